@@ -1,0 +1,130 @@
+"""Check that the members fit together, or give all of them a new version.
+
+``check_versions.py`` reports what is wrong and exits with 1; ``check_versions.py --set 1.2.0`` writes the version and the
+bounds between members.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from members import IMPORT_PACKAGES, ROOT, Member, members
+
+__all__ = ['main', 'problems', 'set_version']
+
+VERSION = re.compile(r'\d+\.\d+\.\d+((a|b|rc)\d+)?(\.dev\d+)?')
+REQUIREMENT = re.compile(r'(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[^]]*\])?\s*(?P<bounds>[^;]*)')
+PYTHON = '>=3.10'
+
+
+def problems(root: Path) -> list[str]:
+    """What is wrong with the members below *root*, one sentence each."""
+    found = members(root)
+    return [
+        *_wrong_members(found),
+        *_wrong_versions(found),
+        *(problem for member in found for problem in _wrong_requirements(member)),
+        *(problem for member in found for problem in _wrong_package(member)),
+        *(problem for member in found for problem in _wrong_license(member, root)),
+    ]
+
+
+def _wrong_members(found: list[Member]) -> Iterator[str]:
+    names = {member.name for member in found}
+    for name in sorted(IMPORT_PACKAGES.keys() - names):
+        yield f'{name}: is documented, but no member has this name.'
+    for name in sorted(names - IMPORT_PACKAGES.keys()):
+        yield f'{name}: is no documented distribution; add it to scripts/members.py.'
+    for member in found:
+        folder = 'testing' if member.name == 'flask-fs-testing' else member.name
+        if member.folder.name != folder:
+            yield f'{member.name}: lies in {member.folder.name}/ instead of {folder}/.'
+
+
+def _wrong_versions(found: list[Member]) -> Iterator[str]:
+    versions = {member.version for member in found}
+    if len(versions) > 1:
+        each = ', '.join(f'{member.name} {member.version}' for member in found)
+        yield f'The members have different versions: {each}. Mend it with --set.'
+    for member in found:
+        if not VERSION.fullmatch(member.version):
+            yield f'{member.name}: {member.version!r} is no version like 1.2.0 or 1.2.0rc1.'
+
+
+def _wrong_requirements(member: Member) -> Iterator[str]:
+    python = member.project.get('requires-python')
+    if python != PYTHON:
+        yield f'{member.name}: requires-python is {python!r} instead of {PYTHON!r}.'
+    for requirement in member.requirements():
+        match = REQUIREMENT.match(requirement)
+        if match is None:
+            yield f'{member.name}: {requirement!r} is no requirement.'
+            continue
+        name, bounds = match['name'], match['bounds'].strip()
+        if name in IMPORT_PACKAGES and bounds != f'>={member.version}':
+            yield f'{member.name}: asks for {requirement!r} instead of {name}>={member.version}.'
+        elif re.search(r'<|~=|==|!=', bounds):
+            yield f'{member.name}: {requirement!r} has an upper bound.'
+        elif not bounds.startswith('>='):
+            yield f'{member.name}: {requirement!r} has no lower bound.'
+
+
+def _wrong_package(member: Member) -> Iterator[str]:
+    package = IMPORT_PACKAGES.get(member.name)
+    packages = sorted(path.parent.name for path in member.folder.glob('src/*/__init__.py'))
+    if packages != ([package] if package else []):
+        yield f'{member.name}: src/ holds {packages or "no package"} instead of {package or "none"}.'
+    if package and not (member.folder / 'src' / package / 'py.typed').is_file():
+        yield f'{member.name}: src/{package}/py.typed is missing.'
+
+
+def _wrong_license(member: Member, root: Path) -> Iterator[str]:
+    own = member.folder / 'LICENSE'
+    if not own.is_file() or own.read_bytes() != (root / 'LICENSE').read_bytes():
+        yield f'{member.name}: its LICENSE is not a copy of the one in the root.'
+
+
+def set_version(root: Path, version: str) -> list[Path]:
+    """Give every member *version* and ask for it between members; the files that changed."""
+    if not VERSION.fullmatch(version):
+        raise ValueError(f'{version!r} is no version like 1.2.0 or 1.2.0rc1.')
+    siblings = '|'.join(sorted(IMPORT_PACKAGES, key=len, reverse=True))
+    changed = []
+    for member in members(root):
+        old = member.file.read_text(encoding='utf-8')
+        # As text, so that comments and layout stay.
+        new = re.sub(r'(?m)^version = "[^"]*"', f'version = "{version}"', old, count=1)
+        new = re.sub(rf'"({siblings})(\[[^]]*\])?>=[^"]*"', rf'"\1\2>={version}"', new)
+        if new != old:
+            member.file.write_text(new, encoding='utf-8')
+            changed.append(member.file)
+    return changed
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """The exit code: 0 if all is well."""
+    parser = argparse.ArgumentParser(description='Check the versions and bounds of all members.')
+    parser.add_argument('--set', metavar='X.Y.Z', dest='version', help='give all members this version')
+    asked = parser.parse_args(arguments)
+    if asked.version:
+        try:
+            changed = set_version(root, asked.version)
+        except ValueError as error:
+            parser.error(str(error))
+        for file in changed:
+            print(f'wrote {file.relative_to(root)}')
+    found = problems(root)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if not found:
+        versions = {member.version for member in members(root)}
+        print(f'{len(members(root))} members fit together at {", ".join(versions)}.')
+    return 1 if found else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Check what was built: each wheel holds its one import package, its licence, and nothing that another wheel holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from members import IMPORT_PACKAGES, Member, members
+
+__all__ = ['main', 'problems']
+
+
+def problems(dist: Path, found: list[Member]) -> Iterator[str]:
+    """What is wrong with the files in *dist*, one sentence each."""
+    expected = set()
+    for member in found:
+        stem = f'{member.name.replace("-", "_")}-{member.version}'
+        wheel = dist / f'{stem}-py3-none-any.whl'
+        expected |= {wheel.name, f'{stem}.tar.gz'}
+        if wheel.is_file():
+            yield from _wrong_wheel(wheel, stem, IMPORT_PACKAGES[member.name])
+    present = {file.name for file in dist.iterdir()}
+    for name in sorted(expected - present):
+        yield f'{name}: was not built.'
+    for name in sorted(present - expected):
+        yield f'{name}: is not expected in {dist.name}/.'
+
+
+def _wrong_wheel(wheel: Path, stem: str, package: str | None) -> Iterator[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    info = f'{stem}.dist-info'
+    tops = {name.partition('/')[0] for name in names}
+    wanted = {info, package} if package else {info}
+    # One owner for each top folder: so no two wheels hold the same file.
+    if tops != wanted:
+        yield f'{wheel.name}: holds {sorted(tops)} instead of {sorted(wanted)}.'
+    if f'{info}/licenses/LICENSE' not in names:
+        yield f'{wheel.name}: holds no licence.'
+    if package and f'{package}/py.typed' not in names:
+        yield f'{wheel.name}: holds no {package}/py.typed.'
+
+
+def check_contents(dist: Path) -> int:
+    """The exit code of check-wheel-contents over every wheel that is meant to hold something."""
+    wheels = [str(file) for file in sorted(dist.glob('*.whl')) if not file.name.startswith('flask_fs-')]
+    return subprocess.run(['check-wheel-contents', *wheels], check=False).returncode
+
+
+def main(dist: Path) -> int:
+    """The exit code: 0 if all is well."""
+    found = list(problems(dist, members()))
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return 1 if check_contents(dist) or found else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(Path(sys.argv[1])))

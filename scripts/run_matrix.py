@@ -1,0 +1,59 @@
+"""Run the unit tests on every Python of the matrix that is on PATH, except the one that runs this script.
+
+That one runs all tests anyway (``test``). hatch itself stops with a traceback at a Python that is not there; here it is
+named and skipped. Arguments go to pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from members import ROOT, tomllib
+
+__all__ = ['find', 'main', 'matrix']
+
+
+def matrix() -> list[str]:
+    """The Pythons that hatch.toml asks for, such as ``3.12``."""
+    settings = tomllib.loads((ROOT / 'hatch.toml').read_text(encoding='utf-8'))
+    [table] = settings['envs']['test']['matrix']
+    return [str(version) for version in table['python']]
+
+
+def find(version: str, folders: list[str]) -> str | None:
+    """The first Python in *folders* that is *version* and works: a pyenv shim may not."""
+    for folder in folders:
+        program = os.path.join(folder, f'python{version}')
+        if os.access(program, os.X_OK) and _version_of(program) == version:
+            return program
+    return None
+
+
+def _version_of(program: str) -> str | None:
+    code = 'import sys; print("%d.%d" % sys.version_info[:2])'
+    try:
+        answer = subprocess.run([program, '-c', code], capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code of the tests; 0 if there is no other Python."""
+    here = '{}.{}'.format(*sys.version_info[:2])
+    folders = os.get_exec_path()
+    others = [version for version in matrix() if version != here]
+    found = [version for version in others if find(version, folders)]
+    missing = [version for version in others if version not in found]
+    if missing:
+        print(f'Not here, so skipped: Python {", ".join(missing)}', flush=True)
+    if not found:
+        print(f'No Python of the matrix besides {here} is here.')
+        return 0
+    return subprocess.run(['hatch', 'run', f'+py={",".join(found)}', 'test:unit', *arguments], check=False).returncode
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

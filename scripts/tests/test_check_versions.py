@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from check_versions import main, problems, set_version
+from members import members
+
+
+def replace(workspace: Path, member: str, old: str, new: str) -> None:
+    file = workspace / member / 'pyproject.toml'
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_the_real_pyproject_files_fit_together(workspace):
+    assert problems(workspace) == []
+
+
+def test_set_gives_every_member_the_version(workspace):
+    changed = set_version(workspace, '7.8.9')
+
+    assert len(changed) == len(members(workspace))
+    assert {member.version for member in members(workspace)} == {'7.8.9'}
+    assert problems(workspace) == []
+
+
+def test_set_moves_the_bounds_between_members_and_no_others(workspace):
+    set_version(workspace, '7.8.9')
+
+    [mongo] = [member for member in members(workspace) if member.name == 'flask-fs-mongo']
+    requirements = list(mongo.requirements())
+    assert {'flask-fs-core>=7.8.9', 'flask-fs-images>=7.8.9'} < set(requirements)
+    assert any(requirement.startswith('mongoengine>=0.') for requirement in requirements)
+
+
+def test_set_twice_changes_nothing_the_second_time(workspace):
+    set_version(workspace, '7.8.9')
+    assert set_version(workspace, '7.8.9') == []
+
+
+@pytest.mark.parametrize('version', ['', '1', '1.2', 'v1.2.3', '1.2.3-final', '1.2.3\n'])
+def test_set_refuses_what_is_no_version(workspace, version):
+    with pytest.raises(ValueError, match='is no version'):
+        set_version(workspace, version)
+
+
+def test_different_versions_are_found(workspace):
+    replace(workspace, 'packages/flask-fs-core', 'version = "', 'version = "9')
+
+    found = problems(workspace)
+    assert found[0].startswith('The members have different versions: ')
+
+
+def test_a_wrong_bound_between_members_is_found(workspace):
+    replace(workspace, 'packages/flask-fs-s3', '"flask-fs-core>=', '"flask-fs-core>=9')
+
+    [problem] = problems(workspace)
+    assert problem.startswith("flask-fs-s3: asks for 'flask-fs-core>=9")
+
+
+@pytest.mark.parametrize('bounds', ['>=2.3,<4', '~=2.3', '==2.3'])
+def test_upper_bounds_are_found(workspace, bounds):
+    replace(workspace, 'packages/flask-fs-core', '"flask>=2.3"', f'"flask{bounds}"')
+    assert problems(workspace) == [f"flask-fs-core: 'flask{bounds}' has an upper bound."]
+
+
+def test_a_marker_is_no_upper_bound(workspace):
+    replace(workspace, 'packages/flask-fs-core', '"flask>=2.3"', '''"flask>=2.3; python_version < '3.99'"''')
+    assert problems(workspace) == []
+
+
+def test_a_missing_lower_bound_is_found(workspace):
+    replace(workspace, 'packages/flask-fs-core', '"flask>=2.3"', '"flask"')
+    assert problems(workspace) == ["flask-fs-core: 'flask' has no lower bound."]
+
+
+def test_another_python_is_found(workspace):
+    replace(workspace, 'testing', 'requires-python = ">=3.10"', 'requires-python = ">=3.12"')
+    assert problems(workspace) == ["flask-fs-testing: requires-python is '>=3.12' instead of '>=3.10'."]
+
+
+def test_a_second_import_package_is_found(workspace):
+    package = workspace / 'packages' / 'flask-fs-s3' / 'src' / 'flask_fs'
+    package.mkdir()
+    (package / '__init__.py').touch()
+
+    [problem] = problems(workspace)
+    assert problem.startswith('flask-fs-s3: src/ holds ')
+
+
+def test_a_module_in_the_metapackage_is_found(workspace):
+    package = workspace / 'packages' / 'flask-fs' / 'src' / 'flask_fs'
+    package.mkdir(parents=True)
+    (package / '__init__.py').touch()
+
+    [problem] = problems(workspace)
+    assert problem.startswith('flask-fs: src/ holds ')
+
+
+def test_a_missing_type_marker_is_found(workspace):
+    (workspace / 'testing' / 'src' / 'flask_fs_testing' / 'py.typed').unlink()
+    assert problems(workspace) == ['flask-fs-testing: src/flask_fs_testing/py.typed is missing.']
+
+
+def test_another_licence_is_found(workspace):
+    (workspace / 'testing' / 'LICENSE').write_text('other')
+    assert problems(workspace) == ['flask-fs-testing: its LICENSE is not a copy of the one in the root.']
+
+
+def test_an_undocumented_member_is_found(workspace):
+    replace(workspace, 'packages/flask-fs-s3', 'name = "flask-fs-s3"', 'name = "flask-fs-s4"')
+
+    found = problems(workspace)
+    assert 'flask-fs-s3: is documented, but no member has this name.' in found
+    assert 'flask-fs-s4: is no documented distribution; add it to scripts/members.py.' in found
+
+
+def test_the_command_says_that_all_is_well(workspace, capsys):
+    assert main(['--set', '7.8.9'], workspace) == 0
+    assert capsys.readouterr().out.endswith('8 members fit together at 7.8.9.\n')
+
+
+def test_the_command_fails_with_each_problem(workspace, capsys):
+    (workspace / 'testing' / 'LICENSE').unlink()
+
+    assert main([], workspace) == 1
+    assert 'flask-fs-testing: its LICENSE' in capsys.readouterr().err
+
+
+def test_the_command_refuses_what_is_no_version(workspace):
+    with pytest.raises(SystemExit, match='2'):
+        main(['--set', 'soon'], workspace)
