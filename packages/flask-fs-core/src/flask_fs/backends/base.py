@@ -1,0 +1,299 @@
+"""The template of a backend: the documented verbs, written once on top of a few hooks."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import IO, Any, ClassVar, TypeVar
+
+from ..config import STORAGE_SETTINGS, Setting, from_mapping
+from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported
+from ..files import extension, mime_type
+from ..names import check, join, may_begin_names
+from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
+from .metadata import Metadata
+from .response import respond
+from .streams import Chunks, Mode, as_bytes, buffered, chunks_of, open_reader, open_writer, source, window
+
+E = TypeVar('E', bound=FSError)
+
+
+class BaseBackend:
+    """Moves the bytes of one storage of one application.
+
+    A driver implements ``_open``, ``_put``, ``_stat``, ``_scan`` and ``_remove``, declares its capabilities and its
+    settings, and may do better than the defaults of the other hooks. Hooks are given names that were checked, with the
+    storage's key prefix in front.
+
+    Subclasses from older days, which override the documented verbs instead and declare no capability, keep working:
+    the default hooks go through the verbs that they override.
+
+    :param name: The storage's name.
+    :param config: Its settings by lower-case key; ``None`` values mean the default.
+    """
+
+    #: The kind of backend, as configuration names it.
+    kind: ClassVar[str] = ''
+    #: What the backend promises. An instance may narrow it when its server lacks something.
+    capabilities: Capability = Capability.NONE
+    #: The settings it understands besides those of every storage.
+    settings: ClassVar[tuple[Setting, ...]] = ()
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        self.name = name
+        self.config = from_mapping(name, self.kind, config or {}, (*STORAGE_SETTINGS, *self.settings))
+        # An old-style backend's own verbs would not know of it.
+        prefix = join(self.config.prefix) if self.capabilities else ''
+        self._prefix = f'{prefix}/' if prefix else ''
+
+    # --- Hooks that every driver implements.
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        """The bytes [start, stop) of a file as a stream that the caller closes.
+
+        :raises FileNotFound: Here, before the first byte is read.
+        """
+        if self._overrides('open'):
+            return window(self.open(name, 'rb'), start, stop)
+        if self._overrides('read'):
+            return io.BytesIO(as_bytes(self.read(name))[start:stop])
+        raise self._lacks('_open')
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        """Store what *stream* holds, read once and in bounded memory, so that it appears whole or not at all.
+
+        :param create: Fail if the name is taken. Race-free where ATOMIC_CREATE is declared.
+        :param mime: The media type to keep with the file, if it is not the one that the name suggests.
+        :raises FileExists: With *create*, if there is a file of that name.
+        """
+        if not self._overrides('write'):
+            raise self._lacks('_put')
+        if create and self.exists(name):
+            raise self.error(FileExists, name)
+        self.write(name, b''.join(chunks_of(stream)))
+
+    def _stat(self, name: str) -> FileInfo:
+        """Facts about a file, in one request without its content."""
+        if self._overrides('metadata'):
+            return info_from(name, self.metadata(name))
+        with self._open(name) as stream:
+            return FileInfo(name, sum(map(len, chunks_of(stream))), None, mime_type(name))
+
+    def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        """Facts about every file whose name begins with the literal text *prefix*, lazily."""
+        return (self._stat(name) for name in self._names(prefix))
+
+    def _remove(self, name: str) -> None:
+        """Remove one file; an absent one is removed already."""
+        if not self._overrides('delete'):
+            raise self._lacks('_remove')
+        self.delete(name)
+
+    # --- Hooks with a default that is right everywhere.
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        """The names that :meth:`_scan` would tell about."""
+        if self._overrides('list_files'):
+            return (name for name in self.list_files() if name.startswith(prefix))
+        if type(self)._scan is BaseBackend._scan:
+            raise self._lacks('_scan')
+        return (info.name for info in self._scan(prefix))
+
+    def _read(self, name: str) -> bytes:
+        """The whole content of a file."""
+        with self._open(name) as stream:
+            return stream.read()
+
+    def _delete(self, name: str) -> None:
+        """Remove a file and all files under it."""
+        self._remove(name)
+        self._remove_many(self._names(f'{name}/'))
+
+    def _remove_many(self, names: Iterable[str]) -> None:
+        """Remove several files."""
+        for name in list(names):
+            self._remove(name)
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        """Copy a file to another name."""
+        mime = self._stat(name).given_mime if Capability.MIME in self.capabilities else None
+        with self._open(name) as stream:
+            self._put(target, stream, create=create, mime=mime)
+
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        """Give a file another name."""
+        self._copy(name, target, create=create)
+        self._remove(name)
+
+    def _checksum(self, name: str) -> str:
+        """``algorithm:hex`` of a file's content, read through where the backend keeps none."""
+        import hashlib
+
+        digest = hashlib.new(self.config.checksum, usedforsecurity=False)
+        with self._open(name) as stream:
+            for chunk in chunks_of(stream):
+                digest.update(chunk)
+        return f'{digest.name}:{digest.hexdigest()}'
+
+    def _serve(self, name: str) -> Any:
+        """The HTTP answer to the current request for a file."""
+        return respond(self._stat(name), lambda start, stop: self._open(name, start, stop))
+
+    def _local_path(self, name: str) -> str:
+        """The path of a file on this machine, with LOCAL_PATH."""
+        raise self.unsupported(name, 'its files have no path on this machine; use local_file()')
+
+    def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+        """A link signed by the store, with SIGNED_URL."""
+        raise self.unsupported(name, 'it signs no links')
+
+    # --- The documented verbs.
+
+    def as_binary(self, content: Any, encoding: str = 'utf8') -> bytes:
+        """*content* as bytes; text is encoded."""
+        return bytes(as_bytes(content, encoding))
+
+    def exists(self, filename: str) -> bool:
+        """Whether there is a file of that name; a folder is none."""
+        try:
+            self._stat(self._key(filename))
+        except FileNotFound:
+            return False
+        return True
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        """A file object: see :meth:`flask_fs.Storage.open`."""
+        how, key = Mode(mode), self._key(filename)
+        if not how.reads:
+            return open_writer(lambda stream: self._put(key, stream, create=how.creates), how, **kwargs)
+        return open_reader(self._open(key), how, **kwargs)
+
+    def read(self, filename: str) -> bytes:
+        """The whole content of a file."""
+        return self._read(self._key(filename))
+
+    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Chunks:
+        """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter."""
+        return Chunks(buffered(self._open(self._key(filename))), chunk_size)
+
+    def write(self, filename: str, content: Any, *, create: bool = False, mime: str | None = None) -> None:
+        """Store text (as UTF-8) or bytes; with *create*, only where there is no such file."""
+        self._put(self._key(filename), io.BytesIO(as_bytes(content)), create=create, mime=mime)
+
+    def save(self, file: Any, filename: str, *, create: bool = False, mime: str | None = None) -> None:
+        """Store the rest of an open file, which stays open; with *create*, only where there is no such file."""
+        self._put(self._key(filename), source(file), create=create, mime=mime)
+
+    def delete(self, filename: str) -> None:
+        """Remove a file and all files under it; nothing happens if there is none."""
+        self._delete(self._key(filename))
+
+    def copy(self, filename: str, target: str, *, create: bool = False) -> None:
+        """Copy a file; with *create*, only where there is no file *target*."""
+        self._transplant(self._copy, filename, target, create)
+
+    def move(self, filename: str, target: str, *, create: bool = False) -> None:
+        """Rename a file; with *create*, only where there is no file *target*."""
+        self._transplant(self._move, filename, target, create)
+
+    def stat(self, filename: str) -> FileInfo:
+        """Facts about a file."""
+        return self._shown(self._stat(self._key(filename)))
+
+    def scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        """Facts about every file whose name begins with *prefix*, lazily."""
+        if not may_begin_names(prefix):
+            return iter(())
+        found = self._scan(self._prefix + prefix)
+        return map(self._shown, found) if self._prefix else found
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        """The name of every file that begins with *prefix*, lazily, in the order of the store."""
+        if not may_begin_names(prefix):
+            return iter(())
+        found, skipped = self._names(self._prefix + prefix), len(self._prefix)
+        return (name[skipped:] for name in found) if skipped else found
+
+    def metadata(self, filename: str) -> dict[str, Any]:
+        """Facts about a file as a dictionary; where the backend keeps no checksum, asking for it reads the file."""
+        key = self._key(filename)
+        info = self._stat(key)
+        facts = {'mime': info.mime, 'size': info.size, 'modified': info.modified, 'checksum': info.checksum}
+        return facts if info.checksum else Metadata(facts, checksum=lambda: self._checksum(key))
+
+    def path(self, filename: str) -> str:
+        """The path of a file on this machine, there or not."""
+        return self._local_path(self._key(filename))
+
+    @contextlib.contextmanager
+    def local_file(self, filename: str) -> Generator[str]:
+        """A path on this machine where the file's content can be read: its own, or that of a passing copy."""
+        if Capability.LOCAL_PATH in self.capabilities:
+            self.stat(filename)
+            yield self.path(filename)
+            return
+        ext = extension(filename)
+        with self._open(self._key(filename)) as stream:
+            number, path = tempfile.mkstemp(suffix=f'.{ext}' if ext else '')
+            try:
+                with open(number, 'wb') as copy:
+                    shutil.copyfileobj(stream, copy, CHUNK_BYTES)
+                yield path
+            finally:
+                os.unlink(path)
+
+    def serve(self, filename: str) -> Any:
+        """The HTTP answer to the current request for a file."""
+        return self._serve(self._key(filename))
+
+    def signed_url(
+        self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
+    ) -> str:
+        """A link signed by the store: see :meth:`flask_fs.Storage.signed_url`."""
+        key = self._key(filename)
+        return self._signed_url(key, expires_s=expires_s, method=method, download_name=download_name)
+
+    # --- For drivers.
+
+    def error(self, kind: type[E], name: str | None = None, reason: str | None = None) -> E:
+        """An error of *kind* about the file *name*, which tells this storage and backend."""
+        shown = name if name is None else name.removeprefix(self._prefix)
+        return kind(shown, storage=self.name, backend=self.kind or type(self).__name__, reason=reason)
+
+    def unsupported(self, name: str | None, reason: str) -> OperationNotSupported:
+        """The error for what this backend cannot do."""
+        return self.error(OperationNotSupported, name, reason)
+
+    # --- Inside the template.
+
+    def _key(self, filename: str) -> str:
+        return self._prefix + check(filename)
+
+    def _shown(self, info: FileInfo) -> FileInfo:
+        return dataclasses.replace(info, name=info.name.removeprefix(self._prefix)) if self._prefix else info
+
+    def _transplant(self, hook: Callable[..., None], filename: str, target: str, create: bool) -> None:
+        name, new = self._key(filename), self._key(target)
+        if name != new:
+            hook(name, new, create=create)
+            return
+        self._stat(name)
+        if create:
+            raise self.error(FileExists, new)
+
+    def _overrides(self, verb: str) -> bool:
+        return getattr(type(self), verb) is not getattr(BaseBackend, verb)
+
+    def _lacks(self, hook: str) -> OperationNotSupported:
+        return self.unsupported(None, f'{type(self).__name__} does not implement {hook}')
+
+
+def info_from(name: str, metadata: Mapping[str, Any]) -> FileInfo:
+    """The facts in the *metadata* of an old-style backend, which may leave some out."""
+    mime = metadata.get('mime') or mime_type(name)
+    return FileInfo(name, metadata.get('size') or 0, metadata.get('modified'), mime, metadata.get('checksum'))

@@ -1,0 +1,97 @@
+"""What passes between a storage and a backend: facts about files, and what a backend promises."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import IO, Any, Protocol
+
+from ..files import mime_type
+
+#: How much is read or written at once, in bytes.
+CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """Facts about one stored file.
+
+    :param name: The file's name in its storage.
+    :param size: Its length in bytes.
+    :param modified: When it was last written, in UTC; None only where an old-style backend does not tell.
+    :param mime: Its media type: the stored one, or the one that its name suggests.
+    :param checksum: ``algorithm:hex`` where the backend keeps one with the file, else None.
+    :param etag: A text that changes with the content, without quotes, or None.
+    """
+
+    name: str
+    size: int
+    modified: datetime.datetime | None
+    mime: str = 'application/octet-stream'
+    checksum: str | None = None
+    etag: str | None = None
+
+    @property
+    def given_mime(self) -> str | None:
+        """The media type, if it tells more than the name does: what a copy under another name keeps."""
+        return None if self.mime == mime_type(self.name) else self.mime
+
+
+class Capability(enum.Flag):
+    """What a backend promises beyond the hooks that every backend has."""
+
+    NONE = 0
+    #: Of all writers that create one name with ``create=True``, also in other processes and on other hosts, one wins.
+    ATOMIC_CREATE = enum.auto()
+    #: The checksum is computed while a file is stored and kept with it, so telling it reads nothing.
+    CHECKSUM = enum.auto()
+    #: The media type given with a file is kept.
+    MIME = enum.auto()
+    #: Reading a range moves only the bytes of that range.
+    RANGE = enum.auto()
+    #: ``a`` and ``a/b`` may both be files.
+    NESTED_NAMES = enum.auto()
+    #: Files are copied inside the store, without passing through the application.
+    SERVER_COPY = enum.auto()
+    #: The store itself signs links that let their bearer read a file.
+    SIGNED_URL = enum.auto()
+    #: The store itself signs uploads.
+    SIGNED_UPLOAD = enum.auto()
+    #: Every file has a path on this machine.
+    LOCAL_PATH = enum.auto()
+
+
+class Driver(Protocol):
+    """What a storage calls: every :class:`BaseBackend`, and the adapter for backends with the documented verbs alone."""
+
+    @property
+    def capabilities(self) -> Capability: ...
+
+    def exists(self, filename: str) -> bool: ...
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]: ...
+    def read(self, filename: str) -> bytes: ...
+    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Iterator[bytes]: ...
+    def write(self, filename: str, content: Any, *, create: bool = False, mime: str | None = None) -> Any: ...
+    def save(self, file: Any, filename: str, *, create: bool = False, mime: str | None = None) -> Any: ...
+    def delete(self, filename: str) -> Any: ...
+    def copy(self, filename: str, target: str, *, create: bool = False) -> Any: ...
+    def move(self, filename: str, target: str, *, create: bool = False) -> Any: ...
+    def stat(self, filename: str) -> FileInfo: ...
+    def scan(self, prefix: str = '') -> Iterator[FileInfo]: ...
+    def list_files(self, prefix: str = '') -> Iterator[str]: ...
+    def metadata(self, filename: str) -> dict[str, Any]: ...
+    def path(self, filename: str) -> str: ...
+    def local_file(self, filename: str) -> AbstractContextManager[str]: ...
+    def serve(self, filename: str) -> Any: ...
+    def signed_url(
+        self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
+    ) -> str: ...
+
+
+class ByteReader(Protocol):
+    """The least that a source of bytes has."""
+
+    def read(self, size: int = -1, /) -> bytes: ...

@@ -1,0 +1,114 @@
+"""Backends that declare no capability: driven by the documented verbs alone, called with exactly their arguments.
+
+Custom backends from older days and test doubles are driven so. Conflicts and missing files are found by asking
+``exists`` first, which is not race-free: that is what a backend without capabilities can promise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+from ..errors import FileExists, FileNotFound, OperationNotSupported
+from .base import BaseBackend, info_from
+from .contract import CHUNK_BYTES, Capability, FileInfo
+from .streams import Chunks, Mode, buffered
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DocumentedVerbs:
+    """A driver on top of the documented verbs of *backend*, which may be any object that has them."""
+
+    backend: Any
+    storage: str
+    capabilities: Capability = Capability.NONE
+
+    def exists(self, filename: str) -> bool:
+        return bool(self.backend.exists(filename))
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        how = Mode(mode)
+        if how.reads:
+            self._require(filename)
+        elif how.creates:
+            self._require_absent(filename)
+        opened: IO[Any] = self.backend.open(filename, mode, **kwargs)
+        return opened
+
+    def read(self, filename: str) -> bytes:
+        self._require(filename)
+        content: bytes = self.backend.read(filename)
+        return content
+
+    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Chunks:
+        return Chunks(buffered(self.open(filename, 'rb')), chunk_size)
+
+    def write(self, filename: str, content: Any, *, create: bool = False, mime: str | None = None) -> Any:
+        if create:
+            self._require_absent(filename)
+        return self.backend.write(filename, content)
+
+    def save(self, file: Any, filename: str, *, create: bool = False, mime: str | None = None) -> Any:
+        if create:
+            self._require_absent(filename)
+        return self.backend.save(file, filename)
+
+    def delete(self, filename: str) -> Any:
+        return self.backend.delete(filename)
+
+    def copy(self, filename: str, target: str, *, create: bool = False) -> Any:
+        return self._transplant(self.backend.copy, filename, target, create)
+
+    def move(self, filename: str, target: str, *, create: bool = False) -> Any:
+        return self._transplant(self.backend.move, filename, target, create)
+
+    def stat(self, filename: str) -> FileInfo:
+        self._require(filename)
+        if isinstance(self.backend, BaseBackend):
+            return self.backend.stat(filename)
+        return info_from(filename, self.backend.metadata(filename))
+
+    def scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        return (self.stat(name) for name in self.list_files(prefix))
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        names = self.backend.list_files()
+        return (name for name in names if name.startswith(prefix)) if prefix else names
+
+    def metadata(self, filename: str) -> dict[str, Any]:
+        facts: dict[str, Any] = self.backend.metadata(filename)
+        return facts
+
+    def path(self, filename: str) -> str:
+        path: str = self.backend.path(filename)
+        return path
+
+    def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
+        self._require(filename)
+        if isinstance(self.backend, BaseBackend):
+            return self.backend.local_file(filename)
+        return contextlib.nullcontext(self.backend.path(filename))
+
+    def serve(self, filename: str) -> Any:
+        return self.backend.serve(filename)
+
+    def signed_url(
+        self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
+    ) -> str:
+        raise OperationNotSupported(filename, storage=self.storage, reason='its backend signs no links')
+
+    def _transplant(self, verb: Callable[[str, str], Any], filename: str, target: str, create: bool) -> Any:
+        self._require(filename)
+        if create:
+            self._require_absent(target)
+        return None if filename == target else verb(filename, target)
+
+    def _require(self, filename: str) -> None:
+        if not self.backend.exists(filename):
+            raise FileNotFound(filename, storage=self.storage)
+
+    def _require_absent(self, filename: str) -> None:
+        if self.backend.exists(filename):
+            raise FileExists(filename, storage=self.storage)

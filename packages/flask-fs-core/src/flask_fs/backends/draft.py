@@ -1,0 +1,175 @@
+"""Files on disk that nobody sees until they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+
+from ..names import TEMPORARY_PREFIX
+from .folders import make
+
+# What open() answers where the kernel, the file system or the mount has no O_TMPFILE (open(2)).
+_NO_UNNAMED = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
+# What link() answers where the file system has no hard links (link(2)).
+_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS))
+# After these an ordinary write would fail as well; after any other error of copy_file_range() it may do.
+_DISK_FAILS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG))
+_KERNEL_COPY_BYTES = 1 << 30
+_WRITE = os.O_WRONLY | getattr(os, 'O_CLOEXEC', 0) | getattr(os, 'O_BINARY', 0)
+
+
+class Disk:
+    """What is known of the file systems under one storage: found out while writing, and shared by its drafts."""
+
+    def __init__(self, *, file_mode: int | None = None, folder_mode: int | None = None, fsync: bool = False) -> None:
+        self.file_mode = file_mode
+        self.folder_mode = 0o777 if folder_mode is None else folder_mode
+        self.fsync = fsync and os.name != 'nt'
+        #: Whether files can be written without a name and then linked: they vanish with a process that dies.
+        self.unnamed = hasattr(os, 'O_TMPFILE') and os.path.isdir('/proc/self/fd')
+        #: Whether there are hard links, which make creating a name race-free.
+        self.links = hasattr(os, 'link') and os.name != 'nt'
+
+
+class Draft:
+    """A file that will be *target*, invisible until :meth:`publish` gives it that name.
+
+    A process that is killed leaves nothing behind where the file system has unnamed files, elsewhere one file beside
+    the target whose name begins with ``.fs-tmp-``. All methods raise the OSError that the operating system gave.
+    """
+
+    def __init__(self, target: str, disk: Disk) -> None:
+        self._target = target
+        self._disk = disk
+        self._folder = os.path.dirname(target)
+        self._made: list[str] = []
+        self._name: str | None = None
+        try:
+            self._fd = self._open()
+        except FileNotFoundError:
+            self._make_folder()
+            self._fd = self._open()
+        if disk.file_mode is not None:
+            os.fchmod(self._fd, disk.file_mode)
+
+    def write(self, data: bytes) -> None:
+        """Add *data* at the end."""
+        written = os.write(self._fd, data)
+        if written != len(data):
+            view = memoryview(data)
+            while written < len(view):
+                written += os.write(self._fd, view[written:])
+
+    def copy_from(self, fd: int, start: int) -> int:
+        """How many bytes from *start* of the open file *fd* the kernel added by itself: all, some or none."""
+        copied = 0
+        if hasattr(os, 'copy_file_range'):
+            try:
+                while count := os.copy_file_range(fd, self._fd, _KERNEL_COPY_BYTES, start + copied):
+                    copied += count
+            except OSError as error:
+                if error.errno in _DISK_FAILS:
+                    raise
+        return copied
+
+    def publish(self, *, create: bool) -> None:
+        """Give the file its name.
+
+        :param create: Only if the name is free; otherwise FileExistsError.
+        """
+        if self._disk.fsync:
+            os.fsync(self._fd)
+        if create:
+            self._create()
+        else:
+            self._replace()
+        if self._disk.fsync:
+            # A name is on the disk when its folder is, and a new folder when the one above it is.
+            for folder in (self._folder, *map(os.path.dirname, self._made)):
+                fd = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+
+    def close(self) -> None:
+        """Release the file; unpublished, it is gone."""
+        os.close(self._fd)
+        if self._name is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._name)
+
+    def _open(self) -> int:
+        if self._disk.unnamed:
+            try:
+                return os.open(self._folder, _WRITE | os.O_TMPFILE, 0o666)
+            except OSError as error:
+                if error.errno not in _NO_UNNAMED:
+                    raise
+                self._disk.unnamed = False
+        name = self._temporary_name()
+        fd = os.open(name, _WRITE | os.O_CREAT | os.O_EXCL, 0o666)
+        self._name = name
+        return fd
+
+    def _make_folder(self) -> None:
+        folder = self._folder
+        while folder and not os.path.isdir(folder):
+            self._made.append(folder)
+            folder = os.path.dirname(folder)
+        make(self._folder, self._disk.folder_mode)
+
+    def _temporary_name(self) -> str:
+        return os.path.join(self._folder, f'{TEMPORARY_PREFIX}{secrets.token_hex(8)}')
+
+    def _link(self, name: str) -> None:
+        if self._name is None:
+            # Python calls linkat(), which alone follows the link in /proc, only when given a folder's number too;
+            # with an absolute path that number means nothing.
+            os.link(f'/proc/self/fd/{self._fd}', name, src_dir_fd=self._fd, follow_symlinks=True)
+            return
+        try:
+            os.link(self._name, name)
+        except FileExistsError:
+            # Over NFS the answer to a link that was made may get lost, and the repeated call fails (open(2), O_EXCL).
+            if os.lstat(self._name).st_nlink < 2:
+                raise
+
+    def _link_to_target(self) -> None:
+        try:
+            self._link(self._target)
+        except FileNotFoundError:
+            # The folder was removed since the draft was opened in it.
+            self._make_folder()
+            self._link(self._target)
+
+    def _create(self) -> None:
+        if self._disk.links:
+            try:
+                self._link_to_target()
+            except OSError as error:
+                if error.errno not in _NO_LINKS or self._name is None:
+                    raise
+                self._disk.links = False
+            else:
+                return
+        assert self._name is not None, 'only a file system with links has unnamed drafts'
+        if os.name != 'nt' and os.path.lexists(self._target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._target)
+        # On Windows, rename() itself refuses to replace.
+        os.rename(self._name, self._target)
+
+    def _replace(self) -> None:
+        if self._name is None:
+            try:
+                self._create()
+            except FileExistsError:
+                # A file without a name cannot replace one: it gets a passing name first.
+                name = self._temporary_name()
+                self._link(name)
+                self._name = name
+            else:
+                return
+        os.replace(self._name, self._target)

@@ -1,0 +1,145 @@
+"""Folders on disk: walking through them, and the ones that get in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+
+from ..names import MAX_BYTES, TEMPORARY_PREFIX, is_valid
+
+#: A temporary file untouched for so long was left by a process that died.
+STALE_S = 24 * 60 * 60
+#: What the operating system answers when a folder has the name that a file is to get or to lose.
+IN_THE_WAY = frozenset((errno.EISDIR, errno.EPERM, errno.ENOTEMPTY, errno.EEXIST))
+#: How many entries of a folder are looked at together.
+_BATCH = 1000
+
+
+def make(path: str, mode: int) -> None:
+    """Make the folder *path* and those above it, unless they are there.
+
+    :raises NotADirectoryError: If a file stands where one of them should.
+    """
+    try:
+        os.makedirs(path, mode, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
+
+
+def link_above(path: str, name: str) -> str | None:
+    """The first folder of *name* that is a symbolic link, if any.
+
+    :param path: Where the file *name* is. If it does not end with *name*, it is all of the caller's making and trusted.
+    """
+    root = path[: -len(name)]
+    if root + name != path:
+        return None
+    at = name.find('/')
+    while at > 0:
+        try:
+            if stat.S_ISLNK(os.lstat(root + name[:at]).st_mode):
+                return name[:at]
+        except OSError:
+            return None
+        at = name.find('/', at + 1)
+    return None
+
+
+def walk(path_of: Callable[[str], str], prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """The regular files whose name begins with *prefix*: some of one folder at a time, with the folder's name and a slash.
+
+    No file is looked at by itself: scandir tells files from folders.
+    """
+    inside, slash, stem = prefix.rpartition('/')
+    top = path_of(inside)
+    if inside and (link_above(top, inside) or os.path.islink(top)):
+        return
+    pending = [(top, inside + slash)]
+    while pending:
+        folder, base = pending.pop()
+        try:
+            entries = os.scandir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        with entries:
+            while batch := list(itertools.islice(entries, _BATCH)):
+                files = []
+                for entry in batch:
+                    if stem and not entry.name.startswith(stem):
+                        continue
+                    if entry.is_file(follow_symlinks=False):
+                        files.append(entry)
+                    elif entry.is_dir(follow_symlinks=False):
+                        pending.append((entry.path, f'{base}{entry.name}/'))
+                yield base, files
+        stem = ''
+
+
+def nameable(base: str, files: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+    """Those of *files*, in the folder named *base*, whose name is a filename; stale temporary files are removed."""
+    together = base + ''.join([entry.name for entry in files])
+    # One look at all names at once; only where something strange is among them is each looked at by itself.
+    if (
+        together.isprintable()
+        and '\\' not in together
+        and TEMPORARY_PREFIX not in together.lower()
+        and len(base) < MAX_BYTES // 8
+    ):
+        return files
+    for entry in files:
+        if entry.name.startswith(TEMPORARY_PREFIX):
+            removed_if_stale(entry, STALE_S)
+    return [entry for entry in files if is_valid(base + entry.name)]
+
+
+def removed_if_stale(entry: os.DirEntry[str], older_than_s: float) -> bool:
+    """Whether the file of *entry* was that old, and is removed."""
+    try:
+        if time.time() - entry.stat(follow_symlinks=False).st_mtime < older_than_s:
+            return False
+        os.unlink(entry.path)
+    except OSError:
+        return False
+    return True
+
+
+def remove_tree(top: str) -> None:
+    """Remove all files under *top*, and the folders that are then empty; what other writers have begun stays."""
+
+    def fail(error: OSError) -> None:
+        if error.errno != errno.ENOENT:
+            raise error
+
+    for folder, _, files in os.walk(top, topdown=False, onerror=fail):
+        for file in files:
+            if not file.startswith(TEMPORARY_PREFIX):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(folder, file))
+        _remove(folder)
+
+
+def past_empty(target: str, publish: Callable[[], None]) -> None:
+    """Call *publish*, which gives a file the name *target*; once more if only empty folders were in its way."""
+    try:
+        publish()
+    except OSError as error:
+        if error.errno not in IN_THE_WAY or not os.path.isdir(target) or not _remove_empty(target):
+            raise
+        publish()
+
+
+def _remove_empty(top: str) -> bool:
+    return all(not files and _remove(folder) for folder, _, files in os.walk(top, topdown=False))
+
+
+def _remove(path: str) -> bool:
+    try:
+        os.rmdir(path)
+    except OSError:
+        return not os.path.lexists(path)
+    return True

@@ -1,0 +1,295 @@
+"""Files on the disk of this machine, or on one that several machines share."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, cast
+
+from flask import current_app, request
+
+from ..config import Setting, boolean, file_mode, folder
+from ..errors import (
+    BackendError,
+    ConfigurationError,
+    FileExists,
+    FileNotFound,
+    FSError,
+    InvalidFilename,
+    PermissionDenied,
+)
+from ..files import mime_type
+from ..names import TEMPORARY_PREFIX, check
+from . import folders
+from .base import BaseBackend
+from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
+from .draft import Disk, Draft
+from .folders import STALE_S, removed_if_stale
+from .response import respond
+from .streams import chunks_of, real_file, window
+
+# Without O_NONBLOCK, opening a FIFO that somebody put into the root would wait for a writer.
+_READ = os.O_RDONLY
+for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):
+    _READ |= getattr(os, _flag, 0)
+_ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO))
+
+
+class LocalBackend(BaseBackend):
+    """Keeps each file as a file under one folder, its root.
+
+    Files appear whole or not at all, and creating a name has one winner among threads, processes and hosts. Symbolic
+    links below the root are not followed. What lies in the root and could not be a filename is left alone and unlisted.
+    """
+
+    kind = 'local'
+    capabilities = Capability.ATOMIC_CREATE | Capability.RANGE | Capability.LOCAL_PATH
+    settings = (
+        Setting('root', folder, None, 'The folder that holds the files.', appended=True),
+        Setting('fsync', boolean, False, 'Whether a file is safe from a power cut when it is saved.'),
+        Setting('file_mode', file_mode, None, 'Permission bits of files; default: 666 less the umask.'),
+        Setting('folder_mode', file_mode, None, 'Permission bits of folders; default: 777. The umask applies.'),
+    )
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        # The key prefix is a folder here, and so a part of the root.
+        self._subfolder, self._prefix = self._prefix.rstrip('/'), ''
+        modes = {'file_mode': self.config.get('file_mode'), 'folder_mode': self.config.get('folder_mode')}
+        self._disk = Disk(**modes, fsync=self.config.fsync)
+
+    @property
+    def default_root(self) -> str:
+        """The folder of a storage that has none set for itself; applications may override it for the whole class."""
+        if (root := self.config.get('root')) is None:
+            reason = f"Storage {self.name!r} (local) needs a root: LocalBackend({self.name!r}, {{'root': 'a folder'}})."
+            raise ConfigurationError(reason=reason)
+        return str(root)
+
+    @property
+    def root(self) -> str:
+        """The folder that holds the files of this storage."""
+        root = str(self.config.root) if 'root' in self.config.own else self.default_root
+        return os.path.join(root, self._subfolder) if self._subfolder else root
+
+    def path(self, filename: str) -> str:
+        """Where a file is, or would be. Every operation asks here, so that an override moves them all."""
+        return os.path.join(self.root, check(filename) if filename else '')
+
+    def sweep(self, *, older_than_s: float = STALE_S) -> int:
+        """Remove the temporary files that processes left when they died; the number of those removed.
+
+        Listing does the same along its way. Where the file system has unnamed files there are hardly ever any.
+        """
+        return sum(
+            removed_if_stale(entry, older_than_s)
+            for _, entries in folders.walk(self.path, '')
+            for entry in entries
+            if entry.name.startswith(TEMPORARY_PREFIX)
+        )
+
+    # --- Hooks.
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        fd, _ = self._opened(name)
+        return window(_stream(fd, self.path(name)), start, stop)
+
+    def _read(self, name: str) -> bytes:
+        fd, facts = self._opened(name)
+        with _Translated(self, name):
+            try:
+                # One byte more than the size tells that this was the end.
+                content = os.read(fd, facts.st_size + 1)
+                if len(content) != facts.st_size:
+                    # Longer or shorter than one read can tell: the file was open while somebody wrote to it in place,
+                    # or it has more bytes than the kernel reads at once.
+                    content += b''.join(iter(lambda: os.read(fd, CHUNK_BYTES), b''))
+                return content
+            finally:
+                os.close(fd)
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        target = self._target(name)
+        disk = _Translated(self, name)
+        with disk:
+            draft = Draft(target, self._disk)
+        try:
+            # Reading the source stands outside of `with disk`: what it raises reaches the caller as it is.
+            if (file := real_file(stream)) is not None:
+                start = file.tell()
+                with disk:
+                    copied = draft.copy_from(file.fileno(), start)
+                file.seek(start + copied)
+            for chunk in chunks_of(stream):
+                with disk:
+                    draft.write(chunk)
+            with disk:
+                folders.past_empty(target, lambda: draft.publish(create=create))
+        finally:
+            draft.close()
+            if not self._disk.links and os.name != 'nt':
+                self.capabilities &= ~Capability.ATOMIC_CREATE
+
+    def _stat(self, name: str) -> FileInfo:
+        with _Translated(self, name, reading=True):
+            return self._info(name, os.lstat(self._existing(name)))
+
+    def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        for base, entries in self._listed(prefix):
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    yield self._info(base + entry.name, entry.stat(follow_symlinks=False))
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        for base, entries in self._listed(prefix):
+            yield from [base + entry.name for entry in entries]
+
+    def _remove(self, name: str) -> None:
+        self._unlink(name)
+
+    def _delete(self, name: str) -> None:
+        if not self._unlink(name):
+            with _Translated(self, name, reading=True):
+                folders.remove_tree(self.path(name))
+
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        self._stat(name)
+        source, path = self.path(name), self._target(target)
+        if create and not self._disk.links:
+            return super()._move(name, target, create=create)
+        move = _link_and_unlink if create else os.replace
+        with _Translated(self, target):
+            try:
+                folders.past_empty(path, lambda: move(source, path))
+            except FileNotFoundError:
+                folders.make(os.path.dirname(path), self._disk.folder_mode)
+                move(source, path)
+
+    def _serve(self, name: str) -> Any:
+        if current_app.config.get('USE_X_SENDFILE'):
+            response = respond(self._stat(name), None)
+            response.headers['X-Sendfile'] = self.path(name)
+            return response
+        if request.method == 'HEAD':
+            return super()._serve(name)
+        # Facts and content come from one open file: its name may belong to a newer one a moment later.
+        fd, facts = self._opened(name)
+        stream = _stream(fd, self.path(name))
+        response = respond(self._info(name, facts), lambda start, stop: window(stream, start))
+        if response.status_code not in (200, 206):
+            stream.close()
+        return response
+
+    def _local_path(self, name: str) -> str:
+        return self.path(name)
+
+    # --- Places.
+
+    def _existing(self, name: str) -> str:
+        """The path to read *name* from."""
+        path = self.path(name)
+        if '/' in name and (link := folders.link_above(path, name)):
+            raise self.error(FileNotFound, name, f'{link} is a symbolic link, which local storage does not follow')
+        return path
+
+    def _target(self, name: str) -> str:
+        """The path to write *name* to."""
+        path = self.path(name)
+        if '/' in name and (link := folders.link_above(path, name)):
+            raise self.error(PermissionDenied, name, f'{link} is a symbolic link, which local storage does not follow')
+        return path
+
+    def _opened(self, name: str) -> tuple[int, os.stat_result]:
+        with _Translated(self, name, reading=True):
+            fd = os.open(self._existing(name), _READ)
+            facts = os.fstat(fd)
+            if not stat.S_ISREG(facts.st_mode):
+                os.close(fd)
+                raise self.error(FileNotFound, name)
+            return fd, facts
+
+    def _unlink(self, name: str) -> bool:
+        """Remove what is at *name*, unless it is a folder; false if it is one."""
+        with _Translated(self, name, reading=True):
+            try:
+                os.unlink(self._existing(name))
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                if error.errno in _ABSENT:
+                    return True
+                if error.errno in folders.IN_THE_WAY and os.path.isdir(self.path(name)):
+                    return False
+                raise
+        return True
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+        """The files whose name begins with *prefix*, some of one folder at a time, with that folder's name."""
+        with _Translated(self, prefix or None, reading=True):
+            for base, entries in folders.walk(self.path, prefix):
+                yield base, folders.nameable(base, entries)
+
+    def _info(self, name: str, facts: os.stat_result) -> FileInfo:
+        if not stat.S_ISREG(facts.st_mode):
+            raise self.error(FileNotFound, name)
+        modified = datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc)
+        return FileInfo(
+            name, facts.st_size, modified, mime_type(name), None, f'{facts.st_mtime_ns:x}-{facts.st_size:x}'
+        )
+
+
+class _Translated:
+    """Turns an OSError inside its ``with`` block into the error that tells storage, file and remedy.
+
+    :param reading: What is in the way of a name means that there is no such file.
+    """
+
+    __slots__ = ('_backend', '_name', '_reading')
+
+    def __init__(self, backend: LocalBackend, name: str | None, *, reading: bool = False) -> None:
+        self._backend = backend
+        self._name = name
+        self._reading = reading
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, FSError):
+            kind, reason = translate(error, reading=self._reading)
+            raise self._backend.error(kind, self._name, reason) from error
+
+
+def translate(error: OSError, *, reading: bool) -> tuple[type[FSError], str | None]:
+    """What kind of error *error* is to an application, and the reason to tell."""
+    number = error.errno
+    if reading and number in _ABSENT:
+        return FileNotFound, None
+    if number == errno.ENOENT:
+        return FileNotFound, None
+    if number == errno.ENAMETOOLONG:
+        return InvalidFilename, 'a part of it is longer than the file system allows'
+    if number == errno.EEXIST and not os.path.isdir(error.filename2 or error.filename):
+        return FileExists, None
+    if number in (errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
+        return FileExists, 'it is a folder that holds files, and on disk a name is either a file or a folder'
+    if number == errno.ENOTDIR:
+        return FileExists, 'a part of its path is a file, and on disk a name is either a file or a folder'
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return PermissionDenied, f'{error.strerror}: {error.filename!r}'
+    return BackendError, f'{error.strerror}' + (f': {error.filename!r}' if error.filename else '')
+
+
+def _stream(fd: int, path: str) -> IO[bytes]:
+    # Opened by number but named by path, which other libraries ask for.
+    return cast('IO[bytes]', io.FileIO(path, 'rb', opener=lambda *_: fd))
+
+
+def _link_and_unlink(source: str, target: str) -> None:
+    os.link(source, target)
+    os.unlink(source)

@@ -1,0 +1,86 @@
+"""Files in the memory of this process: for tests, and for what may be forgotten."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import io
+import threading
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+from ..errors import FileExists, FileNotFound
+from ..files import mime_type
+from .base import BaseBackend
+from .contract import ByteReader, Capability, FileInfo
+from .streams import chunks_of
+
+
+class MemoryBackend(BaseBackend):
+    """Keeps files in this process, for one storage of one application; they are gone with the application.
+
+    Safe under threads. After a fork each process goes on with its own files.
+    """
+
+    kind = 'memory'
+    capabilities = (
+        Capability.ATOMIC_CREATE
+        | Capability.CHECKSUM
+        | Capability.MIME
+        | Capability.RANGE
+        | Capability.NESTED_NAMES
+        | Capability.SERVER_COPY
+    )
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._files: dict[str, tuple[FileInfo, bytes]] = {}
+        # Held for one look at the table at a time, never while a stream is read.
+        self._lock = threading.Lock()
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        _, content = self._found(name)
+        # BytesIO shares the content until somebody writes to it.
+        return io.BytesIO(content if start == 0 and stop is None else content[start:stop])
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        digest = hashlib.new(self.config.checksum, usedforsecurity=False)
+        pieces = []
+        for chunk in chunks_of(stream):
+            digest.update(chunk)
+            pieces.append(bytes(chunk))
+        content = b''.join(pieces)
+        checksum = f'{digest.name}:{digest.hexdigest()}'
+        now = datetime.datetime.now(datetime.timezone.utc)
+        info = FileInfo(name, len(content), now, mime or mime_type(name), checksum, digest.hexdigest()[:32])
+        self._keep(info, content, create)
+
+    def _stat(self, name: str) -> FileInfo:
+        return self._found(name)[0]
+
+    def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        with self._lock:
+            found = sorted(name for name in self._files if name.startswith(prefix))
+        return (entry[0] for name in found if (entry := self._files.get(name)) is not None)
+
+    def _remove(self, name: str) -> None:
+        with self._lock:
+            self._files.pop(name, None)
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        info, content = self._found(name)
+        now = datetime.datetime.now(datetime.timezone.utc)
+        mime = info.given_mime or mime_type(target)
+        self._keep(FileInfo(target, info.size, now, mime, info.checksum, info.etag), content, create)
+
+    def _keep(self, info: FileInfo, content: bytes, create: bool) -> None:
+        with self._lock:
+            if create and info.name in self._files:
+                raise self.error(FileExists, info.name)
+            self._files[info.name] = (info, content)
+
+    def _found(self, name: str) -> tuple[FileInfo, bytes]:
+        try:
+            return self._files[name]
+        except KeyError:
+            raise self.error(FileNotFound, name) from None

@@ -1,0 +1,128 @@
+"""The HTTP answer for one file: conditional requests, ranges and streaming, after RFC 9110."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO
+
+from flask import Response, current_app, request
+from werkzeug.datastructures import Headers
+from werkzeug.http import (
+    http_date,
+    is_resource_modified,
+    parse_etags,
+    parse_if_range_header,
+    parse_range_header,
+    quote_etag,
+)
+
+from .contract import FileInfo
+from .streams import Chunks, limited
+
+#: How much of a file is handed to the server at once, in bytes.
+BLOCK_BYTES = 256 * 1024
+
+#: Opens the bytes [start, stop) of the file; a stop of None is its end.
+RangeOpener = Callable[[int, 'int | None'], IO[bytes]]
+
+
+def respond(info: FileInfo, open_range: RangeOpener | None) -> Response:
+    """The answer to the current request for the file of *info*.
+
+    200 with the whole file, 206 with the one range asked for, 304 or 412 by the request's conditions, 416 for a range
+    beyond the end. Several ranges in one request are answered with the whole file, as RFC 9110 §14.2 allows. The file is
+    opened only when its bytes are sent.
+
+    :param open_range: None if a web server in front sends the content: then neither length nor range is told.
+    """
+    environ = request.environ
+    headers = Headers([('Content-Type', content_type(info.mime))])
+    if info.modified is not None:
+        headers.add('Last-Modified', http_date(info.modified))
+    if info.etag is not None:
+        headers.add('ETag', quote_etag(info.etag))
+    status = _precondition(info) if _CONDITIONS.intersection(environ) else None
+    if status is not None:
+        headers.remove('Content-Type')
+        return current_app.response_class(status=status, headers=headers)
+
+    if open_range is None:
+        return current_app.response_class(headers=headers)
+
+    headers.add('Accept-Ranges', 'bytes')
+    start: int = 0
+    stop: int | None = None
+    if 'HTTP_RANGE' in environ and environ['REQUEST_METHOD'] == 'GET' and _range_applies(info):
+        wanted = parse_range_header(environ['HTTP_RANGE'])
+        if wanted is not None and wanted.units == 'bytes' and len(wanted.ranges) == 1:
+            start, stop = _bounds(*wanted.ranges[0], info.size)
+            if start >= stop:
+                headers['Content-Range'] = f'bytes */{info.size}'
+                headers['Content-Type'] = 'text/plain; charset=utf-8'
+                return current_app.response_class('No such range in this file.\n', status=416, headers=headers)
+            headers['Content-Range'] = f'bytes {start}-{stop - 1}/{info.size}'
+    headers.add('Content-Length', str((info.size if stop is None else stop) - start))
+    if environ['REQUEST_METHOD'] == 'HEAD':
+        return current_app.response_class(status=200, headers=headers)
+    stream = open_range(start, stop)
+    if stop is not None:
+        # Servers send a real file to its end, whatever Content-Length says; a window has no file number.
+        stream = limited(stream, stop - start)
+    # A server's own wrapper may hand the whole file to the kernel; ours closes it as soon as it was read.
+    body = environ.get('wsgi.file_wrapper', Chunks)(stream, BLOCK_BYTES)
+    status = 200 if stop is None else 206
+    return current_app.response_class(body, status=status, headers=headers, direct_passthrough=True)
+
+
+_CONDITIONS = frozenset(
+    ('HTTP_IF_NONE_MATCH', 'HTTP_IF_MODIFIED_SINCE', 'HTTP_IF_MATCH', 'HTTP_IF_UNMODIFIED_SINCE'),
+)
+
+
+def _precondition(info: FileInfo) -> int | None:
+    """The status that the request's conditions call for, or None to go on (RFC 9110 §13.2.2)."""
+    headers = request.headers
+    etag = quote_etag(info.etag) if info.etag is not None else None
+    if 'If-Match' in headers:
+        matched = parse_etags(headers['If-Match'])
+        if not (matched.star_tag or (info.etag is not None and matched.is_strong(info.etag))):
+            return 412
+    elif (
+        (limit := request.if_unmodified_since) is not None
+        and info.modified is not None
+        and info.modified.replace(microsecond=0) > limit
+    ):
+        return 412
+    if 'If-None-Match' in headers or 'If-Modified-Since' in headers:
+        unchanged = not is_resource_modified(
+            {key: value for key, value in request.environ.items() if key != 'HTTP_RANGE'},
+            etag=etag,
+            last_modified=info.modified,
+        )
+        return 304 if unchanged else None
+    return None
+
+
+def _bounds(start: int, stop: int | None, size: int) -> tuple[int, int]:
+    """The bytes [start, stop) that a range means in a file of *size* bytes; a negative start counts from its end."""
+    return (max(0, size + start) if start < 0 else start), size if stop is None else min(stop, size)
+
+
+def _range_applies(info: FileInfo) -> bool:
+    """Whether the file is still the one that the client has parts of (If-Range, RFC 9110 §13.1.5)."""
+    given = request.headers.get('If-Range')
+    if given is None:
+        return True
+    condition = parse_if_range_header(given)
+    if condition.etag is not None:
+        return not given.lstrip().startswith('W/') and condition.etag == info.etag
+    return (
+        condition.date is not None
+        and info.modified is not None
+        and condition.date == info.modified.replace(microsecond=0)
+    )
+
+
+def content_type(mime: str) -> str:
+    """*mime* as a Content-Type; text that does not say otherwise is UTF-8."""
+    return f'{mime}; charset=utf-8' if mime.startswith('text/') and 'charset' not in mime else mime

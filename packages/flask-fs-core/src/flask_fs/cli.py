@@ -1,0 +1,33 @@
+"""The commands ``flask fs list`` and ``flask fs sweep``."""
+
+from __future__ import annotations
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from .backends.contract import Capability
+from .registry import state_of
+
+
+@click.command('list')
+@with_appcontext
+def list_storages() -> None:
+    """Show each storage with its backend, where its files are, and what its backend promises."""
+    for name, storage in sorted(state_of(current_app).items()):
+        promised = storage.backend.capabilities
+        place = storage.root or storage.config.get('url') or ''
+        promises = ' '.join(str(capability.name) for capability in Capability if capability in promised)
+        click.echo(f'{name}\t{storage.config.backend}\t{place}\t{promises}')
+
+
+@click.command()
+@with_appcontext
+def sweep() -> None:
+    """Remove temporary files that processes left on local disks when they died."""
+    for name, storage in sorted(state_of(current_app).items()):
+        if (swept := getattr(storage.backend, 'sweep', None)) is not None:
+            click.echo(f'{name}\t{swept()} removed')
+
+
+COMMANDS = (list_storages, sweep)

@@ -1,0 +1,257 @@
+"""Settings: where they are looked for, what they may be, and what is said when they are wrong.
+
+For the setting ``key`` of a storage, the first of these that is set (``None`` counts as not set) wins:
+
+1. ``{STORAGE}_FS_{KEY}``: this storage,
+2. ``FS_{BACKEND}_{KEY}``: every storage on this backend,
+3. ``FS_{KEY}``: every storage,
+4. the setting's default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .errors import ConfigurationError, ConfigurationWarning
+
+#: The kind of backend when no setting names one.
+DEFAULT_BACKEND = 'local'
+#: Where the application serves files when ``FS_PREFIX`` is not set.
+DEFAULT_URL_PREFIX = '/fs'
+
+
+class Setting(NamedTuple):
+    """One setting that a storage or a backend understands.
+
+    :param key: Its name in lower case, as in ``config.key``.
+    :param parse: Turns what was configured into what is used; raises ValueError saying what it must be.
+    :param default: Used when the setting is found nowhere.
+    :param doc: What it does, in one sentence.
+    :param required: Whether the application must set it.
+    :param appended: Whether a value from a wider scope gets the storage's name appended, as folders and URLs do.
+    :param everywhere: Whether ``FS_{KEY}`` is looked at.
+    :param secret: Whether its value is kept out of messages.
+    """
+
+    key: str
+    parse: Callable[[Any], Any]
+    default: Any = None
+    doc: str = ''
+    required: bool = False
+    appended: bool = False
+    everywhere: bool = True
+    secret: bool = False
+
+
+class Config(dict[str, Any]):
+    """A storage's settings, by lower-case key or as attributes; ``None`` means the default, so it is not kept.
+
+    :param own: The keys that were set for this very storage.
+    """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None, *, own: Iterable[str] = ()) -> None:
+        super().__init__({key: value for key, value in (settings or {}).items() if value is not None})
+        self.own = frozenset(own)
+
+    def __getattr__(self, key: str) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            raise AttributeError(f'no setting {key!r} (set: {", ".join(sorted(self)) or "none"})') from None
+
+
+# --- What a setting may be. Text is understood too, because settings may come from the environment.
+
+
+def text(value: Any) -> str:
+    """Any text."""
+    if not isinstance(value, str):
+        raise ValueError('text')
+    return value
+
+
+def folder(value: Any) -> str:
+    """A path on this machine."""
+    try:
+        return os.fspath(value) if isinstance(value, os.PathLike) else text(value)
+    except ValueError:
+        raise ValueError('the path of a folder') from None
+
+
+def boolean(value: Any) -> bool:
+    """True or False, also as the words people use for them."""
+    if isinstance(value, bool):
+        return value
+    words = {'true': True, 'yes': True, 'on': True, '1': True, 'false': False, 'no': False, 'off': False, '0': False}
+    if (known := words.get(str(value).strip().lower())) is None:
+        raise ValueError('True or False')
+    return known
+
+
+def whole_number(value: Any) -> int:
+    """A whole number, 0 or more."""
+    expected = 'a whole number, 0 or more'
+    if isinstance(value, bool):
+        raise ValueError(expected)
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise ValueError(expected) from None
+    if number < 0 or number != (float(value) if not isinstance(value, int) else value):
+        raise ValueError(expected)
+    return number
+
+
+def file_mode(value: Any) -> int:
+    """Permission bits, as a number or as octal text such as ``640`` or ``0o640``."""
+    expected = 'permission bits in octal, such as 0o640'
+    if isinstance(value, str):
+        try:
+            value = int(value, 8)
+        except ValueError:
+            raise ValueError(expected) from None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0o7777:
+        raise ValueError(expected)
+    return value
+
+
+def extensions(value: Any) -> Container[str]:
+    """A container of extensions; text is split at commas and blanks."""
+    if isinstance(value, str):
+        parts = json.loads(value) if value.lstrip().startswith('[') else value.replace(',', ' ').split()
+        return tuple(str(part).lower().removeprefix('.') for part in parts)
+    if not hasattr(value, '__contains__'):
+        raise ValueError('a container of extensions, such as ["png", "jpg"]')
+    return value  # type: ignore[no-any-return]  # anything with __contains__ is a container
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    """Text that is one of *choices*."""
+
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(' or '.join(repr(choice) for choice in choices))
+        return str(value)
+
+    return parse
+
+
+def function(value: Any) -> Callable[..., Any]:
+    """Anything that can be called."""
+    if not callable(value):
+        raise ValueError('a function')
+    return value  # type: ignore[no-any-return]  # callable() does not narrow Any
+
+
+def hash_algorithm(value: Any) -> str:
+    """The name of an algorithm that hashlib knows, with a digest of fixed size."""
+    import hashlib
+
+    if str(value) not in hashlib.algorithms_available or str(value).startswith('shake'):
+        raise ValueError("the name of a hash algorithm that Python's hashlib knows, such as 'sha256'")
+    return str(value)
+
+
+#: What every storage understands, on any backend.
+STORAGE_SETTINGS = (
+    Setting('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
+    Setting('prefix', text, '', 'Key prefix inside the store; filenames do not show it.', everywhere=False),
+    Setting('url', text, None, 'Where a web server outside the application serves the files.', appended=True),
+    Setting('allow', extensions, (), "Extensions allowed besides the storage's own."),
+    Setting('deny', extensions, (), "Extensions refused among the storage's own."),
+    Setting('max_bytes', whole_number, None, 'The largest file that may be stored, in bytes.'),
+    Setting('serve', boolean, None, 'Whether the application serves the files; default: its DEBUG.'),
+    Setting(
+        'serving',
+        one_of('proxy', 'redirect'),
+        'proxy',
+        "'proxy' sends the bytes through the application, 'redirect' sends the browser to a link signed by the store.",
+    ),
+    Setting('cache_control', text, None, "The Cache-Control header of served files; default 'no-cache'."),
+    Setting('authorize', function, None, 'Called with a filename before it is served; false refuses with 403.'),
+    Setting('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
+    Setting('images_optimize', boolean, False, 'Whether image fields optimise what they store.'),
+)
+
+
+def storage_prefix(storage: str) -> str:
+    """What the settings of *storage* begin with: ``AVATARS_FS_``."""
+    return f'{storage.upper().replace("-", "_")}_FS_'
+
+
+def backend_of(app_config: Mapping[str, Any], storage: str) -> Any:
+    """The configured kind (or class) of backend of *storage*."""
+    for setting in (f'{storage_prefix(storage)}BACKEND', 'FS_BACKEND'):
+        if (value := app_config.get(setting)) is not None:
+            return value
+    return DEFAULT_BACKEND
+
+
+def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: Iterable[Setting]) -> Config:
+    """The settings of *storage* on the backend *kind*.
+
+    Keys that *settings* does not list are taken over as they are: the backend may know them.
+
+    :raises ConfigurationError: If a setting is missing or not understood. The message names all that are.
+    """
+    known = {setting.key: setting for setting in settings}
+    own, wide = storage_prefix(storage), f'FS_{kind.upper().replace("-", "_")}_'
+    given = {name: value for name, value in app_config.items() if value is not None and name.startswith((own, 'FS_'))}
+    found: dict[str, Any] = {}
+    for scope in (wide, own):
+        for name, value in given.items():
+            if name.startswith(scope) and (key := name[len(scope) :].lower()) not in known:
+                found[key] = value
+                _hint(name, scope, key, known, f'storage {storage!r} ({kind})')
+    problems: list[str] = []
+    for setting in known.values():
+        try:
+            found[setting.key] = _lookup(given, setting, storage, (own, wide))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError(reason=f'Storage {storage!r} ({kind}) {"; it ".join(problems)}.')
+    return Config(found, own={key for key in found if own + key.upper() in given})
+
+
+def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: Iterable[Setting]) -> Config:
+    """The settings of *storage* from a plain mapping of lower-case keys, parsed and completed like configured ones."""
+    if isinstance(given, Config):
+        return given
+    prefix = storage_prefix(storage)
+    return resolve({f'{prefix}{key.upper()}': value for key, value in given.items()}, storage, kind, settings)
+
+
+def _lookup(given: Mapping[str, Any], setting: Setting, storage: str, scopes: tuple[str, str]) -> Any:
+    """The value of *setting*; ValueError with the rest of a sentence about the storage."""
+    own, wide = scopes
+    names = [own + setting.key.upper(), wide + setting.key.upper()]
+    if setting.everywhere:
+        names.append('FS_' + setting.key.upper())
+    for name in names:
+        if name not in given:
+            continue
+        value = given[name]
+        try:
+            value = setting.parse(value)
+        except ValueError as error:
+            shown = '' if setting.secret else f' = {value!r}'
+            raise ValueError(f'cannot use {name}{shown}: it must be {error}') from None
+        return f'{value.rstrip("/")}/{storage}' if setting.appended and name != names[0] else value
+    if setting.required:
+        raise ValueError(f'needs {" or ".join(names)}')
+    return setting.default
+
+
+def _hint(name: str, scope: str, key: str, known: Mapping[str, Setting], where: str) -> None:
+    # Imported here because only a misspelt setting needs it.
+    import difflib
+
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
+    if close:
+        message = f'{name} is not a setting of {where}: did you mean {scope}{close[0].upper()}?'
+        warnings.warn(message, ConfigurationWarning, stacklevel=6)

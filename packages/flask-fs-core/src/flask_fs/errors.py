@@ -1,0 +1,190 @@
+"""Every error that Flask-FS raises, in one tree.
+
+.. code-block:: text
+
+    FSError
+    ├── FileNotFound            also a FileNotFoundError
+    ├── FileExists              also a FileExistsError
+    ├── UploadNotAllowed
+    │   ├── UnauthorizedFileType
+    │   ├── FileTooLarge
+    │   └── InvalidContent
+    ├── OperationNotSupported
+    ├── InvalidFilename         also a ValueError
+    ├── UnknownBackend          also a ValueError
+    ├── ConfigurationError      also a ValueError
+    └── BackendError
+        ├── PermissionDenied    also a PermissionError
+        ├── Unavailable
+        └── ChecksumMismatch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = [
+    'BackendError',
+    'ChecksumMismatch',
+    'ConfigurationError',
+    'ConfigurationWarning',
+    'FSError',
+    'FileExists',
+    'FileNotFound',
+    'FileTooLarge',
+    'InvalidContent',
+    'InvalidFilename',
+    'OperationNotSupported',
+    'PermissionDenied',
+    'UnauthorizedFileType',
+    'Unavailable',
+    'UnknownBackend',
+    'UploadNotAllowed',
+]
+
+
+class FSError(Exception):
+    """The base of every error of Flask-FS.
+
+    All fields are optional, so that application code and tests may raise any of these errors bare.
+
+    :param filename: The file's name in its storage.
+    :param storage: The storage's name.
+    :param backend: The kind of backend, such as ``local``.
+    :param reason: What went wrong, in a few words and without any secret.
+    """
+
+    #: The message's first sentence; ``{file}`` and ``{place}`` are filled in.
+    template = '{file} failed in {place}'
+    #: How to fix it, when that does not depend on the case.
+    advice = ''
+
+    def __init__(
+        self,
+        filename: str | None = None,
+        *,
+        storage: str | None = None,
+        backend: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(filename)
+        self.filename = filename
+        self.storage = storage
+        self.backend = backend
+        self.reason = reason
+
+    def __str__(self) -> str:
+        if self.filename is None and self.storage is None and self.backend is None:
+            return self.reason or ''
+        message = self.template.format(file=self._file(), place=self._place())
+        if self.reason:
+            message += f': {self.reason}'
+        message = message.rstrip('.') + '.'
+        return f'{message} {self.advice}' if self.advice else message
+
+    def __reduce__(self) -> tuple[Callable[..., FSError], tuple[Any, ...]]:
+        fields = {name: getattr(self, name) for name in ('filename', 'storage', 'backend', 'reason')}
+        return _restore, (type(self), fields)
+
+    def _file(self) -> str:
+        return 'A file' if self.filename is None else repr(self.filename)
+
+    def _place(self) -> str:
+        if self.storage is None:
+            return 'the storage' if self.backend is None else f'the {self.backend} storage'
+        kind = '' if self.backend is None else f' ({self.backend})'
+        return f'storage {self.storage!r}{kind}'
+
+
+def _restore(kind: type[FSError], fields: dict[str, Any]) -> FSError:
+    return kind(**fields)
+
+
+class FileNotFound(FSError, FileNotFoundError):
+    """The storage holds no file of that name."""
+
+    template = '{file} is not in {place}'
+
+
+class FileExists(FSError, FileExistsError):
+    """The name is taken, and replacing it was not asked for."""
+
+    template = '{file} is already in {place}'
+    advice = 'Pass overwrite=True to replace it.'
+
+    def __str__(self) -> str:
+        # A reason means that replacing is not what would help: see LocalBackend on folders.
+        return super().__str__().removesuffix(f' {self.advice}') if self.reason else super().__str__()
+
+
+class UploadNotAllowed(FSError):
+    """The storage does not take this upload."""
+
+    template = '{file} is not allowed in {place}'
+
+
+class UnauthorizedFileType(UploadNotAllowed):
+    """The file's extension is not among those that the storage takes."""
+
+    template = '{file} has a type that is not allowed in {place}'
+
+
+class FileTooLarge(UploadNotAllowed):
+    """The content is larger than the storage's ``MAX_BYTES``."""
+
+    template = '{file} is too large for {place}'
+
+
+class InvalidContent(UploadNotAllowed):
+    """The content is broken, or not what its name claims."""
+
+    template = '{file} has content that is not allowed in {place}'
+
+
+class OperationNotSupported(FSError):
+    """The backend cannot do this; its capabilities say so."""
+
+    template = '{file}: not supported by {place}'
+
+
+class InvalidFilename(FSError, ValueError):
+    """The name could not be kept by every backend, or would lead out of the storage."""
+
+    template = '{file} cannot be a filename'
+
+
+class UnknownBackend(FSError, ValueError):
+    """No installed distribution offers a backend of that name."""
+
+
+class ConfigurationError(FSError, ValueError):
+    """A setting is missing, impossible or not understood."""
+
+
+class BackendError(FSError):
+    """The store behind the backend failed; the cause is chained."""
+
+    template = '{file} failed in {place}'
+
+
+class PermissionDenied(BackendError, PermissionError):
+    """The store refused the operation to these credentials or this user."""
+
+    template = '{file} was refused by {place}'
+
+
+class Unavailable(BackendError):
+    """The store did not answer, or not in time: trying again later may work."""
+
+    template = '{file} could not be reached in {place}'
+
+
+class ChecksumMismatch(BackendError):
+    """What arrived is not what was sent."""
+
+    template = '{file} does not match its checksum in {place}'
+
+
+class ConfigurationWarning(UserWarning):
+    """A setting looks like a misspelt one, and so has no effect."""

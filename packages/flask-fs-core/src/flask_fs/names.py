@@ -1,0 +1,135 @@
+"""What a filename is: the one place that decides."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from typing import Any
+
+from werkzeug.datastructures import FileStorage
+
+from .errors import InvalidFilename
+
+#: The most bytes that a filename takes in UTF-8: the limit of an S3 key.
+MAX_BYTES = 1024
+#: The most bytes that one part between slashes keeps when a client's name is cleaned: the limit of most file systems.
+MAX_PART_BYTES = 255
+#: Backends begin the names of their own temporary files so; no filename may have a part that does.
+TEMPORARY_PREFIX = '.fs-tmp-'
+
+# One pass says yes to nearly every name; what it refuses is looked at again to tell why.
+_PLAIN = re.compile(
+    r'(?!\.fs-tmp-)(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+'
+    r'(?:/(?!\.fs-tmp-)(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+)*',
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(r'[\x00-\x1f\x7f-\x9f]')
+_SURROGATE = re.compile(r'[\ud800-\udfff]')
+# Windows reads these as devices, whatever follows the first dot.
+_DEVICES = re.compile(r'(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)', re.IGNORECASE)
+
+
+def check(filename: str) -> str:
+    """*filename* itself, if every backend can keep it.
+
+    Names are parts joined by single slashes. Nothing is normalised: two names that differ in one code point are two files.
+
+    :raises InvalidFilename: If it is empty or absolute, has an empty, ``.`` or ``..`` part, a backslash, a NUL or other
+        control character, a lone surrogate, a part that begins like a backend's own temporary files, or more than
+        1024 bytes of UTF-8.
+    """
+    if type(filename) is str and _PLAIN.fullmatch(filename) and (len(filename) <= 256 or _fits(filename)):
+        return filename
+    if isinstance(filename, str):
+        # A subclass of str (Markup, a lazy string) is taken by its text.
+        plain = str.__str__(filename)
+        reason = _refusal(plain)
+        if reason is None:
+            return plain
+        raise InvalidFilename(plain, reason=reason)
+    raise InvalidFilename(reason=f'A filename is a str, not {type(filename).__name__}')
+
+
+def _fits(filename: str) -> bool:
+    return len(filename.encode('utf-8', 'surrogatepass')) <= MAX_BYTES
+
+
+def _refusal(filename: str) -> str | None:
+    parts = filename.split('/')
+    if not filename:
+        return 'it is empty'
+    if not parts[0]:
+        return 'it begins with a slash; names are relative to the storage'
+    if '' in parts:
+        return 'it ends with a slash or has two in a row'
+    if '.' in parts or '..' in parts:
+        return "it has a '.' or '..' part, which could lead elsewhere"
+    if '\\' in filename:
+        return 'it has a backslash; parts are separated by /'
+    if _CONTROL.search(filename):
+        return 'it has a control character'
+    if _SURROGATE.search(filename):
+        return 'it has a lone surrogate, which UTF-8 cannot hold'
+    if any(part.lower().startswith(TEMPORARY_PREFIX) for part in parts):
+        return f"it has a part that begins with '{TEMPORARY_PREFIX}', which backends keep for themselves"
+    if not _fits(filename):
+        return f'it takes more than {MAX_BYTES} bytes of UTF-8'
+    return None
+
+
+def is_valid(filename: str) -> bool:
+    """Whether :func:`check` lets *filename* pass."""
+    return _PLAIN.fullmatch(filename) is not None and (len(filename) <= 256 or _fits(filename))
+
+
+def may_begin_names(prefix: str) -> bool:
+    """Whether any filename can begin with *prefix*: an empty one, ``a``, ``a/`` and ``.`` can, ``/``, ``../`` cannot."""
+    return not prefix or is_valid(prefix + 'x') or is_valid(prefix + '.x')
+
+
+def join(*parts: str) -> str:
+    """*parts* joined by single slashes, empty ones left out."""
+    return '/'.join(stripped for part in parts if (stripped := part.strip('/')))
+
+
+def clean(client_name: str) -> str:
+    """A tame name made from one that a client sent: its last part, in letters, digits, ``.``, ``-`` and ``_``.
+
+    Letters of every script stay, in Unicode's composed form (NFC); the extension becomes lower case. What is left
+    keeps within 255 bytes, its extension included.
+
+    :raises InvalidFilename: If nothing is left.
+    """
+    name = unicodedata.normalize('NFC', client_name)
+    name = re.split(r'[/\\]', name)[-1]
+    name = re.sub(r'\s+', '_', name.strip())
+    name = re.sub(r'[^\w.\-]', '', name)
+    name = re.sub(r'\.{2,}', '.', name)
+    stem, dot, ext = name.rpartition('.')
+    if not dot:
+        stem, ext = ext, ''
+    stem = stem.strip('._')
+    if not stem and not ext:
+        raise InvalidFilename(client_name, reason='nothing is left of it once cleaned; pass filename= to name the file')
+    stem = stem or 'file'
+    if _DEVICES.match(stem + '.'):
+        stem = f'_{stem}'
+    ending = f'.{ext.lower()}' if ext else ''
+    ending = _cut(ending, MAX_PART_BYTES // 2)
+    return _cut(stem, MAX_PART_BYTES - len(ending.encode())) + ending
+
+
+def _cut(text: str, max_bytes: int) -> str:
+    return text.encode('utf-8', 'ignore')[:max_bytes].decode('utf-8', 'ignore')
+
+
+def of_source(source: Any) -> str | None:
+    """The cleaned name that an uploaded file, an open file or a path brings along, or None."""
+    if isinstance(source, os.PathLike):
+        given: Any = os.fspath(source)
+    else:
+        given = source.filename if isinstance(source, FileStorage) else getattr(source, 'name', None)
+    if not isinstance(given, str) or not given or given.startswith('<'):
+        return None
+    return clean(given)

@@ -1,0 +1,68 @@
+"""What is added to the answer for a file that somebody uploaded: how browsers may use and keep it."""
+
+from __future__ import annotations
+
+import unicodedata
+from urllib.parse import quote
+
+from flask import Response
+
+#: Types that browsers show or play without running anything inside them, with the site's rights or at all.
+INERT_TYPES = frozenset(
+    (
+        'application/gzip',
+        'application/json',
+        'application/octet-stream',
+        'application/pdf',
+        'application/zip',
+        'audio/aac',
+        'audio/flac',
+        'audio/mp4',
+        'audio/mpeg',
+        'audio/ogg',
+        'audio/wav',
+        'audio/webm',
+        'audio/x-wav',
+        'image/avif',
+        'image/bmp',
+        'image/gif',
+        'image/jpeg',
+        'image/png',
+        'image/webp',
+        'text/csv',
+        'text/markdown',
+        'text/plain',
+        'video/mp4',
+        'video/ogg',
+        'video/webm',
+    )
+)
+#: Content of any other type is shown without scripts, forms, plug-ins, network and the site's cookies.
+SANDBOX = "sandbox; default-src 'none'; img-src data:; font-src data:; media-src data:; style-src 'unsafe-inline'"
+
+
+def protect(
+    response: Response, *, cache_control: str | None = None, private: bool = False, download_name: str | None = None
+) -> Response:
+    """*response* with the headers that keep a stranger's file harmless.
+
+    :param cache_control: The Cache-Control to send; None lets caches ask each time whether the file has changed.
+    :param private: Whether the answer depends on who asks, so that only the browser itself may keep it.
+    :param download_name: Saves the file under this name instead of showing it.
+    """
+    headers = response.headers
+    headers['X-Content-Type-Options'] = 'nosniff'
+    headers['Cache-Control'] = cache_control or ('private, no-cache' if private else 'no-cache')
+    if response.mimetype not in INERT_TYPES and response.status_code != 304:
+        headers['Content-Security-Policy'] = SANDBOX
+    if download_name is not None:
+        headers['Content-Disposition'] = attachment(download_name)
+    return response
+
+
+def attachment(name: str) -> str:
+    """A Content-Disposition that saves a file as *name* (RFC 6266), with a plain form for clients that know no other."""
+    plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
+    quoted = plain.replace('\\', '\\\\').replace('"', '\\"')
+    header = f'attachment; filename="{quoted or "download"}"'
+    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,464 @@
+"""The storage: what applications save, read, list, link and serve files through."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import inspect
+import os
+import posixpath
+import re
+import time
+import weakref
+from collections.abc import Callable, Container, Generator, Iterator
+from typing import IO, Any
+
+from flask import Flask, current_app, has_app_context, make_response
+from werkzeug.datastructures import FileStorage
+from werkzeug.wrappers import Response
+
+from . import names, signals, signing, urls
+from .backends.base import BaseBackend
+from .backends.contract import CHUNK_BYTES, Capability, FileInfo
+from .backends.streams import Limited, Mode, known_size, open_writer, source
+from .config import Config
+from .errors import ConfigurationError, FileExists, FileNotFound, FileTooLarge, InvalidFilename, UnauthorizedFileType
+from .files import DEFAULTS, contains, extension
+from .registry import Binding, bind, state_of
+from .serving import protect
+
+#: A folder, or a callable that gives one; if it takes an argument, it is given the application.
+UploadTo = str | Callable[..., str]
+#: Whether, or with what response, whoever makes the current request may be served a file.
+Authorize = Callable[[str], bool | Response]
+
+_STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
+
+
+class Storage:
+    """A named place for files, on whichever backend each application configures.
+
+    One storage may serve several applications: within an application context it uses that application's configuration,
+    outside of one that of the only application it was configured for.
+
+    :param name: Letters, digits, ``_``, ``-`` and ``.``; settings begin with it, as in ``AVATARS_FS_BACKEND``.
+    :param extensions: The extensions that :meth:`save` takes: any container of lower-case ones without dots.
+    :param upload_to: A folder for every file saved, or a callable that gives one.
+    :param overwrite: Whether files may be replaced without asking for it each time.
+    :param authorize: Called with a filename before the application serves it: true serves it, false answers 403, a
+        response is sent instead. Signed links need no further leave.
+    """
+
+    def __init__(
+        self,
+        name: str = 'files',
+        extensions: Container[str] = DEFAULTS,
+        upload_to: UploadTo | None = None,
+        overwrite: bool = False,
+        *,
+        authorize: Authorize | None = None,
+    ) -> None:
+        if not _STORAGE_NAME.fullmatch(name):
+            reason = f'{name!r} cannot be the name of a storage: use letters, digits, _, - and .'
+            raise ConfigurationError(reason=reason)
+        self.name = name
+        self.extensions = extensions
+        self.upload_to = upload_to
+        self.overwrite = overwrite
+        self.authorize = authorize
+        self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
+        self._detached: Binding | None = None
+
+    def __repr__(self) -> str:
+        return f'<Storage {self.name!r}>'
+
+    def __copy__(self) -> Storage:
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Storage:
+        return self
+
+    # --- Which application, which backend.
+
+    def configure(self, app: Any) -> None:
+        """Set the storage up for *app*; nothing is connected to yet. ``fs.init_app`` does this, and gives it an address.
+
+        :param app: An application, or any object with a ``config`` mapping.
+        :raises UnknownBackend: If no installed distribution offers the configured backend.
+        :raises ConfigurationError: If a setting is missing or impossible.
+        """
+        binding = bind(self.name, app)
+        if isinstance(app, Flask):
+            state = state_of(app)
+            state.bindings[self] = binding
+            state[self.name] = self
+            self._apps.add(app)
+        else:
+            self._detached = binding
+
+    def _bound(self) -> Binding:
+        if has_app_context():
+            binding = self._binding_in(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
+            if binding is None and (binding := self._detached) is None:
+                raise self._unbound(f'is not configured for {current_app.name!r}')
+            return binding
+        if len(self._candidates()) > 1:
+            # Applications that only wait to be collected are no choice.
+            gc.collect()
+        candidates = self._candidates()
+        if len(candidates) != 1:
+            several = f'is configured for {len(candidates)} applications, and none of them is current'
+            raise self._unbound(several if candidates else 'is not configured for any application')
+        return candidates[0]
+
+    def _binding_in(self, app: Flask) -> Binding | None:
+        state = app.extensions.get('fs')
+        return None if state is None else state.bindings.get(self)
+
+    def _candidates(self) -> list[Binding]:
+        bindings = [self._detached, *(self._binding_in(app) for app in self._apps)]
+        return [binding for binding in bindings if binding is not None]
+
+    def _unbound(self, what: str) -> ConfigurationError:
+        advice = 'Call fs.init_app(app, storage), and use it within app.app_context() where there are several.'
+        return ConfigurationError(reason=f'Storage {self.name!r} {what}. {advice}')
+
+    @property
+    def backend(self) -> Any:
+        """The backend in the current application."""
+        return self._bound().backend
+
+    @property
+    def config(self) -> Config:
+        """The settings in the current application."""
+        return self._bound().config
+
+    @property
+    def root(self) -> str | None:
+        """The folder that holds the files, or None where the backend has no such thing."""
+        return getattr(self.backend, 'root', None)
+
+    # --- Which files are taken, and under which name.
+
+    def extension_allowed(self, ext: str) -> bool:
+        """Whether files with the extension *ext*, without its dot, are taken; upper and lower case count as the same."""
+        config = self.config
+        if contains(config.allow, ext):
+            return True
+        return contains(self.extensions, ext) and not contains(config.deny, ext)
+
+    def file_allowed(self, storage: FileStorage, basename: str) -> bool:
+        """Whether the upload *storage* may be saved as *basename*."""
+        return self.extension_allowed(extension(basename))
+
+    def resolve_conflict(self, target_folder: str, basename: str) -> str:
+        """The next free one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*; a basename, like the given one."""
+        ext = extension(basename)
+        stem, ending = (basename[: -len(ext) - 1], basename[-len(ext) - 1 :]) if ext else (basename, '')
+        number = 1
+        while self.exists(names.join(target_folder, candidate := f'{stem}_{number}{ending}')):
+            number += 1
+        return candidate
+
+    def _named(self, file: Any, filename: str | None, prefix: UploadTo | None) -> str:
+        basename = filename or names.of_source(file)
+        if basename is None:
+            reason = f'{type(file).__name__} brings no name along; pass filename='
+            raise InvalidFilename(storage=self.name, reason=reason)
+        names.check(basename)
+        app = self._bound().app
+        return names.check(names.join(_folder(self.upload_to, app), _folder(prefix, app), basename))
+
+    # --- Content.
+
+    def save(
+        self,
+        file_or_wfs: Any,
+        filename: str | None = None,
+        prefix: UploadTo | None = None,
+        overwrite: bool | None = None,
+    ) -> str:
+        """Store a file, and the name it was stored under: ``upload_to/prefix/filename``.
+
+        The file appears whole or not at all. It is read from where it stands, in bounded memory, and is not closed.
+
+        :param file_or_wfs: An upload, an open file, anything with ``read``, or the path of a file as a path-like object.
+        :param filename: Its name; by default the one that it brings along, cleaned.
+        :param prefix: A folder under ``upload_to``, or a callable that gives one.
+        :param overwrite: Whether to replace a file of that name; by default as the storage was made.
+        :raises FileExists: If the name is taken, and ``overwrite`` is false. The first writer wins.
+        :raises UnauthorizedFileType: If its extension is not allowed.
+        :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+        :raises InvalidFilename: If no name was given or found, or the name cannot be kept.
+        """
+        bound = self._bound()
+        name = self._named(file_or_wfs, filename, prefix)
+        if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
+            raise UnauthorizedFileType(name, storage=self.name, reason=self._allowed_types(bound.config))
+        create = not self._may_overwrite(overwrite)
+        if isinstance(file_or_wfs, os.PathLike):
+            with open(file_or_wfs, 'rb') as file:
+                self._store(bound, name, file, create=create)
+        else:
+            self._store(bound, name, file_or_wfs, create=create)
+        return name
+
+    def write(self, filename: str, content: str | bytes, overwrite: bool = False) -> None:
+        """Store text, as UTF-8, or bytes. The application's own content may have any type.
+
+        :raises FileExists: If the name is taken, and neither *overwrite* nor the storage allows to replace it.
+        :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+        """
+        bound, name = self._bound(), names.check(filename)
+        most = bound.config.get('max_bytes')
+        if most is not None and len(content.encode() if isinstance(content, str) else content) > most:
+            raise self._too_large(name, most)
+        bound.driver.write(name, content, create=not (overwrite or self.overwrite))
+        self._announce_saved(bound, name)
+
+    def read(self, filename: str) -> bytes:
+        """The whole content of a file.
+
+        :raises FileNotFound: If there is none of that name.
+        """
+        return self._bound().driver.read(names.check(filename))
+
+    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter.
+
+        Closing or dropping the iterator frees what it holds.
+
+        :raises FileNotFound: At this call, if there is no file of that name.
+        """
+        return self._bound().driver.read_chunks(names.check(filename), chunk_size)
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        """A file object.
+
+        What is written is stored, whole, when the file object is closed; leaving its ``with`` block by an exception
+        stores nothing.
+
+        :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
+        :param kwargs: ``encoding``, ``errors`` and ``newline``, for text.
+        :raises FileNotFound: When reading, if there is no file of that name.
+        :raises FileExists: With ``x``, when the file object is closed, if the name is taken.
+        """
+        bound, name, how = self._bound(), names.check(filename), Mode(mode)
+        if how.reads or not isinstance(bound.driver, BaseBackend):
+            return bound.driver.open(name, mode, **kwargs)
+        if how.creates and bound.driver.exists(name):
+            # Said before anything is written; closing asks again, race-free.
+            raise bound.driver.error(FileExists, name)
+        return open_writer(lambda stream: self._store(bound, name, stream, create=how.creates), how, **kwargs)
+
+    @contextlib.contextmanager
+    def local_file(self, filename: str) -> Generator[str]:
+        """A path where programs on this machine can read the file: its own, or that of a copy which is removed after.
+
+        :raises FileNotFound: If there is no file of that name.
+        """
+        with self._bound().driver.local_file(names.check(filename)) as path:
+            yield path
+
+    # --- Facts.
+
+    def exists(self, filename: str) -> bool:
+        """Whether there is a file of that name; a folder is none."""
+        return self._bound().driver.exists(names.check(filename))
+
+    def __contains__(self, filename: str) -> bool:
+        return self.exists(filename)
+
+    def stat(self, filename: str) -> FileInfo:
+        """Facts about a file, in one request to the store.
+
+        :raises FileNotFound: If there is none of that name.
+        """
+        return self._bound().driver.stat(names.check(filename))
+
+    def metadata(self, filename: str) -> dict[str, Any]:
+        """Facts about a file: filename (without folders), url, checksum (``algorithm:hex``), mime, size and modified.
+
+        Where the backend keeps no checksum with its files, as on a local disk, the file is read when it is looked at.
+
+        :raises FileNotFound: If there is none of that name.
+        """
+        bound, name = self._bound(), names.check(filename)
+        facts = bound.driver.metadata(name)
+        facts['filename'] = posixpath.basename(name)
+        facts['url'] = self._full_url(bound, name)
+        return facts
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        """The name of every file that begins with the literal text *prefix*, lazily, in the order of the store."""
+        return self._bound().driver.list_files(prefix)
+
+    def scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        """Facts about every file whose name begins with the literal text *prefix*, lazily."""
+        return self._bound().driver.scan(prefix)
+
+    def path(self, filename: str) -> str:
+        """The path of a file on this machine, there or not.
+
+        :raises OperationNotSupported: If the backend keeps files elsewhere; :meth:`local_file` works on every one.
+        """
+        return self._bound().driver.path(names.check(filename))
+
+    # --- Changes.
+
+    def delete(self, filename: str) -> None:
+        """Remove a file and all files under ``filename/``; nothing happens if there is none."""
+        bound, name = self._bound(), names.check(filename)
+        if not signals.file_deleted.has_receivers_for(self):
+            bound.driver.delete(name)
+            return
+        doomed = list(bound.driver.scan(f'{name}/'))
+        with contextlib.suppress(FileNotFound):
+            doomed.insert(0, bound.driver.stat(name))
+        bound.driver.delete(name)
+        for info in doomed:
+            signals.file_deleted.send(self, info=info)
+
+    def copy(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
+        """Copy a file within the storage.
+
+        :raises FileNotFound: If there is no file of that name.
+        :raises FileExists: If *target* is taken, and neither *overwrite* nor the storage allows to replace it.
+        """
+        bound, name, new = self._bound(), names.check(filename), names.check(target)
+        bound.driver.copy(name, new, create=not self._may_overwrite(overwrite))
+        self._announce_saved(bound, new)
+
+    def move(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
+        """Give a file another name within the storage.
+
+        :raises FileNotFound: If there is no file of that name.
+        :raises FileExists: If *target* is taken, and neither *overwrite* nor the storage allows to replace it.
+        """
+        bound, name, new = self._bound(), names.check(filename), names.check(target)
+        bound.driver.move(name, new, create=not self._may_overwrite(overwrite))
+        if signals.file_moved.has_receivers_for(self):
+            signals.file_moved.send(self, info=bound.driver.stat(new), source=name)
+
+    def transfer(
+        self, filename: str, other_storage: Storage, target: str | None = None, *, overwrite: bool | None = None
+    ) -> str:
+        """Copy a file to another storage, in bounded memory, and the name it has there.
+
+        :param target: Its new name; by default the same one.
+        :param overwrite: Whether to replace a file of that name; by default as the other storage was made.
+        :raises FileNotFound: If there is no file of that name here.
+        :raises FileExists: If the name is taken there.
+        """
+        bound, other = self._bound(), other_storage._bound()
+        name, new = names.check(filename), names.check(filename if target is None else target)
+        mime = bound.driver.stat(name).given_mime if Capability.MIME in other.driver.capabilities else None
+        with bound.driver.open(name, 'rb') as stream:
+            other_storage._store(other, new, stream, create=not other_storage._may_overwrite(overwrite), mime=mime)
+        return new
+
+    def _may_overwrite(self, overwrite: bool | None) -> bool:
+        return self.overwrite if overwrite is None else overwrite
+
+    def _store(self, bound: Binding, name: str, file: Any, *, create: bool, mime: str | None = None) -> None:
+        most = bound.config.get('max_bytes')
+        if most is not None:
+            size = known_size(reader := source(file))
+            if size is None:
+                file = Limited(reader, most, lambda: self._too_large(name, most))
+            elif size > most:
+                raise self._too_large(name, most)
+        bound.driver.save(file, name, create=create, mime=mime)
+        self._announce_saved(bound, name)
+
+    def _announce_saved(self, bound: Binding, name: str) -> None:
+        if signals.file_saved.has_receivers_for(self):
+            signals.file_saved.send(self, info=bound.driver.stat(name))
+
+    def _too_large(self, name: str, most: int) -> FileTooLarge:
+        return FileTooLarge(name, storage=self.name, reason=f'at most {most} bytes are allowed')
+
+    def _allowed_types(self, config: Config) -> str:
+        known = [*_listed(config.allow), *_listed(self.extensions)]
+        return f'allowed are {", ".join(known)}' if known else ''
+
+    # --- Addresses and serving.
+
+    @property
+    def has_url(self) -> bool:
+        """Whether a web server outside the application serves the files (the setting ``URL``)."""
+        return bool(self.config.get('url'))
+
+    @property
+    def base_url(self) -> str:
+        """The address under which the files are found, with a slash at its end."""
+        bound = self._bound()
+        url = bound.config.get('url')
+        return urls.configured_base(bound.app, url) if url else urls.base_url(bound.app, self.name)
+
+    def url(self, filename: str, external: bool = False) -> str:
+        """The address of a file, there or not, quoted; a leading slash in *filename* is dropped.
+
+        :param external: A full address, with scheme and host, where it would be a path of the application.
+        """
+        bound, name = self._bound(), names.check(filename.removeprefix('/'))
+        if url := bound.config.get('url'):
+            return urls.under(urls.configured_base(bound.app, url), name)
+        return urls.app_url(bound.app, self.name, name, external=external)
+
+    def signed_url(
+        self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
+    ) -> str:
+        """A full address that lets anyone read a file, there or not, until it expires.
+
+        Where the store signs no links itself, the application does, with its ``SECRET_KEY``; it answers them even if
+        ``FS_SERVE`` is false, and without asking ``authorize``.
+
+        :param expires_s: Lifetime in whole seconds, 1 to 604800 (seven days, the most that S3 signs for).
+        :param method: ``GET`` (on links signed by the application, for HEAD as well) or ``HEAD``.
+        :param download_name: Makes browsers save the file, under this name.
+        :raises ConfigurationError: If the application signs and has no ``SECRET_KEY``, or no ``SERVER_NAME`` outside of
+            a request.
+        """
+        bound, name = self._bound(), names.check(filename)
+        if method not in ('GET', 'HEAD'):
+            raise ValueError(f"method must be 'GET' or 'HEAD', not {method!r}")
+        signing.check_expires(expires_s)
+        signing.check_download_name(download_name)
+        if Capability.SIGNED_URL in bound.driver.capabilities:
+            return bound.driver.signed_url(name, expires_s=expires_s, method=method, download_name=download_name)
+        grant = signing.Grant(self.name, name, method, int(time.time()) + expires_s, download_name)
+        signature = {signing.PARAMETER: signing.sign(bound.app, grant)}
+        return urls.app_url(bound.app, self.name, name, external=True, **signature)
+
+    def _full_url(self, bound: Binding, name: str) -> str | None:
+        try:
+            return urls.under(self.base_url, name)
+        except ConfigurationError:
+            # Configured without init_app, the storage has no address; its files have facts all the same.
+            return None
+
+    def serve(self, filename: str, *, download_name: str | None = None, private: bool = False) -> Any:
+        """The response to the current request for a file: conditional requests, ranges and streaming included.
+
+        :param download_name: Makes browsers save the file, under this name.
+        :param private: Whether the answer depends on who asks, so that shared caches must not keep it.
+        :raises FileNotFound: If there is none of that name.
+        """
+        bound = self._bound()
+        served = bound.driver.serve(names.check(filename))
+        if not isinstance(served, (Response, str, bytes, tuple)):
+            return served
+        cache_control = bound.config.get('cache_control')
+        response = make_response(served)
+        return protect(response, cache_control=cache_control, private=private, download_name=download_name)
+
+
+def _listed(container: Any) -> list[str]:
+    return [str(item) for item in container] if isinstance(container, (tuple, list, set, frozenset)) else []
+
+
+def _folder(given: UploadTo | None, app: Any) -> str:
+    if not callable(given):
+        return given or ''
+    return given(app) if inspect.signature(given).parameters else given()

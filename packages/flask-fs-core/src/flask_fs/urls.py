@@ -1,0 +1,61 @@
+"""Addresses of files: under the web server that serves them, or under the application itself."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, has_request_context, request, url_for
+from werkzeug.routing import BuildError
+
+from .errors import ConfigurationError
+
+#: The endpoint under which the application serves files.
+ENDPOINT = 'fs.get_file'
+# What RFC 3986 lets stand in a path as it is, less what some servers read in their own way.
+_SAFE = "/!$'()*,:@~"
+
+
+def configured_base(app: Any, url: str) -> str:
+    """*url* from a setting as a base: with a scheme and a slash at its end."""
+    if '://' not in url and not url.startswith('/'):
+        scheme = request.scheme if has_request_context() else app.config.get('PREFERRED_URL_SCHEME', 'http')
+        url = f'{scheme}://{url}'
+    return url if url.endswith('/') else f'{url}/'
+
+
+def under(base: str, filename: str) -> str:
+    """The address of *filename* under *base*, quoted."""
+    return base + quote(filename, safe=_SAFE)
+
+
+def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: str) -> str:
+    """The address under which *app* serves a file.
+
+    Within a request it is as ``url_for`` makes it. Outside of one an external address needs ``SERVER_NAME``.
+
+    :raises ConfigurationError: If ``SERVER_NAME`` is needed and missing, or if the storage is not served by *app*.
+    """
+    values = {'fs': storage, 'filename': filename, **query}
+    try:
+        if has_request_context():
+            return url_for(ENDPOINT, **values, _external=external)
+        if not isinstance(app, Flask):
+            raise BuildError(ENDPOINT, values, None)
+        server_name = app.config.get('SERVER_NAME')
+        if external and not server_name:
+            reason = f'Outside a request, the full address of a file in {storage!r} needs SERVER_NAME to be configured.'
+            raise ConfigurationError(reason=reason)
+        scheme = app.config.get('PREFERRED_URL_SCHEME', 'http')
+        root = app.config.get('APPLICATION_ROOT') or '/'
+        adapter = app.url_map.bind(server_name or 'localhost', script_name=root, url_scheme=scheme)
+        return adapter.build(ENDPOINT, values, force_external=external)
+    except BuildError:
+        reason = f'Storage {storage!r} has no address in this application: pass it to fs.init_app(app, storage).'
+        raise ConfigurationError(reason=reason) from None
+
+
+def base_url(app: Any, storage: str) -> str:
+    """The address under which *app* serves the files of *storage*: a full one wherever that can be known."""
+    external = has_request_context() or bool(app.config.get('SERVER_NAME'))
+    return app_url(app, storage, 'x', external=external)[:-1]

@@ -1,0 +1,66 @@
+"""The endpoint under which an application serves its storages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, abort, current_app, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from . import signing
+from .errors import FileNotFound, InvalidFilename, Unavailable
+from .names import check
+from .registry import state_of
+from .storage import Storage
+
+#: Carries the endpoint's name and the ``flask fs`` commands; each storage gets a route of its own.
+blueprint = Blueprint('fs', __name__, cli_group='fs')
+
+#: How long a link lives that a storage with ``SERVING = 'redirect'`` sends browsers to, in seconds.
+REDIRECT_EXPIRES_S = 300
+
+
+def get_file(fs: str, filename: str) -> Any:
+    """The file *filename* of the storage named *fs*: with a valid signature, or if the storage is served openly.
+
+    404 for a file that is not there, and for every file of a storage that is not served; 403 where the signature or the
+    storage's ``authorize`` refuses; 503 while the store is unavailable.
+    """
+    storage: Storage = state_of(current_app)[fs]
+    try:
+        check(filename)
+        if request.query_string and (signature := request.args.get(signing.PARAMETER)) is not None:
+            return _granted(storage, filename, signature)
+        return _open_to_all(storage, filename)
+    except (FileNotFound, InvalidFilename):
+        abort(404)
+    except Unavailable:
+        abort(503)
+
+
+def _granted(storage: Storage, filename: str, signature: str) -> Any:
+    try:
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's documented way out
+        grant = signing.verify(app, signature, storage.name, filename, request.method)
+    except signing.Refused as refused:
+        abort(403, description=str(refused))
+    return storage.serve(filename, download_name=grant.download_name, private=True)
+
+
+def _open_to_all(storage: Storage, filename: str) -> Any:
+    config = storage.config
+    if not (current_app.debug if config.get('serve') is None else config.serve):
+        abort(404)
+    authorize = storage.authorize or config.get('authorize')
+    if authorize is not None:
+        verdict = authorize(filename)
+        if isinstance(verdict, BaseResponse):
+            return verdict
+        if not verdict:
+            abort(403)
+    if config.serving == 'redirect':
+        url = storage.signed_url(filename, expires_s=REDIRECT_EXPIRES_S, method=request.method)
+        response = redirect(url)
+        response.headers['Cache-Control'] = 'private, no-store'
+        return response
+    return storage.serve(filename, private=authorize is not None)
