@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+
+import flask_fs as fs
+from flask_fs import signing
+
+
+def test_an_address_is_a_path_of_the_application(app: Flask, storage: fs.Storage) -> None:
+    assert '/fs/files/a/b%20%23.txt' == storage.url('a/b #.txt')
+    with app.test_request_context(base_url='https://example.org/sub'):
+        assert '/sub/fs/files/x' == storage.url('x')
+        assert 'https://example.org/sub/fs/files/x' == storage.url('x', external=True)
+        assert 'https://example.org/sub/fs/files/' == storage.base_url
+    assert not storage.has_url
+
+
+def test_a_leading_slash_is_dropped(app: Flask, storage: fs.Storage) -> None:
+    assert storage.url('x') == storage.url('/x')
+    with pytest.raises(fs.InvalidFilename):
+        storage.url('//x')
+
+
+def test_outside_a_request_a_full_address_needs_a_server_name(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    with make_app(storage).app_context(), pytest.raises(fs.ConfigurationError, match='needs SERVER_NAME'):
+        storage.url('x', external=True)
+    app = make_app(storage, SERVER_NAME='example.org', APPLICATION_ROOT='/sub', PREFERRED_URL_SCHEME='https')
+    with app.app_context():
+        assert 'https://example.org/sub/fs/files/x' == storage.url('x', external=True)
+        assert '/sub/fs/files/x' == storage.url('x')
+        assert 'https://example.org/sub/fs/files/' == storage.base_url
+
+
+@pytest.mark.parametrize(
+    ('settings', 'address'),
+    [
+        ({'FILES_FS_URL': 'https://cdn.example/f/'}, 'https://cdn.example/f/a%20b'),
+        ({'FILES_FS_URL': 'https://cdn.example/f'}, 'https://cdn.example/f/a%20b'),
+        ({'FS_LOCAL_URL': 'https://cdn.example'}, 'https://cdn.example/files/a%20b'),
+        ({'FS_URL': 'https://cdn.example/x/'}, 'https://cdn.example/x/files/a%20b'),
+        ({'FS_URL': 'cdn.example'}, 'http://cdn.example/files/a%20b'),
+        ({'FS_URL': '/static/up'}, '/static/up/files/a%20b'),
+        ({'FS_PREFIX': '/media/'}, '/media/files/a%20b'),
+        ({'FS_PREFIX': 'media/x'}, '/media/x/files/a%20b'),
+        ({'FS_PREFIX': ''}, '/files/a%20b'),
+        ({'FS_PREFIX': '/'}, '/files/a%20b'),
+    ],
+)
+def test_the_address_is_as_configured(make_app: Callable[..., Flask], settings: dict[str, Any], address: str) -> None:
+    storage = fs.Storage()
+    with make_app(storage, **settings).app_context():
+        assert address == storage.url('a b')
+        assert storage.has_url == ('URL' in next(iter(settings)))
+
+
+def test_an_address_without_a_scheme_takes_that_of_the_request(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    with make_app(storage, FS_URL='cdn.example').test_request_context(base_url='https://example.org'):
+        assert 'https://cdn.example/files/x' == storage.url('x')
+
+
+def test_a_storage_configured_by_itself_has_no_address_and_says_so(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('loose')
+    app = make_app()
+    storage.configure(app)
+    with app.app_context(), pytest.raises(fs.ConfigurationError, match=r'fs\.init_app'):
+        storage.url('x')
+
+
+@pytest.mark.parametrize('prefix', ['/fs', '', '/deep/er'])
+def test_the_applications_own_routes_stay_its_own(make_app: Callable[..., Flask], prefix: str) -> None:
+    storage = fs.Storage('files')
+    app = make_app(storage, FS_PREFIX=prefix)
+    app.add_url_rule('/<a>/<path:b>', view_func=lambda a, b: f'{a}|{b}', endpoint='catch')
+    app.add_url_rule('/', view_func=lambda: 'home', endpoint='home')
+    with app.app_context():
+        storage.write('x.txt', 'x')
+    client = app.test_client()
+    assert 'other|x.txt' == client.get('/other/x.txt').text
+    assert 'fs|other/x.txt' == client.get('/fs/other/x.txt').text
+    assert 'home' == client.get('/').text
+    assert 'x' == client.get(f'{prefix}/files/x.txt').text
+
+
+def test_url_for_knows_the_endpoint(app: Flask, storage: fs.Storage) -> None:
+    with app.test_request_context():
+        assert '/fs/files/a%20b' == app.url_for('fs.get_file', fs='files', filename='a b')
+
+
+# --- Links signed by the application.
+
+
+@pytest.fixture
+def private(make_app: Callable[..., Flask], kind: str) -> tuple[Flask, fs.Storage]:
+    """A storage that nobody may see without a signed link."""
+    storage = fs.Storage('private', fs.ALL, authorize=lambda _: False)
+    app = make_app(storage, FS_BACKEND=kind, FS_SERVE=False)
+    with app.app_context():
+        storage.write('a b.txt', 'secret')
+        storage.write('other.txt', 'other')
+    return app, storage
+
+
+def signed(app: Flask, storage: fs.Storage, filename: str = 'a b.txt', **options: Any) -> str:
+    with app.test_request_context():
+        return storage.signed_url(filename, **options)
+
+
+def test_a_signed_link_opens_what_is_closed_otherwise(private: tuple[Flask, fs.Storage]) -> None:
+    app, storage = private
+    client = app.test_client()
+    assert 404 == client.get('/fs/private/a%20b.txt').status_code
+    link = signed(app, storage)
+    assert link.startswith('http://localhost/fs/private/a%20b.txt?signature=')
+    response = client.get(link)
+    assert (200, b'secret') == (response.status_code, response.data)
+    assert 'private, no-cache' == response.headers['Cache-Control']
+    assert 200 == client.head(link).status_code
+    assert b'ecr' == client.get(link, headers={'Range': 'bytes=1-3'}).data
+
+
+@pytest.mark.parametrize('at', range(0, 200, 7))
+def test_an_altered_link_is_refused(private: tuple[Flask, fs.Storage], at: int) -> None:
+    app, storage = private
+    base, _, signature = signed(app, storage).partition('=')
+    at %= len(signature)
+    altered = signature[:at] + ('A' if signature[at] != 'A' else 'B') + signature[at + 1 :]
+    assert 403 == app.test_client().get(f'{base}={altered}').status_code
+
+
+@pytest.mark.parametrize('signature', ['', 'x', '.', 'W10.x', '%00', 'é', 'a' * 5000])
+def test_rubbish_is_refused(private: tuple[Flask, fs.Storage], signature: str) -> None:
+    app, _ = private
+    assert 403 == app.test_client().get('/fs/private/a%20b.txt', query_string={'signature': signature}).status_code
+
+
+def test_a_link_is_for_one_file_of_one_storage(private: tuple[Flask, fs.Storage]) -> None:
+    app, storage = private
+    other = fs.Storage('other')
+    fs.init_app(app, other)
+    query = urlsplit(signed(app, storage)).query
+    response = app.test_client().get(f'/fs/private/other.txt?{query}')
+    assert 403 == response.status_code
+    assert 'for another file' in response.text
+    assert 403 == app.test_client().get(f'/fs/other/a%20b.txt?{query}').status_code
+
+
+def test_a_link_expires(private: tuple[Flask, fs.Storage], monkeypatch: pytest.MonkeyPatch) -> None:
+    app, storage = private
+    link = signed(app, storage, expires_s=60)
+    now = time.time()
+    monkeypatch.setattr(signing.time, 'time', lambda: now + 58)
+    assert 200 == app.test_client().get(link).status_code
+    monkeypatch.setattr(signing.time, 'time', lambda: now + 61)
+    response = app.test_client().get(link)
+    assert 403 == response.status_code
+    assert 'has expired' in response.text
+
+
+def test_a_link_is_for_its_method(private: tuple[Flask, fs.Storage]) -> None:
+    app, storage = private
+    link = signed(app, storage, method='HEAD')
+    assert 200 == app.test_client().head(link).status_code
+    response = app.test_client().get(link)
+    assert 403 == response.status_code
+    assert 'for HEAD only' in response.text
+    assert 405 == app.test_client().put(link).status_code
+    with pytest.raises(ValueError, match="must be 'GET' or 'HEAD', not 'PUT'"):
+        signed(app, storage, method='PUT')
+
+
+@pytest.mark.parametrize(
+    ('name', 'header'),
+    [
+        ('plain.txt', 'attachment; filename="plain.txt"'),
+        ('Zürich 日.txt', 'attachment; filename="Zurich .txt"; filename*=UTF-8\'\'Z%C3%BCrich%20%E6%97%A5.txt'),
+        ('日本', 'attachment; filename="download"; filename*=UTF-8\'\'%E6%97%A5%E6%9C%AC'),
+        ('a"b;c.txt', 'attachment; filename="a\\"b;c.txt"'),
+    ],
+)
+def test_a_link_can_name_the_download(private: tuple[Flask, fs.Storage], name: str, header: str) -> None:
+    app, storage = private
+    response = app.test_client().get(signed(app, storage, download_name=name))
+    assert b'secret' == response.data
+    assert header == response.headers['Content-Disposition']
+
+
+@pytest.mark.parametrize('name', ['', 'a/b', 'a\\b', 'a\r\nSet-Cookie: x', 'a\0'])
+def test_a_download_name_that_is_no_plain_name_is_refused(private: tuple[Flask, fs.Storage], name: str) -> None:
+    app, storage = private
+    with pytest.raises(fs.InvalidFilename, match='one plain name'):
+        signed(app, storage, download_name=name)
+
+
+@pytest.mark.parametrize('expires_s', [0, -1, 604_801, 1.5, True, '60', None])
+def test_a_lifetime_out_of_bounds_is_refused(private: tuple[Flask, fs.Storage], expires_s: Any) -> None:
+    app, storage = private
+    with pytest.raises(ValueError, match='whole seconds from 1 to 604800'):
+        signed(app, storage, expires_s=expires_s)
+
+
+def test_signing_needs_a_secret_key_and_a_server_name(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    app = make_app(storage, SECRET_KEY=None)
+    with pytest.raises(fs.ConfigurationError, match='need SECRET_KEY'):
+        signed(app, storage, 'x')
+    with make_app(storage).app_context(), pytest.raises(fs.ConfigurationError, match='needs SERVER_NAME'):
+        storage.signed_url('x')
+
+
+def test_links_outlive_a_new_key_where_the_old_one_is_a_fallback(private: tuple[Flask, fs.Storage]) -> None:
+    app, storage = private
+    link, old = signed(app, storage), app.config['SECRET_KEY']
+    app.config.update(SECRET_KEY='new', SECRET_KEY_FALLBACKS=[old])
+    assert 200 == app.test_client().get(link).status_code
+    assert 200 == app.test_client().get(signed(app, storage)).status_code
+    app.config.update(SECRET_KEY_FALLBACKS=[])
+    assert 403 == app.test_client().get(link).status_code
+
+
+def test_a_link_to_a_file_that_is_gone_is_404(private: tuple[Flask, fs.Storage]) -> None:
+    app, storage = private
+    link = signed(app, storage)
+    with app.app_context():
+        storage.delete('a b.txt')
+    assert 404 == app.test_client().get(link).status_code

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, g
+
+import flask_fs as fs
+
+
+def test_one_storage_stays_apart_in_two_applications(make_app: Callable[..., Flask], kind: str) -> None:
+    storage = fs.Storage()
+    one, two = make_app(storage, FS_BACKEND=kind), make_app(storage, FS_BACKEND=kind)
+    with one.app_context():
+        storage.write('x.txt', 'one')
+    with two.app_context():
+        assert not storage.exists('x.txt')
+        storage.write('x.txt', 'two')
+        with one.app_context():
+            assert b'one' == storage.read('x.txt')
+        assert b'two' == storage.read('x.txt')
+    assert 'one' == one.test_client().get('/fs/files/x.txt').text
+    assert 'two' == two.test_client().get('/fs/files/x.txt').text
+
+
+def test_a_storage_may_have_another_backend_in_each_application(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    with make_app(storage, FS_BACKEND='memory').app_context():
+        assert 'memory' == storage.backend.kind
+    with make_app(storage).app_context():
+        assert 'local' == storage.backend.kind
+
+
+def test_outside_a_context_the_only_application_is_used(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    app = make_app(storage)
+    storage.write('x', '1')
+    assert '/fs/files/x' == storage.url('x')
+    del app
+    gc.collect()
+
+
+def test_with_several_applications_and_none_current_the_choice_is_refused(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    apps = [make_app(storage), make_app(storage)]
+    with pytest.raises(fs.ConfigurationError, match=r'configured for 2 applications.* app.app_context\(\)'):
+        storage.read('x')
+    assert 2 == len(apps)
+
+
+def test_an_application_that_is_gone_is_no_choice() -> None:
+    storage = fs.Storage()
+    for _ in range(2):
+        app = Flask(__name__)
+        app.config['FS_BACKEND'] = 'memory'
+        fs.init_app(app, storage)
+    storage.write('x', '1')
+
+
+def test_an_unconfigured_storage_says_what_to_do(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('lonely')
+    with pytest.raises(
+        fs.ConfigurationError, match=r"'lonely' is not configured for any application\. Call fs.init_app"
+    ):
+        storage.exists('x')
+    with make_app().app_context(), pytest.raises(fs.ConfigurationError, match="is not configured for 'app1'"):
+        storage.exists('x')
+
+
+def test_no_context_is_pushed_so_the_callers_own_survives(make_app: Callable[..., Flask]) -> None:
+    torn_down = []
+    storage = fs.Storage()
+    app = make_app(storage)
+    app.teardown_appcontext(lambda _: torn_down.append(1))
+    with app.app_context():
+        g.session = 'open'
+        storage.write('x', '1')
+        storage.save(Path(storage.path('x')), 'y.txt')
+        list(storage.list_files())
+        storage.url('x')
+        assert 'open' == g.session
+        assert [] == torn_down
+    assert [1] == torn_down
+    storage.read('x')
+    assert [1] == torn_down
+
+
+def test_init_app_may_be_called_again_also_after_a_request(make_app: Callable[..., Flask]) -> None:
+    first, second = fs.Storage('first'), fs.Storage('second')
+    app = make_app(first)
+    fs.init_app(app, first)
+    assert 404 == app.test_client().get('/fs/first/x').status_code
+    fs.init_app(app, second, first)
+    with app.app_context():
+        second.write('x.txt', 'x')
+        assert fs.by_name('second') is second
+        assert fs.by_name('first') is first
+    assert 'x' == app.test_client().get('/fs/second/x.txt').text
+
+
+def test_the_last_storage_of_a_name_answers_to_it(make_app: Callable[..., Flask]) -> None:
+    old, new = fs.Storage('s'), fs.Storage('s')
+    app = make_app(old)
+    fs.init_app(app, new)
+    with app.app_context():
+        assert fs.by_name('s') is new
+        old.write('x.txt', 'same place')
+        assert b'same place' == new.read('x.txt')
+
+
+def test_an_unknown_name_is_answered_with_those_found(make_app: Callable[..., Flask]) -> None:
+    with (
+        make_app(fs.Storage('avatars')).app_context(),
+        pytest.raises(fs.ConfigurationError, match=r"No storage named 'avatar' in 'app1' \(found: avatars\)"),
+    ):
+        fs.by_name('avatar')
+
+
+def test_starting_an_application_touches_no_disk(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    make_app(fs.Storage())
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_commands_list_and_sweep_storages(make_app: Callable[..., Flask]) -> None:
+    disk, memory = fs.Storage('disk'), fs.Storage('memory')
+    app = make_app(disk, memory, MEMORY_FS_BACKEND='memory')
+    runner = app.test_cli_runner()
+    listed = runner.invoke(args=['fs', 'list']).output
+    assert 'disk\tlocal\t' in listed
+    assert 'LOCAL_PATH' in listed
+    assert 'memory\tmemory\t' in listed
+    assert 'disk\t0 removed\n' == runner.invoke(args=['fs', 'sweep']).output
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_loads_no_sdk_and_no_sibling() -> None:
+    heavy = ('boto3', 'pymongo', 'gridfs', 'swiftclient', 'PIL', 'mongoengine', 'flask_fs_')
+    code = f'import sys, flask_fs; print([m for m in sys.modules if m.startswith({heavy!r})])'
+    assert '[]' == run_python(code)
+
+
+@pytest.mark.parametrize(
+    ('module', 'distribution'),
+    [
+        ('backends.s3', 'flask-fs-s3'),
+        ('backends.gridfs', 'flask-fs-gridfs'),
+        ('backends.swift', 'flask-fs-swift'),
+        ('images', 'flask-fs-images'),
+        ('mongo', 'flask-fs-mongo'),
+    ],
+)
+def test_a_missing_distribution_is_named_with_its_pip_command(module: str, distribution: str) -> None:
+    code = f"""
+import sys
+sys.modules[{distribution.replace('-', '_')!r}] = None  # as if it were not installed
+try:
+    import flask_fs.{module}
+except ImportError as error:
+    print(type(error).__name__, error)
+"""
+    assert f'ImportError this needs the distribution {distribution}: pip install {distribution}' == run_python(code)
+
+
+def test_a_library_missing_inside_a_distribution_is_not_masked(tmp_path: Path) -> None:
+    (tmp_path / 'flask_fs_s3.py').write_text('import boto_that_is_not_there\n')
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+try:
+    import flask_fs.backends.s3
+except ModuleNotFoundError as error:
+    print(error.name)
+"""
+    assert 'boto_that_is_not_there' == run_python(code)
+
+
+def test_every_public_name_is_there() -> None:
+    for name in fs.__all__:
+        assert hasattr(fs, name)
+    documented: list[Any] = [
+        fs.TEXT,
+        fs.DOCUMENTS,
+        fs.IMAGES,
+        fs.AUDIO,
+        fs.DATA,
+        fs.SCRIPTS,
+        fs.ARCHIVES,
+        fs.EXECUTABLES,
+    ]
+    assert fs.DEFAULTS == fs.TEXT + fs.DOCUMENTS + fs.IMAGES + fs.DATA
+    assert all(documented)

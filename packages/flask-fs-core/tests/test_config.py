@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+import flask_fs as fs
+from flask_fs import config
+from flask_fs.backends.base import BaseBackend
+from flask_fs.backends.local import LocalBackend
+
+
+@pytest.fixture
+def made(make_app: Callable[..., Flask]) -> Iterator[Callable[..., fs.Storage]]:
+    """Makes a storage, with the context of an application of its own pushed."""
+    with contextlib.ExitStack() as contexts:
+
+        def make(name: str = 'avatars', **settings: Any) -> fs.Storage:
+            storage = fs.Storage(name)
+            contexts.enter_context(make_app(storage, **settings).app_context())
+            return storage
+
+        yield make
+
+
+@pytest.mark.parametrize(
+    ('settings', 'root'),
+    [
+        ({'AVATARS_FS_ROOT': '/own', 'FS_LOCAL_ROOT': '/backend', 'FS_ROOT': '/all'}, '/own'),
+        ({'FS_LOCAL_ROOT': '/backend', 'FS_ROOT': '/all'}, '/backend/avatars'),
+        ({'FS_ROOT': '/all/'}, '/all/avatars'),
+        ({'AVATARS_FS_ROOT': None, 'FS_ROOT': '/all'}, '/all/avatars'),
+        ({'FS_ROOT': Path('/all')}, '/all/avatars'),
+    ],
+)
+def test_the_narrower_setting_wins_and_wider_ones_get_the_name_appended(
+    made: Callable[..., fs.Storage], settings: dict[str, Any], root: str
+) -> None:
+    assert root == made(**settings).root
+
+
+def test_the_default_root_lies_in_the_instance_folder(made: Callable[..., fs.Storage], tmp_path: Path) -> None:
+    assert str(tmp_path / 'app1' / 'fs' / 'avatars') == made().root
+    assert str(tmp_path / 'app2' / 'fs' / 'avatars') == made(FS_ROOT=None).root
+
+
+def test_hyphens_in_a_storage_name_become_underscores(made: Callable[..., fs.Storage]) -> None:
+    assert '/x' == made('my-files', MY_FILES_FS_ROOT='/x').root
+
+
+def test_a_key_prefix_is_invisible_in_names(made: Callable[..., fs.Storage], tmp_path: Path) -> None:
+    for kind in ('local', 'memory'):
+        storage = made(AVATARS_FS_PREFIX='/tenant/7/', AVATARS_FS_ROOT=str(tmp_path / 'r'), FS_BACKEND=kind)
+        storage.write('a/b.txt', 'x')
+        assert ['a/b.txt'] == list(storage.list_files())
+        assert ['a/b.txt'] == [info.name for info in storage.scan('a')]
+        assert 'a/b.txt' == storage.stat('a/b.txt').name
+        with pytest.raises(fs.FileExists, match=r"^'a/b.txt' is already"):
+            storage.write('a/b.txt', 'x')
+        storage.copy('a/b.txt', 'c')
+        storage.move('c', 'd')
+        storage.delete('a')
+        assert ['d'] == list(storage.list_files())
+    assert (tmp_path / 'r' / 'tenant' / '7' / 'd').exists()
+
+
+def test_a_global_prefix_is_no_key_prefix(made: Callable[..., fs.Storage]) -> None:
+    assert '' == made(FS_PREFIX='/files').config.prefix
+
+
+def test_an_unknown_backend_names_those_found_and_the_way_out(made: Callable[..., fs.Storage]) -> None:
+    with pytest.raises(fs.UnknownBackend) as caught:
+        made(AVATARS_FS_BACKEND='gopher')
+    message = str(caught.value)
+    assert "Storage 'avatars': no backend named 'gopher'" in message
+    assert 'local' in message
+    assert 'memory' in message
+    assert 'Change AVATARS_FS_BACKEND or FS_BACKEND.' in message
+
+
+class Demanding(BaseBackend):
+    kind = 'demanding'
+    capabilities = fs.Capability.CHECKSUM
+    settings = (
+        config.Setting('endpoint', config.text, required=True),
+        config.Setting('secret_key', config.whole_number, secret=True),
+        config.Setting('pool_size', config.whole_number, 4),
+    )
+
+
+def test_a_missing_setting_says_where_it_was_looked_for(made: Callable[..., fs.Storage]) -> None:
+    expected = 'needs AVATARS_FS_ENDPOINT or FS_DEMANDING_ENDPOINT or FS_ENDPOINT'
+    with pytest.raises(fs.ConfigurationError, match=expected):
+        made(FS_BACKEND=Demanding)
+
+
+def test_all_that_is_wrong_is_said_at_once(made: Callable[..., fs.Storage]) -> None:
+    with pytest.raises(fs.ConfigurationError) as caught:
+        made(FS_BACKEND=Demanding, FS_DEMANDING_POOL_SIZE='many', AVATARS_FS_SERVE='perhaps')
+    message = str(caught.value)
+    assert 'AVATARS_FS_ENDPOINT' in message
+    assert "cannot use FS_DEMANDING_POOL_SIZE = 'many': it must be a whole number, 0 or more" in message
+    assert "cannot use AVATARS_FS_SERVE = 'perhaps': it must be True or False" in message
+
+
+def test_a_secret_stays_out_of_the_message(made: Callable[..., fs.Storage]) -> None:
+    with pytest.raises(fs.ConfigurationError) as caught:
+        made(FS_BACKEND=Demanding, FS_ENDPOINT='x', AVATARS_FS_SECRET_KEY='hush-hush')
+    assert 'AVATARS_FS_SECRET_KEY' in str(caught.value)
+    assert 'hush' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('given', 'hint'),
+    [
+        ('AVATARS_FS_RROT', 'AVATARS_FS_ROOT'),
+        ('AVATARS_FS_ALOW', 'AVATARS_FS_ALLOW'),
+        ('FS_LOCAL_FSINC', 'FS_LOCAL_FSYNC'),
+        ('AVATARS_FS_MAXBYTES', 'AVATARS_FS_MAX_BYTES'),
+    ],
+)
+def test_a_misspelt_setting_gets_a_hint(made: Callable[..., fs.Storage], given: str, hint: str) -> None:
+    with pytest.warns(fs.ConfigurationWarning, match=f'{given} is not a setting .*: did you mean {hint}'):
+        made(**{given: 1})
+
+
+def test_a_setting_that_resembles_none_is_left_to_the_backend(made: Callable[..., fs.Storage]) -> None:
+    assert 'red' == made(AVATARS_FS_COLOUR='red').config.colour
+
+
+def test_redirecting_needs_a_backend_that_signs(made: Callable[..., fs.Storage]) -> None:
+    with pytest.raises(fs.ConfigurationError, match=r"cannot use AVATARS_FS_SERVING = 'redirect'.*signs no links"):
+        made(AVATARS_FS_SERVING='redirect')
+    with pytest.raises(fs.ConfigurationError, match="it must be 'proxy' or 'redirect'"):
+        made(AVATARS_FS_SERVING='indirect')
+
+
+def test_settings_from_the_environment_work_as_text(
+    made: Callable[..., fs.Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        'FS_SERVE': 'no',
+        'AVATARS_FS_MAX_BYTES': '1000',
+        'AVATARS_FS_ALLOW': 'exe, sh',
+        'AVATARS_FS_DENY': '["svg"]',
+        'AVATARS_FS_FILE_MODE': '0o640',
+        'FS_LOCAL_FSYNC': 'true',
+    }.items():
+        monkeypatch.setenv(f'FLASK_{name}', value)
+    environment = Flask('environment')
+    environment.config.from_prefixed_env()
+    storage = made(**{key: value for key, value in environment.config.items() if 'FS_' in key})
+    settings = storage.config
+    assert (False, 1000, ('exe', 'sh')) == (settings.serve, settings.max_bytes, settings.allow)
+    assert (['svg'], 0o640, True) == (settings.deny, settings.file_mode, settings.fsync)
+    assert storage.extension_allowed('exe')
+    assert not storage.extension_allowed('svg')
+
+
+@pytest.mark.parametrize('value', [1, True, 'yes', 'On', '1', 'TRUE'])
+def test_words_for_true_are_understood(value: object) -> None:
+    assert config.boolean(value) is True
+
+
+@pytest.mark.parametrize(
+    ('parse', 'value'),
+    [
+        (config.whole_number, -1),
+        (config.whole_number, True),
+        (config.whole_number, 1.5),
+        (config.whole_number, '1.5'),
+        (config.whole_number, []),
+        (config.boolean, 2),
+        (config.text, 3),
+        (config.folder, 3),
+        (config.file_mode, '999'),
+        (config.file_mode, True),
+        (config.file_mode, -1),
+        (config.extensions, 3),
+        (config.extensions, '[not json'),
+        (config.function, 'name'),
+        (config.hash_algorithm, 'rot13'),
+        (config.hash_algorithm, 'shake_128'),
+    ],
+)
+def test_an_impossible_value_is_refused(parse: Any, value: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # the message is the sentence's end, see above
+        parse(value)
+
+
+def test_a_plain_dictionary_configures_a_backend_without_any_application(tmp_path: Path) -> None:
+    backend = LocalBackend('x', {'root': str(tmp_path), 'file_mode': '600', 'fsync': None})
+    backend.write('a', 'text')
+    assert b'text' == (tmp_path / 'a').read_bytes()
+    assert 0o600 == (tmp_path / 'a').stat().st_mode & 0o777
+    with pytest.raises(fs.ConfigurationError, match='needs a root'):
+        _ = LocalBackend('x').root
+
+
+def test_a_setting_that_is_not_there_says_which_are() -> None:
+    with pytest.raises(AttributeError, match=r"no setting 'b' \(set: a\)"):
+        _ = config.Config({'a': 1, 'c': None}).b
+
+
+def test_an_object_with_only_a_config_will_do(tmp_path: Path) -> None:
+    class Settings:
+        config = {'FS_ROOT': str(tmp_path)}  # noqa: RUF012
+
+    storage = fs.Storage('loose')
+    storage.configure(Settings())
+    storage.write('a', 'x')
+    assert (tmp_path / 'loose' / 'a').exists()
+    assert storage.metadata('a')['url'] is None
+
+
+@pytest.mark.parametrize('name', ['', 'a b', 'a/b', '<x>', '-a', 'é'])
+def test_a_storage_name_that_settings_or_addresses_cannot_hold_is_refused(name: str) -> None:
+    with pytest.raises(fs.ConfigurationError, match='cannot be the name of a storage'):
+        fs.Storage(name)

@@ -1,0 +1,238 @@
+"""Backends of older days and test doubles: driven by the documented verbs alone."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+from unittest.mock import MagicMock, call, patch
+
+import pytest
+from flask import Flask
+from werkzeug.datastructures import FileStorage
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend
+
+
+@pytest.fixture
+def double(make_app: Callable[..., Flask]) -> Iterator[tuple[fs.Storage, MagicMock]]:
+    """A storage whose backend is a double, as the tests of older applications make it."""
+    with patch('flask_fs.backends.mock.MockBackend') as mock:
+        storage = fs.Storage('test', fs.ALL)
+        with make_app(storage, FS_BACKEND='mock').app_context():
+            yield storage, mock.return_value
+
+
+def test_the_double_is_made_with_name_and_settings(make_app: Callable[..., Flask]) -> None:
+    with patch('flask_fs.backends.mock.MockBackend') as mock:
+        storage = fs.Storage('test')
+        with make_app(storage, FS_BACKEND='mock', TEST_FS_COLOUR='red').app_context():
+            assert storage.backend is mock.return_value
+        (name, config), _ = mock.call_args
+        assert ('test', 'red') == (name, config.colour)
+
+
+@pytest.mark.parametrize(
+    ('act', 'exists', 'calls'),
+    [
+        (lambda s: s.read('x'), True, [call.exists('x'), call.read('x')]),
+        (lambda s: s.open('x', 'r'), True, [call.exists('x'), call.open('x', 'r')]),
+        (lambda s: s.open('x', 'rb'), True, [call.exists('x'), call.open('x', 'rb')]),
+        (lambda s: s.open('x', 'w'), True, [call.open('x', 'w')]),
+        (lambda s: s.open('x', 'x'), False, [call.exists('x'), call.open('x', 'x')]),
+        (lambda s: s.write('x', 'text'), False, [call.exists('x'), call.write('x', 'text')]),
+        (lambda s: s.write('x', 'text', overwrite=True), True, [call.write('x', 'text')]),
+        (lambda s: s.delete('x'), True, [call.delete('x')]),
+        (lambda s: s.list_files(), True, [call.list_files()]),
+        (lambda s: s.metadata('x'), True, [call.metadata('x')]),
+        (lambda s: s.exists('x'), True, [call.exists('x')]),
+        (lambda s: s.copy('x', 'y', overwrite=True), True, [call.exists('x'), call.copy('x', 'y')]),
+        (lambda s: s.move('x', 'y', overwrite=True), True, [call.exists('x'), call.move('x', 'y')]),
+        (lambda s: s.path('x'), True, [call.path('x')]),
+    ],
+)
+def test_a_double_is_called_with_exactly_the_documented_arguments(
+    double: tuple[fs.Storage, MagicMock], act: Any, exists: bool, calls: list[Any]
+) -> None:
+    storage, backend = double
+    backend.exists.return_value = exists
+    act(storage)
+    assert calls == [made for made in backend.mock_calls if not made[0].startswith(('metadata()', '__'))]
+
+
+def test_a_double_is_given_the_very_object_that_was_saved(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    backend.exists.return_value = False
+    for file in (FileStorage(io.BytesIO(b'x'), 'a.txt'), io.BytesIO(b'x')):
+        backend.reset_mock()
+        storage.save(file, 'b.txt')
+        assert [call.exists('b.txt'), call.save(file, 'b.txt')] == backend.mock_calls
+
+
+def test_a_double_serves_what_it_likes(double: tuple[fs.Storage, MagicMock], make_app: Callable[..., Flask]) -> None:
+    storage, backend = double
+    assert storage.serve('x') is backend.serve.return_value
+    backend.serve.assert_called_once_with('x')
+
+
+def test_a_double_that_says_taken_or_missing_is_believed(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    backend.exists.return_value = True
+    for act in (
+        lambda: storage.write('x', ''),
+        lambda: storage.save(io.BytesIO(), 'x'),
+        lambda: storage.open('x', 'x'),
+    ):
+        with pytest.raises(fs.FileExists):
+            act()
+    backend.exists.return_value = False
+    for look in (storage.read, storage.open, storage.stat, storage.read_chunks):
+        with pytest.raises(fs.FileNotFound):
+            look('x')
+    assert not backend.save.called
+    assert not backend.read.called
+
+
+def test_names_are_checked_before_a_double_sees_them(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    with pytest.raises(fs.InvalidFilename):
+        storage.read('../x')
+    assert [] == backend.mock_calls
+
+
+def test_an_unpatched_mock_backend_keeps_files_in_memory(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    with make_app(storage, FS_BACKEND='mock').app_context():
+        storage.write('x', '1')
+        assert b'1' == storage.read('x')
+
+
+class Old(BaseBackend):
+    """A custom backend as the older documentation taught to write one."""
+
+    def __init__(self, name: str, config: Any) -> None:
+        super().__init__(name, config)
+        self.files: dict[str, bytes] = {}
+        self.colour = config.colour
+
+    def exists(self, filename: str) -> bool:
+        return filename in self.files
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        content = self.files[filename]
+        return io.BytesIO(content) if 'b' in mode else io.StringIO(content.decode())
+
+    def read(self, filename: str) -> bytes:
+        return self.files[filename]
+
+    def write(self, filename: str, content: Any) -> None:  # type: ignore[override]
+        self.files[filename] = self.as_binary(content)
+
+    def delete(self, filename: str) -> None:
+        self.files.pop(filename, None)
+
+
+class Listing(Old):
+    """One that tells and lists, too."""
+
+    def list_files(self) -> Iterator[str]:  # type: ignore[override]
+        return iter(self.files)
+
+    def metadata(self, filename: str) -> dict[str, Any]:
+        return {'size': len(self.files[filename]), 'mime': 'text/x-old', 'checksum': 'md5:0', 'modified': None}
+
+
+@pytest.fixture(params=[Old, Listing])
+def old(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Iterator[fs.Storage]:
+    storage = fs.Storage('old', fs.ALL)
+    with make_app(storage, FS_BACKEND=request.param, OLD_FS_COLOUR='red').app_context():
+        yield storage
+
+
+def test_an_old_style_backend_does_all_it_can(old: fs.Storage) -> None:
+    old.write('a/x.txt', 'text')
+    assert 'y.txt' == old.save(FileStorage(io.BytesIO(b'upload'), 'y.txt'))
+    with pytest.raises(fs.FileExists):
+        old.save(io.BytesIO(b''), 'y.txt')
+    with pytest.raises(fs.FileNotFound):
+        old.read('none')
+    assert b'text' == old.read('a/x.txt')
+    with old.open('a/x.txt') as file:
+        assert 'text' == file.read()
+    assert [b'up', b'lo', b'ad'] == list(old.read_chunks('y.txt', 2))
+    old.copy('y.txt', 'z.txt')
+    old.move('z.txt', 'w.txt')
+    assert b'upload' == old.read('w.txt')
+    assert not old.exists('z.txt')
+    assert 6 == old.stat('w.txt').size
+    assert 6 == old.metadata('w.txt')['size']
+    assert 'w_1.txt' == old.resolve_conflict('', 'w.txt')
+    with old.local_file('w.txt') as path, open(path, 'rb') as copy:
+        assert b'upload' == copy.read()
+    old.delete('w.txt')
+    assert 'w.txt' not in old
+    with pytest.raises(fs.OperationNotSupported):
+        old.path('y.txt')
+
+
+def test_an_old_style_backend_is_served(old: fs.Storage, make_app: Callable[..., Flask]) -> None:
+    app = make_app(old, FS_BACKEND=type(old.backend), OLD_FS_COLOUR='blue')
+    with app.app_context():
+        old.write('x.txt', '0123456789')
+        client = app.test_client()
+        assert '0123456789' == client.get('/fs/old/x.txt').text
+        part = client.get('/fs/old/x.txt', headers={'Range': 'bytes=3-4'})
+        assert (206, '34') == (part.status_code, part.text)
+        with app.test_request_context():
+            link = old.signed_url('x.txt')
+        assert '0123456789' == client.get(link).text
+
+
+def test_only_what_lists_can_be_listed(old: fs.Storage) -> None:
+    old.write('a/x', '')
+    old.write('b', '')
+    if isinstance(old.backend, Listing):
+        assert ['a/x', 'b'] == list(old.list_files())
+        assert ['a/x'] == list(old.list_files('a'))
+        assert [('a/x', 'text/x-old')] == [(info.name, info.mime) for info in old.scan('a')]
+    else:
+        with pytest.raises(fs.OperationNotSupported, match='does not implement _scan'):
+            list(old.list_files())
+
+
+def test_a_hook_that_a_driver_lacks_is_named() -> None:
+    class Empty(BaseBackend):
+        pass
+
+    backend = Empty('x')
+    for act, hook in (
+        (lambda: backend.read('x'), '_open'),
+        (lambda: backend.write('x', ''), '_put'),
+        (lambda: backend.delete('x'), '_remove'),
+        (lambda: list(backend.list_files()), '_scan'),
+    ):
+        with pytest.raises(fs.OperationNotSupported, match=f'Empty does not implement {hook}'):
+            act()
+
+
+def test_backends_are_found_by_their_entry_points(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib import metadata
+
+    from flask_fs import registry
+
+    points = {
+        group: metadata.EntryPoint(f'by-{group[:2]}', f'{__name__}:Old', group) for group in registry.ENTRY_POINT_GROUPS
+    }
+    monkeypatch.setattr(metadata, 'entry_points', lambda group: [points[group]])
+    monkeypatch.setattr(metadata.EntryPoint, 'load', lambda _: Old)
+    registry._announced.cache_clear()
+    try:
+        for kind in ('by-fs', 'by-st'):
+            storage = fs.Storage('old')
+            with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+                assert isinstance(storage.backend, Old)
+    finally:
+        registry._announced.cache_clear()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+import flask_fs as fs
+from flask_fs import errors
+
+KINDS = [getattr(errors, name) for name in errors.__all__ if name != 'ConfigurationWarning']
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_error_can_be_raised_bare_and_pickled(kind: type[fs.FSError]) -> None:
+    with pytest.raises(kind) as caught:
+        raise kind
+    assert '' == str(caught.value)
+    full = kind('a.txt', storage='files', backend='local', reason='why')
+    copy = pickle.loads(pickle.dumps(full))
+    assert type(copy) is kind
+    assert (copy.filename, copy.storage, copy.backend, copy.reason) == ('a.txt', 'files', 'local', 'why')
+    assert str(full) == str(copy)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'builtin'),
+    [
+        (fs.FileNotFound, FileNotFoundError),
+        (fs.FileExists, FileExistsError),
+        (fs.InvalidFilename, ValueError),
+        (fs.UnknownBackend, ValueError),
+        (fs.ConfigurationError, ValueError),
+        (fs.PermissionDenied, PermissionError),
+    ],
+)
+def test_errors_are_also_those_of_python(kind: type[fs.FSError], builtin: type[Exception]) -> None:
+    with pytest.raises(builtin):
+        raise kind('x')
+
+
+def test_the_message_says_what_where_and_how_to_fix_it() -> None:
+    error = fs.FileExists('a/b.png', storage='avatars', backend='s3')
+    assert str(error) == "'a/b.png' is already in storage 'avatars' (s3). Pass overwrite=True to replace it."
+    assert str(fs.FileNotFound('x', storage='docs')) == "'x' is not in storage 'docs'."
+    assert str(fs.FileNotFound('x', backend='local')) == "'x' is not in the local storage."
+    assert str(fs.FileNotFound('x')) == "'x' is not in the storage."
+
+
+def test_advice_that_would_not_help_is_left_out() -> None:
+    assert 'overwrite' not in str(fs.FileExists('a', reason='it is a folder'))

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.files import contains, extension, lower_extension, mime_type
+
+
+def test_groups_are_joined_with_groups_lists_and_tuples() -> None:
+    assert ('txt', 'md', 'exe') == fs.TEXT + ['exe']
+    assert ('exe', 'txt', 'md') == ['exe'] + fs.TEXT
+    assert ('exe', 'txt', 'md') == ('exe',) + fs.TEXT
+    assert isinstance(fs.TEXT + fs.IMAGES, fs.FileTypes)
+
+
+def test_a_group_is_kept_in_lower_case_without_dots() -> None:
+    assert ('jpg', 'png') == fs.FileTypes(['.JPG', 'Png'])
+
+
+def test_all_takes_everything_and_none_nothing() -> None:
+    assert 'exe' in fs.ALL
+    assert '' in fs.ALL
+    assert 'txt' not in fs.NONE
+
+
+@pytest.mark.parametrize('refused', [['exe'], ['EXE'], ('exe',), {'exe'}, fs.EXECUTABLES])
+def test_all_except_refuses_whatever_the_case(refused: object) -> None:
+    types = fs.AllExcept(refused)  # type: ignore[arg-type]
+    assert 'exe' not in types
+    assert 'EXE' not in types
+    assert 'txt' in types
+
+
+def test_a_container_of_ones_own_is_asked_for_the_lower_case() -> None:
+    class Asked:
+        questions: list[object] = []  # noqa: RUF012
+
+        def __contains__(self, item: object) -> bool:
+            self.questions.append(item)
+            return False
+
+    assert not contains(Asked(), 'PNG')
+    assert ['png'] == Asked.questions
+
+
+@pytest.mark.parametrize(
+    ('filename', 'ext'),
+    [('a.txt', 'txt'), ('A.TXT', 'txt'), ('a.tar.gz', 'gz'), ('a', ''), ('a.', ''), ('.profile', ''), ('x.d/a', '')],
+)
+def test_the_extension_follows_the_last_dot_of_the_last_part(filename: str, ext: str) -> None:
+    assert ext == extension(filename)
+
+
+def test_only_the_extension_becomes_lower_case() -> None:
+    assert 'Dir.X/Photo.jpg' == lower_extension('Dir.X/Photo.JPG')
+    assert 'README' == lower_extension('README')
+
+
+@pytest.mark.parametrize(
+    ('filename', 'mime'),
+    [
+        ('a.png', 'image/png'),
+        ('a.webp', 'image/webp'),
+        ('a.SVG', 'image/svg+xml'),
+        ('a.svgz', 'application/gzip'),
+        ('a.tar.gz', 'application/gzip'),
+        ('a.html', 'text/html'),
+        ('a.unheard-of', 'application/octet-stream'),
+        ('a', 'application/octet-stream'),
+    ],
+)
+def test_the_media_type_comes_from_the_extension(filename: str, mime: str) -> None:
+    assert mime == mime_type(filename)

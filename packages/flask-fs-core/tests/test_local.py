@@ -1,0 +1,415 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import draft
+from flask_fs.backends.local import LocalBackend
+
+needs_posix = pytest.mark.skipif(os.name == 'nt', reason='needs symbolic links, modes and FIFOs')
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> LocalBackend:
+    return LocalBackend('files', {'root': str(tmp_path / 'root')})
+
+
+@pytest.fixture(params=['unnamed', 'named', 'without links'])
+def any_disk(request: pytest.FixtureRequest, backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> LocalBackend:
+    """The backend on a file system with O_TMPFILE, on one without, and on one without hard links either."""
+    if request.param != 'unnamed':
+        backend._disk.unnamed = False
+    if request.param == 'without links':
+
+        def link(*_: Any, **__: Any) -> None:
+            raise OSError(errno.EPERM, 'no links here')
+
+        monkeypatch.setattr(os, 'link', link)
+    return backend
+
+
+def test_files_appear_whole_on_any_file_system(any_disk: LocalBackend) -> None:
+    any_disk.write('a/b', b'1', create=True)
+    with pytest.raises(fs.FileExists):
+        any_disk.write('a/b', b'2', create=True)
+    any_disk.write('a/b', b'3')
+    any_disk.write('a/c', b'4')
+    any_disk.move('a/c', 'd', create=True)
+    assert {'a/b', 'd'} == set(any_disk.list_files())
+    assert b'3' == any_disk.read('a/b')
+    assert ['b'] == os.listdir(any_disk.path('a'))
+
+
+def test_without_links_create_is_no_longer_promised(any_disk: LocalBackend) -> None:
+    any_disk.write('a', b'1', create=True)
+    promised = fs.Capability.ATOMIC_CREATE in any_disk.capabilities
+    assert any_disk._disk.links == promised
+    assert fs.Capability.ATOMIC_CREATE in LocalBackend.capabilities
+
+
+def test_a_file_system_without_unnamed_files_is_noticed(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not backend._disk.unnamed:
+        pytest.skip('no O_TMPFILE here anyway')
+    original = os.open
+
+    def refusing(path: Any, flags: int, *more: Any, **named: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, 'not here')
+        return original(path, flags, *more, **named)
+
+    backend.write('first', b'')
+    monkeypatch.setattr(os, 'open', refusing)
+    backend.write('a', b'1', create=True)
+    assert not backend._disk.unnamed
+    assert b'1' == backend.read('a')
+
+
+@pytest.mark.parametrize('unnamed', [True, False])
+@pytest.mark.parametrize('failing', ['write', 'link', 'replace'])
+def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, failing: str, unnamed: bool
+) -> None:
+    backend.write('a', b'old')
+    backend._disk.unnamed &= unnamed
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    name = 'b' if failing == 'link' else 'a'
+    with monkeypatch.context() as patched:
+        patched.setattr(os, failing, full)
+        with pytest.raises(fs.BackendError, match='No space left') as caught:
+            backend.write(name, b'new', create=failing == 'link')
+    assert isinstance(caught.value.__cause__, OSError)
+    assert b'old' == backend.read('a')
+    assert ['a'] == os.listdir(backend.root)
+
+
+def test_a_write_that_the_kernel_cuts_short_goes_on(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = os.write
+    monkeypatch.setattr(os, 'write', lambda fd, data: original(fd, bytes(data[:3])))
+    backend.write('a', b'0123456789')
+    assert b'0123456789' == backend.read('a')
+
+
+def test_a_kernel_that_copies_only_a_part_is_helped_out(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not hasattr(os, 'copy_file_range'):
+        pytest.skip('no copy_file_range here')
+    original = os.copy_file_range
+    answers = iter([4, 3])
+
+    def partly(source: int, target: int, count: int, offset: int) -> int:
+        if (some := next(answers, None)) is None:
+            raise OSError(errno.EXDEV, 'other file system')
+        return original(source, target, some, offset)
+
+    monkeypatch.setattr(os, 'copy_file_range', partly)
+    (tmp_path / 'x').write_bytes(b'0123456789')
+    with (tmp_path / 'x').open('rb') as file:
+        file.read(1)
+        backend.save(file, 'x')
+        assert b'' == file.read()
+    assert b'123456789' == backend.read('x')
+
+
+def test_a_disk_that_is_full_fails_the_kernel_copy_too(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'copy_file_range', full, raising=False)
+    (tmp_path / 'x').write_bytes(b'x')
+    with (tmp_path / 'x').open('rb') as file, pytest.raises(fs.BackendError, match='No space left'):
+        backend.save(file, 'x')
+
+
+def test_stale_temporary_files_are_unlisted_unreadable_and_swept(backend: LocalBackend) -> None:
+    backend.write('d/a', b'')
+    root = Path(backend.root)
+    fresh, stale, other = (root / 'd' / f'.fs-tmp-{n}' for n in ('fresh', 'stale', 'other'))
+    for path in (fresh, stale, other):
+        path.write_bytes(b'')
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(stale, (two_days_ago, two_days_ago))
+    with pytest.raises(fs.InvalidFilename):
+        backend.read('d/.fs-tmp-fresh')
+    assert ['d/a'] == list(backend.list_files())
+    assert not stale.exists()
+    assert fresh.exists()
+    os.utime(other, (two_days_ago, two_days_ago))
+    assert 1 == backend.sweep()
+    assert 1 == backend.sweep(older_than_s=-1)
+    assert ['a'] == os.listdir(root / 'd')
+
+
+# --- Folders and files in each other's way.
+
+
+def test_a_file_is_not_stored_where_a_folder_holds_files(backend: LocalBackend) -> None:
+    backend.write('a/b', b'1')
+    for create in (True, False):
+        with pytest.raises(fs.FileExists, match='a folder that holds files') as caught:
+            backend.write('a', b'2', create=create)
+        assert 'overwrite=True' not in str(caught.value)
+    backend.write('c', b'3')
+    with pytest.raises(fs.FileExists, match='a folder that holds files'):
+        backend.move('c', 'a')
+    assert b'1' == backend.read('a/b')
+    assert b'3' == backend.read('c')
+
+
+def test_a_file_is_not_stored_under_a_file(backend: LocalBackend) -> None:
+    backend.write('a', b'1')
+    for name in ('a/b', 'a/b/c'):
+        with pytest.raises(fs.FileExists, match='a part of its path is a file'):
+            backend.write(name, b'2')
+        assert not backend.exists(name)
+        backend.delete(name)
+        with pytest.raises(fs.FileNotFound):
+            backend.read(name)
+    assert b'1' == backend.read('a')
+
+
+def test_a_part_too_long_for_the_file_system_is_said_so(backend: LocalBackend) -> None:
+    name = 'x' * 300
+    with pytest.raises(fs.InvalidFilename, match='longer than the file system allows'):
+        backend.write(name, b'')
+    assert not backend.exists(name)
+
+
+def test_the_root_may_be_removed_and_comes_back(backend: LocalBackend) -> None:
+    backend.write('a', b'')
+    backend.delete('a')
+    os.rmdir(backend.root)
+    assert [] == list(backend.list_files())
+    assert not backend.exists('a')
+    backend.write('a', b'')
+    assert ['a'] == list(backend.list_files())
+
+
+def test_a_folder_removed_while_a_draft_is_in_it_is_made_again(backend: LocalBackend) -> None:
+    class Removing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            chunk = super().read(size)
+            if not chunk:
+                backend.delete('a')
+            return chunk
+
+    backend.write('a/x', b'')
+    backend.save(Removing(b'content'), 'a/b', create=True)
+    assert ['a/b'] == list(backend.list_files())
+
+
+# --- Symbolic links and other things that are no files.
+
+
+@needs_posix
+def test_links_never_lead_out_of_the_root(backend: LocalBackend, tmp_path: Path) -> None:
+    outside = tmp_path / 'outside'
+    outside.mkdir()
+    (outside / 'secret').write_text('secret')
+    backend.write('real/x', b'')
+    root = Path(backend.root)
+    (root / 'folder').symlink_to(outside)
+    (root / 'file').symlink_to(outside / 'secret')
+    (root / 'real' / 'deep').symlink_to(outside)
+    for name in ('folder/secret', 'file', 'real/deep/secret'):
+        assert not backend.exists(name)
+        for look in (backend.read, backend.open, backend.stat, backend.metadata, backend.read_chunks):
+            with pytest.raises(fs.FileNotFound):
+                look(name)
+        with pytest.raises(fs.FileNotFound):
+            backend.copy(name, 'copied')
+        with pytest.raises(fs.FileNotFound):
+            backend.move(name, 'moved')
+    for name in ('folder/secret', 'folder/new', 'real/deep/new'):
+        with pytest.raises(fs.PermissionDenied, match='symbolic link'):
+            backend.write(name, b'overwritten')
+    for prefix in ('', 'folder/', 'folder', 'real/deep/'):
+        assert set(backend.list_files(prefix)) <= {'real/x'}
+    backend.delete('folder/secret')
+    backend.delete('real')
+    assert 'secret' == (outside / 'secret').read_text()
+    assert ['secret'] == os.listdir(outside)
+
+
+@needs_posix
+def test_replacing_a_link_replaces_the_link_alone(backend: LocalBackend, tmp_path: Path) -> None:
+    (tmp_path / 'secret').write_text('secret')
+    backend.write('x', b'')
+    (Path(backend.root) / 'file').symlink_to(tmp_path / 'secret')
+    backend.write('file', b'new')
+    assert b'new' == backend.read('file')
+    assert 'secret' == (tmp_path / 'secret').read_text()
+
+
+@needs_posix
+def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / 'real').mkdir()
+    (tmp_path / 'root').symlink_to(tmp_path / 'real')
+    backend = LocalBackend('x', {'root': str(tmp_path / 'root')})
+    backend.write('a/b', b'1')
+    assert b'1' == backend.read('a/b')
+    assert ['a/b'] == list(backend.list_files())
+
+
+@needs_posix
+def test_a_fifo_is_no_file_and_nothing_waits_for_it(backend: LocalBackend) -> None:
+    backend.write('x', b'')
+    os.mkfifo(os.path.join(backend.root, 'pipe'))
+    assert not backend.exists('pipe')
+    with pytest.raises(fs.FileNotFound):
+        backend.read('pipe')
+    with pytest.raises(fs.FileNotFound):
+        backend.open('pipe')
+    assert ['x'] == list(backend.list_files())
+
+
+def test_what_could_be_no_filename_is_left_unlisted(backend: LocalBackend) -> None:
+    backend.write('good', b'')
+    for name in ('back\\slash', 'new\nline', 'bad\udcff'):
+        Path(backend.root, name).write_bytes(b'')
+    Path(backend.root, 'fol\\der').mkdir()
+    Path(backend.root, 'fol\\der', 'x').write_bytes(b'')
+    assert ['good'] == list(backend.list_files())
+    assert ['good'] == [info.name for info in backend.scan()]
+
+
+# --- Settings.
+
+
+@needs_posix
+def test_modes_are_as_configured(tmp_path: Path) -> None:
+    backend = LocalBackend('x', {'root': str(tmp_path / 'r'), 'file_mode': 0o604, 'folder_mode': 0o705})
+    old = os.umask(0o077)
+    try:
+        backend.write('a/b', b'')
+    finally:
+        os.umask(old)
+    assert 0o604 == stat.S_IMODE(os.stat(backend.path('a/b')).st_mode)
+    assert 0o700 == stat.S_IMODE(os.stat(backend.path('a')).st_mode)
+
+
+@needs_posix
+def test_without_modes_the_umask_decides(backend: LocalBackend) -> None:
+    old = os.umask(0o027)
+    try:
+        backend.write('a', b'')
+    finally:
+        os.umask(old)
+    assert 0o640 == stat.S_IMODE(os.stat(backend.path('a')).st_mode)
+
+
+@needs_posix
+def test_fsync_reaches_the_file_and_every_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    original = os.fsync
+
+    def noting(fd: int) -> None:
+        synced.append(os.stat(fd).st_ino)
+        original(fd)
+
+    monkeypatch.setattr(os, 'fsync', noting)
+    backend = LocalBackend('x', {'root': str(tmp_path), 'fsync': True})
+    backend.write('a/b/c', b'')
+    assert {os.stat(tmp_path / part).st_ino for part in ('a/b/c', 'a/b', 'a', '.')} == set(synced)
+    synced.clear()
+    backend.write('a/b/c', b'')
+    assert 2 == len(synced)
+
+
+def test_permission_denied_says_so(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend.write('a', b'')
+
+    def refuse(path: Any, *_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EACCES, 'Permission denied', path)
+
+    for function in ('open', 'lstat', 'unlink'):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, function, refuse)
+            act = {'open': backend.read, 'lstat': backend.exists, 'unlink': backend.delete}[function]
+            with pytest.raises(fs.PermissionDenied, match='Permission denied'):
+                act('a')
+
+
+# --- As older applications use it.
+
+
+def test_every_operation_goes_through_an_overridden_path(tmp_path: Path) -> None:
+    class Tenanted(LocalBackend):
+        tenant = 'one'
+
+        def path(self, filename: str) -> str:
+            return str(tmp_path / self.tenant / filename)
+
+    backend = Tenanted('x', {'root': '/nowhere/at/all'})
+    backend.write('a/x.txt', b'1')
+    assert (tmp_path / 'one' / 'a' / 'x.txt').exists()
+    assert ['a/x.txt'] == list(backend.list_files())
+    backend.copy('a/x.txt', 'y')
+    backend.move('y', 'z')
+    assert 1 == backend.stat('z').size
+    with backend.open('z', 'rb') as file:
+        assert b'1' == file.read()
+    backend.tenant = 'two'
+    assert [] == list(backend.list_files())
+    backend.tenant = 'one'
+    backend.delete('a')
+    assert ['z'] == list(backend.list_files())
+
+
+def test_path_and_default_root_can_be_replaced_for_the_whole_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalBackend, 'default_root', str(tmp_path / 'patched'))
+    backend = LocalBackend('x', {})
+    backend.write('a', b'1')
+    assert (tmp_path / 'patched' / 'a').exists()
+    monkeypatch.setattr(LocalBackend, 'path', lambda self, filename: str(tmp_path / 'elsewhere' / filename))
+    backend.write('b', b'2')
+    assert (tmp_path / 'elsewhere' / 'b').exists()
+
+
+def test_an_open_file_knows_its_path(backend: LocalBackend) -> None:
+    backend.write('x', b'1')
+    with backend.open('x', 'rb') as file:
+        assert backend.path('x') == file.name
+
+
+def test_metadata_reads_nothing_until_its_checksum_is_asked_for(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.write('x', b'1')
+    with monkeypatch.context() as patched:
+        patched.setattr(os, 'open', lambda *_, **__: pytest.fail('opened'))
+        facts = backend.metadata('x')
+        assert 1 == facts['size']
+    assert facts['checksum'].startswith('sha256:6b86b2')
+
+
+def test_a_link_over_nfs_whose_answer_was_lost_counts_as_made(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend._disk.unnamed = False
+    original = os.link
+
+    def twice(source: str, target: str) -> None:
+        original(source, target)
+        original(source, target)
+
+    monkeypatch.setattr(draft.os, 'link', twice)
+    backend.write('x', b'mine', create=True)
+    assert b'mine' == backend.read('x')
+    with pytest.raises(fs.FileExists):
+        backend.write('x', b'other', create=True)

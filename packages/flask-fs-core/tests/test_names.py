@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+import flask_fs as fs
+from flask_fs import names
+
+HOSTILE = [
+    '',
+    '/',
+    '/etc/passwd',
+    '..',
+    '../x',
+    'a/../b',
+    'a/..',
+    '.',
+    './a',
+    'a/./b',
+    'a/.',
+    'a//b',
+    'a/',
+    '//a',
+    'a\\b',
+    '..\\x',
+    'C:\\x',
+    'a\0b',
+    '\0',
+    'a\nb',
+    'a\rb',
+    'a\x1bb',
+    'a\x7fb',
+    'a\x85b',
+    'a\ud800b',
+    '.fs-tmp-1',
+    'a/.fs-tmp-1',
+    '.FS-TMP-1/a',
+    'a' * 1025,
+    'é' * 513,
+    f'{"a/" * 512}ab',
+]
+
+ODD = [
+    'a b',
+    ' a ',
+    'a#b',
+    'a?b=c',
+    'a%20b',
+    'a%2Fb',
+    '%2e%2e/x',
+    'a+b',
+    'a&b;c',
+    "it's",
+    'say "hi"',
+    'a:b',
+    'a@b',
+    'a,b',
+    'a*b',
+    '<b>',
+    'a|b',
+    '~a',
+    '$HOME',
+    '`id`',
+    '{a}[b]',
+    'été',
+    'e\u0301te\u0301',
+    '日本語.png',
+    '🎉.png',
+    '\u202egnp.exe',
+    'a\u200bb',
+    'a\xa0b',
+    '.hidden',
+    '.hidden/.a',
+    '...',
+    '..a',
+    'a..',
+    'a.b.c.d',
+    '-rf',
+    'con',
+    'a/b/c/d/e/f.txt',
+    'x' * 255,
+    '/'.join(['y' * 200] * 5),
+]
+
+VERBS = {
+    'save': lambda s, n: s.save(io.BytesIO(b'x'), n),
+    'save under a prefix': lambda s, n: s.save(io.BytesIO(b'x'), 'x', prefix=n or '..'),
+    'write': lambda s, n: s.write(n, b'x'),
+    'read': lambda s, n: s.read(n),
+    'read_chunks': lambda s, n: s.read_chunks(n),
+    'open': lambda s, n: s.open(n),
+    'open to write': lambda s, n: s.open(n, 'w'),
+    'open to create': lambda s, n: s.open(n, 'xb'),
+    'exists': lambda s, n: s.exists(n),
+    'in': lambda s, n: n in s,
+    'stat': lambda s, n: s.stat(n),
+    'metadata': lambda s, n: s.metadata(n),
+    'delete': lambda s, n: s.delete(n),
+    'copy from': lambda s, n: s.copy(n, 'x'),
+    'copy to': lambda s, n: s.copy('present', n),
+    'move from': lambda s, n: s.move(n, 'x'),
+    'move to': lambda s, n: s.move('present', n),
+    'transfer from': lambda s, n: s.transfer(n, s, 'x'),
+    'transfer to': lambda s, n: s.transfer('present', s, n),
+    'path': lambda s, n: s.path(n),
+    'local_file': lambda s, n: s.local_file(n).__enter__(),
+    'serve': lambda s, n: s.serve(n),
+    'url': lambda s, n: s.url(n),
+    'signed_url': lambda s, n: s.signed_url(n),
+    'resolve_conflict': lambda s, n: s.resolve_conflict('..', n),
+}
+# Slashes around a prefix, and before the name given to url(), are dropped.
+TOLERANT = {('save under a prefix', name) for name in HOSTILE if names.is_valid(names.join(name))} | {
+    ('save under a prefix', '/'),
+    *(('url', name) for name in HOSTILE if names.is_valid(name.removeprefix('/'))),
+}
+
+
+@pytest.mark.parametrize('name', HOSTILE, ids=ascii)
+@pytest.mark.parametrize('verb', VERBS)
+def test_a_hostile_name_is_refused_before_the_backend_sees_it(
+    app: Flask, storage: fs.Storage, verb: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (verb, name) in TOLERANT:
+        pytest.skip('names a file once the slashes around it are dropped')
+    storage.write('present', b'x')
+    for hook in (
+        '_open',
+        '_read',
+        '_put',
+        '_stat',
+        '_scan',
+        '_names',
+        '_remove',
+        '_delete',
+        '_copy',
+        '_move',
+        '_serve',
+    ):
+        monkeypatch.setattr(storage.backend, hook, lambda *_, **__: pytest.fail('the backend was asked'))
+    with pytest.raises(fs.InvalidFilename):
+        VERBS[verb](storage, name)
+
+
+@pytest.mark.parametrize('name', HOSTILE, ids=ascii)
+def test_a_hostile_name_is_refused_by_the_backend_itself(app: Flask, storage: fs.Storage, name: str) -> None:
+    backend = storage.backend
+    for verb in (backend.exists, backend.read, backend.delete, backend.stat, backend.serve, backend.metadata):
+        with pytest.raises(fs.InvalidFilename):
+            verb(name)
+    with pytest.raises(fs.InvalidFilename):
+        backend.write(name, b'x')
+
+
+@pytest.mark.parametrize('name', ODD, ids=ascii)
+def test_an_odd_name_makes_the_round_trip(app: Flask, storage: fs.Storage, name: str) -> None:
+    assert name == storage.save(io.BytesIO(b'content'), name)
+    assert [name] == list(storage.list_files())
+    assert [name] == [info.name for info in storage.scan()]
+    assert b'content' == storage.read(name)
+    response = app.test_client().get(storage.url(name))
+    assert (response.status_code, response.data) == (200, b'content')
+    signed = storage_url_with_server_name(app, storage, name)
+    assert b'content' == app.test_client().get(signed).data
+    storage.delete(name)
+    assert [] == list(storage.list_files())
+
+
+def storage_url_with_server_name(app: Flask, storage: fs.Storage, name: str) -> str:
+    with app.test_request_context():
+        return storage.signed_url(name)
+
+
+def test_names_in_composed_and_decomposed_form_are_two_files(app: Flask, storage: fs.Storage) -> None:
+    storage.write('\u00e9', b'composed')
+    storage.write('e\u0301', b'decomposed')
+    assert b'composed' == storage.read('\u00e9')
+    assert b'decomposed' == storage.read('e\u0301')
+
+
+@pytest.mark.parametrize(
+    ('name', 'reason'),
+    [
+        ('', 'empty'),
+        ('/a', 'begins with a slash'),
+        ('a//b', 'two in a row'),
+        ('a/../b', "'..' part"),
+        ('a\\b', 'backslash'),
+        ('a\nb', 'control character'),
+        ('a\udfffb', 'surrogate'),
+        ('.fs-tmp-x', '.fs-tmp-'),
+        ('é' * 600, '1024 bytes'),
+    ],
+)
+def test_the_refusal_says_why(name: str, reason: str) -> None:
+    with pytest.raises(fs.InvalidFilename, match=reason):
+        names.check(name)
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(fs.InvalidFilename, match=r'a str, not (Posix|Windows)Path'):
+        names.check(Path('a'))  # type: ignore[arg-type]
+
+
+def test_a_subclass_of_str_is_taken_by_its_text() -> None:
+    class Shouting(str):
+        def __str__(self) -> str:
+            return self.upper()
+
+    assert 'a' == names.check(Shouting('a'))
+    assert type(names.check(Shouting('a'))) is str
+
+
+@pytest.mark.parametrize(
+    ('given', 'cleaned'),
+    [
+        ('photo.JPG', 'photo.jpg'),
+        ('My holiday  photo.png', 'My_holiday_photo.png'),
+        ('../../etc/passwd', 'passwd'),
+        ('C:\\Users\\me\\résumé.PDF', 'résumé.pdf'),
+        ('日本語.png', '日本語.png'),
+        ('e\u0301te\u0301.txt', 'été.txt'),
+        ('.htaccess', 'file.htaccess'),
+        ('a..b...c.txt', 'a.b.c.txt'),
+        ('<script>.html', 'script.html'),
+        ('???.png', 'file.png'),
+        ('con.txt', '_con.txt'),
+        ('com1', '_com1'),
+        ('x\0y.txt', 'xy.txt'),
+        ('no-extension', 'no-extension'),
+        (f'{"é" * 300}.jpeg', f'{"é" * 125}.jpeg'),
+        ('.fs-tmp-1.png', 'fs-tmp-1.png'),
+    ],
+)
+def test_a_clients_name_is_cleaned(given: str, cleaned: str) -> None:
+    assert cleaned == names.clean(given)
+    assert names.is_valid(names.clean(given))
+
+
+@pytest.mark.parametrize('given', ['', '...', '///', '??', '_'])
+def test_a_clients_name_of_which_nothing_is_left_is_refused(given: str) -> None:
+    with pytest.raises(fs.InvalidFilename, match='pass filename='):
+        names.clean(given)
+
+
+@pytest.mark.parametrize(
+    ('prefix', 'possible'),
+    [('', True), ('a', True), ('a/', True), ('.', True), ('..', True), ('../', False), ('/', False), ('a//', False)],
+)
+def test_a_prefix_is_told_from_what_begins_no_name(prefix: str, possible: bool) -> None:
+    assert possible == names.may_begin_names(prefix)

@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask, abort, redirect
+from flask.testing import FlaskClient
+from werkzeug.http import http_date
+
+import flask_fs as fs
+from flask_fs.backends.local import LocalBackend
+
+
+@pytest.fixture
+def client(app: Flask, storage: fs.Storage) -> FlaskClient:
+    storage.write('a/x.txt', '0123456789')
+    storage.write('empty.txt', '')
+    return app.test_client()
+
+
+URL = '/fs/files/a/x.txt'
+
+
+def test_a_file_is_served_with_its_facts(client: FlaskClient, storage: fs.Storage) -> None:
+    response = client.get(URL)
+    info = storage.stat('a/x.txt')
+    assert (200, b'0123456789') == (response.status_code, response.data)
+    assert info.modified is not None
+    assert {
+        'Content-Type': 'text/plain; charset=utf-8',
+        'Content-Length': '10',
+        'ETag': f'"{info.etag}"',
+        'Last-Modified': http_date(info.modified),
+        'Accept-Ranges': 'bytes',
+        'Cache-Control': 'no-cache',
+        'X-Content-Type-Options': 'nosniff',
+    } == dict(response.headers)
+
+
+def test_head_tells_the_same_and_sends_nothing(client: FlaskClient) -> None:
+    response = client.head(URL)
+    assert (200, b'') == (response.status_code, response.data)
+    assert dict(client.get(URL).headers) == dict(response.headers)
+
+
+@pytest.mark.parametrize(
+    'path', ['/fs/files/none', '/fs/files/a', '/fs/files/', '/fs/other/x', '/fs/files/a%5Cx', '/fs']
+)
+def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
+    assert 404 == client.get(path).status_code
+
+
+@pytest.mark.parametrize('path', ['/fs/files/../../x', '/fs/files/%2e%2e/x', '/fs/files/a/./x.txt', '/fs/files/x%00'])
+def test_a_hostile_address_finds_nothing(client: FlaskClient, path: str) -> None:
+    assert 404 == client.get(path).status_code
+
+
+@pytest.mark.parametrize('method', ['POST', 'PUT', 'DELETE', 'PATCH'])
+def test_nothing_can_be_changed_over_http(client: FlaskClient, method: str) -> None:
+    assert 405 == client.open(URL, method=method).status_code
+
+
+# --- Conditions.
+
+
+@pytest.mark.parametrize(
+    ('headers', 'status'),
+    [
+        ({'If-None-Match': '{etag}'}, 304),
+        ({'If-None-Match': 'W/{etag}'}, 304),
+        ({'If-None-Match': '"other", {etag}'}, 304),
+        ({'If-None-Match': '*'}, 304),
+        ({'If-None-Match': '"other"'}, 200),
+        ({'If-Modified-Since': '{date}'}, 304),
+        ({'If-Modified-Since': 'Thu, 01 Jan 1970 00:00:00 GMT'}, 200),
+        ({'If-Modified-Since': 'nonsense'}, 200),
+        ({'If-None-Match': '"other"', 'If-Modified-Since': '{date}'}, 200),
+        ({'If-Match': '{etag}'}, 200),
+        ({'If-Match': '*'}, 200),
+        ({'If-Match': '"other"'}, 412),
+        ({'If-Match': 'W/{etag}'}, 412),
+        ({'If-Unmodified-Since': '{date}'}, 200),
+        ({'If-Unmodified-Since': 'Thu, 01 Jan 1970 00:00:00 GMT'}, 412),
+        ({'If-None-Match': '{etag}', 'Range': 'bytes=0-1'}, 304),
+    ],
+)
+def test_conditions_are_kept(client: FlaskClient, headers: dict[str, str], status: int) -> None:
+    first = client.get(URL).headers
+    filled = {key: value.format(etag=first['ETag'], date=first['Last-Modified']) for key, value in headers.items()}
+    response = client.get(URL, headers=filled)
+    assert status == response.status_code
+    if status == 304:
+        assert b'' == response.data
+        assert 'Content-Length' not in response.headers
+        assert first['ETag'] == response.headers['ETag']
+        assert 'nosniff' == response.headers['X-Content-Type-Options']
+
+
+def test_a_changed_file_is_sent_again(client: FlaskClient, storage: fs.Storage) -> None:
+    etag = client.get(URL).headers['ETag']
+    storage.write('a/x.txt', 'changed!!!!', overwrite=True)
+    assert b'changed!!!!' == client.get(URL, headers={'If-None-Match': etag}).data
+
+
+# --- Ranges.
+
+
+@pytest.mark.parametrize(
+    ('given', 'content', 'told'),
+    [
+        ('bytes=0-0', b'0', 'bytes 0-0/10'),
+        ('bytes=2-4', b'234', 'bytes 2-4/10'),
+        ('bytes=7-', b'789', 'bytes 7-9/10'),
+        ('bytes=7-100', b'789', 'bytes 7-9/10'),
+        ('bytes=-3', b'789', 'bytes 7-9/10'),
+        ('bytes=-100', b'0123456789', 'bytes 0-9/10'),
+    ],
+)
+def test_one_range_is_sent_as_206(client: FlaskClient, given: str, content: bytes, told: str) -> None:
+    response = client.get(URL, headers={'Range': given})
+    assert (206, content, told) == (response.status_code, response.data, response.headers['Content-Range'])
+    assert str(len(content)) == response.headers['Content-Length']
+
+
+@pytest.mark.parametrize('given', ['bytes=10-', 'bytes=10-20', 'bytes=100-200'])
+def test_a_range_beyond_the_end_is_416(client: FlaskClient, given: str) -> None:
+    response = client.get(URL, headers={'Range': given})
+    assert (416, 'bytes */10') == (response.status_code, response.headers['Content-Range'])
+
+
+@pytest.mark.parametrize('given', ['bytes=0-1,3-4', 'lines=1-2', 'bytes=4-2', 'bytes', 'bytes=a-b', ''])
+def test_what_is_no_single_range_gets_the_whole_file(client: FlaskClient, given: str) -> None:
+    response = client.get(URL, headers={'Range': given})
+    assert (200, b'0123456789') == (response.status_code, response.data)
+
+
+def test_an_empty_file_has_no_range(client: FlaskClient) -> None:
+    assert 416 == client.get('/fs/files/empty.txt', headers={'Range': 'bytes=0-'}).status_code
+    response = client.get('/fs/files/empty.txt')
+    assert (200, b'') == (response.status_code, response.data)
+
+
+@pytest.mark.parametrize(
+    ('given', 'status'),
+    [
+        ('{etag}', 206),
+        ('W/{etag}', 200),
+        ('"other"', 200),
+        ('{date}', 206),
+        ('Thu, 01 Jan 1970 00:00:00 GMT', 200),
+        ('nonsense', 200),
+    ],
+)
+def test_if_range_resumes_only_the_same_file(client: FlaskClient, given: str, status: int) -> None:
+    first = client.get(URL).headers
+    if_range = given.format(etag=first['ETag'], date=first['Last-Modified'])
+    response = client.get(URL, headers={'Range': 'bytes=2-', 'If-Range': if_range})
+    assert status == response.status_code
+
+
+def test_a_range_of_head_is_the_whole(client: FlaskClient) -> None:
+    assert 200 == client.head(URL, headers={'Range': 'bytes=2-3'}).status_code
+
+
+# --- Who may see what.
+
+
+@pytest.mark.parametrize(
+    ('config', 'debug', 'status'),
+    [
+        ({'FS_SERVE': None}, False, 404),
+        ({'FS_SERVE': None}, True, 200),
+        ({'FS_SERVE': False}, True, 404),
+        ({'FS_SERVE': True}, False, 200),
+        ({'FS_SERVE': True, 'FILES_FS_SERVE': False}, False, 404),
+    ],
+)
+def test_files_are_served_only_where_configured(
+    make_app: Callable[..., Flask], config: dict[str, Any], debug: bool, status: int
+) -> None:
+    storage = fs.Storage()
+    app = make_app(storage, **config)
+    app.debug = debug
+    with app.app_context():
+        storage.write('x.txt', 'x')
+        assert '/fs/files/x.txt' == storage.url('x.txt')
+        assert status == app.test_client().get('/fs/files/x.txt').status_code
+
+
+@pytest.mark.parametrize(
+    ('verdict', 'status'),
+    [
+        (lambda _: True, 200),
+        (lambda _: False, 403),
+        (lambda _: None, 403),
+        (lambda filename: filename == 'x.txt', 200),
+        (lambda _: redirect('/login'), 302),
+        (lambda _: abort(401), 401),
+    ],
+)
+@pytest.mark.parametrize('where', ['storage', 'setting'])
+def test_the_application_decides_who_may_see_a_file(
+    make_app: Callable[..., Flask], verdict: Any, status: int, where: str
+) -> None:
+    storage = fs.Storage('private', authorize=verdict if where == 'storage' else None)
+    app = make_app(storage, **({'PRIVATE_FS_AUTHORIZE': verdict} if where == 'setting' else {}))
+    with app.app_context():
+        storage.write('x.txt', 'x')
+    response = app.test_client().get('/fs/private/x.txt')
+    assert status == response.status_code
+    if status == 200:
+        assert 'private, no-cache' == response.headers['Cache-Control']
+
+
+def test_leave_is_asked_before_the_store_is(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('private', authorize=lambda _: False)
+    app = make_app(storage)
+    assert 403 == app.test_client().get('/fs/private/not-there').status_code
+
+
+def test_cache_control_is_a_setting(make_app: Callable[..., Flask], kind: str) -> None:
+    storage = fs.Storage()
+    app = make_app(storage, FS_BACKEND=kind, FILES_FS_CACHE_CONTROL='public, max-age=31536000, immutable')
+    with app.app_context():
+        storage.write('x.txt', 'x')
+    response = app.test_client().get('/fs/files/x.txt')
+    assert 'public, max-age=31536000, immutable' == response.headers['Cache-Control']
+
+
+# --- Content of strangers.
+
+
+@pytest.mark.parametrize(
+    'name', ['x.html', 'x.htm', 'x.xhtml', 'x.svg', 'x.xml', 'x.xsl', 'x.js', 'x.css', 'x.swf', 'x.mhtml', 'x.rss']
+)
+def test_active_content_is_sandboxed(client: FlaskClient, storage: fs.Storage, name: str) -> None:
+    storage.write(name, '<script>alert(1)</script>')
+    for response in (client.get(f'/fs/files/{name}'), client.get(f'/fs/files/{name}', headers={'Range': 'bytes=0-3'})):
+        assert response.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none';")
+        assert 'nosniff' == response.headers['X-Content-Type-Options']
+
+
+@pytest.mark.parametrize('name', ['x.png', 'x.jpg', 'x.pdf', 'x.mp3', 'x.mp4', 'x.txt'])
+def test_inert_content_is_shown_as_it_is(client: FlaskClient, storage: fs.Storage, name: str) -> None:
+    storage.write(name, 'x')
+    assert 'Content-Security-Policy' not in client.get(f'/fs/files/{name}').headers
+
+
+# --- How it is sent.
+
+
+def test_x_sendfile_leaves_the_bytes_to_the_web_server(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    app = make_app(storage, USE_X_SENDFILE=True)
+    with app.app_context():
+        storage.write('x.svg', '<svg/>')
+    client = app.test_client()
+    response = client.get('/fs/files/x.svg', headers={'Range': 'bytes=0-1'})
+    with app.app_context():
+        assert storage.path('x.svg') == response.headers['X-Sendfile']
+    assert (200, b'') == (response.status_code, response.data)
+    assert 'sandbox' in response.headers['Content-Security-Policy']
+    unchanged = client.get('/fs/files/x.svg', headers={'If-None-Match': response.headers['ETag']})
+    assert 304 == unchanged.status_code
+
+
+def test_x_sendfile_changes_nothing_for_files_without_a_path(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage()
+    app = make_app(storage, USE_X_SENDFILE=True, FS_BACKEND='memory')
+    with app.app_context():
+        storage.write('x.txt', 'x')
+    assert b'x' == app.test_client().get('/fs/files/x.txt').data
+
+
+def test_the_servers_file_wrapper_gets_the_real_file_but_for_a_range(
+    make_app: Callable[..., Flask],
+) -> None:
+    storage = fs.Storage()
+    app = make_app(storage)
+    with app.app_context():
+        storage.write('x.txt', '0123456789')
+    wrapped = []
+
+    def wrapper(file: Any, block: int) -> Any:
+        wrapped.append(file)
+        return iter(lambda: file.read(block), b'')
+
+    client = app.test_client()
+    environ = {'wsgi.file_wrapper': wrapper}
+    assert b'0123456789' == client.get('/fs/files/x.txt', environ_overrides=environ).data
+    assert b'23' == client.get('/fs/files/x.txt', headers={'Range': 'bytes=2-3'}, environ_overrides=environ).data
+    whole, part = wrapped
+    assert whole.fileno() > 2
+    with pytest.raises(io.UnsupportedOperation):
+        part.fileno()
+    for file in wrapped:
+        file.close()
+
+
+def test_the_facts_and_the_bytes_are_those_of_one_file(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = fs.Storage()
+    app = make_app(storage)
+    with app.app_context():
+        storage.write('x.txt', 'old')
+        original = LocalBackend._opened
+
+        def replaced_meanwhile(self: LocalBackend, name: str) -> Any:
+            opened = original(self, name)
+            storage.write('x.txt', 'new and longer', overwrite=True)
+            return opened
+
+        monkeypatch.setattr(LocalBackend, '_opened', replaced_meanwhile)
+        response = app.test_client().get('/fs/files/x.txt')
+    assert (b'old', '3') == (response.data, response.headers['Content-Length'])
+
+
+def test_a_view_of_the_applications_own_serves_and_names_a_file(app: Flask, storage: fs.Storage) -> None:
+    storage.write('x.html', '<p>')
+
+    @app.get('/mine/<path:name>')
+    def mine(name: str) -> Any:
+        return storage.serve(name, download_name='Résumé "final".html', private=True)
+
+    response = app.test_client().get('/mine/x.html')
+    assert b'<p>' == response.data
+    assert (
+        'attachment; filename="Resume \\"final\\".html"; '
+        "filename*=UTF-8''R%C3%A9sum%C3%A9%20%22final%22.html" == response.headers['Content-Disposition']
+    )
+    assert 'private, no-cache' == response.headers['Cache-Control']
+    with app.test_request_context(), pytest.raises(fs.FileNotFound):
+        storage.serve('none')
+
+
+def test_an_unavailable_store_is_503(app: Flask, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: Any) -> Any:
+        raise fs.Unavailable('x')
+
+    monkeypatch.setattr(storage.backend, '_serve', down)
+    assert 503 == app.test_client().get('/fs/files/x').status_code
+
+
+def test_redirect_mode_sends_the_browser_to_the_store(make_app: Callable[..., Flask]) -> None:
+    class Signing(LocalBackend):
+        capabilities = LocalBackend.capabilities | fs.Capability.SIGNED_URL
+
+        def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+            return f'https://store.example/{name}?expires={expires_s}&method={method}'
+
+    storage = fs.Storage()
+    app = make_app(storage, FS_BACKEND=Signing, FILES_FS_SERVING='redirect')
+    response = app.test_client().get('/fs/files/a/x.txt')
+    assert 302 == response.status_code
+    assert 'https://store.example/a/x.txt?expires=300&method=GET' == response.headers['Location']
+    assert 'private, no-store' == response.headers['Cache-Control']
+    with app.app_context():
+        assert storage.signed_url('y', expires_s=5).startswith('https://store.example/y?expires=5')
