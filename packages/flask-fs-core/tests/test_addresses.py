@@ -47,6 +47,8 @@ def test_outside_a_request_a_full_address_needs_a_server_name(make_app: Callable
         ({'FS_URL': 'https://cdn.example/x/'}, 'https://cdn.example/x/files/a%20b'),
         ({'FS_URL': 'cdn.example'}, 'http://cdn.example/files/a%20b'),
         ({'FS_URL': '/static/up'}, '/static/up/files/a%20b'),
+        ({'FS_URL': '/up', 'FILES_FS_PREFIX': 'in ner'}, '/up/files/in%20ner/a%20b'),
+        ({'FILES_FS_URL': '/up', 'FILES_FS_PREFIX': 'inner'}, '/up/inner/a%20b'),
         ({'FS_PREFIX': '/media/'}, '/media/files/a%20b'),
         ({'FS_PREFIX': 'media/x'}, '/media/x/files/a%20b'),
         ({'FS_PREFIX': ''}, '/files/a%20b'),

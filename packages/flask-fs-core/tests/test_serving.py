@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask import Flask, abort, redirect
@@ -255,14 +256,15 @@ def test_x_sendfile_leaves_the_bytes_to_the_web_server(make_app: Callable[..., F
     storage = fs.Storage()
     app = make_app(storage, USE_X_SENDFILE=True)
     with app.app_context():
-        storage.write('x.svg', '<svg/>')
+        storage.write('日 %41.svg', '<svg/>')
     client = app.test_client()
-    response = client.get('/fs/files/x.svg', headers={'Range': 'bytes=0-1'})
+    response = client.get('/fs/files/日 %2541.svg', headers={'Range': 'bytes=0-1'})
     with app.app_context():
-        assert storage.path('x.svg') == response.headers['X-Sendfile']
+        assert storage.path('日 %41.svg') == unquote(response.headers['X-Sendfile'])
+    assert response.headers['X-Sendfile'].isascii()
     assert (200, b'') == (response.status_code, response.data)
     assert 'sandbox' in response.headers['Content-Security-Policy']
-    unchanged = client.get('/fs/files/x.svg', headers={'If-None-Match': response.headers['ETag']})
+    unchanged = client.get('/fs/files/日 %2541.svg', headers={'If-None-Match': response.headers['ETag']})
     assert 304 == unchanged.status_code
 
 

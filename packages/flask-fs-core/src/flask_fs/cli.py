@@ -15,10 +15,11 @@ from .registry import state_of
 def list_storages() -> None:
     """Show each storage with its backend, where its files are, and what its backend promises."""
     for name, storage in sorted(state_of(current_app).items()):
-        promised = storage.backend.capabilities
+        backend = storage.backend
+        kind = getattr(backend, 'kind', '') or type(backend).__name__
         place = storage.root or storage.config.get('url') or ''
-        promises = ' '.join(str(capability.name) for capability in Capability if capability in promised)
-        click.echo(f'{name}\t{storage.config.backend}\t{place}\t{promises}')
+        promises = ' '.join(str(capability.name) for capability in Capability if capability & backend.capabilities)
+        click.echo(f'{name}\t{kind}\t{place}\t{promises}')
 
 
 @click.command()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .errors import ConfigurationError, ConfigurationWarning
+from .names import is_valid, join
 
 #: The kind of backend when no setting names one.
 DEFAULT_BACKEND = 'local'
@@ -82,6 +83,14 @@ def folder(value: Any) -> str:
         raise ValueError('the path of a folder') from None
 
 
+def key_prefix(value: Any) -> str:
+    """A folder inside the store; slashes around it are dropped."""
+    prefix = join(text(value))
+    if prefix and not is_valid(prefix):
+        raise ValueError("a folder inside the store, such as 'tenants/7'")
+    return prefix
+
+
 def boolean(value: Any) -> bool:
     """True or False, also as the words people use for them."""
     if isinstance(value, bool):
@@ -107,14 +116,17 @@ def whole_number(value: Any) -> int:
 
 
 def file_mode(value: Any) -> int:
-    """Permission bits, as a number or as octal text such as ``640`` or ``0o640``."""
-    expected = 'permission bits in octal, such as 0o640'
+    """Permission bits, as a number or as octal text such as ``0o640``, with which the owner may read and write.
+
+    That refuses every usual mode whose octal digits were taken for decimal ones: 640 is ``0o1200``.
+    """
+    expected = "permission bits with which the owner may read and write, such as '0o640'"
     if isinstance(value, str):
         try:
             value = int(value, 8)
         except ValueError:
             raise ValueError(expected) from None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0o7777:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0o7777 or value & 0o600 != 0o600:
         raise ValueError(expected)
     return value
 
@@ -159,7 +171,7 @@ def hash_algorithm(value: Any) -> str:
 #: What every storage understands, on any backend.
 STORAGE_SETTINGS = (
     Setting('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
-    Setting('prefix', text, '', 'Key prefix inside the store; filenames do not show it.', everywhere=False),
+    Setting('prefix', key_prefix, '', 'Key prefix inside the store; filenames do not show it.', everywhere=False),
     Setting('url', text, None, 'Where a web server outside the application serves the files.', appended=True),
     Setting('allow', extensions, (), "Extensions allowed besides the storage's own."),
     Setting('deny', extensions, (), "Extensions refused among the storage's own."),

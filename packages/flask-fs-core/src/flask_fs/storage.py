@@ -10,7 +10,7 @@ import posixpath
 import re
 import time
 import weakref
-from collections.abc import Callable, Container, Generator, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import IO, Any
 
 from flask import Flask, current_app, has_app_context, make_response
@@ -160,13 +160,11 @@ class Storage:
             number += 1
         return candidate
 
-    def _named(self, file: Any, filename: str | None, prefix: UploadTo | None) -> str:
+    def _named(self, app: Any, file: Any, filename: str | None, prefix: UploadTo | None) -> str:
         basename = filename or names.of_source(file)
         if basename is None:
-            reason = f'{type(file).__name__} brings no name along; pass filename='
-            raise InvalidFilename(storage=self.name, reason=reason)
+            raise InvalidFilename(reason=f'{type(file).__name__} brings no name along: pass filename= to save()')
         names.check(basename)
-        app = self._bound().app
         return names.check(names.join(_folder(self.upload_to, app), _folder(prefix, app), basename))
 
     # --- Content.
@@ -178,7 +176,7 @@ class Storage:
         prefix: UploadTo | None = None,
         overwrite: bool | None = None,
     ) -> str:
-        """Store a file, and the name it was stored under: ``upload_to/prefix/filename``.
+        """Store a file and return the name it was stored under: ``upload_to/prefix/filename``.
 
         The file appears whole or not at all. It is read from where it stands, in bounded memory, and is not closed.
 
@@ -192,7 +190,7 @@ class Storage:
         :raises InvalidFilename: If no name was given or found, or the name cannot be kept.
         """
         bound = self._bound()
-        name = self._named(file_or_wfs, filename, prefix)
+        name = self._named(bound.app, file_or_wfs, filename, prefix)
         if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
             raise UnauthorizedFileType(name, storage=self.name, reason=self._allowed_types(bound.config))
         create = not self._may_overwrite(overwrite)
@@ -251,14 +249,12 @@ class Storage:
             raise bound.driver.error(FileExists, name)
         return open_writer(lambda stream: self._store(bound, name, stream, create=how.creates), how, **kwargs)
 
-    @contextlib.contextmanager
-    def local_file(self, filename: str) -> Generator[str]:
+    def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
         """A path where programs on this machine can read the file: its own, or that of a copy which is removed after.
 
         :raises FileNotFound: If there is no file of that name.
         """
-        with self._bound().driver.local_file(names.check(filename)) as path:
-            yield path
+        return self._bound().driver.local_file(names.check(filename))
 
     # --- Facts.
 
@@ -343,7 +339,7 @@ class Storage:
     def transfer(
         self, filename: str, other_storage: Storage, target: str | None = None, *, overwrite: bool | None = None
     ) -> str:
-        """Copy a file to another storage, in bounded memory, and the name it has there.
+        """Copy a file to another storage, in bounded memory, and return the name it has there.
 
         :param target: Its new name; by default the same one.
         :param overwrite: Whether to replace a file of that name; by default as the other storage was made.
@@ -393,8 +389,7 @@ class Storage:
     def base_url(self) -> str:
         """The address under which the files are found, with a slash at its end."""
         bound = self._bound()
-        url = bound.config.get('url')
-        return urls.configured_base(bound.app, url) if url else urls.base_url(bound.app, self.name)
+        return self._configured_base(bound) or urls.base_url(bound.app, self.name)
 
     def url(self, filename: str, external: bool = False) -> str:
         """The address of a file, there or not, quoted; a leading slash in *filename* is dropped.
@@ -402,8 +397,8 @@ class Storage:
         :param external: A full address, with scheme and host, where it would be a path of the application.
         """
         bound, name = self._bound(), names.check(filename.removeprefix('/'))
-        if url := bound.config.get('url'):
-            return urls.under(urls.configured_base(bound.app, url), name)
+        if base := self._configured_base(bound):
+            return urls.under(base, name)
         return urls.app_url(bound.app, self.name, name, external=external)
 
     def signed_url(
@@ -430,6 +425,11 @@ class Storage:
         grant = signing.Grant(self.name, name, method, int(time.time()) + expires_s, download_name)
         signature = {signing.PARAMETER: signing.sign(bound.app, grant)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)
+
+    def _configured_base(self, bound: Binding) -> str | None:
+        """Where the server behind the setting ``URL`` has the files: under the key prefix, which names do not show."""
+        url = bound.config.get('url')
+        return urls.configured_base(bound.app, url, bound.config.prefix) if url else None
 
     def _full_url(self, bound: Binding, name: str) -> str | None:
         try:

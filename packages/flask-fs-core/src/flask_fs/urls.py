@@ -16,12 +16,12 @@ ENDPOINT = 'fs.get_file'
 _SAFE = "/!$'()*,:@~"
 
 
-def configured_base(app: Any, url: str) -> str:
-    """*url* from a setting as a base: with a scheme and a slash at its end."""
+def configured_base(app: Any, url: str, prefix: str) -> str:
+    """The folder *prefix* under *url* from a setting: with a scheme and a slash at its end."""
     if '://' not in url and not url.startswith('/'):
         scheme = request.scheme if has_request_context() else app.config.get('PREFERRED_URL_SCHEME', 'http')
         url = f'{scheme}://{url}'
-    return url if url.endswith('/') else f'{url}/'
+    return under(url.rstrip('/') + '/', f'{prefix}/' if prefix else '')
 
 
 def under(base: str, filename: str) -> str:

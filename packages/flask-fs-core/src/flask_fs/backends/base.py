@@ -14,7 +14,7 @@ from typing import IO, Any, ClassVar, TypeVar
 from ..config import STORAGE_SETTINGS, Setting, from_mapping
 from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported
 from ..files import extension, mime_type
-from ..names import check, join, may_begin_names
+from ..names import check, may_begin_names
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .metadata import Metadata
 from .response import respond
@@ -48,8 +48,7 @@ class BaseBackend:
         self.name = name
         self.config = from_mapping(name, self.kind, config or {}, (*STORAGE_SETTINGS, *self.settings))
         # An old-style backend's own verbs would not know of it.
-        prefix = join(self.config.prefix) if self.capabilities else ''
-        self._prefix = f'{prefix}/' if prefix else ''
+        self._prefix = f'{self.config.prefix}/' if self.config.prefix and self.capabilities else ''
 
     # --- Hooks that every driver implements.
 

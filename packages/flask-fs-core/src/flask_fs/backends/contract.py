@@ -58,8 +58,6 @@ class Capability(enum.Flag):
     SERVER_COPY = enum.auto()
     #: The store itself signs links that let their bearer read a file.
     SIGNED_URL = enum.auto()
-    #: The store itself signs uploads.
-    SIGNED_UPLOAD = enum.auto()
     #: Every file has a path on this machine.
     LOCAL_PATH = enum.auto()
 

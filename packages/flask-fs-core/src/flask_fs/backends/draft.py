@@ -32,12 +32,18 @@ class Disk:
         #: Whether there are hard links, which make creating a name race-free.
         self.links = hasattr(os, 'link') and os.name != 'nt'
 
+    @property
+    def creates_atomically(self) -> bool:
+        """Whether creating a name is race-free: through links, or on Windows because rename() refuses to replace."""
+        return self.links or os.name == 'nt'
+
 
 class Draft:
     """A file that will be *target*, invisible until :meth:`publish` gives it that name.
 
-    A process that is killed leaves nothing behind where the file system has unnamed files, elsewhere one file beside
-    the target whose name begins with ``.fs-tmp-``. All methods raise the OSError that the operating system gave.
+    A process that is killed while writing leaves nothing behind where the file system has unnamed files, elsewhere one
+    file beside the target whose name begins with ``.fs-tmp-``. Replacing passes through such a name on both. All
+    methods raise the OSError that the operating system gave.
     """
 
     def __init__(self, target: str, disk: Disk) -> None:
@@ -52,7 +58,11 @@ class Draft:
             self._make_folder()
             self._fd = self._open()
         if disk.file_mode is not None:
-            os.fchmod(self._fd, disk.file_mode)
+            try:
+                os.fchmod(self._fd, disk.file_mode)
+            except OSError:
+                self.close()
+                raise
 
     def write(self, data: bytes) -> None:
         """Add *data* at the end."""
@@ -156,10 +166,10 @@ class Draft:
             else:
                 return
         assert self._name is not None, 'only a file system with links has unnamed drafts'
-        if os.name != 'nt' and os.path.lexists(self._target):
+        if not self._disk.creates_atomically and os.path.lexists(self._target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self._target)
-        # On Windows, rename() itself refuses to replace.
         os.rename(self._name, self._target)
+        self._name = None
 
     def _replace(self) -> None:
         if self._name is None:
@@ -173,3 +183,4 @@ class Draft:
             else:
                 return
         os.replace(self._name, self._target)
+        self._name = None

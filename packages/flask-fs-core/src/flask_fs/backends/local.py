@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, cast
+from urllib.parse import quote
 
 from flask import current_app, request
 
@@ -132,7 +133,7 @@ class LocalBackend(BaseBackend):
                 folders.past_empty(target, lambda: draft.publish(create=create))
         finally:
             draft.close()
-            if not self._disk.links and os.name != 'nt':
+            if not self._disk.creates_atomically:
                 self.capabilities &= ~Capability.ATOMIC_CREATE
 
     def _stat(self, name: str) -> FileInfo:
@@ -173,7 +174,8 @@ class LocalBackend(BaseBackend):
     def _serve(self, name: str) -> Any:
         if current_app.config.get('USE_X_SENDFILE'):
             response = respond(self._stat(name), None)
-            response.headers['X-Sendfile'] = self.path(name)
+            # Percent-encoded: a header holds no other letters, and Apache and lighttpd decode it.
+            response.headers['X-Sendfile'] = quote(self.path(name))
             return response
         if request.method == 'HEAD':
             return super()._serve(name)
@@ -215,17 +217,18 @@ class LocalBackend(BaseBackend):
 
     def _unlink(self, name: str) -> bool:
         """Remove what is at *name*, unless it is a folder; false if it is one."""
-        with _Translated(self, name, reading=True):
-            try:
-                os.unlink(self._existing(name))
-            except FileNotFoundError:
-                return True
-            except OSError as error:
-                if error.errno in _ABSENT:
-                    return True
-                if error.errno in folders.IN_THE_WAY and os.path.isdir(self.path(name)):
-                    return False
-                raise
+        try:
+            with _Translated(self, name, reading=True):
+                path = self._existing(name)
+                try:
+                    os.unlink(path)
+                except OSError as error:
+                    # A folder is EISDIR on Linux and EPERM elsewhere (unlink(2)).
+                    if error.errno in folders.IN_THE_WAY and os.path.isdir(path):
+                        return False
+                    raise
+        except FileNotFound:
+            pass
         return True
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:

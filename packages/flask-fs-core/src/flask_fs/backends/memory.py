@@ -17,9 +17,10 @@ from .streams import chunks_of
 
 
 class MemoryBackend(BaseBackend):
-    """Keeps files in this process, for one storage of one application; they are gone with the application.
+    """Keeps files in this process, for one storage of one application.
 
-    Safe under threads. After a fork each process goes on with its own files.
+    They are gone with the application, or when the storage is configured anew. Safe under threads; after a fork each
+    process goes on with its own files.
     """
 
     kind = 'memory'

@@ -94,11 +94,7 @@ def _precondition(info: FileInfo) -> int | None:
     ):
         return 412
     if 'If-None-Match' in headers or 'If-Modified-Since' in headers:
-        unchanged = not is_resource_modified(
-            {key: value for key, value in request.environ.items() if key != 'HTTP_RANGE'},
-            etag=etag,
-            last_modified=info.modified,
-        )
+        unchanged = not is_resource_modified(request.environ, etag=etag, last_modified=info.modified)
         return 304 if unchanged else None
     return None
 
