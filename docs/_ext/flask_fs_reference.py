@@ -1,0 +1,145 @@
+"""Directives that fill the reference from the code: tables of settings and of capabilities.
+
+``settings`` explains the settings of every storage, or those of the backend class that it is given. ``capabilities``
+compares backend classes; with one class it says what that one promises. ``capability-list`` explains the members.
+``file-types`` tells what is in each group of extensions.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+
+from flask_fs import Capability, FSError, files
+from flask_fs.config import STORAGE_SETTINGS, Setting
+
+
+class FromCode(SphinxDirective):
+    """A directive whose content is Markdown, made from the code."""
+
+    has_content = False
+    optional_arguments = 20
+
+    def run(self) -> list[nodes.Node]:
+        return self.parse_text_to_nodes(self.markdown())
+
+    def markdown(self) -> str:
+        raise NotImplementedError
+
+
+class Settings(FromCode):
+    """``{settings}`` for every storage, ``{settings} package.module:Class`` for one backend."""
+
+    def markdown(self) -> str:
+        if not self.arguments:
+            return settings_list(STORAGE_SETTINGS, 'FS_')
+        backend = load(self.arguments[0])
+        return settings_list(backend.settings, f'FS_{backend.kind.upper()}_') or 'None of its own.'
+
+
+class Capabilities(FromCode):
+    """``{capabilities} package.module:Class ...``, one column for each class."""
+
+    def markdown(self) -> str:
+        backends = [load(argument) for argument in self.arguments]
+        rows = [
+            [f'`{flag.name}`', *('yes' if flag in backend.capabilities else 'no' for backend in backends)]
+            for flag in Capability
+        ]
+        return table(['capability', *(f'`{backend.kind}`' for backend in backends)], rows)
+
+
+class CapabilityList(FromCode):
+    """``{capability-list}``, with the comments in the source as explanations."""
+
+    def markdown(self) -> str:
+        comments = ModuleAnalyzer.for_module(Capability.__module__).find_attr_docs()
+        return '\n\n'.join(
+            f'`{flag.name}`\n: {" ".join(comments["Capability", str(flag.name)]).strip()}' for flag in Capability
+        )
+
+
+class FileTypeTable(FromCode):
+    """``{file-types}``."""
+
+    def markdown(self) -> str:
+        rows = [[f'`{name}`', extensions(getattr(files, name))] for name in files.__all__ if name.isupper()]
+        return table(['name', 'extensions'], rows)
+
+
+def extensions(group: Any) -> str:
+    if group is files.DEFAULTS:
+        parts = ('TEXT', 'DOCUMENTS', 'IMAGES', 'DATA')
+        assert group == sum((getattr(files, part) for part in parts), files.NONE)
+        return ', '.join(f'those of `{part}`' for part in parts)
+    if group is files.ALL:
+        return 'every one, and names without'
+    return ' '.join(f'`{extension}`' for extension in group) or 'none'
+
+
+def settings_list(settings: tuple[Setting, ...], wide: str) -> str:
+    """A definition list, which a phone shows as well as a table would be shown on a desk."""
+    entries = []
+    for setting in settings:
+        key = setting.key.upper()
+        names = f'`{{NAME}}_FS_{key}`'
+        if setting.everywhere or wide != 'FS_':
+            names += f', `{wide}{key}`'
+        entries.append(f'{names}\n: {meaning(setting)}\\\n  May be: {expected(setting)}. Default: {default(setting)}.')
+    return '\n\n'.join(entries)
+
+
+def meaning(setting: Setting) -> str:
+    extra = " The storage's name is appended, unless it is set for this very storage." if setting.appended else ''
+    return setting.doc + extra
+
+
+def expected(setting: Setting) -> str:
+    # The parser's refusal says what it takes.
+    try:
+        setting.parse(object())
+    except ValueError as error:
+        return str(error)
+    return 'text or a class'
+
+
+def default(setting: Setting) -> str:
+    if setting.required:
+        return 'none, it must be set'
+    return 'not set' if setting.default in (None, '', ()) else f'`{setting.default!r}`'
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ['---'] * len(header), *rows]
+    return '\n'.join('| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines)
+
+
+def load(path: str) -> Any:
+    module, _, name = path.partition(':')
+    return getattr(importlib.import_module(module), name)
+
+
+DIRECTIVES: dict[str, type[Directive]] = {
+    'settings': Settings,
+    'capabilities': Capabilities,
+    'capability-list': CapabilityList,
+    'file-types': FileTypeTable,
+}
+
+
+def without_signature(_: Sphinx, kind: str, __: str, documented: Any, *___: Any) -> tuple[str, str] | None:
+    """All errors are made alike, so only their base tells how."""
+    return ('', '') if kind == 'exception' and documented is not FSError else None
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    for name, directive in DIRECTIVES.items():
+        app.add_directive(name, directive)
+    app.connect('autodoc-process-signature', without_signature)
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}
