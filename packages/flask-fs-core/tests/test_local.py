@@ -153,6 +153,22 @@ def test_stale_temporary_files_are_unlisted_unreadable_and_swept(backend: LocalB
     assert ['a'] == os.listdir(root / 'd')
 
 
+def test_a_large_upload_to_a_taken_name_is_refused_before_its_end(backend: LocalBackend) -> None:
+    class Endless:
+        given = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.given += size
+            return bytes(size)
+
+    backend.write('x', b'first')
+    endless = Endless()
+    with pytest.raises(fs.FileExists, match='overwrite=True'):
+        backend.save(endless, 'x', create=True)
+    assert 1 << 20 == endless.given
+    assert ['x'] == os.listdir(backend.root)
+
+
 # --- Folders and files in each other's way.
 
 

@@ -124,11 +124,14 @@ class LocalBackend(BaseBackend):
             if (file := real_file(stream)) is not None:
                 start = file.tell()
                 with disk:
+                    self._refuse_early(name, target, create)
                     copied = draft.copy_from(file.fileno(), start)
                 file.seek(start + copied)
             for chunk in chunks_of(stream):
                 with disk:
                     draft.write(chunk)
+                    if len(chunk) == CHUNK_BYTES:
+                        self._refuse_early(name, target, create)
             with disk:
                 folders.past_empty(target, lambda: draft.publish(create=create))
         finally:
@@ -189,6 +192,11 @@ class LocalBackend(BaseBackend):
 
     def _local_path(self, name: str) -> str:
         return self.path(name)
+
+    def _refuse_early(self, name: str, target: str, create: bool) -> None:
+        """Spare a large upload that cannot win the rest of its way; publishing decides, free of races."""
+        if create and os.path.isfile(target):
+            raise self.error(FileExists, name)
 
     # --- Places.
 
@@ -271,9 +279,7 @@ class _Translated:
 def translate(error: OSError, *, reading: bool) -> tuple[type[FSError], str | None]:
     """What kind of error *error* is to an application, and the reason to tell."""
     number = error.errno
-    if reading and number in _ABSENT:
-        return FileNotFound, None
-    if number == errno.ENOENT:
+    if number == errno.ENOENT or (reading and number in _ABSENT):
         return FileNotFound, None
     if number == errno.ENAMETOOLONG:
         return InvalidFilename, 'a part of it is longer than the file system allows'

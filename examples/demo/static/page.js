@@ -1,0 +1,343 @@
+'use strict';
+
+const main = document.querySelector('main');
+const { filesUrl, linksUrl } = main.dataset;
+const limits = JSON.parse(main.dataset.limits);
+const byId = (id) => document.getElementById(id);
+
+// The server refuses changes without this header: see refuse_other_sites() in app.py.
+const OWN = { 'X-Pigeonhole': '1' };
+const AT_ONCE = 3;
+const LOST = 'The connection was lost.';
+
+// --- Words.
+
+function sizeInWords(bytes) {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
+  let step = 0;
+  for (; bytes >= 1024 && step < units.length - 1; step++) bytes /= 1024;
+  const digits = step && bytes < 10 ? 1 : 0;
+  return `${bytes.toLocaleString(undefined, { maximumFractionDigits: digits })} ${units[step]}`;
+}
+
+function reason({ error, kind, filename }) {
+  if (kind === 'exists') return `There is a file named ${filename} already.`;
+  if (kind === 'type') return `${error} Allowed are ${limits.allowed.join(', ')}.`;
+  if (kind === 'size') return `${error} The limit is ${sizeInWords(limits.max_bytes)}.`;
+  return error;
+}
+
+let quiet;
+/** Shows a sentence for a few seconds; screen readers read it out. */
+function say(sentence) {
+  byId('said').textContent = sentence;
+  byId('said').classList.add('shown');
+  clearTimeout(quiet);
+  quiet = setTimeout(() => byId('said').classList.remove('shown'), 5000);
+}
+
+// --- The list of files.
+
+const rows = new Map();
+let wanted = false;
+let loading = null;
+
+/** Shows what the server has. Calls during a request are answered by one more request. */
+function refresh() {
+  wanted = true;
+  loading ??= (async () => {
+    while (wanted) {
+      wanted = false;
+      await load();
+    }
+    loading = null;
+  })();
+  return loading;
+}
+
+async function load() {
+  try {
+    show(await answer(filesUrl));
+    byId('trouble').hidden = true;
+  } catch (error) {
+    byId('trouble').querySelector('span').textContent = `${error.message} The list may be out of date.`;
+    byId('trouble').hidden = false;
+  }
+}
+
+function show(files) {
+  const list = byId('files');
+  const before = new Map(rows);
+  rows.clear();
+  for (const file of files) {
+    // A row that shows the same file stays, and keeps the focus.
+    const old = before.get(file.name);
+    const same = old && old.file.etag === file.etag && old.file.modified === file.modified;
+    rows.set(file.name, same ? old : { file, element: fileRow(file) });
+  }
+  const shown = [...rows.values()].map((row) => row.element);
+  for (const { element } of before.values()) if (!shown.includes(element)) element.remove();
+  shown.forEach((element, place) => {
+    if (list.children[place] !== element) list.insertBefore(element, list.children[place] ?? null);
+  });
+  const bytes = files.reduce((sum, file) => sum + file.size, 0);
+  byId('total').textContent = files.length
+    ? `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${sizeInWords(bytes)}`
+    : '';
+  byId('empty').hidden = files.length > 0;
+}
+
+function fileRow(file) {
+  const row = byId('file-row').content.cloneNode(true).firstElementChild;
+  const part = (selector) => row.querySelector(selector);
+  const modified = new Date(file.modified);
+  part('.name').textContent = file.name;
+  part('.name').href = file.url;
+  part('.size').textContent = sizeInWords(file.size);
+  part('time').textContent = modified.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+  part('time').dateTime = modified.toISOString();
+  part('.tile').append(tile(file));
+  part('.open').href = file.url;
+  part('.open').setAttribute('aria-label', `Open ${file.name}`);
+  part('.download').href = file.url;
+  part('.download').download = file.name.split('/').pop();
+  part('.download').setAttribute('aria-label', `Download ${file.name}`);
+  part('.copy').setAttribute('aria-label', `Copy link to ${file.name}`);
+  part('.copy').addEventListener('click', () => copy(part('.copy'), () => new URL(file.url, location).href));
+  part('.private').setAttribute('aria-label', `Copy private link to ${file.name}`);
+  part('.private').addEventListener('click', () => copy(part('.private'), () => privateLink(file)));
+  part('.delete').setAttribute('aria-label', `Delete ${file.name}`);
+  part('.delete').addEventListener('click', () => askToDelete(file, row));
+  return row;
+}
+
+function tile(file) {
+  const ending = document.createElement('span');
+  ending.textContent = file.name.includes('.') ? file.name.split('.').pop().slice(0, 5) : '?';
+  ending.dataset.kind = file.mime.split('/')[0];
+  if (!file.mime.startsWith('image/')) return ending;
+  const picture = document.createElement('img');
+  picture.alt = '';
+  picture.loading = 'lazy';
+  picture.decoding = 'async';
+  // A replaced picture has the same address; what follows the ? makes it another one to the browser's memory.
+  picture.src = `${file.url}?${encodeURIComponent(file.etag)}`;
+  picture.addEventListener('error', () => picture.replaceWith(ending));
+  return picture;
+}
+
+// --- Links.
+
+async function privateLink(file) {
+  return (await answer(linksUrl + file.name.split('/').map(encodeURIComponent).join('/'))).url;
+}
+
+async function copy(button, link) {
+  let url;
+  try {
+    url = await link();
+  } catch (error) {
+    say(error.message);
+    return;
+  }
+  try {
+    await navigator.clipboard.writeText(url);
+  } catch {
+    // No permission, or no clipboard at all: the address of this page is neither https nor this machine.
+    copyByHand(url);
+    return;
+  }
+  button.classList.add('done');
+  setTimeout(() => button.classList.remove('done'), 2000);
+  say(button.classList.contains('private') ? 'Link copied. It works for one hour.' : 'Link copied.');
+}
+
+function copyByHand(url) {
+  const field = byId('by-hand').querySelector('input');
+  field.value = url;
+  byId('by-hand').showModal();
+  field.select();
+}
+
+// --- Deleting.
+
+function askToDelete(file, row) {
+  const question = byId('question');
+  byId('question-title').textContent = `Delete ${file.name}?`;
+  question.returnValue = 'cancel';
+  question.onclose = async () => {
+    if (question.returnValue !== 'delete') return;
+    try {
+      await answer(filesUrl + '/' + file.name.split('/').map(encodeURIComponent).join('/'), 'DELETE');
+    } catch (error) {
+      say(`${file.name} could not be deleted. ${error.message}`);
+      return;
+    }
+    // The focus must not fall off the page with the row that held it.
+    const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+    (neighbour?.querySelector('.delete') ?? byId('files-title')).focus();
+    say(`${file.name} is deleted.`);
+    await refresh();
+  };
+  question.showModal();
+}
+
+// --- Uploads.
+
+const waiting = [];
+let running = 0;
+
+function take(files) {
+  for (const file of files) upload(file);
+}
+
+function upload(file) {
+  const row = byId('upload-row').content.cloneNode(true).firstElementChild;
+  row.querySelector('.name').textContent = file.name;
+  row.querySelector('progress').setAttribute('aria-label', `Upload of ${file.name}`);
+  byId('uploads').append(row);
+  if (file.size > limits.max_bytes) {
+    refuse(row, file, { error: 'This file is too large.', kind: 'size' });
+  } else {
+    enqueue(row, file);
+  }
+}
+
+function enqueue(row, file, conflict = 'refuse') {
+  row.className = 'upload';
+  row.querySelector('.state').textContent = 'Waiting';
+  row.querySelector('progress').value = 0;
+  row.querySelector('.message').textContent = '';
+  row.querySelector('.choices').replaceChildren();
+  const job = { row, file, conflict };
+  row.querySelector('.cancel').onclick = () => {
+    waiting.splice(waiting.indexOf(job), 1);
+    remove(row);
+  };
+  waiting.push(job);
+  next();
+}
+
+function next() {
+  while (running < AT_ONCE && waiting.length) {
+    running += 1;
+    send(waiting.shift());
+  }
+}
+
+function send({ row, file, conflict }) {
+  const request = new XMLHttpRequest();
+  const form = new FormData();
+  form.append('conflict', conflict);
+  form.append('file', file);
+  request.open('POST', filesUrl);
+  request.responseType = 'json';
+  for (const [name, value] of Object.entries(OWN)) request.setRequestHeader(name, value);
+  request.upload.onprogress = ({ loaded, total }) => {
+    row.querySelector('progress').value = (100 * loaded) / total;
+    row.querySelector('.state').textContent =
+      loaded < total ? `${Math.floor((100 * loaded) / total)}% of ${sizeInWords(total)}` : 'Storing';
+  };
+  request.onload = () => {
+    if (request.status === 201) stored(row, file, request.response);
+    else refuse(row, file, request.response ?? { error: `The server answered with an error (${request.status}).` });
+  };
+  request.onerror = () => refuse(row, file, { error: `${LOST} Nothing was stored.`, kind: 'lost' });
+  request.onabort = () => remove(row);
+  request.onloadend = () => {
+    running -= 1;
+    next();
+  };
+  row.querySelector('.cancel').onclick = () => request.abort();
+  request.send(form);
+}
+
+async function stored(row, file, { name }) {
+  const held = row.contains(document.activeElement);
+  await refresh();
+  row.remove();
+  rows.get(name)?.element.classList.add('fresh');
+  if (held) byId('picker').focus();
+  say(name === file.name ? `${name} is stored.` : `${file.name} is stored as ${name}.`);
+}
+
+function refuse(row, file, problem) {
+  row.className = `upload ${problem.kind === 'exists' ? 'asking' : 'refused'}`;
+  row.querySelector('.state').textContent = '';
+  row.querySelector('.message').textContent = reason(problem);
+  const choice = (words, act) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'button';
+    button.textContent = words;
+    button.setAttribute('aria-label', `${words}: ${file.name}`);
+    button.addEventListener('click', act);
+    return button;
+  };
+  const again = (words, conflict) => choice(words, () => {
+    enqueue(row, file, conflict);
+    row.querySelector('.cancel').focus();
+  });
+  const choices = {
+    exists: () => [again('Keep both', 'keep-both'), again('Replace', 'replace'), choice('Skip', () => remove(row))],
+    lost: () => [again('Try again', 'refuse'), choice('Dismiss', () => remove(row))],
+  };
+  row.querySelector('.choices').replaceChildren(...(choices[problem.kind] ?? (() => [choice('Dismiss', () => remove(row))]))());
+}
+
+function remove(row) {
+  const held = row.contains(document.activeElement);
+  row.remove();
+  if (held) byId('picker').focus();
+}
+
+/** The JSON that the server answers with, or an Error with a sentence for people. */
+async function answer(url, method = 'GET') {
+  let response;
+  try {
+    response = await fetch(url, { method, headers: OWN });
+  } catch {
+    throw new Error(LOST);
+  }
+  const content = response.status === 204 ? null : await response.json().catch(() => null);
+  if (!response.ok) throw new Error(content?.error ?? `The server answered with an error (${response.status}).`);
+  return content;
+}
+
+// --- What people do.
+
+const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
+// Moving over an element inside the page leaves its parent: only when all that was entered is left, the pointer is out.
+let entered = 0;
+
+addEventListener('dragenter', (event) => {
+  if (hasFiles(event)) document.body.classList.toggle('dragging', ++entered > 0);
+});
+addEventListener('dragleave', (event) => {
+  if (hasFiles(event)) document.body.classList.toggle('dragging', --entered > 0);
+});
+addEventListener('dragover', (event) => {
+  // Without this the browser would leave the page and open the file.
+  if (hasFiles(event)) event.preventDefault();
+});
+addEventListener('drop', (event) => {
+  if (!hasFiles(event)) return;
+  event.preventDefault();
+  entered = 0;
+  document.body.classList.remove('dragging');
+  const folders = [...event.dataTransfer.items].filter((item) => item.webkitGetAsEntry?.()?.isDirectory);
+  if (folders.length) say('Folders are not taken. Drop the files that are in them.');
+  else take(event.dataTransfer.files);
+});
+addEventListener('paste', (event) => take(event.clipboardData.files));
+addEventListener('beforeunload', (event) => {
+  if (running) event.preventDefault();
+});
+byId('picker').addEventListener('change', () => {
+  take(byId('picker').files);
+  // So that choosing the same file once more is a change.
+  byId('picker').value = '';
+});
+byId('trouble').querySelector('button').addEventListener('click', refresh);
+byId('limit').textContent = sizeInWords(limits.max_bytes);
+refresh();

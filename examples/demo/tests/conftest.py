@@ -1,0 +1,131 @@
+"""The application as a module, in a client, and in a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
+
+PROGRAM = Path(__file__).parents[1] / 'app.py'
+FLAGS = [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+]
+# Chromium itself notes each answer that is not a success; the tests look at what the page made of it.
+REFUSED = re.compile(r'Failed to load resource: .*(\b409\b|\b413\b|\b415\b|net::ERR_CONNECTION_RESET)')
+
+
+@pytest.fixture(scope='session')
+def program() -> Any:
+    """The module app.py, which no package holds."""
+    spec = importlib.util.spec_from_file_location('pigeonhole', PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict[str, Any]:
+    """Settings of the application; tests of others replace this fixture."""
+    return {'FILES_FS_ROOT': tmp_path / 'files', 'TESTING': True}
+
+
+@pytest.fixture
+def app(program: Any, config: dict[str, Any]) -> Flask:
+    app = program.create_app(config)
+    assert isinstance(app, Flask)
+    return app
+
+
+@pytest.fixture
+def files(program: Any, app: Flask) -> Iterator[Any]:
+    """The storage of the application."""
+    with app.app_context():
+        yield program.files
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def site(app: Flask) -> Iterator[str]:
+    """The address at which the application is served, by several threads as ``python app.py`` does."""
+    server = make_server('127.0.0.1', 0, app, threaded=True)
+    # So that closing the server waits for the requests it still answers.
+    vars(server)['daemon_threads'] = False
+    thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
+    thread.start()
+    yield f'http://127.0.0.1:{server.port}'
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+# Not for the whole session: while Playwright runs, its thread has a running event loop, which other tests may not expect.
+@pytest.fixture(scope='module')
+def chromium() -> Iterator[Browser]:
+    executable = shutil.which('chromium')
+    if executable is None:
+        unavailable('Chromium is not installed: apt-get install chromium')
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        unavailable('Playwright is not installed: pip install playwright')
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test, or fail it where everything must be there."""
+    if os.environ.get('FS_TEST_SERVICES') == 'required':
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def page(chromium: Browser, site: str) -> Iterator[Page]:
+    """The application's page in a browser that may use the clipboard; a complaint in its console fails the test."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ('error', 'warning') and not REFUSED.match(message.text):
+            complaints.append(message.text)
+
+    context = chromium.new_context(locale='en-GB', timezone_id='UTC', viewport={'width': 1280, 'height': 800})
+    context.grant_permissions(['clipboard-read', 'clipboard-write'], origin=site)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on('console', note)
+    page.on('pageerror', lambda error: complaints.append(str(error)))
+    page.goto(site)
+    page.locator('#empty').wait_for()
+    yield page
+    context.close()
+    assert [] == complaints

@@ -1,0 +1,243 @@
+"""What the server answers."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+import flask_fs as fs
+
+PROGRAM = Path(__file__).parents[1] / 'app.py'
+OWN = {'X-Pigeonhole': '1'}
+
+
+def send(
+    client: FlaskClient, name: str, content: bytes = b'content', headers: dict[str, str] = OWN, **fields: str
+) -> TestResponse:
+    return client.post('/files', data={**fields, 'file': (io.BytesIO(content), name)}, headers=headers)
+
+
+def test_the_page_says_what_is_taken(client: FlaskClient) -> None:
+    page = client.get('/').text
+    assert 'accept=".txt,.md,' in page
+    assert '"max_bytes": 52428800' in page
+
+
+def test_the_page_may_run_its_own_script_and_nothing_else(client: FlaskClient) -> None:
+    policy = client.get('/').headers['Content-Security-Policy']
+    directives = dict(directive.split(' ', 1) for directive in policy.split('; '))
+    expected = {
+        'default-src': "'none'",
+        'script-src': "'self'",
+        'style-src': "'self'",
+        'img-src': "'self'",
+        'connect-src': "'self'",
+        'base-uri': "'none'",
+        'form-action': "'none'",
+        'frame-ancestors': "'none'",
+    }
+    assert expected == directives
+
+
+def test_the_page_holds_no_script_and_no_style_of_its_own(client: FlaskClient) -> None:
+    page = client.get('/').text
+    assert [] == re.findall(r'<style|<script(?![^>]* src=)|\son\w+=|\sstyle=', page)
+
+
+def test_the_page_asks_no_other_server_for_anything(client: FlaskClient) -> None:
+    page = client.get('/').text
+    sources = re.findall(r'\s(?:src|href)="([^"]+)"', page)
+    assert [] != sources
+    assert [] == [source for source in sources if urlsplit(source).netloc]
+    for source in sources:
+        with client.get(source) as answer:
+            assert 200 == answer.status_code
+
+
+def test_an_upload_is_described(client: FlaskClient, files: Any) -> None:
+    answer = send(client, 'notes.txt', b'12345')
+    assert 201 == answer.status_code
+    described = answer.get_json()
+    facts = {key: described[key] for key in ('name', 'size', 'mime', 'url')}
+    assert {'name': 'notes.txt', 'size': 5, 'mime': 'text/plain', 'url': '/fs/files/notes.txt'} == facts
+    assert b'12345' == files.read('notes.txt')
+
+
+def test_an_upload_is_served_as_it_came(client: FlaskClient) -> None:
+    url = send(client, 'notes.txt', b'12345').get_json()['url']
+    assert b'12345' == client.get(url).data
+
+
+def test_the_newest_file_comes_first_in_the_list(client: FlaskClient, files: Any) -> None:
+    assert [] == client.get('/files').get_json()
+    for name, modified in (('newest.txt', 3000.5), ('older.txt', 2000), ('newer.txt', 3000)):
+        send(client, name)
+        os.utime(files.path(name), (modified, modified))
+    assert ['newest.txt', 'newer.txt', 'older.txt'] == [file['name'] for file in client.get('/files').get_json()]
+
+
+def test_a_name_is_cleaned_and_keeps_its_letters(client: FlaskClient) -> None:
+    assert 'Grüße_aus_Köln.txt' == send(client, '../Grüße aus Köln.TXT').get_json()['name']
+
+
+def test_a_refused_type_is_explained(client: FlaskClient) -> None:
+    answer = send(client, 'program.exe')
+    assert 415 == answer.status_code
+    problem = answer.get_json()
+    assert 'type' == problem['kind']
+    assert 'Files of this type are not taken.' == problem['error']
+    assert [*fs.DEFAULTS, *fs.AUDIO] == problem['allowed']
+
+
+def test_an_existing_name_is_explained_and_the_file_is_kept(client: FlaskClient, files: Any) -> None:
+    send(client, 'notes.txt', b'first')
+    answer = send(client, 'notes.txt', b'second')
+    assert 409 == answer.status_code
+    assert ('exists', 'notes.txt') == (answer.get_json()['kind'], answer.get_json()['filename'])
+    assert b'first' == files.read('notes.txt')
+
+
+def test_both_files_are_kept_where_that_is_asked_for(client: FlaskClient, files: Any) -> None:
+    send(client, 'notes.txt', b'first')
+    answer = send(client, 'notes.txt', b'second', conflict='keep-both')
+    assert (201, 'notes_1.txt') == (answer.status_code, answer.get_json()['name'])
+    assert (b'first', b'second') == (files.read('notes.txt'), files.read('notes_1.txt'))
+
+
+def test_a_file_is_replaced_where_that_is_asked_for(client: FlaskClient, files: Any) -> None:
+    send(client, 'notes.txt', b'first')
+    answer = send(client, 'notes.txt', b'second', conflict='replace')
+    assert (201, 'notes.txt') == (answer.status_code, answer.get_json()['name'])
+    assert b'second' == files.read('notes.txt')
+
+
+def test_a_name_of_which_nothing_is_left_is_explained(client: FlaskClient) -> None:
+    answer = send(client, '...')
+    assert 400 == answer.status_code
+    assert 'name' == answer.get_json()['kind']
+
+
+def test_an_upload_without_a_file_is_a_bad_request(client: FlaskClient) -> None:
+    assert 400 == client.post('/files', headers=OWN).status_code
+
+
+class TestLimits:
+    @pytest.fixture
+    def config(self, config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, 'FILES_FS_MAX_BYTES': 1000, 'MAX_CONTENT_LENGTH': 4000}
+
+    def test_a_file_of_just_the_limit_is_taken(self, client: FlaskClient) -> None:
+        assert 201 == send(client, 'full.txt', bytes(1000)).status_code
+
+    @pytest.mark.parametrize('size', [1001, 5000], ids=['by the storage', 'by Flask'])
+    def test_a_file_over_the_limit_is_explained(self, client: FlaskClient, files: Any, size: int) -> None:
+        answer = send(client, 'long.txt', bytes(size))
+        assert 413 == answer.status_code
+        assert ('size', 1000) == (answer.get_json()['kind'], answer.get_json()['max_bytes'])
+        assert [] == list(files.list_files())
+
+
+def test_a_file_is_deleted(client: FlaskClient, files: Any) -> None:
+    send(client, 'notes.txt')
+    assert 204 == client.delete('/files/notes.txt', headers=OWN).status_code
+    assert [] == list(files.list_files())
+
+
+def test_a_private_link_works_although_files_are_not_served_to_everybody(app: Flask, client: FlaskClient) -> None:
+    url = send(client, 'notes.txt').get_json()['url']
+    app.config['FILES_FS_SERVE'] = False
+    fs.init_app(app, *app.extensions['fs'].values())
+    link = client.get('/private-links/notes.txt').get_json()['url']
+    assert 404 == client.get(url).status_code
+    assert b'content' == client.get(link).data
+
+
+def test_a_private_link_to_nothing_is_explained(client: FlaskClient) -> None:
+    answer = client.get('/private-links/gone.txt')
+    assert (404, 'missing') == (answer.status_code, answer.get_json()['kind'])
+
+
+def test_a_store_that_fails_is_explained(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(prefix: str = '') -> Iterator[fs.FileInfo]:
+        raise fs.Unavailable
+
+    monkeypatch.setattr(app.extensions['fs']['files'], 'scan', fail)
+    answer = client.get('/files')
+    assert (503, 'store') == (answer.status_code, answer.get_json()['kind'])
+
+
+@pytest.mark.parametrize(
+    'headers',
+    [
+        {},
+        {**OWN, 'Sec-Fetch-Site': 'cross-site'},
+        {**OWN, 'Sec-Fetch-Site': 'same-site'},
+        {**OWN, 'Origin': 'http://elsewhere.example'},
+        {**OWN, 'Origin': 'null'},
+    ],
+    ids=['no header', 'cross-site', 'same-site', 'other origin', 'origin of a sandbox'],
+)
+def test_other_sites_change_nothing(client: FlaskClient, files: Any, headers: dict[str, str]) -> None:
+    send(client, 'notes.txt')
+    refused = [
+        send(client, 'other.txt', headers=headers),
+        send(client, 'notes.txt', b'replaced', headers=headers, conflict='replace'),
+        client.delete('/files/notes.txt', headers=headers),
+    ]
+    assert [(403, 'forgery')] * 3 == [(answer.status_code, answer.get_json()['kind']) for answer in refused]
+    assert ['notes.txt'] == list(files.list_files())
+    assert b'content' == files.read('notes.txt')
+
+
+def test_the_own_page_is_known_by_its_origin(client: FlaskClient) -> None:
+    headers = {**OWN, 'Origin': 'http://localhost', 'Sec-Fetch-Site': 'same-origin'}
+    assert 201 == send(client, 'notes.txt', headers=headers).status_code
+
+
+def test_a_foreign_name_that_leads_here_is_refused(client: FlaskClient) -> None:
+    assert 400 == client.get('/files', base_url='http://rebound.example').status_code
+
+
+def test_the_environment_configures_the_storage(
+    program: Any, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('FLASK_FILES_FS_BACKEND', 'memory')
+    app = program.create_app(config)
+    send(app.test_client(), 'notes.txt')
+    with app.app_context():
+        assert 'memory' == program.files.config.backend
+        assert b'content' == program.files.read('notes.txt')
+    assert not config['FILES_FS_ROOT'].exists()
+
+
+@pytest.mark.parametrize('taken', [False, True], ids=['on a free port', 'beside another program'])
+def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as other:
+        port = other.getsockname()[1] if taken else 0
+        command = [sys.executable, str(PROGRAM), '--port', str(port), '--root', str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline()
+                found = re.fullmatch(r'Pigeonhole is at (http://127\.0\.0\.1:(\d+)/) \(Ctrl\+C stops it\)\n', line)
+                assert found is not None
+                assert str(port) != found[2]
+                (tmp_path / 'notes.txt').write_text('12345')
+                with urllib.request.urlopen(f'{found[1]}fs/files/notes.txt') as answer:
+                    assert b'12345' == answer.read()
+            finally:
+                process.terminate()

@@ -1,0 +1,412 @@
+"""What people see and do in a browser."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import os
+import re
+import struct
+import threading
+import urllib.request
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask, request
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.browser
+
+
+def png(width_px: int, height_px: int) -> bytes:
+    """A grey picture."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content)
+        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', checksum)
+
+    header = struct.pack('>IIBBBBB', width_px, height_px, 8, 0, 0, 0, 0)
+    lines = (b'\0' + b'\x80' * width_px) * height_px
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(lines)) + chunk(b'IEND', b'')
+
+
+def drop(page: Page, *files: tuple[str, bytes]) -> None:
+    """Drag *files* over the page and let them go there."""
+    transfer = page.evaluate_handle(
+        """(files) => {
+            const transfer = new DataTransfer();
+            for (const [name, content] of files) {
+                const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+                transfer.items.add(new File([bytes], name));
+            }
+            return transfer;
+        }""",
+        [[name, base64.b64encode(content).decode()] for name, content in files],
+    )
+    page.dispatch_event('.drop', 'dragenter', {'dataTransfer': transfer})
+    expect(page.locator('body')).to_have_class('dragging')
+    page.dispatch_event('.drop', 'dragover', {'dataTransfer': transfer})
+    page.dispatch_event('.drop', 'drop', {'dataTransfer': transfer})
+    expect(page.locator('body')).not_to_have_class('dragging')
+
+
+def choose(page: Page, *files: tuple[str, bytes]) -> None:
+    """Pick *files* by hand."""
+    picked = [{'name': name, 'mimeType': '', 'buffer': content} for name, content in files]
+    page.get_by_label('Choose files').set_input_files(picked)  # type: ignore[arg-type]  # it wants its own TypedDict
+
+
+def expect(locator: Locator) -> Any:
+    from playwright.sync_api import expect as playwright_expect
+
+    return playwright_expect(locator)
+
+
+def row(page: Page, name: str) -> Locator:
+    """The line of a file in the list."""
+    return page.locator('#files .file').filter(has=page.get_by_role('link', name=name, exact=True))
+
+
+def upload_of(page: Page, name: str) -> Locator:
+    """The line of an upload that runs, asks or failed."""
+    return page.locator('#uploads .upload').filter(has=page.get_by_text(name, exact=True))
+
+
+def said(page: Page) -> Locator:
+    return page.get_by_role('status')
+
+
+def test_an_empty_place_invites(page: Page, files: Any) -> None:
+    expect(page.get_by_text('Nothing here yet.')).to_be_visible()
+    choose(page, ('notes.txt', b'12345'))
+    expect(row(page, 'notes.txt')).to_be_visible()
+    expect(page.get_by_text('Nothing here yet.')).to_be_hidden()
+
+
+def test_files_are_uploaded_by_dropping_them(page: Page, files: Any) -> None:
+    drop(page, ('notes.txt', b'12345'), ('grey.png', png(3, 2)))
+    expect(row(page, 'notes.txt')).to_be_visible()
+    expect(row(page, 'grey.png')).to_be_visible()
+    expect(page.locator('#total')).to_have_text(re.compile('^2 files, '))
+    assert b'12345' == files.read('notes.txt')
+    assert png(3, 2) == files.read('grey.png')
+
+
+def test_a_copied_picture_is_pasted(page: Page, files: Any) -> None:
+    page.evaluate(
+        """() => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File(['12345'], 'image.png'));
+            document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
+        }"""
+    )
+    expect(row(page, 'image.png')).to_be_visible()
+    assert b'12345' == files.read('image.png')
+
+
+def test_a_name_that_was_cleaned_is_told(page: Page) -> None:
+    choose(page, ('My Notes.TXT', b''))
+    expect(said(page)).to_have_text('My Notes.TXT is stored as My_Notes.txt.')
+    expect(row(page, 'My_Notes.txt')).to_be_visible()
+
+
+def test_files_are_listed_with_size_and_date(page: Page, files: Any) -> None:
+    for name, size, modified in (('small.txt', 5, 1770000000), ('large.txt', 2621440, 1760000000)):
+        files.write(name, bytes(size))
+        os.utime(files.path(name), (modified, modified))
+    page.reload()
+    expect(row(page, 'small.txt')).to_contain_text('5 bytes · 2 Feb 2026, 02:40')
+    expect(row(page, 'large.txt')).to_contain_text('2.5 MiB · 9 Oct 2025, 08:53')
+    expect(page.locator('#total')).to_have_text('2 files, 2.5 MiB')
+
+
+def test_a_picture_is_shown(page: Page) -> None:
+    choose(page, ('grey.png', png(3, 2)))
+    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 3)
+
+
+def test_a_drawing_is_shown(page: Page) -> None:
+    choose(page, ('line.svg', b'<svg xmlns="http://www.w3.org/2000/svg" width="7" height="5"/>'))
+    expect(row(page, 'line.svg').locator('img')).to_have_js_property('naturalWidth', 7)
+
+
+def test_a_broken_picture_gives_way_to_its_type(page: Page) -> None:
+    choose(page, ('broken.png', b'no picture'))
+    expect(row(page, 'broken.png').locator('.tile')).to_have_text('png')
+
+
+def test_a_replaced_picture_is_shown_anew(page: Page) -> None:
+    choose(page, ('grey.png', png(3, 2)))
+    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 3)
+    choose(page, ('grey.png', png(6, 2)))
+    page.get_by_role('button', name='Replace').click()
+    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 6)
+
+
+def test_a_name_is_text_whatever_it_holds(page: Page, files: Any) -> None:
+    name = '<img src=x onerror=document.title=1>.txt'
+    files.write(name, '')
+    page.reload()
+    expect(row(page, f'{name}').locator('a.name')).to_have_text(name)
+    row(page, name).get_by_role('button', name=f'Delete {name}').click()
+    expect(page.get_by_role('heading', name=f'Delete {name}?')).to_be_visible()
+    assert 'Pigeonhole' == page.title()
+
+
+def test_a_file_is_opened_in_a_new_tab(page: Page, files: Any) -> None:
+    files.write('notes.txt', '12345')
+    page.reload()
+    with page.expect_popup() as opened:
+        row(page, 'notes.txt').get_by_role('link', name='Open notes.txt').click()
+    expect(opened.value.locator('body')).to_have_text('12345')
+
+
+def test_a_file_is_downloaded_under_its_name(page: Page, files: Any) -> None:
+    files.write('Grüße #1.svg', '<svg/>')
+    page.reload()
+    with page.expect_download() as started:
+        row(page, 'Grüße #1.svg').get_by_role('link', name='Download').click()
+    assert 'Grüße #1.svg' == started.value.suggested_filename
+    assert b'<svg/>' == started.value.path().read_bytes()
+
+
+def test_a_link_is_copied(page: Page, site: str) -> None:
+    choose(page, ('notes.txt', b'12345'))
+    button = row(page, 'notes.txt').get_by_role('button', name='Copy link')
+    button.click()
+    expect(button.get_by_text('Copied')).to_be_visible()
+    expect(said(page)).to_have_text('Link copied.')
+    assert f'{site}/fs/files/notes.txt' == page.evaluate('navigator.clipboard.readText()')
+    expect(button.get_by_text('Copied')).to_be_hidden()
+
+
+def test_a_private_link_is_copied(page: Page, site: str) -> None:
+    choose(page, ('notes.txt', b'12345'))
+    row(page, 'notes.txt').get_by_role('button', name='Copy private link').click()
+    expect(said(page)).to_have_text('Link copied. It works for one hour.')
+    link = page.evaluate('navigator.clipboard.readText()')
+    assert link.startswith(f'{site}/fs/files/notes.txt?signature=')
+    with urllib.request.urlopen(link) as answer:
+        assert b'12345' == answer.read()
+
+
+def test_a_link_can_be_copied_by_hand_where_the_clipboard_is_refused(page: Page, site: str) -> None:
+    choose(page, ('notes.txt', b'12345'))
+    page.evaluate('() => { navigator.clipboard.writeText = () => Promise.reject(new DOMException()); }')
+    row(page, 'notes.txt').get_by_role('button', name='Copy link').click()
+    field = page.get_by_role('dialog', name='Copy this link').get_by_role('textbox')
+    expect(field).to_have_value(f'{site}/fs/files/notes.txt')
+    expect(field).to_be_focused()
+    assert f'{site}/fs/files/notes.txt' == page.evaluate('getSelection().toString()')
+
+
+def test_a_file_is_deleted_after_a_question(page: Page, files: Any) -> None:
+    choose(page, ('one.txt', b''), ('two.txt', b''))
+    row(page, 'two.txt').get_by_role('button', name='Delete two.txt').click()
+    expect(page.get_by_role('button', name='Keep it')).to_be_focused()
+    page.get_by_role('dialog', name='Delete two.txt?').get_by_role('button', name='Delete').click()
+    expect(row(page, 'two.txt')).to_have_count(0)
+    expect(said(page)).to_have_text('two.txt is deleted.')
+    expect(row(page, 'one.txt').get_by_role('button', name='Delete one.txt')).to_be_focused()
+    assert ['one.txt'] == list(files.list_files())
+
+
+@pytest.mark.parametrize('key', ['Enter', 'Escape'])
+def test_a_file_stays_where_the_question_is_declined(page: Page, files: Any, key: str) -> None:
+    choose(page, ('notes.txt', b''))
+    button = row(page, 'notes.txt').get_by_role('button', name='Delete notes.txt')
+    button.press('Enter')
+    expect(page.get_by_role('dialog', name='Delete notes.txt?')).to_be_visible()
+    page.keyboard.press(key)
+    expect(page.get_by_role('dialog')).to_have_count(0)
+    expect(button).to_be_focused()
+    page.reload()
+    expect(row(page, 'notes.txt')).to_be_visible()
+    assert ['notes.txt'] == list(files.list_files())
+
+
+def test_the_question_of_an_earlier_file_is_not_answered_by_a_later_one(page: Page, files: Any) -> None:
+    choose(page, ('one.txt', b''), ('two.txt', b''))
+    row(page, 'one.txt').get_by_role('button', name='Delete one.txt').click()
+    page.get_by_role('button', name='Keep it').click()
+    row(page, 'two.txt').get_by_role('button', name='Delete two.txt').click()
+    page.keyboard.press('Escape')
+    row(page, 'two.txt').get_by_role('button', name='Delete two.txt').click()
+    page.get_by_role('dialog').get_by_role('button', name='Delete').click()
+    expect(row(page, 'two.txt')).to_have_count(0)
+    assert ['one.txt'] == list(files.list_files())
+
+
+def test_a_refused_type_is_explained(page: Page, files: Any) -> None:
+    choose(page, ('program.exe', b''), ('notes.txt', b''))
+    upload = upload_of(page, 'program.exe')
+    expect(upload.get_by_role('alert')).to_contain_text('Files of this type are not taken. Allowed are txt, md, pdf,')
+    expect(row(page, 'notes.txt')).to_be_visible()
+    upload.get_by_role('button', name='Dismiss').click()
+    expect(upload).to_have_count(0)
+    assert ['notes.txt'] == list(files.list_files())
+
+
+class TestAnExistingName:
+    @pytest.fixture
+    def question(self, page: Page, files: Any) -> Locator:
+        files.write('notes.txt', 'first')
+        page.reload()
+        choose(page, ('notes.txt', b'second'))
+        question = upload_of(page, 'notes.txt')
+        expect(question.get_by_role('alert')).to_have_text('There is a file named notes.txt already.')
+        return question
+
+    def test_keeps_both_files(self, page: Page, question: Locator, files: Any) -> None:
+        question.get_by_role('button', name='Keep both').click()
+        expect(said(page)).to_have_text('notes.txt is stored as notes_1.txt.')
+        expect(question).to_have_count(0)
+        assert (b'first', b'second') == (files.read('notes.txt'), files.read('notes_1.txt'))
+
+    def test_replaces_the_file(self, page: Page, question: Locator, files: Any) -> None:
+        question.get_by_role('button', name='Replace').click()
+        expect(row(page, 'notes.txt')).to_contain_text('6 bytes')
+        expect(question).to_have_count(0)
+        assert b'second' == files.read('notes.txt')
+
+    def test_skips_the_upload(self, page: Page, question: Locator, files: Any) -> None:
+        question.get_by_role('button', name='Skip').click()
+        expect(question).to_have_count(0)
+        expect(page.get_by_label('Choose files')).to_be_focused()
+        assert ['notes.txt'] == list(files.list_files())
+        assert b'first' == files.read('notes.txt')
+
+
+class TestLimits:
+    @pytest.fixture
+    def config(self, config: dict[str, Any]) -> dict[str, Any]:
+        return {**config, 'FILES_FS_MAX_BYTES': 3 * 1024 * 1024, 'MAX_CONTENT_LENGTH': 1024 * 1024}
+
+    def test_a_file_over_the_limit_is_not_even_sent(self, page: Page, files: Any) -> None:
+        sent: list[str] = []
+        page.on('request', lambda request: sent.append(request.method))
+        choose(page, ('long.txt', bytes(3 * 1024 * 1024 + 1)))
+        alert = upload_of(page, 'long.txt').get_by_role('alert')
+        expect(alert).to_have_text('This file is too large. The limit is 3 MiB.')
+        assert [] == sent
+
+    def test_a_file_that_the_server_finds_too_large_is_explained(self, page: Page, files: Any) -> None:
+        choose(page, ('long.txt', bytes(2 * 1024 * 1024)))
+        alert = upload_of(page, 'long.txt').get_by_role('alert')
+        expect(alert).to_have_text('This file is too large. The limit is 3 MiB.')
+        assert [] == list(files.list_files())
+
+
+def test_a_lost_connection_is_told_and_tried_again(page: Page, files: Any) -> None:
+    page.route('**/files', lambda route: route.abort('connectionreset'))
+    choose(page, ('notes.txt', b'12345'))
+    upload = upload_of(page, 'notes.txt')
+    expect(upload.get_by_role('alert')).to_have_text('The connection was lost. Nothing was stored.')
+    page.unroute('**/files')
+    upload.get_by_role('button', name='Try again').click()
+    expect(row(page, 'notes.txt')).to_be_visible()
+    expect(upload).to_have_count(0)
+    assert b'12345' == files.read('notes.txt')
+
+
+def test_a_list_that_cannot_be_loaded_is_tried_again(page: Page, files: Any) -> None:
+    files.write('notes.txt', '')
+    page.route('**/files', lambda route: route.abort('connectionreset'))
+    page.reload()
+    expect(page.locator('#trouble')).to_contain_text('The connection was lost. The list may be out of date.')
+    page.unroute('**/files')
+    page.get_by_role('button', name='Try again').click()
+    expect(row(page, 'notes.txt')).to_be_visible()
+    expect(page.locator('#trouble')).to_be_hidden()
+
+
+class TestProgress:
+    @pytest.fixture
+    def gate(self, app: Flask) -> Iterator[threading.Event]:
+        """Uploads are read only once this event is set."""
+        gate = threading.Event()
+
+        @app.before_request
+        def wait() -> None:
+            if request.method == 'POST':
+                gate.wait(60)
+
+        yield gate
+        gate.set()
+        gc.collect()
+
+    @pytest.fixture
+    def large(self, tmp_path: Path) -> list[Path]:
+        """Four files, each larger than what systems take in before a server reads."""
+        paths = [tmp_path / f'large{number}.txt' for number in range(4)]
+        for path in paths:
+            with path.open('wb') as file:
+                file.truncate(24 * 1024 * 1024)
+        return paths
+
+    def test_several_uploads_at_once_each_show_their_progress(
+        self, gate: threading.Event, large: list[Path], page: Page, files: Any
+    ) -> None:
+        page.get_by_label('Choose files').set_input_files(large)
+        uploads = page.locator('#uploads .upload')
+        expect(uploads).to_have_count(4)
+        for path in large[:3]:
+            expect(upload_of(page, path.name)).to_contain_text(re.compile(r'[1-9]\d?% of 24 MiB'))
+            bar = upload_of(page, path.name).get_by_role('progressbar', name=f'Upload of {path.name}')
+            assert 0 < bar.evaluate('bar => bar.value') < 100
+        expect(upload_of(page, large[3].name)).to_contain_text('Waiting')
+        gate.set()
+        for path in large:
+            expect(row(page, path.name)).to_contain_text('24 MiB')
+        expect(uploads).to_have_count(0)
+        assert {path.name for path in large} == set(files.list_files())
+
+    # Werkzeug leaves what has arrived so far to the garbage collector.
+    @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+    def test_a_cancelled_upload_stores_nothing_and_makes_room(
+        self, gate: threading.Event, large: list[Path], page: Page, files: Any
+    ) -> None:
+        page.get_by_label('Choose files').set_input_files(large)
+        expect(upload_of(page, large[0].name)).to_contain_text('% of 24 MiB')
+        for path in (large[0], large[3]):
+            upload_of(page, path.name).get_by_role('button', name='Cancel').click()
+        gate.set()
+        expect(row(page, large[1].name)).to_be_visible()
+        expect(row(page, large[2].name)).to_be_visible()
+        expect(page.locator('#uploads .upload')).to_have_count(0)
+        assert {large[1].name, large[2].name} == set(files.list_files())
+
+
+def test_everything_is_reached_by_keyboard(page: Page, files: Any) -> None:
+    files.write('notes.txt', '')
+    page.reload()
+    expect(row(page, 'notes.txt')).to_be_visible()
+    reached = []
+    for _ in range(8):
+        page.keyboard.press('Tab')
+        reached.append(page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.id'))
+    expected = ['picker', '', '', 'Copy link to notes.txt', 'Copy private link to notes.txt']
+    assert [*expected, 'Open notes.txt', 'Download notes.txt', 'Delete notes.txt'] == reached
+
+
+@pytest.mark.parametrize('width_px', [320, 390, 800])
+def test_nothing_sticks_out_of_a_narrow_window(page: Page, files: Any, width_px: int) -> None:
+    files.write('a-name-without-any-place-to-break-it-' * 4 + '.txt', '')
+    files.write('notes.txt', '')
+    page.set_viewport_size({'width': width_px, 'height': 844})
+    page.reload()
+    expect(row(page, 'notes.txt')).to_be_visible()
+    choose(page, ('notes.txt', b''), ('not-allowed-' * 12 + '.exe', b''))
+    expect(page.get_by_role('button', name='Keep both')).to_be_visible()
+    expect(page.get_by_role('button', name='Dismiss')).to_be_visible()
+    assert width_px == page.evaluate('document.documentElement.scrollWidth')
+    inside = """(buttons) => buttons.every((button) => {
+        const { left, right } = button.getBoundingClientRect();
+        return left >= 0 && right <= innerWidth;
+    })"""
+    assert page.locator('.button').evaluate_all(inside)

@@ -1,0 +1,194 @@
+"""The template of backends, and the streams between it and applications."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, ByteReader
+from flask_fs.backends.documented import DocumentedVerbs
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.backends.streams import Window, window
+
+
+class Least(BaseBackend):
+    """A driver with the hooks that every driver has, and nothing more."""
+
+    kind = 'least'
+    capabilities = fs.Capability.NESTED_NAMES
+
+    def __init__(self, name: str = 'x', config: Any = None) -> None:
+        super().__init__(name, config)
+        self.files: dict[str, bytes] = {}
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        return io.BytesIO(self._content(name)[start:stop])
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        if create and name in self.files:
+            raise self.error(fs.FileExists, name)
+        self.files[name] = stream.read()
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        return fs.FileInfo(name, len(self._content(name)), None)
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        return (self._stat(name) for name in list(self.files) if name.startswith(prefix))
+
+    def _remove(self, name: str) -> None:
+        self.files.pop(name, None)
+
+    def _content(self, name: str) -> bytes:
+        try:
+            return self.files[name]
+        except KeyError:
+            raise self.error(fs.FileNotFound, name) from None
+
+
+@pytest.fixture(params=[Least, MemoryBackend, LocalBackend])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> BaseBackend:
+    config = {'root': str(tmp_path)} if request.param is LocalBackend else {}
+    return cast('BaseBackend', request.param('x', {'prefix': 'in/ner', **config}))
+
+
+def test_the_documented_verbs_work_without_any_application(backend: BaseBackend) -> None:
+    backend.write('a/b', 'text')
+    with backend.open('c', 'w') as file:
+        file.write('more')
+    with pytest.raises(fs.FileExists), backend.open('c', 'xb') as file:
+        file.write(b'other')
+    backend.copy('c', 'd')
+    backend.move('d', 'e', create=True)
+    assert {'a/b', 'c', 'e'} == set(backend.list_files())
+    assert {'a/b': 4, 'c': 4, 'e': 4} == {info.name: info.size for info in backend.scan()}
+    assert b'more' == backend.read('e')
+    assert [b'mor', b'e'] == list(backend.read_chunks('e', 3))
+    assert backend.metadata('e')['checksum'].startswith('sha256:')
+    with backend.local_file('e') as path:
+        assert b'more' == Path(path).read_bytes()
+    backend.delete('a')
+    assert not backend.exists('a/b')
+    assert b'text' == backend.as_binary('text')
+
+
+def test_an_undeclared_capability_is_refused(backend: BaseBackend) -> None:
+    with pytest.raises(fs.OperationNotSupported, match='it signs no links'):
+        backend.signed_url('x')
+    if fs.Capability.LOCAL_PATH not in backend.capabilities:
+        with pytest.raises(fs.OperationNotSupported, match=r'use local_file\(\)'):
+            backend.path('x')
+
+
+def test_a_backend_that_only_reads_and_writes_is_enough(tmp_path: Path) -> None:
+    class ReadsAndWrites(BaseBackend):
+        files: dict[str, bytes] = {'x': b'0123456789'}  # noqa: RUF012
+
+        def exists(self, filename: str) -> bool:
+            return filename in self.files
+
+        def read(self, filename: str) -> bytes:
+            return self.files[filename]
+
+        def write(self, filename: str, content: Any) -> None:  # type: ignore[override]
+            self.files[filename] = content
+
+    backend = ReadsAndWrites('x')
+    with backend.open('x', 'rb') as file:
+        assert b'0123456789' == file.read()
+    assert 10 == backend.stat('x').size
+    backend.copy('x', 'y')
+    assert b'0123456789' == backend.read('y')
+    with pytest.raises(fs.FileExists):
+        backend.copy('x', 'y', create=True)
+
+
+def test_a_double_with_metadata_alone_tells_its_facts() -> None:
+    class Double:
+        def exists(self, _: str) -> bool:
+            return True
+
+        def metadata(self, _: str) -> dict[str, Any]:
+            return {'size': 3}
+
+        def path(self, filename: str) -> str:
+            return f'/somewhere/{filename}'
+
+    driver = DocumentedVerbs(Double(), 'doubled')
+    assert fs.FileInfo('x.txt', 3, None, 'text/plain') == driver.stat('x.txt')
+    with driver.local_file('x.txt') as path:
+        assert '/somewhere/x.txt' == path
+    with pytest.raises(fs.OperationNotSupported):
+        driver.signed_url('x.txt')
+
+
+def test_a_source_without_data_yet_is_refused(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(reading, False)
+        with open(reading, 'rb', buffering=0) as pipe, pytest.raises(BlockingIOError, match='non-blocking'):
+            LocalBackend('x', {'root': str(tmp_path)}).save(cast('Any', _Plain(pipe)), 'x')
+    finally:
+        os.close(writing)
+    assert [] == os.listdir(tmp_path)
+
+
+class _Plain:
+    def __init__(self, file: Any) -> None:
+        self.read = file.read
+
+
+@pytest.mark.parametrize('seekable', [True, False])
+@pytest.mark.parametrize(('start', 'stop'), [(0, None), (3, None), (3, 5), (0, 0), (20, 30), (5, 3)])
+def test_a_window_shows_one_range(seekable: bool, start: int, stop: int | None) -> None:
+    content = b'0123456789'
+    stream = io.BytesIO(content)
+    if not seekable:
+        stream.seekable = lambda: False  # type: ignore[method-assign]
+    shown = window(stream, start, stop)
+    assert content[start:stop] == shown.read()
+    shown.close()
+    shown.close()
+    assert stream.closed
+
+
+def test_a_window_reads_in_pieces() -> None:
+    shown = Window(io.BytesIO(b'0123456789'), 4)
+    assert shown.readable()
+    assert [b'012', b'3', b''] == [shown.read(3) for _ in range(3)]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = LocalBackend('x', {'root': str(tmp_path)})
+    backend.write('a/b', b'')
+
+    def refuse(path: Any) -> Any:
+        raise PermissionError(errno.EACCES, 'Permission denied', path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    for act in (lambda: list(backend.list_files()), lambda: list(backend.scan()), lambda: backend.delete('a')):
+        with pytest.raises(fs.PermissionDenied):
+            act()
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = LocalBackend('x', {'root': str(tmp_path)})
+    backend.write('x', b'0123456789')
+    original = os.fstat
+
+    def fewer(fd: int) -> Any:
+        facts = list(original(fd))
+        facts[6] = 4
+        return os.stat_result(facts)
+
+    monkeypatch.setattr(os, 'fstat', fewer)
+    assert b'0123456789' == backend.read('x')
