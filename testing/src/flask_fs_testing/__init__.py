@@ -1,4 +1,15 @@
-"""The conformance kit for Flask-FS backends: nothing is inside yet.
+"""The conformance kit: anyone can prove a Flask-FS backend, theirs or ours."""
 
-The package reserves its place in the workspace; see the README for what to use now.
-"""
+from __future__ import annotations
+
+import pytest
+
+# The checks are read by pytest's assertion rewriting, so that a failure shows what was expected and what was seen.
+pytest.register_assert_rewrite('flask_fs_testing.checks')
+
+from .conformance import BackendConformance  # noqa: E402  # after the line above
+from .guarantees import UndeclaredCapability  # noqa: E402
+from .harness import Harness  # noqa: E402
+from .harnesses import LocalHarness, MemoryHarness  # noqa: E402
+
+__all__ = ['BackendConformance', 'Harness', 'LocalHarness', 'MemoryHarness', 'UndeclaredCapability']

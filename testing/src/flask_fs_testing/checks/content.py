@@ -1,0 +1,149 @@
+"""What goes in comes out: whole, from any source, and not at all when the source fails."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends.contract import CHUNK_BYTES
+
+from ..guarantees import check
+from ..harness import Harness
+from ..sources import Failing, OnlyRead, SourceFailed
+
+SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 5)
+
+
+def content_of(size: int) -> bytes:
+    """*size* bytes in which a piece out of its place would show."""
+    return b''.join(number.to_bytes(4, 'big') for number in range(size // 4 + 1))[:size]
+
+
+class ContentChecks:
+    """Bytes in, bytes out."""
+
+    @check('_put and _open')
+    def test_content_of_any_size_comes_back(self, harness: Harness) -> None:
+        """What is stored is what is read, in the store too, whether it fits into one chunk or not."""
+        backend = harness.make()
+        for size in SIZES:
+            content = content_of(size)
+            backend.save(io.BytesIO(content), f'size-{size}')
+            assert content == backend.read(f'size-{size}')
+            assert content == harness.get_raw(f'size-{size}')
+            assert content == b''.join(backend.read_chunks(f'size-{size}', 100_000))
+            with backend.open(f'size-{size}', 'rb') as file:
+                assert content == file.read()
+
+    @check('_put')
+    def test_a_source_with_only_short_reads_is_read_to_its_end(self, harness: Harness) -> None:
+        """A source that has only read(), and gives less than it was asked for, is stored whole."""
+        backend = harness.make()
+        content = content_of(10_000)
+        backend.save(OnlyRead(content, step=7), 'short')
+        assert content == backend.read('short')
+
+    @check('save')
+    def test_saving_starts_where_the_source_stands_and_leaves_it_open(self, harness: Harness) -> None:
+        """The rest of an open file is stored, and the file stays open: closing it is its owner's business."""
+        backend = harness.make()
+        source = io.BytesIO(b'0123456789')
+        source.read(4)
+        backend.save(source, 'rest')
+        assert backend.read('rest') == b'456789'
+        assert not source.closed
+
+    @check('save')
+    def test_text_is_stored_as_utf_8(self, harness: Harness) -> None:
+        """Text, given as such or by a text stream, is stored in UTF-8."""
+        backend = harness.make()
+        backend.save(io.StringIO('été\n'), 'stream')
+        backend.write('text', 'été\n')
+        assert 'été\n'.encode() == backend.read('stream') == backend.read('text')
+        with backend.open('text') as file:
+            assert file.read() == 'été\n'
+
+    @check('_put')
+    def test_a_source_that_fails_leaves_nothing_new(self, harness: Harness) -> None:
+        """When the source fails half-way, its error reaches the caller, the old file is whole and nothing new is left."""
+        backend = harness.make()
+        backend.write('old', b'old content')
+        before = harness.names_raw()
+        for name in ('old', 'new'):
+            for after in (0, 10_000, 2 * CHUNK_BYTES):
+                with pytest.raises(SourceFailed):
+                    backend.save(Failing(bytes(3 * CHUNK_BYTES), after), name)
+                assert backend.read('old') == b'old content'
+                assert not backend.exists('new')
+                assert list(backend.list_files()) == ['old']
+                assert before == harness.names_raw()
+
+    @check('_put')
+    def test_a_replaced_file_is_replaced_whole(self, harness: Harness) -> None:
+        """Replacing a long file by a short one leaves nothing of the long one."""
+        backend = harness.make()
+        backend.write('x', content_of(5000))
+        backend.write('x', b'short')
+        assert b'short' == backend.read('x') == harness.get_raw('x')
+        assert backend.stat('x').size == 5
+
+    @check('open')
+    def test_a_file_open_for_writing_appears_when_it_is_closed(self, harness: Harness) -> None:
+        """What is written through open() appears, whole, at close; leaving by an exception stores nothing."""
+        backend = harness.make()
+        with backend.open('x', 'wb') as file:
+            file.write(b'0123')
+            assert not backend.exists('x')
+        assert backend.read('x') == b'0123'
+        file = backend.open('x', 'wb')
+        try:
+            with pytest.raises(SourceFailed), file:
+                raise SourceFailed
+        finally:
+            assert backend.read('x') == b'0123'
+
+    @check('_open')
+    def test_a_missing_file_is_said_to_be_missing_at_the_call(self, harness: Harness) -> None:
+        """Reading a missing file raises FileNotFound when it is called, before the first byte is asked for."""
+        backend = harness.make()
+        for verb in (backend.read, backend.read_chunks, backend.open, backend.stat, backend.metadata):
+            with pytest.raises(fs.FileNotFound) as caught:
+                verb('missing')
+            assert caught.value.filename == 'missing'
+
+    @check('_open')
+    def test_an_open_file_can_be_read_from_anywhere(self, harness: Harness) -> None:
+        """A file open for reading in binary mode is seekable, as zip readers and picture libraries need."""
+        backend = harness.make()
+        backend.write('x', b'0123456789')
+        with backend.open('x', 'rb') as file:
+            assert file.seekable()
+            file.seek(-3, 2)
+            assert file.read() == b'789'
+            file.seek(2)
+            assert file.read(2) == b'23'
+            assert file.tell() == 4
+
+    @check('_open')
+    def test_a_range_has_exactly_its_bytes(self, harness: Harness) -> None:
+        """_open(name, start, stop) gives the bytes [start, stop), cut off at the end of the file."""
+        backend = harness.make()
+        content = content_of(5000)
+        backend.write('x', content)
+        for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (5000, None), (0, 0), (17, 17)):
+            with backend._open('x', start, stop) as stream:
+                assert content[start:stop] == stream.read()
+
+    @check('a missing bucket, container or folder')
+    def test_a_missing_place_is_empty_and_made_by_the_first_write(self, harness: Harness) -> None:
+        """Before anything was stored there is nothing to find, which is no error; the first write makes the place."""
+        backend = harness.make_missing()
+        assert not backend.exists('x')
+        assert list(backend.list_files()) == []
+        with pytest.raises(fs.FileNotFound):
+            backend.read('x')
+        backend.delete('x')
+        backend.write('x', b'1')
+        assert backend.read('x') == b'1'

@@ -1,0 +1,187 @@
+"""Create-only writes: the first writer wins."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, Capability
+
+from ..guarantees import broken, check, declares, works_undeclared
+from ..harness import Harness
+from ..sources import OnlyRead
+
+ROUNDS = 60
+WRITERS = 8
+
+
+def race(writers: int, act: Callable[[int], None]) -> list[int]:
+    """Which of *writers* threads won: did not get FileExists from *act*, all begun at the same moment."""
+    gate = threading.Barrier(writers)
+    winners: list[int] = []
+    errors: list[BaseException] = []
+
+    def run(number: int) -> None:
+        gate.wait()
+        try:
+            act(number)
+        except fs.FileExists:
+            return
+        except BaseException as error:  # noqa: BLE001  # shown to the one who waits
+            errors.append(error)
+        winners.append(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(writers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return winners
+
+
+class CreateChecks:
+    """One winner for each name."""
+
+    @check('_put with create')
+    def test_create_keeps_the_first_writer(self, harness: Harness) -> None:
+        """With create, a name that is taken raises FileExists, and the first content stays."""
+        backend = harness.make()
+        backend.write('x', b'first', create=True)
+        attempts: tuple[Callable[[], object], ...] = (
+            lambda: backend.write('x', b'second', create=True),
+            lambda: backend.save(OnlyRead(b'second' * 1000), 'x', create=True),
+            lambda: backend.copy('y', 'x', create=True),
+            lambda: backend.move('y', 'x', create=True),
+        )
+        for again in attempts:
+            backend.write('y', b'second')
+            with pytest.raises(fs.FileExists) as caught:
+                again()
+            assert caught.value.filename == 'x'
+            assert backend.read('x') == b'first'
+            assert backend.read('y') == b'second'
+        assert {'x', 'y'} == set(backend.list_files())
+
+    @check('_put with create', proves=Capability.ATOMIC_CREATE)
+    def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
+        """Of all threads that create one name at once, exactly one wins, and the file is its own."""
+        backend = harness.make()
+        counts = []
+        for number in range(ROUNDS):
+            name = f'race-{number}'
+            create = _creator(backend, name)
+            winners = race(WRITERS, create)
+            counts.append(len(winners))
+            if winners:
+                assert backend.read(name) in [_own(winner) for winner in winners]
+        _judge(backend, counts)
+
+    @check('_put with create', proves=Capability.ATOMIC_CREATE)
+    def test_of_many_processes_one_creates_a_name(self, harness: Harness) -> None:
+        """Of several processes that create the same names at once, exactly one wins each."""
+        backend = harness.make()
+        if not harness.shared_between_processes:
+            return
+        context = multiprocessing.get_context('fork')
+        gate, wins = context.Barrier(2), context.Queue()
+        names = [f'name-{number}' for number in range(200)]
+        processes = [
+            context.Process(target=_create_all, args=(backend, names, number, gate, wins)) for number in (0, 1)
+        ]
+        for process in processes:
+            process.start()
+        won: list[str] = []
+        for _ in processes:
+            won += wins.get(timeout=100)
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0, 0]
+        _judge(backend, [won.count(name) for name in names])
+
+    @check('copy and move onto themselves')
+    def test_copy_and_move_onto_themselves_lose_nothing(self, harness: Harness) -> None:
+        """Copying or moving a file to its own name changes nothing."""
+        backend = harness.make()
+        backend.write('x', b'1')
+        backend.copy('x', 'x')
+        backend.move('x', 'x')
+        with pytest.raises(fs.FileExists):
+            backend.move('x', 'x', create=True)
+        assert backend.read('x') == b'1'
+
+    @check('_copy and _move')
+    def test_copy_and_move_do_what_they_say(self, harness: Harness) -> None:
+        """A copy is a second file; a moved file is no longer where it was; both replace unless told to create."""
+        backend = harness.make()
+        backend.write('x', b'1')
+        backend.write('taken', b'2')
+        backend.copy('x', 'a/copied')
+        backend.copy('x', 'taken')
+        backend.move('x', 'a/moved', create=True)
+        assert {'a/copied', 'a/moved', 'taken'} == set(backend.list_files())
+        assert b'1' == backend.read('a/copied') == backend.read('a/moved') == backend.read('taken')
+        for verb in (backend.copy, backend.move):
+            with pytest.raises(fs.FileNotFound):
+                verb('missing', 'y')
+        assert not backend.exists('y')
+
+    @check('NESTED_NAMES', proves=Capability.NESTED_NAMES)
+    def test_a_file_and_a_folder_of_one_name(self, harness: Harness) -> None:
+        """Where a name can be a file and a folder both are kept; elsewhere the second is refused and the first stays."""
+        backend = harness.make()
+        backend.write('a', b'file')
+        backend.write('b/c', b'below')
+        if declares(backend, Capability.NESTED_NAMES):
+            backend.write('a/b', b'below')
+            backend.write('b', b'file')
+            assert {'a', 'a/b', 'b', 'b/c'} == set(backend.list_files())
+        else:
+            for name in ('a/b', 'b'):
+                with pytest.raises(fs.FileExists):
+                    backend.write(name, b'other')
+            assert {'a', 'b/c'} == set(backend.list_files())
+        assert backend.read('a') == b'file'
+        assert backend.read('b/c') == b'below'
+
+
+def _own(number: int) -> bytes:
+    return f'writer {number}\n'.encode() * 500
+
+
+def _creator(backend: BaseBackend, name: str) -> Callable[[int], None]:
+    return lambda number: backend.save(io.BytesIO(_own(number)), name, create=True)
+
+
+def _create_all(backend: BaseBackend, names: Iterable[str], number: int, gate: Any, wins: Any) -> None:
+    won = []
+    gate.wait()
+    try:
+        for name in names:
+            with contextlib.suppress(fs.FileExists):
+                backend.write(name, _own(number), create=True)
+                won.append(name)
+    finally:
+        wins.put(won)
+
+
+def _judge(backend: BaseBackend, counts: list[int]) -> None:
+    """Exactly one winner in each race where that was promised; at least one everywhere."""
+    if 0 in counts:
+        broken(f'Expected a winner in each of {len(counts)} races; seen none in {counts.count(0)} of them.')
+    several = len(counts) - counts.count(1)
+    if declares(backend, Capability.ATOMIC_CREATE):
+        if several:
+            broken(
+                f'Expected one winner in each of {len(counts)} races; seen more in {several} (at most {max(counts)}).'
+            )
+    elif not several:
+        works_undeclared(backend, Capability.ATOMIC_CREATE)

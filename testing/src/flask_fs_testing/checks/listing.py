@@ -1,0 +1,115 @@
+"""Deleting and listing: all that was meant, and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+
+from ..guarantees import check
+from ..harness import Harness
+
+
+class DeleteChecks:
+    """What is removed."""
+
+    @check('_remove')
+    def test_deleting_what_is_not_there_is_no_error(self, harness: Harness) -> None:
+        """Deleting is silent when there is nothing to delete."""
+        backend = harness.make()
+        backend.delete('never')
+        backend.delete('never/there')
+        backend.write('x', b'')
+        backend.delete('x')
+        backend.delete('x')
+        assert not backend.exists('x')
+        assert harness.names_raw() == []
+
+    @check('delete')
+    def test_delete_spares_names_sharing_a_prefix(self, harness: Harness) -> None:
+        """delete('a') removes a and everything under a/, and never ab, a.b or a folder of such a name."""
+        backend = harness.make()
+        spared = {'ab', 'a.b', 'a b', 'A/x', 'aa/x', 'b/a', 'a-'}
+        for name in (*spared, 'a/1', 'a/b/2', 'a/b/c/3'):
+            backend.write(name, b'')
+        backend.delete('a')
+        assert spared == set(backend.list_files())
+        assert spared == set(harness.names_raw())
+
+    @check('delete')
+    def test_a_whole_folder_goes_however_many_files_it_has(self, harness: Harness) -> None:
+        """Deleting a folder removes all of its files, also when the store lists them by pages."""
+        backend = harness.make()
+        for number in range(harness.page_size + 5):
+            backend.write(f'many/{number}', b'')
+        backend.write('other', b'')
+        backend.delete('many')
+        assert harness.names_raw() == ['other']
+
+
+class ListChecks:
+    """What is listed."""
+
+    @check('_scan')
+    def test_every_page_is_listed(self, harness: Harness) -> None:
+        """All files are listed, each once, however many there are."""
+        backend = harness.make()
+        expected = {f'many/{number:05}' for number in range(harness.page_size + 5)}
+        for name in expected:
+            backend.write(name, b'')
+        listed = list(backend.list_files())
+        assert len(expected) == len(listed)
+        assert expected == set(listed)
+        assert expected == {info.name for info in backend.scan()}
+        assert len(list(itertools.islice(backend.list_files(), 3))) == 3
+
+    @check('_scan')
+    def test_a_prefix_is_literal_text(self, harness: Harness) -> None:
+        """A prefix selects the names that begin with it, letter by letter: no pattern, no folder."""
+        backend = harness.make()
+        names = ['a', 'a+b/x', 'ab/y', 'ab/cd/z', 'aXb', '.a', 'a.b', 'é', '(a', 'a*b', 'A']
+        for name in names:
+            backend.write(name, b'')
+        for prefix in (
+            '',
+            'a',
+            'ab',
+            'ab/',
+            'ab/c',
+            'a.',
+            'a+',
+            'a*',
+            '(',
+            '.',
+            '.*',
+            'é',
+            'A',
+            'b',
+            '/',
+            '../',
+            'a[',
+            '^a',
+        ):
+            expected = sorted(name for name in names if name.startswith(prefix))
+            assert expected == sorted(backend.list_files(prefix))
+            assert expected == sorted(info.name for info in backend.scan(prefix))
+
+    @check('_scan')
+    def test_only_files_are_listed(self, harness: Harness) -> None:
+        """A folder is no file: it is not listed, has no facts, and does not exist."""
+        backend = harness.make()
+        backend.write('folder/file', b'')
+        assert list(backend.list_files()) == ['folder/file']
+        assert not backend.exists('folder')
+        backend.delete('folder/file')
+        assert list(backend.list_files()) == []
+        assert not backend.exists('folder/file')
+
+    @check('_scan')
+    def test_files_of_other_programs_are_listed_and_read(self, harness: Harness) -> None:
+        """A file that another program put into the store is a file like any other."""
+        backend = harness.make()
+        harness.put_raw('theirs/x.txt', b'theirs')
+        assert list(backend.list_files()) == ['theirs/x.txt']
+        assert backend.read('theirs/x.txt') == b'theirs'
+        assert backend.stat('theirs/x.txt').size == 6
+        backend.delete('theirs/x.txt')
+        assert harness.names_raw() == []

@@ -1,0 +1,49 @@
+"""Memory that does not grow with the file."""
+
+from __future__ import annotations
+
+import hashlib
+import tracemalloc
+from collections.abc import Callable
+
+from ..guarantees import broken, check
+from ..harness import Harness
+from ..sources import Pattern
+
+SIZE = 64 * 1024 * 1024
+
+
+class MemoryChecks:
+    """How much memory a large file takes."""
+
+    @check('bounded memory')
+    def test_a_large_file_goes_in_and_out_in_bounded_memory(self, harness: Harness) -> None:
+        """Storing and reading 64 MiB takes a fixed amount of memory in both directions, and every byte is right."""
+        backend = harness.make()
+        source = Pattern(SIZE)
+        digest = hashlib.sha256()
+
+        def read() -> None:
+            for chunk in backend.read_chunks('large', 256 * 1024):
+                digest.update(chunk)
+
+        taken = {
+            'storing': _memory_of(lambda: backend.save(source, 'large')),
+            'reading': _memory_of(read),
+            'copying': _memory_of(lambda: backend.copy('large', 'copied')),
+        }
+        assert source.digest.hexdigest() == digest.hexdigest()
+        assert backend.stat('copied').size == SIZE
+        ceiling = harness.memory_ceiling_bytes
+        for what, peak in taken.items():
+            if ceiling is not None and peak > ceiling:
+                broken(f'Expected {what} 64 MiB to take at most {ceiling:,} bytes of memory; seen {peak:,}.')
+
+
+def _memory_of(act: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

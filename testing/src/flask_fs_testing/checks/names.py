@@ -1,0 +1,81 @@
+"""Which names are kept, and which are refused."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+import flask_fs as fs
+
+from ..guarantees import check
+from ..harness import Harness
+
+HOSTILE = (
+    '', '/', '/etc/passwd', '..', '../x', 'a/../b', 'a/..', '.', './a', 'a/./b', 'a//b', 'a/', 'a\\b', '..\\x', 'a\0b',
+    'a\nb', 'a\x7fb', 'a\ud800b', '.fs-tmp-1', 'a/.fs-tmp-1', 'a' * 1025, 'é' * 513,
+)  # fmt: skip
+ODD = (
+    'a b', ' a ', 'a#b', 'a?b=c', 'a%20b', 'a%2Fb', '%2e%2e/x', 'a+b', 'a&b;c', "it's", 'say "hi"', 'a:b', 'a@b', 'a*b',
+    '<b>', 'a|b', '~a', '$HOME', '{a}[b]', 'été', 'e\u0301te\u0301', '日本語.png', '🎉', '.hidden', '...', '..a', '-rf',
+    'a/b/c/d/e/f.txt', 'x' * 200, 'a.', 'a,b', 'a=b', '^a$', '(a)', 'a\u200bb', 'a\xa0b',
+)  # fmt: skip
+
+
+class NameChecks:
+    """Names, hostile and odd."""
+
+    @check('the rules of names')
+    def test_hostile_names_are_refused_by_every_verb(self, harness: Harness) -> None:
+        """A name that could lead out of the store, or that not every store can keep, is refused and nothing is stored."""
+        backend = harness.make()
+        backend.write('present', b'x')
+        before = harness.names_raw()
+        for name in HOSTILE:
+            for verb in (
+                backend.exists, backend.read, backend.read_chunks, backend.open, backend.stat, backend.metadata,
+                backend.delete,
+            ):  # fmt: skip
+                with pytest.raises(fs.InvalidFilename):
+                    verb(name)
+            with pytest.raises(fs.InvalidFilename):
+                backend.write(name, b'x')
+            with pytest.raises(fs.InvalidFilename):
+                backend.save(io.BytesIO(b'x'), name)
+            for source, target in ((name, 'x'), ('present', name)):
+                with pytest.raises(fs.InvalidFilename):
+                    backend.copy(source, target)
+                with pytest.raises(fs.InvalidFilename):
+                    backend.move(source, target)
+        assert before == harness.names_raw()
+
+    @check('the rules of names')
+    def test_odd_names_make_the_round_trip(self, harness: Harness) -> None:
+        """Every legal name is kept to the letter, by the backend and in the store."""
+        backend = harness.make()
+        for name in ODD:
+            backend.write(name, name.encode())
+        assert sorted(ODD) == sorted(backend.list_files())
+        assert {name: name.encode() for name in ODD} == {name: backend.read(name) for name in ODD}
+        assert {name: name.encode() for name in ODD} == {name: harness.get_raw(name) for name in ODD}
+        for name in ODD:
+            backend.delete(name)
+        assert list(backend.list_files()) == []
+
+    @check('the setting PREFIX')
+    def test_a_key_prefix_is_invisible_in_names(self, harness: Harness) -> None:
+        """With a key prefix, names are as without, and files outside of the prefix are neither seen nor touched."""
+        whole = harness.make()
+        whole.write('inner/in', b'in')
+        whole.write('outside', b'out')
+        inner = harness.make(prefix='inner')
+        assert list(inner.list_files()) == ['in']
+        assert [info.name for info in inner.scan()] == ['in']
+        assert inner.stat('in').name == 'in'
+        inner.copy('in', 'copied')
+        assert whole.read('inner/copied') == b'in'
+        with pytest.raises(fs.FileExists) as caught:
+            inner.write('in', b'', create=True)
+        assert caught.value.filename == 'in'
+        inner.delete('outside')
+        assert whole.read('outside') == b'out'

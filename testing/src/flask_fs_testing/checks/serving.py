@@ -1,0 +1,91 @@
+"""Serving through an application, and links that need no other leave."""
+
+from __future__ import annotations
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import Capability
+
+from ..guarantees import check, declares
+from ..harness import Harness
+
+URL = '/fs/kit/a/x.txt'
+CONTENT = b'0123456789' * 100
+
+
+class ServeChecks:
+    """HTTP, by the application."""
+
+    @check('serve')
+    def test_a_file_is_served_with_its_facts(self, harness: Harness) -> None:
+        """GET gives the content with type, length and validators; HEAD gives the same without content."""
+        client = _served(harness)
+        whole, head = client.get(URL), client.head(URL)
+        assert (whole.status_code, whole.data) == (200, CONTENT)
+        assert (head.status_code, head.data) == (200, b'')
+        for response in (whole, head):
+            assert response.headers['Content-Length'] == '1000'
+            assert response.headers['Content-Type'] == 'text/plain; charset=utf-8'
+            assert response.headers['X-Content-Type-Options'] == 'nosniff'
+            assert {'ETag', 'Last-Modified'} & set(response.headers.keys())
+
+    @check('serve')
+    def test_what_a_client_has_is_not_sent_again(self, harness: Harness) -> None:
+        """If-None-Match and If-Modified-Since with what was told before are answered 304, without content."""
+        client = _served(harness)
+        told = client.get(URL).headers
+        for condition, header in (('If-None-Match', 'ETag'), ('If-Modified-Since', 'Last-Modified')):
+            if header in told:
+                response = client.get(URL, headers={condition: told[header]})
+                assert (response.status_code, response.data) == (304, b'')
+
+    @check('serve')
+    def test_a_range_is_served(self, harness: Harness) -> None:
+        """One range is answered 206 with exactly its bytes, one beyond the end 416; If-Range keeps old parts apart."""
+        client = _served(harness)
+        for given, expected in (
+            ('0-0', CONTENT[:1]),
+            ('10-19', CONTENT[10:20]),
+            ('990-', CONTENT[990:]),
+            ('-5', CONTENT[-5:]),
+        ):
+            response = client.get(URL, headers={'Range': f'bytes={given}'})
+            assert (206, expected) == (response.status_code, response.data)
+        assert client.get(URL, headers={'Range': 'bytes=1000-'}).status_code == 416
+        other = client.get(URL, headers={'Range': 'bytes=0-1', 'If-Range': '"other"'})
+        assert (other.status_code, other.data) == (200, CONTENT)
+
+    @check('serve')
+    def test_a_missing_file_is_404(self, harness: Harness) -> None:
+        """What is not there is 404, whatever the store says of it."""
+        client = _served(harness)
+        for path in ('missing', 'a', 'a/', '%2e%2e/x'):
+            assert client.get(f'/fs/kit/{path}').status_code == 404
+
+    @check('SIGNED_URL', proves=Capability.SIGNED_URL)
+    def test_links_are_signed_by_the_store_or_by_the_application(self, harness: Harness) -> None:
+        """A storage gives a signed link on every backend; a backend whose store signs none says so."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage, serve=False)
+        with app.test_request_context():
+            storage.write('a/x.txt', CONTENT)
+            link = storage.signed_url('a/x.txt')
+            backend = storage.backend
+        if declares(backend, Capability.SIGNED_URL):
+            assert link.startswith('http')
+            return
+        with pytest.raises(fs.OperationNotSupported):
+            backend.signed_url('a/x.txt')
+        client = app.test_client()
+        assert client.get(URL).status_code == 404
+        assert client.get(link).data == CONTENT
+        assert client.get(link.replace('signature=', 'signature=A')).status_code == 403
+
+
+def _served(harness: Harness):  # type: ignore[no-untyped-def]  # a FlaskClient
+    storage = fs.Storage('kit', fs.ALL)
+    app = harness.make_app(storage)
+    with app.app_context():
+        storage.write('a/x.txt', CONTENT)
+    return app.test_client()

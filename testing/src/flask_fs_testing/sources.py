@@ -1,0 +1,55 @@
+"""Sources of bytes as applications really pass them: short, slow, failing, and larger than memory."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+class OnlyRead:
+    """Has nothing but ``read``, and gives fewer bytes than it is asked for."""
+
+    def __init__(self, content: bytes, step: int = 1000) -> None:
+        self._content = content
+        self._step = step
+        self._at = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most *step* of them."""
+        end = self._at + (self._step if size < 0 else min(size, self._step))
+        chunk = self._content[self._at : end]
+        self._at += len(chunk)
+        return chunk
+
+
+class SourceFailed(Exception):
+    """What a :class:`Failing` source raises: no error of a store."""
+
+
+class Failing(OnlyRead):
+    """Fails after *after* bytes, as an upload does whose client went away."""
+
+    def __init__(self, content: bytes, after: int) -> None:
+        super().__init__(content[:after])
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, and then SourceFailed."""
+        if chunk := super().read(size):
+            return chunk
+        raise SourceFailed
+
+
+class Pattern:
+    """*size* bytes that differ from place to place, made as they are read and held nowhere."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._block = hashlib.sha256(b'pattern').digest() * 2048
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        chunk = self._block[: min(wanted, len(self._block))]
+        self._left -= len(chunk)
+        self.digest.update(chunk)
+        return chunk

@@ -1,0 +1,347 @@
+"""Backends that are each broken in one way: what the kit has to catch."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import io
+import itertools
+import os
+import re
+import shutil
+import socket
+import threading
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+from flask import Response
+
+import flask_fs as fs
+from flask_fs.backends import ByteReader, Capability
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.backends.streams import Window
+
+PAGE = 1000
+
+
+class TakesAnyName(MemoryBackend):
+    def _key(self, filename: str) -> str:
+        return self._prefix + filename
+
+
+class NormalisesNames(MemoryBackend):
+    def _key(self, filename: str) -> str:
+        return unicodedata.normalize('NFC', super()._key(filename))
+
+
+class TrimsNames(MemoryBackend):
+    def _key(self, filename: str) -> str:
+        return super()._key(filename).strip()
+
+
+class ShowsThePrefix(MemoryBackend):
+    def _shown(self, info: fs.FileInfo) -> fs.FileInfo:
+        return info
+
+
+class StoresOneChunk(MemoryBackend):
+    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+        super()._put(name, io.BytesIO(stream.read(1 << 20)), **options)
+
+
+class ReadsOnce(MemoryBackend):
+    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+        super()._put(name, io.BytesIO(stream.read()), **options)
+
+
+class ClosesTheSource(MemoryBackend):
+    def save(self, file: Any, filename: str, **options: Any) -> None:
+        super().save(file, filename, **options)
+        getattr(file, 'close', lambda: None)()
+
+
+class RewindsTheSource(MemoryBackend):
+    def save(self, file: Any, filename: str, **options: Any) -> None:
+        if hasattr(file, 'seek'):
+            file.seek(0)
+        super().save(file, filename, **options)
+
+
+class StoresTextAsLatin1(MemoryBackend):
+    def write(self, filename: str, content: Any, **options: Any) -> None:
+        super().write(filename, content.encode('latin-1') if isinstance(content, str) else content, **options)
+
+
+class LeaksAPartialFile(MemoryBackend):
+    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+        content = b''
+        try:
+            while chunk := stream.read(1 << 16):
+                content += chunk
+        finally:
+            super()._put(name, io.BytesIO(content), **options)
+
+
+class LeavesTemporaryFiles(LocalBackend):
+    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        temporary = Path(self.root, f'{name.replace("/", "-")}.part')
+        with temporary.open('wb') as file:
+            shutil.copyfileobj(stream, file)
+        with temporary.open('rb') as file:
+            super()._put(name, file, **options)
+        temporary.unlink()
+
+
+class WritesInPlace(LocalBackend):
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        path = Path(self.path(name))
+        if create or not path.exists():
+            super()._put(name, stream, create=create)
+        else:
+            with path.open('r+b') as file:
+                shutil.copyfileobj(stream, file)
+
+
+class OpensInPlace(LocalBackend):
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        if 'w' not in mode:
+            return super().open(filename, mode, **kwargs)
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        return open(self.path(filename), mode, **kwargs)
+
+
+class FindsOutLate(MemoryBackend):
+    def read_chunks(self, filename: str, chunk_size: int = 1 << 20) -> Any:
+        yield from super().read_chunks(filename, chunk_size)
+
+
+class CannotSeek(MemoryBackend):
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        return Window(super()._open(name, start, stop), 1 << 40)  # type: ignore[return-value]
+
+
+class TakesTheStopAsIncluded(MemoryBackend):
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        return super()._open(name, start, None if stop is None else stop + 1)
+
+
+class NeedsItsFolder(LocalBackend):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        os.listdir(self.root)
+        return super()._scan(prefix)
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        os.listdir(self.root)
+        return super()._names(prefix)
+
+
+class IgnoresCreate(MemoryBackend):
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        super()._put(name, stream, mime=mime)
+
+
+class LooksBeforeItWrites(LocalBackend):
+    """What nearly every first version does: the name is free now, so it will be in a moment."""
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        if create and os.path.exists(self.path(name)):
+            raise self.error(fs.FileExists, name)
+        super()._put(name, stream)
+
+
+class MovesByCopyAndRemove(MemoryBackend):
+    def move(self, filename: str, target: str, *, create: bool = False) -> None:
+        name, new = self._key(filename), self._key(target)
+        self._copy(name, new, create=create)
+        self._remove(name)
+
+
+class MovesHalf(MemoryBackend):
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        self._copy(name, target, create=create)
+
+
+class ClaimsNestedNames(LocalBackend):
+    capabilities = LocalBackend.capabilities | Capability.NESTED_NAMES
+
+
+class ComplainsOfNothingToDelete(MemoryBackend):
+    def _remove(self, name: str) -> None:
+        self._stat(name)
+        super()._remove(name)
+
+
+class DeletesSiblings(MemoryBackend):
+    def _delete(self, name: str) -> None:
+        self._remove_many(self._names(name))
+
+
+class DeletesOnePage(MemoryBackend):
+    def _delete(self, name: str) -> None:
+        self._remove(name)
+        self._remove_many(itertools.islice(self._names(f'{name}/'), PAGE))
+
+
+class ListsOnePage(MemoryBackend):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        return itertools.islice(super()._scan(prefix), PAGE)
+
+
+class TakesAPrefixAsAPattern(MemoryBackend):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        return (info for info in super()._scan() if re.match(prefix, info.name))
+
+
+class ListsFolders(LocalBackend):
+    def _names(self, prefix: str) -> Iterator[str]:
+        yield from super()._names(prefix)
+        yield from (entry.name for entry in os.scandir(self.root) if entry.is_dir() and entry.name.startswith(prefix))
+
+
+class KnowsOnlyItsOwnFiles(LocalBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._index: set[str] = set()
+
+    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+        super()._put(name, stream, **options)
+        self._index.add(name)
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        return (name for name in super()._names(prefix) if name in self._index)
+
+
+class TellsLocalTime(MemoryBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        assert info.modified is not None
+        return dataclasses.replace(info, modified=info.modified.replace(tzinfo=None))
+
+
+class TellsLooseFacts(MemoryBackend):
+    def stat(self, filename: str) -> Any:
+        info = super().stat(filename)
+        return SimpleNamespace(**dataclasses.asdict(info))
+
+
+class TellsTheEtagAsChecksum(MemoryBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        return dataclasses.replace(info, checksum=f'md5:{info.etag}')
+
+
+class ChecksumsTheLastChunk(MemoryBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        info, content = self._found(name)
+        last = content[len(content) // (1 << 20) * (1 << 20) :]
+        return dataclasses.replace(info, checksum=f'sha256:{hashlib.sha256(last).hexdigest()}')
+
+
+class RemembersTheFirstChecksum(MemoryBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        first = self.__dict__.setdefault('first', {}).setdefault(name, info)
+        return dataclasses.replace(info, checksum=first.checksum, etag=first.etag)
+
+
+class ForgetsTheType(MemoryBackend):
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        super()._put(name, stream, create=create)
+
+
+class ClaimsAPath(MemoryBackend):
+    capabilities = MemoryBackend.capabilities | Capability.LOCAL_PATH
+
+    def _local_path(self, name: str) -> str:
+        return os.path.join(os.sep, 'nowhere', name)
+
+
+class TellsAPathUnasked(MemoryBackend):
+    def _local_path(self, name: str) -> str:
+        return name
+
+
+class ServesWithoutValidators(MemoryBackend):
+    def _serve(self, name: str) -> Response:
+        info, content = self._found(name)
+        return Response(content, mimetype=info.mime)
+
+
+class ServesWhateverTheClientHas(MemoryBackend):
+    def _serve(self, name: str) -> Response:
+        info, content = self._found(name)
+        response = Response(content, mimetype=info.mime)
+        response.set_etag(info.etag or '')
+        return response
+
+
+class ServesNothingForMissingFiles(MemoryBackend):
+    def _serve(self, name: str) -> Any:
+        return super()._serve(name) if name in self._files else Response(b'')
+
+
+class SignsUnasked(MemoryBackend):
+    def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+        return f'https://store.example/{name}'
+
+
+class SharesOneTemporaryFile(LocalBackend):
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(self.root, '.fs-tmp-shared')
+        with temporary.open('wb') as file:
+            shutil.copyfileobj(stream, file)
+        temporary.replace(target)
+
+
+class WorksInOneProcess(LocalBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._process = os.getpid()
+
+    def _place(self) -> None:
+        if os.getpid() != self._process:
+            raise self.error(fs.Unavailable, reason='the connection belongs to another process')
+
+    def _read(self, name: str) -> bytes:
+        self._place()
+        return super()._read(name)
+
+
+class ConnectsAtOnce(MemoryBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        with socket.socket() as connection, contextlib.suppress(OSError):
+            connection.connect(('127.0.0.1', 9))
+
+
+class IgnoresThePrefix(MemoryBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._prefix = ''
+
+
+class KeepsItsStreams(LocalBackend):
+    kept: list[Any] = []  # noqa: RUF012
+    lock = threading.Lock()
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        self.kept.append(os.dup(self._opened(name)[0]))
+        return super()._open(name, start, stop)
+
+
+class ReadsEverythingIntoMemory(LocalBackend):
+    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+        super()._put(name, io.BytesIO(b''.join(iter(lambda: stream.read(1 << 20), b''))), **options)
+
+
+class NamesNoFile(MemoryBackend):
+    def local_file(self, filename: str) -> Any:
+        return super().local_file(filename) if filename == 'missing' else open(os.devnull)

@@ -1,0 +1,71 @@
+"""What the author of a backend sees: fewer than twenty lines to write, clear failures, and a report."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CONFORMANCE = """
+import pytest
+from flask_fs_testing import BackendConformance, MemoryHarness
+from flask_fs.backends.memory import MemoryBackend
+
+class Forgetful(MemoryBackend):
+    def _remove(self, name):
+        pass
+
+class ForgetfulHarness(MemoryHarness):
+    backend_class = Forgetful
+
+class TestForgetful(BackendConformance):
+    @pytest.fixture
+    def harness(self):
+        return ForgetfulHarness()
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> pytest.RunResult:
+    pytester.makepyfile(CONFORMANCE)
+    return pytester.runpytest_subprocess(
+        '-p', 'no:cacheprovider', '--fs-report=found', '-k', 'deleting or threads or 404'
+    )
+
+
+def test_a_failure_says_which_guarantee_broke_and_where_it_is_written_down(run: pytest.RunResult) -> None:
+    run.assert_outcomes(passed=2, failed=2)
+    run.stdout.fnmatch_lines(
+        [
+            '*the guarantee that broke*',
+            'Deleting is silent when there is nothing to delete.',
+            'Written down in the reference of backends, at _remove.',
+        ]
+    )
+
+
+def test_a_failure_shows_what_was_expected_and_what_was_seen(run: pytest.RunResult) -> None:
+    run.stdout.fnmatch_lines(['E * assert not True*'])
+
+
+def test_the_report_tells_people_and_programs(run: pytest.RunResult, pytester: pytest.Pytester) -> None:
+    table = (pytester.path / 'found.md').read_text(encoding='utf-8')
+    assert '| backend | `Forgetful` |' in table
+    assert '| `ATOMIC_CREATE` | **broken** |' in table or '| `ATOMIC_CREATE` | proven |' in table
+    assert '| `SIGNED_URL` | no |' in table
+    assert '| `MIME` | declared |' in table
+    assert '| checks failed | 2 |' in table
+    facts = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']
+    assert ('Forgetful', 2) == (facts['backend'], facts['passed'])
+    assert 'test_deleting_what_is_not_there_is_no_error' in facts['failed']
+
+
+def test_what_works_undeclared_is_a_warning(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        CONFORMANCE.replace(
+            'def _remove', 'capabilities = MemoryBackend.capabilities & ~Capability.ATOMIC_CREATE\n    def _never'
+        ).replace('import MemoryBackend', 'import MemoryBackend\nfrom flask_fs.backends import Capability')
+    )
+    result = pytester.runpytest_subprocess('-p', 'no:cacheprovider', '-k', 'of_many_threads')
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(['*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it was seen to work*'])
