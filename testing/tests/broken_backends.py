@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
 
-from flask import Response
+from flask import Response, url_for
 
 import flask_fs as fs
 from flask_fs.backends import ByteReader, Capability
@@ -289,6 +289,14 @@ class ServesNothingForMissingFiles(MemoryBackend):
 class SignsUnasked(MemoryBackend):
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
         return f'https://store.example/{name}'
+
+
+class SignsForNobody(MemoryBackend):
+    capabilities = MemoryBackend.capabilities | Capability.SIGNED_URL
+
+    def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+        # To the application's own address, which asks for a signature of its own.
+        return url_for('fs.get_file', fs=self.name, filename=name, signature='none', _external=True)
 
 
 class SharesOneTemporaryFile(LocalBackend):

@@ -6,6 +6,7 @@ from .checks.content import ContentChecks
 from .checks.creating import CreateChecks
 from .checks.facts import FactChecks
 from .checks.listing import DeleteChecks, ListChecks
+from .checks.links import LinkChecks
 from .checks.memory import MemoryChecks
 from .checks.names import NameChecks
 from .checks.serving import ServeChecks
@@ -20,6 +21,7 @@ class BackendConformance(
     ListChecks,
     FactChecks,
     ServeChecks,
+    LinkChecks,
     SharingChecks,
     MemoryChecks,
 ):

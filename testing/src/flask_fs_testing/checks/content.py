@@ -52,7 +52,7 @@ class ContentChecks:
         source = io.BytesIO(b'0123456789')
         source.read(4)
         backend.save(source, 'rest')
-        assert backend.read('rest') == b'456789'
+        assert b'456789' == backend.read('rest')
         assert not source.closed
 
     @check('save')
@@ -63,7 +63,7 @@ class ContentChecks:
         backend.write('text', 'été\n')
         assert 'été\n'.encode() == backend.read('stream') == backend.read('text')
         with backend.open('text') as file:
-            assert file.read() == 'été\n'
+            assert 'été\n' == file.read()
 
     @check('_put')
     def test_a_source_that_fails_leaves_nothing_new(self, harness: Harness) -> None:
@@ -75,9 +75,9 @@ class ContentChecks:
             for after in (0, 10_000, 2 * CHUNK_BYTES):
                 with pytest.raises(SourceFailed):
                     backend.save(Failing(bytes(3 * CHUNK_BYTES), after), name)
-                assert backend.read('old') == b'old content'
+                assert b'old content' == backend.read('old')
                 assert not backend.exists('new')
-                assert list(backend.list_files()) == ['old']
+                assert ['old'] == list(backend.list_files())
                 assert before == harness.names_raw()
 
     @check('_put')
@@ -87,7 +87,7 @@ class ContentChecks:
         backend.write('x', content_of(5000))
         backend.write('x', b'short')
         assert b'short' == backend.read('x') == harness.get_raw('x')
-        assert backend.stat('x').size == 5
+        assert 5 == backend.stat('x').size
 
     @check('open')
     def test_a_file_open_for_writing_appears_when_it_is_closed(self, harness: Harness) -> None:
@@ -96,13 +96,13 @@ class ContentChecks:
         with backend.open('x', 'wb') as file:
             file.write(b'0123')
             assert not backend.exists('x')
-        assert backend.read('x') == b'0123'
+        assert b'0123' == backend.read('x')
         file = backend.open('x', 'wb')
         try:
             with pytest.raises(SourceFailed), file:
                 raise SourceFailed
         finally:
-            assert backend.read('x') == b'0123'
+            assert b'0123' == backend.read('x')
 
     @check('_open')
     def test_a_missing_file_is_said_to_be_missing_at_the_call(self, harness: Harness) -> None:
@@ -111,7 +111,7 @@ class ContentChecks:
         for verb in (backend.read, backend.read_chunks, backend.open, backend.stat, backend.metadata):
             with pytest.raises(fs.FileNotFound) as caught:
                 verb('missing')
-            assert caught.value.filename == 'missing'
+            assert 'missing' == caught.value.filename
 
     @check('_open')
     def test_an_open_file_can_be_read_from_anywhere(self, harness: Harness) -> None:
@@ -121,10 +121,10 @@ class ContentChecks:
         with backend.open('x', 'rb') as file:
             assert file.seekable()
             file.seek(-3, 2)
-            assert file.read() == b'789'
+            assert b'789' == file.read()
             file.seek(2)
-            assert file.read(2) == b'23'
-            assert file.tell() == 4
+            assert b'23' == file.read(2)
+            assert 4 == file.tell()
 
     @check('_open')
     def test_a_range_has_exactly_its_bytes(self, harness: Harness) -> None:
@@ -141,9 +141,9 @@ class ContentChecks:
         """Before anything was stored there is nothing to find, which is no error; the first write makes the place."""
         backend = harness.make_missing()
         assert not backend.exists('x')
-        assert list(backend.list_files()) == []
+        assert [] == list(backend.list_files())
         with pytest.raises(fs.FileNotFound):
             backend.read('x')
         backend.delete('x')
         backend.write('x', b'1')
-        assert backend.read('x') == b'1'
+        assert b'1' == backend.read('x')

@@ -66,9 +66,9 @@ class CreateChecks:
             backend.write('y', b'second')
             with pytest.raises(fs.FileExists) as caught:
                 again()
-            assert caught.value.filename == 'x'
-            assert backend.read('x') == b'first'
-            assert backend.read('y') == b'second'
+            assert 'x' == caught.value.filename
+            assert b'first' == backend.read('x')
+            assert b'second' == backend.read('y')
         assert {'x', 'y'} == set(backend.list_files())
 
     @check('_put with create', proves=Capability.ATOMIC_CREATE)
@@ -116,7 +116,7 @@ class CreateChecks:
         backend.move('x', 'x')
         with pytest.raises(fs.FileExists):
             backend.move('x', 'x', create=True)
-        assert backend.read('x') == b'1'
+        assert b'1' == backend.read('x')
 
     @check('_copy and _move')
     def test_copy_and_move_do_what_they_say(self, harness: Harness) -> None:
@@ -149,8 +149,8 @@ class CreateChecks:
                 with pytest.raises(fs.FileExists):
                     backend.write(name, b'other')
             assert {'a', 'b/c'} == set(backend.list_files())
-        assert backend.read('a') == b'file'
-        assert backend.read('b/c') == b'below'
+        assert b'file' == backend.read('a')
+        assert b'below' == backend.read('b/c')
 
 
 def _own(number: int) -> bytes:

@@ -90,7 +90,7 @@ class FactChecks:
         backend.write('a/x.txt', b'0123')
         if declares(backend, Capability.LOCAL_PATH):
             with open(backend.path('a/x.txt'), 'rb') as file:
-                assert file.read() == b'0123'
+                assert b'0123' == file.read()
         else:
             with pytest.raises(fs.OperationNotSupported):
                 backend.path('a/x.txt')
@@ -101,7 +101,7 @@ class FactChecks:
         backend = harness.make()
         backend.write('a/x.txt', b'0123')
         with backend.local_file('a/x.txt') as path, open(path, 'rb') as file:
-            assert file.read() == b'0123'
+            assert b'0123' == file.read()
             assert path.endswith('.txt')
         with pytest.raises(fs.FileNotFound), backend.local_file('missing'):
             pass

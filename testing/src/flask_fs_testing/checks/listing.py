@@ -21,7 +21,7 @@ class DeleteChecks:
         backend.delete('x')
         backend.delete('x')
         assert not backend.exists('x')
-        assert harness.names_raw() == []
+        assert [] == harness.names_raw()
 
     @check('delete')
     def test_delete_spares_names_sharing_a_prefix(self, harness: Harness) -> None:
@@ -42,7 +42,7 @@ class DeleteChecks:
             backend.write(f'many/{number}', b'')
         backend.write('other', b'')
         backend.delete('many')
-        assert harness.names_raw() == ['other']
+        assert ['other'] == harness.names_raw()
 
 
 class ListChecks:
@@ -59,7 +59,7 @@ class ListChecks:
         assert len(expected) == len(listed)
         assert expected == set(listed)
         assert expected == {info.name for info in backend.scan()}
-        assert len(list(itertools.islice(backend.list_files(), 3))) == 3
+        assert 3 == len(list(itertools.islice(backend.list_files(), 3)))
 
     @check('_scan')
     def test_a_prefix_is_literal_text(self, harness: Harness) -> None:
@@ -97,10 +97,10 @@ class ListChecks:
         """A folder is no file: it is not listed, has no facts, and does not exist."""
         backend = harness.make()
         backend.write('folder/file', b'')
-        assert list(backend.list_files()) == ['folder/file']
+        assert ['folder/file'] == list(backend.list_files())
         assert not backend.exists('folder')
         backend.delete('folder/file')
-        assert list(backend.list_files()) == []
+        assert [] == list(backend.list_files())
         assert not backend.exists('folder/file')
 
     @check('_scan')
@@ -108,8 +108,8 @@ class ListChecks:
         """A file that another program put into the store is a file like any other."""
         backend = harness.make()
         harness.put_raw('theirs/x.txt', b'theirs')
-        assert list(backend.list_files()) == ['theirs/x.txt']
-        assert backend.read('theirs/x.txt') == b'theirs'
-        assert backend.stat('theirs/x.txt').size == 6
+        assert ['theirs/x.txt'] == list(backend.list_files())
+        assert b'theirs' == backend.read('theirs/x.txt')
+        assert 6 == backend.stat('theirs/x.txt').size
         backend.delete('theirs/x.txt')
-        assert harness.names_raw() == []
+        assert [] == harness.names_raw()

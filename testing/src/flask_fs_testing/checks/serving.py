@@ -25,9 +25,9 @@ class ServeChecks:
         assert (whole.status_code, whole.data) == (200, CONTENT)
         assert (head.status_code, head.data) == (200, b'')
         for response in (whole, head):
-            assert response.headers['Content-Length'] == '1000'
-            assert response.headers['Content-Type'] == 'text/plain; charset=utf-8'
-            assert response.headers['X-Content-Type-Options'] == 'nosniff'
+            assert '1000' == response.headers['Content-Length']
+            assert 'text/plain; charset=utf-8' == response.headers['Content-Type']
+            assert 'nosniff' == response.headers['X-Content-Type-Options']
             assert {'ETag', 'Last-Modified'} & set(response.headers.keys())
 
     @check('serve')
@@ -52,7 +52,7 @@ class ServeChecks:
         ):
             response = client.get(URL, headers={'Range': f'bytes={given}'})
             assert (206, expected) == (response.status_code, response.data)
-        assert client.get(URL, headers={'Range': 'bytes=1000-'}).status_code == 416
+        assert 416 == client.get(URL, headers={'Range': 'bytes=1000-'}).status_code
         other = client.get(URL, headers={'Range': 'bytes=0-1', 'If-Range': '"other"'})
         assert (other.status_code, other.data) == (200, CONTENT)
 
@@ -61,7 +61,7 @@ class ServeChecks:
         """What is not there is 404, whatever the store says of it."""
         client = _served(harness)
         for path in ('missing', 'a', 'a/', '%2e%2e/x'):
-            assert client.get(f'/fs/kit/{path}').status_code == 404
+            assert 404 == client.get(f'/fs/kit/{path}').status_code
 
     @check('SIGNED_URL', proves=Capability.SIGNED_URL)
     def test_links_are_signed_by_the_store_or_by_the_application(self, harness: Harness) -> None:
@@ -78,9 +78,9 @@ class ServeChecks:
         with pytest.raises(fs.OperationNotSupported):
             backend.signed_url('a/x.txt')
         client = app.test_client()
-        assert client.get(URL).status_code == 404
+        assert 404 == client.get(URL).status_code
         assert client.get(link).data == CONTENT
-        assert client.get(link.replace('signature=', 'signature=A')).status_code == 403
+        assert 403 == client.get(link.replace('signature=', 'signature=A')).status_code
 
 
 def _served(harness: Harness):  # type: ignore[no-untyped-def]  # a FlaskClient

@@ -46,8 +46,8 @@ class SharingChecks:
             thread.start()
         for thread in threads:
             thread.join()
-        assert errors == []
-        assert harness.names_raw() == []
+        assert [] == errors
+        assert [] == harness.names_raw()
 
     @check('fork')
     def test_a_backend_works_on_both_sides_of_a_fork(self, harness: Harness) -> None:
@@ -59,12 +59,12 @@ class SharingChecks:
         child = context.Process(target=_in_child, args=(backend, answers))
         child.start()
         backend.write('parent', b'parent')
-        assert answers.get(timeout=100) == b'before'
+        assert b'before' == answers.get(timeout=100)
         child.join()
-        assert child.exitcode == 0
-        assert backend.read('parent') == b'parent'
+        assert 0 == child.exitcode
+        assert b'parent' == backend.read('parent')
         if harness.shared_between_processes:
-            assert backend.read('child') == b'child'
+            assert b'child' == backend.read('child')
 
     @check('construction')
     def test_nothing_is_connected_to_before_it_is_needed(self, harness: Harness) -> None:
@@ -89,7 +89,7 @@ class SharingChecks:
             assert not storage.exists('x')
             storage.write('x', b'two')
         with one.app_context():
-            assert storage.read('x') == b'one'
+            assert b'one' == storage.read('x')
             assert copy.deepcopy([storage])[0] is storage
 
     @check('read_chunks')
