@@ -11,6 +11,7 @@ import pytest
 from flask import Flask, g
 
 import flask_fs as fs
+from flask_fs import public
 
 
 def test_one_storage_stays_apart_in_two_applications(make_app: Callable[..., Flask], kind: str) -> None:
@@ -182,9 +183,23 @@ except ModuleNotFoundError as error:
     assert 'boto_that_is_not_there' == run_python(code)
 
 
+def test_importing_alone_loads_nothing_more() -> None:
+    code = 'import sys, flask_fs; print([m for m in sys.modules if m.startswith(("flask.", "flask_fs."))])'
+    assert '[]' == run_python(code)
+
+
+@pytest.mark.parametrize('module', ['storage', 'errors', 'backends.local', 'names', 'views', 'public'])
+def test_any_module_may_be_imported_first(module: str) -> None:
+    code = f'import flask_fs.{module}, flask_fs; print(flask_fs.Storage.__name__)'
+    assert 'Storage' == run_python(code)
+
+
 def test_every_public_name_is_there() -> None:
-    for name in fs.__all__:
-        assert hasattr(fs, name)
+    assert public.__all__ == fs.__all__
+    assert set(fs.__all__) <= set(dir(fs))
+    assert {name: getattr(public, name) for name in fs.__all__} == {name: getattr(fs, name) for name in fs.__all__}
+    with pytest.raises(AttributeError, match="module 'flask_fs' has no attribute 'Storages'"):
+        _ = fs.Storages  # type: ignore[attr-defined]
     documented: list[Any] = [
         fs.TEXT,
         fs.DOCUMENTS,

@@ -1,45 +1,16 @@
-"""Flask-FS: named file storages for Flask applications, on the backend that configuration chooses."""
+"""Flask-FS: named file storages for Flask applications, on the backend that configuration chooses.
+
+The names are those of :mod:`flask_fs.public`, loaded when the first of them is asked for: ``import flask_fs`` by itself
+costs next to nothing.
+"""
 
 from __future__ import annotations
 
-from .backends.contract import Capability, FileInfo
-from .errors import (
-    BackendError,
-    ChecksumMismatch,
-    ConfigurationError,
-    ConfigurationWarning,
-    FileExists,
-    FileNotFound,
-    FileTooLarge,
-    FSError,
-    InvalidContent,
-    InvalidFilename,
-    OperationNotSupported,
-    PermissionDenied,
-    UnauthorizedFileType,
-    Unavailable,
-    UnknownBackend,
-    UploadNotAllowed,
-)
-from .extension import by_name, init_app
-from .files import (
-    ALL,
-    ARCHIVES,
-    AUDIO,
-    DATA,
-    DEFAULTS,
-    DOCUMENTS,
-    EXECUTABLES,
-    IMAGES,
-    NONE,
-    SCRIPTS,
-    TEXT,
-    All,
-    AllExcept,
-    FileTypes,
-)
-from .signals import file_deleted, file_moved, file_saved
-from .storage import Storage
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .public import *  # the same names, for type checkers
 
 __all__ = [
     'ALL',
@@ -81,3 +52,15 @@ __all__ = [
     'file_saved',
     'init_app',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only these: the import system asks for submodules here too, and finds them itself when told no.
+    if name not in __all__:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}', name=name)
+    value = globals()[name] = getattr(import_module(f'{__name__}.public'), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,83 @@
+"""Every name that applications use, where it comes from. They take it from ``flask_fs`` itself."""
+
+from __future__ import annotations
+
+from .backends.contract import Capability, FileInfo
+from .errors import (
+    BackendError,
+    ChecksumMismatch,
+    ConfigurationError,
+    ConfigurationWarning,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    FSError,
+    InvalidContent,
+    InvalidFilename,
+    OperationNotSupported,
+    PermissionDenied,
+    UnauthorizedFileType,
+    Unavailable,
+    UnknownBackend,
+    UploadNotAllowed,
+)
+from .extension import by_name, init_app
+from .files import (
+    ALL,
+    ARCHIVES,
+    AUDIO,
+    DATA,
+    DEFAULTS,
+    DOCUMENTS,
+    EXECUTABLES,
+    IMAGES,
+    NONE,
+    SCRIPTS,
+    TEXT,
+    All,
+    AllExcept,
+    FileTypes,
+)
+from .signals import file_deleted, file_moved, file_saved
+from .storage import Storage
+
+__all__ = [
+    'ALL',
+    'ARCHIVES',
+    'AUDIO',
+    'DATA',
+    'DEFAULTS',
+    'DOCUMENTS',
+    'EXECUTABLES',
+    'IMAGES',
+    'NONE',
+    'SCRIPTS',
+    'TEXT',
+    'All',
+    'AllExcept',
+    'BackendError',
+    'Capability',
+    'ChecksumMismatch',
+    'ConfigurationError',
+    'ConfigurationWarning',
+    'FSError',
+    'FileExists',
+    'FileInfo',
+    'FileNotFound',
+    'FileTooLarge',
+    'FileTypes',
+    'InvalidContent',
+    'InvalidFilename',
+    'OperationNotSupported',
+    'PermissionDenied',
+    'Storage',
+    'UnauthorizedFileType',
+    'Unavailable',
+    'UnknownBackend',
+    'UploadNotAllowed',
+    'by_name',
+    'file_deleted',
+    'file_moved',
+    'file_saved',
+    'init_app',
+]
