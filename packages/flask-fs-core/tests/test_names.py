@@ -38,6 +38,7 @@ HOSTILE = [
     '.fs-tmp-1',
     'a/.fs-tmp-1',
     '.FS-TMP-1/a',
+    'a/.Fs-tmp-',
     'a' * 1025,
     'é' * 513,
     f'{"a/" * 512}ab',
@@ -119,13 +120,14 @@ TOLERANT = {('save under a prefix', name) for name in HOSTILE if names.is_valid(
 }
 
 
-@pytest.mark.parametrize('name', HOSTILE, ids=ascii)
-@pytest.mark.parametrize('verb', VERBS)
+@pytest.mark.parametrize(
+    ('verb', 'name'),
+    [(verb, name) for verb in VERBS for name in HOSTILE if (verb, name) not in TOLERANT],
+    ids=ascii,
+)
 def test_a_hostile_name_is_refused_before_the_backend_sees_it(
     app: Flask, storage: fs.Storage, verb: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if (verb, name) in TOLERANT:
-        pytest.skip('names a file once the slashes around it are dropped')
     storage.write('present', b'x')
     for hook in (
         '_open',

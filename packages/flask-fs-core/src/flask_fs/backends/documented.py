@@ -7,7 +7,6 @@ Custom backends from older days and test doubles are driven so. Conflicts and mi
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
@@ -17,13 +16,14 @@ from .contract import CHUNK_BYTES, Capability, FileInfo
 from .streams import Chunks, Mode, buffered
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class DocumentedVerbs:
     """A driver on top of the documented verbs of *backend*, which may be any object that has them."""
 
-    backend: Any
-    storage: str
-    capabilities: Capability = Capability.NONE
+    capabilities = Capability.NONE
+
+    def __init__(self, backend: Any, storage: str) -> None:
+        self.backend = backend
+        self.storage = storage
 
     def exists(self, filename: str) -> bool:
         return bool(self.backend.exists(filename))

@@ -8,7 +8,7 @@ import os
 import secrets
 
 from ..names import TEMPORARY_PREFIX
-from .folders import make
+from .folders import make, within
 
 # What open() answers where the kernel, the file system or the mount has no O_TMPFILE (open(2)).
 _NO_UNNAMED = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
@@ -52,11 +52,7 @@ class Draft:
         self._folder = os.path.dirname(target)
         self._made: list[str] = []
         self._name: str | None = None
-        try:
-            self._fd = self._open()
-        except FileNotFoundError:
-            self._make_folder()
-            self._fd = self._open()
+        self._fd = within(self._make_folder, self._open)
         if disk.file_mode is not None:
             try:
                 os.fchmod(self._fd, disk.file_mode)
@@ -108,7 +104,7 @@ class Draft:
         """Release the file; unpublished, it is gone."""
         os.close(self._fd)
         if self._name is not None:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(self._name)
 
     def _open(self) -> int:
@@ -116,9 +112,11 @@ class Draft:
             try:
                 return os.open(self._folder, _WRITE | os.O_TMPFILE, 0o666)
             except OSError as error:
-                if error.errno not in _NO_UNNAMED:
+                if error.errno in _NO_UNNAMED:
+                    self._disk.unnamed = False
+                elif error.errno != errno.EPERM:
                     raise
-                self._disk.unnamed = False
+                # EPERM is what ext4 answers in a folder that is just being removed: a name there tells for sure.
         name = self._temporary_name()
         fd = os.open(name, _WRITE | os.O_CREAT | os.O_EXCL, 0o666)
         self._name = name
@@ -148,12 +146,8 @@ class Draft:
                 raise
 
     def _link_to_target(self) -> None:
-        try:
-            self._link(self._target)
-        except FileNotFoundError:
-            # The folder was removed since the draft was opened in it.
-            self._make_folder()
-            self._link(self._target)
+        # The folder may have been removed since the draft was opened in it.
+        within(self._make_folder, lambda: self._link(self._target))
 
     def _create(self) -> None:
         if self._disk.links:
@@ -178,7 +172,7 @@ class Draft:
             except FileExistsError:
                 # A file without a name cannot replace one: it gets a passing name first.
                 name = self._temporary_name()
-                self._link(name)
+                within(self._make_folder, lambda: self._link(name))
                 self._name = name
             else:
                 return

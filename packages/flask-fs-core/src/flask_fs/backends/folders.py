@@ -9,6 +9,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from ..names import MAX_BYTES, TEMPORARY_PREFIX, is_valid
 
@@ -16,8 +17,12 @@ from ..names import MAX_BYTES, TEMPORARY_PREFIX, is_valid
 STALE_S = 24 * 60 * 60
 #: What the operating system answers when a folder has the name that a file is to get or to lose.
 IN_THE_WAY = frozenset((errno.EISDIR, errno.EPERM, errno.ENOTEMPTY, errno.EEXIST))
+#: How often something is tried that others, removing folders at the same time, can undo.
+TRIES = 100
 #: How many entries of a folder are looked at together.
 _BATCH = 1000
+
+T = TypeVar('T')
 
 
 def make(path: str, mode: int) -> None:
@@ -25,10 +30,28 @@ def make(path: str, mode: int) -> None:
 
     :raises NotADirectoryError: If a file stands where one of them should.
     """
-    try:
-        os.makedirs(path, mode, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
+    for left in reversed(range(TRIES)):
+        try:
+            os.makedirs(path, mode, exist_ok=True)
+        except FileExistsError as error:
+            if not left or (os.path.lexists(path) and not os.path.isdir(path)):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
+        except FileNotFoundError:
+            # A folder above was removed since it was seen.
+            if not left:
+                raise
+        else:
+            return
+
+
+def within(make_folder: Callable[[], None], act: Callable[[], T]) -> T:
+    """What *act* gives, which needs the folder that *make_folder* makes: if it is missing, and again if others remove it."""
+    for _ in range(TRIES):
+        try:
+            return act()
+        except FileNotFoundError:
+            make_folder()
+    return act()
 
 
 def link_above(path: str, name: str) -> str | None:
@@ -112,13 +135,15 @@ def remove_tree(top: str) -> None:
     """Remove all files under *top*, and the folders that are then empty; what other writers have begun stays."""
 
     def fail(error: OSError) -> None:
-        if error.errno != errno.ENOENT:
+        # What was a folder may be gone by now, or a newer file.
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise error
 
     for folder, _, files in os.walk(top, topdown=False, onerror=fail):
         for file in files:
             if not file.startswith(TEMPORARY_PREFIX):
-                with contextlib.suppress(FileNotFoundError):
+                # It may be gone by now, or have made room for what came after.
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                     os.unlink(os.path.join(folder, file))
         _remove(folder)
 
@@ -128,12 +153,15 @@ def past_empty(target: str, publish: Callable[[], None]) -> None:
     try:
         publish()
     except OSError as error:
-        if error.errno not in IN_THE_WAY or not os.path.isdir(target) or not _remove_empty(target):
+        if error.errno not in IN_THE_WAY or not _removed_empty(target):
             raise
         publish()
 
 
-def _remove_empty(top: str) -> bool:
+def _removed_empty(top: str) -> bool:
+    if not os.path.isdir(top):
+        # A file; or a folder that was, and is gone by now.
+        return not os.path.lexists(top)
     return all(not files and _remove(folder) for folder, _, files in os.walk(top, topdown=False))
 
 

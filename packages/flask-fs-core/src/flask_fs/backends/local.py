@@ -165,14 +165,17 @@ class LocalBackend(BaseBackend):
         self._stat(name)
         source, path = self.path(name), self._target(target)
         if create and not self._disk.links:
-            return super()._move(name, target, create=create)
+            super()._move(name, target, create=create)
+            return
         move = _link_and_unlink if create else os.replace
+
+        def make_folder() -> None:
+            # What is missing may be the file itself.
+            self._stat(name)
+            folders.make(os.path.dirname(path), self._disk.folder_mode)
+
         with _Translated(self, target):
-            try:
-                folders.past_empty(path, lambda: move(source, path))
-            except FileNotFoundError:
-                folders.make(os.path.dirname(path), self._disk.folder_mode)
-                move(source, path)
+            folders.within(make_folder, lambda: folders.past_empty(path, lambda: move(source, path)))
 
     def _serve(self, name: str) -> Any:
         if current_app.config.get('USE_X_SENDFILE'):
@@ -232,8 +235,12 @@ class LocalBackend(BaseBackend):
                     os.unlink(path)
                 except OSError as error:
                     # A folder is EISDIR on Linux and EPERM elsewhere (unlink(2)).
-                    if error.errno in folders.IN_THE_WAY and os.path.isdir(path):
-                        return False
+                    if error.errno in folders.IN_THE_WAY:
+                        if os.path.isdir(path):
+                            return False
+                        # It was a folder, which somebody else has removed since.
+                        if error.errno == errno.EISDIR or not os.path.lexists(path):
+                            return True
                     raise
         except FileNotFound:
             pass
@@ -301,4 +308,5 @@ def _stream(fd: int, path: str) -> IO[bytes]:
 
 def _link_and_unlink(source: str, target: str) -> None:
     os.link(source, target)
-    os.unlink(source)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(source)

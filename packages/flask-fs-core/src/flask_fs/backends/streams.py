@@ -154,6 +154,12 @@ class Window(io.RawIOBase):
         self._left -= len(chunk)
         return len(chunk)
 
+    def read(self, size: int | None = -1, /) -> bytes:
+        # Hands the stream's own bytes on: RawIOBase.read() makes a buffer of *size* bytes for each, and copies twice.
+        chunk = self._stream.read(self._left if size is None or size < 0 else min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
+
     def close(self) -> None:
         if not self.closed:
             self._stream.close()

@@ -1,0 +1,265 @@
+"""Processes killed in the middle of a change: what was there is whole, and nothing half-made is listed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_fs import FileNotFound, InvalidFilename
+from flask_fs.backends.local import LocalBackend
+
+OLD = b'old content'
+# Two writes.
+NEW_BYTES = 1024 * 1024 + 1000
+STALE_S = 2 * 24 * 60 * 60
+
+
+def local(root: Path | str) -> LocalBackend:
+    return LocalBackend('killed', {'root': str(root)})
+
+
+def drafts_in(root: Path) -> list[Path]:
+    return sorted(root.rglob('.fs-tmp-*'))
+
+
+def state_of(root: Path) -> dict[str, bytes]:
+    """Every listed file, read by its name."""
+    backend = local(root)
+    return {name: backend.read(name) for name in backend.list_files()}
+
+
+# --- Killed while the source is being read. Works on every system.
+
+# Saves a source that says when its second part is asked for, and then waits for an end that does not come.
+STALLED = """
+import sys
+from flask_fs.backends.local import LocalBackend
+
+root, name, drafts, create = sys.argv[1:]
+backend = LocalBackend('killed', {'root': root})
+backend._disk.unnamed = backend._disk.unnamed and drafts == 'unnamed'
+
+
+class Source:
+    parts = 0
+
+    def read(self, size=-1):
+        self.parts += 1
+        if self.parts < 3:
+            return b'n' * size
+        print('stalled', flush=True)
+        sys.stdin.read()
+        sys.exit('nobody killed this process')
+
+
+backend.save(Source(), name, create=create == 'create')
+"""
+
+
+def kill_a_save(root: Path, name: str, drafts: str, how: str) -> None:
+    """Kill a process after it has written two parts of the file *name*, while it waits for the third."""
+    command = [sys.executable, '-c', STALLED, str(root), name, drafts, how]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert 'stalled\n' == process.stdout.readline()
+        process.kill()
+    assert process.returncode != 0
+
+
+@pytest.mark.parametrize('drafts', ['unnamed', 'named'])
+def test_a_writer_killed_while_replacing_leaves_the_old_content(tmp_path: Path, drafts: str) -> None:
+    local(tmp_path).write('a/b.txt', OLD)
+    kill_a_save(tmp_path, 'a/b.txt', drafts, 'replace')
+    assert {'a/b.txt': OLD} == state_of(tmp_path)
+
+
+@pytest.mark.parametrize('drafts', ['unnamed', 'named'])
+def test_a_writer_killed_while_creating_leaves_no_file(tmp_path: Path, drafts: str) -> None:
+    kill_a_save(tmp_path, 'a/b.txt', drafts, 'create')
+    assert {} == state_of(tmp_path)
+    assert not local(tmp_path).exists('a/b.txt')
+
+
+def test_a_name_whose_writer_was_killed_can_be_created(tmp_path: Path) -> None:
+    kill_a_save(tmp_path, 'a/b.txt', 'named', 'create')
+    local(tmp_path).write('a/b.txt', OLD, create=True)
+    assert {'a/b.txt': OLD} == state_of(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, 'O_TMPFILE'), reason='files cannot be written without a name here')
+def test_a_killed_writer_leaves_nothing_on_the_disk_where_files_need_no_name(tmp_path: Path) -> None:
+    backend = local(tmp_path)
+    backend.write('a/b.txt', OLD)
+    if not backend._disk.unnamed:
+        pytest.skip('this file system has no unnamed files')
+    kill_a_save(tmp_path, 'a/b.txt', 'unnamed', 'replace')
+    assert [tmp_path / 'a/b.txt'] == [path for path in tmp_path.rglob('*') if path.is_file()]
+
+
+class TestLeftDraft:
+    """What a killed writer leaves where files cannot be written without a name."""
+
+    @pytest.fixture
+    def draft(self, tmp_path: Path) -> Path:
+        kill_a_save(tmp_path, 'a/b.txt', 'named', 'create')
+        (draft,) = drafts_in(tmp_path)
+        return draft
+
+    def test_it_lies_beside_the_target(self, tmp_path: Path, draft: Path) -> None:
+        assert tmp_path / 'a' == draft.parent
+        assert draft.stat().st_size > 0
+
+    def test_it_cannot_be_read_by_its_name(self, tmp_path: Path, draft: Path) -> None:
+        with pytest.raises(InvalidFilename):
+            local(tmp_path).read(f'a/{draft.name}')
+
+    def test_it_is_neither_listed_nor_swept_while_fresh(self, tmp_path: Path, draft: Path) -> None:
+        """Its writer may be alive."""
+        backend = local(tmp_path)
+        assert [] == list(backend.list_files())
+        assert [] == list(backend.scan('a/'))
+        assert 0 == backend.sweep()
+        assert [draft] == drafts_in(tmp_path)
+
+    def test_it_is_swept_when_stale(self, tmp_path: Path, draft: Path) -> None:
+        os.utime(draft, (time.time() - STALE_S,) * 2)
+        assert 1 == local(tmp_path).sweep()
+        assert [] == drafts_in(tmp_path)
+
+    def test_listing_removes_it_when_stale(self, tmp_path: Path, draft: Path) -> None:
+        os.utime(draft, (time.time() - STALE_S,) * 2)
+        assert [] == list(local(tmp_path).list_files())
+        assert [] == drafts_in(tmp_path)
+
+    def test_deleting_the_folder_leaves_it_to_its_writer(self, tmp_path: Path, draft: Path) -> None:
+        backend = local(tmp_path)
+        backend.write('a/c.txt', OLD)
+        backend.delete('a')
+        assert [] == list(backend.list_files())
+        assert [draft] == drafts_in(tmp_path)
+
+
+# --- Killed before each system call in turn.
+
+# For each number until the change is through: a child of this process makes the change in a folder of its own, and
+# kills itself before its system call of that number. Told are the numbers of the killed ones.
+KILLED_AT_EVERY_CALL = """
+import io, itertools, json, os, signal, sys, tempfile
+from flask_fs.backends.local import LocalBackend
+
+root, drafts, change, size = sys.argv[1:]
+CALLS = 'close copy_file_range fstat link lstat mkdir open rename replace rmdir scandir stat unlink write'.split()
+NEW = b'n' * int(size)
+
+
+class OnlyRead:
+    def __init__(self, content):
+        self.read = io.BytesIO(content).read
+
+
+def prepared(number):
+    backend = LocalBackend('killed', {'root': f'{root}/{number}'})
+    backend._disk.unnamed = backend._disk.unnamed and drafts == 'unnamed'
+    backend.write('a/old.txt', b'old content')
+    backend.write('source.txt', NEW)
+    return backend
+
+
+CHANGES = {
+    'create': lambda backend: backend.save(OnlyRead(NEW), 'a/b/new.txt', create=True),
+    'save': lambda backend: backend.save(OnlyRead(NEW), 'a/b/new.txt'),
+    'replace': lambda backend: backend.save(OnlyRead(NEW), 'a/old.txt'),
+    'replace by a real file': lambda backend: backend.save(real_file, 'a/old.txt'),
+    'copy': lambda backend: backend.copy('source.txt', 'a/b/new.txt', create=True),
+    'copy over': lambda backend: backend.copy('source.txt', 'a/old.txt'),
+    'move': lambda backend: backend.move('source.txt', 'a/b/new.txt', create=True),
+    'move over': lambda backend: backend.move('source.txt', 'a/old.txt'),
+    'delete': lambda backend: backend.delete('a'),
+}
+
+
+def dying(call, left):
+    def wrapper(*args, **kwargs):
+        if next(left) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*args, **kwargs)
+    return wrapper
+
+
+real_file = tempfile.TemporaryFile()
+real_file.write(NEW)
+real_file.flush()
+killed = []
+for number in itertools.count():
+    backend = prepared(number)
+    real_file.seek(0)
+    child = os.fork()
+    if child == 0:
+        left = itertools.count(number, -1)
+        for name in CALLS:
+            setattr(os, name, dying(getattr(os, name), left))
+        CHANGES[change](backend)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFEXITED(status):
+        assert os.WEXITSTATUS(status) == 0
+        break
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    killed.append(number)
+print(json.dumps(killed))
+"""
+
+
+def killed_at_every_call(root: Path, drafts: str, change: str) -> list[Path]:
+    """The root of each storage in which a process was killed during *change*, one for each of its system calls."""
+    command = [sys.executable, '-c', KILLED_AT_EVERY_CALL, str(root), drafts, change, str(NEW_BYTES)]
+    numbers: Any = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert len(numbers) > 1
+    return [root / str(number) for number in numbers]
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork()')
+@pytest.mark.parametrize('drafts', ['unnamed', 'named'])
+class TestKilledBeforeAnySystemCall:
+    @pytest.mark.parametrize('change', ['create', 'save', 'copy'])
+    def test_a_new_file_is_whole_or_absent(self, tmp_path: Path, drafts: str, change: str) -> None:
+        new = b'n' * NEW_BYTES
+        before = {'a/old.txt': OLD, 'source.txt': new}
+        for root in killed_at_every_call(tmp_path, drafts, change):
+            assert state_of(root) in (before, {**before, 'a/b/new.txt': new})
+
+    @pytest.mark.parametrize('change', ['replace', 'replace by a real file', 'copy over'])
+    def test_a_replaced_file_is_the_old_or_the_new_one(self, tmp_path: Path, drafts: str, change: str) -> None:
+        new = b'n' * NEW_BYTES
+        for root in killed_at_every_call(tmp_path, drafts, change):
+            assert state_of(root) in ({'a/old.txt': content, 'source.txt': new} for content in (OLD, new))
+
+    @pytest.mark.parametrize(('change', 'target'), [('move', 'a/b/new.txt'), ('move over', 'a/old.txt')])
+    def test_a_moved_file_is_at_one_name_or_both(self, tmp_path: Path, drafts: str, change: str, target: str) -> None:
+        new = b'n' * NEW_BYTES
+        before = {'a/old.txt': OLD, 'source.txt': new}
+        both = {**before, target: new}
+        after = {name: content for name, content in both.items() if name != 'source.txt'}
+        for root in killed_at_every_call(tmp_path, drafts, change):
+            assert state_of(root) in (before, both, after)
+
+    def test_a_delete_spares_what_lies_elsewhere(self, tmp_path: Path, drafts: str) -> None:
+        for root in killed_at_every_call(tmp_path, drafts, 'delete'):
+            assert b'n' * NEW_BYTES == local(root).read('source.txt')
+            try:
+                assert OLD == local(root).read('a/old.txt')
+            except FileNotFound:
+                assert ['source.txt'] == list(local(root).list_files())
+
+    def test_another_writer_can_finish_the_change(self, tmp_path: Path, drafts: str) -> None:
+        for root in killed_at_every_call(tmp_path, drafts, 'replace'):
+            local(root).write('a/old.txt', b'newest')
+            local(root).delete('source.txt')
+            assert {'a/old.txt': b'newest'} == state_of(root)

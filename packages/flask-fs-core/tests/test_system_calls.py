@@ -1,0 +1,245 @@
+"""What local storage asks of the operating system, counted with strace."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+Calls = dict[str, list[str]]
+
+# Runs each operation twice and marks the second time by looking for files that are not there: what Python loads or
+# looks up once only is no part of an operation. Files have 1 KiB.
+OPERATIONS = """
+import io, os, sys
+from flask import Flask
+import flask_fs as fs
+
+root, count = sys.argv[1], int(sys.argv[2])
+storage = fs.Storage('files', fs.ALL)
+app = Flask('traced', instance_path=root)
+app.config.update(FILES_FS_ROOT=root + '/files', FS_URL='https://files.example')
+fs.init_app(app, storage)
+content = b'x' * 1024
+upload = open(root + '/upload', 'w+b')
+upload.write(content)
+upload.flush()
+many = fs.Storage('many', fs.ALL)
+app.config['MANY_FS_ROOT'] = root + '/many'
+fs.init_app(app, many)
+many.configure(app)
+
+
+def save(name, **options):
+    stream = io.BytesIO(content)
+    return lambda: storage.save(stream, name, **options)
+
+
+def save_upload(name):
+    upload.seek(0)
+    return lambda: storage.save(upload, name)
+
+
+def do(function, *arguments, **options):
+    return lambda: function(*arguments, **options)
+
+
+OPERATIONS = {
+    'save': lambda n: save(f'saved{n}'),
+    'save over nothing': lambda n: save(f'over{n}', overwrite=True),
+    'save over a file': lambda n: save('over1', overwrite=True),
+    'save a taken name': lambda n: refused(save('saved1')),
+    'save a real file': lambda n: save_upload(f'real{n}'),
+    'save into a folder': lambda n: save(f'a/b/saved{n}'),
+    'save into a new folder': lambda n: save(f'new{n}/b/saved'),
+    'write': lambda n: do(storage.write, f'written{n}', content),
+    'read': lambda n: do(storage.read, 'saved1'),
+    'read in a folder': lambda n: do(storage.read, 'a/b/saved1'),
+    'read in chunks': lambda n: do(lambda: list(storage.read_chunks('saved1'))),
+    'exists': lambda n: do(storage.exists, 'saved1'),
+    'exists not': lambda n: do(storage.exists, 'absent'),
+    'stat': lambda n: do(storage.stat, 'saved1'),
+    'metadata': lambda n: do(storage.metadata, 'saved1'),
+    'url': lambda n: do(storage.url, 'saved1'),
+    'path': lambda n: do(storage.path, 'saved1'),
+    'copy': lambda n: do(storage.copy, 'saved1', f'copied{n}'),
+    'move': lambda n: do(storage.move, f'copied{n}', f'moved{n}'),
+    'move over a file': lambda n: do(storage.move, f'moved{n}', 'over1', overwrite=True),
+    'delete': lambda n: do(storage.delete, f'written{n}'),
+    'delete nothing': lambda n: do(storage.delete, 'absent'),
+    'list few': lambda n: do(lambda: list(many.list_files())),
+    'list many': lambda n: more_files() or do(lambda: list(many.list_files())),
+}
+
+
+def refused(act):
+    def call():
+        try:
+            act()
+        except fs.FileExists:
+            return
+        raise AssertionError('saved')
+    return call
+
+
+def more_files():
+    for number in range(count):
+        os.close(os.open(f'{root}/many/{number:09}', os.O_CREAT))
+
+
+os.makedirs(root + '/many')
+os.close(os.open(f'{root}/many/first', os.O_CREAT))
+with app.app_context():
+    for name, prepare in OPERATIONS.items():
+        prepare(0)()
+        act = prepare(1)
+        os.access(f'begin {name}', 0)
+        act()
+        os.access('end', 0)
+"""
+
+MANY = 5000
+# What Python's allocator asks for; it depends on what else is in memory.
+MEMORY = frozenset(('brk', 'madvise', 'mmap', 'mremap', 'munmap'))
+# One name for what differs between processors and C libraries only.
+ALIKE = {
+    **dict.fromkeys(('fstat', 'lstat', 'newfstatat', 'statx'), 'stat'),
+    **dict.fromkeys(('renameat', 'renameat2'), 'rename'),
+    'linkat': 'link',
+    'mkdirat': 'mkdir',
+    'openat': 'open',
+    'unlinkat': 'unlink',
+}
+
+
+@pytest.fixture(scope='module')
+def calls() -> Iterator[Calls]:
+    """The system calls of each operation, by name and in order."""
+    missing = why_strace_is_missing()
+    if missing:
+        (pytest.fail if os.environ.get('FS_TEST_SERVICES') == 'required' else pytest.skip)(missing)
+    with tempfile.TemporaryDirectory() as folder:
+        if not has_unnamed_files(folder):
+            pytest.skip('needs a file system with O_TMPFILE')
+        trace = Path(folder, 'trace')
+        # Coverage measurement of the child would be counted as well.
+        environ = {key: value for key, value in os.environ.items() if not key.startswith('COV')}
+        command = ['strace', '-o', str(trace), sys.executable, '-c', OPERATIONS, folder, str(MANY)]
+        subprocess.run(command, check=True, env=environ)
+        yield parsed(trace.read_text(errors='replace'))
+
+
+def has_unnamed_files(folder: str) -> bool:
+    try:
+        os.close(os.open(folder, os.O_WRONLY | os.O_TMPFILE))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def why_strace_is_missing() -> str | None:
+    if shutil.which('strace') is None:
+        return 'needs strace'
+    tried = subprocess.run(['strace', '-o', os.devnull, 'true'], check=False, stderr=subprocess.PIPE, text=True)
+    return f'strace may not trace here: {tried.stderr.strip()}' if tried.returncode else None
+
+
+def parsed(trace: str) -> Calls:
+    found: Calls = {}
+    current: list[str] | None = None
+    for line in trace.splitlines():
+        if 'access' in line and (begun := re.search(r'"begin (.*?)"', line)):
+            current = found[begun[1]] = []
+        elif 'access' in line and '"end"' in line:
+            current = None
+        elif current is not None and (called := re.match(r'\w+', line)) and called[0] not in MEMORY:
+            current.append(ALIKE.get(called[0], called[0]))
+    return found
+
+
+def test_saving_a_new_file_takes_four(calls: Calls) -> None:
+    assert ['open', 'write', 'link', 'close'] == calls['save']
+    assert calls['save'] == calls['write']
+
+
+def test_saving_over_nothing_takes_as_many_as_creating(calls: Calls) -> None:
+    assert calls['save'] == calls['save over nothing']
+
+
+def test_a_taken_name_is_found_out_while_publishing(calls: Calls) -> None:
+    """Asking before would be slower for everybody else, and not race-free."""
+    assert calls['save'] == [call for call in calls['save a taken name'] if call != 'stat']
+
+
+def test_replacing_a_file_adds_a_passing_name_and_a_rename(calls: Calls) -> None:
+    replaced = [call for call in calls['save over a file'] if call != 'getrandom']
+    assert ['open', 'write', 'link', 'link', 'rename', 'close'] == replaced
+
+
+def test_saving_a_real_file_leaves_the_copying_to_the_kernel(calls: Calls) -> None:
+    if 'copy_file_range' not in calls['save a real file']:
+        pytest.skip('this Python or kernel has no copy_file_range()')
+    assert 'write' not in calls['save a real file']
+    assert calls['save a real file'].count('read') <= 1
+
+
+def test_saving_into_a_folder_looks_once_at_each_part_of_its_path(calls: Calls) -> None:
+    assert ['stat', 'stat', *calls['save']] == calls['save into a folder']
+
+
+def test_saving_into_a_new_folder_makes_each_part_once(calls: Calls) -> None:
+    assert 2 == calls['save into a new folder'].count('mkdir')
+    assert 1 == calls['save into a new folder'].count('link')
+
+
+def test_reading_takes_four(calls: Calls) -> None:
+    assert ['open', 'stat', 'read', 'close'] == calls['read']
+
+
+def test_reading_in_a_folder_looks_once_at_each_part_of_its_path(calls: Calls) -> None:
+    assert ['stat', 'stat', *calls['read']] == calls['read in a folder']
+
+
+def test_reading_in_chunks_opens_the_file_once(calls: Calls) -> None:
+    assert 1 == calls['read in chunks'].count('open')
+    assert 1 == calls['read in chunks'].count('close')
+
+
+@pytest.mark.parametrize('operation', ['exists', 'exists not', 'stat', 'metadata'])
+def test_asking_about_a_file_takes_one_look_and_opens_nothing(calls: Calls, operation: str) -> None:
+    assert ['stat'] == calls[operation]
+
+
+@pytest.mark.parametrize('operation', ['url', 'path'])
+def test_naming_a_file_takes_none(calls: Calls, operation: str) -> None:
+    assert [] == calls[operation]
+
+
+@pytest.mark.parametrize('operation', ['delete', 'delete nothing'])
+def test_deleting_takes_one(calls: Calls, operation: str) -> None:
+    assert ['unlink'] == calls[operation]
+
+
+def test_copying_leaves_the_copying_to_the_kernel(calls: Calls) -> None:
+    if 'copy_file_range' not in calls['copy']:
+        pytest.skip('this Python or kernel has no copy_file_range()')
+    assert 2 == calls['copy'].count('open')
+    assert 'write' not in calls['copy']
+
+
+def test_moving_reads_and_writes_no_content(calls: Calls) -> None:
+    assert ['link', 'unlink'] == [call for call in calls['move'] if call != 'stat']
+    assert ['rename'] == [call for call in calls['move over a file'] if call != 'stat']
+    assert len(calls['move']) <= 3
+
+
+def test_listing_looks_at_no_file_by_itself(calls: Calls) -> None:
+    assert calls['list few'].count('stat') == calls['list many'].count('stat')
+    assert len(calls['list many']) < MANY / 100
