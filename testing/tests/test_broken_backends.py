@@ -30,6 +30,7 @@ CAUGHT_BY = [
     (broken.LeavesTemporaryFiles, 'test_a_source_that_fails_leaves_nothing_new'),
     (broken.WritesInPlace, 'test_a_replaced_file_is_replaced_whole'),
     (broken.WritesInPlace, 'test_a_source_that_fails_leaves_nothing_new'),
+    (broken.WritesInPlace, 'test_a_reader_of_a_file_that_is_replaced_gets_one_of_the_two'),
     (broken.OpensInPlace, 'test_a_file_open_for_writing_appears_when_it_is_closed'),
     (broken.FindsOutLate, 'test_a_missing_file_is_said_to_be_missing_at_the_call'),
     (broken.CannotSeek, 'test_an_open_file_can_be_read_from_anywhere'),

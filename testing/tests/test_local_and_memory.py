@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,37 @@ class TestMemory(BackendConformance):
     @pytest.fixture
     def harness(self) -> Harness:
         return MemoryHarness()
+
+
+PREFIX = 'tenants/7'
+
+
+class Prefixed(LocalHarness):
+    """A place inside of a folder, by the setting for it; the checks' own prefixes go further in."""
+
+    def settings(self) -> Mapping[str, Any]:
+        return {**super().settings(), 'prefix': PREFIX}
+
+    def missing_settings(self) -> Mapping[str, Any]:
+        return {**super().missing_settings(), 'prefix': PREFIX}
+
+    def make(self, **more: Any) -> BaseBackend:
+        return super().make(**{**more, 'prefix': join(PREFIX, more.get('prefix', ''))})
+
+    def make_app(self, storage: fs.Storage, **more: Any) -> Flask:
+        return super().make_app(storage, **{**more, 'prefix': join(PREFIX, more.get('prefix', ''))})
+
+    def put_raw(self, name: str, content: bytes) -> None:
+        super().put_raw(f'{PREFIX}/{name}', content)
+
+    def get_raw(self, name: str) -> bytes:
+        return super().get_raw(f'{PREFIX}/{name}')
+
+    def names_raw(self) -> list[str]:
+        return [name.removeprefix(f'{PREFIX}/') for name in super().names_raw()]
+
+
+class TestLocalUnderAPrefix(BackendConformance):
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Harness:
+        return Prefixed(tmp_path)

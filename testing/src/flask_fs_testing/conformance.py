@@ -5,8 +5,8 @@ from __future__ import annotations
 from .checks.content import ContentChecks
 from .checks.creating import CreateChecks
 from .checks.facts import FactChecks
-from .checks.listing import DeleteChecks, ListChecks
 from .checks.links import LinkChecks
+from .checks.listing import DeleteChecks, ListChecks
 from .checks.memory import MemoryChecks
 from .checks.names import NameChecks
 from .checks.serving import ServeChecks

@@ -25,6 +25,8 @@ class Harness(abc.ABC):
     page_size: ClassVar[int] = 1000
     #: The most memory that storing or reading 64 MiB may take, in bytes; None for a store that is itself in memory.
     memory_ceiling_bytes: ClassVar[int | None] = 16 * 1024 * 1024
+    #: Sizes at which the store splits a file into parts, in bytes: contents around each are tried.
+    borders_bytes: ClassVar[tuple[int, ...]] = ()
     #: Whether other processes see the same files. A store inside the process has no other.
     shared_between_processes: ClassVar[bool] = True
 

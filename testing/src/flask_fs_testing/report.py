@@ -34,7 +34,7 @@ class BackendReport:
             self.passed += 1
         else:
             self.failed[outcome['check']] = outcome['guarantee']
-        if capability := outcome['proves']:
+        if (capability := outcome['proves']) in self.declared:
             self.proven[capability] = self.proven.get(capability, True) and outcome['passed']
 
     def state_of(self, capability: str) -> str:
@@ -45,10 +45,10 @@ class BackendReport:
 
 
 def write(reports: Mapping[str, BackendReport], path: Path) -> None:
-    """Write *path* with the ending ``.md``, and the same facts beside it with the ending ``.json``."""
-    path.with_suffix('.md').write_text(markdown(reports), encoding='utf-8')
+    """Write the table to *path* with ``.md`` behind it, and the same facts to *path* with ``.json``."""
+    Path(f'{path}.md').write_text(markdown(reports), encoding='utf-8')
     facts = {name: vars(report) for name, report in sorted(reports.items())}
-    path.with_suffix('.json').write_text(json.dumps(facts, indent=2, sort_keys=True) + '\n', encoding='utf-8')
+    Path(f'{path}.json').write_text(json.dumps(facts, indent=2, sort_keys=True) + '\n', encoding='utf-8')
 
 
 def markdown(reports: Mapping[str, BackendReport]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import pytest
@@ -28,7 +29,8 @@ class ContentChecks:
     def test_content_of_any_size_comes_back(self, harness: Harness) -> None:
         """What is stored is what is read, in the store too, whether it fits into one chunk or not."""
         backend = harness.make()
-        for size in SIZES:
+        around = [border + more for border in harness.borders_bytes for more in (-1, 0, 1)]
+        for size in (*SIZES, *around):
             content = content_of(size)
             backend.save(io.BytesIO(content), f'size-{size}')
             assert content == backend.read(f'size-{size}')
@@ -88,6 +90,20 @@ class ContentChecks:
         backend.write('x', b'short')
         assert b'short' == backend.read('x') == harness.get_raw('x')
         assert 5 == backend.stat('x').size
+
+    @check('_open')
+    def test_a_reader_of_a_file_that_is_replaced_gets_one_of_the_two(self, harness: Harness) -> None:
+        """A file that is replaced while it is read gives its old content, or an error: never a mixture."""
+        backend = harness.make()
+        old, new = content_of(3 * CHUNK_BYTES), bytes(3 * CHUNK_BYTES)
+        backend.save(io.BytesIO(old), 'x')
+        chunks = backend.read_chunks('x', 1000)
+        seen = next(chunks)
+        backend.save(io.BytesIO(new), 'x')
+        with contextlib.suppress(fs.FSError):
+            seen += b''.join(chunks)
+            assert old == seen
+        assert new == backend.read('x')
 
     @check('open')
     def test_a_file_open_for_writing_appears_when_it_is_closed(self, harness: Harness) -> None:
