@@ -12,7 +12,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 Measure = Callable[[], float]
@@ -102,7 +102,7 @@ def _file_system(folder: str) -> str:
 
 
 @contextlib.contextmanager
-def passing_folder(*, needed_bytes: int = 0) -> Iterator[Path]:
+def passing_folder(*, needed_bytes: int = 0) -> Generator[Path]:
     """A folder for the time being, on the file system of temporary files (the one of TMPDIR, if that is set)."""
     with tempfile.TemporaryDirectory(prefix='flask-fs-benchmark-') as folder:
         if shutil.disk_usage(folder).free < needed_bytes:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def wsgi_call(app: Flask, path: str, **headers: str) -> Any:
         def start_response(status: str, _: list[tuple[str, str]], __: object = None) -> Any:
             answered.append(status)
 
-        body: Iterable[bytes] = app.wsgi_app(environ.copy(), start_response)
+        body: Any = app.wsgi_app(environ.copy(), start_response)
         try:
             sent = sum(map(len, body))
         finally:
@@ -183,7 +183,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, *, has_worker: bool = True) -> Iterator[Server]:
+def running(command: list[str], port: int, *, has_worker: bool = True) -> Generator[Server]:
     """The server that *command* starts on *port*, until the end of the block."""
     process = subprocess.Popen(command, cwd=Path(__file__).parent)
     try:

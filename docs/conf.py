@@ -35,6 +35,6 @@ autodoc_preserve_defaults = True
 
 # Names of other projects cannot be linked without the network; a wrong name of our own stays an error.
 _others = ['flask', 'werkzeug', 'click', 'blinker', 'jinja2', 'pytest', *sys.stdlib_module_names]
-# A type variable is no class to be linked.
-nitpick_ignore = [('py:class', 'flask_fs.backends.base.E')]
+# Type variables are no classes to be linked.
+nitpick_ignore = [('py:class', 'flask_fs.backends.base.E'), ('py:class', 'flask_fs_testing.doubles.swapping.B')]
 nitpick_ignore_regex = [('py:.*', rf'({"|".join(map(re.escape, _others))})(\..*)?')]

@@ -2,7 +2,7 @@
 
 ``settings`` explains the settings of every storage, or those of the backend class that it is given. ``capabilities``
 compares backend classes; with one class it says what that one promises. ``capability-list`` explains the members.
-``file-types`` tells what is in each group of extensions.
+``file-types`` tells what is in each group of extensions. ``conformance-checks`` tells what the kit checks, by topic.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 from flask_fs import Capability, FSError, files
+from flask_fs.backends import BaseBackend
 from flask_fs.config import STORAGE_SETTINGS, Setting
+from flask_fs_testing import BackendConformance
+from flask_fs_testing.guarantees import guarantee_of
 
 
 class FromCode(SphinxDirective):
@@ -71,6 +74,29 @@ class FileTypeTable(FromCode):
     def markdown(self) -> str:
         rows = [[f'`{name}`', extensions(getattr(files, name))] for name in files.__all__ if name.isupper()]
         return table(['name', 'extensions'], rows)
+
+
+class ConformanceChecks(FromCode):
+    """``{conformance-checks}``, one table for each class that :class:`BackendConformance` is made of."""
+
+    def markdown(self) -> str:
+        topics = [topic for topic in BackendConformance.__mro__[1:-1] if any(map(guarantee_of, vars(topic).values()))]
+        return '\n\n'.join(f'**`{topic.__name__}`**: {topic.__doc__}\n\n{checks_of(topic)}' for topic in topics)
+
+
+def checks_of(topic: type) -> str:
+    rows = []
+    for name, function in vars(topic).items():
+        if guarantee := guarantee_of(function):
+            proves = f'`{guarantee.proves.name}`' if guarantee.proves else ''
+            contract = ' '.join(f'`{w}`' if w.isidentifier() and is_code(w) else w for w in guarantee.contract.split())
+            rows.append([f'{guarantee.text} `{name}`', contract, proves])
+    return table(['guarantee, and its check', 'written down at', 'proves'], rows)
+
+
+def is_code(word: str) -> bool:
+    """Whether *word* is the name of a hook, a verb or a capability, not an English word."""
+    return word in Capability.__members__ or hasattr(BaseBackend, word)
 
 
 def extensions(group: Any) -> str:
@@ -130,6 +156,7 @@ DIRECTIVES: dict[str, type[Directive]] = {
     'capabilities': Capabilities,
     'capability-list': CapabilityList,
     'file-types': FileTypeTable,
+    'conformance-checks': ConformanceChecks,
 }
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
+import flask_fs as fs
 from flask_fs.backends import BaseBackend
+from flask_fs.names import join
 from flask_fs_testing import BackendConformance, Harness, LocalHarness, MemoryHarness
 
 

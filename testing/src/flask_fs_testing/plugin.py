@@ -10,6 +10,7 @@ import pytest
 
 from .guarantees import guarantee_of
 from .harness import Harness
+from .memory import fs_memory  # noqa: F401  # a fixture, which pytest finds by its name here
 from .report import BackendReport, write
 
 _PROPERTY = 'flask-fs-check'

@@ -1,0 +1,10 @@
+"""Doubles for the tests of applications: backends that fail when told, and that remember what was asked of them."""
+
+from __future__ import annotations
+
+from .faulty import FaultyBackend, PlannedFailure
+from .recording import Call, RecordingBackend
+from .swapping import wrap
+from .wrapper import HOOKS, BackendWrapper
+
+__all__ = ['HOOKS', 'BackendWrapper', 'Call', 'FaultyBackend', 'PlannedFailure', 'RecordingBackend', 'wrap']

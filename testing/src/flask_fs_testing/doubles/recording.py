@@ -1,0 +1,57 @@
+"""A backend that remembers what was asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from flask_fs.backends import BaseBackend
+
+from .wrapper import BackendWrapper
+
+
+class Call(NamedTuple):
+    """One thing that was asked of a backend.
+
+    :param hook: The hook's name without its underscore: ``put``.
+    :param name: The file's name in its storage; of ``scan`` and ``names`` the prefix, of ``remove_many`` None.
+    :param target: The second name of ``copy`` and ``move``, else None.
+    :param options: What was asked for by keyword, such as ``create`` and ``mime``; of ``open`` also ``start`` and
+        ``stop``.
+    """
+
+    hook: str
+    name: str | None
+    target: str | None
+    options: Mapping[str, Any]
+
+
+class RecordingBackend(BackendWrapper):
+    """Does what *backend* does, and keeps a list of what the storage asked of it, also of what failed.
+
+    What the backend asks of itself in turn is not in the list, so the list is the same on every backend.
+
+    :param backend: Any :class:`~flask_fs.backends.BaseBackend`, another wrapper included.
+    """
+
+    def __init__(self, backend: BaseBackend) -> None:
+        super().__init__(backend)
+        #: What was asked so far, in order; tests may clear it.
+        self.calls: list[Call] = []
+
+    def hooks(self) -> list[str]:
+        """The hooks that were asked, in order: ``['put', 'stat']``."""
+        return [call.hook for call in self.calls]
+
+    def names(self, hook: str) -> list[str | None]:
+        """The names that one hook was asked about, in order."""
+        return [call.name for call in self.calls if call.hook == hook]
+
+    def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
+        options = dict(kwargs)
+        if hook == 'open':
+            options.update(start=args[1], stop=args[2])
+        name = None if hook == 'remove_many' else self.shown(args[0])
+        target = self.shown(args[1]) if hook in ('copy', 'move') else None
+        self.calls.append(Call(hook, name, target, options))
+        return super().pass_on(hook, *args, **kwargs)

@@ -1,0 +1,71 @@
+"""All storages of an application in memory, for one test."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.config import Config
+from flask_fs.registry import Binding, state_of
+
+from .doubles.swapping import rebound
+
+#: What the fixture ``fs_memory`` is: swaps the storages of an application, and returns it.
+FSMemory = Callable[[Flask], Flask]
+
+
+@pytest.fixture
+def fs_memory() -> Generator[FSMemory]:
+    """Swaps every storage of an application to memory, empty, until the end of the test.
+
+    ``fs_memory(app)`` returns *app*. See :func:`in_memory`.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def swap(app: Flask) -> Flask:
+            return stack.enter_context(in_memory(app))
+
+        yield swap
+
+
+@contextlib.contextmanager
+def in_memory(app: Flask) -> Generator[Flask]:
+    """Keep the files of every storage of *app* in memory, for a ``with`` block, and those of its own out of reach.
+
+    Each storage begins empty and keeps its settings: types, limits, key prefix, addresses, serving. So do storages
+    that ``init_app`` adds within the block. After it each has the backend that was configured, and finds there what was
+    there before.
+    """
+    state = state_of(app)
+    configured = state.bindings
+    state.bindings = InMemory(configured)
+    try:
+        yield app
+    finally:
+        state.bindings = configured
+
+
+class InMemory(dict[Any, Binding]):
+    """The bindings of an application, each with a memory backend in place of its own.
+
+    :param configured: The bindings with the backends that were configured; what is added here is added there.
+    """
+
+    def __init__(self, configured: dict[Any, Binding]) -> None:
+        super().__init__({storage: _in_memory(storage.name, binding) for storage, binding in configured.items()})
+        self._configured = configured
+
+    def __setitem__(self, storage: Any, binding: Binding) -> None:
+        self._configured[storage] = binding
+        super().__setitem__(storage, _in_memory(storage.name, binding))
+
+
+def _in_memory(storage: str, binding: Binding) -> Binding:
+    settings: Mapping[str, Any] = {**binding.config, 'backend': MemoryBackend.kind}
+    config = Config(settings, own=binding.config.own)
+    return rebound(binding._replace(config=config), MemoryBackend(storage, config))

@@ -1,0 +1,9 @@
+"""A proxy on loopback that does to a connection what networks and busy servers do, when a test tells it to."""
+
+from __future__ import annotations
+
+from .faults import SLOW_DOWN, Fault
+from .ledger import ProxiedConnection, ProxiedRequest
+from .server import FaultProxy
+
+__all__ = ['SLOW_DOWN', 'Fault', 'FaultProxy', 'ProxiedConnection', 'ProxiedRequest']

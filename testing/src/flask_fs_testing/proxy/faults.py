@@ -1,0 +1,107 @@
+"""What is to go wrong on a connection, in the order told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .ledger import ProxiedRequest
+
+#: The body of S3's answer to a client that sends too many requests.
+SLOW_DOWN = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    b'<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
+)
+
+#: What a fault does.
+Kind = Literal['cut_upload', 'cut_download', 'lose_answer', 'delay', 'answer', 'hang']
+
+
+#: Whether a fault is meant for a request.
+When = Callable[[ProxiedRequest], bool]
+
+
+@dataclass(eq=False)
+class Fault:
+    """One thing that goes wrong, ``times`` times.
+
+    :param struck: How often it did so far.
+    """
+
+    kind: Kind
+    times: int = 1
+    when: When | None = None
+    after_bytes: int = 0
+    delay_s: float = 0
+    status: int = 0
+    body: bytes = b''
+    headers: Mapping[str, str] = field(default_factory=dict)
+    struck: int = 0
+    #: Without requests to count by: how much each connection has moved since the fault was told.
+    moved: dict[int, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it struck as often as it was told to."""
+        return self.struck >= self.times
+
+
+class Faults:
+    """The faults that are to come.
+
+    :param changed: Notified when one strikes.
+    """
+
+    def __init__(self, changed: threading.Condition) -> None:
+        self._changed = changed
+        self._queue: list[Fault] = []
+
+    def add(self, fault: Fault) -> Fault:
+        """Put *fault* behind all others."""
+        if fault.times < 1:
+            raise ValueError(f'times must be 1 or more, not {fault.times}')
+        if fault.after_bytes < 0:
+            raise ValueError(f'after_bytes must be 0 or more, not {fault.after_bytes}')
+        with self._changed:
+            self._queue.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Forget all that did not strike yet."""
+        with self._changed:
+            self._queue.clear()
+
+    def for_request(self, request: ProxiedRequest) -> Fault | None:
+        """The first fault meant for *request*, which strikes it."""
+        with self._changed:
+            waiting = list(self._queue)
+        for fault in waiting:
+            # Asked without the lock held: a test's predicate may look at the proxy.
+            if (fault.when is None or fault.when(request)) and self._strike(fault):
+                request.fault = fault.kind
+                return fault
+        return None
+
+    def for_bytes(self, kinds: tuple[Kind, ...], connection: int, size: int) -> tuple[Fault, int] | None:
+        """The first fault of *kinds* that strikes while a connection moves *size* bytes, and how many go before it."""
+        with self._changed:
+            for fault in [fault for fault in self._queue if fault.kind in kinds]:
+                allowed = fault.after_bytes - fault.moved.get(connection, 0)
+                if size >= allowed:
+                    fault.moved.clear()
+                    self._strike(fault)
+                    return fault, allowed
+                fault.moved[connection] = fault.after_bytes - allowed + size
+        return None
+
+    def _strike(self, fault: Fault) -> bool:
+        with self._changed:
+            if fault not in self._queue:
+                return False
+            fault.struck += 1
+            if fault.is_spent:
+                self._queue.remove(fault)
+            self._changed.notify_all()
+            return True

@@ -1,0 +1,207 @@
+"""The proxy itself: what a test starts, tells and asks."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .exchange import HttpRelay
+from .faults import SLOW_DOWN, Fault, Faults, When
+from .ledger import Ledger, ProxiedConnection, ProxiedRequest
+from .relay import Relay
+from .wire import Bell
+
+#: How long :meth:`FaultProxy.wait_until` waits, if it is not told.
+PATIENCE_S = 10
+
+
+class FaultProxy:
+    """Stands between a client and the server at *host* and *port*, on a free port of loopback.
+
+    Everything passes unharmed, in bounded memory, but for the faults that were told: each strikes the next request that
+    it is meant for, as often as it says, and several strike in the order told. It works at once; leaving its ``with``
+    block, or :meth:`close`, ends it with all its connections.
+
+    :param host: Where the server is.
+    :param port: Where the server is.
+    :param http: Whether the protocol is HTTP/1. Any other passes too (``http=False``); then faults strike connections:
+        ``after_bytes`` counts what one connection moves, and nothing has a ``when``.
+    """
+
+    def __init__(self, host: str, port: int, *, http: bool = True) -> None:
+        self.http = http
+        self._server = (host, port)
+        self._ledger = Ledger()
+        self._faults = Faults(self._ledger.changed)
+        self._relays: list[Relay] = []
+        # Keeps the port for us while nothing listens on it. Only after bind(): another proxy must not be given it.
+        self._place = socket.socket()
+        self._place.bind(('127.0.0.1', 0))
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        #: Where it listens.
+        self.host: str
+        self.port: int
+        self.host, self.port = self._place.getsockname()
+        self._door: _Door | None = None
+        self.up()
+
+    def __repr__(self) -> str:
+        host, port = self._server
+        return f'<FaultProxy {self.endpoint} to {host}:{port}>'
+
+    def __enter__(self) -> FaultProxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all connections and wait until nothing of the proxy is left."""
+        self.down()
+        self._place.close()
+
+    @property
+    def endpoint(self) -> str:
+        """Where clients connect: ``http://127.0.0.1:PORT``, or without HTTP ``127.0.0.1:PORT``."""
+        address = f'{self.host}:{self.port}'
+        return f'http://{address}' if self.http else address
+
+    @property
+    def requests(self) -> list[ProxiedRequest]:
+        """Every request so far, in the order in which they came."""
+        return self._ledger.requests
+
+    @property
+    def connections(self) -> list[ProxiedConnection]:
+        """Every connection so far."""
+        return self._ledger.connections
+
+    @property
+    def open_connections(self) -> int:
+        """How many clients are connected now."""
+        return self._ledger.open_connections
+
+    @property
+    def held(self) -> int:
+        """How many requests (or connections, without HTTP) wait for :meth:`release`."""
+        return self._ledger.held
+
+    # --- Faults.
+
+    def cut_upload(self, *, after_bytes: int = 0, times: int = 1, when: When | None = None) -> Fault:
+        """Close both sides when *after_bytes* of a request's body have passed, at its end at the latest."""
+        return self._tell(Fault('cut_upload', times, when, after_bytes))
+
+    def cut_download(self, *, after_bytes: int = 0, times: int = 1, when: When | None = None) -> Fault:
+        """Close both sides when *after_bytes* of an answer's body have passed, at its end at the latest."""
+        return self._tell(Fault('cut_download', times, when, after_bytes))
+
+    def lose_answer(self, *, times: int = 1, when: When | None = None) -> Fault:
+        """Let the server do what it is asked, and close the connection instead of passing its answer on."""
+        return self._tell(Fault('lose_answer', times, when))
+
+    def delay(self, delay_s: float, *, times: int = 1, when: When | None = None) -> Fault:
+        """Keep an answer back for so long."""
+        return self._tell(Fault('delay', times, when, delay_s=delay_s))
+
+    def answer(
+        self,
+        status: int,
+        body: str | bytes = b'',
+        *,
+        headers: Mapping[str, str] | None = None,
+        times: int = 1,
+        when: When | None = None,
+    ) -> Fault:
+        """Answer in place of the server, which is not asked."""
+        content = body.encode() if isinstance(body, str) else body
+        return self._tell(Fault('answer', times, when, status=status, body=content, headers=headers or {}))
+
+    def slow_down(self, *, times: int = 1, when: When | None = None) -> Fault:
+        """Answer 503 Slow Down as S3 does; the server is not asked."""
+        return self.answer(503, SLOW_DOWN, headers={'Content-Type': 'application/xml'}, times=times, when=when)
+
+    def hang(self, *, times: int = 1, when: When | None = None) -> Fault:
+        """Do not pass a request on, until :meth:`release`, and never if the client gives up before."""
+        return self._tell(Fault('hang', times, when))
+
+    def release(self) -> None:
+        """Pass on all that is held now."""
+        self._ledger.release()
+        for relay in self._relays:
+            relay.wake()
+
+    def down(self) -> None:
+        """End all connections and refuse new ones."""
+        if self._door is not None:
+            self._door.close()
+            self._door = None
+        for relay in self._relays:
+            relay.stop()
+
+    def up(self) -> None:
+        """Take connections again, on the same port as before."""
+        if self._door is None:
+            self._door = _Door(self.host, self.port, self._accepted)
+
+    def recover(self) -> None:
+        """Forget all faults that did not strike yet, release what is held, and take connections."""
+        self._faults.clear()
+        self.release()
+        self.up()
+
+    def wait_until(self, condition: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until *condition* holds, such as ``lambda: proxy.open_connections == 0``.
+
+        It is asked again whenever a connection, a request or an answer begins or ends, and a fault strikes.
+
+        :raises TimeoutError: If it does not hold in time.
+        """
+        self._ledger.wait_until(condition, timeout_s)
+
+    def _tell(self, fault: Fault) -> Fault:
+        if not self.http and (fault.when is not None or fault.kind in ('answer', 'lose_answer')):
+            what = 'when=' if fault.when is not None else f'{fault.kind}()'
+            raise ValueError(f'{what} needs requests: this proxy was made with http=False')
+        return self._faults.add(fault)
+
+    def _accepted(self, sock: socket.socket) -> None:
+        kind = HttpRelay if self.http else Relay
+        relay = kind(sock, self._server, self._faults, self._ledger)
+        self._relays = [*(relay for relay in self._relays if relay.is_alive), relay]
+        relay.start()
+
+
+class _Door:
+    """Takes connections, in a thread of its own, until it is closed."""
+
+    def __init__(self, host: str, port: int, accepted: Callable[[socket.socket], None]) -> None:
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.bind((host, port))
+        self._listener.listen(128)
+        self._listener.setblocking(False)
+        self._accepted = accepted
+        self._bell = Bell()
+        self._thread = threading.Thread(target=self._run, name=f'fault-proxy-door-{port}', daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._bell.sock, selectors.EVENT_READ)
+            while all(key.fileobj is self._listener for key, _ in selector.select()):
+                # The client may be gone again.
+                with contextlib.suppress(BlockingIOError, ConnectionError):
+                    self._accepted(self._listener.accept()[0])
+
+    def close(self) -> None:
+        """Refuse connections from now on."""
+        self._bell.ring()
+        self._thread.join()
+        self._bell.close()
+        self._listener.close()

@@ -1,0 +1,62 @@
+"""One file there and back, by the client that people use for each kind of service."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from flask_fs_testing.servers import MongoService, S3Service, SwiftService
+
+
+def s3_client(service: S3Service) -> Any:
+    boto3 = pytest.importorskip('boto3')
+    return boto3.client(
+        's3',
+        endpoint_url=service.endpoint,
+        aws_access_key_id=service.access_key,
+        aws_secret_access_key=service.secret_key,
+        region_name=service.region,
+    )
+
+
+def s3_round_trip(service: S3Service) -> bytes:
+    with contextlib.closing(s3_client(service)) as client:
+        client.create_bucket(Bucket='round-trip')
+        client.put_object(Bucket='round-trip', Key='folder/a.txt', Body=b'hello')
+        with client.get_object(Bucket='round-trip', Key='folder/a.txt')['Body'] as body:
+            return bytes(body.read())
+
+
+def swift_round_trip(service: SwiftService) -> bytes:
+    swiftclient = pytest.importorskip('swiftclient')
+    with contextlib.closing(swiftclient.Connection(service.auth_url, service.user, service.key)) as connection:
+        connection.put_container('round-trip')
+        connection.put_object('round-trip', 'folder/a.txt', b'hello')
+        return bytes(connection.get_object('round-trip', 'folder/a.txt')[1])
+
+
+def mongo_round_trip(service: MongoService) -> bytes:
+    pymongo, gridfs = pytest.importorskip('pymongo'), pytest.importorskip('gridfs')
+    with pymongo.MongoClient(service.url) as client:
+        files = gridfs.GridFSBucket(client['round-trip'])
+        files.upload_from_stream('folder/a.txt', b'hello')
+        with files.open_download_stream_by_name('folder/a.txt') as stream:
+            return bytes(stream.read())
+
+
+def round_trip(service: object) -> bytes:
+    if isinstance(service, SwiftService):
+        return swift_round_trip(service)
+    if isinstance(service, MongoService):
+        return mongo_round_trip(service)
+    assert isinstance(service, S3Service)
+    return s3_round_trip(service)
+
+
+def as_s3(service: S3Service | SwiftService) -> S3Service:
+    if isinstance(service, S3Service):
+        return service
+    assert service.s3_endpoint is not None
+    return S3Service(service.s3_endpoint, service.user, service.key)

@@ -1,0 +1,507 @@
+from __future__ import annotations
+
+import concurrent.futures
+import copy
+import io
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs_testing.doubles import HOOKS, BackendWrapper, Call, FaultyBackend, RecordingBackend, wrap
+
+
+class Shelf(BaseBackend):
+    """A backend from older days: a few verbs, no capability, and errors of its own for what is not there."""
+
+    def __init__(self, name: str, config: Any = None) -> None:
+        super().__init__(name, config)
+        self.files: dict[str, bytes] = {}
+
+    def exists(self, filename: str) -> bool:
+        return filename in self.files
+
+    def read(self, filename: str) -> bytes:
+        return self.files[filename]
+
+    def write(self, filename: str, content: Any, **_: Any) -> None:
+        self.files[filename] = self.as_binary(content)
+
+    def delete(self, filename: str) -> None:
+        self.files.pop(filename, None)
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        return iter([name for name in self.files if name.startswith(prefix)])
+
+
+MakeBackend = Callable[[], BaseBackend]
+
+
+@pytest.fixture(params=['local', 'memory', 'local under a prefix', 'memory under a prefix', 'shelf'])
+def make_backend(request: pytest.FixtureRequest, tmp_path: Path) -> MakeBackend:
+    kind, _, where = str(request.param).partition(' ')
+    config = {'prefix': 'tenants/7'} if where else {}
+
+    def make() -> BaseBackend:
+        if kind == 'local':
+            return LocalBackend('files', {'root': str(tmp_path), **config})
+        return MemoryBackend('files', config) if kind == 'memory' else Shelf('files', config)
+
+    return make
+
+
+@pytest.fixture
+def backend(make_backend: MakeBackend) -> BaseBackend:
+    return make_backend()
+
+
+@pytest.fixture
+def faulty(backend: BaseBackend) -> FaultyBackend:
+    return FaultyBackend(backend)
+
+
+@pytest.fixture
+def recording(backend: BaseBackend) -> RecordingBackend:
+    return RecordingBackend(backend)
+
+
+# --- Any wrapper.
+
+
+@pytest.mark.parametrize('wrapper', [BackendWrapper, FaultyBackend, RecordingBackend])
+def test_a_wrapper_does_what_the_backend_does(backend: BaseBackend, wrapper: type[BackendWrapper]) -> None:
+    double = wrapper(wrapper(backend))
+    double.write('a/b.txt', 'one')
+    double.save(io.BytesIO(b'two'), 'c.txt')
+    with double.open('d.txt', 'w') as file:
+        file.write('three')
+    double.copy('d.txt', 'a/e.txt')
+    double.move('c.txt', 'f.txt')
+    assert {'a/b.txt': b'one', 'd.txt': b'three', 'a/e.txt': b'three', 'f.txt': b'two'} == {
+        name: backend.read(name) for name in backend.list_files()
+    }
+    assert ['a/b.txt', 'a/e.txt'] == sorted(double.list_files('a/'))
+    assert ['a/b.txt', 'a/e.txt'] == sorted(info.name for info in double.scan('a/'))
+    assert [b'thr', b'ee'] == list(double.read_chunks('d.txt', 3))
+    assert (3, 'text/plain') == (double.stat('f.txt').size, double.stat('f.txt').mime)
+    assert backend.metadata('f.txt')['checksum'] == double.metadata('f.txt')['checksum']
+    with double.local_file('f.txt') as path:
+        assert b'two' == Path(path).read_bytes()
+    with pytest.raises(fs.FileExists):
+        double.write('f.txt', '', create=True)
+    double.delete('f.txt')
+    assert (False, True) == (double.exists('f.txt'), double.exists('d.txt'))
+    for ask in (double.read, double.stat, double.open, double.metadata):
+        with pytest.raises(fs.FileNotFound):
+            ask('f.txt')
+
+
+def test_a_wrapper_is_taken_for_the_backend(backend: BaseBackend) -> None:
+    double = FaultyBackend(backend)
+    assert isinstance(double, type(backend))
+    assert isinstance(double, FaultyBackend)
+    assert (backend.name, backend.kind, backend.config, backend.settings, backend.capabilities) == (
+        double.name,
+        double.kind,
+        double.config,
+        double.settings,
+        double.capabilities,
+    )
+
+
+def test_attributes_are_those_of_the_backend(tmp_path: Path) -> None:
+    backend = LocalBackend('files', {'root': str(tmp_path)})
+    double: Any = RecordingBackend(FaultyBackend(backend))
+    assert (str(tmp_path), str(tmp_path), 0) == (double.root, double.default_root, double.sweep())
+    assert str(tmp_path / 'a') == double.path('a')
+    with pytest.raises(AttributeError, match="'LocalBackend' object has no attribute 'bucket'"):
+        double.bucket  # noqa: B018
+
+
+def test_capabilities_narrowed_later_are_seen() -> None:
+    backend = MemoryBackend('files')
+    double = FaultyBackend(backend)
+    backend.capabilities &= ~Capability.ATOMIC_CREATE
+    assert Capability.ATOMIC_CREATE not in double.capabilities
+
+
+def test_the_repr_tells_the_backend_inside() -> None:
+    shown = repr(FaultyBackend(RecordingBackend(MemoryBackend('files'))))
+    assert re.fullmatch(r'<FaultyBackend around <RecordingBackend around <.*MemoryBackend object at .*>>>', shown)
+
+
+def test_a_wrapper_can_be_copied() -> None:
+    double = copy.copy(RecordingBackend(MemoryBackend('files')))
+    double.write('a', 'b')
+    assert ['put'] == double.hooks()
+
+
+def test_only_backends_can_be_wrapped() -> None:
+    with pytest.raises(TypeError, match='FaultyBackend wraps backends made from BaseBackend, not dict'):
+        FaultyBackend({})  # type: ignore[arg-type]
+
+
+def test_every_hook_of_the_template_passes() -> None:
+    """A hook that the template gains must be added to the wrapper."""
+    hooks = {
+        name
+        for name, value in vars(BaseBackend).items()
+        if callable(value) and re.fullmatch(r'_[a-z]\w*', name) and name not in NO_HOOKS
+    }
+    assert hooks == {f'_{hook}' for hook in HOOKS}
+    assert hooks <= set(vars(BackendWrapper))
+
+
+NO_HOOKS = {'_key', '_shown', '_transplant', '_overrides', '_lacks'}
+
+
+# --- Recording.
+
+
+def test_what_was_asked_is_recorded(recording: RecordingBackend) -> None:
+    recording.write('a.txt', 'one', create=True)
+    recording.read('a.txt')
+    recording.copy('a.txt', 'b.txt')
+    recording.delete('a.txt')
+    assert ['put', 'read', 'copy', 'delete'] == recording.hooks()
+    assert [
+        Call('put', 'a.txt', None, {'create': True, 'mime': None}),
+        Call('read', 'a.txt', None, {}),
+        Call('copy', 'a.txt', 'b.txt', {'create': False}),
+        Call('delete', 'a.txt', None, {}),
+    ] == recording.calls
+
+
+def test_names_are_listed_by_hook(recording: RecordingBackend) -> None:
+    for name in ('a', 'b'):
+        recording.write(name, '')
+    recording.exists('a')
+    list(recording.list_files('a/'))
+    assert (['a', 'b'], ['a'], ['a/'], []) == tuple(
+        recording.names(hook) for hook in ('put', 'stat', 'names', 'remove')
+    )
+
+
+def test_a_range_is_recorded(recording: RecordingBackend) -> None:
+    recording.write('a', '12345')
+    recording.calls.clear()
+    with recording._open(recording._key('a'), 1, 3) as stream:
+        assert b'23' == stream.read()
+    assert [Call('open', 'a', None, {'start': 1, 'stop': 3})] == recording.calls
+
+
+def test_what_fails_is_recorded_too(recording: RecordingBackend) -> None:
+    recording.write('a', '')
+    with pytest.raises(fs.FileExists):
+        recording.write('a', '', create=True)
+    assert ['put', 'put'] == recording.hooks()
+
+
+def test_threads_record_everything() -> None:
+    recording = RecordingBackend(MemoryBackend('files'))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: recording.write(f'{number}', ''), range(200)))
+    assert {str(number) for number in range(200)} == set(recording.names('put'))
+
+
+# --- Failing.
+
+
+@pytest.mark.parametrize(
+    ('hook', 'act'),
+    [
+        ('put', lambda backend: backend.write('a', 'new')),
+        ('put', lambda backend: backend.save(io.BytesIO(b'new'), 'a')),
+        ('put', lambda backend: backend.open('a', 'w').close()),
+        ('put', lambda backend: backend.copy('a', 'b')),
+        ('open', lambda backend: backend.read('a')),
+        ('open', lambda backend: backend.open('a').close()),
+        ('open', lambda backend: list(backend.read_chunks('a'))),
+        ('open', lambda backend: backend.copy('a', 'b')),
+        ('open', lambda backend: backend._checksum(backend._key('a'))),
+        ('stat', lambda backend: backend.exists('a')),
+        ('stat', lambda backend: backend.metadata('a')),
+        ('scan', lambda backend: list(backend.scan())),
+        ('scan', lambda backend: list(backend.list_files())),
+        ('remove', lambda backend: backend.delete('a')),
+        ('remove', lambda backend: backend.move('a', 'b')),
+        ('any', lambda backend: backend.read('a')),
+        ('delete', lambda backend: backend.delete('a')),
+        ('copy', lambda backend: backend.move('a', 'b')),
+    ],
+)
+def test_the_next_call_fails_and_the_one_after_works(
+    faulty: FaultyBackend, hook: str, act: Callable[[FaultyBackend], object]
+) -> None:
+    faulty.write('a', 'old')
+    failure = faulty.fail_next(hook)
+    with pytest.raises(fs.Unavailable, match=r"'?.*'?could not be reached in storage 'files'.*planned"):
+        act(faulty)
+    assert (1, []) == (failure.struck, faulty.planned)
+    assert b'old' == faulty.read('a')
+    act(faulty)
+
+
+def test_the_error_names_the_file_without_the_key_prefix(faulty: FaultyBackend) -> None:
+    faulty.fail_next('put', fs.PermissionDenied)
+    with pytest.raises(fs.PermissionDenied) as caught:
+        faulty.write('a/b', '')
+    assert ('a/b', 'files') == (caught.value.filename, caught.value.storage)
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), fs.PermissionDenied)
+
+
+def test_any_error_can_be_planned(faulty: FaultyBackend) -> None:
+    error = OSError('no more room')
+    faulty.fail_next('put', error)
+    faulty.fail_next('put', MemoryError)
+    with pytest.raises(OSError, match='no more room') as caught:
+        faulty.write('a', '')
+    assert error is caught.value
+    with pytest.raises(MemoryError):
+        faulty.write('a', '')
+    faulty.write('a', '')
+
+
+def test_failures_strike_as_often_as_told_in_the_order_told(faulty: FaultyBackend) -> None:
+    faulty.fail_next('put', fs.Unavailable, times=2)
+    faulty.fail_next('put', fs.PermissionDenied)
+    seen = []
+    for _ in range(4):
+        try:
+            faulty.write('a', '')
+            seen.append('stored')
+        except fs.BackendError as error:
+            seen.append(type(error).__name__)
+    assert ['Unavailable', 'Unavailable', 'PermissionDenied', 'stored'] == seen
+
+
+def test_failures_without_end_last_until_recovery(faulty: FaultyBackend) -> None:
+    failure = faulty.fail_next('any', times=None)
+    for act in (lambda: faulty.exists('a'), lambda: faulty.write('a', ''), lambda: faulty.delete('a')):
+        with pytest.raises(fs.Unavailable):
+            act()
+    assert ([failure], 3) == (faulty.planned, failure.struck)
+    faulty.recover()
+    assert not faulty.exists('a')
+
+
+def test_only_the_files_meant_fail(faulty: FaultyBackend) -> None:
+    faulty.fail_next('put', when=lambda name: name.startswith('thumbs/'))
+    faulty.write('a.png', '')
+    with pytest.raises(fs.Unavailable):
+        faulty.write('thumbs/a.png', '')
+    faulty.write('thumbs/a.png', '')
+
+
+def test_deleting_can_fail_half_way(faulty: FaultyBackend) -> None:
+    for name in ('a/1', 'a/2', 'a/3', 'ab'):
+        faulty.write(name, '')
+    faulty.fail_next('remove', when=lambda name: name == 'a/2')
+    with pytest.raises(fs.Unavailable):
+        faulty.delete('a')
+    left = set(faulty.list_files())
+    assert {'a/2', 'ab'} <= left
+    faulty.delete('a')
+    assert ['ab'] == list(faulty.list_files())
+
+
+def test_the_second_of_two_names_can_be_the_one_that_fails(faulty: FaultyBackend) -> None:
+    faulty.write('a', '1')
+    faulty.fail_next('put', when=lambda name: name == 'b')
+    with pytest.raises(fs.Unavailable):
+        faulty.move('a', 'b')
+    assert (True, False) == (faulty.exists('a'), faulty.exists('b'))
+
+
+@pytest.mark.parametrize('after_bytes', [0, 1, 1000, 3_000_000, 5_000_000])
+def test_a_put_fails_half_way_and_leaves_nothing_behind(faulty: FaultyBackend, after_bytes: int) -> None:
+    class Source(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return super().read(size)
+
+    source = Source(bytes(4_000_000))
+    faulty.fail_next('put', after_bytes=after_bytes)
+    with pytest.raises(fs.Unavailable):
+        faulty.save(source, 'a')
+    assert min(after_bytes, 4_000_000) == source.tell()
+    assert ([], False) == (list(faulty.list_files()), source.closed)
+
+
+def test_a_put_that_fails_half_way_keeps_the_old_content(faulty: FaultyBackend) -> None:
+    faulty.write('a', 'old')
+    faulty.fail_next('put', after_bytes=2)
+    with pytest.raises(fs.Unavailable):
+        faulty.write('a', 'new content')
+    assert b'old' == faulty.read('a')
+
+
+def test_reading_breaks_in_the_middle(faulty: FaultyBackend) -> None:
+    faulty.write('a', bytes(range(256)) * 40)
+    faulty.fail_next('open', after_bytes=1000)
+    chunks = faulty.read_chunks('a', 100)
+    seen = [next(chunks) for _ in range(10)]
+    with pytest.raises(fs.Unavailable):
+        next(chunks)
+    assert (bytes(range(256)) * 40)[:1000] == b''.join(seen)
+
+
+@pytest.mark.parametrize('size', [0, 10, 100_000])
+def test_reading_breaks_at_the_end_of_the_file_at_the_latest(faulty: FaultyBackend, size: int) -> None:
+    faulty.write('a', bytes(size))
+    for act in (faulty.read, lambda name: faulty.open(name, 'r').read(), lambda name: list(faulty.read_chunks(name))):
+        faulty.fail_next('open', after_bytes=200_000)
+        with pytest.raises(fs.Unavailable):
+            act('a')
+    assert bytes(size) == faulty.read('a')
+
+
+def test_a_stream_that_broke_is_closed() -> None:
+    closed = []
+
+    class Stream(io.BytesIO):
+        def close(self) -> None:
+            closed.append(1)
+            super().close()
+
+    class Backend(MemoryBackend):
+        def _open(self, name: str, start: int = 0, stop: int | None = None) -> Any:
+            return Stream(super()._open(name, start, stop).read())
+
+    faulty = FaultyBackend(Backend('files'))
+    faulty.write('a', 'content')
+    faulty.fail_next('open', after_bytes=1)
+    with faulty.open('a', 'rb') as file, pytest.raises(fs.Unavailable):
+        file.read()
+    assert [1] == closed[:1]
+
+
+def test_threads_share_the_failures() -> None:
+    faulty = FaultyBackend(MemoryBackend('files'))
+    faulty.fail_next('put', times=7)
+
+    def write(number: int) -> bool:
+        try:
+            faulty.write(f'{number}', '')
+        except fs.Unavailable:
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert 7 == list(pool.map(write, range(100))).count(False)
+
+
+@pytest.mark.parametrize(
+    ('plan', 'message'),
+    [
+        ({'hook': 'save'}, r"'save' is not a hook \(known: open, put, .*any\)"),
+        ({'hook': 'stat', 'after_bytes': 1}, "after_bytes= is for put and open, which move content, not for 'stat'"),
+        ({'hook': 'put', 'times': 0}, 'times must be 1 or more'),
+        ({'hook': 'put', 'after_bytes': -1}, 'after_bytes must be 0 or more'),
+    ],
+)
+def test_impossible_plans_are_refused(plan: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FaultyBackend(MemoryBackend('files')).fail_next(**plan)
+
+
+# --- In an application.
+
+
+@pytest.fixture
+def storage() -> fs.Storage:
+    return fs.Storage('files', fs.ALL)
+
+
+@pytest.fixture(params=['local', 'memory', Shelf], ids=str)
+def app(request: pytest.FixtureRequest, storage: fs.Storage, tmp_path: Path) -> Flask:
+    app = Flask('app', instance_path=str(tmp_path))
+    app.config.update(FS_BACKEND=request.param, FS_SERVE=True)
+    fs.init_app(app, storage)
+    return app
+
+
+def test_a_wrapper_stands_in_while_the_block_lasts(app: Flask, storage: fs.Storage) -> None:
+    with app.app_context():
+        before = storage.backend
+        with wrap(storage, FaultyBackend) as faulty:
+            assert faulty is storage.backend
+            assert isinstance(storage.backend, type(before))
+            faulty.fail_next('put', fs.Unavailable)
+            with pytest.raises(fs.Unavailable):
+                storage.save(io.BytesIO(b'1'), 'a')
+            storage.save(io.BytesIO(b'2'), 'a')
+        assert before is storage.backend
+        assert b'2' == storage.read('a')
+
+
+def test_a_wrapper_is_taken_back_after_an_exception(app: Flask, storage: fs.Storage) -> None:
+    with app.app_context():
+        before = storage.backend
+        with pytest.raises(ZeroDivisionError), wrap(storage, FaultyBackend):
+            raise ZeroDivisionError
+        assert before is storage.backend
+
+
+def test_requests_meet_the_wrapper(app: Flask, storage: fs.Storage) -> None:
+    with wrap(storage, FaultyBackend, app=app) as faulty:
+        storage.write('a.txt', '0123456789')
+        client = app.test_client()
+        assert '0123456789' == client.get('/fs/files/a.txt').text
+        faulty.fail_next('open')
+        assert 503 == client.get('/fs/files/a.txt').status_code
+        faulty.fail_next('stat')
+        assert 503 == client.get('/fs/files/a.txt').status_code
+        faulty.fail_next('open', after_bytes=4)
+        with pytest.raises(fs.Unavailable), client.get('/fs/files/a.txt') as answer:
+            answer.get_data()
+        assert b'0123456789' == client.get('/fs/files/a.txt').data
+
+
+def test_wrappers_nest(app: Flask, storage: fs.Storage) -> None:
+    with app.app_context(), wrap(storage, RecordingBackend) as recording, wrap(storage, FaultyBackend) as faulty:
+        faulty.fail_next('put')
+        with pytest.raises(fs.Unavailable):
+            storage.write('a', '')
+        storage.write('a', '')
+        assert ['a'] == recording.names('put')
+
+
+def test_a_storage_configured_anew_keeps_its_new_backend(app: Flask, storage: fs.Storage) -> None:
+    with app.app_context():
+        with wrap(storage, FaultyBackend):
+            fs.init_app(app, storage)
+            newest = storage.backend
+        assert newest is storage.backend
+
+
+def test_only_the_application_meant_gets_the_wrapper(app: Flask, storage: fs.Storage, tmp_path: Path) -> None:
+    other = Flask('other', instance_path=str(tmp_path / 'other'))
+    fs.init_app(other, storage)
+    with wrap(storage, FaultyBackend, app=app) as faulty:
+        faulty.fail_next('any', times=None)
+        with other.app_context():
+            storage.write('a', '')
+        with app.app_context(), pytest.raises(fs.Unavailable):
+            storage.write('a', '')
+
+
+def test_wrapping_needs_an_application_that_knows_the_storage(app: Flask, storage: fs.Storage) -> None:
+    with (
+        pytest.raises(fs.ConfigurationError, match=r'wrap\(\) needs app.app_context\(\)'),
+        wrap(storage, FaultyBackend),
+    ):
+        pass
+    stranger = fs.Storage('stranger')
+    with (
+        pytest.raises(fs.ConfigurationError, match="Storage 'stranger' is not configured for 'app'"),
+        wrap(stranger, FaultyBackend, app=app),
+    ):
+        pass
