@@ -1,0 +1,166 @@
+"""pytest fixtures for services: one named by environment variables, or else a real server started for the run.
+
+=========================  ==============================================================================
+``s3_service``             ``FS_TEST_S3_ENDPOINT``, ``FS_TEST_S3_ACCESS_KEY``, ``FS_TEST_S3_SECRET_KEY``,
+                           ``FS_TEST_S3_REGION`` (us-east-1); else SeaweedFS
+``swift_service``          ``FS_TEST_SWIFT_AUTHURL``, ``FS_TEST_SWIFT_USER``, ``FS_TEST_SWIFT_KEY``; else Swift
+``swift_s3_service``       the S3 that the Swift of ``swift_service`` speaks besides
+``mongo_service``          ``FS_TEST_MONGO_URL``; else SecantusDB, which is compatible with MongoDB
+``moto_service``           moto's server
+``moto_in_process``        moto inside this process
+``mongomock_in_process``   mongomock inside this process
+=========================  ==============================================================================
+
+What cannot be had skips the test, or fails it under ``FS_TEST_SERVICES=required``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import pytest
+
+from .servers import (
+    MongoService,
+    MotoServer,
+    S3Service,
+    SeaweedServer,
+    SecantusServer,
+    Server,
+    ServerMissing,
+    SwiftServer,
+    SwiftService,
+    shared,
+)
+
+__all__ = [
+    'fresh_name',
+    'mongo_service',
+    'mongomock_in_process',
+    'moto_in_process',
+    'moto_service',
+    's3_service',
+    'swift_s3_service',
+    'swift_service',
+]
+
+S = TypeVar('S')
+
+
+@pytest.fixture(scope='session')
+def s3_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
+    """A real S3-compatible server, shared by the run."""
+    if endpoint := os.environ.get('FS_TEST_S3_ENDPOINT'):
+        yield S3Service(
+            endpoint,
+            _needed('FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_ENDPOINT'),
+            _needed('FS_TEST_S3_SECRET_KEY', 'FS_TEST_S3_ENDPOINT'),
+            os.environ.get('FS_TEST_S3_REGION', 'us-east-1'),
+        )
+    else:
+        yield from _of_the_run(SeaweedServer(), S3Service, request, tmp_path_factory)
+
+
+@pytest.fixture(scope='session')
+def swift_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftService]:
+    """A real OpenStack Swift, shared by the run."""
+    if auth_url := os.environ.get('FS_TEST_SWIFT_AUTHURL'):
+        yield SwiftService(
+            auth_url,
+            _needed('FS_TEST_SWIFT_USER', 'FS_TEST_SWIFT_AUTHURL'),
+            _needed('FS_TEST_SWIFT_KEY', 'FS_TEST_SWIFT_AUTHURL'),
+        )
+    else:
+        yield from _of_the_run(SwiftServer(), SwiftService, request, tmp_path_factory)
+
+
+@pytest.fixture(scope='session')
+def swift_s3_service(swift_service: SwiftService) -> S3Service:
+    """Swift seen as an S3-compatible server: a second real one, with other gaps than the first."""
+    if swift_service.s3_endpoint is None:
+        pytest.skip('The Swift of FS_TEST_SWIFT_AUTHURL is not known to speak S3.')
+    return S3Service(swift_service.s3_endpoint, swift_service.user, swift_service.key)
+
+
+@pytest.fixture(scope='session')
+def mongo_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoService]:
+    """A MongoDB-compatible server, shared by the run."""
+    if url := os.environ.get('FS_TEST_MONGO_URL'):
+        yield MongoService(url)
+    else:
+        yield from _of_the_run(SecantusServer(), MongoService, request, tmp_path_factory)
+
+
+@pytest.fixture(scope='session')
+def moto_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
+    """An imitation of S3 in a process of its own, shared by the run."""
+    yield from _of_the_run(MotoServer(), S3Service, request, tmp_path_factory)
+
+
+@pytest.fixture
+def moto_in_process() -> Iterator[S3Service]:
+    """An imitation of S3 inside this process, empty for each test: what boto3 sends to AWS does not leave the process."""
+    moto = _module('moto', SeaweedServer.install)
+    with moto.mock_aws():
+        yield S3Service('https://s3.us-east-1.amazonaws.com', 'testing', 'testing')
+
+
+@pytest.fixture
+def mongomock_in_process() -> Any:
+    """A class to be used in place of ``pymongo.MongoClient``, with the part of GridFS that mongomock knows.
+
+    That is ``gridfs.GridFS``; ``gridfs.GridFSBucket`` does not work on it.
+    """
+    mongomock = _module('mongomock', SecantusServer.install)
+    _module('mongomock.gridfs', SecantusServer.install).enable_gridfs_integration()
+    return mongomock.MongoClient
+
+
+@pytest.fixture
+def fresh_name() -> str:
+    """A name that no test had before, good for a bucket, a container, a database or a collection."""
+    return f'flask-fs-test-{secrets.token_hex(6)}'
+
+
+def _of_the_run(
+    server: Server[S],
+    service_type: type[S],
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[S]:
+    """The service of *server*, started by whichever worker of pytest-xdist wants it first."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, 'workerinput'):
+        # Each worker has a folder of its own in that of the run.
+        folder = folder.parent
+    try:
+        with shared(server, service_type, folder) as service:
+            yield service
+    except ServerMissing as missing:
+        _unavailable(str(missing))
+
+
+def _needed(name: str, other: str) -> str:
+    """The environment variable *name*, which *other* asks for."""
+    if value := os.environ.get(name):
+        return value
+    pytest.fail(f'{other} is set, so {name} has to be set too.', pytrace=False)
+
+
+def _module(name: str, install: str) -> Any:
+    """A module that only some extra of the kit brings, imported when a test asks for it."""
+    try:
+        return pytest.importorskip(name, reason=f'{name} is not installed. Install it with: {install}')
+    except pytest.skip.Exception as missing:
+        _unavailable(str(missing))
+    return None
+
+
+def _unavailable(message: str) -> None:
+    """Skip the test, unless the run has to have all services."""
+    if os.environ.get('FS_TEST_SERVICES') == 'required':
+        pytest.fail(f'{message}\nFS_TEST_SERVICES=required makes this a failure.', pytrace=False)
+    pytest.skip(message)

@@ -1,0 +1,28 @@
+"""Real servers for tests: started on loopback from what pip can install, and gone with the process that wanted them."""
+
+from __future__ import annotations
+
+from .base import Server
+from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
+from .moto import MotoServer
+from .seaweedfs import SeaweedServer
+from .secantusdb import SecantusServer
+from .services import MongoService, S3Service, SwiftService
+from .shared import shared
+from .swift import SwiftServer
+
+__all__ = [
+    'MongoService',
+    'MotoServer',
+    'S3Service',
+    'SeaweedServer',
+    'SecantusServer',
+    'Server',
+    'ServerDied',
+    'ServerError',
+    'ServerMissing',
+    'ServerNotReady',
+    'SwiftServer',
+    'SwiftService',
+    'shared',
+]

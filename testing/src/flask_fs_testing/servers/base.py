@@ -1,0 +1,200 @@
+"""What all servers have in common: a folder, free ports, processes under a keeper, and readiness by asking them."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import os
+import shutil
+import socket
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Generic, TypeVar
+
+from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
+from .keeping import Address, Connection, launch
+
+__all__ = ['Server', 'free_ports', 'http_status', 'program']
+
+Service = TypeVar('Service')
+
+#: What servers see of this process's environment: no proxies, no credentials, no settings of test tools.
+_PASSED_ON = ('PATH', 'PYTHONPATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SYSTEMROOT', 'LANG', 'TZ')
+_PORT_TAKEN = ('in use', 'could not bind', 'port allocation failed', 'only one usage of each socket address')
+_LOG_LINES = 20
+
+
+class Server(abc.ABC, Generic[Service]):
+    """A server on loopback, with its data in a temporary folder, for as long as its ``with`` block or this process.
+
+    :param deadline_s: How long it may take until it is ready.
+    """
+
+    #: What it is called, and what brings it.
+    name: ClassVar[str]
+    install: ClassVar[str]
+    #: How often to start it with other ports, if it says that one was taken in the meantime.
+    attempts: ClassVar[int] = 3
+
+    def __init__(self, *, deadline_s: float = 60) -> None:
+        self.deadline_s = deadline_s
+        self._folder: Path | None = None
+        self._address: Address | None = None
+        self._connection: Connection | None = None
+
+    # What each server says of itself
+
+    @classmethod
+    @abc.abstractmethod
+    def missing(cls) -> str | None:
+        """What keeps it from running here and what to do about it; None if nothing does."""
+
+    @abc.abstractmethod
+    def prepare(self) -> Mapping[str, list[str]]:
+        """Choose ports, write configuration into the folder, and give the command of each process by a short name."""
+
+    @abc.abstractmethod
+    def is_ready(self) -> bool:
+        """Ask whether it works by now."""
+
+    @property
+    @abc.abstractmethod
+    def service(self) -> Service:
+        """Where it is, for clients."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Variables for its processes, besides the few that all get."""
+        return {}
+
+    def litter(self) -> list[str]:
+        """Files that it leaves outside of its folder."""
+        return []
+
+    # Starting and stopping
+
+    def __enter__(self) -> Server[Service]:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and return when it is ready.
+
+        :raises ServerMissing: If it is not installed or cannot run here.
+        :raises ServerDied: If it ends instead.
+        :raises ServerNotReady: If it does not answer before the deadline.
+        """
+        if lack := self.missing():
+            raise ServerMissing(lack)
+        for attempt in range(1, self.attempts + 1):
+            try:
+                self._start_once()
+            except ServerDied as died:
+                port_taken = any(words in str(died).lower() for words in _PORT_TAKEN)
+                if attempt == self.attempts or not port_taken:
+                    raise
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop using it; after its last user its processes and its folder are gone."""
+        connection, folder = self._connection, self._folder
+        self._connection = self._folder = self._address = None
+        if connection is not None:
+            connection.leave()
+        elif folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def folder(self) -> Path:
+        """Where its data and its logs are."""
+        if self._folder is None:
+            raise ServerError(f'{self.name} is not running: use it in a with block.')
+        return self._folder
+
+    @property
+    def address(self) -> Address:
+        """Where other processes can connect to be its users too."""
+        if self._address is None:
+            raise ServerError(f'{self.name} is not running: use it in a with block.')
+        return self._address
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process numbers, by the short names of the processes."""
+        return {} if self._connection is None else dict(self._connection.pids)
+
+    def _start_once(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix='flask-fs-testing-'))
+        try:
+            commands = self.prepare()
+            environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+            folder = str(self._folder)
+            environment.update({'HOME': folder, 'TMPDIR': folder, 'TEMP': folder, **self.environment()})
+            try:
+                self._address = launch(self._folder, commands, environment, self.litter())
+                self._connection = Connection(self._address)
+            except (OSError, ValueError) as error:
+                raise ServerDied(f'{self.name} did not start. {error}') from error
+            self._wait_until_ready(self._connection)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_ready(self, connection: Connection) -> None:
+        deadline = time.monotonic() + self.deadline_s
+        while True:
+            ready = self.is_ready()
+            # Asked afterwards: a stranger on the port may have answered for a server that is dead.
+            if ended := connection.ended():
+                raise ServerDied(f'{self.name} did not start: {"; ".join(ended)}.\n{self.log()}')
+            if ready:
+                return
+            if time.monotonic() > deadline:
+                raise ServerNotReady(f'{self.name} was not ready after {self.deadline_s:g} s.\n{self.log()}')
+            time.sleep(0.05)
+
+    def log(self) -> str:
+        """The last lines that each of its processes wrote."""
+        parts = []
+        for file in sorted(self.folder.glob('*.log')):
+            lines = file.read_text(encoding='utf-8', errors='replace').splitlines()[-_LOG_LINES:]
+            parts += [f'The end of its {file.name}:' if lines else f'Its {file.name} is empty.', *lines]
+        return '\n'.join(parts)
+
+
+def free_ports(count: int) -> list[int]:
+    """Different ports of loopback that nothing listens on."""
+    with contextlib.ExitStack() as stack:
+        # Held together until all are known.
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(('127.0.0.1', 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def http_status(port: int, path: str, headers: Mapping[str, str] | None = None) -> int | None:
+    """The status with which a server on loopback answers a GET, or None if it does not."""
+    # Unlike urllib's, this connection knows nothing of proxies.
+    connection = HTTPConnection('127.0.0.1', port, timeout=5)
+    try:
+        connection.request('GET', path, headers=dict(headers or {}))
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def program(name: str) -> str | None:
+    """The path of a program: that of this Python's environment, or else the first on PATH."""
+    return shutil.which(name, path=sysconfig.get_path('scripts')) or shutil.which(name)

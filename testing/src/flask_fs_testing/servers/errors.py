@@ -1,0 +1,25 @@
+"""What can go wrong with a server.
+
+ServerError
+├── ServerMissing    it is not installed, or cannot run on this system
+├── ServerDied       it ended before it was ready
+└── ServerNotReady   it did not answer in time
+"""
+
+from __future__ import annotations
+
+
+class ServerError(Exception):
+    """A server could not be had."""
+
+
+class ServerMissing(ServerError):
+    """A server is not installed or cannot run here; the message says what to install or to change."""
+
+
+class ServerDied(ServerError):
+    """A server ended before it was ready; the message shows the end of its log."""
+
+
+class ServerNotReady(ServerError):
+    """A server runs but did not answer before its deadline; the message shows the end of its log."""

@@ -1,0 +1,189 @@
+"""Runs the processes of one server for exactly as long as somebody is connected to it.
+
+A program of its own, run by its path and needing the standard library only. It is told on standard input, by one line of
+JSON, what to run, and answers by one line: the port where it takes connections, or why it could not start. Being
+connected means using the server: the operating system ends the connections of whatever dies, however it dies, so after the last user the keeper
+ends the processes and deletes their folder.
+
+To a user it writes lines of JSON: first ``{"token": …, "pids": {…}}``, then ``{"ended": …}`` if a process ends. Of a
+user it reads nothing but the end of the connection. The last user's connection is closed after everything is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+#: The first user has to come within this time, and every process is looked after this often.
+FIRST_USER_S = 30.0
+LOOK_EVERY_S = 0.05
+
+Told = dict[str, Any]
+
+
+def main() -> None:
+    """Start the keeper that stays, hand its answer on, and end: so it is nobody's child, and no zombie or warning."""
+    line = sys.stdin.readline()
+    if 'stay' in sys.argv:
+        stay(json.loads(line))
+        return
+    keeper = subprocess.Popen(
+        [sys.executable, '-I', os.path.abspath(__file__), 'stay'],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the tests, which then leave in good order.
+        text=True,
+    )
+    assert keeper.stdin is not None
+    assert keeper.stdout is not None
+    keeper.stdin.write(line)
+    keeper.stdin.close()
+    print(keeper.stdout.readline(), end='', flush=True)
+    os._exit(0)  # Without waiting for the keeper.
+
+
+def stay(told: Told) -> None:
+    """Run the processes until the last user has gone."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    users: list[socket.socket] = []
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        with socket.create_server(('127.0.0.1', 0)) as listener:
+            try:
+                for name, command in told['commands'].items():
+                    processes[name] = start(name, command, told)
+            except OSError as error:
+                print(json.dumps({'error': str(error)}), flush=True)
+                return
+            print(json.dumps({'port': listener.getsockname()[1]}), flush=True)
+            serve(listener, users, processes, told['token'])
+    finally:
+        # No time for goodbyes: what they hold is thrown away.
+        for process in processes.values():
+            kill(process)
+        for path in told['litter']:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        shutil.rmtree(told['folder'], ignore_errors=True)
+        for user in users:
+            user.close()
+
+
+def start(name: str, command: list[str], told: Told) -> subprocess.Popen[bytes]:
+    """One process, with its log beside its data."""
+    with open(os.path.join(told['folder'], f'{name}.log'), 'ab') as log:
+        return subprocess.Popen(
+            command,
+            cwd=told['folder'],
+            env=told['environment'],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # A group of its own, to be killed as one.
+            preexec_fn=dying_with_this_process(),  # noqa: PLW1509  # there are no threads here
+        )
+
+
+def dying_with_this_process() -> Callable[[], None] | None:
+    """On Linux, what makes a child die even when the keeper itself is killed."""
+    if sys.platform != 'linux':
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    keeper = os.getpid()
+
+    def set_signal() -> None:
+        set_parent_death_signal = 1
+        prctl(set_parent_death_signal, signal.SIGKILL)
+        if os.getppid() != keeper:
+            os._exit(1)
+
+    return set_signal
+
+
+def serve(
+    listener: socket.socket,
+    users: list[socket.socket],
+    processes: dict[str, subprocess.Popen[bytes]],
+    token: str,
+) -> None:
+    """Return when the last user has gone, leaving only its connection in *users*."""
+    ended: dict[str, int] = {}
+    hello = as_line({'token': token, 'pids': {name: process.pid for name, process in processes.items()}})
+    listener.settimeout(FIRST_USER_S)
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        if not selector.select(FIRST_USER_S):
+            return
+        while True:
+            for key, _ in selector.select(LOOK_EVERY_S):
+                if key.fileobj is listener:
+                    user = listener.accept()[0]
+                    send(user, hello + b''.join(obituary(name, code) for name, code in ended.items()))
+                    users.append(user)
+                    selector.register(user, selectors.EVENT_READ)
+                    continue
+                user = next(each for each in users if each is key.fileobj)
+                if said_anything(user):
+                    continue
+                selector.unregister(user)
+                if users == [user]:
+                    return
+                users.remove(user)
+                user.close()
+            for name, process in processes.items():
+                code = process.poll()
+                if code is not None and name not in ended:
+                    ended[name] = code
+                    for user in users:
+                        send(user, obituary(name, code))
+
+
+def said_anything(user: socket.socket) -> bool:
+    """Whether *user* is still there; what it says is not looked at."""
+    try:
+        return bool(user.recv(1024))
+    except OSError:
+        return False
+
+
+def obituary(name: str, code: int) -> bytes:
+    """What users are told when a process ends."""
+    how = f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
+    return as_line({'ended': f'{name} {how}'})
+
+
+def as_line(message: Told) -> bytes:
+    """*message* as it is sent."""
+    return json.dumps(message).encode() + b'\n'
+
+
+def send(user: socket.socket, data: bytes) -> None:
+    """Tell a *user*, who may be gone already: then the next look notices."""
+    with contextlib.suppress(OSError):
+        user.sendall(data)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End *process* and what it started."""
+    if sys.platform == 'win32':
+        process.kill()
+    else:
+        # Before it is waited for: until then its number cannot be anybody else's.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+if __name__ == '__main__':
+    main()

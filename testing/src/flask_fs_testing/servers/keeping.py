@@ -1,0 +1,113 @@
+"""The user's side of a keeper: to start one, to be connected to it, and to leave."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ['Address', 'Connection', 'launch']
+
+_KEEPER = Path(__file__).with_name('keeper.py')
+_PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a keeper takes connections, and the word by which it is known to be the right one."""
+
+    port: int
+    token: str = field(repr=False)
+
+
+def launch(
+    folder: Path,
+    commands: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    litter: Iterable[str] = (),
+) -> Address:
+    """Start a keeper that runs *commands* in *folder*, and deletes the folder in the end; without a user that is soon.
+
+    :param litter: Files outside of the folder that the commands leave behind.
+    :raises OSError: If a command cannot be run.
+    """
+    token = secrets.token_hex(16)
+    told = {
+        'token': token,
+        'folder': str(folder),
+        'commands': {name: list(command) for name, command in commands.items()},
+        'environment': dict(environment),
+        'litter': list(litter),
+    }
+    # -I: the keeper sees the standard library, and neither this folder nor anything that PYTHONPATH names.
+    answer = subprocess.run(
+        [sys.executable, '-I', str(_KEEPER)],
+        input=json.dumps(told) + '\n',
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_S,
+        check=False,
+    )
+    said = json.loads(answer.stdout or '{}')
+    if 'port' not in said:
+        raise OSError(f'{", ".join(commands)} could not be started: {said.get("error") or answer.stderr}')
+    return Address(said['port'], token)
+
+
+class Connection:
+    """Being a user of a keeper's server.
+
+    :raises OSError: If there is no such keeper any more.
+    :raises ValueError: If something else answers in its place.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._socket = socket.create_connection(('127.0.0.1', address.port), _PATIENCE_S)
+        self._unread = b''
+        self._ended: list[str] = []
+        self.pids: dict[str, int] = {}
+        try:
+            hello = self._next_message()
+            if hello.get('token') != address.token:
+                raise ValueError('Another program answers where the keeper was.')
+        except BaseException:
+            self._socket.close()
+            raise
+        self.pids = hello['pids']
+
+    def ended(self) -> list[str]:
+        """One sentence for each process that has ended, without waiting for any to do so."""
+        self._socket.setblocking(False)
+        try:
+            while True:
+                self._ended.append(self._next_message()['ended'])
+        except BlockingIOError:
+            return self._ended
+        except ConnectionError as error:
+            return [*self._ended, str(error)]
+
+    def leave(self) -> None:
+        """Stop using the server. If nobody else does, wait until its processes and its folder are gone."""
+        with self._socket, contextlib.suppress(OSError):
+            self._socket.settimeout(_PATIENCE_S)
+            self._socket.shutdown(socket.SHUT_WR)
+            while self._socket.recv(4096):
+                pass
+
+    def _next_message(self) -> dict[str, Any]:
+        while b'\n' not in self._unread:
+            if not (more := self._socket.recv(4096)):
+                raise ConnectionError('The keeper has gone.')
+            self._unread += more
+        line, _, self._unread = self._unread.partition(b'\n')
+        message = json.loads(line)
+        if not isinstance(message, dict):
+            raise ValueError('Another program answers where the keeper was.')
+        return message

@@ -1,0 +1,76 @@
+"""SecantusDB: a server that is compatible with MongoDB, and not MongoDB, from the distribution ``secantusdb``."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import struct
+import sys
+from collections.abc import Mapping
+
+from .base import Server, free_ports
+from .services import MongoService
+
+
+class SecantusServer(Server[MongoService]):
+    """One SecantusDB that is no replica set and asks for no password."""
+
+    name = 'SecantusDB'
+    install = "pip install 'flask-fs-testing[gridfs]'"
+
+    def __init__(self, *, deadline_s: float = 60) -> None:
+        super().__init__(deadline_s=deadline_s)
+        self._port = 0
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Whether it is installed."""
+        if importlib.util.find_spec('secantus'):
+            return None
+        return f'SecantusDB is not installed. Install it on Python 3.13 or older with: {cls.install}'
+
+    def prepare(self) -> Mapping[str, list[str]]:
+        """A configuration of its own keeps it from reading the user's."""
+        [self._port] = free_ports(1)
+        config = self.folder / 'secantusd.toml'
+        config.touch()
+        return {
+            'secantusdb': [
+                sys.executable,
+                '-c',
+                'import sys; from secantus.cli import main; sys.exit(main())',
+                f'--config={config}',
+                '--host=127.0.0.1',
+                f'--port={self._port}',
+                f'--storage-path={self.folder / "data"}',
+                '--standalone',
+                '--sync-on-commit',
+            ]
+        }
+
+    def is_ready(self) -> bool:
+        """It answers a greeting in MongoDB's protocol."""
+        return says_hello(self._port)
+
+    @property
+    def service(self) -> MongoService:
+        """Its address."""
+        return MongoService(f'mongodb://127.0.0.1:{self._port}')
+
+
+def says_hello(port: int) -> bool:
+    """Whether what listens on *port* answers the command ``hello`` as MongoDB would."""
+    fields = b'\x10hello\0' + struct.pack('<i', 1) + b'\x02$db\0' + struct.pack('<i', 6) + b'admin\0'
+    document = struct.pack('<i', len(fields) + 5) + fields + b'\0'
+    op_msg = 2013
+    # MongoDB wire protocol, OP_MSG: a header of four numbers, no flags, one section of kind 0.
+    message = struct.pack('<iiiiiB', 16 + 5 + len(document), 1, 0, op_msg, 0, 0) + document
+    try:
+        with socket.create_connection(('127.0.0.1', port), timeout=5) as connection:
+            connection.sendall(message)
+            header = connection.recv(16, socket.MSG_WAITALL)
+            length, _, answers, kind = struct.unpack('<iiii', header)
+            body = connection.recv(length - 16, socket.MSG_WAITALL)
+    except (OSError, struct.error):
+        return False
+    return answers == 1 and kind == op_msg and b'isWritablePrimary' in body

@@ -1,0 +1,43 @@
+"""Where a server is and who may use it: plain data, whoever started the server. Secrets stay out of the reprs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class S3Service:
+    """An S3-compatible server.
+
+    :param endpoint: Its address, such as ``http://127.0.0.1:9000``.
+    """
+
+    endpoint: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = 'us-east-1'
+
+
+@dataclass(frozen=True)
+class SwiftService:
+    """An OpenStack Swift with version 1 authentication.
+
+    :param auth_url: Such as ``http://127.0.0.1:8080/auth/v1.0``.
+    :param user: As ``account:user``.
+    :param s3_endpoint: Where it also speaks S3, if it is known to do so.
+    """
+
+    auth_url: str
+    user: str
+    key: str = field(repr=False)
+    s3_endpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class MongoService:
+    """A MongoDB or a server compatible with it.
+
+    :param url: Such as ``mongodb://127.0.0.1:27017``. It may hold a password, so it is not shown.
+    """
+
+    url: str = field(repr=False)

@@ -1,0 +1,76 @@
+"""One server for all processes of a test run: the first to ask starts it, and it ends with the last that uses it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Generator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .base import Server
+from .errors import ServerDied
+from .keeping import Address, Connection
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ['shared']
+
+S = TypeVar('S')
+
+
+@contextlib.contextmanager
+def shared(server: Server[S], service_type: type[S], folder: Path) -> Generator[S]:
+    """The service of *server*, or of the one that another process with the same *folder* has started already."""
+    note = folder / f'{server.name}.json'
+    with contextlib.ExitStack() as stack:
+        with _alone(note.with_suffix('.lock')):
+            known = _read(note)
+            connection = None if known is None else _join(known)
+            if known is None or connection is None:
+                stack.enter_context(server)
+                service = server.service
+                _write(note, server)
+            else:
+                stack.callback(connection.leave)
+                if ended := connection.ended():
+                    raise ServerDied(f'{server.name}, which another process of this run started: {"; ".join(ended)}.')
+                service = service_type(**known['service'])
+        yield service
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Generator[None]:
+    """Wait until no other process starts this server. Where that cannot be, each may start its own, which is as good."""
+    with path.open('w') as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _read(note: Path) -> dict[str, Any] | None:
+    try:
+        known = json.loads(note.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
+    assert isinstance(known, dict)
+    return known
+
+
+def _write(note: Path, server: Server[Any]) -> None:
+    # The folder is that of one run, and only its user can look inside.
+    note.write_text(
+        json.dumps({'port': server.address.port, 'token': server.address.token, 'service': asdict(server.service)}),
+        encoding='utf-8',
+    )
+
+
+def _join(known: dict[str, Any]) -> Connection | None:
+    try:
+        return Connection(Address(known['port'], known['token']))
+    except (OSError, ValueError):
+        return None  # Its last user has left, and it with them.

@@ -1,0 +1,102 @@
+"""OpenStack Swift: a real one of four processes, from the distributions ``swift`` and ``pyeclib``."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+
+from .base import Server, free_ports, http_status
+from .errors import ServerDied
+from .services import SwiftService
+from .swift_files import MAKE_RINGS, PARTS, files
+
+_USER = 'test:tester'
+
+
+class SwiftServer(Server[SwiftService]):
+    """Swift with one device and one replica; its proxy speaks S3 too."""
+
+    name = 'Swift'
+    install = "pip install 'flask-fs-testing[swift]'"
+
+    def __init__(self, *, deadline_s: float = 60) -> None:
+        super().__init__(deadline_s=deadline_s)
+        self._key = secrets.token_hex(16)
+        self._ports: dict[str, int] = {}
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Whether it is installed, and its data can be stored."""
+        lacks = [name for name in ('swift', 'pyeclib') if importlib.util.find_spec(name) is None]
+        if lacks:
+            return f'Swift is not installed (no {" and no ".join(lacks)}). Install it with: {cls.install}'
+        if not _keeps_extended_attributes():
+            return (
+                f'Swift needs extended attributes, and the file system of {tempfile.gettempdir()} has none: '
+                'set TMPDIR to a folder on another.'
+            )
+        return None
+
+    def prepare(self) -> Mapping[str, list[str]]:
+        """Write its configuration and its rings."""
+        self._ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
+        for name, text in files(self.folder, self._ports, _USER, self._key, _fernet_key()).items():
+            (self.folder / name).write_text(text, encoding='utf-8')
+        (self.folder / 'devices' / 'd1').mkdir(parents=True)
+        ports = [str(self._ports[part]) for part in ('account', 'container', 'object')]
+        made = subprocess.run(
+            # In a process of its own: importing Swift is not for the tests' process.
+            [sys.executable, '-c', MAKE_RINGS, str(self.folder), *ports],
+            capture_output=True,
+            text=True,
+            timeout=self.deadline_s,
+            check=False,
+        )
+        if made.returncode:
+            raise ServerDied(f'Swift did not start: its rings could not be made.\n{made.stderr}')
+        return {
+            part: [
+                sys.executable,
+                '-c',
+                f'import sys; from swift.{"obj" if part == "object" else part}.server import main; sys.exit(main())',
+                str(self.folder / f'{part}.conf'),
+                'verbose',
+            ]
+            for part in PARTS
+        }
+
+    def is_ready(self) -> bool:
+        """All parts are healthy, and the proxy lets our user in."""
+        if any(http_status(port, '/healthcheck') != 200 for port in self._ports.values()):
+            return False
+        who = {'X-Auth-User': _USER, 'X-Auth-Key': self._key}
+        return http_status(self._ports['proxy'], '/auth/v1.0', who) == 200
+
+    @property
+    def service(self) -> SwiftService:
+        """Its proxy."""
+        endpoint = f'http://127.0.0.1:{self._ports["proxy"]}'
+        return SwiftService(f'{endpoint}/auth/v1.0', _USER, self._key, s3_endpoint=endpoint)
+
+
+def _fernet_key() -> str:
+    """What tempauth signs its tokens with, for want of a memcached to keep them in."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+def _keeps_extended_attributes() -> bool:
+    """Whether files in the temporary folder can have extended attributes, where Swift stores metadata."""
+    if not hasattr(os, 'setxattr'):
+        return sys.platform == 'darwin'
+    with tempfile.NamedTemporaryFile() as file:
+        try:
+            os.setxattr(file.name, 'user.flask-fs-testing', b'x')
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,130 @@
+"""The configuration of a small Swift, all of it in one folder, so that the system's own is not read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ['MAKE_RINGS', 'PARTS', 'files']
+
+PARTS = ('account', 'container', 'object', 'proxy')
+
+#: Run by a Python of its own: the folder and three ports are its arguments.
+MAKE_RINGS = """
+import os, sys
+from swift.common.ring import RingBuilder
+
+folder, *ports = sys.argv[1:]
+for name, port in zip(('account', 'container', 'object'), ports):
+    builder = RingBuilder(2, 1, 0)
+    where = {'region': 1, 'zone': 1, 'ip': '127.0.0.1', 'port': int(port)}
+    builder.add_dev({'id': 0, 'device': 'd1', 'weight': 1, **where})
+    builder.rebalance()
+    builder.get_ring().save(os.path.join(folder, name + '.ring.gz'))
+"""
+
+_SWIFT = """
+[swift-hash]
+swift_hash_path_suffix = tests
+swift_hash_path_prefix = tests
+
+[storage-policy:0]
+name = default
+default = yes
+"""
+
+_COMMON = """
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = {port}
+{user}
+swift_dir = {folder}
+devices = {folder}/devices
+mount_check = false
+disable_fallocate = true
+workers = 0
+bind_timeout = 2
+"""
+
+_STORAGE = """
+[pipeline:main]
+pipeline = healthcheck {part}-server
+
+[app:{part}-server]
+use = egg:swift#{part}
+recon_cache_path = {folder}
+
+[filter:healthcheck]
+use = egg:swift#healthcheck
+"""
+
+# In the order in which Swift wants them.
+_FILTERS = [
+    'catch_errors',
+    'gatekeeper',
+    'healthcheck',
+    'proxy-logging',
+    'listing_formats',
+    'bulk',
+    'tempurl',
+    'formpost',
+    's3api',
+    'tempauth',
+    'copy',
+    'slo',
+    'dlo',
+    'versioned_writes',
+    'symlink',
+]
+
+_OPTIONS = {
+    'proxy-logging': ['access_log_level = DEBUG'],
+    's3api': ['s3_acl = false', 'location = us-east-1'],
+    'tempauth': [
+        'user_{user} = {key} .admin',
+        'storage_url_scheme = http',
+        # For want of a memcached: tokens that need no keeping.
+        'active_fernet_key_id = k1',
+        'fernet_key_k1 = {fernet_key}',
+    ],
+    'versioned_writes': ['allow_versioned_writes = true'],
+}
+# Other filters have the name by which Swift's distribution knows them.
+_ENTRY_POINTS = {'proxy-logging': 'proxy_logging'}
+
+_PROXY_SERVER = """
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+allow_account_management = true
+# There is one node only: after errors it would be left alone, and everything answer 503.
+error_suppression_interval = 0
+error_suppression_limit = 1000000
+"""
+
+
+def files(folder: Path, ports: Mapping[str, int], user: str, key: str, fernet_key: str) -> dict[str, str]:
+    """The text of each configuration file, by its name."""
+    texts = {'swift.conf': _SWIFT}
+    for part in PARTS:
+        common = _COMMON.format(port=ports[part], user=_run_as(), folder=folder)
+        rest = _proxy(user, key, fernet_key) if part == 'proxy' else _STORAGE.format(part=part, folder=folder)
+        texts[f'{part}.conf'] = common + rest
+    return texts
+
+
+def _proxy(user: str, key: str, fernet_key: str) -> str:
+    values = {'user': user.replace(':', '_'), 'key': key, 'fernet_key': fernet_key}
+    lines = ['[pipeline:main]', f'pipeline = {" ".join(_FILTERS)} proxy-logging proxy-server']
+    for name in _FILTERS:
+        lines += ['', f'[filter:{name}]', f'use = egg:swift#{_ENTRY_POINTS.get(name, name)}']
+        lines += [option.format(**values) for option in _OPTIONS.get(name, [])]
+    return '\n'.join([*lines, _PROXY_SERVER])
+
+
+def _run_as() -> str:
+    """Without this line Swift wants to become the user ``swift``."""
+    import pwd
+
+    return f'user = {pwd.getpwuid(os.getuid()).pw_name}'

@@ -1,0 +1,216 @@
+"""The launchers: each server does what it is for, and nothing of it is left behind, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from round_trips import as_s3, round_trip, s3_client, s3_round_trip
+from small_servers import is_alive, is_gone, until
+
+from flask_fs_testing.servers import (
+    MotoServer,
+    SeaweedServer,
+    SecantusServer,
+    Server,
+    ServerDied,
+    SwiftServer,
+    base,
+)
+
+SERVERS: list[type[Server[Any]]] = [SeaweedServer, SwiftServer, SecantusServer, MotoServer]
+
+each_server = pytest.mark.parametrize('server_class', SERVERS, ids=lambda server_class: server_class.name)
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where servers make their folders, so that a test can see all of them."""
+    folder = tmp_path / 'temporary'
+    folder.mkdir()
+    monkeypatch.setenv('TMPDIR', str(folder))
+    monkeypatch.setattr('tempfile.tempdir', str(folder))
+    return folder
+
+
+def needs(server_class: type[Server[Any]]) -> None:
+    if lack := server_class.missing():
+        if os.environ.get('FS_TEST_SERVICES') == 'required':
+            pytest.fail(lack)
+        pytest.skip(lack)
+
+
+@pytest.mark.slow
+@each_server
+def test_a_server_serves_its_client_and_leaves_nothing(server_class: type[Server[Any]], temporary_folder: Path) -> None:
+    needs(server_class)
+    with server_class() as server:
+        pids = list(server.pids.values())
+        litter = server.litter()
+        assert b'hello' == round_trip(server.service)
+        assert all(map(is_alive, pids))
+    assert [] == [pid for pid in pids if is_alive(pid)]
+    assert [] == list(temporary_folder.iterdir())
+    assert [] == [path for path in litter if os.path.lexists(path)]
+
+
+KILLED = """
+import json, sys, time
+from flask_fs_testing.servers import *
+server = globals()[sys.argv[1]]()
+server.start()
+print(json.dumps([list(server.pids.values()), str(server.folder), server.litter()]), flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@each_server
+def test_a_server_is_gone_after_its_parent_was_killed(server_class: type[Server[Any]], temporary_folder: Path) -> None:
+    needs(server_class)
+    with subprocess.Popen(
+        [sys.executable, '-c', KILLED, server_class.__name__], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pids, folder, litter = json.loads(parent.stdout.readline())
+        assert all(map(is_alive, pids))
+        parent.kill()
+    until(lambda: is_gone(pids, Path(folder)), 'the server gone with its parent')
+    assert [] == [path for path in litter if os.path.lexists(path)]
+
+
+@pytest.mark.slow
+@each_server
+def test_two_servers_at_once_do_not_collide(server_class: type[Server[Any]]) -> None:
+    needs(server_class)
+    with server_class() as one, server_class() as other:
+        assert one.service != other.service
+        # Each is empty before its own round trip.
+        assert [b'hello', b'hello'] == [round_trip(one.service), round_trip(other.service)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('server_class', [SeaweedServer, SwiftServer], ids=lambda server_class: server_class.name)
+def test_a_real_s3_refuses_a_wrong_secret(server_class: type[Server[Any]]) -> None:
+    needs(server_class)
+    exceptions = pytest.importorskip('botocore.exceptions')
+    with server_class() as server:
+        service = dataclasses.replace(as_s3(server.service), secret_key='wrong')
+        with (
+            contextlib.closing(s3_client(service)) as client,
+            pytest.raises(exceptions.ClientError, match='SignatureDoesNotMatch'),
+        ):
+            client.list_buckets()
+
+
+@pytest.mark.slow
+def test_swift_speaks_s3_too() -> None:
+    needs(SwiftServer)
+    with SwiftServer() as server:
+        assert b'hello' == s3_round_trip(as_s3(server.service))
+
+
+@pytest.mark.slow
+def test_seaweedfs_has_one_winner_for_each_conditional_put() -> None:
+    needs(SeaweedServer)
+    rivals = 4
+    with SeaweedServer() as server, contextlib.closing(s3_client(server.service)) as client:
+        client.create_bucket(Bucket='races')
+        for number in range(3):
+            answers = race_to_create(client, f'{number}.txt', rivals)
+            assert ['PreconditionFailed'] * (rivals - 1) + ['stored'] == sorted(answers)
+
+
+def race_to_create(client: Any, key: str, rivals: int) -> list[str]:
+    exceptions = pytest.importorskip('botocore.exceptions')
+    start = threading.Barrier(rivals)
+
+    def create(rival: int) -> str:
+        start.wait()
+        try:
+            client.put_object(Bucket='races', Key=key, Body=f'{rival}'.encode(), IfNoneMatch='*')
+        except exceptions.ClientError as error:
+            return str(error.response['Error']['Code'])
+        return 'stored'
+
+    with ThreadPoolExecutor(rivals) as threads:
+        return list(threads.map(create, range(rivals)))
+
+
+@pytest.mark.slow
+def test_seaweedfs_has_room_for_many_buckets() -> None:
+    """Each bucket takes a volume, of which there are some seventy unless it is told otherwise."""
+    needs(SeaweedServer)
+    with SeaweedServer() as server:
+        with urllib.request.urlopen(f'http://127.0.0.1:{server._ports["master.port"]}/dir/status') as answer:
+            volumes = json.load(answer)['Topology']['Max']
+        assert volumes >= 10_000
+
+
+@pytest.mark.slow
+def test_seaweedfs_makes_no_bucket_by_itself() -> None:
+    needs(SeaweedServer)
+    exceptions = pytest.importorskip('botocore.exceptions')
+    with (
+        SeaweedServer() as server,
+        contextlib.closing(s3_client(server.service)) as client,
+        pytest.raises(exceptions.ClientError, match='NoSuchBucket'),
+    ):
+        client.put_object(Bucket='missing', Key='a.txt', Body=b'hello')
+
+
+# Errors
+
+
+@each_server
+def test_each_server_says_which_extra_brings_it(
+    server_class: type[Server[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('shutil.which', lambda *_, **__: None)
+    monkeypatch.setattr('importlib.util.find_spec', lambda _: None)
+    lack = server_class.missing()
+    assert lack is not None
+    assert server_class.install in lack
+
+
+@pytest.mark.skipif(not hasattr(os, 'setxattr'), reason='there is no call to be refused')
+def test_swift_says_so_if_the_file_system_has_no_extended_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs(SwiftServer)
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, 'Operation not supported')
+
+    monkeypatch.setattr('os.setxattr', refuse)
+    assert 'set TMPDIR to a folder on another' in str(SwiftServer.missing())
+
+
+@pytest.mark.slow
+@each_server
+def test_a_port_that_stays_occupied_is_an_error_with_the_log(
+    server_class: type[Server[Any]], monkeypatch: pytest.MonkeyPatch, temporary_folder: Path
+) -> None:
+    needs(server_class)
+    with socket.socket() as occupying:
+        occupying.bind(('127.0.0.1', 0))
+        taken, free_ports = occupying.getsockname()[1], base.free_ports
+        monkeypatch.setattr(
+            sys.modules[server_class.__module__], 'free_ports', lambda count: [taken, *free_ports(count - 1)]
+        )
+        monkeypatch.setattr(server_class, 'attempts', 1)
+        with pytest.raises(
+            ServerDied,
+            match=r'did not start: \w+ (ended|was ended)[\s\S]*The end of its [\s\S]*(in use|not bind|not available)',
+        ):
+            server_class().start()
+    assert [] == list(temporary_folder.iterdir())

@@ -1,0 +1,220 @@
+"""What every launcher does: say what went wrong, leave nothing behind, and be shared by the processes of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from small_servers import (
+    ANSWER,
+    DyingServer,
+    NotInstalled,
+    SilentServer,
+    SmallServer,
+    SmallService,
+    StartsAChild,
+    UnknownProgram,
+    is_alive,
+    parent_of,
+    until,
+)
+
+from flask_fs_testing.servers import ServerDied, ServerError, ServerMissing, ServerNotReady, base, shared
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where servers make their folders, so that a test can see all of them."""
+    folder = tmp_path / 'temporary'
+    folder.mkdir()
+    monkeypatch.setenv('TMPDIR', str(folder))
+    monkeypatch.setattr('tempfile.tempdir', str(folder))
+    return folder
+
+
+# Errors
+
+
+def test_a_server_that_dies_shows_the_end_of_its_log(temporary_folder: Path) -> None:
+    with pytest.raises(ServerDied) as raised:
+        DyingServer().start()
+    message = str(raised.value)
+    assert message.startswith('Small did not start: small ended with exit code 1.\nThe end of its small.log:\n')
+    assert {'loading', 'no licence found'} <= set(message.splitlines())
+    assert [] == list(temporary_folder.iterdir())
+
+
+def test_a_server_that_never_answers_shows_the_end_of_its_log(temporary_folder: Path) -> None:
+    server = SilentServer(deadline_s=1)
+    with pytest.raises(ServerNotReady) as raised:
+        server.start()
+    assert 'Small was not ready after 1 s.\nThe end of its small.log:\nthinking' == str(raised.value)
+    assert [] == list(temporary_folder.iterdir())
+
+
+def test_a_program_that_cannot_be_run_is_named(temporary_folder: Path) -> None:
+    with pytest.raises(ServerDied, match='no-such-program'):
+        UnknownProgram().start()
+    assert [] == list(temporary_folder.iterdir())
+
+
+def test_a_server_that_is_not_installed_says_what_to_install() -> None:
+    with pytest.raises(ServerMissing, match='pip install small'):
+        NotInstalled().start()
+
+
+def test_a_port_taken_in_the_meantime_is_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as occupied:
+        occupied.bind(('127.0.0.1', 0))
+        ports = iter([[occupied.getsockname()[1]], base.free_ports(1)])
+        monkeypatch.setattr(base, 'free_ports', lambda _: next(ports))
+        with SmallServer() as server:
+            assert 2 == server.starts
+
+
+def test_a_server_that_is_not_running_says_so() -> None:
+    with pytest.raises(ServerError, match='not running'):
+        _ = SmallServer().folder
+    with pytest.raises(ServerError, match='not running'):
+        _ = SmallServer().address
+
+
+# The keeper
+
+
+def test_stopping_twice_is_stopping_once() -> None:
+    server = SmallServer()
+    server.start()
+    server.stop()
+    server.stop()
+    assert {} == server.pids
+
+
+def test_what_a_server_started_goes_with_it() -> None:
+    with StartsAChild() as server:
+        child = int((server.folder / 'child.pid').read_text())
+        assert is_alive(child)
+    until(lambda: not is_alive(child), 'the child of the server gone')
+
+
+def test_a_server_does_not_see_the_environment_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Telling(SmallServer):
+        code = f'import os\nopen("variables", "w").write(" ".join(os.environ))\n{ANSWER}'
+
+    monkeypatch.setenv('AWS_PROFILE', 'production')
+    monkeypatch.setenv('HTTP_PROXY', 'http://127.0.0.1:9')
+    with Telling() as server:
+        variables = (server.folder / 'variables').read_text().split()
+    assert set() == {'AWS_PROFILE', 'HTTP_PROXY'} & set(variables)
+
+
+on_linux = pytest.mark.skipif(sys.platform != 'linux', reason='the parent of a process is read from /proc')
+
+
+@on_linux
+def test_a_server_dies_with_its_keeper() -> None:
+    with SmallServer() as server:
+        [pid] = server.pids.values()
+        os.kill(parent_of(pid), signal.SIGKILL)
+        until(lambda: not is_alive(pid), 'the server gone with its keeper')
+
+
+@on_linux
+def test_a_keeper_told_to_end_takes_the_server_along(temporary_folder: Path) -> None:
+    with SmallServer() as server:
+        [pid] = server.pids.values()
+        os.kill(parent_of(pid), signal.SIGTERM)
+        until(lambda: not is_alive(pid) and not any(temporary_folder.iterdir()), 'the server and its folder gone')
+
+
+# Sharing
+
+
+def test_users_with_one_folder_share_a_server(tmp_path: Path) -> None:
+    with shared(SmallServer(), SmallService, tmp_path) as one, shared(SmallServer(), SmallService, tmp_path) as other:
+        assert one == other
+
+
+def test_users_with_different_folders_have_their_own(tmp_path: Path) -> None:
+    folders = [tmp_path / 'one', tmp_path / 'other']
+    for folder in folders:
+        folder.mkdir()
+    with (
+        shared(SmallServer(), SmallService, folders[0]) as one,
+        shared(SmallServer(), SmallService, folders[1]) as other,
+    ):
+        assert one != other
+
+
+def test_a_shared_server_outlives_the_user_who_started_it(tmp_path: Path, temporary_folder: Path) -> None:
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        service = first.enter_context(shared(SmallServer(), SmallService, tmp_path))
+        second.enter_context(shared(SmallServer(), SmallService, tmp_path))
+        first.close()
+        assert answers(service)
+    assert not answers(service)
+    assert [] == list(temporary_folder.iterdir())
+
+
+def test_a_user_after_the_last_gets_a_new_server(tmp_path: Path) -> None:
+    with shared(SmallServer(), SmallService, tmp_path) as one:
+        pass
+    with shared(SmallServer(), SmallService, tmp_path) as other:
+        assert answers(other)
+        assert not answers(one)
+
+
+def test_a_shared_server_that_died_is_an_error_for_those_who_come(tmp_path: Path) -> None:
+    server = SmallServer()
+    with shared(server, SmallService, tmp_path):
+        [pid] = server.pids.values()
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not is_alive(pid), 'the server gone')
+        with pytest.raises(ServerDied, match=r'another process of this run started: small was ended by signal 9'):
+            until(lambda: fails_to_join(tmp_path), 'an error, after the keeper noticed')
+
+
+def fails_to_join(folder: Path) -> bool:
+    with shared(SmallServer(), SmallService, folder):
+        return False
+
+
+def test_a_stranger_where_the_keeper_was_is_not_trusted(tmp_path: Path) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as stranger:
+
+        def answer() -> None:
+            with stranger.accept()[0] as connection:
+                connection.sendall(b'{"token": "another", "pids": {}}\n')
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        note = {'port': stranger.getsockname()[1], 'token': 'ours', 'service': {'url': 'of the stranger'}}
+        (tmp_path / 'Small.json').write_text(json.dumps(note))
+        with shared(SmallServer(), SmallService, tmp_path) as service:
+            assert answers(service)
+        thread.join()
+
+
+def test_users_who_come_at_once_share_a_server(tmp_path: Path) -> None:
+    users = 6
+    all_inside = threading.Barrier(users)
+
+    def use(_: int) -> SmallService:
+        with shared(SmallServer(), SmallService, tmp_path) as service:
+            all_inside.wait()
+            return service
+
+    with ThreadPoolExecutor(users) as threads:
+        assert 1 == len(set(threads.map(use, range(users))))
+
+
+def answers(service: SmallService) -> bool:
+    return base.http_status(int(service.url.rpartition(':')[2]), '/') == 200
