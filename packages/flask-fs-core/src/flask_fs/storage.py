@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import inspect
 import os
 import posixpath
 import re
 import time
-import weakref
 from collections.abc import Callable, Container, Iterator
 from typing import IO, Any
 
-from flask import Flask, current_app, has_app_context, make_response
+from flask import make_response
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
@@ -21,10 +19,11 @@ from . import names, signals, signing, urls
 from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
 from .backends.streams import Limited, Mode, known_size, open_writer, source
+from .binding import PerApplication
 from .config import Config
 from .errors import ConfigurationError, FileExists, FileNotFound, FileTooLarge, InvalidFilename, UnauthorizedFileType
 from .files import DEFAULTS, contains, extension
-from .registry import Binding, bind, state_of
+from .registry import Binding
 from .serving import protect
 
 #: A folder, or a callable that gives one; if it takes an argument, it is given the application.
@@ -35,7 +34,7 @@ Authorize = Callable[[str], bool | Response]
 _STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
 
 
-class Storage:
+class Storage(PerApplication):
     """A named place for files, on whichever backend each application configures.
 
     One storage may serve several applications: within an application context it uses that application's configuration,
@@ -61,77 +60,14 @@ class Storage:
         if not _STORAGE_NAME.fullmatch(name):
             reason = f'{name!r} cannot be the name of a storage: use letters, digits, _, - and .'
             raise ConfigurationError(reason=reason)
-        self.name = name
+        super().__init__(name)
         self.extensions = extensions
         self.upload_to = upload_to
         self.overwrite = overwrite
         self.authorize = authorize
-        self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
-        self._detached: Binding | None = None
 
     def __repr__(self) -> str:
         return f'<Storage {self.name!r}>'
-
-    def __copy__(self) -> Storage:
-        return self
-
-    def __deepcopy__(self, _: dict[int, Any]) -> Storage:
-        return self
-
-    # --- Which application, which backend.
-
-    def configure(self, app: Any) -> None:
-        """Set the storage up for *app*; nothing is connected to yet. ``fs.init_app`` does this, and gives it an address.
-
-        :param app: An application, or any object with a ``config`` mapping.
-        :raises UnknownBackend: If no installed distribution offers the configured backend.
-        :raises ConfigurationError: If a setting is missing or impossible.
-        """
-        binding = bind(self.name, app)
-        if isinstance(app, Flask):
-            state = state_of(app)
-            state.bindings[self] = binding
-            state[self.name] = self
-            self._apps.add(app)
-        else:
-            self._detached = binding
-
-    def _bound(self) -> Binding:
-        if has_app_context():
-            binding = self._binding_in(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
-            if binding is None and (binding := self._detached) is None:
-                raise self._unbound(f'is not configured for {current_app.name!r}')
-            return binding
-        if len(self._candidates()) > 1:
-            # Applications that only wait to be collected are no choice.
-            gc.collect()
-        candidates = self._candidates()
-        if len(candidates) != 1:
-            several = f'is configured for {len(candidates)} applications, and none of them is current'
-            raise self._unbound(several if candidates else 'is not configured for any application')
-        return candidates[0]
-
-    def _binding_in(self, app: Flask) -> Binding | None:
-        state = app.extensions.get('fs')
-        return None if state is None else state.bindings.get(self)
-
-    def _candidates(self) -> list[Binding]:
-        bindings = [self._detached, *(self._binding_in(app) for app in self._apps)]
-        return [binding for binding in bindings if binding is not None]
-
-    def _unbound(self, what: str) -> ConfigurationError:
-        advice = 'Call fs.init_app(app, storage), and use it within app.app_context() where there are several.'
-        return ConfigurationError(reason=f'Storage {self.name!r} {what}. {advice}')
-
-    @property
-    def backend(self) -> Any:
-        """The backend in the current application."""
-        return self._bound().backend
-
-    @property
-    def config(self) -> Config:
-        """The settings in the current application."""
-        return self._bound().config
 
     @property
     def root(self) -> str | None:

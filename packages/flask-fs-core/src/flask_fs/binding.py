@@ -1,0 +1,84 @@
+"""What a storage is in each of the applications that it serves."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+from flask import Flask, current_app, has_app_context
+
+from .config import Config
+from .errors import ConfigurationError
+from .registry import Binding, bind, state_of
+
+
+class PerApplication:
+    """Something with one name that is configured, and has a backend, in each application by itself.
+
+    All that belongs to an application hangs on that application; this object only knows which ones to look at.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
+        self._detached: Binding | None = None
+
+    def __copy__(self) -> PerApplication:
+        return self
+
+    def __deepcopy__(self, _: dict[int, Any]) -> PerApplication:
+        return self
+
+    def configure(self, app: Any) -> None:
+        """Set the storage up for *app*; nothing is connected to yet. ``fs.init_app`` does this, and gives it an address.
+
+        :param app: An application, or any object with a ``config`` mapping.
+        :raises UnknownBackend: If no installed distribution offers the configured backend.
+        :raises ConfigurationError: If a setting is missing or impossible.
+        """
+        binding = bind(self.name, app)
+        if isinstance(app, Flask):
+            state = state_of(app)
+            state.bindings[self] = binding
+            state[self.name] = self
+            self._apps.add(app)
+        else:
+            self._detached = binding
+
+    def _bound(self) -> Binding:
+        if has_app_context():
+            binding = self._binding_in(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
+            if binding is None and (binding := self._detached) is None:
+                raise self._unbound(f'is not configured for {current_app.name!r}')
+            return binding
+        if len(self._candidates()) > 1:
+            # Applications that only wait to be collected are no choice.
+            gc.collect()
+        candidates = self._candidates()
+        if len(candidates) != 1:
+            several = f'is configured for {len(candidates)} applications, and none of them is current'
+            raise self._unbound(several if candidates else 'is not configured for any application')
+        return candidates[0]
+
+    def _binding_in(self, app: Flask) -> Binding | None:
+        state = app.extensions.get('fs')
+        return None if state is None else state.bindings.get(self)
+
+    def _candidates(self) -> list[Binding]:
+        bindings = [self._detached, *(self._binding_in(app) for app in self._apps)]
+        return [binding for binding in bindings if binding is not None]
+
+    def _unbound(self, what: str) -> ConfigurationError:
+        advice = 'Call fs.init_app(app, storage), and use it within app.app_context() where there are several.'
+        return ConfigurationError(reason=f'Storage {self.name!r} {what}. {advice}')
+
+    @property
+    def backend(self) -> Any:
+        """The backend in the current application."""
+        return self._bound().backend
+
+    @property
+    def config(self) -> Config:
+        """The settings in the current application."""
+        return self._bound().config
