@@ -19,7 +19,7 @@ from sphinx.util.docutils import SphinxDirective
 from flask_fs import Capability, FSError, files
 from flask_fs.backends import BaseBackend
 from flask_fs.config import STORAGE_SETTINGS, Setting
-from flask_fs_testing import BackendConformance
+from flask_fs_testing import NetworkConformance
 from flask_fs_testing.guarantees import guarantee_of
 
 
@@ -77,10 +77,10 @@ class FileTypeTable(FromCode):
 
 
 class ConformanceChecks(FromCode):
-    """``{conformance-checks}``, one table for each class that :class:`BackendConformance` is made of."""
+    """``{conformance-checks}``, one table for each class that :class:`NetworkConformance` is made of."""
 
     def markdown(self) -> str:
-        topics = [topic for topic in BackendConformance.__mro__[1:-1] if any(map(guarantee_of, vars(topic).values()))]
+        topics = [topic for topic in NetworkConformance.__mro__[1:-1] if any(map(guarantee_of, vars(topic).values()))]
         return '\n\n'.join(f'**`{topic.__name__}`**: {topic.__doc__}\n\n{checks_of(topic)}' for topic in topics)
 
 

@@ -306,6 +306,8 @@ class SharesOneTemporaryFile(LocalBackend):
         temporary = Path(self.root, '.fs-tmp-shared')
         with temporary.open('wb') as file:
             shutil.copyfileobj(stream, file)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(target)
 
 

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+# Each test runs pytest in a process of its own.
+pytestmark = pytest.mark.slow
+
 CONFORMANCE = """
 import pytest
 from flask_fs_testing import BackendConformance, MemoryHarness

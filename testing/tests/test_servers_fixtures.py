@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-pytest_plugins = ['pytester']
+# Each test runs pytest in a process of its own.
+pytestmark = pytest.mark.slow
 
 S3_VARIABLES = ('FS_TEST_S3_ENDPOINT', 'FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_SECRET_KEY', 'FS_TEST_S3_REGION')
 SWIFT_VARIABLES = ('FS_TEST_SWIFT_AUTHURL', 'FS_TEST_SWIFT_USER', 'FS_TEST_SWIFT_KEY')

@@ -120,13 +120,9 @@ TOLERANT = {('save under a prefix', name) for name in HOSTILE if names.is_valid(
 }
 
 
-@pytest.mark.parametrize(
-    ('verb', 'name'),
-    [(verb, name) for verb in VERBS for name in HOSTILE if (verb, name) not in TOLERANT],
-    ids=ascii,
-)
+@pytest.mark.parametrize('verb', VERBS)
 def test_a_hostile_name_is_refused_before_the_backend_sees_it(
-    app: Flask, storage: fs.Storage, verb: str, name: str, monkeypatch: pytest.MonkeyPatch
+    app: Flask, storage: fs.Storage, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage.write('present', b'x')
     for hook in (
@@ -143,18 +139,20 @@ def test_a_hostile_name_is_refused_before_the_backend_sees_it(
         '_serve',
     ):
         monkeypatch.setattr(storage.backend, hook, lambda *_, **__: pytest.fail('the backend was asked'))
-    with pytest.raises(fs.InvalidFilename):
-        VERBS[verb](storage, name)
+    for name in HOSTILE:
+        if (verb, name) not in TOLERANT:
+            with pytest.raises(fs.InvalidFilename):
+                VERBS[verb](storage, name)
 
 
-@pytest.mark.parametrize('name', HOSTILE, ids=ascii)
-def test_a_hostile_name_is_refused_by_the_backend_itself(app: Flask, storage: fs.Storage, name: str) -> None:
+def test_a_hostile_name_is_refused_by_the_backend_itself(app: Flask, storage: fs.Storage) -> None:
     backend = storage.backend
-    for verb in (backend.exists, backend.read, backend.delete, backend.stat, backend.serve, backend.metadata):
+    for name in HOSTILE:
+        for verb in (backend.exists, backend.read, backend.delete, backend.stat, backend.serve, backend.metadata):
+            with pytest.raises(fs.InvalidFilename):
+                verb(name)
         with pytest.raises(fs.InvalidFilename):
-            verb(name)
-    with pytest.raises(fs.InvalidFilename):
-        backend.write(name, b'x')
+            backend.write(name, b'x')
 
 
 @pytest.mark.parametrize('name', ODD, ids=ascii)

@@ -11,5 +11,14 @@ from .conformance import BackendConformance  # noqa: E402  # after the line abov
 from .guarantees import UndeclaredCapability  # noqa: E402
 from .harness import Harness  # noqa: E402
 from .harnesses import LocalHarness, MemoryHarness  # noqa: E402
+from .network import NetworkConformance, NetworkHarness  # noqa: E402
 
-__all__ = ['BackendConformance', 'Harness', 'LocalHarness', 'MemoryHarness', 'UndeclaredCapability']
+__all__ = [
+    'BackendConformance',
+    'Harness',
+    'LocalHarness',
+    'MemoryHarness',
+    'NetworkConformance',
+    'NetworkHarness',
+    'UndeclaredCapability',
+]

@@ -19,6 +19,7 @@ from ..harness import Harness
 from .content import content_of
 
 THREADS = 16
+TURNS = 15
 
 
 class SharingChecks:
@@ -29,10 +30,12 @@ class SharingChecks:
         """Sixteen threads write, read, list and delete through one backend without disturbing one another."""
         backend = harness.make()
         errors: list[BaseException] = []
+        gate = threading.Barrier(THREADS)
 
         def work(number: int) -> None:
+            gate.wait()
             try:
-                for turn in range(5):
+                for turn in range(TURNS):
                     name, content = f't{number}/{turn}', f'{number}-{turn}'.encode() * 500
                     backend.write(name, content, create=True)
                     assert content == backend.read(name)

@@ -1,0 +1,329 @@
+"""What networks and busy servers do: connections that are refused, silent, or cut half-way."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend
+from flask_fs.backends.contract import CHUNK_BYTES
+
+from ..guarantees import broken, check
+from ..proxy import FaultProxy, ProxiedRequest
+from .content import content_of
+
+if TYPE_CHECKING:
+    from ..network import NetworkHarness
+
+#: More often than any backend tries again.
+ALWAYS = 1000
+PATIENCE_S = 10
+OLD = b'old content'
+#: More than the network holds back, so that an answer that is cut was not read yet.
+LARGE = 2 * CHUNK_BYTES + 5
+ACCESS_DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
+
+Verb = Callable[[BaseBackend], object]
+
+
+def _opened(backend: BaseBackend) -> bytes:
+    with backend.open('x', 'rb') as file:
+        return b''.join(iter(lambda: file.read(100_000), b''))
+
+
+def _opened_at_once(backend: BaseBackend) -> object:
+    with backend.open('x', 'rb') as file:
+        return file.read()
+
+
+def _local(backend: BaseBackend) -> bytes:
+    with backend.local_file('x') as path, open(path, 'rb') as file:
+        return file.read()
+
+
+def _copied(backend: BaseBackend) -> None:
+    backend.copy('x', 'copied')
+
+
+#: All that give the content of the file ``x``.
+DOWNLOADS: Mapping[str, Verb] = {
+    'read': lambda backend: backend.read('x'),
+    'read_chunks': lambda backend: b''.join(backend.read_chunks('x', 10_000)),
+    'open, read by pieces': _opened,
+    'open, read at once': _opened_at_once,
+    'local_file': _local,
+}
+READS: Mapping[str, Verb] = {
+    **DOWNLOADS,
+    'exists': lambda backend: backend.exists('x'),
+    'stat': lambda backend: backend.stat('x'),
+    'metadata': lambda backend: backend.metadata('x'),
+    'list_files': lambda backend: list(backend.list_files()),
+    'scan': lambda backend: list(backend.scan()),
+}
+WRITES: Mapping[str, Verb] = {
+    'write': lambda backend: backend.write('x', b'other'),
+    'write with create': lambda backend: backend.write('new', b'other', create=True),
+    'save': lambda backend: backend.save(io.BytesIO(bytes(LARGE)), 'x'),
+    'copy': _copied,
+    'move': lambda backend: backend.move('x', 'moved'),
+    'delete': lambda backend: backend.delete('x'),
+}
+#: One of each kind, where each may take as long as a time-out or several attempts.
+SOME: Mapping[str, Verb] = {
+    name: verb
+    for name, verb in {**READS, **WRITES}.items()
+    if name in ('exists', 'stat', 'read', 'read_chunks', 'list_files', 'write', 'delete')
+}
+FEW: Mapping[str, Verb] = {name: verb for name, verb in SOME.items() if name in ('exists', 'read', 'write')}
+
+
+class FaultChecks:
+    """A store that cannot be reached, will not answer, or goes away half-way."""
+
+    @check('errors')
+    def test_a_refusal_is_no_absence(self, harness: NetworkHarness) -> None:
+        """403 is PermissionDenied from every verb: exists() raises it too, and never says that there is no such file."""
+        if not harness.http:
+            return  # Refusals look different in each other protocol.
+        with _through(harness) as (proxy, backend):
+            proxy.answer(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
+            _all_raise(fs.PermissionDenied, backend, {**READS, **WRITES}, 'the store answers 403')
+            _nothing_changed(harness)
+
+    @check('errors')
+    def test_a_store_that_refuses_connections_is_no_absence(self, harness: NetworkHarness) -> None:
+        """While nothing listens, every verb raises Unavailable, and none says that there is no such file."""
+        with _through(harness) as (proxy, backend):
+            proxy.down()
+            _all_raise(fs.Unavailable, backend, {**READS, **WRITES}, 'connections are refused')
+            _nothing_changed(harness)
+
+    @check('errors')
+    def test_a_store_that_does_not_answer_is_no_absence(self, harness: NetworkHarness) -> None:
+        """A store that never answers is Unavailable when the time-out is over, and its files are not absent."""
+        with _through(harness) as (proxy, backend):
+            proxy.hang(times=ALWAYS)
+            for name, verb in SOME.items():
+                with _within(harness.patience_s, name, proxy):
+                    _all_raise(fs.Unavailable, backend, {name: verb}, 'the store does not answer')
+            _nothing_changed(harness)
+
+    @check('errors')
+    def test_a_backend_works_again_when_its_store_does(self, harness: NetworkHarness) -> None:
+        """A backend whose store was away, or silent, works when it is back, and is not to be made anew for that."""
+        with _through(harness) as (proxy, backend):
+            assert OLD == backend.read('x')
+            proxy.down()
+            _error_of(backend, READS['read'])
+            proxy.up()
+            assert OLD == backend.read('x')
+            # Connections that were kept are gone, and nobody has tried them yet.
+            proxy.down()
+            proxy.up()
+            assert OLD == backend.read('x')
+            proxy.hang(times=ALWAYS)
+            with _within(harness.patience_s, 'stat', proxy):
+                _error_of(backend, READS['stat'])
+            proxy.recover()
+            assert backend.exists('x')
+            backend.write('x', b'new content')
+            assert b'new content' == harness.get_raw('x')
+
+    @check('errors')
+    def test_a_busy_store_is_asked_again(self, harness: NetworkHarness) -> None:
+        """503 Slow Down, once, is not the caller's concern: reading and looking are tried again, and succeed."""
+        if not harness.http:
+            return
+        with _through(harness) as (proxy, backend):
+            for name, verb in READS.items():
+                undisturbed = verb(backend)
+                fault = proxy.slow_down()
+                error, result = _outcome(backend, verb)
+                if error is not None:
+                    broken(f'Expected {name} to be tried again after one 503; seen {error!r}.')
+                assert undisturbed == result
+                assert 1 == fault.struck
+
+    @check('_put')
+    def test_an_upload_that_is_cut_leaves_what_was_there(self, harness: NetworkHarness) -> None:
+        """When the connection is cut half-way, the caller gets an FSError, the old file is whole and nothing new is left."""
+        content = content_of(max(harness.borders_bytes, default=0) + LARGE)
+        uploads: dict[str, Verb] = {
+            'a replacement': lambda backend: backend.save(io.BytesIO(content), 'x'),
+            'a new file': lambda backend: backend.save(io.BytesIO(content), 'new'),
+            'a created file': lambda backend: backend.save(io.BytesIO(content), 'new', create=True),
+        }
+        with _through(harness) as (proxy, backend):
+            for name, upload in uploads.items():
+                for after_bytes in (1, CHUNK_BYTES // 2):
+                    proxy.cut_upload(after_bytes=after_bytes, times=ALWAYS, when=_has_body if harness.http else None)
+                    _all_raise(fs.FSError, backend, {name: upload}, 'uploads are cut')
+                    proxy.recover()
+                    _nothing_changed(harness)
+                    assert OLD == backend.read('x')
+                    assert not backend.exists('new')
+
+    @check('_open')
+    def test_a_download_that_is_cut_is_never_taken_for_whole(self, harness: NetworkHarness) -> None:
+        """When the connection is cut half-way, reading raises an FSError, or goes on where it was: nothing is missing."""
+        content = content_of(LARGE)
+        with _through(harness) as (proxy, backend):
+            harness.put_raw('x', content)
+            for after_bytes in (0, 100_000, LARGE - 1):
+                for name, verb in {**DOWNLOADS, 'copy': _copied}.items():
+                    proxy.cut_download(after_bytes=after_bytes, times=ALWAYS, when=_is_get if harness.http else None)
+                    error, result = _outcome(backend, verb)
+                    proxy.recover()
+                    if error is None and name == 'copy':
+                        result = harness.get_raw('copied')
+                    elif name == 'copy':
+                        assert ['x'] == harness.names_raw()
+                    if error is None and content != result:
+                        size = len(result) if isinstance(result, bytes) else 0
+                        broken(
+                            f'Expected an FSError from {name} when the connection is cut after {after_bytes} bytes; '
+                            f'seen {size} of {LARGE} bytes, and no error.'
+                        )
+                    if error is not None and not isinstance(error, fs.FSError):
+                        broken(f'Expected an FSError from {name} when the connection is cut; seen {error!r}.')
+                    backend.delete('copied')
+
+    @check('errors')
+    def test_only_errors_of_flask_fs_leave_a_backend(self, harness: NetworkHarness) -> None:
+        """Whatever goes wrong on the way is raised as an FSError, with what the client library raised as its cause."""
+        for what, error in _all_errors(harness):
+            if not isinstance(error, fs.FSError):
+                broken(f'Expected an FSError from {what}; seen {error!r}.')
+            elif error.__cause__ is None:
+                broken(f'Expected the error of the client library as the cause of {error!r}, from {what}; seen none.')
+
+    @check('construction')
+    def test_an_application_starts_while_its_store_is_down(self, harness: NetworkHarness) -> None:
+        """An application starts without its store and connects to nothing; its other storages are served meanwhile."""
+        with _through(harness) as (proxy, _):
+            endpoint = f'{proxy.host}:{proxy.port}'
+            harness.make_app_through(endpoint, fs.Storage('kit', fs.ALL))
+            _knock(proxy)
+            # Connections are taken in the order in which they were made: ours is the last.
+            assert 1 == len(proxy.connections)
+            proxy.down()
+            storage, other = fs.Storage('kit', fs.ALL), fs.Storage('other', fs.ALL)
+            app = harness.make_app_through(endpoint, storage, other)
+            with app.app_context():
+                other.write('y.txt', b'other')
+                with pytest.raises(fs.Unavailable):
+                    storage.read('x')
+            client = app.test_client()
+            assert b'other' == client.get('/fs/other/y.txt').data
+            assert 503 == client.get('/fs/kit/x').status_code
+            proxy.up()
+            assert OLD == client.get('/fs/kit/x').data
+
+    @check('errors')
+    def test_messages_hold_no_secret(self, harness: NetworkHarness) -> None:
+        """No message of an error holds a password, a key or a token."""
+        hidden = {form for secret in harness.secrets for form in (secret, quote(secret, safe=''))}
+        for what, error in _all_errors(harness):
+            message = f'{error!r} {error} {getattr(error, "reason", "")}'
+            if any(secret in message for secret in hidden):
+                broken(f'Expected no secret in the message of {type(error).__name__} from {what}; seen one.')
+
+
+@contextlib.contextmanager
+def _through(harness: NetworkHarness) -> Generator[tuple[FaultProxy, BaseBackend]]:
+    """A proxy in front of the store, and a backend that reaches it only so; the file ``x`` is there."""
+    harness.put_raw('x', OLD)
+    with FaultProxy(harness.host, harness.port, http=harness.http) as proxy:
+        yield proxy, harness.make_through(f'{proxy.host}:{proxy.port}')
+
+
+def _outcome(backend: BaseBackend, verb: Verb) -> tuple[Exception | None, object]:
+    try:
+        return None, verb(backend)
+    except Exception as error:  # noqa: BLE001  # judged by the caller
+        return error, None
+
+
+def _error_of(backend: BaseBackend, verb: Verb) -> Exception | None:
+    return _outcome(backend, verb)[0]
+
+
+def _all_raise(kind: type[fs.FSError], backend: BaseBackend, verbs: Mapping[str, Verb], when: str) -> None:
+    for name, verb in verbs.items():
+        error, result = _outcome(backend, verb)
+        if not isinstance(error, kind):
+            seen = repr(error) if error is not None else f'no error, and the result {str(result)[:80]!r}'
+            broken(f'Expected {kind.__name__} from {name} while {when}; seen {seen}.')
+
+
+def _nothing_changed(harness: NetworkHarness) -> None:
+    assert ['x'] == harness.names_raw()
+    assert OLD == harness.get_raw('x')
+
+
+def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
+    """Every error of every verb under every fault, with what was done."""
+    faults: dict[str, tuple[Callable[[FaultProxy], object], Mapping[str, Verb]]] = {
+        'the store was down': (FaultProxy.down, {**READS, **WRITES}),
+        'the store did not answer': (lambda proxy: proxy.hang(times=ALWAYS), FEW),
+        'an upload was cut': (lambda proxy: proxy.cut_upload(after_bytes=1, times=ALWAYS), WRITES),
+        'a download was cut': (lambda proxy: proxy.cut_download(after_bytes=1, times=ALWAYS), READS),
+    }
+    if harness.http:
+        faults |= {
+            'the store answered 403': (lambda proxy: proxy.answer(403, times=ALWAYS), {**READS, **WRITES}),
+            'the store answered 500': (lambda proxy: proxy.answer(500, times=ALWAYS), SOME),
+            'the store answered 503': (lambda proxy: proxy.slow_down(times=ALWAYS), SOME),
+            'answers were lost': (lambda proxy: proxy.lose_answer(times=ALWAYS), SOME),
+        }
+    for fault, (strike, verbs) in faults.items():
+        with _through(harness) as (proxy, backend):
+            for name, verb in verbs.items():
+                strike(proxy)
+                with _within(harness.patience_s, name, proxy):
+                    error = _error_of(backend, verb)
+                proxy.recover()
+                harness.put_raw('x', OLD)
+                if error is not None:
+                    yield f'{name} when {fault}', error
+
+
+@contextlib.contextmanager
+def _within(patience_s: float, name: str, proxy: FaultProxy) -> Generator[None]:
+    """Fail if the block takes longer; a backend that would wait for ever is cut off."""
+    begun = time.monotonic()
+    timer = threading.Timer(patience_s, proxy.down)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+    if time.monotonic() - begun >= patience_s:
+        broken(f'Expected {name} to give up on a silent store within {patience_s} s; seen it wait.')
+
+
+def _knock(proxy: FaultProxy) -> None:
+    """Connect, say nothing, and wait until the other side hangs up."""
+    with socket.create_connection((proxy.host, proxy.port), timeout=PATIENCE_S) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(1000):
+            pass
+
+
+def _has_body(request: ProxiedRequest) -> bool:
+    return 'transfer-encoding' in request.headers or request.headers.get('content-length', '0') != '0'
+
+
+def _is_get(request: ProxiedRequest) -> bool:
+    return request.method == 'GET'

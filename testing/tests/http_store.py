@@ -1,0 +1,464 @@
+"""A small object store over HTTP, kept in memory, and a backend for it.
+
+Run as a program it is the store, until its standard input ends. It first writes the port that it listens on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from email.utils import formatdate, parsedate_to_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import IO, Any, ClassVar, NamedTuple, cast
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, ByteReader, Capability
+from flask_fs.backends.streams import chunks_of
+from flask_fs.config import Setting, text
+from flask_fs.files import mime_type
+
+#: How many names one answer lists.
+PAGE = 100
+#: How long a look behind the scenes waits for requests that are still being answered.
+PATIENCE_S = 10
+BUFFER_BYTES = 64 * 1024
+
+
+class Stored(NamedTuple):
+    content: bytes
+    mime: str
+    modified: str
+    sha256: str
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Told as headers, and in lists."""
+        return {
+            'Content-Length': str(len(self.content)),
+            'Content-Type': self.mime,
+            'Last-Modified': self.modified,
+            'ETag': f'"{self.sha256[:32]}"',
+            'X-SHA256': self.sha256,
+        }
+
+
+# --- The store.
+
+
+class CutShort(Exception):
+    """The client went away in the middle of an upload."""
+
+
+class Store(ThreadingHTTPServer):
+    """Files in buckets, which need not be made, for whoever has the token.
+
+    :param keeps_cut_uploads: Store what arrived of an upload that was cut, which is wrong.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, token: str, *, keeps_cut_uploads: bool = False) -> None:
+        super().__init__(('127.0.0.1', 0), Handler)
+        self.token = token
+        self.keeps_cut_uploads = keeps_cut_uploads
+        self.files: dict[tuple[str, str], Stored] = {}
+        self.changed = threading.Condition()
+        self.connections: set[Any] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self.changed:
+            self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self.changed:
+            self.connections.discard(request)
+            self.changed.notify_all()
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: connections that are cut are what the store is for."""
+
+    def wait_until_quiet(self, connection: Any) -> None:
+        """Wait until all connections that came before *connection* have ended."""
+        with self.changed:
+            before = self.connections - {connection}
+            self.changed.wait_for(lambda: not before & self.connections, PATIENCE_S)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    disable_nagle_algorithm = True
+    server: Store
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        url = urlsplit(self.path)
+        _, self.bucket, *names = url.path.split('/', 2)
+        self.name = unquote(names[0]) if names else ''
+        self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        if self.headers['Authorization'] != f'Bearer {self.server.token}':
+            self.answer(403)
+            return False
+        return True
+
+    def do_GET(self) -> None:
+        if not self.name:
+            self.list_bucket()
+            return
+        stored = self.server.files.get((self.bucket, self.name))
+        if stored is None:
+            self.answer(404)
+        elif self.headers['If-Match'] not in (None, stored.facts['ETag']):
+            self.answer(412)
+        elif given := self.headers['Range']:
+            first, _, last = given.removeprefix('bytes=').partition('-')
+            piece = stored.content[int(first) : int(last) + 1 if last else None]
+            if piece:
+                told = f'bytes {first}-{int(first) + len(piece) - 1}/{len(stored.content)}'
+                self.answer(206, piece, {**stored.facts, 'Content-Range': told, 'Content-Length': str(len(piece))})
+            else:
+                self.answer(416)
+        else:
+            self.answer(200, stored.content, stored.facts)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_PUT(self) -> None:
+        pieces: list[bytes] = []
+        try:
+            pieces.extend(self.body())
+        except CutShort:
+            self.close_connection = True
+            if not self.server.keeps_cut_uploads:
+                return
+        content = b''.join(pieces)
+        mime = self.headers['Content-Type'] or ''
+        stored = Stored(content, mime, formatdate(usegmt=True), hashlib.sha256(content).hexdigest())
+        with self.server.changed:
+            is_taken = self.headers['If-None-Match'] == '*' and (self.bucket, self.name) in self.server.files
+            if not is_taken:
+                self.server.files[self.bucket, self.name] = stored
+        self.answer(412 if is_taken else 201)
+
+    def do_DELETE(self) -> None:
+        """One file, or without a name all of the bucket."""
+        with self.server.changed:
+            for bucket, name in list(self.server.files):
+                if bucket == self.bucket and self.name in ('', name):
+                    del self.server.files[bucket, name]
+        self.answer(204)
+
+    def list_bucket(self) -> None:
+        if 'quiet' in self.query:
+            self.server.wait_until_quiet(self.connection)
+        prefix, after = self.query.get('prefix', ''), self.query.get('after', '')
+        with self.server.changed:
+            found = sorted(
+                (name, stored)
+                for (bucket, name), stored in self.server.files.items()
+                if bucket == self.bucket and name.startswith(prefix) and name > after
+            )
+        files = [{'name': name, **stored.facts} for name, stored in found[:PAGE]]
+        self.answer(200, json.dumps({'files': files, 'more': len(found) > PAGE}).encode())
+
+    def body(self) -> Iterator[bytes]:
+        """The body as it comes.
+
+        :raises CutShort: If the connection ends before it.
+        """
+        if self.headers['Transfer-Encoding'] != 'chunked':
+            yield from self.exactly(int(self.headers['Content-Length']))
+            return
+        while size := int(self.line(), 16):
+            yield from self.exactly(size)
+            self.line()
+        self.line()
+
+    def line(self) -> bytes:
+        line = self.rfile.readline(BUFFER_BYTES)
+        if not line.endswith(b'\n'):
+            raise CutShort
+        return line
+
+    def exactly(self, size: int) -> Iterator[bytes]:
+        while size:
+            try:
+                piece = self.rfile.read1(min(size, BUFFER_BYTES))
+            except ConnectionError:
+                piece = b''
+            if not piece:
+                raise CutShort
+            size -= len(piece)
+            yield piece
+
+    def answer(self, status: int, content: bytes = b'', headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        if status != 204:
+            headers = {'Content-Length': str(len(content)), **(headers or {})}
+        # A connection for each request: of all that are open, each is at work.
+        for name, value in {**(headers or {}), 'Connection': 'close'}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != 'HEAD':
+            self.wfile.write(content)
+
+
+def main(token: str, *flags: str) -> None:
+    store = Store(token, keeps_cut_uploads='keeps-cut-uploads' in flags)
+    threading.Thread(target=store.serve_forever, daemon=True).start()
+    print(store.server_port, flush=True)
+    sys.stdin.read()
+    # Without waiting for threads whose clients are gone.
+    os._exit(0)
+
+
+# --- The backend.
+
+
+class Refused(Exception):
+    """The store's answer is an error."""
+
+    def __init__(self, method: str, status: int) -> None:
+        super().__init__(f'{method} was answered {status}')
+        self.method = method
+        self.status = status
+
+
+class Reader(io.RawIOBase):
+    """A file of the store, from *start* to where the answer ends. Seeking asks the store again."""
+
+    def __init__(self, backend: HTTPBackend, name: str, response: http.client.HTTPResponse, start: int) -> None:
+        self._backend = backend
+        self._name = name
+        self._etag = response.headers['ETag']
+        self._response: http.client.HTTPResponse | None = response
+        self._start = self._at = start
+        self._end = start + int(response.headers['Content-Length'])
+        self._failed: fs.FSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at - self._start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        origin = {io.SEEK_SET: self._start, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
+        if (to := origin + offset) != self._at:
+            self._at = max(self._start, to)
+            self._hang_up()
+        return self.tell()
+
+    def readinto(self, buffer: Any, /) -> int:
+        if self._failed is not None:
+            raise self._failed
+        if (left := self._end - self._at) <= 0:
+            return 0
+        try:
+            if self._response is None:
+                self._response = self._backend._get(self._name, self._at, self._end, self._etag)
+            with self._backend._translated(self._name):
+                count = self._response.readinto(memoryview(buffer)[:left])
+                self.check_whole(count, left)
+        except fs.FSError as error:
+            # A buffer in front may have lost what came before: nothing may be read as if it followed.
+            self._failed = error
+            raise
+        self._at += count
+        return count
+
+    def check_whole(self, count: int, left: int) -> None:
+        """http.client takes a connection that ends early for the end of the file when it is read in pieces."""
+        if not count:
+            raise http.client.IncompleteRead(b'', left)
+
+    def close(self) -> None:
+        self._hang_up()
+        super().close()
+
+    def _hang_up(self) -> None:
+        if (response := getattr(self, '_response', None)) is not None:
+            response.close()
+            self._response = None
+
+
+class HTTPBackend(BaseBackend):
+    """Files in a bucket of a :class:`Store`."""
+
+    kind = 'http'
+    capabilities = (
+        Capability.ATOMIC_CREATE | Capability.CHECKSUM | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
+    )
+    settings = (
+        Setting('endpoint', text, None, 'Host and port of the store.', required=True),
+        Setting('bucket', text, None, 'Where in the store the files are.', required=True),
+        Setting('token', text, None, 'What the store asks for.', required=True, secret=True),
+        Setting('timeout_s', float, 30.0, 'How long the store may keep silent, in seconds.'),
+    )
+    #: How often a busy store is asked for what can be asked twice.
+    attempts: ClassVar[int] = 2
+    reader: ClassVar[type[Reader]] = Reader
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        if stop is not None and stop <= start:
+            self._stat(name)
+            return io.BytesIO()
+        try:
+            reader = self.reader(self, name, self._get(name, start, stop), start)
+        except fs.BackendError as error:
+            # RFC 9110 §15.5.17: there is such a file, and nothing of it in this range.
+            if isinstance(error.__cause__, Refused) and error.__cause__.status == 416:
+                return io.BytesIO()
+            raise
+        return cast('IO[bytes]', io.BufferedReader(reader, BUFFER_BYTES))
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        headers = {'Content-Type': mime or mime_type(name), 'Transfer-Encoding': 'chunked'}
+        if create:
+            headers['If-None-Match'] = '*'
+        connection = self._connection()
+        try:
+            with self._translated(name):
+                connection.putrequest('PUT', self._path(name))
+                for header, value in {**self._headers, **headers}.items():
+                    connection.putheader(header, value)
+                connection.endheaders()
+            # What the source raises is the caller's, and ends the connection before the upload is whole.
+            for chunk in chunks_of(stream):
+                with self._translated(name):
+                    connection.send(b'%x\r\n%b\r\n' % (len(chunk), chunk))
+            with self._translated(name):
+                connection.send(b'0\r\n\r\n')
+                with connection.getresponse() as response:
+                    _check('PUT', response)
+        finally:
+            connection.close()
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        with self._ask('HEAD', name) as response:
+            return _info(name, dict(response.headers.items()))
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        after, more = '', True
+        while more:
+            with self._translated(None), self._ask('GET', query={'prefix': prefix, 'after': after}) as response:
+                page = json.loads(response.read())
+            for facts in page['files']:
+                after = facts['name']
+                yield _info(after, facts)
+            more = page['more']
+
+    def _remove(self, name: str) -> None:
+        self._ask('DELETE', name).close()
+
+    # --- The way to the store.
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {'Authorization': f'Bearer {self.config.token}', 'Connection': 'close'}
+
+    def _path(self, name: str | None, query: Mapping[str, str] | None = None) -> str:
+        path = f'/{self.config.bucket}' if name is None else f'/{self.config.bucket}/{quote(name, safe="")}'
+        return f'{path}?{urlencode(query)}' if query else path
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self.config.endpoint, timeout=self.config.timeout_s)
+
+    def _get(self, name: str, start: int, stop: int | None, etag: str | None = None) -> http.client.HTTPResponse:
+        headers = {'If-Match': etag} if etag else {}
+        if start or stop is not None:
+            headers['Range'] = f'bytes={start}-{"" if stop is None else stop - 1}'
+        return self._ask('GET', name, headers=headers)
+
+    def _ask(
+        self,
+        method: str,
+        name: str | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> http.client.HTTPResponse:
+        """The answer, to be closed, to what may be asked twice."""
+        with self._translated(name):
+            for _ in range(self.attempts - 1):
+                try:
+                    return self._ask_once(method, self._path(name, query), headers or {})
+                except Refused as refused:
+                    if refused.status != 503:
+                        raise
+            return self._ask_once(method, self._path(name, query), headers or {})
+
+    def _ask_once(self, method: str, path: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+        connection = self._connection()
+        try:
+            connection.request(method, path, headers={**self._headers, **headers})
+            # From here on the answer has the connection: it is told to close.
+            response = connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            _check(method, response)
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    @contextlib.contextmanager
+    def _translated(self, name: str | None) -> Iterator[None]:
+        try:
+            yield
+        except fs.FSError:
+            raise
+        except (OSError, http.client.HTTPException, Refused) as error:
+            raise self.translate(error, name) from error
+
+    def translate(self, error: Exception, name: str | None) -> fs.FSError:
+        """What Flask-FS calls *error*."""
+        if not isinstance(error, Refused):
+            reason = 'it did not answer in time' if isinstance(error, TimeoutError) else 'the connection failed'
+            return self.error(fs.Unavailable, name, reason)
+        if error.status == 404:
+            return self.error(fs.FileNotFound, name)
+        if (error.method, error.status) == ('PUT', 412):
+            return self.error(fs.FileExists, name)
+        kind = fs.PermissionDenied if error.status in (401, 403) else fs.BackendError
+        return self.error(fs.Unavailable if error.status >= 500 else kind, name, str(error))
+
+
+def _check(method: str, response: http.client.HTTPResponse) -> None:
+    if response.status >= 400:
+        raise Refused(method, response.status)
+
+
+def _info(name: str, facts: Mapping[str, str]) -> fs.FileInfo:
+    return fs.FileInfo(
+        name,
+        int(facts['Content-Length']),
+        parsedate_to_datetime(facts['Last-Modified']),
+        facts['Content-Type'] or mime_type(name),
+        f'sha256:{facts["X-SHA256"]}',
+        facts['ETag'].strip('"'),
+    )
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
