@@ -77,7 +77,7 @@ RACES = [pair for pair in CAUGHT_BY if pair[1].startswith('test_of_many_') or 't
 def harness_of(backend: Any, folder: Path) -> Harness:
     base = LocalHarness if issubclass(backend, LocalBackend) else MemoryHarness
     made = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend})
-    return made(folder) if base is LocalHarness else made()
+    return made(folder)
 
 
 def catches(check: str, backend: Any, folder: Path) -> bool:

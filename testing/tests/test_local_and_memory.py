@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import pytest
 from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
 from flask_fs.names import join
-from flask_fs_testing import BackendConformance, Harness, LocalHarness, MemoryHarness
+from flask_fs_testing import BackendConformance, LocalHarness, MemoryHarness
 
 
 class TestLocal(BackendConformance):
-    @pytest.fixture
-    def harness(self, tmp_path: Path) -> Harness:
-        return LocalHarness(tmp_path)
+    harness_class = LocalHarness
 
 
 class NamedDrafts(LocalHarness):
@@ -31,15 +27,11 @@ class NamedDrafts(LocalHarness):
 
 
 class TestLocalWithoutUnnamedFiles(BackendConformance):
-    @pytest.fixture
-    def harness(self, tmp_path: Path) -> Harness:
-        return NamedDrafts(tmp_path)
+    harness_class = NamedDrafts
 
 
 class TestMemory(BackendConformance):
-    @pytest.fixture
-    def harness(self) -> Harness:
-        return MemoryHarness()
+    harness_class = MemoryHarness
 
 
 PREFIX = 'tenants/7'
@@ -71,6 +63,4 @@ class Prefixed(LocalHarness):
 
 
 class TestLocalUnderAPrefix(BackendConformance):
-    @pytest.fixture
-    def harness(self, tmp_path: Path) -> Harness:
-        return Prefixed(tmp_path)
+    harness_class = Prefixed

@@ -22,9 +22,7 @@ class ForgetfulHarness(MemoryHarness):
     backend_class = Forgetful
 
 class TestForgetful(BackendConformance):
-    @pytest.fixture
-    def harness(self):
-        return ForgetfulHarness()
+    harness_class = ForgetfulHarness
 """
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
 from .checks.content import ContentChecks
 from .checks.creating import CreateChecks
 from .checks.facts import FactChecks
@@ -11,6 +16,7 @@ from .checks.memory import MemoryChecks
 from .checks.names import NameChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
+from .harness import Harness
 
 
 class BackendConformance(
@@ -25,7 +31,17 @@ class BackendConformance(
     SharingChecks,
     MemoryChecks,
 ):
-    """Every guarantee that a backend gives. Subclass it as ``Test…`` and give it a fixture ``harness``.
+    """Every guarantee that a backend gives. Subclass it as ``Test…`` and give it a ``harness_class``.
+
+    A backend that needs more than a folder overrides the fixture ``harness`` instead.
 
     What the backend declares as a capability has to work; what it does not declare has to raise OperationNotSupported.
     """
+
+    #: How to make a place for files, and look behind the backend's back.
+    harness_class: ClassVar[type[Harness]]
+
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Harness:
+        """A fresh one for each check."""
+        return self.harness_class(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from flask import Flask
@@ -17,6 +18,8 @@ class Harness(abc.ABC):
     """One fresh, empty place for files, and backends on it.
 
     A test makes one harness and any number of backends; all of them see the same files.
+
+    :param folder: An empty one, for whatever the place needs on this machine.
     """
 
     #: The backend to prove.
@@ -29,6 +32,9 @@ class Harness(abc.ABC):
     borders_bytes: ClassVar[tuple[int, ...]] = ()
     #: Whether other processes see the same files. A store inside the process has no other.
     shared_between_processes: ClassVar[bool] = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     @abc.abstractmethod
     def settings(self) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from flask_fs.backends import BaseBackend
@@ -15,14 +16,12 @@ from .harness import Harness
 
 
 class LocalHarness(Harness):
-    """The local backend, or one derived from it, in a folder.
-
-    :param folder: An empty one.
-    """
+    """The local backend, or one derived from it, in a folder."""
 
     backend_class: ClassVar[type[BaseBackend]] = LocalBackend
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self._root = os.path.join(folder, 'root')
         self._missing = os.path.join(folder, 'missing', 'root')
 
@@ -63,7 +62,8 @@ class MemoryHarness(Harness):
     memory_ceiling_bytes = None
     shared_between_processes = False
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self._store = self.backend_class('kit')
 
     def settings(self) -> Mapping[str, Any]:

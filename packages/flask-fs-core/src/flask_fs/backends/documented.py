@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from ..errors import FileExists, FileNotFound, OperationNotSupported
+from ..files import mime_type
 from .base import BaseBackend, info_from
 from .contract import CHUNK_BYTES, Capability, FileInfo
 from .streams import Chunks, Mode, buffered
@@ -79,6 +80,10 @@ class DocumentedVerbs:
 
     def metadata(self, filename: str) -> dict[str, Any]:
         facts: dict[str, Any] = self.backend.metadata(filename)
+        if isinstance(facts, dict):
+            # Applications find the documented keys, whatever the backend knows.
+            for key, value in {'mime': mime_type(filename), 'size': None, 'modified': None, 'checksum': None}.items():
+                facts.setdefault(key, value)
         return facts
 
     def path(self, filename: str) -> str:
