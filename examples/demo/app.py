@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import secrets
 import socket
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
@@ -109,7 +110,8 @@ def describe(info: fs.FileInfo) -> dict[str, Any]:
 
 def create_app(config: dict[str, Any] | None = None) -> Flask:
     """The application as *config* says, or else the environment (``FLASK_FS_BACKEND=memory``), or else this function."""
-    app = Flask(__name__)
+    # Beside this program, wherever it is started from.
+    app = Flask(__name__, instance_path=str(Path(__file__).resolve().parent / 'instance'))
     app.config['FS_SERVE'] = True
     app.config['FILES_FS_MAX_BYTES'] = 50 * 1024 * 1024
     app.config['MAX_CONTENT_LENGTH'] = 51 * 1024 * 1024  # The file, and what a form puts around it.

@@ -704,8 +704,8 @@ def test_nothing_is_left_after_closing(server: Server) -> None:
     with pytest.raises(ConnectionRefusedError):
         connected(proxy)
     proxy.close()
-    # The server closes its ends in its own time, in threads that end with them.
-    for thread in threading.enumerate():
-        if 'process_request' in thread.name:
-            thread.join(WAIT_S)
+    # The server closes its ends in its own time, in threads that end with them; some may just be starting.
+    deadline = time.monotonic() + WAIT_S
+    while any('process_request' in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert before == (len(os.listdir('/proc/self/fd')) if before else 0)
