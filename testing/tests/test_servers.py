@@ -34,14 +34,7 @@ SERVERS: list[type[Server[Any]]] = [SeaweedServer, SwiftServer, SecantusServer, 
 each_server = pytest.mark.parametrize('server_class', SERVERS, ids=lambda server_class: server_class.name)
 
 
-@pytest.fixture(autouse=True)
-def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where servers make their folders, so that a test can see all of them."""
-    folder = tmp_path / 'temporary'
-    folder.mkdir()
-    monkeypatch.setenv('TMPDIR', str(folder))
-    monkeypatch.setattr('tempfile.tempdir', str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures('temporary_folder')
 
 
 def needs(server_class: type[Server[Any]]) -> None:

@@ -29,15 +29,7 @@ from small_servers import (
 
 from flask_fs_testing.servers import ServerDied, ServerError, ServerMissing, ServerNotReady, base, shared
 
-
-@pytest.fixture(autouse=True)
-def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where servers make their folders, so that a test can see all of them."""
-    folder = tmp_path / 'temporary'
-    folder.mkdir()
-    monkeypatch.setenv('TMPDIR', str(folder))
-    monkeypatch.setattr('tempfile.tempdir', str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures('temporary_folder')
 
 
 # Errors

@@ -89,7 +89,7 @@ def test_an_undeclared_capability_is_refused(backend: BaseBackend) -> None:
 
 def test_a_backend_that_only_reads_and_writes_is_enough(tmp_path: Path) -> None:
     class ReadsAndWrites(BaseBackend):
-        files: dict[str, bytes] = {'x': b'0123456789'}  # noqa: RUF012
+        files: dict[str, bytes] = {'x': b'0123456789'}  # noqa: RUF012  # one set of files will do
 
         def exists(self, filename: str) -> bool:
             return filename in self.files
@@ -97,7 +97,7 @@ def test_a_backend_that_only_reads_and_writes_is_enough(tmp_path: Path) -> None:
         def read(self, filename: str) -> bytes:
             return self.files[filename]
 
-        def write(self, filename: str, content: Any) -> None:  # type: ignore[override]
+        def write(self, filename: str, content: Any) -> None:  # type: ignore[override]  # as it used to be
             self.files[filename] = content
 
     backend = ReadsAndWrites('x')
@@ -151,7 +151,7 @@ def test_a_window_shows_one_range(seekable: bool, start: int, stop: int | None) 
     content = b'0123456789'
     stream = io.BytesIO(content)
     if not seekable:
-        stream.seekable = lambda: False  # type: ignore[method-assign]
+        stream.seekable = lambda: False  # type: ignore[method-assign]  # BytesIO always says yes
     shown = window(stream, start, stop)
     assert content[start:stop] == shown.read()
     shown.close()

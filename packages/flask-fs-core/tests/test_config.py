@@ -213,7 +213,7 @@ def test_a_setting_that_is_not_there_says_which_are() -> None:
 
 def test_an_object_with_only_a_config_will_do(tmp_path: Path) -> None:
     class Settings:
-        config = {'FS_ROOT': str(tmp_path)}  # noqa: RUF012
+        config = {'FS_ROOT': str(tmp_path)}  # noqa: RUF012  # only read
 
     storage = fs.Storage('loose')
     storage.configure(Settings())

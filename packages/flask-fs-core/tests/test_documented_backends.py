@@ -126,7 +126,7 @@ class Old(BaseBackend):
     def read(self, filename: str) -> bytes:
         return self.files[filename]
 
-    def write(self, filename: str, content: Any) -> None:  # type: ignore[override]
+    def write(self, filename: str, content: Any) -> None:  # type: ignore[override]  # as it used to be
         self.files[filename] = self.as_binary(content)
 
     def delete(self, filename: str) -> None:
@@ -136,7 +136,7 @@ class Old(BaseBackend):
 class Listing(Old):
     """One that tells and lists, too."""
 
-    def list_files(self) -> Iterator[str]:  # type: ignore[override]
+    def list_files(self) -> Iterator[str]:  # type: ignore[override]  # as it used to be
         return iter(self.files)
 
     def metadata(self, filename: str) -> dict[str, Any]:

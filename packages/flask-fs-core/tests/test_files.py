@@ -33,7 +33,7 @@ def test_all_except_refuses_whatever_the_case(refused: object) -> None:
 
 def test_a_container_of_ones_own_is_asked_for_the_lower_case() -> None:
     class Asked:
-        questions: list[object] = []  # noqa: RUF012
+        questions: list[object] = []  # noqa: RUF012  # looked at through the class
 
         def __contains__(self, item: object) -> bool:
             self.questions.append(item)

@@ -115,7 +115,7 @@ class LocalBackend(BaseBackend):
                 os.close(fd)
 
     def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
-        target = self._target(name)
+        target = self._place(name, PermissionDenied)
         disk = _Translated(self, name)
         with disk:
             draft = Draft(target, self._disk)
@@ -141,7 +141,7 @@ class LocalBackend(BaseBackend):
 
     def _stat(self, name: str) -> FileInfo:
         with _Translated(self, name, reading=True):
-            return self._info(name, os.lstat(self._existing(name)))
+            return self._info(name, os.lstat(self._place(name, FileNotFound)))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         for base, entries in self._listed(prefix):
@@ -163,7 +163,7 @@ class LocalBackend(BaseBackend):
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
         self._stat(name)
-        source, path = self.path(name), self._target(target)
+        source, path = self.path(name), self._place(target, PermissionDenied)
         if create and not self._disk.links:
             super()._move(name, target, create=create)
             return
@@ -203,23 +203,16 @@ class LocalBackend(BaseBackend):
 
     # --- Places.
 
-    def _existing(self, name: str) -> str:
-        """The path to read *name* from."""
+    def _place(self, name: str, refusal: type[FSError]) -> str:
+        """The path of *name*, reached without a symbolic link; with one it is an error of the kind *refusal*."""
         path = self.path(name)
         if '/' in name and (link := folders.link_above(path, name)):
-            raise self.error(FileNotFound, name, f'{link} is a symbolic link, which local storage does not follow')
-        return path
-
-    def _target(self, name: str) -> str:
-        """The path to write *name* to."""
-        path = self.path(name)
-        if '/' in name and (link := folders.link_above(path, name)):
-            raise self.error(PermissionDenied, name, f'{link} is a symbolic link, which local storage does not follow')
+            raise self.error(refusal, name, f'{link} is a symbolic link, which local storage does not follow')
         return path
 
     def _opened(self, name: str) -> tuple[int, os.stat_result]:
         with _Translated(self, name, reading=True):
-            fd = os.open(self._existing(name), _READ)
+            fd = os.open(self._place(name, FileNotFound), _READ)
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 os.close(fd)
@@ -228,22 +221,19 @@ class LocalBackend(BaseBackend):
 
     def _unlink(self, name: str) -> bool:
         """Remove what is at *name*, unless it is a folder; false if it is one."""
-        try:
-            with _Translated(self, name, reading=True):
-                path = self._existing(name)
-                try:
-                    os.unlink(path)
-                except OSError as error:
-                    # A folder is EISDIR on Linux and EPERM elsewhere (unlink(2)).
-                    if error.errno in folders.IN_THE_WAY:
-                        if os.path.isdir(path):
-                            return False
-                        # It was a folder, which somebody else has removed since.
-                        if error.errno == errno.EISDIR or not os.path.lexists(path):
-                            return True
+        with contextlib.suppress(FileNotFound), _Translated(self, name, reading=True):
+            path = self._place(name, FileNotFound)
+            try:
+                os.unlink(path)
+            except OSError as error:
+                # A folder is EISDIR on Linux and EPERM elsewhere (unlink(2)).
+                if error.errno not in folders.IN_THE_WAY:
                     raise
-        except FileNotFound:
-            pass
+                if os.path.isdir(path):
+                    return False
+                # After EISDIR, or with nothing left, it was a folder that somebody else has removed since.
+                if error.errno != errno.EISDIR and os.path.lexists(path):
+                    raise
         return True
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
