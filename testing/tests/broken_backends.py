@@ -287,8 +287,10 @@ class ServesNothingForMissingFiles(MemoryBackend):
 
 
 class SignsUnasked(MemoryBackend):
-    def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
-        return f'https://store.example/{name}'
+    def signed_url(
+        self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
+    ) -> str:
+        return f'https://store.example/{filename}'
 
 
 class SignsForNobody(MemoryBackend):

@@ -64,6 +64,7 @@ CAUGHT_BY = [
     (broken.ServesNothingForMissingFiles, 'test_a_missing_file_is_404'),
     (broken.SignsUnasked, 'test_links_are_signed_by_the_store_or_by_the_application'),
     (broken.SignsForNobody, 'test_a_signed_link_is_good_for_one_file_one_method_and_a_while'),
+    (broken.SignsForNobody, 'test_a_signed_link_to_store_stores_one_file'),
     (broken.SharesOneTemporaryFile, 'test_threads_share_a_backend'),
     (broken.WorksInOneProcess, 'test_a_backend_works_on_both_sides_of_a_fork'),
     (broken.ConnectsAtOnce, 'test_nothing_is_connected_to_before_it_is_needed'),

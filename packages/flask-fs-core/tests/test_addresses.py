@@ -174,8 +174,25 @@ def test_a_link_is_for_its_method(private: tuple[Flask, fs.Storage]) -> None:
     assert 403 == response.status_code
     assert 'for HEAD only' in response.text
     assert 405 == app.test_client().put(link).status_code
-    with pytest.raises(ValueError, match="must be 'GET' or 'HEAD', not 'PUT'"):
+    with pytest.raises(ValueError, match="must be 'GET', 'HEAD' or 'PUT', not 'DELETE'"):
+        signed(app, storage, method='DELETE')
+
+
+def test_the_application_signs_no_links_that_store(private: tuple[Flask, fs.Storage]) -> None:
+    app, storage = private
+    with pytest.raises(fs.OperationNotSupported, match='for reading only'):
         signed(app, storage, method='PUT')
+    with pytest.raises(ValueError, match='for reading, not to PUT'):
+        signed(app, storage, method='PUT', download_name='x.txt')
+
+
+def test_a_link_that_stores_is_for_allowed_types(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('files', fs.IMAGES)
+    with make_app(storage).test_request_context():
+        with pytest.raises(fs.UnauthorizedFileType, match='allowed are jpg'):
+            storage.signed_url('x.exe', method='PUT')
+        with pytest.raises(fs.OperationNotSupported):
+            storage.signed_url('x.png', method='PUT')
 
 
 @pytest.mark.parametrize(

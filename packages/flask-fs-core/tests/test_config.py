@@ -174,6 +174,19 @@ def test_words_for_true_are_understood(value: object) -> None:
         (config.whole_number, 1.5),
         (config.whole_number, '1.5'),
         (config.whole_number, []),
+        (config.at_least(5), 4),
+        (config.at_least(5), 'many'),
+        (config.seconds, 0),
+        (config.seconds, -1),
+        (config.seconds, True),
+        (config.seconds, 'soon'),
+        (config.seconds, 'inf'),
+        (config.seconds, 'nan'),
+        (config.seconds, None),
+        (config.mapping, 3),
+        (config.mapping, '{'),
+        (config.mapping, '[1]'),
+        (config.mapping, {1: 2}),
         (config.boolean, 2),
         (config.text, 3),
         (config.key_prefix, '../x'),
@@ -195,6 +208,20 @@ def test_words_for_true_are_understood(value: object) -> None:
 def test_an_impossible_value_is_refused(parse: Any, value: object) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # the message is the sentence's end, see above
         parse(value)
+
+
+@pytest.mark.parametrize(
+    ('parse', 'value', 'expected'),
+    [
+        (config.at_least(5), '5', 5),
+        (config.seconds, '1.5', 1.5),
+        (config.seconds, 30, 30.0),
+        (config.mapping, '{"a": {"b": 1}}', {'a': {'b': 1}}),
+        (config.mapping, {'a': 1}, {'a': 1}),
+    ],
+)
+def test_numbers_and_dictionaries_may_come_as_text(parse: Any, value: object, expected: object) -> None:
+    assert expected == parse(value)
 
 
 def test_a_plain_dictionary_configures_a_backend_without_any_application(tmp_path: Path) -> None:

@@ -115,6 +115,49 @@ def whole_number(value: Any) -> int:
     return number
 
 
+def at_least(minimum: int) -> Callable[[Any], int]:
+    """A whole number, *minimum* or more."""
+
+    def parse(value: Any) -> int:
+        expected = f'a whole number, {minimum} or more'
+        try:
+            number = whole_number(value)
+        except ValueError:
+            raise ValueError(expected) from None
+        if number < minimum:
+            raise ValueError(expected)
+        return number
+
+    return parse
+
+
+def seconds(value: Any) -> float:
+    """A duration in seconds, with or without a fraction."""
+    expected = 'a number of seconds, more than 0'
+    if isinstance(value, bool):
+        raise ValueError(expected)
+    try:
+        duration = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(expected) from None
+    if not 0 < duration < float('inf'):
+        raise ValueError(expected)
+    return duration
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A dictionary with text as keys, also as JSON."""
+    expected = 'a dictionary, or one as JSON'
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ValueError(expected) from None
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(expected)
+    return value
+
+
 def file_mode(value: Any) -> int:
     """Permission bits, as a number or as octal text such as ``0o640``, with which the owner may read and write.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
-from urllib.parse import quote
-
 from flask import Response
+
+from .backends.response import attachment
 
 #: Types that browsers show or play without running anything inside them, with the site's rights or at all.
 INERT_TYPES = frozenset(
@@ -58,11 +57,3 @@ def protect(
     if download_name is not None:
         headers['Content-Disposition'] = attachment(download_name)
     return response
-
-
-def attachment(name: str) -> str:
-    """A Content-Disposition that saves a file as *name* (RFC 6266), with a plain form for clients that know no other."""
-    plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
-    quoted = plain.replace('\\', '\\\\').replace('"', '\\"')
-    header = f'attachment; filename="{quoted or "download"}"'
-    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"

@@ -20,8 +20,15 @@ from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
 from .backends.streams import Limited, Mode, known_size, open_writer, source
 from .binding import PerApplication
-from .config import Config
-from .errors import ConfigurationError, FileExists, FileNotFound, FileTooLarge, InvalidFilename, UnauthorizedFileType
+from .errors import (
+    ConfigurationError,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    InvalidFilename,
+    OperationNotSupported,
+    UnauthorizedFileType,
+)
 from .files import DEFAULTS, contains, extension
 from .registry import Binding
 from .serving import protect
@@ -128,7 +135,7 @@ class Storage(PerApplication):
         bound = self._bound()
         name = self._named(bound.app, file_or_wfs, filename, prefix)
         if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
-            raise UnauthorizedFileType(name, storage=self.name, reason=self._allowed_types(bound.config))
+            raise self._refused_type(bound, name)
         create = not self._may_overwrite(overwrite)
         if isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
@@ -310,9 +317,10 @@ class Storage(PerApplication):
     def _too_large(self, name: str, most: int) -> FileTooLarge:
         return FileTooLarge(name, storage=self.name, reason=f'at most {most} bytes are allowed')
 
-    def _allowed_types(self, config: Config) -> str:
-        known = [*_listed(config.allow), *_listed(self.extensions)]
-        return f'allowed are {", ".join(known)}' if known else ''
+    def _refused_type(self, bound: Binding, name: str) -> UnauthorizedFileType:
+        known = [*_listed(bound.config.allow), *_listed(self.extensions)]
+        reason = f'allowed are {", ".join(known)}' if known else None
+        return UnauthorizedFileType(name, storage=self.name, reason=reason)
 
     # --- Addresses and serving.
 
@@ -340,24 +348,35 @@ class Storage(PerApplication):
     def signed_url(
         self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
     ) -> str:
-        """A full address that lets anyone read a file, there or not, until it expires.
+        """A full address that lets anyone read a file, there or not, or store one, until it expires.
 
         Where the store signs no links itself, the application does, with its ``SECRET_KEY``; it answers them even if
         ``FS_SERVE`` is false, and without asking ``authorize``.
 
         :param expires_s: Lifetime in whole seconds, 1 to 604800 (seven days, the most that S3 signs for).
-        :param method: ``GET`` (on links signed by the application, for HEAD as well) or ``HEAD``.
+        :param method: ``GET`` (on links signed by the application, for HEAD as well), ``HEAD``, or ``PUT``, which stores
+            the body of one request and replaces what is there. The store asks neither ``MAX_BYTES`` nor ``overwrite``.
         :param download_name: Makes browsers save the file, under this name.
+        :raises OperationNotSupported: With ``PUT``, if the store signs no links itself.
+        :raises UnauthorizedFileType: With ``PUT``, if the storage does not take the file's extension.
         :raises ConfigurationError: If the application signs and has no ``SECRET_KEY``, or no ``SERVER_NAME`` outside of
             a request.
         """
         bound, name = self._bound(), names.check(filename)
-        if method not in ('GET', 'HEAD'):
-            raise ValueError(f"method must be 'GET' or 'HEAD', not {method!r}")
+        if method not in ('GET', 'HEAD', 'PUT'):
+            raise ValueError(f"method must be 'GET', 'HEAD' or 'PUT', not {method!r}")
         signing.check_expires(expires_s)
         signing.check_download_name(download_name)
+        if method == 'PUT':
+            if download_name is not None:
+                raise ValueError('download_name belongs to links for reading, not to PUT')
+            if not self.extension_allowed(extension(name)):
+                raise self._refused_type(bound, name)
         if Capability.SIGNED_URL in bound.driver.capabilities:
             return bound.driver.signed_url(name, expires_s=expires_s, method=method, download_name=download_name)
+        if method == 'PUT':
+            reason = 'its store signs no links, and the application signs links for reading only'
+            raise OperationNotSupported(name, storage=self.name, reason=reason)
         grant = signing.Grant(self.name, name, method, int(time.time()) + expires_s, download_name)
         signature = {signing.PARAMETER: signing.sign(bound.app, grant)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)

@@ -9,13 +9,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Generator
 
+import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
 import flask_fs as fs
 from flask_fs.backends import Capability
 
-from ..guarantees import broken, check
+from ..guarantees import broken, check, declares
 from ..harness import Harness
 
 _PATIENCE_S = 30
@@ -50,6 +51,32 @@ class LinkChecks:
             assert (200, b'content') == _fetch(link)
             _wait_until_refused(storage.signed_url('a/x.txt', expires_s=1))
 
+    @check('signed_url', proves=Capability.SIGNED_URL)
+    def test_a_signed_link_to_store_stores_one_file(self, harness: Harness) -> None:
+        """A link signed by the store for PUT stores what is sent, under one name, and no longer than it lives."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage, serve=False)
+        with app.test_request_context():
+            if not declares(storage.backend, Capability.SIGNED_URL):
+                with pytest.raises(fs.OperationNotSupported):
+                    storage.signed_url('a/x.txt', method='PUT')
+                return
+            # Made first: a link is no leave to make the place.
+            storage.write('other.txt', b'other')
+            link = storage.signed_url('a/x.txt', method='PUT')
+            status, _ = _fetch(link, 'PUT', b'sent')
+            if status >= 400 or not storage.exists('a/x.txt'):
+                broken(f'Expected a link for PUT to store what is sent; seen status {status}.')
+            assert b'sent' == storage.read('a/x.txt')
+            for what, url in (
+                ('for another file', link.replace('x.txt', 'y.txt')),
+                ('unsigned', link.partition('?')[0]),
+            ):
+                status, _ = _fetch(url, 'PUT', b'sent')
+                if status < 400 or storage.exists('a/y.txt'):
+                    broken(f'Expected a link {what} to store nothing; seen status {status}.')
+            _wait_until_refused(storage.signed_url('a/x.txt', method='PUT', expires_s=1), 'PUT')
+
 
 @contextlib.contextmanager
 def _listening(app: Flask) -> Generator[str]:
@@ -64,8 +91,8 @@ def _listening(app: Flask) -> Generator[str]:
         server.server_close()
 
 
-def _fetch(url: str, method: str = 'GET') -> tuple[int, bytes]:
-    request = urllib.request.Request(url, method=method, data=b'' if method == 'PUT' else None)
+def _fetch(url: str, method: str = 'GET', body: bytes = b'') -> tuple[int, bytes]:
+    request = urllib.request.Request(url, method=method, data=body if method == 'PUT' else None)
     try:
         with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
             return answer.status, answer.read()
@@ -74,10 +101,10 @@ def _fetch(url: str, method: str = 'GET') -> tuple[int, bytes]:
             return error.code, error.read()
 
 
-def _wait_until_refused(link: str) -> None:
+def _wait_until_refused(link: str, method: str = 'GET') -> None:
     """Follow *link*, which lives for a second, until it is refused."""
     deadline = time.monotonic() + _PATIENCE_S
-    while _fetch(link)[0] < 400:
+    while _fetch(link, method)[0] < 400:
         if time.monotonic() > deadline:
             broken(f'Expected a link that lives for 1 s to be refused; seen it work for {_PATIENCE_S} s.')
         time.sleep(0.1)

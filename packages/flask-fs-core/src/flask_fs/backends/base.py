@@ -103,6 +103,10 @@ class BaseBackend:
             raise self._lacks('_scan')
         return (info.name for info in self._scan(prefix))
 
+    def _open_seekable(self, name: str) -> IO[bytes]:
+        """A file as a stream that can be read from anywhere; FileNotFound here, before the first byte is read."""
+        return self._open(name)
+
     def _read(self, name: str) -> bytes:
         """The whole content of a file."""
         with self._open(name) as stream:
@@ -149,7 +153,7 @@ class BaseBackend:
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
         """A link signed by the store, with SIGNED_URL."""
-        raise self.unsupported(name, 'it signs no links')
+        raise self._lacks('_signed_url')
 
     # --- The documented verbs.
 
@@ -170,7 +174,7 @@ class BaseBackend:
         how, key = Mode(mode), self._key(filename)
         if not how.reads:
             return open_writer(lambda stream: self._put(key, stream, create=how.creates), how, **kwargs)
-        return open_reader(self._open(key), how, **kwargs)
+        return open_reader(self._open_seekable(key), how, **kwargs)
 
     def read(self, filename: str) -> bytes:
         """The whole content of a file."""
@@ -255,6 +259,8 @@ class BaseBackend:
     ) -> str:
         """A link signed by the store: see :meth:`flask_fs.Storage.signed_url`."""
         key = self._key(filename)
+        if Capability.SIGNED_URL not in self.capabilities:
+            raise self.unsupported(key, 'it signs no links')
         return self._signed_url(key, expires_s=expires_s, method=method, download_name=download_name)
 
     # --- For drivers.

@@ -56,7 +56,7 @@ class Capability(enum.Flag):
     NESTED_NAMES = enum.auto()
     #: Files are copied inside the store, without passing through the application.
     SERVER_COPY = enum.auto()
-    #: The store itself signs links that let their bearer read a file.
+    #: The store itself signs links that let their bearer read a file, or store one (``method='PUT'``).
     SIGNED_URL = enum.auto()
     #: Every file has a path on this machine.
     LOCAL_PATH = enum.auto()

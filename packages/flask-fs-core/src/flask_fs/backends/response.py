@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import IO
+from urllib.parse import quote
 
 from flask import Response, current_app, request
 from werkzeug.datastructures import Headers
@@ -122,3 +124,11 @@ def _range_applies(info: FileInfo) -> bool:
 def content_type(mime: str) -> str:
     """*mime* as a Content-Type; text that does not say otherwise is UTF-8."""
     return f'{mime}; charset=utf-8' if mime.startswith('text/') and 'charset' not in mime else mime
+
+
+def attachment(name: str) -> str:
+    """A Content-Disposition that saves a file as *name* (RFC 6266), with a plain form for clients that know no other."""
+    plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
+    quoted = plain.replace('\\', '\\\\').replace('"', '\\"')
+    header = f'attachment; filename="{quoted or "download"}"'
+    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,144 @@
+"""A file of a remote store as a seekable stream, read by as few and as small ranges as its reader lets guess."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import IO, Any
+
+#: What the first look at a place fetches, in bytes: the header of a picture, the directory of an archive.
+BLOCK_BYTES = 128 * 1024
+#: Reading on fetches four times as much each time, up to this much, in bytes.
+MOST_BYTES = 32 * 1024 * 1024
+_GROWTH = 4
+
+
+class RangedReader(io.RawIOBase):
+    """The content of a file, of which little more is fetched than what is read.
+
+    A look at a new place fetches a block, which is kept in memory; reading on from there opens streams on longer and
+    longer ranges. So a file of a block or less costs one request, any file that is read at once two, and an archive's
+    directory one.
+
+    :param open_range: Opens the bytes [start, stop) of the same version of the file; a stream that ends early raises.
+    :param head: The file's first block, or the whole of a shorter file.
+    :param size: The length of the file in bytes.
+    """
+
+    def __init__(self, open_range: Callable[[int, int], IO[bytes]], head: bytes, size: int) -> None:
+        self._open_range = open_range
+        self._size = size
+        self._at = 0
+        self._block, self._block_at = head, 0
+        self._stream: IO[bytes] | None = None
+        # The stream gives the bytes [next, stop); after a block both are its end.
+        self._next = self._stop = len(head)
+        self._reach = BLOCK_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
+        if whence not in bases:
+            raise ValueError(f'whence must be 0, 1 or 2, not {whence!r}')
+        target = bases[whence] + offset
+        if target < 0:
+            raise ValueError(f'cannot seek to {target}, before the beginning of the file')
+        self._at = target
+        return target
+
+    def readinto(self, buffer: Any, /) -> int:
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._check_open()
+        if size is None or size < 0:
+            return self.readall()
+        piece = self._piece(min(size, self._size - self._at))
+        self._at += len(piece)
+        return piece
+
+    def readall(self) -> bytes:
+        self._check_open()
+        pieces = []
+        if piece := self._from_block(self._size):
+            pieces.append(piece)
+            self._at += len(piece)
+        if self._size - self._at > BLOCK_BYTES and not self._streams_from(self._stop):
+            # Whoever reads all that is left gets it by one request.
+            self._fetch(self._at, self._size)
+        while piece := self.read(self._size - self._at if self._at < self._size else 0):
+            pieces.append(piece)
+        return b''.join(pieces)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._leave()
+            self._block = b''
+        super().close()
+
+    def _piece(self, size: int) -> bytes:
+        """Some of the next *size* bytes."""
+        if size <= 0:
+            return b''
+        if piece := self._from_block(size):
+            return piece
+        if self._at == self._next == self._stop:
+            self._reach = min(self._reach * _GROWTH, MOST_BYTES)
+            self._fetch(self._at, self._at + max(self._reach, size))
+        elif not self._streams_from(min(self._stop, self._next + BLOCK_BYTES)):
+            self._reach = BLOCK_BYTES
+            if size <= BLOCK_BYTES:
+                self._look()
+                return self._from_block(size)
+            self._fetch(self._at, self._at + size)
+        while self._next < self._at:
+            self._from_stream(self._at - self._next)
+        return self._from_stream(min(size, self._stop - self._next))
+
+    def _streams_from(self, before: int) -> bool:
+        """Whether the stream comes past the place where the reader stands, and that is not beyond *before*."""
+        return self._stream is not None and self._next <= self._at < before
+
+    def _look(self) -> None:
+        """Fetch the block where the reader stands; near the end the last one, as directories are read backwards."""
+        start = max(0, min(self._at, self._size - BLOCK_BYTES))
+        self._fetch(start, start + BLOCK_BYTES)
+        pieces = []
+        while piece := self._from_stream(self._stop - self._next):
+            pieces.append(piece)
+        self._block, self._block_at = b''.join(pieces), start
+
+    def _from_block(self, size: int) -> bytes:
+        offset = self._at - self._block_at
+        return self._block[offset : offset + size] if 0 <= offset < len(self._block) else b''
+
+    def _from_stream(self, size: int) -> bytes:
+        assert self._stream is not None
+        piece = self._stream.read(size) if size else b''
+        self._next += len(piece)
+        return piece
+
+    def _fetch(self, start: int, stop: int) -> None:
+        self._leave()
+        stop = min(stop, self._size)
+        self._stream = self._open_range(start, stop)
+        self._next, self._stop = start, stop
+
+    def _leave(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError('this file is closed')
