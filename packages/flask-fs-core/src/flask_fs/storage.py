@@ -8,7 +8,7 @@ import os
 import posixpath
 import re
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import IO, Any
 
 from flask import make_response
@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 from . import names, signals, signing, urls
 from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
-from .backends.streams import Limited, Mode, known_size, open_writer, source
+from .backends.streams import Mode, open_writer
 from .binding import PerApplication
 from .errors import (
     ConfigurationError,
@@ -32,6 +32,7 @@ from .errors import (
 from .files import DEFAULTS, contains, extension
 from .registry import Binding
 from .serving import protect
+from .uploads import Validator, limited, validated
 
 #: A folder, or a callable that gives one; if it takes an argument, it is given the application.
 UploadTo = str | Callable[..., str]
@@ -53,6 +54,8 @@ class Storage(PerApplication):
     :param overwrite: Whether files may be replaced without asking for it each time.
     :param authorize: Called with a filename before the application serves it: true serves it, false answers 403, a
         response is sent instead. Signed links need no further leave.
+    :param validators: Called by :meth:`save` with the open file, seekable and standing where it is to be read from, and
+        its filename, before anything is stored; they refuse it by raising :exc:`UploadNotAllowed` or one of its kinds.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Storage(PerApplication):
         overwrite: bool = False,
         *,
         authorize: Authorize | None = None,
+        validators: Iterable[Validator] = (),
     ) -> None:
         if not _STORAGE_NAME.fullmatch(name):
             reason = f'{name!r} cannot be the name of a storage: use letters, digits, _, - and .'
@@ -72,6 +76,7 @@ class Storage(PerApplication):
         self.upload_to = upload_to
         self.overwrite = overwrite
         self.authorize = authorize
+        self.validators = tuple(validators)
 
     def __repr__(self) -> str:
         return f'<Storage {self.name!r}>'
@@ -130,6 +135,7 @@ class Storage(PerApplication):
         :raises FileExists: If the name is taken, and ``overwrite`` is false. The first writer wins.
         :raises UnauthorizedFileType: If its extension is not allowed.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+        :raises UploadNotAllowed: If one of the storage's validators refuses it.
         :raises InvalidFilename: If no name was given or found, or the name cannot be kept.
         """
         bound = self._bound()
@@ -137,11 +143,14 @@ class Storage(PerApplication):
         if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
             raise self._refused_type(bound, name)
         create = not self._may_overwrite(overwrite)
-        if isinstance(file_or_wfs, os.PathLike):
-            with open(file_or_wfs, 'rb') as file:
-                self._store(bound, name, file, create=create)
-        else:
-            self._store(bound, name, file_or_wfs, create=create)
+        with contextlib.ExitStack() as stack:
+            file = file_or_wfs
+            if isinstance(file, os.PathLike):
+                file = stack.enter_context(open(file, 'rb'))
+            if self.validators:
+                file = self._limited(bound, name, file)
+                file = stack.enter_context(validated(file, name, self.validators, self.name))
+            self._store(bound, name, file, create=create)
         return name
 
     def write(self, filename: str, content: str | bytes, overwrite: bool = False) -> None:
@@ -300,15 +309,13 @@ class Storage(PerApplication):
         return self.overwrite if overwrite is None else overwrite
 
     def _store(self, bound: Binding, name: str, file: Any, *, create: bool, mime: str | None = None) -> None:
-        most = bound.config.get('max_bytes')
-        if most is not None:
-            size = known_size(reader := source(file))
-            if size is None:
-                file = Limited(reader, most, lambda: self._too_large(name, most))
-            elif size > most:
-                raise self._too_large(name, most)
+        file = self._limited(bound, name, file)
         bound.driver.save(file, name, create=create, mime=mime)
         self._announce_saved(bound, name)
+
+    def _limited(self, bound: Binding, name: str, file: Any) -> Any:
+        most = bound.config.get('max_bytes')
+        return file if most is None else limited(file, most, lambda: self._too_large(name, most))
 
     def _announce_saved(self, bound: Binding, name: str) -> None:
         if signals.file_saved.has_receivers_for(self):
