@@ -26,7 +26,8 @@ def leave_directory(names: dict[str, Any]) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), SkipParser()],
-    patterns=['README.md', 'packages/*/README.md', 'testing/README.md', 'docs/**/*.md'],
+    # One for each depth: here ** is no more than *.
+    patterns=['README.md', 'testing/README.md', 'packages/*/README.md', 'docs/*.md', 'docs/*/*.md', 'docs/*/*/*.md'],
     # That page is a project of several files: testing/tests/test_write_a_backend_page.py makes it.
     excludes=['docs/how-to/write-a-backend.md'],
     setup=enter_directory,

@@ -70,3 +70,16 @@ def test_what_works_undeclared_is_a_warning(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess('-p', 'no:cacheprovider', '-k', 'of_many_threads')
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(['*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it was seen to work*'])
+
+
+def test_the_report_tells_what_an_instance_declares(pytester: pytest.Pytester) -> None:
+    narrowing = (
+        'def __init__(self, *given):\n        super().__init__(*given)\n        self.capabilities = Capability.NONE\n'
+    )
+    pytester.makepyfile(
+        CONFORMANCE.replace('def _remove', f'{narrowing}    def _never').replace(
+            'import MemoryBackend', 'import MemoryBackend\nfrom flask_fs.backends import Capability'
+        )
+    )
+    pytester.runpytest_subprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404').assert_outcomes(passed=1)
+    assert [] == json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']['declared']

@@ -18,7 +18,6 @@ from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from ..sources import OnlyRead
 
-ROUNDS = 60
 WRITERS = 8
 
 
@@ -76,7 +75,7 @@ class CreateChecks:
         """Of all threads that create one name at once, exactly one wins, and the file is its own."""
         backend = harness.make()
         counts = []
-        for number in range(ROUNDS):
+        for number in range(harness.race_rounds):
             name = f'race-{number}'
             create = _creator(backend, name)
             winners = race(WRITERS, create)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import threading
 import time
 import urllib.error
@@ -99,6 +100,9 @@ def _fetch(url: str, method: str = 'GET', body: bytes = b'') -> tuple[int, bytes
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
+    except http.client.RemoteDisconnected:
+        # A server that hangs up on a link has given nothing for it.
+        return 500, b''
 
 
 def _wait_until_refused(link: str, method: str = 'GET') -> None:

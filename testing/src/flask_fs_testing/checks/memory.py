@@ -20,6 +20,9 @@ class MemoryChecks:
     def test_a_large_file_goes_in_and_out_in_bounded_memory(self, harness: Harness) -> None:
         """Storing and reading 64 MiB takes a fixed amount of memory in both directions, and every byte is right."""
         backend = harness.make()
+        # What a client library loads at its first use does not grow with the file.
+        backend.write('small', b'')
+        backend.read('small')
         source = Pattern(SIZE)
         digest = hashlib.sha256()
 
