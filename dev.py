@@ -41,6 +41,7 @@ COMMANDS = {
     'format': "rewrite the sources in the project's format",
     'doc': 'build the documentation into docs/_build/html',
     'dist': 'build every distribution into dist/ and check it',
+    'report': 'run the conformance kit on every backend and server, and record what it saw for the documentation',
     'changelog': 'fold changes/ into CHANGELOG.md; needs --version X.Y.Z',
     'all': 'everything: qa, doc, dist, matrix, test',
     'hatch': 'hatch itself; further words go to hatch',

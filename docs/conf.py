@@ -17,7 +17,7 @@ version = release
 
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.viewcode', 'flask_fs_reference']
 source_suffix = {'.md': 'markdown'}
-exclude_patterns = ['_build']
+exclude_patterns = ['_build', '_ext']
 
 # Dashes only: quotes in messages and code are to be read as they are.
 smartquotes_action = 'De'

@@ -13,7 +13,7 @@ from members import IMPORT_PACKAGES, members
 __all__ = ['main']
 
 #: Run by the throw-away Python: the package comes from there, and so do the backends that it announces.
-TRY_CORE = """
+TRY_BACKENDS = """
 import importlib.metadata
 import sys
 
@@ -46,9 +46,9 @@ def main(dist: Path) -> int:
     packages = [package for package in IMPORT_PACKAGES.values() if package]
     try:
         print('flask-fs-core alone', flush=True)
-        try_wheels(dist, [wheels['flask-fs-core']], TRY_CORE)
+        try_wheels(dist, [wheels['flask-fs-core']], TRY_BACKENDS)
         print('all distributions together', flush=True)
-        try_wheels(dist, list(wheels.values()), ''.join(f'import {package}\n' for package in packages))
+        try_wheels(dist, list(wheels.values()), TRY_BACKENDS + ''.join(f'import {package}\n' for package in packages))
     except subprocess.CalledProcessError as error:
         print(error, file=sys.stderr)
         return 1

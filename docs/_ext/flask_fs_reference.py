@@ -1,13 +1,16 @@
 """Directives that fill the reference from the code: tables of settings and of capabilities.
 
 ``settings`` explains the settings of every storage, or those of the backend class that it is given. ``capabilities``
-compares backend classes; with one class it says what that one promises. ``capability-list`` explains the members.
-``file-types`` tells what is in each group of extensions. ``conformance-checks`` tells what the kit checks, by topic.
+compares backend classes; with one class it says what that one promises. ``conformance-report`` tells what the kit saw.
+``capability-list`` explains the members. ``file-types`` tells what is in each group of extensions.
+``conformance-checks`` tells what the kit checks, by topic.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -21,6 +24,10 @@ from flask_fs.backends import BaseBackend
 from flask_fs.config import STORAGE_SETTINGS, Setting
 from flask_fs_testing import NetworkConformance
 from flask_fs_testing.guarantees import guarantee_of
+from flask_fs_testing.report import BackendReport
+
+#: Written by ``python3 dev.py report``.
+REPORT = Path(__file__).parent / 'conformance-report.json'
 
 
 class FromCode(SphinxDirective):
@@ -47,15 +54,39 @@ class Settings(FromCode):
 
 
 class Capabilities(FromCode):
-    """``{capabilities} package.module:Class ...``, one column for each class."""
+    """``{capabilities} package.module:Class ...``, one column for each class.
+
+    ``package.module:Class(setting=value)`` is a column for what a backend promises that is configured so.
+    """
 
     def markdown(self) -> str:
-        backends = [load(argument) for argument in self.arguments]
+        header = ['capability']
+        backends = []
+        for argument in self.arguments:
+            path, _, configured = argument.rstrip(')').partition('(')
+            key, _, value = configured.partition('=')
+            backends.append(load(path)('example', {key: value}) if configured else load(path))
+            header.append(f'`{load(path).kind}`' + (f', `{key.upper()} = {value}`' if configured else ''))
         rows = [
             [f'`{flag.name}`', *('yes' if flag in backend.capabilities else 'no' for backend in backends)]
             for flag in Capability
         ]
-        return table(['capability', *(f'`{backend.kind}`' for backend in backends)], rows)
+        return table(header, rows)
+
+
+class ConformanceReport(FromCode):
+    """``{conformance-report} TestClass ...``, a column for each: what the last recorded run of the kit found out."""
+
+    def markdown(self) -> str:
+        recorded = json.loads(REPORT.read_text(encoding='utf-8'))
+        self.env.note_dependency(str(REPORT))
+        reports = [BackendReport(**recorded[name]) for name in self.arguments]
+        rows = [
+            *([f'`{flag.name}`', *(report.state_of(str(flag.name)) for report in reports)] for flag in Capability),
+            ['checks passed', *(str(report.passed) for report in reports)],
+            ['checks failed', *(str(len(report.failed)) for report in reports)],
+        ]
+        return table(['capability', *(name.removeprefix('Test') for name in self.arguments)], rows)
 
 
 class CapabilityList(FromCode):
@@ -157,6 +188,7 @@ DIRECTIVES: dict[str, type[Directive]] = {
     'capability-list': CapabilityList,
     'file-types': FileTypeTable,
     'conformance-checks': ConformanceChecks,
+    'conformance-report': ConformanceReport,
 }
 
 

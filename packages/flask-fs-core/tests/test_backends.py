@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -17,6 +17,7 @@ from flask_fs.backends.documented import DocumentedVerbs
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.backends.streams import Window, window
+from flask_fs.config import STORAGE_SETTINGS, Setting, resolve, text
 
 
 class Least(BaseBackend):
@@ -192,3 +193,30 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(tmp_path: Path, m
 
     monkeypatch.setattr(os, 'fstat', fewer)
     assert b'0123456789' == backend.read('x')
+
+
+class InPlaces(MemoryBackend):
+    """Keeps files in a place that may be configured for one storage or for several."""
+
+    kind = 'places'
+    settings = (Setting('place', text, None, 'Where.'),)
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._keep_apart('place')
+
+
+@pytest.mark.parametrize(
+    ('given', 'key'),
+    [
+        ({'FS_PLACES_PLACE': 'shared'}, 'docs/a.txt'),
+        ({'FS_PLACE': 'shared', 'DOCS_FS_PREFIX': 'x/y'}, 'docs/x/y/a.txt'),
+        ({'FS_PLACES_PLACE': 'shared', 'DOCS_FS_PLACE': 'own'}, 'a.txt'),
+        ({}, 'a.txt'),
+    ],
+)
+def test_storages_that_share_a_place_keep_apart(given: dict[str, str], key: str) -> None:
+    backend = InPlaces('docs', resolve(given, 'docs', 'places', (*STORAGE_SETTINGS, *InPlaces.settings)))
+    backend.write('a.txt', b'')
+    assert [key] == list(backend._files)
+    assert ['a.txt'] == list(backend.list_files())

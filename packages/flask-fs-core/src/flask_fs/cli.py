@@ -25,7 +25,7 @@ def list_storages() -> None:
 @click.command()
 @with_appcontext
 def sweep() -> None:
-    """Remove temporary files that processes left on local disks when they died."""
+    """Remove what processes left behind when they died half-way: temporary files, parts of uploads."""
     for name, storage in sorted(state_of(current_app).items()):
         if (swept := getattr(storage.backend, 'sweep', None)) is not None:
             click.echo(f'{name}\t{swept()} removed')

@@ -1,4 +1,7 @@
-"""Amazon S3 and S3-compatible stores as a Flask-FS backend: nothing is inside yet.
+"""Files in Amazon S3, or in any store that speaks its protocol."""
 
-The package reserves its place in the workspace; see the README for what to use now.
-"""
+from __future__ import annotations
+
+from .backend import S3Backend
+
+__all__ = ['S3Backend']

@@ -50,6 +50,14 @@ class BaseBackend:
         # An old-style backend's own verbs would not know of it.
         self._prefix = f'{self.config.prefix}/' if self.config.prefix and self.capabilities else ''
 
+    def _keep_apart(self, place: str) -> None:
+        """Put the storage's name before all keys if the setting *place*, such as a bucket, names one for several storages.
+
+        That is the case where it was not set for this very storage, as with roots and URLs.
+        """
+        if place in self.config and place not in self.config.own:
+            self._prefix = f'{self.name}/{self._prefix}'
+
     # --- Hooks that every driver implements.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:

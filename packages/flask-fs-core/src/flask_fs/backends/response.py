@@ -76,6 +76,32 @@ def respond(info: FileInfo, open_range: RangeOpener | None) -> Response:
     return current_app.response_class(body, status=status, headers=headers, direct_passthrough=True)
 
 
+def respond_at_once(
+    fetch: Callable[[str | None], tuple[FileInfo, IO[bytes]] | None], otherwise: Callable[[], Response]
+) -> Response:
+    """The answer to the current request by one request to the store, which is asked for the same range.
+
+    :param fetch: Gives the facts about the whole file, and the open bytes of a range as in a Range header, or of the
+        whole file for None; None instead if the store gives no such range.
+    :param otherwise: Answers what needs facts before bytes: HEAD, conditions, ranges that are not there.
+    """
+    environ = request.environ
+    conditional = 'HTTP_IF_RANGE' in environ or _CONDITIONS.intersection(environ)
+    if environ['REQUEST_METHOD'] != 'GET' or conditional:
+        return otherwise()
+    wanted = parse_range_header(environ.get('HTTP_RANGE'))
+    one = wanted is not None and wanted.units == 'bytes' and len(wanted.ranges) == 1
+    found = fetch(wanted.to_header() if wanted is not None and one else None)
+    if found is None:
+        return otherwise()
+    info, stream = found
+    try:
+        return respond(info, lambda start, stop: stream)
+    except BaseException:
+        stream.close()
+        raise
+
+
 _CONDITIONS = frozenset(
     ('HTTP_IF_NONE_MATCH', 'HTTP_IF_MODIFIED_SINCE', 'HTTP_IF_MATCH', 'HTTP_IF_UNMODIFIED_SINCE'),
 )

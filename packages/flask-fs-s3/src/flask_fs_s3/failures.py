@@ -1,0 +1,145 @@
+"""What S3 and botocore raise, in the words of Flask-FS."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    InvalidRegionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
+
+from flask_fs.errors import (
+    BackendError,
+    ChecksumMismatch,
+    ConfigurationError,
+    FileNotFound,
+    FSError,
+    InvalidFilename,
+    PermissionDenied,
+    Unavailable,
+)
+
+#: All that botocore raises, and what it lets through.
+SDK_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
+#: No answer, half an answer, or none that can be understood: botocore has given up trying again.
+_NO_ANSWER = (BotoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError)
+_NOT_CONFIGURED = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, NoRegionError, InvalidRegionError)
+_MISMATCHES = frozenset(
+    ('BadDigest', 'InvalidDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'InvalidChecksum')
+)
+_ELSEWHERE = frozenset(
+    (
+        'PermanentRedirect',
+        'TemporaryRedirect',
+        '301',
+        '307',
+        'AuthorizationHeaderMalformed',
+        'IllegalLocationConstraintException',
+    )
+)
+_BUSY = frozenset(
+    (
+        'SlowDown',
+        'RequestTimeout',
+        'Throttling',
+        'ThrottlingException',
+        'RequestLimitExceeded',
+        'ConditionalRequestConflict',
+        'OperationAborted',
+    )
+)
+
+
+def code_of(error: BaseException) -> str:
+    """S3's code for an error, such as ``NoSuchKey``; for an answer without a body the status, as text."""
+    return str(error.response.get('Error', {}).get('Code', '')) if isinstance(error, ClientError) else ''
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status of the answer."""
+    return int(error.response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0))
+
+
+def is_retried(error: ClientError) -> bool:
+    """Whether botocore had sent the request before, without getting an answer that it could use."""
+    return bool(error.response.get('ResponseMetadata', {}).get('RetryAttempts'))
+
+
+def region_in(error: ClientError) -> str | None:
+    """The region where S3 says that the bucket is, if it says so."""
+    headers: Any = error.response.get('ResponseMetadata', {}).get('HTTPHeaders', {})
+    told: Any = error.response.get('Error', {})
+    expected = re.search(r"expecting '([\w-]+)'", str(told.get('Message', '')))
+    return headers.get('x-amz-bucket-region') or told.get('Region') or (expected and expected.group(1))
+
+
+def kind_of(error: Exception) -> type[FSError]:
+    """The error of Flask-FS that means the same."""
+    if isinstance(error, _NOT_CONFIGURED):
+        return ConfigurationError
+    if isinstance(error, FlexibleChecksumError):
+        return ChecksumMismatch
+    if not isinstance(error, ClientError):
+        return Unavailable if isinstance(error, _NO_ANSWER) else BackendError
+    code, status = code_of(error), status_of(error)
+    if code in _MISMATCHES:
+        return ChecksumMismatch
+    if code == 'KeyTooLongError':
+        return InvalidFilename
+    if code in _ELSEWHERE:
+        return BackendError
+    if code in _BUSY or status in (408, 409, 425, 429) or status >= 500:
+        return Unavailable if status != 501 else BackendError
+    kinds = {401: PermissionDenied, 403: PermissionDenied, 404: FileNotFound}
+    return kinds.get(status, BackendError)
+
+
+def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str, create_bucket: bool) -> str | None:
+    """What went wrong and how to put it right.
+
+    :param settings: What the storage's settings begin with, such as ``AVATARS_FS_``.
+    """
+    place = f'bucket {bucket!r}' if key is None else f'bucket {bucket!r}, key {key!r}'
+    if isinstance(error, _NOT_CONFIGURED):
+        return f"{_words(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3's own chain"
+    if not isinstance(error, ClientError):
+        return f'{place}: {_words(error)}'
+    code = code_of(error)
+    if code == 'NoSuchBucket':
+        cure = (
+            'the first file stored makes it' if create_bucket else f'create it, or set {settings}CREATE_BUCKET = True'
+        )
+        return f'there is no bucket {bucket!r}: {cure}'
+    if code in _ELSEWHERE:
+        if region := region_in(error):
+            return f'bucket {bucket!r} is in the region {region!r}: set {settings}REGION = {region!r}'
+        return f'bucket {bucket!r} is in another region: set {settings}REGION to it'
+    kind = kind_of(error)
+    if kind is FileNotFound:
+        return None
+    if status_of(error) == 412:
+        return 'it was replaced meanwhile'
+    if kind is PermissionDenied:
+        # S3 also refuses to say that a key is absent to those who may not list the bucket.
+        hint = '; without leave to list the bucket, S3 says this of missing files too' if code == '403' else ''
+        return f'{place}: the store answered {code or status_of(error)}{hint}'
+    message = str(error.response.get('Error', {}).get('Message', '')).rstrip('.')
+    return f'{place}: the store answered {status_of(error)} {code}' + (f' ({message})' if message else '')
+
+
+def _words(error: Exception) -> str:
+    """The message of botocore in one line, without what it quotes from the request."""
+    return re.sub(r'\s+', ' ', str(error)).split('?')[0].rstrip('.')

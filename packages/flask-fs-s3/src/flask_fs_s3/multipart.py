@@ -1,0 +1,137 @@
+"""Files in many parts: several sent at once, put together at the end, and nothing left behind when that fails."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from .failures import SDK_ERRORS, code_of
+from .streams import Part, Source
+
+if TYPE_CHECKING:
+    import datetime
+
+    from mypy_boto3_s3.client import S3Client
+
+#: S3's limits (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+MOST_PARTS = 10_000
+MOST_COPIED_BYTES = 5 * 1024**3
+
+_logger = logging.getLogger(__name__)
+
+
+class TooManyParts(Exception):
+    """A source of unknown length did not fit into as many parts as a file may have."""
+
+
+class Upload:
+    """One upload in parts. It is aborted when its block is left without :meth:`complete`.
+
+    :param where: ``Bucket`` and ``Key``.
+    :param parameters: What the object is to be stored with.
+    """
+
+    def __init__(
+        self, client: S3Client, where: Mapping[str, Any], parameters: Mapping[str, Any], concurrency: int
+    ) -> None:
+        self._client: Any = client
+        self._where = dict(where)
+        self._concurrency = concurrency
+        self._parts: list[dict[str, Any]] = []
+        self._completed = False
+        answer = self._client.create_multipart_upload(**where, **parameters)
+        self._where['UploadId'] = answer['UploadId']
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._completed:
+            self._abort()
+
+    def send(self, source: Source, part_bytes: int) -> None:
+        """Send all that is left in *source*; as many parts as the concurrency says are in memory at once."""
+        self._in_turn(self._send, iter(lambda: source.take(part_bytes), b''))
+
+    def copy(self, source: Mapping[str, Any], size: int, part_bytes: int, etag: str) -> None:
+        """Have the store copy the *size* bytes of *source*, as long as it is the version with *etag*."""
+        ranges = (f'bytes={start}-{min(start + part_bytes, size) - 1}' for start in range(0, size, part_bytes))
+        self._in_turn(lambda number, span: self._copy(number, source, span, etag), ranges)
+
+    def complete(self, **conditions: str) -> None:
+        """Put the parts together; before this there is no file."""
+        self._client.complete_multipart_upload(
+            **self._where, MultipartUpload={'Parts': sorted(self._parts, key=_number)}, **conditions
+        )
+        self._completed = True
+
+    def _in_turn(self, act: Callable[[int, Any], dict[str, Any]], things: Iterable[Any]) -> None:
+        running: deque[Future[dict[str, Any]]] = deque()
+        # Leaving the block waits for what is on its way: a part that arrives after the abort would stay.
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix='flask-fs-s3') as pool:
+            try:
+                for number, thing in enumerate(things, 1):
+                    if number > MOST_PARTS:
+                        raise TooManyParts
+                    running.append(pool.submit(act, number, thing))
+                    # Not kept here while the next one is read.
+                    del thing
+                    if len(running) == self._concurrency:
+                        self._parts.append(running.popleft().result())
+                self._parts += [future.result() for future in running]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _send(self, number: int, body: bytes) -> dict[str, Any]:
+        answer = self._client.upload_part(**self._where, PartNumber=number, Body=Part(body))
+        return _part(number, answer)
+
+    def _copy(self, number: int, source: Mapping[str, Any], span: str, etag: str) -> dict[str, Any]:
+        answer = self._client.upload_part_copy(
+            **self._where, PartNumber=number, CopySource=source, CopySourceRange=span, CopySourceIfMatch=etag
+        )
+        return _part(number, answer['CopyPartResult'])
+
+    def _abort(self) -> None:
+        try:
+            self._client.abort_multipart_upload(**self._where)
+        except SDK_ERRORS as error:
+            if code_of(error) == 'NoSuchUpload':
+                return
+            # What led here is the error to be raised; this one only costs storage until somebody sweeps.
+            _logger.warning(
+                'The parts sent for %r are left in bucket %r, as aborting failed (%s): flask fs sweep removes them.',
+                self._where['Key'],
+                self._where['Bucket'],
+                type(error).__name__,
+            )
+
+
+def abort_abandoned(client: S3Client, bucket: str, prefix: str, begun_before: datetime.datetime) -> int:
+    """Abort the uploads to keys under *prefix* that were begun so early and never completed, and tell how many."""
+    pages: Any = client.get_paginator('list_multipart_uploads').paginate(Bucket=bucket, Prefix=prefix)
+    aborted = 0
+    for upload in (upload for page in pages for upload in page.get('Uploads', ())):
+        if upload['Initiated'] <= begun_before:
+            client.abort_multipart_upload(Bucket=bucket, Key=upload['Key'], UploadId=upload['UploadId'])
+            aborted += 1
+    return aborted
+
+
+def part_size(total: int | None, wanted: int) -> int:
+    """How large the parts of a file of *total* bytes are: *wanted*, or more where the file would have too many."""
+    return wanted if total is None else max(wanted, -(-total // MOST_PARTS))
+
+
+def _part(number: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What completing the upload says of a part: its ETag, and the checksums that the store made."""
+    told = {key: value for key, value in answer.items() if key == 'ETag' or key.startswith('Checksum')}
+    return {'PartNumber': number, **told}
+
+
+def _number(part: Mapping[str, Any]) -> int:
+    return int(part['PartNumber'])

@@ -1,0 +1,106 @@
+"""What can be configured about a bucket, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask_fs.config import Setting, at_least, boolean, mapping, one_of, seconds, text, whole_number
+
+#: The least that a part may have unless it is the last (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+LEAST_PART_BYTES = 5 * 1024 * 1024
+#: What PutObject, CopyObject and CreateMultipartUpload all take, besides what this backend itself tells them.
+OBJECT_PARAMETERS = frozenset(
+    (
+        'ACL',
+        'BucketKeyEnabled',
+        'CacheControl',
+        'ContentDisposition',
+        'ContentEncoding',
+        'ContentLanguage',
+        'ExpectedBucketOwner',
+        'Expires',
+        'GrantFullControl',
+        'GrantRead',
+        'GrantReadACP',
+        'GrantWriteACP',
+        'Metadata',
+        'ObjectLockLegalHoldStatus',
+        'ObjectLockMode',
+        'ObjectLockRetainUntilDate',
+        'RequestPayer',
+        'SSEKMSEncryptionContext',
+        'SSEKMSKeyId',
+        'ServerSideEncryption',
+        'StorageClass',
+        'Tagging',
+        'WebsiteRedirectLocation',
+    )
+)
+
+
+def bucket_name(value: Any) -> str:
+    """A name that botocore sends: that of a bucket, or the ARN of an access point."""
+    if not isinstance(value, str) or not re.fullmatch(r'[A-Za-z0-9._-]{1,255}|arn:[\w:/.-]+', value, re.ASCII):
+        raise ValueError('the name of a bucket: letters, digits, . and -')
+    return value
+
+
+def endpoint(value: Any) -> str:
+    """The address of a server, with its scheme."""
+    if not isinstance(value, str) or not re.match(r'https?://[^/]', value):
+        raise ValueError("an address with its scheme, such as 'https://s3.example.org'")
+    return value.rstrip('/')
+
+
+def object_parameters(value: Any) -> Mapping[str, Any]:
+    """Parameters of S3's PutObject, by the names that boto3 uses."""
+    parameters = mapping(value)
+    if unknown := sorted(set(parameters) - OBJECT_PARAMETERS):
+        raise ValueError(f'a dictionary of {", ".join(sorted(OBJECT_PARAMETERS))}; not of {", ".join(unknown)}')
+    return parameters
+
+
+SETTINGS = (
+    Setting('endpoint', endpoint, None, 'The address of an S3-compatible store; not set for Amazon.'),
+    Setting(
+        'public_endpoint', endpoint, None, 'Its address for browsers, in signed links, if it has another one for them.'
+    ),
+    Setting('region', text, None, "Where the bucket is; default: what boto3's own configuration says."),
+    Setting('access_key', text, None, "Who the application is; default: boto3's own chain of credentials."),
+    Setting('secret_key', text, None, 'What proves it.', secret=True),
+    Setting('session_token', text, None, 'What comes with temporary credentials.', secret=True),
+    Setting('profile', text, None, "A profile in boto3's own configuration files."),
+    Setting('bucket_name', bucket_name, None, "Default: the storage's name, in lower case and with - for _."),
+    Setting('create_bucket', boolean, True, 'Whether the first file makes the bucket, where there is none.'),
+    Setting('object_parameters', object_parameters, {}, 'What every object is stored with, by its names in boto3.'),
+    Setting('object_acl', text, None, "The same as ACL in object_parameters, such as 'public-read'."),
+    Setting('object_storage_class', text, None, 'The same as StorageClass in object_parameters.'),
+    Setting(
+        'conditional_writes',
+        boolean,
+        True,
+        'Whether the store heeds If-None-Match when it writes; without it, creating a file asks first, and can lose a race.',
+    ),
+    Setting(
+        'request_checksums',
+        one_of('when_supported', 'when_required'),
+        None,
+        "Which requests carry checksums of their own; default: 'when_supported' on Amazon, elsewhere 'when_required'.",
+    ),
+    Setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where the bucket stands in addresses.'),
+    Setting('signature_version', text, 's3v4', 'How requests are signed, by the names that botocore uses.'),
+    Setting('multipart_threshold_bytes', at_least(1), 8 * 1024 * 1024, 'From this size on, files are sent in parts.'),
+    Setting(
+        'part_bytes',
+        at_least(LEAST_PART_BYTES),
+        8 * 1024 * 1024,
+        'How large a part is; a file has at most 10,000. Known larger sizes get larger parts.',
+    ),
+    Setting('concurrency', at_least(1), 4, 'How many parts of one file are sent, and kept in memory, at once.'),
+    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
+    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for an answer, or for more of one.'),
+    Setting('retries', whole_number, 3, 'How often to try again when the store is busy or away.'),
+    Setting('max_pool_connections', at_least(1), 50, 'How many connections are kept open for later requests.'),
+)

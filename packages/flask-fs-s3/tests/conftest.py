@@ -1,0 +1,264 @@
+"""Places in S3-compatible stores for the tests of the S3 backend."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from flask_fs.backends import Capability
+from flask_fs_s3 import S3Backend
+from flask_fs_testing import NetworkHarness
+from flask_fs_testing.proxy import FaultProxy
+from flask_fs_testing.servers import S3Service
+
+MiB = 1024 * 1024
+
+
+class SmallPages(S3Backend):
+    """The backend, asking for short pages, so that a few files fill more than one."""
+
+    page_keys = 30
+
+
+class S3Harness(NetworkHarness):
+    """A fresh bucket on a server."""
+
+    backend_class = SmallPages
+    page_size = 30
+    borders_bytes = (5 * MiB, 10 * MiB)
+    # Three parts of 5 MiB: two on their way, and one being read.
+    memory_ceiling_bytes = 22 * MiB
+    patience_s = 20
+
+    def __init__(self, folder: Path, service: S3Service) -> None:
+        super().__init__(folder)
+        self.service = service
+        address = urlsplit(service.endpoint)
+        self.host, self.port = address.hostname or '', address.port or 0
+        self.secrets = (service.secret_key,)
+        self.bucket = f'kit-{secrets.token_hex(6)}'
+        self.client = boto3.client(
+            's3',
+            endpoint_url=service.endpoint,
+            aws_access_key_id=service.access_key,
+            aws_secret_access_key=service.secret_key,
+            region_name=service.region,
+            config=Config(request_checksum_calculation='when_required'),
+        )
+        self.client.create_bucket(Bucket=self.bucket)
+
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            'endpoint': self.service.endpoint,
+            'region': self.service.region,
+            'access_key': self.service.access_key,
+            'secret_key': self.service.secret_key,
+            'bucket_name': self.bucket,
+            'multipart_threshold_bytes': 5 * MiB,
+            'part_bytes': 5 * MiB,
+            'concurrency': 2,
+        }
+
+    def missing_settings(self) -> Mapping[str, Any]:
+        return {**self.settings(), 'bucket_name': f'{self.bucket}-missing'}
+
+    def make_through(self, endpoint: str, **more: Any) -> S3Backend:
+        patient = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5, 'retries': 1}
+        return self.backend_class('kit', {**self.settings(), 'endpoint': f'http://{endpoint}', **patient, **more})
+
+    def put_raw(self, name: str, content: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=name, Body=content)
+
+    def get_raw(self, name: str) -> bytes:
+        content: bytes = self.client.get_object(Bucket=self.bucket, Key=name)['Body'].read()
+        return content
+
+    def names_raw(self) -> list[str]:
+        """Every object, and every upload that was begun and neither completed nor aborted."""
+        pages = self.client.get_paginator('list_objects_v2').paginate(Bucket=self.bucket)
+        uploads = self.client.list_multipart_uploads(Bucket=self.bucket).get('Uploads', ())
+        names = [found['Key'] for page in pages for found in page.get('Contents', ())]
+        return sorted([*names, *(f'upload of {upload["Key"]}' for upload in uploads)])
+
+
+class SeaweedHarness(S3Harness):
+    """A fresh bucket on SeaweedFS, where the losers of a race wait for their answer for a second or two."""
+
+    race_rounds = 10
+
+
+class SwiftHarness(S3Harness):
+    """A fresh bucket on Swift's own S3, whose conditional writes let several rivals win."""
+
+    # With nothing to prove, they only show that somebody wins.
+    race_rounds = 10
+
+    def settings(self) -> Mapping[str, Any]:
+        return {**super().settings(), 'conditional_writes': False}
+
+
+class OnMoto(SmallPages):
+    """Without signed links: moto gives a file to whoever asks, so that no link of its is worth anything."""
+
+    capabilities = S3Backend.capabilities & ~Capability.SIGNED_URL
+
+
+class MotoHarness(S3Harness):
+    """A fresh bucket on moto."""
+
+    backend_class = OnMoto
+
+
+@pytest.fixture
+def seaweed(tmp_path: Path, s3_service: S3Service) -> S3Harness:
+    """A fresh bucket on SeaweedFS, or on the server that the environment names."""
+    return SeaweedHarness(tmp_path, s3_service)
+
+
+@pytest.fixture
+def swift(tmp_path: Path, swift_s3_service: S3Service) -> S3Harness:
+    """A fresh bucket on Swift's own S3."""
+    return SwiftHarness(tmp_path, swift_s3_service)
+
+
+@pytest.fixture
+def moto(tmp_path: Path, moto_service: S3Service) -> S3Harness:
+    """A fresh bucket on moto."""
+    return MotoHarness(tmp_path, moto_service)
+
+
+# --- For the tests of this backend alone.
+
+
+class PlainHarness(SeaweedHarness):
+    """A fresh bucket on SeaweedFS for the backend as applications get it."""
+
+    backend_class = S3Backend
+    page_size = 1000
+
+
+class InProcessHarness(PlainHarness):
+    """A fresh bucket on moto inside this process, reached as Amazon is: by no endpoint."""
+
+    def settings(self) -> Mapping[str, Any]:
+        return {key: value for key, value in super().settings().items() if key != 'endpoint'}
+
+
+@pytest.fixture(scope='session')
+def kept_client(tmp_path_factory: pytest.TempPathFactory, s3_service: S3Service) -> Any:
+    """The client that backends with the settings of ``store`` share: it lives as long as one of them, and takes time."""
+    return PlainHarness(tmp_path_factory.getbasetemp(), s3_service).make()._bucket.client
+
+
+@pytest.fixture
+def store(tmp_path: Path, s3_service: S3Service, kept_client: Any) -> PlainHarness:
+    """A fresh bucket on SeaweedFS, or on the server that the environment names."""
+    return PlainHarness(tmp_path, s3_service)
+
+
+@pytest.fixture(scope='session')
+def kept_store() -> type[PlainHarness]:
+    """What makes a bucket that several tests use."""
+    return PlainHarness
+
+
+@pytest.fixture
+def hook() -> Iterator[Callable[[S3Backend, str, Callable[..., Any]], None]]:
+    """Has a function called at one of the events of a backend's client, until the end of the test."""
+    with contextlib.ExitStack() as stack:
+
+        def add(backend: S3Backend, event: str, act: Callable[..., Any]) -> None:
+            events = backend._bucket.client.meta.events
+            events.register_first(event, act)
+            stack.callback(events.unregister, event, act)
+
+        yield add
+
+
+@pytest.fixture
+def amazon(tmp_path: Path, moto_in_process: S3Service) -> InProcessHarness:
+    """A fresh bucket on moto inside this process."""
+    return InProcessHarness(tmp_path, moto_in_process)
+
+
+@pytest.fixture
+def proxy(store: PlainHarness) -> Iterator[FaultProxy]:
+    """A proxy in front of the server of ``store``."""
+    with FaultProxy(store.host, store.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def backend(store: PlainHarness, proxy: FaultProxy) -> S3Backend:
+    """A backend on the bucket of ``store``, through the proxy; it gives up on a silent server after a second."""
+    return store.make_through(f'{proxy.host}:{proxy.port}')
+
+
+@pytest.fixture
+def sent() -> Callable[[S3Backend], contextlib.AbstractContextManager[list[str]]]:
+    """The operations that a backend's client sends in a ``with`` block, each attempt counted, by botocore's own events."""
+
+    @contextlib.contextmanager
+    def watch(backend: S3Backend) -> Generator[list[str]]:
+        operations: list[str] = []
+
+        def note(event_name: str, **_: Any) -> None:
+            operations.append(event_name.rpartition('.')[2])
+
+        events = backend._bucket.client.meta.events
+        events.register('before-send.s3', note)
+        try:
+            yield operations
+        finally:
+            events.unregister('before-send.s3', note)
+
+    return watch
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python on some code, which finds ``given`` decoded as JSON in its global ``given``."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(code: str, given: Any = None, **environ: str) -> subprocess.Popen[str]:
+        preamble = f'import json\ngiven = json.loads({json.dumps(given)!r})\n'
+        child = subprocess.Popen(
+            [sys.executable, '-W', 'error', '-c', preamble + textwrap.dedent(code)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environ},
+        )
+        started.append(child)
+        return child
+
+    yield run
+    for child in started:
+        child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+def python(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., str]:
+    """Runs Python on some code to its end and returns what it printed; it must succeed."""
+
+    def run(code: str, given: Any = None, **environ: str) -> str:
+        child = start(code, given, **environ)
+        told, _ = child.communicate(timeout=100)
+        assert 0 == child.returncode
+        return told.strip()
+
+    return run
