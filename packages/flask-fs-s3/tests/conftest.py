@@ -157,6 +157,21 @@ class InProcessHarness(PlainHarness):
         return {key: value for key, value in super().settings().items() if key != 'endpoint'}
 
 
+class InProcessForAll(InProcessHarness):
+    """The same for all checks: nobody else reaches this store, by links or in other processes, and it is in memory."""
+
+    backend_class = OnMoto
+    page_size = 30
+    memory_ceiling_bytes = None
+    shared_between_processes = False
+
+
+@pytest.fixture
+def in_process(tmp_path: Path, moto_in_process: S3Service) -> InProcessForAll:
+    """A fresh bucket on moto inside this process, for the conformance kit."""
+    return InProcessForAll(tmp_path, moto_in_process)
+
+
 @pytest.fixture(scope='session')
 def kept_client(tmp_path_factory: pytest.TempPathFactory, s3_service: S3Service) -> Any:
     """The client that backends with the settings of ``store`` share: it lives as long as one of them, and takes time."""
@@ -204,6 +219,9 @@ def proxy(store: PlainHarness) -> Iterator[FaultProxy]:
 @pytest.fixture
 def backend(store: PlainHarness, proxy: FaultProxy) -> S3Backend:
     """A backend on the bucket of ``store``, through the proxy; it gives up on a silent server after a second."""
+    # A bucket's first file may take SeaweedFS longer than that.
+    store.put_raw('first', b'')
+    store.client.delete_object(Bucket=store.bucket, Key='first')
     return store.make_through(f'{proxy.host}:{proxy.port}')
 
 

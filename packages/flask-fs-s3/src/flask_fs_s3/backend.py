@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import io
 import itertools
 import logging
@@ -13,15 +14,14 @@ from botocore.exceptions import ClientError
 
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
-from flask_fs.backends.response import attachment, respond_at_once
+from flask_fs.backends.response import attachment, respond, respond_at_once
 from flask_fs.config import storage_prefix
 from flask_fs.errors import BackendError, ConfigurationError, FSError
 from flask_fs.files import mime_type
 
 from .bucket import CHECKSUM_KEY, Bucket
-from .clients import Account
 from .copying import copy
-from .failures import code_of, kind_of, reason_for, status_of
+from .failures import Replaced, code_of, kind_of, reason_for, status_of
 from .multipart import abort_abandoned
 from .settings import SETTINGS
 from .streams import BodyStream
@@ -88,18 +88,34 @@ class S3Backend(BaseBackend):
         with self._stream(name, answer) as stream:
             head = stream.read()
 
-        def open_range(start: int, stop: int) -> IO[bytes]:
-            more = self._get(name, _span(start, stop), IfMatch=answer['ETag'])
-            return io.BytesIO() if more is None else self._stream(name, more)
+        info = self._info(name, answer)
+        same = functools.partial(self._open_same, info)
+        return cast('IO[bytes]', RangedReader(same, head, info.size))
 
-        return cast('IO[bytes]', RangedReader(open_range, head, _size(answer)))
+    def _open_same(self, info: FileInfo, start: int, stop: int | None) -> IO[bytes]:
+        """The bytes [start, stop) of that version of a file which *info* is about.
+
+        :raises Replaced: If there is another by now.
+        """
+        answer = self._get(info.name, _span(start, stop) if info.size else None, IfMatch=f'"{info.etag}"')
+        return io.BytesIO() if answer is None else self._stream(info.name, answer)
 
     def _serve(self, name: str) -> Any:
         def fetch(span: str | None) -> tuple[FileInfo, IO[bytes]] | None:
             answer = self._get(name, span)
             return None if answer is None else (self._info(name, answer), self._stream(name, answer))
 
-        return respond_at_once(fetch, lambda: super(S3Backend, self)._serve(name))
+        return respond_at_once(fetch, lambda: self._serve_by_facts(name))
+
+    def _serve_by_facts(self, name: str) -> Any:
+        for attempts_left in (2, 1, 0):
+            info = self._stat(name)
+            try:
+                return respond(info, functools.partial(self._open_same, info))
+            except Replaced:
+                if not attempts_left:
+                    raise
+        raise AssertionError('the last attempt returns or raises')
 
     def _get(self, name: str, span: str | None = None, **conditions: str) -> Any:
         """The answer with an object, or the part *span* of it; None if it has no such part."""
@@ -127,6 +143,8 @@ class S3Backend(BaseBackend):
             return self._info(name, self._bucket.client.head_object(**self._bucket.at(name)))
 
     def _info(self, name: str, answer: Any) -> FileInfo:
+        if 'ETag' not in answer or 'LastModified' not in answer:
+            raise self._no_store(name)
         mime = answer.get('ContentType', '')
         return FileInfo(
             name,
@@ -158,6 +176,8 @@ class S3Backend(BaseBackend):
                     if code_of(error) != 'NoSuchBucket':
                         raise
                     return
+            if 'IsTruncated' not in page:
+                raise self._no_store(None)
             for found in page.get('Contents', ()):
                 if markers or not found.get('Key', '').endswith('/'):
                     yield found
@@ -219,14 +239,11 @@ class S3Backend(BaseBackend):
     # --- Links.
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
-        # The checksums of 'when_supported' would be signed too, and then asked of whoever follows the link.
-        endpoint = self.config.get('public_endpoint') or self.config.get('endpoint')
-        signing = Account.of(self.config, endpoint=endpoint, request_checksums='when_required')
         params: dict[str, Any] = self._bucket.at(name)
         if download_name is not None:
             params['ResponseContentDisposition'] = attachment(download_name)
         with self._bucket.translated(name):
-            return signing.client.generate_presigned_url(
+            return self._bucket.signing_client.generate_presigned_url(
                 f'{method.lower()}_object', Params=params, ExpiresIn=expires_s, HttpMethod=method
             )
 
@@ -242,6 +259,10 @@ class S3Backend(BaseBackend):
             create_bucket=self.config.create_bucket,
         )
         return self.error(kind_of(error), name, reason)
+
+    def _no_store(self, name: str | None) -> BackendError:
+        reason = f'what answers there is no S3: look at {self._settings}ENDPOINT and FS_S3_ENDPOINT'
+        return self.error(BackendError, name, reason)
 
     def narrow(self) -> None:
         """Take back ATOMIC_CREATE: the store was seen to know no conditional writes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -53,10 +54,15 @@ class Bucket:
         self.config = config
         self.account = Account.of(config)
         self.conditional: bool = config.conditional_writes
+        #: Whether it is Amazon's, whose conditions hold for copies too, since October 2025.
+        self.is_amazon = not config.get('endpoint')
+        #: Whether uploads carry the SHA-256 of what is sent, for the store to compare.
+        self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
+        self._lock = threading.Lock()
         self.error = owner.error
         self._owner = owner
-        self._copies_conditionally: bool | None = None if config.get('endpoint') else True
         self._held: tuple[int, S3Client] | None = None
+        self._held_for_links: tuple[int, S3Client] | None = None
         short = {'ACL': config.get('object_acl'), 'StorageClass': config.get('object_storage_class')}
         self._parameters = {**config.object_parameters, **{key: value for key, value in short.items() if value}}
 
@@ -66,6 +72,23 @@ class Bucket:
         if self._held is None or self._held[0] != os.getpid():
             self._held = os.getpid(), self.account.client
         return self._held[1]
+
+    @property
+    def signing_client(self) -> S3Client:
+        """The client of this process that signs links: for the public address, and without what only requests need."""
+        if self._held_for_links is None or self._held_for_links[0] != os.getpid():
+            self._held_for_links = os.getpid(), Account.of(self.config, **self._signing()).client
+        return self._held_for_links[1]
+
+    def _signing(self) -> dict[str, Any]:
+        # Checksums of 'when_supported' would be signed too, and then asked of whoever follows the link.
+        instead = {'request_checksums': 'when_required'}
+        if endpoint := self.config.get('public_endpoint') or self.config.get('endpoint'):
+            instead['endpoint'] = endpoint
+        elif self.config.addressing_style == 'auto':
+            # Else it leads to us-east-1, which sends browsers on to another host that the signature is not for.
+            instead['addressing_style'] = 'virtual'
+        return instead
 
     def at(self, key: str) -> Any:
         """The parameters that name an object."""
@@ -116,27 +139,14 @@ class Bucket:
                     raise self.error(FileExists, key) from error
                 if status_of(error) != 501:
                     raise
-                self.conditional = False
-                self._owner.narrow()
+                with self._lock:
+                    known, self.conditional = not self.conditional, False
+                if not known:
+                    self._owner.narrow()
             else:
                 return
         self.refuse_if_taken(key)
         write()
-
-    def copies_conditionally(self, key: str) -> bool:
-        """Whether the store heeds ``If-None-Match`` on copies, found out once by a copy of an object onto itself.
-
-        Amazon does since November 2025; others write over what is there, which must not be tried on a file.
-        """
-        if self._copies_conditionally is None:
-            try:
-                self.client.copy_object(**self.at(key), CopySource=self.at(key), IfNoneMatch='*')
-                self._copies_conditionally = False
-            except ClientError as error:
-                if status_of(error) not in (400, 412, 501):
-                    raise
-                self._copies_conditionally = status_of(error) == 412
-        return self._copies_conditionally
 
     def refuse_if_taken(self, key: str) -> None:
         """Raise FileExists if there is an object of that key."""

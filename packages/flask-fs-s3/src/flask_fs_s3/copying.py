@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from typing import Any
 
@@ -12,7 +13,8 @@ from flask_fs.files import mime_type
 
 from .bucket import WRITER_KEY, Bucket
 from .failures import code_of, status_of
-from .multipart import MOST_COPIED_BYTES, Upload, part_size
+from .multipart import Upload, part_size
+from .settings import MOST_PART_BYTES
 from .writing import put_whole
 
 #: How large the parts of a copy are: no byte of them passes through here, and a request can take as long as it does.
@@ -24,18 +26,28 @@ _KEPT = ('CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLangua
 def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
     """Copy an object; with *create*, only where there is none of the key *target*.
 
-    One request where both names suggest the same type and the store is known to heed conditions on copies.
+    One request where both names suggest the same type, and two where the copy must not overwrite.
     """
     with bucket.translated(name):
         if not create:
             _copy(bucket, name, target)
-        elif not bucket.conditional:
-            bucket.refuse_if_taken(target)
-            _copy(bucket, name, target)
-        elif bucket.copies_conditionally(name):
-            _copy(bucket, name, target, IfNoneMatch='*')
+        elif bucket.conditional and not bucket.is_amazon:
+            _create(bucket, name, target)
         else:
-            _copy_in_parts(bucket, name, target, bucket.client.head_object(**bucket.at(name)), create=True)
+            # Asked before, too: of those who imitate Amazon some copy over what is there, whatever the condition.
+            bucket.refuse_if_taken(target)
+            _copy(bucket, name, target, **({'IfNoneMatch': '*'} if bucket.conditional else {}))
+
+
+def _create(bucket: Bucket, name: str, target: str) -> None:
+    """Copy what is small by reading and storing it, which is conditional on more stores than a copy is."""
+    source: Any = bucket.client.get_object(**bucket.at(name))
+    with contextlib.closing(source['Body']) as body:
+        if source['ContentLength'] < bucket.config.multipart_threshold_bytes:
+            writer = secrets.token_hex(8)
+            put_whole(bucket, target, body.read(), _parameters(bucket, source, name, target, writer), writer)
+            return
+    _copy_in_parts(bucket, name, target, source, create=True)
 
 
 def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
@@ -57,27 +69,28 @@ def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
         if code_of(error) not in ('InvalidRequest', 'EntityTooLarge'):
             raise
         source = source or bucket.client.head_object(**bucket.at(name))
-        if source['ContentLength'] <= MOST_COPIED_BYTES:
+        if source['ContentLength'] <= MOST_PART_BYTES:
             raise
         _copy_in_parts(bucket, name, target, source, create=bool(conditions))
 
 
 def _copy_in_parts(bucket: Bucket, name: str, target: str, source: Any, *, create: bool) -> None:
-    """Copy by an upload in parts: for objects that are too large for CopyObject, and where that heeds no condition."""
-    size = source['ContentLength']
+    """Copy what is too large for CopyObject, or for reading and storing it."""
     writer = secrets.token_hex(8)
-    parameters = {**bucket.parameters_of_copies(), **_kept(source, name, target)}
-    parameters['Metadata'] = {**parameters['Metadata'], WRITER_KEY: writer}
-    if not size:
-        # There is no part of nothing.
-        put_whole(bucket, target, b'', parameters, writer if create else None)
-        return
-    with Upload(bucket.client, bucket.at(target), parameters, bucket.config.concurrency) as upload:
+    parameters = _parameters(bucket, source, name, target, writer)
+    size = source['ContentLength']
+    with Upload(bucket, target, parameters) as upload:
         upload.copy(bucket.at(name), size, part_size(size, _PART_BYTES), source['ETag'])
         if create:
             bucket.create_only(target, writer, upload.complete)
         else:
             upload.complete()
+
+
+def _parameters(bucket: Bucket, source: Any, name: str, target: str, writer: str) -> dict[str, Any]:
+    """What a copy is stored with that the store does not make as it is."""
+    kept = _kept(source, name, target)
+    return {**bucket.parameters_of_copies(), **kept, 'Metadata': {**kept['Metadata'], WRITER_KEY: writer}}
 
 
 def _kept(source: Any, name: str, target: str) -> dict[str, Any]:

@@ -63,6 +63,10 @@ _BUSY = frozenset(
 )
 
 
+class Replaced(BackendError):
+    """The file is no longer the version that was asked for."""
+
+
 def code_of(error: BaseException) -> str:
     """S3's code for an error, such as ``NoSuchKey``; for an answer without a body the status, as text."""
     return str(error.response.get('Error', {}).get('Code', '')) if isinstance(error, ClientError) else ''
@@ -99,7 +103,9 @@ def kind_of(error: Exception) -> type[FSError]:
         return ChecksumMismatch
     if code == 'KeyTooLongError':
         return InvalidFilename
-    if code in _ELSEWHERE:
+    if status == 412:
+        return Replaced
+    if _is_elsewhere(error):
         return BackendError
     if code in _BUSY or status in (408, 409, 425, 429) or status >= 500:
         return Unavailable if status != 501 else BackendError
@@ -123,7 +129,7 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
             'the first file stored makes it' if create_bucket else f'create it, or set {settings}CREATE_BUCKET = True'
         )
         return f'there is no bucket {bucket!r}: {cure}'
-    if code in _ELSEWHERE:
+    if _is_elsewhere(error):
         if region := region_in(error):
             return f'bucket {bucket!r} is in the region {region!r}: set {settings}REGION = {region!r}'
         return f'bucket {bucket!r} is in another region: set {settings}REGION to it'
@@ -138,6 +144,11 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
         return f'{place}: the store answered {code or status_of(error)}{hint}'
     message = str(error.response.get('Error', {}).get('Message', '')).rstrip('.')
     return f'{place}: the store answered {status_of(error)} {code}' + (f' ({message})' if message else '')
+
+
+def _is_elsewhere(error: ClientError) -> bool:
+    """Whether the bucket is in another region. An answer to HEAD has no code, and tells it by a header alone."""
+    return code_of(error) in _ELSEWHERE or (code_of(error) == '400' and region_in(error) is not None)
 
 
 def _words(error: Exception) -> str:

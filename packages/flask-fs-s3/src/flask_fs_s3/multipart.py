@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
+from .bucket import Bucket
 from .failures import SDK_ERRORS, code_of
 from .streams import Part, Source
 
@@ -16,9 +18,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3.client import S3Client
 
-#: S3's limits (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+#: S3's limit (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MOST_PARTS = 10_000
-MOST_COPIED_BYTES = 5 * 1024**3
 
 _logger = logging.getLogger(__name__)
 
@@ -30,19 +31,18 @@ class TooManyParts(Exception):
 class Upload:
     """One upload in parts. It is aborted when its block is left without :meth:`complete`.
 
-    :param where: ``Bucket`` and ``Key``.
     :param parameters: What the object is to be stored with.
     """
 
-    def __init__(
-        self, client: S3Client, where: Mapping[str, Any], parameters: Mapping[str, Any], concurrency: int
-    ) -> None:
-        self._client: Any = client
-        self._where = dict(where)
-        self._concurrency = concurrency
+    def __init__(self, bucket: Bucket, key: str, parameters: Mapping[str, Any]) -> None:
+        self._client: Any = bucket.client
+        self._where = bucket.at(key)
+        self._concurrency: int = bucket.config.concurrency
+        self._checked = bucket.checks_uploads
         self._parts: list[dict[str, Any]] = []
         self._completed = False
-        answer = self._client.create_multipart_upload(**where, **parameters)
+        told: Any = {'ChecksumAlgorithm': 'SHA256'} if self._checked else {}
+        answer = self._client.create_multipart_upload(**self._where, **parameters, **told)
         self._where['UploadId'] = answer['UploadId']
 
     def __enter__(self) -> Upload:
@@ -69,25 +69,27 @@ class Upload:
         self._completed = True
 
     def _in_turn(self, act: Callable[[int, Any], dict[str, Any]], things: Iterable[Any]) -> None:
-        running: deque[Future[dict[str, Any]]] = deque()
+        running: set[Future[dict[str, Any]]] = set()
         # Leaving the block waits for what is on its way: a part that arrives after the abort would stay.
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix='flask-fs-s3') as pool:
             try:
                 for number, thing in enumerate(things, 1):
                     if number > MOST_PARTS:
                         raise TooManyParts
-                    running.append(pool.submit(act, number, thing))
+                    running.add(pool.submit(act, number, thing))
                     # Not kept here while the next one is read.
                     del thing
                     if len(running) == self._concurrency:
-                        self._parts.append(running.popleft().result())
+                        done, running = wait(running, return_when=FIRST_COMPLETED)
+                        self._parts += [future.result() for future in done]
                 self._parts += [future.result() for future in running]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def _send(self, number: int, body: bytes) -> dict[str, Any]:
-        answer = self._client.upload_part(**self._where, PartNumber=number, Body=Part(body))
+        checksum = transport_checksum(body) if self._checked else {}
+        answer = self._client.upload_part(**self._where, PartNumber=number, Body=Part(body), **checksum)
         return _part(number, answer)
 
     def _copy(self, number: int, source: Mapping[str, Any], span: str, etag: str) -> dict[str, Any]:
@@ -120,6 +122,11 @@ def abort_abandoned(client: S3Client, bucket: str, prefix: str, begun_before: da
             client.abort_multipart_upload(Bucket=bucket, Key=upload['Key'], UploadId=upload['UploadId'])
             aborted += 1
     return aborted
+
+
+def transport_checksum(body: bytes) -> dict[str, Any]:
+    """The parameter by which the store checks *body* as it arrives: by a header, which stores that do not know it ignore."""
+    return {'ChecksumSHA256': base64.b64encode(hashlib.sha256(body).digest()).decode()}
 
 
 def part_size(total: int | None, wanted: int) -> int:

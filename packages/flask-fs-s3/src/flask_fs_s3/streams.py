@@ -55,7 +55,7 @@ class BodyStream(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             with contextlib.suppress(*SDK_ERRORS):
-                if 0 < self._left <= DRAINED_BYTES:
+                if self._left <= DRAINED_BYTES:
                     self._body.read()
                 self._body.close()
         super().close()

@@ -17,7 +17,7 @@ from flask_fs.errors import BackendError, FileTooLarge
 
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
 from .failures import code_of
-from .multipart import MOST_PARTS, TooManyParts, Upload, part_size
+from .multipart import MOST_PARTS, TooManyParts, Upload, part_size, transport_checksum
 from .streams import Source
 
 #: How often to try when another writer is at the same key at the same moment, as S3 asks for by its 409.
@@ -52,11 +52,12 @@ def put(bucket: Bucket, key: str, stream: ByteReader, *, create: bool, mime: str
 
 def put_whole(bucket: Bucket, key: str, body: bytes, parameters: dict[str, Any], writer: str | None) -> None:
     """Store *body* by one request; with a *writer*, only where there is no object yet."""
+    checksum = transport_checksum(body) if bucket.checks_uploads else {}
 
     def write(**conditions: Any) -> None:
         for attempt in range(1, _CONFLICTS + 1):
             try:
-                bucket.client.put_object(**bucket.at(key), Body=body, **parameters, **conditions)
+                bucket.client.put_object(**bucket.at(key), Body=body, **checksum, **parameters, **conditions)
             except ClientError as error:
                 if code_of(error) != 'ConditionalRequestConflict' or attempt == _CONFLICTS:
                     raise
@@ -69,9 +70,8 @@ def put_whole(bucket: Bucket, key: str, body: bytes, parameters: dict[str, Any],
 def _put_in_parts(
     bucket: Bucket, key: str, source: Source, rest: _Rest, parameters: dict[str, Any], writer: str, *, create: bool
 ) -> None:
-    concurrency = bucket.config.concurrency
     part_bytes = part_size(rest.size, bucket.config.part_bytes)
-    with bucket.made_if_missing(lambda: Upload(bucket.client, bucket.at(key), parameters, concurrency)) as upload:
+    with bucket.made_if_missing(lambda: Upload(bucket, key, parameters)) as upload:
         try:
             upload.send(source, part_bytes)
         except TooManyParts:

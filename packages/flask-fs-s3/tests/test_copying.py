@@ -1,0 +1,309 @@
+"""Copies inside the store: what they keep, whom they refuse, and what is left of those that fail."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from urllib3 import HTTPResponse
+
+import flask_fs as fs
+from flask_fs_s3 import copying
+
+pytestmark = pytest.mark.slow
+
+MiB = 1024 * 1024
+PART = 5 * MiB
+ALWAYS = 1000
+TOO_LARGE = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InvalidRequest</Code><Message>The specified copy source is '
+    'larger than the maximum allowable size for a copy source: 5368709120</Message></Error>'
+)
+Watch = Callable[[Any], AbstractContextManager[list[str]]]
+creating = pytest.mark.parametrize('create', [False, True], ids=['replace', 'create'])
+
+
+@pytest.fixture
+def limited(proxy: Any, backend: Any, monkeypatch: Any) -> Any:
+    """The backend, on a store whose CopyObject takes only files up to 5 MiB."""
+    monkeypatch.setattr(copying, 'MOST_PART_BYTES', PART)
+    monkeypatch.setattr(copying, '_PART_BYTES', PART)
+    proxy.answer(
+        400,
+        TOO_LARGE,
+        headers={'Content-Type': 'application/xml'},
+        times=ALWAYS,
+        when=lambda request: 'x-amz-copy-source' in request.headers and 'partNumber' not in request.path,
+    )
+    return backend
+
+
+# --- What copies keep.
+
+
+@creating
+@pytest.mark.parametrize('content', [b'', b'content'], ids=['empty', 'full'])
+def test_a_copy_keeps_type_checksum_and_metadata(store: Any, create: bool, content: bytes) -> None:
+    backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
+    backend.write('a.bin', content, mime='image/x-odd')
+    store.make().copy('a.bin', 'b.bin', create=create)
+    before, after = backend.stat('a.bin'), backend.stat('b.bin')
+    assert before.checksum is not None
+    assert (before.size, before.mime, before.checksum) == (after.size, after.mime, after.checksum)
+    answer = store.client.head_object(Bucket=store.bucket, Key='b.bin')
+    assert ('blue', 'max-age=60') == (answer['Metadata']['colour'], answer['CacheControl'])
+    assert content == store.get_raw('b.bin')
+
+
+@creating
+def test_a_type_that_the_old_name_suggested_gives_way(store: Any, create: bool) -> None:
+    backend = store.make()
+    backend.write('a.txt', b'content')
+    backend.copy('a.txt', 'b.html', create=create)
+    assert 'text/html' == backend.stat('b.html').mime
+    assert backend.stat('a.txt').checksum == backend.stat('b.html').checksum
+
+
+@creating
+def test_a_type_that_was_given_stays_whatever_the_new_name_suggests(store: Any, create: bool) -> None:
+    backend = store.make()
+    backend.write('a.txt', b'content', mime='image/x-odd')
+    backend.copy('a.txt', 'b.html', create=create)
+    assert 'image/x-odd' == backend.stat('b.html').mime
+
+
+@creating
+def test_names_with_every_odd_character_are_copied(store: Any, create: bool) -> None:
+    backend = store.make()
+    name = "a+b %41/ü ?#&=;@!$'()*,~[x]{y}|^`<>.txt"
+    backend.write(name, b'content')
+    backend.copy(name, f'copy of/{name}', create=create)
+    assert b'content' == store.get_raw(f'copy of/{name}')
+
+
+def test_finding_out_what_a_store_heeds_leaves_the_file_as_it_was(store: Any, facts: Any) -> None:
+    backend = store.make()
+    backend.write('a.bin', b'content', mime='image/x-odd')
+    before = facts(store, 'a.bin')
+    backend.copy('a.bin', 'b.bin', create=True)
+    assert before == facts(store, 'a.bin')
+
+
+@pytest.fixture
+def facts() -> Callable[[Any, str], dict[str, Any]]:
+    """All that a store tells about a file."""
+
+    def tell(store: Any, name: str) -> dict[str, Any]:
+        answer = store.client.head_object(Bucket=store.bucket, Key=name)
+        return {key: answer.get(key) for key in ('ContentType', 'ETag', 'LastModified', 'Metadata', 'ContentLength')}
+
+    return tell
+
+
+def test_a_move_leaves_one_file_with_the_facts_of_the_old_one(store: Any) -> None:
+    backend = store.make()
+    backend.write('a.txt', b'content')
+    before = backend.stat('a.txt')
+    backend.move('a.txt', 'b.txt', create=True)
+    assert ['b.txt'] == store.names_raw()
+    assert (before.checksum, before.mime) == (backend.stat('b.txt').checksum, backend.stat('b.txt').mime)
+
+
+# --- Names that are taken, and files that are missing.
+
+
+@pytest.mark.parametrize('act', ['copy', 'move'])
+@pytest.mark.parametrize('content', [b'', b'content'], ids=['empty', 'full'])
+def test_a_taken_name_is_refused_and_named(store: Any, act: str, content: bytes) -> None:
+    backend = store.make()
+    store.put_raw('a.txt', content)
+    store.put_raw('taken.txt', b'old')
+    with pytest.raises(fs.FileExists) as raised:
+        getattr(backend, act)('a.txt', 'taken.txt', create=True)
+    assert 'taken.txt' == raised.value.filename
+    assert ['a.txt', 'taken.txt'] == store.names_raw()
+    assert b'old' == store.get_raw('taken.txt')
+
+
+def test_a_name_taken_at_the_last_moment_is_refused_by_the_store(
+    amazon: Any, hook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Amazon refuses it; moto does not know the condition, so it is answered here."""
+    backend = amazon.make()
+    monkeypatch.setattr(backend._bucket, 'refuse_if_taken', lambda key: None)
+
+    def heed(request: Any, **_: Any) -> AWSResponse | None:
+
+        if 'If-None-Match' not in request.headers or request.url.rpartition('/')[2] not in amazon.names_raw():
+            return None
+        # Whatever is answered here, moto is asked as well: let that change nothing.
+        request.method = 'HEAD'
+        body = b'<Error><Code>PreconditionFailed</Code><Message>x</Message></Error>'
+        return AWSResponse(request.url, 412, {}, HTTPResponse(io.BytesIO(body), preload_content=False))
+
+    hook(backend, 'before-send.s3.CopyObject', heed)
+    backend.write('a.txt', b'content')
+    backend.write('taken.txt', b'old')
+    backend.write('taken.html', b'old')
+    for target in ('taken.txt', 'taken.html'):
+        with pytest.raises(fs.FileExists) as raised:
+            backend.copy('a.txt', target, create=True)
+        assert target == raised.value.filename
+        assert b'old' == amazon.get_raw(target)
+    backend.copy('a.txt', 'b.txt', create=True)
+    assert b'content' == amazon.get_raw('b.txt')
+
+
+@creating
+@pytest.mark.parametrize('act', ['copy', 'move'])
+@pytest.mark.parametrize('target', ['b.txt', 'b.html'])
+def test_a_missing_file_is_named_and_nothing_is_left(store: Any, act: str, target: str, create: bool) -> None:
+    store.put_raw('taken.txt', b'old')
+    with pytest.raises(fs.FileNotFound) as raised:
+        getattr(store.make(), act)('missing.txt', target, create=create)
+    assert 'missing.txt' == raised.value.filename
+    assert ['taken.txt'] == store.names_raw()
+    assert b'old' == store.get_raw('taken.txt')
+
+
+@creating
+@pytest.mark.parametrize('target', ['b.txt', 'b.html'])
+def test_a_missing_file_is_named_where_the_store_heeds_conditions(amazon: Any, target: str, create: bool) -> None:
+    with pytest.raises(fs.FileNotFound) as raised:
+        amazon.make().copy('missing.txt', target, create=create)
+    assert 'missing.txt' == raised.value.filename
+    assert [] == amazon.names_raw()
+
+
+def test_of_many_copies_to_one_new_name_one_wins(store: Any, hook: Any) -> None:
+    backend = store.make()
+    # Where copies are completed, all are at the same moment.
+    together = threading.Barrier(8, timeout=30)
+
+    def wait(**_: Any) -> None:
+        together.wait()
+
+    hook(backend, 'before-send.s3.CompleteMultipartUpload', wait)
+    for number in range(8):
+        backend.write(f'{number}.txt', f'{number}'.encode())
+
+    def attempt(number: int) -> int | None:
+        try:
+            backend.copy(f'{number}.txt', target, create=True)
+        except fs.FileExists:
+            return None
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(10):
+            target = f'target {turn}.txt'
+            winners = [number for number in pool.map(attempt, range(8)) if number is not None]
+            assert 1 == len(winners)
+            assert f'{winners[0]}'.encode() == backend.read(target)
+    assert 18 == len(store.names_raw())
+
+
+# --- Files that are too large for CopyObject.
+
+
+@creating
+def test_a_large_file_is_copied_in_parts(store: Any, limited: Any, sent: Watch, create: bool) -> None:
+    content = bytes(range(256)) * 4096 * 11 + b'rest'
+    limited.write('a.bin', content, mime='image/x-odd')
+    with sent(limited) as operations:
+        limited.copy('a.bin', 'b.bin', create=create)
+    assert 3 == operations.count('UploadPartCopy')
+    assert content == store.get_raw('b.bin')
+    before, after = limited.stat('a.bin'), limited.stat('b.bin')
+    assert before.checksum is not None
+    assert (before.checksum, before.mime) == (after.checksum, after.mime)
+    assert ['a.bin', 'b.bin'] == store.names_raw()
+
+
+def test_a_large_file_is_copied_in_parts_with_the_type_of_its_new_name(store: Any, limited: Any) -> None:
+    limited.write('a.txt', bytes(PART + 1))
+    limited.copy('a.txt', 'b.html')
+    assert 'text/html' == limited.stat('b.html').mime
+
+
+def test_a_small_file_that_cannot_be_copied_is_an_error(store: Any, limited: Any) -> None:
+    limited.write('a.bin', b'content')
+    with pytest.raises(fs.BackendError, match='InvalidRequest'):
+        limited.copy('a.bin', 'b.bin')
+    assert ['a.bin'] == store.names_raw()
+
+
+@creating
+@pytest.mark.parametrize('action', ['replace', 'delete'])
+def test_a_file_that_changes_while_it_is_copied_in_parts_is_no_mixture(
+    store: Any, limited: Any, hook: Any, create: bool, action: str
+) -> None:
+    store.put_raw('b.bin', b'old')
+    target = 'c.bin' if create else 'b.bin'
+    limited.write('a.bin', b'1' * 3 * PART)
+    changed: list[bool] = []
+
+    def change(**_: Any) -> None:
+        if not changed:
+            changed.append(True)
+            if action == 'replace':
+                store.put_raw('a.bin', b'2' * 3 * PART)
+            else:
+                store.client.delete_object(Bucket=store.bucket, Key='a.bin')
+
+    hook(limited, 'before-send.s3.UploadPartCopy', change)
+    with pytest.raises(fs.FSError) as raised:
+        limited.copy('a.bin', target, create=create)
+    assert changed
+    assert not isinstance(raised.value, fs.FileExists)
+    assert b'old' == store.get_raw('b.bin')
+    assert [*(['a.bin'] if action == 'replace' else []), 'b.bin'] == store.names_raw()
+
+
+def test_a_file_that_changes_while_its_type_is_changed_is_an_error(store: Any, hook: Any) -> None:
+    """Its facts were those of the old content: the new one would be given a wrong checksum."""
+    backend = store.make()
+    backend.write('a.txt', b'first')
+
+    def change(**_: Any) -> None:
+        store.put_raw('a.txt', b'second')
+
+    hook(backend, 'before-send.s3.CopyObject', change)
+    with pytest.raises(fs.BackendError, match='replaced meanwhile'):
+        backend.copy('a.txt', 'b.html')
+    assert ['a.txt'] == store.names_raw()
+
+
+@creating
+def test_a_copy_in_parts_whose_completion_is_lost_has_succeeded(
+    store: Any, proxy: Any, limited: Any, create: bool
+) -> None:
+    limited.write('a.bin', bytes(PART + 1))
+    fault = proxy.lose_answer(when=lambda request: request.method == 'POST' and 'uploadId=' in request.path)
+    limited.copy('a.bin', 'b.bin', create=create)
+    assert fault.is_spent
+    assert ['a.bin', 'b.bin'] == store.names_raw()
+
+
+def test_a_copy_in_parts_that_is_cut_off_leaves_nothing(store: Any, proxy: Any, limited: Any) -> None:
+    limited.write('a.bin', bytes(2 * PART))
+    proxy.slow_down(times=ALWAYS, when=lambda request: 'partNumber=' in request.path)
+    with pytest.raises(fs.Unavailable):
+        limited.copy('a.bin', 'b.bin')
+    assert ['a.bin'] == store.names_raw()
+
+
+def test_an_error_in_an_answer_of_status_200_is_no_copy(store: Any, proxy: Any, backend: Any) -> None:
+    """S3 may begin to answer CopyObject before it knows how that ends."""
+    store.put_raw('a.txt', b'content')
+    error = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>x</Message></Error>'
+    proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
+    with pytest.raises(fs.Unavailable):
+        backend.move('a.txt', 'b.txt')
+    assert ['a.txt'] == store.names_raw()

@@ -1,0 +1,203 @@
+"""Stores that lack what Amazon has: conditional writes, conditions on copies, checksums of newer kinds."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import Capability
+from flask_fs_testing.sources import OnlyRead
+
+pytestmark = pytest.mark.slow
+
+MiB = 1024 * 1024
+PART = 5 * MiB
+ALWAYS = 1000
+NOT_IMPLEMENTED = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NotImplemented</Code>'
+    '<Message>A header you provided implies functionality that is not implemented.</Message></Error>'
+)
+Watch = Callable[[Any], AbstractContextManager[list[str]]]
+
+
+@pytest.fixture
+def old(proxy: Any) -> Any:
+    """The proxy, in front of a store that answers 501 to conditional writes."""
+    proxy.answer(
+        501,
+        NOT_IMPLEMENTED,
+        headers={'Content-Type': 'application/xml'},
+        times=ALWAYS,
+        when=lambda request: request.method in ('PUT', 'POST') and 'if-none-match' in request.headers,
+    )
+    return proxy
+
+
+def _large() -> OnlyRead:
+    return OnlyRead(bytes(PART + 1), step=MiB)
+
+
+SOURCES: dict[str, Callable[[], Any]] = {
+    'one part': lambda: io.BytesIO(b'content'),
+    'many parts': _large,
+    'a file in many parts': lambda: io.BytesIO(bytes(PART + 1)),
+}
+source = pytest.mark.parametrize('source', SOURCES.values(), ids=SOURCES)
+
+
+# --- 501 to conditional writes.
+
+
+@source
+def test_an_old_server_takes_what_is_new(store: Any, old: Any, backend: Any, source: Callable[[], Any]) -> None:
+    backend.save(source(), 'x', create=True)
+    assert ['x'] == store.names_raw()
+
+
+@source
+@pytest.mark.parametrize('narrowed', [False, True])
+def test_an_old_server_still_refuses_a_taken_name(
+    store: Any, old: Any, backend: Any, source: Callable[[], Any], narrowed: bool
+) -> None:
+    if narrowed:
+        backend.write('other', b'', create=True)
+        backend.delete('other')
+    store.put_raw('x', b'old')
+    with pytest.raises(fs.FileExists):
+        backend.save(source(), 'x', create=True)
+    assert b'old' == store.get_raw('x')
+    assert ['x'] == store.names_raw()
+
+
+@source
+def test_what_an_old_server_lacks_is_taken_back_by_that_instance_alone(
+    store: Any, old: Any, backend: Any, source: Callable[[], Any]
+) -> None:
+    other = store.make()
+    assert Capability.ATOMIC_CREATE in backend.capabilities
+    backend.save(source(), 'x', create=True)
+    assert Capability.ATOMIC_CREATE not in backend.capabilities
+    assert Capability.CHECKSUM in backend.capabilities
+    assert Capability.ATOMIC_CREATE in other.capabilities
+    assert Capability.ATOMIC_CREATE in type(backend).capabilities
+
+
+def test_an_old_server_is_told_of_once_and_asked_once(old: Any, backend: Any, caplog: Any) -> None:
+    for number in range(3):
+        backend.write(f'{number}', b'content', create=True)
+    assert 1 == len(caplog.records)
+    assert 'WARNING' == caplog.records[0].levelname
+    assert 'KIT_FS_CONDITIONAL_WRITES = False' in caplog.records[0].getMessage()
+    assert 1 == sum('if-none-match' in request.headers for request in old.requests)
+
+
+def test_threads_that_meet_an_old_server_together_tell_of_it_once(
+    old: Any, backend: Any, caplog: Any, hook: Any
+) -> None:
+    together = threading.Barrier(4, timeout=30)
+
+    def wait(request: Any, **_: Any) -> None:
+        if 'If-None-Match' in request.headers:
+            together.wait()
+
+    hook(backend, 'before-send.s3.PutObject', wait)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: backend.write(f'{number}', b'content', create=True), range(4)))
+    assert ['0', '1', '2', '3'] == sorted(backend.list_files())
+    assert 1 == len(caplog.records)
+
+
+@pytest.mark.parametrize('content', [b'', b'content'], ids=['empty', 'full'])
+def test_an_old_server_copies_to_new_names_and_refuses_taken_ones(
+    store: Any, old: Any, backend: Any, content: bytes
+) -> None:
+    store.put_raw('x.txt', content)
+    store.put_raw('taken.txt', b'old')
+    for _ in range(2):
+        with pytest.raises(fs.FileExists) as raised:
+            backend.copy('x.txt', 'taken.txt', create=True)
+        assert 'taken.txt' == raised.value.filename
+    backend.copy('x.txt', 'y.txt', create=True)
+    assert content == store.get_raw('y.txt')
+    assert b'old' == store.get_raw('taken.txt')
+    assert ['taken.txt', 'x.txt', 'y.txt'] == store.names_raw()
+
+
+# --- Conditions that are not heeded.
+
+
+def test_without_conditional_writes_a_name_is_asked_for_first(store: Any, sent: Watch) -> None:
+    backend = store.make(conditional_writes=False)
+    assert Capability.ATOMIC_CREATE not in backend.capabilities
+    with sent(backend) as operations:
+        backend.write('x.txt', b'first', create=True)
+        with pytest.raises(fs.FileExists):
+            backend.write('x.txt', b'second', create=True)
+        with pytest.raises(fs.FileExists):
+            backend.save(_large(), 'x.txt', create=True)
+        backend.copy('x.txt', 'y.txt', create=True)
+        with pytest.raises(fs.FileExists):
+            backend.copy('x.txt', 'y.txt', create=True)
+    assert ['HeadObject', 'PutObject', *['HeadObject'] * 3, 'CopyObject', 'HeadObject'] == operations
+    assert b'first' == store.get_raw('x.txt')
+
+
+def test_without_conditional_writes_no_condition_is_sent(proxy: Any, store: Any) -> None:
+    backend = store.make_through(f'{proxy.host}:{proxy.port}', conditional_writes=False)
+    backend.write('x.txt', b'content', create=True)
+    backend.save(_large(), 'y.txt', create=True)
+    backend.copy('x.txt', 'z.txt', create=True)
+    assert not any('if-none-match' in request.headers for request in proxy.requests)
+
+
+@pytest.mark.parametrize('size', [0, 10, PART - 1, PART, PART + 1])
+def test_a_store_that_ignores_conditions_on_copies_still_refuses(store: Any, proxy: Any, size: int) -> None:
+    """As SeaweedFS does, and many others: what is small is written, and what is not is copied in parts, on condition."""
+    backend = store.make(endpoint=proxy.endpoint)
+    store.put_raw('x.txt', b'x' * size)
+    store.put_raw('taken.txt', b'old')
+    with pytest.raises(fs.FileExists):
+        backend.copy('x.txt', 'taken.txt', create=True)
+    backend.copy('x.txt', 'y.txt', create=True)
+    assert b'old' == store.get_raw('taken.txt')
+    assert b'x' * size == store.get_raw('y.txt')
+    assert ['taken.txt', 'x.txt', 'y.txt'] == store.names_raw()
+    # Past the threshold no content passes through here.
+    assert all(request.bytes_up < PART for request in proxy.requests)
+
+
+# --- What older stores ask for, and what they do not know.
+
+
+def test_deleting_many_files_carries_the_digest_that_older_stores_ask_for(proxy: Any, store: Any, backend: Any) -> None:
+    store.put_raw('x/1', b'')
+    store.put_raw('x/2', b'')
+    backend.delete('x')
+    assert [] == store.names_raw()
+    assert [True] == ['content-md5' in request.headers for request in proxy.requests if request.method == 'POST']
+
+
+def test_a_store_at_an_endpoint_is_sent_no_trailers_and_no_checksums_of_newer_kinds(proxy: Any, backend: Any) -> None:
+    backend.write('x', b'content', create=True)
+    backend.save(_large(), 'y')
+    backend.save(io.BytesIO(bytes(PART + 1)), 'z')
+    backend.delete('x')
+    for request in proxy.requests:
+        assert not {'x-amz-trailer', 'transfer-encoding', 'content-encoding'} & set(request.headers)
+        assert 'STREAMING' not in request.headers['x-amz-content-sha256']
+        assert not [name for name in request.headers if name.startswith('x-amz-checksum-crc')]
+
+
+@pytest.mark.parametrize(('given', 'used'), [(None, 'when_required'), ('when_supported', 'when_supported')])
+def test_a_store_at_an_endpoint_can_be_sent_them_by_a_setting(store: Any, given: str | None, used: str) -> None:
+    backend = store.make(request_checksums=given)
+    backend.write('x', b'content')
+    assert used == backend._bucket.client.meta.config.request_checksum_calculation
+    assert b'content' == backend.read('x') == store.get_raw('x')

@@ -1,0 +1,338 @@
+"""How many requests each operation sends, counted by botocore's own events, and what they move."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from flask import Flask
+
+import flask_fs as fs
+
+pytestmark = pytest.mark.slow
+
+MiB = 1024 * 1024
+Watch = Callable[[Any], AbstractContextManager[list[str]]]
+
+
+@pytest.fixture
+def app(store: Any) -> Flask:
+    return store.make_app(fs.Storage('kit', fs.ALL))
+
+
+@pytest.fixture
+def storage(app: Flask) -> Iterator[fs.Storage]:
+    storage = fs.Storage('kit', fs.ALL)
+    fs.init_app(app, storage)
+    with app.app_context():
+        yield storage
+
+
+@pytest.fixture
+def storage_through(store: Any, proxy: Any) -> Iterator[fs.Storage]:
+    """A storage behind the proxy, which counts bytes and connections."""
+    storage = fs.Storage('kit', fs.ALL)
+    app = store.make_app(storage, endpoint=proxy.endpoint)
+    with app.app_context():
+        yield storage
+
+
+# --- Writing.
+
+
+def test_saving_is_one_request(storage: fs.Storage, sent: Watch) -> None:
+    with sent(storage.backend) as operations:
+        storage.save(io.BytesIO(b'content'), 'a.txt', overwrite=True)
+    assert ['PutObject'] == operations
+
+
+def test_saving_only_what_is_new_is_one_request(storage: fs.Storage, sent: Watch) -> None:
+    with sent(storage.backend) as operations:
+        storage.save(io.BytesIO(b'content'), 'a.txt')
+    assert ['PutObject'] == operations
+
+
+def test_being_refused_a_taken_name_is_one_request(storage: fs.Storage, sent: Watch) -> None:
+    storage.write('a.txt', b'old')
+    with sent(storage.backend) as operations, pytest.raises(fs.FileExists):
+        storage.write('a.txt', b'new')
+    assert ['PutObject'] == operations
+    assert b'old' == storage.read('a.txt')
+
+
+def test_an_upload_just_below_the_threshold_is_one_request(storage: fs.Storage, sent: Watch) -> None:
+    with sent(storage.backend) as operations:
+        storage.write('a.bin', bytes(5 * MiB - 1))
+    assert ['PutObject'] == operations
+
+
+def test_an_upload_in_parts_costs_two_requests_more_than_it_has_parts(storage: fs.Storage, sent: Watch) -> None:
+    with sent(storage.backend) as operations:
+        storage.save(io.BytesIO(bytes(12 * MiB)), 'a.bin', overwrite=True)
+    assert ['CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload'] == operations
+
+
+def test_making_the_bucket_costs_two_requests_once(store: Any, sent: Watch) -> None:
+    backend = store.make_missing()
+    with sent(backend) as operations:
+        backend.write('a', b'1', create=True)
+        backend.write('b', b'2', create=True)
+    assert ['PutObject', 'CreateBucket', 'PutObject', 'PutObject'] == operations
+
+
+# --- Looking and reading.
+
+
+@pytest.mark.parametrize('name', ['a.txt', 'missing.txt'])
+def test_exists_is_one_request(storage: fs.Storage, sent: Watch, name: str) -> None:
+    storage.write('a.txt', b'content')
+    with sent(storage.backend) as operations:
+        assert (name == 'a.txt') == storage.exists(name)
+    assert ['HeadObject'] == operations
+
+
+@pytest.mark.parametrize('size', [0, 10, 3 * MiB])
+def test_reading_is_one_request(storage: fs.Storage, sent: Watch, size: int) -> None:
+    content = os.urandom(size)
+    storage.write('a.bin', content)
+    with sent(storage.backend) as operations:
+        assert content == storage.read('a.bin')
+        assert content == b''.join(storage.read_chunks('a.bin', 100_000))
+    assert ['GetObject'] * 2 == operations
+
+
+def test_facts_are_one_request_and_read_no_content(storage_through: fs.Storage, proxy: Any, sent: Watch) -> None:
+    storage_through.write('a.bin', bytes(MiB))
+    before = len(proxy.requests)
+    with sent(storage_through.backend) as operations:
+        assert MiB == storage_through.stat('a.bin').size
+        assert storage_through.metadata('a.bin')['checksum'].startswith('sha256:')
+    assert ['HeadObject'] * 2 == operations
+    assert [0, 0] == [request.bytes_down for request in proxy.requests[before:]]
+
+
+def test_opening_and_reading_a_small_file_is_one_request(storage: fs.Storage, sent: Watch) -> None:
+    storage.write('a.txt', b'content')
+    with sent(storage.backend) as operations, storage.open('a.txt') as file:
+        assert 'content' == file.read()
+    assert ['GetObject'] == operations
+
+
+def test_opening_and_reading_a_large_file_at_once_is_two_requests(storage: fs.Storage, sent: Watch) -> None:
+    content = os.urandom(3 * MiB)
+    storage.write('a.bin', content)
+    with sent(storage.backend) as operations, storage.open('a.bin', 'rb') as file:
+        assert content == file.read()
+    assert ['GetObject'] * 2 == operations
+
+
+def test_2500_files_are_listed_by_three_requests_and_deleted_by_six(amazon: Any, sent: Watch) -> None:
+    backend = amazon.make()
+    names = [f'many/{number:04}' for number in range(2500)]
+    # Put where moto keeps them: sending each takes seconds, and so does listing them more than twice.
+    kept = importlib.import_module('moto.s3.models').s3_backends['123456789012']['aws']
+    for name in names:
+        kept.put_object(amazon.bucket, name, b'')
+    backend.write('manyfold', b'spared')
+    with sent(backend) as operations:
+        assert [*names, 'manyfold'] == list(backend.list_files())
+    assert ['ListObjectsV2'] * 3 == operations
+    with sent(backend) as operations:
+        assert 'many/0000' == next(backend.scan('many/')).name
+    assert ['ListObjectsV2'] == operations
+    with sent(backend) as operations:
+        backend.delete('many')
+    assert len(operations) <= 6
+    assert ['manyfold'] == list(backend.list_files())
+
+
+# --- Changes inside the store.
+
+
+def test_copying_is_one_request(storage: fs.Storage, sent: Watch) -> None:
+    storage.write('a.txt', b'content')
+    with sent(storage.backend) as operations:
+        storage.copy('a.txt', 'b.txt', overwrite=True)
+    assert ['CopyObject'] == operations
+
+
+def test_copying_only_to_new_names_is_two_requests_on_amazon(amazon: Any, sent: Watch) -> None:
+    backend = amazon.make()
+    backend.write('a.txt', b'content')
+    with sent(backend) as operations:
+        backend.copy('a.txt', 'b.txt', create=True)
+    assert ['HeadObject', 'CopyObject'] == operations
+
+
+def test_copying_only_to_new_names_is_two_requests_elsewhere(storage: fs.Storage, sent: Watch) -> None:
+    """A store whose conditions on copies are not known to hold is asked by a conditional write."""
+    storage.write('a.txt', b'content')
+    with sent(storage.backend) as operations:
+        storage.copy('a.txt', 'b.txt')
+    assert ['GetObject', 'PutObject'] == operations
+
+
+def test_moving_is_two_requests(storage: fs.Storage, sent: Watch) -> None:
+    storage.write('a.txt', b'content')
+    with sent(storage.backend) as operations:
+        storage.move('a.txt', 'b.txt', overwrite=True)
+    assert ['CopyObject', 'DeleteObject'] == operations
+
+
+@pytest.mark.parametrize('name', ['a.txt', 'missing.txt'])
+def test_deleting_is_at_most_two_requests(storage: fs.Storage, sent: Watch, name: str) -> None:
+    storage.write('a.txt', b'content')
+    with sent(storage.backend) as operations:
+        storage.delete(name)
+    assert len(operations) <= 2
+
+
+# --- Serving and addresses.
+
+
+@pytest.mark.parametrize('size', [0, 10, 3 * MiB])
+def test_serving_is_one_request(app: Flask, storage: fs.Storage, sent: Watch, size: int) -> None:
+    content = os.urandom(size)
+    storage.write('a.bin', content)
+    with sent(storage.backend) as operations:
+        assert content == app.test_client().get('/fs/kit/a.bin').data
+    assert ['GetObject'] == operations
+
+
+def test_serving_a_head_is_one_request(app: Flask, storage: fs.Storage, sent: Watch) -> None:
+    storage.write('a.txt', b'content')
+    with sent(storage.backend) as operations:
+        assert 7 == app.test_client().head('/fs/kit/a.txt').content_length
+    assert ['HeadObject'] == operations
+
+
+def test_serving_what_the_browser_has_is_one_request(app: Flask, storage: fs.Storage, sent: Watch) -> None:
+    storage.write('a.txt', b'content')
+    client = app.test_client()
+    etag = client.get('/fs/kit/a.txt').headers['ETag']
+    with sent(storage.backend) as operations:
+        assert 304 == client.get('/fs/kit/a.txt', headers={'If-None-Match': etag}).status_code
+    assert ['HeadObject'] == operations
+
+
+def test_serving_1000_bytes_is_one_request_that_moves_1000_bytes(store: Any, proxy: Any, sent: Watch) -> None:
+    storage = fs.Storage('kit', fs.ALL)
+    app = store.make_app(storage, endpoint=proxy.endpoint)
+    content = os.urandom(2 * MiB)
+    store.put_raw('a.bin', content)
+    with app.app_context(), sent(storage.backend) as operations:
+        answer = app.test_client().get('/fs/kit/a.bin', headers={'Range': 'bytes=700000-700999'})
+        assert content[700_000:701_000] == answer.data
+    assert ['GetObject'] == operations
+    assert [1000] == [request.bytes_down for request in proxy.requests]
+    assert 1000 <= proxy.connections[0].bytes_down < 3000
+
+
+def test_addresses_and_links_ask_nothing(app: Flask, storage: fs.Storage, sent: Watch) -> None:
+    with sent(storage.backend) as operations, app.test_request_context():
+        assert '/fs/kit/a.txt' == storage.url('a.txt')
+        for method in ('GET', 'HEAD', 'PUT'):
+            assert storage.signed_url('a.txt', method=method).startswith('http')
+    assert [] == operations
+
+
+# --- Files that are read here and there.
+
+
+def test_an_archive_is_listed_and_a_member_read_by_few_small_requests(
+    storage_through: fs.Storage, store: Any, proxy: Any
+) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, 'w') as archive:
+        for number in range(20):
+            archive.writestr(f'{number}.bin', os.urandom(MiB))
+        archive.writestr('wanted.txt', b'wanted')
+    store.put_raw('big.zip', packed.getvalue())
+    with storage_through.open('big.zip', 'rb') as file, zipfile.ZipFile(file) as archive:
+        assert 21 == len(archive.namelist())
+        assert b'wanted' == archive.read('wanted.txt')
+    assert len(proxy.requests) <= 3
+    assert sum(request.bytes_down for request in proxy.requests) < MiB
+
+
+def test_a_picture_tells_its_size_by_its_first_bytes(storage_through: fs.Storage, store: Any, proxy: Any) -> None:
+    image = pytest.importorskip('PIL.Image')
+    drawn = io.BytesIO()
+    image.frombytes('RGB', (900, 1000), os.urandom(900 * 1000 * 3)).save(drawn, 'PNG')
+    assert len(drawn.getvalue()) > 2 * MiB
+    store.put_raw('big.png', drawn.getvalue())
+    with storage_through.open('big.png', 'rb') as file, image.open(file) as picture:
+        assert (900, 1000) == picture.size
+    assert 1 == len(proxy.requests)
+    assert proxy.requests[0].bytes_down < 200_000
+
+
+# --- Connections.
+
+
+def test_operations_in_sequence_share_one_connection(storage_through: fs.Storage, proxy: Any) -> None:
+    storage = storage_through
+    storage.write('a.txt', b'content')
+    for _ in range(3):
+        assert b'content' == storage.read('a.txt')
+        assert b'content' == b''.join(storage.read_chunks('a.txt'))
+        assert storage.exists('a.txt')
+        assert not storage.exists('missing')
+        with storage.open('a.txt', 'rb') as file:
+            assert b'con' == file.read(3)
+        with pytest.raises(fs.FileNotFound):
+            storage.read('missing')
+        with pytest.raises(fs.FileExists):
+            storage.write('a.txt', b'other')
+        assert ['a.txt'] == list(storage.list_files())
+    storage.copy('a.txt', 'b.txt')
+    storage.move('a.txt', 'c.txt')
+    storage.delete('b.txt')
+    assert 1 == len(proxy.connections)
+
+
+def test_an_empty_file_gives_its_connection_back(storage_through: fs.Storage, proxy: Any) -> None:
+    storage = storage_through
+    storage.write('empty', b'')
+    for _ in range(3):
+        assert b'' == storage.read('empty')
+        assert [] == list(storage.read_chunks('empty'))
+        with storage.open('empty', 'rb') as file:
+            assert b'' == file.read()
+    assert 1 == len(proxy.connections)
+
+
+def test_a_picture_of_which_little_was_read_gives_its_connection_back(storage_through: fs.Storage, proxy: Any) -> None:
+    storage_through.write('a.bin', bytes(MiB))
+    for _ in range(3):
+        with storage_through.open('a.bin', 'rb') as file:
+            file.read(100)
+    assert 1 == len(proxy.connections)
+
+
+def test_import_construction_and_init_app_open_no_socket(python: Callable[..., str]) -> None:
+    told = python(
+        """
+        import socket
+
+        def refuse(*args, **kwargs):
+            raise AssertionError('the network was used')
+
+        socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
+        import flask, flask_fs as fs, flask_fs_s3
+        backend = flask_fs_s3.S3Backend('direct', {'endpoint': 'http://store.invalid:9', 'region': 'nowhere-1'})
+        storage = fs.Storage('files')
+        app = flask.Flask('kit')
+        app.config.update(FS_BACKEND=flask_fs_s3.S3Backend, FS_S3_ENDPOINT='http://store.invalid:9')
+        fs.init_app(app, storage)
+        with app.app_context():
+            print(storage.backend.name)
+        """
+    )
+    assert 'files' == told

@@ -1,0 +1,277 @@
+"""Files sent to browsers: through the application, and by links signed for the store itself."""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import flask_fs as fs
+
+pytestmark = pytest.mark.slow
+
+MiB = 1024 * 1024
+CONTENT = b'0123456789'
+Watch = Callable[[Any], AbstractContextManager[list[str]]]
+
+
+@pytest.fixture(scope='module')
+def storage() -> fs.Storage:
+    return fs.Storage('kit', fs.ALL)
+
+
+@pytest.fixture
+def app(store: Any, proxy: Any, storage: fs.Storage) -> Flask:
+    app = store.make_app(storage, endpoint=proxy.endpoint)
+    store.put_raw('a.bin', CONTENT)
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def _follow(url: str, method: str = 'GET', body: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+# --- Through the application.
+
+
+def test_a_whole_file_is_200_with_its_facts(client: FlaskClient, storage: fs.Storage, app: Flask) -> None:
+    with app.app_context():
+        storage.write('page.txt', 'grüße')
+        info = storage.stat('page.txt')
+    answer = client.get('/fs/kit/page.txt')
+    assert (200, 'grüße'.encode()) == (answer.status_code, answer.data)
+    assert 'text/plain; charset=utf-8' == answer.headers['Content-Type']
+    assert '7' == answer.headers['Content-Length']
+    assert f'"{info.etag}"' == answer.headers['ETag']
+    assert info.modified.replace(microsecond=0) == answer.last_modified
+    assert 'bytes' == answer.headers['Accept-Ranges']
+
+
+@pytest.mark.parametrize(
+    ('asked', 'got', 'told'),
+    [
+        ('bytes=0-0', b'0', 'bytes 0-0/10'),
+        ('bytes=2-4', b'234', 'bytes 2-4/10'),
+        ('bytes=7-', b'789', 'bytes 7-9/10'),
+        ('bytes=-3', b'789', 'bytes 7-9/10'),
+        ('bytes=-99', CONTENT, 'bytes 0-9/10'),
+        ('bytes=8-99', b'89', 'bytes 8-9/10'),
+        ('bytes=0-', CONTENT, 'bytes 0-9/10'),
+    ],
+)
+def test_one_range_is_206(client: FlaskClient, asked: str, got: bytes, told: str) -> None:
+    answer = client.get('/fs/kit/a.bin', headers={'Range': asked})
+    assert (206, got, told) == (answer.status_code, answer.data, answer.headers['Content-Range'])
+    assert str(len(got)) == answer.headers['Content-Length']
+
+
+@pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=10-20', 'bytes=99-'])
+def test_a_range_beyond_the_end_is_416(client: FlaskClient, asked: str) -> None:
+    answer = client.get('/fs/kit/a.bin', headers={'Range': asked})
+    assert (416, 'bytes */10') == (answer.status_code, answer.headers['Content-Range'])
+
+
+@pytest.mark.parametrize('asked', ['bytes=0-1,4-5', 'bytes=5-2', 'lines=1-2', 'bytes=a-b', 'nonsense'])
+def test_several_ranges_and_nonsense_are_answered_with_the_whole_file(client: FlaskClient, asked: str) -> None:
+    answer = client.get('/fs/kit/a.bin', headers={'Range': asked})
+    assert (200, CONTENT) == (answer.status_code, answer.data)
+
+
+@pytest.mark.parametrize(('asked', 'status'), [(None, 200), ('bytes=0-', 416), ('bytes=0-10', 416), ('bytes=-5', 416)])
+def test_an_empty_file_has_no_range(client: FlaskClient, store: Any, asked: str | None, status: int) -> None:
+    store.put_raw('empty.bin', b'')
+    answer = client.get('/fs/kit/empty.bin', headers={'Range': asked} if asked else {})
+    assert status == answer.status_code
+    if status == 200:
+        assert (b'', '0') == (answer.data, answer.headers['Content-Length'])
+
+
+def test_a_head_tells_the_length_and_sends_nothing(client: FlaskClient) -> None:
+    answer = client.head('/fs/kit/a.bin', headers={'Range': 'bytes=2-4'})
+    assert (200, b'', '10') == (answer.status_code, answer.data, answer.headers['Content-Length'])
+
+
+@pytest.mark.parametrize('method', ['get', 'head'])
+def test_a_missing_file_is_404(client: FlaskClient, method: str) -> None:
+    assert 404 == getattr(client, method)('/fs/kit/missing.bin').status_code
+    assert 404 == getattr(client, method)('/fs/kit/missing.bin', headers={'Range': 'bytes=0-1'}).status_code
+
+
+def test_what_the_browser_has_is_304_until_it_is_replaced(client: FlaskClient, store: Any) -> None:
+    first = client.get('/fs/kit/a.bin').headers
+    for condition in ({'If-None-Match': first['ETag']}, {'If-Modified-Since': first['Last-Modified']}):
+        answer = client.get('/fs/kit/a.bin', headers=condition)
+        assert (304, b'') == (answer.status_code, answer.data)
+    store.put_raw('a.bin', b'other')
+    answer = client.get('/fs/kit/a.bin', headers={'If-None-Match': first['ETag']})
+    assert (200, b'other') == (answer.status_code, answer.data)
+
+
+def test_a_failed_precondition_is_412(client: FlaskClient) -> None:
+    etag = client.get('/fs/kit/a.bin').headers['ETag']
+    assert 412 == client.get('/fs/kit/a.bin', headers={'If-Match': '"other"'}).status_code
+    assert 200 == client.get('/fs/kit/a.bin', headers={'If-Match': etag}).status_code
+    past = {'If-Unmodified-Since': 'Wed, 01 Jan 2020 00:00:00 GMT'}
+    assert 412 == client.get('/fs/kit/a.bin', headers=past).status_code
+
+
+def test_if_range_gives_the_rest_of_the_same_file_or_the_whole_of_another(client: FlaskClient, store: Any) -> None:
+    etag = client.get('/fs/kit/a.bin').headers['ETag']
+    wanted = {'Range': 'bytes=5-', 'If-Range': etag}
+    answer = client.get('/fs/kit/a.bin', headers=wanted)
+    assert (206, CONTENT[5:]) == (answer.status_code, answer.data)
+    store.put_raw('a.bin', b'another file')
+    answer = client.get('/fs/kit/a.bin', headers=wanted)
+    assert (200, b'another file') == (answer.status_code, answer.data)
+
+
+@pytest.mark.parametrize('asked', [{}, {'Range': 'bytes=5-'}], ids=['whole', 'range'])
+def test_a_file_replaced_between_facts_and_content_is_no_mixture(
+    client: FlaskClient, store: Any, app: Flask, storage: fs.Storage, hook: Any, asked: dict[str, str]
+) -> None:
+    """With a condition the store is asked for facts first; what is sent then must be the file that they are about."""
+    replaced: list[bool] = []
+
+    def replace(**_: Any) -> None:
+        if not replaced:
+            replaced.append(True)
+            store.put_raw('a.bin', b'a longer file than before')
+
+    with app.app_context():
+        hook(storage.backend, 'before-send.s3.GetObject', replace)
+    answer = client.get('/fs/kit/a.bin', headers={'If-None-Match': '"something else"', **asked})
+    assert replaced
+    if answer.status_code < 500:
+        assert int(answer.headers['Content-Length']) == len(answer.data)
+        assert answer.headers['ETag'] == client.get('/fs/kit/a.bin').headers['ETag']
+
+
+def test_a_refused_file_is_no_missing_one(client: FlaskClient, proxy: Any) -> None:
+    proxy.answer(403, times=2)
+    assert 404 != client.get('/fs/kit/a.bin').status_code
+    assert 404 != client.head('/fs/kit/a.bin').status_code
+
+
+def test_a_browser_that_stops_reading_a_large_file_frees_the_connection(
+    client: FlaskClient, store: Any, proxy: Any
+) -> None:
+    store.put_raw('large.bin', os.urandom(8 * MiB))
+    for _ in range(3):
+        answer = client.get('/fs/kit/large.bin', buffered=False)
+        assert next(iter(answer.response))
+        answer.close()
+    proxy.wait_until(lambda: proxy.open_connections == 0)
+    assert sum(connection.bytes_down for connection in proxy.connections) < 20 * MiB
+
+
+def test_an_answer_that_is_never_read_frees_the_connection(client: FlaskClient, store: Any, proxy: Any) -> None:
+    store.put_raw('large.bin', os.urandom(4 * MiB))
+    client.get('/fs/kit/large.bin', buffered=False).close()
+    proxy.wait_until(lambda: proxy.open_connections == 0)
+
+
+def test_pages_in_sequence_share_one_connection(client: FlaskClient, proxy: Any) -> None:
+    for _ in range(3):
+        client.get('/fs/kit/a.bin')
+        client.get('/fs/kit/a.bin', headers={'Range': 'bytes=2-4'})
+        client.get('/fs/kit/a.bin', headers={'Range': 'bytes=20-'})
+        client.head('/fs/kit/a.bin')
+        client.get('/fs/kit/missing.bin')
+    assert 1 == len(proxy.connections)
+
+
+# --- By links.
+
+
+def test_redirect_serving_sends_the_browser_to_the_store(store: Any, storage: fs.Storage, sent: Watch) -> None:
+    store.put_raw('a b/grüße.txt', CONTENT)
+    app = store.make_app(storage, serving='redirect')
+    with app.app_context(), sent(storage.backend) as operations:
+        answer = app.test_client().get('/fs/kit/a%20b/gr%C3%BC%C3%9Fe.txt')
+    assert [] == operations
+    assert answer.status_code in (302, 303, 307)
+    assert answer.headers['Location'].startswith(store.service.endpoint)
+    assert (200, CONTENT) == _follow(answer.headers['Location'])[::2]
+    assert (206, b'234') == _follow(answer.headers['Location'], Range='bytes=2-4')[::2]
+
+
+def test_a_link_saves_under_its_download_name(app: Flask, storage: fs.Storage) -> None:
+    with app.app_context():
+        link = storage.signed_url('a.bin', download_name='Zürich "1"; a.bin')
+    status, headers, content = _follow(link)
+    assert (200, CONTENT) == (status, content)
+    assert headers['Content-Disposition'].startswith('attachment')
+    assert "filename*=UTF-8''Z%C3%BCrich" in headers['Content-Disposition']
+
+
+def test_links_are_made_for_the_public_endpoint(store: Any, storage: fs.Storage, proxy: Any) -> None:
+    app = store.make_app(storage, public_endpoint=proxy.endpoint)
+    store.put_raw('a.bin', CONTENT)
+    with app.app_context():
+        link = storage.signed_url('a.bin')
+        assert CONTENT == storage.read('a.bin')
+    assert [] == proxy.requests
+    assert link.startswith(proxy.endpoint + '/')
+    assert (200, CONTENT) == _follow(link)[::2]
+    assert 1 == len(proxy.requests)
+
+
+def test_a_link_with_a_prefix_leads_to_the_file(store: Any, storage: fs.Storage) -> None:
+    app = store.make_app(storage, prefix='tenants/7')
+    store.put_raw('tenants/7/a.bin', CONTENT)
+    with app.app_context():
+        assert (200, CONTENT) == _follow(storage.signed_url('a.bin'))[::2]
+
+
+@pytest.mark.parametrize('settings', [{}, {'request_checksums': 'when_supported'}], ids=['plain', 'with checksums'])
+def test_a_link_to_store_stores(store: Any, storage: fs.Storage, settings: dict[str, str]) -> None:
+    app = store.make_app(storage, **settings)
+    with app.app_context():
+        link = storage.signed_url('new.bin', method='PUT')
+        assert 200 == _follow(link, 'PUT', b'sent')[0]
+        assert b'sent' == storage.read('new.bin')
+
+
+def test_a_link_to_look_is_no_link_to_read(app: Flask, storage: fs.Storage) -> None:
+    with app.app_context():
+        link = storage.signed_url('a.bin', method='HEAD')
+    status, headers, _ = _follow(link, 'HEAD')
+    assert (200, '10') == (status, headers['Content-Length'])
+    assert 403 == _follow(link)[0]
+
+
+def test_a_link_is_refused_when_it_is_old(app: Flask, storage: fs.Storage) -> None:
+    with app.app_context():
+        link = storage.signed_url('a.bin', expires_s=1)
+    assert ['1'] == parse_qs(urlsplit(link).query)['X-Amz-Expires']
+    deadline = time.monotonic() + 30
+    while (answer := _follow(link))[0] == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert 403 == answer[0]
+    assert CONTENT not in answer[2]
+
+
+def test_a_link_holds_no_secret(app: Flask, storage: fs.Storage, store: Any) -> None:
+    with app.app_context():
+        assert store.service.secret_key not in storage.signed_url('a.bin')

@@ -1,0 +1,481 @@
+"""Uploads of known and unknown length, in one part and in many, and what is left of those that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+import flask_fs as fs
+from flask_fs.backends.local import LocalBackend
+from flask_fs_s3 import multipart, writing
+from flask_fs_testing.sources import Failing, OnlyRead, Pattern, SourceFailed
+
+pytestmark = pytest.mark.slow
+
+MiB = 1024 * 1024
+#: From this size on the harness has files sent in parts, of this size.
+PART = 5 * MiB
+ALWAYS = 1000
+Watch = Callable[[Any], AbstractContextManager[list[str]]]
+
+
+class Generous(OnlyRead):
+    """Gives more than it is asked for, as files of archives and of networks do that know only whole blocks."""
+
+    def read(self, size: int = -1) -> bytes:
+        chunk, self._content = self._content[: 2 * PART + 77], self._content[2 * PART + 77 :]
+        return chunk
+
+
+def _content(size: int) -> bytes:
+    return os.urandom(1024) * (size // 1024) + bytes(size % 1024)
+
+
+def _is_part(request: Any) -> bool:
+    return request.method == 'PUT' and 'partNumber=' in request.path
+
+
+def _is_completion(request: Any) -> bool:
+    return request.method == 'POST' and 'uploadId=' in request.path
+
+
+# --- What arrives.
+
+
+@pytest.mark.parametrize('size', [0, 1, PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 1])
+def test_a_stream_of_unknown_length_arrives_whole(store: Any, size: int) -> None:
+    content = _content(size)
+    store.make().save(OnlyRead(content, step=700_001), 'x.bin')
+    assert content == store.get_raw('x.bin')
+
+
+def test_a_source_that_gives_more_than_it_is_asked_for_arrives_whole(store: Any) -> None:
+    content = _content(4 * PART + 3)
+    store.make().save(Generous(content), 'x.bin')
+    assert content == store.get_raw('x.bin')
+
+
+def _memory(content: bytes, folder: Path) -> Any:
+    return io.BytesIO(content)
+
+
+def _file(content: bytes, folder: Path) -> Any:
+    path = folder / 'source'
+    path.write_bytes(content)
+    return path.open('rb')
+
+
+def _spooled(content: bytes, folder: Path) -> Any:
+    """As werkzeug keeps uploads."""
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=MiB))
+        source.write(content)
+        source.seek(0)
+        stack.pop_all()
+        return source
+
+
+@pytest.mark.parametrize('make', [_memory, _file, _spooled])
+@pytest.mark.parametrize('size', [10, PART, 2 * PART + 1])
+def test_the_checksum_is_the_one_that_local_tells(
+    store: Any, tmp_path: Path, make: Callable[[bytes, Path], Any], size: int
+) -> None:
+    content = _content(size)
+    local = LocalBackend('kit', {'root': str(tmp_path / 'local')})
+    local.write('x.bin', content)
+    backend = store.make()
+    with make(content, tmp_path) as source:
+        backend.save(source, 'x.bin')
+        assert b'' == source.read()
+    assert local.metadata('x.bin')['checksum'] == backend.stat('x.bin').checksum
+    assert local.metadata('x.bin')['checksum'] == backend.metadata('x.bin')['checksum']
+
+
+def test_a_file_is_sent_from_where_it_stands(store: Any) -> None:
+    content = _content(2 * PART)
+    source = io.BytesIO(content)
+    source.seek(1000)
+    backend = store.make()
+    backend.save(source, 'x.bin')
+    assert content[1000:] == store.get_raw('x.bin')
+    assert f'sha256:{hashlib.sha256(content[1000:]).hexdigest()}' == backend.stat('x.bin').checksum
+
+
+def test_the_checksum_of_a_long_stream_is_not_kept_but_true(store: Any) -> None:
+    content = _content(PART + 1)
+    backend = store.make()
+    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    assert backend.stat('x.bin').checksum is None
+    assert f'sha256:{hashlib.sha256(content).hexdigest()}' == backend.metadata('x.bin')['checksum']
+
+
+def test_another_algorithm_is_used_in_parts_too(store: Any) -> None:
+    content = _content(PART + 1)
+    backend = store.make(checksum='sha1')
+    backend.write('x.bin', content)
+    assert f'sha1:{hashlib.sha1(content, usedforsecurity=False).hexdigest()}' == backend.stat('x.bin').checksum
+
+
+@pytest.mark.parametrize('size', [10, PART + 1])
+def test_type_and_own_metadata_are_kept_in_one_part_and_in_many(store: Any, size: int) -> None:
+    backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
+    backend.save(OnlyRead(_content(size), step=MiB), 'x.bin', mime='image/x-odd')
+    assert 'image/x-odd' == backend.stat('x.bin').mime
+    answer = store.client.head_object(Bucket=store.bucket, Key='x.bin')
+    assert 'blue' == answer['Metadata']['colour']
+    assert 'max-age=60' == answer['CacheControl']
+
+
+def test_many_threads_upload_in_parts_at_once(store: Any) -> None:
+    backend = store.make()
+    contents = {f'{number}.bin': os.urandom(1000) + bytes(PART + number) for number in range(16)}
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda name: backend.write(name, contents[name], create=True), contents))
+    assert sorted(contents) == store.names_raw()
+    for name, content in contents.items():
+        assert content == backend.read(name)
+
+
+# --- Sources that fail.
+
+
+@pytest.mark.parametrize('after', [10, PART, 2 * PART + 10, 4 * PART])
+@pytest.mark.parametrize('create', [False, True])
+def test_a_source_that_fails_leaves_what_was_there(store: Any, after: int, create: bool) -> None:
+    store.put_raw('x.bin', b'old')
+    name = 'new.bin' if create else 'x.bin'
+    with pytest.raises(SourceFailed):
+        store.make().save(Failing(_content(4 * PART + 5), after), name, create=create)
+    assert ['x.bin'] == store.names_raw()
+    assert b'old' == store.get_raw('x.bin')
+
+
+@pytest.mark.parametrize('after', [10, 2 * PART + 10])
+@pytest.mark.parametrize(
+    'error',
+    [
+        ClientError({'Error': {'Code': 'NoSuchBucket'}, 'ResponseMetadata': {'HTTPStatusCode': 404}}, 'GetObject'),
+        EndpointConnectionError(endpoint_url='http://elsewhere'),
+        KeyboardInterrupt(),
+        SystemExit(3),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_source_raises_is_passed_on_as_it_is(store: Any, error: BaseException, after: int) -> None:
+    """Also errors of S3's own client: the source may be an object in another store."""
+
+    class Source(OnlyRead):
+        def read(self, size: int = -1) -> bytes:
+            if chunk := super().read(size):
+                return chunk
+            raise error
+
+    with pytest.raises(type(error)) as raised:
+        store.make().save(Source(_content(after), step=MiB), 'x.bin')
+    assert error is raised.value
+    assert [] == store.names_raw()
+
+
+def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, tmp_path: Path, hook: Any) -> None:
+    store.put_raw('x.bin', b'old')
+    path = tmp_path / 'x.bin'
+    path.write_bytes(_content(3 * PART))
+    backend = store.make()
+
+    def rewrite(**_: Any) -> None:
+        with open(path, 'r+b') as other:
+            other.write(b'changed')
+        os.utime(path, ns=(1, 1))
+
+    hook(backend, 'before-send.s3.CreateMultipartUpload', rewrite)
+    with open(path, 'rb') as file, pytest.raises(fs.BackendError, match='changed'):
+        backend.save(file, 'x.bin')
+    assert ['x.bin'] == store.names_raw()
+    assert b'old' == store.get_raw('x.bin')
+
+
+def test_a_stream_of_too_many_parts_is_too_large_and_leaves_nothing(store: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(multipart, 'MOST_PARTS', 2)
+    monkeypatch.setattr(writing, 'MOST_PARTS', 2)
+    backend = store.make()
+    backend.save(Pattern(2 * PART), 'fits.bin')
+    with pytest.raises(fs.FileTooLarge, match='PART_BYTES'):
+        backend.save(Pattern(2 * PART + 1), 'x.bin')
+    assert ['fits.bin'] == store.names_raw()
+
+
+def test_a_file_of_known_size_gets_parts_as_large_as_it_needs(store: Any, monkeypatch: Any, sent: Watch) -> None:
+    monkeypatch.setattr(multipart, 'MOST_PARTS', 2)
+    monkeypatch.setattr(writing, 'MOST_PARTS', 2)
+    content = _content(3 * PART + 1)
+    backend = store.make()
+    with sent(backend) as operations:
+        backend.save(io.BytesIO(content), 'x.bin')
+    assert 2 == operations.count('UploadPart')
+    assert content == store.get_raw('x.bin')
+
+
+# --- Names that are taken.
+
+
+def test_a_taken_name_is_refused_before_any_part_is_sent(store: Any, sent: Watch) -> None:
+    store.put_raw('x.bin', b'old')
+    backend = store.make()
+    with sent(backend) as operations, pytest.raises(fs.FileExists):
+        backend.save(Pattern(3 * PART), 'x.bin', create=True)
+    assert ['HeadObject'] == operations
+    assert b'old' == store.get_raw('x.bin')
+
+
+def test_of_two_uploads_in_parts_to_one_new_name_one_wins(store: Any, hook: Any) -> None:
+    """Completed one after the other: SeaweedFS looks and completes in two steps, so that at once both may win."""
+    backend = store.make()
+    # Both have seen that the name is free before either is completed.
+    together = threading.Barrier(2, timeout=30)
+    completing = threading.Lock()
+
+    def begin(**_: Any) -> None:
+        together.wait()
+        completing.acquire()
+
+    def end(**_: Any) -> None:
+        completing.release()
+
+    hook(backend, 'before-send.s3.CompleteMultipartUpload', begin)
+    hook(backend, 'after-call.s3.CompleteMultipartUpload', end)
+
+    def save(letter: bytes) -> bytes | None:
+        try:
+            backend.save(OnlyRead(letter * (PART + 1), step=MiB), 'x.bin', create=True)
+        except fs.FileExists:
+            return None
+        return letter
+
+    with ThreadPoolExecutor(2) as pool:
+        winners = [letter for letter in pool.map(save, [b'a', b'b']) if letter]
+    assert 1 == len(winners)
+    assert winners[0] * (PART + 1) == store.get_raw('x.bin')
+    assert ['x.bin'] == store.names_raw()
+
+
+def test_a_name_taken_while_parts_are_sent_stays_with_its_first_writer(store: Any) -> None:
+    class Overtaken(OnlyRead):
+        def read(self, size: int = -1) -> bytes:
+            if not (chunk := super().read(size)):
+                store.put_raw('x.bin', b'first')
+            return chunk
+
+    with pytest.raises(fs.FileExists):
+        store.make().save(Overtaken(_content(PART + 1), step=MiB), 'x.bin', create=True)
+    assert b'first' == store.get_raw('x.bin')
+    assert ['x.bin'] == store.names_raw()
+
+
+# --- Networks that fail.
+
+
+@pytest.mark.parametrize('create', [False, True])
+def test_a_connection_cut_inside_a_part_leaves_what_was_there(
+    store: Any, proxy: Any, backend: Any, create: bool
+) -> None:
+    store.put_raw('x.bin', b'old')
+    fault = proxy.cut_upload(after_bytes=MiB, times=ALWAYS, when=_is_part)
+    with pytest.raises(fs.Unavailable):
+        backend.save(Pattern(3 * PART), 'new.bin' if create else 'x.bin', create=create)
+    assert fault.struck
+    assert ['x.bin'] == store.names_raw()
+    assert b'old' == store.get_raw('x.bin')
+
+
+def test_a_connection_cut_once_inside_a_part_is_not_noticed(store: Any, proxy: Any, backend: Any) -> None:
+    fault = proxy.cut_upload(after_bytes=MiB, when=_is_part)
+    content = _content(2 * PART)
+    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    assert fault.is_spent
+    assert content == store.get_raw('x.bin')
+
+
+def test_what_a_dead_store_kept_it_from_aborting_can_be_swept(
+    store: Any, proxy: Any, backend: Any, caplog: Any
+) -> None:
+    class Unplugged(OnlyRead):
+        def read(self, size: int = -1) -> bytes:
+            if not (chunk := super().read(size)):
+                proxy.down()
+            return chunk
+
+    with pytest.raises(fs.Unavailable):
+        backend.save(Unplugged(_content(2 * PART), step=MiB), 'x.bin')
+    assert 1 == sum('sweep' in record.getMessage() for record in caplog.records)
+    assert ['upload of x.bin'] == store.names_raw()
+    proxy.up()
+    assert [] == list(backend.list_files())
+    assert 0 == backend.sweep()
+    assert 1 == backend.sweep(older_than_s=0)
+    assert [] == store.names_raw()
+
+
+def test_a_busy_store_is_sent_a_part_again(store: Any, proxy: Any, backend: Any) -> None:
+    fault = proxy.slow_down(when=_is_part)
+    content = _content(2 * PART + 1)
+    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    assert fault.is_spent
+    assert content == store.get_raw('x.bin')
+
+
+@pytest.mark.parametrize('status', [500, 503])
+def test_a_busy_store_is_asked_again_to_complete(store: Any, proxy: Any, backend: Any, status: int) -> None:
+    fault = proxy.answer(status, '<Error><Code>InternalError</Code></Error>', when=_is_completion)
+    backend.save(Pattern(PART + 1), 'x.bin', create=True)
+    assert fault.is_spent
+    assert ['x.bin'] == store.names_raw()
+
+
+def test_an_error_in_an_answer_of_status_200_is_none_the_less_an_error(store: Any, proxy: Any, backend: Any) -> None:
+    """S3 may begin to answer CompleteMultipartUpload before it knows how that ends."""
+    error = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>x</Message></Error>'
+    fault = proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS, when=_is_completion)
+    with pytest.raises(fs.Unavailable):
+        backend.save(Pattern(PART + 1), 'x.bin')
+    assert fault.struck
+    assert [] == store.names_raw()
+
+
+def test_a_creation_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any) -> None:
+    fault = proxy.lose_answer(when=lambda request: request.method == 'PUT')
+    backend.write('x.txt', b'mine', create=True)
+    assert fault.is_spent
+    assert b'mine' == store.get_raw('x.txt')
+
+
+def test_a_creation_that_met_another_writer_after_a_lost_answer_has_not(store: Any, proxy: Any, backend: Any) -> None:
+    """The first attempt did not arrive; before the second one somebody else wrote, even the same content."""
+
+    def overtake(request: Any) -> bool:
+        if request.method == 'PUT':
+            store.put_raw('x.txt', b'same')
+        return request.method == 'PUT'
+
+    proxy.cut_upload(after_bytes=1, when=overtake)
+    with pytest.raises(fs.FileExists):
+        backend.write('x.txt', b'same', create=True)
+
+
+@pytest.mark.parametrize('create', [False, True])
+def test_a_completion_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any, create: bool) -> None:
+    fault = proxy.lose_answer(when=_is_completion)
+    content = _content(PART + 1)
+    backend.save(OnlyRead(content, step=MiB), 'x.bin', create=create)
+    assert fault.is_spent
+    assert content == store.get_raw('x.bin')
+    assert ['x.bin'] == store.names_raw()
+
+
+def test_a_part_whose_answer_was_lost_is_stored_once(store: Any, proxy: Any, backend: Any) -> None:
+    fault = proxy.lose_answer(when=_is_part)
+    content = _content(2 * PART)
+    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    assert fault.is_spent
+    assert content == store.get_raw('x.bin')
+
+
+@pytest.fixture
+def altering(store: Any) -> Iterator[str]:
+    """The address of a relay that turns every ``AAAA`` on the way to the server into ``AABA``."""
+    listener = socket.create_server(('127.0.0.1', 0))
+    open_sockets = [listener]
+
+    def carry(source: socket.socket, target: socket.socket, old: bytes, new: bytes) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data.replace(old, new))
+        for end in (source, target):
+            end.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                client = listener.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection((store.host, store.port))
+            open_sockets.extend((client, server))
+            for ends in ((client, server, b'AAAA', b'AABA'), (server, client, b'\0', b'\0')):
+                threading.Thread(target=carry, args=ends, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    host, port = listener.getsockname()
+    yield f'{host}:{port}'
+    for one in open_sockets:
+        with contextlib.suppress(OSError):
+            # Wakes the thread that waits for it, which closing alone does not.
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
+
+
+@pytest.mark.parametrize('size', [100, PART + 1])
+def test_what_was_altered_on_the_way_is_refused(store: Any, altering: str, size: int) -> None:
+    store.put_raw('x.bin', b'old')
+    backend = store.make_through(altering)
+    backend.write('y.bin', b'C' * size)
+    assert b'C' * size == store.get_raw('y.bin')
+    with pytest.raises(fs.ChecksumMismatch):
+        backend.write('x.bin', b'A' * size)
+    assert ['x.bin', 'y.bin'] == store.names_raw()
+    assert b'old' == store.get_raw('x.bin')
+
+
+# --- Processes that die.
+
+
+def test_a_process_killed_inside_an_upload_leaves_what_was_there(store: Any, start: Callable[..., Any]) -> None:
+    store.put_raw('x.bin', b'old')
+    child = start(
+        """
+        from flask_fs_s3 import S3Backend
+
+        class Endless:
+            count = 0
+
+            def read(self, size=-1):
+                self.count += 1
+                if self.count == 30:
+                    print('sending', flush=True)
+                    input()
+                return bytes(2**20)
+
+        S3Backend('kit', given).save(Endless(), 'x.bin')
+        """,
+        dict(store.settings()),
+    )
+    assert 'sending\n' == child.stdout.readline()
+    child.send_signal(signal.SIGKILL)
+    child.wait(30)
+    backend = store.make()
+    assert b'old' == backend.read('x.bin')
+    assert ['x.bin'] == list(backend.list_files())
+    assert ['upload of x.bin', 'x.bin'] == store.names_raw()
+    assert 1 == backend.sweep(older_than_s=0)
+    assert ['x.bin'] == store.names_raw()
+    assert b'old' == backend.read('x.bin')
+
+
+def test_sweeping_spares_what_is_not_below_the_prefix(store: Any) -> None:
+    for key in ('tenants/7/x', 'tenants/70/x', 'other'):
+        store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
+    assert 1 == store.make(prefix='tenants/7').sweep(older_than_s=0)
+    assert ['upload of other', 'upload of tenants/70/x'] == store.names_raw()
