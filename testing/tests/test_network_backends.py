@@ -234,12 +234,12 @@ CAUGHT_BY = [
     (TakesACutUploadForStored, 'test_an_upload_that_is_cut_leaves_what_was_there'),
     (OnAStoreThatKeepsCutUploads, 'test_an_upload_that_is_cut_leaves_what_was_there'),
     (GivesShortContent, 'test_a_download_that_is_cut_is_never_taken_for_whole'),
-    (LeaksErrorsOfHTTPClient, 'test_only_errors_of_flask_fs_leave_a_backend'),
-    (LeaksErrorsOfTheSystem, 'test_only_errors_of_flask_fs_leave_a_backend'),
-    (HidesTheCause, 'test_only_errors_of_flask_fs_leave_a_backend'),
+    (LeaksErrorsOfHTTPClient, 'test_errors_are_of_flask_fs_with_a_cause_and_without_secrets'),
+    (LeaksErrorsOfTheSystem, 'test_errors_are_of_flask_fs_with_a_cause_and_without_secrets'),
+    (HidesTheCause, 'test_errors_are_of_flask_fs_with_a_cause_and_without_secrets'),
     (ConnectsAtOnce, 'test_an_application_starts_while_its_store_is_down'),
     (NeedsItsStoreToStart, 'test_an_application_starts_while_its_store_is_down'),
-    (TellsItsToken, 'test_messages_hold_no_secret'),
+    (TellsItsToken, 'test_errors_are_of_flask_fs_with_a_cause_and_without_secrets'),
 ]
 
 

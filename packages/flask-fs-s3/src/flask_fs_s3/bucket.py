@@ -56,7 +56,7 @@ class Bucket:
         self.conditional: bool = config.conditional_writes
         #: Whether it is Amazon's, whose conditions hold for copies too, since October 2025.
         self.is_amazon = not config.get('endpoint')
-        #: Whether uploads carry the SHA-256 of what is sent, for the store to compare.
+        #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
         self._lock = threading.Lock()
         self.error = owner.error

@@ -29,6 +29,7 @@ _DECIDING = (
     'addressing_style',
     'signature_version',
     'request_checksums',
+    'signs_bodies',
     'connect_timeout_s',
     'read_timeout_s',
     'retries',
@@ -59,6 +60,8 @@ class Account:
     def of(cls, config: Mapping[str, Any], **instead: Any) -> Account:
         """The account of *config*, with *instead* in the place of some of its settings."""
         given = {**config, **instead}
+        # One of the two is enough for the store to check a body: a checksum sent along, or its hash in the signature.
+        given['signs_bodies'] = given.get('request_checksums') == 'when_required'
         if given.get('request_checksums') is None:
             # Many S3-compatible stores refuse the checksums that newer versions of boto3 send unasked.
             given['request_checksums'] = 'when_required' if given.get('endpoint') else 'when_supported'
@@ -86,7 +89,10 @@ class Account:
             region_name=given['region'],
             profile_name=given['profile'],
         )
-        s3: Any = {'addressing_style': given['addressing_style']}
+        s3: Any = {
+            'addressing_style': given['addressing_style'],
+            'payload_signing_enabled': given['signs_bodies'],
+        }
         made = getattr(session, kind)(
             's3',
             endpoint_url=given['endpoint'],

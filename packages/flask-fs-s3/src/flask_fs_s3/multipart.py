@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import logging
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ class Upload:
         self._checked = bucket.checks_uploads
         self._parts: list[dict[str, Any]] = []
         self._completed = False
-        told: Any = {'ChecksumAlgorithm': 'SHA256'} if self._checked else {}
+        told: Any = {'ChecksumAlgorithm': 'CRC32'} if self._checked else {}
         answer = self._client.create_multipart_upload(**self._where, **parameters, **told)
         self._where['UploadId'] = answer['UploadId']
 
@@ -125,8 +125,11 @@ def abort_abandoned(client: S3Client, bucket: str, prefix: str, begun_before: da
 
 
 def transport_checksum(body: bytes) -> dict[str, Any]:
-    """The parameter by which the store checks *body* as it arrives: by a header, which stores that do not know it ignore."""
-    return {'ChecksumSHA256': base64.b64encode(hashlib.sha256(body).digest()).decode()}
+    """The parameter by which the store checks *body* as it arrives: a header, which stores that do not know it ignore.
+
+    CRC-32 finds what networks do to bytes, and costs a fraction of a hash.
+    """
+    return {'ChecksumCRC32': base64.b64encode(zlib.crc32(body).to_bytes(4, 'big')).decode()}
 
 
 def part_size(total: int | None, wanted: int) -> int:

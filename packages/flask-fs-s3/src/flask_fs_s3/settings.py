@@ -110,7 +110,7 @@ SETTINGS = (
         'request_checksums',
         one_of('when_supported', 'when_required'),
         None,
-        "'when_required' sends no checksum unasked, 'when_supported' wherever botocore can. Default: uploads carry their SHA-256; "
+        "'when_required' sends no checksum unasked, 'when_supported' wherever botocore can. Default: uploads carry their CRC-32; "
         "other requests are as with 'when_supported' on Amazon, and with 'when_required' elsewhere.",
     ),
     _setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where the bucket stands in addresses.'),
