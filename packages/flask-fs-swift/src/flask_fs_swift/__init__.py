@@ -1,4 +1,8 @@
-"""OpenStack Swift as a Flask-FS backend: nothing is inside yet.
+"""OpenStack Swift as a Flask-FS backend."""
 
-The package reserves its place in the workspace; see the README for what to use now.
-"""
+from __future__ import annotations
+
+from .backend import SwiftBackend
+from .errors import ETagMismatchError
+
+__all__ = ['ETagMismatchError', 'SwiftBackend']

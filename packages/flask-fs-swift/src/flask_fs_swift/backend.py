@@ -1,0 +1,211 @@
+"""Files in a container of OpenStack Swift."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import io
+import time
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import IO, Any, ClassVar, cast
+from urllib.parse import urlsplit
+
+from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
+from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
+from flask_fs.backends.response import respond_at_once
+from flask_fs.backends.streams import window
+from flask_fs.config import storage_prefix
+from flask_fs.errors import BackendError, ConfigurationError, FileNotFound, FSError
+from flask_fs.files import mime_type
+
+from . import keystone, tempurl
+from .account import Answer, account_of
+from .client import BULK_NAMES, Client
+from .facts import etag_of, info_from_headers, info_from_listing, is_file, is_folder, is_reachable, size_of
+from .failures import kind_of
+from .segments import STALE_S, Segments
+from .settings import SETTINGS
+from .uploads import Uploads
+
+
+class SwiftBackend(BaseBackend):
+    """Keeps each file as an object of one container.
+
+    Files larger than ``segment_bytes`` are static large objects: their segments lie in ``segments_container`` and go with
+    them. Sources that are neither files of this machine nor in memory pass through a temporary file of at most
+    ``segment_bytes``, so that whatever is sent is known before, and can be sent again.
+
+    Once there is a container of segments, replacing and deleting a file look at it first, which is one request more.
+
+    With ``temp_url_key`` the store signs links. Whoever runs the cluster or the account sets the same key on the account
+    or the container (``swift post -m "Temp-URL-Key:..."``); on a container that the first write makes, it is set by it. A
+    container's key opens no large files, as their segments are in another container: that takes the account's.
+
+    Creating is best effort: Swift looks whether a name is taken (``If-None-Match: *``), but two writers at the same
+    moment may both find it free, so ATOMIC_CREATE is not declared.
+    """
+
+    kind = 'swift'
+    capabilities = (
+        Capability.CHECKSUM
+        | Capability.MIME
+        | Capability.RANGE
+        | Capability.NESTED_NAMES
+        | Capability.SERVER_COPY
+        | Capability.SIGNED_URL
+    )
+    settings = SETTINGS
+    # How many names one listing asks for: Swift's default limit.
+    _page_names: ClassVar[int] = 10_000
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        given = self.config
+        #: The container of the files.
+        self.container: str = given.get('container') or name
+        self._keep_apart('container')
+        place = given.get('segments_container') or f'{self.container}_segments'
+        self._check_settings(place)
+        if not given.get('temp_url_key'):
+            self.capabilities &= ~Capability.SIGNED_URL
+        self._account = account_of(given)
+        key = given.get('temp_url_key')
+        makes = {self.container: {'X-Container-Meta-Temp-URL-Key': key} if key else {}, place: {}}
+        self._client = Client(
+            self._account, given['timeout_s'], self.translate, makes if given['create_container'] else {}
+        )
+        self._segments = Segments(self._client, self.container, place)
+        self._uploads = Uploads(self._client, self._segments, self.container, given, self.error)
+
+    def _check_settings(self, place: str) -> None:
+        given, prefix = self.config, storage_prefix(self.name)
+        problem = None
+        if place == self.container:
+            problem = f'cannot keep segments among the files: {prefix}SEGMENTS_CONTAINER must be another container'
+        elif given['auth_version'] != '1':
+            if not keystone.names_project(given):
+                problem = f'needs {prefix}TENANT_NAME or FS_SWIFT_TENANT_NAME with AUTH_VERSION {given["auth_version"]}'
+            elif importlib.util.find_spec(keystone.LIBRARY) is None:
+                problem = (
+                    f'needs keystoneauth1 for AUTH_VERSION {given["auth_version"]}: '
+                    'pip install flask-fs-swift[keystone]'
+                )
+        if problem:
+            raise ConfigurationError(reason=f'Storage {self.name!r} (swift) {problem}.')
+
+    def sweep(self, *, older_than_s: float = STALE_S) -> int:
+        """Remove segments that no file names, left by processes that died in an upload; the number of those removed.
+
+        :param older_than_s: How long nothing was added to an upload that counts as dead, in seconds.
+        """
+        return self._segments.sweep(self._prefix, older_than_s, self._page_names)
+
+    # --- Hooks.
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        if stop is not None and stop <= start:
+            self._stat(name)
+            return io.BytesIO()
+        if start == 0 and stop is None:
+            return _stream(self._got(name))
+        answer = self._got(name, f'bytes={start}-{"" if stop is None else stop - 1}')
+        # 200 is the whole file, whatever was asked for.
+        return _stream(answer) if answer.status != 200 else window(_stream(answer), start, stop)
+
+    def _open_seekable(self, name: str) -> IO[bytes]:
+        answer = self._got(name, f'bytes=0-{BLOCK_BYTES - 1}')
+        with _stream(answer) as stream:
+            head = stream.read(BLOCK_BYTES)
+        same = functools.partial(self._open_same, name, etag_of(answer.headers))
+        return cast('IO[bytes]', RangedReader(same, head, size_of(answer.headers)))
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        self._uploads.put(name, stream, mime or mime_type(name), create=create)
+
+    def _stat(self, name: str) -> FileInfo:
+        return self._info(name, self._client.ask('HEAD', self.container, name).headers)
+
+    def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        return map(info_from_listing, filter(is_file, self._client.listed(self.container, prefix, self._page_names)))
+
+    def _remove(self, name: str) -> None:
+        segments = self._segments.of(name)
+        self._client.remove(self.container, (name,), about=name)
+        self._segments.remove(segments, about=name)
+
+    def _delete(self, name: str) -> None:
+        self._remove(name)
+        # Marks of folders go too.
+        below = filter(is_reachable, self._client.listed(self.container, f'{name}/', self._page_names))
+        while batch := list(islice(below, BULK_NAMES)):
+            segments = self._segments.of_all(batch)
+            self._client.remove(self.container, (entry['name'] for entry in batch), about=name)
+            self._segments.remove(segments, about=name)
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        headers = {}
+        if mime_type(name) != mime_type(target) and self._stat(name).given_mime is None:
+            headers['Content-Type'] = mime_type(target)
+        self._uploads.copy(name, target, headers, create=create)
+
+    def _serve(self, name: str) -> Any:
+        def fetch(range_: str | None) -> tuple[FileInfo, IO[bytes]] | None:
+            answer = self._got(name, range_)
+            if range_ is not None and answer.status != 206:
+                _stream(answer).close()
+                return None
+            return self._info(name, answer.headers), _stream(answer)
+
+        return respond_at_once(fetch, lambda: super(SwiftBackend, self)._serve(name))
+
+    def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+        address = urlsplit(self._client.address(name))
+        return tempurl.signed(
+            self.config.get('public_endpoint') or f'{address.scheme}://{address.netloc}',
+            f'{address.path}/{self.container}/{name}',
+            key=self.config['temp_url_key'],
+            digest=self.config['temp_url_digest'],
+            method=method,
+            expires=int(time.time()) + expires_s,
+            download_name=download_name,
+        )
+
+    # --- Inside.
+
+    def translate(self, error: Exception, name: str | None) -> FSError:
+        """The error that an application sees for *error*, about the file *name*."""
+        kind, reason = kind_of(error, self.name)
+        return self.error(kind, name, reason)
+
+    def _info(self, name: str, headers: Mapping[str, str]) -> FileInfo:
+        if is_folder(headers):
+            raise self.error(FileNotFound, name, 'it only marks a folder')
+        return info_from_headers(name, headers, self.config['checksum'])
+
+    def _got(self, name: str, range_: str | None = None) -> Answer:
+        """The answer to a GET, which has no body if the range lies beyond the end of the file."""
+        headers = {} if range_ is None else {'Range': range_}
+        try:
+            answer = self._client.ask('GET', self.container, name, headers=headers, passing=(416,), stream=True)
+        except FileNotFound as error:
+            if self._client.is_there(self.container):
+                raise
+            reason = f'there is no container {self.container!r} yet'
+            raise self.error(FileNotFound, name, reason) from error.__cause__
+        if is_folder(answer.headers):
+            _stream(answer).close()
+            raise self.error(FileNotFound, name, 'it only marks a folder')
+        return answer
+
+    def _open_same(self, name: str, etag: str, start: int, stop: int) -> IO[bytes]:
+        """The bytes [start, stop) of that version of a file which has *etag*."""
+        answer = self._got(name, f'bytes={start}-{stop - 1}')
+        if etag_of(answer.headers) != etag or answer.status != 206:
+            _stream(answer).close()
+            raise self.error(BackendError, name, 'it was replaced while it was read; open it again')
+        return _stream(answer)
+
+
+def _stream(answer: Answer) -> IO[bytes]:
+    return io.BytesIO() if answer.body is None else cast('IO[bytes]', answer.body)

@@ -1,0 +1,182 @@
+"""Requests about containers and objects: names in, errors of Flask-FS out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+
+from flask_fs.errors import FSError
+
+from .account import Account, Answer, Request, path_of
+from .errors import Failure, NoContainer
+from .sources import Piece
+
+#: While it copies, or looks at a thousand segments, Swift says nothing for so many times longer than else.
+SLOW = 10
+#: How many names one bulk request removes: Swift's default limit is 10,000, but operators lower it.
+BULK_NAMES = 1000
+
+
+class Client:
+    """Asks one account for one backend.
+
+    :param translate: Makes an error of Flask-FS of a failure, about the file of a name.
+    :param makes: The headers with which each container is made that is missing at a write; empty if none is to be made.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        timeout_s: float,
+        translate: Callable[[Exception, str | None], FSError],
+        makes: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        self.account = account
+        self._slow_s = timeout_s * SLOW
+        self._translate = translate
+        self._makes = makes
+        #: The containers that were seen to be there.
+        self.seen: set[str] = set()
+
+    def ask(
+        self,
+        method: str,
+        container: str,
+        name: str = '',
+        *,
+        about: str | None = None,
+        query: str = '',
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Piece = b'',
+        passing: Collection[int] = (),
+        is_slow: bool = False,
+        stream: bool = False,
+    ) -> Answer:
+        """The answer to a request for a container, or for the object *name* in it.
+
+        :param about: The file that an error is about, if not *name*.
+        :param passing: Statuses that are no errors.
+        :param stream: Whether the body is to be read, and closed, by the caller.
+        """
+        about = about if about is not None else name or None
+        path = path_of(container, name) if container else ''
+        request = Request(
+            method, path + query, headers or {}, body, self._slow_s if is_slow else None, frozenset(passing)
+        )
+        try:
+            answer = self.account.ask(request, stream=stream)
+        except Failure as error:
+            raise self._translate(error, about) from error
+        if answer.body is not None:
+            answer.body.translate = functools.partial(self._translated, name=about)
+        if 200 <= answer.status < 300 and container:
+            self.seen.add(container)
+        return answer
+
+    def address(self, about: str) -> str:
+        """The address of the account; it may take the authentication."""
+        try:
+            return self.account.address()
+        except Failure as error:
+            raise self._translate(error, about) from error
+
+    def _translated(self, error: Exception, name: str | None) -> Exception:
+        return self._translate(error, name)
+
+    def is_there(self, container: str) -> bool:
+        """Whether there is such a container; asked until it was seen once."""
+        return container in self.seen or self.ask('HEAD', container, passing=(404,)).status != 404
+
+    def put(
+        self,
+        container: str,
+        name: str,
+        body: bytes | Piece,
+        headers: Mapping[str, str],
+        *,
+        about: str,
+        query: str = '',
+        passing: Collection[int] = (),
+    ) -> Answer:
+        """The answer to storing an object; a container that is missing is made."""
+        passing = {*passing, 404}
+        ask = functools.partial(
+            self.ask, 'PUT', container, name, about=about, query=query, headers=headers, body=body, passing=passing,
+            is_slow=bool(query),
+        )  # fmt: skip
+        answer = ask()
+        if answer.status == 404 and container in self._makes:
+            self.ask('PUT', container, about=about, headers=self._makes[container])
+            answer = ask()
+        if answer.status == 404:
+            error = NoContainer(container)
+            raise self._translate(error, about) from error
+        return answer
+
+    def copy(
+        self,
+        container: str,
+        name: str,
+        to: str,
+        target: str,
+        *,
+        about: str,
+        headers: Mapping[str, str] | None = None,
+        passing: Collection[int] = (),
+    ) -> Answer:
+        """The answer to copying an object inside the store; the bytes of a large one become one object (Swift's COPY)."""
+        given = {**(headers or {}), 'Destination': path_of(to, target)}
+        return self.ask('COPY', container, name, about=about, headers=given, is_slow=True, passing=passing)
+
+    def listed(self, container: str, prefix: str, page_names: int) -> Iterator[Mapping[str, Any]]:
+        """The entries of all objects whose name begins with *prefix*, in the order of their names, page by page."""
+        limit, marker, headers = page_names, '', {'Accept': 'application/json'}
+        while True:
+            query = f'?format=json&prefix={quote(prefix, safe="")}&marker={quote(marker, safe="")}'
+            query += f'&limit={limit}' if limit else ''
+            answer = self.ask('GET', container, query=query, headers=headers, passing=(404, 412), about=prefix or None)
+            if answer.status == 412 and limit:
+                # The operator allows fewer: then a page has as many as the cluster likes, and an empty one is the last.
+                limit = 0
+                continue
+            entries: Sequence[Mapping[str, Any]] = answer.json() if answer.status == 200 else ()
+            yield from entries
+            if not entries or len(entries) < limit:
+                return
+            marker = entries[-1]['name']
+
+    def remove(self, container: str, names: Iterable[str], *, about: str | None) -> None:
+        """Remove objects, many by one request where the cluster can; absent ones are removed already."""
+        remaining = iter(names)
+        while batch := list(islice(remaining, BULK_NAMES)):
+            left: Sequence[str] = batch
+            if len(batch) > 1 and self.account.bulk_deletes is not False:
+                left = self._removed_in_bulk(container, batch, about)
+            for name in left:
+                self.ask('DELETE', container, name, about=about, passing=(404,))
+
+    def _removed_in_bulk(self, container: str, names: Sequence[str], about: str | None) -> Sequence[str]:
+        """Those of *names* that one request did not remove."""
+        answer = self.ask(
+            'POST',
+            '',
+            query='?bulk-delete',
+            headers={'Content-Type': 'text/plain', 'Accept': 'application/json'},
+            body=''.join(f'{path_of(container, name)}\n' for name in names).encode(),
+            # Without the middleware this is a change to the account, which succeeds with 204 or is refused.
+            passing=(400, 401, 403, 404, 405, 411, 413, 501),
+            about=about,
+            is_slow=True,
+        )
+        try:
+            told = answer.json() if answer.status == 200 else {}
+            done = told['Number Deleted'] + told['Number Not Found'] == len(names) and not told['Errors']
+        except (ValueError, KeyError, TypeError):
+            self.account.bulk_deletes = False
+            return names
+        self.account.bulk_deletes = True
+        # Whatever did not go is removed one by one, which also tells why it cannot be.
+        return () if done else names

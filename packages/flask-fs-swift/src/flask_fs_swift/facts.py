@@ -1,0 +1,79 @@
+"""What Swift tells about files, in answers and in listings."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+from collections.abc import Mapping
+from typing import Any
+
+from flask_fs.backends import FileInfo
+
+#: Where a file's own checksum is kept with it.
+CHECKSUM = 'x-object-meta-fs-checksum'
+#: What tells one creation of a file from every other.
+CREATION = 'x-object-meta-fs-creation'
+#: A content type by which Swift's users and its tools mark a folder.
+FOLDER_MIME = 'application/directory'
+
+
+def is_slo(headers: Mapping[str, str]) -> bool:
+    """Whether an object is a static large object: a list of segments."""
+    return headers.get('x-static-large-object', '').lower() == 'true'
+
+
+def is_folder(headers: Mapping[str, str]) -> bool:
+    """Whether an object only marks a folder."""
+    return headers.get('content-type', '').startswith(FOLDER_MIME) and size_of(headers) == 0
+
+
+def size_of(headers: Mapping[str, str]) -> int:
+    """The length of a file of which *headers* tell, be it of a range of it."""
+    _, _, total = headers.get('content-range', '').rpartition('/')
+    return int(total if total.isdecimal() else headers.get('content-length', '0'))
+
+
+def etag_of(headers: Mapping[str, str]) -> str:
+    """The ETag; large objects have it in quotes."""
+    return headers.get('etag', '').strip('"')
+
+
+def info_from_headers(name: str, headers: Mapping[str, str], algorithm: str) -> FileInfo:
+    """The facts in the answer to a GET or a HEAD.
+
+    :param algorithm: That of checksums: where it is md5, Swift's own ETag is one, unless the object is a large one.
+    """
+    etag = etag_of(headers)
+    checksum = headers.get(CHECKSUM)
+    if checksum is None and algorithm == 'md5' and not is_slo(headers) and 'x-object-manifest' not in headers:
+        checksum = f'md5:{etag}'
+    mime = headers.get('content-type', 'application/octet-stream')
+    return FileInfo(name, size_of(headers), _modified(headers), mime, checksum, etag or None)
+
+
+def info_from_listing(entry: Mapping[str, Any]) -> FileInfo:
+    """The facts in one line of a container's listing in JSON, which tells the size of a large object too."""
+    modified = datetime.datetime.fromisoformat(entry['last_modified']).replace(tzinfo=datetime.timezone.utc)
+    etag = str(entry.get('slo_etag', entry['hash'])).strip('"')
+    return FileInfo(entry['name'], entry['bytes'], modified, entry['content_type'], None, etag)
+
+
+def is_reachable(entry: Mapping[str, Any]) -> bool:
+    """Whether a request for what a listing tells of would reach it: HTTP clients resolve dot segments."""
+    framed = f'/{entry["name"]}/'
+    return '/./' not in framed and '/../' not in framed
+
+
+def is_file(entry: Mapping[str, Any]) -> bool:
+    """Whether what a listing tells of is a file that has a possible name, and no mark of a folder."""
+    marks_folder = entry['bytes'] == 0 and entry['content_type'].startswith(FOLDER_MIME)
+    return not marks_folder and '//' not in f'/{entry["name"]}/' and is_reachable(entry)
+
+
+def _modified(headers: Mapping[str, str]) -> datetime.datetime | None:
+    # X-Timestamp is that of listings; Last-Modified is rounded up to the next second.
+    try:
+        return datetime.datetime.fromtimestamp(float(headers['x-timestamp']), datetime.timezone.utc)
+    except (KeyError, ValueError):
+        told = headers.get('last-modified')
+        return email.utils.parsedate_to_datetime(told) if told else None

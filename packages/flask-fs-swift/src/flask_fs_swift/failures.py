@@ -1,0 +1,71 @@
+"""What a failure on the way to Swift means to an application."""
+
+from __future__ import annotations
+
+from requests.exceptions import InvalidHeader
+
+from flask_fs.config import storage_prefix
+from flask_fs.errors import (
+    BackendError,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    FSError,
+    InvalidFilename,
+    PermissionDenied,
+    Unavailable,
+)
+
+from .account import BUSY
+from .errors import ETagMismatchError, LoginFailed, NoContainer, PoolExhausted, Refused
+
+_KINDS: dict[int, tuple[type[FSError], str | None]] = {
+    401: (PermissionDenied, 'the store does not take its own new token'),
+    403: (PermissionDenied, 'this user may not do that in this container'),
+    404: (FileNotFound, None),
+    409: (BackendError, 'some of its segments are missing'),
+    412: (FileExists, None),
+    413: (FileTooLarge, 'the store takes no object of this size, or no more in this account'),
+    422: (ETagMismatchError, 'the store received other bytes than those that were sent; the old file is still there'),
+}
+# How Swift begins its refusal of a name (swift.common.constraints).
+_LONG_NAME = b'Object name length'
+
+
+def kind_of(error: Exception, storage: str) -> tuple[type[FSError], str | None]:
+    """The kind of error that *error* is to an application, and the reason to tell."""
+
+    def setting(key: str) -> str:
+        return f'{storage_prefix(storage)}{key} or FS_SWIFT_{key}'
+
+    if isinstance(error, Refused):
+        return _refused(error)
+    if isinstance(error, LoginFailed):
+        if error.denied:
+            return (
+                PermissionDenied,
+                f'authentication failed: {error}; check {setting("USER")}, and KEY and AUTHURL likewise',
+            )
+        return (
+            Unavailable if error.status in BUSY else BackendError,
+            f'authentication failed: {error}; check {setting("AUTHURL")}, and AUTH_VERSION likewise',
+        )
+    if isinstance(error, PoolExhausted):
+        return Unavailable, f'{error}; close streams when they were read, or raise {setting("POOL_SIZE")}'
+    if isinstance(error, NoContainer):
+        return (
+            BackendError,
+            f'there is no container {error.name!r}: make it, or set {setting("CREATE_CONTAINER")} to True',
+        )
+    # What no header can hold does not even leave this process.
+    return BackendError if isinstance(error.__cause__, InvalidHeader) else Unavailable, str(error)
+
+
+def _refused(error: Refused) -> tuple[type[FSError], str | None]:
+    if error.status in _KINDS:
+        return _KINDS[error.status]
+    if error.status in BUSY:
+        return Unavailable, f'the store answered {error.status}'
+    if error.status == 400 and error.content.startswith(_LONG_NAME):
+        return InvalidFilename, 'with its prefix it is longer than the cluster allows'
+    return BackendError, f'the store answered {error.status}'

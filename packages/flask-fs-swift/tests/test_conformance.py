@@ -1,0 +1,17 @@
+"""The backend keeps every promise of the kit, on a real Swift."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_fs_testing.network import NetworkConformance
+
+pytestmark = pytest.mark.slow
+
+
+class TestSwift(NetworkConformance):
+    """With the fixture ``harness`` of conftest.py."""
+
+    @pytest.fixture
+    def harness(self, swift_harness):  # type: ignore[no-untyped-def]  # that of conftest.py
+        return swift_harness

@@ -1,0 +1,101 @@
+"""Uploads are cut into pieces that are known before they are sent."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+
+import pytest
+
+from flask_fs_swift.errors import SpoolFailed
+from flask_fs_swift.sources import MEMORY_BYTES, MOST_SEGMENTS, pieces_of
+from flask_fs_testing.sources import Failing, OnlyRead, SourceFailed
+
+CONTENT = bytes(range(256)) * 4 * 3000
+SIZES = (1000, MEMORY_BYTES, MEMORY_BYTES + 1, len(CONTENT), len(CONTENT) // 2, len(CONTENT) * 2)
+
+
+def bytes_of(piece) -> bytes:
+    return piece.body if isinstance(piece.body, bytes) else b''.join(piece.body)
+
+
+def all_of(stream, size):
+    """The pieces' contents, each taken twice, and the digest of the whole."""
+    digest = hashlib.sha256()
+    found, lasts = [], []
+    for piece in pieces_of(stream, size, digest):
+        content = bytes_of(piece)
+        assert content == bytes_of(piece)
+        assert (hashlib.md5(content).hexdigest(), len(content)) == (piece.md5, piece.size)
+        found.append(content)
+        lasts.append(piece.is_last)
+    assert [False] * (len(lasts) - 1) + [True] == lasts
+    return found, digest.hexdigest()
+
+
+@pytest.fixture
+def real_file(tmp_path):
+    (tmp_path / 'x').write_bytes(b'before' + CONTENT)
+    with open(tmp_path / 'x', 'rb') as file:
+        file.seek(6)
+        yield file
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_any_source_is_cut_at_the_same_places(real_file, size):
+    spooled = tempfile.SpooledTemporaryFile(max_size=10)  # noqa: SIM115  # closed below
+    spooled.write(CONTENT)
+    spooled.seek(0)
+    rest = io.BytesIO(b'before' + CONTENT)
+    rest.seek(6)
+    size = max(size, -(-len(CONTENT) // MOST_SEGMENTS))
+    expected = [CONTENT[at : at + size] for at in range(0, len(CONTENT), size)]
+    for stream in (real_file, rest, spooled, OnlyRead(CONTENT, step=70_001)):
+        found, digest = all_of(stream, size)
+        assert expected == found
+        assert hashlib.sha256(CONTENT).hexdigest() == digest
+    assert b'' == real_file.read() == rest.read()
+    spooled.close()
+
+
+def test_an_empty_source_is_one_empty_piece(tmp_path):
+    (tmp_path / 'x').write_bytes(b'')
+    with open(tmp_path / 'x', 'rb') as file:
+        for stream in (file, io.BytesIO(), OnlyRead(b'')):
+            assert [b''] == all_of(stream, 1000)[0]
+
+
+def test_a_source_may_give_more_than_it_was_asked_for():
+    class Generous:
+        left = CONTENT
+
+        def read(self, size: int = -1) -> bytes:
+            given, self.left = self.left, b''
+            return given
+
+    assert CONTENT == b''.join(all_of(Generous(), 1_000_000)[0])
+
+
+def test_what_a_source_raises_is_raised():
+    with pytest.raises(SourceFailed):
+        all_of(Failing(CONTENT, 100_000), 10_000)
+
+
+def test_a_file_that_becomes_shorter_while_it_is_sent_is_noticed(tmp_path):
+    (tmp_path / 'x').write_bytes(CONTENT)
+    with open(tmp_path / 'x', 'r+b') as file:
+        [piece] = pieces_of(file, len(CONTENT), hashlib.sha256())
+        file.truncate(1000)
+        with pytest.raises(OSError, match='shorter'):
+            bytes_of(piece)
+        assert isinstance(piece.failure, OSError)
+
+
+def test_a_full_disk_is_told(monkeypatch):
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, 'write', full)
+    with pytest.raises(SpoolFailed, match='No space left'):
+        all_of(OnlyRead(CONTENT), 1_000_000)
