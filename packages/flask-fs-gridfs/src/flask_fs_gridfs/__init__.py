@@ -1,4 +1,7 @@
-"""MongoDB GridFS as a Flask-FS backend: nothing is inside yet.
+"""Files in MongoDB's GridFS, or in any server that speaks its protocol."""
 
-The package reserves its place in the workspace; see the README for what to use now.
-"""
+from __future__ import annotations
+
+from .backend import GridFSBackend
+
+__all__ = ['GridFSBackend']

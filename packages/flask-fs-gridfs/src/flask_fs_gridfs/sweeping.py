@@ -1,0 +1,64 @@
+"""Finding what is left of uploads whose process died: chunks without a file."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from bson import ObjectId, encode
+
+from .store import Store
+
+#: How many uploads are looked at together.
+PAGE = 1000
+#: An upload of which nothing was heard for so long is given up.
+STALE_S = 24 * 60 * 60
+
+
+def sweep(store: Store, older_than_s: float) -> int:
+    """Remove the chunks of uploads that were never finished and sent nothing for so long; the number of such uploads."""
+    swept = 0
+    for ids in _pages(_uploads(store)):
+        # Asked before the age: an upload that ends in between has sent its last chunk just now.
+        known = {_hashable(document['_id']) for document in store.files.find({'_id': {'$in': ids}}, {'_id': 1})}
+        lost = [file_id for file_id in ids if _hashable(file_id) not in known]
+        left = list(_stale(store, lost, older_than_s)) if lost else []
+        if left:
+            store.chunks.delete_many({'files_id': {'$in': left}})
+        swept += len(left)
+    return swept
+
+
+def _uploads(store: Store) -> Iterator[Any]:
+    """The id of every file that has chunks, from the index on them."""
+    pipeline: list[dict[str, Any]] = [{'$sort': {'files_id': 1, 'n': 1}}, {'$group': {'_id': '$files_id'}}]
+    with store.chunks.aggregate(pipeline, allowDiskUse=True, batchSize=PAGE) as cursor:
+        for document in cursor:
+            yield document['_id']
+
+
+def _pages(ids: Iterator[Any]) -> Iterator[list[Any]]:
+    while page := list(itertools.islice(ids, PAGE)):
+        yield page
+
+
+def _stale(store: Store, ids: list[Any], older_than_s: float) -> Iterator[Any]:
+    """Those uploads of which the last chunk was sent so long ago, by the clock of this host."""
+    pipeline: list[dict[str, Any]] = [
+        {'$match': {'files_id': {'$in': ids}}},
+        {'$group': {'_id': '$files_id', 'last': {'$max': '$_id'}}},
+    ]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    with store.chunks.aggregate(pipeline, allowDiskUse=True) as cursor:
+        for found in cursor:
+            last = found['last']
+            # Other programs may have chunks whose ids tell no time.
+            if isinstance(last, ObjectId) and (now - last.generation_time).total_seconds() > older_than_s:
+                yield found['_id']
+
+
+def _hashable(file_id: Any) -> bytes:
+    # Other programs may use any type, such as dictionaries.
+    return encode({'_id': file_id})

@@ -1,0 +1,68 @@
+"""GridFS passes the kit on mongomock, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from gridfs import GridFS
+
+from flask_fs.backends import BaseBackend, Capability
+from flask_fs_gridfs import GridFSBackend
+from flask_fs_testing.conformance import BackendConformance
+from flask_fs_testing.harness import Harness
+
+
+class OnMongomock(GridFSBackend):
+    """What of GridFS mongomock can do.
+
+    It keeps a document, looks whether it is unique, and takes it back if it is not: two threads see each other's, and
+    both take theirs back. So nothing is unique there under races.
+    """
+
+    capabilities = GridFSBackend.capabilities & ~Capability.ATOMIC_CREATE
+
+
+class MongomockHarness(Harness):
+    """One mongomock, in the memory of this process."""
+
+    backend_class: ClassVar[type[BaseBackend]] = OnMongomock
+    memory_ceiling_bytes = None
+    shared_between_processes = False
+    page_size = 100
+
+    def __init__(self, folder: Path, client: Any) -> None:
+        super().__init__(folder)
+        self._client = client
+        self._database = client['kit']
+
+    def settings(self) -> Mapping[str, Any]:
+        return {'mongo_client': self._client, 'mongo_db': 'kit', 'collection': 'kit'}
+
+    def missing_settings(self) -> Mapping[str, Any]:
+        return {**self.settings(), 'collection': 'missing'}
+
+    def put_raw(self, name: str, content: bytes) -> None:
+        files = GridFS(self._database, 'kit')
+        for old in list(files.find({'filename': name})):
+            files.delete(old._id)
+        files.put(content, filename=name)
+
+    def get_raw(self, name: str) -> bytes:
+        return GridFS(self._database, 'kit').get_last_version(name).read()
+
+    def names_raw(self) -> list[str]:
+        documents = list(self._database['kit.files'].find())
+        known = {document['_id'] for document in documents}
+        lost = {chunk['files_id'] for chunk in self._database['kit.chunks'].find({}, {'files_id': 1})} - known
+        return sorted([document['filename'] for document in documents] + [f'chunks of {each}' for each in lost])
+
+
+# Its threads meet so seldom that it often seems to create atomically.
+@pytest.mark.filterwarnings('ignore::flask_fs_testing.guarantees.UndeclaredCapability')
+class TestGridFSOnMongomock(BackendConformance):
+    @pytest.fixture
+    def harness(self, tmp_path: Path, mongomock_in_process: Any) -> MongomockHarness:
+        return MongomockHarness(tmp_path, mongomock_in_process())

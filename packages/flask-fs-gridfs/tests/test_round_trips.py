@@ -1,0 +1,214 @@
+"""How often the server is asked, and what it sends, for each verb."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from pymongo.database import Database
+
+import flask_fs as fs
+from flask_fs_gridfs import GridFSBackend
+
+pytestmark = pytest.mark.slow
+
+CHUNK_BYTES = 255 * 1024
+KIB = bytes(1024)
+BackendFactory = Callable[..., GridFSBackend]
+
+
+@pytest.fixture
+def listened(make: BackendFactory, commands: Any) -> GridFSBackend:
+    """A backend whose commands are counted, and which has written before."""
+    backend = make(mongo_options={'event_listeners': [commands]})
+    backend.write('first', b'')
+    commands.taken()
+    return backend
+
+
+def test_reading_a_small_file_finds_its_document_and_its_chunk(listened: GridFSBackend, commands: Any) -> None:
+    listened.write('x', KIB)
+    commands.taken()
+    for read in (
+        lambda: listened.read('x'),
+        lambda: b''.join(listened.read_chunks('x')),
+        lambda: listened.open('x', 'rb').read(),
+        lambda: listened._open('x', 10, 20).read(),
+    ):
+        read()
+        assert ['find files', 'find chunks'] == commands.taken()
+
+
+def test_facts_take_one_question(listened: GridFSBackend, commands: Any) -> None:
+    listened.write('x', KIB)
+    commands.taken()
+    for look in (lambda: listened.exists('x'), lambda: listened.exists('missing'), lambda: listened.stat('x')):
+        look()
+        assert ['find files'] == commands.taken()
+    assert listened.metadata('x')['checksum']
+    assert ['find files'] == commands.taken()
+
+
+def test_saving_a_new_small_file_takes_two_inserts_and_one_question(listened: GridFSBackend, commands: Any) -> None:
+    listened.save(io.BytesIO(KIB), 'x')
+    assert ['insert chunks', 'find files', 'insert files'] == commands.taken()
+    listened.save(io.BytesIO(KIB), 'y', create=True)
+    assert ['find files', 'insert chunks', 'insert files'] == commands.taken()
+
+
+def test_a_name_that_is_taken_is_refused_before_anything_is_sent(listened: GridFSBackend, commands: Any) -> None:
+    listened.write('x', KIB)
+    commands.taken()
+    with pytest.raises(fs.FileExists):
+        listened.save(io.BytesIO(KIB), 'x', create=True)
+    assert ['find files'] == commands.taken()
+
+
+def test_replacing_a_file_takes_two_removals_more(listened: GridFSBackend, commands: Any) -> None:
+    """The first time, one of the two slots of the name is freed besides."""
+    listened.write('x', KIB)
+    commands.taken()
+    listened.write('x', KIB)
+    removal = ['delete files', 'delete chunks']
+    assert ['insert chunks', 'find files', 'update files', 'insert files', *removal] == commands.taken()
+    for _ in range(3):
+        listened.write('x', KIB)
+        assert ['insert chunks', 'find files', 'insert files', *removal] == commands.taken()
+
+
+def test_deleting_a_file_or_a_folder_takes_three_commands(listened: GridFSBackend, commands: Any) -> None:
+    for number in range(50):
+        listened.write(f'folder/{number}', KIB)
+    commands.taken()
+    for name in ('folder/1', 'folder'):
+        listened.delete(name)
+        assert ['find files', 'delete files', 'delete chunks'] == commands.taken()
+    listened.delete('folder')
+    assert ['find files'] == commands.taken()
+
+
+def test_moving_a_file_moves_no_content(listened: GridFSBackend, commands: Any) -> None:
+    for name in ('x', 'taken'):
+        listened.write(name, KIB)
+    commands.taken()
+    listened.move('x', 'y', create=True)
+    assert ['find files', 'update files'] == commands.taken()
+    listened.move('y', 'taken')
+    assert ['find files', 'update files', 'update files', 'delete files', 'delete chunks'] == commands.taken()
+
+
+def test_copying_a_small_file_reads_and_writes_it(listened: GridFSBackend, commands: Any) -> None:
+    listened.write('x', KIB)
+    commands.taken()
+    listened.copy('x', 'y')
+    assert ['find files', 'find chunks', 'insert chunks', 'find files', 'insert files'] == commands.taken()
+
+
+def test_listing_asks_once_and_then_goes_on_page_by_page(
+    listened: GridFSBackend, commands: Any, database: Database[Any]
+) -> None:
+    database['docs.files'].insert_many(
+        [{'filename': f'many/{number:04}', 'length': 0, 'chunkSize': CHUNK_BYTES} for number in range(2500)]
+    )
+    assert 2500 == sum(1 for _ in listened.list_files('many/'))
+    assert ['find files', 'getMore files', 'getMore files'] == commands.taken()
+    assert 2500 == sum(1 for _ in listened.scan('many/'))
+    assert ['find files', 'getMore files', 'getMore files'] == commands.taken()
+
+
+def test_a_listing_that_is_left_leaves_no_cursor_behind(
+    listened: GridFSBackend, commands: Any, database: Database[Any]
+) -> None:
+    database['docs.files'].insert_many(
+        [{'filename': f'many/{number:04}', 'length': 0, 'chunkSize': CHUNK_BYTES} for number in range(1500)]
+    )
+    found = listened.list_files('many/')
+    assert 'many/0000' == next(found)
+    found.close()  # type: ignore[attr-defined]  # a generator
+    assert ['find files', 'killCursors files'] == commands.taken()
+
+
+def test_a_range_moves_only_the_chunks_that_hold_it(listened: GridFSBackend, commands: Any) -> None:
+    content = b''.join(number.to_bytes(4, 'big') for number in range(2_500_000))
+    listened.save(io.BytesIO(content), 'x')
+    commands.taken()
+    for start, stop, chunks in (
+        (5_000_000, 5_001_000, 1),
+        (CHUNK_BYTES - 1, CHUNK_BYTES + 1, 2),
+        (len(content) - 1, len(content), 1),
+    ):
+        with listened._open('x', start, stop) as stream:
+            assert content[start:stop] == stream.read()
+        assert chunks == _chunks_moved(commands)
+        assert ['find files', 'find chunks'] == commands.taken()
+    with listened._open('x', 7, 7) as stream:
+        assert b'' == stream.read()
+    assert ['find files'] == commands.taken()
+
+
+def test_serving_finds_a_file_once(listened: GridFSBackend, commands: Any, make: BackendFactory) -> None:
+    """A range costs the document and the chunks that hold it; HEAD and 304 the document alone."""
+    listened.save(io.BytesIO(bytes(5_000_000)), 'x.txt')
+    storage, app = fs.Storage('docs', fs.ALL), Flask('served')
+    app.config.update({f'DOCS_FS_{key.upper()}': value for key, value in listened.config.items()})
+    app.config.update(DOCS_FS_BACKEND=GridFSBackend, DOCS_FS_SERVE=True, SECRET_KEY='a secret of the tests')
+    fs.init_app(app, storage)
+    client = app.test_client()
+    commands.taken()
+    response = client.get('/fs/docs/x.txt', headers={'Range': 'bytes=4000000-4000999'})
+    assert (206, bytes(1000)) == (response.status_code, response.data)
+    assert 1 == _chunks_moved(commands)
+    assert ['find files', 'find chunks'] == commands.taken()
+    assert 200 == client.head('/fs/docs/x.txt').status_code
+    assert ['find files'] == commands.taken()
+    assert 304 == client.get('/fs/docs/x.txt', headers={'If-None-Match': response.headers['ETag']}).status_code
+    assert ['find files'] == commands.taken()
+
+
+def test_looking_into_a_file_fetches_a_chunk_and_reading_on_several(listened: GridFSBackend, commands: Any) -> None:
+    listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x')
+    commands.taken()
+    with listened.open('x', 'rb') as file:
+        file.seek(-1000, io.SEEK_END)
+        assert bytes(1000) == file.read()
+        assert ['find files', 'find chunks', 'find chunks'] == commands.taken()
+        file.seek(0)
+        assert 20 * CHUNK_BYTES == len(file.read())
+    assert ['find chunks'] * 3 == commands.taken()
+
+
+def test_indexes_are_made_once_at_the_first_write(make: BackendFactory, commands: Any, database: Database[Any]) -> None:
+    backend = make(mongo_options={'event_listeners': [commands]})
+    assert [] == commands.taken()
+    assert not backend.exists('x')
+    assert [] == list(backend.list_files())
+    backend.delete('x')
+    assert 0 == backend.sweep()
+    assert [] == [command for command in commands.taken() if command.startswith(('create', 'insert', 'delete'))]
+    backend.write('x', KIB)
+    made = ['createIndexes files', 'createIndexes chunks', 'createIndexes files']
+    assert made == [command for command in commands.taken() if command.startswith('create')]
+    backend.write('y', KIB)
+    assert [] == [command for command in commands.taken() if command.startswith('create')]
+    keys = [[*index['key']] for index in database['docs.files'].list_indexes()]
+    assert [['_id'], ['filename', 'metadata.slots'], ['filename', 'uploadDate']] == sorted(keys)
+    assert [['_id'], ['files_id', 'n']] == sorted([*index['key']] for index in database['docs.chunks'].list_indexes())
+
+
+def test_a_large_file_is_sent_by_several_chunks_at_once(listened: GridFSBackend, commands: Any) -> None:
+    """No chunk waits for the answer to the one before: eight of them make 2 MiB."""
+    listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x')
+    assert [*['insert chunks'] * 3, 'find files', 'insert files'] == commands.taken()
+    listened.read('x')
+    assert ['find files', *['find chunks'] * 3] == commands.taken()
+
+
+def _chunks_moved(commands: Any) -> int:
+    return sum(
+        len(answer.reply['cursor']['firstBatch'])
+        for answer in commands.answers
+        if answer.command_name == 'find' and answer.reply['cursor']['ns'].endswith('.chunks')
+    )

@@ -1,0 +1,226 @@
+"""Settings: what is needed, what is refused, and that no message shows a password. No server is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from pymongo.errors import InvalidOperation, ServerSelectionTimeoutError
+
+import flask_fs as fs
+from flask_fs_gridfs import GridFSBackend
+
+PASSWORD = 'a-very-secret-word'
+#: Nothing listens there.
+URL = f'mongodb://someone:{PASSWORD}@127.0.0.1:1/files'
+IMPATIENT = {'serverSelectionTimeoutMS': 10}
+
+
+def app_with(**config: Any) -> Flask:
+    app = Flask('settings')
+    app.config.update(FS_BACKEND=GridFSBackend, **config)
+    return app
+
+
+def messages_of(error: BaseException | None) -> str:
+    """All that a traceback would show of an error and its causes."""
+    told = ''
+    while error is not None:
+        told += f'{error!r} {error} {getattr(error, "reason", "")} {getattr(error, "details", "")}'
+        error = error.__cause__ or error.__context__
+    return told
+
+
+def test_a_missing_address_is_said_with_the_settings_that_give_one() -> None:
+    with pytest.raises(fs.ConfigurationError) as caught:
+        fs.init_app(app_with(FS_MONGO_URL=URL), fs.Storage('docs'))
+    assert "Storage 'docs' (gridfs) needs DOCS_FS_MONGO_URL or FS_GRIDFS_MONGO_URL." == str(caught.value)
+
+
+@pytest.mark.parametrize('setting', ['DOCS_FS_MONGO_URL', 'FS_GRIDFS_MONGO_URL'])
+def test_an_address_is_enough(setting: str) -> None:
+    storage = fs.Storage('docs')
+    fs.init_app(app_with(**{setting: URL}), storage)
+    assert 'gridfs' == storage.backend.kind
+
+
+@pytest.mark.parametrize(
+    'url',
+    [
+        7,
+        f'https://someone:{PASSWORD}@host',
+        f'mongodb://someone:{PASSWORD}@host:port',
+        f'mongodb://someone:{PASSWORD}@a@host',
+        f'mongodb://someone:{PASSWORD}/@host',
+        f'mongodb://{PASSWORD}:%zz@host/"',
+    ],
+)
+def test_an_impossible_address_is_refused_without_being_shown(url: Any) -> None:
+    with pytest.raises(fs.ConfigurationError, match=r'cannot use DOCS_FS_MONGO_URL: it must be an address') as caught:
+        fs.init_app(app_with(DOCS_FS_MONGO_URL=url), fs.Storage('docs'))
+    assert PASSWORD not in messages_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('mongo_db', 'a/b'),
+        ('mongo_db', ''),
+        ('collection', 'a$b'),
+        ('collection', 'a..b'),
+        ('chunk_bytes', 0),
+        ('chunk_bytes', 16 * 1024 * 1024),
+        ('mongo_client', 'a client'),
+        ('mongo_options', 'tls=true'),
+        ('mongoengine_alias', 7),
+    ],
+)
+def test_impossible_settings_are_refused(key: str, value: Any) -> None:
+    with pytest.raises(fs.ConfigurationError, match=f'cannot use DOCS_FS_{key.upper()}'):
+        GridFSBackend('docs', {'mongo_url': URL, key: value})
+
+
+def test_a_storage_whose_name_is_no_collection_is_told_what_to_set() -> None:
+    with pytest.raises(fs.ConfigurationError, match=r'needs A\.\.B_FS_COLLECTION'):
+        GridFSBackend('a..b', {'mongo_url': URL})
+
+
+def test_settings_may_be_text_of_the_environment() -> None:
+    backend = GridFSBackend(
+        'docs', {'mongo_url': URL, 'chunk_bytes': '1000', 'mongo_options': '{"serverSelectionTimeoutMS": 10}'}
+    )
+    assert (1000, IMPATIENT) == (backend.config.chunk_bytes, backend.config.mongo_options)
+
+
+def test_no_message_shows_the_password() -> None:
+    """Neither of a server that is away, nor of a client that cannot be made."""
+    backend = GridFSBackend('docs', {'mongo_url': URL, 'mongo_options': IMPATIENT})
+    assert PASSWORD not in repr(backend)
+    with pytest.raises(fs.Unavailable) as away:
+        backend.read('x')
+    with pytest.raises(fs.ConfigurationError, match='DOCS_FS_MONGO_URL or DOCS_FS_MONGO_OPTIONS') as refused:
+        GridFSBackend('docs', {'mongo_url': URL, 'mongo_options': {'unknown': PASSWORD}}).read('x')
+    with pytest.raises(fs.ConfigurationError) as impossible:
+        GridFSBackend('docs', {'mongo_url': URL, 'mongo_options': {'maxPoolSize': PASSWORD}}).read('x')
+    for caught in (away, refused, impossible):
+        assert PASSWORD not in str(caught.value)
+    assert PASSWORD not in messages_of(away.value)
+
+
+def test_the_url_names_the_database_unless_a_setting_does() -> None:
+    for settings, expected in (
+        ({'mongo_url': URL}, 'files'),
+        ({'mongo_url': 'mongodb://127.0.0.1:1'}, 'fs'),
+        ({'mongo_url': URL, 'mongo_db': 'other'}, 'other'),
+    ):
+        assert expected == GridFSBackend('docs', settings)._store().database.name
+
+
+def test_the_storage_names_the_collections_unless_a_setting_does() -> None:
+    assert 'docs.files' == GridFSBackend('docs', {'mongo_url': URL})._store().files.name
+    assert 'mine.chunks' == GridFSBackend('docs', {'mongo_url': URL, 'collection': 'mine'})._store().chunks.name
+
+
+def test_clients_give_up_soon_unless_told_otherwise() -> None:
+    def timeouts(url: str, **options: Any) -> tuple[Any, ...]:
+        told = GridFSBackend('docs', {'mongo_url': url, 'mongo_options': options})._store().database.client.options
+        pool = told.pool_options
+        return told.server_selection_timeout, pool.connect_timeout, pool.socket_timeout, pool.wait_queue_timeout
+
+    assert (5, 5, 30, 10) == timeouts('mongodb://127.0.0.1:1')
+    assert (7, 5, 30, 10) == timeouts('mongodb://127.0.0.1:1', serverSelectionTimeoutMS=7000)
+    assert (5, 5, 8, 10) == timeouts('mongodb://127.0.0.1:1/?sockettimeoutms=8000')
+
+
+def test_backends_with_equal_settings_share_a_client_until_the_last_is_gone() -> None:
+    settings = {'mongo_url': URL, 'mongo_options': {'serverSelectionTimeoutMS': 12}}
+    one, two = (GridFSBackend(name, settings) for name in ('one', 'two'))
+    other = GridFSBackend('one', {'mongo_url': URL, 'mongo_options': {'serverSelectionTimeoutMS': 11}})
+    client = one._store().database.client
+    assert client is two._store().database.client
+    assert client is not other._store().database.client
+    del one
+    # It would have found the server that is not there, and is not closed.
+    with pytest.raises(ServerSelectionTimeoutError):
+        client.admin.command('ping')
+    del two
+    with pytest.raises(InvalidOperation):
+        client.admin.command('ping')
+    with pytest.raises(fs.Unavailable):
+        GridFSBackend('one', settings).read('x')
+
+
+def test_a_given_client_is_used_and_left_open(mongomock_in_process: Callable[[], Any]) -> None:
+    client = mongomock_in_process()
+    backend = GridFSBackend('docs', {'mongo_client': client, 'mongo_db': 'mine'})
+    backend.write('x', b'content')
+    assert ['docs.chunks', 'docs.files'] == sorted(client['mine'].list_collection_names())
+    del backend
+    assert b'content' == GridFSBackend('docs', {'mongo_client': lambda: client, 'mongo_db': 'mine'}).read('x')
+
+
+def test_what_gives_a_client_is_asked_at_the_first_use(mongomock_in_process: Callable[[], Any]) -> None:
+    asked = []
+
+    def give() -> Any:
+        asked.append(mongomock_in_process())
+        return asked[-1]
+
+    backend = GridFSBackend('docs', {'mongo_client': give, 'mongo_db': 'mine'})
+    assert [] == asked
+    backend.write('x', b'content')
+    assert b'content' == backend.read('x')
+    assert 1 == len(asked)
+
+
+def test_a_given_client_names_the_database(mongomock_in_process: Callable[..., Any]) -> None:
+    for url, expected in (('mongodb://host/theirs', 'theirs'), ('mongodb://host', 'fs')):
+        client = mongomock_in_process(url)
+        assert expected == GridFSBackend('docs', {'mongo_client': client})._store().database.name
+
+
+def test_a_connection_of_mongoengine_is_used(mongomock_in_process: Any) -> None:
+    """Whichever there is when it is needed: an application may disconnect, and connect anew."""
+    mongoengine = pytest.importorskip('mongoengine')
+    backend = GridFSBackend('docs', {'mongoengine_alias': 'mine'})
+    other = GridFSBackend('docs', {'mongoengine_alias': 'mine', 'mongo_db': 'other'})
+    with pytest.raises(fs.ConfigurationError, match=r"mongoengine.connect\(alias='mine'\)"):
+        backend.read('x')
+    for content in (b'one', b'two'):
+        mongoengine.connect(
+            'theirs', alias='mine', mongo_client_class=mongomock_in_process, uuidRepresentation='standard'
+        )
+        try:
+            assert not backend.exists('x')
+            backend.write('x', content)
+            assert content == backend.read('x')
+            assert 'theirs' == backend._store().database.name
+            assert 'other' == other._store().database.name
+        finally:
+            mongoengine.disconnect('mine')
+
+
+def test_mongoengine_is_never_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'mongoengine']:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(fs.ConfigurationError, match=r"Storage 'docs' \(gridfs\) found no connection 'mine'"):
+        GridFSBackend('docs', {'mongoengine_alias': 'mine'}).read('x')
+    assert 'mongoengine' not in sys.modules
+
+
+def test_storages_on_one_collection_are_kept_apart(mongomock_in_process: Callable[[], Any]) -> None:
+    """A collection that is set for all of them holds the files of each under its name."""
+    client = mongomock_in_process()
+    one, two = fs.Storage('one', fs.ALL), fs.Storage('two', fs.ALL)
+    app = app_with(FS_GRIDFS_MONGO_CLIENT=client, FS_GRIDFS_COLLECTION='all', FS_GRIDFS_MONGO_DB='mine')
+    fs.init_app(app, one, two)
+    with app.app_context():
+        one.write('x', b'one')
+        two.write('x', b'two')
+        assert (b'one', b'two') == (one.read('x'), two.read('x'))
+        two.delete('x')
+        assert [['x'], []] == [list(storage.list_files()) for storage in (one, two)]
+    assert ['one/x'] == client['mine']['all.files'].distinct('filename')
