@@ -25,7 +25,8 @@ except ImportError:  # Windows
 
 ROOT = Path(__file__).resolve().parent
 DEV = ROOT / '.dev'
-CORE = ROOT / 'packages' / 'flask-fs-core'
+#: What the example application is made of.
+DEMO_MEMBERS = [ROOT / 'packages' / name for name in ('flask-fs-core', 'flask-fs-images')]
 
 # Exact versions, so that one commit means one set of tools everywhere. Changing them renews the environment.
 TOOLS = ['hatch==1.18.2', 'uv==0.13.9']
@@ -97,9 +98,10 @@ def usage() -> str:
 
 
 def demo(arguments: list[str]) -> int:
-    """Start the example application with core and Flask alone: a first look should take seconds."""
+    """Start the example application with what it needs and no more: a first look should take seconds."""
     app = ROOT / 'examples' / 'demo' / 'app.py'
-    folder = environment('demo', ['--editable', str(CORE)], depends_on=[CORE / 'pyproject.toml'])
+    requirements = [word for member in DEMO_MEMBERS for word in ('--editable', str(member))]
+    folder = environment('demo', requirements, depends_on=[member / 'pyproject.toml' for member in DEMO_MEMBERS])
     return replace_by([str(program(folder, 'python')), str(app), *arguments], dict(os.environ))
 
 

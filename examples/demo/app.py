@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import logging
 import secrets
 import socket
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, make_response, render_template, request
+from flask import Blueprint, Flask, Response, abort, current_app, make_response, render_template, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.serving import make_server
 
 import flask_fs as fs
+from flask_fs.files import extension
+from flask_fs.images import Spec, image_content, render
 
-files = fs.Storage('files', fs.DEFAULTS + fs.AUDIO)
+# What calls itself a picture has to be a sound one.
+files = fs.Storage('files', fs.DEFAULTS + fs.AUDIO, validators=[image_content])
+# What is in here can be made again, so a visitor who is late replaces what is the same.
+thumbnails = fs.Storage('thumbnails', ['jpg'], overwrite=True)
+# Squares for the list and for the gallery: a screen may have two or three pixels where a page has one.
+LIST_PX, GALLERY_PX = SIDES_PX = (128, 480)
 box = Blueprint('box', __name__)
 # What an error is to the page: a status, a word for its script, a sentence for people.
 REFUSALS: dict[Any, tuple[int, str, str]] = {
     fs.UnauthorizedFileType: (415, 'type', 'Files of this type are not taken.'),
+    fs.InvalidContent: (422, 'content', 'This picture is not taken: {reason}.'),
     fs.FileExists: (409, 'exists', 'There is a file of this name already.'),
     (fs.FileTooLarge, RequestEntityTooLarge): (413, 'size', 'This file is too large.'),
     fs.InvalidFilename: (400, 'name', 'This cannot be the name of a file.'),
@@ -31,8 +41,19 @@ REFUSALS: dict[Any, tuple[int, str, str]] = {
 
 @box.get('/')
 def index() -> Response:
-    """The page: with its own script and style, pictures from here, nothing else, and in nobody's frame."""
-    response = make_response(render_template('index.html', limits=limits()))
+    """The page that takes files and lists them."""
+    return page('index.html', limits=limits())
+
+
+@box.get('/gallery')
+def gallery() -> Response:
+    """The page that shows the pictures."""
+    return page('gallery.html', pictures=[picture(info) for info in newest_first() if is_picture(info.name)])
+
+
+def page(template: str, **values: Any) -> Response:
+    """A page: with its own script and style, pictures from here, nothing else, and in nobody's frame."""
+    response = make_response(render_template(template, **values))
     response.headers['Content-Security-Policy'] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -43,7 +64,7 @@ def index() -> Response:
 @box.get('/files')
 def list_files() -> list[dict[str, Any]]:
     """Facts about every file, the newest first."""
-    return [describe(info) for info in sorted(files.scan(), key=lambda info: str(info.modified), reverse=True)]
+    return [describe(info) for info in newest_first()]
 
 
 @box.post('/files')
@@ -57,14 +78,35 @@ def upload() -> tuple[dict[str, Any], int]:
             raise
         file.stream.seek(0)
         name = files.save(file, files.resolve_conflict('', taken.filename))
-    return describe(files.stat(name)), 201
+    info = files.stat(name)
+    if has_thumbnails(name):
+        try:
+            thumbnails.delete(name)  # Of the picture that was replaced.
+            make_thumbnails(info)
+        except fs.FSError:
+            # The file itself is stored, and what is missing is made when somebody asks for it.
+            current_app.logger.exception('No thumbnails of %r', name)
+    return describe(info), 201
 
 
 @box.delete('/files/<path:filename>')
 def delete(filename: str) -> tuple[str, int]:
     """Delete a file."""
+    thumbnails.delete(filename)
     files.delete(filename)
     return '', 204
+
+
+@box.get('/thumbnails/<int:side_px>/<path:filename>')
+def thumbnail(side_px: int, filename: str) -> Any:
+    """A square picture of a picture. It is made now if it is missing: the file came here in another way than by the page."""
+    if side_px not in SIDES_PX or not has_thumbnails(filename):
+        abort(404)
+    info = files.stat(filename)
+    name = thumbnail_name(info, side_px)
+    if name not in thumbnails:
+        make_thumbnails(info)
+    return thumbnails.serve(name)
 
 
 @box.get('/private-links/<path:filename>')
@@ -94,7 +136,8 @@ def explain(error: Exception) -> tuple[dict[str, Any], int]:
     """What was refused, and why."""
     for kinds, (status, kind, sentence) in REFUSALS.items():
         if isinstance(error, kinds):
-            return {'error': sentence, 'kind': kind, 'filename': getattr(error, 'filename', None), **limits()}, status
+            told = sentence.format(reason=getattr(error, 'reason', None))
+            return {'error': told, 'kind': kind, 'filename': getattr(error, 'filename', None), **limits()}, status
     raise error
 
 
@@ -103,9 +146,60 @@ def limits() -> dict[str, Any]:
     return {'allowed': [*fs.DEFAULTS, *fs.AUDIO, *files.config.allow], 'max_bytes': files.config.max_bytes}
 
 
+def newest_first() -> list[fs.FileInfo]:
+    """Facts about every file."""
+    return sorted(files.scan(), key=lambda info: str(info.modified), reverse=True)
+
+
 def describe(info: fs.FileInfo) -> dict[str, Any]:
-    """A file, as the page shows it."""
-    return {**dataclasses.asdict(info), 'url': files.url(info.name)}
+    """A file, as the list shows it."""
+    shown = thumbnail_url(info, LIST_PX) if is_picture(info.name) else None
+    return {**dataclasses.asdict(info), 'url': files.url(info.name), 'thumbnail': shown}
+
+
+def picture(info: fs.FileInfo) -> dict[str, Any]:
+    """A picture, as the gallery shows it. All that is known of what is on it is how somebody named it."""
+    words = PurePosixPath(info.name).stem.replace('_', ' ').replace('-', ' ').strip()
+    shown = thumbnail_url(info, GALLERY_PX)
+    return {
+        'name': info.name,
+        'words': words or info.name,
+        'size': info.size,
+        'url': files.url(info.name),
+        'shown': shown,
+    }
+
+
+def is_picture(filename: str) -> bool:
+    """Whether a file calls itself a picture."""
+    return extension(filename) in fs.IMAGES
+
+
+def has_thumbnails(filename: str) -> bool:
+    """Whether a file calls itself a picture that is made of pixels."""
+    return is_picture(filename) and extension(filename) != 'svg'
+
+
+def thumbnail_name(info: fs.FileInfo, side_px: int) -> str:
+    """Under which name a thumbnail is kept: under that of its picture, and another one once that is replaced."""
+    version = hashlib.sha256(str(info.etag).encode()).hexdigest()[:16]
+    return f'{info.name}/{version}-{side_px}.jpg'
+
+
+def thumbnail_url(info: fs.FileInfo, side_px: int) -> str:
+    """Where a picture is shown small; the address is another one once the picture is replaced."""
+    if not has_thumbnails(info.name):
+        return f'{files.url(info.name)}?{urlencode({"version": info.etag})}'
+    return url_for('box.thumbnail', side_px=side_px, filename=info.name, version=info.etag)
+
+
+def make_thumbnails(info: fs.FileInfo) -> None:
+    """Store a picture's thumbnails, all from decoding it once. JPEG: they are small, and stand still."""
+    specs = [Spec(side_px, 'cover', format='JPEG', srgb=True) for side_px in SIDES_PX]
+    with files.open(info.name, 'rb') as file:
+        made = render(file, specs, filename=info.name)
+    for side_px, output in zip(SIDES_PX, made, strict=True):
+        thumbnails.save(output.file, thumbnail_name(info, side_px))
 
 
 def create_app(config: dict[str, Any] | None = None) -> Flask:
@@ -119,7 +213,7 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     app.config['TRUSTED_HOSTS'] = ['127.0.0.1', 'localhost']  # Not names of others that lead here (DNS rebinding).
     app.config.from_prefixed_env()
     app.config.update(config or {})
-    fs.init_app(app, files)
+    fs.init_app(app, files, thumbnails)
     app.register_blueprint(box)
     return app
 
@@ -128,9 +222,9 @@ def main() -> None:
     """Serve the application on this machine, and tell where."""
     parser = argparse.ArgumentParser(description='Drop files in, hand links out.')
     parser.add_argument('--port', type=int, default=5000, help='%(default)s by default; if taken, a free one is used')
-    parser.add_argument('--root', help='the folder for the files; by default one in "instance", beside this program')
+    parser.add_argument('--root', help='the folder for everything; by default one in "instance", beside this program')
     arguments = parser.parse_args()
-    app = create_app({'FILES_FS_ROOT': arguments.root} if arguments.root else None)
+    app = create_app({'FS_ROOT': arguments.root} if arguments.root else None)
     logging.getLogger('werkzeug').setLevel(logging.WARNING)
     try:
         listening = socket.create_server(('127.0.0.1', arguments.port))

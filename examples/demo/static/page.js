@@ -115,13 +115,12 @@ function tile(file) {
   const ending = document.createElement('span');
   ending.textContent = file.name.includes('.') ? file.name.split('.').pop().slice(0, 5) : '?';
   ending.dataset.kind = file.mime.split('/')[0];
-  if (!file.mime.startsWith('image/')) return ending;
+  if (!file.thumbnail) return ending;
   const picture = document.createElement('img');
   picture.alt = '';
   picture.loading = 'lazy';
   picture.decoding = 'async';
-  // A replaced picture has the same address; what follows the ? makes it another one to the browser's memory.
-  picture.src = `${file.url}?${encodeURIComponent(file.etag)}`;
+  picture.src = file.thumbnail;
   picture.addEventListener('error', () => picture.replaceWith(ending));
   return picture;
 }

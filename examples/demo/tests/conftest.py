@@ -32,7 +32,7 @@ FLAGS = [
     '--disable-sync',
 ]
 # Chromium itself notes each answer that is not a success; the tests look at what the page made of it.
-REFUSED = re.compile(r'Failed to load resource: .*(\b409\b|\b413\b|\b415\b|net::ERR_CONNECTION_RESET)')
+REFUSED = re.compile(r'Failed to load resource: .*(\b409\b|\b413\b|\b415\b|\b422\b|net::ERR_CONNECTION_RESET)')
 
 
 @pytest.fixture(scope='session')
@@ -50,7 +50,7 @@ def program() -> Any:
 @pytest.fixture
 def config(tmp_path: Path) -> dict[str, Any]:
     """Settings of the application; tests of others replace this fixture."""
-    return {'FILES_FS_ROOT': tmp_path / 'files', 'TESTING': True}
+    return {'FILES_FS_ROOT': tmp_path / 'files', 'THUMBNAILS_FS_ROOT': tmp_path / 'thumbnails', 'TESTING': True}
 
 
 @pytest.fixture
@@ -65,6 +65,13 @@ def files(program: Any, app: Flask) -> Iterator[Any]:
     """The storage of the application."""
     with app.app_context():
         yield program.files
+
+
+@pytest.fixture
+def thumbnails(program: Any, app: Flask) -> Iterator[Any]:
+    """The storage of the application's thumbnails."""
+    with app.app_context():
+        yield program.thumbnails
 
 
 @pytest.fixture

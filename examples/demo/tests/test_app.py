@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.test import TestResponse
 
 import flask_fs as fs
@@ -31,14 +32,32 @@ def send(
     return client.post('/files', data={**fields, 'file': (io.BytesIO(content), name)}, headers=headers)
 
 
+def picture(kind: str = 'PNG', size: tuple[int, int] = (600, 300), colour: str = 'teal') -> bytes:
+    file = io.BytesIO()
+    Image.new('RGB', size, colour).save(file, kind)
+    return file.getvalue()
+
+
+def seen(answer: TestResponse) -> Image.Image:
+    """The picture in an answer."""
+    assert ('image/jpeg', 200) == (answer.mimetype, answer.status_code)
+    return Image.open(io.BytesIO(answer.data))
+
+
+def shown(client: FlaskClient) -> list[str]:
+    """The addresses of the pictures in the gallery."""
+    return re.findall(r'<li>.*?<img src="([^"]+)"', client.get('/gallery').text, re.DOTALL)
+
+
 def test_the_page_says_what_is_taken(client: FlaskClient) -> None:
     page = client.get('/').text
     assert 'accept=".txt,.md,' in page
     assert '"max_bytes": 52428800' in page
 
 
-def test_the_page_may_run_its_own_script_and_nothing_else(client: FlaskClient) -> None:
-    policy = client.get('/').headers['Content-Security-Policy']
+@pytest.mark.parametrize('address', ['/', '/gallery'])
+def test_a_page_may_run_its_own_script_and_nothing_else(client: FlaskClient, address: str) -> None:
+    policy = client.get(address).headers['Content-Security-Policy']
     directives = dict(directive.split(' ', 1) for directive in policy.split('; '))
     expected = {
         'default-src': "'none'",
@@ -53,13 +72,17 @@ def test_the_page_may_run_its_own_script_and_nothing_else(client: FlaskClient) -
     assert expected == directives
 
 
-def test_the_page_holds_no_script_and_no_style_of_its_own(client: FlaskClient) -> None:
-    page = client.get('/').text
+@pytest.mark.parametrize('address', ['/', '/gallery'])
+def test_a_page_holds_no_script_and_no_style_of_its_own(client: FlaskClient, address: str) -> None:
+    send(client, 'teal.png', picture())
+    page = client.get(address).text
     assert [] == re.findall(r'<style|<script(?![^>]* src=)|\son\w+=|\sstyle=', page)
 
 
-def test_the_page_asks_no_other_server_for_anything(client: FlaskClient) -> None:
-    page = client.get('/').text
+@pytest.mark.parametrize('address', ['/', '/gallery'])
+def test_a_page_asks_no_other_server_for_anything(client: FlaskClient, address: str) -> None:
+    send(client, 'teal.png', picture())
+    page = client.get(address).text
     sources = re.findall(r'\s(?:src|href)="([^"]+)"', page)
     assert [] != sources
     assert [] == [source for source in sources if urlsplit(source).netloc]
@@ -157,6 +180,112 @@ def test_a_file_is_deleted(client: FlaskClient, files: Any) -> None:
     assert [] == list(files.list_files())
 
 
+class TestPictures:
+    def test_a_picture_gets_its_thumbnails_when_it_is_uploaded(self, client: FlaskClient, thumbnails: Any) -> None:
+        address = send(client, 'teal.png', picture()).get_json()['thumbnail']
+        made = {info.name: info.modified for info in thumbnails.scan()}
+        assert ['teal.png/128.jpg', 'teal.png/480.jpg'] == sorted(re.sub('/.*-', '/', name) for name in made)
+        assert (128, 128) == seen(client.get(address)).size
+        assert [(300, 300)] == [seen(client.get(one)).size for one in shown(client)]
+        assert made == {info.name: info.modified for info in thumbnails.scan()}
+
+    def test_a_missing_thumbnail_is_made_when_it_is_asked_for(
+        self, client: FlaskClient, files: Any, thumbnails: Any
+    ) -> None:
+        files.write('teal.png', picture())
+        (address,) = shown(client)
+        assert [] == list(thumbnails.list_files())
+        assert (300, 300) == seen(client.get(address)).size
+        assert 2 == len(list(thumbnails.list_files()))
+
+    def test_a_replaced_picture_has_another_thumbnail_at_another_address(
+        self, client: FlaskClient, thumbnails: Any
+    ) -> None:
+        send(client, 'plain.png', picture(colour='#ff0000'))
+        (before,) = shown(client)
+        send(client, 'plain.png', picture(colour='#0000ff', size=(640, 300)), conflict='replace')
+        (after,) = shown(client)
+        assert before != after
+        red, _, blue = seen(client.get(after)).getpixel((9, 9))  # type: ignore[misc]  # a pixel of three bands
+        assert (True, True) == (red < 10, blue > 245)
+        assert 2 == len(list(thumbnails.list_files()))
+
+    def test_thumbnails_go_with_their_picture(self, client: FlaskClient, thumbnails: Any) -> None:
+        send(client, 'teal.png', picture())
+        client.delete('/files/teal.png', headers=OWN)
+        assert [] == list(thumbnails.list_files())
+
+    def test_a_thumbnail_tells_nothing_of_where_the_picture_was_taken(self, client: FlaskClient) -> None:
+        exif = Image.Exif()
+        exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+        file = io.BytesIO()
+        Image.new('RGB', (600, 300)).save(file, 'JPEG', exif=exif)
+        send(client, 'here.jpg', file.getvalue())
+        assert {} == dict(seen(client.get(shown(client)[0])).getexif())
+
+    def test_the_newest_picture_comes_first_and_other_files_do_not_hang(self, client: FlaskClient, files: Any) -> None:
+        for name, modified in (('newest.png', 3000.5), ('older.webp', 2000), ('newer.gif', 3000)):
+            send(client, name, picture(name.rpartition('.')[2].upper()))
+            os.utime(files.path(name), (modified, modified))
+        send(client, 'notes.txt')
+        names = re.findall('<p class="name">(.*?)</p>', client.get('/gallery').text)
+        assert ['newest.png', 'newer.gif', 'older.webp'] == names
+
+    def test_a_picture_is_described_by_the_words_of_its_name(self, client: FlaskClient, files: Any) -> None:
+        files.write('trip/evening_at-the "lake".png', picture())
+        assert 'alt="evening at the &#34;lake&#34;"' in client.get('/gallery').text
+
+    def test_a_drawing_is_its_own_thumbnail(self, client: FlaskClient) -> None:
+        address = send(client, 'line.svg', b'<svg xmlns="http://www.w3.org/2000/svg"/>').get_json()['thumbnail']
+        assert [address] == shown(client)
+        assert 'image/svg+xml' == client.get(address).mimetype
+
+    @pytest.mark.parametrize(
+        ('name', 'content', 'told'),
+        [
+            ('cut.jpg', picture('JPEG')[:700], 'the picture is broken or cut short'),
+            ('lying.jpg', picture('PNG'), 'the content is PNG, not JPEG as the name says'),
+            ('huge.gif', b'GIF89a\xff\xff\xff\xff\0\0\0,' + bytes(10), '65535x65535 pixels are more than the'),
+            ('page.svg', b'<html/>', 'not a picture of a known kind'),
+        ],
+    )
+    def test_what_is_no_sound_picture_is_refused(
+        self, client: FlaskClient, files: Any, name: str, content: bytes, told: str
+    ) -> None:
+        answer = send(client, name, content)
+        assert (422, 'content', name) == (answer.status_code, answer.get_json()['kind'], answer.get_json()['filename'])
+        assert answer.get_json()['error'].startswith(f'This picture is not taken: {told}')
+        assert [] == list(files.list_files())
+
+    def test_a_broken_picture_that_is_here_all_the_same_is_told(self, client: FlaskClient, files: Any) -> None:
+        files.write('broken.png', b'no picture')
+        (address,) = shown(client)
+        assert 422 == client.get(address).status_code
+
+    @pytest.mark.parametrize(
+        'address', ['/thumbnails/480/gone.png', '/thumbnails/481/teal.png', '/thumbnails/480/notes.txt']
+    )
+    def test_nothing_else_has_a_thumbnail(self, client: FlaskClient, thumbnails: Any, address: str) -> None:
+        send(client, 'teal.png', picture())
+        send(client, 'notes.txt')
+        assert 404 == client.get(address).status_code
+        assert 2 == len(list(thumbnails.list_files()))
+
+    def test_a_picture_is_stored_although_its_thumbnails_are_not(
+        self, app: Flask, client: FlaskClient, files: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> str:
+            raise fs.Unavailable
+
+        storage = app.extensions['fs']['thumbnails']
+        with monkeypatch.context() as failing:
+            failing.setattr(storage, 'save', fail)
+            assert 201 == send(client, 'teal.png', picture()).status_code
+            assert picture() == files.read('teal.png')
+            assert 503 == client.get(shown(client)[0]).status_code
+        assert (300, 300) == seen(client.get(shown(client)[0])).size
+
+
 def test_a_private_link_works_although_files_are_not_served_to_everybody(app: Flask, client: FlaskClient) -> None:
     url = send(client, 'notes.txt').get_json()['url']
     app.config['FILES_FS_SERVE'] = False
@@ -236,7 +365,8 @@ def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
                 found = re.fullmatch(r'Pigeonhole is at (http://127\.0\.0\.1:(\d+)/) \(Ctrl\+C stops it\)\n', line)
                 assert found is not None
                 assert str(port) != found[2]
-                (tmp_path / 'notes.txt').write_text('12345')
+                (tmp_path / 'files').mkdir()
+                (tmp_path / 'files' / 'notes.txt').write_text('12345')
                 with urllib.request.urlopen(f'{found[1]}fs/files/notes.txt') as answer:
                     assert b'12345' == answer.read()
             finally:

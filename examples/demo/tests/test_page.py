@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import gc
+import io
 import os
 import re
-import struct
 import threading
 import urllib.request
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask, request
+from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -25,14 +25,21 @@ pytestmark = pytest.mark.browser
 
 def png(width_px: int, height_px: int) -> bytes:
     """A grey picture."""
+    file = io.BytesIO()
+    Image.new('L', (width_px, height_px), 128).save(file, 'PNG')
+    return file.getvalue()
 
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(kind + content)
-        return struct.pack('>I', len(content)) + kind + content + struct.pack('>I', checksum)
 
-    header = struct.pack('>IIBBBBB', width_px, height_px, 8, 0, 0, 0, 0)
-    lines = (b'\0' + b'\x80' * width_px) * height_px
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(b'IDAT', zlib.compress(lines)) + chunk(b'IEND', b'')
+def landscape(width_px: int, height_px: int, colour: str = 'seagreen') -> bytes:
+    """A hill under an evening sky, as JPEG."""
+    sky = Image.linear_gradient('L').resize((width_px, height_px))
+    image = Image.merge('RGB', [sky, sky.point([90 + value // 3 for value in range(256)]), sky.point([140] * 256)])
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((width_px * 0.6, height_px * 0.2, width_px * 0.7, height_px * 0.2 + width_px * 0.1), fill='moccasin')
+    pen.ellipse((-width_px * 0.3, height_px * 0.6, width_px * 1.1, height_px * 2), fill=colour)
+    file = io.BytesIO()
+    image.save(file, 'JPEG')
+    return file.getvalue()
 
 
 def drop(page: Page, *files: tuple[str, bytes]) -> None:
@@ -99,14 +106,16 @@ def test_files_are_uploaded_by_dropping_them(page: Page, files: Any) -> None:
 
 def test_a_copied_picture_is_pasted(page: Page, files: Any) -> None:
     page.evaluate(
-        """() => {
+        """(content) => {
             const clipboardData = new DataTransfer();
-            clipboardData.items.add(new File(['12345'], 'image.png'));
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            clipboardData.items.add(new File([bytes], 'image.png'));
             document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true }));
-        }"""
+        }""",
+        base64.b64encode(png(3, 2)).decode(),
     )
     expect(row(page, 'image.png')).to_be_visible()
-    assert b'12345' == files.read('image.png')
+    assert png(3, 2) == files.read('image.png')
 
 
 def test_a_name_that_was_cleaned_is_told(page: Page) -> None:
@@ -125,9 +134,9 @@ def test_files_are_listed_with_size_and_date(page: Page, files: Any) -> None:
     expect(page.locator('#total')).to_have_text('2 files, 2.5 MiB')
 
 
-def test_a_picture_is_shown(page: Page) -> None:
-    choose(page, ('grey.png', png(3, 2)))
-    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 3)
+def test_a_picture_is_shown_by_its_thumbnail(page: Page) -> None:
+    choose(page, ('grey.png', png(300, 200)))
+    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 128)
 
 
 def test_a_drawing_is_shown(page: Page) -> None:
@@ -135,17 +144,81 @@ def test_a_drawing_is_shown(page: Page) -> None:
     expect(row(page, 'line.svg').locator('img')).to_have_js_property('naturalWidth', 7)
 
 
-def test_a_broken_picture_gives_way_to_its_type(page: Page) -> None:
-    choose(page, ('broken.png', b'no picture'))
+def test_a_broken_picture_is_refused(page: Page, files: Any) -> None:
+    choose(page, ('broken.jpg', landscape(300, 200)[:2000]), ('lying.jpg', png(3, 2)))
+    expect(upload_of(page, 'broken.jpg').get_by_role('alert')).to_have_text(
+        'This picture is not taken: the picture is broken or cut short.'
+    )
+    expect(upload_of(page, 'lying.jpg').get_by_role('alert')).to_have_text(
+        'This picture is not taken: the content is PNG, not JPEG as the name says.'
+    )
+    assert [] == list(files.list_files())
+
+
+def test_a_broken_picture_that_is_here_all_the_same_gives_way_to_its_type(page: Page, files: Any) -> None:
+    files.write('broken.png', b'no picture')
+    page.reload()
     expect(row(page, 'broken.png').locator('.tile')).to_have_text('png')
 
 
 def test_a_replaced_picture_is_shown_anew(page: Page) -> None:
-    choose(page, ('grey.png', png(3, 2)))
-    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 3)
-    choose(page, ('grey.png', png(6, 2)))
+    choose(page, ('grey.png', png(30, 20)))
+    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 20)
+    choose(page, ('grey.png', png(60, 50)))
     page.get_by_role('button', name='Replace').click()
-    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 6)
+    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 50)
+
+
+@pytest.mark.parametrize('width_px', [320, 390, 1280])
+def test_an_uploaded_picture_hangs_in_the_gallery(page: Page, width_px: int) -> None:
+    page.set_viewport_size({'width': width_px, 'height': 844})
+    long = 'a-name-without-any-place-to-break-it-' * 3 + '.jpg'
+    choose(
+        page, ('evening_on-the-hill.jpg', landscape(900, 600)), ('icon.png', png(32, 32)), (long, landscape(600, 900))
+    )
+    for name in ('evening_on-the-hill.jpg', 'icon.png', long):
+        expect(row(page, name)).to_be_visible()
+    page.get_by_role('link', name='Gallery').click()
+    expect(page.get_by_role('heading', name='Gallery')).to_be_visible()
+    expect(page.get_by_text('3 pictures')).to_be_visible()
+
+    shown = page.get_by_role('img', name='evening on the hill')
+    expect(shown).to_have_js_property('naturalWidth', 480)
+    expect(shown).to_have_js_property('naturalHeight', 480)
+    assert 'image/jpeg' == page.request.get(shown.evaluate('image => image.src')).headers['content-type']
+    boxes = page.locator('.gallery img').evaluate_all(
+        'images => images.map((image) => image.getBoundingClientRect()).map((box) => [box.left, box.right, box.width, box.height])'
+    )
+    for left, right, width, height in boxes:
+        assert abs(width - height) < 1
+        assert left >= 0
+        assert right <= width_px
+    assert width_px == page.evaluate('document.documentElement.scrollWidth')
+
+    link = page.get_by_role('link', name='evening on the hill')
+    expect(link).to_have_attribute('href', '/fs/files/evening_on-the-hill.jpg')
+
+
+def test_the_gallery_is_walked_by_keyboard(page: Page) -> None:
+    choose(page, ('hill.jpg', landscape(90, 60)))
+    expect(row(page, 'hill.jpg')).to_be_visible()
+    page.get_by_role('link', name='Gallery').press('Enter')
+    expect(page.get_by_role('img', name='hill')).to_be_visible()
+    assert 'page' == page.get_by_role('link', name='Gallery').get_attribute('aria-current')
+    reached = []
+    for _ in range(3):
+        page.keyboard.press('Tab')
+        focused = page.locator(':focus-visible')
+        assert 'none' != focused.evaluate('element => getComputedStyle(element).outlineStyle')
+        reached.append(focused.evaluate('element => element.querySelector("img")?.alt ?? element.textContent'))
+    assert ['Files', 'Gallery', 'hill'] == reached
+
+
+def test_an_empty_gallery_leads_to_where_pictures_go_in(page: Page) -> None:
+    page.get_by_role('link', name='Gallery').click()
+    expect(page.get_by_text('No pictures yet.')).to_be_visible()
+    page.get_by_role('main').get_by_role('link', name='Files').click()
+    expect(page.get_by_role('heading', name='Drop files here')).to_be_visible()
 
 
 def test_a_name_is_text_whatever_it_holds(page: Page, files: Any) -> None:
@@ -387,10 +460,10 @@ def test_everything_is_reached_by_keyboard(page: Page, files: Any) -> None:
     page.reload()
     expect(row(page, 'notes.txt')).to_be_visible()
     reached = []
-    for _ in range(8):
+    for _ in range(10):
         page.keyboard.press('Tab')
         reached.append(page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.id'))
-    expected = ['picker', '', '', 'Copy link to notes.txt', 'Copy private link to notes.txt']
+    expected = ['', '', 'picker', '', '', 'Copy link to notes.txt', 'Copy private link to notes.txt']
     assert [*expected, 'Open notes.txt', 'Download notes.txt', 'Delete notes.txt'] == reached
 
 

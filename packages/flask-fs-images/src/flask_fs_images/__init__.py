@@ -1,4 +1,22 @@
-"""Thumbnails, resizing and safe image handling for Flask-FS: nothing is inside yet.
+"""Thumbnails, resizing and safe image handling for Flask-FS."""
 
-The package reserves its place in the workspace; see the README for what to use now.
-"""
+from .identifying import Info, identify
+from .rendering import Rendered, make_thumbnail, optimize, render, resize
+from .spec import Limits, Spec
+from .validators import ImageContent, image_content, max_dimensions, max_size
+
+__all__ = [
+    'ImageContent',
+    'Info',
+    'Limits',
+    'Rendered',
+    'Spec',
+    'identify',
+    'image_content',
+    'make_thumbnail',
+    'max_dimensions',
+    'max_size',
+    'optimize',
+    'render',
+    'resize',
+]

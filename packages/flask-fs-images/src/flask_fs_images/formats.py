@@ -1,0 +1,120 @@
+"""The formats that are read and written, and how each is recognised."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO
+
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Image import Exif
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import SUPPORTED as WEBP
+from PIL.WebPImagePlugin import WebPImageFile
+
+_avif: Callable[[IO[bytes], str], ImageFile] | None = None
+with contextlib.suppress(ImportError):  # Pillow before 11.3
+    from PIL import AvifImagePlugin
+
+    if AvifImagePlugin.SUPPORTED:
+        _avif = AvifImagePlugin.AvifImageFile
+
+#: How much of a file's beginning tells what it is. An SVG may have comments and a document type before its root.
+HEAD_BYTES = 16 * 1024
+
+_SVG_ROOT = re.compile(r'<(?:[\w.-]+:)?svg[\s/>]')
+
+
+class _Jpeg(JpegImageFile):
+    def getexif(self) -> Exif:
+        """Nothing. Opening looks for a resolution, which is not used here, and warns about EXIF that is broken."""
+        return Exif()
+
+
+@dataclass(frozen=True)
+class Format:
+    """What matters about one format.
+
+    :param open: Makes Pillow's image from a file object, reading little more than its header. Pillow's own ``open``
+        would warn of large pictures, read several ones in a JPEG, and look at other formats.
+    :param extensions: Those that claim it.
+    :param side_px: The widest and highest picture that it holds.
+    """
+
+    open: Callable[[IO[bytes], str], ImageFile] | None
+    extensions: frozenset[str]
+    side_px: int = 2**31 - 1
+    animated: bool = False
+    alpha: bool = False
+    profile: bool = False
+
+    @property
+    def available(self) -> bool:
+        """Whether the installed Pillow has it."""
+        return self.open is not None
+
+
+FORMATS = {
+    'JPEG': Format(_Jpeg, frozenset(('jpg', 'jpe', 'jpeg', 'jfif')), 65_500, profile=True),
+    'PNG': Format(PngImageFile, frozenset(('png', 'apng')), animated=True, alpha=True, profile=True),
+    'GIF': Format(GifImageFile, frozenset(('gif',)), 65_535, animated=True, alpha=True),
+    'WEBP': Format(
+        WebPImageFile if WEBP else None, frozenset(('webp',)), 16_383, animated=True, alpha=True, profile=True
+    ),
+    'AVIF': Format(_avif, frozenset(('avif', 'avifs')), 32_768, animated=True, alpha=True, profile=True),
+    'BMP': Format(BmpImageFile, frozenset(('bmp', 'dib'))),
+}
+
+
+def recognised(head: bytes) -> str | None:
+    """The format of a file that begins with *head*: a name in ``FORMATS``, ``SVG`` or None.
+
+    :param head: ``HEAD_BYTES``, or the whole of a shorter file.
+    """
+    if head.startswith(b'\xff\xd8\xff'):
+        return 'JPEG'
+    if head.startswith(b'\x89PNG\r\n\x1a\n'):
+        return 'PNG'
+    if head.startswith((b'GIF87a', b'GIF89a')):
+        return 'GIF'
+    if head.startswith(b'RIFF') and head[8:12] == b'WEBP':
+        return 'WEBP'
+    # HEIC pictures begin with mif1 too, and name their brand later.
+    if head[4:8] == b'ftyp' and _brands(head) & {b'avif', b'avis'}:
+        return 'AVIF'
+    if head.startswith(b'BM'):
+        return 'BMP'
+    return 'SVG' if _is_svg(head) else None
+
+
+def _brands(head: bytes) -> set[bytes]:
+    # ISO/IEC 14496-12, 4.3: a length, 'ftyp', the major brand, a version, compatible brands of four bytes each.
+    box = head[: int.from_bytes(head[:4], 'big')]
+    return {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
+
+
+def _is_svg(head: bytes) -> bool:
+    encoding = 'utf-16' if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 'utf-8-sig'
+    text = head.decode(encoding, 'replace').lstrip()
+    while not (root := _SVG_ROOT.match(text)):
+        if text.startswith('<?'):
+            begin, end = '<?', '?>'
+        elif text.startswith('<!--'):
+            begin, end = '<!--', '-->'
+        elif text[:9].upper() == '<!DOCTYPE':
+            # It may hold declarations in brackets, each with its own >.
+            bracket, close = text.find('['), text.find('>')
+            begin, end = text[: text.find(']') if 0 <= bracket < close else 9], '>'
+        else:
+            break
+        _, found, text = text[len(begin) :].partition(end)
+        if not found:
+            return False
+        text = text.lstrip()
+    return root is not None
