@@ -1,4 +1,16 @@
-"""MongoEngine fields for files kept in Flask-FS storages: nothing is inside yet.
+"""MongoEngine fields for files kept in Flask-FS storages."""
 
-The package reserves its place in the workspace; see the README for what to use now.
-"""
+from .fields import FileField, ImageField
+from .images import ImageReference
+from .references import FileReference
+from .rerendering import Failure, Report, rerender_all
+
+__all__ = [
+    'Failure',
+    'FileField',
+    'FileReference',
+    'ImageField',
+    'ImageReference',
+    'Report',
+    'rerender_all',
+]

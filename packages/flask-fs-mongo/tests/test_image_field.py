@@ -1,0 +1,652 @@
+"""A picture of a document, with its original and thumbnails."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from mongoengine import Document
+from PIL import Image
+from werkzeug.datastructures import FileStorage
+
+import flask_fs as fs
+import flask_fs_mongo.making
+import flask_fs_mongo.writing
+from flask_fs_images import Limits
+from flask_fs_mongo import ImageField, ImageReference
+
+Names = Callable[[fs.Storage], list[str]]
+ALL = ['test-100.png', 'test-32.png', 'test-original.png', 'test.png']
+
+
+def page_with(storage: fs.Storage, **options: Any) -> Any:
+    options = {'max_size': 150, 'thumbnails': [100, 32], **options}
+
+    class Page(Document):
+        image = ImageField(storage, **options)
+
+    return Page
+
+
+def test_a_large_picture_gives_a_main_file_an_original_and_thumbnails(
+    storage: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    page_class = page_with(storage)
+    page, file = page_class(), picture(300, 200)
+    assert page.image.save(file, 'test.png') == 'test.png'
+    page.save()
+
+    image = page_class.objects.get().image
+    assert isinstance(image, ImageReference)
+    assert image.filename == 'test.png'
+    assert image.original == 'test-original.png'
+    assert image.thumbnail(100) == 'test-100.png'
+    assert image.thumbnail(32) == 'test-32.png'
+    assert names(storage) == ALL
+    assert size_of(storage, 'test.png') == (150, 100)
+    assert size_of(storage, 'test-100.png') == (100, 100)
+    assert size_of(storage, 'test-32.png') == (32, 32)
+    assert storage.read('test-original.png') == file.getvalue()
+    assert page_class._get_collection().find_one()['image'] == {
+        'filename': 'test.png',
+        'original': 'test-original.png',
+        'thumbnails': {'100': 'test-100.png', '32': 'test-32.png'},
+    }
+
+
+@pytest.mark.parametrize(
+    ('size', 'filename'),
+    [
+        (None, 'test.png'),
+        (200, 'test.png'),
+        (150, 'test.png'),
+        (101, 'test.png'),
+        (100, 'test-100.png'),
+        (90, 'test-100.png'),
+        (33, 'test-100.png'),
+        (32, 'test-32.png'),
+        (30, 'test-32.png'),
+    ],
+)
+def test_best_url_is_the_smallest_that_fills_the_size(
+    size: int | None, filename: str, memory: fs.Storage, picture: Any
+) -> None:
+    page = page_with(memory)()
+    page.image.save(picture(300, 200), 'test.png')
+    assert page.image.best_url(size) == page.image(size) == memory.url(filename)
+    assert page.image.full() == memory.url('test-original.png')
+
+
+def test_addresses_can_be_full(memory_app: Flask, database: str, picture: Any) -> None:
+    memory_app.config.update(FS_URL=None, SERVER_NAME='site.test')
+    storage = fs.Storage('own', fs.IMAGES)
+    fs.init_app(memory_app, storage)
+    page = page_with(storage)()
+    page.image.save(picture(300, 200), 'test.png')
+    with memory_app.test_request_context():
+        assert page.image.url == '/fs/own/test.png'
+        assert page.image(32, external=True) == 'http://site.test/fs/own/test-32.png'
+        assert page.image.best_url(external=True) == 'http://site.test/fs/own/test.png'
+        assert page.image.full(external=True) == 'http://site.test/fs/own/test-original.png'
+
+
+def test_an_empty_image_has_no_names_and_no_addresses(memory: fs.Storage) -> None:
+    image = page_with(memory)().image
+    assert not image
+    assert (image.filename, image.original, image.thumbnail(32), image.bbox) == (None, None, None, None)
+    assert (image(), image(32), image.full(), str(image)) == (None, None, None, '')
+    image.rerender()
+
+
+def test_a_size_that_is_not_declared_has_no_thumbnail(memory: fs.Storage, picture: Any) -> None:
+    page = page_with(memory)()
+    page.image.save(picture(), 'test.png')
+    with pytest.raises(ValueError, match=r'no thumbnail of size 50 \(declared: 100, 32\)'):
+        page.image.thumbnail(50)
+
+
+def test_a_declared_size_that_was_not_made_yet_gives_the_next_best(memory: fs.Storage) -> None:
+    page = page_with(memory, thumbnails=[100, 64, 32])(
+        image={'filename': 'test.png', 'thumbnails': {'100': 'test-100.png'}}
+    )
+    assert page.image.thumbnail(64) == 'test-100.png'
+    assert page.image.thumbnail(32) == 'test-100.png'
+    page.image = 'plain.png'
+    assert page.image.thumbnail(64) == 'plain.png'
+
+
+@pytest.mark.parametrize('size', [(150, 100), (20, 20), (1, 1)])
+def test_a_picture_that_fits_is_stored_as_it_is(
+    size: tuple[int, int], memory: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    page, file = page_with(memory)(), picture(*size)
+    page.image.save(file, 'test.png')
+    assert page.image.original == page.image.filename == 'test.png'
+    assert memory.read('test.png') == file.getvalue()
+    assert names(memory) == ['test-100.png', 'test-32.png', 'test.png']
+    assert size_of(memory, 'test-32.png') == (min(32, *size),) * 2
+
+
+def test_a_field_that_makes_nothing_stores_the_upload_alone(storage: fs.Storage, picture: Any, names: Names) -> None:
+    page, file = page_with(storage, max_size=None, thumbnails=None)(), picture(3000, 20)
+    page.image.save(file, 'test.png')
+    assert storage.read('test.png') == file.getvalue()
+    assert names(storage) == ['test.png']
+    page.image.save(picture(30, 20), 'test.png', overwrite=True)
+    assert names(storage) == ['test.png']
+
+
+def test_what_is_made_holds_no_metadata_and_the_original_all(memory: fs.Storage, picture: Any) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = 'A camera'
+    page = page_with(memory)()
+    page.image.save(picture(300, 200, 'JPEG', exif=exif), 'test.jpg')
+    assert b'A camera' in memory.read('test-original.jpg')
+    for filename in ('test.jpg', 'test-100.jpg', 'test-32.jpg'):
+        assert b'A camera' not in memory.read(filename)
+
+
+def test_optimizing_makes_the_main_file_anew_and_keeps_the_upload(
+    memory: fs.Storage, picture: Any, names: Names
+) -> None:
+    page, file = page_with(memory, optimize=True, thumbnails=[])(), picture(100, 100, compress_level=0)
+    page.image.save(file, 'test.png')
+    assert names(memory) == ['test-original.png', 'test.png']
+    assert len(memory.read('test.png')) < len(file.getvalue())
+    assert memory.read('test-original.png') == file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('setting', 'optimize', 'expected'), [(True, None, True), (False, None, False), (True, False, False)]
+)
+def test_the_storage_says_whether_to_optimize_unless_the_field_does(
+    setting: bool, optimize: bool | None, expected: bool, memory_app: Flask, database: str, picture: Any, names: Names
+) -> None:
+    memory_app.config['FS_IMAGES_OPTIMIZE'] = setting
+    storage = fs.Storage('optimized', fs.IMAGES)
+    fs.init_app(memory_app, storage)
+    page_with(storage, optimize=optimize, thumbnails=[])().image.save(picture(100, 100), 'test.png')
+    assert ('test-original.png' in names(storage)) is expected
+
+
+def test_a_list_for_bbox_works_and_is_stored(memory: fs.Storage) -> None:
+    page_class = page_with(memory)
+    page, file = page_class(), io.BytesIO()
+    image = Image.new('RGB', (300, 200), 'white')
+    image.paste('red', (200, 100, 300, 200))
+    image.save(file, 'PNG')
+    file.seek(0)
+    page.image.save(file, 'test.png', bbox=[200, 100, 300, 200])
+    page.save()
+    assert page_class._get_collection().find_one()['image']['bbox'] == [200, 100, 300, 200]
+    assert page_class.objects.get().image.bbox == (200, 100, 300, 200)
+    with Image.open(io.BytesIO(memory.read('test-32.png'))) as thumbnail:
+        assert thumbnail.convert('RGB').getpixel((16, 16)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize('bbox', [[1, 2, 3], [5, 5, 1, 1], [900, 900, 950, 950], ['a', 0, 1, 1]])
+def test_an_impossible_bbox_stores_nothing(bbox: Any, memory: fs.Storage, picture: Any, names: Names) -> None:
+    page = page_with(memory)()
+    with pytest.raises(ValueError, match=r'.'):
+        page.image.save(picture(), 'test.png', bbox)
+    assert names(memory) == []
+    assert not page.image
+
+
+def test_the_declared_sizes_are_left_in_their_order(memory: fs.Storage, picture: Any) -> None:
+    sizes = [32, 100, 64]
+    page = page_with(memory, thumbnails=sizes)()
+    page.image.save(picture(), 'test.png')
+    assert sizes == [32, 100, 64]
+    assert page.image(40) == memory.url('test-64.png')
+    assert list(page.image.thumbnails) == [32, 100, 64]
+
+
+@pytest.mark.parametrize('sizes', [[0], [-5, 10], [1.5], ['10'], [(10, 20)]])
+def test_impossible_sizes_are_refused_in_the_declaration(sizes: Any, memory: fs.Storage) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        ImageField(memory, thumbnails=sizes)
+    with pytest.raises((TypeError, ValueError)):
+        ImageField(memory, max_size=sizes[0] if sizes != [(10, 20)] else 0)
+
+
+def test_max_size_may_be_a_width_and_a_height(memory: fs.Storage, picture: Any, size_of: Any) -> None:
+    page = page_with(memory, max_size=(400, 50))()
+    page.image.save(picture(300, 200), 'test.png')
+    assert size_of(memory, 'test.png') == (75, 50)
+
+
+def test_an_svg_stands_for_all_its_sizes(memory: fs.Storage, svg: io.BytesIO, names: Names) -> None:
+    page = page_with(memory)()
+    page.image.save(svg, 'drawing.svg')
+    page.save()
+    assert names(memory) == ['drawing.svg']
+    assert page.image.original == page.image.thumbnail(32) == 'drawing.svg'
+    assert page.image(30) == memory.url('drawing.svg')
+    page.image.rerender()
+    assert names(memory) == ['drawing.svg']
+
+
+def test_an_animation_stays_one(memory: fs.Storage) -> None:
+    frames = [Image.new('P', (200, 200), number) for number in (1, 2, 3)]
+    file = io.BytesIO()
+    frames[0].putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255] + [0] * 756)
+    frames = [frame.copy() for frame in frames]
+    for frame in frames:
+        frame.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255] + [0] * 756)
+    frames[0].save(file, 'GIF', save_all=True, append_images=frames[1:], duration=100, loop=0)
+    file.seek(0)
+    page = page_with(memory)()
+    page.image.save(file, 'test.gif')
+    for filename in ('test.gif', 'test-100.gif', 'test-32.gif'):
+        with Image.open(io.BytesIO(memory.read(filename))) as image:
+            assert getattr(image, 'n_frames', 1) == 3
+
+
+def test_folders_and_names_without_extension_work(memory: fs.Storage, picture: Any, names: Names) -> None:
+    class Page(Document):
+        image = ImageField(
+            memory, upload_to=lambda page: f'p/{page.id}', basename='face', max_size=150, thumbnails=[32]
+        )
+        other = ImageField(memory, upload_to='o', max_size=150, thumbnails=[32])
+
+    page = Page(id='5' * 24)
+    folder = f'p/{page.id}'
+    assert page.image.save(FileStorage(picture(), 'me.PNG')) == f'{folder}/face.png'
+    assert page.image.original == f'{folder}/face-original.png'
+    assert page.other.save(picture(), 'a/plain', prefix='b') == 'o/b/a/plain'
+    assert page.other.thumbnail(32) == 'o/b/a/plain-32'
+
+
+def test_the_storages_own_folder_comes_first(memory_app: Flask, database: str, picture: Any, names: Names) -> None:
+    folders = iter('abcdef')
+    storage = fs.Storage('dated', fs.IMAGES, upload_to=lambda: next(folders))
+    fs.init_app(memory_app, storage)
+    page_with(storage)().image.save(picture(), 'test.png')
+    assert names(storage) == [f'a/{name}' for name in ALL]
+
+
+class OnlyRead:
+    def __init__(self, file: io.BytesIO) -> None:
+        self.read = file.read
+
+
+def test_what_can_be_read_only_once_is_enough(storage: fs.Storage, picture: Any, names: Names) -> None:
+    file = picture()
+    page_with(storage)().image.save(OnlyRead(file), 'test.png')
+    assert names(storage) == ALL
+    assert storage.read('test-original.png') == file.getvalue()
+
+
+def test_a_path_works_and_a_file_is_read_from_where_it_stands(
+    memory: fs.Storage, picture: Any, tmp_path: Any, names: Names
+) -> None:
+    path = tmp_path / 'test.png'
+    path.write_bytes(picture().getvalue())
+    page_with(memory)().image.save(path)
+    assert names(memory) == ALL
+    shifted = io.BytesIO(b'12345' + picture().getvalue())
+    shifted.seek(5)
+    page = page_with(memory)()
+    page.image.save(shifted, 'b.png')
+    assert not shifted.closed
+    assert memory.read('b-original.png') == picture().getvalue()
+
+
+def test_one_decode_serves_all_sizes(memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    render = flask_fs_mongo.making.render
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return render(*args, **kwargs)
+
+    monkeypatch.setattr(flask_fs_mongo.making, 'render', counted)
+    page_with(memory)().image.save(picture(), 'test.png')
+    assert len(calls) == 1
+
+
+# --- What is no good.
+
+
+def test_hostile_pictures_are_refused_and_nothing_is_stored(storage: fs.Storage, picture: Any, names: Names) -> None:
+    page = page_with(storage)()
+    whole = picture(kind='JPEG').getvalue()
+    for content in (b'', b'no picture', b'<html></html>', whole[: len(whole) // 2], whole[:30]):
+        with pytest.raises(
+            fs.InvalidContent, match=r"'test\.png' has content that is not allowed in storage 'pictures'"
+        ):
+            page.image.save(io.BytesIO(content), 'test.png')
+    assert names(storage) == []
+    assert not page.image
+
+
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'GIF', 'WEBP', 'BMP'])
+def test_a_broken_picture_is_refused_even_if_nothing_is_made_from_it(
+    kind: str, memory: fs.Storage, picture: Any
+) -> None:
+    whole = picture(kind=kind).getvalue()
+    with pytest.raises(fs.InvalidContent):
+        page_with(memory, max_size=None, thumbnails=[])().image.save(io.BytesIO(whole[:-400]), f'test.{kind.lower()}')
+
+
+def test_the_fields_limits_hold(memory: fs.Storage, picture: Any) -> None:
+    with pytest.raises(fs.InvalidContent, match='pixels'):
+        page_with(memory, limits=Limits(pixels=100))().image.save(picture(), 'test.png')
+
+
+def test_types_that_the_storage_does_not_take_are_refused(memory_app: Flask, database: str, picture: Any) -> None:
+    storage = fs.Storage('jpegs', ('jpg',))
+    fs.init_app(memory_app, storage)
+    with pytest.raises(fs.UnauthorizedFileType):
+        page_with(storage)().image.save(picture(), 'test.png')
+    assert list(storage.list_files()) == []
+
+
+# --- All or nothing.
+
+
+@pytest.mark.parametrize('number', [1, 2, 3, 4])
+def test_when_storing_any_part_fails_none_is_left(
+    number: int, storage: fs.Storage, picture: Any, names: Names, faulty: Any
+) -> None:
+    page = page_with(storage)(image='old.png').save()
+    failing = ALL[number - 1]
+    with faulty(storage) as backend:
+        backend.fail_next('put', after_bytes=10, when=lambda name: name == failing)
+        with pytest.raises(fs.Unavailable):
+            page.image.save(picture(), 'test.png')
+        assert backend.planned == []
+    assert names(storage) == []
+    assert page.image.filename == 'old.png'
+    assert page._get_changed_fields() == []
+
+
+def test_when_rendering_fails_nothing_is_stored(
+    memory: fs.Storage, picture: Any, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any, **__: Any) -> Any:
+        raise MemoryError('at the second thumbnail')
+
+    monkeypatch.setattr(flask_fs_mongo.making, 'render', failing)
+    page = page_with(memory)(image='old.png')
+    with pytest.raises(MemoryError):
+        page.image.save(picture(), 'test.png')
+    assert names(memory) == []
+    assert page.image.filename == 'old.png'
+
+
+def test_an_interrupted_save_leaves_nothing_either(memory: fs.Storage, picture: Any, names: Names, faulty: Any) -> None:
+    page = page_with(memory)()
+    with faulty(memory) as backend:
+        backend.fail_next('put', KeyboardInterrupt, when=lambda name: name == 'test-32.png')
+        with pytest.raises(KeyboardInterrupt):
+            page.image.save(picture(), 'test.png')
+    assert names(memory) == []
+
+
+def test_a_storage_that_overwrites_is_told_not_to(memory_app: Flask, database: str, picture: Any, names: Names) -> None:
+    storage = fs.Storage('overwriting', fs.IMAGES, overwrite=True)
+    fs.init_app(memory_app, storage)
+    storage.write('test-32.png', b'of someone else')
+    page = page_with(storage)()
+    with pytest.raises(fs.FileExists):
+        page.image.save(picture(), 'test.png', overwrite=False)
+    assert names(storage) == ['test-32.png']
+    page.image.save(picture(), 'test.png')
+    assert names(storage) == ALL
+    assert storage.read('test-32.png') != b'of someone else'
+
+
+@pytest.mark.parametrize('taken', ALL[:3])
+def test_a_taken_name_stops_the_save_and_its_file_stays(
+    taken: str, storage: fs.Storage, picture: Any, names: Names
+) -> None:
+    storage.write(taken, b'of someone else')
+    page = page_with(storage)()
+    with pytest.raises(fs.FileExists):
+        page.image.save(picture(), 'test.png')
+    assert names(storage) == [taken]
+    assert storage.read(taken) == b'of someone else'
+    assert not page.image
+
+
+def test_replacing_files_leaves_no_others(storage: fs.Storage, picture: Any, names: Names, size_of: Any) -> None:
+    page = page_with(storage)()
+    page.image.save(picture(), 'test.png')
+    page.image.save(picture(200, 400), 'test.png', overwrite=True)
+    assert names(storage) == ALL
+    assert size_of(storage, 'test.png') == (75, 150)
+    assert size_of(storage, 'test-original.png') == (200, 400)
+
+
+@pytest.mark.parametrize('number', [0, 1, 2, 3])
+def test_when_replacing_fails_all_old_files_are_as_they_were(
+    number: int, storage: fs.Storage, picture: Any, names: Names, faulty: Any
+) -> None:
+    page = page_with(storage)()
+    page.image.save(picture(), 'test.png')
+    before = {name: storage.read(name) for name in names(storage)}
+    seen: list[str] = []
+
+    def is_the_one(name: str) -> bool:
+        seen.append(name)
+        return len(seen) == number + 1
+
+    with faulty(storage) as backend:
+        backend.fail_next('put', after_bytes=10, when=is_the_one)
+        with pytest.raises(fs.Unavailable):
+            page.image.save(picture(200, 400, colour='red'), 'test.png', overwrite=True)
+    assert {name: storage.read(name) for name in names(storage)} == before
+
+
+@pytest.mark.parametrize('number', [0, 1, 2, 3])
+def test_no_file_is_missing_or_left_over_when_putting_in_place_fails(
+    number: int, storage: fs.Storage, picture: Any, names: Names, faulty: Any
+) -> None:
+    page = page_with(storage)()
+    page.image.save(picture(), 'test.png')
+    moved: list[str] = []
+
+    def is_the_one(name: str) -> bool:
+        moved.append(name)
+        return len(moved) == number + 1
+
+    with faulty(storage) as backend:
+        backend.fail_next('move', when=is_the_one)
+        with pytest.raises(fs.Unavailable):
+            page.image.save(picture(200, 400), 'test.png', overwrite=True)
+    assert names(storage) == ALL
+
+
+@pytest.mark.parametrize('number', range(8))
+@pytest.mark.parametrize('change', ['save', 'rerender'])
+def test_a_process_that_dies_leaves_no_file_missing(
+    change: str,
+    number: int,
+    memory: fs.Storage,
+    picture: Any,
+    names: Names,
+    faulty: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that the document, as it was saved before, still refers to files that are there."""
+    page = page_with(memory)()
+    page.image.save(picture(), 'test.png')
+    calls: list[str] = []
+
+    def dies_now(name: str) -> bool:
+        calls.append(name)
+        return len(calls) == number + 1
+
+    monkeypatch.setattr(flask_fs_mongo.writing, 'discard', lambda *_: None)
+    with faulty(memory) as backend:
+        for hook in ('put', 'move'):
+            backend.fail_next(hook, SystemExit, when=dies_now)
+        with contextlib.suppress(SystemExit):
+            if change == 'save':
+                page.image.save(picture(200, 400), 'test.png', overwrite=True)
+            else:
+                page.image.rerender()
+        assert len(calls) >= min(number + 1, 6)
+    assert set(ALL) <= set(names(memory))
+
+
+def test_putting_in_place_removes_what_it_made_when_it_fails(
+    memory: fs.Storage, picture: Any, names: Names, faulty: Any
+) -> None:
+    page = page_with(memory)()
+    memory.write('test-32.png', b'of someone else')
+    with faulty(memory) as backend:
+        backend.fail_next('move', when=lambda name: name.startswith('test-32'))
+        with pytest.raises(fs.Unavailable):
+            page.image.save(picture(), 'test.png', overwrite=True)
+    assert names(memory) == ['test-32.png']
+
+
+def test_what_cannot_be_removed_is_logged_and_the_first_error_is_raised(
+    memory: fs.Storage, picture: Any, faulty: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = page_with(memory)()
+    with faulty(memory) as backend:
+        backend.fail_next('put', fs.PermissionDenied, when=lambda name: name == 'test-32.png')
+        backend.fail_next('delete', fs.Unavailable, times=None)
+        with pytest.raises(fs.PermissionDenied):
+            page.image.save(picture(), 'test.png')
+    assert "'test-original.png' stays in storage 'pictures'" in caplog.text
+
+
+def test_concurrent_saves_of_one_name_have_one_winner(
+    app: Flask, storage: fs.Storage, picture: Any, names: Names
+) -> None:
+    page_class = page_with(storage)
+    pages, errors = [page_class() for _ in range(4)], []
+    start = threading.Barrier(len(pages))
+
+    def save(page: Any, width: int) -> None:
+        file = picture(width, 200)
+        start.wait()
+        with app.app_context():
+            try:
+                page.image.save(file, 'test.png')
+            except fs.FileExists as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=save, args=(page, 300 + number)) for number, page in enumerate(pages)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [number for number, page in enumerate(pages) if page.image]
+    assert len(winners) == 1
+    assert len(errors) == 3
+    assert names(storage) == ALL
+    with Image.open(io.BytesIO(storage.read('test-original.png'))) as image:
+        assert image.size == (300 + winners[0], 200)
+
+
+# --- Made again.
+
+
+def test_rerender_makes_the_files_that_the_field_now_declares(
+    storage: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    first = page_with(storage)()
+    first.image.save(picture(), 'test.png')
+    original = storage.read('test-original.png')
+    page = page_with(storage, max_size=120, thumbnails=[100, 64])(image=first.image._stored.to_mongo()).save()
+    page.image.rerender()
+    assert page._get_changed_fields() == ['image']
+    assert size_of(storage, 'test.png') == (120, 80)
+    assert size_of(storage, 'test-64.png') == (64, 64)
+    assert storage.read('test-original.png') == original
+    assert dict(page.image.thumbnails) == {100: 'test-100.png', 64: 'test-64.png'}
+    assert names(storage) == sorted([*ALL, 'test-64.png'])
+
+
+def test_rerender_with_an_unchanged_field_changes_no_document(memory: fs.Storage, picture: Any, names: Names) -> None:
+    page = page_with(memory)()
+    page.image.save(picture(), 'test.png', bbox=(10, 10, 60, 60))
+    page.save()
+    memory.write('test-32.png', b'spoilt', overwrite=True)
+    good = memory.read('test.png')
+    page.image.rerender()
+    assert page._get_changed_fields() == []
+    assert memory.read('test-32.png') != b'spoilt'
+    assert memory.read('test.png') == good
+    assert names(memory) == ALL
+
+
+def test_rerender_keeps_the_file_of_the_document_when_a_smaller_one_is_wanted_now(
+    memory: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    """A document that is not saved afterwards still refers to the unmodified file."""
+    file = picture(140, 140)
+    first = page_with(memory)()
+    first.image.save(file, 'test.png')
+    page = page_with(memory, max_size=50)(image=first.image._stored.to_mongo())
+    page.image.rerender()
+    assert memory.read('test.png') == file.getvalue()
+    assert (page.image.filename, page.image.original) == ('test-main.png', 'test.png')
+    assert size_of(memory, 'test-main.png') == (50, 50)
+    page.image.rerender()
+    assert (page.image.filename, page.image.original) == ('test-main.png', 'test.png')
+    assert names(memory) == ['test-100.png', 'test-32.png', 'test-main.png', 'test.png']
+
+
+def test_rerender_makes_a_main_file_again_even_if_the_picture_fits_now(
+    memory: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    first = page_with(memory)()
+    first.image.save(picture(300, 200), 'test.png')
+    page = page_with(memory, max_size=None)(image=first.image._stored.to_mongo())
+    page.image.rerender()
+    assert (page.image.filename, page.image.original) == ('test.png', 'test-original.png')
+    assert size_of(memory, 'test.png') == (300, 200)
+    assert names(memory) == ALL
+
+
+def test_rerender_spares_files_of_others(memory: fs.Storage, picture: Any) -> None:
+    memory.write('test-64.png', b'of someone else')
+    page = page_with(memory, thumbnails=[64])(image='test.png')
+    memory.write('test.png', picture(100, 100).getvalue())
+    page.image.rerender()
+    assert page.image.thumbnail(64) == 'test-64_1.png'
+    assert memory.read('test-64.png') == b'of someone else'
+
+
+@pytest.mark.parametrize('hook', ['put', 'move'])
+def test_a_failing_rerender_changes_no_reference_and_loses_no_file(
+    hook: str, storage: fs.Storage, picture: Any, names: Names, faulty: Any
+) -> None:
+    first = page_with(storage)()
+    first.image.save(picture(), 'test.png')
+    before = {name: storage.read(name) for name in names(storage)}
+    page = page_with(storage, max_size=90, thumbnails=[100, 64, 32])(image=first.image._stored.to_mongo()).save()
+    with faulty(storage) as backend:
+        backend.fail_next(hook, when=lambda name: '-32' in name)
+        with pytest.raises(fs.Unavailable):
+            page.image.rerender()
+    assert page.image == first.image
+    assert names(storage) == ALL
+    if hook == 'put':
+        assert {name: storage.read(name) for name in names(storage)} == before
+
+
+def test_rerender_tells_that_the_original_is_gone(memory: fs.Storage) -> None:
+    with pytest.raises(fs.FileNotFound):
+        page_with(memory)(image='gone.png').image.rerender()
+
+
+def test_deleting_removes_the_original_and_the_thumbnails(storage: fs.Storage, picture: Any, names: Names) -> None:
+    page = page_with(storage)()
+    page.image.save(picture(), 'test.png')
+    storage.write('test-1.png', b'of someone else')
+    page.image.delete()
+    assert names(storage) == ['test-1.png']
+    assert not page.image
