@@ -59,7 +59,7 @@ class GridFSHarness(NetworkHarness):
         impatient = {
             'directConnection': True,
             # pymongo looks for a server that was lost at most every half second.
-            'serverSelectionTimeoutMS': 600,
+            'serverSelectionTimeoutMS': 1200,
             'connectTimeoutMS': 500,
             'socketTimeoutMS': 500,
         }
