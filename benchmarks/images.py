@@ -90,9 +90,9 @@ def by_hand(path: Path) -> list[bytes]:
     box = (left, upper, left + side, upper + side)
     images = [main, *(main.resize((square, square), LANCZOS, box, 3.0) for square in SQUARES)]
     files = []
-    for image in images:
+    for one in images:
         file = io.BytesIO()
-        straight = image.convert('RGBA') if image.mode == 'RGBa' else image
+        straight = one.convert('RGBA') if one.mode == 'RGBa' else one
         straight.save(file, kind, quality=85, compress_level=4)
         files.append(file.getvalue())
     return files
