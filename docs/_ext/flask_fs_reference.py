@@ -26,6 +26,8 @@ from flask_fs_testing import NetworkConformance
 from flask_fs_testing.guarantees import guarantee_of
 from flask_fs_testing.report import BackendReport
 
+#: All but NONE, which Python 3.10 counts as a member.
+CAPABILITIES = [flag for flag in Capability if flag]
 #: Written by ``python3 dev.py report``.
 REPORT = Path(__file__).parent / 'conformance-report.json'
 
@@ -69,7 +71,7 @@ class Capabilities(FromCode):
             header.append(f'`{load(path).kind}`' + (f', `{key.upper()} = {value}`' if configured else ''))
         rows = [
             [f'`{flag.name}`', *('yes' if flag in backend.capabilities else 'no' for backend in backends)]
-            for flag in Capability
+            for flag in CAPABILITIES
         ]
         return table(header, rows)
 
@@ -82,7 +84,7 @@ class ConformanceReport(FromCode):
         self.env.note_dependency(str(REPORT))
         reports = [BackendReport(**recorded[name]) for name in self.arguments]
         rows = [
-            *([f'`{flag.name}`', *(report.state_of(str(flag.name)) for report in reports)] for flag in Capability),
+            *([f'`{flag.name}`', *(report.state_of(str(flag.name)) for report in reports)] for flag in CAPABILITIES),
             ['checks passed', *(str(report.passed) for report in reports)],
             ['checks failed', *(str(len(report.failed)) for report in reports)],
         ]
@@ -95,7 +97,7 @@ class CapabilityList(FromCode):
     def markdown(self) -> str:
         comments = ModuleAnalyzer.for_module(Capability.__module__).find_attr_docs()
         return '\n\n'.join(
-            f'`{flag.name}`\n: {" ".join(comments["Capability", str(flag.name)]).strip()}' for flag in Capability
+            f'`{flag.name}`\n: {" ".join(comments["Capability", str(flag.name)]).strip()}' for flag in CAPABILITIES
         )
 
 

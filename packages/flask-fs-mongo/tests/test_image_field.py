@@ -340,6 +340,15 @@ def test_the_fields_limits_hold(memory: fs.Storage, picture: Any) -> None:
         page_with(memory, limits=Limits(pixels=100))().image.save(picture(), 'test.png')
 
 
+def test_the_storage_says_how_many_pixels_a_picture_may_have(memory_app: Flask, database: str, picture: Any) -> None:
+    memory_app.config['FS_IMAGES_MAX_PIXELS'] = '100'
+    storage = fs.Storage('small', fs.IMAGES)
+    fs.init_app(memory_app, storage)
+    with pytest.raises(fs.InvalidContent, match='the 100 pixels allowed'):
+        page_with(storage)().image.save(picture(20, 20), 'test.png')
+    page_with(storage, limits=Limits())().image.save(picture(20, 20), 'test.png')
+
+
 def test_types_that_the_storage_does_not_take_are_refused(memory_app: Flask, database: str, picture: Any) -> None:
     storage = fs.Storage('jpegs', ('jpg',))
     fs.init_app(memory_app, storage)

@@ -230,6 +230,7 @@ STORAGE_SETTINGS = (
     Setting('authorize', function, None, 'Called with a filename before it is served; false refuses with 403.'),
     Setting('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
     Setting('images_optimize', boolean, False, 'Whether image fields optimise what they store.'),
+    Setting('images_max_pixels', at_least(1), 50_000_000, 'The most pixels of a picture that image fields decode.'),
 )
 
 

@@ -194,7 +194,8 @@ class ImageField(FileField):
     :param max_size: The most pixels across and down of the main file: (width, height), or one number for both.
     :param thumbnails: The width and height of each square thumbnail, in pixels.
     :param optimize: Whether to spend time on smaller files; by default the storage's setting ``IMAGES_OPTIMIZE``.
-    :param limits: How much a picture may demand before it is refused.
+    :param limits: How much a picture may demand before it is refused; by default as many pixels as the storage's setting
+        ``IMAGES_MAX_PIXELS`` says.
     """
 
     _reference: type[FileReference] = ImageReference
@@ -225,6 +226,10 @@ class ImageField(FileField):
     def optimizes(self) -> bool:
         """Whether files are made smaller, in the current application."""
         return bool(self.fs.config.get('images_optimize')) if self.optimize is None else self.optimize
+
+    def limits_now(self) -> Limits:
+        """How much a picture may demand, in the current application."""
+        return self.limits or Limits(pixels=self.fs.config.get('images_max_pixels') or Limits.pixels)
 
     def _kept(self, stored: Stored) -> Stored:
         return stored

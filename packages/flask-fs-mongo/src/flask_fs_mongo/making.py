@@ -53,7 +53,8 @@ def make(field: ImageField, file: Any, bbox: Bbox | None, filename: str, *, rema
 
 def _made(field: ImageField, file: Any, bbox: Bbox | None, filename: str, *, remake: bool) -> Made:
     sizes = field.thumbnails
-    info = identify(file, limits=field.limits, filename=filename)
+    limits = field.limits_now()
+    info = identify(file, limits=limits, filename=filename)
     if info.width is None or info.height is None:
         return Made(None, {}, sizes)
     effort = field.optimizes()
@@ -63,7 +64,7 @@ def _made(field: ImageField, file: Any, bbox: Bbox | None, filename: str, *, rem
         main = []
     # A field takes pictures that can be decoded, even where nothing has to be made from them.
     specs = [*main, *thumbnails] or [Spec(1)]
-    rendered = render(file, specs, limits=field.limits, filename=filename)
+    rendered = render(file, specs, limits=limits, filename=filename)
     return Made(rendered[0] if main else None, dict(zip(sizes, rendered[len(main) :], strict=False)))
 
 
