@@ -7,7 +7,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 from flask import Flask
@@ -16,6 +16,7 @@ import flask_fs as fs
 from flask_fs.backends import BaseBackend, Capability
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs.backends.streams import Window
 from flask_fs_testing.doubles import HOOKS, BackendWrapper, Call, FaultyBackend, RecordingBackend, wrap
 
 
@@ -156,11 +157,12 @@ def test_every_hook_of_the_template_passes() -> None:
         for name, value in vars(BaseBackend).items()
         if callable(value) and re.fullmatch(r'_[a-z]\w*', name) and name not in NO_HOOKS
     }
-    assert hooks == {f'_{hook}' for hook in HOOKS}
+    # Opening to read from anywhere is opening.
+    assert hooks - {'_open_seekable'} == {f'_{hook}' for hook in HOOKS}
     assert hooks <= set(vars(BackendWrapper))
 
 
-NO_HOOKS = {'_key', '_shown', '_transplant', '_overrides', '_lacks'}
+NO_HOOKS = {'_keep_apart', '_key', '_shown', '_transplant', '_overrides', '_lacks'}
 
 
 # --- Recording.
@@ -505,3 +507,30 @@ def test_wrapping_needs_an_application_that_knows_the_storage(app: Flask, storag
         wrap(stranger, FaultyBackend, app=app),
     ):
         pass
+
+
+# --- Backends that open remote files in a way of their own.
+
+
+class OpensByRanges(MemoryBackend):
+    """Streams cannot be read from anywhere, unless they are opened to be."""
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        return cast('IO[bytes]', Window(super()._open(name, start, stop), 1000))
+
+    def _open_seekable(self, name: str) -> IO[bytes]:
+        return super()._open(name)
+
+
+def test_a_wrapped_file_can_be_read_from_anywhere() -> None:
+    recording = RecordingBackend(OpensByRanges('files'))
+    recording.write('x', b'0123456789')
+    with recording.open('x', 'rb') as file:
+        file.seek(-3, 2)
+        assert b'789' == file.read()
+    assert ['x'] == recording.names('open')
+    faulty = FaultyBackend(OpensByRanges('files'))
+    faulty.write('x', b'0123456789')
+    faulty.fail_next('open', fs.Unavailable)
+    with pytest.raises(fs.Unavailable):
+        faulty.open('x', 'rb')

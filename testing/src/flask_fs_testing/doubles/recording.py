@@ -50,7 +50,7 @@ class RecordingBackend(BackendWrapper):
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
         options = dict(kwargs)
         if hook == 'open':
-            options.update(start=args[1], stop=args[2])
+            options = {'start': args[1], 'stop': args[2]}
         name = None if hook == 'remove_many' else self.shown(args[0])
         target = self.shown(args[1]) if hook in ('copy', 'move') else None
         self.calls.append(Call(hook, name, target, options))

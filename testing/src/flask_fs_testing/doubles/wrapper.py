@@ -76,6 +76,8 @@ class BackendWrapper(BaseBackend):
         # A backend from older days need not know what to say of a file that is not there: it is asked first.
         if hook in ('open', 'stat', 'read') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
             raise self.error(FileNotFound, args[0])
+        if kwargs.pop('seekable', False):
+            return self.wrapped._open_seekable(args[0])
         return getattr(self.wrapped, f'_{hook}')(*args, **kwargs)
 
     def shown(self, name: str) -> str:
@@ -86,6 +88,11 @@ class BackendWrapper(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
         stream: IO[bytes] = self.pass_on('open', name, start, stop)
+        return stream
+
+    def _open_seekable(self, name: str) -> IO[bytes]:
+        # To a test it is the same whether the file is opened to be read from anywhere.
+        stream: IO[bytes] = self.pass_on('open', name, 0, None, seekable=True)
         return stream
 
     def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
