@@ -19,6 +19,7 @@ from ..harness import Harness
 from ..sources import OnlyRead
 
 WRITERS = 8
+PATIENCE_S = 100
 
 
 def race(writers: int, act: Callable[[int], None]) -> list[int]:
@@ -94,13 +95,14 @@ class CreateChecks:
         gate, wins = context.Barrier(2), context.Queue()
         names = [f'name-{number}' for number in range(200)]
         processes = [
-            context.Process(target=_create_all, args=(backend, names, number, gate, wins)) for number in (0, 1)
+            context.Process(target=_create_all, args=(backend, names, number, gate, wins, harness.race_rounds))
+            for number in (0, 1)
         ]
         for process in processes:
             process.start()
         won: list[str] = []
         for _ in processes:
-            won += wins.get(timeout=100)
+            won += wins.get(timeout=PATIENCE_S)
         for process in processes:
             process.join()
         assert [process.exitcode for process in processes] == [0, 0]
@@ -169,14 +171,20 @@ def _creator(backend: BaseBackend, name: str) -> Callable[[int], None]:
     return lambda number: backend.save(io.BytesIO(_own(number)), name, create=True)
 
 
-def _create_all(backend: BaseBackend, names: Iterable[str], number: int, gate: Any, wins: Any) -> None:
+def _create_all(backend: BaseBackend, names: Iterable[str], number: int, gate: Any, wins: Any, meetings: int) -> None:
+    """Create all *names*, waiting for the other process before each of the first *meetings*, and tell which were won."""
     won = []
-    gate.wait()
     try:
-        for name in names:
+        for turn, name in enumerate(names):
+            if turn < max(1, meetings):
+                gate.wait(PATIENCE_S)
             with contextlib.suppress(fs.FileExists):
                 backend.write(name, _own(number), create=True)
                 won.append(name)
+    except BaseException:
+        # The other one shall not wait for this one.
+        gate.abort()
+        raise
     finally:
         wins.put(won)
 
