@@ -176,6 +176,7 @@ def test_words_for_true_are_understood(value: object) -> None:
         (config.whole_number, []),
         (config.at_least(5), 4),
         (config.at_least(5), 'many'),
+        (config.at_least(5, 9), 10),
         (config.seconds, 0),
         (config.seconds, -1),
         (config.seconds, True),

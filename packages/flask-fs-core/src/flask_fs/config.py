@@ -115,16 +115,16 @@ def whole_number(value: Any) -> int:
     return number
 
 
-def at_least(minimum: int) -> Callable[[Any], int]:
-    """A whole number, *minimum* or more."""
+def at_least(minimum: int, most: int | None = None) -> Callable[[Any], int]:
+    """A whole number, *minimum* or more, and not more than *most*."""
+    expected = f'a whole number, {minimum} or more' if most is None else f'a whole number from {minimum} to {most}'
 
     def parse(value: Any) -> int:
-        expected = f'a whole number, {minimum} or more'
         try:
             number = whole_number(value)
         except ValueError:
             raise ValueError(expected) from None
-        if number < minimum:
+        if number < minimum or (most is not None and number > most):
             raise ValueError(expected)
         return number
 

@@ -63,18 +63,6 @@ def collection_name(value: Any) -> str:
     return value
 
 
-def chunk_bytes(value: Any) -> int:
-    """A size that fits into a document."""
-    expected = f'a whole number from 1 to {MOST_CHUNK_BYTES}'
-    try:
-        number = at_least(1)(value)
-    except ValueError:
-        raise ValueError(expected) from None
-    if number > MOST_CHUNK_BYTES:
-        raise ValueError(expected)
-    return number
-
-
 SETTINGS = (
     Setting(
         'mongo_url',
@@ -116,6 +104,10 @@ SETTINGS = (
     ),
     Setting('mongoengine_alias', text, None, 'The connection of MongoEngine to use.', everywhere=False),
     Setting(
-        'chunk_bytes', chunk_bytes, CHUNK_BYTES, 'How much of a file one document holds, in bytes.', everywhere=False
+        'chunk_bytes',
+        at_least(1, MOST_CHUNK_BYTES),
+        CHUNK_BYTES,
+        'How much of a file one document holds, in bytes.',
+        everywhere=False,
     ),
 )

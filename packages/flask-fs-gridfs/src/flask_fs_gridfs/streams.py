@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from flask_fs.backends import ByteReader
+from flask_fs.backends.ranged import SeekableStream
 
 from .documents import Layout
 
 
-class ChunkStream(io.RawIOBase):
+class ChunkStream(SeekableStream):
     """The bytes [start, stop) of a file, which can be read from anywhere.
 
     A look at a new place fetches one chunk; reading on from there fetches several at once.
@@ -28,39 +27,12 @@ class ChunkStream(io.RawIOBase):
         stop: int,
         ready: Sequence[bytes] = (),
     ) -> None:
+        super().__init__(max(0, stop - start))
         self._fetch = fetch
         self._layout = layout
         self._start = start
-        self._size = max(0, stop - start)
-        self._at = 0
         self._ready = ready
         self._first = start // layout.chunk_bytes
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        self._check_open()
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        self._check_open()
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
-        if whence not in bases:
-            raise ValueError(f'whence must be 0, 1 or 2, not {whence!r}')
-        target = bases[whence] + offset
-        if target < 0:
-            raise ValueError(f'cannot seek to {target}, before the beginning of the file')
-        self._at = target
-        return target
-
-    def readinto(self, buffer: Any, /) -> int:
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._check_open()
@@ -92,10 +64,6 @@ class ChunkStream(io.RawIOBase):
         piece = self._ready[index][offset : offset + size]
         self._at += len(piece)
         return piece
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ValueError('this file is closed')
 
 
 def cut(stream: ByteReader, size: int) -> Iterator[bytes]:

@@ -42,22 +42,6 @@ OBJECT_PARAMETERS = frozenset(
 )
 
 
-def _part_bytes(least: int) -> Callable[[Any], int]:
-    """A size that S3 takes in one piece, *least* bytes or more."""
-
-    def parse(value: Any) -> int:
-        expected = f'a whole number of bytes, {least} to {MOST_PART_BYTES}'
-        try:
-            number = at_least(least)(value)
-        except ValueError:
-            raise ValueError(expected) from None
-        if number > MOST_PART_BYTES:
-            raise ValueError(expected)
-        return number
-
-    return parse
-
-
 def bucket_name(value: Any) -> str:
     """A name that botocore sends: that of a bucket, or the ARN of an access point."""
     if not isinstance(value, str) or not re.fullmatch(r'[A-Za-z0-9._-]{1,255}|arn:[\w:/.-]+', value, re.ASCII):
@@ -116,11 +100,14 @@ SETTINGS = (
     _setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where the bucket stands in addresses.'),
     _setting('signature_version', text, 's3v4', 'How requests are signed, by the names that botocore uses.'),
     _setting(
-        'multipart_threshold_bytes', _part_bytes(1), 8 * 1024 * 1024, 'From this size on, files are sent in parts.'
+        'multipart_threshold_bytes',
+        at_least(1, MOST_PART_BYTES),
+        8 * 1024 * 1024,
+        'From this size on, files are sent in parts.',
     ),
     _setting(
         'part_bytes',
-        _part_bytes(LEAST_PART_BYTES),
+        at_least(LEAST_PART_BYTES, MOST_PART_BYTES),
         8 * 1024 * 1024,
         'How large a part is; a file has at most 10,000. Known larger sizes get larger parts.',
     ),

@@ -44,18 +44,6 @@ def container(value: Any) -> str:
     return name
 
 
-def segment_bytes(value: Any) -> int:
-    """The size of a segment."""
-    expected = f'a whole number of bytes, 1 to {MOST_SEGMENT_BYTES} (5 GiB, the most that Swift takes in one piece)'
-    try:
-        size = at_least(1)(value)
-    except ValueError:
-        size = 0
-    if not 0 < size <= MOST_SEGMENT_BYTES:
-        raise ValueError(expected)
-    return size
-
-
 def _setting(key: str, parse: Any, default: Any, doc: str, *, required: bool = False, secret: bool = False) -> Setting:
     return Setting(key, parse, default, doc, required=required, everywhere=False, secret=secret)
 
@@ -76,7 +64,12 @@ SETTINGS = (
         'segments_container', container, None, "The container of large files' segments; default: CONTAINER_segments."
     ),
     _setting('create_container', boolean, True, 'Whether the first write makes a container that is missing.'),
-    _setting('segment_bytes', segment_bytes, 256 * 1024**2, 'Files above this size are stored in segments of it.'),
+    _setting(
+        'segment_bytes',
+        at_least(1, MOST_SEGMENT_BYTES),
+        256 * 1024**2,
+        'Files above this size are stored in segments of it.',
+    ),
     _setting(
         'etag_mismatch_policy',
         one_of('log', 'raise', 'raise_and_delete'),

@@ -1,4 +1,4 @@
-"""A file of a remote store as a seekable stream, read by as few and as small ranges as its reader lets guess."""
+"""Files of remote stores as seekable streams, read by as few and as small ranges as their readers let guess."""
 
 from __future__ import annotations
 
@@ -13,7 +13,48 @@ MOST_BYTES = 32 * 1024 * 1024
 _GROWTH = 4
 
 
-class RangedReader(io.RawIOBase):
+class SeekableStream(io.RawIOBase):
+    """The base of streams over content of a known size that seeking costs nothing; a subclass reads from ``_at`` on.
+
+    :param size: The length of the content in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        self._check_open()
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._check_open()
+        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
+        if whence not in bases:
+            raise ValueError(f'whence must be 0, 1 or 2, not {whence!r}')
+        target = bases[whence] + offset
+        if target < 0:
+            raise ValueError(f'cannot seek to {target}, before the beginning of the file')
+        self._at = target
+        return target
+
+    def readinto(self, buffer: Any, /) -> int:
+        piece: bytes = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError('this file is closed')
+
+
+class RangedReader(SeekableStream):
     """The content of a file, of which little more is fetched than what is read.
 
     A look at a new place fetches a block, which is kept in memory; reading on from there opens streams on longer and
@@ -26,38 +67,13 @@ class RangedReader(io.RawIOBase):
     """
 
     def __init__(self, open_range: Callable[[int, int], IO[bytes]], head: bytes, size: int) -> None:
+        super().__init__(size)
         self._open_range = open_range
-        self._size = size
-        self._at = 0
         self._block, self._block_at = head, 0
         self._stream: IO[bytes] | None = None
         # The stream gives the bytes [next, stop); after a block both are its end.
         self._next = self._stop = len(head)
         self._reach = BLOCK_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
-        if whence not in bases:
-            raise ValueError(f'whence must be 0, 1 or 2, not {whence!r}')
-        target = bases[whence] + offset
-        if target < 0:
-            raise ValueError(f'cannot seek to {target}, before the beginning of the file')
-        self._at = target
-        return target
-
-    def readinto(self, buffer: Any, /) -> int:
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._check_open()
@@ -138,7 +154,3 @@ class RangedReader(io.RawIOBase):
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ValueError('this file is closed')
