@@ -531,3 +531,22 @@ def test_a_storage_is_never_copied(storage: fs.Storage) -> None:
     assert copy.copy(storage) is storage
     assert copy.deepcopy({'x': storage})['x'] is storage
     assert "<Storage 'files'>" == repr(storage)
+
+
+def pipe(content: bytes) -> Any:
+    """A file of the operating system that can be read once."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, 'wb') as file:
+        file.write(content)
+    return os.fdopen(reading, 'rb')
+
+
+def test_a_pipe_is_saved_up_to_the_limit(make_app: Callable[..., Flask], kind: str) -> None:
+    storage = fs.Storage('s', fs.ALL, validators=[lambda file, filename: None])
+    with make_app(storage, FS_BACKEND=kind, S_FS_MAX_BYTES=1000).app_context():
+        with pipe(b'x' * 1000) as source:
+            storage.save(source, 'fits')
+        assert b'x' * 1000 == storage.read('fits')
+        with pipe(b'x' * 1001) as source, pytest.raises(fs.FileTooLarge):
+            storage.save(source, 'too-large')
+        assert not storage.exists('too-large')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tempfile
 
 import pytest
@@ -99,3 +100,11 @@ def test_a_full_disk_is_told(monkeypatch):
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, 'write', full)
     with pytest.raises(SpoolFailed, match='No space left'):
         all_of(OnlyRead(CONTENT), 1_000_000)
+
+
+def test_a_pipe_is_read_once():
+    reading, writing = os.pipe()
+    with os.fdopen(writing, 'wb') as file:
+        file.write(b'content')
+    with os.fdopen(reading, 'rb') as source:
+        assert [b'content'] == [bytes_of(piece) for piece in pieces_of(source, 1000, hashlib.sha256())]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import tempfile
 from collections.abc import Callable, Generator, Iterable
 from typing import IO, Any
 
-from .backends.streams import SPOOL_BYTES, Limited, chunks_of, known_size, real_file, source
+from .backends.streams import SPOOL_BYTES, Limited, chunks_of, known_size, rereadable, source
 from .errors import FileTooLarge, UploadNotAllowed
 
 #: Called with an open file and the name that it is to have; raises :class:`UploadNotAllowed` to refuse it.
@@ -32,9 +31,9 @@ def validated(file: Any, name: str, validators: Iterable[Validator], storage: st
     :raises UploadNotAllowed: If one of them refuses it.
     """
     reader = source(file)
-    kept = real_file(reader) or (reader if isinstance(reader, io.BytesIO) else None)
+    kept = rereadable(reader)
     with contextlib.ExitStack() as stack:
-        if kept is None or not kept.seekable():
+        if kept is None:
             kept = file = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))
             for chunk in chunks_of(reader):
                 kept.write(chunk)

@@ -81,10 +81,7 @@ def _copy_in_parts(bucket: Bucket, name: str, target: str, source: Any, *, creat
     size = source['ContentLength']
     with Upload(bucket, target, parameters) as upload:
         upload.copy(bucket.at(name), size, part_size(size, _PART_BYTES), source['ETag'])
-        if create:
-            bucket.create_only(target, writer, upload.complete)
-        else:
-            upload.complete()
+        upload.finish(writer, create=create)
 
 
 def _parameters(bucket: Bucket, source: Any, name: str, target: str, writer: str) -> dict[str, Any]:

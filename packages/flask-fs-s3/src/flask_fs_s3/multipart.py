@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from .bucket import Bucket
 from .failures import SDK_ERRORS, code_of
 from .streams import Part, Source
@@ -29,12 +31,14 @@ class TooManyParts(Exception):
 
 
 class Upload:
-    """One upload in parts. It is aborted when its block is left without :meth:`complete`.
+    """One upload in parts. It is aborted when its block is left without :meth:`finish`.
 
     :param parameters: What the object is to be stored with.
     """
 
     def __init__(self, bucket: Bucket, key: str, parameters: Mapping[str, Any]) -> None:
+        self._bucket = bucket
+        self._key = key
         self._client: Any = bucket.client
         self._where = bucket.at(key)
         self._concurrency: int = bucket.config.concurrency
@@ -61,8 +65,22 @@ class Upload:
         ranges = (f'bytes={start}-{min(start + part_bytes, size) - 1}' for start in range(0, size, part_bytes))
         self._in_turn(lambda number, span: self._copy(number, source, span, etag), ranges)
 
-    def complete(self, **conditions: str) -> None:
-        """Put the parts together; before this there is no file."""
+    def finish(self, writer: str, *, create: bool) -> None:
+        """Put the parts together; before this there is no file.
+
+        :param writer: What tells the object apart that this makes.
+        :raises FileExists: With *create*, if there is an object of that key.
+        """
+        if create:
+            self._bucket.create_only(self._key, writer, self._complete)
+            return
+        try:
+            self._complete()
+        except ClientError as error:
+            if not self._bucket.is_own(self._key, writer, error):
+                raise
+
+    def _complete(self, **conditions: str) -> None:
         self._client.complete_multipart_upload(
             **self._where, MultipartUpload={'Parts': sorted(self._parts, key=_number)}, **conditions
         )

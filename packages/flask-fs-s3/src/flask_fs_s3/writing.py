@@ -12,7 +12,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from flask_fs.backends.contract import ByteReader
-from flask_fs.backends.streams import chunks_of, known_size, real_file
+from flask_fs.backends.streams import chunks_of, known_size, rereadable
 from flask_fs.errors import BackendError, FileTooLarge
 
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
@@ -83,23 +83,15 @@ def _put_in_parts(
         if rest.has_changed():
             reason = 'the file that it was saved from changed meanwhile; save a copy of that instead'
             raise bucket.error(BackendError, key, reason)
-        try:
-            if create:
-                bucket.create_only(key, writer, upload.complete)
-            else:
-                upload.complete()
-        except ClientError as error:
-            if not bucket.is_own(key, writer, error):
-                raise
+        upload.finish(writer, create=create)
 
 
 class _Rest:
     """What is left in a source, if it can be read twice: a file on a disk or in memory."""
 
     def __init__(self, stream: ByteReader) -> None:
-        file = real_file(stream) or (stream if isinstance(stream, io.BytesIO) else None)
-        self.file: Any = file if file is not None and file.seekable() else None
-        self.size = None if self.file is None else known_size(stream)
+        self.file: Any = rereadable(stream)
+        self.size = known_size(stream)
         self._before = self._state()
 
     def after(self, head: bytes) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 
 from flask_fs.backends import ByteReader
 from flask_fs.backends.contract import CHUNK_BYTES
-from flask_fs.backends.streams import real_file
+from flask_fs.backends.streams import rereadable
 
 from .errors import SpoolFailed
 
@@ -73,7 +73,7 @@ def pieces_of(stream: ByteReader, size: int, digest: Any) -> Iterator[Piece]:
     :param digest: A hash that is updated with all of them.
     :raises SpoolFailed: If the temporary file cannot be written.
     """
-    file = stream if type(stream) is io.BytesIO else real_file(stream)
+    file = rereadable(stream)
     if file is None:
         yield from _spooled(stream, size, digest)
     else:

@@ -79,12 +79,21 @@ class Limited:
 
 
 def known_size(reader: ByteReader) -> int | None:
-    """How many bytes are left in *reader*, if it is a real file or in memory; else None."""
-    if (file := real_file(reader)) is not None:
-        return max(0, os.fstat(file.fileno()).st_size - file.tell())
-    if isinstance(reader, io.BytesIO):
-        return max(0, reader.getbuffer().nbytes - reader.tell())
-    return None
+    """How many bytes are left in *reader*, if it can be read twice; else None."""
+    file = rereadable(reader)
+    if file is None:
+        return None
+    size = file.getbuffer().nbytes if isinstance(file, io.BytesIO) else os.fstat(file.fileno()).st_size
+    return max(0, size - file.tell())
+
+
+def rereadable(reader: Any) -> IO[bytes] | None:
+    """The file, on a disk or in memory, whose content is what *reader* reads, and can be read again; else None.
+
+    A pipe is a file of the operating system too, and can be read once.
+    """
+    file = real_file(reader) or (reader if isinstance(reader, io.BytesIO) else None)
+    return file if file is not None and file.seekable() else None
 
 
 def real_file(reader: Any) -> IO[bytes] | None:
