@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import secrets
@@ -12,7 +11,7 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from flask_fs.backends.contract import ByteReader
-from flask_fs.backends.streams import chunks_of, known_size, rereadable
+from flask_fs.backends.streams import checksum_of, chunks_of, known_size, rereadable
 from flask_fs.errors import BackendError, FileTooLarge
 
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
@@ -32,7 +31,7 @@ def put(bucket: Bucket, key: str, stream: ByteReader, *, create: bool, mime: str
     with bucket.translated(key, source):
         head = source.take(threshold)
         if len(head) < threshold:
-            metadata = {CHECKSUM_KEY: _checksum(bucket, iter((head,)))}
+            metadata = {CHECKSUM_KEY: checksum_of((head,), bucket.config.checksum)}
             if create:
                 metadata[WRITER_KEY] = writer
             put_whole(bucket, key, head, bucket.parameters(key, mime, metadata), writer if create else None)
@@ -43,7 +42,7 @@ def put(bucket: Bucket, key: str, stream: ByteReader, *, create: bool, mime: str
         rest = _Rest(stream)
         metadata = {WRITER_KEY: writer}
         if rest.size is not None:
-            metadata[CHECKSUM_KEY] = _checksum(bucket, rest.after(head))
+            metadata[CHECKSUM_KEY] = checksum_of(rest.after(head), bucket.config.checksum)
             rest.size += len(head)
         source.unread(head)
         del head
@@ -112,10 +111,3 @@ class _Rest:
             return None
         facts = os.fstat(self.file.fileno())
         return facts.st_size, facts.st_mtime_ns
-
-
-def _checksum(bucket: Bucket, chunks: Iterator[bytes]) -> str:
-    digest = hashlib.new(bucket.config.checksum, usedforsecurity=False)
-    for chunk in chunks:
-        digest.update(chunk)
-    return f'{digest.name}:{digest.hexdigest()}'

@@ -18,7 +18,7 @@ from ..names import check, may_begin_names
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .metadata import Metadata
 from .response import respond
-from .streams import Chunks, Mode, as_bytes, buffered, chunks_of, open_reader, open_writer, source, window
+from .streams import Chunks, Mode, as_bytes, buffered, checksum_of, chunks_of, open_reader, open_writer, source, window
 
 E = TypeVar('E', bound=FSError)
 
@@ -143,13 +143,8 @@ class BaseBackend:
 
     def _checksum(self, name: str) -> str:
         """``algorithm:hex`` of a file's content, read through where the backend keeps none."""
-        import hashlib
-
-        digest = hashlib.new(self.config.checksum, usedforsecurity=False)
         with self._open(name) as stream:
-            for chunk in chunks_of(stream):
-                digest.update(chunk)
-        return f'{digest.name}:{digest.hexdigest()}'
+            return checksum_of(chunks_of(stream), self.config.checksum)
 
     def _serve(self, name: str) -> Any:
         """The HTTP answer to the current request for a file."""
