@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from ..sources import OnlyRead
 
 WRITERS = 8
 PATIENCE_S = 100
+#: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
+MEETING_S = 0.1
 
 
 def race(writers: int, act: Callable[[int], None]) -> list[int]:
@@ -75,11 +78,11 @@ class CreateChecks:
     def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
         """Of all threads that create one name at once, exactly one wins, and the file is its own."""
         backend = harness.make()
+        meeting = _Meeting([-1] * WRITERS)
         counts = []
-        for number in range(harness.race_rounds):
-            name = f'race-{number}'
-            create = _creator(backend, name)
-            winners = race(WRITERS, create)
+        for turn in range(harness.race_rounds):
+            name = f'race-{turn}'
+            winners = race(WRITERS, partial(meeting.create, backend, name, turn))
             counts.append(len(winners))
             if winners:
                 assert backend.read(name) in [_own(winner) for winner in winners]
@@ -92,10 +95,10 @@ class CreateChecks:
         if not harness.shared_between_processes:
             return
         context = multiprocessing.get_context('fork')
-        gate, wins = context.Barrier(2), context.Queue()
+        meeting, wins = _Meeting(context.Array('i', [-1, -1])), context.Queue()
         names = [f'name-{number}' for number in range(200)]
         processes = [
-            context.Process(target=_create_all, args=(backend, names, number, gate, wins, harness.race_rounds))
+            context.Process(target=_create_all, args=(backend, names, number, meeting, wins, harness.race_rounds))
             for number in (0, 1)
         ]
         for process in processes:
@@ -167,25 +170,63 @@ def _own(number: int) -> bytes:
     return f'writer {number}\n'.encode() * 500
 
 
-def _creator(backend: BaseBackend, name: str) -> Callable[[int], None]:
-    return lambda number: backend.save(io.BytesIO(_own(number)), name, create=True)
+class _Meeting:
+    """Where writers wait for one another, once a turn: *arrived* holds the latest turn of each, shared by all of them."""
+
+    def __init__(self, arrived: Any) -> None:
+        # A list, or an array that processes share: no type covers both.
+        self._arrived = arrived
+
+    def reach(self, number: int, turn: int) -> bool:
+        """Say that writer *number* has come to *turn*; whether that is news."""
+        news: bool = self._arrived[number] < turn
+        if news:
+            self._arrived[number] = turn
+        return news
+
+    def wait(self, turn: int) -> None:
+        """Until all are at *turn*, or a moment has passed: a store may let in one writer at a time."""
+        deadline = time.monotonic() + MEETING_S
+        while min(self._arrived) < turn and time.monotonic() < deadline:
+            time.sleep(0.0002)
+
+    def create(self, backend: BaseBackend, name: str, turn: int, number: int) -> None:
+        """Create *name* as writer *number*; who is refused unread has come as well, and keeps nobody waiting."""
+        try:
+            backend.save(_Awaiting(self, number, turn), name, create=True)
+        finally:
+            self.reach(number, turn)
 
 
-def _create_all(backend: BaseBackend, names: Iterable[str], number: int, gate: Any, wins: Any, meetings: int) -> None:
-    """Create all *names*, waiting for the other process before each of the first *meetings*, and tell which were won."""
+class _Awaiting(OnlyRead):
+    """Gives its first byte when the rivals are as far, so that all are between looking and writing."""
+
+    def __init__(self, meeting: _Meeting, number: int, turn: int) -> None:
+        super().__init__(_own(number))
+        self._meeting, self._number, self._turn = meeting, number, turn
+
+    def read(self, size: int = -1) -> bytes:
+        if self._meeting.reach(self._number, self._turn):
+            self._meeting.wait(self._turn)
+        return super().read(size)
+
+
+def _create_all(
+    backend: BaseBackend, names: Sequence[str], number: int, meeting: _Meeting, wins: Any, meetings: int
+) -> None:
+    """Create all *names*, meeting the others in each of the first *meetings*, and tell which were won."""
     won = []
     try:
         for turn, name in enumerate(names):
-            if turn < max(1, meetings):
-                gate.wait(PATIENCE_S)
             with contextlib.suppress(fs.FileExists):
-                backend.write(name, _own(number), create=True)
+                if turn < meetings:
+                    meeting.create(backend, name, turn, number)
+                else:
+                    backend.write(name, _own(number), create=True)
                 won.append(name)
-    except BaseException:
-        # The other one shall not wait for this one.
-        gate.abort()
-        raise
     finally:
+        # The others shall wait no longer for this one.
+        meeting.reach(number, len(names))
         wins.put(won)
 
 
