@@ -72,6 +72,8 @@ def _version_1(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
             config['authurl'],
             config['user'],
             config['key'],
+            # Only newer versions of swiftclient can do without it.
+            snet=False,
             cacert=config.get('cacert'),
             insecure=config['insecure'],
             timeout=config['timeout_s'],

@@ -1,7 +1,8 @@
-"""Check that the members fit together, or give all of them a new version.
+"""Check that the members fit together, and write what follows from elsewhere in their pyproject.toml files.
 
-``check_versions.py`` reports what is wrong and exits with 1; ``check_versions.py --set 1.2.0`` writes the version and the
-bounds between members.
+``check_members.py`` reports what is wrong and exits with 1; ``check_members.py --write`` writes what is generated: the
+metadata that all members share and the requirements of the metapackage (see metadata.py); ``check_members.py --set 1.2.0``
+writes the version and the bounds between members too.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from members import IMPORT_PACKAGES, ROOT, Member, members
+from metadata import generated, write_generated
 
 __all__ = ['main', 'problems', 'set_version']
 
 VERSION = re.compile(r'\d+\.\d+\.\d+((a|b|rc)\d+)?(\.dev\d+)?')
 REQUIREMENT = re.compile(r'(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[^]]*\])?\s*(?P<bounds>[^;]*)')
-PYTHON = '>=3.10'
+PYTHON = re.compile(r'Programming Language :: Python :: 3\.\d+')
 
 
 def problems(root: Path) -> list[str]:
@@ -27,6 +29,8 @@ def problems(root: Path) -> list[str]:
     return [
         *_wrong_members(found),
         *_wrong_versions(found),
+        *_wrong_pythons(found),
+        *(problem for member in found for problem in _wrong_metadata(member, found)),
         *(problem for member in found for problem in _wrong_requirements(member)),
         *(problem for member in found for problem in _wrong_package(member)),
         *(problem for member in found for problem in _wrong_license(member, root)),
@@ -55,10 +59,22 @@ def _wrong_versions(found: list[Member]) -> Iterator[str]:
             yield f'{member.name}: {member.version!r} is no version like 1.2.0 or 1.2.0rc1.'
 
 
+def _wrong_pythons(found: list[Member]) -> Iterator[str]:
+    named = {tuple(filter(PYTHON.fullmatch, member.project.get('classifiers', []))) for member in found}
+    if len(named) > 1:
+        yield 'The members have different classifiers for the versions of Python.'
+
+
+def _wrong_metadata(member: Member, found: list[Member]) -> Iterator[str]:
+    for key, wanted in generated(member, found).items():
+        if member.project.get(key) != wanted:
+            yield f'{member.name}: {key} is {member.project.get(key)!r} instead of {wanted!r}. Mend it with --write.'
+    for key in ('description', 'readme', 'keywords', 'classifiers'):
+        if not member.project.get(key):
+            yield f'{member.name}: {key} is missing.'
+
+
 def _wrong_requirements(member: Member) -> Iterator[str]:
-    python = member.project.get('requires-python')
-    if python != PYTHON:
-        yield f'{member.name}: requires-python is {python!r} instead of {PYTHON!r}.'
     for requirement in member.requirements():
         match = REQUIREMENT.match(requirement)
         if match is None:
@@ -107,16 +123,20 @@ def set_version(root: Path, version: str) -> list[Path]:
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The exit code: 0 if all is well."""
-    parser = argparse.ArgumentParser(description='Check the versions and bounds of all members.')
+    parser = argparse.ArgumentParser(description='Check that all members fit together.')
     parser.add_argument('--set', metavar='X.Y.Z', dest='version', help='give all members this version')
+    parser.add_argument('--write', action='store_true', help='write what is generated')
     asked = parser.parse_args(arguments)
+    changed: set[Path] = set()
     if asked.version:
         try:
-            changed = set_version(root, asked.version)
+            changed |= set(set_version(root, asked.version))
         except ValueError as error:
             parser.error(str(error))
-        for file in changed:
-            print(f'wrote {file.relative_to(root)}')
+    if asked.version or asked.write:
+        changed |= set(write_generated(root))
+    for file in sorted(changed):
+        print(f'wrote {file.relative_to(root)}')
     found = problems(root)
     for problem in found:
         print(problem, file=sys.stderr)

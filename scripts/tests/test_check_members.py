@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from check_versions import main, problems, set_version
+from check_members import main, problems, set_version
 from members import members
+from metadata import write_generated
 
 
 def replace(workspace: Path, member: str, old: str, new: str) -> None:
@@ -79,7 +80,50 @@ def test_a_missing_lower_bound_is_found(workspace):
 
 def test_another_python_is_found(workspace):
     replace(workspace, 'testing', 'requires-python = ">=3.10"', 'requires-python = ">=3.12"')
-    assert problems(workspace) == ["flask-fs-testing: requires-python is '>=3.12' instead of '>=3.10'."]
+
+    [problem] = problems(workspace)
+    assert problem.startswith("flask-fs-testing: requires-python is '>=3.12' instead of '>=3.10'.")
+
+
+def test_another_classifier_for_python_is_found(workspace):
+    replace(workspace, 'testing', ':: Python :: 3.11"', ':: Python :: 3.9"')
+    assert problems(workspace) == ['The members have different classifiers for the versions of Python.']
+
+
+def test_a_missing_description_is_found(workspace):
+    replace(workspace, 'testing', 'description = ', '# description = ')
+    assert problems(workspace) == ['flask-fs-testing: description is missing.']
+
+
+def test_a_requirement_of_the_metapackage_that_is_missing_is_found_and_written(workspace):
+    replace(workspace, 'packages/flask-fs', '  "flask-fs-mongo>=', '  # "flask-fs-mongo>=')
+    replace(workspace, 'packages/flask-fs', 's3 = [', 's4 = [')
+
+    found = problems(workspace)
+    assert ['flask-fs: dependencies', 'flask-fs: optional-dependencies'] == [line.split(' is ')[0] for line in found]
+    assert [workspace / 'packages' / 'flask-fs' / 'pyproject.toml'] == write_generated(workspace)
+    assert problems(workspace) == []
+    assert write_generated(workspace) == []
+
+
+def test_a_new_member_goes_into_the_metapackage(workspace):
+    replace(workspace, 'packages/flask-fs-s3', 'name = "flask-fs-s3"', 'name = "flask-fs-azure"')
+    write_generated(workspace)
+
+    [meta] = [member for member in members(workspace) if member.name == 'flask-fs']
+    assert f'flask-fs-azure>={meta.version}' in meta.project['dependencies']
+    assert [f'flask-fs-azure>={meta.version}'] == meta.project['optional-dependencies']['azure']
+    assert 's3' not in meta.project['optional-dependencies']
+
+
+@pytest.mark.parametrize('text', ['license-files = ["LICENSE"]', 'Issues = "https://', '  "flask-fs-core>='])
+def test_writing_keeps_comments_and_layout(workspace, text):
+    file = workspace / 'packages' / 'flask-fs' / 'pyproject.toml'
+    before = file.read_text()
+    replace(workspace, 'packages/flask-fs', text, text.replace('"', '"x', 1))
+
+    assert [file] == write_generated(workspace)
+    assert before == file.read_text()
 
 
 def test_a_second_import_package_is_found(workspace):
