@@ -35,16 +35,21 @@ COMMANDS = {
     'demo': 'start the example application',
     'test': 'all tests on this Python; further words go to pytest',
     'matrix': 'the unit tests on every other Python found',
+    'lowest': 'the unit tests on the wheels of dist/, with the oldest libraries they ask for',
     'cover': 'all tests on this Python, with coverage',
     'qa': 'lint and types',
     'lint': 'format, style, import rules, versions, changelog fragments',
     'types': 'mypy and pyright',
     'format': "rewrite the sources in the project's format",
     'doc': 'build the documentation into docs/_build/html',
-    'dist': 'build every distribution into dist/ and check it',
+    'dist': 'build every distribution into dist/, check it, install it as users do',
     'report': 'run the conformance kit on every backend and server, and record what it saw for the documentation',
+    'public-names': 'compare the public names with the lists kept; --write renews the lists',
+    'start': 'start the servers of compose.yaml, with Docker',
+    'stop': 'stop them',
+    'new-backend': 'start a distribution of your own; needs NAME FOLDER',
     'changelog': 'fold changes/ into CHANGELOG.md; needs --version X.Y.Z',
-    'all': 'everything: qa, doc, dist, matrix, test',
+    'all': 'everything: qa, doc, dist, lowest, matrix, test',
     'hatch': 'hatch itself; further words go to hatch',
     'clean': 'delete everything that these commands made',
 }
@@ -84,6 +89,9 @@ def main(arguments: list[str]) -> int:
         return clean()
     if command == 'demo':
         return demo(rest)
+    if command == 'new-backend':
+        # Here, where a relative folder means what the user says, and without an environment, as it needs none.
+        return subprocess.run([sys.executable, str(ROOT / 'scripts' / 'new_backend.py'), *rest], check=False).returncode
     tools = environment('tools', TOOLS)
     hatch = str(program(tools, 'hatch'))
     line = [hatch, *rest] if command == 'hatch' else [hatch, 'run', command, *rest]
