@@ -1,0 +1,291 @@
+"""The page about web servers in front, with the nginx that it configures."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPMessage
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from pages import DOCS
+from werkzeug.serving import make_server
+
+import flask_fs as fs
+
+PAGE = (DOCS / 'how-to' / 'serve-behind-a-web-server.md').read_text(encoding='utf-8')
+OURS = {'root': '/srv/photos/files', 'application': '127.0.0.1:8000'}
+DEADLINE_S = 10
+
+pytestmark = pytest.mark.slow
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+
+class Site(NamedTuple):
+    """nginx on a port of its own, and the storage behind it."""
+
+    port: int
+    app: Flask
+    storage: fs.Storage
+
+    def ask(self, path: str, method: str = 'GET', **headers: str) -> Answer:
+        connection = HTTPConnection('127.0.0.1', self.port, timeout=DEADLINE_S)
+        try:
+            connection.request(method, path, headers={name.replace('_', '-'): value for name, value in headers.items()})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf'^```{language}\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
+
+
+def free_port() -> int:
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def configuration(root: Path, folder: Path, port: int, application: str) -> str:
+    """The page's two pieces for nginx in a whole configuration, with paths and ports of this test."""
+    public, private = blocks('nginx')
+    in_http, in_server = public.split('# In the server block.\n')
+    kinds = ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi')
+    temporary = '\n'.join(f'{kind}_temp_path {folder}/{kind};' for kind in kinds)
+    text = f"""
+        daemon off;
+        worker_processes 1;
+        pid {folder}/nginx.pid;
+        error_log stderr;
+        events {{}}
+        http {{
+            access_log off;
+            types {{ text/html html; text/plain txt; image/png png; image/svg+xml svg; }}
+            {temporary}
+            {in_http}
+            server {{
+                listen 127.0.0.1:{port};
+                {in_server}
+                {private}
+            }}
+        }}
+    """
+    assert OURS['root'] in text
+    assert OURS['application'] in text
+    return text.replace(OURS['root'], str(root)).replace(OURS['application'], application)
+
+
+@pytest.fixture(scope='module')
+def nginx(unavailable: Callable[[str], NoReturn]) -> str:
+    # Debian keeps it where only root looks.
+    program = shutil.which('nginx', path=f'{os.environ.get("PATH", os.defpath)}:/usr/sbin')
+    return program or unavailable('nginx is not installed: apt-get install nginx-light')
+
+
+@pytest.fixture(scope='module')
+def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the page defines for private files behind nginx: the application ``private`` and its storage ``letters``."""
+    [block] = [block for block in blocks('python') if 'ACCEL_REDIRECT' in block]
+    names: dict[str, Any] = {'Flask': Flask, 'fs': fs, '__name__': 'documented_app'}
+    exec(compile(block, 'serve-behind-a-web-server.md', 'exec'), names)
+    app, storage = names['private'], names['letters']
+    assert OURS['root'] == app.config['FS_ROOT']
+    app.config.update(FS_ROOT=str(tmp_path_factory.mktemp('files')), SECRET_KEY='a secret of the tests')
+    fs.init_app(app, storage)
+    return names
+
+
+@pytest.fixture(scope='module')
+def site(nginx: str, names: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    app, storage = names['private'], names['letters']
+    upstream = make_server('127.0.0.1', 0, app, threaded=True)
+    # So that closing the server waits for the requests it still answers.
+    vars(upstream)['daemon_threads'] = False
+    thread = threading.Thread(target=upstream.serve_forever, kwargs={'poll_interval': 0.02})
+    thread.start()
+    folder, port = tmp_path_factory.mktemp('nginx'), free_port()
+    config = folder / 'nginx.conf'
+    text = configuration(Path(app.config['FS_ROOT']), folder, port, f'127.0.0.1:{upstream.port}')
+    config.write_text(text, encoding='utf-8')
+    # A worker of root's would become another user, who cannot read the folder.
+    user = ['-g', 'user root;'] if os.geteuid() == 0 else []
+    try:
+        with subprocess.Popen([nginx, '-c', str(config), '-e', 'stderr', *user]) as process:
+            try:
+                wait_for(port, process)
+                yield Site(port, app, storage)
+            finally:
+                process.terminate()
+    finally:
+        upstream.shutdown()
+        thread.join()
+        upstream.server_close()
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        assert process.poll() is None, 'nginx has ended: is something wrong with the configuration?'
+        try:
+            socket.create_connection(('127.0.0.1', port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < until, 'nginx does not listen'
+            time.sleep(0.02)
+        else:
+            return
+
+
+# --- What the application has agreed to.
+
+
+def test_nginx_sends_what_the_application_agrees_to(site: Site) -> None:
+    site.storage.write('open/a.txt', 'hello')
+    answer = site.ask('/fs/letters/open/a.txt')
+    assert (200, b'hello') == (answer.status, answer.body)
+    assert 'text/plain; charset=utf-8' == answer.headers['Content-Type']
+    assert 'private, no-cache' == answer.headers['Cache-Control']
+    assert ['bytes'] == answer.headers.get_all('Accept-Ranges')
+    assert 'X-Accel-Redirect' not in answer.headers
+
+
+def test_what_the_application_refuses_is_not_sent(site: Site) -> None:
+    site.storage.write('secret.txt', 'hidden')
+    assert 403 == site.ask('/fs/letters/secret.txt').status
+    assert 404 == site.ask('/fs/letters/open/absent.txt').status
+
+
+def test_nobody_can_ask_for_the_protected_place(site: Site) -> None:
+    site.storage.write('secret.txt', 'hidden', overwrite=True)
+    assert 404 == site.ask('/protected/letters/secret.txt').status
+
+
+def test_a_signed_link_works_and_keeps_its_download_name(site: Site) -> None:
+    site.storage.write('b.txt', 'signed')
+    with site.app.test_request_context():
+        link = site.storage.signed_url('b.txt', download_name='Zoë.txt')
+    answer = site.ask(link.removeprefix('http://localhost'))
+    assert (200, b'signed') == (answer.status, answer.body)
+    assert answer.headers['Content-Disposition'].startswith('attachment; filename="Zoe.txt"')
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'two words.txt',
+        'Übung ☕.txt',
+        '100% sure?#.txt',
+        '%41.txt',
+        'a+b&c;d.txt',
+        '"it\'s".txt',
+        '%2e%2e/x.txt',
+        '~/.x.txt',
+    ],
+)
+def test_letters_that_mean_something_elsewhere_are_kept(site: Site, name: str) -> None:
+    site.storage.write(f'open/{name}', name, overwrite=True)
+    answer = site.ask(f'/fs/letters/open/{quote(name)}')
+    assert (200, name.encode()) == (answer.status, answer.body)
+
+
+def test_the_headers_against_active_content_survive(site: Site) -> None:
+    site.storage.write('open/page.html', '<script>alert(1)</script>')
+    site.storage.write('open/picture.png', b'...')
+    page, picture = site.ask('/fs/letters/open/page.html'), site.ask('/fs/letters/open/picture.png')
+    assert page.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none'")
+    assert 'Content-Security-Policy' not in picture.headers
+    assert 'nosniff' == page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options']
+
+
+@pytest.fixture(scope='module')
+def digits(site: Site) -> str:
+    """The address of a file with ten digits."""
+    site.storage.write('open/range.txt', '0123456789')
+    return '/fs/letters/open/range.txt'
+
+
+@pytest.mark.parametrize(
+    ('asked', 'body', 'told'),
+    [('2-4', b'234', '2-4/10'), ('7-', b'789', '7-9/10'), ('-2', b'89', '8-9/10'), ('8-100', b'89', '8-9/10')],
+)
+def test_nginx_answers_ranges(site: Site, digits: str, asked: str, body: bytes, told: str) -> None:
+    part = site.ask(digits, Range=f'bytes={asked}')
+    assert (206, body, f'bytes {told}') == (part.status, part.body, part.headers['Content-Range'])
+    assert 'nosniff' == part.headers['X-Content-Type-Options']
+
+
+def test_a_range_that_is_not_there_is_416(site: Site, digits: str) -> None:
+    answer = site.ask(digits, Range='bytes=10-')
+    assert (416, 'bytes */10') == (answer.status, answer.headers['Content-Range'])
+
+
+@pytest.mark.parametrize(
+    ('headers', 'status'),
+    [
+        ({'If_None_Match': '{ETag}'}, 304),
+        ({'If_None_Match': '*'}, 304),
+        ({'If_None_Match': '"other"'}, 200),
+        ({'If_Modified_Since': '{Last-Modified}'}, 304),
+        ({'If_Match': '{ETag}'}, 200),
+        ({'If_Match': '"other"'}, 412),
+        ({'If_Unmodified_Since': '{Last-Modified}'}, 200),
+        ({'If_Unmodified_Since': 'Thu, 01 Jan 1970 00:00:00 GMT'}, 412),
+        ({'Range': 'bytes=1-2', 'If_Range': '{ETag}'}, 206),
+        ({'Range': 'bytes=1-2', 'If_Range': '{Last-Modified}'}, 206),
+        ({'Range': 'bytes=1-2', 'If_Range': '"other"'}, 200),
+        ({'Range': 'bytes=1-2', 'If_None_Match': '{ETag}'}, 304),
+    ],
+)
+def test_what_nginx_tells_can_be_used_as_a_condition(
+    site: Site, digits: str, headers: dict[str, str], status: int
+) -> None:
+    whole = site.ask(digits).headers
+    answer = site.ask(digits, **{name: value.format(**whole) for name, value in headers.items()})
+    assert status == answer.status
+    if status in (200, 304):
+        assert [whole['ETag']] == answer.headers.get_all('ETag')
+
+
+def test_head_tells_the_same_and_sends_nothing(site: Site, digits: str) -> None:
+    head, whole = site.ask(digits, 'HEAD'), site.ask(digits)
+    assert (200, b'', '10') == (head.status, head.body, head.headers['Content-Length'])
+    assert set(whole.headers.items()) - set(head.headers.items()) <= {('Date', whole.headers['Date'])}
+
+
+# --- What nginx serves by itself.
+
+
+def test_public_files_are_sent_with_the_same_protection(site: Site) -> None:
+    site.storage.write('open/public.html', '<script>alert(1)</script>')
+    site.storage.write('open/public.png', b'...')
+    page, picture = site.ask('/files/letters/open/public.html'), site.ask('/files/letters/open/public.png')
+    assert (200, 200) == (page.status, picture.status)
+    assert page.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none'")
+    assert 'Content-Security-Policy' not in picture.headers
+    assert 'nosniff' == page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options']
+
+
+def test_temporary_files_and_links_to_elsewhere_are_not_shown(site: Site, tmp_path: Path) -> None:
+    site.storage.write('open/beside.txt', 'text')
+    folder = Path(site.storage.path('open/beside.txt')).parent
+    (folder / '.fs-tmp-1').write_text('half')
+    (tmp_path / 'outside.txt').write_text('outside')
+    (folder / 'link.txt').symlink_to(tmp_path / 'outside.txt')
+    assert 200 == site.ask('/files/letters/open/beside.txt').status
+    assert 404 == site.ask('/files/letters/open/.fs-tmp-1').status
+    assert 403 == site.ask('/files/letters/open/link.txt').status
