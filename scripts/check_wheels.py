@@ -1,16 +1,27 @@
-"""Check what was built: each wheel holds its one import package, its licence, and nothing that another wheel holds."""
+"""Check what was built: each wheel holds its one import package, its licence, and nothing that another wheel holds.
+
+An sdist holds the sources and tests of its member, and nothing that lay about when it was built.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from email.parser import HeaderParser
+from pathlib import Path, PurePosixPath
 
 from members import IMPORT_PACKAGES, Member, members
 
 __all__ = ['main', 'problems']
+
+#: What a user of a distribution finds in its metadata.
+METADATA = ('Summary', 'License-Expression', 'License-File', 'Requires-Python', 'Project-URL', 'Classifier', 'Author')
+SDIST = {'.gitignore', 'LICENSE', 'PKG-INFO', 'README.md', 'pyproject.toml', 'src', 'tests'}
+#: Modules, the mark of typed packages, and lists that tests read.
+SUFFIXES = {'.py', '.typed', '.txt'}
 
 
 def problems(dist: Path, found: list[Member]) -> Iterator[str]:
@@ -22,6 +33,8 @@ def problems(dist: Path, found: list[Member]) -> Iterator[str]:
         expected |= {wheel.name, f'{stem}.tar.gz'}
         if wheel.is_file():
             yield from _wrong_wheel(wheel, stem, IMPORT_PACKAGES[member.name])
+        if (sdist := dist / f'{stem}.tar.gz').is_file():
+            yield from _wrong_sdist(sdist, stem)
     present = {file.name for file in dist.iterdir()}
     for name in sorted(expected - present):
         yield f'{name}: was not built.'
@@ -30,9 +43,10 @@ def problems(dist: Path, found: list[Member]) -> Iterator[str]:
 
 
 def _wrong_wheel(wheel: Path, stem: str, package: str | None) -> Iterator[str]:
+    info = f'{stem}.dist-info'
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    info = f'{stem}.dist-info'
+        metadata = HeaderParser().parsestr(archive.read(f'{info}/METADATA').decode())
     tops = {name.partition('/')[0] for name in names}
     wanted = {info, package} if package else {info}
     # One owner for each top folder: so no two wheels hold the same file.
@@ -42,6 +56,20 @@ def _wrong_wheel(wheel: Path, stem: str, package: str | None) -> Iterator[str]:
         yield f'{wheel.name}: holds no licence.'
     if package and f'{package}/py.typed' not in names:
         yield f'{wheel.name}: holds no {package}/py.typed.'
+    for field in METADATA:
+        if not metadata[field]:
+            yield f'{wheel.name}: its metadata has no {field}.'
+    if not metadata.get_payload():
+        yield f'{wheel.name}: its metadata has no description.'
+
+
+def _wrong_sdist(sdist: Path, stem: str) -> Iterator[str]:
+    with tarfile.open(sdist) as archive:
+        files = [PurePosixPath(entry.name).relative_to(stem) for entry in archive.getmembers() if entry.isfile()]
+    for file in files:
+        below = len(file.parts) > 1
+        if file.parts[0] not in SDIST or (below and file.suffix not in SUFFIXES):
+            yield f'{sdist.name}: holds {file}, which is neither source nor test.'
 
 
 def check_contents(dist: Path) -> int:

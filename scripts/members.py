@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,6 +64,10 @@ class Member:
         yield from self.project.get('dependencies', [])
         for extra in self.project.get('optional-dependencies', {}).values():
             yield from extra
+
+    def libraries(self) -> set[str]:
+        """The requirements that are no members."""
+        return {line for line in self.requirements() if re.split(r'[^\w.-]', line)[0] not in IMPORT_PACKAGES}
 
 
 def members(root: Path = ROOT) -> list[Member]:

@@ -57,7 +57,7 @@ def write_generated(root: Path = ROOT) -> list[Path]:
         project = document.unwrap()['project']
         wrong = {key: value for key, value in generated(member, found).items() if project.get(key) != value}
         for key, value in wrong.items():
-            document['project'][key] = _item(value)  # type: ignore[index]  # a table
+            document['project'][key] = _item(value)
         if wrong:
             member.file.write_text(tomlkit.dumps(document), encoding='utf-8')
             changed.append(member.file)

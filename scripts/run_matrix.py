@@ -1,6 +1,6 @@
-"""Run the unit tests on every Python of the matrix that is on PATH, except the one that runs this script.
+"""Run the unit tests on every Python of the matrix that is on PATH, except this one and the oldest.
 
-That one runs all tests anyway (``test``). hatch itself stops with a traceback at a Python that is not there; here it is
+This one runs all tests (``test``), and the oldest runs the unit tests with the oldest libraries (``lowest``). hatch itself stops with a traceback at a Python that is not there; here it is
 named and skipped. Arguments go to pytest.
 """
 
@@ -12,7 +12,7 @@ import sys
 
 from members import ROOT, tomllib
 
-__all__ = ['find', 'main', 'matrix']
+__all__ = ['find', 'main', 'matrix', 'oldest']
 
 
 def matrix() -> list[str]:
@@ -31,6 +31,12 @@ def find(version: str, folders: list[str]) -> str | None:
     return None
 
 
+def oldest() -> str:
+    """The oldest Python of the matrix that is here, or else the one that runs this script."""
+    found = (find(version, os.get_exec_path()) for version in matrix())
+    return next(filter(None, found), sys.executable)
+
+
 def _version_of(program: str) -> str | None:
     code = 'import sys; print("%d.%d" % sys.version_info[:2])'
     try:
@@ -44,13 +50,14 @@ def main(arguments: list[str]) -> int:
     """The exit code of the tests; 0 if there is no other Python."""
     here = '{}.{}'.format(*sys.version_info[:2])
     folders = os.get_exec_path()
-    others = [version for version in matrix() if version != here]
+    elsewhere = {here, _version_of(oldest())}
+    others = [version for version in matrix() if version not in elsewhere]
     found = [version for version in others if find(version, folders)]
     missing = [version for version in others if version not in found]
     if missing:
         print(f'Not here, so skipped: Python {", ".join(missing)}', flush=True)
     if not found:
-        print(f'No Python of the matrix besides {here} is here.')
+        print('No other Python of the matrix is here.')
         return 0
     return subprocess.run(['hatch', 'run', f'+py={",".join(found)}', 'test:unit', *arguments], check=False).returncode
 

@@ -1,0 +1,54 @@
+"""Run the unit tests on the built wheels, with the oldest libraries that they ask for, on the oldest Python that is here.
+
+Arguments go to pytest. The other Pythons have the newest libraries and the sources (``test``, ``matrix``). A library is as
+old as its lower bound says, or the oldest for which there is a wheel for that Python.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from members import ROOT, members
+from run_matrix import oldest
+
+__all__ = ['main']
+
+KIT = 'flask-fs-testing'
+#: What the tests use besides. mongomock is the last for the oldest PyMongo; moto is what the kit's fixtures start.
+TOOLS = ['gevent', 'hypothesis', 'mongomock<4.3', 'moto[server]', 'pytest-timeout', 'pytest-xdist', 'sybil']
+#: The tests of distributions, and not those of examples, scripts and pages.
+TESTS = ['packages', 'testing']
+#: Older libraries leave connections to the garbage collector, which may come during any later test.
+LEFT_OPEN = 'ignore:unclosed <socket:ResourceWarning'
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code of the tests."""
+    wheels = [str(wheel) for wheel in sorted((ROOT / 'dist').glob('*.whl'))]
+    if len(wheels) != len(members()):
+        print('Build the wheels first: python3 dev.py dist', file=sys.stderr)
+        return 1
+    libraries = sorted(library for member in members() if member.name != KIT for library in member.libraries())
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder) / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
+        install = ['uv', 'pip', 'install', '--quiet', '--python', str(python)]
+        steps = [
+            ['uv', 'venv', '--quiet', '--python', oldest(), folder],
+            [*install, '--resolution', 'lowest-direct', '--no-build', *wheels, *libraries, 'pytest>=8.4'],
+            [*install, *TOOLS],
+            ['uv', 'pip', 'list', '--python', str(python)],
+        ]
+        for step in steps:
+            subprocess.run(step, check=True)
+        # Not `python -m pytest`, which would put the root of the sources in front of what is installed.
+        pytest = [str(python.with_name('pytest' + python.suffix)), '-n', 'auto', '--dist', 'loadfile', '-W', LEFT_OPEN]
+        line = [*pytest, '-m', 'not slow and not browser', *TESTS, *arguments]
+        return subprocess.run(line, cwd=ROOT, check=False).returncode
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

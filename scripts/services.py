@@ -1,0 +1,48 @@
+"""Start or stop the servers of compose.yaml, and tell the variables by which the tests find them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+
+from members import ROOT
+
+__all__ = ['main', 'variables']
+
+COMMANDS = {
+    'start': ['docker', 'compose', 'up', '--detach', '--wait'],
+    'stop': ['docker', 'compose', 'down', '--volumes'],
+}
+
+
+def variables() -> list[str]:
+    """The settings that compose.yaml names above each service, such as ``FS_TEST_MONGO_URL=...``."""
+    text = (ROOT / 'compose.yaml').read_text(encoding='utf-8')
+    return re.findall(r'(?m)^ *# (FS_TEST_\w+=\S+)$', text)
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code of Docker."""
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        print(f'Say one of: {", ".join(COMMANDS)}', file=sys.stderr)
+        return 2
+    if shutil.which('docker') is None:
+        print(
+            'Docker is not installed. Without it the tests start servers that pip installs; '
+            'see docs/how-to/run-real-servers.md.',
+            file=sys.stderr,
+        )
+        return 1
+    [command] = arguments
+    code = subprocess.run(COMMANDS[command], cwd=ROOT, check=False).returncode
+    if command == 'start' and not code:
+        print('The tests use these servers in a shell where you have said:\n')
+        for variable in variables():
+            print(f'export {variable}')
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+import public_names
+from members import IMPORT_PACKAGES, Member
+from public_names import main
+
+PACKAGES = [distribution for distribution, package in IMPORT_PACKAGES.items() if package]
+
+
+def test_the_public_names_are_those_that_are_kept(capsys):
+    assert main([]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize('distribution', PACKAGES)
+def test_a_name_that_is_gone_and_one_that_is_new_are_told(distribution, monkeypatch, tmp_path, capsys):
+    names = public_names.public_names(distribution)
+    monkeypatch.setattr(public_names, 'members', lambda: [Member(tmp_path, {'project': {'name': distribution}})])
+    (tmp_path / 'tests').mkdir()
+    (tmp_path / 'tests' / 'public-names.txt').write_text('\n'.join(['gone', *names[1:]]))
+
+    assert main([]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[:2] == [
+        f'public-names.txt of {distribution}: - gone',
+        f'public-names.txt of {distribution}: + {names[0]}',
+    ]
+    assert main(['--write']) == 0
+    assert main([]) == 0
+
+
+def test_a_name_stands_with_what_it_takes():
+    names = public_names.public_names('flask-fs-core')
+    assert 'flask_fs.Storage.write(filename, content, overwrite=...)' in names
+    assert 'flask_fs.IMAGES' in names
+    assert 'flask_fs.Capability.ATOMIC_CREATE' in names
+    assert not [name for name in names if '._' in name]

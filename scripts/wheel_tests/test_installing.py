@@ -1,0 +1,79 @@
+"""What users get who install the wheels."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from members import IMPORT_PACKAGES, ROOT
+
+#: Where an application imports what lies in a distribution of its own.
+ALIASES = {
+    'flask_fs.backends.gridfs': 'flask-fs-gridfs',
+    'flask_fs.backends.s3': 'flask-fs-s3',
+    'flask_fs.backends.swift': 'flask-fs-swift',
+    'flask_fs.images': 'flask-fs-images',
+    'flask_fs.mongo': 'flask-fs-mongo',
+}
+EXTRAS = ['s3', 'gridfs', 'swift', 'mongo', 'images', 'all']
+
+PRINT_BACKENDS = """
+import importlib.metadata
+
+for point in importlib.metadata.entry_points(group='fs.backend'):
+    print(point.name, point.load().__name__)
+"""
+
+
+@pytest.fixture(scope='session')
+def smoke_script():
+    """The program of docs/how-to/install.md."""
+    page = (ROOT / 'docs' / 'how-to' / 'install.md').read_text(encoding='utf-8')
+    [script] = re.findall(r'^:caption: smoke\.py\n\n(.*?)^```$', page, re.MULTILINE | re.DOTALL)
+    return script
+
+
+def test_core_and_s3_store_a_file_on_the_disk_and_in_s3(environment, smoke_script, seaweedfs):
+    environment.install('flask-fs-core', 'flask-fs-s3')
+
+    assert environment.run(smoke_script).endswith(' works with local.\n')
+    assert environment.run(smoke_script, **seaweedfs).endswith(' works with s3.\n')
+    assert {'local', 'memory', 'mock', 's3'} == set(environment.run(PRINT_BACKENDS).split()[::2])
+
+
+def test_core_alone_says_what_to_install_for_the_rest(environment, smoke_script):
+    environment.install('flask-fs-core')
+
+    assert environment.run(smoke_script).endswith(' works with local.\n')
+    for alias, distribution in ALIASES.items():
+        code = f'try:\n import {alias}\nexcept ImportError as error:\n print(error)'
+        assert f'pip install {distribution}' in environment.run(code)
+
+
+def test_the_metapackage_brings_everything(everything):
+    packages = [package for package in IMPORT_PACKAGES.values() if package]
+    places = everything.run('\n'.join(f'import {name}; print({name}.__file__)' for name in packages))
+
+    assert len(packages) == len(places.splitlines())
+    assert all(str(everything.folder) in place for place in places.splitlines())
+    everything.run('\n'.join(f'import {name}' for name in ALIASES))
+    assert {'gridfs', 'local', 'memory', 'mock', 's3', 'swift'} == set(everything.run(PRINT_BACKENDS).split()[::2])
+
+
+def test_the_metapackage_knows_its_extras(everything):
+    shown = everything.pip('install', '--dry-run', *(f'flask-fs[{extra}]' for extra in EXTRAS))
+
+    assert 'does not provide the extra' not in shown
+    assert 'Would install' not in shown
+
+
+def test_a_distribution_is_removed_without_harm_to_the_others(environment, smoke_script):
+    environment.install('flask-fs-core', 'flask-fs-s3', 'flask-fs-images')
+    environment.pip('uninstall', '--yes', 'flask-fs-s3')
+
+    assert environment.run(smoke_script).endswith(' works with local.\n')
+    environment.run('import flask_fs.images')
+    assert 'pip install flask-fs-s3' in environment.run(
+        'try:\n import flask_fs.backends.s3\nexcept ImportError as error:\n print(error)'
+    )

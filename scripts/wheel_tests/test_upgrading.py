@@ -1,0 +1,69 @@
+"""Upgrading over flask-fs 0.6.1, which owns files of the names that flask-fs-core has (docs/how-to/upgrade.md)."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from members import members
+
+USE = "import flask_fs; flask_fs.Storage('files'); import flask_fs.backends.local"
+
+
+@pytest.fixture
+def old(environment):
+    """An environment with the last release of the older flask-fs, and everything that the new one requires."""
+    libraries = {library for member in members() if member.name != 'flask-fs-testing' for library in member.libraries()}
+    # By uv, which is quick; what pip does with our own distributions is what is looked at.
+    subprocess.run(['uv', 'pip', 'install', '--quiet', '--python', str(environment.python), *libraries], check=True)
+    environment.pip('install', '--no-deps', 'flask-fs==0.6.1')
+    return environment
+
+
+@pytest.fixture
+def broken(old, dist):
+    """The same after the upgrade that comes to mind first: pip installs core, and then removes what the old one owned."""
+    upgrade(old, dist)
+    return old
+
+
+def upgrade(environment, dist: Path, *options: str) -> None:
+    """Upgrade with pip, which may choose among an index and the wheels."""
+    # By version: a constraint with a wheel's address would be another case for pip.
+    wheels = [wheel.name.split('-') for wheel in dist.glob('*.whl')]
+    file = environment.folder / 'versions.txt'
+    file.write_text(''.join(f'{name.replace("_", "-")}=={version}\n' for name, version, *_ in wheels))
+    places = ['--find-links', str(dist), '--constraint', str(file)]
+    environment.pip('install', '--upgrade', *places, *options, 'flask-fs')
+
+
+def works(environment) -> bool:
+    result = subprocess.run([str(environment.python), '-I', '-c', USE], capture_output=True, text=True, check=False)
+    return result.returncode == 0
+
+
+def test_upgrading_in_place_removes_files_of_core_and_pip_does_not_see_it(broken, dist):
+    assert not works(broken)
+    assert 'flask-fs-core' in broken.pip('list')
+    assert 'No broken requirements found' in broken.pip('check')
+
+    upgrade(broken, dist)
+    assert not works(broken)
+
+
+def test_reinstalling_everything_cures_it(broken, dist):
+    upgrade(broken, dist, '--force-reinstall')
+    assert works(broken)
+
+
+def test_reinstalling_core_alone_cures_it(broken, constraints):
+    broken.pip('install', '--force-reinstall', '--no-deps', '--constraint', str(constraints), 'flask-fs-core')
+    assert works(broken)
+
+
+def test_uninstalling_first_needs_no_cure(old, dist):
+    old.pip('uninstall', '--yes', 'flask-fs')
+    upgrade(old, dist)
+    assert works(old)
