@@ -49,6 +49,7 @@ COMMANDS = {
     'stop': 'stop them',
     'new-backend': 'start a distribution of your own; needs NAME FOLDER',
     'changelog': 'fold changes/ into CHANGELOG.md; needs --version X.Y.Z',
+    'release': 'what is left to do for a release, up to the upload',
     'all': 'everything: qa, doc, dist, lowest, matrix, test',
     'hatch': 'hatch itself; further words go to hatch',
     'clean': 'delete everything that these commands made',
