@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -21,16 +19,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
 PROGRAM = Path(__file__).parents[1] / 'app.py'
-FLAGS = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-]
 # Chromium itself notes each answer that is not a success; the tests look at what the page made of it.
 REFUSED = re.compile(r'Failed to load resource: .*(\b409\b|\b413\b|\b415\b|\b422\b|net::ERR_CONNECTION_RESET)')
 
@@ -91,29 +79,6 @@ def site(app: Flask) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-# Not for the whole session: while Playwright runs, its thread has a running event loop, which other tests may not expect.
-@pytest.fixture(scope='module')
-def chromium() -> Iterator[Browser]:
-    executable = shutil.which('chromium')
-    if executable is None:
-        unavailable('Chromium is not installed: apt-get install chromium')
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        unavailable('Playwright is not installed: pip install playwright')
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip the test, or fail it where everything must be there."""
-    if os.environ.get('FS_TEST_SERVICES') == 'required':
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ class Demanding(BaseBackend):
     settings = (
         config.Setting('endpoint', config.text, required=True),
         config.Setting('secret_key', config.whole_number, secret=True),
+        config.Setting('password', config.text, secret=True),
         config.Setting('pool_size', config.whole_number, 4),
     )
 
@@ -159,6 +160,43 @@ def test_settings_from_the_environment_work_as_text(
     assert (['svg'], 0o640, True) == (settings.deny, settings.file_mode, settings.fsync)
     assert storage.extension_allowed('exe')
     assert not storage.extension_allowed('svg')
+
+
+@pytest.mark.parametrize(
+    ('given', 'kind'), [('12345678', 'int'), ('1e5', 'float'), ('-0', 'int'), ('NaN', 'float'), ('true', 'bool')]
+)
+def test_a_number_for_text_from_the_environment_is_told_how_to_become_text(
+    made: Callable[..., fs.Storage], monkeypatch: pytest.MonkeyPatch, given: str, kind: str
+) -> None:
+    def from_environment(value: str) -> dict[str, Any]:
+        monkeypatch.setenv('FLASK_AVATARS_FS_PASSWORD', value)
+        environment = Flask('environment')
+        environment.config.from_prefixed_env()
+        password = environment.config['AVATARS_FS_PASSWORD']
+        return {'FS_BACKEND': Demanding, 'FS_ENDPOINT': 'x', 'AVATARS_FS_PASSWORD': password}
+
+    with pytest.raises(fs.ConfigurationError) as caught:
+        made(**from_environment(given))
+    expected = (
+        f"Storage 'avatars' (demanding) cannot use AVATARS_FS_PASSWORD: it must be text, not {kind}: put it in quotes; an "
+        'environment variable, which Flask reads as JSON, needs double quotes as a part of its value, in a shell '
+        """'"..."'."""
+    )
+    assert expected == str(caught.value)
+    assert given == made(**from_environment(f'"{given}"')).config.password
+
+
+def test_the_path_of_a_folder_that_looks_like_a_number_gets_the_same_advice(made: Callable[..., fs.Storage]) -> None:
+    with pytest.raises(
+        fs.ConfigurationError, match='FS_ROOT = 2024: it must be the path of a folder, not int: put it in quotes; '
+    ):
+        made(FS_ROOT=2024)
+
+
+@pytest.mark.parametrize('value', [None, b'x', ['x'], {'x': 1}, object()])
+def test_what_quotes_would_not_mend_gets_no_advice_about_them(value: object) -> None:
+    with pytest.raises(ValueError, match=r'^text$'):
+        config.text(value)
 
 
 @pytest.mark.parametrize('value', [1, True, 'yes', 'On', '1', 'TRUE'])

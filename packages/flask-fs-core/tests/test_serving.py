@@ -3,15 +3,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
-from flask import Flask, abort, redirect
+from flask import Flask, Response, abort, redirect
 from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
 import flask_fs as fs
+from flask_fs.backends import FileInfo
 from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.response import respond_at_once
 
 
 @pytest.fixture
@@ -230,6 +231,23 @@ def test_cache_control_is_a_setting(make_app: Callable[..., Flask], kind: str) -
     assert 'public, max-age=31536000, immutable' == response.headers['Cache-Control']
 
 
+@pytest.mark.parametrize('asked', ['public, max-age=60, immutable', 'max-age=60, immutable, s-maxage=600'])
+def test_no_setting_lets_shared_caches_keep_what_depends_on_who_asks(
+    make_app: Callable[..., Flask], asked: str
+) -> None:
+    storage = fs.Storage('mine', authorize=lambda _: True)
+    open_to_all = fs.Storage('all')
+    app = make_app(storage, open_to_all, FS_CACHE_CONTROL=asked, SERVER_NAME='localhost')
+    with app.app_context():
+        links = [storage.url(storage.save(io.BytesIO(b'x'), 'x.txt')), open_to_all.signed_url('x.txt')]
+        open_to_all.write('x.txt', 'x')
+    for link in links:
+        with app.test_client().get(link) as response:
+            assert 200 == response.status_code
+            seen = response.headers['Cache-Control'].split(', ')
+            assert ['immutable', 'max-age=60', 'private'] == sorted(seen)
+
+
 # --- Content of strangers.
 
 
@@ -250,30 +268,6 @@ def test_inert_content_is_shown_as_it_is(client: FlaskClient, storage: fs.Storag
 
 
 # --- How it is sent.
-
-
-def test_x_sendfile_leaves_the_bytes_to_the_web_server(make_app: Callable[..., Flask]) -> None:
-    storage = fs.Storage()
-    app = make_app(storage, USE_X_SENDFILE=True)
-    with app.app_context():
-        storage.write('日 %41.svg', '<svg/>')
-    client = app.test_client()
-    response = client.get('/fs/files/日 %2541.svg', headers={'Range': 'bytes=0-1'})
-    with app.app_context():
-        assert storage.path('日 %41.svg') == unquote(response.headers['X-Sendfile'])
-    assert response.headers['X-Sendfile'].isascii()
-    assert (200, b'') == (response.status_code, response.data)
-    assert 'sandbox' in response.headers['Content-Security-Policy']
-    unchanged = client.get('/fs/files/日 %2541.svg', headers={'If-None-Match': response.headers['ETag']})
-    assert 304 == unchanged.status_code
-
-
-def test_x_sendfile_changes_nothing_for_files_without_a_path(make_app: Callable[..., Flask]) -> None:
-    storage = fs.Storage()
-    app = make_app(storage, USE_X_SENDFILE=True, FS_BACKEND='memory')
-    with app.app_context():
-        storage.write('x.txt', 'x')
-    assert b'x' == app.test_client().get('/fs/files/x.txt').data
 
 
 def test_the_servers_file_wrapper_gets_the_real_file_but_for_a_range(
@@ -361,3 +355,16 @@ def test_redirect_mode_sends_the_browser_to_the_store(make_app: Callable[..., Fl
     assert 'private, no-store' == response.headers['Cache-Control']
     with app.app_context():
         assert storage.signed_url('y', expires_s=5).startswith('https://store.example/y?expires=5')
+
+
+def test_a_stream_of_the_store_is_closed_if_it_cannot_be_sent(app: Flask) -> None:
+    class Broken(Response):
+        def __init__(self, *_: Any, **__: Any) -> None:
+            raise RuntimeError('no answer')
+
+    stream = io.BytesIO(b'1')
+    info = FileInfo('x', 1, None)
+    app.response_class = Broken
+    with app.test_request_context('/'), pytest.raises(RuntimeError, match='no answer'):
+        respond_at_once(lambda wanted: (info, stream), lambda: pytest.fail('asked again'))
+    assert stream.closed

@@ -10,6 +10,7 @@ For the setting ``key`` of a storage, the first of these that is set (``None`` c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
@@ -69,18 +70,24 @@ class Config(dict[str, Any]):
 
 
 def text(value: Any) -> str:
-    """Any text."""
-    if not isinstance(value, str):
-        raise ValueError('text')
-    return value
+    """Any text. A number is not taken for it: ``1e5`` would come as ``100000.0``."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, int, float)):
+        # Without the value, which may be a secret.
+        raise ValueError(
+            f'text, not {type(value).__name__}: put it in quotes; an environment variable, which Flask reads as JSON, '
+            """needs double quotes as a part of its value, in a shell '"..."'"""
+        )
+    raise ValueError('text')
 
 
 def folder(value: Any) -> str:
     """A path on this machine."""
     try:
         return os.fspath(value) if isinstance(value, os.PathLike) else text(value)
-    except ValueError:
-        raise ValueError('the path of a folder') from None
+    except ValueError as error:
+        raise ValueError(f'the path of a folder{str(error).removeprefix("text")}') from None
 
 
 def key_prefix(value: Any) -> str:
@@ -202,6 +209,18 @@ def function(value: Any) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]  # callable() does not narrow Any
 
 
+def _not_encrypted(value: Any) -> bool:
+    """False, or what stands for it: of what flask-fs2 could do, it is what Flask-FS cannot."""
+    with contextlib.suppress(ValueError):
+        if not boolean(value):
+            return False
+    raise ValueError(
+        'False, because Flask-FS encrypts no files, and decrypts none that flask-fs2 has encrypted: '
+        'decrypt them first, as the guide says at '
+        'https://github.com/flask-fs/flask-fs/blob/main/docs/how-to/upgrade.md#files-that-flask-fs2-encrypted'
+    )
+
+
 def hash_algorithm(value: Any) -> str:
     """The name of an algorithm that hashlib knows, with a digest of fixed size."""
     import hashlib
@@ -234,6 +253,10 @@ STORAGE_SETTINGS = (
 )
 
 
+# Ignoring it would give out what is encrypted, and store as it is what should be.
+_ENCRYPTED = Setting('aes256_encrypted', _not_encrypted, False)
+
+
 def storage_prefix(storage: str) -> str:
     """What the settings of *storage* begin with: ``AVATARS_FS_``."""
     return f'{storage.upper().replace("-", "_")}_FS_'
@@ -256,14 +279,26 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
     """
     known = {setting.key: setting for setting in settings}
     own, wide = storage_prefix(storage), f'FS_{kind.upper().replace("-", "_")}_'
-    given = {name: value for name, value in app_config.items() if value is not None and name.startswith((own, 'FS_'))}
+    # As older packages had them: a storage's hyphens stayed hyphens.
+    own_before, wide_before = f'{storage.upper()}_FS_', f'FS_{kind.upper()}_'
+    scopes = (own, own_before, 'FS_')
+    given = {name: value for name, value in app_config.items() if value is not None and name.startswith(scopes)}
     found: dict[str, Any] = {}
-    for scope in (wide, own):
+    for scope, before in ((wide, wide_before), (own, own_before)):
         for name, value in given.items():
             if name.startswith(scope) and (key := name[len(scope) :].lower()) not in known:
                 found[key] = value
-                _hint(name, scope, key, known, f'storage {storage!r} ({kind})')
+                if close := _resembling(key, known):
+                    _hint(name, scope + close.upper(), f'storage {storage!r} ({kind})')
+            elif scope != before and name.startswith(before):
+                _hint(name, scope + name[len(before) :], f'storage {storage!r} ({kind})')
     problems: list[str] = []
+    if _ENCRYPTED.key not in known:
+        key = _ENCRYPTED.key.upper()
+        try:
+            _lookup(given, _ENCRYPTED, storage, (own if own + key in given else own_before, wide))
+        except ValueError as error:
+            problems.append(str(error))
     for setting in known.values():
         try:
             found[setting.key] = _lookup(given, setting, storage, (own, wide))
@@ -303,11 +338,12 @@ def _lookup(given: Mapping[str, Any], setting: Setting, storage: str, scopes: tu
     return setting.default
 
 
-def _hint(name: str, scope: str, key: str, known: Mapping[str, Setting], where: str) -> None:
+def _resembling(key: str, known: Mapping[str, Setting]) -> str | None:
     # Imported here because only a misspelt setting needs it.
     import difflib
 
-    close = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
-    if close:
-        message = f'{name} is not a setting of {where}: did you mean {scope}{close[0].upper()}?'
-        warnings.warn(message, ConfigurationWarning, stacklevel=6)
+    return next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.75)), None)
+
+
+def _hint(name: str, meant: str, where: str) -> None:
+    warnings.warn(f'{name} is not a setting of {where}: did you mean {meant}?', ConfigurationWarning, stacklevel=6)

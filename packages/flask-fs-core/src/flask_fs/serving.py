@@ -46,12 +46,18 @@ def protect(
     """*response* with the headers that keep a stranger's file harmless.
 
     :param cache_control: The Cache-Control to send; None lets caches ask each time whether the file has changed.
-    :param private: Whether the answer depends on who asks, so that only the browser itself may keep it.
+    :param private: Whether the answer depends on who asks, so that only the browser itself may keep it, whatever
+        *cache_control* says.
     :param download_name: Saves the file under this name instead of showing it.
     """
     headers = response.headers
     headers['X-Content-Type-Options'] = 'nosniff'
     headers['Cache-Control'] = cache_control or ('private, no-cache' if private else 'no-cache')
+    if private:
+        # Shared caches give what they keep to whoever asks next, so no setting opens them to this answer.
+        response.cache_control.private = True
+        response.cache_control.public = False
+        del response.cache_control.s_maxage
     if response.mimetype not in INERT_TYPES and response.status_code != 304:
         headers['Content-Security-Policy'] = SANDBOX
     if download_name is not None:

@@ -6,11 +6,11 @@ import contextlib
 import datetime
 import errno
 import io
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, cast
-from urllib.parse import quote
 
 from flask import current_app, request
 
@@ -31,6 +31,7 @@ from .base import BaseBackend
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .draft import Disk, Draft
 from .folders import STALE_S, removed_if_stale
+from .handover import by_location, by_path, internal_location
 from .response import respond
 from .streams import chunks_of, real_file, window
 
@@ -52,6 +53,13 @@ class LocalBackend(BaseBackend):
     capabilities = Capability.ATOMIC_CREATE | Capability.RANGE | Capability.LOCAL_PATH
     settings = (
         Setting('root', folder, None, 'The folder that holds the files.', appended=True),
+        Setting(
+            'accel_redirect',
+            internal_location,
+            None,
+            'The internal location of nginx that stands for the root: nginx then sends what the application serves.',
+            appended=True,
+        ),
         Setting('fsync', boolean, False, 'Whether a file is safe from a power cut when it is saved.'),
         Setting('file_mode', file_mode, None, 'Permission bits of files; default: 666 less the umask.'),
         Setting('folder_mode', file_mode, None, 'Permission bits of folders; default: 777. The umask applies.'),
@@ -144,14 +152,13 @@ class LocalBackend(BaseBackend):
             return self._info(name, os.lstat(self._place(name, FileNotFound)))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        for base, entries in self._listed(prefix):
-            for entry in entries:
+        for names, entries in self._listed(prefix):
+            for name, entry in zip(names, entries, strict=True):
                 with contextlib.suppress(FileNotFoundError):
-                    yield self._info(base + entry.name, entry.stat(follow_symlinks=False))
+                    yield self._info(name, entry.stat(follow_symlinks=False))
 
     def _names(self, prefix: str) -> Iterator[str]:
-        for base, entries in self._listed(prefix):
-            yield from [base + entry.name for entry in entries]
+        return itertools.chain.from_iterable(names for names, _ in self._listed(prefix))
 
     def _remove(self, name: str) -> None:
         self._unlink(name)
@@ -178,11 +185,10 @@ class LocalBackend(BaseBackend):
             folders.within(make_folder, lambda: folders.past_empty(path, lambda: move(source, path)))
 
     def _serve(self, name: str) -> Any:
+        if (location := self._location(name)) is not None:
+            return by_location(self._stat(name), location)
         if current_app.config.get('USE_X_SENDFILE'):
-            response = respond(self._stat(name), None)
-            # Percent-encoded: a header holds no other letters, and Apache and lighttpd decode it.
-            response.headers['X-Sendfile'] = quote(self.path(name))
-            return response
+            return by_path(self._stat(name), self.path(name))
         if request.method == 'HEAD':
             return super()._serve(name)
         # Facts and content come from one open file: its name may belong to a newer one a moment later.
@@ -210,6 +216,15 @@ class LocalBackend(BaseBackend):
             raise self.error(refusal, name, f'{link} is a symbolic link, which local storage does not follow')
         return path
 
+    def _location(self, name: str) -> str | None:
+        """Where nginx has the file; None if it sends none, or if an override of ``path`` has put this one elsewhere."""
+        if (location := self.config.get('accel_redirect')) is None:
+            return None
+        path, folder = self.path(name), os.path.join(self.path(''), '')
+        if not path.startswith(folder):
+            return None
+        return '/'.join(filter(None, (location, self._subfolder, path.removeprefix(folder))))
+
     def _opened(self, name: str) -> tuple[int, os.stat_result]:
         with _Translated(self, name, reading=True):
             fd = os.open(self._place(name, FileNotFound), _READ)
@@ -236,11 +251,15 @@ class LocalBackend(BaseBackend):
                     raise
         return True
 
-    def _listed(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-        """The files whose name begins with *prefix*, some of one folder at a time, with that folder's name."""
+    def _listed(self, prefix: str) -> Iterator[tuple[list[str], list[os.DirEntry[str]]]]:
+        """The files whose path begins with *prefix*, some of one folder at a time; stale temporary ones are removed."""
         with _Translated(self, prefix or None, reading=True):
             for base, entries in folders.walk(self.path, prefix):
-                yield base, folders.nameable(base, entries)
+                names = [base + entry.name for entry in entries]
+                # One look at all names at once: there are hardly ever any.
+                if TEMPORARY_PREFIX in '/'.join(names):
+                    folders.remove_stale(entries)
+                yield names, entries
 
     def _info(self, name: str, facts: os.stat_result) -> FileInfo:
         if not stat.S_ISREG(facts.st_mode):
