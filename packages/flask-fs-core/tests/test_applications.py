@@ -117,7 +117,7 @@ def test_the_last_storage_of_a_name_answers_to_it(make_app: Callable[..., Flask]
 def test_an_unknown_name_is_answered_with_those_found(make_app: Callable[..., Flask]) -> None:
     with (
         make_app(fs.Storage('avatars')).app_context(),
-        pytest.raises(fs.ConfigurationError, match=r"No storage named 'avatar' in 'app1' \(found: avatars\)"),
+        pytest.raises(fs.UnknownStorage, match=r"^No storage named 'avatar' in 'app1' \(found: avatars\)"),
     ):
         fs.by_name('avatar')
 

@@ -166,6 +166,16 @@ def test_a_window_reads_in_pieces() -> None:
     assert [b'012', b'3', b''] == [shown.read(3) for _ in range(3)]
 
 
+def test_a_window_fills_the_buffers_of_those_who_bring_their_own() -> None:
+    stream = io.BytesIO(b'0123456789')
+    stream.seek(2)
+    buffer = bytearray(b'......')
+    shown = Window(stream, 4)
+    assert [4, 0] == [shown.readinto(buffer) for _ in range(2)]
+    assert b'2345..' == buffer
+    assert 6 == stream.tell()
+
+
 def test_a_folder_that_cannot_be_read_is_an_error_not_an_empty_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -12,7 +13,9 @@ from flask import Flask
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend
+from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.config import STORAGE_SETTINGS, from_mapping
 
 
 @pytest.fixture
@@ -68,6 +71,13 @@ def test_a_double_is_given_the_very_object_that_was_saved(double: tuple[fs.Stora
         backend.reset_mock()
         storage.save(file, 'b.txt')
         assert [call.exists('b.txt'), call.save(file, 'b.txt')] == backend.mock_calls
+
+
+def test_a_double_is_not_asked_about_a_name_that_may_be_replaced(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    upload = io.BytesIO(b'upload')
+    storage.save(upload, 'x', overwrite=True)
+    assert [call.save(upload, 'x')] == backend.method_calls
 
 
 def test_a_double_serves_what_it_likes(double: tuple[fs.Storage, MagicMock], make_app: Callable[..., Flask]) -> None:
@@ -143,6 +153,25 @@ class Listing(Old):
         return {'size': len(self.files[filename]), 'mime': 'text/x-old', 'checksum': 'md5:0', 'modified': None}
 
 
+MODIFIED = datetime.datetime(2020, 2, 2)  # noqa: DTZ001  # as older backends tell it
+
+
+class Told(Old):
+    """One that tells what older packages built their ``metadata`` on."""
+
+    def get_metadata(self, filename: str) -> dict[str, Any]:
+        return {
+            'checksum': 'sha1:0',
+            'size': len(self.files[filename]),
+            'mime': 'text/x-old',
+            'modified': MODIFIED,
+            'owner': 'Ada',
+        }
+
+    def _checksum(self, name: str) -> str:
+        pytest.fail('the file was read')
+
+
 @pytest.fixture(params=[Old, Listing])
 def old(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Iterator[fs.Storage]:
     storage = fs.Storage('old', fs.ALL)
@@ -199,6 +228,97 @@ def test_only_what_lists_can_be_listed(old: fs.Storage) -> None:
     else:
         with pytest.raises(fs.OperationNotSupported, match='does not implement _scan'):
             list(old.list_files())
+
+
+def test_an_old_style_backend_lists_no_name_that_no_verb_takes(make_app: Callable[..., Flask]) -> None:
+    class ListsAtOnce(Listing):
+        def list_files(self) -> list[str]:  # type: ignore[override]  # as it used to be
+            return list(self.files)
+
+    for kind in (Listing, ListsAtOnce):
+        storage = fs.Storage('old', fs.ALL)
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+            storage.backend.files.update({'/lead': b'', 'a//b': b'', 'a/x': b'', 'b': b''})
+            assert ['a/x', 'b'] == list(storage.list_files()) == [info.name for info in storage.scan()]
+            assert ['a/x'] == list(storage.list_files('a'))
+            assert isinstance(storage.list_files(), list) == (kind is ListsAtOnce)
+
+
+def test_an_old_style_backend_lists_by_itself_too() -> None:
+    backend = Listing('x', from_mapping('x', '', {'colour': 'red'}, STORAGE_SETTINGS))
+    backend.files.update({'a/x': b'1', 'ab': b'', 'b': b''})
+    assert [('a/x', 1, 'text/x-old'), ('ab', 0, 'text/x-old')] == [
+        (info.name, info.size, info.mime) for info in backend.scan('a')
+    ]
+    BaseBackend._delete(backend, 'a')
+    assert ['ab', 'b'] == list(backend.list_files())
+
+
+def test_what_get_metadata_tells_is_told(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('old', fs.ALL)
+    with make_app(storage, FS_BACKEND=Told, OLD_FS_COLOUR='red', SERVER_NAME='site.test').app_context():
+        storage.write('a/x.png', 'text')
+        expected = {
+            'checksum': 'sha1:0',
+            'size': 4,
+            'mime': 'text/x-old',
+            'modified': MODIFIED,
+            'owner': 'Ada',
+            'filename': 'x.png',
+            'url': 'http://site.test/fs/old/a/x.png',
+        }
+        assert expected == storage.metadata('a/x.png')
+        info = storage.stat('a/x.png')
+        assert (4, 'text/x-old', 'sha1:0') == (info.size, info.mime, info.checksum)
+        for look in (storage.metadata, storage.stat):
+            with pytest.raises(fs.FileNotFound):
+                look('none')
+
+
+def test_what_get_metadata_tells_is_served(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('old', fs.ALL)
+    app = make_app(storage, FS_BACKEND=Told, OLD_FS_COLOUR='red')
+    with app.app_context():
+        storage.write('x.png', 'text')
+        answer = app.test_client().get('/fs/old/x.png')
+        assert ('text', 'text/x-old; charset=utf-8') == (answer.text, answer.content_type)
+        assert 'Sun, 02 Feb 2020 00:00:00 GMT' == answer.headers['Last-Modified']
+
+
+def test_what_get_metadata_leaves_out_is_found_in_other_ways(make_app: Callable[..., Flask]) -> None:
+    class Sparing(Old):
+        def get_metadata(self, filename: str) -> dict[str, Any]:
+            return {'size': len(self.files[filename])}
+
+    storage = fs.Storage('old', fs.ALL)
+    with make_app(storage, FS_BACKEND=Sparing, OLD_FS_COLOUR='red', FS_CHECKSUM='md5').app_context():
+        storage.write('x.png', '')
+        facts = storage.metadata('x.png')
+        assert (0, 'image/png', None) == (facts['size'], facts['mime'], facts['modified'])
+        assert 'md5:d41d8cd98f00b204e9800998ecf8427e' == facts['checksum']
+
+
+def test_get_metadata_is_passed_over_where_newer_ways_are_there(make_app: Callable[..., Flask]) -> None:
+    class Both(Listing):
+        def get_metadata(self, filename: str) -> dict[str, Any]:
+            pytest.fail('it was asked')
+
+    class Hooked(MemoryBackend):
+        get_metadata = Both.get_metadata
+
+    for kind in (Both, Hooked):
+        storage = fs.Storage('old', fs.ALL)
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+            storage.write('x', 'four')
+            assert (4, 4) == (storage.metadata('x')['size'], storage.stat('x').size)
+
+
+def test_a_link_that_a_driver_promises_and_cannot_make_is_said_so() -> None:
+    class Promising(BaseBackend):
+        capabilities = Capability.SIGNED_URL
+
+    with pytest.raises(fs.OperationNotSupported, match='Promising does not implement _signed_url'):
+        Promising('x').signed_url('a')
 
 
 def test_a_hook_that_a_driver_lacks_is_named() -> None:

@@ -30,6 +30,8 @@ def test_every_error_can_be_raised_bare_and_pickled(kind: type[fs.FSError]) -> N
         (fs.InvalidFilename, ValueError),
         (fs.UnknownBackend, ValueError),
         (fs.ConfigurationError, ValueError),
+        (fs.UnknownStorage, fs.ConfigurationError),
+        (fs.UnknownStorage, KeyError),
         (fs.PermissionDenied, PermissionError),
     ],
 )
@@ -44,6 +46,12 @@ def test_the_message_says_what_where_and_how_to_fix_it() -> None:
     assert str(fs.FileNotFound('x', storage='docs')) == "'x' is not in storage 'docs'."
     assert str(fs.FileNotFound('x', backend='local')) == "'x' is not in the local storage."
     assert str(fs.FileNotFound('x')) == "'x' is not in the storage."
+
+
+def test_an_unknown_storage_reads_like_any_error() -> None:
+    """The text of a KeyError would be that of its argument, in quotes."""
+    assert 'No storage.' == str(fs.UnknownStorage(reason='No storage.'))
+    assert "'x' failed in storage 'docs': why." == str(fs.UnknownStorage('x', storage='docs', reason='why'))
 
 
 def test_advice_that_would_not_help_is_left_out() -> None:

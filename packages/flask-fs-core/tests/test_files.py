@@ -31,6 +31,10 @@ def test_all_except_refuses_whatever_the_case(refused: object) -> None:
     assert 'txt' in types
 
 
+def test_the_open_groups_are_shown_as_they_are_written() -> None:
+    assert ('All()', "AllExcept(('exe', 'sh'))") == (repr(fs.ALL), repr(fs.AllExcept(('exe', 'sh'))))
+
+
 def test_a_container_of_ones_own_is_asked_for_the_lower_case() -> None:
     class Asked:
         questions: list[object] = []  # noqa: RUF012  # looked at through the class
@@ -71,3 +75,10 @@ def test_only_the_extension_becomes_lower_case() -> None:
 )
 def test_the_media_type_comes_from_the_extension(filename: str, mime: str) -> None:
     assert mime == mime_type(filename)
+
+
+@pytest.mark.parametrize('ext', ['txt', 'exe', ''])
+def test_nothing_is_in_what_disallows_all(ext: str) -> None:
+    assert ext not in fs.DisallowAll()
+    assert ext in fs.AllExcept(fs.DisallowAll())
+    assert 'DisallowAll()' == repr(fs.DisallowAll())

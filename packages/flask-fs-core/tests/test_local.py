@@ -359,7 +359,104 @@ def test_permission_denied_says_so(backend: LocalBackend, monkeypatch: pytest.Mo
                 act('a')
 
 
+@pytest.mark.skipif(not hasattr(os, 'O_TMPFILE'), reason='needs unnamed files')
+def test_a_folder_that_is_just_being_removed_is_no_reason_to_do_without_unnamed_files(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ext4 answers EPERM there."""
+    if not backend._disk.unnamed:
+        pytest.skip('needs /proc')
+    original, refused = os.open, []
+
+    def refuse_once(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE and not refused:
+            refused.append(path)
+            raise PermissionError(errno.EPERM, 'Operation not permitted', path)
+        return original(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, 'open', refuse_once)
+    backend.write('a', b'1')
+    assert [backend.root] == refused
+    assert ['a'] == os.listdir(backend.root)
+    assert backend._disk.unnamed
+    backend.write('b', b'2')
+    assert {'a': b'1', 'b': b'2'} == {name: backend.read(name) for name in backend.list_files()}
+
+
+def test_a_file_that_may_not_be_removed_stays_and_is_said_so(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with ``chattr +i``: EPERM, which elsewhere than on Linux is what a folder answers too."""
+    backend.write('a', b'1')
+
+    def refuse(path: Any, **_: Any) -> Any:
+        raise PermissionError(errno.EPERM, 'Operation not permitted', path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, 'unlink', refuse)
+        with pytest.raises(fs.PermissionDenied, match='Operation not permitted'):
+            backend.delete('a')
+    assert b'1' == backend.read('a')
+
+
+@needs_posix
+@pytest.mark.parametrize('unnamed', [True, False])
+def test_a_file_system_that_keeps_no_modes_says_so_and_stores_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: bool
+) -> None:
+    backend = LocalBackend('x', {'root': str(tmp_path), 'file_mode': '640'})
+    backend._disk.unnamed &= unnamed
+    opened: list[int] = []
+
+    def refuse(fd: int, mode: int) -> None:
+        opened.append(fd)
+        raise PermissionError(errno.EPERM, 'Operation not permitted')
+
+    monkeypatch.setattr(os, 'fchmod', refuse)
+    with pytest.raises(fs.PermissionDenied, match='Operation not permitted'):
+        backend.write('a', b'')
+    assert [] == os.listdir(tmp_path)
+    with pytest.raises(OSError, match='Bad file descriptor'):
+        os.fstat(opened[0])
+
+
+def test_where_the_kernel_copies_nothing_a_real_file_is_stored_all_the_same(
+    backend: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, 'copy_file_range', raising=False)
+    (tmp_path / 'upload').write_bytes(b'0123456789')
+    with open(tmp_path / 'upload', 'rb') as upload:
+        upload.seek(3)
+        backend.save(upload, 'a')
+        assert 10 == upload.tell()
+    assert b'3456789' == backend.read('a')
+
+
+@needs_posix
+def test_a_root_that_is_a_link_to_nowhere_is_said_so(tmp_path: Path) -> None:
+    """As when the disk that it leads to is not mounted."""
+    (tmp_path / 'root').symlink_to(tmp_path / 'not mounted')
+    backend = LocalBackend('x', {'root': str(tmp_path / 'root')})
+    with pytest.raises(fs.FileExists, match='a part of its path is a file'):
+        backend.write('a', b'', create=True)
+    assert ['root'] == os.listdir(tmp_path)
+
+
 # --- As older applications use it.
+
+
+def test_a_path_of_the_applications_own_need_not_end_with_the_name(tmp_path: Path) -> None:
+    class Hashed(LocalBackend):
+        def path(self, filename: str) -> str:
+            return str(tmp_path / filename.encode().hex())
+
+    backend = Hashed('x', {'root': '/nowhere/at/all'})
+    backend.write('a/b', b'1')
+    assert ['612f62'] == os.listdir(tmp_path)
+    assert (b'1', 1) == (backend.read('a/b'), backend.stat('a/b').size)
+    backend.move('a/b', 'c/d')
+    backend.delete('c/d')
+    assert [] == os.listdir(tmp_path)
 
 
 def test_every_operation_goes_through_an_overridden_path(tmp_path: Path) -> None:

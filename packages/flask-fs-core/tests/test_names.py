@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from flask import Flask
 
 import flask_fs as fs
 from flask_fs import names
+from flask_fs.backends.memory import MemoryBackend
 
 HOSTILE = [
     '',
@@ -244,6 +247,40 @@ def test_a_clients_name_is_cleaned(given: str, cleaned: str) -> None:
 def test_a_clients_name_of_which_nothing_is_left_is_refused(given: str) -> None:
     with pytest.raises(fs.InvalidFilename, match='pass filename='):
         names.clean(given)
+
+
+@pytest.mark.parametrize(
+    'odd', ['', '/a', 'a/', 'a//b', './a', 'a/..', 'a\\b', 'a\x1f', 'a\x7f', '.FS-tmp-1', 'é' * 513]
+)
+@pytest.mark.parametrize('count', [0, 1, 2, 3000])
+def test_what_no_verb_takes_is_left_out_among_however_many(odd: str, count: int) -> None:
+    some = [f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'é', 'n' * 1000)]
+    assert some == list(names.valid_among([odd, *some]))
+    assert some == list(names.valid_among([*some, odd]))
+    assert some == list(names.valid_among([*some[: count // 2], odd, *some[count // 2 :]]))
+    plain = [f'{number}/x.txt' for number in range(count)]
+    assert plain == list(names.valid_among([odd, *plain])) == list(names.valid_among(iter([*plain, odd])))
+
+
+def test_few_of_many_names_are_looked_at_when_few_are_asked_for() -> None:
+    listed = (str(number) for number in itertools.count())
+    assert ['0', '1', '2'] == list(itertools.islice(names.valid_among(listed), 3))
+    assert int(next(listed)) <= 4
+
+
+def test_what_no_verb_takes_is_not_listed(make_app: Callable[..., Flask]) -> None:
+    class Foreign(MemoryBackend):
+        """A store that holds, under a key prefix, what other programs have put there."""
+
+        def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+            found = ['', 'ok', '/lead', 'a//b', './x', '.fs-tmp-1', 'a/', 'a/b', 'n' * 1024, 'n' * 1025]
+            return (fs.FileInfo(f'p/{name}', 0, None, '') for name in found if f'p/{name}'.startswith(prefix))
+
+    storage = fs.Storage('docs')
+    with make_app(storage, DOCS_FS_BACKEND=Foreign, DOCS_FS_PREFIX='p').app_context():
+        assert ['ok', 'a/b', 'n' * 1024] == list(storage.list_files())
+        assert ['ok', 'a/b', 'n' * 1024] == [info.name for info in storage.scan()]
+        assert ['a/b'] == list(storage.list_files('a'))
 
 
 @pytest.mark.parametrize(

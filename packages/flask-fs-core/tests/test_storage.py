@@ -391,6 +391,23 @@ def test_leaving_by_an_exception_stores_nothing(app: Flask, storage: fs.Storage,
     assert b'old' == storage.read('old')
 
 
+@pytest.mark.parametrize('mode', ['w', 'wb', 'x', 'xb'])
+def test_a_file_that_was_closed_is_stored_whatever_happens_then(app: Flask, storage: fs.Storage, mode: str) -> None:
+    def fail_after_closing() -> None:
+        with storage.open('new', mode) as file:
+            file.write(b'all' if 'b' in mode else 'all')
+            file.close()
+            assert b'all' == storage.read('new')
+            storage.write('new', 'newer', overwrite=True)
+            # A second time, it stores nothing.
+            file.close()
+            raise RuntimeError('later')
+
+    with pytest.raises(RuntimeError, match='later'):
+        fail_after_closing()
+    assert b'newer' == storage.read('new')
+
+
 @pytest.mark.parametrize('mode', ['w', 'wb'])
 def test_dropping_a_file_unclosed_stores_nothing_and_warns(app: Flask, storage: fs.Storage, mode: str) -> None:
     def write_and_drop() -> None:

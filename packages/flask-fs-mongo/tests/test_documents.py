@@ -403,6 +403,30 @@ def test_lists_of_lists_and_required_items_work(memory: fs.Storage) -> None:
         grid.save()
 
 
+def test_a_list_that_is_null_has_no_files(memory: fs.Storage) -> None:
+    class Gallery(Document):
+        files = ListField(FileField(memory), null=True)
+
+    Gallery(files=['a.txt']).save()
+    found = Gallery.objects.get()
+    found.files = None
+    found.save()
+    assert not Gallery.objects.get().files
+    found.files = ['b.txt']
+    found.save()
+    assert ['b.txt'] == [file.filename for file in Gallery.objects.get().files]
+
+
+def test_a_reference_stays_the_same_until_it_belongs_to_an_attribute(page: Any) -> None:
+    field = page.image
+    free = field.to_python('a.txt')
+    assert field.to_python(free) is free
+    held = page(image='a.txt').image
+    copied = field.to_python(held)
+    assert copied is not held
+    assert held.filename == copied.filename == 'a.txt'
+
+
 def test_uploads_cannot_be_put_into_a_list(folder: Any) -> None:
     document = folder()
     document.files.append(text())

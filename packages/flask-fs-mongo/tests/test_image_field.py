@@ -62,7 +62,7 @@ def test_a_large_picture_gives_a_main_file_an_original_and_thumbnails(
 @pytest.mark.parametrize(
     ('size', 'filename'),
     [
-        (None, 'test.png'),
+        (None, 'test-100.png'),
         (200, 'test.png'),
         (150, 'test.png'),
         (101, 'test.png'),
@@ -73,13 +73,13 @@ def test_a_large_picture_gives_a_main_file_an_original_and_thumbnails(
         (30, 'test-32.png'),
     ],
 )
-def test_best_url_is_the_smallest_that_fills_the_size(
+def test_best_url_is_the_smallest_that_fills_the_size_or_the_largest_thumbnail(
     size: int | None, filename: str, memory: fs.Storage, picture: Any
 ) -> None:
     page = page_with(memory)()
     page.image.save(picture(300, 200), 'test.png')
     assert page.image.best_url(size) == page.image(size) == memory.url(filename)
-    assert page.image.full() == memory.url('test-original.png')
+    assert page.image.full() == memory.url('test.png')
 
 
 def test_addresses_can_be_full(memory_app: Flask, database: str, picture: Any) -> None:
@@ -91,8 +91,8 @@ def test_addresses_can_be_full(memory_app: Flask, database: str, picture: Any) -
     with memory_app.test_request_context():
         assert page.image.url == '/fs/own/test.png'
         assert page.image(32, external=True) == 'http://site.test/fs/own/test-32.png'
-        assert page.image.best_url(external=True) == 'http://site.test/fs/own/test.png'
-        assert page.image.full(external=True) == 'http://site.test/fs/own/test-original.png'
+        assert page.image.best_url(external=True) == 'http://site.test/fs/own/test-100.png'
+        assert page.image.full(external=True) == 'http://site.test/fs/own/test.png'
 
 
 def test_an_empty_image_has_no_names_and_no_addresses(memory: fs.Storage) -> None:
@@ -658,4 +658,13 @@ def test_deleting_removes_the_original_and_the_thumbnails(storage: fs.Storage, p
     storage.write('test-1.png', b'of someone else')
     page.image.delete()
     assert names(storage) == ['test-1.png']
+    assert not page.image
+
+
+@pytest.mark.parametrize('upload', [42, None, ['a.png']], ids=repr)
+def test_what_cannot_be_read_is_a_mistake_and_stores_nothing(memory: fs.Storage, names: Names, upload: Any) -> None:
+    page = page_with(memory)()
+    with pytest.raises(TypeError, match=rf'{type(upload).__name__}.*read\(\)'):
+        page.image.save(upload, 'test.png')
+    assert names(memory) == []
     assert not page.image

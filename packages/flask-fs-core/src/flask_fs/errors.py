@@ -13,6 +13,7 @@
     ├── InvalidFilename         also a ValueError
     ├── UnknownBackend          also a ValueError
     ├── ConfigurationError      also a ValueError
+    │   └── UnknownStorage      also a KeyError
     └── BackendError
         ├── PermissionDenied    also a PermissionError
         ├── Unavailable
@@ -40,6 +41,7 @@ __all__ = [
     'UnauthorizedFileType',
     'Unavailable',
     'UnknownBackend',
+    'UnknownStorage',
     'UploadNotAllowed',
 ]
 
@@ -160,6 +162,10 @@ class UnknownBackend(FSError, ValueError):
 
 class ConfigurationError(FSError, ValueError):
     """A setting is missing, impossible or not understood."""
+
+
+class UnknownStorage(ConfigurationError, KeyError):
+    """The application was given no storage of that name."""
 
 
 class BackendError(FSError):

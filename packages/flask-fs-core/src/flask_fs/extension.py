@@ -6,7 +6,7 @@ from flask import Flask, current_app
 
 from .cli import COMMANDS
 from .config import DEFAULT_URL_PREFIX
-from .errors import ConfigurationError
+from .errors import UnknownStorage
 from .registry import State, state_of
 from .storage import Storage
 from .urls import ENDPOINT
@@ -34,7 +34,7 @@ def init_app(app: Flask, *storages: Storage) -> None:
 def by_name(name: str) -> Storage:
     """The storage of that name in the current application.
 
-    :raises ConfigurationError: If there is none.
+    :raises UnknownStorage: If there is none; it is a ConfigurationError and a KeyError.
     """
     state = state_of(current_app)
     try:
@@ -42,7 +42,7 @@ def by_name(name: str) -> Storage:
     except KeyError:
         found = ', '.join(sorted(state)) or 'none'
         reason = f'No storage named {name!r} in {current_app.name!r} (found: {found}). Pass it to fs.init_app(app, …).'
-        raise ConfigurationError(reason=reason) from None
+        raise UnknownStorage(reason=reason) from None
     return storage
 
 

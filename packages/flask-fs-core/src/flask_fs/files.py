@@ -21,6 +21,7 @@ __all__ = [
     'TEXT',
     'All',
     'AllExcept',
+    'DisallowAll',
     'FileTypes',
     'contains',
     'extension',
@@ -74,12 +75,22 @@ class AllExcept:
         return f'AllExcept({self.extensions!r})'
 
 
+class DisallowAll:
+    """No extension, and no name without one: the opposite of :class:`All`."""
+
+    def __contains__(self, ext: object) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return 'DisallowAll()'
+
+
 TEXT = FileTypes('txt md')
 DOCUMENTS = FileTypes('pdf rtf odt ods odp odf gnumeric abw doc docx xls xlsx ppt pptx')
 IMAGES = FileTypes('jpg jpe jpeg png gif svg bmp webp avif')
 AUDIO = FileTypes('wav mp3 aac ogg oga flac opus m4a')
 DATA = FileTypes('csv ini json plist xml yaml yml toml')
-SCRIPTS = FileTypes('js php pl py rb sh')
+SCRIPTS = FileTypes('bat js php pl py rb sh')
 ARCHIVES = FileTypes('gz bz2 xz zst zip tar tgz txz 7z')
 EXECUTABLES = FileTypes('so exe dll')
 DEFAULTS = TEXT + DOCUMENTS + IMAGES + DATA

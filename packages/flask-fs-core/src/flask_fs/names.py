@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from werkzeug.datastructures import FileStorage
 
 from .errors import InvalidFilename
+
+# For applications; the rest serves the other modules of Flask-FS.
+__all__ = ['MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean']
 
 #: The most bytes that a filename takes in UTF-8: the limit of an S3 key.
 MAX_BYTES = 1024
@@ -18,6 +23,9 @@ MAX_PART_BYTES = 255
 #: Backends begin the names of their own temporary files so; no filename may have a part that does.
 TEMPORARY_PREFIX = '.fs-tmp-'
 
+# How many names of a listing are looked at together.
+_BATCH = 1000
+_ASCII_CONTROLS = bytes((*range(0x20), 0x7F))
 # Windows reads these as devices, whatever follows the first dot.
 _DEVICES = r'(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)'
 
@@ -54,6 +62,28 @@ def _is_plain(filename: str) -> bool:
     )
 
 
+def _are_plain(filenames: list[str]) -> bool:
+    # The same of many names at once, in less than half of the time.
+    together = '/'.join(filenames)
+    return (
+        _is_printable(together)
+        and '\\' not in together
+        and '//' not in together
+        and '/.' not in together
+        and together[:1] not in ('', '/', '.')
+        and together[-1] != '/'
+        and max(map(len, filenames)) <= MAX_BYTES // 4
+    )
+
+
+def _is_printable(text: str) -> bool:
+    # Four times as fast as str.isprintable() with long ASCII text, and slower with short.
+    if text.isascii():
+        raw = text.encode()
+        return len(raw) == len(raw.translate(None, _ASCII_CONTROLS))
+    return text.isprintable()
+
+
 def _fits(filename: str) -> bool:
     return len(filename.encode('utf-8', 'surrogatepass')) <= MAX_BYTES
 
@@ -84,6 +114,20 @@ def _refusal(filename: str) -> str | None:
 def is_valid(filename: str) -> bool:
     """Whether :func:`check` lets *filename* pass."""
     return _is_plain(filename) or _refusal(filename) is None
+
+
+def valid_among(listed: Iterable[str]) -> Iterator[str]:
+    """Those of *listed*, lazily and in their order, that :func:`check` lets pass.
+
+    Stores hold what other programs put there too, under names that no verb takes.
+    """
+    left = iter(listed)
+    # Whoever looks at a few names only should not wait for many.
+    size = 1
+    while batch := list(itertools.islice(left, size)):
+        # One look at many names at once; only where something strange is among them is each looked at by itself.
+        yield from batch if _are_plain(batch) else filter(is_valid, batch)
+        size = min(2 * size, _BATCH)
 
 
 def may_begin_names(prefix: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .backends.base import BaseBackend
 from .backends.contract import Capability, FileInfo
 from .errors import (
     BackendError,
@@ -19,6 +20,7 @@ from .errors import (
     UnauthorizedFileType,
     Unavailable,
     UnknownBackend,
+    UnknownStorage,
     UploadNotAllowed,
 )
 from .extension import by_name, init_app
@@ -36,6 +38,7 @@ from .files import (
     TEXT,
     All,
     AllExcept,
+    DisallowAll,
     FileTypes,
 )
 from .signals import file_deleted, file_moved, file_saved
@@ -56,10 +59,12 @@ __all__ = [
     'All',
     'AllExcept',
     'BackendError',
+    'BaseBackend',
     'Capability',
     'ChecksumMismatch',
     'ConfigurationError',
     'ConfigurationWarning',
+    'DisallowAll',
     'FSError',
     'FileExists',
     'FileInfo',
@@ -74,6 +79,7 @@ __all__ = [
     'UnauthorizedFileType',
     'Unavailable',
     'UnknownBackend',
+    'UnknownStorage',
     'UploadNotAllowed',
     'by_name',
     'file_deleted',

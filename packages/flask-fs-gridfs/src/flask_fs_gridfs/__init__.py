@@ -4,4 +4,7 @@ from __future__ import annotations
 
 from .backend import GridFSBackend
 
-__all__ = ['GridFSBackend']
+#: What older packages called it.
+GridFsBackend = GridFSBackend
+
+__all__ = ['GridFSBackend', 'GridFsBackend']

@@ -43,7 +43,7 @@ class _Clients:
 _clients = _Clients()
 #: Clients of the parent that nobody uses in this child.
 _inherited: list[Any] = []
-if hasattr(os, 'register_at_fork'):
+if hasattr(os, 'register_at_fork'):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_clients.forget)
 
 

@@ -22,7 +22,7 @@ _avif: Callable[[IO[bytes], str], ImageFile] | None = None
 with contextlib.suppress(ImportError):  # Pillow before 11.3
     from PIL import AvifImagePlugin
 
-    if AvifImagePlugin.SUPPORTED:
+    if AvifImagePlugin.SUPPORTED:  # pragma: no branch - the wheels of Pillow have libavif
         _avif = AvifImagePlugin.AvifImageFile
 
 #: How much of a file's beginning tells what it is. An SVG may have comments and a document type before its root.

@@ -111,7 +111,7 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
         if isinstance(value, os.PathLike) or hasattr(value, 'read'):
             self.error('a file cannot be assigned: store it with document.attribute.save(file)')
         self.error(f'a file is assigned by its name, not as {type(value).__name__}')
-        raise AssertionError  # error() always raises
+        raise AssertionError  # pragma: no cover - error() always raises
 
     def _kept(self, stored: Stored) -> Stored:
         return stored if stored.filename is None else Stored(stored.filename)

@@ -64,6 +64,7 @@ class ImageReference(FileReference):
 
         Calling the reference does the same.
 
+        :param size: By default, it is the address of the largest thumbnail there is.
         :param external: A full address, with scheme and host.
         """
         name = self._best(size)
@@ -73,10 +74,15 @@ class ImageReference(FileReference):
         return self.best_url(size, external)
 
     def full(self, external: bool = False) -> str | None:
-        """The address of the unmodified file, with all that it tells about where it was taken; None without a picture."""
-        return None if self.original is None else self.fs.url(self.original, external)
+        """The address of the main file, as ``url``; None without a picture. It never is that of another ``original``.
+
+        :param external: A full address, with scheme and host.
+        """
+        return None if self.filename is None else self.fs.url(self.filename, external)
 
     def _best(self, size: int | None) -> str | None:
+        if size is None and self.thumbnails:
+            return self.thumbnails[max(self.thumbnails)]
         large_enough = [made for made in self.thumbnails if size is not None and made >= size]
         return self.thumbnails[min(large_enough)] if large_enough else self.filename
 

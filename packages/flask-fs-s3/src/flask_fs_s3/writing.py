@@ -54,7 +54,7 @@ def put_whole(bucket: Bucket, key: str, body: bytes, parameters: dict[str, Any],
     checksum = transport_checksum(body) if bucket.checks_uploads else {}
 
     def write(**conditions: Any) -> None:
-        for attempt in range(1, _CONFLICTS + 1):
+        for attempt in range(1, _CONFLICTS + 1):  # pragma: no branch - the last attempt returns or raises
             try:
                 bucket.client.put_object(**bucket.at(key), Body=body, **checksum, **parameters, **conditions)
             except ClientError as error:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .backend import SwiftBackend
-from .errors import ETagMismatchError
+from .errors import ETagMismatchError, PoolExhaustedError
 
-__all__ = ['ETagMismatchError', 'SwiftBackend']
+__all__ = ['ETagMismatchError', 'PoolExhaustedError', 'SwiftBackend']

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask_fs.errors import ChecksumMismatch
+from flask_fs.errors import ChecksumMismatch, Unavailable
 
 
 class ETagMismatchError(ChecksumMismatch):
     """Swift did not receive what was sent: the MD5 that it tells as the ETag is another one."""
+
+
+class PoolExhaustedError(Unavailable):
+    """All connections of the storage were in use, and none was given back within ``POOL_TIMEOUT_S``."""
 
 
 class Failure(Exception):

@@ -65,9 +65,8 @@ def is_reachable(entry: Mapping[str, Any]) -> bool:
 
 
 def is_file(entry: Mapping[str, Any]) -> bool:
-    """Whether what a listing tells of is a file that has a possible name, and no mark of a folder."""
-    marks_folder = entry['bytes'] == 0 and entry['content_type'].startswith(FOLDER_MIME)
-    return not marks_folder and '//' not in f'/{entry["name"]}/' and is_reachable(entry)
+    """Whether what a listing tells of is a file, and no mark of a folder."""
+    return entry['bytes'] != 0 or not entry['content_type'].startswith(FOLDER_MIME)
 
 
 def _modified(headers: Mapping[str, str]) -> datetime.datetime | None:

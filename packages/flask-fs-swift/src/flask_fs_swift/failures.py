@@ -17,7 +17,7 @@ from flask_fs.errors import (
 )
 
 from .account import BUSY
-from .errors import ETagMismatchError, LoginFailed, NoContainer, PoolExhausted, Refused
+from .errors import ETagMismatchError, LoginFailed, NoContainer, PoolExhausted, PoolExhaustedError, Refused
 
 _KINDS: dict[int, tuple[type[FSError], str | None]] = {
     401: (PermissionDenied, 'the store does not take its own new token'),
@@ -51,7 +51,7 @@ def kind_of(error: Exception, storage: str) -> tuple[type[FSError], str | None]:
             f'authentication failed: {error}; check {setting("AUTHURL")}, and AUTH_VERSION likewise',
         )
     if isinstance(error, PoolExhausted):
-        return Unavailable, f'{error}; close streams when they were read, or raise {setting("POOL_SIZE")}'
+        return PoolExhaustedError, f'{error}; close streams when they were read, or raise {setting("POOL_SIZE")}'
     if isinstance(error, NoContainer):
         return (
             BackendError,

@@ -101,7 +101,7 @@ class Uploads:
             try:
                 found = self._client.ask('HEAD', self._container, name, passing=(404,))
             except FSError as error:
-                if isinstance(error.__cause__, Failure):
+                if isinstance(error.__cause__, Failure):  # pragma: no branch - ask() has no other cause
                     error.__cause__.unsure = True
                 raise
             if found.headers.get(CREATION) == mark:

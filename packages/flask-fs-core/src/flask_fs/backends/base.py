@@ -14,7 +14,7 @@ from typing import IO, Any, ClassVar, TypeVar
 from ..config import STORAGE_SETTINGS, Setting, from_mapping
 from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported
 from ..files import extension, mime_type
-from ..names import check, may_begin_names
+from ..names import check, is_valid, may_begin_names, valid_among
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .metadata import Metadata
 from .response import respond
@@ -88,6 +88,8 @@ class BaseBackend:
         """Facts about a file, in one request without its content."""
         if self._overrides('metadata'):
             return info_from(name, self.metadata(name))
+        if (facts := self._facts_of_older_days(name)) is not None:
+            return info_from(name, facts)
         with self._open(name) as stream:
             return FileInfo(name, sum(map(len, chunks_of(stream))), None, mime_type(name))
 
@@ -212,24 +214,31 @@ class BaseBackend:
         return self._shown(self._stat(self._key(filename)))
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        """Facts about every file whose name begins with *prefix*, lazily."""
+        """Facts about every file whose name begins with *prefix*, lazily; what has no possible name is left out."""
         if not may_begin_names(prefix):
             return iter(())
         found = self._scan(self._prefix + prefix)
-        return map(self._shown, found) if self._prefix else found
+        return (info for info in (map(self._shown, found) if self._prefix else found) if is_valid(info.name))
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
-        """The name of every file that begins with *prefix*, lazily, in the order of the store."""
+        """The possible name of every file that begins with *prefix*, lazily, in the order of the store."""
         if not may_begin_names(prefix):
             return iter(())
         found, skipped = self._names(self._prefix + prefix), len(self._prefix)
-        return (name[skipped:] for name in found) if skipped else found
+        return valid_among((name[skipped:] for name in found) if skipped else found)
 
     def metadata(self, filename: str) -> dict[str, Any]:
         """Facts about a file as a dictionary; where the backend keeps no checksum, asking for it reads the file."""
         key = self._key(filename)
-        info = self._stat(key)
-        facts = {'mime': info.mime, 'size': info.size, 'modified': info.modified, 'checksum': info.checksum}
+        more = self._facts_of_older_days(key) if type(self)._stat is BaseBackend._stat else None
+        info = self._stat(key) if more is None else info_from(key, more)
+        facts = {
+            **(more or {}),
+            'mime': info.mime,
+            'size': info.size,
+            'modified': info.modified,
+            'checksum': info.checksum,
+        }
         return facts if info.checksum else Metadata(facts, checksum=lambda: self._checksum(key))
 
     def path(self, filename: str) -> str:
@@ -296,6 +305,15 @@ class BaseBackend:
 
     def _overrides(self, verb: str) -> bool:
         return getattr(type(self), verb) is not getattr(BaseBackend, verb)
+
+    def _facts_of_older_days(self, name: str) -> Mapping[str, Any] | None:
+        """What a subclass tells by ``get_metadata``, which older packages built their ``metadata`` on."""
+        get_metadata: Callable[[str], Mapping[str, Any]] | None = getattr(self, 'get_metadata', None)
+        if get_metadata is None:
+            return None
+        if self._overrides('exists') and not self.exists(name):
+            raise self.error(FileNotFound, name)
+        return get_metadata(name)
 
     def _lacks(self, hook: str) -> OperationNotSupported:
         return self.unsupported(None, f'{type(self).__name__} does not implement {hook}')

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from ..errors import FileExists, FileNotFound, OperationNotSupported
 from ..files import mime_type
+from ..names import valid_among
 from .base import BaseBackend, info_from
 from .contract import CHUNK_BYTES, Capability, FileInfo
 from .streams import Chunks, Mode, buffered
@@ -75,7 +76,11 @@ class DocumentedVerbs:
         return (self.stat(name) for name in self.list_files(prefix))
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
-        names = self.backend.list_files()
+        names: Any = self.backend.list_files()
+        if isinstance(self.backend, BaseBackend):
+            # What a double answers is handed on as it is.
+            valid = valid_among(names)
+            names = list(valid) if isinstance(names, list) else valid
         return (name for name in names if name.startswith(prefix)) if prefix else names
 
     def metadata(self, filename: str) -> dict[str, Any]:

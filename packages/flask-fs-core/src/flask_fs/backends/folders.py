@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from ..names import MAX_BYTES, TEMPORARY_PREFIX, is_valid
+from ..names import TEMPORARY_PREFIX
 
 #: A temporary file untouched for so long was left by a process that died.
 STALE_S = 24 * 60 * 60
@@ -30,7 +30,7 @@ def make(path: str, mode: int) -> None:
 
     :raises NotADirectoryError: If a file stands where one of them should.
     """
-    for left in reversed(range(TRIES)):
+    for left in reversed(range(TRIES)):  # pragma: no branch - the last try returns or raises
         try:
             os.makedirs(path, mode, exist_ok=True)
         except FileExistsError as error:
@@ -103,21 +103,11 @@ def walk(path_of: Callable[[str], str], prefix: str) -> Iterator[tuple[str, list
         stem = ''
 
 
-def nameable(base: str, files: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
-    """Those of *files*, in the folder named *base*, whose name is a filename; stale temporary files are removed."""
-    together = base + ''.join([entry.name for entry in files])
-    # One look at all names at once; only where something strange is among them is each looked at by itself.
-    if (
-        together.isprintable()
-        and '\\' not in together
-        and TEMPORARY_PREFIX not in together.lower()
-        and len(base) < MAX_BYTES // 8
-    ):
-        return files
+def remove_stale(files: list[os.DirEntry[str]]) -> None:
+    """Remove the temporary files among *files* that were left by processes that died."""
     for entry in files:
         if entry.name.startswith(TEMPORARY_PREFIX):
             removed_if_stale(entry, STALE_S)
-    return [entry for entry in files if is_valid(base + entry.name)]
 
 
 def removed_if_stale(entry: os.DirEntry[str], older_than_s: float) -> bool:
