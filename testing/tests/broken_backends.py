@@ -155,6 +155,23 @@ class LooksBeforeItWrites(LocalBackend):
         super()._put(name, stream)
 
 
+class LetsNobodyWin(LocalBackend):
+    """Takes its own reservation of a name for that of somebody else."""
+
+    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+        if create:
+            raise self.error(fs.FileExists, name)
+        super()._put(name, stream)
+
+
+class RefusesInOtherWords(LocalBackend):
+    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+        try:
+            super()._put(name, stream, **options)
+        except fs.FileExists as error:
+            raise self.error(fs.Unavailable, name, 'somebody else is writing') from error
+
+
 class MovesByCopyAndRemove(MemoryBackend):
     def move(self, filename: str, target: str, *, create: bool = False) -> None:
         name, new = self._key(filename), self._key(target)
@@ -215,6 +232,16 @@ class KnowsOnlyItsOwnFiles(LocalBackend):
 
     def _names(self, prefix: str) -> Iterator[str]:
         return (name for name in super()._names(prefix) if name in self._index)
+
+
+class ListsWhatNoVerbTakes(MemoryBackend):
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        return self._names(self._prefix + prefix)
+
+
+class TellsOfWhatNoVerbTakes(MemoryBackend):
+    def scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        return self._scan(self._prefix + prefix)
 
 
 class TellsLocalTime(MemoryBackend):
@@ -318,12 +345,12 @@ class WorksInOneProcess(LocalBackend):
         super().__init__(name, config)
         self._process = os.getpid()
 
-    def _place(self) -> None:
+    def _refuse_others(self) -> None:
         if os.getpid() != self._process:
             raise self.error(fs.Unavailable, reason='the connection belongs to another process')
 
     def _read(self, name: str) -> bytes:
-        self._place()
+        self._refuse_others()
         return super()._read(name)
 
 

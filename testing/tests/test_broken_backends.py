@@ -11,9 +11,11 @@ from typing import Any
 import broken_backends as broken
 import pytest
 
+from flask_fs.backends import Capability
 from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
 from flask_fs_testing import BackendConformance, Harness, LocalHarness, MemoryHarness
-from flask_fs_testing.guarantees import guarantee_of
+from flask_fs_testing.guarantees import UndeclaredCapability, guarantee_of
 
 CAUGHT_BY = [
     (broken.TakesAnyName, 'test_hostile_names_are_refused_by_every_verb'),
@@ -39,6 +41,8 @@ CAUGHT_BY = [
     (broken.IgnoresCreate, 'test_create_keeps_the_first_writer'),
     (broken.LooksBeforeItWrites, 'test_of_many_threads_one_creates_a_name'),
     (broken.LooksBeforeItWrites, 'test_of_many_processes_one_creates_a_name'),
+    (broken.LetsNobodyWin, 'test_of_many_threads_one_creates_a_name'),
+    (broken.RefusesInOtherWords, 'test_of_many_threads_one_creates_a_name'),
     (broken.MovesByCopyAndRemove, 'test_copy_and_move_onto_themselves_lose_nothing'),
     (broken.MovesHalf, 'test_copy_and_move_do_what_they_say'),
     (broken.ClaimsNestedNames, 'test_a_file_and_a_folder_of_one_name'),
@@ -49,6 +53,8 @@ CAUGHT_BY = [
     (broken.TakesAPrefixAsAPattern, 'test_a_prefix_is_literal_text'),
     (broken.ListsFolders, 'test_only_files_are_listed'),
     (broken.KnowsOnlyItsOwnFiles, 'test_files_of_other_programs_are_listed_and_read'),
+    (broken.ListsWhatNoVerbTakes, 'test_files_of_other_programs_are_listed_and_read'),
+    (broken.TellsOfWhatNoVerbTakes, 'test_files_of_other_programs_are_listed_and_read'),
     (broken.TellsLocalTime, 'test_facts_are_true_and_the_same_everywhere'),
     (broken.TellsLooseFacts, 'test_facts_do_not_change'),
     (broken.TellsTheEtagAsChecksum, 'test_checksums_are_true'),
@@ -106,6 +112,20 @@ def test_every_check_catches_a_broken_backend() -> None:
     tests = {name for name in dir(BackendConformance) if name.startswith('test_')}
     assert checks == tests
     assert checks == {check for _, check in CAUGHT_BY}
+
+
+@pytest.mark.parametrize(
+    ('capability', 'check'),
+    [
+        (Capability.MIME, 'test_a_given_media_type_is_kept_where_promised'),
+        (Capability.NESTED_NAMES, 'test_a_file_and_a_folder_of_one_name'),
+    ],
+    ids=str,
+)
+def test_what_works_undeclared_is_a_warning(capability: Capability, check: str, tmp_path: Path) -> None:
+    modest = type('Modest', (MemoryBackend,), {'capabilities': MemoryBackend.capabilities & ~capability})
+    with pytest.warns(UndeclaredCapability, match=f'Modest could declare {capability.name}'):
+        getattr(BackendConformance(), check)(harness_of(modest, tmp_path))
 
 
 @pytest.mark.slow

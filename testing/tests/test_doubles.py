@@ -145,6 +145,18 @@ def test_a_wrapper_can_be_copied() -> None:
     assert ['put'] == double.hooks()
 
 
+def test_links_are_those_that_the_backend_signs() -> None:
+    class Signing(MemoryBackend):
+        capabilities = MemoryBackend.capabilities | Capability.SIGNED_URL
+
+        def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+            return f'https://store/{name}?{method}={expires_s}&as={download_name}'
+
+    double = RecordingBackend(Signing('x', {'prefix': 'tenant'}))
+    assert 'https://store/tenant/a?PUT=60&as=b' == double.signed_url('a', expires_s=60, method='PUT', download_name='b')
+    assert ['signed_url'] == double.hooks()
+
+
 def test_only_backends_can_be_wrapped() -> None:
     with pytest.raises(TypeError, match='FaultyBackend wraps backends made from BaseBackend, not dict'):
         FaultyBackend({})  # type: ignore[arg-type]
@@ -162,7 +174,7 @@ def test_every_hook_of_the_template_passes() -> None:
     assert hooks <= set(vars(BackendWrapper))
 
 
-NO_HOOKS = {'_keep_apart', '_key', '_shown', '_transplant', '_overrides', '_lacks'}
+NO_HOOKS = {'_keep_apart', '_key', '_shown', '_transplant', '_overrides', '_facts_of_older_days', '_lacks'}
 
 
 # --- Recording.
@@ -301,6 +313,19 @@ def test_only_the_files_meant_fail(faulty: FaultyBackend) -> None:
     with pytest.raises(fs.Unavailable):
         faulty.write('thumbs/a.png', '')
     faulty.write('thumbs/a.png', '')
+
+
+def test_a_failure_taken_back_while_it_is_asked_about_does_not_strike(faulty: FaultyBackend) -> None:
+    def take_back(_: str) -> bool:
+        faulty.recover()
+        return True
+
+    faulty.write('a', b'content')
+    faulty.fail_next('open', when=take_back)
+    faulty.fail_next('open', when=take_back)
+    [first, second] = faulty.planned
+    assert b'content' == faulty.read('a')
+    assert (0, 0) == (first.struck, second.struck)
 
 
 def test_deleting_can_fail_half_way(faulty: FaultyBackend) -> None:

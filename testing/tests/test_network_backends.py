@@ -236,6 +236,7 @@ CAUGHT_BY = [
     (GivesShortContent, 'test_a_download_that_is_cut_is_never_taken_for_whole'),
     (LeaksErrorsOfHTTPClient, 'test_errors_are_of_flask_fs_with_a_cause_and_without_secrets'),
     (LeaksErrorsOfTheSystem, 'test_errors_are_of_flask_fs_with_a_cause_and_without_secrets'),
+    (LeaksErrorsOfHTTPClient, 'test_a_download_that_is_cut_is_never_taken_for_whole'),
     (HidesTheCause, 'test_errors_are_of_flask_fs_with_a_cause_and_without_secrets'),
     (ConnectsAtOnce, 'test_an_application_starts_while_its_store_is_down'),
     (NeedsItsStoreToStart, 'test_an_application_starts_while_its_store_is_down'),
@@ -254,6 +255,17 @@ def test_a_broken_backend_is_caught(backend: Any, check: str) -> None:
         with pytest.raises((pytest.fail.Exception, AssertionError, fs.FSError)):
             getattr(NetworkConformance(), check)(harness_class(port))
         gc.collect()
+
+
+def test_a_backend_that_waits_for_ever_is_caught() -> None:
+    class WithoutTimeOut(HTTPHarness):
+        patience_s = 1
+
+        def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
+            return self.make(endpoint=endpoint, timeout_s=60, **more)
+
+    with store() as port, pytest.raises(pytest.fail.Exception, match='to give up on a silent store within 1 s'):
+        NetworkConformance().test_a_store_that_does_not_answer_is_no_absence(WithoutTimeOut(port))
 
 
 def test_every_fault_check_catches_a_broken_backend() -> None:

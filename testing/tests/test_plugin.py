@@ -72,6 +72,19 @@ def test_what_works_undeclared_is_a_warning(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(['*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it was seen to work*'])
 
 
+def test_the_report_tells_what_the_class_declares_where_no_instance_can_be_made(pytester: pytest.Pytester) -> None:
+    unmade = 'backend_class = Forgetful\n    def settings(self):\n        raise OSError("no place")\n'
+    pytester.makepyfile(
+        CONFORMANCE.replace('backend_class = Forgetful\n', unmade)
+        + '\ndef test_of_the_author(record_property):\n    record_property("colour", "red")\n'
+    )
+    result = pytester.runpytest_subprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404 or author')
+    result.assert_outcomes(passed=1, failed=1)
+    told = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))
+    assert ['TestForgetful'] == list(told)
+    assert 'ATOMIC_CREATE' in told['TestForgetful']['declared']
+
+
 def test_the_report_tells_what_an_instance_declares(pytester: pytest.Pytester) -> None:
     narrowing = (
         'def __init__(self, *given):\n        super().__init__(*given)\n        self.capabilities = Capability.NONE\n'

@@ -188,6 +188,25 @@ def test_swift_says_so_if_the_file_system_has_no_extended_attributes(monkeypatch
     assert 'set TMPDIR to a folder on another' in str(SwiftServer.missing())
 
 
+@pytest.mark.parametrize(('platform', 'can_run'), [('darwin', True), ('win32', False)])
+def test_swift_needs_extended_attributes_where_python_cannot_ask_for_them(
+    monkeypatch: pytest.MonkeyPatch, platform: str, can_run: bool
+) -> None:
+    needs(SwiftServer)
+    monkeypatch.delattr('os.setxattr', raising=False)
+    monkeypatch.setattr('sys.platform', platform)
+    assert can_run == (SwiftServer.missing() is None)
+
+
+@pytest.mark.slow
+def test_swift_that_cannot_make_its_rings_says_why(monkeypatch: pytest.MonkeyPatch, temporary_folder: Path) -> None:
+    needs(SwiftServer)
+    monkeypatch.setattr('flask_fs_testing.servers.swift.MAKE_RINGS', 'raise SystemExit("no room for rings")')
+    with pytest.raises(ServerDied, match=r'its rings could not be made\.\nno room for rings'):
+        SwiftServer().start()
+    assert [] == list(temporary_folder.iterdir())
+
+
 @pytest.mark.slow
 @each_server
 def test_a_port_that_stays_occupied_is_an_error_with_the_log(

@@ -81,6 +81,14 @@ def test_services_named_by_the_environment_are_used(kit: pytest.Pytester, monkey
     assert [] == list((kit.path / 'temporary').glob('flask-fs-testing-*'))
 
 
+def test_a_named_swift_is_not_known_to_speak_s3(kit: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    name_services(monkeypatch)
+    kit.makepyfile('def test_it(swift_s3_service): pass')
+    result = run(kit, '-rs')
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(['*The Swift of FS_TEST_SWIFT_AUTHURL is not known to speak S3.*'])
+
+
 def test_secrets_are_not_shown_when_a_test_fails(kit: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     name_services(monkeypatch)
     kit.makepyfile(

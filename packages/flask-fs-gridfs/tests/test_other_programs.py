@@ -166,6 +166,16 @@ def test_names_that_are_no_text_are_not_listed(backend: GridFSBackend, database:
     assert ['x'] == list(backend.list_files())
 
 
+def test_names_that_no_verb_takes_are_not_listed_and_go_with_their_folder(
+    backend: GridFSBackend, theirs: GridFS, database: Database[Any]
+) -> None:
+    for name in ('', '/lead.txt', './x', '.fs-tmp-1', 'a//b.txt', 'a/x'):
+        theirs.put(b'content', filename=name)
+    assert ['a/x'] == list(backend.list_files()) == [info.name for info in backend.scan()]
+    backend.delete('a')
+    assert {'', '/lead.txt', './x', '.fs-tmp-1'} == set(database['docs.files'].distinct('filename'))
+
+
 def test_other_programs_read_what_is_written_here(backend: GridFSBackend, database: Database[Any]) -> None:
     content = bytes(range(256)) * 4000
     backend.write('a/x.txt', content, mime='text/x-special')

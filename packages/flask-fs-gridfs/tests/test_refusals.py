@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from pymongo.collection import Collection
-from pymongo.errors import DocumentTooLarge, ExecutionTimeout, OperationFailure
+from pymongo.errors import DocumentTooLarge, DuplicateKeyError, ExecutionTimeout, OperationFailure
 
 import flask_fs as fs
 from flask_fs.backends import Capability
-from flask_fs_gridfs import GridFSBackend
+from flask_fs_gridfs import GridFSBackend, writing
+from flask_fs_gridfs.failures import Vanished
+from flask_fs_gridfs.store import Store
 
 
 @pytest.fixture
@@ -103,6 +105,89 @@ def test_a_server_that_refuses_the_unique_index_gets_no_promise(
         backend.move('y', 'x', create=True)
     backend.move('y', 'x')
     assert {'x': b'content'} == {name: backend.read(name) for name in backend.list_files()}
+
+
+def test_leave_to_make_the_unique_index_is_needed_too(
+    mongomock_in_process: Callable[[], Any], refused: Callable[..., None]
+) -> None:
+    """That a server cannot have one takes the promise away; that this user may not make it does not."""
+    refused(
+        'create_index',
+        OperationFailure('not authorized', 13, {'codeName': 'Unauthorized'}),
+        lambda *_, **options: 'partialFilterExpression' in options,
+    )
+    backend = GridFSBackend('docs', {'mongo_client': mongomock_in_process()})
+    with pytest.raises(fs.PermissionDenied, match='readWrite'):
+        backend.write('x', b'')
+    assert Capability.ATOMIC_CREATE in backend.capabilities
+
+
+def test_a_file_without_any_metadata_is_moved_where_nothing_is_to_be_kept_in_them(
+    mongomock_in_process: Callable[[], Any], refused: Callable[..., None]
+) -> None:
+    refused(
+        'create_index',
+        OperationFailure('cannot create a unique index', 67),
+        lambda *_, **options: 'partialFilterExpression' in options,
+    )
+    client = mongomock_in_process()
+    backend = GridFSBackend('docs', {'mongo_client': client, 'mongo_db': 'mine'})
+    backend.write('x', b'content')
+    files = client['mine']['docs.files']
+    files.update_one({'filename': 'x'}, {'$set': {'metadata': None}})
+    backend.move('x', 'y')
+    assert b'content' == backend.read('y')
+    assert [('y', None)] == [(found['filename'], found['metadata']) for found in files.find()]
+
+
+@pytest.mark.parametrize(
+    ('method', 'verb'),
+    [
+        ('insert_one', lambda backend: backend.write('x', b'new')),
+        ('update_one', lambda backend: backend.move('y', 'x')),
+    ],
+)
+def test_a_name_that_others_always_write_first_is_given_up(
+    mocked: GridFSBackend, refused: Callable[..., None], method: str, verb: Callable[[GridFSBackend], object]
+) -> None:
+    mocked.write('y', b'other')
+    asked: list[int] = []
+
+    def is_about_files(collection: Any, *_: Any, **__: Any) -> bool:
+        asked.append(1)
+        return str(collection.name).endswith('.files')
+
+    refused(method, DuplicateKeyError('secret words'), is_about_files)
+    with pytest.raises(fs.FSError, match='too many others write this name at the same time') as caught:
+        verb(mocked)
+    assert 'secret words' not in str(caught.value)
+    assert writing.ATTEMPTS <= len(asked)
+    assert {'x': b'content', 'y': b'other'} == {name: mocked.read(name) for name in mocked.list_files()}
+
+
+def test_a_file_that_vanishes_at_every_look_is_said_so(mocked: GridFSBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+
+    def vanish(*_: Any) -> Any:
+        looks.append(1)
+        raise Vanished
+
+    monkeypatch.setattr(Store, 'content', vanish)
+    with pytest.raises(fs.FSError, match='it was replaced or removed while it was read; open it again') as caught:
+        mocked.read('x')
+    # It is there: only its content was never got hold of.
+    assert not isinstance(caught.value, fs.FileNotFound)
+    assert 1 < len(looks)
+
+
+@pytest.mark.parametrize('last', ['\U0010ffff', '\ud7ff'])
+def test_a_prefix_may_end_with_the_last_of_all_characters(mocked: GridFSBackend, last: str) -> None:
+    names = [f'a{last}', f'a{last}b', f'a{last}{last}']
+    for name in (*names, 'a', 'b', 'a\ue000', last):
+        mocked.write(name, b'')
+    assert sorted(names) == sorted(mocked.list_files(f'a{last}'))
+    assert [last] == list(mocked.list_files(last))
+    assert [f'a{last}{last}'] == list(mocked.list_files(f'a{last}{last}'))
 
 
 def test_leave_to_make_indexes_is_needed(mongomock_in_process: Callable[[], Any], refused: Callable[..., None]) -> None:

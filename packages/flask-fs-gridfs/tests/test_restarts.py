@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import multiprocessing
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,8 +16,8 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, NetworkTimeout, NotPrimaryError, WaitQueueTimeoutError
 
 import flask_fs as fs
-from flask_fs_gridfs import GridFSBackend
-from flask_fs_testing.servers import SecantusServer
+from flask_fs_gridfs import GridFSBackend, clients
+from flask_fs_testing.servers import MongoService, SecantusServer
 from flask_fs_testing.servers.base import free_ports
 
 pytestmark = pytest.mark.slow
@@ -95,9 +97,21 @@ class Breaking:
         for method in ('find', 'find_one', 'insert_one', 'insert_many', 'update_one', 'delete_many'):
             monkeypatch.setattr(Collection, method, self._wrapped(method, getattr(Collection, method)))
 
-    def strike(self, ask: str, error: Exception, *, after: bool = False, times: int = 1) -> None:
-        """Fail at *ask*, such as ``insert_one files``, so many times; with *after*, the first one is done all the same."""
+    def strike(
+        self,
+        ask: str,
+        error: Exception,
+        *,
+        after: bool = False,
+        times: int = 1,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Fail at *ask*, such as ``insert_one files``, so many times; with *after*, the first one is done all the same.
+
+        What happens *meanwhile* happens before each of them fails.
+        """
         self._ask, self._error, self._after, self._left, self.struck = ask, error, after, times, 0
+        self._meanwhile = meanwhile
 
     def _wrapped(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
         def ask(collection: Any, *args: Any, **kwargs: Any) -> Any:
@@ -108,6 +122,7 @@ class Breaking:
             if self._after:
                 self._after = False
                 inner(collection, *args, **kwargs)
+            self._meanwhile()
             raise self._error
 
         return ask
@@ -172,6 +187,51 @@ def test_a_command_whose_connection_dies_is_sent_again(
     assert 1 == breaking.struck
     assert expected == {name: plain.read(name) for name in plain.list_files()}
     assert dict.fromkeys(expected, 1) == left(database)
+
+
+def test_a_creation_that_meets_another_writer_after_its_connection_died_has_failed(
+    plain: GridFSBackend, make: BackendFactory, database: Database[Any], breaking: Breaking
+) -> None:
+    """What is there then is not its own, sent before: it is somebody else's."""
+    rival = make()
+    error = AutoReconnect('the connection was cut')
+    breaking.strike('insert_one files', error, meanwhile=lambda: rival.write('new', b'of a rival', create=True))
+    with pytest.raises(fs.FileExists):
+        plain.write('new', b'mine', create=True)
+    assert b'of a rival' == plain.read('new')
+    assert {'x': 1, 'taken': 1, 'new': 1} == left(database)
+
+
+def test_a_client_that_awaits_no_answers_is_answered_here(make: BackendFactory, mongo_service: MongoService) -> None:
+    backend = make(mongo_url=f'{mongo_service.url}/?w=0')
+    backend.write('x', b'1', create=True)
+    with pytest.raises(fs.FileExists):
+        backend.write('x', b'2', create=True)
+    backend.write('x', b'3')
+    assert b'3' == make().read('x')
+
+
+def test_a_child_does_not_close_the_client_of_its_parent(make: BackendFactory) -> None:
+    """Closing would end the parent's sessions at the server."""
+    used = [make(mongo_options={'appname': 'parent'})]
+    used[0].write('x', b'1')
+    # What earlier tests have left is not counted.
+    gc.collect()
+    context = multiprocessing.get_context('fork')
+    answers = context.Queue()
+
+    def work() -> None:
+        before = len(clients._inherited)
+        used.clear()
+        gc.collect()
+        answers.put(len(clients._inherited) - before)
+
+    child = context.Process(target=work)
+    child.start()
+    assert 1 <= answers.get(timeout=60)
+    child.join()
+    assert 0 == child.exitcode
+    assert b'1' == used[0].read('x')
 
 
 @pytest.mark.parametrize('change', CHANGES)

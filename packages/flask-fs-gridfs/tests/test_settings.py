@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from flask import Flask
 from pymongo.errors import InvalidOperation, ServerSelectionTimeoutError
 
 import flask_fs as fs
+import flask_fs_gridfs
 from flask_fs_gridfs import GridFSBackend
 
 PASSWORD = 'a-very-secret-word'
@@ -38,6 +40,12 @@ def test_a_missing_address_is_said_with_the_settings_that_give_one() -> None:
     with pytest.raises(fs.ConfigurationError) as caught:
         fs.init_app(app_with(FS_MONGO_URL=URL), fs.Storage('docs'))
     assert "Storage 'docs' (gridfs) needs DOCS_FS_MONGO_URL or FS_GRIDFS_MONGO_URL." == str(caught.value)
+
+
+def test_an_address_of_the_name_service_is_taken_without_asking_it() -> None:
+    backend = GridFSBackend('docs', {'mongo_url': f'mongodb+srv://someone:{PASSWORD}@no.such.cluster.invalid/files'})
+    assert 'gridfs' == backend.kind
+    assert PASSWORD not in repr(backend)
 
 
 @pytest.mark.parametrize('setting', ['DOCS_FS_MONGO_URL', 'FS_GRIDFS_MONGO_URL'])
@@ -224,3 +232,9 @@ def test_storages_on_one_collection_are_kept_apart(mongomock_in_process: Callabl
         two.delete('x')
         assert [['x'], []] == [list(storage.list_files()) for storage in (one, two)]
     assert ['one/x'] == client['mine']['all.files'].distinct('filename')
+
+
+def test_the_name_of_older_packages_is_that_of_the_backend() -> None:
+    """An entry point of flask-fs2 that was left behind names it too."""
+    point = EntryPoint('gridfs', 'flask_fs.backends.gridfs:GridFsBackend', 'fs.backend')
+    assert point.load() is GridFSBackend is flask_fs_gridfs.GridFsBackend

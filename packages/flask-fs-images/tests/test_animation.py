@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import struct
+
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
@@ -117,6 +120,31 @@ def test_frames_over_the_edge_make_the_canvas_larger(animated, frames_of):
     made = render(bytes(content), [Spec(), Spec(40)])
     assert [(80, 60), (40, 30)] == [(one.width, one.height) for one in made]
     assert 4 == len(frames_of(made[0].file))
+
+
+@pytest.mark.parametrize('target', ['GIF', 'PNG'])
+@pytest.mark.parametrize('hole', [False, True])
+def test_frames_of_several_modes_become_frames_of_one(frames_of, target, hole):
+    """Pillow gives the first frame in grey, as its palette is, and the other by a palette."""
+    # Each grey is the number of its place: only then Pillow takes a palette for greys.
+    black, dark, blue, red = (0, 0, 0), (1, 1, 1), (0, 0, 255), (255, 0, 0)
+
+    def frame(codes, transparent, *palette):
+        control = b'!\xf9\x04' + struct.pack('<BHBx', 4 | transparent, 5, 0)
+        place = struct.pack('<HHHHB', 0, 0, 2, 1, 0x80 if palette else 0)
+        return control + b',' + place + bytes(sum(palette, ())) + b'\x02\x02' + codes + b'\0'
+
+    head = b'GIF89a' + struct.pack('<HHBBB', 2, 1, 0x80, 0, 0) + bytes(black + dark)
+    # Two pixels each: the colours 0 and 1 of the palette, then 1 and 0.
+    moving = head + frame(b'\x44\x0a', False) + frame(b'\x0c\x0a', hole, blue, red) + b';'
+
+    def colours(file):
+        return [[image.convert('RGB').getpixel((x, 0)) for x in (0, 1)] for image, _ in frames_of(file)]
+
+    # Pillow takes the second frame's colours for greys too: what it reads is what is to be stored.
+    seen = colours(io.BytesIO(moving))
+    assert [black, dark] == seen[0] != seen[1]
+    assert seen == colours(render(moving, [Spec(format=target)])[0].file)
 
 
 def test_the_picture_for_those_who_know_no_animation_is_no_frame(animation, encode, frames_of):

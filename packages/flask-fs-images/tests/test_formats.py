@@ -58,6 +58,15 @@ def test_every_format_turns_into_every_other(photo, encode, source, target):
     assert (50, 38) == (made.width, made.height)
 
 
+@pytest.mark.parametrize('target', [name for name in ('WEBP', 'AVIF') if name in AVAILABLE])
+@pytest.mark.parametrize('mode', ['L', 'LA'])
+def test_greys_are_kept_in_formats_that_have_only_colours(photo, encode, psnr, target, mode):
+    picture = photo(mode=mode)
+    found = opened(render(encode(picture, 'PNG'), [Spec(format=target, quality=95)])[0].file)
+    assert ('A' in mode) == ('A' in found.mode)
+    assert 30 < psnr(picture.convert('RGBA').convert('RGB'), found.convert('RGBA').convert('RGB'))
+
+
 def test_jpg_means_jpeg():
     assert Spec(format='JPEG') == Spec(format='jpg')
 

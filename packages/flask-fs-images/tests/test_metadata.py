@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
@@ -165,7 +166,7 @@ def test_the_profile_of_srgb_is_dropped(photo, encode, profiles):
     assert 'icc_profile' not in opened(resize(encode(photo(), icc_profile=profiles['sRGB']), 60)).info
 
 
-@pytest.mark.parametrize('change', ['cut', 'noise', 'foreign', 'long', 'length'])
+@pytest.mark.parametrize('change', ['cut', 'noise', 'rubbish', 'foreign', 'long', 'length'])
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
 @pytest.mark.parametrize('srgb', [False, True])
 def test_a_broken_profile_is_dropped(photo, encode, profiles, change, mode, srgb):
@@ -173,6 +174,7 @@ def test_a_broken_profile_is_dropped(photo, encode, profiles, change, mode, srgb
     content = {
         'cut': profile[: len(profile) // 2],
         'noise': b'no profile' * 50,
+        'rubbish': (500).to_bytes(4, 'big') + b'no profile' * 50,
         'foreign': profiles['Lab'],
         'long': b'\xff' * 200_000,
         'length': b'\xff\xff\xff\xff' + profile[4:],
@@ -192,3 +194,33 @@ def test_a_large_profile_is_converted(encode, profiles):
     found = opened(resize(encode(Image.new('RGB', (40, 40), (200, 0, 0)), icc_profile=bytes(large)), 10))
     assert 'icc_profile' not in found.info
     assert found.getpixel((5, 5))[2] > 150
+
+
+def profile_of_inks(tags):
+    """A profile of cyan, magenta, yellow and black with the given tags (ICC.1:2022, 7.2 and 7.3)."""
+    table, content = struct.pack('>L', len(tags)), b''
+    begin = 128 + 4 + 12 * len(tags)
+    for name, tag in tags.items():
+        table += name + struct.pack('>LL', begin + len(content), len(tag))
+        content += tag
+    kinds = struct.pack('>L4xL4s4s4s12x4s', begin + len(content), 0x02400000, b'prtr', b'CMYK', b'Lab ', b'acsp')
+    return kinds.ljust(68, b'\0') + struct.pack('>LLL48x', 0xF6D6, 0x10000, 0xD32D) + table + content
+
+
+def red_cyan():
+    """A table by which cyan prints as red, no ink as white, and any other mixture as black (ICC.1:2022, 10.11)."""
+    white, red, black = bytes((255, 128, 128)), bytes((135, 208, 195)), bytes((0, 128, 128))
+    same = bytes(range(256))
+    identity = struct.pack('>9l', *(0x10000, 0, 0, 0) * 2, 0x10000)
+    mixtures = white + black * 7 + red + black * 7
+    return b'mft1' + struct.pack('>4x3Bx', 4, 3, 2) + identity + same * 4 + mixtures + same * 3
+
+
+@pytest.mark.parametrize(('tags', 'colour'), [({b'A2B0': red_cyan()}, (255, 0, 0)), ({}, (0, 255, 255))])
+@pytest.mark.parametrize('srgb', [False, True])
+def test_inks_are_shown_as_their_profile_says_if_it_can_be_used(encode, tags, colour, srgb):
+    cyan = Image.new('CMYK', (20, 20), (255, 0, 0, 0))
+    found = opened(render(encode(cyan, icc_profile=profile_of_inks(tags)), [Spec(10, srgb=srgb)])[0].file)
+    assert 'RGB' == found.mode
+    assert 'icc_profile' not in found.info
+    assert colour == pytest.approx(found.getpixel((5, 5)), abs=12)

@@ -6,6 +6,7 @@ import gc
 import io
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import tarfile
@@ -15,8 +16,10 @@ import time
 import urllib.request
 
 import pytest
+import requests
 
 import flask_fs as fs
+from flask_fs.backends.swift import PoolExhaustedError
 from flask_fs_swift import ETagMismatchError, SwiftBackend
 from flask_fs_testing.servers import SwiftServer
 from flask_fs_testing.servers.base import http_status
@@ -52,6 +55,38 @@ def test_streams_give_their_connection_back(swift_harness, proxy):
     assert proxy.open_connections <= 1
 
 
+def test_a_closed_stream_gives_nothing_more(swift_harness, proxy):
+    backend = swift_harness.make_counted(proxy)
+    backend.write('x', b'0123456789')
+    stream = backend._open('x')
+    stream.close()
+    with pytest.raises(ValueError, match='this file is closed'):
+        stream.read(1)
+
+
+def test_a_cut_answer_is_noticed_where_the_http_library_does_not(swift_harness, proxy, monkeypatch):
+    """urllib3 1 takes the end of the connection for the end of the answer."""
+    build = requests.adapters.HTTPAdapter.build_response
+
+    def as_urllib3_1_does(self, request, response):
+        response.enforce_content_length = False
+        return build(self, request, response)
+
+    backend = swift_harness.make_counted(proxy, retries=1)
+    names = ['n' * 900, 'x']
+    for name in names:
+        backend.save(io.BytesIO(LARGE), name)
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, 'build_response', as_urllib3_1_does)
+    proxy.cut_download(after_bytes=100_000, when=lambda request: request.path.endswith('/x'))
+    with pytest.raises(fs.Unavailable, match='the connection was cut while the file was read'):
+        backend.read('x')
+    # A listing is read at once, so it is asked for again.
+    fault = proxy.cut_download(after_bytes=900, when=lambda request: 'format=json' in request.path)
+    assert names == list(backend.list_files())
+    assert fault.is_spent
+    assert 0 == lent(backend)
+
+
 def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=1)
     backend.save(io.BytesIO(LARGE), 'x')
@@ -71,8 +106,10 @@ def test_when_all_connections_are_in_use_the_error_says_so(swift_harness, proxy)
     backend = swift_harness.make_counted(proxy, pool_size=2, pool_timeout_s=0.2)
     backend.save(io.BytesIO(LARGE), 'x')
     streams = [backend._open('x') for _ in range(2)]
-    with pytest.raises(fs.Unavailable) as caught:
+    with pytest.raises(PoolExhaustedError) as caught:
         backend.read('x')
+    assert isinstance(caught.value, fs.Unavailable)
+    assert repr(caught.value) == repr(pickle.loads(pickle.dumps(caught.value)))
     assert 'all 2 connections were in use for 0.2 s' in str(caught.value)
     assert 'KIT_FS_POOL_SIZE or FS_SWIFT_POOL_SIZE' in str(caught.value)
     streams.pop().close()
@@ -285,7 +322,9 @@ def test_what_the_store_says_is_told_as_errors_of_flask_fs(swift_harness, proxy)
             backend.write('x', b'')
         proxy.recover()
         assert kind is type(caught.value)
-        assert caught.value.__cause__ is not None
+        # 404 for a file that is stored means that its container is missing.
+        cause = swift_harness.container if status == 404 else f'the store answered {status}'
+        assert cause == str(caught.value.__cause__)
 
 
 def test_a_full_temporary_folder_is_told_and_changes_nothing(swift_harness, monkeypatch):

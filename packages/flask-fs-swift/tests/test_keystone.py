@@ -45,6 +45,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == '/v2.0/tokens':
             self._version_2(asked)
             return
+        if self.path.startswith('/strange/'):
+            self._answer(201, {})
+            return
         if 'application_credential' in asked['identity']:
             user = {'name': 'demo', 'password': asked['identity']['application_credential']['secret']}
         else:
@@ -136,6 +139,14 @@ def test_domains_and_a_project_can_be_told(make, keystone):
     assert {'project': {'id': 'pid'}} == asked['scope']
 
 
+def test_projects_may_be_called_tenants_among_the_options(make, keystone):
+    make(tenant_name=None, os_options={'tenant_name': 'docs'}).exists('x')
+    make(tenant_name=None, os_options={'tenant_id': 'pid', 'project_id': 'newer'}).exists('x')
+    named, told = keystone.logins
+    assert {'project': {'name': 'docs', 'domain': {'name': 'Default'}}} == named['scope']
+    assert {'project': {'id': 'newer'}} == told['scope']
+
+
 def test_version_2_is_spoken_too(make, keystone, swift_harness):
     backend = make(auth_version='2.0', authurl=keystone.url.removesuffix('/v3'))
     backend.write('x', b'1')
@@ -162,6 +173,11 @@ def test_what_is_no_keystone_is_told(make, swift_harness):
         make(authurl=f'http://{swift_harness.host}:{swift_harness.port}/healthcheck').exists('x')
 
 
+def test_an_answer_that_is_none_of_keystones_is_told(make, keystone):
+    with pytest.raises(fs.BackendError, match=r'it does not answer as Keystone does.*AUTHURL'):
+        make(authurl=keystone.url.replace('/v3', '/strange/v3')).exists('x')
+
+
 def test_a_catalogue_without_a_usable_address_is_told(make, keystone):
     keystone.swift = '/v1/AUTH_test'
     with pytest.raises(fs.BackendError, match='no address of an account'):
@@ -180,6 +196,12 @@ def test_a_region_without_a_store_is_told(make):
         make(region_name='nowhere').exists('x')
     with pytest.raises(fs.Unavailable):
         make(region_name='two').exists('x')
+
+
+def test_a_service_that_no_catalogue_has_is_told(make):
+    for service in ('', 'image'):
+        with pytest.raises(fs.BackendError, match='no object store'):
+            make(os_options={'service_type': service}).exists('x')
 
 
 def test_a_keystone_that_is_not_there_is_unavailable(make):

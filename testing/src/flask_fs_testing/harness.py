@@ -30,7 +30,8 @@ class Harness(abc.ABC):
     memory_ceiling_bytes: ClassVar[int | None] = 16 * 1024 * 1024
     #: Sizes at which the store splits a file into parts, in bytes: contents around each are tried.
     borders_bytes: ClassVar[tuple[int, ...]] = ()
-    #: How often threads, or processes, meet to race for a name. Fewer for a store that lets the losers of each race wait for seconds.
+    #: How often threads, or processes, meet to race for a name. Fewer for a store that lets the losers of each race wait for
+    #: seconds; 0 for one that is known to lose races, but so seldom that a run may not show it.
     race_rounds: ClassVar[int] = 60
     #: Whether other processes see the same files. A store inside the process has no other.
     shared_between_processes: ClassVar[bool] = True

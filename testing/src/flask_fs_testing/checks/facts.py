@@ -110,4 +110,4 @@ class FactChecks:
             assert b'0123' == file.read()
             assert path.endswith('.txt')
         with pytest.raises(fs.FileNotFound), backend.local_file('missing'):
-            pass
+            pass  # pragma: no cover - local_file() has raised

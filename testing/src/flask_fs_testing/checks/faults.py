@@ -314,7 +314,7 @@ def _knock(proxy: FaultProxy) -> None:
     with socket.create_connection((proxy.host, proxy.port), timeout=PATIENCE_S) as connection:
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1000):
-            pass
+            pass  # pragma: no cover - nobody answers to silence
 
 
 def _has_body(request: ProxiedRequest) -> bool:

@@ -105,11 +105,13 @@ class ListChecks:
 
     @check('_scan')
     def test_files_of_other_programs_are_listed_and_read(self, harness: Harness) -> None:
-        """A file that another program put into the store is a file like any other."""
+        """What another program put into the store is a file like any other, unless no verb takes its name."""
         backend = harness.make()
         harness.put_raw('theirs/x.txt', b'theirs')
+        harness.put_raw('theirs/.fs-tmp-1', b'')
         assert ['theirs/x.txt'] == list(backend.list_files())
+        assert ['theirs/x.txt'] == [info.name for info in backend.scan()]
         assert b'theirs' == backend.read('theirs/x.txt')
         assert 6 == backend.stat('theirs/x.txt').size
         backend.delete('theirs/x.txt')
-        assert [] == harness.names_raw()
+        assert ['theirs/.fs-tmp-1'] == harness.names_raw()

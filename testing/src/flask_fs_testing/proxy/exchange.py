@@ -17,10 +17,12 @@ class HttpRelay(Relay):
 
     def carry(self) -> None:
         while True:
+            head: Head | None = None
             try:
                 head = self._next_head()
                 body = request_body(head)
             except Malformed:
+                _put_back(self.client, head)
                 return self.tunnel(self.connect(), self.pass_up, self.pass_down)
             self._handle(head, body)
 
@@ -118,12 +120,14 @@ class _Exchange:
 
     def _carry_answer(self) -> None:
         while self._answer is None:
+            head: Head | None = None
             try:
                 head = take_head(self._upstream.inbox)
                 if head is None:
                     return
                 self._begin_answer(head)
             except Malformed:
+                _put_back(self._upstream, head)
                 self._become_tunnel()
         room = _room(self._client, self._request.bytes_down, self._most_down)
         piece = self._answer.take(self._upstream.inbox, room)
@@ -157,6 +161,12 @@ class _Exchange:
     def _become_tunnel(self) -> NoReturn:
         self._relay.tunnel(self._upstream, self._relay.pass_up, self._relay.pass_down)
         raise Over
+
+
+def _put_back(wire: Wire, head: Head | None) -> None:
+    """Let a head that turned out to be none, once it was taken, pass like all that follows."""
+    if head is not None:
+        wire.inbox[:0] = head.raw
 
 
 def _room(wire: Wire, passed: int, most: int | None) -> int:

@@ -36,7 +36,7 @@ class Wire:
         """Read what is there, a buffer at most."""
         try:
             data = self.sock.recv(BUFFER_BYTES)
-        except BlockingIOError:
+        except BlockingIOError:  # pragma: no cover - select() may err, and hardly ever does
             return
         except ConnectionError:
             self.ended = self.broken = True
@@ -48,7 +48,7 @@ class Wire:
         """Send what the network takes now."""
         try:
             sent = self.sock.send(self.outbox)
-        except BlockingIOError:
+        except BlockingIOError:  # pragma: no cover - select() may err, and hardly ever does
             return
         except ConnectionError:
             # What the other side said before it left can still be received.

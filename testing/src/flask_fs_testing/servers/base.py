@@ -95,7 +95,7 @@ class Server(abc.ABC, Generic[Service]):
         """
         if lack := self.missing():
             raise ServerMissing(lack)
-        for attempt in range(1, self.attempts + 1):
+        for attempt in range(1, self.attempts + 1):  # pragma: no branch - the last attempt returns or raises
             try:
                 self._start_once()
             except ServerDied as died:

@@ -97,12 +97,12 @@ def start(name: str, command: list[str], told: Told) -> subprocess.Popen[bytes]:
 
 def dying_with_this_process() -> Callable[[], None] | None:
     """On Linux, what makes a child die even when the keeper itself is killed."""
-    if sys.platform != 'linux':
+    if sys.platform != 'linux':  # pragma: no cover - other systems have no prctl()
         return None
     prctl = ctypes.CDLL(None).prctl
     keeper = os.getpid()
 
-    def set_signal() -> None:
+    def set_signal() -> None:  # pragma: no cover - nothing measures between fork and exec
         set_parent_death_signal = 1
         prctl(set_parent_death_signal, signal.SIGKILL)
         if os.getppid() != keeper:
@@ -176,7 +176,7 @@ def send(user: socket.socket, data: bytes) -> None:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End *process* and what it started."""
-    if sys.platform == 'win32':
+    if sys.platform == 'win32':  # pragma: no cover - Windows has no groups of processes
         process.kill()
     else:
         # Before it is waited for: until then its number cannot be anybody else's.

@@ -15,7 +15,7 @@ from .keeping import Address, Connection
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:  # pragma: no cover - Windows has no fcntl
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ['shared']
@@ -47,7 +47,7 @@ def shared(server: Server[S], service_type: type[S], folder: Path) -> Generator[
 def _alone(path: Path) -> Generator[None]:
     """Wait until no other process starts this server. Where that cannot be, each may start its own, which is as good."""
     with path.open('w') as lock:
-        if fcntl is not None:
+        if fcntl is not None:  # pragma: no branch - Windows has no fcntl
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

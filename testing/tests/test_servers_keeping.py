@@ -1,0 +1,105 @@
+"""A keeper and its users, each with somebody of ours on the other side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from flask_fs_testing.servers import keeper
+from flask_fs_testing.servers.keeping import Address, Connection
+
+WAIT_S = 20
+
+
+@contextlib.contextmanager
+def saying(*lines: bytes) -> Iterator[Address]:
+    """Where somebody says *lines* to one user, and hangs up."""
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+
+        def say() -> None:
+            with listener.accept()[0] as connection:
+                connection.sendall(b''.join(lines))
+
+        thread = threading.Thread(target=say)
+        thread.start()
+        yield Address(listener.getsockname()[1], 'ours')
+        thread.join()
+
+
+HELLO = b'{"token": "ours", "pids": {"small": 7}}\n'
+
+
+def test_a_keeper_that_has_gone_is_told_of_after_what_it_said() -> None:
+    with saying(HELLO, b'{"ended": "small ended with exit code 1"}\n') as address:
+        connection = Connection(address)
+    assert {'small': 7} == connection.pids
+    told: list[str] = []
+    while len(told) < 2:
+        told = connection.ended()
+    assert ['small ended with exit code 1', 'The keeper has gone.'] == told
+    connection.leave()
+
+
+@pytest.mark.parametrize(
+    ('said', 'error', 'told'),
+    [
+        (b'', ConnectionError, 'The keeper has gone'),
+        (b'{"token": "ou', ConnectionError, 'The keeper has gone'),
+        (b'["ours"]\n', ValueError, 'Another program answers'),
+        (b'{"token": "theirs"}\n', ValueError, 'Another program answers'),
+        (b'SSH-2.0\n', ValueError, 'Expecting value'),
+    ],
+)
+def test_who_is_no_keeper_is_no_connection(said: bytes, error: type[Exception], told: str) -> None:
+    with saying(said) as address, pytest.raises(error, match=told):
+        Connection(address)
+
+
+@pytest.fixture
+def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[], socket.socket], threading.Thread]]:
+    """What connects to a keeper of nothing, and the thread that it runs in."""
+    monkeypatch.setattr(keeper, 'FIRST_USER_S', 1)
+    users: list[socket.socket] = []
+    with socket.create_server(('127.0.0.1', 0)) as listener, contextlib.ExitStack() as stack:
+        thread = threading.Thread(target=keeper.serve, args=(listener, users, {}, 'ours'))
+
+        def connect() -> socket.socket:
+            return stack.enter_context(socket.create_connection(listener.getsockname(), WAIT_S))
+
+        thread.start()
+        yield connect, thread
+        thread.join(WAIT_S)
+    for user in users:
+        user.close()
+
+
+def test_a_keeper_without_a_first_user_ends(serving: Any) -> None:
+    _, thread = serving
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+
+
+def test_a_keeper_looks_at_nothing_that_users_say_and_stays_for_the_last(serving: Any) -> None:
+    connect, thread = serving
+    first, second = connect(), connect()
+    for user in (first, second):
+        assert {'token': 'ours', 'pids': {}} == json.loads(user.recv(1000))
+    first.sendall(b'{"token": "theirs"}\n')
+    # Leaving without a word of goodbye: the operating system resets the connection.
+    second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    second.close()
+    third = connect()
+    assert {'token': 'ours', 'pids': {}} == json.loads(third.recv(1000))
+    third.close()
+    thread.join(0.2)
+    assert thread.is_alive()
+    first.close()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
