@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import io
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from check_wheels import problems
+from check_wheels import METADATA, problems
 from members import IMPORT_PACKAGES, members
+
+TOLD = ''.join(f'{field}: something\n' for field in METADATA)
 
 
 @pytest.fixture
@@ -16,10 +20,13 @@ def dist(workspace: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     for member in members(workspace):
         stem = f'{member.name.replace("-", "_")}-{member.version}'
-        (folder / f'{stem}.tar.gz').touch()
+        with tarfile.open(folder / f'{stem}.tar.gz', 'w:gz') as sdist:
+            for name in ('PKG-INFO', 'pyproject.toml', 'tests/test_it.py'):
+                sdist.addfile(tarfile.TarInfo(f'{stem}/{name}'), io.BytesIO())
         package = IMPORT_PACKAGES[member.name]
         with zipfile.ZipFile(folder / f'{stem}-py3-none-any.whl', 'w') as wheel:
             wheel.writestr(f'{stem}.dist-info/licenses/LICENSE', '')
+            wheel.writestr(f'{stem}.dist-info/METADATA', f'{TOLD}\nWhat it is.\n')
             if package:
                 wheel.writestr(f'{package}/py.typed', '')
     return folder
@@ -61,3 +68,30 @@ def test_a_missing_file_is_found(dist, workspace):
 def test_a_file_left_from_another_version_is_found(dist, workspace):
     (dist / 'flask_fs_core-0.0.1.tar.gz').touch()
     assert list(problems(dist, members(workspace))) == ['flask_fs_core-0.0.1.tar.gz: is not expected in dist/.']
+
+
+@pytest.mark.parametrize('stray', ['report.json', 'tests/__pycache__/test_it.cpython-311.pyc', 'docs/index.md'])
+def test_what_lay_about_is_found_in_an_sdist(dist, workspace, stray):
+    [sdist] = dist.glob('flask_fs_s3-*.tar.gz')
+    stem = sdist.name.removesuffix('.tar.gz')
+    with tarfile.open(sdist, 'w:gz') as archive:
+        archive.addfile(tarfile.TarInfo(f'{stem}/{stray}'), io.BytesIO())
+    assert list(problems(dist, members(workspace))) == [
+        f'{sdist.name}: holds {stray}, which is neither source nor test.'
+    ]
+
+
+@pytest.mark.parametrize(
+    ('told', 'problem'),
+    [
+        (TOLD.replace('Project-URL', 'X-Project-URL') + '\nWhat it is.\n', 'its metadata has no Project-URL.'),
+        (TOLD, 'its metadata has no description.'),
+    ],
+)
+def test_missing_metadata_is_found(dist, workspace, told, problem):
+    [wheel] = dist.glob('flask_fs-*.whl')
+    stem = wheel.name.removesuffix('-py3-none-any.whl')
+    with zipfile.ZipFile(wheel, 'w') as archive:
+        archive.writestr(f'{stem}.dist-info/licenses/LICENSE', '')
+        archive.writestr(f'{stem}.dist-info/METADATA', told)
+    assert list(problems(dist, members(workspace))) == [f'{wheel.name}: {problem}']

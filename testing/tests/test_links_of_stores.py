@@ -20,6 +20,8 @@ from flask_fs.backends.memory import MemoryBackend
 from flask_fs_testing import BackendConformance, MemoryHarness
 from flask_fs_testing.checks import links
 
+pytestmark = pytest.mark.slow
+
 KEY = b'a key of the store'
 READING = 'test_a_signed_link_is_good_for_one_file_one_method_and_a_while'
 STORING = 'test_a_signed_link_to_store_stores_one_file'

@@ -252,9 +252,9 @@ def test_a_clients_name_of_which_nothing_is_left_is_refused(given: str) -> None:
 @pytest.mark.parametrize(
     'odd', ['', '/a', 'a/', 'a//b', './a', 'a/..', 'a\\b', 'a\x1f', 'a\x7f', '.FS-tmp-1', 'é' * 513]
 )
-@pytest.mark.parametrize('count', [0, 1, 2, 3000])
+@pytest.mark.parametrize('count', [0, 1, 2, 1100])
 def test_what_no_verb_takes_is_left_out_among_however_many(odd: str, count: int) -> None:
-    some = [f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'é', 'n' * 1000)]
+    some = [f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'n' * 1000)]
     assert some == list(names.valid_among([odd, *some]))
     assert some == list(names.valid_among([*some, odd]))
     assert some == list(names.valid_among([*some[: count // 2], odd, *some[count // 2 :]]))

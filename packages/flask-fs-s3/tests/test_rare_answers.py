@@ -18,6 +18,8 @@ from flask_fs_s3 import S3Backend
 from flask_fs_testing.proxy import FaultProxy
 from flask_fs_testing.sources import Pattern
 
+pytestmark = pytest.mark.slow
+
 MiB = 1024 * 1024
 PART = 5 * MiB
 DENIED = '<?xml version="1.0"?>\n<Error><Code>{}</Code><Message></Message></Error>'
