@@ -132,3 +132,9 @@ def test_what_works_undeclared_is_a_warning(capability: Capability, check: str, 
 @pytest.mark.parametrize(('backend', 'check'), RACES, ids=lambda value: getattr(value, '__name__', value))
 def test_a_race_is_caught_in_twenty_of_twenty_runs(backend: Any, check: str, tmp_path: Path) -> None:
     assert [True] * 20 == [catches(check, backend, tmp_path / str(number)) for number in range(20)]
+
+
+def test_a_promise_that_no_race_shows_is_none(tmp_path: Path) -> None:
+    harness = type('WithoutRaces', (LocalHarness,), {'race_rounds': 0})(tmp_path)
+    with pytest.raises(pytest.fail.Exception, match='nothing shows it'):
+        BackendConformance().test_of_many_threads_one_creates_a_name(harness)

@@ -166,7 +166,7 @@ def test_files_that_were_encrypted_are_not_taken_for_plain_ones(
 ) -> None:
     """As flask-fs2 stores them; they would be served as they are, and new ones kept in plain."""
     setting = setting.format(KIND=kind.upper())
-    guide = 'docs/how-to/upgrade.md#files-that-flask-fs2-encrypted'
+    guide = 'docs/how-to/upgrade.md'
     with pytest.raises(fs.ConfigurationError, match=f'cannot use {setting} = {on!r}: it must be False.*{guide}'):
         make_app(fs.Storage('my-letters'), **{'FS_BACKEND': kind, setting: on, 'FS_AES256_KEY': 'hush-hush'})
 

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
 import flask_fs as fs
+from flask_fs.backends.handover import by_location
 from flask_fs.backends.local import LocalBackend
 
 HEADERS = {'X-Sendfile', 'X-Accel-Redirect'}
@@ -246,3 +247,9 @@ def test_the_refusal_of_a_location_says_what_one_looks_like(make_app: Callable[.
         'and none of ? # %.'
     )
     assert expected == str(caught.value)
+
+
+def test_a_file_whose_time_is_not_known_keeps_its_own_tag(make_app: Callable[..., Flask]) -> None:
+    with make_app().test_request_context():
+        response = by_location(fs.FileInfo('x.txt', 1, None, 'text/plain', None, 'tag'), '/protected/x.txt')
+    assert ('tag', False) == response.get_etag()

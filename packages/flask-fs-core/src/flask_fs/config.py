@@ -216,8 +216,7 @@ def _not_encrypted(value: Any) -> bool:
             return False
     raise ValueError(
         'False, because Flask-FS encrypts no files, and decrypts none that flask-fs2 has encrypted: '
-        'decrypt them first, as the guide says at '
-        'https://github.com/flask-fs/flask-fs/blob/main/docs/how-to/upgrade.md#files-that-flask-fs2-encrypted'
+        'decrypt them first, as the guide for moving over says (docs/how-to/upgrade.md)'
     )
 
 

@@ -114,4 +114,5 @@ class ListChecks:
         assert b'theirs' == backend.read('theirs/x.txt')
         assert 6 == backend.stat('theirs/x.txt').size
         backend.delete('theirs/x.txt')
-        assert ['theirs/.fs-tmp-1'] == harness.names_raw()
+        assert 'theirs/x.txt' not in harness.names_raw()
+        assert b'' == harness.get_raw('theirs/.fs-tmp-1')
