@@ -361,6 +361,18 @@ class ConnectsAtOnce(MemoryBackend):
             connection.connect(('127.0.0.1', 9))
 
 
+class ConnectsInTheBackground(MemoryBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        thread = threading.Thread(target=self._connect)
+        thread.start()
+        thread.join()
+
+    def _connect(self) -> None:
+        with socket.socket() as connection, contextlib.suppress(OSError, AssertionError):
+            connection.connect(('127.0.0.1', 9))
+
+
 class IgnoresThePrefix(MemoryBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)

@@ -97,7 +97,7 @@ class S3Harness(NetworkHarness):
 class SeaweedHarness(S3Harness):
     """A fresh bucket on SeaweedFS, where the losers of a race wait for their answer for a second or two."""
 
-    race_rounds = 10
+    race_rounds = 5
 
 
 class SwiftHarness(S3Harness):

@@ -96,10 +96,9 @@ class CreateChecks:
             return
         context = multiprocessing.get_context('fork')
         meeting, wins = _Meeting(context.Array('i', [-1, -1])), context.Queue()
-        names = [f'name-{number}' for number in range(200)]
+        names = [f'name-{number}' for number in range(harness.race_rounds)]
         processes = [
-            context.Process(target=_create_all, args=(backend, names, number, meeting, wins, harness.race_rounds))
-            for number in (0, 1)
+            context.Process(target=_create_all, args=(backend, names, number, meeting, wins)) for number in (0, 1)
         ]
         for process in processes:
             process.start()
@@ -211,18 +210,13 @@ class _Awaiting(OnlyRead):
         return super().read(size)
 
 
-def _create_all(
-    backend: BaseBackend, names: Sequence[str], number: int, meeting: _Meeting, wins: Any, meetings: int
-) -> None:
-    """Create all *names*, meeting the others in each of the first *meetings*, and tell which were won."""
+def _create_all(backend: BaseBackend, names: Sequence[str], number: int, meeting: _Meeting, wins: Any) -> None:
+    """Create all *names*, meeting the others for each, and tell which were won."""
     won = []
     try:
         for turn, name in enumerate(names):
             with contextlib.suppress(fs.FileExists):
-                if turn < meetings:
-                    meeting.create(backend, name, turn, number)
-                else:
-                    backend.write(name, _own(number), create=True)
+                meeting.create(backend, name, turn, number)
                 won.append(name)
     finally:
         # The others shall wait no longer for this one.
