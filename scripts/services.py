@@ -23,14 +23,21 @@ def variables() -> list[str]:
     return re.findall(r'(?m)^ *# (FS_TEST_\w+=\S+)$', text)
 
 
+def has_compose() -> bool:
+    """Whether Docker is here, and knows ``compose``: the plugin is packaged apart."""
+    if shutil.which('docker') is None:
+        return False
+    return subprocess.run(['docker', 'compose', 'version'], capture_output=True, check=False).returncode == 0
+
+
 def main(arguments: list[str]) -> int:
     """The exit code of Docker."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         print(f'Say one of: {", ".join(COMMANDS)}', file=sys.stderr)
         return 2
-    if shutil.which('docker') is None:
+    if not has_compose():
         print(
-            'Docker is not installed. Without it the tests start servers that pip installs; '
+            'Docker with its plugin compose is not installed. Without it the tests start servers that pip installs; '
             'see docs/how-to/run-real-servers.md.',
             file=sys.stderr,
         )

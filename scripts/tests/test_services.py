@@ -10,9 +10,11 @@ from services import main
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program that writes down how it was called, and ends with what the file ``exit`` says."""
+    """A program that has compose, writes down how it was called, and ends with what the file ``exit`` says."""
     program = tmp_path / 'docker'
-    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexit $(cat {tmp_path}/exit)\n')
+    program.write_text(
+        f'#!/bin/sh\n[ "$2" = version ] && exit 0\necho "$@" >> {tmp_path}/calls\nexit $(cat {tmp_path}/exit)\n'
+    )
     program.chmod(0o755)
     (tmp_path / 'exit').write_text('0')
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
@@ -44,7 +46,14 @@ def test_a_missing_docker_is_said_in_a_sentence(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv('PATH', str(tmp_path))
 
     assert main(['start']) == 1
-    assert capsys.readouterr().err.startswith('Docker is not installed. ')
+    assert capsys.readouterr().err.startswith('Docker with its plugin compose is not installed. ')
+
+
+def test_a_docker_without_compose_is_said_in_a_sentence(docker, capsys):
+    (docker / 'docker').write_text('#!/bin/sh\necho unknown command >&2\nexit 125\n')
+
+    assert main(['start']) == 1
+    assert capsys.readouterr().err.startswith('Docker with its plugin compose is not installed. ')
 
 
 @pytest.mark.parametrize('arguments', [[], ['restart'], ['start', 'now']])
