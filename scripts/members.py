@@ -14,9 +14,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ['IMPORT_PACKAGES', 'ROOT', 'Member', 'members', 'tomllib']
+__all__ = ['IMPORT_PACKAGES', 'KIT', 'ROOT', 'Member', 'libraries', 'members', 'name_of', 'tomllib']
 
 ROOT = Path(__file__).resolve().parent.parent
+
+#: The conformance kit, which is for tests.
+KIT = 'flask-fs-testing'
 
 #: What each distribution is documented to hold: exactly one import package, or none.
 IMPORT_PACKAGES: dict[str, str | None] = {
@@ -65,9 +68,16 @@ class Member:
         for extra in self.project.get('optional-dependencies', {}).values():
             yield from extra
 
-    def libraries(self) -> set[str]:
-        """The requirements that are no members."""
-        return {line for line in self.requirements() if re.split(r'[^\w.-]', line)[0] not in IMPORT_PACKAGES}
+
+def name_of(requirement: str) -> str:
+    """The name of the distribution in a requirement such as ``flask-fs-swift[keystone]>=1.0``."""
+    return re.split(r'[^\w.-]', requirement)[0]
+
+
+def libraries(found: list[Member]) -> list[str]:
+    """What the members but the kit require besides one another, with their extras."""
+    required = {line for member in found if member.name != KIT for line in member.requirements()}
+    return sorted(line for line in required if name_of(line) not in IMPORT_PACKAGES)
 
 
 def members(root: Path = ROOT) -> list[Member]:

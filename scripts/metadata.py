@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from members import ROOT, Member, members
+from members import KIT, ROOT, Member, members
 
 __all__ = ['METAPACKAGE', 'REPOSITORY', 'generated', 'write_generated']
 
 METAPACKAGE = 'flask-fs'
-#: What it does not require: itself, and the kit, which is for tests.
-APART = {METAPACKAGE, 'flask-fs-testing'}
+#: What it does not require.
+APART = {METAPACKAGE, KIT}
 REPOSITORY = 'https://github.com/flask-fs/flask-fs'
 
 SHARED: dict[str, Any] = {

@@ -15,7 +15,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from check_wheels import problems as wrong_files
-from members import IMPORT_PACKAGES, ROOT, Member, members
+from members import IMPORT_PACKAGES, ROOT, Member, members, name_of
 
 __all__ = ['in_order', 'main', 'problems', 'steps']
 
@@ -24,8 +24,7 @@ def in_order(found: list[Member]) -> list[Member]:
     """The members, each after those that it requires; without needs they go by name."""
     by_name = {member.name: member for member in found}
     required = {
-        member.name: sorted({re.split(r'[^\w.-]', line)[0] for line in member.requirements()} & by_name.keys())
-        for member in found
+        member.name: sorted({name_of(line) for line in member.requirements()} & by_name.keys()) for member in found
     }
     return [by_name[name] for name in TopologicalSorter(required).static_order()]
 

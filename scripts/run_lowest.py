@@ -12,12 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from members import ROOT, members
+from members import ROOT, libraries, members
 from run_matrix import oldest
 
 __all__ = ['main']
 
-KIT = 'flask-fs-testing'
 #: What the tests use besides. mongomock is the last for the oldest PyMongo; moto is what the kit's fixtures start.
 TOOLS = ['gevent', 'hypothesis', 'mongomock<4.3', 'moto[server]', 'pytest-timeout', 'pytest-xdist', 'sybil']
 #: The tests of distributions, and not those of examples, scripts and pages.
@@ -32,13 +31,12 @@ def main(arguments: list[str]) -> int:
     if len(wheels) != len(members()):
         print('Build the wheels first: python3 dev.py dist', file=sys.stderr)
         return 1
-    libraries = sorted(library for member in members() if member.name != KIT for library in member.libraries())
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
         install = ['uv', 'pip', 'install', '--quiet', '--python', str(python)]
         steps = [
             ['uv', 'venv', '--quiet', '--python', oldest(), folder],
-            [*install, '--resolution', 'lowest-direct', '--no-build', *wheels, *libraries, 'pytest>=8.4'],
+            [*install, '--resolution', 'lowest-direct', '--no-build', *wheels, *libraries(members()), 'pytest>=8.4'],
             [*install, *TOOLS],
             ['uv', 'pip', 'list', '--python', str(python)],
         ]

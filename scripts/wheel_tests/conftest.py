@@ -40,11 +40,10 @@ class Environment:
         subprocess.run(['uv', 'venv', '--quiet', '--seed', '--python', sys.executable, str(folder)], check=True)
         self.python = folder / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
 
-    def install(self, *requirements: str) -> str:
+    def install(self, *requirements: str) -> None:
         """Install our own distributions from the wheels, whatever an index may have, and the rest from the index."""
-        shown = self.pip('install', '--constraint', str(self._constraints), *requirements)
+        self.pip('install', '--constraint', str(self._constraints), *requirements)
         self.pip('check')
-        return shown
 
     def pip(self, *arguments: str) -> str:
         """What pip shows."""
@@ -67,19 +66,23 @@ class Environment:
 
 @pytest.fixture(scope='session')
 def dist() -> Path:
-    """The folder of what was built, with one wheel for each member."""
-    folder = ROOT / 'dist'
-    built = {wheel.name.partition('-')[0].replace('_', '-') for wheel in folder.glob('*.whl')}
-    assert built == {member.name for member in members()}, 'Build the wheels first: python3 dev.py dist'
-    return folder
+    """The folder of what was built."""
+    return ROOT / 'dist'
 
 
 @pytest.fixture(scope='session')
-def constraints(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheels(dist: Path) -> dict[str, Path]:
+    """The wheel of each member, by its name."""
+    built = {wheel.name.partition('-')[0].replace('_', '-'): wheel for wheel in dist.glob('*.whl')}
+    assert built.keys() == {member.name for member in members()}, 'Build the wheels first: python3 dev.py dist'
+    return built
+
+
+@pytest.fixture(scope='session')
+def constraints(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file by which pip takes each of our distributions from its wheel."""
-    lines = [f'{wheel.name.partition("-")[0].replace("_", "-")} @ {wheel.as_uri()}\n' for wheel in dist.glob('*.whl')]
     file = tmp_path_factory.mktemp('constraints') / 'constraints.txt'
-    file.write_text(''.join(lines))
+    file.write_text(''.join(f'{name} @ {wheel.as_uri()}\n' for name, wheel in wheels.items()))
     return file
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from members import members
+from members import libraries, members
 
 USE = "import flask_fs; flask_fs.Storage('files'); import flask_fs.backends.local"
 
@@ -15,9 +15,9 @@ USE = "import flask_fs; flask_fs.Storage('files'); import flask_fs.backends.loca
 @pytest.fixture
 def old(environment):
     """An environment with the last release of the older flask-fs, and everything that the new one requires."""
-    libraries = {library for member in members() if member.name != 'flask-fs-testing' for library in member.libraries()}
     # By uv, which is quick; what pip does with our own distributions is what is looked at.
-    subprocess.run(['uv', 'pip', 'install', '--quiet', '--python', str(environment.python), *libraries], check=True)
+    install = ['uv', 'pip', 'install', '--quiet', '--python', str(environment.python)]
+    subprocess.run([*install, *libraries(members())], check=True)
     environment.pip('install', '--no-deps', 'flask-fs==0.6.1')
     return environment
 
@@ -32,9 +32,8 @@ def broken(old, dist):
 def upgrade(environment, dist: Path, *options: str) -> None:
     """Upgrade with pip, which may choose among an index and the wheels."""
     # By version: a constraint with a wheel's address would be another case for pip.
-    wheels = [wheel.name.split('-') for wheel in dist.glob('*.whl')]
     file = environment.folder / 'versions.txt'
-    file.write_text(''.join(f'{name.replace("_", "-")}=={version}\n' for name, version, *_ in wheels))
+    file.write_text(''.join(f'{member.name}=={member.version}\n' for member in members()))
     places = ['--find-links', str(dist), '--constraint', str(file)]
     environment.pip('install', '--upgrade', *places, *options, 'flask-fs')
 
