@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable
 from typing import Any
@@ -218,7 +219,31 @@ def test_a_download_name_that_is_no_plain_name_is_refused(private: tuple[Flask, 
         signed(app, storage, download_name=name)
 
 
-@pytest.mark.parametrize('expires_s', [0, -1, 604_801, 1.5, True, '60', None])
+@pytest.mark.parametrize('expires_s', [60, datetime.timedelta(seconds=60), datetime.timedelta(minutes=1)])
+def test_a_lifetime_is_a_number_of_seconds_or_a_timedelta(private: tuple[Flask, fs.Storage], expires_s: Any) -> None:
+    app, storage = private
+    signature = urlsplit(signed(app, storage, expires_s=expires_s)).query.removeprefix('signature=')
+    left = signing.verify(app, signature, 'private', 'a b.txt', 'GET').expires - time.time()
+    assert 58 < left <= 60
+
+
+def test_the_longest_lifetime_is_seven_days(private: tuple[Flask, fs.Storage]) -> None:
+    app, storage = private
+    assert signed(app, storage, expires_s=604_800)
+    assert signed(app, storage, expires_s=datetime.timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    'expires_s',
+    [
+        *(0, -1, 604_801, 1.5, True, '60', None),
+        datetime.timedelta(),
+        datetime.timedelta(seconds=-60),
+        datetime.timedelta(seconds=1.5),
+        datetime.timedelta(days=7, seconds=1),
+        datetime.timedelta.max,
+    ],
+)
 def test_a_lifetime_out_of_bounds_is_refused(private: tuple[Flask, fs.Storage], expires_s: Any) -> None:
     app, storage = private
     with pytest.raises(ValueError, match='whole seconds from 1 to 604800'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from typing import Any, NamedTuple
 
@@ -30,11 +31,15 @@ class Refused(Exception):
     """The signature does not allow the request; the text says why, for the one who follows the link."""
 
 
-def check_expires(expires_s: int) -> int:
-    """*expires_s* itself, if a link may live so long."""
-    if type(expires_s) is not int or not 1 <= expires_s <= MAX_EXPIRES_S:
-        raise ValueError(f'expires_s must be whole seconds from 1 to {MAX_EXPIRES_S} (seven days), not {expires_s!r}')
-    return expires_s
+def whole_seconds(expires_s: int | datetime.timedelta) -> int:
+    """*expires_s* as a number of seconds, if a link may live that long."""
+    seconds: Any = expires_s
+    if isinstance(expires_s, datetime.timedelta) and not expires_s.microseconds:
+        seconds = expires_s.days * 86_400 + expires_s.seconds
+    if type(seconds) is not int or not 1 <= seconds <= MAX_EXPIRES_S:
+        reason = f'expires_s must be whole seconds from 1 to {MAX_EXPIRES_S} (seven days), or a timedelta of as many'
+        raise ValueError(f'{reason}, not {expires_s!r}')
+    return seconds
 
 
 def check_download_name(name: str | None) -> str | None:

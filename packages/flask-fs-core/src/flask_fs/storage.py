@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import inspect
 import os
 import posixpath
@@ -353,14 +354,20 @@ class Storage(PerApplication):
         return urls.app_url(bound.app, self.name, name, external=external)
 
     def signed_url(
-        self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
+        self,
+        filename: str,
+        *,
+        expires_s: int | datetime.timedelta = 3600,
+        method: str = 'GET',
+        download_name: str | None = None,
     ) -> str:
         """A full address that lets anyone read a file, there or not, or store one, until it expires.
 
         Where the store signs no links itself, the application does, with its ``SECRET_KEY``; it answers them even if
         ``FS_SERVE`` is false, and without asking ``authorize``.
 
-        :param expires_s: Lifetime in whole seconds, 1 to 604800 (seven days, the most that S3 signs for).
+        :param expires_s: Lifetime in whole seconds, 1 to 604800 (seven days, the most that S3 signs for), or as a
+            :class:`~datetime.timedelta`.
         :param method: ``GET`` (on links signed by the application, for HEAD as well), ``HEAD``, or ``PUT``, which stores
             the body of one request and replaces what is there. The store asks neither ``MAX_BYTES`` nor ``overwrite``.
         :param download_name: Makes browsers save the file, under this name.
@@ -372,7 +379,7 @@ class Storage(PerApplication):
         bound, name = self._bound(), names.check(filename)
         if method not in ('GET', 'HEAD', 'PUT'):
             raise ValueError(f"method must be 'GET', 'HEAD' or 'PUT', not {method!r}")
-        signing.check_expires(expires_s)
+        lifetime_s = signing.whole_seconds(expires_s)
         signing.check_download_name(download_name)
         if method == 'PUT':
             if download_name is not None:
@@ -380,11 +387,11 @@ class Storage(PerApplication):
             if not self.extension_allowed(extension(name)):
                 raise self._refused_type(bound, name)
         if Capability.SIGNED_URL in bound.driver.capabilities:
-            return bound.driver.signed_url(name, expires_s=expires_s, method=method, download_name=download_name)
+            return bound.driver.signed_url(name, expires_s=lifetime_s, method=method, download_name=download_name)
         if method == 'PUT':
             reason = 'its store signs no links, and the application signs links for reading only'
             raise OperationNotSupported(name, storage=self.name, reason=reason)
-        grant = signing.Grant(self.name, name, method, int(time.time()) + expires_s, download_name)
+        grant = signing.Grant(self.name, name, method, int(time.time()) + lifetime_s, download_name)
         signature = {signing.PARAMETER: signing.sign(bound.app, grant)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)
 

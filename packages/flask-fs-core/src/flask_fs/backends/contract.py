@@ -25,6 +25,7 @@ class FileInfo:
     :param mime: Its media type: the stored one, or the one that its name suggests.
     :param checksum: ``algorithm:hex`` where the backend keeps one with the file, else None.
     :param etag: A text that changes with the content, without quotes, or None.
+    :param content_encoding: How the stored bytes are encoded, such as ``gzip``, where the store keeps that; else None.
     """
 
     name: str
@@ -33,6 +34,7 @@ class FileInfo:
     mime: str = 'application/octet-stream'
     checksum: str | None = None
     etag: str | None = None
+    content_encoding: str | None = None
 
     @property
     def given_mime(self) -> str | None:
