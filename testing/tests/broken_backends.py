@@ -194,6 +194,12 @@ class ComplainsOfNothingToDelete(MemoryBackend):
         super()._remove(name)
 
 
+class RemovesWhatIsUnderIt(MemoryBackend):
+    def _remove(self, name: str) -> None:
+        for below in (name, *self._names(f'{name}/')):
+            super()._remove(below)
+
+
 class DeletesSiblings(MemoryBackend):
     def _delete(self, name: str) -> None:
         self._remove_many(self._names(name))

@@ -47,6 +47,7 @@ CAUGHT_BY = [
     (broken.MovesHalf, 'test_copy_and_move_do_what_they_say'),
     (broken.ClaimsNestedNames, 'test_a_file_and_a_folder_of_one_name'),
     (broken.ComplainsOfNothingToDelete, 'test_deleting_what_is_not_there_is_no_error'),
+    (broken.RemovesWhatIsUnderIt, 'test_remove_removes_exactly_one_file'),
     (broken.DeletesSiblings, 'test_delete_spares_names_sharing_a_prefix'),
     (broken.DeletesOnePage, 'test_a_whole_folder_goes_however_many_files_it_has'),
     (broken.ListsOnePage, 'test_every_page_is_listed'),

@@ -46,6 +46,7 @@ def test_the_double_is_made_with_name_and_settings(make_app: Callable[..., Flask
         (lambda s: s.open('x', 'x'), False, [call.exists('x'), call.open('x', 'x')]),
         (lambda s: s.write('x', 'text'), False, [call.exists('x'), call.write('x', 'text')]),
         (lambda s: s.write('x', 'text', overwrite=True), True, [call.write('x', 'text')]),
+        (lambda s: s.remove('x'), True, [call.list_files(), call.delete('x')]),
         (lambda s: s.delete('x'), True, [call.delete('x')]),
         (lambda s: s.list_files(), True, [call.list_files()]),
         (lambda s: s.metadata('x'), True, [call.metadata('x')]),
@@ -61,7 +62,9 @@ def test_a_double_is_called_with_exactly_the_documented_arguments(
     storage, backend = double
     backend.exists.return_value = exists
     act(storage)
-    assert calls == [made for made in backend.mock_calls if not made[0].startswith(('metadata()', '__'))]
+    assert calls == [
+        made for made in backend.mock_calls if not made[0].startswith(('metadata()', 'list_files()', '__'))
+    ]
 
 
 def test_a_double_is_given_the_very_object_that_was_saved(double: tuple[fs.Storage, MagicMock]) -> None:
@@ -201,8 +204,44 @@ def test_an_old_style_backend_does_all_it_can(old: fs.Storage) -> None:
         assert b'upload' == copy.read()
     old.delete('w.txt')
     assert 'w.txt' not in old
+    old.remove('y.txt')
+    assert 'y.txt' not in old
     with pytest.raises(fs.OperationNotSupported):
         old.path('y.txt')
+
+
+def test_remove_never_goes_further_than_one_file_on_an_old_style_backend(make_app: Callable[..., Flask]) -> None:
+    """Its delete may take folders along, so it is not called where there is one."""
+
+    class DeletesFolders(Listing):
+        def delete(self, filename: str) -> None:
+            for name in [name for name in self.files if f'{name}/'.startswith(f'{filename}/')]:
+                del self.files[name]
+
+    storage = fs.Storage('old', fs.ALL)
+    with make_app(storage, FS_BACKEND=DeletesFolders, OLD_FS_COLOUR='red').app_context():
+        for name in ('a', 'a/b', 'ab', 'c'):
+            storage.write(name, '')
+        for act in (storage.remove, storage.backend.remove, lambda name: storage.move(name, 'moved')):
+            with pytest.raises(fs.OperationNotSupported, match="there are files under 'a'"):
+                act('a')
+        storage.remove('c')
+        storage.remove('never')
+        assert {'a', 'a/b', 'ab'} == set(storage.list_files()) - {'moved'}
+        storage.remove('a/b')
+        storage.remove('a')
+        assert {'ab'} == set(storage.list_files()) - {'moved'}
+
+
+def test_a_double_that_lists_files_under_a_name_is_not_told_to_delete_it(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    backend.list_files.return_value = ['a', 'a/b']
+    with pytest.raises(fs.OperationNotSupported, match="there are files under 'a'"):
+        storage.remove('a')
+    assert not backend.delete.called
+    del backend.list_files
+    storage.remove('a')
+    backend.delete.assert_called_once_with('a')
 
 
 def test_an_old_style_backend_is_served(old: fs.Storage, make_app: Callable[..., Flask]) -> None:
@@ -329,7 +368,8 @@ def test_a_hook_that_a_driver_lacks_is_named() -> None:
     for act, hook in (
         (lambda: backend.read('x'), '_open'),
         (lambda: backend.write('x', ''), '_put'),
-        (lambda: backend.delete('x'), '_remove'),
+        (lambda: backend.remove('x'), '_remove'),
+        (lambda: backend.delete('x'), '_scan'),
         (lambda: list(backend.list_files()), '_scan'),
     ):
         with pytest.raises(fs.OperationNotSupported, match=f'Empty does not implement {hook}'):

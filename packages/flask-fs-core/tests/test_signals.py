@@ -60,6 +60,15 @@ def test_every_deleted_file_is_told_as_it_was(log: Log, storage: fs.Storage) -> 
     assert [('a/b', 2), ('a/c/d', 3), ('ab', 0)] == [(name, size) for _, name, size, _ in log]
 
 
+def test_a_removed_file_is_told_as_it_was(log: Log, storage: fs.Storage) -> None:
+    storage.write('a/b', '22')
+    storage.write('c', '333')
+    log.clear()
+    for name in ('a', 'c', 'c', 'none'):
+        storage.remove(name)
+    assert [('c', 3)] == [(name, size) for _, name, size, _ in log]
+
+
 def test_a_move_tells_both_names(log: Log, storage: fs.Storage) -> None:
     storage.write('a', '1')
     log.clear()
@@ -73,4 +82,5 @@ def test_with_nobody_listening_nothing_is_asked(
     monkeypatch.setattr(storage.backend, '_stat', lambda *_: pytest.fail('asked'))
     monkeypatch.setattr(storage.backend, '_scan', lambda *_: iter(()))
     storage.write('a', '')
+    storage.remove('a')
     storage.delete('a')

@@ -318,6 +318,18 @@ def test_delete_takes_all_below_and_spares_names_sharing_a_prefix(app: Flask, st
     storage.delete('never/there')
 
 
+def test_remove_removes_exactly_one_file(app: Flask, storage: fs.Storage) -> None:
+    for name in ('a/b', 'a/c/d', 'ab', 'x'):
+        storage.write(name, '')
+    for name in ('a', 'a', 'never/there', 'x', 'x', 'x/y'):
+        storage.remove(name)
+    assert {'a/b', 'a/c/d', 'ab'} == set(storage.list_files())
+    storage.remove('a/b')
+    assert {'a/c/d', 'ab'} == set(storage.list_files())
+    with pytest.raises(fs.InvalidFilename):
+        storage.remove('../x')
+
+
 def test_a_name_is_free_again_after_the_folder_of_that_name_was_deleted(app: Flask, storage: fs.Storage) -> None:
     for create in (storage.write, lambda name, _: storage.copy('src', name), lambda name, _: storage.move('src', name)):
         storage.write('src', 'x', overwrite=True)

@@ -41,6 +41,7 @@ __all__ = [
     'FileTypes',
     'InvalidContent',
     'InvalidFilename',
+    'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
     'Storage',

@@ -8,7 +8,8 @@
     ├── UploadNotAllowed
     │   ├── UnauthorizedFileType
     │   ├── FileTooLarge
-    │   └── InvalidContent
+    │   ├── InvalidContent
+    │   └── NoFile
     ├── OperationNotSupported
     ├── InvalidFilename         also a ValueError
     ├── UnknownBackend          also a ValueError
@@ -36,6 +37,7 @@ __all__ = [
     'FileTooLarge',
     'InvalidContent',
     'InvalidFilename',
+    'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
     'UnauthorizedFileType',
@@ -142,6 +144,12 @@ class InvalidContent(UploadNotAllowed):
     """The content is broken, or not what its name claims."""
 
     template = '{file} has content that is not allowed in {place}'
+
+
+class NoFile(UploadNotAllowed):
+    """A form was sent without a file: none was chosen, or the field was left out."""
+
+    template = 'No file was sent to {place}'
 
 
 class OperationNotSupported(FSError):

@@ -255,8 +255,25 @@ class Storage(PerApplication):
 
     # --- Changes.
 
+    def remove(self, filename: str) -> None:
+        """Remove exactly one file; nothing happens if there is none.
+
+        :raises OperationNotSupported: If the backend is a custom one whose ``delete`` would remove more than that.
+        """
+        bound, name = self._bound(), names.check(filename)
+        doomed = []
+        if signals.file_deleted.has_receivers_for(self):
+            with contextlib.suppress(FileNotFound):
+                doomed.append(bound.driver.stat(name))
+        bound.driver.remove(name)
+        for info in doomed:
+            signals.file_deleted.send(self, info=info)
+
     def delete(self, filename: str) -> None:
-        """Remove a file and all files under ``filename/``; nothing happens if there is none."""
+        """Remove a file **and every file under** ``filename/``; nothing happens if there is none.
+
+        Where names come from users, ``delete('a')`` may remove ``a/b`` of another user: :meth:`remove` spares it.
+        """
         bound, name = self._bound(), names.check(filename)
         if not signals.file_deleted.has_receivers_for(self):
             bound.driver.delete(name)

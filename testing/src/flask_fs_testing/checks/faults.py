@@ -76,6 +76,7 @@ WRITES: Mapping[str, Verb] = {
     'save': lambda backend: backend.save(io.BytesIO(bytes(LARGE)), 'x'),
     'copy': _copied,
     'move': lambda backend: backend.move('x', 'moved'),
+    'remove': lambda backend: backend.remove('x'),
     'delete': lambda backend: backend.delete('x'),
 }
 #: One of each kind, where each may take as long as a time-out or several attempts.

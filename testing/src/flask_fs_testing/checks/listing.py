@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from ..guarantees import check
+from flask_fs.backends import Capability
+
+from ..guarantees import check, declares
 from ..harness import Harness
 
 
@@ -22,6 +24,25 @@ class DeleteChecks:
         backend.delete('x')
         assert not backend.exists('x')
         assert [] == harness.names_raw()
+
+    @check('_remove')
+    def test_remove_removes_exactly_one_file(self, harness: Harness) -> None:
+        """remove('a') removes a and spares a/b where both may be files, and is silent when there is no file a."""
+        backend = harness.make()
+        spared = {'a/b', 'a/c/d', 'ab', 'A'}
+        for name in spared:
+            backend.write(name, name.encode())
+        backend.remove('a')
+        if declares(backend, Capability.NESTED_NAMES):
+            backend.write('a', b'')
+            backend.remove('a')
+        backend.write('other', b'')
+        backend.remove('other')
+        backend.remove('other')
+        backend.remove('other/there')
+        assert not backend.exists('a')
+        assert spared == set(harness.names_raw())
+        assert {name: name.encode() for name in spared} == {name: backend.read(name) for name in spared}
 
     @check('delete')
     def test_delete_spares_names_sharing_a_prefix(self, harness: Harness) -> None:

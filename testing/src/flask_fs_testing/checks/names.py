@@ -34,7 +34,7 @@ class NameChecks:
         for name in HOSTILE:
             for verb in (
                 backend.exists, backend.read, backend.read_chunks, backend.open, backend.stat, backend.metadata,
-                backend.delete,
+                backend.remove, backend.delete,
             ):  # fmt: skip
                 with pytest.raises(fs.InvalidFilename):
                     verb(name)

@@ -98,9 +98,15 @@ class BaseBackend:
         return (self._stat(name) for name in self._names(prefix))
 
     def _remove(self, name: str) -> None:
-        """Remove one file; an absent one is removed already."""
+        """Remove one file, and nothing under ``name/``; an absent one is removed already."""
         if not self._overrides('delete'):
             raise self._lacks('_remove')
+        below: Iterator[str] = iter(())
+        # Where nothing can be listed, its delete is the only way to remove anything.
+        with contextlib.suppress(OperationNotSupported):
+            below = self._names(f'{name}/')
+        if any(below):
+            raise self.unsupported(name, f'there are files under {name!r}, which its delete could remove too')
         self.delete(name)
 
     # --- Hooks with a default that is right everywhere.
@@ -124,12 +130,13 @@ class BaseBackend:
 
     def _delete(self, name: str) -> None:
         """Remove a file and all files under it."""
-        self._remove(name)
         self._remove_many(self._names(f'{name}/'))
+        self._remove(name)
 
     def _remove_many(self, names: Iterable[str]) -> None:
         """Remove several files."""
-        for name in list(names):
+        # What is under a name goes before it: a custom backend's delete may remove more than one file.
+        for name in sorted(names, reverse=True):
             self._remove(name)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
@@ -197,8 +204,12 @@ class BaseBackend:
         """Store the rest of an open file, which stays open; with *create*, only where there is no such file."""
         self._put(self._key(filename), source(file), create=create, mime=mime)
 
+    def remove(self, filename: str) -> None:
+        """Remove exactly one file; nothing happens if there is none."""
+        self._remove(self._key(filename))
+
     def delete(self, filename: str) -> None:
-        """Remove a file and all files under it; nothing happens if there is none."""
+        """Remove a file **and all files under** ``filename/``; nothing happens if there is none."""
         self._delete(self._key(filename))
 
     def copy(self, filename: str, target: str, *, create: bool = False) -> None:

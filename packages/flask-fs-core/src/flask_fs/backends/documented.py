@@ -57,6 +57,14 @@ class DocumentedVerbs:
             self._require_absent(filename)
         return self.backend.save(file, filename)
 
+    def remove(self, filename: str) -> Any:
+        if isinstance(self.backend, BaseBackend):
+            return self.backend.remove(filename)
+        if hasattr(self.backend, 'list_files') and any(self.list_files(f'{filename}/')):
+            reason = f'there are files under {filename!r}, which the delete of its backend could remove too'
+            raise OperationNotSupported(filename, storage=self.storage, reason=reason)
+        return self.backend.delete(filename)
+
     def delete(self, filename: str) -> Any:
         return self.backend.delete(filename)
 
