@@ -38,7 +38,7 @@ COMMANDS = {
     'lowest': 'the unit tests on the wheels of dist/, with the oldest libraries they ask for',
     'cover': 'all tests on this Python, with coverage',
     'qa': 'lint and types',
-    'lint': 'format, style, import rules, versions, changelog fragments',
+    'lint': 'format, style, import rules, requirements, versions, changelog fragments',
     'types': 'mypy and pyright',
     'format': "rewrite the sources in the project's format",
     'doc': 'build the documentation into docs/_build/html',
