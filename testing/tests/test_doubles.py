@@ -121,7 +121,7 @@ def test_a_wrapper_is_taken_for_the_backend(backend: BaseBackend) -> None:
 def test_attributes_are_those_of_the_backend(tmp_path: Path) -> None:
     backend = LocalBackend('files', {'root': str(tmp_path)})
     double: Any = RecordingBackend(FaultyBackend(backend))
-    assert (str(tmp_path), str(tmp_path), 0) == (double.root, double.default_root, double.sweep())
+    assert (str(tmp_path), str(tmp_path.parent), 0) == (double.root, double.default_root, double.sweep())
     assert str(tmp_path / 'a') == double.path('a')
     with pytest.raises(AttributeError, match="'LocalBackend' object has no attribute 'bucket'"):
         double.bucket  # noqa: B018

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import flask_fs as fs
-from flask_fs.files import contains, extension, lower_extension, mime_type
+from flask_fs.files import contains, extension, lower_extension, mime, mime_type
 
 
 def test_groups_are_joined_with_groups_lists_and_tuples() -> None:
@@ -61,7 +61,7 @@ def test_only_the_extension_becomes_lower_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ('filename', 'mime'),
+    ('filename', 'expected'),
     [
         ('a.png', 'image/png'),
         ('a.webp', 'image/webp'),
@@ -73,8 +73,17 @@ def test_only_the_extension_becomes_lower_case() -> None:
         ('a', 'application/octet-stream'),
     ],
 )
-def test_the_media_type_comes_from_the_extension(filename: str, mime: str) -> None:
-    assert mime == mime_type(filename)
+def test_the_media_type_comes_from_the_extension(filename: str, expected: str) -> None:
+    assert expected == mime_type(filename)
+    assert (None if expected == 'application/octet-stream' else expected) == mime(filename)
+
+
+def test_a_media_type_that_no_extension_suggests_is_the_default() -> None:
+    assert [None, 'text/plain', 'image/png'] == [
+        mime('a'),
+        mime('a', 'text/plain'),
+        mime('a.png', default='text/plain'),
+    ]
 
 
 @pytest.mark.parametrize('ext', ['txt', 'exe', ''])

@@ -5,10 +5,12 @@ import io
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends import draft
@@ -488,10 +490,50 @@ def test_path_and_default_root_can_be_replaced_for_the_whole_class(
     monkeypatch.setattr(LocalBackend, 'default_root', str(tmp_path / 'patched'))
     backend = LocalBackend('x', {})
     backend.write('a', b'1')
-    assert (tmp_path / 'patched' / 'a').exists()
+    assert (tmp_path / 'patched' / 'x' / 'a').exists()
     monkeypatch.setattr(LocalBackend, 'path', lambda self, filename: str(tmp_path / 'elsewhere' / filename))
     backend.write('b', b'2')
     assert (tmp_path / 'elsewhere' / 'b').exists()
+
+
+@pytest.mark.parametrize(
+    'folder', [str, Path, lambda path: property(lambda _: str(path))], ids=['str', 'Path', 'property']
+)
+def test_storages_under_one_default_root_stay_apart(
+    folder: Callable[[Path], Any],
+    make_app: Callable[..., Flask],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As older applications set it in their tests: the folder above, like FS_ROOT."""
+    one, two = fs.Storage('one', fs.ALL), fs.Storage('two', fs.ALL)
+    app = make_app(one, two, FS_ROOT=str(tmp_path / 'configured'), ONE_FS_PREFIX='sub')
+    with app.app_context():
+        assert str(tmp_path / 'configured') == one.backend.default_root
+        monkeypatch.setattr(LocalBackend, 'default_root', folder(tmp_path / 'patched'))
+        one.write('a', '1')
+        two.write('a', '2')
+        assert (str(tmp_path / 'patched' / 'one' / 'sub'), str(tmp_path / 'patched' / 'two')) == (one.root, two.root)
+        for name in list(one.list_files()):
+            one.delete(name)
+        assert ['a'] == list(two.list_files())
+        assert b'2' == (tmp_path / 'patched' / 'two' / 'a').read_bytes()
+
+
+def test_a_subclass_says_where_the_roots_are(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    class Elsewhere(LocalBackend):
+        default_root = str(tmp_path / 'elsewhere')
+
+    one, own = fs.Storage('one'), fs.Storage('own')
+    with make_app(one, own, FS_BACKEND=Elsewhere, OWN_FS_ROOT=str(tmp_path / 'own-root')).app_context():
+        assert (str(tmp_path / 'elsewhere' / 'one'), str(tmp_path / 'own-root')) == (one.root, own.root)
+
+
+@pytest.mark.parametrize('above', ['/', 'relative', '/with/slash/'])
+def test_the_default_root_is_what_was_set_for_all(make_app: Callable[..., Flask], above: str) -> None:
+    storage = fs.Storage('docs')
+    with make_app(storage, FS_ROOT=above).app_context():
+        assert (above.rstrip('/') or '/', os.path.join(above, 'docs')) == (storage.backend.default_root, storage.root)
 
 
 def test_an_open_file_knows_its_path(backend: LocalBackend) -> None:

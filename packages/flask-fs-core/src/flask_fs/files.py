@@ -26,6 +26,7 @@ __all__ = [
     'contains',
     'extension',
     'lower_extension',
+    'mime',
     'mime_type',
 ]
 
@@ -159,13 +160,18 @@ def lower_extension(filename: str) -> str:
 
 def mime_type(filename: str) -> str:
     """The media type that *filename* suggests, or ``application/octet-stream``."""
-    return _mime_type_of_extension(extension(filename))
+    return _mime_type_of_extension(extension(filename)) or 'application/octet-stream'
+
+
+def mime(filename: str, default: str | None = None) -> str | None:
+    """The media type that *filename* suggests, or *default*."""
+    return _mime_type_of_extension(extension(filename)) or default
 
 
 @functools.lru_cache(maxsize=1024)
-def _mime_type_of_extension(ext: str) -> str:
+def _mime_type_of_extension(ext: str) -> str | None:
     known = _TYPES.get(ext)
     if known is None and ext:
         known, encoding = mimetypes.guess_type(f'name.{ext}', strict=False)
         known = None if encoding else known
-    return known or 'application/octet-stream'
+    return known

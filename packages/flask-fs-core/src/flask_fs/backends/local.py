@@ -74,16 +74,20 @@ class LocalBackend(BaseBackend):
 
     @property
     def default_root(self) -> str:
-        """The folder of a storage that has none set for itself; applications may override it for the whole class."""
+        """The folder that holds the roots of storages without one of their own, each under its storage's name.
+
+        Applications may override it, as a property or a plain attribute, for the whole class or a subclass.
+        """
         if (root := self.config.get('root')) is None:
             reason = f"Storage {self.name!r} (local) needs a root: LocalBackend({self.name!r}, {{'root': 'a folder'}})."
             raise ConfigurationError(reason=reason)
-        return str(root)
+        return os.path.dirname(str(root))
 
     @property
     def root(self) -> str:
         """The folder that holds the files of this storage."""
-        root = str(self.config.root) if 'root' in self.config.own else self.default_root
+        own = 'root' in self.config.own
+        root = str(self.config.root) if own else os.path.join(self.default_root, self.name)
         return os.path.join(root, self._subfolder) if self._subfolder else root
 
     def path(self, filename: str) -> str:
