@@ -175,6 +175,15 @@ def test_folders_come_from_upload_to_and_prefix(make_app: Callable[..., Flask], 
         assert 'up/sub/a.txt' == storage.save(io.BytesIO(b'x'), 'sub/a.txt')
 
 
+@pytest.mark.parametrize(('upload_to', 'expected'), [(None, 'up/p/a.txt'), ('', 'p/a.txt'), (lambda: 'b', 'b/p/a.txt')])
+def test_a_folder_of_its_own_replaces_that_of_the_storage(
+    make_app: Callable[..., Flask], upload_to: Any, expected: str
+) -> None:
+    storage = fs.Storage('s', upload_to='up')
+    fs.init_app(make_app(FS_BACKEND='memory'), storage)
+    assert storage.save(io.BytesIO(b'x'), 'a.txt', 'p', upload_to=upload_to) == expected
+
+
 # --- types and sizes
 
 

@@ -109,12 +109,14 @@ class Storage(PerApplication):
             number += 1
         return candidate
 
-    def _named(self, app: Any, file: Any, filename: str | None, prefix: UploadTo | None) -> str:
+    def _named(
+        self, app: Any, file: Any, filename: str | None, prefix: UploadTo | None, upload_to: UploadTo | None
+    ) -> str:
         basename = filename or names.of_source(file)
         if basename is None:
             raise InvalidFilename(reason=f'{type(file).__name__} brings no name along: pass filename= to save()')
         names.check(basename)
-        return names.check(names.join(_folder(self.upload_to, app), _folder(prefix, app), basename))
+        return names.check(names.join(_folder(upload_to, app), _folder(prefix, app), basename))
 
     # --- Content.
 
@@ -124,6 +126,8 @@ class Storage(PerApplication):
         filename: str | None = None,
         prefix: UploadTo | None = None,
         overwrite: bool | None = None,
+        *,
+        upload_to: UploadTo | None = None,
     ) -> str:
         """Store a file and return the name it was stored under: ``upload_to/prefix/filename``.
 
@@ -133,6 +137,8 @@ class Storage(PerApplication):
         :param filename: Its name; by default the one that it brings along, cleaned.
         :param prefix: A folder under ``upload_to``, or a callable that gives one.
         :param overwrite: Whether to replace a file of that name; by default as the storage was made.
+        :param upload_to: A folder, or a callable that gives one, instead of the storage's own ``upload_to``; ``''`` for
+            none.
         :raises FileExists: If the name is taken, and ``overwrite`` is false. The first writer wins.
         :raises UnauthorizedFileType: If its extension is not allowed.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
@@ -140,7 +146,7 @@ class Storage(PerApplication):
         :raises InvalidFilename: If no name was given or found, or the name cannot be kept.
         """
         bound = self._bound()
-        name = self._named(bound.app, file_or_wfs, filename, prefix)
+        name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
         if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
             raise self._refused_type(bound, name)
         create = not self._may_overwrite(overwrite)
