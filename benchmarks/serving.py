@@ -85,19 +85,19 @@ def compare_calls(root: Path, rounds: int) -> None:
     """Report what the application costs without any server."""
     app = make_app(str(root))
     size = (root / 'files' / SMALL).stat().st_size
-    plain, ours = wsgi_call(app, f'/plain/{SMALL}'), wsgi_call(app, f'/fs/files/{SMALL}')
+    plain, ours = wsgi_call(app, f'/plain/{SMALL}'), wsgi_call(app, f'/files/{SMALL}')
     assert plain() == ours() == ('200 OK', size)
     calls = {FLASK: cost_of(plain, times=1000), 'Flask-FS': cost_of(ours, times=1000)}
     report('1 KiB, one call of the application', in_turn(calls, rounds=rounds), reference=FLASK, limit=1)
 
     since = {'HTTP_IF_MODIFIED_SINCE': 'Fri, 01 Jan 2038 00:00:00 GMT'}
-    plain, ours = wsgi_call(app, f'/plain/{SMALL}', **since), wsgi_call(app, f'/fs/files/{SMALL}', **since)
+    plain, ours = wsgi_call(app, f'/plain/{SMALL}', **since), wsgi_call(app, f'/files/{SMALL}', **since)
     assert plain() == ours() == ('304 NOT MODIFIED', 0)
     calls = {FLASK: cost_of(plain, times=1000), 'Flask-FS': cost_of(ours, times=1000)}
     report('1 KiB, not modified', in_turn(calls, rounds=rounds), reference=FLASK, limit=1)
 
     part = {'HTTP_RANGE': 'bytes=100-199'}
-    plain, ours = wsgi_call(app, f'/plain/{SMALL}', **part), wsgi_call(app, f'/fs/files/{SMALL}', **part)
+    plain, ours = wsgi_call(app, f'/plain/{SMALL}', **part), wsgi_call(app, f'/files/{SMALL}', **part)
     assert plain() == ours() == ('206 PARTIAL CONTENT', 100)
     calls = {FLASK: cost_of(plain, times=1000), 'Flask-FS': cost_of(ours, times=1000)}
     report('100 bytes of 1 KiB', in_turn(calls, rounds=rounds), reference=FLASK, limit=1)
@@ -108,7 +108,7 @@ def compare_calls(root: Path, rounds: int) -> None:
         ('100 MiB, one call of the application', {}, ('200 OK', size)),
         ('100 MiB less one byte', {'HTTP_RANGE': 'bytes=1-'}, ('206 PARTIAL CONTENT', size - 1)),
     ):
-        plain, ours = wsgi_call(app, f'/plain/{LARGE}', **headers), wsgi_call(app, f'/fs/files/{LARGE}', **headers)
+        plain, ours = wsgi_call(app, f'/plain/{LARGE}', **headers), wsgi_call(app, f'/files/{LARGE}', **headers)
         assert plain() == ours() == expected
         calls = {FLASK: cost_of(plain), 'Flask-FS': cost_of(ours)}
         report(title, in_turn(calls, rounds=rounds), reference=FLASK, limit=1)
@@ -261,13 +261,13 @@ def compare_servers(root: Path, folder: Path, rounds: int) -> None:
         ours = stack.enter_context(gunicorn(root))
         contenders = {
             FLASK: ours.cost_of(f'/plain/{SMALL}', small, times=200),
-            'Flask-FS': ours.cost_of(f'/fs/files/{SMALL}', small, times=200),
+            'Flask-FS': ours.cost_of(f'/files/{SMALL}', small, times=200),
         }
         report('1 KiB under gunicorn', in_turn(contenders, rounds=rounds), reference=FLASK, limit=1)
 
         contenders = {
             FLASK: ours.cost_of(f'/plain/{LARGE}', large, times=1),
-            'Flask-FS': ours.cost_of(f'/fs/files/{LARGE}', large, times=1),
+            'Flask-FS': ours.cost_of(f'/files/{LARGE}', large, times=1),
         }
         bare = stack.enter_context(sendfile_server(root / 'files' / LARGE))
         contenders[BY_HAND] = bare.cost_of('/', large, times=1)

@@ -156,7 +156,7 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def test_nginx_sends_what_the_application_agrees_to(site: Site) -> None:
     site.storage.write('open/a.txt', 'hello')
-    answer = site.ask('/fs/letters/open/a.txt')
+    answer = site.ask('/letters/open/a.txt')
     assert (200, b'hello') == (answer.status, answer.body)
     assert 'text/plain; charset=utf-8' == answer.headers['Content-Type']
     assert 'private, no-cache' == answer.headers['Cache-Control']
@@ -166,8 +166,8 @@ def test_nginx_sends_what_the_application_agrees_to(site: Site) -> None:
 
 def test_what_the_application_refuses_is_not_sent(site: Site) -> None:
     site.storage.write('secret.txt', 'hidden')
-    assert 403 == site.ask('/fs/letters/secret.txt').status
-    assert 404 == site.ask('/fs/letters/open/absent.txt').status
+    assert 403 == site.ask('/letters/secret.txt').status
+    assert 404 == site.ask('/letters/open/absent.txt').status
 
 
 def test_nobody_can_ask_for_the_protected_place(site: Site) -> None:
@@ -199,14 +199,14 @@ def test_a_signed_link_works_and_keeps_its_download_name(site: Site) -> None:
 )
 def test_letters_that_mean_something_elsewhere_are_kept(site: Site, name: str) -> None:
     site.storage.write(f'open/{name}', name, overwrite=True)
-    answer = site.ask(f'/fs/letters/open/{quote(name)}')
+    answer = site.ask(f'/letters/open/{quote(name)}')
     assert (200, name.encode()) == (answer.status, answer.body)
 
 
 def test_the_headers_against_active_content_survive(site: Site) -> None:
     site.storage.write('open/page.html', '<script>alert(1)</script>')
     site.storage.write('open/picture.png', b'...')
-    page, picture = site.ask('/fs/letters/open/page.html'), site.ask('/fs/letters/open/picture.png')
+    page, picture = site.ask('/letters/open/page.html'), site.ask('/letters/open/picture.png')
     assert page.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none'")
     assert 'Content-Security-Policy' not in picture.headers
     assert 'nosniff' == page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options']
@@ -216,7 +216,7 @@ def test_the_headers_against_active_content_survive(site: Site) -> None:
 def digits(site: Site) -> str:
     """The address of a file with ten digits."""
     site.storage.write('open/range.txt', '0123456789')
-    return '/fs/letters/open/range.txt'
+    return '/letters/open/range.txt'
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,7 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     # Beside this program, wherever it is started from.
     app = Flask(__name__, instance_path=str(Path(__file__).resolve().parent / 'instance'))
     app.config['FS_SERVE'] = True
+    app.config['FS_PREFIX'] = '/fs'  # Apart from the pages.
     app.config['FILES_FS_MAX_BYTES'] = 50 * 1024 * 1024
     app.config['MAX_CONTENT_LENGTH'] = 51 * 1024 * 1024  # The file, and what a form puts around it.
     app.config['SECRET_KEY'] = secrets.token_hex()  # Signs private links, which so end with the process.

@@ -72,6 +72,11 @@ class RewindsTheSource(MemoryBackend):
         super().save(file, filename, **options)
 
 
+class SavesOverWhatIsThere(MemoryBackend):
+    def save(self, file: Any, filename: str, *_: Any, **options: Any) -> None:
+        super().save(file, filename, True, mime=options.get('mime'))
+
+
 class StoresTextAsLatin1(MemoryBackend):
     def write(self, filename: str, content: Any, **options: Any) -> None:
         super().write(filename, content.encode('latin-1') if isinstance(content, str) else content, **options)
@@ -173,9 +178,9 @@ class RefusesInOtherWords(LocalBackend):
 
 
 class MovesByCopyAndRemove(MemoryBackend):
-    def move(self, filename: str, target: str, *, create: bool = False) -> None:
+    def move(self, filename: str, target: str, overwrite: bool = True) -> None:
         name, new = self._key(filename), self._key(target)
-        self._copy(name, new, create=create)
+        self._copy(name, new, create=not overwrite)
         self._remove(name)
 
 

@@ -81,7 +81,7 @@ def recording(backend: BaseBackend) -> RecordingBackend:
 def test_a_wrapper_does_what_the_backend_does(backend: BaseBackend, wrapper: type[BackendWrapper]) -> None:
     double = wrapper(wrapper(backend))
     double.write('a/b.txt', 'one')
-    double.save(io.BytesIO(b'two'), 'c.txt')
+    double.save(io.BytesIO(b'two'), 'c.txt', overwrite=True)
     with double.open('d.txt', 'w') as file:
         file.write('three')
     double.copy('d.txt', 'a/e.txt')
@@ -97,7 +97,7 @@ def test_a_wrapper_does_what_the_backend_does(backend: BaseBackend, wrapper: typ
     with double.local_file('f.txt') as path:
         assert b'two' == Path(path).read_bytes()
     with pytest.raises(fs.FileExists):
-        double.write('f.txt', '', create=True)
+        double.write('f.txt', '', overwrite=False)
     double.delete('f.txt')
     assert (False, True) == (double.exists('f.txt'), double.exists('d.txt'))
     for ask in (double.read, double.stat, double.open, double.metadata):
@@ -181,7 +181,7 @@ NO_HOOKS = {'_keep_apart', '_key', '_shown', '_transplant', '_overrides', '_fact
 
 
 def test_what_was_asked_is_recorded(recording: RecordingBackend) -> None:
-    recording.write('a.txt', 'one', create=True)
+    recording.write('a.txt', 'one', overwrite=False)
     recording.read('a.txt')
     recording.copy('a.txt', 'b.txt')
     recording.delete('a.txt')
@@ -215,7 +215,7 @@ def test_a_range_is_recorded(recording: RecordingBackend) -> None:
 def test_what_fails_is_recorded_too(recording: RecordingBackend) -> None:
     recording.write('a', '')
     with pytest.raises(fs.FileExists):
-        recording.write('a', '', create=True)
+        recording.write('a', '', overwrite=False)
     assert ['put', 'put'] == recording.hooks()
 
 
@@ -233,7 +233,7 @@ def test_threads_record_everything() -> None:
     ('hook', 'act'),
     [
         ('put', lambda backend: backend.write('a', 'new')),
-        ('put', lambda backend: backend.save(io.BytesIO(b'new'), 'a')),
+        ('put', lambda backend: backend.save(io.BytesIO(b'new'), 'a', overwrite=True)),
         ('put', lambda backend: backend.open('a', 'w').close()),
         ('put', lambda backend: backend.copy('a', 'b')),
         ('open', lambda backend: backend.read('a')),
@@ -357,7 +357,7 @@ def test_a_put_fails_half_way_and_leaves_nothing_behind(faulty: FaultyBackend, a
     source = Source(bytes(4_000_000))
     faulty.fail_next('put', after_bytes=after_bytes)
     with pytest.raises(fs.Unavailable):
-        faulty.save(source, 'a')
+        faulty.save(source, 'a', overwrite=True)
     assert min(after_bytes, 4_000_000) == source.tell()
     assert ([], False) == (list(faulty.list_files()), source.closed)
 
@@ -481,15 +481,15 @@ def test_requests_meet_the_wrapper(app: Flask, storage: fs.Storage) -> None:
     with wrap(storage, FaultyBackend, app=app) as faulty:
         storage.write('a.txt', '0123456789')
         client = app.test_client()
-        assert '0123456789' == client.get('/fs/files/a.txt').text
+        assert '0123456789' == client.get('/files/a.txt').text
         faulty.fail_next('open')
-        assert 503 == client.get('/fs/files/a.txt').status_code
+        assert 503 == client.get('/files/a.txt').status_code
         faulty.fail_next('stat')
-        assert 503 == client.get('/fs/files/a.txt').status_code
+        assert 503 == client.get('/files/a.txt').status_code
         faulty.fail_next('open', after_bytes=4)
-        with pytest.raises(fs.Unavailable), client.get('/fs/files/a.txt') as answer:
+        with pytest.raises(fs.Unavailable), client.get('/files/a.txt') as answer:
             answer.get_data()
-        assert b'0123456789' == client.get('/fs/files/a.txt').data
+        assert b'0123456789' == client.get('/files/a.txt').data
 
 
 def test_wrappers_nest(app: Flask, storage: fs.Storage) -> None:

@@ -126,7 +126,7 @@ def test_a_redirect_to_the_store_becomes_one_to_the_application(tmp_path: Path, 
     fs.init_app(app, storage)
     fs_memory(app)
     storage.write('a.txt', '123')
-    answer = app.test_client().get('/fs/files/a.txt')
+    answer = app.test_client().get('/files/a.txt')
     assert 302 == answer.status_code
     assert b'123' == app.test_client().get(answer.headers['Location']).data
 
@@ -138,7 +138,7 @@ def test_storages_added_later_are_in_memory_too(app: Flask) -> None:
         fs.init_app(app, later)
         later.write('a', '1')
         assert later is fs.by_name('later')
-        assert b'1' == app.test_client().get('http://files.test/fs/later/a').data
+        assert b'1' == app.test_client().get('http://files.test/later/a').data
     assert isinstance(later.backend, Remote)
 
 

@@ -14,11 +14,11 @@ from flask_fs import signing
 
 
 def test_an_address_is_a_path_of_the_application(app: Flask, storage: fs.Storage) -> None:
-    assert '/fs/files/a/b%20%23.txt' == storage.url('a/b #.txt')
+    assert '/files/a/b%20%23.txt' == storage.url('a/b #.txt')
     with app.test_request_context(base_url='https://example.org/sub'):
-        assert '/sub/fs/files/x' == storage.url('x')
-        assert 'https://example.org/sub/fs/files/x' == storage.url('x', external=True)
-        assert 'https://example.org/sub/fs/files/' == storage.base_url
+        assert '/sub/files/x' == storage.url('x')
+        assert 'https://example.org/sub/files/x' == storage.url('x', external=True)
+        assert 'https://example.org/sub/files/' == storage.base_url
     assert not storage.has_url
 
 
@@ -34,9 +34,9 @@ def test_outside_a_request_a_full_address_needs_a_server_name(make_app: Callable
         storage.url('x', external=True)
     app = make_app(storage, SERVER_NAME='example.org', APPLICATION_ROOT='/sub', PREFERRED_URL_SCHEME='https')
     with app.app_context():
-        assert 'https://example.org/sub/fs/files/x' == storage.url('x', external=True)
-        assert '/sub/fs/files/x' == storage.url('x')
-        assert 'https://example.org/sub/fs/files/' == storage.base_url
+        assert 'https://example.org/sub/files/x' == storage.url('x', external=True)
+        assert '/sub/files/x' == storage.url('x')
+        assert 'https://example.org/sub/files/' == storage.base_url
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_outside_a_request_a_full_address_needs_a_server_name(make_app: Callable
         ({'FILES_FS_URL': '/up', 'FILES_FS_PREFIX': 'inner'}, '/up/inner/a%20b'),
         ({'FS_PREFIX': '/media/'}, '/media/files/a%20b'),
         ({'FS_PREFIX': 'media/x'}, '/media/x/files/a%20b'),
+        ({'FS_PREFIX': None}, '/files/a%20b'),
         ({'FS_PREFIX': ''}, '/files/a%20b'),
         ({'FS_PREFIX': '/'}, '/files/a%20b'),
     ],
@@ -77,8 +78,8 @@ def test_a_storage_configured_by_itself_has_no_address_and_says_so(make_app: Cal
         storage.url('x')
 
 
-@pytest.mark.parametrize('prefix', ['/fs', '', '/deep/er'])
-def test_the_applications_own_routes_stay_its_own(make_app: Callable[..., Flask], prefix: str) -> None:
+@pytest.mark.parametrize('prefix', [None, '', '/fs', '/deep/er'])
+def test_the_applications_own_routes_stay_its_own(make_app: Callable[..., Flask], prefix: str | None) -> None:
     storage = fs.Storage('files')
     app = make_app(storage, FS_PREFIX=prefix)
     app.add_url_rule('/<a>/<path:b>', view_func=lambda a, b: f'{a}|{b}', endpoint='catch')
@@ -89,12 +90,12 @@ def test_the_applications_own_routes_stay_its_own(make_app: Callable[..., Flask]
     assert 'other|x.txt' == client.get('/other/x.txt').text
     assert 'fs|other/x.txt' == client.get('/fs/other/x.txt').text
     assert 'home' == client.get('/').text
-    assert 'x' == client.get(f'{prefix}/files/x.txt').text
+    assert 'x' == client.get(f'{prefix or ""}/files/x.txt').text
 
 
 def test_url_for_knows_the_endpoint(app: Flask, storage: fs.Storage) -> None:
     with app.test_request_context():
-        assert '/fs/files/a%20b' == app.url_for('fs.get_file', fs='files', filename='a b')
+        assert '/files/a%20b' == app.url_for('fs.get_file', fs='files', filename='a b')
 
 
 # --- Links signed by the application.
@@ -119,9 +120,9 @@ def signed(app: Flask, storage: fs.Storage, filename: str = 'a b.txt', **options
 def test_a_signed_link_opens_what_is_closed_otherwise(private: tuple[Flask, fs.Storage]) -> None:
     app, storage = private
     client = app.test_client()
-    assert 404 == client.get('/fs/private/a%20b.txt').status_code
+    assert 404 == client.get('/private/a%20b.txt').status_code
     link = signed(app, storage)
-    assert link.startswith('http://localhost/fs/private/a%20b.txt?signature=')
+    assert link.startswith('http://localhost/private/a%20b.txt?signature=')
     response = client.get(link)
     assert (200, b'secret') == (response.status_code, response.data)
     assert 'private, no-cache' == response.headers['Cache-Control']
@@ -141,7 +142,7 @@ def test_an_altered_link_is_refused(private: tuple[Flask, fs.Storage], at: int) 
 @pytest.mark.parametrize('signature', ['', 'x', '.', 'W10.x', '%00', 'é', 'a' * 5000])
 def test_rubbish_is_refused(private: tuple[Flask, fs.Storage], signature: str) -> None:
     app, _ = private
-    assert 403 == app.test_client().get('/fs/private/a%20b.txt', query_string={'signature': signature}).status_code
+    assert 403 == app.test_client().get('/private/a%20b.txt', query_string={'signature': signature}).status_code
 
 
 def test_a_link_is_for_one_file_of_one_storage(private: tuple[Flask, fs.Storage]) -> None:
@@ -149,10 +150,10 @@ def test_a_link_is_for_one_file_of_one_storage(private: tuple[Flask, fs.Storage]
     other = fs.Storage('other')
     fs.init_app(app, other)
     query = urlsplit(signed(app, storage)).query
-    response = app.test_client().get(f'/fs/private/other.txt?{query}')
+    response = app.test_client().get(f'/private/other.txt?{query}')
     assert 403 == response.status_code
     assert 'for another file' in response.text
-    assert 403 == app.test_client().get(f'/fs/other/a%20b.txt?{query}').status_code
+    assert 403 == app.test_client().get(f'/other/a%20b.txt?{query}').status_code
 
 
 def test_a_link_expires(private: tuple[Flask, fs.Storage], monkeypatch: pytest.MonkeyPatch) -> None:

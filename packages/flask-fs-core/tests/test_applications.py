@@ -25,8 +25,8 @@ def test_one_storage_stays_apart_in_two_applications(make_app: Callable[..., Fla
         with one.app_context():
             assert b'one' == storage.read('x.txt')
         assert b'two' == storage.read('x.txt')
-    assert 'one' == one.test_client().get('/fs/files/x.txt').text
-    assert 'two' == two.test_client().get('/fs/files/x.txt').text
+    assert 'one' == one.test_client().get('/files/x.txt').text
+    assert 'two' == two.test_client().get('/files/x.txt').text
 
 
 def test_a_storage_may_have_another_backend_in_each_application(make_app: Callable[..., Flask]) -> None:
@@ -41,7 +41,7 @@ def test_outside_a_context_the_only_application_is_used(make_app: Callable[..., 
     storage = fs.Storage()
     app = make_app(storage)
     storage.write('x', '1')
-    assert '/fs/files/x' == storage.url('x')
+    assert '/files/x' == storage.url('x')
     del app
     gc.collect()
 
@@ -95,13 +95,13 @@ def test_init_app_may_be_called_again_also_after_a_request(make_app: Callable[..
     first, second = fs.Storage('first'), fs.Storage('second')
     app = make_app(first)
     fs.init_app(app, first)
-    assert 404 == app.test_client().get('/fs/first/x').status_code
+    assert 404 == app.test_client().get('/first/x').status_code
     fs.init_app(app, second, first)
     with app.app_context():
         second.write('x.txt', 'x')
         assert fs.by_name('second') is second
         assert fs.by_name('first') is first
-    assert 'x' == app.test_client().get('/fs/second/x.txt').text
+    assert 'x' == app.test_client().get('/second/x.txt').text
 
 
 def test_the_last_storage_of_a_name_answers_to_it(make_app: Callable[..., Flask]) -> None:

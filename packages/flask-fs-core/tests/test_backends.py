@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import pytest
+from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, ByteReader
@@ -60,6 +61,40 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> BaseBackend:
     return cast('BaseBackend', request.param('x', {'prefix': 'in/ner', **config}))
 
 
+def test_save_keeps_a_file_that_is_there_unless_told_to_replace_it(backend: BaseBackend) -> None:
+    backend.save(io.BytesIO(b'first'), 'x')
+    for again in (
+        lambda: backend.save(io.BytesIO(b'second'), 'x'),
+        lambda: backend.save(file_or_wfs=io.BytesIO(b'second'), filename='x', overwrite=False),
+    ):
+        with pytest.raises(fs.FileExists):
+            again()
+    assert b'first' == backend.read('x')
+    backend.save(io.BytesIO(b'second'), 'x', True)
+    assert b'second' == backend.read('x')
+    backend.save(FileStorage(io.BytesIO(b'third'), 'y'), 'x', overwrite=True)
+    assert b'third' == backend.read('x')
+
+
+def test_the_other_verbs_replace_a_file_unless_told_not_to(backend: BaseBackend) -> None:
+    backend.write('x', b'first')
+    backend.write('y', b'second')
+    for refused in (
+        lambda: backend.write('x', b'second', False),
+        lambda: backend.write('x', b'second', overwrite=False),
+        lambda: backend.copy('y', 'x', False),
+        lambda: backend.move('y', 'x', overwrite=False),
+    ):
+        with pytest.raises(fs.FileExists):
+            refused()
+    assert (b'first', b'second') == (backend.read('x'), backend.read('y'))
+    backend.copy('y', 'x', True)
+    assert b'second' == backend.read('x')
+    backend.write('x', b'third', True)
+    backend.move('x', 'y')
+    assert b'third' == backend.read('y')
+
+
 def test_the_documented_verbs_work_without_any_application(backend: BaseBackend) -> None:
     backend.write('a/b', 'text')
     with backend.open('c', 'w') as file:
@@ -67,7 +102,7 @@ def test_the_documented_verbs_work_without_any_application(backend: BaseBackend)
     with pytest.raises(fs.FileExists), backend.open('c', 'xb') as file:
         file.write(b'other')
     backend.copy('c', 'd')
-    backend.move('d', 'e', create=True)
+    backend.move('d', 'e', overwrite=False)
     assert {'a/b', 'c', 'e'} == set(backend.list_files())
     assert {'a/b': 4, 'c': 4, 'e': 4} == {info.name: info.size for info in backend.scan()}
     assert b'more' == backend.read('e')
@@ -108,7 +143,7 @@ def test_a_backend_that_only_reads_and_writes_is_enough(tmp_path: Path) -> None:
     backend.copy('x', 'y')
     assert b'0123456789' == backend.read('y')
     with pytest.raises(fs.FileExists):
-        backend.copy('x', 'y', create=True)
+        backend.copy('x', 'y', overwrite=False)
 
 
 def test_a_double_with_metadata_alone_tells_its_facts() -> None:
@@ -135,7 +170,7 @@ def test_a_source_without_data_yet_is_refused(tmp_path: Path) -> None:
     try:
         os.set_blocking(reading, False)
         with open(reading, 'rb', buffering=0) as pipe, pytest.raises(BlockingIOError, match='non-blocking'):
-            LocalBackend('x', {'root': str(tmp_path)}).save(cast('Any', _Plain(pipe)), 'x')
+            LocalBackend('x', {'root': str(tmp_path)}).save(cast('Any', _Plain(pipe)), 'x', overwrite=True)
     finally:
         os.close(writing)
     assert [] == os.listdir(tmp_path)

@@ -117,7 +117,7 @@ def test_groups_of_types_join_with_lists_on_either_side() -> None:
 
 
 def test_storages_may_be_given_after_an_empty_init_app(make_app: AppFactory) -> None:
-    app = make_app(FS_PREFIX='')
+    app = make_app()
     images = fs.Storage('images', fs.IMAGES)
     fs.init_app(app, images)
     assert ['images'] == list(app.extensions['fs'])
@@ -361,7 +361,7 @@ def test_metadata_has_its_keys_and_the_checksum_that_was_kept(make_app: AppFacto
         metadata = storage.metadata('a/x.txt')
         assert f'{algorithm}:{hashlib.new(algorithm, b"hello").hexdigest()}' == metadata['checksum']
         assert ('x.txt', 5, 'text/plain') == (metadata['filename'], metadata['size'], metadata['mime'])
-        assert 'http://site.test/fs/docs/a/x.txt' == metadata['url']
+        assert 'http://site.test/docs/a/x.txt' == metadata['url']
         assert datetime.timedelta(0) == metadata['modified'].utcoffset()
 
 
@@ -380,7 +380,7 @@ def test_what_was_a_value_error_still_is(make_app: AppFactory) -> None:
 
 def test_without_a_prefix_addresses_are_those_of_older_packages(make_app: AppFactory, kind: str) -> None:
     storage = fs.Storage('docs')
-    app = make_app(storage, FS_BACKEND=kind, FS_PREFIX='')
+    app = make_app(storage, FS_BACKEND=kind)
     with app.test_request_context():
         storage.write('a b.txt', 'hello')
         assert '/docs/a%20b.txt' == storage.url('a b.txt') == url_for('fs.get_file', fs='docs', filename='a b.txt')
@@ -397,7 +397,7 @@ def test_a_view_may_serve_a_file_itself(make_app: AppFactory, kind: str) -> None
     with app.app_context():
         storage.write('a.txt', 'hello')
     assert 'hello' == app.test_client().get('/mine/a.txt').text
-    assert 404 == app.test_client().get('/fs/docs/a.txt').status_code
+    assert 404 == app.test_client().get('/docs/a.txt').status_code
 
 
 @pytest.mark.parametrize(('config', 'status'), [({}, 404), ({'DEBUG': True}, 200), ({'FS_SERVE': True}, 200)])
@@ -408,4 +408,4 @@ def test_files_are_served_in_debug_mode_or_where_told(
     app = make_app(storage, **{'FS_SERVE': None, 'FS_BACKEND': 'memory', **config})
     with app.app_context():
         storage.write('a.txt', 'hello')
-    assert status == app.test_client().get('/fs/docs/a.txt').status_code
+    assert status == app.test_client().get('/docs/a.txt').status_code

@@ -83,6 +83,28 @@ def test_a_double_is_not_asked_about_a_name_that_may_be_replaced(double: tuple[f
     assert [call.save(upload, 'x')] == backend.method_calls
 
 
+def test_a_save_that_refuses_unless_told_is_told(make_app: Callable[..., Flask]) -> None:
+    class Refusing(Old):
+        def save(self, file_or_wfs: Any, filename: str, overwrite: bool = False) -> None:  # type: ignore[override]
+            if not overwrite and self.exists(filename):
+                raise fs.FileExists(filename)
+            self.write(filename, file_or_wfs.read())
+
+    class Unable(Old):
+        def save(self, file: Any, filename: str) -> None:  # type: ignore[override]  # without the documented parameter
+            self.write(filename, file.read())
+
+    for kind in (Old, Refusing, Unable):
+        storage = fs.Storage('old', fs.ALL)
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+            storage.save(io.BytesIO(b'first'), 'x')
+            with pytest.raises(fs.FileExists):
+                storage.save(io.BytesIO(b'second'), 'x')
+            assert b'first' == storage.read('x')
+            storage.save(io.BytesIO(b'second'), 'x', overwrite=True)
+            assert b'second' == storage.read('x')
+
+
 def test_a_double_serves_what_it_likes(double: tuple[fs.Storage, MagicMock], make_app: Callable[..., Flask]) -> None:
     storage, backend = double
     assert storage.serve('x') is backend.serve.return_value
@@ -249,8 +271,8 @@ def test_an_old_style_backend_is_served(old: fs.Storage, make_app: Callable[...,
     with app.app_context():
         old.write('x.txt', '0123456789')
         client = app.test_client()
-        assert '0123456789' == client.get('/fs/old/x.txt').text
-        part = client.get('/fs/old/x.txt', headers={'Range': 'bytes=3-4'})
+        assert '0123456789' == client.get('/old/x.txt').text
+        part = client.get('/old/x.txt', headers={'Range': 'bytes=3-4'})
         assert (206, '34') == (part.status_code, part.text)
         with app.test_request_context():
             link = old.signed_url('x.txt')
@@ -304,7 +326,7 @@ def test_what_get_metadata_tells_is_told(make_app: Callable[..., Flask]) -> None
             'modified': MODIFIED,
             'owner': 'Ada',
             'filename': 'x.png',
-            'url': 'http://site.test/fs/old/a/x.png',
+            'url': 'http://site.test/old/a/x.png',
         }
         assert expected == storage.metadata('a/x.png')
         info = storage.stat('a/x.png')
@@ -319,7 +341,7 @@ def test_what_get_metadata_tells_is_served(make_app: Callable[..., Flask]) -> No
     app = make_app(storage, FS_BACKEND=Told, OLD_FS_COLOUR='red')
     with app.app_context():
         storage.write('x.png', 'text')
-        answer = app.test_client().get('/fs/old/x.png')
+        answer = app.test_client().get('/old/x.png')
         assert ('text', 'text/x-old; charset=utf-8') == (answer.text, answer.content_type)
         assert 'Sun, 02 Feb 2020 00:00:00 GMT' == answer.headers['Last-Modified']
 

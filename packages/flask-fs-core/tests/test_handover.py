@@ -48,7 +48,7 @@ def nginx(make_app: Callable[..., Flask]) -> Callable[..., Any]:
         app = make_app(storage, **config)
         with app.app_context():
             storage.write(filename, 'x')
-        return app.test_client().get(f'/fs/letters/{filename if ask is None else ask}')
+        return app.test_client().get(f'/letters/{filename if ask is None else ask}')
 
     return answer
 
@@ -57,14 +57,14 @@ def nginx(make_app: Callable[..., Flask]) -> Callable[..., Any]:
 
 
 def test_the_bytes_are_left_to_the_web_server(client: FlaskClient, header: str) -> None:
-    answer = client.get('/fs/files/a/x.txt')
+    answer = client.get('/files/a/x.txt')
     assert (200, b'') == (answer.status_code, answer.data)
     assert {header} == HEADERS & set(answer.headers.keys())
     assert '/files/a/x.txt' == answer.headers[header][-len('/files/a/x.txt') :]
 
 
 def test_all_else_that_browsers_need_is_told(client: FlaskClient) -> None:
-    answer = client.get('/fs/files/page.html')
+    answer = client.get('/files/page.html')
     assert 'text/html; charset=utf-8' == answer.headers['Content-Type']
     assert 'no-cache' == answer.headers['Cache-Control']
     assert 'nosniff' == answer.headers['X-Content-Type-Options']
@@ -73,15 +73,15 @@ def test_all_else_that_browsers_need_is_told(client: FlaskClient) -> None:
 
 
 def test_head_is_handed_over_too(client: FlaskClient) -> None:
-    told = client.get('/fs/files/a/x.txt').headers
-    answer = client.head('/fs/files/a/x.txt')
+    told = client.get('/files/a/x.txt').headers
+    answer = client.head('/files/a/x.txt')
     assert (200, b'') == (answer.status_code, answer.data)
     assert dict(told) == dict(answer.headers)
 
 
 @pytest.mark.parametrize('asked', ['bytes=0-1', 'bytes=-1', 'bytes=100-'])
 def test_ranges_are_left_to_the_web_server(client: FlaskClient, header: str, asked: str) -> None:
-    answer = client.get('/fs/files/a/x.txt', headers={'Range': asked})
+    answer = client.get('/files/a/x.txt', headers={'Range': asked})
     assert (200, b'') == (answer.status_code, answer.data)
     assert header in answer.headers
     assert not {'Accept-Ranges', 'Content-Range'} & set(answer.headers.keys())
@@ -98,14 +98,14 @@ def test_ranges_are_left_to_the_web_server(client: FlaskClient, header: str, ask
     ],
 )
 def test_only_a_success_is_handed_over(client: FlaskClient, headers: dict[str, str], status: int) -> None:
-    whole = client.get('/fs/files/a/x.txt').headers
+    whole = client.get('/files/a/x.txt').headers
     given = {key: value.format(**whole) for key, value in headers.items()}
-    answer = client.get('/fs/files/a/x.txt', headers=given)
+    answer = client.get('/files/a/x.txt', headers=given)
     assert (status, b'') == (answer.status_code, answer.data)
     assert not HEADERS & set(answer.headers.keys())
 
 
-@pytest.mark.parametrize('path', ['/fs/files/none.txt', '/fs/files/a'])
+@pytest.mark.parametrize('path', ['/files/none.txt', '/files/a'])
 def test_what_is_not_there_is_not_handed_over(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert 404 == answer.status_code
@@ -119,7 +119,7 @@ def test_the_application_decides_first(make_app: Callable[..., Flask], header: s
         storage.write('x.txt', 'x')
         link = storage.signed_url('x.txt', download_name='Zoë.txt')
     client = app.test_client()
-    refused, allowed, forged = client.get('/fs/files/x.txt'), client.get(link), client.get(f'{link}x')
+    refused, allowed, forged = client.get('/files/x.txt'), client.get(link), client.get(f'{link}x')
     assert [403, 200, 403] == [refused.status_code, allowed.status_code, forged.status_code]
     assert [False, True, False] == [header in answer.headers for answer in (refused, allowed, forged)]
     assert 'filename="Zoe.txt"' in allowed.headers['Content-Disposition']
@@ -131,7 +131,7 @@ def test_files_without_a_path_are_sent_by_the_application(make_app: Callable[...
     app = make_app(storage, FS_BACKEND='memory', **SIGN[header])
     with app.app_context():
         storage.write('x.txt', 'x')
-    assert b'x' == app.test_client().get('/fs/files/x.txt').data
+    assert b'x' == app.test_client().get('/files/x.txt').data
 
 
 # --- Apache and lighttpd.
@@ -143,7 +143,7 @@ def test_x_sendfile_is_the_quoted_path(make_app: Callable[..., Flask]) -> None:
     with app.app_context():
         storage.write('日 %41.svg', '<svg/>')
         path = storage.path('日 %41.svg')
-    told = app.test_client().get('/fs/files/日 %2541.svg').headers['X-Sendfile']
+    told = app.test_client().get('/files/日 %2541.svg').headers['X-Sendfile']
     assert told.isascii()
     assert path == unquote(told)
 
@@ -200,7 +200,7 @@ def test_the_tag_is_the_one_that_nginx_has_for_the_file(make_app: Callable[..., 
     with app.app_context():
         storage.write('x.txt', '0123456789')
         os.utime(storage.path('x.txt'), ns=(0, 0x65920080 * 10**9 + 987_654_321))
-    assert '"65920080-a"' == app.test_client().get('/fs/files/x.txt').headers['ETag']
+    assert '"65920080-a"' == app.test_client().get('/files/x.txt').headers['ETag']
 
 
 def test_an_overridden_path_within_the_root_is_followed(

@@ -59,7 +59,7 @@ class Source:
         sys.exit('nobody killed this process')
 
 
-backend.save(Source(), name, create=create == 'create')
+backend.save(Source(), name, overwrite=create != 'create')
 """
 
 
@@ -89,7 +89,7 @@ def test_a_writer_killed_while_creating_leaves_no_file(tmp_path: Path, drafts: s
 
 def test_a_name_whose_writer_was_killed_can_be_created(tmp_path: Path) -> None:
     kill_a_save(tmp_path, 'a/b.txt', 'named', 'create')
-    local(tmp_path).write('a/b.txt', OLD, create=True)
+    local(tmp_path).write('a/b.txt', OLD, overwrite=False)
     assert {'a/b.txt': OLD} == state_of(tmp_path)
 
 
@@ -173,13 +173,13 @@ def prepared(number):
 
 
 CHANGES = {
-    'create': lambda backend: backend.save(OnlyRead(NEW), 'a/b/new.txt', create=True),
-    'save': lambda backend: backend.save(OnlyRead(NEW), 'a/b/new.txt'),
-    'replace': lambda backend: backend.save(OnlyRead(NEW), 'a/old.txt'),
-    'replace by a real file': lambda backend: backend.save(real_file, 'a/old.txt'),
-    'copy': lambda backend: backend.copy('source.txt', 'a/b/new.txt', create=True),
+    'create': lambda backend: backend.save(OnlyRead(NEW), 'a/b/new.txt', overwrite=False),
+    'save': lambda backend: backend.save(OnlyRead(NEW), 'a/b/new.txt', overwrite=True),
+    'replace': lambda backend: backend.save(OnlyRead(NEW), 'a/old.txt', overwrite=True),
+    'replace by a real file': lambda backend: backend.save(real_file, 'a/old.txt', overwrite=True),
+    'copy': lambda backend: backend.copy('source.txt', 'a/b/new.txt', overwrite=False),
     'copy over': lambda backend: backend.copy('source.txt', 'a/old.txt'),
-    'move': lambda backend: backend.move('source.txt', 'a/b/new.txt', create=True),
+    'move': lambda backend: backend.move('source.txt', 'a/b/new.txt', overwrite=False),
     'move over': lambda backend: backend.move('source.txt', 'a/old.txt'),
     'delete': lambda backend: backend.delete('a'),
 }

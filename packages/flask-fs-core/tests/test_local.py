@@ -39,19 +39,19 @@ def any_disk(request: pytest.FixtureRequest, backend: LocalBackend, monkeypatch:
 
 
 def test_files_appear_whole_on_any_file_system(any_disk: LocalBackend) -> None:
-    any_disk.write('a/b', b'1', create=True)
+    any_disk.write('a/b', b'1', overwrite=False)
     with pytest.raises(fs.FileExists):
-        any_disk.write('a/b', b'2', create=True)
+        any_disk.write('a/b', b'2', overwrite=False)
     any_disk.write('a/b', b'3')
     any_disk.write('a/c', b'4')
-    any_disk.move('a/c', 'd', create=True)
+    any_disk.move('a/c', 'd', overwrite=False)
     assert {'a/b', 'd'} == set(any_disk.list_files())
     assert b'3' == any_disk.read('a/b')
     assert ['b'] == os.listdir(any_disk.path('a'))
 
 
 def test_without_links_create_is_no_longer_promised(any_disk: LocalBackend) -> None:
-    any_disk.write('a', b'1', create=True)
+    any_disk.write('a', b'1', overwrite=False)
     promised = fs.Capability.ATOMIC_CREATE in any_disk.capabilities
     assert any_disk._disk.links == promised
     assert fs.Capability.ATOMIC_CREATE in LocalBackend.capabilities
@@ -69,7 +69,7 @@ def test_a_file_system_without_unnamed_files_is_noticed(backend: LocalBackend, m
 
     backend.write('first', b'')
     monkeypatch.setattr(os, 'open', refusing)
-    backend.write('a', b'1', create=True)
+    backend.write('a', b'1', overwrite=False)
     assert not backend._disk.unnamed
     assert b'1' == backend.read('a')
 
@@ -89,7 +89,7 @@ def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(
     with monkeypatch.context() as patched:
         patched.setattr(os, failing, full)
         with pytest.raises(fs.BackendError, match='No space left') as caught:
-            backend.write(name, b'new', create=failing == 'link')
+            backend.write(name, b'new', overwrite=failing != 'link')
     assert isinstance(caught.value.__cause__, OSError)
     assert b'old' == backend.read('a')
     assert ['a'] == os.listdir(backend.root)
@@ -119,7 +119,7 @@ def test_a_kernel_that_copies_only_a_part_is_helped_out(
     (tmp_path / 'x').write_bytes(b'0123456789')
     with (tmp_path / 'x').open('rb') as file:
         file.read(1)
-        backend.save(file, 'x')
+        backend.save(file, 'x', overwrite=True)
         assert b'' == file.read()
     assert b'123456789' == backend.read('x')
 
@@ -133,7 +133,7 @@ def test_a_disk_that_is_full_fails_the_kernel_copy_too(
     monkeypatch.setattr(os, 'copy_file_range', full, raising=False)
     (tmp_path / 'x').write_bytes(b'x')
     with (tmp_path / 'x').open('rb') as file, pytest.raises(fs.BackendError, match='No space left'):
-        backend.save(file, 'x')
+        backend.save(file, 'x', overwrite=True)
 
 
 def test_stale_temporary_files_are_unlisted_unreadable_and_swept(backend: LocalBackend) -> None:
@@ -166,7 +166,7 @@ def test_a_large_upload_to_a_taken_name_is_refused_before_its_end(backend: Local
     backend.write('x', b'first')
     endless = Endless()
     with pytest.raises(fs.FileExists, match='overwrite=True'):
-        backend.save(endless, 'x', create=True)
+        backend.save(endless, 'x', overwrite=False)
     assert 1 << 20 == endless.given
     assert ['x'] == os.listdir(backend.root)
 
@@ -178,7 +178,7 @@ def test_a_file_is_not_stored_where_a_folder_holds_files(backend: LocalBackend) 
     backend.write('a/b', b'1')
     for create in (True, False):
         with pytest.raises(fs.FileExists, match='a folder that holds files') as caught:
-            backend.write('a', b'2', create=create)
+            backend.write('a', b'2', overwrite=not create)
         assert 'overwrite=True' not in str(caught.value)
     backend.write('c', b'3')
     with pytest.raises(fs.FileExists, match='a folder that holds files'):
@@ -225,7 +225,7 @@ def test_a_folder_removed_while_a_draft_is_in_it_is_made_again(backend: LocalBac
             return chunk
 
     backend.write('a/x', b'')
-    backend.save(Removing(b'content'), 'a/b', create=True)
+    backend.save(Removing(b'content'), 'a/b', overwrite=False)
     assert ['a/b'] == list(backend.list_files())
 
 
@@ -429,7 +429,7 @@ def test_where_the_kernel_copies_nothing_a_real_file_is_stored_all_the_same(
     (tmp_path / 'upload').write_bytes(b'0123456789')
     with open(tmp_path / 'upload', 'rb') as upload:
         upload.seek(3)
-        backend.save(upload, 'a')
+        backend.save(upload, 'a', overwrite=True)
         assert 10 == upload.tell()
     assert b'3456789' == backend.read('a')
 
@@ -440,7 +440,7 @@ def test_a_root_that_is_a_link_to_nowhere_is_said_so(tmp_path: Path) -> None:
     (tmp_path / 'root').symlink_to(tmp_path / 'not mounted')
     backend = LocalBackend('x', {'root': str(tmp_path / 'root')})
     with pytest.raises(fs.FileExists, match='a part of its path is a file'):
-        backend.write('a', b'', create=True)
+        backend.write('a', b'', overwrite=False)
     assert ['root'] == os.listdir(tmp_path)
 
 
@@ -564,7 +564,7 @@ def test_a_link_over_nfs_whose_answer_was_lost_counts_as_made(
         original(source, target)
 
     monkeypatch.setattr(draft.os, 'link', twice)
-    backend.write('x', b'mine', create=True)
+    backend.write('x', b'mine', overwrite=False)
     assert b'mine' == backend.read('x')
     with pytest.raises(fs.FileExists):
-        backend.write('x', b'other', create=True)
+        backend.write('x', b'other', overwrite=False)

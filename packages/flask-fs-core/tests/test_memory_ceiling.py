@@ -101,14 +101,14 @@ def checksum(size):
 def serve(size):
     sparse(size)
     # Consumed as a server does, which keeps nothing.
-    response = app.test_client().get('/fs/files/sparse', buffered=False)
+    response = app.test_client().get('/files/sparse', buffered=False)
     assert size == sum(map(len, response.iter_encoded()))
     response.close()
 
 
 def serve_a_range(size):
     sparse(size + 20)
-    response = app.test_client().get('/fs/files/sparse', headers={'Range': f'bytes=10-{size + 9}'}, buffered=False)
+    response = app.test_client().get('/files/sparse', headers={'Range': f'bytes=10-{size + 9}'}, buffered=False)
     assert size == sum(map(len, response.iter_encoded()))
     response.close()
 

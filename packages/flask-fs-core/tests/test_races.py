@@ -97,7 +97,7 @@ def claim(backend: BaseBackend, who: str, names: list[str]) -> list[str]:
     won = []
     for name in names:
         with contextlib.suppress(FileExists):
-            backend.save(io.BytesIO(f'{who} made {name}'.encode()), name, create=True)
+            backend.save(io.BytesIO(f'{who} made {name}'.encode()), name, overwrite=False)
             won.append(name)
     return won
 
@@ -149,7 +149,7 @@ print('ready', flush=True)
 sys.stdin.read()
 for name in names:
     with contextlib.suppress(FileExists):
-        backend.save(io.BytesIO(f'{who} made {name}'.encode()), name, create=True)
+        backend.save(io.BytesIO(f'{who} made {name}'.encode()), name, overwrite=False)
         won.append(name)
 print(json.dumps(won))
 """
@@ -200,7 +200,7 @@ content = letter.encode() * int(size)
 print('ready', flush=True)
 sys.stdin.read()
 for _ in range(100):
-    backend.save(io.BytesIO(content), 'a/b.txt')
+    backend.save(io.BytesIO(content), 'a/b.txt', overwrite=True)
 print(json.dumps('done'))
 """
 
@@ -225,7 +225,7 @@ def race_of_replacers(backend: BaseBackend) -> set[bytes]:
 
     def replace(content: bytes) -> None:
         for _ in range(50):
-            backend.save(io.BytesIO(content), 'a/b.txt')
+            backend.save(io.BytesIO(content), 'a/b.txt', overwrite=True)
 
     def read() -> None:
         for _ in range(200):
@@ -250,8 +250,8 @@ def test_threads_that_replace_a_file_in_memory_never_show_a_mixed_or_partial_one
 def test_threads_that_save_into_a_folder_and_delete_it_do_not_disturb_each_other(backend: LocalBackend) -> None:
     def save(who: int) -> None:
         for number in range(100):
-            backend.save(io.BytesIO(b'new'), f'a/b/{who}-{number}.txt', create=True)
-            backend.save(io.BytesIO(b'new'), 'a/b/shared.txt')
+            backend.save(io.BytesIO(b'new'), f'a/b/{who}-{number}.txt', overwrite=False)
+            backend.save(io.BytesIO(b'new'), 'a/b/shared.txt', overwrite=True)
 
     def delete() -> None:
         for _ in range(100):
@@ -329,7 +329,7 @@ def content_of(backend: LocalBackend, name: str) -> bytes | None:
 
 
 def put(name: str, content: bytes, *, create: bool = False) -> Act:
-    return lambda backend: backend.save(io.BytesIO(content), name, create=create)
+    return lambda backend: backend.save(io.BytesIO(content), name, overwrite=not create)
 
 
 def in_order(*acts: Act) -> Act:
@@ -349,9 +349,9 @@ ARRIVALS: dict[str, tuple[str, Act]] = {
     'create': ('a/b/new.txt', put('a/b/new.txt', b'new', create=True)),
     'save': ('a/b/new.txt', put('a/b/new.txt', b'new')),
     'replace': ('a/b/old.txt', put('a/b/old.txt', b'new')),
-    'copy': ('a/b/new.txt', lambda backend: backend.copy('source.txt', 'a/b/new.txt', create=True)),
+    'copy': ('a/b/new.txt', lambda backend: backend.copy('source.txt', 'a/b/new.txt', overwrite=False)),
     'copy over': ('a/b/old.txt', lambda backend: backend.copy('source.txt', 'a/b/old.txt')),
-    'move': ('a/b/new.txt', lambda backend: backend.move('source.txt', 'a/b/new.txt', create=True)),
+    'move': ('a/b/new.txt', lambda backend: backend.move('source.txt', 'a/b/new.txt', overwrite=False)),
     'move over': ('a/b/old.txt', lambda backend: backend.move('source.txt', 'a/b/old.txt')),
 }
 
@@ -432,7 +432,7 @@ def test_of_two_movers_of_a_file_neither_loses_it(arena: Arena) -> None:
 
     def move(backend: LocalBackend) -> None:
         with contextlib.suppress(FileNotFound):
-            backend.move('source.txt', 'slow.txt', create=True)
+            backend.move('source.txt', 'slow.txt', overwrite=False)
 
     for backend in arena.rounds(move, lambda backend: backend.move('source.txt', 'quick.txt'), prepare=old_files):
         found = {name: backend.read(name) for name in backend.list_files() if name != 'a/b/old.txt'}

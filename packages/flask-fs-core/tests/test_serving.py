@@ -22,7 +22,7 @@ def client(app: Flask, storage: fs.Storage) -> FlaskClient:
     return app.test_client()
 
 
-URL = '/fs/files/a/x.txt'
+URL = '/files/a/x.txt'
 
 
 def test_a_file_is_served_with_its_facts(client: FlaskClient, storage: fs.Storage) -> None:
@@ -48,13 +48,13 @@ def test_head_tells_the_same_and_sends_nothing(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    'path', ['/fs/files/none', '/fs/files/a', '/fs/files/', '/fs/other/x', '/fs/files/a%5Cx', '/fs']
+    'path', ['/files/none', '/files/a', '/files/', '/other/x', '/files/a%5Cx', '/fs/files/a/x.txt']
 )
 def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
     assert 404 == client.get(path).status_code
 
 
-@pytest.mark.parametrize('path', ['/fs/files/../../x', '/fs/files/%2e%2e/x', '/fs/files/a/./x.txt', '/fs/files/x%00'])
+@pytest.mark.parametrize('path', ['/files/../../x', '/files/%2e%2e/x', '/files/a/./x.txt', '/files/x%00'])
 def test_a_hostile_address_finds_nothing(client: FlaskClient, path: str) -> None:
     assert 404 == client.get(path).status_code
 
@@ -139,8 +139,8 @@ def test_what_is_no_single_range_gets_the_whole_file(client: FlaskClient, given:
 
 
 def test_an_empty_file_has_no_range(client: FlaskClient) -> None:
-    assert 416 == client.get('/fs/files/empty.txt', headers={'Range': 'bytes=0-'}).status_code
-    response = client.get('/fs/files/empty.txt')
+    assert 416 == client.get('/files/empty.txt', headers={'Range': 'bytes=0-'}).status_code
+    response = client.get('/files/empty.txt')
     assert (200, b'') == (response.status_code, response.data)
 
 
@@ -187,8 +187,8 @@ def test_files_are_served_only_where_configured(
     app.debug = debug
     with app.app_context():
         storage.write('x.txt', 'x')
-        assert '/fs/files/x.txt' == storage.url('x.txt')
-        assert status == app.test_client().get('/fs/files/x.txt').status_code
+        assert '/files/x.txt' == storage.url('x.txt')
+        assert status == app.test_client().get('/files/x.txt').status_code
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_the_application_decides_who_may_see_a_file(
     app = make_app(storage, **({'PRIVATE_FS_AUTHORIZE': verdict} if where == 'setting' else {}))
     with app.app_context():
         storage.write('x.txt', 'x')
-    response = app.test_client().get('/fs/private/x.txt')
+    response = app.test_client().get('/private/x.txt')
     assert status == response.status_code
     if status == 200:
         assert 'private, no-cache' == response.headers['Cache-Control']
@@ -219,7 +219,7 @@ def test_the_application_decides_who_may_see_a_file(
 def test_leave_is_asked_before_the_store_is(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage('private', authorize=lambda _: False)
     app = make_app(storage)
-    assert 403 == app.test_client().get('/fs/private/not-there').status_code
+    assert 403 == app.test_client().get('/private/not-there').status_code
 
 
 def test_cache_control_is_a_setting(make_app: Callable[..., Flask], kind: str) -> None:
@@ -227,7 +227,7 @@ def test_cache_control_is_a_setting(make_app: Callable[..., Flask], kind: str) -
     app = make_app(storage, FS_BACKEND=kind, FILES_FS_CACHE_CONTROL='public, max-age=31536000, immutable')
     with app.app_context():
         storage.write('x.txt', 'x')
-    response = app.test_client().get('/fs/files/x.txt')
+    response = app.test_client().get('/files/x.txt')
     assert 'public, max-age=31536000, immutable' == response.headers['Cache-Control']
 
 
@@ -256,7 +256,7 @@ def test_no_setting_lets_shared_caches_keep_what_depends_on_who_asks(
 )
 def test_active_content_is_sandboxed(client: FlaskClient, storage: fs.Storage, name: str) -> None:
     storage.write(name, '<script>alert(1)</script>')
-    for response in (client.get(f'/fs/files/{name}'), client.get(f'/fs/files/{name}', headers={'Range': 'bytes=0-3'})):
+    for response in (client.get(f'/files/{name}'), client.get(f'/files/{name}', headers={'Range': 'bytes=0-3'})):
         assert response.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none';")
         assert 'nosniff' == response.headers['X-Content-Type-Options']
 
@@ -264,7 +264,7 @@ def test_active_content_is_sandboxed(client: FlaskClient, storage: fs.Storage, n
 @pytest.mark.parametrize('name', ['x.png', 'x.jpg', 'x.pdf', 'x.mp3', 'x.mp4', 'x.txt'])
 def test_inert_content_is_shown_as_it_is(client: FlaskClient, storage: fs.Storage, name: str) -> None:
     storage.write(name, 'x')
-    assert 'Content-Security-Policy' not in client.get(f'/fs/files/{name}').headers
+    assert 'Content-Security-Policy' not in client.get(f'/files/{name}').headers
 
 
 # --- How it is sent.
@@ -285,8 +285,8 @@ def test_the_servers_file_wrapper_gets_the_real_file_but_for_a_range(
 
     client = app.test_client()
     environ = {'wsgi.file_wrapper': wrapper}
-    assert b'0123456789' == client.get('/fs/files/x.txt', environ_overrides=environ).data
-    assert b'23' == client.get('/fs/files/x.txt', headers={'Range': 'bytes=2-3'}, environ_overrides=environ).data
+    assert b'0123456789' == client.get('/files/x.txt', environ_overrides=environ).data
+    assert b'23' == client.get('/files/x.txt', headers={'Range': 'bytes=2-3'}, environ_overrides=environ).data
     whole, part = wrapped
     assert whole.fileno() > 2
     with pytest.raises(io.UnsupportedOperation):
@@ -310,7 +310,7 @@ def test_the_facts_and_the_bytes_are_those_of_one_file(
             return opened
 
         monkeypatch.setattr(LocalBackend, '_opened', replaced_meanwhile)
-        response = app.test_client().get('/fs/files/x.txt')
+        response = app.test_client().get('/files/x.txt')
     assert (b'old', '3') == (response.data, response.headers['Content-Length'])
 
 
@@ -337,7 +337,7 @@ def test_an_unavailable_store_is_503(app: Flask, storage: fs.Storage, monkeypatc
         raise fs.Unavailable('x')
 
     monkeypatch.setattr(storage.backend, '_serve', down)
-    assert 503 == app.test_client().get('/fs/files/x').status_code
+    assert 503 == app.test_client().get('/files/x').status_code
 
 
 def test_redirect_mode_sends_the_browser_to_the_store(make_app: Callable[..., Flask]) -> None:
@@ -349,7 +349,7 @@ def test_redirect_mode_sends_the_browser_to_the_store(make_app: Callable[..., Fl
 
     storage = fs.Storage()
     app = make_app(storage, FS_BACKEND=Signing, FILES_FS_SERVING='redirect')
-    response = app.test_client().get('/fs/files/a/x.txt')
+    response = app.test_client().get('/files/a/x.txt')
     assert 302 == response.status_code
     assert 'https://store.example/a/x.txt?expires=300&method=GET' == response.headers['Location']
     assert 'private, no-store' == response.headers['Cache-Control']

@@ -511,7 +511,7 @@ def test_metadata_tells_everything(app: Flask, storage: fs.Storage) -> None:
     assert facts.pop('modified').utcoffset() is not None
     assert {
         'filename': 'x.txt',
-        'url': 'http://localhost/fs/files/a/x.txt',
+        'url': 'http://localhost/files/a/x.txt',
         'checksum': 'sha256:ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73',
         'mime': 'text/plain',
         'size': 7,
@@ -520,7 +520,7 @@ def test_metadata_tells_everything(app: Flask, storage: fs.Storage) -> None:
 
 def test_metadata_needs_no_server_name(app: Flask, storage: fs.Storage) -> None:
     storage.write('x.txt', '')
-    assert '/fs/files/x.txt' == storage.metadata('x.txt')['url']
+    assert '/files/x.txt' == storage.metadata('x.txt')['url']
 
 
 def test_the_checksum_algorithm_is_a_setting(make_app: Callable[..., Flask], kind: str) -> None:

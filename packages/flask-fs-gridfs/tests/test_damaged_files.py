@@ -76,7 +76,7 @@ def test_a_reader_of_a_file_that_is_replaced_or_removed_is_told_so(make: Backend
     size = 5 * 1024 * 1024
     changes: tuple[Callable[[], object], ...] = (lambda: backend.write('x', b'new'), lambda: backend.delete('x'))
     for change in changes:
-        backend.save(io.BytesIO(bytes(size)), 'x')
+        backend.save(io.BytesIO(bytes(size)), 'x', overwrite=True)
         chunks = backend.read_chunks('x', 1024 * 1024)
         next(chunks)
         change()
@@ -96,7 +96,7 @@ def test_a_reader_of_a_small_file_has_it_all(make: BackendFactory) -> None:
 def test_a_moved_file_can_be_read_on(make: BackendFactory) -> None:
     backend = make(chunk_bytes=1024 * 1024)
     content = CONTENT * 1000
-    backend.save(io.BytesIO(content), 'x')
+    backend.save(io.BytesIO(content), 'x', overwrite=True)
     chunks = backend.read_chunks('x', 1024 * 1024)
     seen = next(chunks)
     backend.move('x', 'y')

@@ -60,7 +60,7 @@ def work(number):
         while time.monotonic() < deadline:
             turn += 1
             name, expected = f'w{number}/{turn % 3}', content(number, turn)
-            backend.save(io.BytesIO(expected), name)
+            backend.save(io.BytesIO(expected), name, overwrite=True)
             assert backend.read(name) == expected
             start = chance.randrange(len(expected))
             with backend._open(name, start, start + 100) as stream:
@@ -82,7 +82,7 @@ def work(number):
                 backend.copy(f'w{number}/moved', name)
             if turn % 6 == 0:
                 try:
-                    backend.write(name, b'', create=True)
+                    backend.write(name, b'', overwrite=False)
                     raise AssertionError('created what is there')
                 except fs.FileExists:
                     pass

@@ -89,13 +89,13 @@ def _read(files: Files, _: bytes) -> bytes:
 
 
 OPERATIONS: Mapping[str, Operation] = {
-    'create': Operation(lambda backend, content: backend.write('x', content, create=True), _create),
+    'create': Operation(lambda backend, content: backend.write('x', content, overwrite=False), _create),
     'replace': Operation(lambda backend, content: backend.write('x', content), _replace),
     'delete': Operation(lambda backend, _: backend.delete('x'), _delete),
     'move away': Operation(lambda backend, _: backend.move('x', 'y'), _move('x', 'y', create=False)),
     'move here': Operation(lambda backend, _: backend.move('y', 'x'), _move('y', 'x', create=False)),
     'move here if free': Operation(
-        lambda backend, _: backend.move('y', 'x', create=True), _move('y', 'x', create=True)
+        lambda backend, _: backend.move('y', 'x', overwrite=False), _move('y', 'x', create=True)
     ),
     'read': Operation(lambda backend, _: backend.read('x'), _read),
 }
@@ -266,14 +266,14 @@ def test_a_process_that_dies_leaves_the_old_file_or_the_new_one(scene: Scene, ou
             assert scene.files() in (files, after)
             if 'x' in scene.files():
                 with pytest.raises(fs.FileExists):
-                    scene.quick.write('x', b'', create=True)
+                    scene.quick.write('x', b'', overwrite=False)
             for name in ('x', 'y'):
                 # What the dead has replaced and not removed goes with the next replacement.
                 scene.quick.write(name, content_of('x'))
             assert content_of('x') == scene.quick.read('x')
             assert 1 == scene.documents().count('x')
             scene.quick.delete('x')
-            scene.quick.write('x', b'', create=True)
+            scene.quick.write('x', b'', overwrite=False)
             assert 0 == scene.quick.sweep()
             scene.quick.sweep(older_than_s=-10)
             assert sorted(scene.files()) == scene.documents()

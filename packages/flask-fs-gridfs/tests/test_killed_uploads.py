@@ -70,7 +70,7 @@ def test_a_killed_upload_leaves_the_old_file_whole_and_nothing_new(
     assert 0 == backend.sweep(older_than_s=-10)
     assert 1 == database['docs.chunks'].count_documents({})
     assert OLD == backend.read('old')
-    backend.write('new', b'new', create=True)
+    backend.write('new', b'new', overwrite=False)
     assert b'new' == backend.read('new')
 
 
@@ -129,7 +129,7 @@ def test_a_source_that_fails_leaves_no_chunk(backend: GridFSBackend, database: D
             return bytes(size)
 
     with pytest.raises(RuntimeError, match='the client went away'):
-        backend.save(Failing(), 'x')
+        backend.save(Failing(), 'x', overwrite=True)
     assert 0 == database['docs.chunks'].count_documents({})
 
 
@@ -141,10 +141,10 @@ def test_an_upload_that_loses_its_race_leaves_no_chunk(backend: GridFSBackend, d
         def read(self, size: int = -1) -> bytes:
             if not self.sizes:
                 return b''
-            backend.write('x', OLD, create=True)
+            backend.write('x', OLD, overwrite=False)
             return bytes(self.sizes.pop())
 
     with pytest.raises(fs.FileExists):
-        backend.save(Meanwhile(), 'x', create=True)
+        backend.save(Meanwhile(), 'x', overwrite=False)
     assert OLD == backend.read('x')
     assert 1 == database['docs.chunks'].count_documents({})

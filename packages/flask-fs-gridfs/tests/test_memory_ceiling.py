@@ -33,7 +33,7 @@ backend.write('small', bytes(1000))
 backend.read('small')
 before = most()
 source = Pattern(size)
-backend.save(source, 'large')
+backend.save(source, 'large', overwrite=True)
 after_storing = most()
 digest = hashlib.sha256()
 for chunk in backend.read_chunks('large'):

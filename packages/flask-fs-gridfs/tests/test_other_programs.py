@@ -108,8 +108,8 @@ def test_a_file_of_another_program_is_there_for_create(backend: GridFSBackend, t
     theirs.put(b'theirs', filename='x')
     backend.write('y', b'ours')
     creations: tuple[Callable[[], object], ...] = (
-        lambda: backend.write('x', b'ours', create=True),
-        lambda: backend.move('y', 'x', create=True),
+        lambda: backend.write('x', b'ours', overwrite=False),
+        lambda: backend.move('y', 'x', overwrite=False),
     )
     for create in creations:
         with pytest.raises(fs.FileExists):
@@ -199,12 +199,12 @@ def test_other_programs_may_replace_and_remove_what_is_written_here(
     theirs = bucket.upload_from_stream('x', b'theirs')
     assert b'theirs' == backend.read('x')
     with pytest.raises(fs.FileExists):
-        backend.write('x', b'ours', create=True)
+        backend.write('x', b'ours', overwrite=False)
     bucket.delete(theirs)
     assert b'ours' == backend.read('x')
     for document in list(bucket.find({'filename': 'x'})):
         bucket.delete(document._id)
-    backend.write('x', b'anew', create=True)
+    backend.write('x', b'anew', overwrite=False)
     assert b'anew' == backend.read('x')
 
 

@@ -67,7 +67,7 @@ def replace(backend: GridFSBackend, turn: int, chance: random.Random) -> None:
 
 def create(backend: GridFSBackend, turn: int, chance: random.Random) -> bool:
     with contextlib.suppress(fs.FileExists):
-        backend.write('x', content_of(chance.randrange(1000), turn), create=True)
+        backend.write('x', content_of(chance.randrange(1000), turn), overwrite=False)
         return True
     return False
 
@@ -143,7 +143,7 @@ def test_files_that_are_moved_about_are_never_lost(backend: GridFSBackend, datab
 
     def move(backend: GridFSBackend, turn: int, chance: random.Random) -> bool:
         with contextlib.suppress(fs.FileExists, fs.FileNotFound):
-            backend.move(f'place-{chance.randrange(8)}', f'place-{chance.randrange(8)}', create=True)
+            backend.move(f'place-{chance.randrange(8)}', f'place-{chance.randrange(8)}', overwrite=False)
             return True
         return False
 

@@ -94,15 +94,15 @@ def test_a_server_that_refuses_the_unique_index_gets_no_promise(
     other = GridFSBackend('docs', {'mongo_client': mongomock_in_process(), 'mongo_db': 'mine'})
     with caplog.at_level(logging.WARNING):
         backend.write('x', b'content')
-        backend.write('x', b'other', create=False)
+        backend.write('x', b'other', overwrite=True)
     assert ['ATOMIC_CREATE is not promised.' in record.message for record in caplog.records] == [True]
     assert Capability.ATOMIC_CREATE not in backend.capabilities
     assert Capability.ATOMIC_CREATE in other.capabilities
     with pytest.raises(fs.FileExists):
-        backend.write('x', b'content', create=True)
+        backend.write('x', b'content', overwrite=False)
     backend.write('y', b'content')
     with pytest.raises(fs.FileExists):
-        backend.move('y', 'x', create=True)
+        backend.move('y', 'x', overwrite=False)
     backend.move('y', 'x')
     assert {'x': b'content'} == {name: backend.read(name) for name in backend.list_files()}
 

@@ -58,7 +58,7 @@ def test_a_server_that_is_started_again_is_used_again(server: Callable[[], OnePo
         backend = GridFSBackend(
             'docs', {'mongo_url': running.service.url, 'mongo_options': {'serverSelectionTimeoutMS': 600}}
         )
-        backend.save(io.BytesIO(CONTENT), 'x')
+        backend.save(io.BytesIO(CONTENT), 'x', overwrite=True)
         chunks = backend.read_chunks('x', 1000)
         seen = next(chunks)
     with pytest.raises(fs.Unavailable):
@@ -68,7 +68,7 @@ def test_a_server_that_is_started_again_is_used_again(server: Callable[[], OnePo
         lambda: backend.read('x'),
         lambda: list(backend.list_files()),
         lambda: backend.write('x', b'new'),
-        lambda: backend.write('new', b'new', create=True),
+        lambda: backend.write('new', b'new', overwrite=False),
         lambda: backend.delete('x'),
         lambda: backend.move('x', 'y'),
         backend.sweep,
@@ -79,7 +79,7 @@ def test_a_server_that_is_started_again_is_used_again(server: Callable[[], OnePo
         assert CONTENT == backend.read('x')
         chunks = backend.read_chunks('x', 1000)
         seen = next(chunks)
-        backend.write('new', b'new', create=True)
+        backend.write('new', b'new', overwrite=False)
     # Whatever connections were kept are dead, and nobody has noticed.
     with server():
         backend.write('new', b'newer')
@@ -157,7 +157,7 @@ CHANGES: Mapping[str, tuple[Callable[[GridFSBackend], object], list[str], dict[s
         {'x': b'new', 'taken': b'taken'},
     ),
     'create': (
-        lambda backend: backend.write('y', b'new', create=True),
+        lambda backend: backend.write('y', b'new', overwrite=False),
         ['insert_many chunks', 'insert_one files'],
         {'x': b'old content', 'taken': b'taken', 'y': b'new'},
     ),
@@ -167,7 +167,7 @@ CHANGES: Mapping[str, tuple[Callable[[GridFSBackend], object], list[str], dict[s
         {'taken': b'old content'},
     ),
     'move and create': (
-        lambda backend: backend.move('x', 'y', create=True),
+        lambda backend: backend.move('x', 'y', overwrite=False),
         ['update_one files'],
         {'y': b'old content', 'taken': b'taken'},
     ),
@@ -195,18 +195,18 @@ def test_a_creation_that_meets_another_writer_after_its_connection_died_has_fail
     """What is there then is not its own, sent before: it is somebody else's."""
     rival = make()
     error = AutoReconnect('the connection was cut')
-    breaking.strike('insert_one files', error, meanwhile=lambda: rival.write('new', b'of a rival', create=True))
+    breaking.strike('insert_one files', error, meanwhile=lambda: rival.write('new', b'of a rival', overwrite=False))
     with pytest.raises(fs.FileExists):
-        plain.write('new', b'mine', create=True)
+        plain.write('new', b'mine', overwrite=False)
     assert b'of a rival' == plain.read('new')
     assert {'x': 1, 'taken': 1, 'new': 1} == left(database)
 
 
 def test_a_client_that_awaits_no_answers_is_answered_here(make: BackendFactory, mongo_service: MongoService) -> None:
     backend = make(mongo_url=f'{mongo_service.url}/?w=0')
-    backend.write('x', b'1', create=True)
+    backend.write('x', b'1', overwrite=False)
     with pytest.raises(fs.FileExists):
-        backend.write('x', b'2', create=True)
+        backend.write('x', b'2', overwrite=False)
     backend.write('x', b'3')
     assert b'3' == make().read('x')
 

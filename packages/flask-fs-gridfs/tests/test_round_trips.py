@@ -53,9 +53,9 @@ def test_facts_take_one_question(listened: GridFSBackend, commands: Any) -> None
 
 
 def test_saving_a_new_small_file_takes_two_inserts_and_one_question(listened: GridFSBackend, commands: Any) -> None:
-    listened.save(io.BytesIO(KIB), 'x')
+    listened.save(io.BytesIO(KIB), 'x', overwrite=True)
     assert ['insert chunks', 'find files', 'insert files'] == commands.taken()
-    listened.save(io.BytesIO(KIB), 'y', create=True)
+    listened.save(io.BytesIO(KIB), 'y', overwrite=False)
     assert ['find files', 'insert chunks', 'insert files'] == commands.taken()
 
 
@@ -63,7 +63,7 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(listened: GridF
     listened.write('x', KIB)
     commands.taken()
     with pytest.raises(fs.FileExists):
-        listened.save(io.BytesIO(KIB), 'x', create=True)
+        listened.save(io.BytesIO(KIB), 'x', overwrite=False)
     assert ['find files'] == commands.taken()
 
 
@@ -94,7 +94,7 @@ def test_moving_a_file_moves_no_content(listened: GridFSBackend, commands: Any) 
     for name in ('x', 'taken'):
         listened.write(name, KIB)
     commands.taken()
-    listened.move('x', 'y', create=True)
+    listened.move('x', 'y', overwrite=False)
     assert ['find files', 'update files'] == commands.taken()
     listened.move('y', 'taken')
     assert ['find files', 'update files', 'update files', 'delete files', 'delete chunks'] == commands.taken()
@@ -133,7 +133,7 @@ def test_a_listing_that_is_left_leaves_no_cursor_behind(
 
 def test_a_range_moves_only_the_chunks_that_hold_it(listened: GridFSBackend, commands: Any) -> None:
     content = b''.join(number.to_bytes(4, 'big') for number in range(2_500_000))
-    listened.save(io.BytesIO(content), 'x')
+    listened.save(io.BytesIO(content), 'x', overwrite=True)
     commands.taken()
     for start, stop, chunks in (
         (5_000_000, 5_001_000, 1),
@@ -151,25 +151,25 @@ def test_a_range_moves_only_the_chunks_that_hold_it(listened: GridFSBackend, com
 
 def test_serving_finds_a_file_once(listened: GridFSBackend, commands: Any, make: BackendFactory) -> None:
     """A range costs the document and the chunks that hold it; HEAD and 304 the document alone."""
-    listened.save(io.BytesIO(bytes(5_000_000)), 'x.txt')
+    listened.save(io.BytesIO(bytes(5_000_000)), 'x.txt', overwrite=True)
     storage, app = fs.Storage('docs', fs.ALL), Flask('served')
     app.config.update({f'DOCS_FS_{key.upper()}': value for key, value in listened.config.items()})
     app.config.update(DOCS_FS_BACKEND=GridFSBackend, DOCS_FS_SERVE=True, SECRET_KEY='a secret of the tests')
     fs.init_app(app, storage)
     client = app.test_client()
     commands.taken()
-    response = client.get('/fs/docs/x.txt', headers={'Range': 'bytes=4000000-4000999'})
+    response = client.get('/docs/x.txt', headers={'Range': 'bytes=4000000-4000999'})
     assert (206, bytes(1000)) == (response.status_code, response.data)
     assert 1 == _chunks_moved(commands)
     assert ['find files', 'find chunks'] == commands.taken()
-    assert 200 == client.head('/fs/docs/x.txt').status_code
+    assert 200 == client.head('/docs/x.txt').status_code
     assert ['find files'] == commands.taken()
-    assert 304 == client.get('/fs/docs/x.txt', headers={'If-None-Match': response.headers['ETag']}).status_code
+    assert 304 == client.get('/docs/x.txt', headers={'If-None-Match': response.headers['ETag']}).status_code
     assert ['find files'] == commands.taken()
 
 
 def test_looking_into_a_file_fetches_a_chunk_and_reading_on_several(listened: GridFSBackend, commands: Any) -> None:
-    listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x')
+    listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x', overwrite=True)
     commands.taken()
     with listened.open('x', 'rb') as file:
         file.seek(-1000, io.SEEK_END)
@@ -200,7 +200,7 @@ def test_indexes_are_made_once_at_the_first_write(make: BackendFactory, commands
 
 def test_a_large_file_is_sent_by_several_chunks_at_once(listened: GridFSBackend, commands: Any) -> None:
     """No chunk waits for the answer to the one before: eight of them make 2 MiB."""
-    listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x')
+    listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x', overwrite=True)
     assert [*['insert chunks'] * 3, 'find files', 'insert files'] == commands.taken()
     listened.read('x')
     assert ['find files', *['find chunks'] * 3] == commands.taken()

@@ -89,10 +89,10 @@ def test_addresses_can_be_full(memory_app: Flask, database: str, picture: Any) -
     page = page_with(storage)()
     page.image.save(picture(300, 200), 'test.png')
     with memory_app.test_request_context():
-        assert page.image.url == '/fs/own/test.png'
-        assert page.image(32, external=True) == 'http://site.test/fs/own/test-32.png'
-        assert page.image.best_url(external=True) == 'http://site.test/fs/own/test-100.png'
-        assert page.image.full(external=True) == 'http://site.test/fs/own/test.png'
+        assert page.image.url == '/own/test.png'
+        assert page.image(32, external=True) == 'http://site.test/own/test-32.png'
+        assert page.image.best_url(external=True) == 'http://site.test/own/test-100.png'
+        assert page.image.full(external=True) == 'http://site.test/own/test.png'
 
 
 def test_an_empty_image_has_no_names_and_no_addresses(memory: fs.Storage) -> None:

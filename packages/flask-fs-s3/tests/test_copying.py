@@ -52,7 +52,7 @@ def limited(proxy: Any, backend: Any, monkeypatch: Any) -> Any:
 def test_a_copy_keeps_type_checksum_and_metadata(store: Any, create: bool, content: bytes) -> None:
     backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
     backend.write('a.bin', content, mime='image/x-odd')
-    store.make().copy('a.bin', 'b.bin', create=create)
+    store.make().copy('a.bin', 'b.bin', overwrite=not create)
     before, after = backend.stat('a.bin'), backend.stat('b.bin')
     assert before.checksum is not None
     assert (before.size, before.mime, before.checksum) == (after.size, after.mime, after.checksum)
@@ -65,7 +65,7 @@ def test_a_copy_keeps_type_checksum_and_metadata(store: Any, create: bool, conte
 def test_a_type_that_the_old_name_suggested_gives_way(store: Any, create: bool) -> None:
     backend = store.make()
     backend.write('a.txt', b'content')
-    backend.copy('a.txt', 'b.html', create=create)
+    backend.copy('a.txt', 'b.html', overwrite=not create)
     assert 'text/html' == backend.stat('b.html').mime
     assert backend.stat('a.txt').checksum == backend.stat('b.html').checksum
 
@@ -74,7 +74,7 @@ def test_a_type_that_the_old_name_suggested_gives_way(store: Any, create: bool) 
 def test_a_type_that_was_given_stays_whatever_the_new_name_suggests(store: Any, create: bool) -> None:
     backend = store.make()
     backend.write('a.txt', b'content', mime='image/x-odd')
-    backend.copy('a.txt', 'b.html', create=create)
+    backend.copy('a.txt', 'b.html', overwrite=not create)
     assert 'image/x-odd' == backend.stat('b.html').mime
 
 
@@ -83,7 +83,7 @@ def test_names_with_every_odd_character_are_copied(store: Any, create: bool) -> 
     backend = store.make()
     name = "a+b %41/ü ?#&=;@!$'()*,~[x]{y}|^`<>.txt"
     backend.write(name, b'content')
-    backend.copy(name, f'copy of/{name}', create=create)
+    backend.copy(name, f'copy of/{name}', overwrite=not create)
     assert b'content' == store.get_raw(f'copy of/{name}')
 
 
@@ -91,7 +91,7 @@ def test_finding_out_what_a_store_heeds_leaves_the_file_as_it_was(store: Any, fa
     backend = store.make()
     backend.write('a.bin', b'content', mime='image/x-odd')
     before = facts(store, 'a.bin')
-    backend.copy('a.bin', 'b.bin', create=True)
+    backend.copy('a.bin', 'b.bin', overwrite=False)
     assert before == facts(store, 'a.bin')
 
 
@@ -110,7 +110,7 @@ def test_a_move_leaves_one_file_with_the_facts_of_the_old_one(store: Any) -> Non
     backend = store.make()
     backend.write('a.txt', b'content')
     before = backend.stat('a.txt')
-    backend.move('a.txt', 'b.txt', create=True)
+    backend.move('a.txt', 'b.txt', overwrite=False)
     assert ['b.txt'] == store.names_raw()
     assert (before.checksum, before.mime) == (backend.stat('b.txt').checksum, backend.stat('b.txt').mime)
 
@@ -125,7 +125,7 @@ def test_a_taken_name_is_refused_and_named(store: Any, act: str, content: bytes)
     store.put_raw('a.txt', content)
     store.put_raw('taken.txt', b'old')
     with pytest.raises(fs.FileExists) as raised:
-        getattr(backend, act)('a.txt', 'taken.txt', create=True)
+        getattr(backend, act)('a.txt', 'taken.txt', overwrite=False)
     assert 'taken.txt' == raised.value.filename
     assert ['a.txt', 'taken.txt'] == store.names_raw()
     assert b'old' == store.get_raw('taken.txt')
@@ -153,10 +153,10 @@ def test_a_name_taken_at_the_last_moment_is_refused_by_the_store(
     backend.write('taken.html', b'old')
     for target in ('taken.txt', 'taken.html'):
         with pytest.raises(fs.FileExists) as raised:
-            backend.copy('a.txt', target, create=True)
+            backend.copy('a.txt', target, overwrite=False)
         assert target == raised.value.filename
         assert b'old' == amazon.get_raw(target)
-    backend.copy('a.txt', 'b.txt', create=True)
+    backend.copy('a.txt', 'b.txt', overwrite=False)
     assert b'content' == amazon.get_raw('b.txt')
 
 
@@ -166,7 +166,7 @@ def test_a_name_taken_at_the_last_moment_is_refused_by_the_store(
 def test_a_missing_file_is_named_and_nothing_is_left(store: Any, act: str, target: str, create: bool) -> None:
     store.put_raw('taken.txt', b'old')
     with pytest.raises(fs.FileNotFound) as raised:
-        getattr(store.make(), act)('missing.txt', target, create=create)
+        getattr(store.make(), act)('missing.txt', target, overwrite=not create)
     assert 'missing.txt' == raised.value.filename
     assert ['taken.txt'] == store.names_raw()
     assert b'old' == store.get_raw('taken.txt')
@@ -176,7 +176,7 @@ def test_a_missing_file_is_named_and_nothing_is_left(store: Any, act: str, targe
 @pytest.mark.parametrize('target', ['b.txt', 'b.html'])
 def test_a_missing_file_is_named_where_the_store_heeds_conditions(amazon: Any, target: str, create: bool) -> None:
     with pytest.raises(fs.FileNotFound) as raised:
-        amazon.make().copy('missing.txt', target, create=create)
+        amazon.make().copy('missing.txt', target, overwrite=not create)
     assert 'missing.txt' == raised.value.filename
     assert [] == amazon.names_raw()
 
@@ -195,7 +195,7 @@ def test_of_many_copies_to_one_new_name_one_wins(store: Any, hook: Any) -> None:
 
     def attempt(number: int) -> int | None:
         try:
-            backend.copy(f'{number}.txt', target, create=True)
+            backend.copy(f'{number}.txt', target, overwrite=False)
         except fs.FileExists:
             return None
         return number
@@ -217,7 +217,7 @@ def test_a_large_file_is_copied_in_parts(store: Any, limited: Any, sent: Watch, 
     content = bytes(range(256)) * 4096 * 11 + b'rest'
     limited.write('a.bin', content, mime='image/x-odd')
     with sent(limited) as operations:
-        limited.copy('a.bin', 'b.bin', create=create)
+        limited.copy('a.bin', 'b.bin', overwrite=not create)
     assert 3 == operations.count('UploadPartCopy')
     assert content == store.get_raw('b.bin')
     before, after = limited.stat('a.bin'), limited.stat('b.bin')
@@ -259,7 +259,7 @@ def test_a_file_that_changes_while_it_is_copied_in_parts_is_no_mixture(
 
     hook(limited, 'before-send.s3.UploadPartCopy', change)
     with pytest.raises(fs.FSError) as raised:
-        limited.copy('a.bin', target, create=create)
+        limited.copy('a.bin', target, overwrite=not create)
     assert changed
     assert not isinstance(raised.value, fs.FileExists)
     assert b'old' == store.get_raw('b.bin')
@@ -286,7 +286,7 @@ def test_a_copy_in_parts_whose_completion_is_lost_has_succeeded(
 ) -> None:
     limited.write('a.bin', bytes(PART + 1))
     fault = proxy.lose_answer(when=lambda request: request.method == 'POST' and 'uploadId=' in request.path)
-    limited.copy('a.bin', 'b.bin', create=create)
+    limited.copy('a.bin', 'b.bin', overwrite=not create)
     assert fault.is_spent
     assert ['a.bin', 'b.bin'] == store.names_raw()
 

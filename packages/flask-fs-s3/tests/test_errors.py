@@ -23,9 +23,9 @@ VERBS: dict[str, Verb] = {
     'stat': lambda backend: backend.stat('x'),
     'list': lambda backend: list(backend.list_files()),
     'write': lambda backend: backend.write('x', b'content'),
-    'create': lambda backend: backend.write('x', b'content', create=True),
+    'create': lambda backend: backend.write('x', b'content', overwrite=False),
     'copy': lambda backend: backend.copy('x', 'y'),
-    'create by copy': lambda backend: backend.copy('x', 'y', create=True),
+    'create by copy': lambda backend: backend.copy('x', 'y', overwrite=False),
     'delete': lambda backend: backend.delete('x'),
 }
 verb = pytest.mark.parametrize('verb', VERBS.values(), ids=VERBS)
@@ -276,7 +276,7 @@ def test_an_unknown_host_is_unavailable(lone: S3Backend) -> None:
 def test_a_conflict_with_another_writer_is_tried_again(proxy: Any, backend: Any, store: Any) -> None:
     body = _xml('ConditionalRequestConflict', 'A conflicting operation occurred')
     fault = proxy.answer(409, body, headers={'Content-Type': 'application/xml'}, times=2)
-    backend.write('x', b'content', create=True)
+    backend.write('x', b'content', overwrite=False)
     assert fault.is_spent
     assert b'content' == store.get_raw('x')
 
@@ -291,7 +291,7 @@ def test_a_conflict_at_the_completion_leaves_nothing(proxy: Any, backend: Any, s
         when=lambda request: request.method == 'POST' and 'uploadId=' in request.path,
     )
     with pytest.raises(fs.Unavailable):
-        backend.write('x', bytes(5 * 2**20), create=True)
+        backend.write('x', bytes(5 * 2**20), overwrite=False)
     assert [] == store.names_raw()
 
 

@@ -43,11 +43,11 @@ with tempfile.TemporaryFile(dir=given['folder']) as file:
     while chunk := source.read(2**20):
         file.write(chunk)
     file.seek(0)
-    backend.save(file, 'large')
+    backend.save(file, 'large', overwrite=True)
 assert backend.stat('large').checksum == 'sha256:' + source.digest.hexdigest()
 """,
     'save a stream': """
-backend.save(Pattern(size), 'large', create=True)
+backend.save(Pattern(size), 'large', overwrite=False)
 assert backend.stat('large').size == size
 """,
     'open': """

@@ -57,7 +57,7 @@ source = pytest.mark.parametrize('source', SOURCES.values(), ids=SOURCES)
 
 @source
 def test_an_old_server_takes_what_is_new(store: Any, old: Any, backend: Any, source: Callable[[], Any]) -> None:
-    backend.save(source(), 'x', create=True)
+    backend.save(source(), 'x', overwrite=False)
     assert ['x'] == store.names_raw()
 
 
@@ -67,11 +67,11 @@ def test_an_old_server_still_refuses_a_taken_name(
     store: Any, old: Any, backend: Any, source: Callable[[], Any], narrowed: bool
 ) -> None:
     if narrowed:
-        backend.write('other', b'', create=True)
+        backend.write('other', b'', overwrite=False)
         backend.delete('other')
     store.put_raw('x', b'old')
     with pytest.raises(fs.FileExists):
-        backend.save(source(), 'x', create=True)
+        backend.save(source(), 'x', overwrite=False)
     assert b'old' == store.get_raw('x')
     assert ['x'] == store.names_raw()
 
@@ -82,7 +82,7 @@ def test_what_an_old_server_lacks_is_taken_back_by_that_instance_alone(
 ) -> None:
     other = store.make()
     assert Capability.ATOMIC_CREATE in backend.capabilities
-    backend.save(source(), 'x', create=True)
+    backend.save(source(), 'x', overwrite=False)
     assert Capability.ATOMIC_CREATE not in backend.capabilities
     assert Capability.CHECKSUM in backend.capabilities
     assert Capability.ATOMIC_CREATE in other.capabilities
@@ -91,7 +91,7 @@ def test_what_an_old_server_lacks_is_taken_back_by_that_instance_alone(
 
 def test_an_old_server_is_told_of_once_and_asked_once(old: Any, backend: Any, caplog: Any) -> None:
     for number in range(3):
-        backend.write(f'{number}', b'content', create=True)
+        backend.write(f'{number}', b'content', overwrite=False)
     assert 1 == len(caplog.records)
     assert 'WARNING' == caplog.records[0].levelname
     assert 'KIT_FS_CONDITIONAL_WRITES = False' in caplog.records[0].getMessage()
@@ -109,7 +109,7 @@ def test_threads_that_meet_an_old_server_together_tell_of_it_once(
 
     hook(backend, 'before-send.s3.PutObject', wait)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda number: backend.write(f'{number}', b'content', create=True), range(4)))
+        list(pool.map(lambda number: backend.write(f'{number}', b'content', overwrite=False), range(4)))
     assert ['0', '1', '2', '3'] == sorted(backend.list_files())
     assert 1 == len(caplog.records)
 
@@ -122,9 +122,9 @@ def test_an_old_server_copies_to_new_names_and_refuses_taken_ones(
     store.put_raw('taken.txt', b'old')
     for _ in range(2):
         with pytest.raises(fs.FileExists) as raised:
-            backend.copy('x.txt', 'taken.txt', create=True)
+            backend.copy('x.txt', 'taken.txt', overwrite=False)
         assert 'taken.txt' == raised.value.filename
-    backend.copy('x.txt', 'y.txt', create=True)
+    backend.copy('x.txt', 'y.txt', overwrite=False)
     assert content == store.get_raw('y.txt')
     assert b'old' == store.get_raw('taken.txt')
     assert ['taken.txt', 'x.txt', 'y.txt'] == store.names_raw()
@@ -137,23 +137,23 @@ def test_without_conditional_writes_a_name_is_asked_for_first(store: Any, sent: 
     backend = store.make(conditional_writes=False)
     assert Capability.ATOMIC_CREATE not in backend.capabilities
     with sent(backend) as operations:
-        backend.write('x.txt', b'first', create=True)
+        backend.write('x.txt', b'first', overwrite=False)
         with pytest.raises(fs.FileExists):
-            backend.write('x.txt', b'second', create=True)
+            backend.write('x.txt', b'second', overwrite=False)
         with pytest.raises(fs.FileExists):
-            backend.save(_large(), 'x.txt', create=True)
-        backend.copy('x.txt', 'y.txt', create=True)
+            backend.save(_large(), 'x.txt', overwrite=False)
+        backend.copy('x.txt', 'y.txt', overwrite=False)
         with pytest.raises(fs.FileExists):
-            backend.copy('x.txt', 'y.txt', create=True)
+            backend.copy('x.txt', 'y.txt', overwrite=False)
     assert ['HeadObject', 'PutObject', *['HeadObject'] * 3, 'CopyObject', 'HeadObject'] == operations
     assert b'first' == store.get_raw('x.txt')
 
 
 def test_without_conditional_writes_no_condition_is_sent(proxy: Any, store: Any) -> None:
     backend = store.make_through(f'{proxy.host}:{proxy.port}', conditional_writes=False)
-    backend.write('x.txt', b'content', create=True)
-    backend.save(_large(), 'y.txt', create=True)
-    backend.copy('x.txt', 'z.txt', create=True)
+    backend.write('x.txt', b'content', overwrite=False)
+    backend.save(_large(), 'y.txt', overwrite=False)
+    backend.copy('x.txt', 'z.txt', overwrite=False)
     assert not any('if-none-match' in request.headers for request in proxy.requests)
 
 
@@ -164,8 +164,8 @@ def test_a_store_that_ignores_conditions_on_copies_still_refuses(store: Any, pro
     store.put_raw('x.txt', b'x' * size)
     store.put_raw('taken.txt', b'old')
     with pytest.raises(fs.FileExists):
-        backend.copy('x.txt', 'taken.txt', create=True)
-    backend.copy('x.txt', 'y.txt', create=True)
+        backend.copy('x.txt', 'taken.txt', overwrite=False)
+    backend.copy('x.txt', 'y.txt', overwrite=False)
     assert b'old' == store.get_raw('taken.txt')
     assert b'x' * size == store.get_raw('y.txt')
     assert ['taken.txt', 'x.txt', 'y.txt'] == store.names_raw()
@@ -188,9 +188,9 @@ def test_deleting_many_files_carries_the_digest_that_older_stores_ask_for(proxy:
 def test_a_store_at_an_endpoint_is_sent_no_trailers(store: Any, proxy: Any, given: str | None) -> None:
     """Bodies are checked by a plain header, or, for stores that do not know it, by the signature."""
     backend = store.make_through(f'{proxy.host}:{proxy.port}', request_checksums=given)
-    backend.write('x', b'content', create=True)
-    backend.save(_large(), 'y')
-    backend.save(io.BytesIO(bytes(PART + 1)), 'z')
+    backend.write('x', b'content', overwrite=False)
+    backend.save(_large(), 'y', overwrite=True)
+    backend.save(io.BytesIO(bytes(PART + 1)), 'z', overwrite=True)
     backend.delete('x')
     for request in proxy.requests:
         headers = request.headers

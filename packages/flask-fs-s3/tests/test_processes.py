@@ -106,7 +106,7 @@ def test_threads_work_on_one_backend_at_once(store: Any, proxy: Any) -> None:
         content = f'content of {number}'.encode() * 1000
         for turn in range(5):
             name = f'{number}/{turn}.txt'
-            backend.write(name, content, create=True)
+            backend.write(name, content, overwrite=False)
             assert content == backend.read(name)
             assert content == b''.join(backend.read_chunks(name, 999))
             assert len(content) == backend.stat(name).size
@@ -134,7 +134,7 @@ def test_greenlets_work_on_one_backend_at_once(store: Any, python: Callable[...,
 
         def work(number):
             content = b'%d' % number * 1000
-            backend.write(f'{number}.txt', content, create=True)
+            backend.write(f'{number}.txt', content, overwrite=False)
             seen.append(number)
             assert content == backend.read(f'{number}.txt')
             with backend.open(f'{number}.txt', 'rb') as file:
@@ -177,17 +177,17 @@ def test_an_application_starts_without_its_store_and_works_when_that_is_back(sto
         with pytest.raises(fs.Unavailable):
             remote.exists('a.txt')
         assert remote.signed_url('a.txt').startswith('http')
-    assert (200, b'local') == ((answer := client.get('/fs/docs/a.txt')).status_code, answer.data)
-    assert 503 == client.get('/fs/kit/a.txt').status_code
+    assert (200, b'local') == ((answer := client.get('/docs/a.txt')).status_code, answer.data)
+    assert 503 == client.get('/kit/a.txt').status_code
     proxy.up()
-    assert (200, b'remote') == ((answer := client.get('/fs/kit/a.txt')).status_code, answer.data)
+    assert (200, b'remote') == ((answer := client.get('/kit/a.txt')).status_code, answer.data)
     with app.app_context():
         remote.write('b.txt', b'content')
     assert ['a.txt', 'b.txt'] == store.names_raw()
     proxy.down()
-    assert 503 == client.get('/fs/kit/a.txt').status_code
+    assert 503 == client.get('/kit/a.txt').status_code
     proxy.up()
-    assert 200 == client.get('/fs/kit/a.txt').status_code
+    assert 200 == client.get('/kit/a.txt').status_code
 
 
 def test_one_storage_of_two_applications_has_two_buckets_and_one_client(store: Any) -> None:
@@ -199,7 +199,7 @@ def test_one_storage_of_two_applications_has_two_buckets_and_one_client(store: A
             storage.write('a.txt', f'of {number}')
             backends.append(storage.backend)
     for number, app in enumerate(apps):
-        assert f'of {number}'.encode() == app.test_client().get('/fs/kit/a.txt').data
+        assert f'of {number}'.encode() == app.test_client().get('/kit/a.txt').data
     assert backends[0] is not backends[1]
     assert backends[0]._bucket.client is backends[1]._bucket.client
 
@@ -213,7 +213,7 @@ def test_several_threads_may_read_one_application_at_once(store: Any) -> None:
 
     def fetch(start: int) -> bytes:
         together.wait()
-        answer = app.test_client().get('/fs/kit/a.bin', headers={'Range': f'bytes={start}-'})
+        answer = app.test_client().get('/kit/a.bin', headers={'Range': f'bytes={start}-'})
         return answer.data
 
     with ThreadPoolExecutor(4) as pool:

@@ -42,7 +42,7 @@ def refusal(status: int, code: str) -> Any:
     ('operation', 'act'),
     [
         ('DeleteObject', lambda backend: backend.delete('x')),
-        ('HeadObject', lambda backend: backend.write('new', b'', create=True)),
+        ('HeadObject', lambda backend: backend.write('new', b'', overwrite=False)),
         ('CreateBucket', lambda backend: backend.write('x', b'')),
         ('ListMultipartUploads', lambda backend: backend.sweep()),
     ],
@@ -148,7 +148,7 @@ def test_a_file_that_is_replaced_at_every_look_is_no_mixture_and_an_error(amazon
 
     with app.app_context():
         hook(storage.backend, 'before-send.s3.GetObject', replace)
-    answer = app.test_client().get('/fs/kit/a.bin', headers={'If-None-Match': '"another"'})
+    answer = app.test_client().get('/kit/a.bin', headers={'If-None-Match': '"another"'})
     assert 3 == len(contents)
     assert 500 == answer.status_code
     request = app.test_request_context(headers={'If-None-Match': '"another"'})
@@ -178,7 +178,7 @@ def test_a_completion_that_is_repeated_after_its_answer_was_lost_has_succeeded(
         return refusal(503, 'SlowDown')
 
     hook(backend, 'before-send.s3.CompleteMultipartUpload', complete_and_lose)
-    backend.save(Pattern(PART + 1), 'x', create=create)
+    backend.save(Pattern(PART + 1), 'x', overwrite=not create)
     assert lost
     assert PART + 1 == backend.stat('x').size
     assert ['x'] == amazon.names_raw()
@@ -201,7 +201,7 @@ def test_an_upload_that_somebody_else_aborted_needs_no_sweeping(amazon: Any, cap
             return super().read(size)
 
     with caplog.at_level(logging.WARNING), pytest.raises(InterruptedError, match='the source failed'):
-        backend.save(Swept(100 * MiB), 'x')
+        backend.save(Swept(100 * MiB), 'x', overwrite=True)
     assert [] == caplog.messages
     assert [] == amazon.names_raw()
 
@@ -216,7 +216,7 @@ def test_parts_that_cannot_be_aborted_are_told_of(amazon: Any, hook: Hook, caplo
 
     hook(backend, 'before-send.s3.UploadPart', refuse_the_second)
     with caplog.at_level(logging.WARNING), pytest.raises(fs.PermissionDenied):
-        backend.save(Pattern(PART + 1), 'x')
+        backend.save(Pattern(PART + 1), 'x', overwrite=True)
     assert [True] == [bool(re.search("for 'x' are left in bucket", message)) for message in caplog.messages]
     assert not backend.exists('x')
     # moto tells of no upload without parts: whether the first one arrived is left to chance.

@@ -81,8 +81,8 @@ def test_an_upload_in_parts_costs_two_requests_more_than_it_has_parts(storage: f
 def test_making_the_bucket_costs_two_requests_once(store: Any, sent: Watch) -> None:
     backend = store.make_missing()
     with sent(backend) as operations:
-        backend.write('a', b'1', create=True)
-        backend.write('b', b'2', create=True)
+        backend.write('a', b'1', overwrite=False)
+        backend.write('b', b'2', overwrite=False)
     assert ['PutObject', 'CreateBucket', 'PutObject', 'PutObject'] == operations
 
 
@@ -166,7 +166,7 @@ def test_copying_only_to_new_names_is_two_requests_on_amazon(amazon: Any, sent: 
     backend = amazon.make()
     backend.write('a.txt', b'content')
     with sent(backend) as operations:
-        backend.copy('a.txt', 'b.txt', create=True)
+        backend.copy('a.txt', 'b.txt', overwrite=False)
     assert ['HeadObject', 'CopyObject'] == operations
 
 
@@ -201,23 +201,23 @@ def test_serving_is_one_request(app: Flask, storage: fs.Storage, sent: Watch, si
     content = os.urandom(size)
     storage.write('a.bin', content)
     with sent(storage.backend) as operations:
-        assert content == app.test_client().get('/fs/kit/a.bin').data
+        assert content == app.test_client().get('/kit/a.bin').data
     assert ['GetObject'] == operations
 
 
 def test_serving_a_head_is_one_request(app: Flask, storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations:
-        assert 7 == app.test_client().head('/fs/kit/a.txt').content_length
+        assert 7 == app.test_client().head('/kit/a.txt').content_length
     assert ['HeadObject'] == operations
 
 
 def test_serving_what_the_browser_has_is_one_request(app: Flask, storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'content')
     client = app.test_client()
-    etag = client.get('/fs/kit/a.txt').headers['ETag']
+    etag = client.get('/kit/a.txt').headers['ETag']
     with sent(storage.backend) as operations:
-        assert 304 == client.get('/fs/kit/a.txt', headers={'If-None-Match': etag}).status_code
+        assert 304 == client.get('/kit/a.txt', headers={'If-None-Match': etag}).status_code
     assert ['HeadObject'] == operations
 
 
@@ -227,7 +227,7 @@ def test_serving_1000_bytes_is_one_request_that_moves_1000_bytes(store: Any, pro
     content = os.urandom(2 * MiB)
     store.put_raw('a.bin', content)
     with app.app_context(), sent(storage.backend) as operations:
-        answer = app.test_client().get('/fs/kit/a.bin', headers={'Range': 'bytes=700000-700999'})
+        answer = app.test_client().get('/kit/a.bin', headers={'Range': 'bytes=700000-700999'})
         assert content[700_000:701_000] == answer.data
     assert ['GetObject'] == operations
     assert [1000] == [request.bytes_down for request in proxy.requests]
@@ -236,7 +236,7 @@ def test_serving_1000_bytes_is_one_request_that_moves_1000_bytes(store: Any, pro
 
 def test_addresses_and_links_ask_nothing(app: Flask, storage: fs.Storage, sent: Watch) -> None:
     with sent(storage.backend) as operations, app.test_request_context():
-        assert '/fs/kit/a.txt' == storage.url('a.txt')
+        assert '/kit/a.txt' == storage.url('a.txt')
         for method in ('GET', 'HEAD', 'PUT'):
             assert storage.signed_url('a.txt', method=method).startswith('http')
     assert [] == operations

@@ -58,7 +58,7 @@ def test_a_whole_file_is_200_with_its_facts(client: FlaskClient, storage: fs.Sto
     with app.app_context():
         storage.write('page.txt', 'grüße')
         info = storage.stat('page.txt')
-    answer = client.get('/fs/kit/page.txt')
+    answer = client.get('/kit/page.txt')
     assert (200, 'grüße'.encode()) == (answer.status_code, answer.data)
     assert 'text/plain; charset=utf-8' == answer.headers['Content-Type']
     assert '7' == answer.headers['Content-Length']
@@ -80,68 +80,68 @@ def test_a_whole_file_is_200_with_its_facts(client: FlaskClient, storage: fs.Sto
     ],
 )
 def test_one_range_is_206(client: FlaskClient, asked: str, got: bytes, told: str) -> None:
-    answer = client.get('/fs/kit/a.bin', headers={'Range': asked})
+    answer = client.get('/kit/a.bin', headers={'Range': asked})
     assert (206, got, told) == (answer.status_code, answer.data, answer.headers['Content-Range'])
     assert str(len(got)) == answer.headers['Content-Length']
 
 
 @pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=10-20', 'bytes=99-'])
 def test_a_range_beyond_the_end_is_416(client: FlaskClient, asked: str) -> None:
-    answer = client.get('/fs/kit/a.bin', headers={'Range': asked})
+    answer = client.get('/kit/a.bin', headers={'Range': asked})
     assert (416, 'bytes */10') == (answer.status_code, answer.headers['Content-Range'])
 
 
 @pytest.mark.parametrize('asked', ['bytes=0-1,4-5', 'bytes=5-2', 'lines=1-2', 'bytes=a-b', 'nonsense'])
 def test_several_ranges_and_nonsense_are_answered_with_the_whole_file(client: FlaskClient, asked: str) -> None:
-    answer = client.get('/fs/kit/a.bin', headers={'Range': asked})
+    answer = client.get('/kit/a.bin', headers={'Range': asked})
     assert (200, CONTENT) == (answer.status_code, answer.data)
 
 
 @pytest.mark.parametrize(('asked', 'status'), [(None, 200), ('bytes=0-', 416), ('bytes=0-10', 416), ('bytes=-5', 416)])
 def test_an_empty_file_has_no_range(client: FlaskClient, store: Any, asked: str | None, status: int) -> None:
     store.put_raw('empty.bin', b'')
-    answer = client.get('/fs/kit/empty.bin', headers={'Range': asked} if asked else {})
+    answer = client.get('/kit/empty.bin', headers={'Range': asked} if asked else {})
     assert status == answer.status_code
     if status == 200:
         assert (b'', '0') == (answer.data, answer.headers['Content-Length'])
 
 
 def test_a_head_tells_the_length_and_sends_nothing(client: FlaskClient) -> None:
-    answer = client.head('/fs/kit/a.bin', headers={'Range': 'bytes=2-4'})
+    answer = client.head('/kit/a.bin', headers={'Range': 'bytes=2-4'})
     assert (200, b'', '10') == (answer.status_code, answer.data, answer.headers['Content-Length'])
 
 
 @pytest.mark.parametrize('method', ['get', 'head'])
 def test_a_missing_file_is_404(client: FlaskClient, method: str) -> None:
-    assert 404 == getattr(client, method)('/fs/kit/missing.bin').status_code
-    assert 404 == getattr(client, method)('/fs/kit/missing.bin', headers={'Range': 'bytes=0-1'}).status_code
+    assert 404 == getattr(client, method)('/kit/missing.bin').status_code
+    assert 404 == getattr(client, method)('/kit/missing.bin', headers={'Range': 'bytes=0-1'}).status_code
 
 
 def test_what_the_browser_has_is_304_until_it_is_replaced(client: FlaskClient, store: Any) -> None:
-    first = client.get('/fs/kit/a.bin').headers
+    first = client.get('/kit/a.bin').headers
     for condition in ({'If-None-Match': first['ETag']}, {'If-Modified-Since': first['Last-Modified']}):
-        answer = client.get('/fs/kit/a.bin', headers=condition)
+        answer = client.get('/kit/a.bin', headers=condition)
         assert (304, b'') == (answer.status_code, answer.data)
     store.put_raw('a.bin', b'other')
-    answer = client.get('/fs/kit/a.bin', headers={'If-None-Match': first['ETag']})
+    answer = client.get('/kit/a.bin', headers={'If-None-Match': first['ETag']})
     assert (200, b'other') == (answer.status_code, answer.data)
 
 
 def test_a_failed_precondition_is_412(client: FlaskClient) -> None:
-    etag = client.get('/fs/kit/a.bin').headers['ETag']
-    assert 412 == client.get('/fs/kit/a.bin', headers={'If-Match': '"other"'}).status_code
-    assert 200 == client.get('/fs/kit/a.bin', headers={'If-Match': etag}).status_code
+    etag = client.get('/kit/a.bin').headers['ETag']
+    assert 412 == client.get('/kit/a.bin', headers={'If-Match': '"other"'}).status_code
+    assert 200 == client.get('/kit/a.bin', headers={'If-Match': etag}).status_code
     past = {'If-Unmodified-Since': 'Wed, 01 Jan 2020 00:00:00 GMT'}
-    assert 412 == client.get('/fs/kit/a.bin', headers=past).status_code
+    assert 412 == client.get('/kit/a.bin', headers=past).status_code
 
 
 def test_if_range_gives_the_rest_of_the_same_file_or_the_whole_of_another(client: FlaskClient, store: Any) -> None:
-    etag = client.get('/fs/kit/a.bin').headers['ETag']
+    etag = client.get('/kit/a.bin').headers['ETag']
     wanted = {'Range': 'bytes=5-', 'If-Range': etag}
-    answer = client.get('/fs/kit/a.bin', headers=wanted)
+    answer = client.get('/kit/a.bin', headers=wanted)
     assert (206, CONTENT[5:]) == (answer.status_code, answer.data)
     store.put_raw('a.bin', b'another file')
-    answer = client.get('/fs/kit/a.bin', headers=wanted)
+    answer = client.get('/kit/a.bin', headers=wanted)
     assert (200, b'another file') == (answer.status_code, answer.data)
 
 
@@ -159,17 +159,17 @@ def test_a_file_replaced_between_facts_and_content_is_no_mixture(
 
     with app.app_context():
         hook(storage.backend, 'before-send.s3.GetObject', replace)
-    answer = client.get('/fs/kit/a.bin', headers={'If-None-Match': '"something else"', **asked})
+    answer = client.get('/kit/a.bin', headers={'If-None-Match': '"something else"', **asked})
     assert replaced
     if answer.status_code < 500:
         assert int(answer.headers['Content-Length']) == len(answer.data)
-        assert answer.headers['ETag'] == client.get('/fs/kit/a.bin').headers['ETag']
+        assert answer.headers['ETag'] == client.get('/kit/a.bin').headers['ETag']
 
 
 def test_a_refused_file_is_no_missing_one(client: FlaskClient, proxy: Any) -> None:
     proxy.answer(403, times=2)
-    assert 404 != client.get('/fs/kit/a.bin').status_code
-    assert 404 != client.head('/fs/kit/a.bin').status_code
+    assert 404 != client.get('/kit/a.bin').status_code
+    assert 404 != client.head('/kit/a.bin').status_code
 
 
 def test_a_browser_that_stops_reading_a_large_file_frees_the_connection(
@@ -177,7 +177,7 @@ def test_a_browser_that_stops_reading_a_large_file_frees_the_connection(
 ) -> None:
     store.put_raw('large.bin', os.urandom(8 * MiB))
     for _ in range(3):
-        answer = client.get('/fs/kit/large.bin', buffered=False)
+        answer = client.get('/kit/large.bin', buffered=False)
         assert next(iter(answer.response))
         answer.close()
     proxy.wait_until(lambda: proxy.open_connections == 0)
@@ -186,17 +186,17 @@ def test_a_browser_that_stops_reading_a_large_file_frees_the_connection(
 
 def test_an_answer_that_is_never_read_frees_the_connection(client: FlaskClient, store: Any, proxy: Any) -> None:
     store.put_raw('large.bin', os.urandom(4 * MiB))
-    client.get('/fs/kit/large.bin', buffered=False).close()
+    client.get('/kit/large.bin', buffered=False).close()
     proxy.wait_until(lambda: proxy.open_connections == 0)
 
 
 def test_pages_in_sequence_share_one_connection(client: FlaskClient, proxy: Any) -> None:
     for _ in range(3):
-        client.get('/fs/kit/a.bin')
-        client.get('/fs/kit/a.bin', headers={'Range': 'bytes=2-4'})
-        client.get('/fs/kit/a.bin', headers={'Range': 'bytes=20-'})
-        client.head('/fs/kit/a.bin')
-        client.get('/fs/kit/missing.bin')
+        client.get('/kit/a.bin')
+        client.get('/kit/a.bin', headers={'Range': 'bytes=2-4'})
+        client.get('/kit/a.bin', headers={'Range': 'bytes=20-'})
+        client.head('/kit/a.bin')
+        client.get('/kit/missing.bin')
     assert 1 == len(proxy.connections)
 
 
@@ -207,7 +207,7 @@ def test_redirect_serving_sends_the_browser_to_the_store(store: Any, storage: fs
     store.put_raw('a b/grüße.txt', CONTENT)
     app = store.make_app(storage, serving='redirect')
     with app.app_context(), sent(storage.backend) as operations:
-        answer = app.test_client().get('/fs/kit/a%20b/gr%C3%BC%C3%9Fe.txt')
+        answer = app.test_client().get('/kit/a%20b/gr%C3%BC%C3%9Fe.txt')
     assert [] == operations
     assert answer.status_code in (302, 303, 307)
     assert answer.headers['Location'].startswith(store.service.endpoint)

@@ -165,7 +165,7 @@ MISSING = {
     'write': lambda backend: backend.write('x', b'content'),
     'list': lambda backend: list(backend.list_files()),
     'delete': lambda backend: backend.delete('x'),
-    'copy': lambda backend: backend.copy('x', 'y', create=True),
+    'copy': lambda backend: backend.copy('x', 'y', overwrite=False),
     'link': lambda backend: backend.signed_url('x'),
     'sweep': lambda backend: backend.sweep(),
 }
@@ -289,7 +289,7 @@ def test_object_parameters_reach_the_store(
     name = 'a.txt'
     if copied:
         name = 'b.html'
-        store.make().copy('a.txt', name, create=copied == 'creating')
+        store.make().copy('a.txt', name, overwrite=copied != 'creating')
     answer = store.client.head_object(Bucket=store.bucket, Key=name)
     assert 'blue' == answer['Metadata'].pop('colour')
     assert {'ContentType': 'text/html' if copied else 'text/plain', **parameters, 'Metadata': answer['Metadata']} == {

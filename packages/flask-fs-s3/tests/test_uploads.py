@@ -59,13 +59,13 @@ def _is_completion(request: Any) -> bool:
 @pytest.mark.parametrize('size', [0, 1, PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 1])
 def test_a_stream_of_unknown_length_arrives_whole(store: Any, size: int) -> None:
     content = _content(size)
-    store.make().save(OnlyRead(content, step=700_001), 'x.bin')
+    store.make().save(OnlyRead(content, step=700_001), 'x.bin', overwrite=True)
     assert content == store.get_raw('x.bin')
 
 
 def test_a_source_that_gives_more_than_it_is_asked_for_arrives_whole(store: Any) -> None:
     content = _content(4 * PART + 3)
-    store.make().save(Generous(content), 'x.bin')
+    store.make().save(Generous(content), 'x.bin', overwrite=True)
     assert content == store.get_raw('x.bin')
 
 
@@ -99,7 +99,7 @@ def test_the_checksum_is_the_one_that_local_tells(
     local.write('x.bin', content)
     backend = store.make()
     with make(content, tmp_path) as source:
-        backend.save(source, 'x.bin')
+        backend.save(source, 'x.bin', overwrite=True)
         assert b'' == source.read()
     assert local.metadata('x.bin')['checksum'] == backend.stat('x.bin').checksum
     assert local.metadata('x.bin')['checksum'] == backend.metadata('x.bin')['checksum']
@@ -110,7 +110,7 @@ def test_a_file_is_sent_from_where_it_stands(store: Any) -> None:
     source = io.BytesIO(content)
     source.seek(1000)
     backend = store.make()
-    backend.save(source, 'x.bin')
+    backend.save(source, 'x.bin', overwrite=True)
     assert content[1000:] == store.get_raw('x.bin')
     assert f'sha256:{hashlib.sha256(content[1000:]).hexdigest()}' == backend.stat('x.bin').checksum
 
@@ -118,7 +118,7 @@ def test_a_file_is_sent_from_where_it_stands(store: Any) -> None:
 def test_the_checksum_of_a_long_stream_is_not_kept_but_true(store: Any) -> None:
     content = _content(PART + 1)
     backend = store.make()
-    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert backend.stat('x.bin').checksum is None
     assert f'sha256:{hashlib.sha256(content).hexdigest()}' == backend.metadata('x.bin')['checksum']
 
@@ -133,7 +133,7 @@ def test_another_algorithm_is_used_in_parts_too(store: Any) -> None:
 @pytest.mark.parametrize('size', [10, PART + 1])
 def test_type_and_own_metadata_are_kept_in_one_part_and_in_many(store: Any, size: int) -> None:
     backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
-    backend.save(OnlyRead(_content(size), step=MiB), 'x.bin', mime='image/x-odd')
+    backend.save(OnlyRead(_content(size), step=MiB), 'x.bin', mime='image/x-odd', overwrite=True)
     assert 'image/x-odd' == backend.stat('x.bin').mime
     answer = store.client.head_object(Bucket=store.bucket, Key='x.bin')
     assert 'blue' == answer['Metadata']['colour']
@@ -144,7 +144,7 @@ def test_many_threads_upload_in_parts_at_once(store: Any) -> None:
     backend = store.make()
     contents = {f'{number}.bin': os.urandom(1000) + bytes(PART + number) for number in range(16)}
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda name: backend.write(name, contents[name], create=True), contents))
+        list(pool.map(lambda name: backend.write(name, contents[name], overwrite=False), contents))
     assert sorted(contents) == store.names_raw()
     for name, content in contents.items():
         assert content == backend.read(name)
@@ -159,7 +159,7 @@ def test_a_source_that_fails_leaves_what_was_there(store: Any, after: int, creat
     store.put_raw('x.bin', b'old')
     name = 'new.bin' if create else 'x.bin'
     with pytest.raises(SourceFailed):
-        store.make().save(Failing(_content(4 * PART + 5), after), name, create=create)
+        store.make().save(Failing(_content(4 * PART + 5), after), name, overwrite=not create)
     assert ['x.bin'] == store.names_raw()
     assert b'old' == store.get_raw('x.bin')
 
@@ -185,7 +185,7 @@ def test_what_a_source_raises_is_passed_on_as_it_is(store: Any, error: BaseExcep
             raise error
 
     with pytest.raises(type(error)) as raised:
-        store.make().save(Source(_content(after), step=MiB), 'x.bin')
+        store.make().save(Source(_content(after), step=MiB), 'x.bin', overwrite=True)
     assert error is raised.value
     assert [] == store.names_raw()
 
@@ -203,7 +203,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, tmp_path
 
     hook(backend, 'before-send.s3.CreateMultipartUpload', rewrite)
     with open(path, 'rb') as file, pytest.raises(fs.BackendError, match='changed'):
-        backend.save(file, 'x.bin')
+        backend.save(file, 'x.bin', overwrite=True)
     assert ['x.bin'] == store.names_raw()
     assert b'old' == store.get_raw('x.bin')
 
@@ -212,9 +212,9 @@ def test_a_stream_of_too_many_parts_is_too_large_and_leaves_nothing(store: Any, 
     monkeypatch.setattr(multipart, 'MOST_PARTS', 2)
     monkeypatch.setattr(writing, 'MOST_PARTS', 2)
     backend = store.make()
-    backend.save(Pattern(2 * PART), 'fits.bin')
+    backend.save(Pattern(2 * PART), 'fits.bin', overwrite=True)
     with pytest.raises(fs.FileTooLarge, match='PART_BYTES'):
-        backend.save(Pattern(2 * PART + 1), 'x.bin')
+        backend.save(Pattern(2 * PART + 1), 'x.bin', overwrite=True)
     assert ['fits.bin'] == store.names_raw()
 
 
@@ -224,7 +224,7 @@ def test_a_file_of_known_size_gets_parts_as_large_as_it_needs(store: Any, monkey
     content = _content(3 * PART + 1)
     backend = store.make()
     with sent(backend) as operations:
-        backend.save(io.BytesIO(content), 'x.bin')
+        backend.save(io.BytesIO(content), 'x.bin', overwrite=True)
     assert 2 == operations.count('UploadPart')
     assert content == store.get_raw('x.bin')
 
@@ -236,7 +236,7 @@ def test_a_taken_name_is_refused_before_any_part_is_sent(store: Any, sent: Watch
     store.put_raw('x.bin', b'old')
     backend = store.make()
     with sent(backend) as operations, pytest.raises(fs.FileExists):
-        backend.save(Pattern(3 * PART), 'x.bin', create=True)
+        backend.save(Pattern(3 * PART), 'x.bin', overwrite=False)
     assert ['HeadObject'] == operations
     assert b'old' == store.get_raw('x.bin')
 
@@ -260,7 +260,7 @@ def test_of_two_uploads_in_parts_to_one_new_name_one_wins(store: Any, hook: Any)
 
     def save(letter: bytes) -> bytes | None:
         try:
-            backend.save(OnlyRead(letter * (PART + 1), step=MiB), 'x.bin', create=True)
+            backend.save(OnlyRead(letter * (PART + 1), step=MiB), 'x.bin', overwrite=False)
         except fs.FileExists:
             return None
         return letter
@@ -280,7 +280,7 @@ def test_a_name_taken_while_parts_are_sent_stays_with_its_first_writer(store: An
             return chunk
 
     with pytest.raises(fs.FileExists):
-        store.make().save(Overtaken(_content(PART + 1), step=MiB), 'x.bin', create=True)
+        store.make().save(Overtaken(_content(PART + 1), step=MiB), 'x.bin', overwrite=False)
     assert b'first' == store.get_raw('x.bin')
     assert ['x.bin'] == store.names_raw()
 
@@ -295,7 +295,7 @@ def test_a_connection_cut_inside_a_part_leaves_what_was_there(
     store.put_raw('x.bin', b'old')
     fault = proxy.cut_upload(after_bytes=MiB, times=ALWAYS, when=_is_part)
     with pytest.raises(fs.Unavailable):
-        backend.save(Pattern(3 * PART), 'new.bin' if create else 'x.bin', create=create)
+        backend.save(Pattern(3 * PART), 'new.bin' if create else 'x.bin', overwrite=not create)
     assert fault.struck
     assert ['x.bin'] == store.names_raw()
     assert b'old' == store.get_raw('x.bin')
@@ -304,7 +304,7 @@ def test_a_connection_cut_inside_a_part_leaves_what_was_there(
 def test_a_connection_cut_once_inside_a_part_is_not_noticed(store: Any, proxy: Any, backend: Any) -> None:
     fault = proxy.cut_upload(after_bytes=MiB, when=_is_part)
     content = _content(2 * PART)
-    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert fault.is_spent
     assert content == store.get_raw('x.bin')
 
@@ -319,7 +319,7 @@ def test_what_a_dead_store_kept_it_from_aborting_can_be_swept(
             return chunk
 
     with pytest.raises(fs.Unavailable):
-        backend.save(Unplugged(_content(2 * PART), step=MiB), 'x.bin')
+        backend.save(Unplugged(_content(2 * PART), step=MiB), 'x.bin', overwrite=True)
     assert 1 == sum('sweep' in record.getMessage() for record in caplog.records)
     assert ['upload of x.bin'] == store.names_raw()
     proxy.up()
@@ -332,7 +332,7 @@ def test_what_a_dead_store_kept_it_from_aborting_can_be_swept(
 def test_a_busy_store_is_sent_a_part_again(store: Any, proxy: Any, backend: Any) -> None:
     fault = proxy.slow_down(when=_is_part)
     content = _content(2 * PART + 1)
-    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert fault.is_spent
     assert content == store.get_raw('x.bin')
 
@@ -340,7 +340,7 @@ def test_a_busy_store_is_sent_a_part_again(store: Any, proxy: Any, backend: Any)
 @pytest.mark.parametrize('status', [500, 503])
 def test_a_busy_store_is_asked_again_to_complete(store: Any, proxy: Any, backend: Any, status: int) -> None:
     fault = proxy.answer(status, '<Error><Code>InternalError</Code></Error>', when=_is_completion)
-    backend.save(Pattern(PART + 1), 'x.bin', create=True)
+    backend.save(Pattern(PART + 1), 'x.bin', overwrite=False)
     assert fault.is_spent
     assert ['x.bin'] == store.names_raw()
 
@@ -350,14 +350,14 @@ def test_an_error_in_an_answer_of_status_200_is_none_the_less_an_error(store: An
     error = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>x</Message></Error>'
     fault = proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS, when=_is_completion)
     with pytest.raises(fs.Unavailable):
-        backend.save(Pattern(PART + 1), 'x.bin')
+        backend.save(Pattern(PART + 1), 'x.bin', overwrite=True)
     assert fault.struck
     assert [] == store.names_raw()
 
 
 def test_a_creation_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any) -> None:
     fault = proxy.lose_answer(when=lambda request: request.method == 'PUT')
-    backend.write('x.txt', b'mine', create=True)
+    backend.write('x.txt', b'mine', overwrite=False)
     assert fault.is_spent
     assert b'mine' == store.get_raw('x.txt')
 
@@ -372,14 +372,14 @@ def test_a_creation_that_met_another_writer_after_a_lost_answer_has_not(store: A
 
     proxy.cut_upload(after_bytes=1, when=overtake)
     with pytest.raises(fs.FileExists):
-        backend.write('x.txt', b'same', create=True)
+        backend.write('x.txt', b'same', overwrite=False)
 
 
 @pytest.mark.parametrize('create', [False, True])
 def test_a_completion_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any, create: bool) -> None:
     fault = proxy.lose_answer(when=_is_completion)
     content = _content(PART + 1)
-    backend.save(OnlyRead(content, step=MiB), 'x.bin', create=create)
+    backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=not create)
     assert fault.is_spent
     assert content == store.get_raw('x.bin')
     assert ['x.bin'] == store.names_raw()
@@ -388,7 +388,7 @@ def test_a_completion_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any
 def test_a_part_whose_answer_was_lost_is_stored_once(store: Any, proxy: Any, backend: Any) -> None:
     fault = proxy.lose_answer(when=_is_part)
     content = _content(2 * PART)
-    backend.save(OnlyRead(content, step=MiB), 'x.bin')
+    backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert fault.is_spent
     assert content == store.get_raw('x.bin')
 
@@ -458,7 +458,7 @@ def test_a_process_killed_inside_an_upload_leaves_what_was_there(store: Any, sta
                     input()
                 return bytes(2**20)
 
-        S3Backend('kit', given).save(Endless(), 'x.bin')
+        S3Backend('kit', given).save(Endless(), 'x.bin', overwrite=True)
         """,
         dict(store.settings()),
     )

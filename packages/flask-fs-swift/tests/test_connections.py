@@ -37,7 +37,7 @@ def lent(backend):
 
 def test_streams_give_their_connection_back(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=1, pool_timeout_s=5)
-    backend.save(io.BytesIO(LARGE), 'x')
+    backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     backend.write('small', b'0123456789')
     for name in ('x', 'small'):
         backend.read_chunks(name, 5)
@@ -75,7 +75,7 @@ def test_a_cut_answer_is_noticed_where_the_http_library_does_not(swift_harness, 
     backend = swift_harness.make_counted(proxy, retries=1)
     names = ['n' * 900, 'x']
     for name in names:
-        backend.save(io.BytesIO(LARGE), name)
+        backend.save(io.BytesIO(LARGE), name, overwrite=True)
     monkeypatch.setattr(requests.adapters.HTTPAdapter, 'build_response', as_urllib3_1_does)
     proxy.cut_download(after_bytes=100_000, when=lambda request: request.path.endswith('/x'))
     with pytest.raises(fs.Unavailable, match='the connection was cut while the file was read'):
@@ -89,7 +89,7 @@ def test_a_cut_answer_is_noticed_where_the_http_library_does_not(swift_harness, 
 
 def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=1)
-    backend.save(io.BytesIO(LARGE), 'x')
+    backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     backend.write('small', b'0123456789' * 1000)
     before = len(proxy.connections)
     with backend._open('small') as stream:
@@ -104,7 +104,7 @@ def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed
 
 def test_when_all_connections_are_in_use_the_error_says_so(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=2, pool_timeout_s=0.2)
-    backend.save(io.BytesIO(LARGE), 'x')
+    backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     streams = [backend._open('x') for _ in range(2)]
     with pytest.raises(PoolExhaustedError) as caught:
         backend.read('x')
@@ -141,7 +141,7 @@ def test_an_expired_token_is_renewed_and_nobody_notices(swift_harness, proxy):
     old = backend._account.login.access().token
     for action in (
         lambda: backend.write('x', b'1'),
-        lambda: backend.save(Pattern(3_000_000), 'y'),
+        lambda: backend.save(Pattern(3_000_000), 'y', overwrite=True),
         lambda: backend.read('x'),
         lambda: list(backend.list_files()),
         lambda: backend.copy('x', 'z'),
@@ -196,7 +196,7 @@ def test_an_address_without_authentication_is_told(swift_harness):
 
 def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=2)
-    backend.save(io.BytesIO(LARGE), 'x')
+    backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     backend.write('small', b'small')
     stream = backend._open('x')
     seen = stream.read(1000)
@@ -244,7 +244,7 @@ def test_a_segment_with_another_etag_leaves_nothing(swift_harness, proxy, policy
     backend.write('x', b'old')
     proxy.answer(201, headers={'ETag': '0' * 32}, when=lambda request: request.path.endswith('/000001'))
     with pytest.raises(ETagMismatchError):
-        backend.save(io.BytesIO(LARGE), 'x')
+        backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     assert ['x'] == swift_harness.names_raw()
     assert b'old' == backend.read('x')
 
@@ -264,7 +264,7 @@ def test_what_arrives_otherwise_than_it_was_sent_is_refused_by_the_store(swift_h
 
     backend._account.ask = changed
     with open(tmp_path / 'file', 'rb') as file, pytest.raises(ETagMismatchError):
-        backend.save(file, 'x')
+        backend.save(file, 'x', overwrite=True)
     assert b'old' == backend.read('x')
 
 
@@ -275,7 +275,7 @@ def test_an_upload_is_sent_again_from_its_beginning(swift_harness, proxy, tmp_pa
         for name, source in (('file', file), ('memory', io.BytesIO(LARGE)), ('stream', Pattern(len(LARGE)))):
             proxy.cut_upload(after_bytes=2_000_000, when=lambda request: request.method == 'PUT')
             proxy.answer(503, when=lambda request: request.method == 'PUT')
-            backend.save(source, name)
+            backend.save(source, name, overwrite=True)
             checksum = swift_harness.facts(name)['x-object-meta-fs-checksum']
             assert checksum == backend._checksum(name)
     assert LARGE == swift_harness.get_raw('file') == swift_harness.get_raw('memory')
@@ -294,7 +294,7 @@ def test_a_file_that_becomes_shorter_is_its_owners_error(swift_harness, proxy, t
 
     backend._account.ask = shortened
     with open(tmp_path / 'file', 'rb') as file, pytest.raises(OSError, match='shorter') as caught:
-        backend.save(file, 'x')
+        backend.save(file, 'x', overwrite=True)
     assert not isinstance(caught.value, fs.FSError)
     assert b'old' == backend.read('x')
     assert 0 == lent(backend)
@@ -303,11 +303,11 @@ def test_a_file_that_becomes_shorter_is_its_owners_error(swift_harness, proxy, t
 def test_a_creation_whose_answer_is_lost_is_known_for_its_own(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy)
     proxy.lose_answer(when=lambda request: request.method == 'PUT')
-    backend.write('x', b'mine', create=True)
+    backend.write('x', b'mine', overwrite=False)
     assert b'mine' == backend.read('x')
     proxy.answer(503, when=lambda request: request.method == 'PUT')
     with pytest.raises(fs.FileExists):
-        backend.write('x', b'mine', create=True)
+        backend.write('x', b'mine', overwrite=False)
 
 
 def test_what_the_store_says_is_told_as_errors_of_flask_fs(swift_harness, proxy):
@@ -335,7 +335,7 @@ def test_a_full_temporary_folder_is_told_and_changes_nothing(swift_harness, monk
     backend.write('x', b'old')
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, 'write', full)
     with pytest.raises(fs.BackendError, match='No space left'):
-        backend.save(Pattern(3_000_000), 'x')
+        backend.save(Pattern(3_000_000), 'x', overwrite=True)
     assert b'old' == backend.read('x')
 
 
@@ -385,7 +385,7 @@ def test_a_missing_container_is_told_by_what_needs_it(swift_harness):
 
 def test_a_container_that_a_write_makes_gets_the_key_of_links(swift_harness):
     backend = swift_harness.make_missing()
-    backend.save(io.BytesIO(LARGE[:1_200_000]), 'x')
+    backend.save(io.BytesIO(LARGE[:1_200_000]), 'x', overwrite=True)
     with urllib.request.urlopen(backend.signed_url('x', download_name='ü.txt')) as answer:
         assert LARGE[:1_200_000] == answer.read()
         assert "filename*=UTF-8''%C3%BC.txt" in answer.headers['Content-Disposition']

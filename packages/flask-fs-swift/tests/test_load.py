@@ -32,7 +32,7 @@ def work(backend, number, until):
         size = chance.choice((0, 10, 5_000, 300_000))
         content = bytes([number % 256]) * size
         name = f'own/{number}/{turns % 3}'
-        backend.save(io.BytesIO(content), name)
+        backend.save(io.BytesIO(content), name, overwrite=True)
         assert backend.read(name) == content
         with backend.open(name, 'rb') as file:
             file.seek(size // 2)
@@ -133,7 +133,7 @@ def test_a_file_of_256_mib_goes_up_and_down_in_bounded_memory(swift_harness, seg
         for chunk in backend.read_chunks('x'):
             digest.update(chunk)
 
-    peaks = [peak_of(lambda: backend.save(source, 'x')), peak_of(read)]
+    peaks = [peak_of(lambda: backend.save(source, 'x', overwrite=True)), peak_of(read)]
     assert source.digest.hexdigest() == digest.hexdigest()
     assert f'sha256:{digest.hexdigest()}' == backend.stat('x').checksum
     assert max(peaks) < MOST_GROWTH_BYTES
@@ -145,10 +145,10 @@ from flask_fs_swift import SwiftBackend
 from flask_fs_testing.sources import Pattern
 
 backend = SwiftBackend('kit', json.loads(sys.argv[1]))
-backend.save(Pattern(1_000_000), 'warm')
+backend.save(Pattern(1_000_000), 'warm', overwrite=True)
 len(backend.read('warm'))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-backend.save(Pattern(int(sys.argv[2])), 'x')
+backend.save(Pattern(int(sys.argv[2])), 'x', overwrite=True)
 for chunk in backend.read_chunks('x'):
     pass
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)

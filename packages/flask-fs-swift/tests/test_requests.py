@@ -20,20 +20,20 @@ KIB = bytes(range(256)) * 4
 
 def test_a_save_is_one_request(swift_harness, proxy, asked):
     backend = swift_harness.make_counted(proxy)
-    assert ['PUT'] == asked(lambda: backend.save(io.BytesIO(KIB), 'x'))
-    assert ['PUT'] == asked(lambda: backend.save(io.BytesIO(KIB), 'x'))
-    assert ['PUT'] == asked(lambda: backend.save(io.BytesIO(KIB), 'new', create=True))
+    assert ['PUT'] == asked(lambda: backend.save(io.BytesIO(KIB), 'x', overwrite=True))
+    assert ['PUT'] == asked(lambda: backend.save(io.BytesIO(KIB), 'x', overwrite=True))
+    assert ['PUT'] == asked(lambda: backend.save(io.BytesIO(KIB), 'new', overwrite=False))
 
 
 def test_a_save_of_a_file_or_a_stream_of_unknown_size_is_one_request(swift_harness, proxy, asked, tmp_path):
     (tmp_path / 'file').write_bytes(KIB * 2000)
     backend = swift_harness.make_counted(proxy, segment_bytes=10_000_000)
     with open(tmp_path / 'file', 'rb') as file:
-        assert ['PUT'] == asked(lambda: backend.save(file, 'x'))
+        assert ['PUT'] == asked(lambda: backend.save(file, 'x', overwrite=True))
         assert file.read() == b''
         assert not file.closed
     stream = Pattern(len(KIB) * 2000)
-    assert ['PUT'] == asked(lambda: backend.save(stream, 'y'))
+    assert ['PUT'] == asked(lambda: backend.save(stream, 'y', overwrite=True))
     assert KIB * 2000 == swift_harness.get_raw('x')
     assert f'sha256:{stream.digest.hexdigest()}' == backend.stat('y').checksum
 
@@ -54,7 +54,7 @@ def test_a_copy_is_one_request_inside_the_store(swift_harness, proxy, asked):
     backend = swift_harness.make_counted(proxy)
     backend.write('x.txt', KIB)
     assert ['COPY'] == asked(lambda: backend.copy('x.txt', 'y.txt'))
-    assert ['HEAD', 'COPY'] == asked(lambda: backend.copy('x.txt', 'z.txt', create=True))
+    assert ['HEAD', 'COPY'] == asked(lambda: backend.copy('x.txt', 'z.txt', overwrite=False))
     assert ['COPY', 'DELETE'] == asked(lambda: backend.move('x.txt', 'moved.txt'))
     assert KIB == backend.read('y.txt') == backend.read('z.txt') == backend.read('moved.txt')
     assert backend.stat('y.txt').checksum == backend.stat('z.txt').checksum is not None
@@ -73,7 +73,7 @@ def test_a_copy_with_another_extension_looks_at_the_type_first(swift_harness, pr
 def test_a_range_is_one_request_and_moves_its_own_bytes_only(swift_harness, proxy, asked):
     backend = swift_harness.make_counted(proxy)
     content = KIB * 1000
-    backend.save(io.BytesIO(content), 'x')
+    backend.save(io.BytesIO(content), 'x', overwrite=True)
 
     def read_range() -> None:
         with backend._open('x', 5000, 6000) as stream:
@@ -86,7 +86,7 @@ def test_a_range_is_one_request_and_moves_its_own_bytes_only(swift_harness, prox
 def test_a_whole_file_of_two_ranges_is_read_by_two_requests(swift_harness, proxy, asked):
     backend = swift_harness.make_counted(proxy)
     content = KIB * 1000
-    backend.save(io.BytesIO(content), 'x')
+    backend.save(io.BytesIO(content), 'x', overwrite=True)
 
     def read_all() -> None:
         with backend.open('x', 'rb') as file:
@@ -156,7 +156,7 @@ def test_serving_is_one_request(swift_harness, proxy, asked):
     with app.app_context():
         storage.write('x.txt', KIB)
     client = app.test_client()
-    url = '/fs/kit/x.txt'
+    url = '/kit/x.txt'
     told = client.get(url)
     assert KIB == told.data
     for headers in ({}, {'Range': 'bytes=10-19'}, {'Range': 'bytes=-5'}, {'Range': 'bytes=1000-'}):
@@ -184,7 +184,7 @@ def test_a_server_that_ignores_ranges_is_understood(swift_harness, proxy):
         file.seek(-5, 2)
         assert KIB[-5:] == file.read()
     proxy.answer(200, KIB, when=lambda request: 'range' in request.headers)
-    part = app.test_client().get('/fs/kit/x.txt', headers={'Range': 'bytes=10-19'})
+    part = app.test_client().get('/kit/x.txt', headers={'Range': 'bytes=10-19'})
     assert (206, KIB[10:20]) == (part.status_code, part.data)
     assert 0 == backend._account.pool.lent
 
@@ -197,9 +197,9 @@ def test_an_empty_file_is_served_and_read_in_ranges(swift_harness, proxy):
         with storage.open('x.txt', 'rb') as file:
             assert b'' == file.read()
             assert 0 == file.seek(0, 2)
-    told = app.test_client().get('/fs/kit/x.txt')
+    told = app.test_client().get('/kit/x.txt')
     assert (200, b'') == (told.status_code, told.data)
-    assert 416 == app.test_client().get('/fs/kit/x.txt', headers={'Range': 'bytes=0-'}).status_code
+    assert 416 == app.test_client().get('/kit/x.txt', headers={'Range': 'bytes=0-'}).status_code
 
 
 def test_addresses_and_links_are_no_requests(swift_harness, proxy, asked):

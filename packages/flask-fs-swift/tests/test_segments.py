@@ -30,12 +30,12 @@ def backend(swift_harness):
 
 
 def save(backend, content, name='x', **options):
-    backend.save(io.BytesIO(content), name, **options)
+    backend.save(io.BytesIO(content), name, **{'overwrite': True, **options})
 
 
 def test_a_large_file_is_a_manifest_of_segments_with_its_own_checksum(swift_harness, backend):
     source = Pattern(900_000)
-    backend.save(source, 'a/x.txt', mime='text/x-own')
+    backend.save(source, 'a/x.txt', mime='text/x-own', overwrite=True)
     segments = swift_harness.segments()
     assert 5 == len(segments)
     assert all(
@@ -120,7 +120,7 @@ def test_a_file_too_large_to_be_one_object_is_copied_by_its_segments(swift_harne
     save(backend, LARGE, 'x.bin', mime='text/x-own')
     for create in (False, True):
         proxy.answer(413, when=lambda request: request.method == 'COPY')
-        backend.copy('x.bin', f'copy-{create}.bin', create=create)
+        backend.copy('x.bin', f'copy-{create}.bin', overwrite=not create)
     assert 9 == len(swift_harness.segments())
     info = backend.stat('x.bin')
     backend.delete('x.bin')
@@ -157,16 +157,16 @@ def test_a_source_that_fails_late_leaves_no_segment(swift_harness, backend):
     before = swift_harness.names_raw()
     for create, name in ((False, 'x'), (True, 'new')):
         with pytest.raises(SourceFailed):
-            backend.save(Failing(LARGE, 450_000), name, create=create)
+            backend.save(Failing(LARGE, 450_000), name, overwrite=not create)
         assert before == swift_harness.names_raw()
     assert LARGE == backend.read('x')
 
 
 def test_creating_a_large_file_keeps_the_first(swift_harness, backend):
-    save(backend, LARGE, create=True)
+    save(backend, LARGE, overwrite=False)
     before = swift_harness.names_raw()
     with pytest.raises(fs.FileExists):
-        save(backend, OTHER, create=True)
+        save(backend, OTHER, overwrite=False)
     assert before == swift_harness.names_raw()
     assert LARGE == backend.read('x')
 
@@ -179,7 +179,7 @@ def test_a_name_taken_during_a_large_upload_stays_with_whoever_was_first(swift_h
             return piece
 
     with pytest.raises(fs.FileExists):
-        backend.save(Overtaken(LARGE), 'x', create=True)
+        backend.save(Overtaken(LARGE), 'x', overwrite=False)
     assert ['x'] == swift_harness.names_raw()
     assert b'first' == backend.read('x')
 
@@ -192,7 +192,7 @@ def test_a_manifest_whose_answer_is_lost_is_put_again(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, segment_bytes=SEGMENT_BYTES)
     for create, name in ((False, 'x'), (True, 'y')):
         proxy.lose_answer(when=is_manifest)
-        save(backend, LARGE, name, create=create)
+        save(backend, LARGE, name, overwrite=not create)
         assert LARGE == backend.read(name)
     assert 6 == len(swift_harness.segments())
 
@@ -216,7 +216,7 @@ def test_a_created_manifest_keeps_its_segments_while_nobody_knows_whose_it_is(sw
         when=lambda request: request.method == 'HEAD' and any(is_manifest(each) for each in proxy.requests),
     )
     with pytest.raises(fs.Unavailable):
-        save(backend, LARGE, create=True)
+        save(backend, LARGE, overwrite=False)
     assert LARGE == backend.read('x')
 
 
@@ -347,7 +347,7 @@ class Endless:
         return b'n' * size
 
 config = dict(line.split('=', 1) for line in sys.argv[1:])
-SwiftBackend('kit', config).save(Endless(), 'x')
+SwiftBackend('kit', config).save(Endless(), 'x', overwrite=True)
 """
 
 

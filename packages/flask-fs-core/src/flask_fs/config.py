@@ -22,8 +22,6 @@ from .names import is_valid, join
 
 #: The kind of backend when no setting names one.
 DEFAULT_BACKEND = 'local'
-#: Where the application serves files when ``FS_PREFIX`` is not set.
-DEFAULT_URL_PREFIX = '/fs'
 
 
 class Setting(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Flask, current_app
 
 from .cli import COMMANDS
-from .config import DEFAULT_URL_PREFIX
 from .errors import UnknownStorage
 from .registry import State, state_of
 from .storage import Storage
@@ -53,8 +52,7 @@ def _route(app: Flask, state: State, storage: Storage) -> None:
     """
     if storage.name in state.routed:
         return
-    given = app.config.get('FS_PREFIX')
-    prefix = str(DEFAULT_URL_PREFIX if given is None else given).strip('/')
+    prefix = (app.config.get('FS_PREFIX') or '').strip('/')
     path = f'/{prefix}/{storage.name}/<path:filename>' if prefix else f'/{storage.name}/<path:filename>'
     rule = app.url_rule_class(path, endpoint=ENDPOINT, defaults={'fs': storage.name}, methods=['GET', 'OPTIONS'])
     rule.provide_automatic_options = True  # type: ignore[attr-defined]  # what Flask's dispatch looks at

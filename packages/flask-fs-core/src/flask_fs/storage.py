@@ -149,7 +149,6 @@ class Storage(PerApplication):
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
         if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
             raise self._refused_type(bound, name)
-        create = not self._may_overwrite(overwrite)
         with contextlib.ExitStack() as stack:
             file = file_or_wfs
             if isinstance(file, os.PathLike):
@@ -157,7 +156,7 @@ class Storage(PerApplication):
             if self.validators:
                 file = self._limited(bound, name, file)
                 file = stack.enter_context(validated(file, name, self.validators, self.name))
-            self._store(bound, name, file, create=create)
+            self._store(bound, name, file, overwrite=self._may_overwrite(overwrite))
         return name
 
     def write(self, filename: str, content: str | bytes, overwrite: bool = False) -> None:
@@ -170,7 +169,7 @@ class Storage(PerApplication):
         most = bound.config.get('max_bytes')
         if most is not None and len(content.encode() if isinstance(content, str) else content) > most:
             raise self._too_large(name, most)
-        bound.driver.write(name, content, create=not (overwrite or self.overwrite))
+        bound.driver.write(name, content, overwrite=overwrite or self.overwrite)
         self._announce_saved(bound, name)
 
     def read(self, filename: str) -> bytes:
@@ -206,7 +205,7 @@ class Storage(PerApplication):
         if how.creates and bound.driver.exists(name):
             # Said before anything is written; closing asks again, race-free.
             raise bound.driver.error(FileExists, name)
-        return open_writer(lambda stream: self._store(bound, name, stream, create=how.creates), how, **kwargs)
+        return open_writer(lambda stream: self._store(bound, name, stream, overwrite=not how.creates), how, **kwargs)
 
     def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
         """A path where programs on this machine can read the file: its own, or that of a copy which is removed after.
@@ -298,7 +297,7 @@ class Storage(PerApplication):
         :raises FileExists: If *target* is taken, and neither *overwrite* nor the storage allows to replace it.
         """
         bound, name, new = self._bound(), names.check(filename), names.check(target)
-        bound.driver.copy(name, new, create=not self._may_overwrite(overwrite))
+        bound.driver.copy(name, new, overwrite=self._may_overwrite(overwrite))
         self._announce_saved(bound, new)
 
     def move(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
@@ -308,7 +307,7 @@ class Storage(PerApplication):
         :raises FileExists: If *target* is taken, and neither *overwrite* nor the storage allows to replace it.
         """
         bound, name, new = self._bound(), names.check(filename), names.check(target)
-        bound.driver.move(name, new, create=not self._may_overwrite(overwrite))
+        bound.driver.move(name, new, overwrite=self._may_overwrite(overwrite))
         if signals.file_moved.has_receivers_for(self):
             signals.file_moved.send(self, info=bound.driver.stat(new), source=name)
 
@@ -326,15 +325,15 @@ class Storage(PerApplication):
         name, new = names.check(filename), names.check(filename if target is None else target)
         mime = bound.driver.stat(name).given_mime if Capability.MIME in other.driver.capabilities else None
         with bound.driver.open(name, 'rb') as stream:
-            other_storage._store(other, new, stream, create=not other_storage._may_overwrite(overwrite), mime=mime)
+            other_storage._store(other, new, stream, overwrite=other_storage._may_overwrite(overwrite), mime=mime)
         return new
 
     def _may_overwrite(self, overwrite: bool | None) -> bool:
         return self.overwrite if overwrite is None else overwrite
 
-    def _store(self, bound: Binding, name: str, file: Any, *, create: bool, mime: str | None = None) -> None:
+    def _store(self, bound: Binding, name: str, file: Any, *, overwrite: bool, mime: str | None = None) -> None:
         file = self._limited(bound, name, file)
-        bound.driver.save(file, name, create=create, mime=mime)
+        bound.driver.save(file, name, overwrite=overwrite, mime=mime)
         self._announce_saved(bound, name)
 
     def _limited(self, bound: Binding, name: str, file: Any) -> Any:

@@ -58,6 +58,21 @@ class ContentChecks:
         assert not source.closed
 
     @check('save')
+    def test_saving_keeps_a_file_that_is_there_unless_told_to_replace_it(self, harness: Harness) -> None:
+        """save() raises FileExists for a file that is there, and replaces it with overwrite, by position or by name."""
+        backend = harness.make()
+        backend.save(io.BytesIO(b'first'), 'x')
+        with pytest.raises(fs.FileExists):
+            backend.save(io.BytesIO(b'second'), 'x')
+        with pytest.raises(fs.FileExists):
+            backend.save(io.BytesIO(b'second'), 'x', overwrite=False)
+        assert b'first' == backend.read('x')
+        backend.save(io.BytesIO(b'second'), 'x', True)
+        assert b'second' == backend.read('x')
+        backend.save(io.BytesIO(b'third'), 'x', overwrite=True)
+        assert b'third' == backend.read('x')
+
+    @check('save')
     def test_text_is_stored_as_utf_8(self, harness: Harness) -> None:
         """Text, given as such or by a text stream, is stored in UTF-8."""
         backend = harness.make()
@@ -76,7 +91,7 @@ class ContentChecks:
         for name in ('old', 'new'):
             for after in (0, 10_000, 2 * CHUNK_BYTES):
                 with pytest.raises(SourceFailed):
-                    backend.save(Failing(bytes(3 * CHUNK_BYTES), after), name)
+                    backend.save(Failing(bytes(3 * CHUNK_BYTES), after), name, overwrite=True)
                 assert b'old content' == backend.read('old')
                 assert not backend.exists('new')
                 assert ['old'] == list(backend.list_files())
@@ -99,7 +114,7 @@ class ContentChecks:
         backend.save(io.BytesIO(old), 'x')
         chunks = backend.read_chunks('x', 1000)
         seen = next(chunks)
-        backend.save(io.BytesIO(new), 'x')
+        backend.save(io.BytesIO(new), 'x', overwrite=True)
         with contextlib.suppress(fs.FSError):
             seen += b''.join(chunks)
             assert old == seen

@@ -58,12 +58,12 @@ class CreateChecks:
     def test_create_keeps_the_first_writer(self, harness: Harness) -> None:
         """With create, a name that is taken raises FileExists, and the first content stays."""
         backend = harness.make()
-        backend.write('x', b'first', create=True)
+        backend.write('x', b'first', overwrite=False)
         attempts: tuple[Callable[[], object], ...] = (
-            lambda: backend.write('x', b'second', create=True),
-            lambda: backend.save(OnlyRead(b'second' * 1000), 'x', create=True),
-            lambda: backend.copy('y', 'x', create=True),
-            lambda: backend.move('y', 'x', create=True),
+            lambda: backend.write('x', b'second', overwrite=False),
+            lambda: backend.save(OnlyRead(b'second' * 1000), 'x', overwrite=False),
+            lambda: backend.copy('y', 'x', overwrite=False),
+            lambda: backend.move('y', 'x', overwrite=False),
         )
         for again in attempts:
             backend.write('y', b'second')
@@ -118,7 +118,7 @@ class CreateChecks:
         backend.copy('x', 'x')
         backend.move('x', 'x')
         with pytest.raises(fs.FileExists):
-            backend.move('x', 'x', create=True)
+            backend.move('x', 'x', overwrite=False)
         assert b'1' == backend.read('x')
 
     @check('_copy and _move')
@@ -129,7 +129,7 @@ class CreateChecks:
         backend.write('taken', b'2')
         backend.copy('x', 'a/copied')
         backend.copy('x', 'taken')
-        backend.move('x', 'a/moved', create=True)
+        backend.move('x', 'a/moved', overwrite=False)
         assert {'a/copied', 'a/moved', 'taken'} == set(backend.list_files())
         assert b'1' == backend.read('a/copied') == backend.read('a/moved') == backend.read('taken')
         for verb in (backend.copy, backend.move):
@@ -192,7 +192,7 @@ class _Meeting:
     def create(self, backend: BaseBackend, name: str, turn: int, number: int) -> None:
         """Create *name* as writer *number*; who is refused unread has come as well, and keeps nobody waiting."""
         try:
-            backend.save(_Awaiting(self, number, turn), name, create=True)
+            backend.save(_Awaiting(self, number, turn), name, overwrite=False)
         finally:
             self.reach(number, turn)
 

@@ -72,8 +72,8 @@ READS: Mapping[str, Verb] = {
 }
 WRITES: Mapping[str, Verb] = {
     'write': lambda backend: backend.write('x', b'other'),
-    'write with create': lambda backend: backend.write('new', b'other', create=True),
-    'save': lambda backend: backend.save(io.BytesIO(bytes(LARGE)), 'x'),
+    'write with create': lambda backend: backend.write('new', b'other', overwrite=False),
+    'save': lambda backend: backend.save(io.BytesIO(bytes(LARGE)), 'x', overwrite=True),
     'copy': _copied,
     'move': lambda backend: backend.move('x', 'moved'),
     'remove': lambda backend: backend.remove('x'),
@@ -160,9 +160,9 @@ class FaultChecks:
         """When the connection is cut half-way, the caller gets an FSError, the old file is whole and nothing new is left."""
         content = content_of(max(harness.borders_bytes, default=0) + LARGE)
         uploads: dict[str, Verb] = {
-            'a replacement': lambda backend: backend.save(io.BytesIO(content), 'x'),
-            'a new file': lambda backend: backend.save(io.BytesIO(content), 'new'),
-            'a created file': lambda backend: backend.save(io.BytesIO(content), 'new', create=True),
+            'a replacement': lambda backend: backend.save(io.BytesIO(content), 'x', overwrite=True),
+            'a new file': lambda backend: backend.save(io.BytesIO(content), 'new', overwrite=True),
+            'a created file': lambda backend: backend.save(io.BytesIO(content), 'new', overwrite=False),
         }
         with _through(harness) as (proxy, backend):
             for name, upload in uploads.items():
@@ -230,10 +230,10 @@ class FaultChecks:
                 with pytest.raises(fs.Unavailable):
                     storage.read('x')
             client = app.test_client()
-            assert b'other' == client.get('/fs/other/y.txt').data
-            assert 503 == client.get('/fs/kit/x').status_code
+            assert b'other' == client.get('/other/y.txt').data
+            assert 503 == client.get('/kit/x').status_code
             proxy.up()
-            assert OLD == client.get('/fs/kit/x').data
+            assert OLD == client.get('/kit/x').data
 
 
 @contextlib.contextmanager

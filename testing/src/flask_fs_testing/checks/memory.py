@@ -31,7 +31,7 @@ class MemoryChecks:
                 digest.update(chunk)
 
         taken = {
-            'storing': _memory_of(lambda: backend.save(source, 'large')),
+            'storing': _memory_of(lambda: backend.save(source, 'large', overwrite=True)),
             'reading': _memory_of(read),
             'copying': _memory_of(lambda: backend.copy('large', 'copied')),
         }

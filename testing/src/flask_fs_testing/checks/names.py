@@ -75,7 +75,7 @@ class NameChecks:
         inner.copy('in', 'copied')
         assert b'in' == whole.read('inner/copied')
         with pytest.raises(fs.FileExists) as caught:
-            inner.write('in', b'', create=True)
+            inner.write('in', b'', overwrite=False)
         assert 'in' == caught.value.filename
         inner.delete('outside')
         assert b'out' == whole.read('outside')

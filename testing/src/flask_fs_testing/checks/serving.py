@@ -10,7 +10,7 @@ from flask_fs.backends import Capability
 from ..guarantees import check, declares
 from ..harness import Harness
 
-URL = '/fs/kit/a/x.txt'
+URL = '/kit/a/x.txt'
 CONTENT = b'0123456789' * 100
 
 
@@ -61,7 +61,7 @@ class ServeChecks:
         """What is not there is 404, whatever the store says of it."""
         client = _served(harness)
         for path in ('missing', 'a', 'a/', '%2e%2e/x'):
-            assert 404 == client.get(f'/fs/kit/{path}').status_code
+            assert 404 == client.get(f'/kit/{path}').status_code
 
     @check('SIGNED_URL', proves=Capability.SIGNED_URL)
     def test_links_are_signed_by_the_store_or_by_the_application(self, harness: Harness) -> None:

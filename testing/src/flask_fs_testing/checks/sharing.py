@@ -38,7 +38,7 @@ class SharingChecks:
             try:
                 for turn in range(TURNS):
                     name, content = f't{number}/{turn}', f'{number}-{turn}'.encode() * 500
-                    backend.write(name, content, create=True)
+                    backend.write(name, content, overwrite=False)
                     assert content == backend.read(name)
                     assert name in set(backend.list_files(f't{number}/'))
                 backend.delete(f't{number}')

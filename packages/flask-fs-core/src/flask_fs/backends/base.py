@@ -196,13 +196,19 @@ class BaseBackend:
         """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter."""
         return Chunks(buffered(self._open(self._key(filename))), chunk_size)
 
-    def write(self, filename: str, content: Any, *, create: bool = False, mime: str | None = None) -> None:
-        """Store text (as UTF-8) or bytes; with *create*, only where there is no such file."""
-        self._put(self._key(filename), io.BytesIO(as_bytes(content)), create=create, mime=mime)
+    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> None:
+        """Store text (as UTF-8) or bytes.
 
-    def save(self, file: Any, filename: str, *, create: bool = False, mime: str | None = None) -> None:
-        """Store the rest of an open file, which stays open; with *create*, only where there is no such file."""
-        self._put(self._key(filename), source(file), create=create, mime=mime)
+        :raises FileExists: Without *overwrite*, if there is a file of that name.
+        """
+        self._put(self._key(filename), io.BytesIO(as_bytes(content)), create=not overwrite, mime=mime)
+
+    def save(self, file_or_wfs: Any, filename: str, overwrite: bool = False, *, mime: str | None = None) -> None:
+        """Store the rest of an open file or upload, which stays open.
+
+        :raises FileExists: Without *overwrite*, if there is a file of that name.
+        """
+        self._put(self._key(filename), source(file_or_wfs), create=not overwrite, mime=mime)
 
     def remove(self, filename: str) -> None:
         """Remove exactly one file; nothing happens if there is none."""
@@ -212,13 +218,19 @@ class BaseBackend:
         """Remove a file **and all files under** ``filename/``; nothing happens if there is none."""
         self._delete(self._key(filename))
 
-    def copy(self, filename: str, target: str, *, create: bool = False) -> None:
-        """Copy a file; with *create*, only where there is no file *target*."""
-        self._transplant(self._copy, filename, target, create)
+    def copy(self, filename: str, target: str, overwrite: bool = True) -> None:
+        """Copy a file.
 
-    def move(self, filename: str, target: str, *, create: bool = False) -> None:
-        """Rename a file; with *create*, only where there is no file *target*."""
-        self._transplant(self._move, filename, target, create)
+        :raises FileExists: Without *overwrite*, if there is a file *target*.
+        """
+        self._transplant(self._copy, filename, target, overwrite)
+
+    def move(self, filename: str, target: str, overwrite: bool = True) -> None:
+        """Rename a file.
+
+        :raises FileExists: Without *overwrite*, if there is a file *target*.
+        """
+        self._transplant(self._move, filename, target, overwrite)
 
     def stat(self, filename: str) -> FileInfo:
         """Facts about a file."""
@@ -305,13 +317,13 @@ class BaseBackend:
     def _shown(self, info: FileInfo) -> FileInfo:
         return dataclasses.replace(info, name=info.name.removeprefix(self._prefix)) if self._prefix else info
 
-    def _transplant(self, hook: Callable[..., None], filename: str, target: str, create: bool) -> None:
+    def _transplant(self, hook: Callable[..., None], filename: str, target: str, overwrite: bool) -> None:
         name, new = self._key(filename), self._key(target)
         if name != new:
-            hook(name, new, create=create)
+            hook(name, new, create=not overwrite)
             return
         self._stat(name)
-        if create:
+        if not overwrite:
             raise self.error(FileExists, new)
 
     def _overrides(self, verb: str) -> bool:
