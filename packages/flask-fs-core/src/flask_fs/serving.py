@@ -5,38 +5,9 @@ from __future__ import annotations
 from flask import Response
 
 from .backends.response import attachment
+from .media_types import content_type, is_inert
 
-#: Types that browsers show or play without running anything inside them, with the site's rights or at all.
-INERT_TYPES = frozenset(
-    (
-        'application/gzip',
-        'application/json',
-        'application/octet-stream',
-        'application/pdf',
-        'application/zip',
-        'audio/aac',
-        'audio/flac',
-        'audio/mp4',
-        'audio/mpeg',
-        'audio/ogg',
-        'audio/wav',
-        'audio/webm',
-        'audio/x-wav',
-        'image/avif',
-        'image/bmp',
-        'image/gif',
-        'image/jpeg',
-        'image/png',
-        'image/webp',
-        'text/csv',
-        'text/markdown',
-        'text/plain',
-        'video/mp4',
-        'video/ogg',
-        'video/webm',
-    )
-)
-#: Content of any other type is shown without scripts, forms, plug-ins, network and the site's cookies.
+#: Content of any type that is not inert is shown without scripts, forms, plug-ins, network and the site's cookies.
 SANDBOX = "sandbox; default-src 'none'; img-src data:; font-src data:; media-src data:; style-src 'unsafe-inline'"
 
 
@@ -58,8 +29,11 @@ def protect(
         response.cache_control.private = True
         response.cache_control.public = False
         del response.cache_control.s_maxage
-    if response.mimetype not in INERT_TYPES and response.status_code != 304:
-        headers['Content-Security-Policy'] = SANDBOX
+    if response.status_code != 304:
+        # Backends with a serve() of their own may send any type, or several.
+        headers['Content-Type'] = mime = content_type(headers.get('Content-Type'))
+        if not is_inert(mime):
+            headers['Content-Security-Policy'] = SANDBOX
     if download_name is not None:
         headers['Content-Disposition'] = attachment(download_name)
     return response

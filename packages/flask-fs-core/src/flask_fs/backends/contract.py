@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from ..files import mime_type
+from ..media_types import content_coding, normalized
 
 #: How much is read or written at once, in bytes.
 CHUNK_BYTES = 1024 * 1024
@@ -22,7 +23,8 @@ class FileInfo:
     :param name: The file's name in its storage.
     :param size: Its length in bytes.
     :param modified: When it was last written, in UTC; None only where an old-style backend does not tell.
-    :param mime: Its media type: the stored one, or the one that its name suggests.
+    :param mime: Its media type: the stored one, or the one that its name suggests; ``application/octet-stream`` for a
+        malformed one, whatever the store returned.
     :param checksum: ``algorithm:hex`` where the backend keeps one with the file, else None.
     :param etag: A text that changes with the content, without quotes, or None.
     :param content_encoding: How the stored bytes are encoded, such as ``gzip``, where the store keeps that; else None.
@@ -35,6 +37,13 @@ class FileInfo:
     checksum: str | None = None
     etag: str | None = None
     content_encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        # Here, so that no backend can forget it: a stored type may come from anybody.
+        if (mime := normalized(self.mime)) != self.mime:
+            object.__setattr__(self, 'mime', mime)
+        if self.content_encoding is not None:
+            object.__setattr__(self, 'content_encoding', content_coding(self.content_encoding))
 
     @property
     def given_mime(self) -> str | None:

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from ..errors import FileExists, FileNotFound, OperationNotSupported
 from ..files import mime_type
+from ..media_types import normalized
 from ..names import valid_among
 from .base import BaseBackend, info_from
 from .contract import CHUNK_BYTES, Capability, FileInfo
@@ -98,8 +99,9 @@ class DocumentedVerbs:
         facts: dict[str, Any] = self.backend.metadata(filename)
         if isinstance(facts, dict):
             # Applications find the documented keys, whatever the backend knows.
-            for key, value in {'mime': mime_type(filename), 'size': None, 'modified': None, 'checksum': None}.items():
-                facts.setdefault(key, value)
+            facts['mime'] = normalized(facts.get('mime') or mime_type(filename))
+            for key in ('size', 'modified', 'checksum'):
+                facts.setdefault(key, None)
         return facts
 
     def path(self, filename: str) -> str:

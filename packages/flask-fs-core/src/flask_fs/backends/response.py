@@ -18,6 +18,7 @@ from werkzeug.http import (
     quote_etag,
 )
 
+from ..media_types import content_type
 from .contract import FileInfo
 from .streams import Chunks, limited
 
@@ -145,11 +146,6 @@ def _range_applies(info: FileInfo) -> bool:
         and info.modified is not None
         and condition.date == info.modified.replace(microsecond=0)
     )
-
-
-def content_type(mime: str) -> str:
-    """*mime* as a Content-Type; text that does not say otherwise is UTF-8."""
-    return f'{mime}; charset=utf-8' if mime.startswith('text/') and 'charset' not in mime else mime
 
 
 def attachment(name: str) -> str:
