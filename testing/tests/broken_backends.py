@@ -24,6 +24,7 @@ import flask_fs as fs
 from flask_fs.backends import ByteReader, Capability
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs.backends.response import respond
 from flask_fs.backends.streams import Window
 
 PAGE = 1000
@@ -127,13 +128,25 @@ class FindsOutLate(MemoryBackend):
 
 
 class CannotSeek(MemoryBackend):
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        return Window(super()._open(name, start, stop), 1 << 40)  # type: ignore[return-value]
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        return Window(super()._open(name, start, stop, etag=etag), 1 << 40)  # type: ignore[return-value]
 
 
 class TakesTheStopAsIncluded(MemoryBackend):
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        return super()._open(name, start, None if stop is None else stop + 1)
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        return super()._open(name, start, None if stop is None else stop + 1, etag=etag)
+
+
+class IgnoresTheEtag(MemoryBackend):
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        return super()._open(name, start, stop)
+
+
+class ServesTwoVersions(MemoryBackend):
+    """Sends the type, length and ETag that it saw before the bytes that it sees now."""
+
+    def _serve(self, name: str) -> Any:
+        return respond(self._stat(name), lambda start, stop: self._open(name, start, stop))
 
 
 class NeedsItsFolder(LocalBackend):
@@ -394,9 +407,9 @@ class KeepsItsStreams(LocalBackend):
     kept: list[Any] = []  # noqa: RUF012
     lock = threading.Lock()
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         self.kept.append(os.dup(self._opened(name)[0]))
-        return super()._open(name, start, stop)
+        return super()._open(name, start, stop, etag=etag)
 
 
 class ReadsEverythingIntoMemory(LocalBackend):

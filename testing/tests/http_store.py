@@ -317,12 +317,13 @@ class HTTPBackend(BaseBackend):
     attempts: ClassVar[int] = 2
     reader: ClassVar[type[Reader]] = Reader
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         if stop is not None and stop <= start:
-            self._stat(name)
+            if etag not in (None, self._stat(name).etag):
+                raise self.error(fs.Replaced, name)
             return io.BytesIO()
         try:
-            reader = self.reader(self, name, self._get(name, start, stop), start)
+            reader = self.reader(self, name, self._get(name, start, stop, etag and f'"{etag}"'), start)
         except fs.BackendError as error:
             # RFC 9110 §15.5.17: there is such a file, and nothing of it in this range.
             if isinstance(error.__cause__, Refused) and error.__cause__.status == 416:
@@ -440,6 +441,8 @@ class HTTPBackend(BaseBackend):
             return self.error(fs.FileNotFound, name)
         if (error.method, error.status) == ('PUT', 412):
             return self.error(fs.FileExists, name)
+        if error.status == 412:
+            return self.error(fs.Replaced, name)
         kind = fs.PermissionDenied if error.status in (401, 403) else fs.BackendError
         return self.error(fs.Unavailable if error.status >= 500 else kind, name, str(error))
 

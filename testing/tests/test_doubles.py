@@ -174,7 +174,16 @@ def test_every_hook_of_the_template_passes() -> None:
     assert hooks <= set(vars(BackendWrapper))
 
 
-NO_HOOKS = {'_keep_apart', '_key', '_shown', '_transplant', '_overrides', '_facts_of_older_days', '_lacks'}
+NO_HOOKS = {
+    '_of_one_version',
+    '_keep_apart',
+    '_key',
+    '_shown',
+    '_transplant',
+    '_overrides',
+    '_facts_of_older_days',
+    '_lacks',
+}
 
 
 # --- Recording.
@@ -209,7 +218,7 @@ def test_a_range_is_recorded(recording: RecordingBackend) -> None:
     recording.calls.clear()
     with recording._open(recording._key('a'), 1, 3) as stream:
         assert b'23' == stream.read()
-    assert [Call('open', 'a', None, {'start': 1, 'stop': 3})] == recording.calls
+    assert [Call('open', 'a', None, {'start': 1, 'stop': 3, 'etag': None})] == recording.calls
 
 
 def test_what_fails_is_recorded_too(recording: RecordingBackend) -> None:
@@ -399,8 +408,8 @@ def test_a_stream_that_broke_is_closed() -> None:
             super().close()
 
     class Backend(MemoryBackend):
-        def _open(self, name: str, start: int = 0, stop: int | None = None) -> Any:
-            return Stream(super()._open(name, start, stop).read())
+        def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Any:
+            return Stream(super()._open(name, start, stop, etag=etag).read())
 
     faulty = FaultyBackend(Backend('files'))
     faulty.write('a', 'content')
@@ -540,8 +549,8 @@ def test_wrapping_needs_an_application_that_knows_the_storage(app: Flask, storag
 class OpensByRanges(MemoryBackend):
     """Streams cannot be read from anywhere, unless they are opened to be."""
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        return cast('IO[bytes]', Window(super()._open(name, start, stop), 1000))
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        return cast('IO[bytes]', Window(super()._open(name, start, stop, etag=etag), 1000))
 
     def _open_seekable(self, name: str) -> IO[bytes]:
         return super()._open(name)

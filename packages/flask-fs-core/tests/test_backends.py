@@ -31,7 +31,7 @@ class Least(BaseBackend):
         super().__init__(name, config)
         self.files: dict[str, bytes] = {}
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         return io.BytesIO(self._content(name)[start:stop])
 
     def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:

@@ -55,7 +55,50 @@ def test_the_extension_follows_the_last_dot_of_the_last_part(filename: str, ext:
     assert ext == extension(filename)
 
 
+@pytest.mark.parametrize(
+    'tail',
+    [
+        '.',
+        '...',
+        ' ',
+        '. .',
+        '/',
+        '/.',
+        '\\',
+        '\t',
+        '\xa0',
+        '\u2003',
+        '\u3000',
+        '\u200b',
+        '\u202e',
+        '\ufeff',
+        '%20',
+        '%2E',
+        '%00',
+        '%2f',
+    ]
+    + ['::$DATA', ':a', ':$DATA.', ' :a', '.:a', '::$DATA::$DATA', '.:a.:b', ':%20'],
+)
+def test_what_systems_and_servers_drop_at_the_end_is_no_extension(tail: str) -> None:
+    assert 'php' == extension(f'a.b/x.PHP{tail}')
+    assert '' == extension(f'a.b/x{tail}')
+    assert mime_type('x.pdf') == mime_type(f'x.PDF{tail}')
+
+
+@pytest.mark.parametrize(
+    'name', ['notes 12:30.txt', 'a.php:x.txt', 'x.php%20.txt', 'x.php .txt', '100%.txt', '.:a.txt']
+)
+def test_what_is_dropped_only_at_the_end_counts_before_it(name: str) -> None:
+    assert 'txt' == extension(name)
+
+
+def test_a_long_tail_is_read_in_no_time() -> None:
+    assert 'php' == extension('x.php' + ' .%20' * 100_000)
+    assert 'x' == extension('a.x' + '.:b' * 100_000)
+
+
 def test_only_the_extension_becomes_lower_case() -> None:
+    assert 'X.php.' == lower_extension('X.PHP.')
     assert 'Dir.X/Photo.jpg' == lower_extension('Dir.X/Photo.JPG')
     assert 'README' == lower_extension('README')
 

@@ -229,9 +229,9 @@ def test_quick_reads_nothing_that_was_copied_after_its_last_change(script: Simpl
             reads.append(name)
             return super()._open_seekable(name)
 
-        def _open(self, name: str, start: int = 0, stop: int | None = None) -> Any:
+        def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Any:
             reads.append(name)
-            return super()._open(name, start, stop)
+            return super()._open(name, start, stop, etag=etag)
 
     source, target = place(Watched), place(MemoryBackend)
     for filename in ('old', 'replaced'):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -236,11 +237,52 @@ def test_a_subclass_of_str_is_taken_by_its_text() -> None:
         ('no-extension', 'no-extension'),
         (f'{"é" * 300}.jpeg', f'{"é" * 125}.jpeg'),
         ('.fs-tmp-1.png', 'fs-tmp-1.png'),
+        ('हिन्दी.pdf', 'हिन्दी.pdf'),
+        ('ไทย ภาษา.pdf', 'ไทย_ภาษา.pdf'),
+        ('اَلْعَرَبِيَّةُ.pdf', 'اَلْعَرَبِيَّةُ.pdf'),
+        ('שָׁלוֹם.txt', unicodedata.normalize('NFC', 'שָׁלוֹם.txt')),
+        ('x\u00b2 \u0663\u2167.txt', 'x\u00b2_\u0663\u2167.txt'),
+        ('a.\u202egnp.exe', 'a.gnp.exe'),
+        ('a\u200b\u200d\ufeff\u2066b.php\u200b', 'ab.php'),
+        ('\u3164\u115f\ufe0f.png', 'file.png'),
+        ('e\u200d\u0301.txt', 'é.txt'),
+        ('\u0301.png', 'file.png'),
+        ('COM\u00b9.txt', '_COM\u00b9.txt'),
+        ('CONIN$.txt', 'CONIN.txt'),
+        (f'{"a" * 250}...b.png', f'{"a" * 250}.png'),
     ],
 )
 def test_a_clients_name_is_cleaned(given: str, cleaned: str) -> None:
     assert cleaned == names.clean(given)
     assert names.is_valid(names.clean(given))
+
+
+@pytest.mark.parametrize(
+    ('filename', 'suffix', 'expected'),
+    [
+        ('a/b.png', '-100', 'a/b-100.png'),
+        ('b', '_1', 'b_1'),
+        ('a.b/c', '_1', 'a.b/c_1'),
+        ('.profile', '_1', '.profile_1'),
+        ('B.Tar.GZ', '_1', 'B.Tar_1.GZ'),
+        ('x.php.', '_1', 'x_1.php.'),
+        (f'{"x" * 251}.png', '-100', f'{"x" * 247}-100.png'),
+        (f'{"п" * 125}.png', '-original', f'{"п" * 121}-original.png'),
+        (f'{"🎉" * 60}a.png', '-1000000000', f'{"🎉" * 60}-1000000000.png'),
+        (f'{"x/" * 500}{"п" * 10}.png', '-100', f'{"x/" * 500}{"п" * 8}-100.png'),
+        (f'a.{"x" * 253}', '-100', f'a-100.{"x" * 126}'),
+    ],
+)
+def test_a_suffix_stands_before_the_extension_and_always_fits(filename: str, suffix: str, expected: str) -> None:
+    given = names.with_suffix(filename, suffix)
+    assert expected == given
+    assert len(given.encode()) <= 1024
+    assert len(given.rpartition('/')[2].encode()) <= 255
+
+
+def test_a_folder_that_leaves_no_room_for_a_suffix_is_refused() -> None:
+    with pytest.raises(fs.InvalidFilename, match='1024 bytes'):
+        names.with_suffix(f'{"x/" * 510}a.b', '-100')
 
 
 @pytest.mark.parametrize('given', ['', '...', '///', '??', '_'])

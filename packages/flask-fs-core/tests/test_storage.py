@@ -296,6 +296,30 @@ def test_a_conflict_is_resolved_by_the_next_free_number(app: Flask, storage: fs.
     assert 'a.tar_1.gz' == storage.resolve_conflict('', 'a.tar.gz')
 
 
+def test_a_conflict_is_resolved_by_a_name_that_fits(app: Flask, storage: fs.Storage) -> None:
+    longest = f'{"п" * 125}.txt'
+    resolved = storage.resolve_conflict('d', longest)
+    assert f'{"п" * 124}_1.txt' == resolved
+    assert f'd/{resolved}' == storage.save(io.BytesIO(b''), f'd/{resolved}')
+
+
+@pytest.mark.parametrize('name', ['x.php.', 'x.PHP ', 'x.php%20', 'x.php::$DATA', 'x.php\u2003', 'd/x.php. .'])
+def test_a_tail_hides_no_denied_type(app: Flask, name: str) -> None:
+    storage = fs.Storage('uploads', fs.AllExcept(['php']))
+    fs.init_app(app, storage)
+    with pytest.raises(fs.UnauthorizedFileType):
+        storage.save(io.BytesIO(b'<?php'), name)
+    assert not storage.file_allowed(None, name)  # type: ignore[arg-type]  # the upload itself is not looked at
+    assert not storage.extension_allowed(name.partition('.')[2])
+    assert [] == list(storage.list_files())
+
+
+def test_a_file_with_a_long_extension_can_be_had_as_a_local_one(app: Flask, storage: fs.Storage) -> None:
+    storage.write(f'a.{"x" * 253}', 'content')
+    with storage.local_file(f'a.{"x" * 253}') as path:
+        assert 'content' == Path(path).read_text()
+
+
 # --- copy, move, delete, transfer
 
 

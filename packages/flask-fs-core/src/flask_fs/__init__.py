@@ -44,6 +44,7 @@ __all__ = [
     'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
+    'Replaced',
     'Storage',
     'UnauthorizedFileType',
     'Unavailable',

@@ -18,6 +18,7 @@
     └── BackendError
         ├── PermissionDenied    also a PermissionError
         ├── Unavailable
+        │   └── Replaced
         └── ChecksumMismatch
 """
 
@@ -40,6 +41,7 @@ __all__ = [
     'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
+    'Replaced',
     'UnauthorizedFileType',
     'Unavailable',
     'UnknownBackend',
@@ -192,6 +194,13 @@ class Unavailable(BackendError):
     """The store did not answer, or not in time: trying again later may work."""
 
     template = '{file} could not be reached in {place}'
+
+
+class Replaced(Unavailable):
+    """The file is no longer the version that was asked for: it was replaced or removed meanwhile."""
+
+    template = '{file} was replaced in {place} while it was read'
+    advice = 'Open it again.'
 
 
 class ChecksumMismatch(BackendError):

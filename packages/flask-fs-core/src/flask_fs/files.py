@@ -23,12 +23,20 @@ __all__ = [
     'AllExcept',
     'DisallowAll',
     'FileTypes',
+    'bare_extension',
     'contains',
     'extension',
     'lower_extension',
     'mime',
     'mime_type',
+    'split_extension',
 ]
+
+
+# What some operating system or web server drops at the end of a name, as it is and percent-encoded.
+_DROPPED = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA1), 0xAD, *range(0x200B, 0x2010), *range(0x2028, 0x202F))))
+_DROPPED |= frozenset('./\\ \u2060\ufeff')
+_DROPPED_ENCODED = frozenset(f'%{number:02x}' for number in (*range(0x21), 0x2E, 0x2F, 0x5C, 0x7F))
 
 
 class FileTypes(tuple[str, ...]):
@@ -145,17 +153,54 @@ def contains(extensions: Container[str], ext: str) -> bool:
 def extension(filename: str) -> str:
     """The extension of *filename* in lower case, without its dot; empty if it has none.
 
-    A leading dot begins a name, not an extension: ``.profile`` has none.
+    It is read as operating systems and web servers read it. A leading dot begins a name, not an extension: ``.profile`` has
+    none. What some of them drop does not count, so that ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
+    ``x.php::$DATA`` all have the extension ``php``.
     """
     basename = filename[filename.rfind('/') + 1 :]
     stem, dot, ext = basename.rpartition('.')
-    return ext.lower() if dot and stem else ''
+    if dot and stem and ext.isalnum():
+        return ext.lower()
+    return bare_extension(split_extension(filename)[1][1:]).lower()
+
+
+def split_extension(filename: str) -> tuple[str, str]:
+    """*filename* in two: what comes before the dot of its extension, and the rest, of which both may be empty.
+
+    The rest has what does not count too: ``x.php.`` gives ``x`` and ``.php.``.
+    """
+    end = _end(filename, len(filename))
+    start = max(filename.rfind('/', 0, end), filename.rfind('\\', 0, end)) + 1
+    while (dot := filename.rfind('.', start, end)) > start:
+        if bare_extension(filename[dot + 1 : end]):
+            return filename[:dot], filename[dot:]
+        # Nothing but the name of a stream: `x.php.:a`.
+        end = _end(filename, dot)
+    return filename, ''
+
+
+def bare_extension(ext: str) -> str:
+    """The extension *ext* without what does not count: Windows reads what follows a colon as the name of a stream."""
+    ext = ext.partition(':')[0]
+    return ext[: _end(ext, len(ext))]
+
+
+def _end(filename: str, end: int) -> int:
+    """How much of the first *end* characters of *filename* counts."""
+    while end:
+        if filename[end - 1] in _DROPPED or filename[end - 1].isspace():
+            end -= 1
+        elif filename[max(0, end - 3) : end].lower() in _DROPPED_ENCODED:
+            end -= 3
+        else:
+            break
+    return end
 
 
 def lower_extension(filename: str) -> str:
     """*filename* with its extension in lower case: ``Photo.JPG`` becomes ``Photo.jpg``."""
-    ext = extension(filename)
-    return filename[: len(filename) - len(ext)] + ext if ext else filename
+    stem, ending = split_extension(filename)
+    return stem + ending.lower()
 
 
 def mime_type(filename: str) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 from werkzeug.datastructures import FileStorage
 
 from .errors import InvalidFilename
+from .files import split_extension
 
 # For applications; the rest serves the other modules of Flask-FS.
-__all__ = ['MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean']
+__all__ = ['MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean', 'with_suffix']
 
 #: The most bytes that a filename takes in UTF-8: the limit of an S3 key.
 MAX_BYTES = 1024
@@ -27,7 +28,10 @@ TEMPORARY_PREFIX = '.fs-tmp-'
 _BATCH = 1000
 _ASCII_CONTROLS = bytes((*range(0x20), 0x7F))
 # Windows reads these as devices, whatever follows the first dot.
-_DEVICES = r'(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)'
+_DEVICES = re.compile(r'(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d¹²³])\s*(?:[.:]|\Z)', re.IGNORECASE)
+# Letters and marks that are never seen (Default_Ignorable_Code_Point): fillers, joiners, variation selectors.
+_UNSEEN = frozenset(map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810))))
+_UNSEEN |= frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 
 
 def check(filename: str) -> str:
@@ -143,32 +147,63 @@ def join(*parts: str) -> str:
 def clean(client_name: str) -> str:
     """A tame name made from one that a client sent: its last part, in letters, digits, ``.``, ``-`` and ``_``.
 
-    Letters of every script stay, in Unicode's composed form (NFC); the extension becomes lower case. What is left
-    keeps within 255 bytes, its extension included.
+    Letters, marks and numbers of every script stay, in Unicode's composed form (NFC); the extension becomes lower case.
+    What is left keeps within 255 bytes, its extension included.
 
     :raises InvalidFilename: If nothing is left.
     """
     name = unicodedata.normalize('NFC', client_name)
     name = re.split(r'[/\\]', name)[-1]
     name = re.sub(r'\s+', '_', name.strip())
-    name = re.sub(r'[^\w.\-]', '', name)
+    # Composed once more: what stood between a letter and its mark may be gone.
+    name = unicodedata.normalize('NFC', ''.join(filter(_is_tame, name)))
     name = re.sub(r'\.{2,}', '.', name)
     stem, dot, ext = name.rpartition('.')
     if not dot:
         stem, ext = ext, ''
-    stem = stem.strip('._')
+    stem, ext = _without_stray_marks(stem).strip('._'), _without_stray_marks(ext)
     if not stem and not ext:
         raise InvalidFilename(client_name, reason='nothing is left of it once cleaned; pass filename= to name the file')
     stem = stem or 'file'
-    if re.match(_DEVICES, stem + '.', re.IGNORECASE):
+    if _DEVICES.match(stem):
         stem = f'_{stem}'
     ending = f'.{ext.lower()}' if ext else ''
+    return _fitted(stem, '', ending, MAX_PART_BYTES)
+
+
+def _is_tame(character: str) -> bool:
+    return character in '._-' or (unicodedata.category(character)[0] in 'LMN' and character not in _UNSEEN)
+
+
+def _without_stray_marks(text: str) -> str:
+    # A mark belongs to the letter before it.
+    return ''.join(itertools.dropwhile(lambda character: unicodedata.category(character)[0] == 'M', text))
+
+
+def with_suffix(filename: str, suffix: str) -> str:
+    """*filename* with *suffix* before its extension: ``a/b.png`` and ``-100`` give ``a/b-100.png``.
+
+    What comes before the suffix is cut, by whole characters, so that the last part keeps within 255 bytes and the whole
+    name within 1024.
+
+    :raises InvalidFilename: If the folder alone is too long for that.
+    """
+    folder, slash, basename = filename.rpartition('/')
+    stem, ending = split_extension(basename)
+    place = folder + slash
+    max_bytes = min(MAX_PART_BYTES, MAX_BYTES - len(place.encode()))
+    return check(place + _fitted(stem, suffix, ending, max_bytes))
+
+
+def _fitted(stem: str, suffix: str, ending: str, max_bytes: int) -> str:
     ending = _cut(ending, MAX_PART_BYTES // 2)
-    return _cut(stem, MAX_PART_BYTES - len(ending.encode())) + ending
+    cut = _cut(stem, max_bytes - len((suffix + ending).encode()))
+    # One character stays in any case, rather than a name that begins with its suffix.
+    return (cut if cut == stem else cut.rstrip('.') or stem[:1]) + suffix + ending
 
 
 def _cut(text: str, max_bytes: int) -> str:
-    return text.encode('utf-8', 'ignore')[:max_bytes].decode('utf-8', 'ignore')
+    return text.encode('utf-8', 'ignore')[: max(0, max_bytes)].decode('utf-8', 'ignore')
 
 
 def of_source(source: Any) -> str | None:

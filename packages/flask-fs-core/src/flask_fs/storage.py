@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import inspect
+import itertools
 import os
 import posixpath
 import re
@@ -30,7 +31,7 @@ from .errors import (
     OperationNotSupported,
     UnauthorizedFileType,
 )
-from .files import DEFAULTS, contains, extension
+from .files import DEFAULTS, bare_extension, contains, extension
 from .registry import Binding
 from .serving import protect
 from .uploads import Validator, limited, validated
@@ -91,7 +92,7 @@ class Storage(PerApplication):
 
     def extension_allowed(self, ext: str) -> bool:
         """Whether files with the extension *ext*, without its dot, are taken; upper and lower case count as the same."""
-        config = self.config
+        config, ext = self.config, bare_extension(ext)
         if contains(config.allow, ext):
             return True
         return contains(self.extensions, ext) and not contains(config.deny, ext)
@@ -102,12 +103,12 @@ class Storage(PerApplication):
 
     def resolve_conflict(self, target_folder: str, basename: str) -> str:
         """The next free one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*; a basename, like the given one."""
-        ext = extension(basename)
-        stem, ending = (basename[: -len(ext) - 1], basename[-len(ext) - 1 :]) if ext else (basename, '')
-        number = 1
-        while self.exists(names.join(target_folder, candidate := f'{stem}_{number}{ending}')):
-            number += 1
-        return candidate
+        folder = f'{target_folder}/' if (target_folder := names.join(target_folder)) else ''
+        for number in itertools.count(1):
+            candidate = names.with_suffix(folder + names.join(basename), f'_{number}')
+            if not self.exists(candidate):
+                return candidate.removeprefix(folder)
+        raise AssertionError  # pragma: no cover - counting never ends
 
     def _named(
         self, app: Any, file: Any, filename: str | None, prefix: UploadTo | None, upload_to: UploadTo | None

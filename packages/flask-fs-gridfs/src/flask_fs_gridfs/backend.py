@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.response import respond
 from flask_fs.config import storage_prefix
-from flask_fs.errors import ConfigurationError, FileExists, FileNotFound, FSError
+from flask_fs.errors import ConfigurationError, FileExists, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
 
 from .clients import Connection
@@ -75,8 +75,13 @@ class GridFSBackend(BaseBackend):
 
     # --- Reading.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        return self._found(name, lambda document: self._stream(document, start, stop))
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        def stream(document: Document) -> IO[bytes]:
+            if etag not in (None, self._info(document).etag):
+                raise self.error(Replaced, name)
+            return self._stream(document, start, stop)
+
+        return self._found(name, stream)
 
     def _open_seekable(self, name: str) -> IO[bytes]:
         return self._found(name, lambda document: self._stream(document, look=True))

@@ -16,12 +16,12 @@ from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import attachment, respond, respond_at_once
 from flask_fs.config import storage_prefix
-from flask_fs.errors import BackendError, ConfigurationError, FSError
+from flask_fs.errors import BackendError, ConfigurationError, FSError, Replaced
 from flask_fs.files import mime_type
 
 from .bucket import CHECKSUM_KEY, Bucket
 from .copying import copy
-from .failures import Replaced, code_of, kind_of, reason_for, status_of
+from .failures import code_of, kind_of, reason_for, status_of
 from .multipart import abort_abandoned
 from .settings import SETTINGS
 from .streams import BodyStream
@@ -73,12 +73,13 @@ class S3Backend(BaseBackend):
 
     # --- Reading.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         if stop is not None and stop <= start:
-            self._stat(name)
+            if etag not in (None, self._stat(name).etag):
+                raise self.error(Replaced, name)
             return io.BytesIO()
-        whole = start == 0 and stop is None
-        answer = self._get(name) if whole else self._get(name, _span(start, stop))
+        span = None if start == 0 and stop is None else _span(start, stop)
+        answer = self._get(name, span, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
         return io.BytesIO() if answer is None else self._stream(name, answer)
 
     def _open_seekable(self, name: str) -> IO[bytes]:

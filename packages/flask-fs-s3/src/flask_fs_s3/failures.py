@@ -29,6 +29,7 @@ from flask_fs.errors import (
     FSError,
     InvalidFilename,
     PermissionDenied,
+    Replaced,
     Unavailable,
 )
 
@@ -61,10 +62,6 @@ _BUSY = frozenset(
         'OperationAborted',
     )
 )
-
-
-class Replaced(BackendError):
-    """The file is no longer the version that was asked for."""
 
 
 def code_of(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import respond_at_once
 from flask_fs.backends.streams import window
 from flask_fs.config import storage_prefix
-from flask_fs.errors import BackendError, ConfigurationError, FileNotFound, FSError
+from flask_fs.errors import BackendError, ConfigurationError, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
 
 from . import keystone, tempurl
@@ -103,15 +103,18 @@ class SwiftBackend(BaseBackend):
 
     # --- Hooks.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         if stop is not None and stop <= start:
-            self._stat(name)
+            if etag not in (None, self._stat(name).etag):
+                raise self.error(Replaced, name)
             return io.BytesIO()
-        if start == 0 and stop is None:
-            return _stream(self._got(name))
-        answer = self._got(name, f'bytes={start}-{"" if stop is None else stop - 1}')
+        whole = start == 0 and stop is None
+        answer = self._got(name, None if whole else f'bytes={start}-{"" if stop is None else stop - 1}')
+        if etag is not None and etag_of(answer.headers) != etag:
+            _stream(answer).close()
+            raise self.error(Replaced, name)
         # 200 is the whole file, whatever was asked for.
-        return _stream(answer) if answer.status != 200 else window(_stream(answer), start, stop)
+        return _stream(answer) if whole or answer.status != 200 else window(_stream(answer), start, stop)
 
     def _open_seekable(self, name: str) -> IO[bytes]:
         answer = self._got(name, f'bytes=0-{BLOCK_BYTES - 1}')

@@ -16,7 +16,7 @@ from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.streams import chunks_of
 from flask_fs.config import Setting, folder
-from flask_fs.errors import BackendError, FileExists, FileNotFound, FSError, PermissionDenied
+from flask_fs.errors import BackendError, FileExists, FileNotFound, FSError, PermissionDenied, Replaced
 from flask_fs.files import mime_type
 
 from .store import AccessDenied, Facts, NoSuchObject, ObjectExists, Store, StoreError  # REPLACE
@@ -48,14 +48,20 @@ class NameBackend(BaseBackend):
 
     # --- Hooks. Filenames are checked already, and the key prefix is in front of them.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        return self._get(name, start, stop)[1]
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        # REPLACE: many stores compare versions themselves (If-Match). Whatever is asked for, a newer version is Replaced.
+        facts, stream = self._get(name, start, stop)
+        if etag not in (None, facts.version):
+            stream.close()
+            raise self.error(Replaced, name)
+        return stream
 
     def _open_seekable(self, name: str) -> IO[bytes]:
         facts, stream = self._get(name, 0, BLOCK_BYTES)
         with stream:
             head = stream.read()
-        same = functools.partial(self._open_version, name, facts.version)
+        # A reader never mixes what was opened with a newer file.
+        same = functools.partial(self._open, name, etag=facts.version)
         return cast('IO[bytes]', RangedReader(same, head, facts.size))
 
     def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
@@ -97,14 +103,6 @@ class NameBackend(BaseBackend):
         with self._translated(name):
             facts, body = self._store.get(name, start, stop)  # REPLACE
         return facts, cast('IO[bytes]', _Content(body, functools.partial(self._translated, name)))
-
-    def _open_version(self, name: str, version: str, start: int, stop: int) -> IO[bytes]:
-        """The bytes [start, stop) of the file that was opened, so that a reader never mixes it with a newer one."""
-        facts, stream = self._get(name, start, stop)
-        if facts.version != version:
-            stream.close()
-            raise self.error(BackendError, name, 'it was replaced while it was read; open it again')
-        return stream
 
     def _page(self, prefix: str, after: str) -> list[Facts]:
         with self._translated(prefix or None):

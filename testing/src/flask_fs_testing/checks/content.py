@@ -167,6 +167,25 @@ class ContentChecks:
             with backend._open('x', start, stop) as stream:
                 assert content[start:stop] == stream.read()
 
+    @check('_open')
+    def test_a_version_asked_for_is_opened_or_refused(self, harness: Harness) -> None:
+        """_open(name, start, stop, etag=…) gives the version with that etag, and raises Replaced if there is another."""
+        backend = harness.make()
+        name = backend._key('x')
+        backend.write('x', b'0123456789')
+        etag = backend.stat('x').etag
+        with pytest.raises(fs.FileNotFound):
+            backend._open(backend._key('missing'), etag='other').close()
+        for start, stop in ((0, None), (2, None), (2, 5), (2, 2)):
+            with backend._open(name, start, stop, etag=etag) as stream:
+                assert b'0123456789'[start:stop] == stream.read()
+            with pytest.raises(fs.Replaced):
+                backend._open(name, start, stop, etag='other').close()
+        backend.write('x', b'98765432101')
+        if etag is not None:
+            with pytest.raises(fs.Replaced):
+                backend._open(name, etag=etag).close()
+
     @check('a missing bucket, container or folder')
     def test_a_missing_place_is_empty_and_made_by_the_first_write(self, harness: Harness) -> None:
         """Before anything was stored there is nothing to find, which is no error; the first write makes the place."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Generator
+from unittest import mock
+
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import Capability
+from flask_fs.backends import BaseBackend, Capability
 
 from ..guarantees import check, declares
 from ..harness import Harness
@@ -57,6 +61,27 @@ class ServeChecks:
         assert (other.status_code, other.data) == (200, CONTENT)
 
     @check('serve')
+    def test_a_served_file_is_one_version(self, harness: Harness) -> None:
+        """Type, length, ETag and bytes of a response are of one version, also when the file is replaced meanwhile."""
+        storage = fs.Storage('kit', fs.ALL, overwrite=True)
+        app = harness.make_app(storage)
+        client, newer = app.test_client(), CONTENT[::-1] + b'!'
+
+        def etag_of(content: bytes) -> str | None:
+            with app.app_context():
+                storage.write('a/x.txt', content)
+            return client.get(URL).headers.get('ETag')
+
+        for conditions in ((), ('If-None-Match',), ('Range',), ('Range', 'If-Range')):
+            old = etag_of(CONTENT)
+            given = {'If-None-Match': '"other"', 'Range': 'bytes=10-19', 'If-Range': old or '"none"'}
+            with app.app_context(), _after_stat(storage.backend, lambda: storage.write('a/x.txt', newer)):
+                response = client.get(URL, headers={header: given[header] for header in conditions})
+            content = {old: CONTENT, etag_of(newer): newer}[response.headers.get('ETag')]
+            assert (content if response.status_code == 200 else content[10:20]) == response.data
+            assert str(len(response.data)) == response.headers['Content-Length']
+
+    @check('serve')
     def test_a_missing_file_is_404(self, harness: Harness) -> None:
         """What is not there is 404, whatever the store says of it."""
         client = _served(harness)
@@ -81,6 +106,21 @@ class ServeChecks:
         assert 404 == client.get(URL).status_code
         assert client.get(link).data == CONTENT
         assert 403 == client.get(link.replace('signature=', 'signature=A')).status_code
+
+
+@contextlib.contextmanager
+def _after_stat(backend: BaseBackend, act: Callable[[], None]) -> Generator[None]:
+    """Do *act* once, between what *backend* says of a file and what it does with it."""
+    stat, pending = backend._stat, [act]
+
+    def stat_then_act(name: str) -> fs.FileInfo:
+        info = stat(name)
+        if pending:
+            pending.pop()()
+        return info
+
+    with mock.patch.object(backend, '_stat', stat_then_act):
+        yield
 
 
 def _served(harness: Harness):  # type: ignore[no-untyped-def]  # a FlaskClient

@@ -16,8 +16,8 @@ class Call(NamedTuple):
     :param hook: The hook's name without its underscore: ``put``.
     :param name: The file's name in its storage; of ``scan`` and ``names`` the prefix, of ``remove_many`` None.
     :param target: The second name of ``copy`` and ``move``, else None.
-    :param options: What was asked for by keyword, such as ``create`` and ``mime``; of ``open`` also ``start`` and
-        ``stop``.
+    :param options: What was asked for by keyword, such as ``create`` and ``mime``; of ``open`` also ``start``, ``stop``
+        and ``etag``.
     """
 
     hook: str
@@ -50,7 +50,7 @@ class RecordingBackend(BackendWrapper):
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
         options = dict(kwargs)
         if hook == 'open':
-            options = {'start': args[1], 'stop': args[2]}
+            options = {'start': args[1], 'stop': args[2], 'etag': kwargs.get('etag')}
         name = None if hook == 'remove_many' else self.shown(args[0])
         target = self.shown(args[1]) if hook in ('copy', 'move') else None
         self.calls.append(Call(hook, name, target, options))

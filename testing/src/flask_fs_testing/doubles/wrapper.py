@@ -86,8 +86,8 @@ class BackendWrapper(BaseBackend):
 
     # --- Hooks.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        stream: IO[bytes] = self.pass_on('open', name, start, stop)
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        stream: IO[bytes] = self.pass_on('open', name, start, stop, etag=etag)
         return stream
 
     def _open_seekable(self, name: str) -> IO[bytes]:

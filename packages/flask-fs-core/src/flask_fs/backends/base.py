@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import io
 import os
 import shutil
@@ -12,15 +13,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import IO, Any, ClassVar, TypeVar
 
 from ..config import STORAGE_SETTINGS, Setting, from_mapping
-from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported
+from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported, Replaced
 from ..files import extension, mime_type
 from ..names import check, is_valid, may_begin_names, valid_among
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .metadata import Metadata
-from .response import respond
+from .response import RangeOpener, respond
 from .streams import Chunks, Mode, as_bytes, buffered, checksum_of, chunks_of, open_reader, open_writer, source, window
 
 E = TypeVar('E', bound=FSError)
+T = TypeVar('T')
+
+# How many versions of a file are tried before it counts as one that never settles.
+_VERSIONS = 5
+_MAX_EXTENSION_BYTES = 100
 
 
 class BaseBackend:
@@ -60,10 +66,12 @@ class BaseBackend:
 
     # --- Hooks that every driver implements.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         """The bytes [start, stop) of a file as a stream that the caller closes.
 
+        :param etag: The version that is wanted, by the ``etag`` of its :class:`FileInfo`; None is the newest one.
         :raises FileNotFound: Here, before the first byte is read.
+        :raises Replaced: Here too, if the file is no longer the version *etag*.
         """
         if self._overrides('open'):
             return window(self.open(name, 'rb'), start, stop)
@@ -141,8 +149,9 @@ class BaseBackend:
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         """Copy a file to another name."""
-        mime = self._stat(name).given_mime if Capability.MIME in self.capabilities else None
-        with self._open(name) as stream:
+        info, stream = self._of_one_version(name, lambda info, open_range: (info, open_range(0, None)))
+        mime = info.given_mime if Capability.MIME in self.capabilities else None
+        with stream:
             self._put(target, stream, create=create, mime=mime)
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
@@ -157,7 +166,7 @@ class BaseBackend:
 
     def _serve(self, name: str) -> Any:
         """The HTTP answer to the current request for a file."""
-        return respond(self._stat(name), lambda start, stop: self._open(name, start, stop))
+        return self._of_one_version(name, respond)
 
     def _local_path(self, name: str) -> str:
         """The path of a file on this machine, with LOCAL_PATH."""
@@ -277,7 +286,9 @@ class BaseBackend:
             return
         ext = extension(filename)
         with self._open(self._key(filename)) as stream:
-            number, path = tempfile.mkstemp(suffix=f'.{ext}' if ext else '')
+            # A program looks at the extension, unless it is one that no program has, and too long for the file system.
+            suffix = f'.{ext}' if 0 < len(ext.encode()) <= _MAX_EXTENSION_BYTES else ''
+            number, path = tempfile.mkstemp(suffix=suffix)
             try:
                 with open(number, 'wb') as copy:
                     shutil.copyfileobj(stream, copy, CHUNK_BYTES)
@@ -325,6 +336,20 @@ class BaseBackend:
         self._stat(name)
         if not overwrite:
             raise self.error(FileExists, new)
+
+    def _of_one_version(self, name: str, act: Callable[[FileInfo, RangeOpener], T]) -> T:
+        """What *act* makes of a file's metadata and of ranges of that same version; of the next one if it is replaced.
+
+        :raises Replaced: If it was replaced each time.
+        """
+        for left in reversed(range(_VERSIONS)):  # pragma: no branch - the last try returns or raises
+            info = self._stat(name)
+            try:
+                return act(info, functools.partial(self._open, name, etag=info.etag))
+            except Replaced:
+                if not left:
+                    raise
+        raise AssertionError  # pragma: no cover - the last try returns or raises
 
     def _overrides(self, verb: str) -> bool:
         return getattr(type(self), verb) is not getattr(BaseBackend, verb)

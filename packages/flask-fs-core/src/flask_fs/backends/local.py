@@ -23,6 +23,7 @@ from ..errors import (
     FSError,
     InvalidFilename,
     PermissionDenied,
+    Replaced,
 )
 from ..files import mime_type
 from ..names import TEMPORARY_PREFIX, check
@@ -108,9 +109,13 @@ class LocalBackend(BaseBackend):
 
     # --- Hooks.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        fd, _ = self._opened(name)
-        return window(_stream(fd, self.path(name)), start, stop)
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        fd, facts = self._opened(name)
+        stream = _stream(fd, self.path(name))
+        if etag is not None and etag != _etag(facts):
+            stream.close()
+            raise self.error(Replaced, name)
+        return window(stream, start, stop)
 
     def _read(self, name: str) -> bytes:
         fd, facts = self._opened(name)
@@ -269,9 +274,7 @@ class LocalBackend(BaseBackend):
         if not stat.S_ISREG(facts.st_mode):
             raise self.error(FileNotFound, name)
         modified = datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc)
-        return FileInfo(
-            name, facts.st_size, modified, mime_type(name), None, f'{facts.st_mtime_ns:x}-{facts.st_size:x}'
-        )
+        return FileInfo(name, facts.st_size, modified, mime_type(name), None, _etag(facts))
 
 
 class _Translated:
@@ -312,6 +315,10 @@ def translate(error: OSError, *, reading: bool) -> tuple[type[FSError], str | No
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return PermissionDenied, f'{error.strerror}: {error.filename!r}'
     return BackendError, f'{error.strerror}' + (f': {error.filename!r}' if error.filename else '')
+
+
+def _etag(facts: os.stat_result) -> str:
+    return f'{facts.st_mtime_ns:x}-{facts.st_size:x}'
 
 
 def _stream(fd: int, path: str) -> IO[bytes]:

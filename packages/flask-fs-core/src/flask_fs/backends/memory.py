@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from ..errors import FileExists, FileNotFound
+from ..errors import FileExists, FileNotFound, Replaced
 from ..files import mime_type
 from .base import BaseBackend
 from .contract import ByteReader, Capability, FileInfo
@@ -39,8 +39,10 @@ class MemoryBackend(BaseBackend):
         # Held for one look at the table at a time, never while a stream is read.
         self._lock = threading.Lock()
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
-        _, content = self._found(name)
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+        info, content = self._found(name)
+        if etag not in (None, info.etag):
+            raise self.error(Replaced, name)
         # BytesIO shares the content until somebody writes to it.
         return io.BytesIO(content if start == 0 and stop is None else content[start:stop])
 

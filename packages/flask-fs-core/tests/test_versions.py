@@ -1,0 +1,79 @@
+"""What is said of a file and what is sent of it are of one version, also when it is replaced in between."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+import flask_fs as fs
+from flask_fs.backends.memory import MemoryBackend
+
+
+class Restless(MemoryBackend):
+    """Its files are replaced so often, each time just after their metadata was read."""
+
+    changes = 0
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        if self.changes:
+            self.changes -= 1
+            self._put(name, io.BytesIO(b'version %d' % self.changes), mime=f'text/x-{self.changes}')
+        return info
+
+
+@pytest.fixture
+def storage() -> fs.Storage:
+    return fs.Storage('docs', fs.ALL)
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], storage: fs.Storage) -> Iterator[Flask]:
+    app = make_app(storage, DOCS_FS_BACKEND=Restless)
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def backend(app: Flask, storage: fs.Storage) -> Any:
+    storage.write('a', b'the first version')
+    return storage.backend
+
+
+def test_the_response_is_about_the_version_whose_bytes_it_has(storage: fs.Storage, backend: Any, app: Flask) -> None:
+    backend.changes = 2
+    response = app.test_client().get(storage.url('a'))
+    assert (200, b'version 0', '"' + backend.stat('a').etag + '"', 'text/x-0; charset=utf-8') == (
+        response.status_code,
+        response.data,
+        response.headers['ETag'],
+        response.headers['Content-Type'],
+    )
+
+
+def test_a_file_that_never_settles_is_unavailable(storage: fs.Storage, backend: Any, app: Flask) -> None:
+    backend.changes = 1000
+    assert 503 == app.test_client().get(storage.url('a')).status_code
+    # Few requests were enough to find that out.
+    assert backend.changes > 900
+
+
+def test_a_copy_has_content_and_type_of_one_version(storage: fs.Storage, backend: Any) -> None:
+    class Copying(Restless):
+        _copy = fs.BaseBackend._copy
+
+    backend.__class__ = Copying
+    backend.changes = 1
+    storage.copy('a', 'b')
+    assert ('text/x-0', b'version 0') == (storage.stat('b').mime, storage.read('b'))
+
+
+def test_the_error_of_a_replaced_file_says_what_to_do(backend: Any) -> None:
+    with pytest.raises(fs.Replaced) as caught:
+        backend._open('a', etag='other')
+    assert "'a' was replaced in storage 'docs' (memory) while it was read. Open it again." == str(caught.value)
+    assert isinstance(caught.value, fs.Unavailable)
