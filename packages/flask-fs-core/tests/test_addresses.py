@@ -160,12 +160,43 @@ def test_a_link_expires(private: tuple[Flask, fs.Storage], monkeypatch: pytest.M
     app, storage = private
     link = signed(app, storage, expires_s=60)
     now = time.time()
-    monkeypatch.setattr(signing.time, 'time', lambda: now + 58)
+    monkeypatch.setattr(signing.time, 'time', lambda: now + 59)
     assert 200 == app.test_client().get(link).status_code
-    monkeypatch.setattr(signing.time, 'time', lambda: now + 61)
+    monkeypatch.setattr(signing.time, 'time', lambda: now + 76)
     response = app.test_client().get(link)
     assert 403 == response.status_code
     assert 'has expired' in response.text
+
+
+@pytest.mark.parametrize('lifetime_s', [1, 2, 3, 4, 60, 3600, 604_800])
+def test_links_made_within_a_quarter_of_their_lifetime_are_the_same(
+    private: tuple[Flask, fs.Storage], monkeypatch: pytest.MonkeyPatch, lifetime_s: int
+) -> None:
+    app, storage = private
+    step = max(1, lifetime_s // 4)
+    # Exactly at a moment when links change: those from then to the next one live the whole step longer, or less of it.
+    begin = 1_000_000 * step - lifetime_s
+    made = {}
+    for since in (0.001, step / 2, step - 0.001, step, step + 0.001):
+        monkeypatch.setattr(signing.time, 'time', lambda since=since: begin + since)
+        made[since] = signed(app, storage, expires_s=lifetime_s)
+        grant = signing.verify(app, made[since].partition('=')[2], 'private', 'a b.txt', 'GET')
+        assert lifetime_s <= grant.expires - (begin + since) <= lifetime_s + step
+    first, half, end, still, after = made.values()
+    assert first == half == end == still != after
+    other = signed(app, storage, 'other.txt', expires_s=lifetime_s)
+    assert after.partition('=')[2] != other.partition('=')[2]
+
+
+def test_a_browser_asks_again_by_the_same_link_and_gets_304(
+    private: tuple[Flask, fs.Storage], monkeypatch: Any
+) -> None:
+    app, storage = private
+    monkeypatch.setattr(signing.time, 'time', lambda: 1_000_000.5)
+    client = app.test_client()
+    etag = client.get(signed(app, storage)).headers['ETag']
+    monkeypatch.setattr(signing.time, 'time', lambda: 1_000_100.5)
+    assert 304 == client.get(signed(app, storage), headers={'If-None-Match': etag}).status_code
 
 
 def test_a_link_is_for_its_method(private: tuple[Flask, fs.Storage]) -> None:
@@ -223,9 +254,10 @@ def test_a_download_name_that_is_no_plain_name_is_refused(private: tuple[Flask, 
 @pytest.mark.parametrize('expires_s', [60, datetime.timedelta(seconds=60), datetime.timedelta(minutes=1)])
 def test_a_lifetime_is_a_number_of_seconds_or_a_timedelta(private: tuple[Flask, fs.Storage], expires_s: Any) -> None:
     app, storage = private
+    before = time.time()
     signature = urlsplit(signed(app, storage, expires_s=expires_s)).query.removeprefix('signature=')
-    left = signing.verify(app, signature, 'private', 'a b.txt', 'GET').expires - time.time()
-    assert 58 < left <= 60
+    left = signing.verify(app, signature, 'private', 'a b.txt', 'GET').expires - before
+    assert 60 <= left <= 76
 
 
 def test_the_longest_lifetime_is_seven_days(private: tuple[Flask, fs.Storage]) -> None:
@@ -268,6 +300,60 @@ def test_links_outlive_a_new_key_where_the_old_one_is_a_fallback(private: tuple[
     assert 200 == app.test_client().get(signed(app, storage)).status_code
     app.config.update(SECRET_KEY_FALLBACKS=[])
     assert 403 == app.test_client().get(link).status_code
+
+
+def forged(key: str | bytes, app: Flask) -> str:
+    """A link to the private file, signed with *key*."""
+    other = Flask('other')
+    other.secret_key = key
+    signature = signing.sign(other, signing.Grant('private', 'a b.txt', 'GET', 2**40))
+    with app.test_request_context():
+        return app.url_for('fs.get_file', fs='private', filename='a b.txt', signature=signature)
+
+
+@pytest.mark.parametrize('given', ['an old key', b'an old key'])
+def test_text_as_fallbacks_is_one_key_and_not_each_of_its_letters(
+    private: tuple[Flask, fs.Storage], given: Any
+) -> None:
+    app, _ = private
+    app.config['SECRET_KEY_FALLBACKS'] = given
+    client = app.test_client()
+    assert 200 == client.get(forged('an old key', app)).status_code
+    for letter in {*'an old key'}:
+        assert 403 == client.get(forged(letter, app)).status_code
+
+
+@pytest.mark.parametrize('given', [[''], [None, 7, ''], 7, {'a': 1}, [b''], True])
+def test_what_is_no_key_verifies_nothing_and_breaks_nothing(private: tuple[Flask, fs.Storage], given: Any) -> None:
+    app, storage = private
+    links = [signed(app, storage), *(forged(key, app) for key in ('7', 'None', 'True', 'a'))]
+    good, *bad = [link.partition('=')[2] for link in links]
+    # Flask's own sessions fail on some of these, so not by a request.
+    app.config['SECRET_KEY_FALLBACKS'] = given
+    assert signing.verify(app, good, 'private', 'a b.txt', 'GET')
+    for signature in bad:
+        with pytest.raises(signing.Refused):
+            signing.verify(app, signature, 'private', 'a b.txt', 'GET')
+
+
+@pytest.mark.parametrize('key', [None, '', b'', 7])
+def test_without_a_secret_key_a_stranger_gets_403(make_app: Callable[..., Flask], key: Any) -> None:
+    storage = fs.Storage('private', fs.ALL)
+    app = make_app(storage, SECRET_KEY=key, SECRET_KEY_FALLBACKS=['an old key'] if not key else [])
+    with app.app_context():
+        storage.write('a b.txt', 'x')
+    for link in (forged('an old key', app), forged('7', app), forged('x', app).partition('=')[0] + '=1'):
+        response = app.test_client().get(link)
+        assert (403, 'no-store') == (response.status_code, response.headers['Cache-Control'])
+    with app.test_request_context(), pytest.raises(fs.ConfigurationError, match='need SECRET_KEY, a text'):
+        storage.signed_url('a b.txt')
+
+
+def test_text_as_fallbacks_gets_a_warning(make_app: Callable[..., Flask]) -> None:
+    with pytest.warns(fs.ConfigurationWarning, match='SECRET_KEY_FALLBACKS is text') as warned:
+        make_app(fs.Storage(), SECRET_KEY_FALLBACKS='an old key of before')
+    assert 'of before' not in str(warned[0].message)
+    assert __file__.rpartition('/')[0] in warned[0].filename
 
 
 def test_a_link_to_a_file_that_is_gone_is_404(private: tuple[Flask, fs.Storage]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
 import flask_fs as fs
+from flask_fs import signing
 from flask_fs.backends import FileInfo
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.response import respond_at_once
@@ -337,24 +339,51 @@ def test_an_unavailable_store_is_503(app: Flask, storage: fs.Storage, monkeypatc
         raise fs.Unavailable('x')
 
     monkeypatch.setattr(storage.backend, '_serve', down)
-    assert 503 == app.test_client().get('/files/x').status_code
+    response = app.test_client().get('/files/x')
+    assert (503, 'no-store') == (response.status_code, response.headers['Cache-Control'])
 
 
-def test_redirect_mode_sends_the_browser_to_the_store(make_app: Callable[..., Flask]) -> None:
+@pytest.mark.parametrize('handled', [False, True])
+@pytest.mark.parametrize(
+    ('verdict', 'filename', 'status'), [(True, 'absent', 404), (True, 'a/../b', 404), (False, 'x.txt', 403)]
+)
+def test_no_cache_keeps_a_refusal(
+    make_app: Callable[..., Flask], verdict: bool, filename: str, status: int, handled: bool
+) -> None:
+    storage = fs.Storage('files', fs.ALL, authorize=lambda _: verdict)
+    app = make_app(storage)
+    if handled:
+        app.register_error_handler(status, lambda _: ('a page of our own', status))
+    response = app.test_client().get(f'/files/{filename}')
+    assert (status, 'no-store') == (response.status_code, response.headers['Cache-Control'])
+
+
+def test_an_application_may_let_caches_keep_its_refusals(make_app: Callable[..., Flask]) -> None:
+    app = make_app(fs.Storage('files'))
+    app.register_error_handler(404, lambda _: ('gone', 404, {'Cache-Control': 'max-age=60'}))
+    assert 'max-age=60' == app.test_client().get('/files/absent').headers['Cache-Control']
+
+
+def test_redirect_mode_sends_the_browser_to_the_store(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Signing(LocalBackend):
         capabilities = LocalBackend.capabilities | fs.Capability.SIGNED_URL
 
         def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
-            return f'https://store.example/{name}?expires={expires_s}&method={method}'
+            return f'https://store.example/{name}?until={int(time.time()) + expires_s}&method={method}'
 
     storage = fs.Storage()
     app = make_app(storage, FS_BACKEND=Signing, FILES_FS_SERVING='redirect')
-    response = app.test_client().get('/files/a/x.txt')
-    assert 302 == response.status_code
-    assert 'https://store.example/a/x.txt?expires=300&method=GET' == response.headers['Location']
-    assert 'private, no-store' == response.headers['Cache-Control']
+    # The links live for five minutes, and at most 75 s longer, so that they stay the same in between.
+    for now, until in ((75_000.0, 75_300), (75_000.5, 75_375), (75_074.9, 75_375), (75_075.1, 75_450)):
+        monkeypatch.setattr(signing.time, 'time', lambda now=now: now)
+        response = app.test_client().get('/files/a/x.txt')
+        assert 302 == response.status_code
+        assert f'https://store.example/a/x.txt?until={until}&method=GET' == response.headers['Location']
+        assert 'private, no-store' == response.headers['Cache-Control']
     with app.app_context():
-        assert storage.signed_url('y', expires_s=5).startswith('https://store.example/y?expires=5')
+        assert storage.signed_url('y', expires_s=5).startswith('https://store.example/y?until=75080&')
 
 
 def test_a_stream_of_the_store_is_closed_if_it_cannot_be_sent(app: Flask) -> None:

@@ -11,12 +11,14 @@ For the setting ``key`` of a storage, the first of these that is set (``None`` c
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import warnings
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from .credentials import HIDDEN, shown
 from .errors import ConfigurationError, ConfigurationWarning
 from .names import is_valid, join
 
@@ -63,6 +65,27 @@ class Config(dict[str, Any]):
         except KeyError:
             raise AttributeError(f'no setting {key!r} (set: {", ".join(sorted(self)) or "none"})') from None
 
+    def __repr__(self) -> str:
+        # Only what every storage has is known to be no secret: a misspelled key may be anything.
+        known = {setting.key for setting in STORAGE_SETTINGS if not setting.secret}
+        settings = (f'{key}={shown(value) if key in known else HIDDEN}' for key, value in self.items())
+        return f'<Config {", ".join(settings)}>'
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        raise TypeError('a Config holds secrets and is not pickled: pickle the name of the storage instead')
+
+    def __copy__(self) -> Config:
+        copied = type(self).__new__(type(self))
+        dict.update(copied, self)
+        vars(copied).update(vars(self))
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Config:
+        copied = self.__copy__()
+        memo[id(self)] = copied
+        dict.update(copied, copy.deepcopy(dict(self), memo))
+        return copied
+
 
 # --- What a setting may be. Text is understood too, because settings may come from the environment.
 
@@ -78,6 +101,13 @@ def text(value: Any) -> str:
             """needs double quotes as a part of its value, in a shell '"..."'"""
         )
     raise ValueError('text')
+
+
+def web_address(value: Any) -> str:
+    """Where browsers find files: a URL, or the path of one."""
+    if '@' in text(value).partition('//')[2].partition('/')[0]:
+        raise ValueError('a URL without user and password, which every visitor would see')
+    return str(value)
 
 
 def folder(value: Any) -> str:
@@ -231,7 +261,7 @@ def hash_algorithm(value: Any) -> str:
 STORAGE_SETTINGS = (
     Setting('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
     Setting('prefix', key_prefix, '', 'Key prefix inside the store; filenames do not show it.', everywhere=False),
-    Setting('url', text, None, 'Where a web server outside the application serves the files.', appended=True),
+    Setting('url', web_address, None, 'Where a web server outside the application serves the files.', appended=True),
     Setting('allow', extensions, (), "Extensions allowed besides the storage's own."),
     Setting('deny', extensions, (), "Extensions refused among the storage's own."),
     Setting('max_bytes', whole_number, None, 'The largest file that may be stored, in bytes.'),
@@ -327,8 +357,8 @@ def _lookup(given: Mapping[str, Any], setting: Setting, storage: str, scopes: tu
         try:
             value = setting.parse(value)
         except ValueError as error:
-            shown = '' if setting.secret else f' = {value!r}'
-            raise ValueError(f'cannot use {name}{shown}: it must be {error}') from None
+            given_value = '' if setting.secret else f' = {shown(value)}'
+            raise ValueError(f'cannot use {name}{given_value}: it must be {error}') from None
         return f'{value.rstrip("/")}/{storage}' if setting.appended and name != names[0] else value
     if setting.required:
         raise ValueError(f'needs {" or ".join(names)}')

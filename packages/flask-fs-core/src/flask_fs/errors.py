@@ -27,6 +27,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .credentials import without_userinfo
+
 __all__ = [
     'BackendError',
     'ChecksumMismatch',
@@ -78,7 +80,8 @@ class FSError(Exception):
         self.filename = filename
         self.storage = storage
         self.backend = backend
-        self.reason = reason
+        # A net below the drivers, whose reasons may quote an SDK that quotes the URL of the store.
+        self.reason = reason and without_userinfo(reason)
 
     def __str__(self) -> str:
         if self.filename is None and self.storage is None and self.backend is None:
@@ -210,4 +213,4 @@ class ChecksumMismatch(BackendError):
 
 
 class ConfigurationWarning(UserWarning):
-    """A setting looks like a misspelt one, and so has no effect."""
+    """A setting looks misspelled and so has no effect, or does something other than it seems to."""

@@ -7,6 +7,7 @@ from flask import Flask, current_app
 from .cli import COMMANDS
 from .errors import UnknownStorage
 from .registry import State, state_of
+from .signing import check_fallbacks
 from .storage import Storage
 from .urls import ENDPOINT
 from .views import blueprint, get_file
@@ -21,6 +22,7 @@ def init_app(app: Flask, *storages: Storage) -> None:
     :raises UnknownBackend: If no installed distribution offers a configured backend.
     :raises ConfigurationError: If a setting is missing or impossible.
     """
+    check_fallbacks(app)
     state = state_of(app)
     if blueprint.name not in app.blueprints:
         app.register_blueprint(blueprint)

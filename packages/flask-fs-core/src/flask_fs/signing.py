@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
+import warnings
 from typing import Any, NamedTuple
 
 from flask import Flask
 from itsdangerous import BadData, URLSafeSerializer
 
-from .errors import ConfigurationError, InvalidFilename
+from .errors import ConfigurationError, ConfigurationWarning, InvalidFilename
 
 #: The most seconds that a link may live: seven days, which is the most that S3 signs for.
 MAX_EXPIRES_S = 604_800
@@ -42,6 +44,16 @@ def whole_seconds(expires_s: int | datetime.timedelta) -> int:
     return seconds
 
 
+def expiry(lifetime_s: int) -> int:
+    """When a link made now expires, in whole seconds since the epoch: after *lifetime_s*, rounded up to a common moment.
+
+    The moments are a quarter of the lifetime apart. Links to one file that are made between two of them are the same
+    text, so that browsers and caches recognize what they have.
+    """
+    step_s = max(1, lifetime_s // 4)
+    return math.ceil((time.time() + lifetime_s) / step_s) * step_s
+
+
 def check_download_name(name: str | None) -> str | None:
     """*name* itself, if a browser may be told to save a file under it."""
     if name is not None and (not name or not name.isprintable() or '/' in name or '\\' in name):
@@ -50,8 +62,14 @@ def check_download_name(name: str | None) -> str | None:
 
 
 def sign(app: Flask, grant: Grant) -> str:
-    """The signature that lets the bearer of a link do what *grant* says."""
-    return str(_serializer(app).dumps(list(grant)))
+    """The signature that lets the bearer of a link do what *grant* says.
+
+    :raises ConfigurationError: If *app* has no key.
+    """
+    if not isinstance(app.config.get('SECRET_KEY') or None, (str, bytes)):
+        reason = 'Signed links need SECRET_KEY, a text that is not empty, in the configuration of the application.'
+        raise ConfigurationError(reason=reason)
+    return str(_serializer(_keys(app)).dumps(list(grant)))
 
 
 def verify(app: Flask, signature: str, storage: str, filename: str, method: str) -> Grant:
@@ -59,8 +77,10 @@ def verify(app: Flask, signature: str, storage: str, filename: str, method: str)
 
     :raises Refused: If it was altered, has expired, or was given for another file or method.
     """
+    if not (keys := _keys(app)):
+        raise Refused('This application signs no links.')
     try:
-        fields: Any = _serializer(app).loads(signature)
+        fields: Any = _serializer(keys).loads(signature)
         grant = Grant(*fields)
     except (BadData, TypeError):
         raise Refused('This link was altered, or comes from elsewhere.') from None
@@ -73,13 +93,32 @@ def verify(app: Flask, signature: str, storage: str, filename: str, method: str)
     return grant
 
 
-def _serializer(app: Flask) -> URLSafeSerializer:
+def check_fallbacks(app: Flask) -> None:
+    """Warn about text as SECRET_KEY_FALLBACKS, such as an environment variable gives."""
+    if isinstance(app.config.get('SECRET_KEY_FALLBACKS'), (str, bytes)):
+        warnings.warn(
+            'SECRET_KEY_FALLBACKS is text and not a list of keys. For signed links it counts as one key, but Flask takes '
+            'each of its letters for a key of its sessions, so that anyone can forge them. Make it a list; in the '
+            """environment that is JSON: '["the old key"]'.""",
+            ConfigurationWarning,
+            stacklevel=3,
+        )
+
+
+def _keys(app: Flask) -> list[str | bytes]:
+    """The keys of *app* for links, oldest first: the last one signs, and all of them verify."""
+    fallbacks = app.config.get('SECRET_KEY_FALLBACKS') or ()
+    if not isinstance(fallbacks, (list, tuple, set, frozenset)):
+        # The letters of a text, one by one, would be keys that anyone guesses.
+        fallbacks = (fallbacks,)
+    current = app.config.get('SECRET_KEY')
+    # An empty one would verify what everyone can sign.
+    keys = [key for key in (*reversed([*fallbacks]), current) if key and isinstance(key, (str, bytes))]
+    return keys if current else []
+
+
+def _serializer(keys: list[str | bytes]) -> URLSafeSerializer:
     import hashlib
 
-    key = app.config.get('SECRET_KEY')
-    if not key:
-        raise ConfigurationError(reason='Signed links need SECRET_KEY in the configuration of the application.')
-    # The last key signs; the older ones still verify (Flask's SECRET_KEY_FALLBACKS).
-    keys = [*reversed(app.config.get('SECRET_KEY_FALLBACKS') or []), key]
     options = {'digest_method': hashlib.sha256, 'key_derivation': 'hmac'}
     return URLSafeSerializer(keys, salt='flask-fs.signed-url', signer_kwargs=options)

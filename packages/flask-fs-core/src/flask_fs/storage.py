@@ -9,7 +9,6 @@ import itertools
 import os
 import posixpath
 import re
-import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import IO, Any
 
@@ -390,7 +389,8 @@ class Storage(PerApplication):
         ``FS_SERVE`` is false, and without asking ``authorize``.
 
         :param expires_s: Lifetime in whole seconds, 1 to 604800 (seven days, the most that S3 signs for), or as a
-            :class:`~datetime.timedelta`.
+            :class:`~datetime.timedelta`. A link signed by the application lives up to a quarter longer: until then, further
+            links to the file are the same, so that caches hit.
         :param method: ``GET`` (on links signed by the application, for HEAD as well), ``HEAD``, or ``PUT``, which stores
             the body of one request and replaces what is there. The store asks neither ``MAX_BYTES`` nor ``overwrite``.
         :param download_name: Makes browsers save the file, under this name.
@@ -414,7 +414,7 @@ class Storage(PerApplication):
         if method == 'PUT':
             reason = 'its store signs no links, and the application signs links for reading only'
             raise OperationNotSupported(name, storage=self.name, reason=reason)
-        grant = signing.Grant(self.name, name, method, int(time.time()) + lifetime_s, download_name)
+        grant = signing.Grant(self.name, name, method, signing.expiry(lifetime_s), download_name)
         signature = {signing.PARAMETER: signing.sign(bound.app, grant)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)
 

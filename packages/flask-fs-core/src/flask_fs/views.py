@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from flask import Blueprint, abort, current_app, redirect, request
+from flask import Blueprint, abort, after_this_request, current_app, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import signing
@@ -27,6 +28,7 @@ def get_file(fs: str, filename: str) -> Any:
     storage's ``authorize`` refuses; 503 while the store is unavailable.
     """
     storage: Storage = state_of(current_app)[fs]
+    after_this_request(_keep_refusals_out_of_caches)
     try:
         check(filename)
         if request.query_string and (signature := request.args.get(signing.PARAMETER)) is not None:
@@ -36,6 +38,13 @@ def get_file(fs: str, filename: str) -> Any:
         abort(404)
     except Unavailable:
         abort(503)
+
+
+def _keep_refusals_out_of_caches(response: Any) -> Any:
+    """A 404 may be kept for as long as a cache likes (RFC 9110 §15.1), and the file may come, or the visitor log in."""
+    if response.status_code in (403, 404, 503):
+        response.headers.setdefault('Cache-Control', 'no-store')
+    return response
 
 
 def _granted(storage: Storage, filename: str, signature: str) -> Any:
@@ -59,7 +68,9 @@ def _open_to_all(storage: Storage, filename: str) -> Any:
         if not verdict:
             abort(403)
     if config.serving == 'redirect':
-        url = storage.signed_url(filename, expires_s=REDIRECT_EXPIRES_S, method=request.method)
+        # The same moment for a while: links of stores that sign nothing but it stay the same too.
+        expires_s = signing.expiry(REDIRECT_EXPIRES_S) - int(time.time())
+        url = storage.signed_url(filename, expires_s=expires_s, method=request.method)
         response = redirect(url)
         response.headers['Cache-Control'] = 'private, no-store'
         return response

@@ -1,0 +1,37 @@
+"""Settings and reasons as messages show them: without passwords."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+#: Stands for what is not shown.
+HIDDEN = '***'
+_USERINFO = re.compile(r'(?<=://)[^\s/?#]*@')
+_SCHEME = re.compile(r'\W*[A-Za-z][A-Za-z0-9+.-]*://')
+_QUERY = re.compile(r'(?<=\?)[^\s?\'"]+')
+
+
+def without_userinfo(text: str) -> str:
+    """*text* without the user and the password of any URL in it."""
+    return _USERINFO.sub(f'{HIDDEN}@', text) if '@' in text else text
+
+
+def shown(value: Any) -> str:
+    """The *value* of a setting that is no secret as a message shows it.
+
+    A wrong value may not even be a URL, so everything up to its last ``@`` may be a password, and what follows a ``?`` a
+    signature. Of objects, and of dictionaries, which have settings inside, only the type is shown.
+    """
+    if isinstance(value, type):
+        return f'<class {value.__name__}>'
+    parts = value if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+    if not all(part is None or isinstance(part, (str, bytes, int, float, os.PathLike)) for part in parts):
+        return f'<{type(value).__name__}>'
+    text = repr(value)
+    secret, at, rest = text.rpartition('@')
+    if at:
+        scheme = _SCHEME.match(secret)
+        text = f'{scheme[0] if scheme else text[0]}{HIDDEN}@{rest}'
+    return _QUERY.sub(HIDDEN, text)
