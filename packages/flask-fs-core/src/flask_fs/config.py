@@ -105,7 +105,8 @@ def text(value: Any) -> str:
 
 def web_address(value: Any) -> str:
     """Where browsers find files: a URL, or the path of one."""
-    if '@' in text(value).partition('//')[2].partition('/')[0]:
+    authority = (text(value).partition('//')[2] or str(value)).partition('/')[0]
+    if '@' in authority:
         raise ValueError('a URL without user and password, which every visitor would see')
     return str(value)
 
