@@ -105,7 +105,7 @@ def check_fallbacks(app: Flask) -> None:
         )
 
 
-def _keys(app: Flask) -> list[str | bytes]:
+def _keys(app: Flask) -> list[bytes]:
     """The keys of *app* for links, oldest first: the last one signs, and all of them verify."""
     fallbacks = app.config.get('SECRET_KEY_FALLBACKS') or ()
     if not isinstance(fallbacks, (list, tuple, set, frozenset)):
@@ -114,10 +114,10 @@ def _keys(app: Flask) -> list[str | bytes]:
     current = app.config.get('SECRET_KEY')
     # An empty one would verify what everyone can sign.
     keys = [key for key in (*reversed([*fallbacks]), current) if key and isinstance(key, (str, bytes))]
-    return keys if current else []
+    return [key.encode() if isinstance(key, str) else key for key in keys] if current else []
 
 
-def _serializer(keys: list[str | bytes]) -> URLSafeSerializer:
+def _serializer(keys: list[bytes]) -> URLSafeSerializer:
     import hashlib
 
     options = {'digest_method': hashlib.sha256, 'key_derivation': 'hmac'}
