@@ -78,6 +78,13 @@ class SavesOverWhatIsThere(MemoryBackend):
         super().save(file, filename, True, mime=options.get('mime'))
 
 
+class WritesWholeFiles(MemoryBackend):
+    def write(self, filename: str, content: Any, **options: Any) -> None:
+        if hasattr(content, 'seek'):
+            content.seek(0)
+        super().write(filename, content, **options)
+
+
 class StoresTextAsLatin1(MemoryBackend):
     def write(self, filename: str, content: Any, **options: Any) -> None:
         super().write(filename, content.encode('latin-1') if isinstance(content, str) else content, **options)

@@ -28,6 +28,7 @@ CAUGHT_BY = [
     (broken.ClosesTheSource, 'test_saving_starts_where_the_source_stands_and_leaves_it_open'),
     (broken.RewindsTheSource, 'test_saving_starts_where_the_source_stands_and_leaves_it_open'),
     (broken.SavesOverWhatIsThere, 'test_saving_keeps_a_file_that_is_there_unless_told_to_replace_it'),
+    (broken.WritesWholeFiles, 'test_write_takes_what_can_be_read_too'),
     (broken.StoresTextAsLatin1, 'test_text_is_stored_as_utf_8'),
     (broken.LeaksAPartialFile, 'test_a_source_that_fails_leaves_nothing_new'),
     (broken.LeavesTemporaryFiles, 'test_a_source_that_fails_leaves_nothing_new'),

@@ -91,7 +91,6 @@ def test_any_source_is_saved_whole_and_left_open(app: Flask, storage: fs.Storage
         storage.save(source, 'x.bin')
         assert b'0123456789' * 1000 == storage.read('x.bin')
         assert not getattr(source, 'closed', False)
-        assert not source.read(1)
     finally:
         for opened in everything.values():
             getattr(opened, 'close', lambda: None)()
@@ -130,8 +129,6 @@ def test_a_source_without_a_name_needs_one(app: Flask, storage: fs.Storage, name
 def test_what_cannot_be_read_is_refused_with_the_way_out(app: Flask, storage: fs.Storage) -> None:
     with pytest.raises(TypeError, match=r'stored with write\(\)'):
         storage.save(b'bytes', 'x.txt')
-    with pytest.raises(TypeError, match=r'stored with save\(\)'):
-        storage.write('x.txt', io.BytesIO())  # type: ignore[arg-type]
 
 
 def test_a_compressed_file_object_is_saved_as_it_reads(app: Flask, storage: fs.Storage, tmp_path: Path) -> None:
@@ -493,7 +490,10 @@ def test_an_unknown_encoding_leaves_nothing_open(app: Flask, storage: fs.Storage
 
 def test_chunks_have_the_size_asked_for(app: Flask, storage: fs.Storage) -> None:
     storage.write('x', '0123456789')
-    assert [b'0123', b'4567', b'89'] == list(storage.read_chunks('x', 4))
+    for chunks in (storage.read_chunks('x', 4), storage.read_chunks('x', chunk_size=4)):
+        assert [b'0123', b'4567', b'89'] == list(chunks)
+    for readable in (storage, storage.backend):
+        assert [b'0123', b'4567', b'89'] == list(readable.read_chunks('x', chunks_size=4))
     with pytest.raises(ValueError, match='chunk_size must be 1 or more'):
         storage.read_chunks('x', 0)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,6 +55,33 @@ def _is_completion(request: Any) -> bool:
 
 
 # --- What arrives.
+
+
+@pytest.mark.parametrize('size', [1, PART + 1, 2 * PART + 1])
+@pytest.mark.parametrize('kind', ['memory', 'file', 'spooled'])
+def test_a_storage_saves_the_same_file_twice(store: Any, tmp_path: Path, size: int, kind: str) -> None:
+    """Whether it was sent in one part or in many: a file is left at the position that it had."""
+    storage, content = fs.Storage('kit', fs.ALL), _content(size)
+    prefix = 'KIT_FS_'
+    config = {f'{prefix}{key.upper()}': value for key, value in store.settings().items()}
+    storage.configure(SimpleNamespace(config={**config, f'{prefix}BACKEND': 's3'}))
+    makers = {
+        'memory': io.BytesIO,
+        'file': lambda: (tmp_path / 'x').open('w+b'),
+        'spooled': tempfile.SpooledTemporaryFile,
+    }
+    with makers[kind]() as file:
+        file.write(b'skipped' + content)
+        file.seek(7)
+        for name in ('one', 'two'):
+            storage.save(file, name)
+            assert 7 == file.tell()
+            assert content == store.get_raw(name)
+        with pytest.raises(fs.FileExists):
+            storage.save(file, 'one')
+        storage.write('one', file, overwrite=True)
+        assert 7 == file.tell()
+    assert content == store.get_raw('one')
 
 
 @pytest.mark.parametrize('size', [0, 1, PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 1])

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 from . import names, signals, signing, urls
 from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
-from .backends.streams import Mode, open_writer
+from .backends.streams import Mode, media_type_of, open_writer
 from .binding import PerApplication
 from .errors import (
     ConfigurationError,
@@ -33,7 +33,7 @@ from .errors import (
 from .files import DEFAULTS, bare_extension, contains, extension
 from .registry import Binding
 from .serving import protect
-from .uploads import Validator, limited, validated
+from .uploads import Validator, check_sent, limited, position_kept, validated
 
 #: A folder, or a callable that gives one; if it takes an argument, it is given the application.
 UploadTo = str | Callable[..., str]
@@ -131,7 +131,8 @@ class Storage(PerApplication):
     ) -> str:
         """Store a file and return the name it was stored under: ``upload_to/prefix/filename``.
 
-        The file appears whole or not at all. It is read from where it stands, in bounded memory, and is not closed.
+        The file appears whole or not at all. It is read from its position on, in bounded memory, and is not closed; a
+        file that can seek is left at the position that it had, so it can be saved again.
 
         :param file_or_wfs: An upload, an open file, anything with ``read``, or the path of a file as a path-like object.
         :param filename: Its name; by default the one that it brings along, cleaned.
@@ -142,10 +143,12 @@ class Storage(PerApplication):
         :raises FileExists: If the name is taken, and ``overwrite`` is false. The first writer wins.
         :raises UnauthorizedFileType: If its extension is not allowed.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+        :raises NoFile: If a form was sent without a file.
         :raises UploadNotAllowed: If one of the storage's validators refuses it.
         :raises InvalidFilename: If no name was given or found, or the name cannot be kept.
         """
         bound = self._bound()
+        check_sent(file_or_wfs, filename, self.name)
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
         if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
             raise self._refused_type(bound, name)
@@ -153,23 +156,29 @@ class Storage(PerApplication):
             file = file_or_wfs
             if isinstance(file, os.PathLike):
                 file = stack.enter_context(open(file, 'rb'))
+            stack.enter_context(position_kept(file_or_wfs))
             if self.validators:
                 file = self._limited(bound, name, file)
                 file = stack.enter_context(validated(file, name, self.validators, self.name))
             self._store(bound, name, file, overwrite=self._may_overwrite(overwrite))
         return name
 
-    def write(self, filename: str, content: str | bytes, overwrite: bool = False) -> None:
-        """Store text, as UTF-8, or bytes. The application's own content may have any type.
+    def write(self, filename: str, content: Any, overwrite: bool = False) -> None:
+        """Store text, as UTF-8, bytes, or what a file or upload holds. The application's own content may have any type.
+
+        Anything with ``read`` is read and left as :meth:`save` does. The media type of an upload is kept with it where
+        the backend keeps any.
 
         :raises FileExists: If the name is taken, and neither *overwrite* nor the storage allows to replace it.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         """
         bound, name = self._bound(), names.check(filename)
-        most = bound.config.get('max_bytes')
-        if most is not None and len(content.encode() if isinstance(content, str) else content) > most:
-            raise self._too_large(name, most)
-        bound.driver.write(name, content, overwrite=overwrite or self.overwrite)
+        if isinstance(content, FileStorage):
+            check_sent(content, name, self.name)
+        overwrite = overwrite or self.overwrite
+        with position_kept(content):
+            limited = self._limited(bound, name, content)
+            bound.driver.write(name, limited, overwrite=overwrite, mime=media_type_of(content))
         self._announce_saved(bound, name)
 
     def read(self, filename: str) -> bytes:
@@ -179,14 +188,19 @@ class Storage(PerApplication):
         """
         return self._bound().driver.read(names.check(filename))
 
-    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Iterator[bytes]:
+    def read_chunks(
+        self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None
+    ) -> Iterator[bytes]:
         """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter.
 
         Closing or dropping the iterator frees what it holds.
 
+        :param chunks_size: *chunk_size*, as older packages call it.
         :raises FileNotFound: At this call, if there is no file of that name.
         """
-        return self._bound().driver.read_chunks(names.check(filename), chunk_size)
+        return self._bound().driver.read_chunks(
+            names.check(filename), chunk_size if chunks_size is None else chunks_size
+        )
 
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
         """A file object.

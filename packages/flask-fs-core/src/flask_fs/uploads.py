@@ -1,4 +1,4 @@
-"""What an upload has to pass before it is stored: limits of its size, and checks of its content."""
+"""What an upload has to pass before it is stored, and the position that its file is left at."""
 
 from __future__ import annotations
 
@@ -7,16 +7,70 @@ import tempfile
 from collections.abc import Callable, Generator, Iterable
 from typing import IO, Any
 
-from .backends.streams import SPOOL_BYTES, Limited, chunks_of, known_size, rereadable, source
-from .errors import FileTooLarge, UploadNotAllowed
+from werkzeug.datastructures import FileStorage
+
+from .backends.streams import SPOOL_BYTES, Limited, as_source, chunks_of, known_size, rereadable, source
+from .errors import FileTooLarge, NoFile, UploadNotAllowed
 
 #: Called with an open file and the name that it is to have; raises :class:`UploadNotAllowed` to refuse it.
 Validator = Callable[[IO[bytes], str], object]
 
 
+def check_sent(file: Any, filename: str | None, storage: str) -> None:
+    """Refuse what a form gives where no file was chosen, or where the field was left out.
+
+    :param filename: The name that the application gave it, if any.
+    :raises NoFile: If *file* is None, an empty text, or an upload with an empty filename; if the application gave a name,
+        only if that upload is empty too.
+    """
+    if isinstance(file, FileStorage):
+        missing = file.filename == '' and (not filename or _is_empty(file))
+    else:
+        missing = file is None or file == ''
+    if missing:
+        raise NoFile(storage=storage, reason='no file was chosen')
+
+
+def _is_empty(upload: FileStorage) -> bool:
+    start = _position(upload.stream)
+    if start is None:
+        # Looking would use up what is there.
+        return False
+    empty = not upload.stream.read(1)
+    upload.stream.seek(start)
+    return empty
+
+
+@contextlib.contextmanager
+def position_kept(file: Any) -> Generator[None]:
+    """Leaves *file*, if it can seek, at the position that it had before the ``with`` block, so it can be read again."""
+    reader = file.stream if isinstance(file, FileStorage) else file
+    start = _position(reader)
+    try:
+        yield
+    finally:
+        if start is not None:
+            # A file that was closed, or broke, meanwhile: what became of saving it is what the caller needs to hear.
+            with contextlib.suppress(OSError, ValueError):
+                reader.seek(start)
+
+
+def _position(reader: Any) -> Any:
+    """What ``seek`` is to be given for *reader* to go back to where it is, or None if it cannot."""
+    try:
+        # SpooledTemporaryFile has no seekable() before Python 3.11.
+        can_seek = getattr(reader, 'seekable', lambda: hasattr(reader, 'seek'))()
+        return reader.tell() if can_seek else None
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def limited(file: Any, most: int, too_large: Callable[[], FileTooLarge]) -> Any:
-    """*file* itself if it is known to have at most *most* bytes, or one that raises once more are read from it."""
-    size = known_size(reader := source(file))
+    """*file* itself if it is known to have at most *most* bytes, or one that raises once more are read from it.
+
+    :param file: Text and bytes too.
+    """
+    size = known_size(reader := as_source(file))
     if size is None:
         return Limited(reader, most, too_large)
     if size > most:

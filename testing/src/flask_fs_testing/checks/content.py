@@ -57,6 +57,18 @@ class ContentChecks:
         assert b'456789' == backend.read('rest')
         assert not source.closed
 
+    @check('write')
+    def test_write_takes_what_can_be_read_too(self, harness: Harness) -> None:
+        """write() stores text, bytes, and the rest of anything with read(), which stays open."""
+        backend = harness.make()
+        source = io.BytesIO(b'0123456789')
+        source.read(4)
+        given = {'bytes': b'456789', 'file': source, 'text': io.StringIO('456789'), 'read': OnlyRead(b'456789', step=5)}
+        for name, content in given.items():
+            backend.write(name, content)
+            assert b'456789' == backend.read(name)
+        assert not source.closed
+
     @check('save')
     def test_saving_keeps_a_file_that_is_there_unless_told_to_replace_it(self, harness: Harness) -> None:
         """save() raises FileExists for a file that is there, and replaces it with overwrite, by position or by name."""

@@ -19,7 +19,20 @@ from ..names import check, is_valid, may_begin_names, valid_among
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .metadata import Metadata
 from .response import RangeOpener, respond
-from .streams import Chunks, Mode, as_bytes, buffered, checksum_of, chunks_of, open_reader, open_writer, source, window
+from .streams import (
+    Chunks,
+    Mode,
+    as_bytes,
+    as_source,
+    buffered,
+    checksum_of,
+    chunks_of,
+    media_type_of,
+    open_reader,
+    open_writer,
+    source,
+    window,
+)
 
 E = TypeVar('E', bound=FSError)
 T = TypeVar('T')
@@ -179,7 +192,7 @@ class BaseBackend:
     # --- The documented verbs.
 
     def as_binary(self, content: Any, encoding: str = 'utf8') -> bytes:
-        """*content* as bytes; text is encoded."""
+        """*content* as bytes; text is encoded, and what has ``read`` is read to its end."""
         return bytes(as_bytes(content, encoding))
 
     def exists(self, filename: str) -> bool:
@@ -201,16 +214,20 @@ class BaseBackend:
         """The whole content of a file."""
         return self._read(self._key(filename))
 
-    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Chunks:
-        """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter."""
-        return Chunks(buffered(self._open(self._key(filename))), chunk_size)
+    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None) -> Chunks:
+        """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter.
+
+        :param chunks_size: *chunk_size*, as older packages call it.
+        """
+        return Chunks(buffered(self._open(self._key(filename))), chunk_size if chunks_size is None else chunks_size)
 
     def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> None:
-        """Store text (as UTF-8) or bytes.
+        """Store text (as UTF-8), bytes, or the rest of what has ``read``, which stays open.
 
+        :param mime: The media type to keep with it; by default that of an upload.
         :raises FileExists: Without *overwrite*, if there is a file of that name.
         """
-        self._put(self._key(filename), io.BytesIO(as_bytes(content)), create=not overwrite, mime=mime)
+        self._put(self._key(filename), as_source(content), create=not overwrite, mime=mime or media_type_of(content))
 
     def save(self, file_or_wfs: Any, filename: str, overwrite: bool = False, *, mime: str | None = None) -> None:
         """Store the rest of an open file or upload, which stays open.

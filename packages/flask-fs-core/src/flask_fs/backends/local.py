@@ -138,7 +138,7 @@ class LocalBackend(BaseBackend):
             draft = Draft(target, self._disk)
         try:
             # Reading the source stands outside of `with disk`: what it raises reaches the caller as it is.
-            if (file := real_file(stream)) is not None:
+            if (file := real_file(stream)) is not None and file.seekable():
                 start = file.tell()
                 with disk:
                     self._refuse_early(name, target, create)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -16,19 +17,39 @@ from .contract import CHUNK_BYTES, ByteReader
 #: A file opened for writing stays in memory up to this size, then goes on in a temporary file.
 SPOOL_BYTES = 1024 * 1024
 
+# RFC 9110, 8.3.1: what else a client sends is no media type.
+_MEDIA_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _REAL_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 
 def as_bytes(content: Any, encoding: str = 'utf-8') -> bytes | bytearray | memoryview:
-    """*content* as bytes; text is encoded.
+    """*content* as bytes; text is encoded, and what has ``read`` is read to its end.
 
-    :raises TypeError: If it is neither text nor bytes-like.
+    :raises TypeError: If it is neither text nor bytes-like, and cannot be read.
     """
     if isinstance(content, (bytes, bytearray, memoryview)):
         return content
     if isinstance(content, str):
         return content.encode(encoding)
-    raise TypeError(f'content must be str or bytes, not {type(content).__name__}; files are stored with save()')
+    return b''.join(chunks_of(as_source(content, encoding)))
+
+
+def as_source(content: Any, encoding: str = 'utf-8') -> ByteReader:
+    """What to read the bytes of *content* from: text, bytes, or anything with ``read``.
+
+    :raises TypeError: If it is none of these.
+    """
+    if callable(getattr(content, 'read', None)):
+        return source(content)
+    if isinstance(content, (str, bytes, bytearray, memoryview)):
+        return io.BytesIO(as_bytes(content, encoding))
+    raise TypeError(f'content must be str, bytes or something with read(), not {type(content).__name__}')
+
+
+def media_type_of(content: Any) -> str | None:
+    """The media type that an upload was sent with, without parameters; None if it says nothing about the content."""
+    given = content.mimetype if isinstance(content, FileStorage) and content.content_type else ''
+    return given if _MEDIA_TYPE.fullmatch(given) and given != 'application/octet-stream' else None
 
 
 def source(file: Any) -> ByteReader:
