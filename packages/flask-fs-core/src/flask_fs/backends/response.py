@@ -19,6 +19,7 @@ from werkzeug.http import (
 )
 
 from ..media_types import content_type
+from .codings import gunzipped, must_decode
 from .contract import FileInfo
 from .streams import Chunks, limited
 
@@ -36,19 +37,29 @@ def respond(info: FileInfo, open_range: RangeOpener | None) -> Response:
     beyond the end. Several ranges in one request are answered with the whole file, as RFC 9110 §14.2 allows. The file is
     opened only when its bytes are sent.
 
+    Content that is stored encoded is sent so, with its Content-Encoding: length, ranges and validators are those of the
+    encoded bytes. A client that does not accept gzip gets it decoded, whole and of unknown length, with a weak ETag.
+
     :param open_range: None if a web server in front sends the content: then neither length nor range is told.
     """
     environ = request.environ
     headers = Headers([('Content-Type', content_type(info.mime))])
     if info.modified is not None:
         headers.add('Last-Modified', http_date(info.modified))
+    decoding = open_range is not None and must_decode(request, info.content_encoding)
     if info.etag is not None:
-        headers.add('ETag', quote_etag(info.etag))
+        headers.add('ETag', quote_etag(info.etag, weak=decoding))
+    if info.content_encoding is not None:
+        headers.add('Vary', 'Accept-Encoding')
     status = _precondition(info) if _CONDITIONS.intersection(environ) else None
     if status is not None:
         headers.remove('Content-Type')
         return current_app.response_class(status=status, headers=headers)
 
+    if open_range is not None and decoding:
+        return _decoded(headers, open_range)
+    if info.content_encoding is not None:
+        headers.add('Content-Encoding', info.content_encoding)
     if open_range is None:
         return current_app.response_class(headers=headers)
 
@@ -62,6 +73,7 @@ def respond(info: FileInfo, open_range: RangeOpener | None) -> Response:
             if start >= stop:
                 headers['Content-Range'] = f'bytes */{info.size}'
                 headers['Content-Type'] = 'text/plain; charset=utf-8'
+                headers.remove('Content-Encoding')
                 return current_app.response_class('No such range in this file.\n', status=416, headers=headers)
             headers['Content-Range'] = f'bytes {start}-{stop - 1}/{info.size}'
     headers.add('Content-Length', str((info.size if stop is None else stop) - start))
@@ -75,6 +87,18 @@ def respond(info: FileInfo, open_range: RangeOpener | None) -> Response:
     body = environ.get('wsgi.file_wrapper', Chunks)(stream, BLOCK_BYTES)
     status = 200 if stop is None else 206
     return current_app.response_class(body, status=status, headers=headers, direct_passthrough=True)
+
+
+def _decoded(headers: Headers, open_range: RangeOpener) -> Response:
+    if request.method == 'HEAD':
+        # An iterator, because the length of a list would be sent as that of the content.
+        return current_app.response_class(iter(()), headers=headers)
+    stream = gunzipped(open_range(0, None))
+    if stream is None:
+        headers['Content-Type'] = 'text/plain; charset=utf-8'
+        reason = 'This file is stored as gzip, which you do not accept, and cannot be decoded.\n'
+        return current_app.response_class(reason, status=406, headers=headers)
+    return current_app.response_class(Chunks(stream, BLOCK_BYTES), headers=headers, direct_passthrough=True)
 
 
 def respond_at_once(
@@ -96,6 +120,10 @@ def respond_at_once(
     if found is None:
         return otherwise()
     info, stream = found
+    if one and must_decode(request, info.content_encoding):
+        # Of a part alone nothing can be decoded.
+        stream.close()
+        return otherwise()
     try:
         return respond(info, lambda start, stop: stream)
     except BaseException:

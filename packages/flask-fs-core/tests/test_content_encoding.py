@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import gzip
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import flask_fs as fs
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.backends.response import respond_at_once
+
+PLAIN = b'body { margin: 0 }\n' * 500
+ENCODED = gzip.compress(PLAIN[:3000], mtime=0) + gzip.compress(PLAIN[3000:], mtime=0)
+URL = '/files/site.css'
+
+
+class Encoding(MemoryBackend):
+    """Says that whatever it keeps is encoded as a test says."""
+
+    coding: str | None = 'gzip'
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        return fs.FileInfo(name, info.size, info.modified, info.mime, info.checksum, info.etag, self.coding)
+
+
+@pytest.fixture
+def storage() -> fs.Storage:
+    return fs.Storage('files', fs.ALL)
+
+
+@pytest.fixture
+def client(make_app: Callable[..., Flask], storage: fs.Storage) -> FlaskClient:
+    app = make_app(storage, FS_BACKEND=Encoding)
+    with app.app_context():
+        storage.write('site.css', ENCODED)
+        storage.write('page.html', ENCODED)
+        storage.write('broken.css', 'not gzip at all')
+        storage.write('short.css', ENCODED[:-9])
+        storage.write('empty.css', '')
+        assert ENCODED == storage.read('site.css')
+    return app.test_client()
+
+
+def test_an_encoded_file_is_sent_as_it_is_and_says_so(client: FlaskClient) -> None:
+    response = client.get(URL)
+    assert (200, ENCODED) == (response.status_code, response.data)
+    assert ('gzip', 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
+    assert ('text/css; charset=utf-8', str(len(ENCODED))) == (response.content_type, response.headers['Content-Length'])
+    assert response.headers['Content-Security-Policy'].startswith('sandbox')
+    assert dict(response.headers) == dict(client.head(URL).headers)
+
+
+@pytest.mark.parametrize('accept', ['gzip', 'x-gzip', 'br, GZIP;q=0.1', '*', 'identity, *;q=0.5', None])
+def test_who_accepts_the_encoding_gets_it(client: FlaskClient, accept: str | None) -> None:
+    response = client.get(URL, headers={} if accept is None else {'Accept-Encoding': accept})
+    assert ('gzip', ENCODED) == (response.headers['Content-Encoding'], response.data)
+
+
+@pytest.mark.parametrize('accept', ['identity', '', 'br', 'gzip;q=0', 'gzip;q=0, *', 'br, *;q=0', 'deflate, br'])
+@pytest.mark.parametrize('range_header', [{}, {'Range': 'bytes=2-4'}])
+def test_who_does_not_accept_gzip_gets_the_content_decoded(
+    client: FlaskClient, accept: str, range_header: dict[str, str]
+) -> None:
+    encoded = client.get(URL).headers
+    response = client.get(URL, headers={'Accept-Encoding': accept, **range_header})
+    assert (200, PLAIN) == (response.status_code, response.data)
+    assert 'Accept-Encoding' == response.headers['Vary']
+    # It is another representation: not the same bytes, so that no ranges of the two can be mixed.
+    assert f'W/{encoded["ETag"]}' == response.headers['ETag']
+    assert not {'Content-Encoding', 'Content-Length', 'Accept-Ranges', 'Content-Range'} & {*response.headers.keys()}
+    assert response.headers['Content-Security-Policy'].startswith('sandbox')
+    assert dict(response.headers) == dict(client.head(URL, headers={'Accept-Encoding': accept}).headers)
+
+
+@pytest.mark.parametrize('accept', ['gzip', 'identity'])
+def test_a_304_says_by_what_it_varies(client: FlaskClient, accept: str) -> None:
+    headers = {'Accept-Encoding': accept}
+    first = client.get(URL, headers=headers).headers
+    response = client.get(URL, headers={**headers, 'If-None-Match': first['ETag']})
+    assert (304, b'') == (response.status_code, response.data)
+    assert ('Accept-Encoding', first['ETag']) == (response.headers['Vary'], response.headers['ETag'])
+    assert 'Content-Encoding' not in response.headers
+
+
+def test_a_range_is_one_of_the_encoded_bytes(client: FlaskClient) -> None:
+    etag = client.get(URL).headers['ETag']
+    response = client.get(URL, headers={'Range': 'bytes=2-4', 'If-Range': etag})
+    assert (206, ENCODED[2:5]) == (response.status_code, response.data)
+    assert ('gzip', 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
+    assert f'bytes 2-4/{len(ENCODED)}' == response.headers['Content-Range']
+    beyond = client.get(URL, headers={'Range': 'bytes=99999-'})
+    assert (416, None) == (beyond.status_code, beyond.headers.get('Content-Encoding'))
+
+
+def test_active_content_is_sandboxed_encoded_and_decoded(client: FlaskClient) -> None:
+    for accept in ('gzip', 'identity'):
+        response = client.get('/files/page.html', headers={'Accept-Encoding': accept})
+        assert response.headers['Content-Security-Policy'].startswith('sandbox')
+        assert 'nosniff' == response.headers['X-Content-Type-Options']
+
+
+def test_what_is_not_gzip_is_not_acceptable_to_who_wants_it_decoded(client: FlaskClient) -> None:
+    response = client.get('/files/broken.css', headers={'Accept-Encoding': 'identity'})
+    assert 406 == response.status_code
+    assert 'cannot be decoded' in response.text
+    assert b'not gzip at all' == client.get('/files/broken.css').data
+    assert b'' == client.get('/files/empty.css', headers={'Accept-Encoding': 'identity'}).data
+
+
+def test_content_that_ends_too_early_fails_while_it_is_sent(client: FlaskClient) -> None:
+    with pytest.raises(EOFError):
+        client.get('/files/short.css', headers={'Accept-Encoding': 'identity'})
+
+
+@pytest.mark.parametrize('coding', ['br', 'zstd', 'gzip, gzip', 'gzip, br', 'something'])
+def test_other_encodings_are_sent_as_they_are(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, coding: str
+) -> None:
+    monkeypatch.setattr(Encoding, 'coding', coding)
+    response = client.get(URL, headers={'Accept-Encoding': 'identity'})
+    assert (coding, 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
+    assert ENCODED == response.data
+
+
+@pytest.mark.parametrize('coding', [None, 'identity', 'aws-chunked', 'gzip\r\nSet-Cookie: a=b'])
+def test_what_is_no_encoding_changes_nothing(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, coding: str | None
+) -> None:
+    monkeypatch.setattr(Encoding, 'coding', coding)
+    response = client.get(URL, headers={'Accept-Encoding': 'identity'})
+    assert ENCODED == response.data
+    assert not {'Content-Encoding', 'Vary', 'Set-Cookie'} & {*response.headers.keys()}
+
+
+@pytest.mark.parametrize(
+    ('setting', 'header'),
+    [({'USE_X_SENDFILE': True}, 'X-Sendfile'), ({'FS_LOCAL_ACCEL_REDIRECT': '/protected'}, 'X-Accel-Redirect')],
+)
+def test_a_web_server_is_handed_the_encoding_too(
+    make_app: Callable[..., Flask], storage: fs.Storage, setting: dict[str, Any], header: str
+) -> None:
+    class OnDisk(LocalBackend):
+        def _info(self, name: str, facts: Any) -> fs.FileInfo:
+            info = super()._info(name, facts)
+            return fs.FileInfo(name, info.size, info.modified, info.mime, None, info.etag, 'gzip')
+
+    app = make_app(storage, FS_BACKEND=OnDisk, **setting)
+    with app.app_context():
+        storage.write('site.css', ENCODED)
+    for accept in ('gzip', 'identity'):
+        # The web server sends the file as it is, to everybody.
+        response = app.test_client().get(URL, headers={'Accept-Encoding': accept})
+        assert header in response.headers
+        assert ('gzip', 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
+        assert not response.headers['ETag'].startswith('W/')
+
+
+def test_a_store_is_asked_again_when_it_sent_a_part_that_cannot_be_decoded(app: Flask) -> None:
+    asked: list[str | None] = []
+    part = io.BytesIO(ENCODED[2:5])
+
+    def fetch(wanted: str | None) -> tuple[fs.FileInfo, io.BytesIO]:
+        asked.append(wanted)
+        return fs.FileInfo('x', len(ENCODED), None, content_encoding='gzip'), part
+
+    headers = {'Range': 'bytes=2-4', 'Accept-Encoding': 'identity'}
+    with app.test_request_context('/', headers=headers):
+        response = respond_at_once(fetch, lambda: app.response_class('whole'))
+        assert ('whole', True) == (response.get_data(as_text=True), part.closed)
+    assert ['bytes=2-4'] == asked
+
+
+def test_decoding_closes_the_file_and_holds_little_of_it(app: Flask) -> None:
+    closed = []
+
+    class Source(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            assert size is not None
+            assert 0 <= size <= 1024 * 1024
+            return super().read(size)
+
+        def close(self) -> None:
+            closed.append(True)
+            super().close()
+
+    bomb = gzip.compress(bytes(64 * 1024 * 1024), 1)
+    info = fs.FileInfo('x', len(bomb), None, content_encoding='gzip')
+    with app.test_request_context('/', headers={'Accept-Encoding': 'identity'}):
+        response = respond_at_once(lambda _: (info, Source(bomb)), lambda: pytest.fail('asked again'))
+        sizes = [len(chunk) for chunk in response.iter_encoded()]
+    assert max(sizes) <= 1024 * 1024
+    assert 64 * 1024 * 1024 == sum(sizes)
+    assert closed
+    assert re.match('application/octet-stream', response.headers['Content-Type'])
