@@ -232,6 +232,137 @@ def test_an_old_style_backend_does_all_it_can(old: fs.Storage) -> None:
         old.path('y.txt')
 
 
+def test_a_file_that_an_old_style_backend_lacks_is_a_404(make_app: Callable[..., Flask]) -> None:
+    """Its serve need not know what to say of it: exists is asked first."""
+
+    class Serves(Old):
+        def serve(self, filename: str) -> Any:
+            return self.files[filename]
+
+    storage = fs.Storage('old', fs.ALL)
+    app = make_app(storage, FS_BACKEND=Serves, OLD_FS_COLOUR='red')
+    with app.app_context():
+        storage.write('x.txt', 'text')
+        assert [200, 404] == [app.test_client().get(storage.url(name)).status_code for name in ('x.txt', 'y.txt')]
+        with pytest.raises(fs.FileNotFound):
+            storage.serve('y.txt')
+
+
+def test_a_file_that_a_double_lacks_is_a_404(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    backend.exists.return_value = False
+    client = storage._bound().app.test_client()
+    assert 404 == client.get(storage.url('x')).status_code
+    assert not backend.serve.called
+
+
+def test_the_read_chunks_of_an_old_style_backend_is_used(make_app: Callable[..., Flask]) -> None:
+    class Chunked(Old):
+        def read_chunks(self, filename: str, chunks_size: int = 4) -> Any:  # type: ignore[override]  # as it used to be
+            content = self.files[filename]
+            for start in range(0, len(content), chunks_size):
+                yield b'own', content[start : start + chunks_size]
+
+    storage = fs.Storage('old', fs.ALL)
+    with make_app(storage, FS_BACKEND=Chunked, OLD_FS_COLOUR='red').app_context():
+        storage.write('x', '012345')
+        assert [(b'own', b'0123'), (b'own', b'45')] == list(storage.read_chunks('x'))
+        for chunks in (storage.read_chunks('x', 5), storage.read_chunks('x', chunks_size=5)):
+            assert [(b'own', b'01234'), (b'own', b'5')] == list(chunks)
+        with pytest.raises(fs.FileNotFound):
+            storage.read_chunks('none')
+
+
+def test_the_path_of_a_double_is_in_its_root(double: tuple[fs.Storage, MagicMock], tmp_path: Any) -> None:
+    storage, backend = double
+    for root in (str(tmp_path), tmp_path):
+        backend.root = root
+        assert str(tmp_path / 'a' / 'x.txt') == storage.path('a/x.txt')
+        with storage.local_file('a/x.txt') as path:
+            assert str(tmp_path / 'a' / 'x.txt') == path
+    assert not backend.path.called
+
+
+def test_a_double_without_a_root_has_no_paths(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    backend.root = None
+    with pytest.raises(fs.OperationNotSupported, match='have no path on this machine'):
+        storage.path('x.txt')
+    backend.open.return_value = io.BytesIO(b'content')
+    with storage.local_file('x.txt') as path, open(path, 'rb') as copy:
+        assert (True, b'content') == (path.endswith('.txt'), copy.read())
+    backend.open.assert_called_once_with('x.txt', 'rb')
+
+
+def test_the_path_of_an_old_style_backend_is_its_own_or_in_its_root(make_app: Callable[..., Flask]) -> None:
+    class Rooted(Old):
+        root: Any = '/data'
+
+    class Rootless(Old):
+        root = None
+
+    class Path(Rooted):
+        def path(self, filename: str) -> str:
+            return f'/own/{filename}'
+
+    class Hooked(Rooted):
+        def _local_path(self, name: str) -> str:
+            return f'/hook/{name}'
+
+    for kind, path in ((Rooted, '/data/x'), (Path, '/own/x'), (Hooked, '/hook/x'), (Rootless, None), (Old, None)):
+        storage = fs.Storage('old', fs.ALL)
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+            if path:
+                assert path == storage.path('x')
+            else:
+                with pytest.raises(fs.OperationNotSupported):
+                    storage.path('x')
+
+
+def test_a_double_needs_no_more_than_the_documented_verbs(make_app: Callable[..., Flask]) -> None:
+    """Those of the documentation's BaseBackend; what else a storage can do says so."""
+    names = 'as_binary delete exists open read save serve write'
+    for backend in (MagicMock(spec=names.split()), MagicMock(spec=BaseBackend)):
+        with patch('flask_fs.backends.mock.MockBackend', return_value=backend):
+            storage = fs.Storage('test', fs.ALL)
+            app = make_app(storage, FS_BACKEND='mock')
+        with app.app_context():
+            backend.exists.return_value = False
+            storage.save(io.BytesIO(b'x'), 'a')
+            backend.exists.return_value = True
+            storage.write('a', 'x', overwrite=True)
+            assert storage.read('a') is backend.read.return_value
+            storage.remove('a')
+            backend.delete.assert_called_once_with('a')
+            if hasattr(backend, 'copy'):
+                continue
+            verbs = (
+                (storage.list_files, ()),
+                (storage.metadata, ('a',)),
+                (storage.path, ('a',)),
+                (storage.copy, ('a', 'b')),
+            )
+            backend.exists.side_effect = lambda name: name == 'a'
+            for verb, arguments in verbs:
+                with pytest.raises(fs.OperationNotSupported):
+                    verb(*arguments)
+
+
+def test_a_file_is_written_to_an_old_style_backend(old: fs.Storage) -> None:
+    """As older packages do it, it is given the very object, which its as_binary understands."""
+    for content in (io.BytesIO(b'0123'), io.StringIO('0123'), FileStorage(io.BytesIO(b'0123'), 'x')):
+        old.write('x', content, overwrite=True)
+        assert b'0123' == old.read('x')
+        assert 0 == content.tell()
+
+
+def test_a_double_is_given_the_very_file_that_was_written(double: tuple[fs.Storage, MagicMock]) -> None:
+    storage, backend = double
+    file = io.BytesIO(b'x')
+    storage.write('x', file, overwrite=True)
+    backend.write.assert_called_once_with('x', file)
+
+
 def test_remove_never_goes_further_than_one_file_on_an_old_style_backend(make_app: Callable[..., Flask]) -> None:
     """Its delete may take folders along, so it is not called where there is one."""
 

@@ -280,7 +280,7 @@ def test_the_limit_holds_for_what_is_written(make_app: AppFactory, kind: str, tm
 @pytest.mark.parametrize(
     ('sent', 'kept'),
     [
-        ('text/HTML; charset=utf-8', 'text/html'),
+        ('text/HTML; charset="utf-8"; x=1', 'text/html; charset=utf-8'),
         ('application/vnd.x+json', 'application/vnd.x+json'),
         ('application/octet-stream', 'image/png'),
         ('', 'image/png'),

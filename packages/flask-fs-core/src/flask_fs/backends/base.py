@@ -6,17 +6,15 @@ import contextlib
 import dataclasses
 import functools
 import io
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import IO, Any, ClassVar, TypeVar
 
 from ..config import STORAGE_SETTINGS, Setting, from_mapping
 from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported, Replaced
-from ..files import extension, mime_type
+from ..files import mime_type
 from ..names import check, is_valid, may_begin_names, valid_among
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
+from .copies import temporary_copy
 from .metadata import Metadata
 from .response import RangeOpener, respond
 from .streams import (
@@ -39,7 +37,6 @@ T = TypeVar('T')
 
 # How many versions of a file are tried before it counts as one that never settles.
 _VERSIONS = 5
-_MAX_EXTENSION_BYTES = 100
 
 
 class BaseBackend:
@@ -301,17 +298,8 @@ class BaseBackend:
             self.stat(filename)
             yield self.path(filename)
             return
-        ext = extension(filename)
-        with self._open(self._key(filename)) as stream:
-            # A program looks at the extension, unless it is one that no program has, and too long for the file system.
-            suffix = f'.{ext}' if 0 < len(ext.encode()) <= _MAX_EXTENSION_BYTES else ''
-            number, path = tempfile.mkstemp(suffix=suffix)
-            try:
-                with open(number, 'wb') as copy:
-                    shutil.copyfileobj(stream, copy, CHUNK_BYTES)
-                yield path
-            finally:
-                os.unlink(path)
+        with temporary_copy(self._open(self._key(filename)), filename) as path:
+            yield path
 
     def serve(self, filename: str) -> Any:
         """The HTTP answer to the current request for a file."""

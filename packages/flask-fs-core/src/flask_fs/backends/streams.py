@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -12,13 +11,12 @@ from typing import IO, Any, cast
 
 from werkzeug.datastructures import FileStorage
 
+from ..media_types import UNKNOWN, normalized
 from .contract import CHUNK_BYTES, ByteReader
 
 #: A file opened for writing stays in memory up to this size, then goes on in a temporary file.
 SPOOL_BYTES = 1024 * 1024
 
-# RFC 9110, 8.3.1: what else a client sends is no media type.
-_MEDIA_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _REAL_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 
@@ -47,9 +45,9 @@ def as_source(content: Any, encoding: str = 'utf-8') -> ByteReader:
 
 
 def media_type_of(content: Any) -> str | None:
-    """The media type that an upload was sent with, without parameters; None if it says nothing about the content."""
-    given = content.mimetype if isinstance(content, FileStorage) and content.content_type else ''
-    return given if _MEDIA_TYPE.fullmatch(given) and given != 'application/octet-stream' else None
+    """The media type that an upload was sent with; None if that says nothing about the content."""
+    given = normalized(content.content_type) if isinstance(content, FileStorage) else UNKNOWN
+    return None if given == UNKNOWN else given
 
 
 def source(file: Any) -> ByteReader:

@@ -1,0 +1,34 @@
+"""Copies of files on this machine, for programs that need a path."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from typing import IO
+
+from ..files import extension
+from .contract import CHUNK_BYTES
+
+_MAX_EXTENSION_BYTES = 100
+
+
+@contextlib.contextmanager
+def temporary_copy(stream: IO[bytes], filename: str) -> Generator[str]:
+    """The path of a copy of *stream*, which is closed; the copy is removed after the ``with`` block.
+
+    :param filename: The copy has its extension, which programs look at.
+    """
+    ext = extension(filename)
+    # Unless it is one that no program has, and too long for the file system.
+    suffix = f'.{ext}' if 0 < len(ext.encode()) <= _MAX_EXTENSION_BYTES else ''
+    with stream:
+        number, path = tempfile.mkstemp(suffix=suffix)
+        try:
+            with open(number, 'wb') as copy:
+                shutil.copyfileobj(stream, copy, CHUNK_BYTES)
+            yield path
+        finally:
+            os.unlink(path)
