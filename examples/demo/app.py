@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import hashlib
 import logging
 import secrets
@@ -109,11 +110,11 @@ def thumbnail(side_px: int, filename: str) -> Any:
     return thumbnails.serve(name)
 
 
-@box.get('/private-links/<path:filename>')
-def private_link(filename: str) -> dict[str, Any]:
-    """A link to a file that works for an hour, also where files are not served to everybody."""
+@box.get('/expiring-links/<path:filename>')
+def expiring_link(filename: str) -> dict[str, Any]:
+    """A link to a file that works for about an hour, also where files are not served to everybody."""
     files.stat(filename)  # Any name can be signed; a link to what is not there would disappoint.
-    return {'url': files.signed_url(filename, expires_s=3600)}
+    return {'url': files.signed_url(filename, expires_s=datetime.timedelta(hours=1))}
 
 
 @box.before_request
@@ -210,7 +211,7 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     app.config['FS_PREFIX'] = '/fs'  # Apart from the pages.
     app.config['FILES_FS_MAX_BYTES'] = 50 * 1024 * 1024
     app.config['MAX_CONTENT_LENGTH'] = 51 * 1024 * 1024  # The file, and what a form puts around it.
-    app.config['SECRET_KEY'] = secrets.token_hex()  # Signs private links, which so end with the process.
+    app.config['SECRET_KEY'] = secrets.token_hex()  # Signs expiring links, which so end with the process.
     app.config['TRUSTED_HOSTS'] = ['127.0.0.1', 'localhost']  # Not names of others that lead here (DNS rebinding).
     app.config.from_prefixed_env()
     app.config.update(config or {})

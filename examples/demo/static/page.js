@@ -104,8 +104,8 @@ function fileRow(file) {
   part('.download').setAttribute('aria-label', `Download ${file.name}`);
   part('.copy').setAttribute('aria-label', `Copy link to ${file.name}`);
   part('.copy').addEventListener('click', () => copy(part('.copy'), () => new URL(file.url, location).href));
-  part('.private').setAttribute('aria-label', `Copy private link to ${file.name}`);
-  part('.private').addEventListener('click', () => copy(part('.private'), () => privateLink(file)));
+  part('.expiring').setAttribute('aria-label', `Copy expiring link to ${file.name}`);
+  part('.expiring').addEventListener('click', () => copy(part('.expiring'), () => expiringLink(file)));
   part('.delete').setAttribute('aria-label', `Delete ${file.name}`);
   part('.delete').addEventListener('click', () => askToDelete(file, row));
   return row;
@@ -127,7 +127,7 @@ function tile(file) {
 
 // --- Links.
 
-async function privateLink(file) {
+async function expiringLink(file) {
   return (await answer(linksUrl + file.name.split('/').map(encodeURIComponent).join('/'))).url;
 }
 
@@ -148,7 +148,7 @@ async function copy(button, link) {
   }
   button.classList.add('done');
   setTimeout(() => button.classList.remove('done'), 2000);
-  say(button.classList.contains('private') ? 'Link copied. It works for one hour.' : 'Link copied.');
+  say(button.classList.contains('expiring') ? 'Link copied. It works for about an hour.' : 'Link copied.');
 }
 
 function copyByHand(url) {

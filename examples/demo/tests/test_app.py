@@ -286,17 +286,17 @@ class TestPictures:
         assert (300, 300) == seen(client.get(shown(client)[0])).size
 
 
-def test_a_private_link_works_although_files_are_not_served_to_everybody(app: Flask, client: FlaskClient) -> None:
+def test_a_expiring_link_works_although_files_are_not_served_to_everybody(app: Flask, client: FlaskClient) -> None:
     url = send(client, 'notes.txt').get_json()['url']
     app.config['FILES_FS_SERVE'] = False
     fs.init_app(app, *app.extensions['fs'].values())
-    link = client.get('/private-links/notes.txt').get_json()['url']
+    link = client.get('/expiring-links/notes.txt').get_json()['url']
     assert 404 == client.get(url).status_code
     assert b'content' == client.get(link).data
 
 
-def test_a_private_link_to_nothing_is_explained(client: FlaskClient) -> None:
-    answer = client.get('/private-links/gone.txt')
+def test_a_expiring_link_to_nothing_is_explained(client: FlaskClient) -> None:
+    answer = client.get('/expiring-links/gone.txt')
     assert (404, 'missing') == (answer.status_code, answer.get_json()['kind'])
 
 

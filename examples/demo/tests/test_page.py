@@ -258,10 +258,10 @@ def test_a_link_is_copied(page: Page, site: str) -> None:
     expect(button.get_by_text('Copied')).to_be_hidden()
 
 
-def test_a_private_link_is_copied(page: Page, site: str) -> None:
+def test_a_expiring_link_is_copied(page: Page, site: str) -> None:
     choose(page, ('notes.txt', b'12345'))
-    row(page, 'notes.txt').get_by_role('button', name='Copy private link').click()
-    expect(said(page)).to_have_text('Link copied. It works for one hour.')
+    row(page, 'notes.txt').get_by_role('button', name='Copy expiring link').click()
+    expect(said(page)).to_have_text('Link copied. It works for about an hour.')
     link = page.evaluate('navigator.clipboard.readText()')
     assert link.startswith(f'{site}/fs/files/notes.txt?signature=')
     with urllib.request.urlopen(link) as answer:
@@ -463,7 +463,7 @@ def test_everything_is_reached_by_keyboard(page: Page, files: Any) -> None:
     for _ in range(10):
         page.keyboard.press('Tab')
         reached.append(page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.id'))
-    expected = ['', '', 'picker', '', '', 'Copy link to notes.txt', 'Copy private link to notes.txt']
+    expected = ['', '', 'picker', '', '', 'Copy link to notes.txt', 'Copy expiring link to notes.txt']
     assert [*expected, 'Open notes.txt', 'Download notes.txt', 'Delete notes.txt'] == reached
 
 

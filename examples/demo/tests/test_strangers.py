@@ -218,10 +218,10 @@ def test_a_file_by_its_address_runs_nothing(
 
 
 @pytest.mark.parametrize('way', ['clicked', 'iframe'])
-def test_a_file_by_a_private_link_runs_nothing(
+def test_a_file_by_a_expiring_link_runs_nothing(
     context: BrowserContext, client: FlaskClient, site: str, urls: dict[str, str], ran: list[str], way: str
 ) -> None:
-    links = [client.get(f'/private-links/{name}', base_url=site).get_json()['url'] for name in urls]
+    links = [client.get(f'/expiring-links/{name}', base_url=site).get_json()['url'] for name in urls]
     pages = WAYS[way](context, site, [link.removeprefix(site) for link in links])
     titles = [page.title() for page in pages]
     assert [] == ran
