@@ -23,6 +23,7 @@ from mongoengine import (
 )
 from mongoengine.context_managers import no_dereference
 from mongoengine.pymongo_support import LEGACY_JSON_OPTIONS
+from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 from flask_fs_mongo import FileField, ImageField
@@ -35,11 +36,15 @@ def text(content: bytes = b'x') -> io.BytesIO:
     return io.BytesIO(content)
 
 
+def upload() -> FileStorage:
+    return FileStorage(text(), 'x.txt')
+
+
 @pytest.fixture
 def page(memory: fs.Storage) -> type[Any]:
     class Page(Document):
         title = StringField()
-        image = ImageField(memory, thumbnails=[32])
+        image = ImageField(fs=memory, thumbnails=[32])
 
     return Page
 
@@ -214,7 +219,7 @@ def test_it_works_without_dereferencing(page: Any, folder: Any, book: Any) -> No
     with no_dereference(folder):
         assert folder.objects.get().files[0].filename == 't/b.txt'
     one = book.objects.no_dereference().get()
-    one.preface.file.save(text(), 'x.txt')
+    one.preface.file.save(upload())
     one.save()
     assert book.objects.get().preface.file.filename == 'h.txt'
 
@@ -228,18 +233,12 @@ def test_inserting_many_documents_stores_their_files(page: Any, folder: Any) -> 
     assert folder.objects.get().files[0].filename == 'plain.txt'
 
 
-def test_what_cannot_be_read_as_a_stored_file_names_the_field(page: Any) -> None:
-    page._get_collection().insert_one({'image': 5})
-    with pytest.raises(ValidationError, match='not as int'):
-        page.objects.get()
-
-
 # --- Inheritance.
 
 
 def test_subclasses_have_the_field_too(memory: fs.Storage) -> None:
     class Mixin:
-        image = ImageField(memory)
+        image = ImageField(fs=memory)
 
     class Base(Document):
         meta = {'allow_inheritance': True}  # noqa: RUF012  # how MongoEngine is told
@@ -436,7 +435,7 @@ def test_uploads_cannot_be_put_into_a_list(folder: Any) -> None:
 
 def test_images_in_lists_have_their_thumbnails(memory: fs.Storage, picture: Any) -> None:
     class Gallery(Document):
-        images = ListField(ImageField(memory, thumbnails=[32]))
+        images = ListField(ImageField(fs=memory, thumbnails=[32]))
 
     gallery = Gallery().save()
     image = Gallery.images.field.reference()
@@ -455,9 +454,9 @@ def test_files_of_embedded_documents_change_the_document_that_is_saved(book: Any
     chapters = [book.chapter(heading='one'), book.chapter(heading='two')]
     book(preface=book.chapter(heading='pre'), chapters=chapters, generic=book.chapter(heading='gen')).save()
     document = book.objects.get()
-    assert document.preface.file.save(text(), 'x.txt') == 'pre.txt'
-    document.chapters[1].file.save(text(), 'x.txt')
-    document.generic.file.save(text(), 'x.txt')
+    assert document.preface.file.save(upload()) == 'pre.txt'
+    document.chapters[1].file.save(upload())
+    document.generic.file.save(upload())
     assert sorted(document._get_changed_fields()) == ['chapters.1.file', 'generic.file', 'preface.file']
     document.save()
     assert document._get_changed_fields() == []
@@ -485,7 +484,7 @@ def test_lists_in_embedded_documents_in_lists_are_followed(book: Any) -> None:
 
 def test_an_embedded_document_can_be_made_and_filled_before_it_is_put_in(book: Any) -> None:
     chapter = book.chapter(heading='later')
-    chapter.file.save(text(), 'x.txt')
+    chapter.file.save(upload())
     document = book().save()
     document.chapters.append(chapter)
     document.save()

@@ -39,7 +39,10 @@ def test_what_was_stored_is_read(old: Any) -> None:
     image = document.image
     assert ('a.txt', 'test.png', 'test-original.png') == (document.manual.filename, image.filename, image.original)
     assert ('test-100.png', 'test-32.png') == (image.thumbnail(100), image.thumbnail(32))
-    assert (0, 0, 100, 100) == image.bbox
+    assert [0, 0, 100, 100] == image.bbox
+    assert isinstance(image.bbox, list)
+    assert STORED['thumbnails'] == image.thumbnails
+    assert 'test-100.png' == image.thumbnails['100'] == image.thumbnails[100]
     assert not document.other
     other = document.other
     assert [None] * 4 == [other.filename, other.url, other.best_url(), other.full()]
@@ -48,10 +51,10 @@ def test_what_was_stored_is_read(old: Any) -> None:
         image.thumbnail(64)
 
 
-def test_without_a_size_the_largest_thumbnail_is_linked_and_in_full_the_main_file(old: Any) -> None:
-    """The unmodified upload, which may tell where a photo was taken, is linked by its name alone."""
+def test_without_a_size_the_main_file_is_linked(old: Any) -> None:
+    """The unmodified upload, which may say where a photo was taken, is linked by its name alone."""
     image = old.objects.get().image
-    assert image.best_url() == image() == 'https://files.test/pictures/test-100.png'
+    assert image.best_url() == image() == 'https://files.test/pictures/test.png'
     assert image.full() == image.url == str(image) == 'https://files.test/pictures/test.png'
     assert 'https://files.test/pictures/test-original.png' == image.fs.url(image.original)
 

@@ -15,10 +15,10 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
-import flask_fs_mongo.making
-import flask_fs_mongo.writing
+import flask_fs_mongo.derivatives
+import flask_fs_mongo.transaction
 from flask_fs_images import Limits
-from flask_fs_mongo import ImageField, ImageReference
+from flask_fs_mongo import FileField, ImageField, ImageReference
 
 Names = Callable[[fs.Storage], list[str]]
 ALL = ['test-100.png', 'test-32.png', 'test-original.png', 'test.png']
@@ -28,7 +28,7 @@ def page_with(storage: fs.Storage, **options: Any) -> Any:
     options = {'max_size': 150, 'thumbnails': [100, 32], **options}
 
     class Page(Document):
-        image = ImageField(storage, **options)
+        image = ImageField(fs=storage, **options)
 
     return Page
 
@@ -62,7 +62,7 @@ def test_a_large_picture_gives_a_main_file_an_original_and_thumbnails(
 @pytest.mark.parametrize(
     ('size', 'filename'),
     [
-        (None, 'test-100.png'),
+        (None, 'test.png'),
         (200, 'test.png'),
         (150, 'test.png'),
         (101, 'test.png'),
@@ -73,7 +73,7 @@ def test_a_large_picture_gives_a_main_file_an_original_and_thumbnails(
         (30, 'test-32.png'),
     ],
 )
-def test_best_url_is_the_smallest_that_fills_the_size_or_the_largest_thumbnail(
+def test_best_url_is_the_smallest_that_fills_the_size_or_the_main_file(
     size: int | None, filename: str, memory: fs.Storage, picture: Any
 ) -> None:
     page = page_with(memory)()
@@ -82,17 +82,21 @@ def test_best_url_is_the_smallest_that_fills_the_size_or_the_largest_thumbnail(
     assert page.image.full() == memory.url('test.png')
 
 
-def test_addresses_can_be_full(memory_app: Flask, database: str, picture: Any) -> None:
+def test_urls_can_be_full(memory_app: Flask, database: str, picture: Any) -> None:
     memory_app.config.update(FS_URL=None, SERVER_NAME='site.test')
     storage = fs.Storage('own', fs.IMAGES)
     fs.init_app(memory_app, storage)
     page = page_with(storage)()
     page.image.save(picture(300, 200), 'test.png')
     with memory_app.test_request_context():
-        assert page.image.url == '/own/test.png'
-        assert page.image(32, external=True) == 'http://site.test/own/test-32.png'
-        assert page.image.best_url(external=True) == 'http://site.test/own/test-100.png'
-        assert page.image.full(external=True) == 'http://site.test/own/test.png'
+        assert page.image.url == storage.url('test.png')
+        for full, name in (
+            (page.image(32, external=True), 'test-32.png'),
+            (page.image.best_url(external=True), 'test.png'),
+            (page.image.full(external=True), 'test.png'),
+        ):
+            assert full == storage.url(name, external=True)
+            assert full.startswith('http://site.test/')
 
 
 def test_an_empty_image_has_no_names_and_no_addresses(memory: fs.Storage) -> None:
@@ -210,9 +214,9 @@ def test_the_declared_sizes_are_left_in_their_order(memory: fs.Storage, picture:
 @pytest.mark.parametrize('sizes', [[0], [-5, 10], [1.5], ['10'], [(10, 20)]])
 def test_impossible_sizes_are_refused_in_the_declaration(sizes: Any, memory: fs.Storage) -> None:
     with pytest.raises((TypeError, ValueError)):
-        ImageField(memory, thumbnails=sizes)
+        ImageField(fs=memory, thumbnails=sizes)
     with pytest.raises((TypeError, ValueError)):
-        ImageField(memory, max_size=sizes[0] if sizes != [(10, 20)] else 0)
+        ImageField(fs=memory, max_size=sizes[0] if sizes != [(10, 20)] else 0)
 
 
 def test_max_size_may_be_a_width_and_a_height(memory: fs.Storage, picture: Any, size_of: Any) -> None:
@@ -251,9 +255,9 @@ def test_an_animation_stays_one(memory: fs.Storage) -> None:
 def test_folders_and_names_without_extension_work(memory: fs.Storage, picture: Any, names: Names) -> None:
     class Page(Document):
         image = ImageField(
-            memory, upload_to=lambda page: f'p/{page.id}', basename='face', max_size=150, thumbnails=[32]
+            fs=memory, upload_to=lambda page: f'p/{page.id}', basename='face', max_size=150, thumbnails=[32]
         )
-        other = ImageField(memory, upload_to='o', max_size=150, thumbnails=[32])
+        other = ImageField(fs=memory, upload_to='o', max_size=150, thumbnails=[32])
 
     page = Page(id='5' * 24)
     folder = f'p/{page.id}'
@@ -298,15 +302,67 @@ def test_a_path_works_and_a_file_is_read_from_where_it_stands(
     assert memory.read('b-original.png') == picture().getvalue()
 
 
+def test_the_same_upload_is_saved_in_several_fields(memory: fs.Storage, picture: Any) -> None:
+    class Page(Document):
+        image = ImageField(150, [32], fs=memory, upload_to='one')
+        other = ImageField(fs=memory, upload_to='two')
+        file = FileField(memory, upload_to='three')
+
+    content = picture().getvalue()
+    upload = FileStorage(io.BytesIO(b'head' + content), 'test.png')
+    upload.stream.seek(4)
+    page = Page()
+    for reference in (page.image, page.other, page.file, page.image):
+        reference.save(upload, overwrite=True)
+    assert memory.read(page.image.original) == content
+    assert memory.read(page.other.filename) == memory.read(page.file.filename) == content
+    assert upload.stream.tell() == 4
+
+
+@pytest.mark.parametrize('basename', [None, 'avatar'])
+@pytest.mark.parametrize('missing', [None, '', FileStorage(io.BytesIO(), '')], ids=['None', 'text', 'upload'])
+def test_a_form_without_a_file_is_refused_as_no_file(
+    missing: Any, basename: str | None, memory: fs.Storage, names: Names
+) -> None:
+    class Page(Document):
+        image = ImageField(fs=memory, thumbnails=[32], basename=basename)
+        file = FileField(memory, basename=basename)
+
+    page = Page(file='old.txt')
+    for reference in (page.image, page.file):
+        with pytest.raises(fs.NoFile) as caught:
+            reference.save(missing)
+        assert caught.value.storage == 'pictures'
+    assert names(memory) == []
+    assert page.file.filename == 'old.txt'
+
+
+def test_derived_names_fit_where_that_of_the_upload_does(storage: fs.Storage, picture: Any, names: Names) -> None:
+    for stem in ('п' * 200, 'x' * 251):
+        page = page_with(storage)()
+        filename = page.image.save(FileStorage(picture(), f'{stem}.png'))
+        assert filename == fs.names.clean(f'{stem}.png')
+        made = list(page.image._stored.files())
+        assert len(made) == 4
+        for name in made:
+            assert len(name.encode()) <= 255
+            assert name in names(storage)
+        assert page.image.thumbnail(32).endswith('-32.png')
+        page.image.save(FileStorage(picture(), f'{stem}.png'), overwrite=True)
+        assert list(page.image._stored.files()) == made
+        page.image.delete()
+        assert names(storage) == []
+
+
 def test_one_decode_serves_all_sizes(memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    render = flask_fs_mongo.making.render
+    render = flask_fs_mongo.derivatives.render
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
         return render(*args, **kwargs)
 
-    monkeypatch.setattr(flask_fs_mongo.making, 'render', counted)
+    monkeypatch.setattr(flask_fs_mongo.derivatives, 'render', counted)
     page_with(memory)().image.save(picture(), 'test.png')
     assert len(calls) == 1
 
@@ -382,7 +438,7 @@ def test_when_rendering_fails_nothing_is_stored(
     def failing(*_: Any, **__: Any) -> Any:
         raise MemoryError('at the second thumbnail')
 
-    monkeypatch.setattr(flask_fs_mongo.making, 'render', failing)
+    monkeypatch.setattr(flask_fs_mongo.derivatives, 'render', failing)
     page = page_with(memory)(image='old.png')
     with pytest.raises(MemoryError):
         page.image.save(picture(), 'test.png')
@@ -402,27 +458,87 @@ def test_an_interrupted_save_leaves_nothing_either(memory: fs.Storage, picture: 
 def test_a_storage_that_overwrites_is_told_not_to(memory_app: Flask, database: str, picture: Any, names: Names) -> None:
     storage = fs.Storage('overwriting', fs.IMAGES, overwrite=True)
     fs.init_app(memory_app, storage)
-    storage.write('test-32.png', b'of someone else')
+    storage.write('test.png', b'of another user')
     page = page_with(storage)()
     with pytest.raises(fs.FileExists):
         page.image.save(picture(), 'test.png', overwrite=False)
-    assert names(storage) == ['test-32.png']
+    assert names(storage) == ['test.png']
     page.image.save(picture(), 'test.png')
     assert names(storage) == ALL
-    assert storage.read('test-32.png') != b'of someone else'
+    assert storage.read('test.png') != b'of another user'
 
 
-@pytest.mark.parametrize('taken', ALL[:3])
-def test_a_taken_name_stops_the_save_and_its_file_stays(
-    taken: str, storage: fs.Storage, picture: Any, names: Names
+def test_the_name_of_the_main_file_stops_the_save_when_it_is_taken(
+    storage: fs.Storage, picture: Any, names: Names
 ) -> None:
-    storage.write(taken, b'of someone else')
+    storage.write('test.png', b'of another user')
     page = page_with(storage)()
-    with pytest.raises(fs.FileExists):
+    with pytest.raises(fs.FileExists, match=r"'test\.png'"):
         page.image.save(picture(), 'test.png')
-    assert names(storage) == [taken]
-    assert storage.read(taken) == b'of someone else'
+    assert names(storage) == ['test.png']
+    assert storage.read('test.png') == b'of another user'
     assert not page.image
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+@pytest.mark.parametrize('taken', ALL[:3])
+def test_files_made_from_a_picture_get_free_names(
+    taken: str, overwrite: bool, storage: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    """They are none that the user asked for, so they are neither refused nor put in place of files of others."""
+    storage.write(taken, b'of another user')
+    page_class = page_with(storage)
+    page = page_class()
+    assert page.image.save(picture(), 'test.png', overwrite=overwrite) == 'test.png'
+    free = taken.replace('.png', '_1.png')
+    assert names(storage) == sorted([*ALL, free])
+    assert storage.read(taken) == b'of another user'
+    assert free in [page.image.original, *page.image.thumbnails.values()]
+    page.save()
+    page = page_class.objects.get()
+    page.image.save(picture(200, 400), 'test.png', overwrite=True)
+    assert names(storage) == sorted([*ALL, free])
+    assert storage.read(taken) == b'of another user'
+    assert size_of(storage, page.image.original) == (200, 400)
+    page.image.delete()
+    assert names(storage) == [taken]
+
+
+def test_pictures_do_not_lose_a_thumbnail_to_the_name_of_another(memory: fs.Storage, picture: Any) -> None:
+    one, other = page_with(memory, thumbnails=[80])(), page_with(memory, thumbnails=[80])()
+    one.image.save(picture(100, 100, colour='red'), 'a-80.png')
+    other.image.save(picture(100, 100), 'a.png')
+    assert (one.image.filename, one.image.thumbnail(80)) == ('a-80.png', 'a-80-80.png')
+    assert (other.image.filename, other.image.thumbnail(80)) == ('a.png', 'a-80_1.png')
+
+
+def test_a_free_name_that_another_takes_meanwhile_is_left_to_it(
+    memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.write('test-32.png', b'first')
+    resolve_conflict, rivals = memory.resolve_conflict, ['second', 'third']
+
+    def slow(folder: str, basename: str) -> str:
+        free = resolve_conflict(folder, basename)
+        if rivals:
+            memory.write(free, rivals.pop(0))
+        return free
+
+    monkeypatch.setattr(memory, 'resolve_conflict', slow)
+    page = page_with(memory)()
+    page.image.save(picture(), 'test.png')
+    assert page.image.thumbnail(32) == 'test-32_3.png'
+    assert [memory.read(f'test-32{end}.png') for end in ('', '_1', '_2')] == [b'first', b'second', b'third']
+
+
+def test_the_search_for_a_free_name_ends(
+    memory: fs.Storage, picture: Any, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory.write('test-32.png', b'of another user')
+    monkeypatch.setattr(memory, 'resolve_conflict', lambda folder, basename: basename)
+    with pytest.raises(fs.FileExists):
+        page_with(memory)().image.save(picture(), 'test.png')
+    assert names(memory) == ['test-32.png']
 
 
 def test_replacing_files_leaves_no_others(storage: fs.Storage, picture: Any, names: Names, size_of: Any) -> None:
@@ -493,7 +609,7 @@ def test_a_process_that_dies_leaves_no_file_missing(
         calls.append(name)
         return len(calls) == number + 1
 
-    monkeypatch.setattr(flask_fs_mongo.writing, 'discard', lambda *_: None)
+    monkeypatch.setattr(flask_fs_mongo.transaction, 'discard', lambda *_: None)
     with faulty(memory) as backend:
         for hook in ('put', 'move'):
             backend.fail_next(hook, SystemExit, when=dies_now)
@@ -510,12 +626,29 @@ def test_putting_in_place_removes_what_it_made_when_it_fails(
     memory: fs.Storage, picture: Any, names: Names, faulty: Any
 ) -> None:
     page = page_with(memory)()
-    memory.write('test-32.png', b'of someone else')
+    memory.write('test-32.png', b'of another user')
     with faulty(memory) as backend:
-        backend.fail_next('move', when=lambda name: name.startswith('test-32'))
+        backend.fail_next('move', when=lambda name: name.startswith('test'))
         with pytest.raises(fs.Unavailable):
             page.image.save(picture(), 'test.png', overwrite=True)
     assert names(memory) == ['test-32.png']
+
+
+def test_cleaning_up_removes_exactly_what_was_made(memory: fs.Storage, picture: Any, names: Names, faulty: Any) -> None:
+    """A file without an extension may have the name of a folder, in stores that have no folders."""
+    others = ['photos-100/a', 'photos-32/a', 'photos-original/a', 'photos/a']
+    for name in others:
+        memory.write(name, b'of another user')
+    page = page_with(memory)()
+    with faulty(memory) as backend:
+        backend.fail_next('put', when=lambda name: name == 'photos-32')
+        with pytest.raises(fs.Unavailable):
+            page.image.save(picture(), 'photos')
+    assert names(memory) == others
+    page.image.save(picture(), 'photos')
+    assert len(names(memory)) == 8
+    page.image.delete()
+    assert names(memory) == others
 
 
 def test_what_cannot_be_removed_is_logged_and_the_first_error_is_raised(
@@ -524,7 +657,7 @@ def test_what_cannot_be_removed_is_logged_and_the_first_error_is_raised(
     page = page_with(memory)()
     with faulty(memory) as backend:
         backend.fail_next('put', fs.PermissionDenied, when=lambda name: name == 'test-32.png')
-        backend.fail_next('delete', fs.Unavailable, times=None)
+        backend.fail_next('remove', fs.Unavailable, times=None)
         with pytest.raises(fs.PermissionDenied):
             page.image.save(picture(), 'test.png')
     assert "'test-original.png' stays in storage 'pictures'" in caplog.text
@@ -554,8 +687,9 @@ def test_concurrent_saves_of_one_name_have_one_winner(
     winners = [number for number, page in enumerate(pages) if page.image]
     assert len(winners) == 1
     assert len(errors) == 3
-    assert names(storage) == ALL
-    with Image.open(io.BytesIO(storage.read('test-original.png'))) as image:
+    winner = pages[winners[0]].image
+    assert names(storage) == sorted(winner._stored.files())
+    with Image.open(io.BytesIO(storage.read(winner.original))) as image:
         assert image.size == (300 + winners[0], 200)
 
 
@@ -661,7 +795,7 @@ def test_deleting_removes_the_original_and_the_thumbnails(storage: fs.Storage, p
     assert not page.image
 
 
-@pytest.mark.parametrize('upload', [42, None, ['a.png']], ids=repr)
+@pytest.mark.parametrize('upload', [42, ['a.png']], ids=repr)
 def test_what_cannot_be_read_is_a_mistake_and_stores_nothing(memory: fs.Storage, names: Names, upload: Any) -> None:
     page = page_with(memory)()
     with pytest.raises(TypeError, match=rf'{type(upload).__name__}.*read\(\)'):

@@ -22,7 +22,7 @@ def page(memory: fs.Storage) -> type[Any]:
     class Page(Document):
         number = IntField(primary_key=True)
         title = StringField(max_length=3)
-        image = ImageField(memory, max_size=150, thumbnails=[100, 32])
+        image = ImageField(fs=memory, max_size=150, thumbnails=[100, 32])
 
     return Page
 
@@ -104,10 +104,10 @@ def test_querysets_may_be_narrowed_and_documents_may_come_from_anywhere(page: An
 
 def test_pictures_in_lists_and_embedded_documents_are_found(memory: fs.Storage, picture: Any) -> None:
     class Part(EmbeddedDocument):
-        image = ImageField(memory, db_field='i')
+        image = ImageField(fs=memory, db_field='i')
 
     class Album(Document):
-        images = ListField(ImageField(memory))
+        images = ListField(ImageField(fs=memory))
         parts = EmbeddedDocumentListField(Part)
 
     for name in ('a.png', 'b.png', 'c.png'):

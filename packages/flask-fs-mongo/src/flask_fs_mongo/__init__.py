@@ -4,6 +4,7 @@ from .fields import FileField, ImageField
 from .images import ImageReference
 from .references import FileReference
 from .rerendering import Failure, Report, rerender_all
+from .stored import MalformedReferenceWarning
 
 __all__ = [
     'Failure',
@@ -11,6 +12,7 @@ __all__ = [
     'FileReference',
     'ImageField',
     'ImageReference',
+    'MalformedReferenceWarning',
     'Report',
     'rerender_all',
 ]

@@ -14,9 +14,8 @@ from typing import Any
 from mongoengine import Document, signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
 from mongoengine.connection import READ_PREFERENCE  # type: ignore[import-untyped]  # as above
 
-from .references import FileReference
-from .walking import file_fields, references, subclasses
-from .writing import discard
+from .transaction import discard
+from .traversal import Found, file_fields, references, subclasses
 
 #: Where a document keeps what MongoDB had before.
 _BEFORE = '_fs_before'
@@ -46,7 +45,7 @@ def _before_save(sender: Any, document: Any, created: bool = False, **_: Any) ->
 
 def _after_save(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, None)
-    doomed = [reference for reference in before or () if _may_go(reference, reference._field.on_replace)]
+    doomed = [found for found in before or () if _may_go(found, found.field.on_replace)]
     if doomed:
         _remove(doomed, [*_in_mongodb(document), *_of(document)])
 
@@ -94,31 +93,32 @@ def _before_delete(sender: Any, document: Any, **_: Any) -> None:
 
 def _after_delete(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, ())
-    _remove([reference for reference in before if _may_go(reference, reference._field.on_delete)], [])
+    _remove([found for found in before if _may_go(found, found.field.on_delete)], [])
 
 
 # --- Either way.
 
 
-def _of(document: Any) -> list[FileReference]:
-    return [found.reference for found in references(document) if found.reference]
+def _of(document: Any) -> list[Found]:
+    return [found for found in references(document) if found.reference]
 
 
-def _in_mongodb(document: Any) -> list[FileReference]:
+def _in_mongodb(document: Any) -> list[Found]:
     """What the stored document refers to."""
     stored = document._qs.filter(**document._object_key).read_preference(READ_PREFERENCE).first()
     return [] if stored is None else _of(stored)
 
 
-def _may_go(reference: FileReference, cleaning: Any) -> bool:
-    return bool(cleaning(reference)) if callable(cleaning) else cleaning == 'remove'
+def _may_go(found: Found, cleaning: Any) -> bool:
+    return bool(cleaning(found.reference)) if callable(cleaning) else cleaning == 'remove'
 
 
-def _remove(doomed: Iterable[FileReference], kept: Iterable[FileReference]) -> None:
-    spared = {(reference.fs, name) for reference in kept for name in reference._stored.files()}
-    for reference in doomed:
+def _remove(doomed: Iterable[Found], kept: Iterable[Found]) -> None:
+    spared = {(found.reference.fs, name) for found in kept for name in found.reference._stored.files()}
+    for found in doomed:
         # The default of a field belongs to no document.
-        default = reference._field.default
-        shared = set(reference._field.stored(default() if callable(default) else default).files())
-        names = [name for name in reference._stored.files() if (reference.fs, name) not in spared]
-        discard(reference.fs, [name for name in names if name not in shared])
+        default = found.field.default
+        shared = set(found.field.stored(default() if callable(default) else default).files())
+        storage = found.reference.fs
+        names = [name for name in found.reference._stored.files() if (storage, name) not in spared]
+        discard(storage, [name for name in names if name not in shared])

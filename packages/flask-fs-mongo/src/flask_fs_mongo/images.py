@@ -1,35 +1,62 @@
-"""What a document's image field gives: the picture, its original and its thumbnails."""
+"""A picture by its name in a storage, with its original and its thumbnails: what an image field gives."""
 
 from __future__ import annotations
 
-import posixpath
+import operator
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from flask_fs.names import join
+from flask_fs import FileExists
+from flask_fs_images import Limits, Spec
 
-from .making import make, readable_twice
-from .references import FileReference, beside
-from .stored import Bbox, Stored, box, suffixed
-from .writing import Together
-
-if TYPE_CHECKING:
-    from .fields import ImageField
+from .derivatives import Derivatives, Recipe, make, readable_twice
+from .references import FileReference
+from .stored import Bbox, Stored, Thumbnails, box
+from .transaction import FileTransaction, suffixed
 
 
 class ImageReference(FileReference):
-    """The picture of a document, or none.
+    """A picture of a storage, or none.
 
-    ``filename`` is the main file, the one to show. It is made from the upload if that is larger than the field's
-    ``max_size`` or the field optimises; then ``original`` is the upload, unmodified. Otherwise both are the upload.
+    ``filename`` is the main file, the one to show. It is made from the upload if that is larger than *max_size* or if
+    *optimize* is true; then ``original`` is the upload, unmodified. Otherwise both are the upload.
+
+    :param original: The name of the unmodified file, where that is not the main file.
+    :param max_size: The most pixels across and down of the main file: (width, height), or one number for both.
+    :param thumbnail_sizes: The width and height of each square thumbnail that :meth:`save` makes, in pixels.
+    :param thumbnails: The file of each size that was made.
+    :param bbox: The part of the picture that the thumbnails show: (left, upper, right, lower).
+    :param optimize: Whether to spend time on smaller files; None is as the application's setting says when a picture is
+        saved.
+    :param limits: How much a picture may demand before it is refused.
+    :param kwargs: What :class:`FileReference` takes, such as *fs* and *filename*.
+    :raises ValueError: If a name, a size or the bbox is impossible.
     """
 
-    __slots__ = ()
-
-    def _image_field(self) -> ImageField:
-        return cast('ImageField', self._field)
+    def __init__(
+        self,
+        original: str | None = None,
+        max_size: int | tuple[int, int] | None = None,
+        thumbnail_sizes: Iterable[int] | None = None,
+        thumbnails: Mapping[Any, str] | None = None,
+        bbox: Iterable[float] | None = None,
+        optimize: bool | None = None,
+        *,
+        limits: Limits | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if original is not None or thumbnails:
+            form = {'filename': self.filename, 'original': original, 'thumbnails': thumbnails, 'bbox': bbox}
+            self._stored = Stored.of(form)
+        elif bbox is not None:
+            self._stored = Stored(self.filename, bbox=box(bbox))
+        self.max_size = max_size_of(max_size)
+        self.thumbnail_sizes = sizes_of(thumbnail_sizes)
+        self.optimize = optimize
+        self.limits = limits
 
     @property
     def original(self) -> str | None:
@@ -38,13 +65,13 @@ class ImageReference(FileReference):
 
     @property
     def thumbnails(self) -> Mapping[int, str]:
-        """The name of the thumbnail of each size that was made."""
-        return self._stored.thumbnails
+        """The name of the thumbnail of each size that was made. A size is a number, or text as in MongoDB."""
+        return Thumbnails(self._stored.thumbnails)
 
     @property
     def bbox(self) -> Bbox | None:
-        """The part of the picture that the thumbnails show: (left, upper, right, lower)."""
-        return self._stored.bbox
+        """The part of the picture that the thumbnails show: [left, upper, right, lower]."""
+        return None if self._stored.bbox is None else Bbox(self._stored.bbox)
 
     def thumbnail(self, size: int) -> str | None:
         """The name of the thumbnail of that size.
@@ -52,20 +79,20 @@ class ImageReference(FileReference):
         Where the field has that size and the picture was stored before it did, it is the name that :meth:`best_url` links
         to, until :meth:`rerender`.
 
-        :raises ValueError: If the field declares no thumbnail of that size.
+        :raises ValueError: If no thumbnail of that size is declared.
         """
-        if size not in self._image_field().thumbnails:
-            declared = ', '.join(map(str, self._image_field().thumbnails)) or 'none'
-            raise ValueError(f'{self._field.name!r} has no thumbnail of size {size} (declared: {declared})')
+        if size not in self.thumbnail_sizes:
+            declared = ', '.join(map(str, self.thumbnail_sizes)) or 'none'
+            raise ValueError(f'{self.name!r} has no thumbnail of size {size} (declared: {declared})')
         return self._best(size)
 
     def best_url(self, size: int | None = None, external: bool = False) -> str | None:
-        """The address of the smallest thumbnail that fills *size* pixels, or of the main file; None without a picture.
+        """The URL of the smallest thumbnail that fills *size* pixels, or else of the main file; None without a picture.
 
         Calling the reference does the same.
 
-        :param size: By default, it is the address of the largest thumbnail there is.
-        :param external: A full address, with scheme and host.
+        :param size: Without one, it is the URL of the main file.
+        :param external: A full URL, with scheme and host.
         """
         name = self._best(size)
         return None if name is None else self.fs.url(name, external)
@@ -74,60 +101,73 @@ class ImageReference(FileReference):
         return self.best_url(size, external)
 
     def full(self, external: bool = False) -> str | None:
-        """The address of the main file, as ``url``; None without a picture. It never is that of another ``original``.
+        """The URL of the main file, as ``url``; None without a picture. It never is that of another ``original``.
 
-        :param external: A full address, with scheme and host.
+        :param external: A full URL, with scheme and host.
         """
         return None if self.filename is None else self.fs.url(self.filename, external)
 
     def _best(self, size: int | None) -> str | None:
-        if size is None and self.thumbnails:
-            return self.thumbnails[max(self.thumbnails)]
-        large_enough = [made for made in self.thumbnails if size is not None and made >= size]
-        return self.thumbnails[min(large_enough)] if large_enough else self.filename
+        made = self._stored.thumbnails
+        large_enough = [side for side in made if size is not None and side >= size]
+        return made[min(large_enough)] if large_enough else self.filename
+
+    def _recipe(self) -> Recipe:
+        """What to make from a picture, by the settings of this moment."""
+        config = self.fs.config
+        optimize = config.get('images_optimize') if self.optimize is None else self.optimize
+        limits = self.limits or Limits(pixels=config.get('images_max_pixels') or Limits.pixels)
+        return Recipe(self.max_size, self.thumbnail_sizes, bool(optimize), limits)
 
     # --- Changes.
 
-    def save(  # type: ignore[override]  # the documented order
+    def save(
         self,
-        file: Any,
+        file_or_wfs: Any,
         filename: str | None = None,
         bbox: Iterable[float] | None = None,
         overwrite: bool | None = None,
         *,
         prefix: str | None = None,
     ) -> str:
-        """Store a picture with all that the field makes from it, refer to it, and return the name of the main file.
+        """Store a picture with all that is made from it, refer to it, and return the name of the main file.
 
-        If anything fails, no file of it stays and the reference is as it was. Save the document next.
+        If anything fails, no file of it stays and the reference is as it was. Save the document next. Files made from the
+        picture get free names: no other file is replaced, and none is a reason to refuse the picture.
 
-        :param file: What :meth:`flask_fs.Storage.save` takes.
-        :param filename: Its name; by default the one that it brings along. If the field has a ``basename``, only the
-            extension is taken from it.
+        :param file_or_wfs: What :meth:`flask_fs.Storage.save` takes.
+        :param filename: The name of the main file; by default the ``basename`` with the extension of the upload, or else
+            the name that the upload has.
         :param bbox: The part of the picture that the thumbnails show, (left, upper, right, lower) in pixels.
-        :param overwrite: Whether to replace files of those names; by default as the storage was made.
-        :param prefix: A folder under the field's ``upload_to``.
-        :raises InvalidContent: If it is no picture, or a broken one, or over the field's limits.
+        :param overwrite: Whether to replace a main file of that name; by default as the storage was made. Of the files made
+            from a picture, only those that this reference has are replaced.
+        :param prefix: A folder under ``upload_to``.
+        :raises FileExists: If there is a file with the name of the main file, and it is not to be replaced.
+        :raises InvalidContent: If it is no picture, or a broken one, or over the limits.
+        :raises NoFile: If the form was sent without a file.
         :raises ValueError: If the bbox is none, or lies outside of the picture.
         """
         replace = self.fs.overwrite if overwrite is None else overwrite
-        name, folder = self._filename_for(file, filename), self._folder(prefix)
-        part = None if bbox is None else box(bbox)
-        with readable_twice(file) as source, Together(self.fs) as together:
-            made = make(self._image_field(), source, part, name)
+        main, part = self._target(file_or_wfs, filename, prefix), None if bbox is None else box(_as_list(bbox))
+        mine = self._stored if self._stored.filename == main and replace else Stored()
+        with readable_twice(file_or_wfs) as source, FileTransaction(self.fs) as transaction:
+            made = make(self._recipe(), source, part, main, self.fs.name)
+            original = None
             if made.main is None:
-                original = None
-                main = together.save(source, name, folder, replace=replace, alone=not made.thumbnails)
+                transaction.save(source, main, replace=replace, alone=not made.thumbnails)
             else:
-                original = together.save(source, suffixed(name, 'original'), folder, replace=replace)
-                main = join(posixpath.dirname(original), posixpath.basename(name))
-                together.write(main, made.main.file, replace=replace)
-            thumbnails = dict.fromkeys(made.stands_in_for, main)
-            for size, rendered in made.thumbnails.items():
-                thumbnails[size] = suffixed(main, size)
-                together.write(thumbnails[size], rendered.file, replace=replace)
-            together.finish()
-        self._change(Stored(main, original, MappingProxyType(thumbnails), part))
+                original = mine.original or suffixed(main, 'original')
+                try:
+                    transaction.save(source, original, replace=mine.original is not None)
+                except FileExists:
+                    # Mostly of another picture with this name: then the main file is refused, before more is stored.
+                    transaction.write(main, made.main.file, replace=replace)
+                    original = transaction.save_free(source, original)
+                else:
+                    transaction.write(main, made.main.file, replace=replace)
+            thumbnails = self._thumbnails(transaction, made, main, mine)
+            transaction.finish()
+        self._change(Stored(main, original, thumbnails, part))
         return main
 
     def rerender(self) -> None:
@@ -143,19 +183,53 @@ class ImageReference(FileReference):
         if self.filename is None or self.original is None:
             return
         stored, separate = self._stored, self._stored.original is not None
-        with self.fs.local_file(self.original) as path, Together(self.fs) as together:
-            made = make(self._image_field(), Path(path), stored.bbox, self.original, remake=separate)
+        with self.fs.local_file(self.original) as path, FileTransaction(self.fs) as transaction:
+            made = make(self._recipe(), Path(path), stored.bbox, self.original, self.fs.name, remake=separate)
             main, original = self.filename, stored.original
-            if made.main is not None:
-                if not separate:
-                    # The file that the document refers to stays what it is; a smaller one stands beside it.
-                    original, main = main, beside(self.fs, suffixed(main, 'main'))
-                together.write(main, made.main.file, replace=separate)
-            thumbnails = dict.fromkeys(made.stands_in_for, main)
-            for size, rendered in made.thumbnails.items():
-                known = stored.thumbnails.get(size)
-                mine = known is not None and known not in (self.filename, self.original)
-                thumbnails[size] = known if known and mine else beside(self.fs, suffixed(self.filename, size))
-                together.write(thumbnails[size], rendered.file, replace=mine)
-            together.finish()
-        self._change(Stored(main, original, MappingProxyType(thumbnails), stored.bbox))
+            if made.main is not None and separate:
+                transaction.write(main, made.main.file, replace=True)
+            elif made.main is not None:
+                # The file that the document refers to stays what it is; a smaller one is stored beside it.
+                original, main = main, transaction.write_free(suffixed(main, 'main'), made.main.file)
+            thumbnails = self._thumbnails(transaction, made, main, stored)
+            transaction.finish()
+        self._change(Stored(main, original, thumbnails, stored.bbox))
+
+    def _thumbnails(
+        self, transaction: FileTransaction, made: Derivatives, main: str, mine: Stored
+    ) -> Mapping[int, str]:
+        """Store the thumbnails in place of those of *mine*, or under free names, and return the name of each size."""
+        thumbnails = dict.fromkeys(made.stands_in_for, main)
+        for size, rendered in made.thumbnails.items():
+            known = mine.thumbnails.get(size)
+            if known is None or known in (mine.filename, mine.original):
+                thumbnails[size] = transaction.write_free(suffixed(mine.filename or main, size), rendered.file)
+            else:
+                thumbnails[size] = known
+                transaction.write(known, rendered.file, replace=True)
+        return MappingProxyType(thumbnails)
+
+
+def _as_list(bbox: Iterable[float]) -> Any:
+    return bbox if isinstance(bbox, (str, bytes, Mapping)) else list(bbox)
+
+
+def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """*given* as (width, height).
+
+    :raises ValueError: If it is no size.
+    """
+    size = Spec(given).size
+    return size if size is None or isinstance(size, tuple) else (size, size)
+
+
+def sizes_of(given: Iterable[int] | None) -> tuple[int, ...]:
+    """The sizes of thumbnails.
+
+    :raises TypeError: If one is no whole number.
+    :raises ValueError: If one is less than 1.
+    """
+    sizes = tuple(map(operator.index, given or ()))
+    if any(size < 1 for size in sizes):
+        raise ValueError(f'the size of a thumbnail must be 1 or more, not {min(sizes)}')
+    return sizes

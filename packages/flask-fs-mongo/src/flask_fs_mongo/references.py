@@ -1,44 +1,62 @@
-"""What a document's file field gives: the file, by its name in the storage."""
+"""A file by its name in a storage: what a file field gives, and what can be made without any field."""
 
 from __future__ import annotations
 
 import inspect
-import posixpath
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-from flask_fs import FileNotFound, InvalidFilename, Storage, files, names
+from flask import current_app
+
+from flask_fs import ConfigurationError, FileNotFound, InvalidFilename, Storage, files, names
+from flask_fs.uploads import check_sent
 
 from .stored import EMPTY, Stored
-
-if TYPE_CHECKING:
-    from .fields import FileField
 
 #: Text, or a function that gives it; if it takes an argument, it is given the document.
 FromDocument = str | Callable[..., str]
 
 
 class FileReference:
-    """The file of a document, or none: then it is false, and has neither name nor address.
+    """A file of a storage, or none: then it is false, and has neither name nor URL.
 
-    A document has one reference for each of its fields; storing a file or assigning a value changes that reference, and
-    marks the field as changed. The document is saved by the application.
+    A document has one reference for each of its fields. Storing a file or assigning a value changes that reference, and
+    marks the field as changed; the application saves the document. A reference made without a field works alike.
+
+    :param fs: The storage.
+    :param filename: The name that the file has there; None for no file yet.
+    :param upload_to: A folder under the storage's own, or a function that gives one.
+    :param basename: The name of uploads, without extension, or a function that gives it; by default the storage's
+        ``basename``. Functions may take *instance*, as may those of the storage.
+    :param instance: The document that has the reference.
+    :param name: The attribute where.
+    :raises ValueError: If no storage can have a file named *filename*.
     """
 
-    __slots__ = ('_changed', '_field', '_owner', '_root', '_stored')
     __hash__ = None  # type: ignore[assignment]  # it can change
 
-    def __init__(self, field: FileField, stored: Stored = EMPTY) -> None:
-        self._field = field
-        self._stored = stored
-        #: The document, or embedded document, that has it, and the attribute where.
-        self._owner: Any = None
-        self._root = ''
-        #: Whether it was changed, in a list or map that may have gone over to another document: see ``walking``.
+    def __init__(
+        self,
+        fs: Storage | None = None,
+        filename: str | None = None,
+        upload_to: FromDocument | None = None,
+        basename: FromDocument | None = None,
+        instance: Any = None,
+        name: str | None = None,
+    ) -> None:
+        self._fs = fs
+        self._stored = EMPTY if filename is None else Stored.of(filename)
+        self.upload_to = upload_to
+        self.basename = basename
+        self.instance = instance
+        self.name = name
+        #: Called after it changed: see ``changes``.
+        self._on_change: Callable[[FileReference], None] | None = None
+        #: Whether it was changed, in a list or map that may have gone over to another document: see ``traversal``.
         self._changed = False
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.filename!r} in {self.fs!r}>'
+        return f'<{type(self).__name__} {self.filename!r} in {self._fs!r}>'
 
     def __str__(self) -> str:
         return self.url or ''
@@ -49,13 +67,15 @@ class FileReference:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FileReference):
             return NotImplemented
-        return self.fs is other.fs and self._stored == other._stored
+        return self._fs is other._fs and self._stored == other._stored
 
     def __copy__(self) -> FileReference:
-        return type(self)(self._field, self._stored)
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self), instance=None, _on_change=None, _changed=False)
+        return twin
 
     def __deepcopy__(self, _: dict[int, Any]) -> FileReference:
-        return type(self)(self._field, self._stored)
+        return self.__copy__()
 
     def __reduce__(self) -> Any:
         raise TypeError(f'a {type(self).__name__} cannot be pickled by itself: pickle its document, or its filename')
@@ -64,8 +84,14 @@ class FileReference:
 
     @property
     def fs(self) -> Storage:
-        """The storage that has the file."""
-        return self._field.fs
+        """The storage that has the file.
+
+        :raises ConfigurationError: If neither the reference nor its field was given one.
+        """
+        if self._fs is None:
+            what = type(self).__name__ if self.name is None else f'field {self.name!r}'
+            raise ConfigurationError(reason=f'The {what} has no storage. Pass it as fs=, such as fs=photos.')
+        return self._fs
 
     @property
     def filename(self) -> str | None:
@@ -73,8 +99,16 @@ class FileReference:
         return self._stored.filename
 
     @property
+    def malformed(self) -> str | None:
+        """What cannot be read in the value that MongoDB has; None if nothing is wrong.
+
+        A value without a usable name reads as no file. It stays in MongoDB as it is until the reference is changed.
+        """
+        return self._stored.problem
+
+    @property
     def url(self) -> str | None:
-        """The address of the file; None without one. See :meth:`flask_fs.Storage.url`."""
+        """The URL of the file; None without one. See :meth:`flask_fs.Storage.url`."""
         return None if self.filename is None else self.fs.url(self.filename)
 
     @property
@@ -99,98 +133,74 @@ class FileReference:
 
     def _name(self) -> str:
         if self.filename is None:
-            raise FileNotFound(storage=self.fs.name, reason=f'the field {self._field.name!r} is empty')
+            reason = 'it refers to no file' if self.name is None else f'the field {self.name!r} is empty'
+            raise FileNotFound(storage=self.fs.name, reason=reason)
         return self.filename
 
     # --- Changes.
 
     def save(
-        self, file: Any, filename: str | None = None, prefix: str | None = None, overwrite: bool | None = None
+        self, wfs: Any, filename: str | None = None, *, prefix: str | None = None, overwrite: bool | None = None
     ) -> str:
         """Store a file, refer to it, and return its name. Save the document next.
 
-        :param file: What :meth:`flask_fs.Storage.save` takes.
-        :param filename: Its name; by default the one that it brings along. If the field has a ``basename``, only the
-            extension is taken from it.
-        :param prefix: A folder under the field's ``upload_to``.
+        :param wfs: What :meth:`flask_fs.Storage.save` takes.
+        :param filename: Its name; by default the ``basename`` with the extension of the upload, or else the name that the
+            upload has.
+        :param prefix: A folder under ``upload_to``.
         :param overwrite: Whether to replace a file of that name; by default as the storage was made.
+        :raises NoFile: If the form was sent without a file.
         """
-        name = self.fs.save(file, self._filename_for(file, filename), self._folder(prefix), overwrite)
+        name = self.fs.save(wfs, self._target(wfs, filename, prefix), overwrite=overwrite, upload_to='')
         self._change(Stored(name))
         return name
 
     def delete(self) -> None:
         """Remove the file now, with all that was made from it, and refer to none. Save the document next.
 
-        If the store fails, the reference stays as it is. To have the file removed after the document was saved instead,
-        declare the field with ``on_replace='remove'``, and assign None.
+        No other file is removed. If the store fails, the reference stays as it is. To have the file removed after the
+        document was saved instead, declare the field with ``on_replace='remove'``, and assign None.
         """
         for name in self._stored.files():
-            self.fs.delete(name)
+            self.fs.remove(name)
         self._change(EMPTY)
 
-    def _filename_for(self, file: Any, filename: str | None) -> str:
-        given = filename or names.of_source(file)
-        basename = self._from_document(self._field.basename)
+    def _target(self, file: Any, filename: str | None, prefix: str | None) -> str:
+        """The whole name for *file*, folders of the storage included."""
+        check_sent(file, filename, self.fs.name)
+        basename = self._basename(file, filename)
+        names.check(basename)
+        folders = [self._from_owner(self.fs.upload_to, default=current_app), self._from_owner(self.upload_to), prefix]
+        return names.check(names.join(*(folder or '' for folder in folders), basename))
+
+    def _basename(self, file: Any, filename: str | None) -> str:
+        if filename:
+            return filename
+        given = names.of_source(file)
+        basename = (
+            self._from_owner(getattr(self.fs, 'basename', None), default=current_app) if self.basename is None else None
+        )
+        basename = basename or self._from_owner(self.basename)
         if basename:
             extension = files.extension(given or '')
             return f'{basename}.{extension}' if extension else basename
         if given is None:
-            raise InvalidFilename(reason=f'{type(file).__name__} brings no name along: pass filename= to save()')
+            raise InvalidFilename(reason=f'{type(file).__name__} has no name: pass filename= to save()')
         return given
 
-    def _folder(self, prefix: str | None = None) -> str:
-        return names.join(self._from_document(self._field.upload_to) or '', prefix or '')
-
-    def _from_document(self, given: FromDocument | None) -> str | None:
+    def _from_owner(self, given: FromDocument | None, *, default: Any = None) -> str | None:
         if not callable(given):
             return given
         if not inspect.signature(given).parameters:
             return given()
-        if self._owner is None:
-            reason = 'upload_to or basename asks for the document, and this reference is in none yet: make it with'
-            raise ValueError(f'{reason} reference(document=…)')
-        return given(self._owner)
-
-    def _bind(self, owner: Any, root: str) -> None:
-        self._owner, self._root = owner, root
+        owner = default if self.instance is None else self.instance
+        if owner is None:
+            reason = 'upload_to or basename takes the document, and this reference is in none yet: make it with'
+            raise ValueError(f'{reason} reference(document=…), or pass instance=')
+        return given(owner)
 
     def _change(self, stored: Stored) -> None:
         if stored != self._stored:
-            self._stored = stored
-            self._tell()
-            self._changed = not self._is_attribute()
-
-    def _is_attribute(self) -> bool:
-        """Whether it is what an attribute of its document gives, and not in a list or map."""
-        return self._owner is not None and self._owner._data.get(self._root) is self
-
-    def _tell(self) -> None:
-        """Mark where it is in its document as changed."""
-        if self._owner is None:
-            return
-        place = _place(self, self._owner._data.get(self._root), self._root)
-        if place is not None:
-            self._owner._mark_as_changed(place)
-
-
-def _place(reference: FileReference, value: Any, path: str) -> str | None:
-    """The path of *reference*, by identity, in *value*, which is at *path*."""
-    if value is reference:
-        return path
-    if isinstance(value, dict):
-        inside: Any = value.items()
-    elif isinstance(value, (list, tuple)):
-        inside = enumerate(value)
-    else:
-        return None
-    places = (_place(reference, item, f'{path}.{key}') for key, item in inside)
-    return next((place for place in places if place is not None), None)
-
-
-def beside(storage: Storage, filename: str) -> str:
-    """*filename*, or the next free name in its folder."""
-    if not storage.exists(filename):
-        return filename
-    folder, basename = posixpath.split(filename)
-    return names.join(folder, storage.resolve_conflict(folder, basename))
+            self._stored, self._changed = stored, True
+            if self._on_change is not None:
+                self._on_change(self)

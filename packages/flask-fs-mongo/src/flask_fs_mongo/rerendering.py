@@ -14,7 +14,7 @@ from mongoengine.queryset.base import BaseQuerySet  # type: ignore[import-untype
 
 from .fields import ImageField
 from .images import ImageReference
-from .walking import Found, innermost, references
+from .traversal import Found, innermost, references
 
 #: How many documents are asked for at once: few enough for the server not to forget the query meanwhile.
 _BATCH = 20
@@ -102,7 +102,11 @@ def _rerender(document: Any, path: str, report: Report) -> None:
     stored: list[tuple[Found, Any]] = []
     try:
         for found in references(document):
-            if found.path == path and found.reference:
+            if found.path != path:
+                continue
+            if found.reference.malformed is not None:
+                report.failures.append(Failure(document.pk, f'malformed: {found.reference.malformed}'))
+            elif found.reference:
                 stored.append((found, found.reference._stored))
                 cast(ImageReference, found.reference).rerender()
                 report.pictures += 1

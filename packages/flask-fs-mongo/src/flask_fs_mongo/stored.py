@@ -2,13 +2,63 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterator, Mapping
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-Bbox = tuple[float, float, float, float]
+from flask_fs import InvalidFilename, names
+
+T = TypeVar('T')
+
+#: A size in pixels, as a key in MongoDB.
+_SIZE = re.compile(r'[0-9]{1,9}', re.ASCII)
+#: The largest number up to which a double holds every whole number.
+_MAX_WHOLE = 2**53
+
+
+class MalformedReferenceWarning(UserWarning):
+    """A value in MongoDB cannot be read as a stored file."""
+
+
+class Bbox(list[float]):
+    """The left, upper, right and lower border, in pixels; equal to a list or tuple of the same numbers."""
+
+    __hash__ = None
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == (list(other) if isinstance(other, tuple) else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+class Thumbnails(Mapping[int, str]):
+    """The file of each size. A size may be given as text too, as it is in MongoDB."""
+
+    __hash__ = None  # type: ignore[assignment]  # as of a dict
+
+    def __init__(self, files: Mapping[int, str]) -> None:
+        self._files = files
+
+    def __getitem__(self, size: int | str) -> str:
+        return self._files[int(size) if isinstance(size, str) and _SIZE.fullmatch(size) else size]  # type: ignore[index]  # a KeyError
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return {str(size): name for size, name in self.items()} == {str(size): name for size, name in other.items()}
+
+    def __repr__(self) -> str:
+        return repr(dict(self._files))
 
 
 @dataclass(frozen=True)
@@ -19,34 +69,56 @@ class Stored:
     :param original: The unmodified file, where that is another one.
     :param thumbnails: The file of each size. As a key in MongoDB, the size is text.
     :param bbox: The part of the picture that the thumbnails show.
+    :param problem: Why not all of a value in MongoDB could be read, if so; then *raw* is that value.
     """
 
     filename: str | None = None
     original: str | None = None
     thumbnails: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
-    bbox: Bbox | None = None
+    bbox: tuple[float, ...] | None = None
+    problem: str | None = None
+    raw: Any = None
 
     @classmethod
-    def of(cls, value: str | Mapping[str, Any]) -> Stored:
-        """What *value*, from MongoDB or the application, stands for: the stored form, or the plain name of a file.
+    def of(cls, value: Any, *, whole: bool = True) -> Stored:
+        """What *value*, from the application, stands for: the stored form, or the plain name of a file.
 
+        :param whole: Whether more than the main file matters.
         :raises ValueError: If it is neither.
         """
-        if isinstance(value, str):
-            return cls(str.__str__(value)) if value else EMPTY
-        if not value.get('filename'):
-            return EMPTY
-        thumbnails = {int(size): _text(name) for size, name in (value.get('thumbnails') or {}).items()}
-        original, bbox = value.get('original'), value.get('bbox')
-        return cls(
-            _text(value['filename']),
-            _text(original) if original and original != value['filename'] else None,
-            MappingProxyType(thumbnails),
-            box(bbox) if bbox else None,
-        )
+        stored = cls.read(value, whole=whole)
+        if stored.problem is not None:
+            raise ValueError(stored.problem)
+        return stored
 
-    def to_mongo(self) -> dict[str, Any] | None:
-        """The form in MongoDB, or None for no file. What is empty is left out."""
+    @classmethod
+    def read(cls, value: Any, *, whole: bool = True) -> Stored:
+        """What *value*, from MongoDB, stands for. What cannot be read is left out, and *raw* then keeps all of it."""
+        if not value and (value is None or isinstance(value, (str, Mapping))):
+            return EMPTY
+        if isinstance(value, str):
+            form: Mapping[str, Any] = {'filename': value}
+        elif isinstance(value, Mapping):
+            form = value if whole else {'filename': value.get('filename')}
+        else:
+            return cls(problem=f'it must be a name or an object, not {type(value).__name__}', raw=value)
+        parts = _Parts(form)
+        filename, original = parts.read('filename', _name), parts.read('original', _name)
+        thumbnails, bbox = parts.read_thumbnails(), parts.read('bbox', box)
+        if filename is None:
+            if original or thumbnails:
+                parts.problems['filename: it is missing'] = None
+            original, thumbnails, bbox = None, {}, None
+        if parts.problems:
+            return cls(filename, original, thumbnails, bbox, '; '.join(parts.problems), value)
+        if filename is None:
+            return EMPTY
+        return cls(filename, original if original != filename else None, MappingProxyType(thumbnails), bbox)
+
+    def to_mongo(self) -> Any:
+        """The form in MongoDB, or None for no file. What is empty is left out; what could not be read stays as it was."""
+        if self.problem is not None:
+            return self.raw
         if not self.filename:
             return None
         form: dict[str, Any] = {'filename': self.filename}
@@ -60,35 +132,84 @@ class Stored:
 
     def files(self) -> Iterator[str]:
         """Each file once, the main one last."""
-        names = [*self.thumbnails.values(), self.original, self.filename]
-        return iter(dict.fromkeys(name for name in names if name))
+        files = [*self.thumbnails.values(), self.original, self.filename]
+        return iter(dict.fromkeys(name for name in files if name))
 
 
 #: No file.
 EMPTY = Stored()
 
 
-def box(given: Any) -> Bbox:
-    """*given* as (left, upper, right, lower).
+def box(given: Any) -> tuple[float, ...] | None:
+    """*given* as (left, upper, right, lower); None if there is nothing.
 
     :raises ValueError: If it is no four numbers.
     """
-    left, upper, right, lower = (_number(side) for side in given)
-    return left, upper, right, lower
-
-
-def suffixed(filename: str, suffix: object) -> str:
-    """``folder/name-suffix.ext`` for ``folder/name.ext``."""
-    stem, ending = posixpath.splitext(filename)
-    return f'{stem}-{suffix}{ending}'
+    if given is None or (isinstance(given, (list, tuple)) and not given):
+        return None
+    try:
+        sides = () if isinstance(given, (str, bytes, Mapping)) else tuple(map(_number, given))
+    except (TypeError, ValueError, OverflowError):
+        sides = ()
+    if len(sides) != 4:
+        raise ValueError('it must be four numbers')
+    return sides
 
 
 def _number(side: Any) -> float:
     number = float(side)
-    return int(number) if number.is_integer() else number
+    if not math.isfinite(number):
+        raise ValueError
+    return int(number) if number.is_integer() and abs(number) <= _MAX_WHOLE else number
 
 
-def _text(name: Any) -> str:
-    if not isinstance(name, str):
-        raise ValueError(f'a filename is text, not {type(name).__name__}')
-    return name
+def _name(given: Any) -> str | None:
+    if given is None or given == '':
+        return None
+    if not isinstance(given, str):
+        raise ValueError(f'it must be text, not {type(given).__name__}')
+    try:
+        return names.check(given)
+    except InvalidFilename as error:
+        raise ValueError(error.reason) from error
+
+
+def _items(given: Any) -> Iterable[tuple[Any, Any]]:
+    if not given and (given is None or isinstance(given, list)):
+        return ()
+    if not isinstance(given, Mapping):
+        raise ValueError(f'they must be an object, not {type(given).__name__}')
+    return given.items()
+
+
+def _size(key: Any) -> int:
+    text = str(key)
+    if not _SIZE.fullmatch(text) or int(text) < 1:
+        raise ValueError('a size must be a whole number of pixels, from 1')
+    return int(text)
+
+
+class _Parts:
+    """The parts of a stored form, and what is wrong with them, once each."""
+
+    def __init__(self, form: Mapping[str, Any]) -> None:
+        self._form = form
+        self.problems: dict[str, None] = {}
+
+    def read(self, key: str, read: Callable[[Any], T]) -> T | None:
+        return self._attempt(key, read, self._form.get(key))
+
+    def read_thumbnails(self) -> dict[int, str]:
+        thumbnails = {}
+        for key, value in self.read('thumbnails', _items) or ():
+            size, name = self._attempt('thumbnails', _size, key), self._attempt('thumbnails', _name, value)
+            if size and name:
+                thumbnails[size] = name
+        return thumbnails
+
+    def _attempt(self, key: str, read: Callable[[Any], T], given: Any) -> T | None:
+        try:
+            return read(given)
+        except ValueError as error:
+            self.problems[f'{key}: {error}'] = None
+            return None

@@ -14,6 +14,7 @@ from mongoengine.fields import (  # type: ignore[import-untyped]  # as above
     GenericEmbeddedDocumentField,
 )
 
+from . import changes
 from .references import FileReference
 
 
@@ -23,11 +24,13 @@ class Found(NamedTuple):
     :param reference: The reference.
     :param path: Where it is declared: ``profile.pictures``.
     :param place: Where it is in MongoDB: ``profile.pictures.0``.
+    :param field: The field that it is of.
     """
 
     reference: FileReference
     path: str
     place: str
+    field: Any
 
 
 def references(document: Any) -> Iterator[Found]:
@@ -37,20 +40,21 @@ def references(document: Any) -> Iterator[Found]:
 
 def _in_document(document: Any, path: str, place: str) -> Iterator[Found]:
     for name, field in document._fields.items():
-        yield from _in_value(document._data.get(name), f'{path}{name}', f'{place}{field.db_field}')
+        yield from _in_value(document._data.get(name), f'{path}{name}', f'{place}{field.db_field}', innermost(field))
 
 
-def _in_value(value: Any, path: str, place: str) -> Iterator[Found]:
+def _in_value(value: Any, path: str, place: str, field: Any) -> Iterator[Found]:
     if isinstance(value, FileReference):
-        yield Found(value, path, place)
+        if hasattr(field, 'proxy_class'):
+            yield Found(value, path, place, field)
     elif isinstance(value, EmbeddedDocument):
         yield from _in_document(value, f'{path}.', f'{place}.')
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _in_value(item, path, f'{place}.{key}')
+            yield from _in_value(item, path, f'{place}.{key}', field)
     elif isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
-            yield from _in_value(item, path, f'{place}.{number}')
+            yield from _in_value(item, path, f'{place}.{number}', field)
 
 
 # --- What a class of documents declares.
@@ -134,7 +138,7 @@ def subclasses(document_class: Any) -> Iterator[Any]:
         yield from subclasses(subclass)
 
 
-# --- References in lists and maps: MongoEngine gives them out as they are, so they are told where they belong beforehand.
+# --- References in lists and maps: MongoEngine gives them out as they are, so they are bound to their document beforehand.
 
 
 def _adopt_items(sender: Any, document: Any, **_: Any) -> None:
@@ -169,17 +173,17 @@ def _adopt(owner: Any, root: str, field: Any, values: Any) -> None:
         if isinstance(field, ComplexBaseField):
             _adopt(owner, root, field.field, item)
             continue
-        if not isinstance(item, FileReference) or item._is_attribute():
+        if not isinstance(item, FileReference) or changes.is_attribute(item):
             # A name, or the reference of an attribute, was put into the list: the list gets a reference of its own.
             item = field.reference(item)
             put(values, key, item)
-        item._bind(owner, root)
+        field._bind(item, owner, root)
 
 
 def _settle(sender: Any, document: Any, **_: Any) -> None:
     """Before a document is saved: mark what changed in its lists and maps.
 
-    Those that came from another document, as by ``reload``, have told that one.
+    Those that came from another document, as by ``reload``, have marked that one.
     """
     if not file_fields(sender):
         return
@@ -187,7 +191,7 @@ def _settle(sender: Any, document: Any, **_: Any) -> None:
         _adopt_items(type(owner), owner)
     for found in references(document):
         if found.reference._changed:
-            found.reference._tell()
+            changes.mark(found.reference)
             found.reference._changed = False
 
 

@@ -1,0 +1,128 @@
+"""Files that belong together: all of them are stored, or none is left behind."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import secrets
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import IO, Any
+
+from flask_fs import FileExists, FSError, Storage, names
+
+logger = logging.getLogger(__name__)
+
+#: How often a free name is looked for, while others take each one that is found.
+_MAX_ATTEMPTS = 100
+
+
+def suffixed(filename: str, suffix: object) -> str:
+    """``folder/name-suffix.ext`` for ``folder/name.ext``."""
+    return names.with_suffix(filename, f'-{suffix}')
+
+
+def discard(storage: Storage, filenames: Iterable[str]) -> None:
+    """Remove files that nothing refers to, and no others. What cannot be removed is logged; what was done before stays."""
+    for name in filenames:
+        try:
+            storage.remove(name)
+        except FSError as error:
+            logger.error('%r stays in storage %r, and nothing refers to it: %s', name, storage.name, error)
+
+
+class FileTransaction:
+    """A ``with`` block that stores several files; leaving it by an exception removes those that it made.
+
+    What replaces a file waits beside it until :meth:`finish`, so no file is changed before all are stored. If the store
+    fails while :meth:`finish` puts them in place, some files have their new content already; none of them is missing.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        #: What did not exist before, and is removed after a failure.
+        self._made: list[str] = []
+        self._waiting: list[tuple[str, str]] = []
+
+    def __enter__(self) -> FileTransaction:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            discard(self._storage, reversed(self._made))
+
+    def save(self, file: Any, name: str, *, replace: bool, alone: bool = False) -> None:
+        """Store an upload as *name*, if :meth:`flask_fs.Storage.save` accepts it.
+
+        :param alone: Whether it is the only file, so that the storage replaces it as a whole.
+        :raises FileExists: If the name is taken, unless it is to be replaced.
+        """
+        if alone:
+            self._upload(file, name, overwrite=replace)
+        else:
+            self._store(lambda name: self._upload(file, name), name, replace=replace)
+
+    def save_free(self, file: Any, name: str) -> str:
+        """Store an upload as *name*, or under the next free name in its folder, and return that."""
+        return self._store_free(lambda name: self._upload(file, name), name)
+
+    def write(self, name: str, content: IO[bytes], *, replace: bool) -> None:
+        """Store *content* as *name*.
+
+        :raises FileExists: If the name is taken, unless it is to be replaced.
+        """
+        self._store(lambda name: self._create(name, content), name, replace=replace)
+
+    def write_free(self, name: str, content: IO[bytes]) -> str:
+        """Store *content* as *name*, or under the next free name in its folder, and return that."""
+        return self._store_free(lambda name: self._create(name, content), name)
+
+    def _store(self, create: Callable[[str], object], name: str, *, replace: bool) -> None:
+        if not replace:
+            create(name)
+            self._made.append(name)
+            return
+        # With a mark of its own: names that are shortened may have all else in common.
+        waiting = suffixed(name, f'new-{secrets.token_hex(6)}')
+        # No other file has such a name, so it may be removed even if the store fails and has the file all the same.
+        self._made.append(waiting)
+        create(waiting)
+        self._waiting.append((waiting, name))
+
+    def _store_free(self, create: Callable[[str], object], wanted: str) -> str:
+        folder, basename = posixpath.split(wanted)
+        name = wanted
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                create(name)
+                break
+            except FileExists:
+                if attempt + 1 == _MAX_ATTEMPTS:
+                    raise
+            name = names.join(folder, self._storage.resolve_conflict(folder, basename))
+        self._made.append(name)
+        return name
+
+    def _upload(self, file: Any, name: str, *, overwrite: bool = False) -> None:
+        self._storage.save(file, name, overwrite=overwrite, upload_to='')
+
+    def _create(self, name: str, content: IO[bytes]) -> None:
+        content.seek(0)
+        if not self._storage.overwrite:
+            self._storage.write(name, content.read())
+            return
+        # Which would replace a file in such a storage. This asks for the name first, which takes one more request.
+        with self._storage.open(name, 'xb') as file:
+            file.write(content.read())
+
+    def finish(self) -> None:
+        """Put what waits in place."""
+        for waiting, name in self._waiting:
+            there = self._storage.exists(name)
+            self._storage.move(waiting, name, overwrite=True)
+            self._made.remove(waiting)
+            if not there:
+                self._made.append(name)
+        self._waiting.clear()
