@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,12 +71,33 @@ def test_an_address_without_a_scheme_takes_that_of_the_request(make_app: Callabl
         assert 'https://cdn.example/files/x' == storage.url('x')
 
 
-def test_a_storage_configured_by_itself_has_no_address_and_says_so(make_app: Callable[..., Flask]) -> None:
+def test_a_storage_configured_without_init_app_has_no_address_and_says_so() -> None:
     storage = fs.Storage('loose')
-    app = make_app()
+    app = Flask(__name__)
     storage.configure(app)
     with app.app_context(), pytest.raises(fs.ConfigurationError, match=r'fs\.init_app'):
         storage.url('x')
+
+
+@pytest.mark.parametrize('before', [True, False])
+def test_a_storage_configured_by_itself_has_an_address_in_an_application_with_flask_fs(
+    tmp_path: Path, before: bool
+) -> None:
+    storage = fs.Storage('loose')
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config['FS_SERVE'] = True
+    if before:
+        storage.configure(app)
+    fs.init_app(app)
+    if not before:
+        assert 404 == app.test_client().get('/loose/x.txt').status_code
+        storage.configure(app)
+    storage.configure(app)
+    with app.app_context():
+        storage.write('x.txt', 'x')
+        assert '/loose/x.txt' == storage.url('x.txt')
+    assert 'x' == app.test_client().get('/loose/x.txt').text
+    assert 1 == sum(rule.rule.startswith('/loose/') for rule in app.url_map.iter_rules())
 
 
 @pytest.mark.parametrize('prefix', [None, '', '/fs', '/deep/er'])

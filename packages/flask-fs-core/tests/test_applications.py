@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import copy
 import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from flask import Flask, g
 
 import flask_fs as fs
 from flask_fs import public
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.config import Setting, text
 
 
 def test_one_storage_stays_apart_in_two_applications(make_app: Callable[..., Flask], kind: str) -> None:
@@ -104,14 +107,88 @@ def test_init_app_may_be_called_again_also_after_a_request(make_app: Callable[..
     assert 'x' == app.test_client().get('/second/x.txt').text
 
 
-def test_the_last_storage_of_a_name_answers_to_it(make_app: Callable[..., Flask]) -> None:
-    old, new = fs.Storage('s'), fs.Storage('s')
-    app = make_app(old)
-    fs.init_app(app, new)
+def test_a_second_storage_of_a_name_is_refused_and_the_first_stays(make_app: Callable[..., Flask]) -> None:
+    private, public = fs.Storage('s', authorize=lambda _: False), fs.Storage('s')
+    app = make_app(private)
     with app.app_context():
-        assert fs.by_name('s') is new
-        old.write('x.txt', 'same place')
-        assert b'same place' == new.read('x.txt')
+        private.write('x.txt', 'x')
+    for again in (lambda: fs.init_app(app, public), lambda: public.configure(app)):
+        with pytest.raises(fs.ConfigurationError, match="'app1' already has another storage named 's'"):
+            again()
+    with app.app_context():
+        assert fs.by_name('s') is private
+    assert 403 == app.test_client().get('/s/x.txt').status_code
+
+
+def test_two_storages_of_a_name_at_once_are_refused(make_app: Callable[..., Flask]) -> None:
+    with pytest.raises(fs.ConfigurationError, match='already has another storage'):
+        make_app(fs.Storage('s'), fs.Storage('s'))
+
+
+def test_the_same_storage_may_come_again_and_each_application_may_have_its_own(
+    make_app: Callable[..., Flask],
+) -> None:
+    storage = fs.Storage('s')
+    first = make_app(storage)
+    fs.init_app(first, storage, copy.deepcopy(storage))
+    second = make_app(fs.Storage('s'))
+    with first.app_context():
+        assert fs.by_name('s') is storage
+    with second.app_context():
+        assert fs.by_name('s') is not storage
+
+
+class Rooms(MemoryBackend):
+    """Keeps the files of storages that are given one room in one place."""
+
+    kind = 'rooms'
+    settings = (Setting('room', text, 'hall'),)
+
+    @property
+    def location(self) -> tuple[Hashable, ...] | None:
+        return (self.kind, self.config.room, self._prefix)
+
+
+def test_two_storages_in_one_place_are_refused_and_both_named(make_app: Callable[..., Flask]) -> None:
+    expected = (
+        r"Storages 'a' and 'b-c' \(rooms\) would keep their files in one place\. .* A_FS_PREFIX or B_C_FS_PREFIX\.$"
+    )
+    with pytest.raises(fs.ConfigurationError, match=expected):
+        make_app(fs.Storage('a'), fs.Storage('b-c'), FS_BACKEND=Rooms)
+    with pytest.raises(fs.ConfigurationError, match=r'both begin with B_C_FS_: rename one of them\.$'):
+        make_app(fs.Storage('b_c'), fs.Storage('B-c'), FS_BACKEND=Rooms)
+
+
+@pytest.mark.parametrize('settings', [{'A_FS_ROOM': 'attic'}, {'A_FS_PREFIX': 'a'}, {'A_FS_BACKEND': 'memory'}])
+def test_storages_apart_are_taken(make_app: Callable[..., Flask], settings: dict[str, Any]) -> None:
+    one, two = fs.Storage('a'), fs.Storage('b')
+    app = make_app(one, two, FS_BACKEND=Rooms, **settings)
+    fs.init_app(app, two, one)
+    make_app(one, FS_BACKEND=Rooms)
+    make_app(two, FS_BACKEND=Rooms)
+
+
+def test_local_storages_may_share_a_folder_on_purpose(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    one, two = fs.Storage('a'), fs.Storage('b')
+    with make_app(one, two, A_FS_ROOT=str(tmp_path), B_FS_ROOT=str(tmp_path)).app_context():
+        one.write('x', '1')
+        assert b'1' == two.read('x')
+
+
+def test_before_a_storage_is_configured_it_has_no_backend_and_no_settings(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('x', fs.IMAGES)
+    with make_app().app_context():
+        assert storage.backend is None
+    assert storage.backend is None
+    assert storage.root is None
+    assert {} == storage.config
+    assert not storage.has_url
+    assert (True, False) == (storage.extension_allowed('PNG'), storage.extension_allowed('exe'))
+    app = make_app(storage)
+    assert 'local' == storage.backend.kind
+    with make_app().app_context(), pytest.raises(fs.ConfigurationError, match='is not configured for'):
+        _ = storage.backend
+    del app
 
 
 def test_an_unknown_name_is_answered_with_those_found(make_app: Callable[..., Flask]) -> None:

@@ -12,6 +12,8 @@ import flask_fs as fs
 from flask_fs import config
 from flask_fs.backends.base import BaseBackend
 from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.storage import Config
 
 
 @pytest.fixture
@@ -272,9 +274,116 @@ def test_a_plain_dictionary_configures_a_backend_without_any_application(tmp_pat
         _ = LocalBackend('x').root
 
 
+def test_a_config_configures_a_backend_as_a_plain_dictionary_does(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    for given in (
+        Config({'root': root, 'fsync': 'yes'}),
+        Config(root=root, fsync='yes'),
+        Config([('root', root)], fsync=1),
+    ):
+        for kind in (LocalBackend, MemoryBackend):
+            backend: BaseBackend = kind('x', given)
+            backend.write('a/b.txt', 'text')
+            assert b'text' == backend.read('a/b.txt')
+            assert '' == backend.config.prefix
+        assert isinstance(LocalBackend('x', given).config.fsync, bool)
+        assert root == LocalBackend('x', given).root
+        assert {'root', 'fsync'} == set(given)
+    with pytest.raises(fs.ConfigurationError, match='X_FS_FSYNC'):
+        LocalBackend('x', Config(root=root, fsync='perhaps'))
+
+
+def test_the_settings_of_a_storage_make_another_backend_of_it(made: Callable[..., fs.Storage], tmp_path: Path) -> None:
+    storage = made(AVATARS_FS_ROOT=str(tmp_path / 'own'), AVATARS_FS_PREFIX='in')
+    storage.write('a', 'x')
+    for config_ in (storage.config, Config(storage.config), dict(storage.config)):
+        assert b'x' == LocalBackend('other', config_).read('a')
+
+
+def test_settings_are_read_set_and_deleted_as_attributes() -> None:
+    settings = Config({'a': 1, 'b': None}, c=3)
+    settings.d = settings.a + settings.c
+    settings.a = 5
+    del settings.c
+    assert {'a': 5, 'b': None, 'd': 4} == settings
+    assert settings.b is None
+    with pytest.raises(AttributeError, match="no setting 'c'"):
+        del settings.c
+
+
 def test_a_setting_that_is_not_there_says_which_are() -> None:
     with pytest.raises(AttributeError, match=r"no setting 'b' \(set: a\)"):
-        _ = config.Config({'a': 1, 'c': None}).b
+        _ = Config({'a': 1}).b
+    assert not hasattr(Config(), 'a')
+
+
+def test_a_setting_may_be_set_on_a_configured_storage(made: Callable[..., fs.Storage]) -> None:
+    storage = made()
+    storage.config.max_bytes = 1
+    with pytest.raises(fs.FileTooLarge):
+        storage.write('a', 'xy')
+
+
+@pytest.mark.parametrize('configured', [True, False])
+def test_a_local_backend_within_an_application_is_in_its_folder(
+    make_app: Callable[..., Flask], tmp_path: Path, configured: bool
+) -> None:
+    app = make_app(FS_ROOT=str(tmp_path / 'all') if configured else None)
+    with app.app_context():
+        backend = LocalBackend('docs', {})
+    folder_of_all = tmp_path / 'all' if configured else tmp_path / 'app1' / 'fs'
+    assert str(folder_of_all / 'docs') == backend.root
+    assert str(folder_of_all) == backend.default_root
+    backend.write('a', 'x')
+    assert b'x' == (folder_of_all / 'docs' / 'a').read_bytes()
+
+
+# --- What init_app puts into app.config.
+
+
+def test_the_documented_defaults_are_put_into_the_settings(tmp_path: Path) -> None:
+    app = Flask(__name__, instance_path=str(tmp_path))
+    fs.init_app(app)
+    assert {
+        'FS_SERVE': False,
+        'FS_ROOT': str(tmp_path / 'fs'),
+        'FS_PREFIX': None,
+        'FS_URL': None,
+        'FS_BACKEND': 'local',
+        'FS_IMAGES_OPTIMIZE': False,
+    } == {key: value for key, value in app.config.items() if key.startswith('FS_')}
+
+
+def test_settings_that_are_there_stay() -> None:
+    given = {
+        'FS_SERVE': 'no',
+        'FS_ROOT': '/all',
+        'FS_PREFIX': '/fs',
+        'FS_URL': '/media',
+        'FS_BACKEND': 'memory',
+        'FS_IMAGES_OPTIMIZE': True,
+    }
+    for settings in (given, dict.fromkeys(given)):
+        app = Flask(__name__)
+        app.config.update(settings)
+        fs.init_app(app, fs.Storage())
+        fs.init_app(app)
+        assert settings == {key: value for key, value in app.config.items() if key.startswith('FS_')}
+
+
+def test_images_optimize_is_read_anew_each_time(make_app: Callable[..., Flask]) -> None:
+    storage, own = fs.Storage('pictures'), fs.Storage('own')
+    app = make_app(storage, own, OWN_FS_IMAGES_OPTIMIZE=False)
+    with app.app_context():
+        assert not storage.config.images_optimize
+        app.config['FS_IMAGES_OPTIMIZE'] = 'yes'
+        assert storage.config.images_optimize is True
+        assert own.config.images_optimize is False
+        app.config['FS_LOCAL_IMAGES_OPTIMIZE'] = False
+        assert not storage.config.images_optimize
+        app.config['PICTURES_FS_IMAGES_OPTIMIZE'] = 'perhaps'
+        with pytest.raises(fs.ConfigurationError, match="PICTURES_FS_IMAGES_OPTIMIZE = 'perhaps'"):
+            _ = storage.config
 
 
 def test_an_object_with_only_a_config_will_do(tmp_path: Path) -> None:

@@ -142,6 +142,6 @@ def test_settings_are_not_pickled(config: Config, protocol: int) -> None:
 @pytest.mark.parametrize('copied', [copy.copy, copy.deepcopy])
 def test_settings_are_copied_whole(config: Config, copied: Callable[[Config], Config]) -> None:
     other = copied(config)
-    assert (type(config), dict(config), config.own) == (type(other), dict(other), other.own)
+    assert (type(config), dict(config), config.explicit_keys) == (type(other), dict(other), other.explicit_keys)
     dict.update(other, url='changed')
     assert 'https://cdn.example' == config.url

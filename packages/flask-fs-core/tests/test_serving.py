@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,6 +192,46 @@ def test_files_are_served_only_where_configured(
         storage.write('x.txt', 'x')
         assert '/files/x.txt' == storage.url('x.txt')
         assert status == app.test_client().get('/files/x.txt').status_code
+
+
+@pytest.mark.parametrize(
+    ('at_first', 'when_configured', 'later', 'status'),
+    [
+        (False, False, False, 404),
+        (False, False, True, 200),
+        (False, True, True, 200),
+        (True, True, True, 200),
+        (True, True, False, 404),
+        (True, False, False, 404),
+    ],
+)
+def test_without_a_setting_files_are_served_while_debug_is_on(
+    tmp_path: Path, at_first: bool, when_configured: bool, later: bool, status: int
+) -> None:
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.debug = at_first
+    fs.init_app(app)
+    assert app.config['FS_SERVE'] is at_first
+    app.debug = when_configured
+    storage = fs.Storage()
+    fs.init_app(app, storage)
+    app.debug = later
+    with app.app_context():
+        storage.write('x.txt', 'x')
+    assert status == app.test_client().get('/files/x.txt').status_code
+
+
+@pytest.mark.parametrize(('given', 'status'), [(False, 404), (True, 200), ('no', 404), (0, 404)])
+def test_what_is_set_after_the_first_init_app_holds_for_later_storages(tmp_path: Path, given: Any, status: int) -> None:
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.debug = not given or given == 'no'
+    fs.init_app(app)
+    app.config['FS_SERVE'] = given
+    storage = fs.Storage()
+    fs.init_app(app, storage)
+    with app.app_context():
+        storage.write('x.txt', 'x')
+    assert status == app.test_client().get('/files/x.txt').status_code
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,48 @@ def test_a_folder_of_its_own_replaces_that_of_the_storage(
     assert storage.save(io.BytesIO(b'x'), 'a.txt', 'p', upload_to=upload_to) == expected
 
 
+@pytest.mark.parametrize(
+    ('basename', 'expected'),
+    [
+        ('me', 'up/p/me.png'),
+        (lambda: 'me', 'up/p/me.png'),
+        (lambda app: app.name, 'up/p/app1.png'),
+        ('in/me', 'up/p/in/me.png'),
+        ('v1.2', 'up/p/v1.2.png'),
+        ('', 'up/p/photo.png'),
+        (None, 'up/p/photo.png'),
+    ],
+)
+def test_a_basename_names_what_comes_with_a_name_of_its_own(
+    make_app: Callable[..., Flask], tmp_path: Path, basename: Any, expected: str
+) -> None:
+    storage = fs.Storage('s', fs.ALL, upload_to='up', basename=basename)
+    (tmp_path / 'Photo.PNG').write_bytes(b'3')
+    with make_app(storage, FS_BACKEND='memory').app_context(), (tmp_path / 'Photo.PNG').open('rb') as file:
+        for source in (FileStorage(io.BytesIO(b'1'), 'photo.PNG'), file, tmp_path / 'Photo.PNG'):
+            saved = storage.save(source, prefix='p', overwrite=True)
+            assert expected == saved.replace('Photo', 'photo')
+        assert b'3' == storage.read(saved)
+
+
+def test_a_filename_beats_the_basename(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('s', fs.ALL, basename=lambda: pytest.fail('it was called'))
+    with make_app(storage, FS_BACKEND='memory').app_context():
+        assert 'a.txt' == storage.save(FileStorage(io.BytesIO(b'x'), 'photo.png'), 'a.txt')
+        assert 'b.txt' == storage.save(io.BytesIO(b'x'), 'b.txt')
+        with pytest.raises(fs.InvalidFilename, match='brings no name along'):
+            storage.save(io.BytesIO(b'x'))
+
+
+def test_a_basename_does_not_change_the_type_that_is_judged(make_app: Callable[..., Flask]) -> None:
+    storage, hostile = fs.Storage('s', fs.IMAGES, basename='me.png'), fs.Storage('t', basename='../me')
+    with make_app(storage, hostile, FS_BACKEND='memory').app_context():
+        with pytest.raises(fs.UnauthorizedFileType):
+            storage.save(FileStorage(io.BytesIO(b'x'), 'tool.exe'))
+        with pytest.raises(fs.InvalidFilename):
+            hostile.save(FileStorage(io.BytesIO(b'x'), 'photo.png'))
+
+
 # --- types and sizes
 
 

@@ -238,3 +238,39 @@ def test_the_name_of_older_packages_is_that_of_the_backend() -> None:
     """An entry point of flask-fs2 that was left behind names it too."""
     point = EntryPoint('gridfs', 'flask_fs.backends.gridfs:GridFsBackend', 'fs.backend')
     assert point.load() is GridFSBackend is flask_fs_gridfs.GridFsBackend
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'A_FS_COLLECTION': 'b', 'FS_GRIDFS_MONGO_URL': URL},
+        {'A_FS_COLLECTION': 'b', 'A_FS_MONGO_URL': 'mongodb://other@127.0.0.1:1/', 'A_FS_MONGO_DB': 'files'}
+        | {'B_FS_MONGO_URL': URL},
+        {'A_FS_COLLECTION': 'b', 'FS_GRIDFS_MONGO_URL': 'mongodb+srv://someone:word@cluster.example.org/files'},
+        {'A_FS_COLLECTION': 'b', 'FS_GRIDFS_MONGOENGINE_ALIAS': 'default'},
+        {'A_FS_COLLECTION': 'b', 'FS_GRIDFS_MONGO_CLIENT': app_with},
+        {'FS_GRIDFS_COLLECTION': 'box', 'A_FS_COLLECTION': 'box', 'A_FS_PREFIX': 'b', 'FS_GRIDFS_MONGO_URL': URL},
+    ],
+)
+def test_two_storages_in_one_collection_are_refused_without_a_secret(settings: dict[str, Any]) -> None:
+    with pytest.raises(fs.ConfigurationError, match=r"'a' and 'b' \(gridfs\) would keep their files in one") as caught:
+        fs.init_app(app_with(**settings), fs.Storage('a'), fs.Storage('b'))
+    assert PASSWORD not in messages_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        {'FS_GRIDFS_COLLECTION': 'box'},
+        {'A_FS_COLLECTION': 'b', 'A_FS_PREFIX': 'a'},
+        {'A_FS_COLLECTION': 'b', 'A_FS_MONGO_DB': 'other'},
+        {'A_FS_COLLECTION': 'b', 'A_FS_MONGO_URL': 'mongodb://127.0.0.1:2/files'},
+        {'A_FS_COLLECTION': 'b', 'A_FS_MONGO_URL': 'mongodb+srv://cluster.example.org/files'},
+    ],
+)
+def test_storages_with_collections_or_folders_of_their_own_are_accepted(settings: dict[str, Any]) -> None:
+    app = app_with(FS_GRIDFS_MONGO_URL=URL, **settings)
+    fs.init_app(app, fs.Storage('a'), fs.Storage('b'))
+    with app.app_context():
+        assert PASSWORD not in repr(fs.by_name('a').backend.location)

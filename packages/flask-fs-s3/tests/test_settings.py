@@ -347,3 +347,42 @@ def test_the_bucket_of_a_storage_is_one_of_boto3(store: Any) -> None:
         bucket = storage.backend.bucket
     assert 's3.Bucket' == type(bucket).__name__
     assert (store.bucket, ['a.txt']) == (bucket.name, [found.key for found in bucket.objects.all()])
+
+
+# --- Which storages would share a bucket.
+
+
+@pytest.mark.parametrize(
+    ('names', 'settings'),
+    [
+        (('user_files', 'user-files'), {}),
+        (('user_files', 'User_Files'), {}),
+        (('a', 'b'), {'A_FS_BUCKET_NAME': 'b'}),
+        (('a', 'b'), {'A_FS_BUCKET_NAME': 'b', 'FS_S3_REGION': 'us-east-1', 'A_FS_REGION': 'eu-west-2'}),
+        (('a', 'b'), {'A_FS_BUCKET_NAME': 'b', 'A_FS_ENDPOINT': ENDPOINT, 'B_FS_ENDPOINT': f'{ENDPOINT.upper()}/'}),
+        (('a', 'b'), {'FS_S3_BUCKET_NAME': 'box', 'A_FS_BUCKET_NAME': 'box', 'A_FS_PREFIX': 'b'}),
+    ],
+)
+def test_two_storages_in_one_bucket_are_refused(names: tuple[str, str], settings: dict[str, str]) -> None:
+    settings = {key: value.replace('HTTPS', 'https') for key, value in settings.items()}
+    app = Flask('kit')
+    app.config.update(FS_BACKEND=S3Backend, **settings)
+    with pytest.raises(
+        fs.ConfigurationError, match=rf'{names[0]!r} and {names[1]!r} \(s3\) would keep their files in one'
+    ):
+        fs.init_app(app, *map(fs.Storage, names))
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        {'FS_S3_BUCKET_NAME': 'box'},
+        {'A_FS_BUCKET_NAME': 'box', 'B_FS_BUCKET_NAME': 'box', 'A_FS_PREFIX': 'a'},
+        {'A_FS_BUCKET_NAME': 'b', 'A_FS_ENDPOINT': ENDPOINT},
+    ],
+)
+def test_storages_with_buckets_or_folders_of_their_own_are_accepted(settings: dict[str, str]) -> None:
+    app = Flask('kit')
+    app.config.update(FS_BACKEND=S3Backend, **settings)
+    fs.init_app(app, fs.Storage('a'), fs.Storage('b'))

@@ -9,6 +9,7 @@ import pickle
 import weakref
 
 import pytest
+from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends import Capability
@@ -153,3 +154,39 @@ def test_a_store_that_is_not_there_is_unavailable():
             call('x')
         assert caught.value.__cause__ is not None
         assert 'cannot be connected to' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {'A_FS_CONTAINER': 'b'},
+        {'A_FS_CONTAINER': 'b', 'A_FS_USER': 'test:another'},
+        {'A_FS_CONTAINER': 'b', 'FS_SWIFT_STORAGE_URL': 'http://127.0.0.1:9/v1/AUTH_test', 'A_FS_USER': 'x:y'},
+        {'FS_SWIFT_CONTAINER': 'box', 'A_FS_CONTAINER': 'box', 'A_FS_PREFIX': 'b'},
+    ],
+)
+def test_two_storages_in_one_container_are_refused(settings):
+    with pytest.raises(fs.ConfigurationError, match=r"'a' and 'b' \(swift\) would keep their files in one"):
+        init_app_with(settings)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        {'FS_SWIFT_CONTAINER': 'box'},
+        {'A_FS_CONTAINER': 'b', 'A_FS_PREFIX': 'a'},
+        {'A_FS_CONTAINER': 'b', 'A_FS_USER': 'other:tester'},
+        {'A_FS_CONTAINER': 'b', 'A_FS_AUTHURL': 'http://127.0.0.1:8/auth/v1.0'},
+        {'A_FS_CONTAINER': 'b', 'A_FS_REGION_NAME': 'north'},
+    ],
+)
+def test_storages_with_containers_or_folders_of_their_own_are_accepted(settings):
+    init_app_with(settings)
+
+
+def init_app_with(settings):
+    app = Flask('settings')
+    app.config.update({f'FS_SWIFT_{key.upper()}': value for key, value in GIVEN.items()})
+    app.config.update(FS_BACKEND=SwiftBackend, **settings)
+    fs.init_app(app, fs.Storage('a'), fs.Storage('b'))

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.config import Config
+from flask_fs.config import complete
 from flask_fs.registry import Binding, state_of
 
 from .doubles.swapping import rebound
@@ -67,5 +67,5 @@ class InMemory(dict[Any, Binding]):
 
 def _in_memory(storage: str, binding: Binding) -> Binding:
     settings: Mapping[str, Any] = {**binding.config, 'backend': MemoryBackend.kind}
-    config = Config(settings, own=binding.config.own)
+    config = complete(settings, binding.config.explicit_keys or ())
     return rebound(binding._replace(config=config), MemoryBackend(storage, config))

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, current_app, has_app_context
 
-from .config import Config
+from .config import Config, refresh
 from .errors import ConfigurationError
 from .registry import Binding, bind, state_of
 
@@ -31,17 +31,18 @@ class PerApplication:
         return self
 
     def configure(self, app: Any) -> None:
-        """Set the storage up for *app*; nothing is connected to yet. ``fs.init_app`` does this, and gives it an address.
+        """Set the storage up for *app*; nothing is connected to yet. ``fs.init_app(app, storage)`` does this too.
+
+        Its files have an address in *app* once ``fs.init_app(app)`` was called, whichever comes first.
 
         :param app: An application, or any object with a ``config`` mapping.
         :raises UnknownBackend: If no installed distribution offers the configured backend.
-        :raises ConfigurationError: If a setting is missing or impossible.
+        :raises ConfigurationError: If a setting is missing or impossible, if *app* already has another storage of this
+            name, or if both would keep their files in one place, such as a bucket.
         """
         binding = bind(self.name, app)
         if isinstance(app, Flask):
-            state = state_of(app)
-            state.bindings[self] = binding
-            state[self.name] = self
+            state_of(app).add(self, binding)
             self._apps.add(app)
         else:
             self._detached = binding
@@ -73,12 +74,18 @@ class PerApplication:
         advice = 'Call fs.init_app(app, storage), and use it within app.app_context() where there are several.'
         return ConfigurationError(reason=f'Storage {self.name!r} {what}. {advice}')
 
+    def _configured(self) -> Binding | None:
+        """What the storage is in the current application; None before it is configured for any."""
+        return self._bound() if self._candidates() else None
+
     @property
     def backend(self) -> Any:
-        """The backend in the current application."""
-        return self._bound().backend
+        """The backend in the current application; None before the storage is configured for any."""
+        bound = self._configured()
+        return None if bound is None else bound.backend
 
     @property
     def config(self) -> Config:
-        """The settings in the current application."""
-        return self._bound().config
+        """The settings in the current application; empty before the storage is configured for any."""
+        bound = self._configured()
+        return Config() if bound is None else refresh(bound.config, bound.app.config, self.name, bound.kind)

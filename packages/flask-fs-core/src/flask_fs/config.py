@@ -37,6 +37,7 @@ class Setting(NamedTuple):
     :param appended: Whether a value from a wider scope gets the storage's name appended, as folders and URLs do.
     :param everywhere: Whether ``FS_{KEY}`` is looked at.
     :param secret: Whether its value is kept out of messages.
+    :param live: Whether a later change of ``app.config`` takes effect.
     """
 
     key: str
@@ -47,23 +48,32 @@ class Setting(NamedTuple):
     appended: bool = False
     everywhere: bool = True
     secret: bool = False
+    live: bool = False
 
 
 class Config(dict[str, Any]):
-    """A storage's settings, by lower-case key or as attributes; ``None`` means the default, so it is not kept.
+    """The settings of a storage, by lower-case key or as attributes; made like a dictionary.
 
-    :param own: The keys that were set for this very storage.
+    Given to a backend, it counts as a plain dictionary: the backend checks and completes the settings.
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None, *, own: Iterable[str] = ()) -> None:
-        super().__init__({key: value for key, value in (settings or {}).items() if value is not None})
-        self.own = frozenset(own)
+    #: The keys that were set for this very storage; None until the settings were checked and completed.
+    explicit_keys: frozenset[str] | None = None
 
     def __getattr__(self, key: str) -> Any:
         try:
             return self[key]
         except KeyError:
             raise AttributeError(f'no setting {key!r} (set: {", ".join(sorted(self)) or "none"})') from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    def __delattr__(self, key: str) -> None:
+        try:
+            del self[key]
+        except KeyError:
+            raise AttributeError(f'no setting {key!r} to delete') from None
 
     def __repr__(self) -> str:
         # Only what every storage has is known to be no secret: a misspelled key may be anything.
@@ -85,6 +95,13 @@ class Config(dict[str, Any]):
         memo[id(self)] = copied
         dict.update(copied, copy.deepcopy(dict(self), memo))
         return copied
+
+
+def complete(settings: Mapping[str, Any], explicit_keys: Iterable[str]) -> Config:
+    """*settings* that were checked and completed. ``None`` means the default, so it is not kept."""
+    config = Config({key: value for key, value in settings.items() if value is not None})
+    vars(config)['explicit_keys'] = frozenset(explicit_keys)
+    return config
 
 
 # --- What a setting may be. Text is understood too, because settings may come from the environment.
@@ -276,7 +293,7 @@ STORAGE_SETTINGS = (
     Setting('cache_control', text, None, "The Cache-Control header of served files; default 'no-cache'."),
     Setting('authorize', function, None, 'Called with a filename before it is served; false refuses with 403.'),
     Setting('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
-    Setting('images_optimize', boolean, False, 'Whether image fields optimise what they store.'),
+    Setting('images_optimize', boolean, False, 'Whether image fields optimise what they store.', live=True),
     Setting('images_max_pixels', at_least(1), 50_000_000, 'The most pixels of a picture that image fields decode.'),
 )
 
@@ -288,6 +305,12 @@ _ENCRYPTED = Setting('aes256_encrypted', _not_encrypted, False)
 def storage_prefix(storage: str) -> str:
     """What the settings of *storage* begin with: ``AVATARS_FS_``."""
     return f'{storage.upper().replace("-", "_")}_FS_'
+
+
+def default_root(app: Any) -> str | None:
+    """The folder of all local storages of *app* where ``FS_ROOT`` is not set; None if *app* is not a Flask application."""
+    instance_path = getattr(app, 'instance_path', None)
+    return os.path.join(instance_path, 'fs') if isinstance(instance_path, str) else None
 
 
 def backend_of(app_config: Mapping[str, Any], storage: str) -> Any:
@@ -306,7 +329,7 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
     :raises ConfigurationError: If a setting is missing or not understood. The message names all that are.
     """
     known = {setting.key: setting for setting in settings}
-    own, wide = storage_prefix(storage), f'FS_{kind.upper().replace("-", "_")}_'
+    own, wide = _scopes(storage, kind)
     # As older packages had them: a storage's hyphens stayed hyphens.
     own_before, wide_before = f'{storage.upper()}_FS_', f'FS_{kind.upper()}_'
     scopes = (own, own_before, 'FS_')
@@ -334,15 +357,35 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
             problems.append(str(error))
     if problems:
         raise ConfigurationError(reason=f'Storage {storage!r} ({kind}) {"; it ".join(problems)}.')
-    return Config(found, own={key for key in found if own + key.upper() in given})
+    return complete(found, {key for key in found if own + key.upper() in given})
+
+
+def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: str) -> Config:
+    """*config* itself, with the live settings as they are in *app_config* now.
+
+    :raises ConfigurationError: If one of these is not understood.
+    """
+    scopes = _scopes(storage, kind)
+    for setting in STORAGE_SETTINGS:
+        if setting.live:
+            try:
+                config[setting.key] = _lookup(app_config, setting, storage, scopes)
+            except ValueError as error:
+                raise ConfigurationError(reason=f'Storage {storage!r} ({kind}) {error}.') from None
+    return config
 
 
 def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: Iterable[Setting]) -> Config:
     """The settings of *storage* from a plain mapping of lower-case keys, parsed and completed like configured ones."""
-    if isinstance(given, Config):
+    if isinstance(given, Config) and given.explicit_keys is not None:
         return given
     prefix = storage_prefix(storage)
     return resolve({f'{prefix}{key.upper()}': value for key, value in given.items()}, storage, kind, settings)
+
+
+def _scopes(storage: str, kind: str) -> tuple[str, str]:
+    """What settings of *storage* alone begin with, and those of every storage on the backend *kind*."""
+    return storage_prefix(storage), f'FS_{kind.upper().replace("-", "_")}_'
 
 
 def _lookup(given: Mapping[str, Any], setting: Setting, storage: str, scopes: tuple[str, str]) -> Any:
@@ -352,9 +395,8 @@ def _lookup(given: Mapping[str, Any], setting: Setting, storage: str, scopes: tu
     if setting.everywhere:
         names.append('FS_' + setting.key.upper())
     for name in names:
-        if name not in given:
+        if (value := given.get(name)) is None:
             continue
-        value = given[name]
         try:
             value = setting.parse(value)
         except ValueError as error:

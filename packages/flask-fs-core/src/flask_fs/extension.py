@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 from flask import Flask, current_app
 
 from .cli import COMMANDS
+from .config import DEFAULT_BACKEND, default_root
 from .errors import UnknownStorage
 from .registry import State, state_of
 from .signing import check_fallbacks
 from .storage import Storage
-from .urls import ENDPOINT
+from .urls import ENDPOINT, add_route
 from .views import blueprint, get_file
 
 for _command in COMMANDS:
@@ -19,17 +22,22 @@ for _command in COMMANDS:
 def init_app(app: Flask, *storages: Storage) -> None:
     """Set *storages* up for *app*; call it again for more. No store is connected to.
 
+    The documented defaults of the global settings are put into ``app.config``. Storages that are configured for *app*
+    by themselves, before or after, get addresses too.
+
     :raises UnknownBackend: If no installed distribution offers a configured backend.
-    :raises ConfigurationError: If a setting is missing or impossible.
+    :raises ConfigurationError: If a setting is missing or impossible, if *app* already has another storage of one of the
+        names, or if two storages would keep their files in one place, such as a bucket.
     """
     check_fallbacks(app)
     state = state_of(app)
+    _put_defaults(app, state)
     if blueprint.name not in app.blueprints:
         app.register_blueprint(blueprint)
         app.view_functions[ENDPOINT] = get_file
+        state.route_with(functools.partial(add_route, app))
     for storage in storages:
         storage.configure(app)
-        _route(app, state, storage)
 
 
 def by_name(name: str) -> Storage:
@@ -47,17 +55,12 @@ def by_name(name: str) -> Storage:
     return storage
 
 
-def _route(app: Flask, state: State, storage: Storage) -> None:
-    """Give *storage* its address in *app*: ``{FS_PREFIX}/{name}/{filename}``.
-
-    Each has a route of its own, so that every other address is left to the application's own routes.
-    """
-    if storage.name in state.routed:
-        return
-    prefix = (app.config.get('FS_PREFIX') or '').strip('/')
-    path = f'/{prefix}/{storage.name}/<path:filename>' if prefix else f'/{storage.name}/<path:filename>'
-    rule = app.url_rule_class(path, endpoint=ENDPOINT, defaults={'fs': storage.name}, methods=['GET', 'OPTIONS'])
-    rule.provide_automatic_options = True  # type: ignore[attr-defined]  # what Flask's dispatch looks at
-    # Not add_url_rule(), which refuses once a request was handled: init_app may be called again then.
-    app.url_map.add(rule)
-    state.routed.add(storage.name)
+def _put_defaults(app: Flask, state: State) -> None:
+    """Put the documented global settings into ``app.config`` where they are not set."""
+    app.config.setdefault('FS_ROOT', default_root(app))
+    app.config.setdefault('FS_PREFIX', None)
+    app.config.setdefault('FS_URL', None)
+    app.config.setdefault('FS_BACKEND', DEFAULT_BACKEND)
+    app.config.setdefault('FS_IMAGES_OPTIMIZE', False)
+    if 'FS_SERVE' not in app.config:
+        app.config['FS_SERVE'] = state.default_serve = app.debug

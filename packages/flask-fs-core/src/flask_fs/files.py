@@ -69,19 +69,19 @@ class All:
 
 
 class AllExcept:
-    """Every extension but those in *extensions*.
+    """Every extension but those in *items*.
 
-    :param extensions: Any container of extensions.
+    :param items: Any container of extensions.
     """
 
-    def __init__(self, extensions: Container[str]) -> None:
-        self.extensions = extensions
+    def __init__(self, items: Container[str]) -> None:
+        self.items = items
 
     def __contains__(self, ext: object) -> bool:
-        return not contains(self.extensions, str(ext))
+        return not contains(self.items, str(ext))
 
     def __repr__(self) -> str:
-        return f'AllExcept({self.extensions!r})'
+        return f'AllExcept({self.items!r})'
 
 
 class DisallowAll:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask
 
 from .backends.contract import Capability, Driver
 from .backends.documented import DocumentedVerbs
-from .config import STORAGE_SETTINGS, Config, backend_of, resolve, storage_prefix
+from .config import STORAGE_SETTINGS, Config, backend_of, default_root, resolve, storage_prefix
 from .errors import ConfigurationError, UnknownBackend
 
 #: Distributions announce their backends in these groups; the second is that of flask-storage.
@@ -28,25 +27,69 @@ class Binding(NamedTuple):
     :param app: The application, or whatever object with a ``config`` the storage was configured with.
     :param backend: The backend itself, as applications see it.
     :param driver: What the storage calls: the backend, or an adapter around one with the documented verbs alone.
+    :param kind: The kind of backend that is configured.
     """
 
     app: Any
     config: Config
     backend: Any
     driver: Driver
+    kind: str
+
+    @property
+    def location(self) -> tuple[Hashable, ...] | None:
+        """Where the files are, if the backend says so; test doubles give anything."""
+        location = getattr(self.driver, 'location', None)
+        return location if isinstance(location, tuple) else None
 
 
 class State(dict[str, Any]):
-    """What Flask-FS keeps in an application's ``extensions['fs']``: its storages by name.
-
-    Of two storages with one name, the one configured last answers to it.
-    """
+    """What Flask-FS keeps in an application's ``extensions['fs']``: its storages by name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.bindings: dict[Any, Binding] = {}
-        #: The names of the storages that have an address in the application.
-        self.routed: set[str] = set()
+        #: What ``init_app`` has put for ``FS_SERVE``: the application's DEBUG at that time, which may still change.
+        self.default_serve: bool | None = None
+        self._route: Callable[[str], None] | None = None
+
+    def add(self, storage: Any, binding: Binding) -> None:
+        """Make *storage* one of the application's, as *binding* says.
+
+        :raises ConfigurationError: If the application has another storage of that name, or one with files in the same place.
+        """
+        # Replacing it would drop its `authorize` too, and so open what it protects.
+        if self.get(storage.name, storage) is not storage:
+            reason = (
+                f'{binding.app.name!r} already has another storage named {storage.name!r}: give one of them another name, or pass '
+                'the same object again.'
+            )
+            raise ConfigurationError(reason=reason)
+        for other, bound in self.bindings.items():
+            if other is not storage and binding.location is not None and binding.location == bound.location:
+                raise ConfigurationError(reason=_shared(other.name, storage.name, binding.kind))
+        self.bindings[storage] = binding
+        if storage.name not in self:
+            self[storage.name] = storage
+            if self._route is not None:
+                self._route(storage.name)
+
+    def route_with(self, route: Callable[[str], None]) -> None:
+        """Have *route* give each storage, by its name, an address in the application: now, or when it is added."""
+        self._route = route
+        for name in self:
+            route(name)
+
+
+def _shared(name: str, other: str, kind: str) -> str:
+    """The message about two storages that would share their files."""
+    mine, theirs = storage_prefix(name), storage_prefix(other)
+    advice = (
+        f'Their settings both begin with {mine}: rename one of them.'
+        if mine == theirs
+        else f'Give one of them another bucket, container or collection, or a folder there: {mine}PREFIX or {theirs}PREFIX.'
+    )
+    return f'Storages {name!r} and {other!r} ({kind}) would keep their files in one place. {advice}'
 
 
 def state_of(app: Flask) -> State:
@@ -63,7 +106,7 @@ def bind(storage: str, app: Any) -> Binding:
     :raises UnknownBackend: If no installed distribution offers the configured backend.
     :raises ConfigurationError: If a setting is missing or impossible.
     """
-    app_config = _with_defaults(app)
+    app_config = _app_config(app)
     wanted = backend_of(app_config, storage)
     backend_class = wanted if not isinstance(wanted, str) else _load(wanted, storage)
     kind = wanted if isinstance(wanted, str) else getattr(wanted, 'kind', '') or wanted.__name__
@@ -80,14 +123,19 @@ def bind(storage: str, app: Any) -> Binding:
             "its backend signs no links. Use 'proxy'."
         )
         raise ConfigurationError(reason=reason)
-    return Binding(app, config, backend, driver)
+    return Binding(app, config, backend, driver, kind)
 
 
-def _with_defaults(app: Any) -> Mapping[str, Any]:
+def _app_config(app: Any) -> Mapping[str, Any]:
+    """The settings of *app*, with the folder of all local storages where none is set."""
     config: Mapping[str, Any] = app.config
-    if config.get('FS_ROOT') is None and isinstance(instance_path := getattr(app, 'instance_path', None), str):
-        return {**config, 'FS_ROOT': os.path.join(instance_path, 'fs')}
-    return config
+    changes: dict[str, Any] = {}
+    if config.get('FS_ROOT') is None and (root := default_root(app)) is not None:
+        changes['FS_ROOT'] = root
+    if isinstance(app, Flask) and config.get('FS_SERVE') is state_of(app).default_serve:
+        # Nobody has set it: whether files are served is decided by DEBUG, when they are asked for.
+        changes['FS_SERVE'] = None
+    return {**config, **changes} if changes else config
 
 
 def _load(kind: str, storage: str) -> Any:

@@ -21,6 +21,7 @@ from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
 from .backends.streams import Mode, media_type_of, open_writer
 from .binding import PerApplication
+from .config import Config
 from .errors import (
     ConfigurationError,
     FileExists,
@@ -35,7 +36,9 @@ from .registry import Binding
 from .serving import protect
 from .uploads import Validator, check_sent, limited, position_kept, validated
 
-#: A folder, or a callable that gives one; if it takes an argument, it is given the application.
+__all__ = ['Authorize', 'Config', 'Storage', 'UploadTo']
+
+#: A folder or a name, or a callable that gives one; if it takes an argument, it is given the application.
 UploadTo = str | Callable[..., str]
 #: Whether, or with what response, whoever makes the current request may be served a file.
 Authorize = Callable[[str], bool | Response]
@@ -53,6 +56,8 @@ class Storage(PerApplication):
     :param extensions: The extensions that :meth:`save` takes: any container of lower-case ones without dots.
     :param upload_to: A folder for every file saved, or a callable that gives one.
     :param overwrite: Whether files may be replaced without asking for it each time.
+    :param basename: The name, without extension, of what comes with a name of its own, such as an upload, or a callable
+        that gives it; if it takes an argument, it is given the application. A filename given to :meth:`save` wins.
     :param authorize: Called with a filename before the application serves it: true serves it, false answers 403, a
         response is sent instead. Signed links need no further leave.
     :param validators: Called by :meth:`save` with the open file, seekable and standing where it is to be read from, and
@@ -66,6 +71,7 @@ class Storage(PerApplication):
         upload_to: UploadTo | None = None,
         overwrite: bool = False,
         *,
+        basename: UploadTo | None = None,
         authorize: Authorize | None = None,
         validators: Iterable[Validator] = (),
     ) -> None:
@@ -76,6 +82,7 @@ class Storage(PerApplication):
         self.extensions = extensions
         self.upload_to = upload_to
         self.overwrite = overwrite
+        self.basename = basename
         self.authorize = authorize
         self.validators = tuple(validators)
 
@@ -92,9 +99,9 @@ class Storage(PerApplication):
     def extension_allowed(self, ext: str) -> bool:
         """Whether files with the extension *ext*, without its dot, are taken; upper and lower case count as the same."""
         config, ext = self.config, bare_extension(ext)
-        if contains(config.allow, ext):
+        if contains(config.get('allow', ()), ext):
             return True
-        return contains(self.extensions, ext) and not contains(config.deny, ext)
+        return contains(self.extensions, ext) and not contains(config.get('deny', ()), ext)
 
     def file_allowed(self, storage: FileStorage, basename: str) -> bool:
         """Whether the upload *storage* may be saved as *basename*."""
@@ -112,11 +119,14 @@ class Storage(PerApplication):
     def _named(
         self, app: Any, file: Any, filename: str | None, prefix: UploadTo | None, upload_to: UploadTo | None
     ) -> str:
-        basename = filename or names.of_source(file)
-        if basename is None:
-            raise InvalidFilename(reason=f'{type(file).__name__} brings no name along: pass filename= to save()')
-        names.check(basename)
-        return names.check(names.join(_folder(upload_to, app), _folder(prefix, app), basename))
+        if not filename:
+            if (filename := names.of_source(file)) is None:
+                raise InvalidFilename(reason=f'{type(file).__name__} brings no name along: pass filename= to save()')
+            if basename := _given(self.basename, app):
+                ext = extension(filename)
+                filename = f'{basename}.{ext}' if ext else basename
+        names.check(filename)
+        return names.check(names.join(_given(upload_to, app), _given(prefix, app), filename))
 
     # --- Content.
 
@@ -135,7 +145,8 @@ class Storage(PerApplication):
         file that can seek is left at the position that it had, so it can be saved again.
 
         :param file_or_wfs: An upload, an open file, anything with ``read``, or the path of a file as a path-like object.
-        :param filename: Its name; by default the one that it brings along, cleaned.
+        :param filename: Its name; by default the one that it brings along, cleaned, or the storage's ``basename`` with the
+            extension of that.
         :param prefix: A folder under ``upload_to``, or a callable that gives one.
         :param overwrite: Whether to replace a file of that name; by default as the storage was made.
         :param upload_to: A folder, or a callable that gives one, instead of the storage's own ``upload_to``; ``''`` for
@@ -464,7 +475,7 @@ def _listed(container: Any) -> list[str]:
     return [str(item) for item in container] if isinstance(container, (tuple, list, set, frozenset)) else []
 
 
-def _folder(given: UploadTo | None, app: Any) -> str:
+def _given(given: UploadTo | None, app: Any) -> str:
     if not callable(given):
         return given or ''
     return given(app) if inspect.signature(given).parameters else given()

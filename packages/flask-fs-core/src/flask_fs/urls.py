@@ -29,6 +29,19 @@ def under(base: str, filename: str) -> str:
     return base + quote(filename, safe=_SAFE)
 
 
+def add_route(app: Flask, storage: str) -> None:
+    """Give the storage of that name its address in *app*: ``{FS_PREFIX}/{name}/{filename}``.
+
+    Each has a route of its own, so that every other address is left to the application's own routes.
+    """
+    prefix = (app.config.get('FS_PREFIX') or '').strip('/')
+    path = f'/{prefix}/{storage}/<path:filename>' if prefix else f'/{storage}/<path:filename>'
+    rule = app.url_rule_class(path, endpoint=ENDPOINT, defaults={'fs': storage}, methods=['GET', 'OPTIONS'])
+    rule.provide_automatic_options = True  # type: ignore[attr-defined]  # what Flask's dispatch looks at
+    # Not add_url_rule(), which refuses once a request was handled: init_app may be called again then.
+    app.url_map.add(rule)
+
+
 def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: str) -> str:
     """The address under which *app* serves a file.
 

@@ -7,7 +7,7 @@ import functools
 import hashlib
 import itertools
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from typing import IO, Any, TypeVar, cast
 
 from bson import ObjectId
@@ -63,6 +63,11 @@ class GridFSBackend(BaseBackend):
         self._connection = Connection(name, self.config)
         self._opened: Store | None = None
         self._has_indexes = False
+
+    @property
+    def location(self) -> tuple[Hashable, ...]:
+        """The server, the database, the collection and the key prefix."""
+        return (self.kind, *self._connection.location, self._collection, self._prefix)
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int:
         """Remove what processes left of uploads when they died; the number of uploads.

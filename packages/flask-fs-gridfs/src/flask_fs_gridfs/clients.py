@@ -6,12 +6,13 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.uri_parser import parse_uri
 
 from flask_fs.errors import ConfigurationError
 
@@ -84,6 +85,22 @@ class Connection:
         self._database: Database[Any] | None = None
         #: What keeps the client open.
         self.keeper: SharedClient | None = None
+
+    @property
+    def location(self) -> tuple[Hashable, Hashable]:
+        """Which server and which database, as far as that can be said without a connection."""
+        database = self._config.get('mongo_db')
+        for key in ('mongoengine_alias', 'mongo_client'):
+            if (given := self._config.get(key)) is not None:
+                # None is then the database that the client or the alias has by itself.
+                return (key, given if isinstance(given, str) else id(given)), database
+        url = self._config['mongo_url']
+        if not url.startswith('mongodb://'):
+            # Its servers are known to the name service only.
+            parts = urlsplit(url)
+            return parts.netloc.rpartition('@')[2].lower(), database or parts.path.strip('/') or DATABASE
+        parsed = parse_uri(url)
+        return frozenset(parsed['nodelist']), database or parsed['database'] or DATABASE
 
     def database(self) -> Database[Any]:
         """The database, on a client of this process."""

@@ -7,8 +7,9 @@ import functools
 import io
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, cast
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
@@ -65,6 +66,14 @@ class S3Backend(BaseBackend):
         self._keep_apart('bucket_name')
         if not self.config.conditional_writes:
             self.capabilities = self.capabilities & ~Capability.ATOMIC_CREATE
+
+    @property
+    def location(self) -> tuple[Hashable, ...]:
+        """The store, the bucket and the key prefix."""
+        host = urlsplit(self.config.get('endpoint') or '').netloc.lower()
+        # On Amazon, a bucket's name is its own in all regions.
+        store = None if not host or host.endswith('.amazonaws.com') else host
+        return (self.kind, store, self._bucket.name, self._prefix)
 
     @property
     def bucket(self) -> Any:

@@ -6,7 +6,7 @@ import functools
 import importlib.util
 import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from itertools import islice
 from typing import IO, Any, ClassVar, cast
 from urllib.parse import urlsplit
@@ -77,6 +77,18 @@ class SwiftBackend(BaseBackend):
         )
         self._segments = Segments(self._client, self.container, place)
         self._uploads = Uploads(self._client, self._segments, self.container, given, self.error)
+
+    @property
+    def location(self) -> tuple[Hashable, ...]:
+        """The account, the container and the key prefix."""
+        given = self.config
+        account = given.get('storage_url')
+        if account is None:
+            # With version 1, users of one account are account:user.
+            project = given.get('tenant_name') or given['user'].partition(':')[0]
+            options = tuple(sorted((key, str(value)) for key, value in given['os_options'].items()))
+            account = (given['authurl'], project, given.get('region_name'), options)
+        return (self.kind, account, self.container, self._prefix)
 
     def _check_settings(self, place: str) -> None:
         given, prefix = self.config, storage_prefix(self.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import IO, Any
 
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
@@ -65,6 +65,10 @@ class BackendWrapper(BaseBackend):
     @property
     def capabilities(self) -> Capability:  # type: ignore[override]  # asked each time: a backend may narrow its own
         return self.wrapped.capabilities
+
+    @property
+    def location(self) -> tuple[Hashable, ...] | None:
+        return self.wrapped.location
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
         """Ask the wrapped backend. Whatever is asked goes through here.

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, ClassVar, TypeVar
 
 from ..config import STORAGE_SETTINGS, Setting, from_mapping
@@ -71,8 +71,16 @@ class BaseBackend:
 
         That is the case where it was not set for this very storage, as with roots and URLs.
         """
-        if place in self.config and place not in self.config.own:
+        if place in self.config and place not in (self.config.explicit_keys or ()):
             self._prefix = f'{self.name}/{self._prefix}'
+
+    @property
+    def location(self) -> tuple[Hashable, ...] | None:
+        """Where this storage's files are, the key prefix included; None where storages may share them.
+
+        Two storages of one application with equal locations are a ConfigurationError.
+        """
+        return None
 
     # --- Hooks that every driver implements.
 

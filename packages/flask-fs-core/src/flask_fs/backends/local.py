@@ -12,9 +12,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, cast
 
-from flask import current_app, request
+from flask import current_app, has_app_context, request
 
-from ..config import Setting, boolean, file_mode, folder
+from ..config import Setting, boolean, default_root, file_mode, folder
 from ..errors import (
     BackendError,
     ConfigurationError,
@@ -68,6 +68,9 @@ class LocalBackend(BaseBackend):
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
+        if self.config.get('root') is None and has_app_context():
+            folder_of_all = current_app.config.get('FS_ROOT') or default_root(current_app)
+            self.config['root'] = os.path.join(str(folder_of_all), name)
         # The key prefix is a folder here, and so a part of the root.
         self._subfolder, self._prefix = self._prefix.rstrip('/'), ''
         modes = {'file_mode': self.config.get('file_mode'), 'folder_mode': self.config.get('folder_mode')}
@@ -87,8 +90,8 @@ class LocalBackend(BaseBackend):
     @property
     def root(self) -> str:
         """The folder that holds the files of this storage."""
-        own = 'root' in self.config.own
-        root = str(self.config.root) if own else os.path.join(self.default_root, self.name)
+        explicit = 'root' in (self.config.explicit_keys or ())
+        root = str(self.config.root) if explicit else os.path.join(self.default_root, self.name)
         return os.path.join(root, self._subfolder) if self._subfolder else root
 
     def path(self, filename: str) -> str:
