@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
@@ -23,6 +24,15 @@ import importlib.metadata
 
 for point in importlib.metadata.entry_points(group='fs.backend'):
     print(point.name, point.load().__name__)
+"""
+
+MISCONFIGURED = """
+import flask_fs as fs
+from flask import Flask
+
+app = Flask('app')
+app.config['FS_BACKEND'] = 's4'
+fs.init_app(app, fs.Storage('files'))
 """
 
 
@@ -77,3 +87,13 @@ def test_a_distribution_is_removed_without_harm_to_the_others(environment, smoke
     assert 'pip install flask-fs-s3' in environment.run(
         'try:\n import flask_fs.backends.s3\nexcept ImportError as error:\n print(error)'
     )
+
+
+def test_a_misconfigured_application_is_one_sentence_for_the_commands(everything, tmp_path):
+    (tmp_path / 'app.py').write_text(MISCONFIGURED, encoding='utf-8')
+    line = [str(everything.python), '-m', 'flask', '--app', 'app', 'fs', 'list']
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (1, '') == (done.returncode, done.stdout)
+    assert done.stderr.startswith("Error: Storage 'files': no backend named 's4'")
+    assert 1 == len(done.stderr.splitlines())

@@ -13,6 +13,7 @@ from flask_fs import config
 from flask_fs.backends.base import BaseBackend
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs.config import host_of
 from flask_fs.storage import Config
 
 
@@ -43,6 +44,23 @@ def test_the_narrower_setting_wins_and_wider_ones_get_the_name_appended(
     made: Callable[..., fs.Storage], settings: dict[str, Any], root: str
 ) -> None:
     assert root == made(**settings).root
+
+
+@pytest.mark.parametrize(
+    ('url', 'host'),
+    [
+        ('https://files.test:8080/a?b#c', 'files.test:8080'),
+        ('mongodb://one:1,two:2/db', 'one:1,two:2'),
+        ('https://user:hush@files.test/', 'files.test'),
+        ('https://user:hu@sh@files.test/', 'files.test'),
+        ('https://user:hush#@files.test/', ''),
+        ('https://user:hush/@files.test/', ''),
+        ('https://user:hush?@files.test/', ''),
+        ('', ''),
+    ],
+)
+def test_the_host_of_a_url_is_never_a_password(url: str, host: str) -> None:
+    assert host == host_of(url)
 
 
 def test_the_default_root_lies_in_the_instance_folder(made: Callable[..., fs.Storage], tmp_path: Path) -> None:

@@ -274,3 +274,21 @@ def test_storages_with_collections_or_folders_of_their_own_are_accepted(settings
     fs.init_app(app, fs.Storage('a'), fs.Storage('b'))
     with app.app_context():
         assert PASSWORD not in repr(fs.by_name('a').backend.location)
+
+
+@pytest.mark.parametrize(
+    ('given', 'location'),
+    [
+        ({'mongo_url': URL}, 'docs/ in files at 127.0.0.1:1'),
+        (
+            {'mongo_url': URL, 'mongo_db': 'other', 'prefix': 'a/b', 'collection': 'fs'},
+            'fs/a/b/ in other at 127.0.0.1:1',
+        ),
+        ({'mongo_url': 'mongodb://one,two:2/?replicaSet=rs'}, 'docs/ in fs at one,two:2'),
+        ({'mongo_url': f'mongodb+srv://someone:{PASSWORD}@cluster.test/files'}, 'docs/ in files at cluster.test'),
+        ({'mongo_client': lambda: None}, "docs/ in the database of the application's client"),
+        ({'mongoengine_alias': 'default'}, "docs/ in the database of MongoEngine's connection 'default'"),
+    ],
+)
+def test_the_location_of_files_is_described_without_secrets(given: dict[str, Any], location: str) -> None:
+    assert location == GridFSBackend('docs', given).describe_location()

@@ -386,3 +386,15 @@ def test_storages_with_buckets_or_folders_of_their_own_are_accepted(settings: di
     app = Flask('kit')
     app.config.update(FS_BACKEND=S3Backend, **settings)
     fs.init_app(app, fs.Storage('a'), fs.Storage('b'))
+
+
+@pytest.mark.parametrize(
+    ('given', 'location'),
+    [
+        ({}, 's3://box/ at objects.example.org'),
+        ({'prefix': 'tenants/7', 'endpoint': 'http://127.0.0.1:9000/'}, 's3://box/tenants/7/ at 127.0.0.1:9000'),
+        ({'endpoint': None}, 's3://box/'),
+    ],
+)
+def test_the_location_of_files_is_described_without_secrets(given: dict[str, Any], location: str) -> None:
+    assert location == _backend(**given).describe_location()

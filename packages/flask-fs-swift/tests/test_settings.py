@@ -190,3 +190,9 @@ def init_app_with(settings):
     app.config.update({f'FS_SWIFT_{key.upper()}': value for key, value in GIVEN.items()})
     app.config.update(FS_BACKEND=SwiftBackend, **settings)
     fs.init_app(app, fs.Storage('a'), fs.Storage('b'))
+
+
+def test_the_location_of_files_is_described_without_secrets():
+    assert 'docs/ at 127.0.0.1:9' == make().describe_location()
+    given = {'prefix': 'tenants/7', 'container': 'box', 'storage_url': 'https://swift.test/v1/AUTH_a'}
+    assert 'box/tenants/7/ at swift.test' == make(**given).describe_location()

@@ -2,33 +2,89 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import click
-from flask import current_app
-from flask.cli import with_appcontext
+from flask import current_app, has_app_context
+from flask.cli import ScriptInfo
 
 from .backends.contract import Capability
-from .registry import state_of
+from .errors import FSError
+from .registry import Binding, state_of
+
+#: Does something with one storage of the application, and returns a line about it, or None if there is nothing to say.
+_Act = Callable[[str, Binding], str | None]
+
+
+def _for_each_storage(act: _Act) -> Callable[[], None]:
+    """A command that calls *act* for each storage of the application, also after one that failed."""
+
+    @functools.wraps(act)
+    def command() -> None:
+        failed = False
+        for name, binding in _bindings():
+            try:
+                if (line := act(name, binding)) is not None:
+                    click.echo(line)
+            # The others have their turn whatever it was.
+            except Exception as error:  # noqa: BLE001
+                failed = True
+                message = str(error) if isinstance(error, FSError) else f'{type(error).__name__}: {error}'
+                click.echo(f'{name}\tfailed: {message}', err=True)
+        if failed:
+            raise click.exceptions.Exit(1)
+
+    return command
+
+
+def _bindings() -> Iterator[tuple[str, Binding]]:
+    context = click.get_current_context()
+    try:
+        # The application, loaded by the command itself, so that it can say what is wrong with its configuration.
+        if not has_app_context():
+            context.with_resource(context.ensure_object(ScriptInfo).load_app().app_context())
+    except FSError as error:
+        raise click.ClickException(str(error)) from None
+    storages = state_of(current_app)
+    if not storages:
+        click.echo(f'{current_app.name!r} has no storages: pass them to fs.init_app(app, …).', err=True)
+    return ((name, storage._bound()) for name, storage in sorted(storages.items()))
 
 
 @click.command('list')
-@with_appcontext
-def list_storages() -> None:
+@_for_each_storage
+def list_storages(name: str, binding: Binding) -> str:
     """Show each storage with its backend, where its files are, and what its backend promises."""
-    for name, storage in sorted(state_of(current_app).items()):
-        backend = storage.backend
-        kind = getattr(backend, 'kind', '') or type(backend).__name__
-        place = storage.root or storage.config.get('url') or ''
-        promises = ' '.join(str(capability.name) for capability in Capability if capability & backend.capabilities)
-        click.echo(f'{name}\t{kind}\t{place}\t{promises}')
+    promises = ' '.join(str(each.name) for each in Capability if each in binding.driver.capabilities)
+    return f'{name}\t{binding.kind}\t{_location(binding)}\t{promises}'
+
+
+def _location(binding: Binding) -> str:
+    """Where the files are, or at least where a web server has them."""
+    backend = binding.backend
+    # A mock has every attribute, and its class none.
+    if hasattr(type(backend), 'describe_location') and (location := backend.describe_location()):
+        return str(location)
+    return binding.config.get('url') or ''
 
 
 @click.command()
-@with_appcontext
-def sweep() -> None:
+@_for_each_storage
+def sweep(name: str, binding: Binding) -> str | None:
     """Remove what processes left behind when they died half-way: temporary files, parts of uploads."""
-    for name, storage in sorted(state_of(current_app).items()):
-        if (swept := getattr(storage.backend, 'sweep', None)) is not None:
-            click.echo(f'{name}\t{swept()} removed')
+    swept: Any = getattr(binding.backend, 'sweep', None)
+    return None if swept is None else f'{name}\t{swept()} removed'
 
 
 COMMANDS = (list_storages, sweep)
+
+
+@click.group('fs')
+def group() -> None:
+    """List the storages of the application, and sweep them."""
+
+
+for _command in COMMANDS:
+    group.add_command(_command)

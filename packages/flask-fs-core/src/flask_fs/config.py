@@ -302,6 +302,15 @@ STORAGE_SETTINGS = (
 _ENCRYPTED = Setting('aes256_encrypted', _not_encrypted, False)
 
 
+def host_of(url: str) -> str:
+    """The host of *url*, with its port, as messages may show it: empty if a password could be taken for it."""
+    from urllib.parse import urlsplit
+
+    netloc = urlsplit(url).netloc
+    # A password may have what ends the host of a well-formed URL, such as a #.
+    return netloc.rpartition('@')[2] if '@' in netloc or '@' not in url else ''
+
+
 def storage_prefix(storage: str) -> str:
     """What the settings of *storage* begin with: ``AVATARS_FS_``."""
     return f'{storage.upper().replace("-", "_")}_FS_'

@@ -78,6 +78,9 @@ class GridFSBackend(BaseBackend):
         with self._translated(None):
             return sweep(self._store(), older_than_s)
 
+    def describe_location(self) -> str:
+        return f'{self._collection}/{self._prefix} in {self._connection.describe()}'
+
     # --- Reading.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:

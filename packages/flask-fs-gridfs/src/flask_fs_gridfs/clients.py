@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.uri_parser import parse_uri
 
+from flask_fs.config import host_of
 from flask_fs.errors import ConfigurationError
 
 from .settings import CLIENT_OPTIONS, DATABASE
@@ -101,6 +102,18 @@ class Connection:
             return parts.netloc.rpartition('@')[2].lower(), database or parts.path.strip('/') or DATABASE
         parsed = parse_uri(url)
         return frozenset(parsed['nodelist']), database or parsed['database'] or DATABASE
+
+    def describe(self) -> str:
+        """Which database it is, as far as that can be said without connecting, and without any secret."""
+        name = self._config.get('mongo_db')
+        if (alias := self._config.get('mongoengine_alias')) is not None:
+            return f"{name or 'the database'} of MongoEngine's connection {alias!r}"
+        if self._config.get('mongo_client') is not None:
+            return f"{name or 'the database'} of the application's client"
+        url = self._config['mongo_url']
+        if not (host := host_of(url)):
+            return str(name or 'the database of its URL')
+        return f'{name or urlsplit(url).path.strip("/") or DATABASE} at {host}'
 
     def database(self) -> Database[Any]:
         """The database, on a client of this process."""

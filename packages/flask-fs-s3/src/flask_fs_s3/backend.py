@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import attachment, respond, respond_at_once
-from flask_fs.config import storage_prefix
+from flask_fs.config import host_of, storage_prefix
 from flask_fs.errors import BackendError, ConfigurationError, FSError, Replaced
 from flask_fs.files import mime_type
 
@@ -79,6 +79,10 @@ class S3Backend(BaseBackend):
     def bucket(self) -> Any:
         """boto3's resource for the bucket, for what no storage offers."""
         return self._bucket.account.bucket(self._bucket.name)
+
+    def describe_location(self) -> str:
+        host = host_of(self.config.get('endpoint') or '')
+        return f's3://{self._bucket.name}/{self._prefix}' + (f' at {host}' if host else '')
 
     # --- Reading.
 

@@ -15,7 +15,7 @@ from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import respond_at_once
 from flask_fs.backends.streams import window
-from flask_fs.config import storage_prefix
+from flask_fs.config import host_of, storage_prefix
 from flask_fs.errors import BackendError, ConfigurationError, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
 
@@ -112,6 +112,10 @@ class SwiftBackend(BaseBackend):
         :param older_than_s: How long nothing was added to an upload that counts as dead, in seconds.
         """
         return self._segments.sweep(self._prefix, older_than_s, self._page_names)
+
+    def describe_location(self) -> str:
+        host = host_of(self.config.get('storage_url') or self.config.authurl)
+        return f'{self.container}/{self._prefix}' + (f' at {host}' if host else '')
 
     # --- Hooks.
 

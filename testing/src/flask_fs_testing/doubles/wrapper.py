@@ -70,6 +70,9 @@ class BackendWrapper(BaseBackend):
     def location(self) -> tuple[Hashable, ...] | None:
         return self.wrapped.location
 
+    def describe_location(self) -> str:
+        return self.wrapped.describe_location()
+
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
         """Ask the wrapped backend. Whatever is asked goes through here.
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import io
+import os
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, ClassVar, TypeVar
 
@@ -81,6 +82,11 @@ class BaseBackend:
         Two storages of one application with equal locations are a ConfigurationError.
         """
         return None
+
+    def describe_location(self) -> str:
+        """Where the files are, in a few words for people and without any secret; empty if there is nothing to say."""
+        root = getattr(self, 'root', None)
+        return str(root) if isinstance(root, (str, os.PathLike)) else ''
 
     # --- Hooks that every driver implements.
 

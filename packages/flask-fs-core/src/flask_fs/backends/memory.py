@@ -39,6 +39,9 @@ class MemoryBackend(BaseBackend):
         # Held for one look at the table at a time, never while a stream is read.
         self._lock = threading.Lock()
 
+    def describe_location(self) -> str:
+        return 'memory of the process'
+
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         info, content = self._found(name)
         if etag not in (None, info.etag):

@@ -1,0 +1,141 @@
+"""The commands, on applications that work, on storages that fail, and on applications that cannot be configured."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock, patch
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.cli import FlaskGroup
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend
+from flask_fs.backends.memory import MemoryBackend
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+AppFactory = Callable[..., Flask]
+
+
+class Unreachable(MemoryBackend):
+    def sweep(self) -> int:
+        raise self.error(fs.Unavailable, None, 'nothing listens there')
+
+
+class Broken(MemoryBackend):
+    def sweep(self) -> int:
+        raise RuntimeError('a bug')
+
+
+class Rooted(BaseBackend):
+    """A custom backend that says no more than its root."""
+
+    root = '/data'
+
+
+def flask(create_app: Callable[[], Flask], *args: str) -> Any:
+    """What the program ``flask`` does where Flask-FS is installed: its commands are there before the application is."""
+    [(name, value)] = _declared_commands().items()
+    group = FlaskGroup(create_app=create_app)
+    group._loaded_plugin_commands = True
+    group.add_command(EntryPoint(name, value, 'flask.commands').load(), name)
+    return CliRunner().invoke(group, args)
+
+
+def _declared_commands() -> dict[str, str]:
+    declared = tomllib.loads((Path(__file__).parents[1] / 'pyproject.toml').read_text(encoding='utf-8'))
+    commands: dict[str, str] = declared['project']['entry-points']['flask.commands']
+    return commands
+
+
+def through_the_application(create_app: Callable[[], Flask], *args: str) -> Any:
+    return create_app().test_cli_runner().invoke(args=args)
+
+
+@pytest.fixture(params=[flask, through_the_application])
+def run(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def test_storages_are_listed_with_their_files_location(run: Any, make_app: AppFactory, tmp_path: Path) -> None:
+    storages = [fs.Storage(name) for name in ('disk', 'custom', 'double', 'elsewhere', 'memory')]
+
+    def create() -> Flask:
+        with patch('flask_fs.backends.mock.MockBackend', MagicMock):
+            return make_app(
+                *storages,
+                FS_ROOT=str(tmp_path),
+                CUSTOM_FS_BACKEND=Rooted,
+                DOUBLE_FS_BACKEND='mock',
+                ELSEWHERE_FS_BACKEND=BaseBackend,
+                ELSEWHERE_FS_URL='https://files.test/',
+                MEMORY_FS_BACKEND='memory',
+            )
+
+    result = run(create, 'fs', 'list')
+    assert (0, '') == (result.exit_code, result.stderr)
+    assert [
+        'custom\tRooted\t/data\t',
+        'disk\tlocal\t' + str(tmp_path / 'disk') + '\tATOMIC_CREATE RANGE LOCAL_PATH',
+        'double\tmock\t\t',
+        'elsewhere\tBaseBackend\thttps://files.test/\t',
+        'memory\tmemory\tmemory of the process\tATOMIC_CREATE CHECKSUM MIME RANGE NESTED_NAMES SERVER_COPY',
+    ] == result.stdout.splitlines()
+
+
+def test_a_storage_that_fails_does_not_end_the_sweep(run: Any, make_app: AppFactory, tmp_path: Path) -> None:
+    storages = [fs.Storage(name) for name in ('a', 'b', 'c', 'd')]
+    result = run(
+        lambda: make_app(*storages, A_FS_BACKEND=Unreachable, C_FS_BACKEND=Broken, FS_ROOT=str(tmp_path)), 'fs', 'sweep'
+    )
+    assert 1 == result.exit_code
+    assert ['b\t0 removed', 'd\t0 removed'] == result.stdout.splitlines()
+    assert [
+        "a\tfailed: A file could not be reached in storage 'a' (memory): nothing listens there.",
+        'c\tfailed: RuntimeError: a bug',
+    ] == result.stderr.splitlines()
+
+
+def test_a_sweep_of_storages_that_work_is_a_success(run: Any, make_app: AppFactory) -> None:
+    result = run(lambda: make_app(fs.Storage('a'), fs.Storage('b', ()), B_FS_BACKEND='memory'), 'fs', 'sweep')
+    assert (0, 'a\t0 removed\n', '') == (result.exit_code, result.stdout, result.stderr)
+
+
+@pytest.mark.parametrize('command', ['list', 'sweep'])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'FS_BACKEND': 's4'}, "Error: Storage 'a': no backend named 's4'"),
+        ({'A_FS_MAX_BYTES': 'many'}, "Error: Storage 'a' (local) cannot use A_FS_MAX_BYTES = 'many'"),
+        ({'A_FS_SERVING': 'redirect'}, "Error: Storage 'a' (local) cannot use A_FS_SERVING = 'redirect'"),
+    ],
+)
+def test_a_misconfiguration_is_one_sentence(
+    make_app: AppFactory, command: str, settings: dict[str, Any], message: str
+) -> None:
+    result = flask(lambda: make_app(fs.Storage('a'), **settings), 'fs', command)
+    assert (1, '') == (result.exit_code, result.stdout)
+    assert result.stderr.startswith(message)
+    assert 1 == len(result.stderr.splitlines())
+
+
+def test_other_failures_of_an_application_keep_their_traceback() -> None:
+    def create() -> Flask:
+        raise RuntimeError('a bug')
+
+    assert isinstance(flask(create, 'fs', 'list').exception, RuntimeError)
+
+
+def test_an_application_without_storages_says_so(run: Any, make_app: AppFactory) -> None:
+    result = run(make_app, 'fs', 'list')
+    assert (0, '') == (result.exit_code, result.stdout)
+    assert 'has no storages: pass them to fs.init_app(app, …).' in result.stderr
