@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from flask_fs import FileExists
@@ -47,12 +46,9 @@ class ImageReference(FileReference):
         limits: Limits | None = None,
         **kwargs: Any,
     ) -> None:
+        form = {'filename': kwargs.pop('filename', None), 'original': original, 'thumbnails': thumbnails, 'bbox': bbox}
         super().__init__(**kwargs)
-        if original is not None or thumbnails:
-            form = {'filename': self.filename, 'original': original, 'thumbnails': thumbnails, 'bbox': bbox}
-            self._stored = Stored.of(form)
-        elif bbox is not None:
-            self._stored = Stored(self.filename, bbox=box(bbox))
+        self._stored = Stored.of(form)
         self.max_size = max_size_of(max_size)
         self.thumbnail_sizes = sizes_of(thumbnail_sizes)
         self.optimize = optimize
@@ -148,7 +144,7 @@ class ImageReference(FileReference):
         :raises ValueError: If the bbox is none, or lies outside of the picture.
         """
         replace = self.fs.overwrite if overwrite is None else overwrite
-        main, part = self._target(file_or_wfs, filename, prefix), None if bbox is None else box(_as_list(bbox))
+        main, part = self._target(file_or_wfs, filename, prefix), None if bbox is None else box(bbox)
         mine = self._stored if self._stored.filename == main and replace else Stored()
         with readable_twice(file_or_wfs) as source, FileTransaction(self.fs) as transaction:
             made = make(self._recipe(), source, part, main, self.fs.name)
@@ -207,11 +203,7 @@ class ImageReference(FileReference):
             else:
                 thumbnails[size] = known
                 transaction.write(known, rendered.file, replace=True)
-        return MappingProxyType(thumbnails)
-
-
-def _as_list(bbox: Iterable[float]) -> Any:
-    return bbox if isinstance(bbox, (str, bytes, Mapping)) else list(bbox)
+        return thumbnails
 
 
 def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -219,8 +211,10 @@ def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
     :raises ValueError: If it is no size.
     """
+    if given is None:
+        return None
     size = Spec(given).size
-    return size if size is None or isinstance(size, tuple) else (size, size)
+    return size if isinstance(size, tuple) else (size, size)
 
 
 def sizes_of(given: Iterable[int] | None) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from flask_fs import InvalidFilename, names
@@ -74,7 +73,7 @@ class Stored:
 
     filename: str | None = None
     original: str | None = None
-    thumbnails: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    thumbnails: Mapping[int, str] = field(default_factory=dict)
     bbox: tuple[float, ...] | None = None
     problem: str | None = None
     raw: Any = None
@@ -102,18 +101,31 @@ class Stored:
             form = value if whole else {'filename': value.get('filename')}
         else:
             return cls(problem=f'it must be a name or an object, not {type(value).__name__}', raw=value)
+        try:
+            return cls._well_formed(form)
+        except ValueError:
+            return cls._readable(form, value)
+
+    @classmethod
+    def _well_formed(cls, form: Mapping[str, Any]) -> Stored:
+        filename, original, bbox = _name(form.get('filename')), _name(form.get('original')), box(form.get('bbox'))
+        thumbnails = {_size(key): name for key, value in _items(form.get('thumbnails')) if (name := _name(value))}
+        if filename is not None:
+            return cls(filename, original if original != filename else None, thumbnails, bbox)
+        if original is not None or thumbnails:
+            raise ValueError
+        return EMPTY
+
+    @classmethod
+    def _readable(cls, form: Mapping[str, Any], raw: Any) -> Stored:
         parts = _Parts(form)
         filename, original = parts.read('filename', _name), parts.read('original', _name)
         thumbnails, bbox = parts.read_thumbnails(), parts.read('bbox', box)
         if filename is None:
-            if original or thumbnails:
+            if original is not None or thumbnails:
                 parts.problems['filename: it is missing'] = None
             original, thumbnails, bbox = None, {}, None
-        if parts.problems:
-            return cls(filename, original, thumbnails, bbox, '; '.join(parts.problems), value)
-        if filename is None:
-            return EMPTY
-        return cls(filename, original if original != filename else None, MappingProxyType(thumbnails), bbox)
+        return cls(filename, original, thumbnails, bbox, '; '.join(parts.problems), raw)
 
     def to_mongo(self) -> Any:
         """The form in MongoDB, or None for no file. What is empty is left out; what could not be read stays as it was."""
@@ -157,6 +169,8 @@ def box(given: Any) -> tuple[float, ...] | None:
 
 
 def _number(side: Any) -> float:
+    if type(side) is int and -_MAX_WHOLE <= side <= _MAX_WHOLE:
+        return side
     number = float(side)
     if not math.isfinite(number):
         raise ValueError
@@ -184,9 +198,9 @@ def _items(given: Any) -> Iterable[tuple[Any, Any]]:
 
 def _size(key: Any) -> int:
     text = str(key)
-    if not _SIZE.fullmatch(text) or int(text) < 1:
+    if not _SIZE.fullmatch(text) or (size := int(text)) < 1:
         raise ValueError('a size must be a whole number of pixels, from 1')
-    return int(text)
+    return size
 
 
 class _Parts:
