@@ -178,6 +178,16 @@ def test_the_storage_says_whether_to_optimize_unless_the_field_does(
     assert ('test-original.png' in names(storage)) is expected
 
 
+def test_whether_to_optimize_is_asked_at_each_save(
+    memory_app: Flask, memory: fs.Storage, picture: Any, names: Names
+) -> None:
+    page = page_with(memory, max_size=None, thumbnails=[])()
+    for number, setting in enumerate((True, False, True)):
+        memory_app.config['FS_IMAGES_OPTIMIZE'] = setting
+        page.image.save(picture(), f'{number}.png')
+    assert names(memory) == ['0-original.png', '0.png', '1.png', '2-original.png', '2.png']
+
+
 def test_a_list_for_bbox_works_and_is_stored(memory: fs.Storage) -> None:
     page_class = page_with(memory)
     page, file = page_class(), io.BytesIO()

@@ -236,6 +236,27 @@ def test_a_field_with_a_class_of_its_own_gives_references_of_it(memory: fs.Stora
 # --- What the storage says.
 
 
+def test_a_field_uses_the_folder_and_basename_of_its_storage(memory_app: Flask, database: str, picture: Any) -> None:
+    storage = fs.Storage(
+        'titled', fs.ALL, upload_to=lambda page: f'of/{page.title}', basename=lambda page: f'the-{page.title}'
+    )
+    fs.init_app(memory_app, storage)
+
+    class Page(Document):
+        title = StringField()
+        file = FileField(storage)
+        named = FileField(storage, upload_to='more', basename='own')
+        image = ImageField(fs=storage, max_size=100, thumbnails=[32])
+
+    page = Page(title='moon')
+    assert page.file.save(FileStorage(io.BytesIO(b'x'), 'up.txt')) == 'of/moon/the-moon.txt'
+    assert page.file.save(io.BytesIO(b'x'), 'asked.txt') == 'of/moon/asked.txt'
+    assert page.named.save(FileStorage(io.BytesIO(b'x'), 'up.txt')) == 'of/moon/more/own.txt'
+    assert page.image.save(FileStorage(picture(), 'up.png')) == 'of/moon/the-moon.png'
+    assert page.image.original == 'of/moon/the-moon-original.png'
+    assert page.image.thumbnail(32) == 'of/moon/the-moon-32.png'
+
+
 def test_without_a_document_the_storage_is_given_the_application(memory_app: Flask) -> None:
     storage = fs.Storage('named', fs.ALL, upload_to=lambda app: app.config['FOLDER'])
     memory_app.config['FOLDER'] = 'configured'

@@ -177,9 +177,7 @@ class FileReference:
         if filename:
             return filename
         given = names.of_source(file)
-        basename = (
-            self._from_owner(getattr(self.fs, 'basename', None), default=current_app) if self.basename is None else None
-        )
+        basename = self._from_owner(self.fs.basename, default=current_app) if self.basename is None else None
         basename = basename or self._from_owner(self.basename)
         if basename:
             extension = files.extension(given or '')
