@@ -10,7 +10,7 @@ from flask import Flask, current_app, has_app_context
 
 from .config import Config, refresh
 from .errors import ConfigurationError
-from .registry import Binding, bind, state_of
+from .registry import NO_APP, Binding, bind, state_of, unconfigured
 
 
 class PerApplication:
@@ -43,6 +43,8 @@ class PerApplication:
         binding = bind(self.name, app)
         if isinstance(app, Flask):
             state_of(app).add(self, binding)
+            if self._detached is not None and self._detached.app is NO_APP:
+                self._detached = None
             self._apps.add(app)
         else:
             self._detached = binding
@@ -80,9 +82,44 @@ class PerApplication:
 
     @property
     def backend(self) -> Any:
-        """The backend in the current application; None before the storage is configured for any."""
+        """The backend in the current application; None before the storage is configured for any.
+
+        Tests may assign another one, a double for instance, to the current application: any object that has the
+        documented verbs. Assigning the former one, ``del``, or configuring the storage anew takes it away again.
+        """
         bound = self._configured()
         return None if bound is None else bound.backend
+
+    @backend.setter
+    def backend(self, backend: Any) -> None:
+        bound = self._configured()
+        if bound is None:
+            self._detached = unconfigured(backend, self.name)
+        else:
+            self._rebind(bound.with_backend(backend, self.name))
+
+    @backend.deleter
+    def backend(self) -> None:
+        bound = self._configured()
+        if bound is None or (bound.configured is None and bound.app is not NO_APP):
+            raise AttributeError(f'storage {self.name!r} has the backend that was configured')
+        if bound.configured is None:
+            self._detached = None
+        else:
+            self._rebind(bound.configured)
+
+    @property
+    def backend_name(self) -> str | None:
+        """The kind of backend that is configured in the current application, such as ``local``."""
+        bound = self._configured()
+        return None if bound is None else bound.kind
+
+    def _rebind(self, binding: Binding) -> None:
+        if isinstance(binding.app, Flask):
+            # Not by item assignment, which is how storages are configured.
+            dict.update(state_of(binding.app).bindings, {self: binding})
+        else:
+            self._detached = binding
 
     @property
     def config(self) -> Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Hashable, Mapping
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from flask import Flask
@@ -18,6 +19,8 @@ from .errors import ConfigurationError, UnknownBackend
 ENTRY_POINT_GROUPS = ('fs.backend', 'storage.backend')
 
 _BUILT_IN = {'local': 'LocalBackend', 'memory': 'MemoryBackend', 'mock': 'MockBackend'}
+#: Stands for the application of a storage that was given a backend without being configured.
+NO_APP = SimpleNamespace(config={})
 _SIBLINGS = ('gridfs', 's3', 'swift')
 
 
@@ -28,6 +31,7 @@ class Binding(NamedTuple):
     :param backend: The backend itself, as applications see it.
     :param driver: What the storage calls: the backend, or an adapter around one with the documented verbs alone.
     :param kind: The kind of backend that is configured.
+    :param configured: What it was before the application was given another backend by assignment.
     """
 
     app: Any
@@ -35,12 +39,20 @@ class Binding(NamedTuple):
     backend: Any
     driver: Driver
     kind: str
+    configured: Binding | None = None
 
     @property
     def location(self) -> tuple[Hashable, ...] | None:
         """Where the files are, if the backend says so; test doubles give anything."""
         location = getattr(self.driver, 'location', None)
         return location if isinstance(location, tuple) else None
+
+    def with_backend(self, backend: Any, storage: str) -> Binding:
+        """The same with another backend, which may be any object that has the documented verbs."""
+        configured = self.configured or self
+        if backend is configured.backend:
+            return configured
+        return self._replace(backend=backend, driver=driver_of(backend, storage), configured=configured)
 
 
 class State(dict[str, Any]):
@@ -114,9 +126,7 @@ def bind(storage: str, app: Any) -> Binding:
     settings = settings if isinstance(settings, tuple) else ()
     config = resolve(app_config, storage, kind, (*STORAGE_SETTINGS, *settings))
     backend = backend_class(storage, config)
-    capabilities = getattr(backend, 'capabilities', None)
-    native = isinstance(capabilities, Capability) and bool(capabilities)
-    driver: Driver = backend if native else DocumentedVerbs(backend, storage)
+    driver = driver_of(backend, storage)
     if config.serving == 'redirect' and Capability.SIGNED_URL not in driver.capabilities:
         reason = (
             f"Storage {storage!r} ({kind}) cannot use {storage_prefix(storage)}SERVING = 'redirect': "
@@ -124,6 +134,21 @@ def bind(storage: str, app: Any) -> Binding:
         )
         raise ConfigurationError(reason=reason)
     return Binding(app, config, backend, driver, kind)
+
+
+def driver_of(backend: Any, storage: str) -> Driver:
+    """What *storage* calls: *backend* itself, or an adapter around one with the documented verbs alone."""
+    capabilities = getattr(backend, 'capabilities', None)
+    driver: Driver = (
+        backend if isinstance(capabilities, Capability) and capabilities else DocumentedVerbs(backend, storage)
+    )
+    return driver
+
+
+def unconfigured(backend: Any, storage: str) -> Binding:
+    """*storage* on *backend*, for no application and with the default of every setting."""
+    config = resolve(NO_APP.config, storage, '', STORAGE_SETTINGS)
+    return Binding(NO_APP, config, backend, driver_of(backend, storage), type(backend).__name__)
 
 
 def _app_config(app: Any) -> Mapping[str, Any]:

@@ -9,9 +9,8 @@ from typing import TypeVar
 from flask import Flask, current_app, has_app_context
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, Capability
-from flask_fs.backends.documented import DocumentedVerbs
-from flask_fs.registry import Binding, state_of
+from flask_fs.backends import BaseBackend
+from flask_fs.registry import Binding, driver_of, state_of
 
 B = TypeVar('B', bound=BaseBackend)
 
@@ -43,8 +42,7 @@ def wrap(storage: fs.Storage, wrapper: Callable[[BaseBackend], B], *, app: Flask
 
 def rebound(binding: Binding, backend: BaseBackend) -> Binding:
     """*binding* with another backend."""
-    native = bool(backend.capabilities & ~Capability.NONE)
-    return binding._replace(backend=backend, driver=backend if native else DocumentedVerbs(backend, backend.name))
+    return binding._replace(backend=backend, driver=driver_of(backend, backend.name))
 
 
 def _current() -> Flask:

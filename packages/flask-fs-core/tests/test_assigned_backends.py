@@ -1,0 +1,144 @@
+"""Another backend by assignment, as the tests of older applications do it."""
+
+from __future__ import annotations
+
+import gc
+import io
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock, patch
+
+import pytest
+from flask import Flask
+
+import flask_fs as fs
+from flask_fs.backends.memory import MemoryBackend
+
+AppFactory = Callable[..., Flask]
+
+
+def test_a_double_is_assigned_and_asked(app: Flask, storage: fs.Storage) -> None:
+    double = MagicMock()
+    storage.backend = double
+    assert storage.backend is double
+    assert storage.read('a') is double.read.return_value
+    double.read.assert_called_once_with('a')
+
+
+def test_a_backend_with_capabilities_is_used_as_one(app: Flask, storage: fs.Storage) -> None:
+    storage.backend = MemoryBackend('other')
+    storage.save(io.BytesIO(b'x'), 'a')
+    assert (b'x', 1) == (storage.backend.read('a'), storage.stat('a').size)
+    assert storage.stat('a').checksum
+
+
+def put_back(storage: fs.Storage, before: Any) -> None:
+    storage.backend = before
+
+
+def delete(storage: fs.Storage, _: Any) -> None:
+    del storage.backend
+
+
+def configure_anew(storage: fs.Storage, _: Any) -> None:
+    storage.configure(storage._bound().app)
+
+
+@pytest.mark.parametrize('undo', [put_back, delete, configure_anew])
+def test_the_configured_backend_comes_back(app: Flask, kind: str, storage: fs.Storage, undo: Any) -> None:
+    before, bound = storage.backend, storage._bound()
+    storage.write('a', 'kept')
+    for _ in range(2):
+        storage.backend = MagicMock()
+    undo(storage, before)
+    assert kind == storage.backend.kind
+    if undo is not configure_anew:
+        assert (before, bound) == (storage.backend, storage._bound())
+        assert b'kept' == storage.read('a')
+    with pytest.raises(AttributeError, match='has the backend that was configured'):
+        del storage.backend
+
+
+def test_the_ways_of_patching_put_it_back(app: Flask, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = storage.backend
+    with patch.object(storage, 'backend', MagicMock()) as double:
+        assert storage.backend is double
+    assert storage.backend is before
+    with monkeypatch.context() as patching:
+        patching.setattr(storage, 'backend', double)
+        assert storage.backend is double
+    assert storage.backend is before
+
+
+def test_it_is_another_one_in_one_application_only(make_app: AppFactory) -> None:
+    storage, double = fs.Storage('files'), MagicMock()
+    one, two = make_app(storage, FS_BACKEND='memory'), make_app(storage, FS_BACKEND='memory')
+    with one.app_context():
+        storage.backend = double
+    with two.app_context():
+        assert 'memory' == storage.backend.kind
+    with one.app_context():
+        assert storage.backend is double
+    with pytest.raises(fs.ConfigurationError, match='2 applications'):
+        storage.backend = double
+
+
+def test_outside_of_a_context_the_only_application_is_meant(make_app: AppFactory) -> None:
+    storage, double = fs.Storage('files'), MagicMock()
+    app = make_app(storage)
+    storage.backend = double
+    with app.app_context():
+        assert storage.backend is double
+    del app
+    gc.collect()
+
+
+def test_a_storage_with_a_config_alone_is_given_one_too() -> None:
+    storage, double = fs.Storage('files'), MagicMock()
+    storage.configure(SimpleNamespace(config={'FS_BACKEND': 'memory'}))
+    storage.backend = double
+    assert storage.backend is double
+    del storage.backend
+    assert 'memory' == storage.backend.kind
+
+
+def test_a_storage_that_is_configured_for_nothing_is_given_one_too(make_app: AppFactory) -> None:
+    storage, double = fs.Storage('files', fs.IMAGES), MagicMock()
+    assert storage.backend is None
+    with patch.object(storage, 'backend', double):
+        assert storage.read('a') is double.read.return_value
+        assert storage.extension_allowed('png')
+        assert not storage.extension_allowed('exe')
+    assert storage.backend is None
+    storage.backend = double
+    app = make_app(storage, FS_BACKEND='memory')
+    assert 'memory' == storage.backend.kind
+    del app
+
+
+def test_the_settings_stay_those_of_the_application(make_app: AppFactory) -> None:
+    storage = fs.Storage('files', fs.ALL)
+    app = make_app(storage, FS_BACKEND='memory', FS_MAX_BYTES=3)
+    with app.app_context():
+        storage.backend = MagicMock()
+        storage.backend.exists.return_value = False
+        with pytest.raises(fs.FileTooLarge):
+            storage.write('a', 'four')
+        assert '/files/a' == storage.url('a')
+        storage.backend.exists.return_value = True
+        storage.backend.serve.return_value = 'served'
+        assert 'served' == app.test_client().get(storage.url('a')).text
+
+
+def test_the_name_of_the_backend_is_the_one_that_is_configured(make_app: AppFactory) -> None:
+    class Custom(MemoryBackend):
+        kind = 'custom'
+
+    storage = fs.Storage('files')
+    assert storage.backend_name is None
+    for settings, name in (({}, 'local'), ({'FS_BACKEND': 'memory'}, 'memory'), ({'FS_BACKEND': Custom}, 'custom')):
+        with make_app(storage, **settings).app_context():
+            assert name == storage.backend_name
+            storage.backend = MagicMock()
+            assert name == storage.backend_name
