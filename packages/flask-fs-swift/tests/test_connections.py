@@ -227,7 +227,9 @@ def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
 def test_another_etag_than_that_of_what_was_sent_is_handled_by_policy(swift_harness, proxy, policy, stays, caplog):
     backend = swift_harness.make_counted(proxy, etag_mismatch_policy=policy)
     swift_harness.put_raw('x', b'what arrived')
-    proxy.answer(201, headers={'ETag': '0' * 32}, when=lambda request: request.method == 'PUT')
+    proxy.answer(
+        201, headers={**swift_harness.trans_id, 'ETag': '0' * 32}, when=lambda request: request.method == 'PUT'
+    )
     if policy == 'log':
         backend.write('x', b'what was sent')
         assert "'x' does not match its checksum" in caplog.text
@@ -242,7 +244,9 @@ def test_another_etag_than_that_of_what_was_sent_is_handled_by_policy(swift_harn
 def test_a_segment_with_another_etag_leaves_nothing(swift_harness, proxy, policy):
     backend = swift_harness.make_counted(proxy, etag_mismatch_policy=policy, segment_bytes=1_000_000)
     backend.write('x', b'old')
-    proxy.answer(201, headers={'ETag': '0' * 32}, when=lambda request: request.path.endswith('/000001'))
+    proxy.answer(
+        201, headers={**swift_harness.trans_id, 'ETag': '0' * 32}, when=lambda request: request.path.endswith('/000001')
+    )
     with pytest.raises(ETagMismatchError):
         backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     assert ['x'] == swift_harness.names_raw()
@@ -313,16 +317,16 @@ def test_a_creation_whose_answer_is_lost_is_known_for_its_own(swift_harness, pro
 def test_what_the_store_says_is_told_as_errors_of_flask_fs(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, retries=0)
     for status, kind in (
-        (400, fs.BackendError), (403, fs.PermissionDenied), (404, fs.BackendError), (409, fs.BackendError),
+        (400, fs.BackendError), (403, fs.PermissionDenied), (404, fs.Unavailable), (409, fs.BackendError),
         (413, fs.FileTooLarge), (422, ETagMismatchError), (429, fs.Unavailable), (498, fs.Unavailable),
         (500, fs.Unavailable), (503, fs.Unavailable), (507, fs.Unavailable),
     ):  # fmt: skip
-        proxy.answer(status, times=2, when=lambda request: request.path.endswith('/x'))
+        proxy.answer(status, headers=swift_harness.trans_id, times=2, when=lambda request: request.path.endswith('/x'))
         with pytest.raises(kind) as caught:
             backend.write('x', b'')
         proxy.recover()
         assert kind is type(caught.value)
-        # 404 for a file that is stored means that its container is missing.
+        # 404 for a file that is stored means that its container is gone, as it was there before.
         cause = swift_harness.container if status == 404 else f'the store answered {status}'
         assert cause == str(caught.value.__cause__)
 

@@ -132,7 +132,7 @@ def test_a_cluster_without_bulk_deletes_is_asked_one_by_one(swift_harness, proxy
     for number in range(5):
         backend.write(f'a/{number}', b'')
     # What Swift answers to a change of the account's metadata, which this is without the middleware.
-    proxy.answer(204, when=lambda request: request.method == 'POST')
+    proxy.answer(204, headers=swift_harness.trans_id, when=lambda request: request.method == 'POST')
     assert ['DELETE', 'GET', 'POST', *['DELETE'] * 5] == asked(lambda: backend.delete('a'))
     for number in range(2):
         backend.write(f'a/{number}', b'')
@@ -145,7 +145,7 @@ def test_names_that_bulk_deletes_leave_are_removed_one_by_one(swift_harness, pro
     for number in range(3):
         backend.write(f'a/{number}', b'')
     told = '{"Number Deleted": 1, "Number Not Found": 0, "Errors": [["/c/a/1", "409 Conflict"]]}'
-    proxy.answer(200, told, when=lambda request: request.method == 'POST')
+    proxy.answer(200, told, headers=swift_harness.trans_id, when=lambda request: request.method == 'POST')
     assert ['DELETE', 'GET', 'POST', *['DELETE'] * 3] == asked(lambda: backend.delete('a'))
     assert [] == swift_harness.names_raw()
 
@@ -177,13 +177,14 @@ def test_a_server_that_ignores_ranges_is_understood(swift_harness, proxy):
     with app.app_context():
         storage.write('x.txt', KIB)
         backend = storage.backend
-    proxy.answer(200, KIB, when=lambda request: 'range' in request.headers)
+    whole = {**swift_harness.trans_id, 'ETag': swift_harness.facts('x.txt')['etag'], 'Content-Type': 'text/plain'}
+    proxy.answer(200, KIB, headers=whole, when=lambda request: 'range' in request.headers)
     assert KIB[10:20] == backend._open('x.txt', 10, 20).read()
-    proxy.answer(200, KIB, when=lambda request: 'range' in request.headers)
+    proxy.answer(200, KIB, headers=whole, when=lambda request: 'range' in request.headers)
     with backend.open('x.txt', 'rb') as file:
         file.seek(-5, 2)
         assert KIB[-5:] == file.read()
-    proxy.answer(200, KIB, when=lambda request: 'range' in request.headers)
+    proxy.answer(200, KIB, headers=whole, when=lambda request: 'range' in request.headers)
     part = app.test_client().get('/kit/x.txt', headers={'Range': 'bytes=10-19'})
     assert (206, KIB[10:20]) == (part.status_code, part.data)
     assert 0 == backend._account.pool.lent

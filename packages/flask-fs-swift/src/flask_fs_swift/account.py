@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import time
 import weakref
 from collections.abc import Callable, Collection, Mapping
@@ -15,9 +14,10 @@ import urllib3.exceptions
 from requests.exceptions import ConnectTimeout, InvalidHeader, SSLError, Timeout
 
 from .bodies import Body
-from .errors import Failure, Refused, SourceFailed, Unreached
+from .errors import Failure, InvalidResponse, Refused, SourceFailed, Unreached
 from .login import Access, Login
 from .pool import Lease, Pool
+from .responses import check_origin, is_number
 from .sources import Piece
 
 T = TypeVar('T')
@@ -67,10 +67,6 @@ class Answer(NamedTuple):
     body: Body | None = None
     unsure: bool = False
 
-    def json(self) -> Any:
-        """The content."""
-        return json.loads(self.content)
-
 
 class Account:
     """Asks Swift, with a token, over one of a few connections, and again when that may help.
@@ -92,6 +88,7 @@ class Account:
 
         :param stream: Whether the body is to be read by the caller, who closes it.
         :raises Refused: With any other answer, and when a busy store stayed busy.
+        :raises InvalidResponse: With an answer that is not Swift's.
         :raises Unreached: When there was no answer.
         :raises LoginFailed: When there is no token to be had.
         :raises PoolExhausted: When no connection got free.
@@ -103,6 +100,12 @@ class Account:
             if answer.status == 401:
                 # Its time is over, or the cluster forgot it: no fault of the caller, so no attempt of theirs.
                 answer = self._attempt(request, self.login.renewed(access), stream)
+            try:
+                check_origin(answer.status, answer.headers)
+            except InvalidResponse:
+                if answer.body is not None:
+                    answer.body.close()
+                raise
             if 200 <= answer.status < 300 or answer.status in request.passing:
                 return answer
             raise Refused(answer.status, answer.headers, answer.content)
@@ -134,6 +137,7 @@ class Account:
             except Failure as error:
                 failure = error
                 may_help = getattr(error, 'status', None) in BUSY
+                unsure = unsure or isinstance(error, InvalidResponse)
                 unsure = unsure or (isinstance(error, Refused) and error.status >= 500)
             if not (left and may_help):
                 failure.unsure = unsure
@@ -162,7 +166,7 @@ class Account:
         connection.requests_args['timeout'] = self._timeout_s
         found = {name.lower(): value for name, value in response.headers.items()}
         length = found.get('content-length', '')
-        if stream and response.status_code in (200, 206) and length.isdecimal():
+        if stream and response.status_code in (200, 206) and is_number(length):
             return Answer(response.status_code, found, body=Body(response, lease, int(length)))
         content: bytes = response.raw.read(decode_content=False)
         response.close()
@@ -171,9 +175,12 @@ class Account:
 
     def _connection(self, url: str) -> Any:
         config = self._config
-        return swiftclient.client.HTTPConnection(
+        connection = swiftclient.client.HTTPConnection(
             url, cacert=config.get('cacert'), insecure=config['insecure'], timeout=self._timeout_s
         )
+        # Swift sends nobody elsewhere; whoever does would be given the token.
+        connection.requests_args['allow_redirects'] = False
+        return connection
 
 
 def path_of(container: str, name: str = '') -> str:

@@ -16,7 +16,7 @@ from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import respond_at_once
 from flask_fs.backends.streams import window
 from flask_fs.config import host_of, storage_prefix
-from flask_fs.errors import BackendError, ConfigurationError, FileNotFound, FSError, Replaced
+from flask_fs.errors import ConfigurationError, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
 
 from . import keystone, tempurl
@@ -24,6 +24,7 @@ from .account import Answer, account_of
 from .client import BULK_NAMES, Client
 from .facts import etag_of, info_from_headers, info_from_listing, is_file, is_folder, is_reachable, size_of
 from .failures import kind_of
+from .responses import check_object, check_part
 from .segments import STALE_S, Segments
 from .settings import SETTINGS
 from .uploads import Uploads
@@ -125,10 +126,7 @@ class SwiftBackend(BaseBackend):
                 raise self.error(Replaced, name)
             return io.BytesIO()
         whole = start == 0 and stop is None
-        answer = self._got(name, None if whole else f'bytes={start}-{"" if stop is None else stop - 1}')
-        if etag is not None and etag_of(answer.headers) != etag:
-            _stream(answer).close()
-            raise self.error(Replaced, name)
+        answer = self._got(name, None if whole else f'bytes={start}-{"" if stop is None else stop - 1}', etag)
         # 200 is the whole file, whatever was asked for.
         return _stream(answer) if whole or answer.status != 200 else window(_stream(answer), start, stop)
 
@@ -136,14 +134,16 @@ class SwiftBackend(BaseBackend):
         answer = self._got(name, f'bytes=0-{BLOCK_BYTES - 1}')
         with _stream(answer) as stream:
             head = stream.read(BLOCK_BYTES)
-        same = functools.partial(self._open_same, name, etag_of(answer.headers))
-        return cast('IO[bytes]', RangedReader(same, head, size_of(answer.headers)))
+        same = functools.partial(self._open, name, etag=etag_of(answer.headers))
+        # Only an empty file has no first byte; not every store says its length then.
+        size = 0 if answer.status == 416 else size_of(answer.headers)
+        return cast('IO[bytes]', RangedReader(same, head, size))
 
     def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
         self._uploads.put(name, stream, mime or mime_type(name), create=create)
 
     def _stat(self, name: str) -> FileInfo:
-        return self._info(name, self._client.ask('HEAD', self.container, name).headers)
+        return self._info(name, self._client.head(self.container, name).headers)
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         return map(info_from_listing, filter(is_file, self._client.listed(self.container, prefix, self._page_names)))
@@ -159,7 +159,7 @@ class SwiftBackend(BaseBackend):
         below = filter(is_reachable, self._client.listed(self.container, f'{name}/', self._page_names))
         while batch := list(islice(below, BULK_NAMES)):
             segments = self._segments.of_all(batch)
-            self._client.remove(self.container, (entry['name'] for entry in batch), about=name)
+            self._client.remove(self.container, (entry.name for entry in batch), about=name)
             self._segments.remove(segments, about=name)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
@@ -202,28 +202,42 @@ class SwiftBackend(BaseBackend):
             raise self.error(FileNotFound, name, 'it only marks a folder')
         return info_from_headers(name, headers, self.config['checksum'])
 
-    def _got(self, name: str, range_: str | None = None) -> Answer:
-        """The answer to a GET, which has no body if the range lies beyond the end of the file."""
+    def _got(self, name: str, range_: str | None = None, etag: str | None = None) -> Answer:
+        """The answer to a GET, which has no body if the range lies beyond the end of the file.
+
+        :raises Replaced: If the file is another version than *etag*.
+        """
         headers = {} if range_ is None else {'Range': range_}
+        if etag is not None:
+            headers['If-Match'] = f'"{etag}"'
+        passing = (416,) if etag is None else (412, 416)
         try:
-            answer = self._client.ask('GET', self.container, name, headers=headers, passing=(416,), stream=True)
+            answer = self._client.ask('GET', self.container, name, headers=headers, passing=passing, stream=True)
         except FileNotFound as error:
             if self._client.is_there(self.container):
                 raise
             reason = f'there is no container {self.container!r} yet'
             raise self.error(FileNotFound, name, reason) from error.__cause__
-        if is_folder(answer.headers):
+        try:
+            self._check(name, answer, range_, etag)
+        except BaseException:
             _stream(answer).close()
-            raise self.error(FileNotFound, name, 'it only marks a folder')
+            raise
         return answer
 
-    def _open_same(self, name: str, etag: str, start: int, stop: int) -> IO[bytes]:
-        """The bytes [start, stop) of that version of a file which has *etag*."""
-        answer = self._got(name, f'bytes={start}-{stop - 1}')
-        if etag_of(answer.headers) != etag or answer.status != 206:
-            _stream(answer).close()
-            raise self.error(BackendError, name, 'it was replaced while it was read; open it again')
-        return _stream(answer)
+    def _check(self, name: str, answer: Answer, range_: str | None, etag: str | None) -> None:
+        if answer.status == 412:
+            raise self.error(Replaced, name)
+        if answer.status != 416:
+            with self._client.translated(name):
+                check_object(answer.headers)
+                if answer.status == 206:
+                    check_part(range_ or '', answer.headers)
+            # Not every store that speaks Swift's protocol heeds If-Match.
+            if etag not in (None, etag_of(answer.headers)):
+                raise self.error(Replaced, name)
+        if is_folder(answer.headers):
+            raise self.error(FileNotFound, name, 'it only marks a folder')
 
 
 def _stream(answer: Answer) -> IO[bytes]:

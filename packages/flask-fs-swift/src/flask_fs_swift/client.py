@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 from urllib.parse import quote
 
 from flask_fs.errors import FSError
 
 from .account import Account, Answer, Request, path_of
-from .errors import Failure, NoContainer
+from .errors import ContainerGone, Failure, InvalidResponse, NoContainer
+from .facts import etag_of
+from .responses import Entry, check_object, listing, removed_all
 from .sources import Piece
 
 #: While it copies, or looks at a thousand segments, Swift says nothing for so many times longer than else.
@@ -66,10 +68,8 @@ class Client:
         request = Request(
             method, path + query, headers or {}, body, self._slow_s if is_slow else None, frozenset(passing)
         )
-        try:
+        with self.translated(about):
             answer = self.account.ask(request, stream=stream)
-        except Failure as error:
-            raise self._translate(error, about) from error
         if answer.body is not None:
             answer.body.translate = functools.partial(self._translated, name=about)
         if 200 <= answer.status < 300 and container:
@@ -78,8 +78,14 @@ class Client:
 
     def address(self, about: str) -> str:
         """The address of the account; it may take the authentication."""
-        try:
+        with self.translated(about):
             return self.account.address()
+
+    @contextmanager
+    def translated(self, about: str | None) -> Generator[None]:
+        """Turns a failure inside its ``with`` block into an error of Flask-FS."""
+        try:
+            yield
         except Failure as error:
             raise self._translate(error, about) from error
 
@@ -101,19 +107,25 @@ class Client:
         query: str = '',
         passing: Collection[int] = (),
     ) -> Answer:
-        """The answer to storing an object; a container that is missing is made."""
+        """The answer to storing an object, which has its ETag; a container that is missing is made.
+
+        It is not made anew where it was seen before: then it is gone, and its files with it.
+        """
         passing = {*passing, 404}
         ask = functools.partial(
             self.ask, 'PUT', container, name, about=about, query=query, headers=headers, body=body, passing=passing,
             is_slow=bool(query),
         )  # fmt: skip
         answer = ask()
-        if answer.status == 404 and container in self._makes:
-            self.ask('PUT', container, about=about, headers=self._makes[container])
+        if answer.status == 404 and self._makes_missing(container, about):
             answer = ask()
-        if answer.status == 404:
-            error = NoContainer(container)
-            raise self._translate(error, about) from error
+        with self.translated(about):
+            if answer.status == 404:
+                raise ContainerGone(container) if container in self.seen else NoContainer(container)
+            if answer.status < 300 and not etag_of(answer.headers):
+                error = InvalidResponse('the store does not say what it has stored, as it gives no ETag')
+                error.unsure = True
+                raise error
         return answer
 
     def copy(
@@ -129,9 +141,37 @@ class Client:
     ) -> Answer:
         """The answer to copying an object inside the store; the bytes of a large one become one object (Swift's COPY)."""
         given = {**(headers or {}), 'Destination': path_of(to, target)}
-        return self.ask('COPY', container, name, about=about, headers=given, is_slow=True, passing=passing)
+        ask = functools.partial(self.ask, 'COPY', container, name, about=about, headers=given, is_slow=True)
+        may_be_missing = to != container and to not in self.seen
+        answer = ask(passing={*passing, 404} if may_be_missing else passing)
+        if answer.status == 404 and 404 not in passing:
+            self._makes_missing(to, about)
+            answer = ask(passing=passing)
+        if answer.status in passing or etag_of(answer.headers):
+            return answer
+        # Ceph's gateway begins its answer before a large copy is made, so it cannot say how that ends.
+        source, copied = (self.head(place, which, about=about) for place, which in ((container, name), (to, target)))
+        with self.translated(about):
+            if source.headers['content-length'] != copied.headers['content-length']:
+                raise InvalidResponse('the copy that the store has made is not as long as the file')
+        return copied
 
-    def listed(self, container: str, prefix: str, page_names: int) -> Iterator[Mapping[str, Any]]:
+    def _makes_missing(self, container: str, about: str) -> bool:
+        """Make a container, if it is one to be made that was never seen; whether that was done."""
+        if container not in self._makes or container in self.seen:
+            return False
+        self.ask('PUT', container, about=about, headers=self._makes[container])
+        return True
+
+    def head(self, container: str, name: str, *, about: str | None = None, passing: Collection[int] = ()) -> Answer:
+        """The answer to a HEAD of an object."""
+        answer = self.ask('HEAD', container, name, about=about, passing=passing)
+        if answer.status < 300:
+            with self.translated(about if about is not None else name):
+                check_object(answer.headers)
+        return answer
+
+    def listed(self, container: str, prefix: str, page_names: int) -> Iterator[Entry]:
         """The entries of all objects whose name begins with *prefix*, in the order of their names, page by page."""
         limit, marker, headers = page_names, '', {'Accept': 'application/json'}
         while True:
@@ -142,11 +182,19 @@ class Client:
                 # The operator allows fewer: then a page has as many as the cluster likes, and an empty one is the last.
                 limit = 0
                 continue
-            entries: Sequence[Mapping[str, Any]] = answer.json() if answer.status == 200 else ()
+            with self.translated(prefix or None):
+                if answer.status == 404 and container in self.seen:
+                    raise ContainerGone(container)
+                if answer.status == 200:
+                    entries = listing(answer.content, prefix, marker)
+                elif answer.status in (204, 404):
+                    return
+                else:
+                    raise InvalidResponse(f'the store answered {answer.status} to a listing of the container')
             yield from entries
             if not entries or len(entries) < limit:
                 return
-            marker = entries[-1]['name']
+            marker = entries[-1].name
 
     def remove(self, container: str, names: Iterable[str], *, about: str | None) -> None:
         """Remove objects, many by one request where the cluster can; absent ones are removed already."""
@@ -171,12 +219,7 @@ class Client:
             about=about,
             is_slow=True,
         )
-        try:
-            told = answer.json() if answer.status == 200 else {}
-            done = told['Number Deleted'] + told['Number Not Found'] == len(names) and not told['Errors']
-        except (ValueError, KeyError, TypeError):
-            self.account.bulk_deletes = False
-            return names
-        self.account.bulk_deletes = True
+        done = removed_all(answer.content, len(names)) if answer.status == 200 else None
+        self.account.bulk_deletes = done is not None
         # Whatever did not go is removed one by one, which also tells why it cannot be.
         return () if done else names

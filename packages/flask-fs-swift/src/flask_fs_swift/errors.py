@@ -40,6 +40,10 @@ class Refused(Failure):
         return f'the store answered {self.status}'
 
 
+class InvalidResponse(Failure):
+    """A response that Swift does not give. What was asked for may have been done all the same."""
+
+
 class Unreached(Failure):
     """The store gave no answer; the cause is chained."""
 
@@ -92,3 +96,7 @@ class NoContainer(Failure):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
+
+
+class ContainerGone(NoContainer):
+    """A container is missing that was there before."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import email.utils
 from collections.abc import Mapping
-from typing import Any
 
 from flask_fs.backends import FileInfo
+
+from .responses import Entry, is_number
 
 #: Where a file's own checksum is kept with it.
 CHECKSUM = 'x-object-meta-fs-checksum'
@@ -28,9 +30,10 @@ def is_folder(headers: Mapping[str, str]) -> bool:
 
 
 def size_of(headers: Mapping[str, str]) -> int:
-    """The length of a file of which *headers* tell, be it of a range of it."""
+    """The length of a file that checked *headers* describe, be it with a range of it."""
+    # A range that lies beyond the end is answered with the length alone: bytes */1000.
     _, _, total = headers.get('content-range', '').rpartition('/')
-    return int(total if total.isdecimal() else headers.get('content-length', '0'))
+    return int(total if is_number(total) else headers.get('content-length', '0'))
 
 
 def etag_of(headers: Mapping[str, str]) -> str:
@@ -47,32 +50,33 @@ def info_from_headers(name: str, headers: Mapping[str, str], algorithm: str) -> 
     checksum = headers.get(CHECKSUM)
     if checksum is None and algorithm == 'md5' and not is_slo(headers) and 'x-object-manifest' not in headers:
         checksum = f'md5:{etag}'
-    mime = headers.get('content-type', 'application/octet-stream')
-    return FileInfo(name, size_of(headers), _modified(headers), mime, checksum, etag or None)
+    mime = headers.get('content-type') or 'application/octet-stream'
+    encoding = headers.get('content-encoding') or None
+    return FileInfo(name, size_of(headers), _modified(headers), mime, checksum, etag or None, encoding)
 
 
-def info_from_listing(entry: Mapping[str, Any]) -> FileInfo:
-    """The facts in one line of a container's listing in JSON, which tells the size of a large object too."""
-    modified = datetime.datetime.fromisoformat(entry['last_modified']).replace(tzinfo=datetime.timezone.utc)
-    etag = str(entry.get('slo_etag', entry['hash'])).strip('"')
-    return FileInfo(entry['name'], entry['bytes'], modified, entry['content_type'], None, etag)
+def info_from_listing(entry: Entry) -> FileInfo:
+    """The facts in one line of a container's listing, which tells the size of a large object too."""
+    return FileInfo(entry.name, entry.size, entry.modified, entry.mime, None, entry.etag)
 
 
-def is_reachable(entry: Mapping[str, Any]) -> bool:
+def is_reachable(entry: Entry) -> bool:
     """Whether a request for what a listing tells of would reach it: HTTP clients resolve dot segments."""
-    framed = f'/{entry["name"]}/'
+    framed = f'/{entry.name}/'
     return '/./' not in framed and '/../' not in framed
 
 
-def is_file(entry: Mapping[str, Any]) -> bool:
+def is_file(entry: Entry) -> bool:
     """Whether what a listing tells of is a file, and no mark of a folder."""
-    return entry['bytes'] != 0 or not entry['content_type'].startswith(FOLDER_MIME)
+    return entry.size != 0 or not entry.mime.startswith(FOLDER_MIME)
 
 
 def _modified(headers: Mapping[str, str]) -> datetime.datetime | None:
     # X-Timestamp is that of listings; Last-Modified is rounded up to the next second.
-    try:
+    with contextlib.suppress(KeyError, OSError, OverflowError, ValueError):
         return datetime.datetime.fromtimestamp(float(headers['x-timestamp']), datetime.timezone.utc)
-    except (KeyError, ValueError):
-        told = headers.get('last-modified')
-        return email.utils.parsedate_to_datetime(told) if told else None
+    with contextlib.suppress(KeyError, OverflowError, TypeError, ValueError):
+        moment = email.utils.parsedate_to_datetime(headers['last-modified'])
+        # Python reads a zone of -0000 as none.
+        return moment.replace(tzinfo=moment.tzinfo or datetime.timezone.utc)
+    return None

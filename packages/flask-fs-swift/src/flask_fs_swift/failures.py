@@ -17,7 +17,18 @@ from flask_fs.errors import (
 )
 
 from .account import BUSY
-from .errors import ETagMismatchError, LoginFailed, NoContainer, PoolExhausted, PoolExhaustedError, Refused
+from .errors import (
+    ContainerGone,
+    ETagMismatchError,
+    Failure,
+    InvalidResponse,
+    LoginFailed,
+    NoContainer,
+    PoolExhausted,
+    PoolExhaustedError,
+    Refused,
+    Truncated,
+)
 
 _KINDS: dict[int, tuple[type[FSError], str | None]] = {
     401: (PermissionDenied, 'the store does not take its own new token'),
@@ -52,11 +63,18 @@ def kind_of(error: Exception, storage: str) -> tuple[type[FSError], str | None]:
         )
     if isinstance(error, PoolExhausted):
         return PoolExhaustedError, f'{error}; close streams when they were read, or raise {setting("POOL_SIZE")}'
+    if isinstance(error, ContainerGone):
+        return Unavailable, f'the container {error.name!r} is gone, with all of its files; make it again to begin anew'
     if isinstance(error, NoContainer):
         return (
             BackendError,
             f'there is no container {error.name!r}: make it, or set {setting("CREATE_CONTAINER")} to True',
         )
+    if isinstance(error, InvalidResponse):
+        return BackendError, str(error)
+    if not isinstance(error, Failure):
+        # What libraries say about a body that ends early is long, and no help.
+        return Unavailable, str(Truncated())
     # What no header can hold does not even leave this process.
     return BackendError if isinstance(error.__cause__, InvalidHeader) else Unavailable, str(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -9,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import swiftclient.client  # type: ignore[import-untyped]  # it has no types
-from swiftclient.exceptions import ClientException  # type: ignore[import-untyped]  # it has no types
 
 from . import keystone
 from .errors import LoginFailed
@@ -67,21 +67,19 @@ class Login:
 
 
 def _version_1(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    try:
-        url, token = swiftclient.client.get_auth_1_0(
-            config['authurl'],
-            config['user'],
-            config['key'],
-            # Only newer versions of swiftclient can do without it.
-            snet=False,
-            cacert=config.get('cacert'),
-            insecure=config['insecure'],
-            timeout=config['timeout_s'],
-        )
-    except ClientException as error:
-        status = error.http_status
-        raise LoginFailed(f'it answered {status}', status=status, denied=status in (401, 403)) from error
-    return url, token
+    # Not by swiftclient's own function, which logs the response and follows redirects: those would be given the key.
+    parts, connection = swiftclient.client.http_connection(
+        config['authurl'], cacert=config.get('cacert'), insecure=config['insecure'], timeout=config['timeout_s']
+    )
+    connection.requests_args['allow_redirects'] = False
+    headers = {'X-Auth-User': config['user'], 'X-Auth-Key': config['key']}
+    with contextlib.closing(connection):
+        response = connection.request('GET', parts.path, headers=headers)
+        response.close()
+    status: int = response.status_code
+    if not 200 <= status < 300:
+        raise LoginFailed(f'it answered {status}', status=status, denied=status in (401, 403))
+    return response.headers.get('X-Storage-Url'), response.headers.get('X-Auth-Token')
 
 
 _logins: weakref.WeakSet[Login] = weakref.WeakSet()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import secrets
 import time
@@ -16,6 +15,7 @@ from flask_fs.errors import FSError
 from .account import Answer
 from .client import Client
 from .facts import etag_of, is_slo
+from .responses import Entry, manifest
 from .sources import Piece
 
 #: How long a missing container of segments is taken for missing, in seconds.
@@ -49,7 +49,7 @@ class Segments:
         """The names of the segments, made by this driver, of the file *name*; none if it is a small file or absent."""
         if not self._may_be_some():
             return []
-        answer = self._client.ask('HEAD', self._container, name, passing=(404,))
+        answer = self._client.head(self._container, name, passing=(404,))
         if answer.status == 404 or not is_slo(answer.headers):
             return []
         return list(self._own(self.manifest(name)[1]))
@@ -63,17 +63,20 @@ class Segments:
             return answer.headers, []
         with answer.body as body:
             # Replaced since it was looked at, this is the whole content of a file, and not for us to read.
-            return answer.headers, json.loads(body.read()) if is_slo(answer.headers) else []
+            if not is_slo(answer.headers):
+                return answer.headers, []
+            with self._client.translated(name):
+                return answer.headers, manifest(body.read())
 
-    def of_all(self, entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    def of_all(self, entries: Iterable[Entry]) -> list[str]:
         """The names of the segments, made by this driver, of those files in a listing that are large."""
-        names = [entry['name'] for entry in entries if 'slo_etag' in entry]
+        names = [entry.name for entry in entries if entry.is_slo]
         return [segment for name in names for segment in self._own(self.manifest(name)[1])]
 
-    def _own(self, manifest: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    def _own(self, entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         ours = f'/{self.place}/'
-        for entry in manifest:
-            path = str(entry.get('path', ''))
+        for entry in entries:
+            path = str(entry['path'])
             if path.startswith(ours) and _SEGMENT.fullmatch(path, len(ours)):
                 yield path[len(ours) :]
 
@@ -101,9 +104,9 @@ class Segments:
         """What a manifest says of a segment."""
         return {'path': f'/{self.place}/{folder}/{number:06}', 'etag': piece.md5, 'size_bytes': piece.size}
 
-    def copies(self, manifest: Sequence[Mapping[str, Any]], folder: str, *, about: str) -> Iterator[dict[str, Any]]:
+    def copies(self, entries: Sequence[Mapping[str, Any]], folder: str, *, about: str) -> Iterator[dict[str, Any]]:
         """The entries of a manifest of copies, made inside the store one by one, of the segments of another."""
-        for number, entry in enumerate(manifest):
+        for number, entry in enumerate(entries):
             container, _, name = str(entry['path']).lstrip('/').partition('/')
             target = f'{folder}/{number:06}'
             copy = {**entry, 'path': f'/{self.place}/{target}'}
@@ -111,9 +114,9 @@ class Segments:
             answer = self._client.copy(container, name, self.place, target, about=about)
             copy['etag'] = etag_of(answer.headers)
 
-    def names(self, manifest: Iterable[Mapping[str, Any]]) -> list[str]:
-        """The names of the segments of *manifest* in their container."""
-        return [str(entry['path']).removeprefix(f'/{self.place}/') for entry in manifest]
+    def names(self, entries: Iterable[Mapping[str, Any]]) -> list[str]:
+        """The names of the segments of a manifest in their container."""
+        return [str(entry['path']).removeprefix(f'/{self.place}/') for entry in entries]
 
     def remove(self, names: Iterable[str], *, about: str | None) -> None:
         """Remove segments."""
@@ -131,15 +134,14 @@ class Segments:
         """Remove segments of files beginning with *prefix* that no manifest names; the number of those removed."""
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
         listed = self._client.listed(self.place, f'{self._container}/{prefix}', page_names)
-        matched = ((match, entry) for entry in listed if (match := _SEGMENT.fullmatch(entry['name'])))
+        matched = ((match, entry) for entry in listed if (match := _SEGMENT.fullmatch(entry.name)))
         count = 0
         # One upload's segments stand together: a listing is in the order of names.
         for (_, name), found in groupby(matched, lambda pair: (pair[0]['folder'], pair[0]['name'])):
             entries = [entry for _, entry in found]
-            newest = max(datetime.datetime.fromisoformat(entry['last_modified']) for entry in entries)
-            if newest.replace(tzinfo=datetime.timezone.utc) < limit:
+            if max(entry.modified for entry in entries) < limit:
                 named = set(self.of(name))
-                orphans = [entry['name'] for entry in entries if entry['name'] not in named]
+                orphans = [entry.name for entry in entries if entry.name not in named]
                 self.remove(orphans, about=name)
                 count += len(orphans)
         return count

@@ -24,7 +24,11 @@ logger = logging.getLogger(__name__)
 
 #: The most bytes of a name that Swift takes (max_object_name_length), of which a segment's number needs some.
 _NAME_BYTES = 1024 - len('/000000')
-_PASSED_ON = 'x-object-meta-'
+# What goes with a large file to its copy, besides its metadata. Swift's COPY does so for others.
+_PASSED_ON = (
+    'cache-control', 'content-disposition', 'content-encoding', 'content-language', 'content-type', 'expires',
+    'x-delete-at', 'x-robots-tag',
+)  # fmt: skip
 
 
 class Uploads:
@@ -111,7 +115,7 @@ class Uploads:
     def _compare(self, answer: Answer, piece: Piece, container: str, name: str, *, about: str) -> None:
         """Hold what Swift says that it stored against what was sent, and do what the policy says."""
         told = etag_of(answer.headers)
-        if told in ('', piece.md5):
+        if told == piece.md5:
             return
         policy = self._config['etag_mismatch_policy']
         reason = f'the store tells the MD5 {told}, and what was sent has {piece.md5}'
@@ -147,8 +151,12 @@ class Uploads:
         if not manifest:
             raise self._error(FileTooLarge, name, 'the store takes no object of this size')
         folder, replaced = self._begin_large(target, create=create)
-        kept = {header: value for header, value in facts.items() if header.startswith(_PASSED_ON)}
-        kept |= {'Content-Type': facts.get('content-type', 'application/octet-stream'), **headers}
+        kept = {
+            header: value
+            for header, value in facts.items()
+            if header.startswith('x-object-meta-') or header in _PASSED_ON
+        }
+        kept |= {name.lower(): value for name, value in headers.items()}
         self._publish(target, self._segments.copies(manifest, folder, about=name), kept, create=create)
         self._tidy(replaced, target)
 
