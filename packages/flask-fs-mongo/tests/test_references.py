@@ -262,3 +262,20 @@ def test_without_a_document_the_storage_is_given_the_application(memory_app: Fla
     memory_app.config['FOLDER'] = 'configured'
     fs.init_app(memory_app, storage)
     assert FileReference(storage).save(io.BytesIO(b'x'), 'a.txt') == 'configured/a.txt'
+
+
+def test_storages_of_an_application_may_have_the_documented_parameters_alone(
+    memory_app: Flask, picture: Any, names: Names
+) -> None:
+    class Lower(fs.Storage):
+        def save(  # type: ignore[override]  # what is tested
+            self, file_or_wfs: Any, filename: Any = None, prefix: Any = None, overwrite: Any = None
+        ) -> str:
+            return super().save(file_or_wfs, filename.lower(), prefix, overwrite)
+
+    storage = Lower('lower', fs.ALL)
+    fs.init_app(memory_app, storage)
+    assert FileReference(storage).save(io.BytesIO(b'x'), 'A.txt') == 'a.txt'
+    assert ImageReference(fs=storage).save(picture(), 'C.png') == 'c.png'
+    ImageReference(None, 150, [32], fs=storage).save(picture(), 'b.png')
+    assert names(storage) == ['a.txt', 'b-32.png', 'b-original.png', 'b.png', 'c.png']

@@ -117,7 +117,7 @@ class ImageReference(FileReference):
 
     # --- Changes.
 
-    def save(
+    def save(  # pyright: ignore[reportIncompatibleMethodOverride]  # the documented names and order
         self,
         file_or_wfs: Any,
         filename: str | None = None,
@@ -150,11 +150,11 @@ class ImageReference(FileReference):
             made = make(self._recipe(), source, part, main, self.fs.name)
             original = None
             if made.main is None:
-                transaction.save(source, main, replace=replace, alone=not made.thumbnails)
+                main = transaction.save(source, main, replace=replace, alone=not made.thumbnails)
             else:
                 original = mine.original or suffixed(main, 'original')
                 try:
-                    transaction.save(source, original, replace=mine.original is not None)
+                    original = transaction.save(source, original, replace=mine.original is not None)
                 except FileExists:
                     # Mostly of another picture with this name: then the main file is refused, before more is stored.
                     transaction.write(main, made.main.file, replace=replace)
@@ -214,7 +214,7 @@ def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if given is None:
         return None
     size = Spec(given).size
-    return size if isinstance(size, tuple) else (size, size)
+    return (size, size) if isinstance(size, int) else size
 
 
 def sizes_of(given: Iterable[int] | None) -> tuple[int, ...]:

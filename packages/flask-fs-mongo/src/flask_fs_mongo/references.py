@@ -12,6 +12,7 @@ from flask_fs import ConfigurationError, FileNotFound, InvalidFilename, Storage,
 from flask_fs.uploads import check_sent
 
 from .stored import EMPTY, Stored
+from .transaction import upload
 
 #: Text, or a function that gives it; if it takes an argument, it is given the document.
 FromDocument = str | Callable[..., str]
@@ -151,7 +152,7 @@ class FileReference:
         :param overwrite: Whether to replace a file of that name; by default as the storage was made.
         :raises NoFile: If the form was sent without a file.
         """
-        name = self.fs.save(wfs, self._target(wfs, filename, prefix), overwrite=overwrite, upload_to='')
+        name = upload(self.fs, wfs, self._target(wfs, filename, prefix), overwrite=overwrite)
         self._change(Stored(name))
         return name
 

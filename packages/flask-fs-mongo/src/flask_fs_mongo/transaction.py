@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import posixpath
 import secrets
+import shutil
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import IO, Any
@@ -20,6 +22,13 @@ _MAX_ATTEMPTS = 100
 def suffixed(filename: str, suffix: object) -> str:
     """``folder/name-suffix.ext`` for ``folder/name.ext``."""
     return names.with_suffix(filename, f'-{suffix}')
+
+
+def upload(storage: Storage, file: Any, name: str, *, overwrite: bool | None) -> str:
+    """Store an upload as *name*, which has the folders of the storage already, and return what the storage named it."""
+    # Only where it is needed: a storage class of an application may have the documented parameters alone.
+    options: dict[str, Any] = {} if storage.upload_to is None else {'upload_to': ''}
+    return storage.save(file, name, overwrite=overwrite, **options)
 
 
 def discard(storage: Storage, filenames: Iterable[str]) -> None:
@@ -53,69 +62,70 @@ class FileTransaction:
         if kind is not None:
             discard(self._storage, reversed(self._made))
 
-    def save(self, file: Any, name: str, *, replace: bool, alone: bool = False) -> None:
-        """Store an upload as *name*, if :meth:`flask_fs.Storage.save` accepts it.
+    def save(self, file: Any, name: str, *, replace: bool, alone: bool = False) -> str:
+        """Store an upload as *name*, if :meth:`flask_fs.Storage.save` accepts it, and return what the storage named it.
 
         :param alone: Whether it is the only file, so that the storage replaces it as a whole.
         :raises FileExists: If the name is taken, unless it is to be replaced.
         """
         if alone:
-            self._upload(file, name, overwrite=replace)
-        else:
-            self._store(lambda name: self._upload(file, name), name, replace=replace)
+            return upload(self._storage, file, name, overwrite=replace)
+        return self._store(functools.partial(self._upload, file), name, replace=replace)
 
     def save_free(self, file: Any, name: str) -> str:
         """Store an upload as *name*, or under the next free name in its folder, and return that."""
-        return self._store_free(lambda name: self._upload(file, name), name)
+        return self._store_free(functools.partial(self._upload, file), name)
 
     def write(self, name: str, content: IO[bytes], *, replace: bool) -> None:
         """Store *content* as *name*.
 
         :raises FileExists: If the name is taken, unless it is to be replaced.
         """
-        self._store(lambda name: self._create(name, content), name, replace=replace)
+        self._store(functools.partial(self._create, content), name, replace=replace)
 
     def write_free(self, name: str, content: IO[bytes]) -> str:
         """Store *content* as *name*, or under the next free name in its folder, and return that."""
-        return self._store_free(lambda name: self._create(name, content), name)
+        return self._store_free(functools.partial(self._create, content), name)
 
-    def _store(self, create: Callable[[str], object], name: str, *, replace: bool) -> None:
+    def _store(self, create: Callable[[str], str], name: str, *, replace: bool) -> str:
         if not replace:
-            create(name)
-            self._made.append(name)
-            return
+            created = create(name)
+            self._made.append(created)
+            return created
         # With a mark of its own: names that are shortened may have all else in common.
         waiting = suffixed(name, f'new-{secrets.token_hex(6)}')
         # No other file has such a name, so it may be removed even if the store fails and has the file all the same.
         self._made.append(waiting)
-        create(waiting)
+        self._made[-1] = waiting = create(waiting)
         self._waiting.append((waiting, name))
+        return name
 
-    def _store_free(self, create: Callable[[str], object], wanted: str) -> str:
+    def _store_free(self, create: Callable[[str], str], wanted: str) -> str:
         folder, basename = posixpath.split(wanted)
         name = wanted
         for attempt in range(_MAX_ATTEMPTS):
             try:
-                create(name)
+                created = create(name)
                 break
             except FileExists:
                 if attempt + 1 == _MAX_ATTEMPTS:
                     raise
             name = names.join(folder, self._storage.resolve_conflict(folder, basename))
-        self._made.append(name)
-        return name
+        self._made.append(created)
+        return created
 
-    def _upload(self, file: Any, name: str, *, overwrite: bool = False) -> None:
-        self._storage.save(file, name, overwrite=overwrite, upload_to='')
+    def _upload(self, file: Any, name: str) -> str:
+        return upload(self._storage, file, name, overwrite=False)
 
-    def _create(self, name: str, content: IO[bytes]) -> None:
+    def _create(self, content: IO[bytes], name: str) -> str:
         content.seek(0)
         if not self._storage.overwrite:
-            self._storage.write(name, content.read())
-            return
+            self._storage.write(name, content)
+            return name
         # Which would replace a file in such a storage. This asks for the name first, which takes one more request.
         with self._storage.open(name, 'xb') as file:
-            file.write(content.read())
+            shutil.copyfileobj(content, file)
+        return name
 
     def finish(self) -> None:
         """Put what waits in place."""
