@@ -329,6 +329,19 @@ def test_names_that_are_taken_are_refused_unless_told_otherwise(app: Flask, stor
     assert b'four' == storage.read('a.txt')
 
 
+def test_conflicts_are_resolved_in_a_folder_by_its_absolute_path(make_app: AppFactory) -> None:
+    """As the documentation has it; a folder of the storage is understood as well."""
+    storage = fs.Storage('docs')
+    with make_app(storage).app_context():
+        for name in ('a_1.txt', 'in/a_1.txt', 'in/a_2.txt'):
+            storage.write(name, '')
+        for folder in (storage.path('in'), storage.path('in') + '/', 'in', 'in/'):
+            assert 'a_3.txt' == storage.resolve_conflict(folder, 'a.txt')
+        for root in (str(storage.root), ''):
+            assert 'a_2.txt' == storage.resolve_conflict(root, 'a.txt')
+        assert 'a_1.txt' == storage.resolve_conflict(f'{storage.root}-2', 'a.txt')
+
+
 def test_files_are_opened_read_asked_for_and_deleted(app: Flask, storage: fs.Storage) -> None:
     with storage.open('a/b.txt', 'w') as file:
         file.write('text')

@@ -108,7 +108,13 @@ class Storage(PerApplication):
         return self.extension_allowed(extension(basename))
 
     def resolve_conflict(self, target_folder: str, basename: str) -> str:
-        """The next free one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*; a basename, like the given one."""
+        """The next free one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*; a basename, like the given one.
+
+        :param target_folder: A folder of the storage; where files have a path on this machine, its absolute path too.
+        """
+        root = self.root
+        if isinstance(root, str) and f'{target_folder}/'.startswith(f'{root}/'):
+            target_folder = target_folder[len(root) :]
         folder = f'{target_folder}/' if (target_folder := names.join(target_folder)) else ''
         for number in itertools.count(1):
             candidate = names.with_suffix(folder + names.join(basename), f'_{number}')
