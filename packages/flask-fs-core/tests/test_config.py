@@ -356,6 +356,22 @@ def test_a_local_backend_within_an_application_is_in_its_folder(
     assert b'x' == (folder_of_all / 'docs' / 'a').read_bytes()
 
 
+def test_a_relative_root_stays_where_it_was_when_the_backend_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage, backend = fs.Storage('docs'), LocalBackend('docs', {'root': 'by/itself'})
+    app = Flask(__name__)
+    app.config['FS_ROOT'] = 'all'
+    fs.init_app(app, storage)
+    (tmp_path / 'elsewhere').mkdir()
+    monkeypatch.chdir(tmp_path / 'elsewhere')
+    storage.write('a', 'x')
+    assert str(tmp_path / 'all' / 'docs' / 'a') == storage.path('a')
+    assert b'x' == (tmp_path / 'all' / 'docs' / 'a').read_bytes()
+    assert str(tmp_path / 'by' / 'itself' / 'a') == backend.path('a')
+
+
 # --- What init_app puts into app.config.
 
 

@@ -283,7 +283,7 @@ class Storage(PerApplication):
         return self._bound().driver.scan(prefix)
 
     def path(self, filename: str) -> str:
-        """The path of a file on this machine, there or not.
+        """The absolute path of a file on this machine, there or not.
 
         :raises OperationNotSupported: If the backend keeps files elsewhere; :meth:`local_file` works on every one.
         """

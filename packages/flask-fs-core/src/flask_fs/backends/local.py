@@ -71,6 +71,9 @@ class LocalBackend(BaseBackend):
         if self.config.get('root') is None and has_app_context():
             folder_of_all = current_app.config.get('FS_ROOT') or default_root(current_app)
             self.config['root'] = os.path.join(str(folder_of_all), name)
+        if (given := self.config.get('root')) is not None:
+            # Where it is now, whatever folder the process changes to.
+            self.config['root'] = os.path.abspath(given)
         # The key prefix is a folder here, and so a part of the root.
         self._subfolder, self._prefix = self._prefix.rstrip('/'), ''
         modes = {'file_mode': self.config.get('file_mode'), 'folder_mode': self.config.get('folder_mode')}
@@ -95,7 +98,7 @@ class LocalBackend(BaseBackend):
         return os.path.join(root, self._subfolder) if self._subfolder else root
 
     def path(self, filename: str) -> str:
-        """Where a file is, or would be. Every operation asks here, so that an override moves them all."""
+        """The absolute path where a file is, or would be. Every operation asks here, so that an override moves them all."""
         return os.path.join(self.root, check(filename) if filename else '')
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int:
