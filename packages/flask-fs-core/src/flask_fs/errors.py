@@ -9,7 +9,7 @@
     │   ├── UnauthorizedFileType
     │   ├── FileTooLarge
     │   ├── InvalidContent
-    │   └── NoFile
+    │   └── NoFile              also a ValueError
     ├── OperationNotSupported
     ├── InvalidFilename         also a ValueError
     ├── UnknownBackend          also a ValueError
@@ -151,7 +151,7 @@ class InvalidContent(UploadNotAllowed):
     template = '{file} has content that is not allowed in {place}'
 
 
-class NoFile(UploadNotAllowed):
+class NoFile(UploadNotAllowed, ValueError):
     """A form was sent without a file: none was chosen, or the field was left out."""
 
     template = 'No file was sent to {place}'
