@@ -82,7 +82,7 @@ def upload() -> tuple[dict[str, Any], int]:
     info = files.stat(name)
     if has_thumbnails(name):
         try:
-            thumbnails.delete(name)  # Of the picture that was replaced.
+            remove_thumbnails(name)  # Of the picture that was replaced.
             make_thumbnails(info)
         except fs.FSError:
             # The file itself is stored, and what is missing is made when somebody asks for it.
@@ -93,8 +93,8 @@ def upload() -> tuple[dict[str, Any], int]:
 @box.delete('/files/<path:filename>')
 def delete(filename: str) -> tuple[str, int]:
     """Delete a file."""
-    thumbnails.delete(filename)
-    files.delete(filename)
+    remove_thumbnails(filename)
+    files.remove(filename)
     return '', 204
 
 
@@ -185,6 +185,13 @@ def thumbnail_name(info: fs.FileInfo, side_px: int) -> str:
     """Under which name a thumbnail is kept: under that of its picture, and another one once that is replaced."""
     version = hashlib.sha256(str(info.etag).encode()).hexdigest()[:16]
     return f'{info.name}/{version}-{side_px}.jpg'
+
+
+def remove_thumbnails(filename: str) -> None:
+    """Remove those of one picture, and none of a picture in a folder of the same name."""
+    for name in list(thumbnails.list_files(f'{filename}/')):
+        if str(PurePosixPath(name).parent) == filename:
+            thumbnails.remove(name)
 
 
 def thumbnail_url(info: fs.FileInfo, side_px: int) -> str:

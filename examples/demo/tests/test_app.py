@@ -174,6 +174,13 @@ class TestLimits:
         assert [] == list(files.list_files())
 
 
+def test_deleting_a_file_spares_those_under_its_name(client: FlaskClient, files: Any) -> None:
+    """Other programs may have put files into folders."""
+    files.write('notes/a.txt', 'kept')
+    assert 204 == client.delete('/files/notes', headers=OWN).status_code
+    assert ['notes/a.txt'] == list(files.list_files())
+
+
 def test_a_file_is_deleted(client: FlaskClient, files: Any) -> None:
     send(client, 'notes.txt')
     assert 204 == client.delete('/files/notes.txt', headers=OWN).status_code
