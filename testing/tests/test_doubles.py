@@ -134,6 +134,15 @@ def test_capabilities_narrowed_later_are_seen() -> None:
     assert Capability.ATOMIC_CREATE not in double.capabilities
 
 
+def test_a_wrapper_is_where_its_backend_is() -> None:
+    class Somewhere(MemoryBackend):
+        @property
+        def location(self) -> tuple[str, ...]:
+            return ('somewhere', self.name)
+
+    assert ('somewhere', 'kit') == FaultyBackend(RecordingBackend(Somewhere('kit'))).location
+
+
 def test_the_repr_tells_the_backend_inside() -> None:
     shown = repr(FaultyBackend(RecordingBackend(MemoryBackend('files'))))
     assert re.fullmatch(r'<FaultyBackend around <RecordingBackend around <.*MemoryBackend object at .*>>>', shown)

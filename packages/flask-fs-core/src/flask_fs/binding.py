@@ -78,7 +78,12 @@ class PerApplication:
 
     def _configured(self) -> Binding | None:
         """What the storage is in the current application; None before it is configured for any."""
-        return self._bound() if self._candidates() else None
+        try:
+            return self._bound()
+        except ConfigurationError:
+            if self._candidates():
+                raise
+            return None
 
     @property
     def backend(self) -> Any:

@@ -297,6 +297,7 @@ STORAGE_SETTINGS = (
     Setting('images_max_pixels', at_least(1), 50_000_000, 'The most pixels of a picture that image fields decode.'),
 )
 
+_LIVE_SETTINGS = tuple(setting for setting in STORAGE_SETTINGS if setting.live)
 
 # Ignoring it would give out what is encrypted, and store as it is what should be.
 _ENCRYPTED = Setting('aes256_encrypted', _not_encrypted, False)
@@ -375,12 +376,11 @@ def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: s
     :raises ConfigurationError: If one of these is not understood.
     """
     scopes = _scopes(storage, kind)
-    for setting in STORAGE_SETTINGS:
-        if setting.live:
-            try:
-                config[setting.key] = _lookup(app_config, setting, storage, scopes)
-            except ValueError as error:
-                raise ConfigurationError(reason=f'Storage {storage!r} ({kind}) {error}.') from None
+    for setting in _LIVE_SETTINGS:
+        try:
+            config[setting.key] = _lookup(app_config, setting, storage, scopes)
+        except ValueError as error:
+            raise ConfigurationError(reason=f'Storage {storage!r} ({kind}) {error}.') from None
     return config
 
 
