@@ -23,7 +23,10 @@ from flask_fs.files import mime_type
 from .bucket import CHECKSUM_KEY, Bucket
 from .copying import copy
 from .failures import code_of, kind_of, reason_for, status_of
+from .listing import OBJECTS, UPLOADS, entries
 from .multipart import abort_abandoned
+from .ranges import answers_range, span, whole_size
+from .removing import remove_many
 from .settings import SETTINGS
 from .streams import BodyStream
 from .writing import put
@@ -31,8 +34,6 @@ from .writing import put
 _logger = logging.getLogger(__name__)
 #: What S3 says of objects that came without a type.
 _NO_TYPE = ('', 'binary/octet-stream')
-#: How many keys S3 deletes by one request.
-_BATCH = 1000
 
 
 class S3Backend(BaseBackend):
@@ -91,49 +92,30 @@ class S3Backend(BaseBackend):
             if etag not in (None, self._stat(name).etag):
                 raise self.error(Replaced, name)
             return io.BytesIO()
-        span = None if start == 0 and stop is None else _span(start, stop)
-        answer = self._get(name, span, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
+        part = None if start == 0 and stop is None else span(start, stop)
+        answer = self._get(name, part, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
         return io.BytesIO() if answer is None else self._stream(name, answer)
 
     def _open_seekable(self, name: str) -> IO[bytes]:
-        answer = self._get(name, _span(0, BLOCK_BYTES))
+        answer = self._get(name, span(0, BLOCK_BYTES))
         if answer is None:
             return io.BytesIO()
         with self._stream(name, answer) as stream:
             head = stream.read()
 
         info = self._info(name, answer)
-        same = functools.partial(self._open_same, info)
-        return cast('IO[bytes]', RangedReader(same, head, info.size))
-
-    def _open_same(self, info: FileInfo, start: int, stop: int | None) -> IO[bytes]:
-        """The bytes [start, stop) of that version of a file which *info* is about.
-
-        :raises Replaced: If there is another by now.
-        """
-        answer = self._get(info.name, _span(start, stop) if info.size else None, IfMatch=f'"{info.etag}"')
-        return io.BytesIO() if answer is None else self._stream(info.name, answer)
+        return cast('IO[bytes]', RangedReader(functools.partial(self._open, name, etag=info.etag), head, info.size))
 
     def _serve(self, name: str) -> Any:
-        def fetch(span: str | None) -> tuple[FileInfo, IO[bytes]] | None:
-            answer = self._get(name, span)
+        def fetch(part: str | None) -> tuple[FileInfo, IO[bytes]] | None:
+            answer = self._get(name, part)
             return None if answer is None else (self._info(name, answer), self._stream(name, answer))
 
-        return respond_at_once(fetch, lambda: self._serve_by_facts(name))
+        return respond_at_once(fetch, lambda: self._of_one_version(name, respond))
 
-    def _serve_by_facts(self, name: str) -> Any:
-        for attempts_left in (2, 1, 0):  # pragma: no branch - the last attempt returns or raises
-            info = self._stat(name)
-            try:
-                return respond(info, functools.partial(self._open_same, info))
-            except Replaced:
-                if not attempts_left:
-                    raise
-        raise AssertionError  # pragma: no cover - the last attempt returns or raises
-
-    def _get(self, name: str, span: str | None = None, **conditions: str) -> Any:
-        """The answer with an object, or the part *span* of it; None if it has no such part."""
-        given: dict[str, Any] = conditions if span is None else {'Range': span, **conditions}
+    def _get(self, name: str, part: str | None = None, **conditions: str) -> Any:
+        """The answer with an object, or the part of it that the Range header *part* asks for; None if it has no such part."""
+        given: dict[str, Any] = conditions if part is None else {'Range': part, **conditions}
         with self._bucket.translated(name):
             try:
                 answer: Any = self._bucket.client.get_object(**self._bucket.at(name), **given)
@@ -141,9 +123,10 @@ class S3Backend(BaseBackend):
                 if status_of(error) != 416:
                     raise
                 return None
-        if span is not None and 'ContentRange' not in answer and not span.startswith('bytes=0-'):
+        if not answers_range(part, answer):
             answer['Body'].close()
-            raise self.error(BackendError, name, 'the store sent the whole file instead of a range')
+            reason = 'the store sent another part of the file than the one that was asked for'
+            raise self.error(BackendError, name, reason)
         return answer
 
     def _stream(self, name: str, answer: Any) -> IO[bytes]:
@@ -157,16 +140,15 @@ class S3Backend(BaseBackend):
             return self._info(name, self._bucket.client.head_object(**self._bucket.at(name)))
 
     def _info(self, name: str, answer: Any) -> FileInfo:
-        if 'ETag' not in answer or 'LastModified' not in answer:
-            raise self._no_store(name)
         mime = answer.get('ContentType', '')
         return FileInfo(
             name,
-            _size(answer),
+            whole_size(answer),
             answer['LastModified'].astimezone(datetime.timezone.utc),
             mime_type(name) if mime in _NO_TYPE else mime,
             answer.get('Metadata', {}).get(CHECKSUM_KEY),
             answer['ETag'].strip('"'),
+            content_encoding(answer),
         )
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
@@ -179,23 +161,11 @@ class S3Backend(BaseBackend):
     def _names(self, prefix: str) -> Iterator[str]:
         return (found['Key'] for found in self._objects(prefix))
 
-    def _objects(self, prefix: str) -> Iterator[Any]:
-        """What the bucket tells of each object, also of those that stand for folders or have no possible name."""
-        more: dict[str, Any] = {'MaxKeys': self.page_keys}
-        while True:
-            with self._bucket.translated(None):
-                try:
-                    page = self._bucket.client.list_objects_v2(Bucket=self._bucket.name, Prefix=prefix, **more)
-                except ClientError as error:
-                    if code_of(error) != 'NoSuchBucket':
-                        raise
-                    return
-            if 'IsTruncated' not in page:
-                raise self._no_store(None)
-            yield from page.get('Contents', ())
-            if not page.get('IsTruncated'):
-                return
-            more['ContinuationToken'] = page['NextContinuationToken']
+    def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """What the bucket lists of each object, also of those that stand for folders or have no possible name."""
+        where: Any = {'Bucket': self._bucket.name, 'Prefix': prefix, 'MaxKeys': self.page_keys}
+        found = entries(OBJECTS, prefix, lambda **more: self._bucket.client.list_objects_v2(**where, **more))
+        return self._bucket.listed(found)
 
     # --- Changes.
 
@@ -210,7 +180,7 @@ class S3Backend(BaseBackend):
             try:
                 self._bucket.client.delete_object(**self._bucket.at(name))
             except ClientError as error:
-                if status_of(error) != 404:
+                if code_of(error) not in ('NoSuchKey', 'NoSuchBucket'):
                     raise
 
     def _delete(self, name: str) -> None:
@@ -221,18 +191,7 @@ class S3Backend(BaseBackend):
             self._remove_many(itertools.chain((name, first), below))
 
     def _remove_many(self, names: Iterable[str]) -> None:
-        left = iter(names)
-        while batch := list(itertools.islice(left, _BATCH)):
-            with self._bucket.translated(None):
-                doomed: Any = {'Objects': [{'Key': name} for name in batch], 'Quiet': True}
-                answer = self._bucket.client.delete_objects(Bucket=self._bucket.name, Delete=doomed)
-            for refused in answer.get('Errors', ()):
-                status = 403 if refused.get('Code') == 'AccessDenied' else 500
-                error = ClientError(
-                    {'Error': refused, 'ResponseMetadata': {'HTTPStatusCode': status}},  # type: ignore[typeddict-item]  # the rest is not looked at
-                    'DeleteObjects',
-                )
-                raise self.translate(error, refused.get('Key')) from error
+        remove_many(self._bucket, names)
 
     def sweep(self, older_than_s: int = 24 * 3600) -> int:
         """Abort uploads in parts that were begun so long ago and never completed, and return how many there were.
@@ -240,13 +199,11 @@ class S3Backend(BaseBackend):
         They are left by processes that were killed, are in no listing and cost storage.
         """
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
-        with self._bucket.translated(None):
-            try:
-                return abort_abandoned(self._bucket.client, self._bucket.name, self._prefix, limit)
-            except ClientError as error:
-                if code_of(error) != 'NoSuchBucket':
-                    raise
-                return 0
+        where: Any = {'Bucket': self._bucket.name, 'Prefix': self._prefix}
+        found = entries(
+            UPLOADS, self._prefix, lambda **more: self._bucket.client.list_multipart_uploads(**where, **more)
+        )
+        return abort_abandoned(self._bucket, self._bucket.listed(found), limit)
 
     # --- Links.
 
@@ -272,10 +229,6 @@ class S3Backend(BaseBackend):
         )
         return self.error(kind_of(error), name, reason)
 
-    def _no_store(self, name: str | None) -> BackendError:
-        reason = f'what answers there is no S3: look at {self._settings}ENDPOINT and FS_S3_ENDPOINT'
-        return self.error(BackendError, name, reason)
-
     def narrow(self) -> None:
         """Take back ATOMIC_CREATE: the store was seen to know no conditional writes."""
         self.capabilities = self.capabilities & ~Capability.ATOMIC_CREATE
@@ -285,14 +238,3 @@ class S3Backend(BaseBackend):
             self.name,
             self._settings,
         )
-
-
-def _span(start: int, stop: int | None) -> str:
-    """A Range header for the bytes [start, stop)."""
-    return f'bytes={start}-' if stop is None else f'bytes={start}-{stop - 1}'
-
-
-def _size(answer: Any) -> int:
-    """The length of the whole object, also in an answer with a part of it."""
-    total = answer.get('ContentRange', '').rpartition('/')[2]
-    return int(total) if total.isdigit() else int(answer['ContentLength'])

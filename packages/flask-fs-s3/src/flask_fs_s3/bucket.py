@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
@@ -112,6 +112,15 @@ class Bucket:
             if source is not None and error is source.error:
                 raise
             raise self._owner.translate(error, key) from error
+
+    def listed(self, found: Iterable[T]) -> Iterator[T]:
+        """*found*, whose errors are raised as those of Flask-FS; nothing if there is no bucket."""
+        with self.translated(None):
+            try:
+                yield from found
+            except ClientError as error:
+                if code_of(error) != 'NoSuchBucket':
+                    raise
 
     def made_if_missing(self, write: Callable[[], T]) -> T:
         """The result of *write*; where there is no bucket yet, it is made first."""

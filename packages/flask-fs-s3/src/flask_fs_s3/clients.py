@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
-import botocore
+import botocore.session
 from botocore.config import Config
+
+from .answers import Parsers, check, check_redirect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -82,7 +84,10 @@ class Account:
 
     def _make(self, kind: str) -> Any:
         given = dict(zip(_DECIDING, self.settings, strict=True))
+        core = botocore.session.get_session()
+        core.register_component('response_parser_factory', Parsers())
         session = boto3.session.Session(
+            botocore_session=core,
             aws_access_key_id=given['access_key'],
             aws_secret_access_key=given['secret_key'],
             aws_session_token=given['session_token'],
@@ -111,6 +116,9 @@ class Account:
         )
         client = made.meta.client if kind == 'resource' else made
         client.meta.events.register('before-call.s3.DeleteObjects', _add_content_md5)
+        if kind == 'client':
+            client.meta.events.register('after-call.s3', check)
+            client.meta.events.register_first('needs-retry.s3', check_redirect)
         return made
 
 

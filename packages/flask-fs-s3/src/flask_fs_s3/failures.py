@@ -33,6 +33,8 @@ from flask_fs.errors import (
     Unavailable,
 )
 
+from .answers import ImplausibleAnswer
+
 #: All that botocore raises, and what it lets through.
 SDK_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 #: No answer, half an answer, or none that can be understood: botocore has given up trying again.
@@ -45,8 +47,6 @@ _ELSEWHERE = frozenset(
     (
         'PermanentRedirect',
         'TemporaryRedirect',
-        '301',
-        '307',
         'AuthorizationHeaderMalformed',
         'IllegalLocationConstraintException',
     )
@@ -102,7 +102,7 @@ def kind_of(error: Exception) -> type[FSError]:
         return InvalidFilename
     if status == 412:
         return Replaced
-    if _is_elsewhere(error):
+    if _is_elsewhere(error) or _is_foreign(error):
         return BackendError
     if code in _BUSY or status in (408, 409, 425, 429) or status >= 500:
         return Unavailable if status != 501 else BackendError
@@ -115,6 +115,9 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
 
     :param settings: What the storage's settings begin with, such as ``AVATARS_FS_``.
     """
+    if isinstance(error, ImplausibleAnswer) or _is_foreign(error):
+        found = f'{error.operation_name} was answered {status_of(error)}' if isinstance(error, ClientError) else error
+        return f'what answers there is no S3 ({found}): look at {settings}ENDPOINT and FS_S3_ENDPOINT'
     place = f'bucket {bucket!r}' if key is None else f'bucket {bucket!r}, key {key!r}'
     if isinstance(error, _NOT_CONFIGURED):
         return f"{_words(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3's own chain"
@@ -145,7 +148,16 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
 
 def _is_elsewhere(error: ClientError) -> bool:
     """Whether the bucket is in another region. An answer to HEAD has no code, and tells it by a header alone."""
-    return code_of(error) in _ELSEWHERE or (code_of(error) == '400' and region_in(error) is not None)
+    code = code_of(error)
+    return code in _ELSEWHERE or (code in ('301', '307', '400') and region_in(error) is not None)
+
+
+def _is_foreign(error: Exception) -> bool:
+    """Whether something else answered than a store: it reports an absence in other words than S3."""
+    if not isinstance(error, ClientError) or error.operation_name.startswith('Head'):
+        # An answer to HEAD has no words.
+        return False
+    return status_of(error) == 404 and code_of(error) in ('', '404')
 
 
 def _words(error: Exception) -> str:

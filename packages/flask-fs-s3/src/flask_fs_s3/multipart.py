@@ -18,8 +18,6 @@ from .streams import Part, Source
 if TYPE_CHECKING:
     import datetime
 
-    from mypy_boto3_s3.client import S3Client
-
 #: S3's limit (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MOST_PARTS = 10_000
 
@@ -131,14 +129,20 @@ class Upload:
             )
 
 
-def abort_abandoned(client: S3Client, bucket: str, prefix: str, begun_before: datetime.datetime) -> int:
-    """Abort the uploads to keys under *prefix* that were begun so early and never completed, and tell how many."""
-    pages: Any = client.get_paginator('list_multipart_uploads').paginate(Bucket=bucket, Prefix=prefix)
+def abort_abandoned(bucket: Bucket, uploads: Iterable[Mapping[str, Any]], begun_before: datetime.datetime) -> int:
+    """Abort those of *uploads* that were begun so early, and return how many there were."""
     aborted = 0
-    for upload in (upload for page in pages for upload in page.get('Uploads', ())):
+    for upload in uploads:
         if upload['Initiated'] <= begun_before:
-            client.abort_multipart_upload(Bucket=bucket, Key=upload['Key'], UploadId=upload['UploadId'])
-            aborted += 1
+            key: str = upload['Key']
+            with bucket.translated(key):
+                try:
+                    bucket.client.abort_multipart_upload(**bucket.at(key), UploadId=upload['UploadId'])
+                except ClientError as error:
+                    if code_of(error) != 'NoSuchUpload':
+                        raise
+                else:
+                    aborted += 1
     return aborted
 
 

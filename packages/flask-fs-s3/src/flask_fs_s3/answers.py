@@ -1,0 +1,93 @@
+"""Which answers are a store's own: what every S3 sends with a success, and a page of another server does not.
+
+Networks where one has to log in, proxies and plain web servers answer 200 to anything. Believing them would lose files:
+what was stored nowhere would be reported as saved, and the source of a copy that was never made would be removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError
+from botocore.parsers import ResponseParserError, ResponseParserFactory
+
+#: What Amazon documents for the answer to each operation: fields, of what is under the first name if there are two.
+_FIELDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    'CompleteMultipartUpload': (('ETag',),),
+    'CopyObject': (('CopyObjectResult', 'ETag'),),
+    'CreateMultipartUpload': (('UploadId',),),
+    'GetObject': (('ETag',), ('LastModified',), ('ContentLength',)),
+    'HeadObject': (('ETag',), ('LastModified',), ('ContentLength',)),
+    'ListMultipartUploads': (('IsTruncated',),),
+    'ListObjectsV2': (('IsTruncated',),),
+    'PutObject': (('ETag',),),
+    'UploadPart': (('ETag',),),
+    'UploadPartCopy': (('CopyPartResult', 'ETag'),),
+}
+#: Answered by 204 and no field. A store that answers 200 instead gives the request an ID, as Amazon does.
+_WITHOUT_CONTENT = frozenset(('AbortMultipartUpload', 'DeleteObject'))
+
+
+class ImplausibleAnswer(BotoCoreError):
+    """A success that no S3 answers with: raised beside botocore's own errors, and translated as they are."""
+
+    fmt = '{operation} was answered {what}'
+
+
+def check(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> None:
+    """Raise unless a success looks like a store's own; for botocore's event ``after-call``."""
+    status: int = http_response.status_code
+    if status >= 300:
+        return
+    operation: str = model.name
+    for path in _FIELDS.get(operation, ()):
+        found: Any = parsed
+        for name in path:
+            found = found.get(name) if found else None
+        if found in (None, ''):
+            if 'Body' in parsed:
+                parsed['Body'].close()
+            raise ImplausibleAnswer(operation=operation, what=f'{status} without {path[-1]}')
+    if operation in _WITHOUT_CONTENT and status != 204 and 'x-amz-request-id' not in http_response.headers:
+        raise ImplausibleAnswer(operation=operation, what=f'{status} instead of 204')
+
+
+def check_redirect(response: tuple[Any, dict[str, Any]] | None, operation: Any, **_: Any) -> None:
+    """Raise for a redirect that is not S3's own, to another region; for botocore's event ``needs-retry``.
+
+    botocore would look for that region by a further request, whose redirect makes it look again, without an end.
+    """
+    if response is None or not 300 <= (status := response[0].status_code) < 400:
+        return
+    headers = response[0].headers
+    if response[1].get('Error', {}).get('Code') in (None, '', str(status)) and 'x-amz-bucket-region' not in headers:
+        target = urlsplit(headers.get('Location') or '')
+        # Without path and query, which may hold what is nobody else's business.
+        where = f' to {target.scheme}://{target.hostname}' if target.hostname else ''
+        raise ImplausibleAnswer(operation=operation.name, what=f'{status}{where}')
+
+
+class Parsers(ResponseParserFactory):
+    """botocore's parsers, which raise one kind of error for whatever they cannot parse.
+
+    By themselves they raise what they stumble over, such as the ValueError of a size that is no number.
+    """
+
+    def create_parser(self, protocol_name: str) -> Any:
+        parser: Any = super().create_parser(protocol_name)
+        parse: Callable[..., Any] = parser.parse
+
+        def parse_or_refuse(response: dict[str, Any], shape: Any) -> Any:
+            try:
+                return parse(response, shape)
+            except ResponseParserError:
+                raise
+            except Exception as error:
+                if hasattr(body := response['body'], 'close'):
+                    body.close()
+                raise ResponseParserError(f'the answer cannot be parsed: {error}') from error
+
+        parser.parse = parse_or_refuse
+        return parser

@@ -1,0 +1,77 @@
+"""What a bucket lists, page by page, as long as the pages make sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from .answers import ImplausibleAnswer
+
+#: How many pages in a row may be empty although more is to follow, as S3 gives them where much was deleted.
+_MAX_EMPTY_PAGES = 1000
+
+
+class Listing(NamedTuple):
+    """One of the operations that list.
+
+    :param operation: Its name in S3.
+    :param entry: The field of a page with what is listed.
+    :param required: What S3 says of each.
+    :param identity: Which of it tells one from all others.
+    :param markers: The fields of a page that lead to the next one, and the parameters that take them there.
+    """
+
+    operation: str
+    entry: str
+    required: tuple[str, ...]
+    identity: tuple[str, ...]
+    markers: dict[str, str]
+
+
+_NEXT = {'NextContinuationToken': 'ContinuationToken'}
+OBJECTS = Listing('ListObjectsV2', 'Contents', ('Key', 'Size', 'LastModified', 'ETag'), ('Key',), _NEXT)
+UPLOADS = Listing(
+    'ListMultipartUploads',
+    'Uploads',
+    ('Key', 'UploadId', 'Initiated'),
+    ('Key', 'UploadId'),
+    {'NextKeyMarker': 'KeyMarker', 'NextUploadIdMarker': 'UploadIdMarker'},
+)
+
+
+def entries(kind: Listing, prefix: str, fetch: Callable[..., Any]) -> Iterator[dict[str, Any]]:
+    """What is listed under the keys that begin with *prefix*.
+
+    :param fetch: Requests one page, given the parameters that lead there.
+    :raises ImplausibleAnswer: For a page with holes, with keys that were not asked for, or that leads back or nowhere.
+    """
+    more: dict[str, Any] = {}
+    # After Brent: only one page is remembered, the (2^n)th, and a circle comes back to one of these.
+    remembered: tuple[Any, Any] = (None, None)
+    number, empty = 0, 0
+    while True:
+        page = fetch(**more)
+        found: list[dict[str, Any]] = page.get(kind.entry) or []
+        for one in found:
+            _check(kind, prefix, one)
+        yield from found
+        if not page['IsTruncated']:
+            return
+        more = {parameter: page[field] for field, parameter in kind.markers.items() if page.get(field)}
+        if not more:
+            raise ImplausibleAnswer(operation=kind.operation, what='that there is more, but not where')
+        begins = tuple(found[0][field] for field in kind.identity) if found else None
+        number, empty = number + 1, 0 if found else empty + 1
+        if more == remembered[0] or (begins is not None and begins == remembered[1]):
+            raise ImplausibleAnswer(operation=kind.operation, what='by the same page again')
+        if empty > _MAX_EMPTY_PAGES:
+            raise ImplausibleAnswer(operation=kind.operation, what=f'by {empty} empty pages, and still not to the end')
+        if not number & (number - 1):
+            remembered = more, begins
+
+
+def _check(kind: Listing, prefix: str, one: dict[str, Any]) -> None:
+    if missing := [field for field in kind.required if one.get(field) in (None, '')]:
+        raise ImplausibleAnswer(operation=kind.operation, what=f'by an entry without {missing[0]}')
+    if not one['Key'].startswith(prefix):
+        raise ImplausibleAnswer(operation=kind.operation, what=f'by a key that does not begin with {prefix!r}')

@@ -1,0 +1,428 @@
+"""Servers that answer as no store does: pages that say 200 to everything, redirects, listings with holes."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import io
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+import flask_fs as fs
+from flask_fs_s3 import S3Backend
+
+Verb = Callable[[S3Backend], object]
+Answer = tuple[int, dict[str, str], bytes]
+PART = 5 * 1024 * 1024
+XML = {'Content-Type': 'application/xml'}
+PAGE = b'<html><body>please log in</body></html>'
+#: What a web server sends beside its own files, too.
+OBJECT = {'ETag': '"1"', 'Last-Modified': 'Sun, 29 Nov 2026 08:00:00 GMT', 'Content-Type': 'text/plain'}
+VERBS: dict[str, Verb] = {
+    'read': lambda backend: backend.read('x'),
+    'open': lambda backend: backend.open('x', 'rb'),
+    'exists': lambda backend: backend.exists('x'),
+    'list': lambda backend: list(backend.list_files()),
+    'scan': lambda backend: list(backend.scan()),
+    'write': lambda backend: backend.write('x', b'precious'),
+    'create': lambda backend: backend.write('x', b'precious', overwrite=False),
+    'write in parts': lambda backend: backend.save(io.BytesIO(bytes(PART)), 'x', overwrite=True),
+    'create in parts': lambda backend: backend.save(io.BytesIO(bytes(PART)), 'x'),
+    'copy': lambda backend: backend.copy('x', 'y', overwrite=True),
+    'copy to another type': lambda backend: backend.copy('x.txt', 'y.html', overwrite=True),
+    'create by copy': lambda backend: backend.copy('x', 'y', overwrite=False),
+    'move': lambda backend: backend.move('x', 'y', overwrite=True),
+    'remove': lambda backend: backend.remove('x'),
+    'delete': lambda backend: backend.delete('x'),
+    'sweep': lambda backend: backend.sweep(0),
+}
+verb = pytest.mark.parametrize('verb', VERBS.values(), ids=VERBS)
+
+
+class Hostile:
+    """A web server that gives to each request what ``answer`` gives for its method, its path and its query."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[str, str, dict[str, list[str]]], Answer] = lambda *_: (200, {}, PAGE)
+        self.requests: list[tuple[str, str]] = []
+        hostile = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = 'HTTP/1.1'
+            # Otherwise the kernel holds the body back for 40 ms.
+            disable_nagle_algorithm = True
+
+            def handle(self) -> None:
+                # A client that does not like the answer hangs up.
+                with contextlib.suppress(ConnectionError):
+                    super().handle()
+
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get('Content-Length') or 0))
+                address = urlsplit(self.path)
+                hostile.requests.append((self.command, self.path))
+                status, headers, body = hostile.answer(
+                    self.command, address.path, parse_qs(address.query, keep_blank_values=True)
+                )
+                self.send_response(status)
+                for name, value in {'Content-Length': str(len(body)), **headers}.items():
+                    if value:
+                        self.send_header(name, value)
+                self.end_headers()
+                if self.command != 'HEAD' and status != 204:
+                    self.wfile.write(body)
+
+            do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self._server.daemon_threads = True
+        self.endpoint = f'http://127.0.0.1:{self._server.server_port}'
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture(scope='module')
+def shared() -> Iterator[tuple[Hostile, S3Backend]]:
+    """The server and a backend on it that tries everything once: making a client takes longer than most of the tests."""
+    hostile = Hostile()
+    settings = {
+        'endpoint': hostile.endpoint,
+        'region': 'us-east-1',
+        'access_key': 'somebody',
+        'secret_key': 'a secret of ours',
+        'bucket_name': 'box',
+        'retries': 0,
+        'multipart_threshold_bytes': PART,
+        'part_bytes': PART,
+    }
+    backend = S3Backend('kit', settings)
+    yield hostile, backend
+    hostile.close()
+
+
+@pytest.fixture
+def hostile(shared: tuple[Hostile, S3Backend]) -> Hostile:
+    hostile = shared[0]
+    hostile.answer = lambda *_: (200, {}, PAGE)
+    hostile.requests.clear()
+    return hostile
+
+
+@pytest.fixture
+def lone(shared: tuple[Hostile, S3Backend]) -> S3Backend:
+    return shared[1]
+
+
+def refused(backend: S3Backend, act: Verb, match: str = 'KIT_FS_ENDPOINT') -> None:
+    with pytest.raises(fs.BackendError, match=match) as raised:
+        act(backend)
+    assert fs.BackendError is type(raised.value)
+
+
+# --- One answer to everything.
+
+
+PAGES: dict[str, Answer] = {
+    'html': (200, {'Content-Type': 'text/html'}, PAGE),
+    'broken html': (200, {'Content-Type': 'text/html'}, b'<html><p>please log in<br></html>'),
+    'text': (200, {'Content-Type': 'text/plain'}, b'It works!'),
+    'nothing': (200, {}, b''),
+    'xml': (200, XML, b'<Answer><Status>fine</Status></Answer>'),
+    'a redirect': (302, {'Location': 'http://127.0.0.1:9/login'}, b''),
+    'a moved page': (301, {'Location': 'http://127.0.0.1:9/login', 'Content-Type': 'text/html'}, PAGE),
+    'a see-other': (303, {'Location': 'http://127.0.0.1:9/login'}, PAGE),
+}
+
+
+@verb
+@pytest.mark.parametrize('page', PAGES.values(), ids=PAGES)
+def test_what_answers_everything_with_a_page_is_no_store(
+    hostile: Hostile, lone: S3Backend, verb: Verb, page: Answer
+) -> None:
+    hostile.answer = lambda *_: page
+    with pytest.raises(fs.BackendError) as raised:
+        verb(lone)
+    # What cannot be parsed at all may come from a store whose answer was cut.
+    assert type(raised.value) in (fs.BackendError, fs.Unavailable)
+    assert not isinstance(raised.value, fs.FileNotFound)
+
+
+@pytest.mark.parametrize('name', ['read', 'write', 'copy', 'remove', 'list', 'exists'])
+def test_a_page_in_the_place_of_a_store_is_reported_with_the_setting_to_look_at(
+    hostile: Hostile, lone: S3Backend, name: str
+) -> None:
+    refused(lone, VERBS[name], 'what answers there is no S3 .*KIT_FS_ENDPOINT')
+
+
+@pytest.mark.parametrize('name', ['read', 'open', 'write', 'copy', 'remove', 'delete', 'list', 'sweep'])
+def test_a_missing_page_is_no_missing_file(hostile: Hostile, lone: S3Backend, name: str) -> None:
+    """A deleted file would be reported, or an empty storage."""
+    hostile.answer = lambda *_: (404, {'Content-Type': 'text/html'}, b'<html><p>Not Found</html>')
+    refused(lone, VERBS[name])
+
+
+# --- Stores that are none in one thing: nothing is removed for them.
+
+
+def store_but(**instead: Answer) -> Callable[[str, str, dict[str, list[str]]], Answer]:
+    """The answers of a small store, with others in the place of those to some operations."""
+    copied = b'<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>'
+    listed = b'<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>'
+
+    def answer(method: str, path: str, query: dict[str, list[str]]) -> Answer:
+        if method == 'DELETE':
+            return instead.get('delete', (204, {}, b''))
+        if method == 'PUT':
+            return instead.get('put', (200, {**XML, 'ETag': '"1"'}, copied))
+        if method == 'POST':
+            return instead['post']
+        if 'list-type' in query or 'uploads' in query:
+            return instead.get('list', (200, XML, listed))
+        return instead.get('get', (200, OBJECT, b'0123456789'))
+
+    return answer
+
+
+def test_the_small_store_itself_is_believed(hostile: Hostile, lone: S3Backend) -> None:
+    hostile.answer = store_but()
+    for name in ('read', 'exists', 'write', 'create', 'copy', 'move', 'remove', 'delete', 'list', 'sweep'):
+        VERBS[name](lone)
+
+
+@pytest.mark.parametrize('body', [PAGE, b'<CopyObjectResult/>', b'<CopyObjectResult><ETag/></CopyObjectResult>'])
+def test_what_was_not_surely_copied_is_not_removed(hostile: Hostile, lone: S3Backend, body: bytes) -> None:
+    hostile.answer = store_but(put=(200, {**XML, 'ETag': '"1"'}, body))
+    refused(lone, VERBS['move'])
+    assert 'DELETE' not in Counter(method for method, _ in hostile.requests)
+
+
+@pytest.mark.parametrize('name', ['remove', 'delete', 'move'])
+def test_a_page_is_no_proof_that_a_file_is_gone(hostile: Hostile, lone: S3Backend, name: str) -> None:
+    hostile.answer = store_but(delete=(200, {'Content-Type': 'text/html'}, PAGE))
+    refused(lone, VERBS[name])
+
+
+def test_a_store_may_say_200_of_what_is_gone_if_it_gives_the_request_an_id(hostile: Hostile, lone: S3Backend) -> None:
+    hostile.answer = store_but(delete=(200, {'x-amz-request-id': '4442587FB7D0A2F9'}, b''))
+    VERBS['remove'](lone)
+
+
+@pytest.mark.parametrize(
+    ('status', 'code', 'gone'), [(404, 'NoSuchKey', True), (404, 'NoSuchBucket', True), (404, 'NoSuchPage', False)]
+)
+def test_a_store_may_say_404_of_what_is_gone(
+    hostile: Hostile, lone: S3Backend, status: int, code: str, gone: bool
+) -> None:
+    hostile.answer = store_but(delete=(status, XML, f'<Error><Code>{code}</Code></Error>'.encode()))
+    if gone:
+        VERBS['remove'](lone)
+    else:
+        with pytest.raises(fs.FileNotFound):
+            VERBS['remove'](lone)
+
+
+FACTS = '<LastModified>2026-11-29T08:00:00.000Z</LastModified><ETag>"1"</ETag><Size>1</Size>'
+
+
+def listing(*keys: str, end: str = '<IsTruncated>false</IsTruncated>') -> bytes:
+    entries = ''.join(f'<Contents><Key>{key}</Key>{FACTS}</Contents>' for key in keys)
+    return f'<ListBucketResult>{entries}{end}</ListBucketResult>'.encode()
+
+
+@pytest.mark.parametrize(
+    'body',
+    [
+        b'<DeleteResult/>',
+        PAGE,
+        b'<DeleteResult><Deleted><Key>x</Key></Deleted><Deleted><Key>x</Key></Deleted></DeleteResult>',
+        b'<DeleteResult><Deleted><Key>x</Key></Deleted><Deleted/></DeleteResult>',
+    ],
+    ids=['empty', 'page', 'one twice', 'a hole'],
+)
+def test_files_of_which_the_store_says_nothing_are_not_reported_as_removed(
+    hostile: Hostile, lone: S3Backend, body: bytes
+) -> None:
+    hostile.answer = store_but(list=(200, XML, listing('x/1', 'x/2')), post=(200, XML, body))
+    refused(lone, VERBS['delete'], r'DeleteObjects was answered for \d of 3 keys')
+
+
+def test_a_file_that_was_gone_already_may_be_reported_as_an_error(hostile: Hostile, lone: S3Backend) -> None:
+    body = b'<DeleteResult><Deleted><Key>x/1</Key></Deleted><Error><Key>x</Key><Code>NoSuchKey</Code></Error></DeleteResult>'
+    hostile.answer = store_but(list=(200, XML, listing('x/1')), post=(200, XML, body))
+    VERBS['delete'](lone)
+
+
+# --- Listings with holes, and those without an end.
+
+
+HOLES = {
+    'no end': listing('x/1', end=''),
+    'no key': listing('x/1').replace(b'<Key>x/1</Key>', b''),
+    'an empty key': listing(''),
+    'another key': listing('y/1'),
+    'no size': listing('x/1').replace(b'<Size>1</Size>', b''),
+    'a size in words': listing('x/1').replace(b'<Size>1</Size>', b'<Size>large</Size>'),
+    'no time': listing('x/1').replace(b'2026-11-29T08:00:00.000Z', b''),
+    'a time in words': listing('x/1').replace(b'2026-11-29T08:00:00.000Z', b'yesterday'),
+    'no etag': listing('x/1').replace(b'<ETag>"1"</ETag>', b''),
+    'text for an entry': b'<ListBucketResult><Contents>x/1</Contents><IsTruncated>false</IsTruncated></ListBucketResult>',
+    'more, but not where': listing('x/1', end='<IsTruncated>true</IsTruncated>'),
+    'cut': listing('x/1')[:-30],
+}
+
+
+@pytest.mark.parametrize('body', HOLES.values(), ids=HOLES)
+@pytest.mark.parametrize('name', ['scan', 'list', 'delete'])
+def test_a_page_with_holes_is_an_error_and_deletes_nothing(
+    hostile: Hostile, lone: S3Backend, body: bytes, name: str
+) -> None:
+    acts: dict[str, Verb] = {
+        'scan': lambda backend: list(backend.scan('x/')),
+        'list': lambda backend: list(backend.list_files('x/')),
+        'delete': lambda backend: backend.delete('x'),
+    }
+    hostile.answer = store_but(list=(200, XML, body))
+    with pytest.raises(fs.BackendError):
+        acts[name](lone)
+    assert {'GET'} == {method for method, _ in hostile.requests}
+
+
+CIRCLES: dict[str, Callable[[int], tuple[str, str]]] = {
+    # The token and the key of the page of a number.
+    'the same token': lambda number: ('same', f'x/{number}'),
+    'tokens in a circle': lambda number: (f'{number % 7}', f'x/{number}'),
+    'the same page under new tokens': lambda number: (f'{number}', 'x/1'),
+    'pages in a circle under new tokens': lambda number: (f'{number}', f'x/{number % 5}'),
+    'nothing for ever': lambda number: (f'{number}', ''),
+}
+
+
+@pytest.mark.parametrize('circle', CIRCLES.values(), ids=CIRCLES)
+@pytest.mark.parametrize('name', ['list', 'sweep'])
+def test_a_listing_that_leads_in_a_circle_is_an_error(
+    hostile: Hostile, lone: S3Backend, circle: Callable[[int], tuple[str, str]], name: str
+) -> None:
+    def answer(method: str, path: str, query: dict[str, list[str]]) -> Answer:
+        token, key = circle(len(hostile.requests))
+        if name == 'list':
+            end = f'<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>'
+            return 200, XML, listing(*filter(None, [key]), end=end)
+        upload = f'<Upload><Key>{key}</Key><UploadId>1</UploadId><Initiated>2046-11-29T08:00:00.000Z</Initiated></Upload>'
+        end = f'<IsTruncated>true</IsTruncated><NextKeyMarker>{token}</NextKeyMarker>'
+        return 200, XML, f'<ListMultipartUploadsResult>{upload if key else ""}{end}</ListMultipartUploadsResult>'.encode()
+
+    hostile.answer = answer
+    refused(lone, VERBS[name], 'was answered by (the same page again|1001 empty pages)')
+    assert len(hostile.requests) <= 1001
+
+
+def test_a_long_listing_with_empty_pages_is_read_to_its_end(hostile: Hostile, lone: S3Backend) -> None:
+    def answer(method: str, path: str, query: dict[str, list[str]]) -> Answer:
+        number = len(hostile.requests)
+        if number == 200:
+            return 200, XML, listing('x/200')
+        end = f'<IsTruncated>true</IsTruncated><NextContinuationToken>{number}</NextContinuationToken>'
+        return 200, XML, listing(*([f'x/{number}'] if number % 2 else []), end=end)
+
+    hostile.answer = answer
+    assert [*(f'x/{number}' for number in range(1, 200, 2)), 'x/200'] == list(lone.list_files('x/'))
+
+
+def test_sweeping_aborts_nothing_outside_of_its_prefix(hostile: Hostile, lone: S3Backend) -> None:
+    upload = '<Upload><Key>other/1</Key><UploadId>1</UploadId><Initiated>2020-11-29T08:00:00.000Z</Initiated></Upload>'
+    page = f'<ListMultipartUploadsResult>{upload}<IsTruncated>false</IsTruncated></ListMultipartUploadsResult>'
+    hostile.answer = store_but(list=(200, XML, page.encode()))
+    refused(S3Backend('kit', {**lone.config, 'prefix': 'ours'}), VERBS['sweep'], "does not begin with 'ours/'")
+    assert {'GET'} == {method for method, _ in hostile.requests}
+
+
+# --- Files of which the answer makes no sense.
+
+
+@pytest.mark.parametrize('header', ['ETag', 'Last-Modified'])
+@pytest.mark.parametrize('name', ['read', 'open', 'exists'])
+def test_a_file_without_what_every_store_says_of_one_is_an_error(
+    hostile: Hostile, lone: S3Backend, header: str, name: str
+) -> None:
+    hostile.answer = store_but(get=(200, {**OBJECT, header: ''}, b'0123456789'))
+    refused(lone, VERBS[name], header.replace('-', ''))
+
+
+@pytest.mark.parametrize(
+    'headers', [{'Last-Modified': 'yesterday'}, {'Content-Length': 'ten'}], ids=['a time in words', 'a length in words']
+)
+def test_facts_that_cannot_be_parsed_are_an_error(hostile: Hostile, lone: S3Backend, headers: dict[str, str]) -> None:
+    hostile.answer = store_but(get=(200, {**OBJECT, **headers}, b''))
+    with pytest.raises(fs.BackendError):
+        lone.exists('x')
+
+
+@pytest.mark.parametrize(
+    ('status', 'told', 'content'),
+    [
+        (206, 'bytes 0-1/10', b'01'),
+        (206, 'bytes 3-5/10', b'345'),
+        (206, 'bytes 3-4/10', b'345'),
+        (206, 'bytes 3-4/*', b'34'),
+        (206, 'bytes 3-4/4', b'34'),
+        (206, 'lines 3-4/10', b'34'),
+        (200, '', b'0123456789'),
+    ],
+)
+def test_another_part_of_a_file_than_was_asked_for_is_an_error(
+    hostile: Hostile, lone: S3Backend, status: int, told: str, content: bytes
+) -> None:
+    hostile.answer = store_but(get=(status, {**OBJECT, 'Content-Range': told}, content))
+    refused(lone, lambda backend: backend._open('x', 3, 5), 'another part of the file')
+
+
+def test_a_part_in_the_place_of_the_whole_is_an_error(hostile: Hostile, lone: S3Backend) -> None:
+    hostile.answer = store_but(get=(206, {**OBJECT, 'Content-Range': 'bytes 0-9/20'}, b'0123456789'))
+    refused(lone, VERBS['read'], 'another part of the file')
+
+
+# --- Uploads in parts.
+
+
+ANSWERS_IN_PARTS = {
+    'no upload': ('uploads', b'<InitiateMultipartUploadResult/>'),
+    'no part': ('partNumber', b''),
+    'no object': ('complete', b'<CompleteMultipartUploadResult/>'),
+    'a page for an object': ('complete', PAGE),
+}
+
+
+@pytest.mark.parametrize(('step', 'body'), ANSWERS_IN_PARTS.values(), ids=ANSWERS_IN_PARTS)
+def test_a_file_in_parts_is_stored_only_if_the_store_says_so_at_each_step(
+    hostile: Hostile, lone: S3Backend, step: str, body: bytes
+) -> None:
+    def answer(method: str, path: str, query: dict[str, list[str]]) -> Answer:
+        if method == 'DELETE':
+            return 204, {}, b''
+        if 'uploads' in query:
+            begun = b'<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>'
+            return 200, XML, body if step == 'uploads' else begun
+        if 'partNumber' in query:
+            return 200, {} if step == 'partNumber' else {'ETag': '"1"'}, b''
+        done = b'<CompleteMultipartUploadResult><ETag>"1-1"</ETag></CompleteMultipartUploadResult>'
+        return 200, XML, body if step == 'complete' else done
+
+    hostile.answer = answer
+    refused(lone, VERBS['write in parts'])
+    # What was sent is not left there.
+    assert (step != 'uploads') == ('DELETE' in Counter(method for method, _ in hostile.requests))
+    step = ''
+    VERBS['write in parts'](lone)
