@@ -114,7 +114,7 @@ class S3Backend(BaseBackend):
         return respond_at_once(fetch, lambda: self._of_one_version(name, respond))
 
     def _get(self, name: str, part: str | None = None, **conditions: str) -> Any:
-        """The answer with an object, or the part of it that the Range header *part* asks for; None if it has no such part."""
+        """The answer with an object, or or its part as in a Range header; None if it has no such part."""
         given: dict[str, Any] = conditions if part is None else {'Range': part, **conditions}
         with self._bucket.translated(name):
             try:
@@ -148,7 +148,7 @@ class S3Backend(BaseBackend):
             mime_type(name) if mime in _NO_TYPE else mime,
             answer.get('Metadata', {}).get(CHECKSUM_KEY),
             answer['ETag'].strip('"'),
-            content_encoding(answer),
+            answer.get('ContentEncoding'),
         )
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
