@@ -62,7 +62,7 @@ class Hostile:
                 with contextlib.suppress(ConnectionError):
                     super().handle()
 
-            def do_GET(self) -> None:
+            def respond(self) -> None:
                 self.rfile.read(int(self.headers.get('Content-Length') or 0))
                 address = urlsplit(self.path)
                 hostile.requests.append((self.command, self.path))
@@ -77,11 +77,11 @@ class Hostile:
                 if self.command != 'HEAD' and status != 204:
                     self.wfile.write(body)
 
-            do_HEAD = do_PUT = do_POST = do_DELETE = do_GET
-
             def log_message(self, *_: Any) -> None:
                 pass
 
+        for method in ('GET', 'HEAD', 'PUT', 'POST', 'DELETE'):
+            setattr(Handler, f'do_{method}', Handler.respond)
         self._server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self._server.daemon_threads = True
         self.endpoint = f'http://127.0.0.1:{self._server.server_port}'
@@ -320,9 +320,15 @@ def test_a_listing_that_leads_in_a_circle_is_an_error(
         if name == 'list':
             end = f'<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>'
             return 200, XML, listing(*filter(None, [key]), end=end)
-        upload = f'<Upload><Key>{key}</Key><UploadId>1</UploadId><Initiated>2046-11-29T08:00:00.000Z</Initiated></Upload>'
+        upload = (
+            f'<Upload><Key>{key}</Key><UploadId>1</UploadId><Initiated>2046-11-29T08:00:00.000Z</Initiated></Upload>'
+        )
         end = f'<IsTruncated>true</IsTruncated><NextKeyMarker>{token}</NextKeyMarker>'
-        return 200, XML, f'<ListMultipartUploadsResult>{upload if key else ""}{end}</ListMultipartUploadsResult>'.encode()
+        return (
+            200,
+            XML,
+            f'<ListMultipartUploadsResult>{upload if key else ""}{end}</ListMultipartUploadsResult>'.encode(),
+        )
 
     hostile.answer = answer
     refused(lone, VERBS[name], 'was answered by (the same page again|1001 empty pages)')

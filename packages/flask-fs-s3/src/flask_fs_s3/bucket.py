@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
-from flask_fs.config import Config
+from flask_fs.config import Config, storage_prefix
 from flask_fs.errors import FileExists, FSError
 from flask_fs.files import mime_type
 
@@ -35,6 +35,7 @@ _COPIED = ('CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLang
 class Owner(Protocol):
     """What a bucket asks of its backend."""
 
+    name: str
     config: Config
 
     def error(self, kind: type[E], name: str | None = None, reason: str | None = None) -> E: ...
@@ -56,6 +57,10 @@ class Bucket:
         self.conditional: bool = config.conditional_writes
         #: Whether it is Amazon's, whose conditions hold for copies too, since October 2025.
         self.is_amazon = not config.get('endpoint')
+        heeded = config.get('conditional_completion')
+        self._completes_conditionally: bool = self.is_amazon if heeded is None else heeded
+        #: What the storage's settings begin with.
+        self.settings = storage_prefix(owner.name)
         #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
         self._lock = threading.Lock()
@@ -89,6 +94,11 @@ class Bucket:
             # Else it leads to us-east-1, which sends browsers on to another host that the signature is not for.
             instead['addressing_style'] = 'virtual'
         return instead
+
+    @property
+    def creates_whole(self) -> bool:
+        """Whether what must not overwrite goes in one request, because completing parts may lose a race."""
+        return self.conditional and not self._completes_conditionally
 
     def at(self, key: str) -> Any:
         """The parameters that name an object."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import tempfile
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from flask_fs.backends.contract import CHUNK_BYTES
 from flask_fs.errors import FileExists
 from flask_fs.files import mime_type
 
@@ -15,7 +17,7 @@ from .bucket import WRITER_KEY, Bucket
 from .failures import code_of, status_of
 from .multipart import Upload, part_size
 from .settings import MOST_PART_BYTES
-from .writing import put_whole
+from .whole import FileBody, Tally, create_whole, put_whole
 
 #: How large the parts of a copy are: no byte of them passes through here, and a request can take as long as it does.
 _PART_BYTES = 512 * 1024 * 1024
@@ -40,12 +42,23 @@ def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
 
 
 def _create(bucket: Bucket, name: str, target: str) -> None:
-    """Copy what is small by reading and storing it, which is conditional on more stores than a copy is."""
+    """Copy by reading and storing, which is conditional on more stores than a copy is; in parts where that holds too."""
     source: Any = bucket.client.get_object(**bucket.at(name))
+    size = source['ContentLength']
     with contextlib.closing(source['Body']) as body:
-        if source['ContentLength'] < bucket.config.multipart_threshold_bytes:
-            writer = secrets.token_hex(8)
-            put_whole(bucket, target, body.read(), _parameters(bucket, source, name, target, writer), writer)
+        writer = secrets.token_hex(8)
+        parameters = _parameters(bucket, source, name, target, writer)
+        if size < bucket.config.multipart_threshold_bytes:
+            put_whole(bucket, target, body.read(), parameters, writer)
+            return
+        if bucket.creates_whole and size <= MOST_PART_BYTES:
+            # Rather than after all has been read; storing asks again.
+            bucket.refuse_if_taken(target)
+            tally = Tally()
+            with tempfile.TemporaryFile() as file:
+                for chunk in tally.of(iter(lambda: body.read(CHUNK_BYTES), b'')):
+                    file.write(chunk)
+                create_whole(bucket, target, FileBody(file, 0, tally), parameters, writer)
             return
     _copy_in_parts(bucket, name, target, source, create=True)
 

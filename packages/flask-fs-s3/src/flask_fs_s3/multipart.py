@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +13,7 @@ from botocore.exceptions import ClientError
 from .bucket import Bucket
 from .failures import SDK_ERRORS, code_of
 from .streams import Part, Source
+from .whole import transport_checksum
 
 if TYPE_CHECKING:
     import datetime
@@ -104,7 +104,7 @@ class Upload:
                 raise
 
     def _send(self, number: int, body: bytes) -> dict[str, Any]:
-        checksum = transport_checksum(body) if self._checked else {}
+        checksum = transport_checksum(zlib.crc32(body)) if self._checked else {}
         answer = self._client.upload_part(**self._where, PartNumber=number, Body=Part(body), **checksum)
         return _part(number, answer)
 
@@ -144,14 +144,6 @@ def abort_abandoned(bucket: Bucket, uploads: Iterable[Mapping[str, Any]], begun_
                 else:
                     aborted += 1
     return aborted
-
-
-def transport_checksum(body: bytes) -> dict[str, Any]:
-    """The parameter by which the store checks *body* as it arrives: a header, which stores that do not know it ignore.
-
-    CRC-32 finds what networks do to bytes, and costs a fraction of a hash.
-    """
-    return {'ChecksumCRC32': base64.b64encode(zlib.crc32(body).to_bytes(4, 'big')).decode()}
 
 
 def part_size(total: int | None, wanted: int) -> int:

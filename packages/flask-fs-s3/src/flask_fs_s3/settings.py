@@ -91,6 +91,13 @@ SETTINGS = (
         'lose a race.',
     ),
     _setting(
+        'conditional_completion',
+        boolean,
+        None,
+        'Whether it also does when a file in parts is completed. Default: on Amazon alone. Without it, a file that must not '
+        'overwrite is sent by one request, up to 5 GiB.',
+    ),
+    _setting(
         'request_checksums',
         one_of('when_supported', 'when_required'),
         None,

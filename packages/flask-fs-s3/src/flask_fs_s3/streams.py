@@ -14,7 +14,7 @@ from .failures import SDK_ERRORS
 #: A rest up to this size is read, so that the connection can be used again; for a larger one a new one costs less.
 DRAINED_BYTES = 64 * 1024
 #: Larger reads are made of such ones: each goes into memory that is at hand already.
-_READ_BYTES = 256 * 1024
+READ_BYTES = 256 * 1024
 
 
 class BodyStream(io.RawIOBase):
@@ -36,10 +36,10 @@ class BodyStream(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0 or size > self._left:
             size = self._left
-        if size <= _READ_BYTES:
+        if size <= READ_BYTES:
             return self._piece(size)
         pieces = []
-        while size and (piece := self._piece(min(size, _READ_BYTES))):
+        while size and (piece := self._piece(min(size, READ_BYTES))):
             pieces.append(piece)
             size -= len(piece)
         return b''.join(pieces)
@@ -114,4 +114,4 @@ class Part(io.BytesIO):
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return super().read(size if size is None or size < 0 else max(size, _READ_BYTES))
+        return super().read(size if size is None or size < 0 else max(size, READ_BYTES))

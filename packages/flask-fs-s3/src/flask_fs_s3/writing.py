@@ -5,22 +5,19 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import IO, Any, cast
 
-from botocore.exceptions import ClientError
-
-from flask_fs.backends.contract import ByteReader
+from flask_fs.backends.contract import CHUNK_BYTES, ByteReader
 from flask_fs.backends.streams import checksum_of, chunks_of, known_size, rereadable
 from flask_fs.errors import BackendError, FileTooLarge
 
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
-from .failures import code_of
-from .multipart import MOST_PARTS, TooManyParts, Upload, part_size, transport_checksum
+from .multipart import MOST_PARTS, TooManyParts, Upload, part_size
+from .settings import MOST_PART_BYTES as MAX_REQUEST_BYTES
 from .streams import Source
-
-#: How often to try when another writer is at the same key at the same moment, as S3 asks for by its 409.
-_CONFLICTS = 4
+from .whole import FileBody, Tally, create_whole, put_whole
 
 
 def put(bucket: Bucket, key: str, stream: ByteReader, *, create: bool, mime: str | None) -> None:
@@ -37,33 +34,64 @@ def put(bucket: Bucket, key: str, stream: ByteReader, *, create: bool, mime: str
             put_whole(bucket, key, head, bucket.parameters(key, mime, metadata), writer if create else None)
             return
         if create:
-            # Rather than after all has been sent; completing asks again.
+            # Rather than after all has been sent; storing asks again.
             bucket.refuse_if_taken(key)
         rest = _Rest(stream)
+        source.unread(head)
+        if create and bucket.creates_whole and (rest.size or 0) + len(head) <= MAX_REQUEST_BYTES:
+            _create_whole(bucket, key, source, rest, len(head), writer, mime)
+            return
         metadata = {WRITER_KEY: writer}
         if rest.size is not None:
             metadata[CHECKSUM_KEY] = checksum_of(rest.after(head), bucket.config.checksum)
             rest.size += len(head)
-        source.unread(head)
         del head
         _put_in_parts(bucket, key, source, rest, bucket.parameters(key, mime, metadata), writer, create=create)
 
 
-def put_whole(bucket: Bucket, key: str, body: bytes, parameters: dict[str, Any], writer: str | None) -> None:
-    """Store *body* by one request; with a *writer*, only where there is no object yet."""
-    checksum = transport_checksum(body) if bucket.checks_uploads else {}
+def _create_whole(
+    bucket: Bucket, key: str, source: Source, rest: _Rest, head_bytes: int, writer: str, mime: str | None
+) -> None:
+    """Store what is new by one request: from the file that *source* reads, or else from a temporary one."""
+    algorithm = bucket.config.checksum
+    if rest.size is not None:
+        start = rest.file.tell() - head_bytes
+        tally = Tally()
+        rest.file.seek(start)
+        checksum = checksum_of(tally.of(chunks_of(rest.file)), algorithm)
+        metadata = {CHECKSUM_KEY: checksum, WRITER_KEY: writer}
+        create_whole(bucket, key, FileBody(rest.file, start, tally), bucket.parameters(key, mime, metadata), writer)
+        return
+    with tempfile.TemporaryFile() as file:
+        tally = Tally()
+        checksum = checksum_of(tally.of(_spooled(source, file)), algorithm)
+        if tally.size <= MAX_REQUEST_BYTES:
+            metadata = {CHECKSUM_KEY: checksum, WRITER_KEY: writer}
+            create_whole(bucket, key, FileBody(file, 0, tally), bucket.parameters(key, mime, metadata), writer)
+            return
+        file.seek(0)
+        parameters = bucket.parameters(key, mime, {WRITER_KEY: writer})
+        _put_in_parts(bucket, key, Source(_Joined(file, source)), rest, parameters, writer, create=True)
 
-    def write(**conditions: Any) -> None:
-        for attempt in range(1, _CONFLICTS + 1):  # pragma: no branch - the last attempt returns or raises
-            try:
-                bucket.client.put_object(**bucket.at(key), Body=body, **checksum, **parameters, **conditions)
-            except ClientError as error:
-                if code_of(error) != 'ConditionalRequestConflict' or attempt == _CONFLICTS:
-                    raise
-            else:
-                return
 
-    bucket.made_if_missing(write if writer is None else lambda: bucket.create_only(key, writer, write))
+def _spooled(source: Source, file: IO[bytes]) -> Iterator[bytes]:
+    """What is read from *source* and written to *file*, until it is more than one request can hold."""
+    size = 0
+    while size <= MAX_REQUEST_BYTES and (chunk := source.read(CHUNK_BYTES)):
+        file.write(chunk)
+        size += len(chunk)
+        yield chunk
+
+
+class _Joined:
+    """Two readers, one after the other."""
+
+    def __init__(self, first: ByteReader, second: ByteReader) -> None:
+        self._first = first
+        self._second = second
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._first.read(size) or self._second.read(size)
 
 
 def _put_in_parts(
