@@ -283,8 +283,9 @@ def test_a_conflict_with_another_writer_is_tried_again(proxy: Any, backend: Any,
 
 
 @pytest.mark.slow
-def test_a_conflict_at_the_completion_leaves_nothing(proxy: Any, backend: Any, store: Any) -> None:
+def test_a_conflict_at_the_completion_leaves_nothing(proxy: Any, store: Any) -> None:
     """S3 asks for all parts again then, which are gone."""
+    backend = store.make(endpoint=proxy.endpoint, conditional_completion=True)
     proxy.answer(
         409,
         _xml('ConditionalRequestConflict', 'A conflicting operation occurred'),

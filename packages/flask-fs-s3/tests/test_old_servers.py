@@ -160,7 +160,7 @@ def test_without_conditional_writes_no_condition_is_sent(proxy: Any, store: Any)
 @pytest.mark.parametrize('size', [0, 10, PART - 1, PART, PART + 1])
 def test_a_store_that_ignores_conditions_on_copies_still_refuses(store: Any, proxy: Any, size: int) -> None:
     """As SeaweedFS does, and many others: what is small is written, and what is not is copied in parts, on condition."""
-    backend = store.make(endpoint=proxy.endpoint)
+    backend = store.make(endpoint=proxy.endpoint, conditional_completion=True)
     store.put_raw('x.txt', b'x' * size)
     store.put_raw('taken.txt', b'old')
     with pytest.raises(fs.FileExists):

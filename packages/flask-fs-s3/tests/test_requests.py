@@ -28,10 +28,8 @@ def app(store: Any) -> Flask:
 
 @pytest.fixture
 def storage(app: Flask) -> Iterator[fs.Storage]:
-    storage = fs.Storage('kit', fs.ALL)
-    fs.init_app(app, storage)
     with app.app_context():
-        yield storage
+        yield fs.by_name('kit')
 
 
 @pytest.fixture

@@ -84,14 +84,14 @@ def _spooled(source: Source, file: IO[bytes]) -> Iterator[bytes]:
 
 
 class _Joined:
-    """Two readers, one after the other."""
+    """A file and what comes after it."""
 
-    def __init__(self, first: ByteReader, second: ByteReader) -> None:
+    def __init__(self, first: IO[bytes], rest: Source) -> None:
         self._first = first
-        self._second = second
+        self._rest = rest
 
     def read(self, size: int = -1, /) -> bytes:
-        return self._first.read(size) or self._second.read(size)
+        return self._first.read(size) or self._rest.read(size)
 
 
 def _put_in_parts(
