@@ -206,16 +206,6 @@ def test_a_part_too_long_for_the_file_system_is_said_so(backend: LocalBackend) -
     assert not backend.exists(name)
 
 
-def test_the_root_may_be_removed_and_comes_back(backend: LocalBackend) -> None:
-    backend.write('a', b'')
-    backend.delete('a')
-    os.rmdir(backend.root)
-    assert [] == list(backend.list_files())
-    assert not backend.exists('a')
-    backend.write('a', b'')
-    assert ['a'] == list(backend.list_files())
-
-
 def test_a_folder_removed_while_a_draft_is_in_it_is_made_again(backend: LocalBackend) -> None:
     class Removing(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:

@@ -29,6 +29,10 @@ _BATCH = 1000
 _ASCII_CONTROLS = bytes((*range(0x20), 0x7F))
 # Windows reads these as devices, whatever follows the first dot.
 _DEVICES = re.compile(r'(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d¹²³])\s*(?:[.:]|\Z)', re.IGNORECASE)
+# A colon leads to another drive, or to a stream of another file.
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
+# The 8.3 name that Windows makes for a longer one.
+_SHORT_NAME = re.compile(r'(?=.{1,8}(?:\.|\Z))[^.]*~\d+(?:\.[^.]{0,3})?')
 # Letters and marks that are never seen (Default_Ignorable_Code_Point): fillers, joiners, variation selectors.
 _UNSEEN = frozenset(map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810))))
 _UNSEEN |= frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
@@ -112,6 +116,20 @@ def _refusal(filename: str) -> str | None:
         return f"it has a part that begins with '{TEMPORARY_PREFIX}', which backends keep for themselves"
     if not _fits(filename):
         return f'it takes more than {MAX_BYTES} bytes of UTF-8'
+    return None
+
+
+def windows_refusal(filename: str) -> str | None:
+    """Why Windows has no file of this name, or another file by it; None if it has one."""
+    if found := _NOT_ON_WINDOWS.search(filename):
+        return f'Windows allows no {found[0]} in it'
+    for part in filename.split('/'):
+        if part[-1] in '. ':
+            return 'Windows drops the dot or blank at the end of a part'
+        if _DEVICES.match(part):
+            return f'Windows has a device where it has the part {part!r}'
+        if _SHORT_NAME.fullmatch(part):
+            return f'Windows may have another file under the short name {part!r}'
     return None
 
 

@@ -173,10 +173,13 @@ class BaseBackend:
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         """Copy a file to another name."""
+        if Capability.MIME not in self.capabilities:
+            with self._open(name) as stream:
+                self._put(target, stream, create=create)
+            return
         info, stream = self._of_one_version(name, lambda info, open_range: (info, open_range(0, None)))
-        mime = info.given_mime if Capability.MIME in self.capabilities else None
         with stream:
-            self._put(target, stream, create=create, mime=mime)
+            self._put(target, stream, create=create, mime=info.given_mime)
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
         """Give a file another name."""

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import secrets
+import time
+from collections.abc import Callable
 
 from ..names import TEMPORARY_PREFIX
 from .folders import make, within
@@ -17,6 +19,11 @@ _NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS))
 # After these an ordinary write would fail as well; after any other error of copy_file_range() it may do.
 _DISK_FAILS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG))
 _KERNEL_COPY_BYTES = 1 << 30
+# File systems on which close() cannot fail. Elsewhere it may be what reports that a disk is full or a quota exceeded: on
+# NFS, CIFS and FUSE, whatever has been said to write().
+_CLOSE_CANNOT_FAIL = frozenset(
+    ('bcachefs', 'btrfs', 'ext2', 'ext3', 'ext4', 'f2fs', 'overlay', 'ramfs', 'tmpfs', 'xfs', 'zfs')
+)
 _WRITE = os.O_WRONLY | getattr(os, 'O_CLOEXEC', 0) | getattr(os, 'O_BINARY', 0)
 
 
@@ -27,8 +34,10 @@ class Disk:
         self.file_mode = file_mode
         self.folder_mode = 0o777 if folder_mode is None else folder_mode
         self.fsync = fsync and os.name != 'nt'
-        #: Whether files can be written without a name and then linked: they vanish with a process that dies.
+        #: Whether files can be written without a name and then linked: they vanish with a process that dies. They are
+        #: closed last, which is right only where nothing is learned from it.
         self.unnamed = hasattr(os, 'O_TMPFILE') and os.path.isdir('/proc/self/fd')
+        self._close_cannot_fail: bool | None = None
         #: Whether there are hard links, which make creating a name race-free.
         self.links = hasattr(os, 'link') and os.name != 'nt'
 
@@ -37,17 +46,38 @@ class Disk:
         """Whether creating a name is race-free: through links, or on Windows because rename() refuses to replace."""
         return self.links or os.name == 'nt'
 
+    def close_cannot_fail(self, fd: int) -> bool:
+        """Whether closing files such as *fd* reports nothing new; looked up once."""
+        if self._close_cannot_fail is None:
+            self._close_cannot_fail = _type_of(fd) in _CLOSE_CANNOT_FAIL
+        return self._close_cannot_fail
+
+
+def _type_of(fd: int) -> str | None:
+    """The type of the file system that the open file *fd* is on, as Linux names it (proc(5), fdinfo and mountinfo)."""
+    try:
+        with open(f'/proc/self/fdinfo/{fd}') as lines:
+            mount = next(line.split()[1] for line in lines if line.startswith('mnt_id:'))
+        with open('/proc/self/mountinfo', errors='replace') as lines:
+            found = next(line for line in lines if line.startswith(f'{mount} '))
+    except (OSError, StopIteration):
+        return None
+    return found.partition(' - ')[2].split(' ', 1)[0]
+
 
 class Draft:
     """A file that will be *target*, invisible until :meth:`publish` gives it that name.
 
     A process that is killed while writing leaves nothing behind where the file system has unnamed files, elsewhere one
     file beside the target whose name begins with ``.fs-tmp-``. Replacing passes through such a name on both. All
-    methods raise the OSError that the operating system gave.
+    methods raise the OSError that the operating system gave, but for :meth:`close`.
+
+    :param check_root: Called before folders are made, to refuse it.
     """
 
-    def __init__(self, target: str, disk: Disk) -> None:
+    def __init__(self, target: str, disk: Disk, check_root: Callable[[], None]) -> None:
         self._target = target
+        self._check_root = check_root
         self._disk = disk
         self._folder = os.path.dirname(target)
         self._made: list[str] = []
@@ -87,10 +117,16 @@ class Draft:
         """
         if self._disk.fsync:
             os.fsync(self._fd)
+        if self._name is not None:
+            self._close()
+            # The times of a file system that is not on this machine, or keeps rough ones, may repeat; ETags need others.
+            with contextlib.suppress(OSError):
+                os.utime(self._name, ns=(now := time.time_ns(), now))
         if create:
             self._create()
         else:
             self._replace()
+        self._close()
         if self._disk.fsync:
             # A name is on the disk when its folder is, and a new folder when the one above it is.
             for folder in (self._folder, *map(os.path.dirname, self._made)):
@@ -101,28 +137,41 @@ class Draft:
                     os.close(fd)
 
     def close(self) -> None:
-        """Release the file; unpublished, it is gone."""
-        os.close(self._fd)
+        """Release the file; unpublished, it is gone. What fails here is not what has failed first."""
+        with contextlib.suppress(OSError):
+            self._close()
         if self._name is not None:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with contextlib.suppress(OSError):
                 os.unlink(self._name)
+
+    def _close(self) -> None:
+        if (fd := self._fd) >= 0:
+            # It is closed in any case, also when that reports an error (close(2)).
+            self._fd = -1
+            os.close(fd)
 
     def _open(self) -> int:
         if self._disk.unnamed:
             try:
-                return os.open(self._folder, _WRITE | os.O_TMPFILE, 0o666)
+                fd = os.open(self._folder, _WRITE | os.O_TMPFILE, 0o666)
             except OSError as error:
                 if error.errno in _NO_UNNAMED:
                     self._disk.unnamed = False
                 elif error.errno != errno.EPERM:
                     raise
                 # EPERM is what ext4 answers in a folder that is just being removed: a name there tells for sure.
+            else:
+                if self._disk.close_cannot_fail(fd):
+                    return fd
+                os.close(fd)
+                self._disk.unnamed = False
         name = self._temporary_name()
         fd = os.open(name, _WRITE | os.O_CREAT | os.O_EXCL, 0o666)
         self._name = name
         return fd
 
     def _make_folder(self) -> None:
+        self._check_root()
         folder = self._folder
         while folder and not os.path.isdir(folder):
             self._made.append(folder)
@@ -176,5 +225,6 @@ class Draft:
                 self._name = name
             else:
                 return
+        self._close()
         os.replace(self._name, self._target)
         self._name = None

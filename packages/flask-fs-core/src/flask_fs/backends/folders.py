@@ -73,10 +73,14 @@ def link_above(path: str, name: str) -> str | None:
     return None
 
 
-def walk(path_of: Callable[[str], str], prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+def walk(
+    path_of: Callable[[str], str], prefix: str, on_missing: Callable[[], None]
+) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
     """The regular files whose name begins with *prefix*: some of one folder at a time, with the folder's name and a slash.
 
     No file is looked at by itself: scandir tells files from folders.
+
+    :param on_missing: Called where a folder is missing, which is no error unless it raises one.
     """
     inside, slash, stem = prefix.rpartition('/')
     top = path_of(inside)
@@ -88,6 +92,7 @@ def walk(path_of: Callable[[str], str], prefix: str) -> Iterator[tuple[str, list
         try:
             entries = os.scandir(folder)
         except (FileNotFoundError, NotADirectoryError):
+            on_missing()
             continue
         with entries:
             while batch := list(itertools.islice(entries, _BATCH)):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
-import io
+import functools
 import itertools
 import os
 import stat
@@ -24,23 +25,32 @@ from ..errors import (
     InvalidFilename,
     PermissionDenied,
     Replaced,
+    Unavailable,
 )
 from ..files import mime_type
-from ..names import TEMPORARY_PREFIX, check
+from ..names import TEMPORARY_PREFIX, check, windows_refusal
 from . import folders
 from .base import BaseBackend
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .draft import Disk, Draft
+from .etags import UnsettledInfo, etag_finder, etag_of, settled, settled_in_ns
 from .folders import STALE_S, removed_if_stale
 from .handover import by_location, by_path, internal_location
 from .response import respond
-from .streams import chunks_of, real_file, window
+from .streams import TranslatingFile, chunks_of, real_file, window
 
 # Without O_NONBLOCK, opening a FIFO that somebody put into the root would wait for a writer.
 _READ = os.O_RDONLY
 for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):
     _READ |= getattr(os, _flag, 0)
+_MISSING = frozenset((errno.ENOENT, errno.ENOTDIR))
 _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO))
+# What comes of a server or a process behind the file system that does not answer, or no longer has this one.
+_NO_ANSWER = frozenset(
+    getattr(errno, name)
+    for name in ('ECONNABORTED', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENODEV', 'ENOTCONN', 'ESHUTDOWN', 'ESTALE', 'ETIMEDOUT')
+    if hasattr(errno, name)
+)
 
 
 class LocalBackend(BaseBackend):
@@ -78,6 +88,8 @@ class LocalBackend(BaseBackend):
         self._subfolder, self._prefix = self._prefix.rstrip('/'), ''
         modes = {'file_mode': self.config.get('file_mode'), 'folder_mode': self.config.get('folder_mode')}
         self._disk = Disk(**modes, fsync=self.config.fsync)
+        # The root that was there when it was first used: if it is missing later, it has not been made yet but is gone.
+        self._used_root: str | None = None
 
     @property
     def default_root(self) -> str:
@@ -99,7 +111,12 @@ class LocalBackend(BaseBackend):
 
     def path(self, filename: str) -> str:
         """The absolute path where a file is, or would be. Every operation asks here, so that an override moves them all."""
-        return os.path.join(self.root, check(filename) if filename else '')
+        if not filename:
+            return os.path.join(self.root, '')
+        name = check(filename)
+        if os.name == 'nt' and (reason := windows_refusal(name)):
+            raise self.error(InvalidFilename, name, reason)
+        return os.path.join(self.root, name)
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int:
         """Remove the temporary files that processes left when they died; the number of those removed.
@@ -108,7 +125,7 @@ class LocalBackend(BaseBackend):
         """
         return sum(
             removed_if_stale(entry, older_than_s)
-            for _, entries in folders.walk(self.path, '')
+            for _, entries in self._walk('')
             for entry in entries
             if entry.name.startswith(TEMPORARY_PREFIX)
         )
@@ -117,8 +134,8 @@ class LocalBackend(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         fd, facts = self._opened(name)
-        stream = _stream(fd, self.path(name))
-        if etag is not None and etag != _etag(facts):
+        stream = self._stream(fd, name)
+        if etag is not None and (etag != etag_of(facts) or etag != settled(fd, facts)[1]):
             stream.close()
             raise self.error(Replaced, name)
         return window(stream, start, stop)
@@ -141,7 +158,7 @@ class LocalBackend(BaseBackend):
         target = self._place(name, PermissionDenied)
         disk = _Translated(self, name)
         with disk:
-            draft = Draft(target, self._disk)
+            draft = Draft(target, self._disk, lambda: self._require_root(name))
         try:
             # Reading the source stands outside of `with disk`: what it raises reaches the caller as it is.
             if (file := real_file(stream)) is not None and file.seekable():
@@ -169,8 +186,12 @@ class LocalBackend(BaseBackend):
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         for names, entries in self._listed(prefix):
             for name, entry in zip(names, entries, strict=True):
-                with contextlib.suppress(FileNotFoundError):
-                    yield self._info(name, entry.stat(follow_symlinks=False))
+                try:
+                    facts = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    self._require_root(name)
+                    continue
+                yield self._info(name, facts)
 
     def _names(self, prefix: str) -> Iterator[str]:
         return itertools.chain.from_iterable(names for names, _ in self._listed(prefix))
@@ -208,8 +229,10 @@ class LocalBackend(BaseBackend):
             return super()._serve(name)
         # Facts and content come from one open file: its name may belong to a newer one a moment later.
         fd, facts = self._opened(name)
-        stream = _stream(fd, self.path(name))
-        response = respond(self._info(name, facts), lambda start, stop: window(stream, start))
+        stream = self._stream(fd, name)
+        facts, etag = settled(fd, facts)
+        info = dataclasses.replace(self._info(name, facts), etag=etag)
+        response = respond(info, lambda start, stop: window(stream, start))
         if response.status_code not in (200, 206):
             stream.close()
         return response
@@ -249,6 +272,10 @@ class LocalBackend(BaseBackend):
                 raise self.error(FileNotFound, name)
             return fd, facts
 
+    def _stream(self, fd: int, name: str) -> IO[bytes]:
+        # Opened by number but named by path, which other libraries ask for.
+        return cast('IO[bytes]', TranslatingFile(fd, self.path(name), functools.partial(_Translated, self, name)))
+
     def _unlink(self, name: str) -> bool:
         """Remove what is at *name*, unless it is a folder; false if it is one."""
         with contextlib.suppress(FileNotFound), _Translated(self, name, reading=True):
@@ -268,39 +295,83 @@ class LocalBackend(BaseBackend):
 
     def _listed(self, prefix: str) -> Iterator[tuple[list[str], list[os.DirEntry[str]]]]:
         """The files whose path begins with *prefix*, some of one folder at a time; stale temporary ones are removed."""
-        with _Translated(self, prefix or None, reading=True):
-            for base, entries in folders.walk(self.path, prefix):
+        with _Translated(self, prefix or None, reading=True, listing=True):
+            for base, entries in self._walk(prefix):
+                if os.name == 'nt':
+                    entries = [entry for entry in entries if not windows_refusal(entry.name)]
                 names = [base + entry.name for entry in entries]
                 # One look at all names at once: there are hardly ever any.
                 if TEMPORARY_PREFIX in '/'.join(names):
                     folders.remove_stale(entries)
                 yield names, entries
 
+    def _walk(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+        inside = prefix.rpartition('/')[0]
+        if os.name == 'nt' and inside and windows_refusal(inside):
+            return iter(())
+        return folders.walk(self.path, prefix, lambda: self._require_root(None))
+
     def _info(self, name: str, facts: os.stat_result) -> FileInfo:
         if not stat.S_ISREG(facts.st_mode):
             raise self.error(FileNotFound, name)
         modified = datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc)
-        return FileInfo(name, facts.st_size, modified, mime_type(name), None, _etag(facts))
+        if settled_in_ns(facts) <= 0:
+            return FileInfo(name, facts.st_size, modified, mime_type(name), None, etag_of(facts))
+        etag: Any = etag_finder(facts, lambda: os.lstat(self.path(name)))
+        return UnsettledInfo(name, facts.st_size, modified, mime_type(name), None, etag)
+
+    # --- The root.
+
+    def _require_root(self, name: str | None) -> None:
+        """Called when something is missing: it may be the root.
+
+        :raises Unavailable: If that was used, and is gone: a volume that is not mounted holds files all the same.
+        """
+        root = self.path(name or '')
+        if name:
+            if not root.endswith(name):
+                # An override of `path` has put it elsewhere, and the root is its own business.
+                return
+            root = root[: -len(name)]
+        # Asked first: another thread may make the root, and use it, in between.
+        used = self._used_root
+        if os.path.isdir(root):
+            self._used_root = root
+        elif root == used:
+            reason = f'its root {root!r} is gone. Mount the volume it was on, or make the folder anew'
+            raise self.error(Unavailable, name, reason)
+
+    def _root_was_used(self, name: str | None) -> None:
+        if self._used_root is None:
+            self._require_root(name)
 
 
 class _Translated:
     """Turns an OSError inside its ``with`` block into the error that tells storage, file and remedy.
 
     :param reading: What is in the way of a name means that there is no such file.
+    :param listing: *name* is a prefix, and need not be a filename.
     """
 
-    __slots__ = ('_backend', '_name', '_reading')
+    __slots__ = ('_backend', '_file', '_name', '_reading')
 
-    def __init__(self, backend: LocalBackend, name: str | None, *, reading: bool = False) -> None:
+    def __init__(
+        self, backend: LocalBackend, name: str | None, *, reading: bool = False, listing: bool = False
+    ) -> None:
         self._backend = backend
         self._name = name
+        self._file = None if listing else name
         self._reading = reading
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, FSError):
+        if error is None:
+            self._backend._root_was_used(self._file)
+        elif isinstance(error, OSError) and not isinstance(error, FSError):
+            if error.errno in _MISSING:
+                self._backend._require_root(self._file)
             kind, reason = translate(error, reading=self._reading)
             raise self._backend.error(kind, self._name, reason) from error
 
@@ -320,16 +391,9 @@ def translate(error: OSError, *, reading: bool) -> tuple[type[FSError], str | No
         return FileExists, 'a part of its path is a file, and on disk a name is either a file or a folder'
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return PermissionDenied, f'{error.strerror}: {error.filename!r}'
+    if number in _NO_ANSWER:
+        return Unavailable, f'{error.strerror}: {error.filename!r}'
     return BackendError, f'{error.strerror}' + (f': {error.filename!r}' if error.filename else '')
-
-
-def _etag(facts: os.stat_result) -> str:
-    return f'{facts.st_mtime_ns:x}-{facts.st_size:x}'
-
-
-def _stream(fd: int, path: str) -> IO[bytes]:
-    # Opened by number but named by path, which other libraries ask for.
-    return cast('IO[bytes]', io.FileIO(path, 'rb', opener=lambda *_: fd))
 
 
 def _link_and_unlink(source: str, target: str) -> None:

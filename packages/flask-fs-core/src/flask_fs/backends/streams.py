@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import IO, Any, cast
 
 from werkzeug.datastructures import FileStorage
@@ -17,7 +19,38 @@ from .contract import CHUNK_BYTES, ByteReader
 #: A file opened for writing stays in memory up to this size, then goes on in a temporary file.
 SPOOL_BYTES = 1024 * 1024
 
-_REAL_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
+
+class TranslatingFile(io.FileIO):
+    """An open file of the operating system whose errors are translated, by the context managers that *translated* gives.
+
+    :param fd: Its number, which the file owns from now on.
+    :param path: Its name, for those who ask.
+    """
+
+    def __init__(self, fd: int, path: str, translated: Callable[[], AbstractContextManager[Any]]) -> None:
+        super().__init__(path, 'rb', opener=lambda *_: fd)
+        self._translated = translated
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with self._translated():
+            return super().read(-1 if size is None else size)
+
+    def readall(self) -> bytes:
+        with self._translated():
+            return super().readall()
+
+    def readinto(self, buffer: Any, /) -> int:
+        with self._translated():
+            return super().readinto(buffer)
+
+    def close(self) -> None:
+        # What was read was read; that a server has gone away by now changes nothing.
+        with contextlib.suppress(OSError):
+            super().close()
+
+
+_RAW_FILES = (io.FileIO, TranslatingFile)
+_REAL_FILES = (*_RAW_FILES, io.BufferedReader, io.BufferedRandom)
 
 
 def as_bytes(content: Any, encoding: str = 'utf-8') -> bytes | bytearray | memoryview:
@@ -127,7 +160,7 @@ def real_file(reader: Any) -> IO[bytes] | None:
     elif isinstance(reader, tempfile._TemporaryFileWrapper):
         reader = reader.file
     inner = reader.raw if type(reader) in (io.BufferedReader, io.BufferedRandom) else reader
-    return reader if type(inner) is io.FileIO and not reader.closed else None
+    return reader if type(inner) in _RAW_FILES and not reader.closed else None
 
 
 def chunks_of(reader: ByteReader, size: int = CHUNK_BYTES) -> Iterator[bytes]:

@@ -1,0 +1,137 @@
+"""Entity tags of files on a disk: they change with every change, however soon it follows the one before."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, cast
+
+from .contract import FileInfo
+
+# The clock that Linux takes the times of files from; it stands still for some milliseconds at a time. Python has no name for it.
+_COARSE_CLOCK = 5 if sys.platform == 'linux' else None
+# How long other systems may repeat a time, in nanoseconds.
+_TICK_NS = 20_000_000
+# Times kept in whole seconds may be rounded to even ones (FAT).
+_SECOND_NS, _FAT_NS = 1_000_000_000, 2_000_000_000
+# Nobody waits longer than that for a file to be distinguishable.
+_MAX_WAIT_NS = 50_000_000
+_MAX_LOOKS = 10
+
+
+def settled_in_ns(facts: os.stat_result) -> int:
+    """How long a later change of the file may have the same time as this one, in nanoseconds; 0 or less is no longer."""
+    changed = _changed_ns(facts)
+    left = changed + _FAT_NS - _now_ns()
+    if left <= 0:
+        return left
+    # File systems that keep rougher times than nanoseconds have zeros at the end.
+    step = 1
+    while step < _SECOND_NS and changed % (step * 10) == 0:
+        step *= 10
+    return left if step == _SECOND_NS else left - _FAT_NS + step
+
+
+def etag_of(facts: os.stat_result) -> str | None:
+    """The tag of a file whose time is settled; None on a file system that keeps no times."""
+    changed = _changed_ns(facts)
+    if not changed:
+        return None
+    # The number of the inode tells files apart that have one time. It is mixed, as it is nobody's business.
+    mixed = hash((changed, facts.st_mtime_ns, facts.st_ino)) & 0xFFFFFFFFFFFFFFFF
+    return f'{changed:x}-{facts.st_size:x}-{mixed:x}'
+
+
+def settled(fd: int, facts: os.stat_result) -> tuple[os.stat_result, str | None]:
+    """The metadata of an open file, *facts* or newer, and the tag of that version; None for one that does not settle."""
+    for _ in range(_MAX_LOOKS):
+        if (left := settled_in_ns(facts)) <= 0:
+            return facts, etag_of(facts)
+        if not _waited(left):
+            break
+        facts = os.fstat(fd)
+    return facts, None
+
+
+class UnsettledInfo(FileInfo):
+    """The metadata of a file that was changed a moment ago, whose tag is found when somebody asks for it.
+
+    Until then it holds a function that finds it. Whoever asks waits until a later change would have a later time.
+    """
+
+    __slots__ = ()
+
+    @property
+    def etag(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]  # the field, filled at the first look
+        found: Any = _ETAG.__get__(self)
+        if callable(found):
+            found = found()
+            _ETAG.__set__(self, found)
+        return cast('str | None', found)
+
+    @etag.setter
+    def etag(self, etag: Any) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        _ETAG.__set__(self, etag)
+
+    def __eq__(self, other: object) -> bool:
+        return self._plain() == (other._plain() if isinstance(other, UnsettledInfo) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._plain())
+
+    def __repr__(self) -> str:
+        return repr(self._plain())
+
+    def __reduce__(self) -> Any:
+        return FileInfo, self._fields()
+
+    def _plain(self) -> FileInfo:
+        return FileInfo(*self._fields())
+
+    def _fields(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, field.name) for field in fields(FileInfo))
+
+
+_ETAG: Any = FileInfo.__dict__['etag']
+
+
+def etag_finder(facts: os.stat_result, look: Callable[[], os.stat_result]) -> Callable[[], str | None]:
+    """A function that finds the tag of that version of a file which *facts* are about.
+
+    :param look: Gives the metadata of the file that has its name by then.
+    """
+
+    def find() -> str | None:
+        while (left := settled_in_ns(facts)) > 0:
+            if not _waited(left):
+                return None
+        tag = etag_of(facts)
+        with contextlib.suppress(OSError):
+            if etag_of(look()) == tag:
+                return tag
+        # That version is gone, and its tag may be that of another one by now.
+        return f'{tag}-{secrets.token_hex(8)}'
+
+    return find
+
+
+def _changed_ns(facts: os.stat_result) -> int:
+    # On Windows st_ctime is the time of creation.
+    return (0 if os.name == 'nt' else facts.st_ctime_ns) or facts.st_mtime_ns
+
+
+def _now_ns() -> int:
+    return time.time_ns() - _TICK_NS if _COARSE_CLOCK is None else time.clock_gettime_ns(_COARSE_CLOCK)
+
+
+def _waited(left_ns: int) -> bool:
+    """Whether *left_ns* are over: not if they are too many."""
+    if left_ns > _MAX_WAIT_NS:
+        return False
+    time.sleep(max(left_ns, 1_000_000) / 1e9)
+    return True
