@@ -10,11 +10,11 @@ from PIL import Image
 
 import flask_fs
 from flask_fs_images import resize
-from flask_fs_images.formats import FORMATS
+from flask_fs_images.formats import WRITTEN
 from flask_fs_images.source import Source
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
-KINDS = [(name, animated) for name, kind in FORMATS.items() if kind.available for animated in (False, True)]
+KINDS = [(name, animated) for name, kind in WRITTEN.items() if kind.available for animated in (False, True)]
 
 
 class Failing(io.BytesIO):
@@ -45,7 +45,7 @@ def content():
     def content_of(name, animated):
         chance = random.Random(1)
         first, *others = (Image.frombytes('RGB', (24, 18), chance.randbytes(24 * 18 * 3)) for _ in range(3))
-        settings = {'save_all': True, 'append_images': others} if animated and FORMATS[name].animated else {}
+        settings = {'save_all': True, 'append_images': others} if animated and WRITTEN[name].animated else {}
         if settings and name == 'PNG':
             settings['default_image'] = True
         file = io.BytesIO()

@@ -7,9 +7,9 @@ from PIL import Image
 
 import flask_fs
 from flask_fs_images import Spec, identify, make_thumbnail, optimize, render, resize
-from flask_fs_images.formats import FORMATS, recognised
+from flask_fs_images.formats import FORMATS, WRITTEN, recognised
 
-AVAILABLE = [name for name, kind in FORMATS.items() if kind.available]
+AVAILABLE = [name for name, kind in WRITTEN.items() if kind.available]
 MODES = {
     'JPEG': ['L', 'RGB', 'CMYK'],
     'PNG': ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'I;16'],
@@ -239,15 +239,17 @@ def test_other_formats_are_not_opened(photo, encode, name):
 
 
 def test_a_heic_is_not_taken_for_an_avif():
-    assert recognised(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic') is None
+    assert 'HEIC' == recognised(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic')
+    assert recognised(b'\0\0\0\x18ftypmp42\0\0\0\0isommp42') is None
     assert 'AVIF' == recognised(b'\0\0\0\x18ftypmif1\0\0\0\0mif1avif')
 
 
 @pytest.mark.skipif('AVIF' not in AVAILABLE, reason='this Pillow has no AVIF')
 def test_a_pillow_without_a_format_says_so(monkeypatch, photo, encode):
     file = encode(photo(), 'AVIF')
-    monkeypatch.setitem(FORMATS, 'AVIF', FORMATS['AVIF'].__class__(None, frozenset(('avif',))))
-    with pytest.raises(flask_fs.InvalidContent, match='AVIF are not supported by the Pillow'):
+    for formats in (FORMATS, WRITTEN):
+        monkeypatch.setitem(formats, 'AVIF', WRITTEN['AVIF'].__class__(None, frozenset(('avif',))))
+    with pytest.raises(flask_fs.InvalidContent, match='AVIF are not supported here: install a Pillow'):
         resize(file, 10)
     with pytest.raises(ValueError, match='install a newer one'):
         Spec(format='avif')

@@ -15,9 +15,9 @@ from PIL import Image, ImageFile
 
 import flask_fs
 from flask_fs_images import ImageContent, Limits, Spec, identify, optimize, render
-from flask_fs_images.formats import FORMATS
+from flask_fs_images.formats import WRITTEN
 
-AVAILABLE = [name for name, kind in FORMATS.items() if kind.available]
+AVAILABLE = [name for name, kind in WRITTEN.items() if kind.available]
 #: No picture here may take longer, on however slow a machine.
 MOST_S = 20
 #: Many changes make a picture larger. That takes time, and shows nothing new.

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from flask_fs_images import Spec, identify, make_thumbnail, optimize, render, resize
-from flask_fs_images.formats import FORMATS
+from flask_fs_images.formats import WRITTEN
 from flask_fs_images.headers import orientation
 
 ACTS = [lambda file: make_thumbnail(file, 60), lambda file: resize(file, 60), optimize]
 AVIF = pytest.param(
     'AVIF',
-    marks=[pytest.mark.slow, pytest.mark.skipif(not FORMATS['AVIF'].available, reason='this Pillow has no AVIF')],
+    marks=[pytest.mark.slow, pytest.mark.skipif(not WRITTEN['AVIF'].available, reason='this Pillow has no AVIF')],
 )
 SECRET = b'Canary Camera 51.5007N'
 

@@ -7,10 +7,10 @@ import pytest
 
 import flask_fs
 from flask_fs_images import ImageContent, Limits, image_content, max_dimensions, max_size
-from flask_fs_images.formats import FORMATS
+from flask_fs_images.formats import WRITTEN
 
-AVAILABLE = [name for name, kind in FORMATS.items() if kind.available]
-CLAIMS = [(name, extension) for name in AVAILABLE for extension in sorted(FORMATS[name].extensions)]
+AVAILABLE = [name for name, kind in WRITTEN.items() if kind.available]
+CLAIMS = [(name, extension) for name in AVAILABLE for extension in sorted(WRITTEN[name].extensions)]
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,16 @@ HEAD_BYTES = 16 * 1024
 _SVG_ROOT = re.compile(r'<(?:[\w.-]+:)?svg[\s/>]')
 
 
+_HEIC_BRANDS = frozenset((b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'))
+
+
+def _heic(file: IO[bytes], filename: str) -> ImageFile:
+    # Only now: it loads a large library, which most applications do without.
+    from pillow_heif import HeifImageFile
+
+    return HeifImageFile(file, filename)  # type: ignore[no-untyped-call]  # it has no type hints here
+
+
 class _Jpeg(JpegImageFile):
     def getexif(self) -> Exif:
         """Nothing. Opening looks for a resolution, which is not used here, and warns about EXIF that is broken."""
@@ -45,6 +56,9 @@ class Format:
         would warn of large pictures, read several ones in a JPEG, and look at other formats.
     :param extensions: Those that claim it.
     :param side_px: The widest and highest picture that it holds.
+    :param grey: Whether it stores greys as such, so that a profile of greys means something.
+    :param written_as: The format that its pictures come out in.
+    :param whole: Whether its decoder takes the whole file at once.
     """
 
     open: Callable[[IO[bytes], str], ImageFile] | None
@@ -53,10 +67,13 @@ class Format:
     animated: bool = False
     alpha: bool = False
     profile: bool = False
+    grey: bool = True
+    written_as: str | None = None
+    whole: bool = False
 
     @property
     def available(self) -> bool:
-        """Whether the installed Pillow has it."""
+        """Whether it can be read here."""
         return self.open is not None
 
 
@@ -65,11 +82,28 @@ FORMATS = {
     'PNG': Format(PngImageFile, frozenset(('png', 'apng')), animated=True, alpha=True, profile=True),
     'GIF': Format(GifImageFile, frozenset(('gif',)), 65_535, animated=True, alpha=True),
     'WEBP': Format(
-        WebPImageFile if WEBP else None, frozenset(('webp',)), 16_383, animated=True, alpha=True, profile=True
+        WebPImageFile if WEBP else None,
+        frozenset(('webp',)),
+        16_383,
+        animated=True,
+        alpha=True,
+        profile=True,
+        grey=False,
+        whole=True,
     ),
-    'AVIF': Format(_avif, frozenset(('avif', 'avifs')), 32_768, animated=True, alpha=True, profile=True),
+    'AVIF': Format(
+        _avif, frozenset(('avif', 'avifs')), 32_768, animated=True, alpha=True, profile=True, grey=False, whole=True
+    ),
     'BMP': Format(BmpImageFile, frozenset(('bmp', 'dib'))),
+    'HEIC': Format(
+        _heic if importlib.util.find_spec('pillow_heif') else None,
+        frozenset(('heic', 'heif')),
+        written_as='JPEG',
+        whole=True,
+    ),
 }
+#: Those that an output may have.
+WRITTEN = {name: kind for name, kind in FORMATS.items() if kind.written_as is None}
 
 
 def recognised(head: bytes) -> str | None:
@@ -85,9 +119,10 @@ def recognised(head: bytes) -> str | None:
         return 'GIF'
     if head.startswith(b'RIFF') and head[8:12] == b'WEBP':
         return 'WEBP'
-    # HEIC pictures begin with mif1 too, and name their brand later.
-    if head[4:8] == b'ftyp' and _brands(head) & {b'avif', b'avis'}:
-        return 'AVIF'
+    if head[4:8] == b'ftyp':
+        # Pictures of both kinds may begin with mif1, and name their brand later.
+        brands = _brands(head)
+        return 'AVIF' if brands & {b'avif', b'avis'} else 'HEIC' if brands & _HEIC_BRANDS else None
     if head.startswith(b'BM'):
         return 'BMP'
     return 'SVG' if _is_svg(head) else None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO, Any, cast
+from dataclasses import dataclass, field
+from typing import IO, cast
 
 from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
-from . import headers
+from . import gif, headers, icc, inspection, webp
 from .formats import FORMATS, HEAD_BYTES, recognised
+from .inspection import Inspection
 from .source import Source
 from .spec import Limits, Size
 
@@ -22,6 +25,8 @@ class Picture:
     :param size: Its size as stored, before its orientation is applied.
     :param frames: How many frames it says to have.
     :param plays: How often its animation plays; 0 is forever.
+    :param profile: Its color profile, or one that means the same as what it says otherwise.
+    :param chunks: What a PNG says about its colors otherwise.
     """
 
     source: Source
@@ -32,6 +37,9 @@ class Picture:
     orientation: int
     plays: int
     lossless: bool
+    profile: bytes = b''
+    chunks: dict[bytes, bytes] = field(default_factory=dict)
+    structure: gif.Structure | None = None
 
     @property
     def shown_size(self) -> Size:
@@ -39,9 +47,14 @@ class Picture:
         width, height = self.size
         return (height, width) if self.orientation >= 5 else self.size
 
+    @property
+    def written_as(self) -> str:
+        """The format that it comes out in, unless another one is asked for."""
+        return FORMATS[self.format].written_as or self.format
+
     def reduce(self, factor: int) -> None:
         """Let only every so many pixels be decoded, 2, 4 or 8; only JPEG can, all others stay as they are."""
-        if factor > 1:
+        if factor > 1 and self.format == 'JPEG':
             width, height = self.size
             with self.source.blamed():
                 self.image.draft(None, (max(1, width // factor), max(1, height // factor)))
@@ -51,19 +64,40 @@ class Picture:
 
         :raises InvalidContent: If the picture is broken.
         """
+        if self.structure is not None:
+            frames: Iterator[tuple[Image, int]] = itertools.islice(
+                gif.composed(self.source, self.structure), self.frames
+            )
+        else:
+            frames = self._loaded()
+        while True:
+            with self.source.blamed():
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+    def _loaded(self) -> Iterator[tuple[Image, int]]:
         # A PNG's picture for programs that know no animation is no frame of it.
         first = 1 if self.frames > 1 and getattr(self.image, 'default_image', False) else 0
         for number in range(first, self.frames):
-            with self.source.blamed():
-                try:
+            try:
+                if self.frames > 1:
                     self.image.seek(number)
-                except EOFError:
-                    if number == first:
-                        raise
-                    return
-                self.image.load()
-                duration = round(float(self.image.info.get('duration') or 0))
-            yield self.image, max(0, duration)
+            except EOFError:
+                if number == first:
+                    raise
+                return
+            self.image.load()
+            duration = round(float(self.image.info.get('duration') or 0))
+            yield self._visible(self.image), max(0, duration)
+
+    def _visible(self, image: Image) -> Image:
+        # Programs that write BMP often leave alpha at 0 everywhere, and mean a picture that is there.
+        without = {'BMP': (0, 0), 'WEBP': (255, 255)}.get(self.format)
+        if without and image.mode == 'RGBA' and image.getchannel('A').getextrema() == without:
+            return image.convert('RGB')
+        return image
 
 
 def open_picture(source: Source, limits: Limits) -> Picture | None:
@@ -81,29 +115,59 @@ def open_picture(source: Source, limits: Limits) -> Picture | None:
         raise source.refusal(f'not a picture of a known kind: {", ".join((*FORMATS, "SVG"))}')
     opener = FORMATS[kind].open
     if opener is None:
-        raise source.refusal(f'pictures of the kind {kind} are not supported by the Pillow that is installed here')
-    extent, lossless = None, False
+        needed = 'flask-fs-images[heic]' if kind == 'HEIC' else 'a Pillow that has it'
+        raise source.refusal(f'pictures of the kind {kind} are not supported here: install {needed}')
     with source.blamed():
-        if kind == 'GIF':
-            source.in_header = False
-            extent = headers.gif(source, limits.frames)
+        content = source.whole() if FORMATS[kind].whole else None
+        seen = inspection.inspect(kind, source, content, limits.frames)
+        for extent in seen.extents:
             _check(source, extent, limits)
-        elif kind == 'WEBP':
-            extent, lossless = headers.webp(head)
-            _check(source, extent, limits)
+        if kind == 'WEBP' and content is not None and seen.extents[0].frames > 1:
+            content = webp.with_alpha(content)
         source.seek(0)
-        image = opener(cast('IO[bytes]', source), '')
-        if kind != 'GIF':
-            frames = getattr(image, 'n_frames', 1)
-            extent = headers.Extent(*image.size, frames if FORMATS[kind].animated else 1)
-        assert extent is not None
+        image = opener(cast('IO[bytes]', source) if content is None else io.BytesIO(content), '')
+        extent = seen.structure.extent if seen.structure else _extent(kind, image)
         _check(source, extent, limits)
         source.in_header = False
-        source.counts_scans = kind == 'JPEG' and not _is_one_scan(source, image)
-        exif = image.info.get('exif', b'')
-        orientation = headers.orientation(exif if isinstance(exif, bytes) else b'')
-        plays = _plays(kind, image.info)
-    return Picture(source, image, kind, (extent.width, extent.height), extent.frames, orientation, plays, lossless)
+        source.watch = seen.watch
+        return _picture(source, image, kind, extent, seen)
+
+
+def _extent(kind: str, image: ImageFile) -> headers.Extent:
+    frames = getattr(image, 'n_frames', 1)
+    return headers.Extent(*image.size, frames if FORMATS[kind].animated else 1)
+
+
+def _picture(source: Source, image: ImageFile, kind: str, extent: headers.Extent, seen: Inspection) -> Picture:
+    exif = image.info.get('exif') or seen.exif
+    orientation = headers.orientation(exif if isinstance(exif, bytes) else b'')
+    plays = seen.structure.plays if seen.structure else int(image.info.get('loop') or 0)
+    profile = image.info.get('icc_profile')
+    if not isinstance(profile, bytes) or not profile:
+        profile = _described(image, seen)
+    return Picture(
+        source,
+        image,
+        kind,
+        (extent.width, extent.height),
+        extent.frames,
+        orientation,
+        plays,
+        seen.lossless,
+        profile,
+        seen.chunks,
+        seen.structure,
+    )
+
+
+def _described(image: ImageFile, seen: Inspection) -> bytes:
+    """A profile that means what the picture says in numbers."""
+    grey = image.mode in {'1', 'L', 'LA'} or image.mode.startswith('I')
+    if seen.color_codes:
+        return icc.from_codes(seen.color_codes, grey=grey)
+    if b'gAMA' in seen.chunks:
+        return icc.from_gamma(seen.chunks[b'gAMA'], seen.chunks.get(b'cHRM', b''), grey=grey)
+    return b''
 
 
 def _check(source: Source, extent: headers.Extent, limits: Limits) -> None:
@@ -121,22 +185,3 @@ def _check(source: Source, extent: headers.Extent, limits: Limits) -> None:
         raise source.refusal(
             f'{extent.frames} frames of {size} are more than the {limits.frame_pixels:,} pixels allowed for all frames'
         )
-
-
-def _plays(kind: str, info: dict[str | tuple[int, int], Any]) -> int:
-    # A GIF tells how often to repeat, and plays once if it tells nothing; the others tell how often to play.
-    loop = info.get('loop')
-    if kind == 'GIF':
-        return 1 if loop is None else 0 if loop == 0 else int(loop) + 1
-    return int(loop or 0)
-
-
-def _is_one_scan(source: Source, image: ImageFile) -> bool:
-    """Whether a JPEG whose header was just read has all of its components in one scan, which is then its only one."""
-    if 'progressive' in image.info:
-        return False
-    components = getattr(image, 'layers', 0)
-    # ITU-T T.81, B.2.3: the marker, the length of what follows, the number of components; two bytes for each, and three.
-    length = 6 + 2 * components
-    source.seek(max(0, source.tell() - 2 - length))
-    return source.read(5) == b'\xff\xda' + length.to_bytes(2, 'big') + bytes((components,))

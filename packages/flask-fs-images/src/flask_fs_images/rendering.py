@@ -11,9 +11,11 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from . import colour
+from .concurrency import decoding
 from .encoding import Encoder, Frames
 from .formats import FORMATS
 from .opening import Picture, open_picture
+from .optimizing import no_larger
 from .planning import REDUCED_PER_PIXEL, Step, Turn, decoding_factor, steps_for
 from .source import Source, source_of
 from .spec import Box, Limits, Placement, Size, Spec
@@ -58,7 +60,8 @@ def render(
         picture = open_picture(source, limits)
         if picture is None:
             return _passed_through(source, specs)
-        return _rendered(picture, specs, limits)
+        with decoding.taken(limits.concurrency, limits.timeout_s, source.filename):
+            return _rendered(picture, specs, limits)
 
 
 def make_thumbnail(
@@ -120,7 +123,7 @@ def _passed_through(source: Source, specs: Sequence[Spec]) -> list[Rendered]:
 def _rendered(picture: Picture, specs: Sequence[Spec], limits: Limits) -> list[Rendered]:
     turn = Turn(picture.orientation, picture.shown_size)
     places = [turn.stored(spec.place(*turn.size)) for spec in specs]
-    formats = [spec.format or picture.format for spec in specs]
+    formats = [spec.format or picture.written_as for spec in specs]
     for name, place in zip(formats, places, strict=True):
         most = min(limits.side_px, FORMATS[name].side_px)
         if max(place.size) > most:
@@ -130,14 +133,15 @@ def _rendered(picture: Picture, specs: Sequence[Spec], limits: Limits) -> list[R
     picture.reduce(factor)
     if not any(FORMATS[name].animated for name in formats):
         picture.frames = min(picture.frames, 1)
-    profile = colour.Profile(picture.image.info.get('icc_profile'))
+    profile = colour.Profile(picture.profile)
     made = [Frames([], [], picture.plays) for _ in specs]
     profiles = [b''] * len(specs)
     for image, duration in picture.decoded():
         for number, output in _outputs(picture, image, factor, steps, formats):
             if made[number].images and not FORMATS[formats[number]].animated:
                 continue
-            keep = FORMATS[formats[number]].profile and not specs[number].srgb
+            kind = FORMATS[formats[number]]
+            keep = kind.profile and not specs[number].srgb and (kind.grey or output.mode not in {'L', 'LA', 'La'})
             output, profiles[number] = profile.applied(colour.straight(output), keep=keep)
             made[number].images.append(turn.shown(output))
             made[number].durations.append(duration)
@@ -145,11 +149,20 @@ def _rendered(picture: Picture, specs: Sequence[Spec], limits: Limits) -> list[R
     for number, spec in enumerate(specs):
         name, frames = formats[number], made[number]
         kept = _kept_quality(picture, spec, places[number].size)
-        file = Encoder(name, spec.quality, spec.effort, kept).encoded(frames, profiles[number])
+        chunks = picture.chunks if name == 'PNG' and profiles[number] else None
+        file = Encoder(name, spec.quality, spec.effort, kept).encoded(frames, profiles[number], chunks)
+        if _is_same(picture, spec, places[number], name):
+            file = no_larger(picture, file, kept_quality=bool(kept))
         rendered.append(Rendered(file, name, *frames.images[0].size))
         # What is encoded is needed no more.
         frames.images.clear()
     return rendered
+
+
+def _is_same(picture: Picture, spec: Spec, place: Placement, name: str) -> bool:
+    """Whether an output is the whole picture again, only to become smaller in bytes."""
+    whole = (0, 0, *picture.size), picture.size
+    return spec.effort and spec.quality is None and not spec.srgb and name == picture.format and place == whole
 
 
 def _outputs(
@@ -174,11 +187,6 @@ def _outputs(
 
 def _framed(picture: Picture, image: Image.Image) -> Image.Image:
     frame = colour.plain(image)
-    if picture.format == 'GIF' and frame.size != picture.size:
-        # A later frame hangs over, or this one would: the canvas is as large as all of them need.
-        canvas = Image.new('RGBA', picture.size)
-        canvas.paste(frame.convert('RGBA'))
-        return canvas
     # The decoder paints the next frame over this one.
     return frame.copy() if frame is image and picture.frames > 1 else frame
 

@@ -7,22 +7,21 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, Any
 
 from flask_fs.errors import FSError, InvalidContent
 
-#: WebP, AVIF and SVG are read whole; a file larger than this is not.
+from .headers import Broken
+
+#: WebP, AVIF, HEIC and SVG are read whole; a file larger than this is not.
 MOST_BYTES = 128 * 1024 * 1024
 #: A file is read in pieces. More of them than this, and one for every so many bytes, are an attack on the reader.
 MOST_PIECES = 100_000
 BYTES_PER_PIECE = 16
 #: Before its first pixel, no picture needs more bytes than this: a JPEG's profile has 16 MiB at most.
 MOST_HEADER_BYTES = 32 * 1024 * 1024
-#: A progressive JPEG has about ten scans. Each goes over the whole picture, however few bytes it takes.
-MOST_SCANS = 100
-_SCAN = b'\xff\xda'
 
 
 class Source:
@@ -36,14 +35,13 @@ class Source:
         self.start = file.tell()
         #: Whether the header is still being read.
         self.in_header = True
-        self.counts_scans = False
+        #: Called with the position and the content of each piece that is read.
+        self.watch: Callable[[int, bytes], None] | None = None
         #: What reading *file* raised.
         self.failure: Exception | None = None
         self._file = file
         self._pieces = 0
         self._bytes = 0
-        self._scans = 0
-        self._last = b''
 
     def refusal(self, reason: str) -> InvalidContent:
         """The error for content that is refused."""
@@ -60,7 +58,22 @@ class Source:
             size = MOST_HEADER_BYTES + 1 - self._bytes
         return self._read(size)
 
+    def whole(self) -> bytes:
+        """All of it, of a kind that is not read piece by piece."""
+        self.in_header = False
+        self.seek(0)
+        return self.read()
+
+    def size_bytes(self) -> int:
+        """How long it is. It stands where it stood afterwards."""
+        at = self.tell()
+        try:
+            return self._file.seek(0, os.SEEK_END) - self.start
+        finally:
+            self.seek(at)
+
     def _read(self, size: int) -> bytes:
+        position = self.tell() if self.watch else 0
         try:
             chunk = self._file.read(size)
         except Exception as error:
@@ -72,16 +85,9 @@ class Source:
             raise self.refusal('the picture is in too many pieces')
         if self.in_header and self._bytes > MOST_HEADER_BYTES and size <= MOST_HEADER_BYTES:
             raise self.refusal(f'more than {MOST_HEADER_BYTES >> 20} MiB stand before the picture')
-        if self.counts_scans:
-            self._count_scans(chunk)
+        if self.watch:
+            self.watch(position, chunk)
         return chunk
-
-    def _count_scans(self, chunk: bytes) -> None:
-        # Within a scan's data, FF is always followed by 00 or a restart (ITU-T T.81, B.1.1.5): what is counted is real.
-        self._scans += chunk.count(_SCAN) + (self._last + chunk[:1] == _SCAN)
-        self._last = chunk[-1:]
-        if self._scans > MOST_SCANS:
-            raise self.refusal(f'a JPEG of more than {MOST_SCANS} scans')
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == 1:
@@ -108,7 +114,10 @@ class Source:
         except Exception as error:
             if self.failure is not None:
                 raise self.failure from None
-            raise self.refusal('the picture is broken or cut short') from error
+            reason = (
+                f'the picture is broken: {error}' if isinstance(error, Broken) else 'the picture is broken or cut short'
+            )
+            raise self.refusal(reason) from error
         if self.failure is not None:
             raise self.failure
 

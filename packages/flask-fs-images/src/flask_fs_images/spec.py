@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-from .formats import FORMATS
+from .formats import WRITTEN
 
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
@@ -21,12 +21,16 @@ class Limits:
     :param frames: The most frames of an animation.
     :param frame_pixels: The most pixels of all frames of an animation together.
     :param side_px: The widest and highest that an output may be. A format may hold less: WebP takes 16,383.
+    :param concurrency: How many pictures this process decodes at once; by default as many as it has processors. Others wait.
+    :param timeout_s: How long one waits for that, in seconds, before it is :exc:`~flask_fs.Unavailable`.
     """
 
     pixels: int = 50_000_000
     frames: int = 1_000
     frame_pixels: int = 100_000_000
     side_px: int = 65_500
+    concurrency: int | None = None
+    timeout_s: float = 60
 
 
 class Placement(NamedTuple):
@@ -46,8 +50,9 @@ class Spec:
         largest part of itself in the proportions of *size*.
     :param bbox: The part of the picture to use, (left, upper, right, lower) in pixels of the picture as it is shown, that
         is after its EXIF orientation is applied. What lies outside of the picture is cut off.
-    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF`` or ``BMP``; None keeps that of the input. JPEG and BMP
-        hold no transparency: it becomes white. They hold no animation either: its first frame is taken.
+    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF`` or ``BMP``; None keeps that of the input, except that HEIC
+        becomes JPEG. JPEG and BMP hold no transparency: it becomes white. They hold no animation either: its first frame
+        is taken.
     :param quality: 1 to 100 for JPEG (default 85), WebP (80) and AVIF (75).
     :param effort: Whether to spend time on a smaller file.
     :param srgb: Whether to convert colours to sRGB, instead of keeping the colour profile where the format holds one.
@@ -136,9 +141,9 @@ def _bbox(given: Iterable[float]) -> Box:
 
 def _format(given: str) -> str:
     name = {'JPG': 'JPEG'}.get(given.upper(), given.upper())
-    if name not in FORMATS:
-        raise ValueError(f'format must be one of {", ".join(FORMATS)}, not {given!r}')
-    if not FORMATS[name].available:
+    if name not in WRITTEN:
+        raise ValueError(f'format must be one of {", ".join(WRITTEN)}, not {given!r}')
+    if not WRITTEN[name].available:
         raise ValueError(
             f'format {name} is not supported by the installed Pillow: install a newer one (AVIF needs 11.3)'
         )

@@ -10,6 +10,7 @@ from typing import IO
 from flask_fs.errors import FileTooLarge
 from flask_fs.files import extension
 
+from .concurrency import decoding
 from .formats import FORMATS
 from .opening import open_picture
 from .source import Source, source_of
@@ -48,8 +49,9 @@ class ImageContent:
             if picture is not None:
                 # Enough to go through all of a JPEG.
                 picture.reduce(8)
-                for _ in picture.decoded():
-                    pass
+                with decoding.taken(self.limits.concurrency, self.limits.timeout_s, source.filename):
+                    for _ in picture.decoded():
+                        pass
 
 
 #: Refuses what its extension calls a picture and is none, with the usual limits.

@@ -1,0 +1,180 @@
+"""What decoders of AVIF and HEIC make of a file: how many pixels, in which colors, turned how; and what they do not need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .bitstreams import av1_extents, hevc_extents, length_prefixed
+from .headers import Broken, Extent
+from .isobmff import CODED, Box, Item, Span, Structure, structure
+
+#: An encoder may round sizes up to whole blocks, and crops them when they are shown.
+_BLOCK_PX = 64
+#: How many frames may be decoded for one that is shown: those that others are predicted from, and layers.
+_MAX_HIDDEN = 4
+#: Outermost boxes that decoders need.
+_KEPT = frozenset((b'ftyp', b'meta', b'moov', b'mdat'))
+_VIDEO_TRANSFERS, _SRGB_TRANSFER = frozenset((1, 6, 14, 15)), 13
+#: Kinds of items that are made of others: tiles side by side, one above the other, or one of them turned.
+_DERIVED = frozenset((b'grid', b'iovl', b'iden'))
+_MAX_DEPTH = 8
+#: Kinds of items that are no pictures.
+_METADATA = frozenset((b'Exif', b'mime', b'uri '))
+
+
+def decoded_extents(content: bytes, found: Structure) -> list[Extent]:
+    """Every size that a decoder may make room for: what boxes say, and what the coded pictures themselves say.
+
+    Those of a sequence have the number of its frames.
+
+    :raises Broken: If the file is broken, or if a picture is larger than its boxes say.
+    """
+    extents: list[Extent] = []
+    if found.items or not found.tracks:
+        _check_kinds(found, found.primary)
+    for item in found.items.values():
+        declared = [_size(content, box) for box in item.properties if box.kind == b'ispe']
+        extents += declared
+        if item.kind == b'grid':
+            extents.append(_grid(content, item, found))
+        elif item.kind == b'iovl':
+            extents.append(_derived_size(_joined(content, item.spans), 10))
+        if item.kind in CODED:
+            extents += _coded(content, item.kind == b'av01', item.properties, [_joined(content, item.spans)], declared)
+    for track in found.tracks:
+        declared = [Extent(*size, len(track.samples)) for size in track.sizes]
+        samples = [content[span.start : span.end] for span in track.samples]
+        extents += declared
+        extents += _coded(content, _has(track.configurations, b'av1C'), track.configurations, samples, declared)
+    return extents
+
+
+def _coded(
+    content: bytes, is_av1: bool, properties: list[Box], samples: list[bytes], declared: list[Extent]
+) -> list[Extent]:
+    """The sizes that the coded pictures of an item or of a track have."""
+    real: list[Extent] = []
+    for box in properties:
+        if box.kind == b'av1C':
+            real += av1_extents([content[box.start + 4 : box.end]])
+        elif box.kind == b'hvcC':
+            real += hevc_extents(_parameter_sets(content, box))
+    if is_av1:
+        real += av1_extents(samples)
+    else:
+        length_bytes = next((content[box.start + 21] & 3 for box in properties if box.kind == b'hvcC'), 3) + 1
+        for sample in samples:
+            real += hevc_extents(length_prefixed(sample, length_bytes))
+    if sum(one.frames for one in real) > _MAX_HIDDEN * (len(samples) + 1):
+        raise Broken('many more frames are coded than shown')
+    for one in real:
+        # Those of sequences: a single frame with a size of its own is only known not to be larger than this.
+        if not one.frames and any(_is_larger(one, box) for box in declared):
+            raise Broken('a coded picture is larger than its container says')
+    return [one._replace(frames=len(samples)) for one in set(real)]
+
+
+def _is_larger(one: Extent, other: Extent) -> bool:
+    return one.width >= other.width + _BLOCK_PX or one.height >= other.height + _BLOCK_PX
+
+
+def _has(boxes: list[Box], kind: bytes) -> bool:
+    return any(box.kind == kind for box in boxes)
+
+
+def _size(content: bytes, box: Box) -> Extent:
+    return Extent(_number(content, box.start + 4, 4), _number(content, box.start + 8, 4))
+
+
+def _number(content: bytes, at: int, count: int) -> int:
+    return int.from_bytes(content[at : at + count], 'big')
+
+
+def _joined(content: bytes, spans: list[Span]) -> bytes:
+    return b''.join(content[span.start : span.end] for span in spans)
+
+
+def _parameter_sets(content: bytes, box: Box) -> Iterator[bytes]:
+    # HEVCDecoderConfigurationRecord: 22 bytes, the number of arrays, and in each its kind and the number of its units.
+    at = box.start + 22
+    for _ in range(_number(content, at, 1)):
+        count = _number(content, at + 2, 2)
+        at += 3
+        for _ in range(count):
+            length = _number(content, at + 1, 2)
+            if at + 3 + length > box.end:
+                raise Broken('a parameter set is cut short')
+            yield content[at + 3 : at + 3 + length]
+            at += 2 + length
+
+
+def _check_kinds(found: Structure, number: int, depth: int = 0) -> None:
+    """Refuse a picture of a kind, or made of one, whose size nothing here looks into."""
+    item = found.items.get(number)
+    if item is None or depth > _MAX_DEPTH or item.kind not in CODED | _DERIVED:
+        raise Broken('a picture that is coded in an unsupported way')
+    if item.kind in _DERIVED:
+        for part in set(item.parts):
+            _check_kinds(found, part, depth + 1)
+
+
+def _derived_size(head: bytes, at: int) -> Extent:
+    """The size of a picture that is made of others: of 16 bits, or of 32 if the lowest flag says so."""
+    wide = 4 if head[1:2] and head[1] & 1 else 2
+    if len(head) < at + 2 * wide:
+        raise Broken('a derived picture is cut short')
+    return Extent(_number(head, at, wide), _number(head, at + wide, wide))
+
+
+def _grid(content: bytes, item: Item, found: Structure) -> Extent:
+    """The size of a picture made of tiles, which must not hang over by more than a part of a tile."""
+    head = _joined(content, item.spans)
+    size = _derived_size(head, 4)
+    rows, columns = head[2] + 1, head[3] + 1
+    tiles = [found.items[number] for number in item.parts if number in found.items]
+    if len(tiles) != rows * columns:
+        raise Broken('a grid without all of its tiles')
+    for tile in tiles:
+        for box in tile.properties:
+            if box.kind == b'ispe':
+                across, down = _size(content, box)[:2]
+                if (columns - 1) * across >= size.width or (rows - 1) * down >= size.height:
+                    raise Broken('the tiles of a grid are larger than the grid')
+    return size
+
+
+def color_codes(content: bytes, found: Structure) -> bytes:
+    """Primaries, transfer, matrix and range of the picture as in a PNG's ``cICP``; empty if it says none."""
+    for box in found.primary_property(b'colr'):
+        if content[box.start : box.start + 4] == b'nclx' and box.end - box.start >= 11:
+            codes = content[box.start + 4 : box.start + 11]
+            # Browsers take video's transfer functions for that of sRGB here, though not in a PNG.
+            transfer = _SRGB_TRANSFER if codes[3] in _VIDEO_TRANSFERS else codes[3]
+            return bytes((codes[1], transfer, codes[5], codes[6] >> 7))
+    return b''
+
+
+def stripped(content: bytes, orientation: int) -> bytes | None:
+    """The same picture without metadata, or None if that cannot be told from the rest.
+
+    Lengths and positions stay, so that no table has to change: what is not needed becomes zeros in boxes named ``free``.
+    How it is turned is a property of the picture.
+    """
+    found = structure(content)
+    needed = [span for item in found.items.values() if item.kind not in _METADATA for span in item.spans]
+    needed += [span for track in found.tracks for span in track.samples]
+    made = bytearray(content)
+    for box in [*found.top, *found.user]:
+        if box in found.user or box.kind not in _KEPT:
+            made[box.at + 4 : box.at + 8] = b'free'
+        if box in found.user or box.kind not in _KEPT - {b'mdat'}:
+            made[box.start : box.end] = bytes(box.end - box.start)
+    for item in found.items.values():
+        if item.kind in _METADATA and item.kind_at is not None:
+            start, stop = item.kind_at
+            made[start:stop] = b'skip'.ljust(stop - start, b'\0')
+            for span in item.spans:
+                made[span.start : span.end] = bytes(span.end - span.start)
+    for span in needed:
+        made[span.start : span.end] = content[span.start : span.end]
+    return bytes(made[: found.top[-1].end])

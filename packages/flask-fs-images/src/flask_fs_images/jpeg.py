@@ -1,0 +1,146 @@
+"""The segments of a JPEG (ITU-T T.81, annex B)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .headers import Extent, orientation_only
+from .source import Source
+
+#: A marker that a segment with a length follows, or the end. Within a scan's data, FF is followed by 00 or a restart.
+_MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]')
+#: A progressive JPEG has about ten scans. Each goes over the whole picture, however few bytes it takes.
+MAX_SCANS = 100
+_WINDOW_BYTES = 512
+_END, _SCAN, _COMMENT, _APP0, _APP1, _APP2, _APP14, _APP15 = 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
+#: Start of frame, for each way of coding.
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
+
+
+class Header(NamedTuple):
+    """What comes before the first scan.
+
+    :param extents: The size that each start of frame gives; a sound picture has one.
+    :param one_scan: Whether the first scan has all components, completely, so that it is the only one.
+    """
+
+    extents: list[Extent]
+    one_scan: bool
+
+
+def header(source: Source) -> Header:
+    """What the segments up to the first scan say."""
+    extents: list[Extent] = []
+    components, progressive = 0, False
+    for marker, start in _segments(source):
+        source.seek(start)
+        if marker in _FRAMES:
+            frame = source.read(10)
+            if len(frame) == 10:
+                extents.append(Extent(int.from_bytes(frame[7:9], 'big'), int.from_bytes(frame[5:7], 'big')))
+                components, progressive = frame[9], marker in _PROGRESSIVE
+        elif marker == _SCAN:
+            return Header(extents, not progressive and source.read(5)[4:] == bytes((components,)))
+    return Header(extents, one_scan=False)
+
+
+def _segments(source: Source) -> Iterator[tuple[int, int]]:
+    """The marker and the position of each segment up to the first scan."""
+    at = 2
+    while True:
+        source.seek(at)
+        window = source.read(_WINDOW_BYTES)
+        found = _MARKER.search(window)
+        if found is None:
+            # An FF at the end may begin a marker.
+            at += len(window) - 1
+        elif found.start() + 4 > len(window):
+            at += found.start()
+        else:
+            start = at + found.start()
+            marker, length = (
+                window[found.start() + 1],
+                int.from_bytes(window[found.start() + 2 : found.start() + 4], 'big'),
+            )
+            if marker == _END:
+                return
+            yield marker, start
+            if marker == _SCAN:
+                return
+            at = start + 2 + length
+        if len(window) < 4:
+            return
+
+
+class ScanCounter:
+    """Counts the scans of a JPEG while a decoder reads it from its beginning on."""
+
+    def __init__(self) -> None:
+        self.scans = 0
+        self._expected = 0
+        self._skip = 0
+        self._rest = b''
+        self._ended = False
+
+    def feed(self, position: int, chunk: bytes) -> None:
+        """Take the bytes that were read from *position*; those of another place than the next one are not counted."""
+        if position == 0:
+            self.__init__()  # type: ignore[misc]  # a decoder starts over
+        if position != self._expected or self._ended:
+            return
+        self._expected += len(chunk)
+        data, at = self._rest + chunk, self._skip
+        self._rest = b''
+        while (found := _MARKER.search(data, at)) is not None:
+            at = found.start()
+            marker = data[at + 1]
+            if marker == _END:
+                self._ended = True
+                return
+            if at + 4 > len(data):
+                self._rest, self._skip = data[at:], 0
+                return
+            self.scans += marker == _SCAN
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+        self._skip = max(0, at - len(data))
+        if not self._skip and data.endswith(b'\xff'):
+            self._rest = b'\xff'
+
+
+def stripped(content: bytes, orientation: int) -> bytes | None:
+    """The same picture without metadata but its *orientation*, or None if its structure is broken."""
+    parts = [b'\xff\xd8']
+    if orientation != 1:
+        exif = b'Exif\0\0' + orientation_only(orientation)
+        parts.append(b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif)
+    at = kept = 2
+    end, has_scan = len(content), False
+    while (found := _MARKER.search(content, at)) is not None:
+        start, marker = found.start(), content[found.start() + 1]
+        if marker == _END:
+            end = start + 2
+            break
+        at = start + 2 + int.from_bytes(content[start + 2 : start + 4], 'big')
+        if at > len(content):
+            end = start
+            break
+        has_scan = has_scan or marker == _SCAN
+        if marker == _COMMENT or _APP0 <= marker <= _APP15:
+            parts.append(content[kept:start])
+            kept = at
+            parts.append(_kept(marker, content[start:at]))
+    # Decoders read a picture without an end too.
+    return b''.join([*parts, content[kept:end]]) if has_scan else None
+
+
+def _kept(marker: int, segment: bytes) -> bytes:
+    """What a decoder needs of a segment of an application."""
+    if marker == _APP0 and segment[4:9] == b'JFIF\0' and len(segment) >= 18:
+        # Without the thumbnail that it may hold.
+        return segment[:2] + b'\0\x10' + segment[4:16] + b'\0\0'
+    if (marker == _APP2 and segment[4:16] == b'ICC_PROFILE\0') or (marker == _APP14 and segment[4:9] == b'Adobe'):
+        return segment
+    return b''
