@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
+
 import pytest
 
 import flask_fs as fs
-from flask_fs.files import contains, extension, lower_extension, mime, mime_type
+from flask_fs.files import DEFAULTS, IMAGES, contains, extension, lower_extension, mime, mime_type
 
 
 def test_groups_are_joined_with_groups_lists_and_tuples() -> None:
@@ -108,6 +112,8 @@ def test_only_the_extension_becomes_lower_case() -> None:
     [
         ('a.png', 'image/png'),
         ('a.webp', 'image/webp'),
+        ('a.heic', 'image/heic'),
+        ('a.jfif', 'image/jpeg'),
         ('a.SVG', 'image/svg+xml'),
         ('a.svgz', 'application/gzip'),
         ('a.tar.gz', 'application/gzip'),
@@ -134,3 +140,15 @@ def test_nothing_is_in_what_disallows_all(ext: str) -> None:
     assert ext not in fs.DisallowAll()
     assert ext in fs.AllExcept(fs.DisallowAll())
     assert 'DisallowAll()' == repr(fs.DisallowAll())
+
+
+def test_heic_is_an_image_where_it_can_be_read() -> None:
+    assert 'jfif' in IMAGES
+    readable = all(importlib.util.find_spec(name) for name in ('flask_fs_images', 'pillow_heif'))
+    assert readable == ('heic' in IMAGES) == ('heif' in IMAGES) == ('heic' in DEFAULTS)
+
+
+@pytest.mark.parametrize('missing', ['flask_fs_images', 'pillow_heif'])
+def test_heic_is_no_image_where_a_library_is_missing(missing: str) -> None:
+    code = f'import sys; sys.modules[{missing!r}] = None; import flask_fs; sys.exit("heic" in flask_fs.IMAGES)'
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -295,6 +295,12 @@ STORAGE_SETTINGS = (
     Setting('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
     Setting('images_optimize', boolean, False, 'Whether image fields optimise what they store.', live=True),
     Setting('images_max_pixels', at_least(1), 50_000_000, 'The most pixels of a picture that image fields decode.'),
+    Setting(
+        'images_concurrency',
+        at_least(1),
+        None,
+        'How many pictures a process decodes at once, before image fields wait; default: as many as it has processors.',
+    ),
 )
 
 _LIVE_SETTINGS = tuple(setting for setting in STORAGE_SETTINGS if setting.live)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import mimetypes
 from collections.abc import Container, Iterable
 from typing import Any
@@ -96,7 +97,11 @@ class DisallowAll:
 
 TEXT = FileTypes('txt md')
 DOCUMENTS = FileTypes('pdf rtf odt ods odp odf gnumeric abw doc docx xls xlsx ppt pptx')
-IMAGES = FileTypes('jpg jpe jpeg png gif svg bmp webp avif')
+IMAGES = FileTypes('jpg jpe jpeg jfif png gif svg bmp webp avif')
+# What telephones store, and no browser but one shows: only where flask-fs-images can make something else of it. Finding the
+# library does not load it.
+if all(importlib.util.find_spec(name) for name in ('flask_fs_images', 'pillow_heif')):
+    IMAGES += FileTypes('heic heif')
 AUDIO = FileTypes('wav mp3 aac ogg oga flac opus m4a')
 DATA = FileTypes('csv ini json plist xml yaml yml toml')
 SCRIPTS = FileTypes('bat js php pl py rb sh')
@@ -109,6 +114,9 @@ NONE = FileTypes()
 # What the standard library's table lacks in some of the supported Pythons, and what matters here.
 _TYPES = {
     'avif': 'image/avif',
+    'heic': 'image/heic',
+    'heif': 'image/heif',
+    'jfif': 'image/jpeg',
     'docx': 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
     'flac': 'audio/flac',
     'm4a': 'audio/mp4',

@@ -33,6 +33,8 @@ INERT_TYPES = frozenset(
         'image/avif',
         'image/bmp',
         'image/gif',
+        'image/heic',
+        'image/heif',
         'image/jpeg',
         'image/png',
         'image/webp',

@@ -14,7 +14,7 @@ from .spec import Limits
 class Info:
     """What the header of a picture tells.
 
-    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF``, ``BMP`` or ``SVG``.
+    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF``, ``BMP``, ``HEIC`` or ``SVG``.
     :param width: In pixels, as the picture is shown, that is after its EXIF orientation is applied; None for SVG.
     :param height: Likewise.
     :param frames: How many frames it says to have.

@@ -45,14 +45,15 @@ def render(
 ) -> list[Rendered]:
     """One output for each of *specs*, in their order, from decoding the picture in *file* once.
 
-    An output keeps format, transparency, animation and colour profile of the picture, unless its spec or its format says
-    otherwise. The EXIF orientation is applied. Nothing else is in an output: no EXIF, no XMP, no comments. An SVG is
-    passed through as it is.
+    An output keeps format, transparency, animation and colors of the picture, unless its spec or its format says
+    otherwise; HEIC becomes JPEG. The EXIF orientation is applied. Nothing else is in an output: no EXIF, no XMP, no
+    comments. An SVG is passed through as it is.
 
     :param file: An upload, an open binary file, bytes, or a path-like object. It is read from where it stands, is left
         open, and stands there again afterwards.
     :param filename: Its name in errors; by default the one that it brings along.
     :raises InvalidContent: If it is no picture of a known kind, is broken, or is over the limits.
+    :raises Unavailable: If too many other pictures were being decoded for too long.
     :raises ValueError: If a bbox lies outside of the picture.
     """
     specs, limits = list(specs), limits or Limits()
@@ -80,6 +81,7 @@ def make_thumbnail(
     :param bbox: The part of the picture to use, (left, upper, right, lower) in pixels of the picture as it is shown. What
         lies outside of the picture is cut off.
     :raises InvalidContent: If it is no picture of a known kind, is broken, or is over the limits.
+    :raises Unavailable: If too many other pictures were being decoded for too long.
     :raises ValueError: If the bbox lies outside of the picture.
     """
     return _one(file, Spec((size, size), 'cover', bbox), limits, filename)
@@ -92,18 +94,21 @@ def resize(file: Any, size: int | Size, *, limits: Limits | None = None, filenam
 
     :param size: The most pixels across and down: (width, height), or one number for both.
     :raises InvalidContent: If it is no picture of a known kind, is broken, or is over the limits.
+    :raises Unavailable: If too many other pictures were being decoded for too long.
     """
     return _one(file, Spec(size), limits, filename)
 
 
 def optimize(file: Any, *, limits: Limits | None = None, filename: str | None = None) -> io.BytesIO:
-    """The picture in *file* in its own size, stored again in fewer bytes where that is possible, at its beginning.
+    """The picture in *file* in its own size, in fewer bytes where that is possible and never in more, at its beginning.
 
-    The pixels of PNG, BMP and lossless WebP stay as they are, and so do those of a GIF of at most 256 colours; a JPEG
-    keeps its quality, being stored with the same tables. AVIF and other WebP lose a little. See :func:`render` for what it
-    keeps, and for *file*.
+    The pixels of PNG, BMP and lossless WebP stay as they are, and so do those of a GIF of at most 256 colors; a JPEG
+    keeps its quality, being encoded with the same tables. AVIF and other WebP lose a little. What would not become at
+    least 1 % smaller (JPEG) or 5 % (AVIF and other WebP) is not encoded again: only its metadata goes. See :func:`render`
+    for what it keeps, and for *file*.
 
     :raises InvalidContent: If it is no picture of a known kind, is broken, or is over the limits.
+    :raises Unavailable: If too many other pictures were being decoded for too long.
     """
     return _one(file, Spec(effort=True), limits, filename)
 

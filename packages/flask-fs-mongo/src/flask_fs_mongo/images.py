@@ -112,7 +112,9 @@ class ImageReference(FileReference):
         """What to make from a picture, by the settings of this moment."""
         config = self.fs.config
         optimize = config.get('images_optimize') if self.optimize is None else self.optimize
-        limits = self.limits or Limits(pixels=config.get('images_max_pixels') or Limits.pixels)
+        limits = self.limits or Limits(
+            pixels=config.get('images_max_pixels') or Limits.pixels, concurrency=config.get('images_concurrency')
+        )
         return Recipe(self.max_size, self.thumbnail_sizes, bool(optimize), limits)
 
     # --- Changes.
