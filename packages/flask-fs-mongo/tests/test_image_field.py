@@ -364,6 +364,17 @@ def test_derived_names_fit_where_that_of_the_upload_does(storage: fs.Storage, pi
         assert names(storage) == []
 
 
+def test_each_file_costs_one_request_and_a_taken_main_file_two(memory: fs.Storage, picture: Any, recorded: Any) -> None:
+    page_class = page_with(memory)
+    with recorded(memory) as backend:
+        page_class().image.save(picture(), 'test.png')
+        assert backend.hooks() == ['put'] * 4
+        backend.calls.clear()
+        with pytest.raises(fs.FileExists):
+            page_class().image.save(picture(), 'test.png')
+        assert [(call.hook, call.name) for call in backend.calls] == [('put', 'test-original.png'), ('put', 'test.png')]
+
+
 def test_one_decode_serves_all_sizes(memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     render = flask_fs_mongo.derivatives.render

@@ -79,7 +79,8 @@ class ImageReference(FileReference):
         """
         if size not in self.thumbnail_sizes:
             declared = ', '.join(map(str, self.thumbnail_sizes)) or 'none'
-            raise ValueError(f'{self.name!r} has no thumbnail of size {size} (declared: {declared})')
+            what = type(self).__name__ if self.name is None else repr(self.name)
+            raise ValueError(f'{what} has no thumbnail of size {size} (declared: {declared})')
         return self._best(size)
 
     def best_url(self, size: int | None = None, external: bool = False) -> str | None:
