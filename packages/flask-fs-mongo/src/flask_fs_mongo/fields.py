@@ -48,7 +48,7 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
     copied. An upload cannot be assigned: ``document.attribute.save(upload)`` stores it.
 
     A value in MongoDB that is none of these breaks no query: it reads as an empty reference, with a
-    :exc:`MalformedReferenceWarning`, and stays as it is until the attribute is changed.
+    :class:`MalformedReferenceWarning`, and stays as it is until the attribute is changed.
 
     :param fs: The storage.
     :param upload_to: A folder under the storage's own, or a function that gives one.

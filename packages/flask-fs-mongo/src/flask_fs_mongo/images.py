@@ -65,7 +65,7 @@ class ImageReference(FileReference):
         return Thumbnails(self._stored.thumbnails)
 
     @property
-    def bbox(self) -> Bbox | None:
+    def bbox(self) -> list[float] | None:
         """The part of the picture that the thumbnails show: [left, upper, right, lower]."""
         return None if self._stored.bbox is None else Bbox(self._stored.bbox)
 
