@@ -38,9 +38,16 @@ def generated(member: Member, found: list[Member]) -> dict[str, Any]:
             for name, requirement in siblings.items()
             if name != f'{METAPACKAGE}-core'
         }
+        # The members are installed anyway: their extras keep requirements such as flask-fs[s3] valid. What a member has as
+        # an extra of its own is not.
+        extras |= {
+            extra: [f'{other.name}[{extra}]>={member.version}']
+            for other in found
+            if other.name in siblings
+            for extra in other.project.get('optional-dependencies', {})
+        }
         everything = [requirement for [requirement] in extras.values()]
         wanted['dependencies'] = list(siblings.values())
-        # Everything is installed anyway: the extras keep requirements such as flask-fs[s3] valid.
         wanted['optional-dependencies'] = {**extras, 'all': everything}
     return wanted
 

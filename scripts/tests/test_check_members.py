@@ -116,6 +116,15 @@ def test_a_new_member_goes_into_the_metapackage(workspace):
     assert 's3' not in meta.project['optional-dependencies']
 
 
+def test_extras_of_members_are_extras_of_the_metapackage(workspace):
+    write_generated(workspace)
+
+    [meta] = [member for member in members(workspace) if member.name == 'flask-fs']
+    extras = meta.project['optional-dependencies']
+    assert extras['heic'] == [f'flask-fs-images[heic]>={meta.version}']
+    assert {requirement for name in extras if name != 'all' for requirement in extras[name]} == set(extras['all'])
+
+
 @pytest.mark.parametrize('text', ['license-files = ["LICENSE"]', 'Issues = "https://', '  "flask-fs-core>='])
 def test_writing_keeps_comments_and_layout(workspace, text):
     file = workspace / 'packages' / 'flask-fs' / 'pyproject.toml'

@@ -71,7 +71,8 @@ def _coded(
         # Those of sequences: a single frame with a size of its own is only known not to be larger than this.
         if not one.frames and any(_is_larger(one, box) for box in declared):
             raise Broken('a coded picture is larger than its container says')
-    return [one._replace(frames=len(samples)) for one in set(real)]
+    # What is only rounded up is as large as its box says, which is looked at anyway.
+    return [one._replace(frames=len(samples)) for one in set(real) if all(_is_larger(one, box) for box in declared)]
 
 
 def _is_larger(one: Extent, other: Extent) -> bool:

@@ -15,6 +15,7 @@ from flask_fs_images import Limits, Rendered, Spec, identify, render
 
 #: What can be read only once is kept in memory up to this size, then in a temporary file.
 _SPOOL_BYTES = 1024 * 1024
+_HEIC = frozenset(('heic', 'heif'))
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Derivatives:
     """The files of a picture besides the upload.
 
     :param main: The main file, if it is not the upload itself.
+    :param converted: Whether it is of another format than the upload: browsers do not show HEIC.
     :param thumbnails: By size.
     :param stands_in_for: The sizes for which the main file stands in. An SVG has any size.
     """
@@ -45,6 +47,12 @@ class Derivatives:
     main: Rendered | None
     thumbnails: Mapping[int, Rendered]
     stands_in_for: Sequence[int] = ()
+    converted: bool = False
+
+    def renamed(self, filename: str) -> str:
+        """What is made from *filename* is named like this: ``a.jpg`` for ``a.heic``."""
+        stem, dot, extension = filename.rpartition('.')
+        return f'{stem}{dot}jpg' if self.converted and extension.lower() in _HEIC else filename
 
 
 def make(
@@ -72,12 +80,14 @@ def _made(recipe: Recipe, file: Any, bbox: Iterable[float] | None, filename: str
         return Derivatives(None, {}, sizes)
     thumbnails = [Spec(size, 'cover', bbox, effort=effort) for size in sizes]
     main = [Spec(recipe.max_size, effort=effort)]
-    if not remake and not effort and not _exceeds((info.width, info.height), recipe.max_size):
+    converted = info.format == 'HEIC'
+    if not remake and not effort and not converted and not _exceeds((info.width, info.height), recipe.max_size):
         main = []
     # Pictures must be ones that can be decoded, even where nothing is made from them.
     specs = [*main, *thumbnails] or [Spec(1)]
     rendered = render(file, specs, limits=recipe.limits, filename=filename)
-    return Derivatives(rendered[0] if main else None, dict(zip(sizes, rendered[len(main) :], strict=False)))
+    made = dict(zip(sizes, rendered[len(main) :], strict=False))
+    return Derivatives(rendered[0] if main else None, made, converted=converted)
 
 
 def _exceeds(size: tuple[int, int], max_size: tuple[int, int] | None) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from flask_fs import FileExists
+from flask_fs.files import extension
 from flask_fs_images import Limits, Spec
 
 from .derivatives import Derivatives, Recipe, make, readable_twice
@@ -20,7 +21,8 @@ class ImageReference(FileReference):
     """A picture of a storage, or none.
 
     ``filename`` is the main file, the one to show. It is made from the upload if that is larger than *max_size* or if
-    *optimize* is true; then ``original`` is the upload, unmodified. Otherwise both are the upload.
+    *optimize* is true; then ``original`` is the upload, unmodified. Otherwise both are the upload. Of a HEIC, which browsers
+    do not show, a JPEG is made in any case: ``a.jpg`` for the original ``a.heic``.
 
     :param original: The name of the unmodified file, where that is not the main file.
     :param max_size: The most pixels across and down of the main file: (width, height), or one number for both.
@@ -135,7 +137,7 @@ class ImageReference(FileReference):
         picture get free names: no other file is replaced, and none is a reason to refuse the picture.
 
         :param file_or_wfs: What :meth:`flask_fs.Storage.save` takes.
-        :param filename: The name of the main file; by default the ``basename`` with the extension of the upload, or else
+        :param filename: The name of the main file, or of a HEIC, from which the main file is made; by default the ``basename`` with the extension of the upload, or else
             the name that the upload has.
         :param bbox: The part of the picture that the thumbnails show, (left, upper, right, lower) in pixels.
         :param overwrite: Whether to replace a main file of that name; by default as the storage was made. Of the files made
@@ -148,16 +150,21 @@ class ImageReference(FileReference):
         """
         replace = self.fs.overwrite if overwrite is None else overwrite
         main, part = self._target(file_or_wfs, filename, prefix), None if bbox is None else box(bbox)
-        mine = self._stored if self._stored.filename == main and replace else Stored()
+        mine = self._stored if replace and main == self._stored.filename else Stored()
         with readable_twice(file_or_wfs) as source, FileTransaction(self.fs) as transaction:
             made = make(self._recipe(), source, part, main, self.fs.name)
             original = None
             if made.main is None:
                 main = transaction.save(source, main, replace=replace, alone=not made.thumbnails)
+            elif made.renamed(main) != main:
+                mine = self._stored if replace and main == self._stored.original else Stored()
+                original = transaction.save(source, main, replace=replace)
+                main = self._store_converted(transaction, made.main.file, made.renamed(original), mine)
             else:
-                original = mine.original or suffixed(main, 'original')
+                known = mine.original if extension(mine.original or '') == extension(main) else None
+                original = known or suffixed(main, 'original')
                 try:
-                    original = transaction.save(source, original, replace=mine.original is not None)
+                    original = transaction.save(source, original, replace=known is not None)
                 except FileExists:
                     # Mostly of another picture with this name: then the main file is refused, before more is stored.
                     transaction.write(main, made.main.file, replace=replace)
@@ -168,6 +175,13 @@ class ImageReference(FileReference):
             transaction.finish()
         self._change(Stored(main, original, thumbnails, part))
         return main
+
+    def _store_converted(self, transaction: FileTransaction, content: IO[bytes], name: str, mine: Stored) -> str:
+        """Store the main file of an upload that keeps its name, in place of that of *mine*, or under a free name."""
+        if mine.filename is None:
+            return transaction.write_free(name, content)
+        transaction.write(mine.filename, content, replace=True)
+        return mine.filename
 
     def rerender(self) -> None:
         """Make the derived files again from the original, as the field is declared now. Save the document next.
@@ -189,7 +203,8 @@ class ImageReference(FileReference):
                 transaction.write(main, made.main.file, replace=True)
             elif made.main is not None:
                 # The file that the document refers to stays what it is; a smaller one is stored beside it.
-                original, main = main, transaction.write_free(suffixed(main, 'main'), made.main.file)
+                name = made.renamed(main) if made.renamed(main) != main else suffixed(main, 'main')
+                original, main = main, transaction.write_free(name, made.main.file)
             thumbnails = self._thumbnails(transaction, made, main, stored)
             transaction.finish()
         self._change(Stored(main, original, thumbnails, stored.bbox))
@@ -202,7 +217,8 @@ class ImageReference(FileReference):
         for size, rendered in made.thumbnails.items():
             known = mine.thumbnails.get(size)
             if known is None or known in (mine.filename, mine.original):
-                thumbnails[size] = transaction.write_free(suffixed(mine.filename or main, size), rendered.file)
+                name = made.renamed(mine.filename or main)
+                thumbnails[size] = transaction.write_free(suffixed(name, size), rendered.file)
             else:
                 thumbnails[size] = known
                 transaction.write(known, rendered.file, replace=True)
