@@ -127,6 +127,20 @@ def test_a_folder_in_the_root_may_come_and_go(app: Flask, storage: fs.Storage, r
     assert storage.exists('a/b.txt')
 
 
+def test_an_override_may_give_a_path_object(tmp_path: Path) -> None:
+    class WithPaths(LocalBackend):
+        def path(self, filename: str) -> Any:
+            return Path(super().path(filename))
+
+    backend = WithPaths('docs', {'root': str(tmp_path / 'root')})
+    assert not backend.exists('a/b')
+    backend.write('a/b', b'content')
+    assert b'content' == backend.read('a/b')
+    shutil.rmtree(tmp_path / 'root')
+    with pytest.raises(fs.Unavailable):
+        backend.exists('a/b')
+
+
 def test_an_override_that_puts_files_elsewhere_needs_no_root(tmp_path: Path) -> None:
     class Hashed(LocalBackend):
         def path(self, filename: str) -> str:

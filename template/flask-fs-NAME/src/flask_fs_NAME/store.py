@@ -69,13 +69,17 @@ class Store:
             os.makedirs(self._folder, exist_ok=True)
             number, draft = tempfile.mkstemp(prefix=_UPLOAD, dir=self._folder)
         try:
-            for chunk in itertools.chain([header.encode(), b'\n'], chunks):
+            try:
+                for chunk in itertools.chain([header.encode(), b'\n'], chunks):
+                    with _failures():
+                        _write(number, chunk)
+            finally:
+                # Before it gets its name: closing may be what reports a full disk.
                 with _failures():
-                    _write(number, chunk)
+                    os.close(number)
             with _failures():
                 self._publish(draft, key, only_if_new)
         finally:
-            os.close(number)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(draft)
 

@@ -249,7 +249,7 @@ class LocalBackend(BaseBackend):
 
     def _place(self, name: str, refusal: type[FSError]) -> str:
         """The path of *name*, reached without a symbolic link; with one it is an error of the kind *refusal*."""
-        path = self.path(name)
+        path = os.fspath(self.path(name))
         if '/' in name and (link := folders.link_above(path, name)):
             raise self.error(refusal, name, f'{link} is a symbolic link, which local storage does not follow')
         return path
@@ -327,7 +327,7 @@ class LocalBackend(BaseBackend):
 
         :raises Unavailable: If that was used, and is gone: a volume that is not mounted holds files all the same.
         """
-        root = self.path(name or '')
+        root = os.fspath(self.path(name or ''))
         if name:
             if not root.endswith(name):
                 # An override of `path` has put it elsewhere, and the root is its own business.
@@ -391,9 +391,8 @@ def translate(error: OSError, *, reading: bool) -> tuple[type[FSError], str | No
         return FileExists, 'a part of its path is a file, and on disk a name is either a file or a folder'
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return PermissionDenied, f'{error.strerror}: {error.filename!r}'
-    if number in _NO_ANSWER:
-        return Unavailable, f'{error.strerror}: {error.filename!r}'
-    return BackendError, f'{error.strerror}' + (f': {error.filename!r}' if error.filename else '')
+    kind = Unavailable if number in _NO_ANSWER else BackendError
+    return kind, f'{error.strerror}' + (f': {error.filename!r}' if error.filename else '')
 
 
 def _link_and_unlink(source: str, target: str) -> None:
