@@ -93,7 +93,7 @@ class BaseBackend:
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
         """The bytes [start, stop) of a file as a stream that the caller closes.
 
-        :param etag: The version that is wanted, by the ``etag`` of its :class:`FileInfo`; None is the newest one.
+        :param etag: The version that is wanted, by the ``etag`` of its :class:`~flask_fs.FileInfo`; None is the newest one.
         :raises FileNotFound: Here, before the first byte is read.
         :raises Replaced: Here too, if the file is no longer the version *etag*.
         """
