@@ -168,6 +168,18 @@ def test_storages_apart_are_taken(make_app: Callable[..., Flask], settings: dict
     make_app(two, FS_BACKEND=Rooms)
 
 
+def test_storages_may_change_places(make_app: Callable[..., Flask]) -> None:
+    one, two = fs.Storage('a'), fs.Storage('b')
+    app = make_app(one, two, FS_BACKEND=Rooms, A_FS_ROOM='attic', B_FS_ROOM='cellar')
+    app.config.update(A_FS_ROOM='cellar', B_FS_ROOM='attic')
+    fs.init_app(app, one, two)
+    fs.init_app(app, two, one)
+    app.config.update(A_FS_ROOM='attic')
+    for order in ((one, two), (two, one), (one,)):
+        with pytest.raises(fs.ConfigurationError, match='would keep their files in one place'):
+            fs.init_app(app, *order)
+
+
 def test_local_storages_may_share_a_folder_on_purpose(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     one, two = fs.Storage('a'), fs.Storage('b')
     with make_app(one, two, A_FS_ROOT=str(tmp_path), B_FS_ROOT=str(tmp_path)).app_context():

@@ -146,8 +146,11 @@ def test_settings_are_found_for_the_storage_then_the_backend_then_all(make_app: 
 
 
 def test_an_unknown_name_is_a_key_error_too(make_app: AppFactory) -> None:
-    with make_app(fs.Storage('images')).app_context(), pytest.raises(KeyError, match="No storage named 'image'"):
+    app = make_app(fs.Storage('images'))
+    with app.app_context(), pytest.raises(KeyError, match="No storage named 'image'"):
         fs.by_name('image')
+    # What code that expects None reads instead.
+    assert app.extensions['fs'].get('image') is None
 
 
 @pytest.mark.parametrize('kind', ['local', 'memory'])

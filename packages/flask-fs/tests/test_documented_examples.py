@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 from collections.abc import Callable
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +272,30 @@ def test_a_backend_refuses_to_save_over_a_file_unless_told(tmp_path: Path) -> No
             assert 'é'.encode() == file.read()
         backend.delete(name)
         assert not backend.exists(name)
+
+
+@pytest.mark.parametrize(
+    ('path', 'settings'),
+    [
+        ('local.LocalBackend', {'root': '/files'}),
+        (
+            's3.S3Backend',
+            {'endpoint': 'https://s3.shop.test', 'region': 'north-1', 'access_key': 'k', 'secret_key': 's'},
+        ),
+        ('gridfs.GridFsBackend', {'mongo_url': 'mongodb://mongo.shop.test', 'mongo_db': 'shop'}),
+        ('swift.SwiftBackend', {'authurl': 'https://swift.shop.test/auth/v1.0', 'user': 'shop:web', 'key': 'k'}),
+    ],
+)
+def test_each_backend_is_made_from_its_documented_settings(path: str, settings: dict[str, str]) -> None:
+    from flask_fs.storage import Config
+
+    module, _, kind = path.partition('.')
+    backend_class = getattr(import_module(f'flask_fs.backends.{module}'), kind)
+    for given in (settings, Config(settings), Config(**settings)):
+        backend = backend_class('box', given)
+        assert isinstance(backend, BaseBackend)
+        assert settings == {key: backend.config[key] for key in settings}
+        assert ('box', '') == (backend.name, backend.config.prefix)
 
 
 def test_a_config_is_a_dictionary_with_attributes() -> None:

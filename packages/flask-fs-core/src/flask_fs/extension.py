@@ -36,8 +36,12 @@ def init_app(app: Flask, *storages: Storage) -> None:
         app.register_blueprint(blueprint)
         app.view_functions[ENDPOINT] = get_file
         state.route_with(functools.partial(add_route, app))
-    for storage in storages:
-        storage.configure(app)
+    state.awaited = set(storages)
+    try:
+        for storage in storages:
+            storage.configure(app)
+    finally:
+        state.awaited.clear()
 
 
 def by_name(name: str) -> Storage:

@@ -63,6 +63,8 @@ class State(dict[str, Any]):
         self.bindings: dict[Any, Binding] = {}
         #: What ``init_app`` has put for ``FS_SERVE``: the application's DEBUG at that time, which may still change.
         self.default_serve: bool | None = None
+        #: The storages that are about to be configured, maybe anew: where their files were is no matter.
+        self.awaited: set[Any] = set()
         self._route: Callable[[str], None] | None = None
 
     def add(self, storage: Any, binding: Binding) -> None:
@@ -78,8 +80,14 @@ class State(dict[str, Any]):
             )
             raise ConfigurationError(reason=reason)
         for other, bound in self.bindings.items():
-            if other is not storage and binding.location is not None and binding.location == bound.location:
+            if (
+                other is not storage
+                and other not in self.awaited
+                and binding.location is not None
+                and binding.location == bound.location
+            ):
                 raise ConfigurationError(reason=_shared(other.name, storage.name, binding.kind))
+        self.awaited.discard(storage)
         self.bindings[storage] = binding
         if storage.name not in self:
             self[storage.name] = storage
