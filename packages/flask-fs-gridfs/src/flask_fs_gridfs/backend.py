@@ -21,7 +21,7 @@ from flask_fs.files import mime_type
 
 from .clients import Connection
 from .documents import Document, Layout, info_of
-from .failures import SDK_ERRORS, Taken, Vanished, kind_of, reason_for
+from .failures import SDK_ERRORS, Damaged, Taken, Vanished, kind_of, reason_for
 from .settings import SETTINGS, collection_name
 from .store import Store, beginning_with
 from .streams import ChunkStream, cut
@@ -144,7 +144,13 @@ class GridFSBackend(BaseBackend):
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         with self._translated(None):
             for revisions in self._store().listed(beginning_with(prefix), batch=self.page_files):
-                yield self._info(revisions[-1])
+                try:
+                    info = self._info(revisions[-1])
+                except Damaged as error:
+                    # The others can be told about. Its name is listed, so it can be found, looked at and removed.
+                    _logger.warning('%s', self.translate(error, revisions[-1]['filename']))
+                else:
+                    yield info
 
     def _names(self, prefix: str) -> Iterator[str]:
         with self._translated(None):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -27,8 +28,13 @@ Document = Mapping[str, Any]
 
 #: How much of a file is asked for, or sent, at once.
 BATCH_BYTES = 2 * 1024 * 1024
+#: However small they are: each takes some memory of its own.
+MAX_BATCH_CHUNKS = 4096
+#: Chunks are numbered by signed integers of 32 bits in most programs.
+MAX_CHUNKS = 2**31
 SLOTS = 'metadata.slots'
 BOTH_SLOTS = (0, 1)
+_CHECKSUM = re.compile(r'[\w-]+:[0-9a-f]+')
 #: What deciding between revisions needs to know of each.
 REVISION = {'filename': 1, 'uploadDate': 1, 'metadata': 1}
 
@@ -42,18 +48,18 @@ class Layout(NamedTuple):
     @classmethod
     def of(cls, document: Document) -> Layout:
         """That of a file; other programs may have written its numbers as any type of number."""
-        try:
-            layout = cls(int(document['length']), int(document['chunkSize']))
-        except (KeyError, TypeError, ValueError) as error:
-            raise Damaged(f'the document {document["_id"]} tells no length or no chunkSize') from error
-        if layout.length < 0 or layout.chunk_bytes < 1:
-            raise Damaged(f'the document {document["_id"]} tells an impossible length or chunkSize: {layout}')
+        length, chunk_bytes = _whole_number(document.get('length')), _whole_number(document.get('chunkSize'))
+        if length is None or chunk_bytes is None:
+            raise Damaged(f'the document {shown(document["_id"])} tells no length or no chunkSize')
+        layout = cls(length, chunk_bytes)
+        if length < 0 or chunk_bytes < 1 or layout.chunks > MAX_CHUNKS:
+            raise Damaged(f'the document {shown(document["_id"])} tells an impossible length or chunkSize')
         return layout
 
     @property
     def batch(self) -> int:
         """How many chunks are asked for, or sent, at once."""
-        return max(1, BATCH_BYTES // self.chunk_bytes)
+        return min(max(1, BATCH_BYTES // self.chunk_bytes), MAX_BATCH_CHUNKS)
 
     @property
     def chunks(self) -> int:
@@ -65,6 +71,18 @@ class Layout(NamedTuple):
         return max(0, min(self.chunk_bytes, self.length - number * self.chunk_bytes))
 
 
+def shown(file_id: Any) -> str:
+    """An id for messages: other programs may use whole documents."""
+    text = str(file_id)
+    return text if len(text) <= 100 else f'of the type {type(file_id).__name__}'
+
+
+def _whole_number(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def metadata_of(document: Document) -> Document:
     """What is told about a file besides GridFS's own fields."""
     metadata = document.get('metadata')
@@ -73,7 +91,20 @@ def metadata_of(document: Document) -> Document:
 
 def slots_of(document: Document) -> tuple[int, ...]:
     """The slots that a revision holds; none if another program wrote it."""
-    return tuple(metadata_of(document).get('slots') or ())
+    slots = metadata_of(document).get('slots')
+    return tuple(slots) if has_own_slots(document) and isinstance(slots, list) else ()
+
+
+def has_own_slots(document: Document) -> bool:
+    """Whether a revision holds no slots, or some in the form in which this package keeps them.
+
+    Whatever else is there may be in the way of the unique index all the same.
+    """
+    metadata = document.get('metadata')
+    if not isinstance(metadata, Mapping):
+        return not isinstance(metadata, list)
+    slots = metadata.get('slots')
+    return slots is None or slots in ([0], [1], [0, 1])
 
 
 def date_of(document: Document) -> datetime.datetime | None:
@@ -93,13 +124,22 @@ def now_after(newest: Document | None) -> datetime.datetime:
     # MongoDB keeps milliseconds.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     date = None if newest is None else date_of(newest)
-    return now if date is None else max(now, date + datetime.timedelta(milliseconds=1))
+    if date is None:
+        return now
+    try:
+        return max(now, date + datetime.timedelta(milliseconds=1))
+    except OverflowError:
+        # The last moment that Python has; of one date the later ObjectId counts.
+        return date
 
 
 def by_name(documents: Iterable[Document]) -> Iterator[list[Document]]:
     """All revisions of one name after the other, oldest first, from *documents* sorted by name and date."""
     revisions: list[Document] = []
     for document in documents:
+        if not isinstance(document.get('filename'), str):
+            # To MongoDB a list with a text in it is among the texts.
+            continue
         if revisions and revisions[-1]['filename'] != document['filename']:
             yield revisions
             revisions = []
@@ -124,21 +164,26 @@ def _is_before(document: Document, other: Document) -> bool:
 def info_of(document: Document, algorithm: str) -> FileInfo:
     """Facts about a file; a checksum of another algorithm than the configured one is not told."""
     name, metadata = document['filename'], metadata_of(document)
-    mime = metadata.get('contentType') or document.get('contentType')
-    checksum = metadata.get('checksum')
-    if not isinstance(checksum, str) and document.get('md5'):
-        # Where GridFS kept it until its specification of 2021.
-        checksum = f'md5:{document["md5"]}'
-    if not isinstance(checksum, str) or not checksum.startswith(f'{algorithm}:'):
+    types = (metadata.get('contentType'), document.get('contentType'))
+    mime = next((_plain(told) for told in types if isinstance(told, str) and told), None)
+    # Where GridFS kept an MD5 until its specification of 2021.
+    sums = (metadata.get('checksum'), f'md5:{document.get("md5")}')
+    checksum = next((told for told in sums if isinstance(told, str) and _CHECKSUM.fullmatch(told)), None)
+    if checksum is not None and not _is_of(checksum, algorithm):
         checksum = None
     return FileInfo(
-        name,
-        Layout.of(document).length,
-        date_of(document),
-        mime if isinstance(mime, str) and mime else mime_type(name),
-        checksum,
-        _etag(document),
+        name, Layout.of(document).length, date_of(document), mime or mime_type(name), checksum, _etag(document)
     )
+
+
+def _plain(text: str) -> str:
+    # Bytes that are no UTF-8 come as surrogates, and code of JavaScript as a class of its own.
+    return text.encode('utf-8', 'replace').decode()
+
+
+def _is_of(checksum: str, algorithm: str) -> bool:
+    kind, _, digest = checksum.partition(':')
+    return kind == algorithm and len(digest) == 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
 
 
 def _etag(document: Document) -> str:

@@ -13,7 +13,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
-from flask_fs.errors import BackendError, ConfigurationError, FSError, PermissionDenied, Unavailable
+from flask_fs.errors import BackendError, ConfigurationError, FSError, PermissionDenied, Replaced, Unavailable
 
 
 class Vanished(Exception):
@@ -32,8 +32,8 @@ class Crowded(Exception):
     """Other writers of the same name came first, again and again."""
 
 
-#: All that pymongo raises, and what this package raises about files.
-SDK_ERRORS = (PyMongoError, BSONError, Vanished, Damaged, Crowded)
+#: All that pymongo raises, also about ids that are no UTF-8, and what this package raises about files.
+SDK_ERRORS = (PyMongoError, BSONError, UnicodeEncodeError, Vanished, Damaged, Crowded)
 # Codes of https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml.
 _REFUSED = frozenset((13, 18, 8000))
 _BUSY = frozenset((6, 7, 50, 89, 91, 112, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436))
@@ -41,6 +41,8 @@ _BUSY = frozenset((6, 7, 50, 89, 91, 112, 189, 202, 262, 9001, 10107, 11600, 116
 
 def kind_of(error: Exception) -> type[FSError]:
     """The error of Flask-FS that means the same."""
+    if isinstance(error, Vanished):
+        return Replaced
     if isinstance(error, (ConnectionFailure, Crowded)):
         return Unavailable
     if isinstance(error, (MongoConfigurationError, InvalidURI)):
@@ -53,7 +55,7 @@ def kind_of(error: Exception) -> type[FSError]:
     return BackendError
 
 
-def reason_for(error: Exception, *, place: str, settings: str) -> str:
+def reason_for(error: Exception, *, place: str, settings: str) -> str | None:
     """What went wrong and how to put it right.
 
     Nothing is quoted that may hold a password or a document.
@@ -62,7 +64,7 @@ def reason_for(error: Exception, *, place: str, settings: str) -> str:
     :param settings: What the storage's settings begin with, such as ``AVATARS_FS_``.
     """
     if isinstance(error, Vanished):
-        return 'it was replaced or removed while it was read; open it again'
+        return None
     if isinstance(error, Crowded):
         return 'too many others write this name at the same time'
     if isinstance(error, Damaged):

@@ -7,10 +7,11 @@ create-only write. What is stored is GridFS as its specification says, so every 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
@@ -21,9 +22,16 @@ from pymongo.write_concern import WriteConcern
 
 from flask_fs.errors import BackendError
 
-from .documents import REVISION, SLOTS, Document, Layout, by_name
+from .documents import REVISION, SLOTS, Document, Layout, by_name, shown
 from .failures import Damaged, Vanished, kind_of
 
+# Whatever types of documents and dates the client of an application makes, here they are these: one document with a date
+# that Python does not have, or with text that is no UTF-8, does not break the listing of all others.
+_CODEC_OPTIONS: CodecOptions[Any] = CodecOptions(
+    tz_aware=True,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler='surrogateescape',
+)
 #: What the index on slots is called.
 SLOT_INDEX = 'flask_fs_slots'
 
@@ -38,16 +46,23 @@ class Store:
         self.database = database
         self._keeper = keeper
         options: dict[str, Any] = {
-            # Whatever types of documents and dates the client of an application makes, here they are these.
-            'codec_options': CodecOptions(tz_aware=True),
             # A secondary may not have a file yet, or only some of its chunks.
             'read_preference': ReadPreference.PRIMARY,
         }
         if database.write_concern.acknowledged is False:
             # Creating a file, and replacing one, both depend on what the server answers.
             options['write_concern'] = WriteConcern(w=1)
-        self.files: Collection[dict[str, Any]] = database.get_collection(f'{collection}.files', **options)
-        self.chunks: Collection[dict[str, Any]] = database.get_collection(f'{collection}.chunks', **options)
+        codec_options: CodecOptions[Any]
+        for codec_options in (_CODEC_OPTIONS, CodecOptions(tz_aware=True)):
+            with contextlib.suppress(NotImplementedError):
+                # mongomock has only the simpler ones.
+                self.files: Collection[dict[str, Any]] = database.get_collection(
+                    f'{collection}.files', codec_options, **options
+                )
+                break
+        self.chunks: Collection[dict[str, Any]] = database.get_collection(
+            f'{collection}.chunks', codec_options, **options
+        )
 
     def make_indexes(self) -> Exception | None:
         """Make the two indexes of GridFS and the one on slots; what the server has against the latter, if it refuses it.
@@ -74,17 +89,23 @@ class Store:
 
     def newest(self, name: str) -> Document | None:
         """The document of the file *name*, if there is one."""
-        return self.files.find_one({'filename': name}, sort=[('uploadDate', DESCENDING), ('_id', DESCENDING)])
+        where, order = {'filename': name}, [('uploadDate', DESCENDING), ('_id', DESCENDING)]
+        document: Document | None = self.files.find_one(where, sort=order)
+        if document is None or document['filename'] == name:
+            return document
+        # To MongoDB, a list with the name in it has that name too; of other programs' documents this may be one.
+        with self.files.find(where, sort=order) as cursor:
+            return next((found for found in cursor if found['filename'] == name), None)
 
     def revisions(self, *names: str) -> list[Document]:
         """What decides between all revisions of some names, oldest first."""
         where = {'filename': names[0] if len(names) == 1 else {'$in': names}}
-        found = self.files.find(where, REVISION)
-        return list(found.sort([('uploadDate', ASCENDING), ('_id', ASCENDING)]))
+        found = self.files.find(where, REVISION).sort([('uploadDate', ASCENDING), ('_id', ASCENDING)])
+        return [document for document in found if document['filename'] in names]
 
     def has(self, file_id: Any, name: str | None = None) -> bool:
         """Whether the document of a revision is there, under its *name* if that is told."""
-        where = {'_id': file_id} if name is None else {'_id': file_id, 'filename': name}
+        where = {'_id': {'$eq': file_id}, **({} if name is None else {'filename': name})}
         return self.files.find_one(where, {'_id': 1}) is not None
 
     def listed(
@@ -110,7 +131,7 @@ class Store:
         :raises Damaged: If chunks are missing, or not of the right size.
         """
         layout, file_id = Layout.of(document), document['_id']
-        where = {'files_id': file_id, 'n': {'$gte': first, '$lt': first + count}}
+        where = {'files_id': {'$eq': file_id}, 'n': {'$gte': first, '$lt': first + count}}
         found = list(self.chunks.find(where, {'_id': 0, 'n': 1, 'data': 1}).sort('n', ASCENDING).limit(count))
         chunks = []
         for number in range(first, first + count):
@@ -118,12 +139,12 @@ class Store:
             if chunk is None or chunk.get('n') != number:
                 if not self.has(file_id):
                     raise Vanished
-                raise Damaged(f'chunk {number} of the file {file_id} is missing')
+                raise Damaged(f'chunk {number} of the file {shown(file_id)} is missing, or there twice')
             data = chunk.get('data')
             if not isinstance(data, bytes) or len(data) != layout.size_of(number):
                 seen = f'{len(data)} bytes' if isinstance(data, bytes) else 'no bytes'
                 expected = layout.size_of(number)
-                raise Damaged(f'chunk {number} of the file {file_id} has {seen} instead of {expected}')
+                raise Damaged(f'chunk {number} of the file {shown(file_id)} has {seen} instead of {expected}')
             chunks.append(data)
         return chunks
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bson import ObjectId, encode
+from bson.errors import BSONError
 
 from .store import Store
 
@@ -36,7 +37,8 @@ def _uploads(store: Store) -> Iterator[Any]:
     pipeline: list[dict[str, Any]] = [{'$sort': {'files_id': 1, 'n': 1}}, {'$group': {'_id': '$files_id'}}]
     with store.chunks.aggregate(pipeline, allowDiskUse=True, batchSize=PAGE) as cursor:
         for document in cursor:
-            yield document['_id']
+            if _can_be_asked_for(document['_id']):
+                yield document['_id']
 
 
 def _pages(ids: Iterator[Any]) -> Iterator[list[Any]]:
@@ -57,6 +59,15 @@ def _stale(store: Store, ids: list[Any], older_than_s: float) -> Iterator[Any]:
             # Other programs may have chunks whose ids tell no time.
             if isinstance(last, ObjectId) and (now - last.generation_time).total_seconds() > older_than_s:
                 yield found['_id']
+
+
+def _can_be_asked_for(file_id: Any) -> bool:
+    # Text that is no UTF-8 can be read, and not be sent.
+    try:
+        _hashable(file_id)
+    except (BSONError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _hashable(file_id: Any) -> bytes:

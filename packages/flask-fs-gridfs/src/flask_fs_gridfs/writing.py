@@ -8,7 +8,17 @@ from typing import Any, TypeVar
 from bson import ObjectId
 from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, NetworkTimeout
 
-from .documents import BOTH_SLOTS, SLOTS, Document, date_of, metadata_of, mime_after_rename, now_after, slots_of
+from .documents import (
+    BOTH_SLOTS,
+    SLOTS,
+    Document,
+    date_of,
+    has_own_slots,
+    metadata_of,
+    mime_after_rename,
+    now_after,
+    slots_of,
+)
 from .failures import Crowded, Taken, Vanished
 from .store import Store
 
@@ -137,6 +147,8 @@ class Writer:
             return BOTH_SLOTS
         # Left by a writer who died, or one who is just about to remove them.
         self._erase(old[:-1], {'filename': name})
+        if not has_own_slots(old[-1]):
+            self._clear_slots(old[-1], name)
         held = slots_of(old[-1])
         if set(held) == set(BOTH_SLOTS):
             # That it still holds both is part of the question: it may have been renamed meanwhile.
@@ -144,6 +156,12 @@ class Writer:
             held = held[:1]
             self._again(lambda: self._store.files.update_one(where, {'$set': {SLOTS: list(held)}}))
         return [slot for slot in BOTH_SLOTS if slot not in held]
+
+    def _clear_slots(self, document: Document, name: str) -> None:
+        """Take what another program has put where slots are out of the way of the index; the file is replaced next."""
+        field = SLOTS if isinstance(document.get('metadata'), Mapping) else 'metadata'
+        where = {'_id': {'$eq': document['_id']}, 'filename': name}
+        self._again(lambda: self._store.files.update_one(where, {'$unset': {field: ''}}))
 
     # --- Removal.
 
