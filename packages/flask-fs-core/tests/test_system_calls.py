@@ -31,6 +31,7 @@ content = b'x' * 1024
 upload = open(root + '/upload', 'w+b')
 upload.write(content)
 upload.flush()
+picture = open(root + '/upload', 'rb')
 many = fs.Storage('many', fs.ALL)
 app.config['MANY_FS_ROOT'] = root + '/many'
 fs.init_app(app, many)
@@ -42,7 +43,7 @@ def save(name, **options):
     return lambda: storage.save(stream, name, **options)
 
 
-def save_upload(name):
+def save_upload(name, upload=upload):
     upload.seek(0)
     return lambda: storage.save(upload, name)
 
@@ -57,6 +58,9 @@ OPERATIONS = {
     'save over a file': lambda n: save('over1', overwrite=True),
     'save a taken name': lambda n: refused(save('saved1')),
     'save a real file': lambda n: save_upload(f'real{n}'),
+    'save a real binary': lambda n: save_upload(f'real{n}.bin', picture),
+    'save a picture': lambda n: save(f'saved{n}.png'),
+    'save a real picture': lambda n: save_upload(f'real{n}.png', picture),
     'save into a folder': lambda n: save(f'a/b/saved{n}'),
     'save into a new folder': lambda n: save(f'new{n}/b/saved'),
     'write': lambda n: do(storage.write, f'written{n}', content),
@@ -188,6 +192,17 @@ def test_saving_a_real_file_leaves_the_copying_to_the_kernel(calls: Calls) -> No
         pytest.skip('this Python or kernel has no copy_file_range()')
     assert 'write' not in calls['save a real file']
     assert calls['save a real file'].count('read') <= 1
+    assert 'pread64' not in calls['save a real file']
+
+
+def test_looking_at_the_content_of_a_real_file_takes_one_read(calls: Calls) -> None:
+    looked = [*calls['save a real picture']]
+    looked.remove('pread64')
+    assert calls['save a real binary'] == looked
+
+
+def test_looking_at_the_content_in_memory_takes_nothing(calls: Calls) -> None:
+    assert calls['save'] == calls['save a picture']
 
 
 def test_saving_into_a_folder_looks_once_at_each_part_of_its_path(calls: Calls) -> None:

@@ -283,6 +283,7 @@ STORAGE_SETTINGS = (
     Setting('allow', extensions, (), "Extensions allowed besides the storage's own."),
     Setting('deny', extensions, (), "Extensions refused among the storage's own."),
     Setting('max_bytes', whole_number, None, 'The largest file that may be stored, in bytes.'),
+    Setting('check_content', boolean, True, 'Whether save() refuses content that contradicts its extension.'),
     Setting('serve', boolean, None, 'Whether the application serves the files; default: its DEBUG.'),
     Setting(
         'serving',

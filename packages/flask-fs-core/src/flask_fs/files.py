@@ -59,7 +59,18 @@ class FileTypes(tuple[str, ...]):
         return FileTypes((*other, *self))
 
 
-class All:
+class _Rule:
+    """A group of extensions that cannot be listed, only asked."""
+
+    def __contains__(self, ext: object) -> bool:
+        raise NotImplementedError
+
+    def file_allowed(self, storage: object, basename: str) -> bool:
+        """Whether a file named *basename* is allowed: what Flask-WTF's ``FileAllowed`` asks of what it cannot go through."""
+        return extension(basename) in self
+
+
+class All(_Rule):
     """Every extension, and names without one."""
 
     def __contains__(self, ext: object) -> bool:
@@ -69,7 +80,7 @@ class All:
         return 'All()'
 
 
-class AllExcept:
+class AllExcept(_Rule):
     """Every extension but those in *items*.
 
     :param items: Any container of extensions.
@@ -85,7 +96,7 @@ class AllExcept:
         return f'AllExcept({self.items!r})'
 
 
-class DisallowAll:
+class DisallowAll(_Rule):
     """No extension, and no name without one: the opposite of :class:`All`."""
 
     def __contains__(self, ext: object) -> bool:

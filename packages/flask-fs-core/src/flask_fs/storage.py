@@ -34,7 +34,7 @@ from .errors import (
 from .files import DEFAULTS, bare_extension, contains, extension
 from .registry import Binding
 from .serving import protect
-from .uploads import Validator, check_sent, limited, position_kept, validated
+from .uploads import Validator, check_content, check_sent, limited, position_kept, validated
 
 __all__ = ['Authorize', 'Config', 'Storage', 'UploadTo']
 
@@ -161,6 +161,8 @@ class Storage(PerApplication):
         :raises UnauthorizedFileType: If its extension is not allowed.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         :raises NoFile: If a form was sent without a file.
+        :raises InvalidContent: If its content contradicts its extension, such as HTML named ``a.png``, unless the setting
+            ``CHECK_CONTENT`` is false.
         :raises UploadNotAllowed: If one of the storage's validators refuses it.
         :raises InvalidFilename: If no name was given or found, or the name cannot be kept.
         """
@@ -173,7 +175,9 @@ class Storage(PerApplication):
             file = file_or_wfs
             if isinstance(file, os.PathLike):
                 file = stack.enter_context(open(file, 'rb'))
-            stack.enter_context(position_kept(file_or_wfs))
+            position = stack.enter_context(position_kept(file_or_wfs))
+            if bound.config.check_content:
+                file = check_content(file, name, self.name, position=position)
             if self.validators:
                 file = self._limited(bound, name, file)
                 file = stack.enter_context(validated(file, name, self.validators, self.name))

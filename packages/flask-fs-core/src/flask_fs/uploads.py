@@ -9,8 +9,10 @@ from typing import IO, Any
 
 from werkzeug.datastructures import FileStorage
 
-from .backends.streams import SPOOL_BYTES, Limited, as_source, chunks_of, known_size, rereadable, source
-from .errors import FileTooLarge, NoFile, UploadNotAllowed
+from .backends.streams import SPOOL_BYTES, Limited, Prefixed, as_source, chunks_of, known_size, peek, rereadable, source
+from .content import HEAD_BYTES, contradiction, family_of
+from .errors import FileTooLarge, InvalidContent, NoFile, UploadNotAllowed
+from .files import extension
 
 #: Called with an open file and the name that it is to have; raises :class:`UploadNotAllowed` to refuse it.
 Validator = Callable[[IO[bytes], str], object]
@@ -42,12 +44,12 @@ def _is_empty(upload: FileStorage) -> bool:
 
 
 @contextlib.contextmanager
-def position_kept(file: Any) -> Generator[None]:
+def position_kept(file: Any) -> Generator[Any]:
     """Leaves *file*, if it can seek, at the position that it had before the ``with`` block, so it can be read again."""
     reader = file.stream if isinstance(file, FileStorage) else file
     start = _position(reader)
     try:
-        yield
+        yield start
     finally:
         if start is not None:
             # A file that was closed, or broke, meanwhile: what became of saving it is what the caller needs to hear.
@@ -63,6 +65,27 @@ def _position(reader: Any) -> Any:
         return reader.tell() if can_seek else None
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def check_content(file: Any, name: str, storage: str, *, position: Any = None) -> Any:
+    """*file* itself, or what reads the same, once its first bytes do not contradict its name.
+
+    :param position: What its ``tell`` returns, where that was asked already.
+    :raises InvalidContent: If they do.
+    """
+    if family_of(extension(name)) is None:
+        # Nothing that it contains contradicts this name.
+        return file
+    reader = source(file)
+    head = peek(reader, HEAD_BYTES, position)
+    if head is None:
+        head = b''
+        while len(head) < HEAD_BYTES and (chunk := reader.read(HEAD_BYTES - len(head))):
+            head += chunk
+        file = Prefixed(head, reader)
+    if head and (reason := contradiction(name, head[:HEAD_BYTES])) is not None:
+        raise InvalidContent(name, storage=storage, reason=reason)
+    return file
 
 
 def limited(file: Any, most: int, too_large: Callable[[], FileTooLarge]) -> Any:

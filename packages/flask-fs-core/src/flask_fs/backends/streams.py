@@ -130,6 +130,47 @@ class Limited:
         return chunk
 
 
+class Prefixed:
+    """The bytes *head*, which were read from *reader*, and then the rest of it."""
+
+    def __init__(self, head: bytes, reader: ByteReader) -> None:
+        self._head = head
+        self._reader = reader
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not self._head:
+            return self._reader.read(size)
+        if size < 0:
+            chunk, self._head = self._head + self._reader.read(), b''
+        else:
+            chunk, self._head = self._head[:size], self._head[size:]
+        return chunk
+
+
+def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
+    """The next bytes in *reader*, at most *size*, which are still to be read; None if it may be read only once.
+
+    :param start: Its position, where that is known: asking a file of the operating system is a system call.
+    """
+    inner = reader.inner if type(reader) is _Encoded else reader
+    if isinstance(inner, tempfile.SpooledTemporaryFile):
+        # fileno() would push a small one to the disk.
+        inner = getattr(inner, '_file', None)
+    if isinstance(inner, io.BytesIO):
+        start = inner.tell()
+        with inner.getbuffer() as content:
+            return bytes(content[start : start + size])
+    if (file := rereadable(reader)) is None:
+        return None
+    start = file.tell() if start is None else start
+    if hasattr(os, 'pread') and isinstance(file, (io.FileIO, io.BufferedReader)):
+        return os.pread(file.fileno(), size, start)
+    # What was written to it may not be in the file yet.
+    head = file.read(size)
+    file.seek(start)
+    return head
+
+
 def known_size(reader: ByteReader) -> int | None:
     """How many bytes are left in *reader*, if it can be read twice; else None."""
     file = rereadable(reader)
