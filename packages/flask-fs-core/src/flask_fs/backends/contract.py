@@ -26,7 +26,8 @@ class FileInfo:
     :param mime: Its media type: the stored one, or the one that its name suggests; ``application/octet-stream`` for a
         malformed one, whatever the store returned.
     :param checksum: ``algorithm:hex`` where the backend keeps one with the file, else None.
-    :param etag: A text that changes with the content, without quotes, or None.
+    :param etag: A text that changes with the content, without quotes, or None. Looking at that of a local file which was
+        changed a moment ago may take some milliseconds.
     :param content_encoding: How the stored bytes are encoded, such as ``gzip``, where the store keeps that; else None.
     """
 
