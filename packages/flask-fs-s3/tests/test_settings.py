@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -96,6 +100,8 @@ def test_object_parameters_are_read_as_json_from_the_environment(monkeypatch: py
         ('endpoint', 'objects.example.org', 'scheme'),
         ('endpoint', 'https://', 'scheme'),
         ('public_endpoint', '//objects.example.org', 'scheme'),
+        ('endpoint', 'https://us3r:pass@objects.example.org', 'without user and password'),
+        ('public_endpoint', 'https://us3r@objects.example.org', 'without user and password'),
         ('bucket_name', 'a bucket', 'name of a bucket'),
         ('bucket_name', 'bucket/folder', 'name of a bucket'),
         ('bucket_name', '', 'name of a bucket'),
@@ -137,6 +143,41 @@ def test_no_secret_is_shown() -> None:
         with pytest.raises(ConfigurationError) as raised:
             _backend(**{key: b'a-secret-of-ours'})
         assert 'a-secret-of-ours' not in str(raised.value)
+
+
+@pytest.mark.parametrize('key', ['endpoint', 'public_endpoint'])
+@pytest.mark.parametrize(
+    'value', ['https://somebody:a-secret-of-ours@objects.example.org', 'somebody:a-secret-of-ours@objects.example.org']
+)
+def test_the_password_of_a_refused_address_is_not_shown(key: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        _backend(**{key: value})
+    assert 'a-secret-of-ours' not in ''.join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize(
+    'verb',
+    [
+        lambda backend: backend.read('x'),
+        lambda backend: backend.write('x', b'content'),
+        lambda backend: list(backend.list_files()),
+        lambda backend: backend.signed_url('x'),
+    ],
+    ids=['read', 'write', 'list', 'link'],
+)
+def test_no_debug_message_shows_a_secret(verb: Any, caplog: pytest.LogCaptureFixture) -> None:
+    token = 'a+token/of-ours=='
+    backend = _backend(endpoint='http://127.0.0.1:9', session_token=token, retries=0)
+    with caplog.at_level(logging.DEBUG):
+        try:
+            verb(backend)
+        except fs.Unavailable as error:
+            shown = ''.join(traceback.format_exception(error))
+        else:
+            shown = ''
+    assert re.search(r'(?i)x-amz-security-token\S*\*\*\*', caplog.text)
+    for secret in ('a-secret-of-ours', token, quote(token, safe='')):
+        assert secret not in caplog.text + shown
 
 
 # --- boto3's own configuration.

@@ -16,6 +16,7 @@ import botocore.session
 from botocore.config import Config
 
 from .answers import Parsers, check, check_redirect
+from .redaction import hide_tokens
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -83,6 +84,7 @@ class Account:
         return self._make('resource').Bucket(name)
 
     def _make(self, kind: str) -> Any:
+        hide_tokens()
         given = dict(zip(_DECIDING, self.settings, strict=True))
         core = botocore.session.get_session()
         core.register_component('response_parser_factory', Parsers())

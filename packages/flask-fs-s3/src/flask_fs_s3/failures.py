@@ -121,6 +121,9 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
     place = f'bucket {bucket!r}' if key is None else f'bucket {bucket!r}, key {key!r}'
     if isinstance(error, _NOT_CONFIGURED):
         return f"{_words(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3's own chain"
+    if isinstance(error, ResponseParserError):
+        # Its message quotes the whole answer.
+        return f'{place}: the answer cannot be parsed'
     if not isinstance(error, ClientError):
         return f'{place}: {_words(error)}'
     code = code_of(error)

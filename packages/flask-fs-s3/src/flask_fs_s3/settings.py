@@ -53,6 +53,9 @@ def endpoint(value: Any) -> str:
     """The address of a server, with its scheme."""
     if not isinstance(value, str) or not re.match(r'https?://[^/]', value):
         raise ValueError("an address with its scheme, such as 'https://s3.example.org'")
+    if '@' in value:
+        # Signed links and messages of boto3 quote the address, and S3 has no use for a user in it.
+        raise ValueError('an address without user and password, which are ACCESS_KEY and SECRET_KEY')
     return value.rstrip('/')
 
 
