@@ -41,6 +41,7 @@ class HTTPHarness(NetworkHarness):
     backend_class: ClassVar[type[BaseBackend]] = HTTPBackend
     page_size = http_store.PAGE
     patience_s = 10
+    impatient: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
     host = '127.0.0.1'
     secrets = (TOKEN,)
 
@@ -55,7 +56,7 @@ class HTTPHarness(NetworkHarness):
         return {**self.settings(), 'bucket': f'{self.bucket}-missing'}
 
     def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
-        return self.make(endpoint=endpoint, timeout_s=TIMEOUT_S, **more)
+        return self.make(endpoint=endpoint, **{'timeout_s': 30, **more})
 
     def put_raw(self, name: str, content: bytes) -> None:
         self.ask('PUT', f'/{quote(name, safe="")}', content)
@@ -261,8 +262,7 @@ def test_a_backend_that_waits_for_ever_is_caught() -> None:
     class WithoutTimeOut(HTTPHarness):
         patience_s = 1
 
-        def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
-            return self.make(endpoint=endpoint, timeout_s=60, **more)
+        impatient: ClassVar[Mapping[str, Any]] = {'timeout_s': 60}
 
     with store() as port, pytest.raises(pytest.fail.Exception, match='to give up on a silent store within 1 s'):
         NetworkConformance().test_a_store_that_does_not_answer_is_no_absence(WithoutTimeOut(port))

@@ -45,10 +45,10 @@ def test_a_server_that_dies_shows_the_end_of_its_log(temporary_folder: Path) -> 
 
 
 def test_a_server_that_never_answers_shows_the_end_of_its_log(temporary_folder: Path) -> None:
-    server = SilentServer(deadline_s=1)
+    server = SilentServer(deadline_s=3)
     with pytest.raises(ServerNotReady) as raised:
         server.start()
-    assert 'Small was not ready after 1 s.\nThe end of its small.log:\nthinking' == str(raised.value)
+    assert 'Small was not ready after 3 s.\nThe end of its small.log:\nthinking' == str(raised.value)
     assert [] == list(temporary_folder.iterdir())
 
 

@@ -28,6 +28,18 @@ class SmallPages(GridFSBackend):
     page_files = 100
 
 
+def _options(timeout_s: float) -> dict[str, Any]:
+    """How pymongo reaches a server through a proxy, and how long it waits for an answer."""
+    return {
+        # Where it is not one server alone, pymongo would go on to those that it tells of, past the proxy.
+        'directConnection': True,
+        # pymongo looks for a server that was lost at most every half second.
+        'serverSelectionTimeoutMS': 1200,
+        'connectTimeoutMS': int(timeout_s * 1000),
+        'socketTimeoutMS': int(timeout_s * 1000),
+    }
+
+
 class GridFSHarness(NetworkHarness):
     """A database of its own."""
 
@@ -35,6 +47,7 @@ class GridFSHarness(NetworkHarness):
     page_size = SmallPages.page_files
     http = False
     borders_bytes = (CHUNK_BYTES, BATCH_BYTES)
+    impatient: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(timeout_s=0.5)}
 
     def __init__(self, folder: Path, service: MongoService, database: str) -> None:
         super().__init__(folder)
@@ -55,15 +68,7 @@ class GridFSHarness(NetworkHarness):
     def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
         host, _, port = endpoint.rpartition(':')
         url = self._url.replace(f'{self.host}:{self.port}', f'{host}:{port}')
-        # Where it is not one server alone, pymongo would go on to those that it tells of, past the proxy.
-        impatient = {
-            'directConnection': True,
-            # pymongo looks for a server that was lost at most every half second.
-            'serverSelectionTimeoutMS': 1200,
-            'connectTimeoutMS': 500,
-            'socketTimeoutMS': 500,
-        }
-        return self.make(mongo_url=url, mongo_options=impatient, **more)
+        return self.make(mongo_url=url, **{'mongo_options': _options(timeout_s=20), **more})
 
     def put_raw(self, name: str, content: bytes) -> None:
         files = GridFS(self._database, 'kit')

@@ -73,7 +73,9 @@ def test_a_copy_is_not_sent_as_framed(amazon: Any, hook: Any) -> None:
     amazon.put_raw('a.css', CONTENT)
     sent: list[Any] = []
     hook(backend, 'after-call.s3.HeadObject', lambda parsed, **_: parsed.update(ContentEncoding='gzip, aws-chunked'))
-    hook(backend, 'before-call.s3.CopyObject', lambda params, **_: sent.append(params['headers'].get('Content-Encoding')))
+    hook(
+        backend, 'before-call.s3.CopyObject', lambda params, **_: sent.append(params['headers'].get('Content-Encoding'))
+    )
     backend.copy('a.css', 'b.html', overwrite=True)
     assert ['gzip'] == sent
 

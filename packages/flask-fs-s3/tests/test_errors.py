@@ -45,8 +45,6 @@ def shared() -> Iterator[tuple[FaultProxy, S3Backend]]:
             'secret_key': SECRETS[0],
             'session_token': SECRETS[1],
             'bucket_name': 'box',
-            'connect_timeout_s': 1,
-            'read_timeout_s': 1,
             'retries': 0,
         }
         yield proxy, S3Backend('kit', settings)

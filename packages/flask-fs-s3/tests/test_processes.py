@@ -82,7 +82,7 @@ def test_a_fork_while_other_threads_make_clients_does_not_lock_the_child(
             child = os.fork()
             if not child:
                 # A child that waits for ever is ended by this, and seen by its status.
-                signal.alarm(30)
+                signal.alarm(90)
                 S3Backend('kit', given).write(f'{number}', b'content')
                 os._exit(0)
             states.append(os.waitpid(child, 0)[1])
@@ -165,8 +165,7 @@ def test_an_application_starts_without_its_store_and_works_when_that_is_back(sto
     store.put_raw('a.txt', b'remote')
     proxy.down()
     remote, local = fs.Storage('kit', fs.ALL), fs.Storage('docs', fs.ALL)
-    patient = {'endpoint': proxy.endpoint, 'retries': 1, 'connect_timeout_s': 1}
-    app = store.make_app(remote, **patient)
+    app = store.make_app(remote, endpoint=proxy.endpoint, retries=1)
     app.config['DOCS_FS_ROOT'] = str(store.folder / 'docs')
     fs.init_app(app, remote, local)
     client = app.test_client()

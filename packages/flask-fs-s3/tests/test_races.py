@@ -131,7 +131,7 @@ def test_what_is_too_large_for_one_request_is_sent_in_parts(
 
 
 def test_a_request_that_fails_is_sent_again_from_its_beginning(store: Any, proxy: Any) -> None:
-    backend: S3Backend = store.make_through(f'{proxy.host}:{proxy.port}', read_timeout_s=20)
+    backend: S3Backend = store.make_through(f'{proxy.host}:{proxy.port}')
     fault = proxy.cut_upload(after_bytes=3 * MiB)
     content = _create(backend, stream=False)
     assert fault.struck

@@ -82,6 +82,7 @@ class SwiftHarness(NetworkHarness):
     race_rounds = 10
     #: A piece that is held in memory, and what the client library and the sockets hold.
     memory_ceiling_bytes = 16 * 1024 * 1024
+    impatient: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
     #: What every response of Swift has: those of a proxy in its place are believed only with it.
     trans_id: ClassVar[Mapping[str, str]] = {'X-Trans-Id': 'tx0'}
 
@@ -109,7 +110,7 @@ class SwiftHarness(NetworkHarness):
 
     def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
         path = urlsplit(self.service.auth_url).path
-        return self.make(authurl=f'http://{endpoint}{path}', timeout_s=TIMEOUT_S, retries=2, **more)
+        return self.make(authurl=f'http://{endpoint}{path}', retries=2, **more)
 
     def make_counted(self, proxy: FaultProxy, **more: Any) -> SwiftBackend:
         """A backend whose requests *proxy* counts, authenticated already, that knows of its container."""

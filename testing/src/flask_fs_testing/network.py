@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from flask import Flask
@@ -23,6 +24,9 @@ class NetworkHarness(Harness):
     http: ClassVar[bool] = True
     #: How long an operation may take, with all its attempts, before it gives up on a silent store.
     patience_s: ClassVar[float] = 30
+    #: Settings with which a backend gives up on a silent store within a second or so, as the checks wait for that many times.
+    #: With those of :meth:`make_through` alone it may wait as long as in applications: then a busy machine is no silent one.
+    impatient: ClassVar[Mapping[str, Any]] = {}
     #: Where the real server is.
     host: str
     #: Where the real server is.
@@ -34,8 +38,8 @@ class NetworkHarness(Harness):
     def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
         """A backend on this place that reaches its store at *endpoint*, ``HOST:PORT``, with *more* settings.
 
-        It gives up on a silent store within a second or so, as the checks wait for that many times, and tries again what
-        can be tried again, as it does in applications.
+        It tries again what can be tried again, as it does in applications. With :attr:`impatient` it gives up on a silent
+        store within a second or so.
         """
 
     def make_app_through(self, endpoint: str, storage: fs.Storage, *others: fs.Storage) -> Flask:

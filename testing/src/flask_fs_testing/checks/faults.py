@@ -112,7 +112,8 @@ class FaultChecks:
     @check('errors')
     def test_a_store_that_does_not_answer_is_no_absence(self, harness: NetworkHarness) -> None:
         """A store that never answers is Unavailable when the time-out is over, and its files are not absent."""
-        with _through(harness) as (proxy, backend):
+        with _through(harness) as (proxy, _):
+            backend = _impatient(harness, proxy)
             proxy.hang(times=ALWAYS)
             for name, verb in SOME.items():
                 with _within(harness.patience_s, name, proxy):
@@ -132,6 +133,7 @@ class FaultChecks:
             proxy.down()
             proxy.up()
             assert OLD == backend.read('x')
+            backend = _impatient(harness, proxy)
             proxy.hang(times=ALWAYS)
             with _within(harness.patience_s, 'stat', proxy):
                 _error_of(backend, READS['stat'])
@@ -244,6 +246,11 @@ def _through(harness: NetworkHarness) -> Generator[tuple[FaultProxy, BaseBackend
         yield proxy, harness.make_through(f'{proxy.host}:{proxy.port}')
 
 
+def _impatient(harness: NetworkHarness, proxy: FaultProxy) -> BaseBackend:
+    """A backend that does not wait long for a silent store."""
+    return harness.make_through(f'{proxy.host}:{proxy.port}', **harness.impatient)
+
+
 def _outcome(backend: BaseBackend, verb: Verb) -> tuple[Exception | None, object]:
     try:
         return None, verb(backend)
@@ -284,7 +291,8 @@ def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
             'answers were lost': (lambda proxy: proxy.lose_answer(times=ALWAYS), SOME),
         }
     for fault, (strike, verbs) in faults.items():
-        with _through(harness) as (proxy, backend):
+        with _through(harness) as (proxy, patient):
+            backend = _impatient(harness, proxy) if verbs is FEW else patient
             for name, verb in verbs.items():
                 strike(proxy)
                 with _within(harness.patience_s, name, proxy):
