@@ -18,7 +18,7 @@ ALIASES = {
     'flask_fs.mongo': 'flask-fs-mongo',
 }
 EXTRAS = ['s3', 'gridfs', 'swift', 'mongo', 'images']
-MORE_EXTRAS = ['heic', 'keystone', 'all']
+MORE_EXTRAS = ['content', 'heic', 'keystone', 'all']
 
 PRINT_BACKENDS = """
 import importlib.metadata
@@ -82,6 +82,7 @@ def test_the_metapackage_knows_its_extras(everything):
     assert 'does not provide the extra' not in shown
     assert 'pillow' in shown
     assert 'keystoneauth1' in shown
+    assert 'puremagic' in shown
 
 
 def test_a_distribution_is_removed_without_harm_to_the_others(environment, smoke_script):
