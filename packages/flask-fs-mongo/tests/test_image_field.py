@@ -714,6 +714,38 @@ def test_concurrent_saves_of_one_name_have_one_winner(
         assert image.size == (300 + winners[0], 200)
 
 
+@pytest.mark.parametrize('app', ['local', 'memory'], indirect=True)
+def test_pictures_whose_derived_names_meet_are_all_stored_at_once(
+    app: Flask, storage: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    """Of names that differ at their end only, nothing different is left once they are shortened."""
+    page_class = page_with(storage)
+    pages = {width: page_class() for width in (301, 302, 303, 304)}
+    start, errors = threading.Barrier(len(pages)), []
+
+    def save(width: int) -> None:
+        file = picture(width, 200)
+        start.wait()
+        with app.app_context():
+            try:
+                pages[width].image.save(file, f'{"x" * 248}{width}.png')
+            except Exception as error:  # noqa: BLE001  # shown below
+                errors.append(error)
+
+    threads = [threading.Thread(target=save, args=(width,)) for width in pages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    stored = [name for page in pages.values() for name in page.image._stored.files()]
+    assert sorted(stored) == names(storage)
+    assert len(set(stored)) == 16
+    assert {width: size_of(storage, page.image.original)[0] for width, page in pages.items()} == {
+        width: width for width in pages
+    }
+
+
 # --- Made again.
 
 
