@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -175,6 +176,37 @@ def test_a_picture_is_saved_without_a_field(memory: fs.Storage, picture: Any, na
 def test_a_reference_is_not_made_of_what_is_wrong(wrong: dict[str, Any], memory: fs.Storage) -> None:
     with pytest.raises(ValueError, match=r'.'):
         ImageReference(fs=memory, **wrong)
+
+
+def test_sizes_of_thumbnails_are_numbers_or_text(memory: fs.Storage) -> None:
+    thumbnails = ImageReference(fs=memory, filename='a.png', thumbnails={'100': 'b.png', 32: 'c.png'}).thumbnails
+    assert (thumbnails[100], thumbnails['100'], thumbnails.get('32'), thumbnails.get('5', 'x')) == (
+        'b.png',
+        'b.png',
+        'c.png',
+        'x',
+    )
+    assert '32' in thumbnails
+    assert 32 in thumbnails
+    assert 'x' not in thumbnails
+    assert thumbnails == {'100': 'b.png', '32': 'c.png'} == {'32': 'c.png', '100': 'b.png'}
+    assert thumbnails == {100: 'b.png', 32: 'c.png'}
+    assert thumbnails != {'100': 'b.png'}
+    assert thumbnails != 'text'
+    assert json.loads(json.dumps(thumbnails)) == {'100': 'b.png', '32': 'c.png'}
+    with pytest.raises(KeyError):
+        thumbnails['5']
+
+
+def test_a_bbox_equals_lists_and_tuples(memory: fs.Storage) -> None:
+    bbox = ImageReference(fs=memory, filename='a.png', bbox=(1, 2, 3, 4.5)).bbox
+    assert isinstance(bbox, list)
+    assert bbox == [1, 2, 3, 4.5] == bbox
+    assert bbox == (1, 2, 3, 4.5)
+    assert (1, 2, 3, 4.5) == bbox
+    assert bbox != (1, 2, 3, 4)
+    assert bbox != [1, 2, 3, 4]
+    assert json.dumps(bbox) == '[1, 2, 3, 4.5]'
 
 
 # --- Classes of an application's own.

@@ -62,8 +62,11 @@ class ImageReference(FileReference):
         return self._stored.original or self.filename
 
     @property
-    def thumbnails(self) -> Mapping[int, str]:
-        """The name of the thumbnail of each size that was made. A size is a number, or text as in MongoDB."""
+    def thumbnails(self) -> dict[int, str]:
+        """The name of the thumbnail of each size that was made. A size is a number, or text as in MongoDB.
+
+        A copy: changing it changes nothing else.
+        """
         return Thumbnails(self._stored.thumbnails)
 
     @property

@@ -34,30 +34,31 @@ class Bbox(list[float]):
         return not self == other
 
 
-class Thumbnails(Mapping[int, str]):
+class Thumbnails(dict[int, str]):
     """The file of each size. A size may be given as text too, as it is in MongoDB."""
 
-    __hash__ = None  # type: ignore[assignment]  # as of a dict
-
-    def __init__(self, files: Mapping[int, str]) -> None:
-        self._files = files
+    __hash__ = None
 
     def __getitem__(self, size: int | str) -> str:
-        return self._files[int(size) if isinstance(size, str) and _SIZE.fullmatch(size) else size]  # type: ignore[index]  # a KeyError
+        return super().__getitem__(_number_of(size))
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._files)
+    def __contains__(self, size: object) -> bool:
+        return super().__contains__(_number_of(size))
 
-    def __len__(self) -> int:
-        return len(self._files)
+    def get(self, size: Any, default: Any = None) -> Any:
+        return super().get(_number_of(size), default)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
             return NotImplemented
-        return {str(size): name for size, name in self.items()} == {str(size): name for size, name in other.items()}
+        return dict(self) == {_number_of(size): name for size, name in other.items()}
 
-    def __repr__(self) -> str:
-        return repr(dict(self._files))
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+def _number_of(size: Any) -> Any:
+    return int(size) if isinstance(size, str) and _SIZE.fullmatch(size) else size
 
 
 @dataclass(frozen=True)

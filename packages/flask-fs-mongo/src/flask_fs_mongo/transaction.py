@@ -102,17 +102,18 @@ class FileTransaction:
 
     def _store_free(self, create: Callable[[str], str], wanted: str) -> str:
         folder, basename = posixpath.split(wanted)
-        name = wanted
-        for attempt in range(_MAX_ATTEMPTS):
+        name, attempts = wanted, 1
+        while True:
             try:
                 created = create(name)
-                break
             except FileExists:
-                if attempt + 1 == _MAX_ATTEMPTS:
+                if attempts == _MAX_ATTEMPTS:
                     raise
-            name = names.join(folder, self._storage.resolve_conflict(folder, basename))
-        self._made.append(created)
-        return created
+                attempts += 1
+                name = names.join(folder, self._storage.resolve_conflict(folder, basename))
+            else:
+                self._made.append(created)
+                return created
 
     def _upload(self, file: Any, name: str) -> str:
         return upload(self._storage, file, name, overwrite=False)
