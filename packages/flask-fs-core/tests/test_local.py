@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -559,3 +560,59 @@ def test_a_link_over_nfs_whose_answer_was_lost_counts_as_made(
     assert b'mine' == backend.read('x')
     with pytest.raises(fs.FileExists):
         backend.write('x', b'other', overwrite=False)
+
+
+# --- File systems that report what went wrong when a file is closed.
+
+
+@pytest.fixture
+def order(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done to files, in order, on a file system of a type that is not known."""
+    monkeypatch.setattr(draft, '_CLOSE_CANNOT_FAIL', frozenset())
+    backend.write('a', b'the old content')
+    done: list[str] = []
+
+    def recording(name: str) -> None:
+        real = getattr(os, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            done.append(name)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, call)
+
+    for name in ('close', 'link', 'replace', 'unlink'):
+        recording(name)
+    return done
+
+
+def test_a_file_is_closed_before_it_gets_its_name(backend: LocalBackend, order: list[str]) -> None:
+    backend.write('b', b'content', overwrite=False)
+    assert ['close', 'link', 'unlink'] == order
+    order.clear()
+    backend.write('a', b'content')
+    assert ['close', 'replace'] == order
+
+
+def test_an_error_of_closing_leaves_the_old_file(
+    backend: LocalBackend, order: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def close(fd: int, close: Any = os.close) -> None:
+        close(fd)
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    for save in (lambda: backend.write('a', b'content'), lambda: backend.write('b', b'content', overwrite=False)):
+        with monkeypatch.context() as failing:
+            failing.setattr(os, 'close', close)
+            with pytest.raises(fs.BackendError, match='quota'):
+                save()
+    assert ['a'] == os.listdir(backend.root)
+    assert b'the old content' == backend.read('a')
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='only Linux names the type')
+def test_the_type_of_a_file_system_is_found_or_unknown(tmp_path: Path) -> None:
+    with (tmp_path / 'a').open('wb') as file:
+        found = draft._type_of(file.fileno())
+    assert found in {line.split()[-1] for line in Path('/proc/filesystems').read_text().splitlines()}
+    assert draft._type_of(10**6) is None
