@@ -348,6 +348,18 @@ def test_opening(storage: fs.Storage) -> None:
     assert b'after' == storage.read('a.txt')
 
 
+@proves('`save()` of content that contradicts its extension')
+def test_content_that_contradicts_its_extension(make_app: Callable[..., Flask]) -> None:
+    docs, older = fs.Storage('docs', fs.ALL), fs.Storage('older', fs.ALL)
+    with make_app(docs, older, FS_BACKEND='memory', OLDER_FS_CHECK_CONTENT=False).app_context():
+        page = FileStorage(io.BytesIO(b'<!DOCTYPE html><script>'), 'a.png')
+        with pytest.raises(fs.InvalidContent):
+            docs.save(page)
+        assert 'a.png' == older.save(page)
+        assert 'b.png' == docs.save(FileStorage(io.BytesIO(b'xxx'), 'b.png'))
+        docs.write('c.png', page)
+
+
 @proves('`save()` of one upload twice')
 def test_saving_twice(storage: fs.Storage) -> None:
     upload = FileStorage(io.BytesIO(b'content'), 'a.txt')
