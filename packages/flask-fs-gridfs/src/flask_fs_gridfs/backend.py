@@ -11,6 +11,9 @@ from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Se
 from typing import IO, Any, TypeVar, cast
 
 from bson import ObjectId
+from gridfs import GridFS
+from pymongo import MongoClient
+from pymongo.database import Database
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
@@ -80,6 +83,27 @@ class GridFSBackend(BaseBackend):
 
     def describe_location(self) -> str:
         return f'{self._collection}/{self._prefix} in {self._connection.describe()}'
+
+    # --- What code for older packages uses.
+
+    @property
+    def client(self) -> MongoClient[Any]:
+        """The client of this process, made when it is first needed."""
+        return self.db.client
+
+    @property
+    def db(self) -> Database[Any]:
+        """The database that holds the files."""
+        with self._translated(None):
+            return self._connection.database()
+
+    @property
+    def fs(self) -> GridFS:
+        """The collections as the package gridfs gives access to them, with all of its methods.
+
+        What it stores are revisions as of any other program; the key prefix of the storage is not put before names.
+        """
+        return GridFS(self.db, self._collection)
 
     # --- Reading.
 

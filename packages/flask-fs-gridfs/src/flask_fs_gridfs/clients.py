@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import sys
 import threading
 import weakref
@@ -12,9 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from flask_fs.config import host_of
+from flask_fs.config import host_of, storage_prefix
 from flask_fs.errors import ConfigurationError
 
 from .settings import CLIENT_OPTIONS, DATABASE
@@ -39,7 +42,7 @@ class _Clients:
         """Begin anew: a child must not speak on its parent's connections, whose lock another thread may have held."""
         # Reentrant: making a database asks for a client.
         self.lock = threading.RLock()
-        self.shared: weakref.WeakValueDictionary[tuple[str, str], SharedClient] = weakref.WeakValueDictionary()
+        self.shared: weakref.WeakValueDictionary[bytes, SharedClient] = weakref.WeakValueDictionary()
 
 
 _clients = _Clients()
@@ -51,7 +54,8 @@ if hasattr(os, 'register_at_fork'):  # pragma: no branch - Windows has no fork
 
 def shared_client(url: str, options: Mapping[str, Any]) -> SharedClient:
     """The client that everyone in this process with these settings shares; keep it to keep it open."""
-    key = url, repr(sorted(options.items()))
+    # A digest: there are passwords in both, and nobody needs to find them here.
+    key = hashlib.sha256(repr((url, sorted(options.items()))).encode()).digest()
     with _clients.lock:
         shared = _clients.shared.get(key)
         if shared is None:
@@ -133,18 +137,27 @@ class Connection:
         if given is None:
             try:
                 self.keeper = shared_client(self._config['mongo_url'], self._config['mongo_options'])
-            except (TypeError, ValueError) as error:
-                # What pymongo quotes in its message may be a secret.
-                reason = (
-                    f'Storage {self._storage!r} (gridfs): pymongo refuses the MONGO_OPTIONS ({type(error).__name__}).'
-                )
-                raise ConfigurationError(reason=reason) from error
+            except (OSError, PyMongoError, TypeError, ValueError) as error:
+                raise self._refused(error) from None
             client = self.keeper.client
         else:
             client = given() if _gives_clients(given) else given
         if (name := self._config.get('mongo_db')) is not None:
             return client.get_database(name)
         return client.get_default_database(DATABASE)
+
+    def _refused(self, error: Exception) -> ConfigurationError:
+        """The error for a client that cannot be made, with what pymongo says about it unless that quotes a setting."""
+        credentials, _, rest = self._config['mongo_url'].partition('://')[2].rpartition('@')
+        hidden = [*re.split(r'[:/@?&=]', credentials), *(value for _, value in parse_qsl(urlsplit(f'//{rest}').query))]
+        hidden += map(str, self._config['mongo_options'].values())
+        told = str(error)
+        quotes = any(len(part) > 2 and part in told for part in hidden)
+        prefix = storage_prefix(self._storage)
+        reason = f'pymongo refuses {prefix}MONGO_URL or {prefix}MONGO_OPTIONS ({type(error).__name__})'
+        return ConfigurationError(
+            reason=f'Storage {self._storage!r} (gridfs): {reason if quotes else f"{reason}: {told}"}'
+        )
 
     def _named(self, database: Database[Any]) -> Database[Any]:
         name = self._config.get('mongo_db')

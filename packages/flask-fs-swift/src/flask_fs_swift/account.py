@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import time
 import weakref
@@ -14,7 +15,7 @@ import urllib3.exceptions
 from requests.exceptions import ConnectTimeout, InvalidHeader, SSLError, Timeout
 
 from .bodies import Body
-from .errors import Failure, InvalidResponse, Refused, SourceFailed, Unreached
+from .errors import Failure, InvalidResponse, Refused, SourceFailed, Unreached, Unsendable
 from .login import Access, Login
 from .pool import Lease, Pool
 from .responses import check_origin, is_number
@@ -128,6 +129,9 @@ class Account:
                 return attempt(), unsure
             except SourceFailed as failed:
                 raise failed.error from None
+            except InvalidHeader:
+                # Nothing was sent.
+                failure, may_help = Unsendable(), False
             except TRANSPORT as error:
                 failure = Unreached(_reason(error, self._timeout_s))
                 failure.__cause__ = error
@@ -197,14 +201,12 @@ def path_of(container: str, name: str = '') -> str:
 def _is_hopeless(error: Exception) -> bool:
     """Whether the same would fail again, before anything is sent."""
     # TLS fails half-way too, as any connection does.
-    return isinstance(error, InvalidHeader) or (isinstance(error, SSLError) and 'CERTIFICATE_VERIFY' in str(error))
+    return isinstance(error, SSLError) and 'CERTIFICATE_VERIFY' in str(error)
 
 
 def _reason(error: Exception, timeout_s: float) -> str:
     if isinstance(error, SSLError):
         return 'TLS failed: its certificate is not accepted, or the connection broke'
-    if isinstance(error, InvalidHeader):
-        return 'the media type cannot be sent in a header'
     if isinstance(error, (Timeout, urllib3.exceptions.TimeoutError)):
         return f'it did not answer within {timeout_s:g} s'
     return 'it cannot be connected to, or closed the connection'
@@ -212,11 +214,12 @@ def _reason(error: Exception, timeout_s: float) -> str:
 
 # --- One account for all backends of the same settings, for as long as one of them is there.
 
-_accounts: weakref.WeakValueDictionary[tuple[str, ...], Account] = weakref.WeakValueDictionary()
+_accounts: weakref.WeakValueDictionary[bytes, Account] = weakref.WeakValueDictionary()
 
 
 def account_of(config: Mapping[str, Any]) -> Account:
     """The account that backends with the settings of *config* share in this process."""
-    key = tuple(repr(config.get(name)) for name in _CONNECTION_SETTINGS)
+    # A digest: there is a password among them, and nobody needs to find it here.
+    key = hashlib.sha256(repr([config.get(name) for name in _CONNECTION_SETTINGS]).encode()).digest()
     # Without a lock, which a fork might find held; two accounts made at once would do no harm.
     return _accounts.get(key) or _accounts.setdefault(key, Account(config))

@@ -71,11 +71,7 @@ class SwiftBackend(BaseBackend):
         if not given.get('temp_url_key'):
             self.capabilities &= ~Capability.SIGNED_URL
         self._account = account_of(given)
-        key = given.get('temp_url_key')
-        makes = {self.container: {'X-Container-Meta-Temp-URL-Key': key} if key else {}, place: {}}
-        self._client = Client(
-            self._account, given['timeout_s'], self.translate, makes if given['create_container'] else {}
-        )
+        self._client = Client(self._account, given['timeout_s'], self.translate, self._container_headers)
         self._segments = Segments(self._client, self.container, place)
         self._uploads = Uploads(self._client, self._segments, self.container, given, self.error)
 
@@ -191,6 +187,13 @@ class SwiftBackend(BaseBackend):
         )
 
     # --- Inside.
+
+    def _container_headers(self, container: str) -> Mapping[str, str] | None:
+        """The headers with which *container* is made if it is missing at a write; None if it is not to be made."""
+        if not self.config['create_container'] or container not in (self.container, self._segments.place):
+            return None
+        key = self.config.get('temp_url_key') if container == self.container else None
+        return {'X-Container-Meta-Temp-URL-Key': key} if key else {}
 
     def translate(self, error: Exception, name: str | None) -> FSError:
         """The error that an application sees for *error*, about the file *name*."""

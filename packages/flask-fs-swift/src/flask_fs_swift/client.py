@@ -26,7 +26,8 @@ class Client:
     """Asks one account for one backend.
 
     :param translate: Makes an error of Flask-FS of a failure, about the file of a name.
-    :param makes: The headers with which each container is made that is missing at a write; empty if none is to be made.
+    :param container_headers: Gives the headers with which a container is made that is missing at a write; None if it is
+        not to be made.
     """
 
     def __init__(
@@ -34,12 +35,12 @@ class Client:
         account: Account,
         timeout_s: float,
         translate: Callable[[Exception, str | None], FSError],
-        makes: Mapping[str, Mapping[str, str]],
+        container_headers: Callable[[str], Mapping[str, str] | None],
     ) -> None:
         self.account = account
         self._slow_s = timeout_s * SLOW
         self._translate = translate
-        self._makes = makes
+        self._container_headers = container_headers
         #: The containers that were seen to be there.
         self.seen: set[str] = set()
 
@@ -158,9 +159,10 @@ class Client:
 
     def _makes_missing(self, container: str, about: str) -> bool:
         """Make a container, if it is one to be made that was never seen; whether that was done."""
-        if container not in self._makes or container in self.seen:
+        headers = None if container in self.seen else self._container_headers(container)
+        if headers is None:
             return False
-        self.ask('PUT', container, about=about, headers=self._makes[container])
+        self.ask('PUT', container, about=about, headers=headers)
         return True
 
     def head(self, container: str, name: str, *, about: str | None = None, passing: Collection[int] = ()) -> Answer:

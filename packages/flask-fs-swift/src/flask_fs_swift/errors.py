@@ -48,6 +48,13 @@ class Unreached(Failure):
     """The store gave no answer; the cause is chained."""
 
 
+class Unsendable(Failure):
+    """A header cannot be sent. What the HTTP library says about it quotes its value, which may be a secret."""
+
+    def __str__(self) -> str:
+        return 'the media type, or the TempURL key, cannot be sent in a header'
+
+
 class LoginFailed(Failure):
     """There is no token to be had.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from requests.exceptions import InvalidHeader
-
 from flask_fs.config import storage_prefix
 from flask_fs.errors import (
     BackendError,
@@ -28,6 +26,7 @@ from .errors import (
     PoolExhaustedError,
     Refused,
     Truncated,
+    Unsendable,
 )
 
 _KINDS: dict[int, tuple[type[FSError], str | None]] = {
@@ -70,13 +69,12 @@ def kind_of(error: Exception, storage: str) -> tuple[type[FSError], str | None]:
             BackendError,
             f'there is no container {error.name!r}: make it, or set {setting("CREATE_CONTAINER")} to True',
         )
-    if isinstance(error, InvalidResponse):
+    if isinstance(error, (InvalidResponse, Unsendable)):
         return BackendError, str(error)
     if not isinstance(error, Failure):
         # What libraries say about a body that ends early is long, and no help.
         return Unavailable, str(Truncated())
-    # What no header can hold does not even leave this process.
-    return BackendError if isinstance(error.__cause__, InvalidHeader) else Unavailable, str(error)
+    return Unavailable, str(error)
 
 
 def _refused(error: Refused) -> tuple[type[FSError], str | None]:

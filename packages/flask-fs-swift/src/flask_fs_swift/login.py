@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import swiftclient.client  # type: ignore[import-untyped]  # it has no types
+from requests.exceptions import InvalidHeader
 
 from . import keystone
 from .errors import LoginFailed
@@ -74,7 +75,11 @@ def _version_1(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
     connection.requests_args['allow_redirects'] = False
     headers = {'X-Auth-User': config['user'], 'X-Auth-Key': config['key']}
     with contextlib.closing(connection):
-        response = connection.request('GET', parts.path, headers=headers)
+        try:
+            response = connection.request('GET', parts.path, headers=headers)
+        except InvalidHeader:
+            # Without its text, which quotes the key.
+            raise LoginFailed('the user or the key cannot be sent in a header') from None
         response.close()
     status: int = response.status_code
     if not 200 <= status < 300:

@@ -21,6 +21,9 @@ def http_url(value: Any) -> str:
         raise ValueError(expected) from None
     if parts.scheme not in ('http', 'https') or not parts.netloc:
         raise ValueError(expected)
+    if '@' in parts.netloc:
+        # Libraries quote addresses in messages and logs, and signed links begin with one.
+        raise ValueError(f'{expected}, without user and password')
     return url
 
 
@@ -55,7 +58,13 @@ SETTINGS = (
     _setting('auth_version', auth_version, '1', 'The version of authentication: 1, or 2 or 3 for Keystone.'),
     _setting('tenant_name', text, None, 'The tenant or project, with Keystone.'),
     _setting('region_name', text, None, 'The region to use, if Keystone knows several.'),
-    _setting('os_options', mapping, {}, 'More for Keystone, such as user_domain_name, project_id, endpoint_type.'),
+    _setting(
+        'os_options',
+        mapping,
+        {},
+        'More for Keystone, such as user_domain_name, project_id, endpoint_type.',
+        secret=True,
+    ),
     _setting('storage_url', http_url, None, 'The address of the account; default: the one that authentication tells.'),
     _setting('cacert', folder, None, 'A file of certificates to check TLS against.'),
     _setting('insecure', boolean, False, 'Whether certificates go unchecked.'),
