@@ -17,7 +17,7 @@ from .storage import Storage
 #: Carries the endpoint's name and the ``flask fs`` commands; each storage gets a route of its own.
 blueprint = Blueprint('fs', __name__, cli_group='fs')
 
-#: How long a link lives that a storage with ``SERVING = 'redirect'`` sends browsers to, in seconds.
+#: How long a link lives at least that a storage with ``SERVING = 'redirect'`` sends browsers to, in seconds.
 REDIRECT_EXPIRES_S = 300
 
 
