@@ -30,9 +30,9 @@ from .parsers import (
     mapping,
     not_encrypted,
     one_of,
+    public_url,
     seconds,
     text,
-    web_address,
     whole_number,
 )
 
@@ -56,12 +56,12 @@ __all__ = [
     'key_prefix',
     'mapping',
     'one_of',
+    'public_url',
     'refresh',
     'resolve',
     'seconds',
     'storage_prefix',
     'text',
-    'web_address',
     'whole_number',
 ]
 
@@ -151,7 +151,7 @@ def complete(settings: Mapping[str, Any], explicit_keys: Iterable[str]) -> Confi
 STORAGE_SETTINGS = (
     Setting('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
     Setting('prefix', key_prefix, '', 'Key prefix inside the store; filenames do not show it.', everywhere=False),
-    Setting('url', web_address, None, 'Where a web server outside the application serves the files.', appended=True),
+    Setting('url', public_url, None, 'Where a web server outside the application serves the files.', appended=True),
     Setting('allow', extensions, (), "Extensions allowed besides the storage's own."),
     Setting('deny', extensions, (), "Extensions refused among the storage's own."),
     Setting('max_bytes', whole_number, None, 'The largest file that may be stored, in bytes.'),

@@ -27,7 +27,7 @@ def text(value: Any) -> str:
     raise ValueError('text')
 
 
-def web_address(value: Any) -> str:
+def public_url(value: Any) -> str:
     """Where browsers find files: a URL, or the path of one."""
     authority = (text(value).partition('//')[2] or str(value)).partition('/')[0]
     if '@' in authority:
