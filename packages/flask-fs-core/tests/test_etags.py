@@ -184,7 +184,7 @@ def test_an_unchanged_file_keeps_its_etag(app: Flask, storage: fs.Storage, backe
         assert b'content' == stream.read()
 
 
-def test_only_who_asks_for_an_etag_waits_for_it(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_who_asks_for_an_etag_waits_for_it(backend: Any, fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(time, 'sleep', waits.append)
     monkeypatch.setattr(etags, 'settled_in_ns', lambda facts: 0 if waits else 3_000_000)

@@ -22,11 +22,11 @@ from flask_fs.files import mime_type
 
 from .bucket import CHECKSUM_KEY, Bucket
 from .copying import copy
-from .failures import code_of, kind_of, reason_for, status_of
+from .failures import kind_of, reason_for, status_of
 from .listing import OBJECTS, UPLOADS, entries
 from .multipart import abort_abandoned
 from .ranges import answers_range, span, whole_size
-from .removing import remove_many
+from .removing import remove, remove_many
 from .settings import SETTINGS
 from .streams import BodyStream
 from .writing import put
@@ -153,10 +153,10 @@ class S3Backend(BaseBackend):
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         for found in self._objects(prefix):
-            modified = found['LastModified'].astimezone(datetime.timezone.utc)
-            yield FileInfo(
-                found['Key'], found['Size'], modified, mime_type(found['Key']), None, found['ETag'].strip('"')
-            )
+            if not (name := found['Key']).endswith('/'):
+                modified = found['LastModified'].astimezone(datetime.timezone.utc)
+                etag = found.get('ETag', '').strip('"') or None
+                yield FileInfo(name, found['Size'], modified, mime_type(name), None, etag)
 
     def _names(self, prefix: str) -> Iterator[str]:
         return (found['Key'] for found in self._objects(prefix))
@@ -176,12 +176,7 @@ class S3Backend(BaseBackend):
         copy(self._bucket, name, target, create=create)
 
     def _remove(self, name: str) -> None:
-        with self._bucket.translated(name):
-            try:
-                self._bucket.client.delete_object(**self._bucket.at(name))
-            except ClientError as error:
-                if code_of(error) not in ('NoSuchKey', 'NoSuchBucket'):
-                    raise
+        remove(self._bucket, name)
 
     def _delete(self, name: str) -> None:
         below = (found['Key'] for found in self._objects(f'{name}/'))

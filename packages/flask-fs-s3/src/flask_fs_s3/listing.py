@@ -29,7 +29,8 @@ class Listing(NamedTuple):
 
 
 _NEXT = {'NextContinuationToken': 'ContinuationToken'}
-OBJECTS = Listing('ListObjectsV2', 'Contents', ('Key', 'Size', 'LastModified', 'ETag'), ('Key',), _NEXT)
+# Not the ETag: s3proxy and others list none for what they keep in stores of another kind.
+OBJECTS = Listing('ListObjectsV2', 'Contents', ('Key', 'Size', 'LastModified'), ('Key',), _NEXT)
 UPLOADS = Listing(
     'ListMultipartUploads',
     'Uploads',
@@ -71,7 +72,9 @@ def entries(kind: Listing, prefix: str, fetch: Callable[..., Any]) -> Iterator[d
 
 
 def _check(kind: Listing, prefix: str, one: dict[str, Any]) -> None:
-    if missing := [field for field in kind.required if one.get(field) in (None, '')]:
+    # Of the empty objects that stand for folders some stores list the key alone.
+    required = ('Key',) if str(one.get('Key')).endswith('/') else kind.required
+    if missing := [field for field in required if one.get(field) in (None, '')]:
         raise ImplausibleAnswer(operation=kind.operation, what=f'by an entry without {missing[0]}')
     if not one['Key'].startswith(prefix):
         raise ImplausibleAnswer(operation=kind.operation, what=f'by a key that does not begin with {prefix!r}')

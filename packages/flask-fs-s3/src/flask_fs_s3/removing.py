@@ -1,4 +1,4 @@
-"""Removing many objects at once."""
+"""Removing objects, one or many at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,29 @@ from botocore.exceptions import ClientError
 
 from .answers import ImplausibleAnswer
 from .bucket import Bucket
+from .failures import code_of, status_of
 
 #: How many keys S3 deletes by one request.
 _BATCH = 1000
+
+
+def remove(bucket: Bucket, key: str) -> None:
+    """Remove an object; an absent one is removed already."""
+    with bucket.translated(key):
+        try:
+            bucket.client.delete_object(**bucket.at(key))
+        except ImplausibleAnswer:
+            # Some stores answer 200 instead of 204, as web pages do: whether it is gone is then looked at.
+            try:
+                bucket.client.head_object(**bucket.at(key))
+            except ClientError as error:
+                if status_of(error) != 404:
+                    raise
+            else:
+                raise
+        except ClientError as error:
+            if code_of(error) not in ('NoSuchKey', 'NoSuchBucket'):
+                raise
 
 
 def remove_many(bucket: Bucket, keys: Iterable[str]) -> None:
@@ -26,12 +46,11 @@ def remove_many(bucket: Bucket, keys: Iterable[str]) -> None:
         for refusal in refusals:
             with bucket.translated(refusal.get('Key')):
                 raise _error(refusal)
-        # Counted rather than compared: an odd key may come back written in another way.
-        reported = len({one.get('Key') for one in (*answer.get('Deleted', ()), *answer.get('Errors', ()))})
-        if reported < len(set(batch)):
-            with bucket.translated(None):
-                what = f'for {reported} of {len(batch)} keys'
-                raise ImplausibleAnswer(operation='DeleteObjects', what=what)
+        reported = {one.get('Key') for one in (*answer.get('Deleted', ()), *answer.get('Errors', ()))}
+        # Baidu's store reports none, and odd keys come back written in another way.
+        for key in batch:
+            if key not in reported:
+                remove(bucket, key)
 
 
 def _error(refusal: dict[str, Any]) -> ClientError:
