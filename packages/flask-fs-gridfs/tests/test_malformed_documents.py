@@ -18,6 +18,8 @@ from pymongo.errors import OperationFailure
 import flask_fs as fs
 from flask_fs_gridfs import GridFSBackend
 from flask_fs_gridfs.documents import Layout
+from flask_fs_gridfs.failures import Vanished
+from flask_fs_gridfs.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -194,6 +196,26 @@ def test_what_is_served_of_a_malformed_document(make: BackendFactory, database: 
                 conditions = {'If-None-Match': response.headers['ETag']}
                 assert 304 == client.get(link, headers=conditions).status_code, label
     assert b'good' == client.get(good).data
+
+
+def test_a_file_that_vanishes_each_time_it_is_served_is_unavailable(
+    make: BackendFactory, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = fs.Storage('docs', fs.ALL)
+    app = Flask('app')
+    url = make().config.mongo_url
+    app.config.update(FS_BACKEND='gridfs', DOCS_FS_MONGO_URL=url, DOCS_FS_MONGO_DB=database.name, FS_SERVE=True)
+    fs.init_app(app, storage)
+    with app.test_request_context():
+        storage.write('x.txt', 'content')
+        link = storage.url('x.txt')
+
+    def vanish(*_: Any) -> Any:
+        raise Vanished
+
+    monkeypatch.setattr(Store, 'read_chunks', vanish)
+    assert 503 == app.test_client().get(link).status_code
+    assert 503 == app.test_client().get(link, headers={'Range': 'bytes=1-2'}).status_code
 
 
 def test_names_that_are_none_hide_nothing(make: BackendFactory, database: Database[Any]) -> None:

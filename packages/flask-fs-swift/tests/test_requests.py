@@ -245,3 +245,24 @@ def many(swift_harness):
     assert 200 == status
     assert b'"Number Files Created": 60' in told
     return names
+
+
+def test_a_file_that_is_replaced_while_it_is_served_is_served_anew(swift_harness, proxy, asked):
+    """And is unavailable if that never ends: a 503, by which clients come again."""
+    storage = fs.Storage('kit', fs.ALL)
+    app = swift_harness.make_app(storage, authurl=swift_harness.make_counted(proxy).config['authurl'])
+    with app.test_request_context():
+        storage.write('x.txt', KIB)
+        url = storage.url('x.txt')
+    client = app.test_client()
+    statuses = []
+
+    def get() -> None:
+        statuses.append(client.get(url, headers={'If-None-Match': '"other"'}).status_code)
+
+    for times in (0, 1, 1000):
+        if times:
+            is_pinned = {'when': lambda request: 'if-match' in request.headers}
+            proxy.answer(412, headers=swift_harness.trans_id, times=times, **is_pinned)
+        assert ['HEAD', 'GET'] * min(times + 1, 5) == asked(get)
+    assert [200, 200, 503] == statuses
