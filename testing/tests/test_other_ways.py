@@ -119,6 +119,17 @@ class TestOldStyle(DeleteChecks, ListChecks, FactChecks, ServeChecks):
     def harness(self, tmp_path: Path) -> Harness:
         return OldStyleHarness(tmp_path)
 
+    def test_remove_removes_exactly_one_file(self, harness: Harness) -> None:
+        """Its delete takes the folder too, so what has files under it is refused, and nothing is lost."""
+        backend = harness.make()
+        for name in ('a', 'a/b', 'ab'):
+            backend.write(name, name.encode())
+        with pytest.raises(fs.OperationNotSupported, match="files under 'a'"):
+            backend.remove('a')
+        backend.remove('ab')
+        backend.remove('ab')
+        assert ['a', 'a/b'] == harness.names_raw()
+
 
 def test_what_is_left_out_needs_more_than_verbs() -> None:
     tried = {name for name, _ in inspect.getmembers(TestOldStyle) if name.startswith('test_')}
