@@ -22,13 +22,8 @@ def remove(bucket: Bucket, key: str) -> None:
         try:
             bucket.client.delete_object(**bucket.at(key))
         except ImplausibleAnswer:
-            # Some stores answer 200 instead of 204, as web pages do: whether it is gone is then looked at.
-            try:
-                bucket.client.head_object(**bucket.at(key))
-            except ClientError as error:
-                if status_of(error) != 404:
-                    raise
-            else:
+            # Some stores answer 200 instead of 204, as web pages do.
+            if not _is_gone(bucket, key):
                 raise
         except ClientError as error:
             if code_of(error) not in ('NoSuchKey', 'NoSuchBucket'):
@@ -51,6 +46,16 @@ def remove_many(bucket: Bucket, keys: Iterable[str]) -> None:
         for key in batch:
             if key not in reported:
                 remove(bucket, key)
+
+
+def _is_gone(bucket: Bucket, key: str) -> bool:
+    try:
+        bucket.client.head_object(**bucket.at(key))
+    except ClientError as error:
+        return status_of(error) == 404
+    except ImplausibleAnswer:
+        pass
+    return False
 
 
 def _error(refusal: dict[str, Any]) -> ClientError:
