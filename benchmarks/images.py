@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import PIL
+from image_limits import SIDES, report_levels, report_limits
 from measuring import cost_of, in_turn, machine, passing_folder, report
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
@@ -151,11 +152,26 @@ def growth_mib(small: Path, path: Path) -> float:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
 
 
+def _at_the_limit() -> None:
+    print(f'{machine()}, Pillow {PIL.__version__}\n')
+    with passing_folder(needed_bytes=600 << 20) as folder:
+        draw(folder / 'drawn.jpg', SIDES)
+        with Image.open(folder / 'drawn.jpg') as image:
+            image.load()
+        report_levels()
+        report_limits(folder, image)
+
+
 def main() -> None:
     """Measure, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--rounds', type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument('--limits', action='store_true', help='measure pictures at the limit instead')
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
+    if arguments.limits:
+        _at_the_limit()
+        return
     print(f'{machine()}, Pillow {PIL.__version__}; {rounds} rounds\n')
     with passing_folder(needed_bytes=200 << 20) as folder:
         draw(folder / 'small.jpg', (640, 480))

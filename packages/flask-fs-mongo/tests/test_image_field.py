@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import threading
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 import flask_fs_mongo.derivatives
+import flask_fs_mongo.images
 import flask_fs_mongo.transaction
 from flask_fs_images import Limits
+from flask_fs_images.concurrency import decoding
 from flask_fs_mongo import FileField, ImageField, ImageReference
 
 Names = Callable[[fs.Storage], list[str]]
@@ -424,6 +427,20 @@ def test_the_storage_says_how_many_pixels_a_picture_may_have(memory_app: Flask, 
     with pytest.raises(fs.InvalidContent, match='the 100 pixels allowed'):
         page_with(storage)().image.save(picture(20, 20), 'test.png')
     page_with(storage, limits=Limits())().image.save(picture(20, 20), 'test.png')
+
+
+def test_the_storage_says_how_many_pictures_are_decoded_at_once(
+    memory_app: Flask, database: str, picture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory_app.config['FS_IMAGES_CONCURRENCY'] = '1'
+    storage = fs.Storage('small', fs.IMAGES)
+    fs.init_app(memory_app, storage)
+    monkeypatch.setattr(flask_fs_mongo.images, 'Limits', functools.partial(Limits, timeout_s=0.01))
+    with decoding.taken(None, 0, None):
+        with pytest.raises(fs.Unavailable, match='1 other pictures were being decoded'):
+            page_with(storage)().image.save(picture(20, 20), 'test.png')
+        page_with(storage, limits=Limits(concurrency=2))().image.save(picture(20, 20), 'test.png')
+    page_with(storage)().image.save(picture(20, 20), 'other.png')
 
 
 def test_types_that_the_storage_does_not_take_are_refused(memory_app: Flask, database: str, picture: Any) -> None:

@@ -156,14 +156,15 @@ def encoded(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: i
     size = images[0].size
     parts: list[bytes] = []
     shared = b''
-    canvas = Image.new('RGBA', size)
-    shown = _binary(images[0])
+    # Most are one opaque picture, which may be large: without a copy of it.
+    alone = len(images) == 1 and images[0].mode == 'RGB'
+    canvas = shown = images[0] if alone else _binary(images[0])
     for number, duration in enumerate(durations_ms):
         following = _binary(images[number + 1]) if number + 1 < len(images) else None
         vanishing = _vanishing(shown, following)
         # Programs disagree about what lies around a first frame that is smaller than the canvas.
         box = (_union(_changed(canvas, shown), vanishing) or (0, 0, 1, 1)) if parts else (0, 0, *size)
-        palette, transparent, data = _compressed(shown.crop(box), with_hole=vanishing is not None)
+        palette, transparent, data = _compressed(shown.crop(box) if parts else shown, with_hole=vanishing is not None)
         if not parts:
             shared = palette
             depth = _depth(palette)
@@ -244,9 +245,10 @@ def _compressed(image: Image.Image, *, with_hole: bool) -> tuple[bytes, int | No
 
 
 def _paletted(image: Image.Image, *, with_hole: bool) -> Image.Image:
-    alpha = image.getchannel('A')
-    colors = image.convert('RGB')
-    if cast('tuple[int, int]', alpha.getextrema())[0] == 255 and not (with_hole and colors.getcolors(255)):
+    colors = image if image.mode == 'RGB' else image.convert('RGB')
+    alpha = None if image.mode == 'RGB' else image.getchannel('A')
+    opaque = alpha is None or cast('tuple[int, int]', alpha.getextrema())[0] == 255
+    if alpha is None or (opaque and not (with_hole and colors.getcolors(255))):
         return _quantized(colors, 256)
     paletted = _quantized(colors, 255)
     count = len(paletted.getpalette() or []) // 3
