@@ -47,6 +47,11 @@ def pictures(image: Image.Image) -> dict[str, tuple[str, Callable[[Path], None]]
         frames = [small.rotate(number * 3) for number in range(FRAMES)]
         return lambda path: frames[0].save(path, save_all=True, append_images=frames[1:], duration=100, **settings)
 
+    def with_alpha(path: Path) -> None:
+        alpha = image.copy()
+        alpha.putalpha(Image.radial_gradient('L').resize(image.size))
+        alpha.save(path, compress_level=1)
+
     def heic(path: Path) -> None:
         import pillow_heif
 
@@ -56,6 +61,7 @@ def pictures(image: Image.Image) -> dict[str, tuple[str, Callable[[Path], None]]
         'JPEG': ('limit.jpg', saving(quality=90)),
         'progressive JPEG': ('progressive.jpg', saving(quality=90, progressive=True)),
         'PNG': ('limit.png', saving(compress_level=1)),
+        'PNG with alpha': ('alpha.png', with_alpha),
         'GIF': ('limit.gif', lambda path: image.quantize(256).save(path)),
         'WebP': ('limit.webp', saving(method=0)),
         'AVIF': ('limit.avif', saving(speed=10, quality=60)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import pytest
 from PIL import Image
@@ -191,3 +192,28 @@ def test_orientation_is_read_at_the_end_of_a_webp(encode, photo):
     content = encode(photo(400, 300), 'WEBP', exif=exif.tobytes(), quality=95).getvalue()
     assert content.index(b'EXIF') > 16_384
     assert (300, 400) == (identify(content).width, identify(content).height)
+
+
+@pytest.mark.parametrize('name', ['TIFF', 'ICO', 'ICNS', 'TGA', 'PPM', 'JPEG2000'])
+def test_formats_whose_sizes_nobody_looks_at_are_not_read(encode, photo, name):
+    content = encode(photo(64, 64), name).getvalue()
+    with pytest.raises(flask_fs.InvalidContent, match='not a picture of a known kind'):
+        identify(content)
+
+
+def test_a_frame_of_a_png_cannot_be_larger_than_its_canvas(encode, animation):
+    frames = animation(3)
+    content = encode(frames[0], 'PNG', save_all=True, append_images=frames[1:], duration=50).getvalue()
+    at = content.index(b'fcTL') + 8
+    control = content[at - 4 : at] + struct.pack('>LL', *LARGE) + content[at + 8 : at + 22]
+    check = struct.pack('>L', zlib.crc32(b'fcTL' + control))
+    with pytest.raises(flask_fs.InvalidContent, match='broken'):
+        render(content[: at - 4] + control + check + content[at + 26 :], [Spec(8)], limits=LIMITS)
+
+
+def test_a_second_header_of_a_png_does_not_make_it_larger(encode, photo):
+    content = encode(photo(64, 48), 'PNG').getvalue()
+    header = struct.pack('>LL', *LARGE) + content[24:29]
+    second = struct.pack('>L', 13) + b'IHDR' + header + struct.pack('>L', zlib.crc32(b'IHDR' + header))
+    with pytest.raises(flask_fs.InvalidContent):
+        render(content[:33] + second + content[33:], [Spec(8)], limits=LIMITS)
