@@ -226,7 +226,7 @@ def _cut(text: str, max_bytes: int) -> str:
 
 def of_source(source: Any) -> str | None:
     """The cleaned name that an uploaded file, an open file or a path brings along, or None."""
-    if isinstance(source, os.PathLike):
+    if isinstance(source, os.PathLike) and not hasattr(source, 'read'):
         given: Any = os.fspath(source)
     else:
         given = source.filename if isinstance(source, FileStorage) else getattr(source, 'name', None)

@@ -173,7 +173,8 @@ class Storage(PerApplication):
             raise self._refused_type(bound, name)
         with contextlib.ExitStack() as stack:
             file = file_or_wfs
-            if isinstance(file, os.PathLike):
+            # A mock of a file is path-like too, and open() takes it for the number of another open file.
+            if isinstance(file, os.PathLike) and not hasattr(file, 'read'):
                 file = stack.enter_context(open(file, 'rb'))
             position = stack.enter_context(position_kept(file_or_wfs))
             if bound.config.check_content:
