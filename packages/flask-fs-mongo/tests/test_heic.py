@@ -30,8 +30,10 @@ def heic() -> Callable[..., io.BytesIO]:
 
 
 def page_with(storage: fs.Storage, **options: Any) -> Any:
+    options = {'thumbnails': [100, 32], **options}
+
     class Page(Document):
-        image = ImageField(fs=storage, **{'thumbnails': [100, 32], **options})
+        image = ImageField(fs=storage, **options)
 
     return Page
 
