@@ -15,7 +15,7 @@ from mongoengine import Document, StringField, ValidationError
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
-from flask_fs_mongo import FileField, FileReference, MalformedReferenceWarning
+from flask_fs_mongo import FileField, FileReference, ImageField, MalformedReferenceWarning
 
 Names = Callable[[fs.Storage], list[str]]
 
@@ -141,6 +141,19 @@ def test_delete_removes_the_file_and_empties_the_field(storage: fs.Storage, name
     assert names(storage) == []
     paper.save()
     assert 'file' not in Paper._get_collection().find_one()
+
+
+def test_delete_spares_the_default_of_the_field(memory: fs.Storage, picture: Any, names: Names) -> None:
+    class Member(Document):
+        portrait = ImageField(fs=memory, default='nobody.png', thumbnails=[32])
+
+    memory.write('nobody.png', picture().getvalue())
+    member = Member()
+    member.portrait.rerender()
+    assert names(memory) == ['nobody-32.png', 'nobody.png']
+    member.portrait.delete()
+    assert not member.portrait
+    assert names(memory) == ['nobody.png']
 
 
 def test_deleting_fails_with_the_store_and_keeps_the_value(paper: Any, memory: fs.Storage, faulty: Any) -> None:

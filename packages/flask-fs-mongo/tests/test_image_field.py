@@ -7,6 +7,7 @@ import functools
 import io
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -451,6 +452,78 @@ def test_types_that_the_storage_does_not_take_are_refused(memory_app: Flask, dat
     assert list(storage.list_files()) == []
 
 
+class Opaque:
+    """A file whose size is not known before it was read.
+
+    :param seekable: Whether it can be read twice.
+    """
+
+    def __init__(self, content: bytes, *, seekable: bool) -> None:
+        self._file, self._seekable, self.read_bytes = io.BytesIO(content), seekable, 0
+
+    def seekable(self) -> bool:
+        return self._seekable
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        return self._file.seek(position, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        self.read_bytes += len(chunk)
+        return chunk
+
+
+@pytest.fixture
+def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*_: Any, **__: Any) -> Any:
+        raise AssertionError('decoded before it was refused')
+
+    monkeypatch.setattr(flask_fs_mongo.derivatives, 'identify', decode)
+    monkeypatch.setattr(flask_fs_mongo.derivatives, 'render', decode)
+
+
+@pytest.mark.parametrize('kind', ['upload', 'file', 'path', 'opaque', 'once'])
+def test_nothing_is_decoded_of_what_the_storage_refuses(
+    kind: str, memory_app: Flask, database: str, picture: Any, tmp_path: Path, undecoded: None
+) -> None:
+    memory_app.config['PICTURES_FS_MAX_BYTES'] = 5000
+    storage = fs.Storage('pictures', ('png',))
+    fs.init_app(memory_app, storage)
+    content = picture().getvalue() + bytes(5_000_000)
+    (tmp_path / 'a.png').write_bytes(content)
+    file: Any = {
+        'upload': lambda: FileStorage(io.BytesIO(content), 'a.png'),
+        'file': lambda: io.BytesIO(content),
+        'path': lambda: tmp_path / 'a.png',
+        'opaque': lambda: Opaque(content, seekable=True),
+        'once': lambda: Opaque(content, seekable=False),
+    }[kind]()
+    page = page_with(storage)()
+    with pytest.raises(fs.UnauthorizedFileType):
+        page.image.save(file, 'a.gif')
+    with pytest.raises(fs.FileTooLarge, match='at most 5000 bytes'):
+        page.image.save(file, 'a.png')
+    assert list(storage.list_files()) == []
+    if isinstance(file, Opaque):
+        # No more is read, and kept meanwhile, than is needed to say so.
+        assert file.read_bytes == 5001
+
+
+def test_a_file_of_unknown_size_is_saved_from_where_it_stands(memory_app: Flask, database: str, picture: Any) -> None:
+    memory_app.config['PICTURES_FS_MAX_BYTES'] = 5000
+    storage = fs.Storage('pictures', ('png',))
+    fs.init_app(memory_app, storage)
+    content = picture().getvalue()
+    file = Opaque(b'before' + content, seekable=True)
+    file.seek(6)
+    page_with(storage)().image.save(file, 'a.png')
+    assert storage.read('a-original.png') == content
+    assert file.tell() == 6
+
+
 # --- All or nothing.
 
 
@@ -701,6 +774,21 @@ def test_what_cannot_be_removed_is_logged_and_the_first_error_is_raised(
     assert "'test-original.png' stays in storage 'pictures'" in caplog.text
 
 
+def test_a_receiver_that_raises_does_not_end_cleaning_up(
+    memory: fs.Storage, picture: Any, names: Names, faulty: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def raising(*_: Any, **__: Any) -> None:
+        raise RuntimeError('the receiver fails')
+
+    page = page_with(memory)()
+    with faulty(memory) as backend, fs.file_deleted.connected_to(raising, memory):
+        backend.fail_next('put', when=lambda name: name == 'test-32.png')
+        with pytest.raises(fs.Unavailable):
+            page.image.save(picture(), 'test.png')
+    assert names(memory) == []
+    assert 'the receiver fails' in caplog.text
+
+
 def test_concurrent_saves_of_one_name_have_one_winner(
     app: Flask, storage: fs.Storage, picture: Any, names: Names
 ) -> None:
@@ -822,6 +910,13 @@ def test_rerender_makes_a_main_file_again_even_if_the_picture_fits_now(
     assert (page.image.filename, page.image.original) == ('test.png', 'test-original.png')
     assert size_of(memory, 'test.png') == (300, 200)
     assert names(memory) == ALL
+
+
+def test_sizes_that_shared_a_file_get_their_own(memory: fs.Storage, picture: Any, size_of: Any) -> None:
+    memory.write('a.png', picture().getvalue())
+    page = page_with(memory)(image={'filename': 'a.png', 'thumbnails': {'100': 'small.png', '32': 'small.png'}})
+    page.image.rerender()
+    assert [size_of(memory, page.image.thumbnail(size)) for size in (100, 32)] == [(100, 100), (32, 32)]
 
 
 def test_rerender_spares_files_of_others(memory: fs.Storage, picture: Any) -> None:

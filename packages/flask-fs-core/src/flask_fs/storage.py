@@ -26,15 +26,13 @@ from .errors import (
     ConfigurationError,
     FileExists,
     FileNotFound,
-    FileTooLarge,
     InvalidFilename,
     OperationNotSupported,
-    UnauthorizedFileType,
 )
 from .files import DEFAULTS, bare_extension, contains, extension
 from .registry import Binding
 from .serving import protect
-from .uploads import Validator, check_content, check_sent, limited, position_kept, validated
+from .uploads import Validator, check_content, check_sent, check_type, limited, position_kept, refused_type, validated
 
 __all__ = ['Authorize', 'Config', 'Storage', 'UploadTo']
 
@@ -169,8 +167,7 @@ class Storage(PerApplication):
         bound = self._bound()
         check_sent(file_or_wfs, filename, self.name)
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
-        if not self.file_allowed(file_or_wfs, posixpath.basename(name)):
-            raise self._refused_type(bound, name)
+        check_type(file_or_wfs, name, self, bound.config)
         with contextlib.ExitStack() as stack:
             file = file_or_wfs
             # A mock of a file is path-like too, and open() takes it for the number of another open file.
@@ -180,7 +177,7 @@ class Storage(PerApplication):
             if bound.config.check_content:
                 file = check_content(file, name, self.name, position=position)
             if self.validators:
-                file = self._limited(bound, name, file)
+                file = limited(file, name, self.name, bound.config)
                 file = stack.enter_context(validated(file, name, self.validators, self.name))
             self._store(bound, name, file, overwrite=self._may_overwrite(overwrite))
         return name
@@ -199,8 +196,8 @@ class Storage(PerApplication):
             check_sent(content, name, self.name)
         overwrite = overwrite or self.overwrite
         with position_kept(content):
-            limited = self._limited(bound, name, content)
-            bound.driver.write(name, limited, overwrite=overwrite, mime=media_type_of(content))
+            source = limited(content, name, self.name, bound.config)
+            bound.driver.write(name, source, overwrite=overwrite, mime=media_type_of(content))
         self._announce_saved(bound, name)
 
     def read(self, filename: str) -> bytes:
@@ -368,25 +365,13 @@ class Storage(PerApplication):
         return self.overwrite if overwrite is None else overwrite
 
     def _store(self, bound: Binding, name: str, file: Any, *, overwrite: bool, mime: str | None = None) -> None:
-        file = self._limited(bound, name, file)
+        file = limited(file, name, self.name, bound.config)
         bound.driver.save(file, name, overwrite=overwrite, mime=mime)
         self._announce_saved(bound, name)
-
-    def _limited(self, bound: Binding, name: str, file: Any) -> Any:
-        most = bound.config.get('max_bytes')
-        return file if most is None else limited(file, most, lambda: self._too_large(name, most))
 
     def _announce_saved(self, bound: Binding, name: str) -> None:
         if signals.file_saved.has_receivers_for(self):
             signals.file_saved.send(self, info=bound.driver.stat(name))
-
-    def _too_large(self, name: str, most: int) -> FileTooLarge:
-        return FileTooLarge(name, storage=self.name, reason=f'at most {most} bytes are allowed')
-
-    def _refused_type(self, bound: Binding, name: str) -> UnauthorizedFileType:
-        known = [*_listed(bound.config.allow), *_listed(self.extensions)]
-        reason = f'allowed are {", ".join(known)}' if known else None
-        return UnauthorizedFileType(name, storage=self.name, reason=reason)
 
     # --- Addresses and serving.
 
@@ -444,7 +429,7 @@ class Storage(PerApplication):
             if download_name is not None:
                 raise ValueError('download_name belongs to links for reading, not to PUT')
             if not self.extension_allowed(extension(name)):
-                raise self._refused_type(bound, name)
+                raise refused_type(name, self, bound.config)
         if Capability.SIGNED_URL in bound.driver.capabilities:
             return bound.driver.signed_url(name, expires_s=lifetime_s, method=method, download_name=download_name)
         if method == 'PUT':
@@ -480,10 +465,6 @@ class Storage(PerApplication):
         cache_control = bound.config.get('cache_control')
         response = make_response(served)
         return protect(response, cache_control=cache_control, private=private, download_name=download_name)
-
-
-def _listed(container: Any) -> list[str]:
-    return [str(item) for item in container] if isinstance(container, (tuple, list, set, frozenset)) else []
 
 
 def _given(given: UploadTo | None, app: Any) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import tempfile
 from collections.abc import Callable, Generator, Iterable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
 from .backends.streams import SPOOL_BYTES, Limited, Prefixed, as_source, chunks_of, known_size, peek, rereadable, source
 from .content import HEAD_BYTES, contradiction, family_of
-from .errors import FileTooLarge, InvalidContent, NoFile, UploadNotAllowed
+from .errors import FileTooLarge, InvalidContent, NoFile, UnauthorizedFileType, UploadNotAllowed
 from .files import extension
+
+if TYPE_CHECKING:
+    from .config import Config
+    from .storage import Storage
 
 #: Called with an open file and the name that it is to have; raises :class:`UploadNotAllowed` to refuse it.
 Validator = Callable[[IO[bytes], str], object]
@@ -41,6 +46,26 @@ def _is_empty(upload: FileStorage) -> bool:
     empty = not upload.stream.read(1)
     upload.stream.seek(start)
     return empty
+
+
+def check_type(file: Any, name: str, storage: Storage, config: Config) -> None:
+    """Refuse what *storage* does not allow under the whole name *name*.
+
+    :raises UnauthorizedFileType: If its extension is not allowed.
+    """
+    if not storage.file_allowed(file, posixpath.basename(name)):
+        raise refused_type(name, storage, config)
+
+
+def refused_type(name: str, storage: Storage, config: Config) -> UnauthorizedFileType:
+    """The error for a file whose extension *storage* does not allow; it lists those that it does."""
+    known = [*_listed(config.get('allow')), *_listed(storage.extensions)]
+    reason = f'allowed are {", ".join(known)}' if known else None
+    return UnauthorizedFileType(name, storage=storage.name, reason=reason)
+
+
+def _listed(container: Any) -> list[str]:
+    return [str(item) for item in container] if isinstance(container, (tuple, list, set, frozenset)) else []
 
 
 @contextlib.contextmanager
@@ -88,15 +113,23 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
     return file
 
 
-def limited(file: Any, most: int, too_large: Callable[[], FileTooLarge]) -> Any:
-    """*file* itself if it is known to have at most *most* bytes, or one that raises once more are read from it.
+def limited(file: Any, name: str, storage: str, config: Config) -> Any:
+    """*file* itself if it is known to have at most ``MAX_BYTES``, or one that raises once more are read from it.
 
     :param file: Text and bytes too.
+    :raises FileTooLarge: If it is known to have more.
     """
+    max_bytes = config.get('max_bytes')
+    if max_bytes is None:
+        return file
+
+    def too_large() -> FileTooLarge:
+        return FileTooLarge(name, storage=storage, reason=f'at most {max_bytes} bytes are allowed')
+
     size = known_size(reader := as_source(file))
     if size is None:
-        return Limited(reader, most, too_large)
-    if size > most:
+        return Limited(reader, max_bytes, too_large)
+    if size > max_bytes:
         raise too_large()
     return file
 

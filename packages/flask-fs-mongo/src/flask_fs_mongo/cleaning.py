@@ -116,9 +116,6 @@ def _may_go(found: Found, cleaning: Any) -> bool:
 def _remove(doomed: Iterable[Found], kept: Iterable[Found]) -> None:
     spared = {(found.reference.fs, name) for found in kept for name in found.reference._stored.files()}
     for found in doomed:
-        # The default of a field belongs to no document.
-        default = found.field.default
-        shared = set(found.field.stored(default() if callable(default) else default).files())
-        storage = found.reference.fs
+        shared, storage = found.field.default_files(), found.reference.fs
         names = [name for name in found.reference._stored.files() if (storage, name) not in spared]
         discard(storage, [name for name in names if name not in shared])

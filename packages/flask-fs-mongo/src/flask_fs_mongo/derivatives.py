@@ -6,11 +6,13 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask_fs import InvalidContent
+from flask_fs.backends.streams import chunks_of
+from flask_fs.uploads import position_kept
 from flask_fs_images import Limits, Rendered, Spec, identify, render
 
 #: What can be read only once is kept in memory up to this size, then in a temporary file.
@@ -95,16 +97,28 @@ def _exceeds(size: tuple[int, int], max_size: tuple[int, int] | None) -> bool:
 
 
 @contextlib.contextmanager
-def readable_twice(file: Any) -> Generator[Any]:
-    """*file* itself, or where it can be read only once, a copy of what is left in it."""
+def readable_twice(file: Any, limit: Callable[[Any], Any]) -> Generator[Any]:
+    """*file* itself, opened if it is a path; where it can be read only once, a copy of what is left in it.
+
+    :param limit: Gives a file that is small enough as it is; of one whose size is not known, it gives a reader that raises
+        once too much was read.
+    """
+    if isinstance(file, os.PathLike):
+        with open(file, 'rb') as opened:
+            yield limit(opened)
+        return
     stream = getattr(file, 'stream', file)
     seekable = getattr(stream, 'seekable', None)
-    if isinstance(file, os.PathLike) or (seekable() if callable(seekable) else hasattr(stream, 'seek')):
+    if seekable() if callable(seekable) else hasattr(stream, 'seek'):
+        if (reader := limit(file)) is not file:
+            with position_kept(file):
+                for _ in chunks_of(reader):
+                    pass
         yield file
         return
     if not callable(getattr(stream, 'read', None)):
         raise TypeError(f'cannot save {type(file).__name__}: it has no read()')
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as copy:
-        shutil.copyfileobj(stream, copy)
+        shutil.copyfileobj(limit(stream), copy)
         copy.seek(0)
         yield copy

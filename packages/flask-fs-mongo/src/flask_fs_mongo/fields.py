@@ -117,6 +117,11 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
             self.error(f'this cannot be read as a stored file: {error}')
         raise AssertionError  # pragma: no cover - error() always raises
 
+    def default_files(self) -> frozenset[str]:
+        """The files of its default, which belong to no document."""
+        default = self.default() if callable(self.default) else self.default
+        return frozenset(self.stored(default).files())
+
     def _read(self, value: Any) -> Stored:
         """What *value*, from MongoDB, refers to."""
         stored = Stored.read(value, whole=self._whole)
@@ -138,7 +143,7 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
     def _refer(self, stored: Stored) -> Any:
         reference = self.proxy_class(**self._options(stored))
         # As it is, with what could not be read.
-        reference._stored = stored
+        reference._stored, reference._field = stored, self
         return reference
 
     def _options(self, stored: Stored) -> dict[str, Any]:

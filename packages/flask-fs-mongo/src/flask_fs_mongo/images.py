@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import IO, Any
 
 from flask_fs import FileExists
 from flask_fs.files import extension
+from flask_fs.uploads import check_type, limited
 from flask_fs_images import Limits, Spec
 
 from .derivatives import Derivatives, Recipe, make, readable_twice
@@ -140,13 +142,15 @@ class ImageReference(FileReference):
         picture get free names: no other file is replaced, and none is a reason to refuse the picture.
 
         :param file_or_wfs: What :meth:`flask_fs.Storage.save` takes.
-        :param filename: The name of the main file, or of a HEIC, from which the main file is made; by default the ``basename`` with the extension of the upload, or else
-            the name that the upload has.
+        :param filename: The name of the main file, or of a HEIC, from which the main file is made; by default the
+            ``basename`` with the extension of the upload, or else the name that the upload has.
         :param bbox: The part of the picture that the thumbnails show, (left, upper, right, lower) in pixels.
         :param overwrite: Whether to replace a main file of that name; by default as the storage was made. Of the files made
             from a picture, only those that this reference has are replaced.
         :param prefix: A folder under ``upload_to``.
         :raises FileExists: If there is a file with the name of the main file, and it is not to be replaced.
+        :raises UnauthorizedFileType: If its extension is not allowed. The picture is not decoded then.
+        :raises FileTooLarge: If it is larger than ``MAX_BYTES``. Likewise.
         :raises InvalidContent: If it is no picture, or a broken one, or over the limits.
         :raises NoFile: If the form was sent without a file.
         :raises ValueError: If the bbox is none, or lies outside of the picture.
@@ -154,7 +158,11 @@ class ImageReference(FileReference):
         replace = self.fs.overwrite if overwrite is None else overwrite
         main, part = self._target(file_or_wfs, filename, prefix), None if bbox is None else box(bbox)
         mine = self._stored if replace and main == self._stored.filename else Stored()
-        with readable_twice(file_or_wfs) as source, FileTransaction(self.fs) as transaction:
+        config = self.fs.config
+        # Before any work is put into it.
+        check_type(file_or_wfs, main, self.fs, config)
+        limit = functools.partial(limited, name=main, storage=self.fs.name, config=config)
+        with readable_twice(file_or_wfs, limit) as source, FileTransaction(self.fs) as transaction:
             made = make(self._recipe(), source, part, main, self.fs.name)
             original = None
             if made.main is None:
@@ -219,7 +227,7 @@ class ImageReference(FileReference):
         thumbnails = dict.fromkeys(made.stands_in_for, main)
         for size, rendered in made.thumbnails.items():
             known = mine.thumbnails.get(size)
-            if known is None or known in (mine.filename, mine.original):
+            if known is None or known in (mine.filename, mine.original, *thumbnails.values()):
                 name = made.renamed(mine.filename or main)
                 thumbnails[size] = transaction.write_free(suffixed(name, size), rendered.file)
             else:

@@ -51,6 +51,8 @@ class FileReference:
         self.basename = basename
         self.instance = instance
         self.name = name
+        #: The field that it is of, if any.
+        self._field: Any = None
         #: Called after it changed: see ``changes``.
         self._on_change: Callable[[FileReference], None] | None = None
         #: Whether it was changed, in a list or map that may have gone over to another document: see ``traversal``.
@@ -159,11 +161,13 @@ class FileReference:
     def delete(self) -> None:
         """Remove the file now, with all that was made from it, and refer to none. Save the document next.
 
-        No other file is removed. If the store fails, the reference stays as it is. To have the file removed after the
+        No other file is removed, nor is the ``default`` of the field. If the store fails, the reference stays as it is. To have the file removed after the
         document was saved instead, declare the field with ``on_replace='remove'``, and assign None.
         """
+        shared = () if self._field is None else self._field.default_files()
         for name in self._stored.files():
-            self.fs.remove(name)
+            if name not in shared:
+                self.fs.remove(name)
         self._change(EMPTY)
 
     def _target(self, file: Any, filename: str | None, prefix: str | None) -> str:

@@ -38,6 +38,8 @@ def discard(storage: Storage, filenames: Iterable[str]) -> None:
             storage.remove(name)
         except FSError as error:
             logger.error('%r stays in storage %r, and nothing refers to it: %s', name, storage.name, error)
+        except Exception:  # a receiver's or a custom backend's: the other files shall go all the same
+            logger.exception('Removing %r from storage %r failed, and nothing refers to it', name, storage.name)
 
 
 class FileTransaction:
