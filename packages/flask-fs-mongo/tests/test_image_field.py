@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import io
 import threading
@@ -949,6 +950,24 @@ def test_a_failing_rerender_changes_no_reference_and_loses_no_file(
 def test_rerender_tells_that_the_original_is_gone(memory: fs.Storage) -> None:
     with pytest.raises(fs.FileNotFound):
         page_with(memory)(image='gone.png').image.rerender()
+
+
+def test_rerender_does_not_bring_a_removed_picture_back(
+    storage: fs.Storage, picture: Any, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = page_with(storage)()
+    page.image.save(picture(), 'test.png')
+    make, other = flask_fs_mongo.derivatives.make, copy.copy(page.image)
+
+    def make_slowly(*args: Any, **kwargs: Any) -> Any:
+        made = make(*args, **kwargs)
+        other.delete()
+        return made
+
+    monkeypatch.setattr(flask_fs_mongo.images, 'make', make_slowly)
+    with pytest.raises(fs.FileNotFound, match='removed while'):
+        page.image.rerender()
+    assert names(storage) == []
 
 
 def test_deleting_removes_the_original_and_the_thumbnails(storage: fs.Storage, picture: Any, names: Names) -> None:

@@ -116,6 +116,6 @@ def _may_go(found: Found, cleaning: Any) -> bool:
 def _remove(doomed: Iterable[Found], kept: Iterable[Found]) -> None:
     spared = {(found.reference.fs, name) for found in kept for name in found.reference._stored.files()}
     for found in doomed:
-        shared, storage = found.field.default_files(), found.reference.fs
+        shared, storage = found.field._default_files(), found.reference.fs
         names = [name for name in found.reference._stored.files() if (storage, name) not in spared]
         discard(storage, [name for name in names if name not in shared])

@@ -117,7 +117,7 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
             self.error(f'this cannot be read as a stored file: {error}')
         raise AssertionError  # pragma: no cover - error() always raises
 
-    def default_files(self) -> frozenset[str]:
+    def _default_files(self) -> frozenset[str]:
         """The files of its default, which belong to no document."""
         default = self.default() if callable(self.default) else self.default
         return frozenset(self.stored(default).files())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from flask_fs import FileExists
+from flask_fs import FileExists, FileNotFound
 from flask_fs.files import extension
 from flask_fs.uploads import check_type, limited
 from flask_fs_images import Limits, Spec
@@ -201,7 +201,7 @@ class ImageReference(FileReference):
         once all new ones are stored. What is new gets a free name. The original is only read. Thumbnails of sizes that
         the field no longer has are no longer referred to; ``on_replace='remove'`` removes them.
 
-        :raises FileNotFound: If the original is gone.
+        :raises FileNotFound: If the original is gone, or was removed meanwhile.
         :raises InvalidContent: If it is no picture, or a broken one, or over the field's limits.
         """
         if self.filename is None or self.original is None:
@@ -217,6 +217,10 @@ class ImageReference(FileReference):
                 name = made.renamed(main) if made.renamed(main) != main else suffixed(main, 'main')
                 original, main = main, transaction.write_free(name, made.main.file)
             thumbnails = self._thumbnails(transaction, made, main, stored)
+            if not self.fs.exists(self.original):
+                # Whoever removed the picture meanwhile does not want its files back.
+                reason = 'it was removed while the files made from it were made again'
+                raise FileNotFound(self.original, storage=self.fs.name, reason=reason)
             transaction.finish()
         self._change(Stored(main, original, thumbnails, stored.bbox))
 

@@ -164,7 +164,7 @@ class FileReference:
         No other file is removed, nor is the ``default`` of the field. If the store fails, the reference stays as it is. To have the file removed after the
         document was saved instead, declare the field with ``on_replace='remove'``, and assign None.
         """
-        shared = () if self._field is None else self._field.default_files()
+        shared = () if self._field is None else self._field._default_files()
         for name in self._stored.files():
             if name not in shared:
                 self.fs.remove(name)
