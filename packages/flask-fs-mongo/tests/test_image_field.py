@@ -369,6 +369,19 @@ def test_derived_names_fit_where_that_of_the_upload_does(storage: fs.Storage, pi
         assert names(storage) == []
 
 
+@pytest.mark.parametrize('overwrite', [False, True])
+@pytest.mark.parametrize('ending', ['-original.png', '-100.png'])
+def test_a_derived_name_is_never_that_of_the_upload(
+    ending: str, overwrite: bool, memory: fs.Storage, picture: Any, names: Names
+) -> None:
+    """What is shortened to make room for its ending may be the same name again."""
+    name, upload = 'n' * (255 - len(ending)) + ending, picture()
+    page = page_with(memory)()
+    assert page.image.save(upload, name, overwrite=overwrite) == name
+    assert len(names(memory)) == 4
+    assert memory.read(page.image.original) == upload.getvalue()
+
+
 def test_each_file_costs_one_request_and_a_taken_main_file_two(memory: fs.Storage, picture: Any, recorded: Any) -> None:
     page_class = page_with(memory)
     with recorded(memory) as backend:

@@ -296,8 +296,9 @@ def test_without_a_document_the_storage_is_given_the_application(memory_app: Fla
     assert FileReference(storage).save(io.BytesIO(b'x'), 'a.txt') == 'configured/a.txt'
 
 
+@pytest.mark.parametrize('folder', [None, '/up/in/'])
 def test_storages_of_an_application_may_have_the_documented_parameters_alone(
-    memory_app: Flask, picture: Any, names: Names
+    folder: str | None, memory_app: Flask, picture: Any, names: Names
 ) -> None:
     class Lower(fs.Storage):
         def save(  # type: ignore[override]  # what is tested
@@ -305,9 +306,10 @@ def test_storages_of_an_application_may_have_the_documented_parameters_alone(
         ) -> str:
             return super().save(file_or_wfs, filename.lower(), prefix, overwrite)
 
-    storage = Lower('lower', fs.ALL)
+    storage, place = Lower('lower', fs.ALL, upload_to=folder), 'up/in/' if folder else ''
     fs.init_app(memory_app, storage)
-    assert FileReference(storage).save(io.BytesIO(b'x'), 'A.txt') == 'a.txt'
-    assert ImageReference(fs=storage).save(picture(), 'C.png') == 'c.png'
+    assert FileReference(storage).save(io.BytesIO(b'x'), 'A.txt') == f'{place}a.txt'
+    assert ImageReference(fs=storage).save(picture(), 'C.png') == f'{place}c.png'
     ImageReference(None, 150, [32], fs=storage).save(picture(), 'b.png')
-    assert names(storage) == ['a.txt', 'b-32.png', 'b-original.png', 'b.png', 'c.png']
+    expected = ['a.txt', 'b-32.png', 'b-original.png', 'b.png', 'c.png']
+    assert names(storage) == [place + name for name in expected]

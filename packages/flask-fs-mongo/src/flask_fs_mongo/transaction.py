@@ -21,14 +21,20 @@ _MAX_ATTEMPTS = 100
 
 def suffixed(filename: str, suffix: object) -> str:
     """``folder/name-suffix.ext`` for ``folder/name.ext``."""
-    return names.with_suffix(filename, f'-{suffix}')
+    name = names.with_suffix(filename, f'-{suffix}')
+    # A long name that ends so already, and is shortened, would be its own.
+    return name if name != filename else names.with_suffix(filename, f'-{suffix}_1')
 
 
 def upload(storage: Storage, file: Any, name: str, *, overwrite: bool | None) -> str:
     """Store an upload as *name*, which has the folders of the storage already, and return what the storage named it."""
-    # Only where it is needed: a storage class of an application may have the documented parameters alone.
-    options: dict[str, Any] = {} if storage.upload_to is None else {'upload_to': ''}
-    return storage.save(file, name, overwrite=overwrite, **options)
+    upload_to = storage.upload_to
+    # A storage class of an application may have the documented parameters alone: the last is for other folders only.
+    if upload_to is None:
+        return storage.save(file, name, overwrite=overwrite)
+    if isinstance(upload_to, str) and (folder := names.join(upload_to)) and name.startswith(f'{folder}/'):
+        return storage.save(file, name.removeprefix(f'{folder}/'), overwrite=overwrite)
+    return storage.save(file, name, overwrite=overwrite, upload_to='')
 
 
 def discard(storage: Storage, filenames: Iterable[str]) -> None:
