@@ -714,6 +714,20 @@ def test_no_file_is_missing_or_left_over_when_putting_in_place_fails(
     assert names(storage) == ALL
 
 
+def test_no_file_is_changed_when_the_store_fails_before_the_first_move(
+    memory: fs.Storage, picture: Any, names: Names, faulty: Any
+) -> None:
+    page = page_with(memory)()
+    page.image.save(picture(), 'test.png')
+    before = {name: memory.read(name) for name in ALL}
+    with faulty(memory) as backend:
+        backend.fail_next('stat', when=lambda name: name == 'test-32.png')
+        with pytest.raises(fs.Unavailable):
+            page.image.save(picture(200, 400, colour='red'), 'test.png', overwrite=True)
+        assert backend.planned == []
+    assert {name: memory.read(name) for name in names(memory)} == before
+
+
 @pytest.mark.parametrize('number', range(8))
 @pytest.mark.parametrize('change', ['save', 'rerender'])
 def test_a_process_that_dies_leaves_no_file_missing(

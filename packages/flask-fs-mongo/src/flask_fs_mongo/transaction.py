@@ -138,10 +138,11 @@ class FileTransaction:
 
     def finish(self) -> None:
         """Put what waits in place."""
+        # All are asked for before the first is moved: a failure here changes nothing yet.
+        there = {name for _, name in self._waiting if self._storage.exists(name)}
         for waiting, name in self._waiting:
-            there = self._storage.exists(name)
             self._storage.move(waiting, name, overwrite=True)
             self._made.remove(waiting)
-            if not there:
+            if name not in there:
                 self._made.append(name)
         self._waiting.clear()
