@@ -379,6 +379,31 @@ def test_a_file_field_takes_only_the_name_of_a_picture(memory: fs.Storage, page:
     assert Download(file=STORED).to_mongo()['file'] == {'filename': 'a.png'}
 
 
+def test_what_other_programs_keep_with_a_file_stays(memory: fs.Storage, picture: Any) -> None:
+    class Album(Document):
+        cover = ImageField(fs=memory, thumbnails=[32])
+        pictures = ListField(ImageField(fs=memory))
+        files = MapField(FileField(memory))
+
+    stored = {'filename': 'a.png', 'alt': 'a lamp', 'more': {'by': ['ada']}}
+    collection = Album._get_collection()
+    collection.insert_one({'cover': stored, 'pictures': [stored], 'files': {'a': stored}})
+    memory.write('a.png', picture().getvalue())
+    album = Album.objects.get()
+    album.pictures.append('b.png')
+    album.files = {**album.files, 'b': 'b.txt'}
+    album.cover.rerender()
+    album.save()
+    found = collection.find_one()
+    assert found['cover'] == {**stored, 'thumbnails': {'32': 'a-32.png'}}
+    assert found['pictures'] == [stored, {'filename': 'b.png'}]
+    assert found['files'] == {'a': stored, 'b': {'filename': 'b.txt'}}
+    # It belongs to the file that was there.
+    album.cover.save(picture(20, 20), 'c.png')
+    album.save()
+    assert set(collection.find_one()['cover']) == {'filename', 'thumbnails'}
+
+
 def test_an_original_that_is_the_main_file_is_no_other_one(page: Any) -> None:
     document = page(image={'filename': 'a.png', 'original': 'a.png', 'thumbnails': {}, 'bbox': None})
     assert document.image.original == 'a.png'

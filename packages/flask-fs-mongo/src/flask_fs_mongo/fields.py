@@ -138,7 +138,9 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
             self.error('a file cannot be assigned: store it with document.attribute.save(file)')
 
     def _kept(self, stored: Stored) -> Stored:
-        return stored if stored.filename is None or stored.problem is not None else Stored(stored.filename)
+        more = stored.original or stored.thumbnails or stored.bbox
+        # What is of a picture is no part of a file.
+        return Stored(stored.filename) if more and stored.problem is None else stored
 
     def _refer(self, stored: Stored) -> Any:
         reference = self.proxy_class(**self._options(stored))

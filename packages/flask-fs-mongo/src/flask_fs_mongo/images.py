@@ -222,7 +222,7 @@ class ImageReference(FileReference):
                 reason = 'it was removed while the files made from it were made again'
                 raise FileNotFound(self.original, storage=self.fs.name, reason=reason)
             transaction.finish()
-        self._change(Stored(main, original, thumbnails, stored.bbox))
+        self._change(Stored(main, original, thumbnails, stored.bbox, rest=stored.rest))
 
     def _thumbnails(
         self, transaction: FileTransaction, made: Derivatives, main: str, mine: Stored

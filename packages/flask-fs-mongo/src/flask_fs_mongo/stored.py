@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +15,8 @@ T = TypeVar('T')
 
 #: A size in pixels, as a key in MongoDB.
 _SIZE = re.compile(r'[0-9]{1,9}', re.ASCII)
+#: What is read of the stored form.
+_KEYS = frozenset(('filename', 'original', 'thumbnails', 'bbox'))
 #: The largest number up to which a double holds every whole number.
 _MAX_WHOLE = 2**53
 
@@ -70,6 +73,7 @@ class Stored:
     :param thumbnails: The file of each size. As a key in MongoDB, the size is text.
     :param bbox: The part of the picture that the thumbnails show.
     :param problem: Why not all of a value in MongoDB could be read, if so; then *raw* is that value.
+    :param rest: What else a value in MongoDB has, of other programs. It is part of no comparison.
     """
 
     filename: str | None = None
@@ -78,6 +82,7 @@ class Stored:
     bbox: tuple[float, ...] | None = None
     problem: str | None = None
     raw: Any = None
+    rest: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, value: Any, *, whole: bool = True) -> Stored:
@@ -89,30 +94,33 @@ class Stored:
         stored = cls.read(value, whole=whole)
         if stored.problem is not None:
             raise ValueError(stored.problem)
-        return stored
+        return dataclasses.replace(stored, rest={}) if stored.rest else stored
 
     @classmethod
     def read(cls, value: Any, *, whole: bool = True) -> Stored:
         """What *value*, from MongoDB, stands for. What cannot be read is left out, and *raw* then keeps all of it."""
         if not value and (value is None or isinstance(value, (str, Mapping))):
             return EMPTY
+        form: Mapping[str, Any] = {}
+        rest: Mapping[str, Any] = {}
         if isinstance(value, str):
-            form: Mapping[str, Any] = {'filename': value}
+            form = {'filename': value}
         elif isinstance(value, Mapping):
+            rest = {key: part for key, part in value.items() if key not in _KEYS}
             form = value if whole else {'filename': value.get('filename')}
         else:
             return cls(problem=f'it must be a name or an object, not {type(value).__name__}', raw=value)
         try:
-            return cls._well_formed(form)
+            return cls._well_formed(form, rest)
         except ValueError:
             return cls._readable(form, value)
 
     @classmethod
-    def _well_formed(cls, form: Mapping[str, Any]) -> Stored:
+    def _well_formed(cls, form: Mapping[str, Any], rest: Mapping[str, Any]) -> Stored:
         filename, original, bbox = _name(form.get('filename')), _name(form.get('original')), box(form.get('bbox'))
         thumbnails = {_size(key): name for key, value in _items(form.get('thumbnails')) if (name := _name(value))}
         if filename is not None:
-            return cls(filename, original if original != filename else None, thumbnails, bbox)
+            return cls(filename, original if original != filename else None, thumbnails, bbox, rest=rest)
         if original is not None or thumbnails:
             raise ValueError
         return EMPTY
@@ -129,12 +137,12 @@ class Stored:
         return cls(filename, original, thumbnails, bbox, '; '.join(parts.problems), raw)
 
     def to_mongo(self) -> Any:
-        """The form in MongoDB, or None for no file. What is empty is left out; what could not be read stays as it was."""
+        """The form in MongoDB, or None for no file. What is empty is left out; what was not read stays as it was."""
         if self.problem is not None:
             return self.raw
         if not self.filename:
             return None
-        form: dict[str, Any] = {'filename': self.filename}
+        form: dict[str, Any] = {'filename': self.filename, **self.rest}
         if self.original:
             form['original'] = self.original
         if self.thumbnails:
