@@ -115,6 +115,20 @@ def test_the_applications_own_routes_stay_its_own(make_app: Callable[..., Flask]
     assert 'x' == client.get(f'{prefix or ""}/files/x.txt').text
 
 
+@pytest.mark.parametrize('prefix', ['/<tenant>', '/<int:tenant>/x', '..', 'a/../b', 'a\\b', 5, b'fs'])
+def test_a_prefix_that_is_no_path_is_refused(make_app: Callable[..., Flask], prefix: Any) -> None:
+    with pytest.raises(fs.ConfigurationError, match=r'cannot use FS_PREFIX = .*: it must be the beginning of a path'):
+        make_app(fs.Storage('files'), FS_PREFIX=prefix)
+
+
+def test_a_storage_behind_a_route_of_the_application_is_warned_about(make_app: Callable[..., Flask]) -> None:
+    with pytest.warns(
+        fs.ConfigurationWarning, match="'static' are not served: .* route /static/<path:filename>. Set FS_P"
+    ):
+        make_app(fs.Storage('static'))
+    assert make_app(fs.Storage('static'), FS_PREFIX='/files')
+
+
 def test_url_for_knows_the_endpoint(app: Flask, storage: fs.Storage) -> None:
     with app.test_request_context():
         assert '/files/a%20b' == app.url_for('fs.get_file', fs='files', filename='a b')

@@ -113,6 +113,36 @@ class Demanding(BaseBackend):
     )
 
 
+@pytest.mark.parametrize(
+    ('setting', 'value', 'expected'),
+    [
+        ('MAX_BYTES', float('inf'), 'a whole number, 0 or more'),
+        ('MAX_BYTES', 1.5, 'a whole number, 0 or more'),
+        ('MAX_BYTES', '1e6', 'a whole number, 0 or more'),
+        ('IMAGES_MAX_PIXELS', float('inf'), 'a whole number, 1 or more'),
+        ('DENY', '["php"', 'a container of extensions'),
+    ],
+)
+def test_what_cannot_be_read_says_what_it_must_be(
+    made: Callable[..., fs.Storage], setting: str, value: Any, expected: str
+) -> None:
+    with pytest.raises(fs.ConfigurationError, match=rf'cannot use AVATARS_FS_{setting} = .*: it must be {expected}'):
+        made(**{f'AVATARS_FS_{setting}': value})
+
+
+def test_large_numbers_are_read_exactly() -> None:
+    assert 2**53 + 1 == config.whole_number(str(2**53 + 1)) == config.whole_number(2**53 + 1)
+    assert 10**6 == config.whole_number(1e6)
+
+
+@pytest.mark.parametrize('denied', [['.php'], ('.PHP',), {'php'}, frozenset({'.php'}), '.php,exe', '["php"]'])
+def test_extensions_are_denied_with_their_dots_and_without(made: Callable[..., fs.Storage], denied: Any) -> None:
+    storage = made(AVATARS_FS_DENY=denied)
+    storage.extensions = fs.ALL
+    assert not storage.extension_allowed('php')
+    assert storage.extension_allowed('png')
+
+
 def test_a_missing_setting_says_where_it_was_looked_for(made: Callable[..., fs.Storage]) -> None:
     expected = 'needs AVATARS_FS_ENDPOINT or FS_DEMANDING_ENDPOINT or FS_ENDPOINT'
     with pytest.raises(fs.ConfigurationError, match=expected):

@@ -7,6 +7,7 @@ import io
 import lzma
 import tarfile
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,10 @@ SAMPLES = {
     'HTML with a byte order mark': b'\xef\xbb\xbf\n <HTML lang=en>',
     'HTML after a comment': b'<!-- photo --> <script>alert(1)</script>',
     'XHTML': b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml">',
+    'HTML in UTF-16': '\ufeff<!-- x --><html lang=en>'.encode('utf-16-le'),
+    'HTML in UTF-16, big end first': '\ufeff\n<script>alert(1)</script>'.encode('utf-16-be'),
     'SVG': b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    'SVG in UTF-16': '<?xml version="1.0" encoding="utf-16"?><svg/>'.encode('utf-16'),
     'SVG with a prefix': b'<?xml version="1.0"?><!-- a --><!DOCTYPE svg:svg [<!ENTITY a "<>">]><svg:svg xmlns:svg="s"/>',
     'XML with a stylesheet': b'<?xml version="1.0"?><?xml-stylesheet href="x.xsl" type="text/xsl"?><data/>',
     'XML': b'<?xml version="1.0" encoding="UTF-8"?><data/>',
@@ -75,7 +79,8 @@ SAMPLES = {
     'font': b'wOF2\0\x01\0\0' + bytes(20),
 }
 MARKUP = ['HTML', 'HTML with a byte order mark', 'HTML after a comment', 'XHTML', 'an open comment']
-SVGS = ['SVG', 'SVG with a prefix']
+MARKUP += ['HTML in UTF-16', 'HTML in UTF-16, big end first']
+SVGS = ['SVG', 'SVG with a prefix', 'SVG in UTF-16']
 XMLS = ['XML', 'XML with a stylesheet']
 SCRIPTS = ['script', 'script with a blank']
 PROGRAMS = ['ELF', 'PE', 'Mach-O', 'universal Mach-O', 'WebAssembly']
@@ -162,6 +167,16 @@ def test_the_library_recognizes_more_and_agrees_with_itself(library: bool) -> No
     windows_media = bytes.fromhex('3026b2758e66cf11a6d900aa0062ce6c') + bytes(20)
     assert contradiction('a.wma', windows_media) is None
     assert (contradiction('a.png', windows_media) is not None) == library
+
+
+@pytest.mark.parametrize(
+    'hostile', [b'<!DOCTYPE x[' + b']a' * HEAD_BYTES, b'<!DOCTYPE x[' + b'] ' * HEAD_BYTES, b'<!--' * HEAD_BYTES]
+)
+def test_hostile_markup_is_looked_at_in_no_time(hostile: bytes) -> None:
+    # Sixteen times as much as is looked at, because time that grows with the square of the length shows so on any machine.
+    start = time.process_time()
+    assert contradiction('a.png', hostile * 4) == 'the content is XML, not a picture as the name says'
+    assert time.process_time() - start < 1
 
 
 def test_the_reason_is_for_people() -> None:

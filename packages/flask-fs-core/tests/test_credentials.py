@@ -139,7 +139,7 @@ def test_settings_are_not_pickled(config: Config, protocol: int) -> None:
         pickle.dumps(config, protocol)
 
 
-@pytest.mark.parametrize('copied', [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize('copied', [copy.copy, copy.deepcopy, Config.copy])
 def test_settings_are_copied_whole(config: Config, copied: Callable[[Config], Config]) -> None:
     other = copied(config)
     assert (type(config), dict(config), config.explicit_keys) == (type(other), dict(other), other.explicit_keys)

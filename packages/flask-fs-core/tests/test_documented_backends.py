@@ -9,13 +9,15 @@ from typing import IO, Any
 from unittest.mock import MagicMock, call, patch
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, Capability
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.config import STORAGE_SETTINGS, from_mapping
+
+PAGE = '<script>alert(1)</script>'
 
 
 @pytest.fixture
@@ -426,6 +428,38 @@ def test_an_old_style_backend_is_served(old: fs.Storage, make_app: Callable[...,
         with app.test_request_context():
             link = old.signed_url('x.txt')
         assert '0123456789' == client.get(link).text
+
+
+@pytest.mark.parametrize(
+    'served',
+    [
+        lambda: PAGE,
+        PAGE.encode,
+        lambda: bytearray(PAGE, 'ascii'),
+        lambda: (PAGE, 200),
+        lambda: (letter for letter in PAGE),
+        lambda: io.BytesIO(PAGE.encode()),
+        lambda: Response(PAGE),
+        lambda: {'page': PAGE},
+        lambda: [PAGE],
+    ],
+)
+def test_whatever_a_backend_serves_runs_no_scripts(make_app: Callable[..., Flask], served: Callable[[], Any]) -> None:
+    class Serving(MemoryBackend):
+        capabilities = fs.Capability.NONE
+
+        def serve(self, filename: str) -> Any:
+            return served()
+
+    storage = fs.Storage('files', fs.ALL)
+    app = make_app(storage, FS_BACKEND=Serving)
+    with app.app_context():
+        storage.write('x', '')
+    response = app.test_client().get('/files/x')
+    assert 'alert' in response.text
+    assert 'nosniff' == response.headers['X-Content-Type-Options']
+    if response.mimetype != 'application/json':
+        assert response.headers['Content-Security-Policy'].startswith('sandbox;')
 
 
 def test_only_what_lists_can_be_listed(old: fs.Storage) -> None:

@@ -17,6 +17,15 @@ def test_groups_are_joined_with_groups_lists_and_tuples() -> None:
     assert isinstance(fs.TEXT + fs.IMAGES, fs.FileTypes)
 
 
+def test_text_is_added_by_its_words() -> None:
+    assert ('png', 'heic', 'tif') == fs.FileTypes('png') + 'heic tif'
+    assert ('heic', 'tif', 'png') == 'heic tif' + fs.FileTypes('png')
+
+
+def test_a_part_of_a_text_is_no_extension_of_it() -> None:
+    assert ['jpg', 'PNG'] == [ext for ext in ('jpg', 'PNG', '', 'p', 'pn', 'jp', 'jpg png') if contains('jpg png', ext)]
+
+
 def test_a_group_is_kept_in_lower_case_without_dots() -> None:
     assert ('jpg', 'png') == fs.FileTypes(['.JPG', 'Png'])
 
@@ -27,8 +36,11 @@ def test_all_takes_everything_and_none_nothing() -> None:
     assert 'txt' not in fs.NONE
 
 
-@pytest.mark.parametrize('refused', [['exe'], ['EXE'], ('exe',), {'exe'}, fs.EXECUTABLES])
-def test_all_except_refuses_whatever_the_case(refused: object) -> None:
+@pytest.mark.parametrize(
+    'refused',
+    [['exe'], ['EXE'], ('exe',), {'exe'}, ['.exe'], frozenset({'.Exe'}), 'sh exe', '.exe,.sh', fs.EXECUTABLES],
+)
+def test_all_except_refuses_however_it_is_written(refused: object) -> None:
     types = fs.AllExcept(refused)  # type: ignore[arg-type]  # an object to pytest, a container to us
     assert 'exe' not in types
     assert 'EXE' not in types
@@ -75,6 +87,8 @@ def test_the_extension_follows_the_last_dot_of_the_last_part(filename: str, ext:
         '\u3000',
         '\u200b',
         '\u202e',
+        '\u2063',
+        '\u206a',
         '\ufeff',
         '%20',
         '%2E',

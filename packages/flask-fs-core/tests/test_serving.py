@@ -259,6 +259,27 @@ def test_the_application_decides_who_may_see_a_file(
         assert 'private, no-cache' == response.headers['Cache-Control']
 
 
+@pytest.mark.parametrize('mistaken', [('no', 403), 'a coroutine', 'a future'])
+def test_what_is_true_by_accident_opens_nothing(make_app: Callable[..., Flask], mistaken: Any) -> None:
+    class Pending:
+        def __await__(self) -> Any:
+            raise AssertionError
+
+    async def authorize(_: str) -> bool:
+        return False
+
+    verdicts: dict[Any, Any] = {'a coroutine': authorize, 'a future': lambda _: Pending()}
+    storage = fs.Storage('private', authorize=verdicts.get(mistaken, lambda _: mistaken))
+    app = make_app(storage, TESTING=False)
+    # With Flask's extra for asynchronous views, a coroutine is run.
+    expected = {'a coroutine': (403, 500)}.get(mistaken, (500,))
+    with app.app_context():
+        storage.write('x.txt', 'secret')
+    response = app.test_client().get('/private/x.txt')
+    assert response.status_code in expected
+    assert 'secret' not in response.text
+
+
 def test_leave_is_asked_before_the_store_is(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage('private', authorize=lambda _: False)
     app = make_app(storage)

@@ -401,6 +401,7 @@ def test_the_bucket_of_a_storage_is_one_of_boto3(store: Any) -> None:
         (('a', 'b'), {'A_FS_BUCKET_NAME': 'b'}),
         (('a', 'b'), {'A_FS_BUCKET_NAME': 'b', 'FS_S3_REGION': 'us-east-1', 'A_FS_REGION': 'eu-west-2'}),
         (('a', 'b'), {'A_FS_BUCKET_NAME': 'b', 'A_FS_ENDPOINT': ENDPOINT, 'B_FS_ENDPOINT': f'{ENDPOINT.upper()}/'}),
+        (('a', 'b'), {'A_FS_BUCKET_NAME': 'b', 'A_FS_ENDPOINT': 'https://s3.x', 'B_FS_ENDPOINT': 'https://s3.x:443'}),
         (('a', 'b'), {'FS_S3_BUCKET_NAME': 'box', 'A_FS_BUCKET_NAME': 'box', 'A_FS_PREFIX': 'b'}),
     ],
 )

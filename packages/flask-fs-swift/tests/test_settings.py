@@ -163,6 +163,8 @@ def test_a_store_that_is_not_there_is_unavailable():
         {'A_FS_CONTAINER': 'b', 'A_FS_USER': 'test:another'},
         {'A_FS_CONTAINER': 'b', 'FS_SWIFT_STORAGE_URL': 'http://127.0.0.1:9/v1/AUTH_test', 'A_FS_USER': 'x:y'},
         {'FS_SWIFT_CONTAINER': 'box', 'A_FS_CONTAINER': 'box', 'A_FS_PREFIX': 'b'},
+        {'A_FS_CONTAINER': 'b', 'A_FS_AUTHURL': 'http://Store/auth/v1.0', 'B_FS_AUTHURL': 'http://store:80/auth/v1.0/'},
+        {'A_FS_CONTAINER': 'b', 'A_FS_STORAGE_URL': 'http://Store/v1/a', 'B_FS_STORAGE_URL': 'http://store:80/v1/a'},
     ],
 )
 def test_two_storages_in_one_container_are_refused(settings):

@@ -60,6 +60,7 @@ __all__ = [
     'refresh',
     'resolve',
     'seconds',
+    'server_of',
     'storage_prefix',
     'text',
     'whole_number',
@@ -133,6 +134,10 @@ class Config(dict[str, Any]):
         vars(copied).update(vars(self))
         return copied
 
+    def copy(self) -> Config:
+        """A copy, which shows no secrets either."""
+        return self.__copy__()
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Config:
         copied = self.__copy__()
         memo[id(self)] = copied
@@ -189,6 +194,15 @@ def host_of(url: str) -> str:
     netloc = urlsplit(url).netloc
     # A password may have what ends the host of a well-formed URL, such as a #.
     return netloc.rpartition('@')[2] if '@' in netloc or '@' not in url else ''
+
+
+def server_of(url: str) -> str:
+    """The host, the port unless it is that of the scheme, and the path of *url*: one text for all spellings of a server."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    default = {'http': ':80', 'https': ':443'}.get(parts.scheme, '')
+    return parts.netloc.lower().removesuffix(default) + parts.path.rstrip('/')
 
 
 def storage_prefix(storage: str) -> str:

@@ -6,6 +6,7 @@ family of types. Text may hold anything that is text: browsers show ``text/plain
 
 from __future__ import annotations
 
+import codecs
 import functools
 import re
 from typing import NamedTuple
@@ -33,6 +34,8 @@ def contradiction(filename: str, head: bytes) -> str | None:
     """Why content that begins with *head* cannot be what *filename* says, in words for people, or None if it can."""
     ext = extension(filename)
     family = family_of(ext)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode('utf-16', 'replace').encode()
     if family is None or (family == 'text' and not _BINARY.search(head)):
         return None
     kind = recognized(head) or _recognized_by_library(head)
@@ -135,7 +138,8 @@ _SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
     )
 )  # fmt: skip
 _MARKUP = re.compile(
-    rb'\xef\xbb\xbf|[\t\n\x0c\r ]+|<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(\[.*?\][^>\[]*)?>', re.DOTALL | re.IGNORECASE
+    rb'\xef\xbb\xbf|[\t\n\x0c\r ]+|<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(\[.*?\][\t\n\x0c\r ]*)?>',
+    re.DOTALL | re.IGNORECASE,
 )
 _ROOT = re.compile(rb'<(?:[A-Za-z_][\w.-]*:)?([A-Za-z][A-Za-z0-9]*)(?=[\t\n\x0c\r />])')
 _DOCTYPE = re.compile(rb'<!DOCTYPE[\t\n\x0c\r ]+(html|svg)\b', re.IGNORECASE)

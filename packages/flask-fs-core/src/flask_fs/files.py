@@ -36,7 +36,7 @@ __all__ = [
 
 # What some operating system or web server drops at the end of a name, as it is and percent-encoded.
 _DROPPED = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA1), 0xAD, *range(0x200B, 0x2010), *range(0x2028, 0x202F))))
-_DROPPED |= frozenset('./\\ \u2060\ufeff')
+_DROPPED |= frozenset(map(chr, range(0x2060, 0x2070))) | frozenset('./\\ \ufeff')
 _DROPPED_ENCODED = frozenset(f'%{number:02x}' for number in (*range(0x21), 0x2E, 0x2F, 0x5C, 0x7F))
 
 
@@ -53,10 +53,10 @@ class FileTypes(tuple[str, ...]):
         return super().__new__(cls, (ext.lower().removeprefix('.') for ext in given))
 
     def __add__(self, other: Any) -> FileTypes:
-        return FileTypes((*self, *other))
+        return FileTypes((*self, *FileTypes(other)))
 
     def __radd__(self, other: Any) -> FileTypes:
-        return FileTypes((*other, *self))
+        return FileTypes((*FileTypes(other), *self))
 
 
 class _Rule:
@@ -159,13 +159,17 @@ _TYPES = {
 def contains(extensions: Container[str], ext: str) -> bool:
     """Whether *ext* is among *extensions*, whatever its case.
 
-    A list, tuple or set may be written in any case; another container is asked for the lower case.
+    A list, tuple or set may be written in any case, and with dots; text is split at commas and blanks. Another container is
+    asked for the lower case.
     """
     ext = ext.lower()
+    if isinstance(extensions, str):
+        # 'p' is in 'php' as text, and no extension of it.
+        extensions = extensions.replace(',', ' ').split()
     if ext in extensions:
         return True
     if isinstance(extensions, (list, tuple, set, frozenset)):
-        return any(str(item).lower() == ext for item in extensions)
+        return any(str(item).lower().removeprefix('.') == ext for item in extensions)
     return False
 
 

@@ -68,9 +68,10 @@ def whole_number(value: Any) -> int:
         raise ValueError(expected)
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(expected) from None
-    if number < 0 or number != (float(value) if not isinstance(value, int) else value):
+    # int() drops the fraction of a number, and refuses text that has one.
+    if number < 0 or (not isinstance(value, str) and number != value):
         raise ValueError(expected)
     return number
 
@@ -136,11 +137,15 @@ def file_mode(value: Any) -> int:
 
 def extensions(value: Any) -> Container[str]:
     """A container of extensions; text is split at commas and blanks."""
+    expected = 'a container of extensions, such as ["png", "jpg"]'
     if isinstance(value, str):
-        parts = json.loads(value) if value.lstrip().startswith('[') else value.replace(',', ' ').split()
+        try:
+            parts = json.loads(value) if value.lstrip().startswith('[') else value.replace(',', ' ').split()
+        except ValueError:
+            raise ValueError(expected) from None
         return tuple(str(part).lower().removeprefix('.') for part in parts)
     if not hasattr(value, '__contains__'):
-        raise ValueError('a container of extensions, such as ["png", "jpg"]')
+        raise ValueError(expected)
     return value  # type: ignore[no-any-return]  # anything with __contains__ is a container
 
 

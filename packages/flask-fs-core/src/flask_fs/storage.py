@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import datetime
 import inspect
+import io
 import itertools
 import os
 import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
+from types import GeneratorType
 from typing import IO, Any
 
 from flask import make_response
@@ -57,7 +59,7 @@ class Storage(PerApplication):
     :param basename: The name, without extension, of what comes with a name of its own, such as an upload, or a callable
         that gives it; if it takes an argument, it is given the application. A filename given to :meth:`save` wins.
     :param authorize: Called with a filename before the application serves it: true serves it, false answers 403, a
-        response is sent instead. Signed links need no further leave.
+        response is sent instead. It may be ``async``, as Flask's views may. Signed links need no further leave.
     :param validators: Called by :meth:`save` with the open file, seekable and standing where it is to be read from, and
         its filename, before anything is stored; they refuse it by raising :exc:`UploadNotAllowed` or one of its kinds.
     """
@@ -460,7 +462,8 @@ class Storage(PerApplication):
         """
         bound = self._bound()
         served = bound.driver.serve(names.check(filename))
-        if not isinstance(served, (Response, str, bytes, tuple)):
+        if not isinstance(served, (Response, str, bytes, bytearray, tuple, list, dict, GeneratorType, io.IOBase)):
+            # What a test double answers with is handed on as it is.
             return served
         cache_control = bound.config.get('cache_control')
         response = make_response(served)

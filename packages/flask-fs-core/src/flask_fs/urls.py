@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, has_request_context, request, url_for
 from werkzeug.routing import BuildError
 
-from .errors import ConfigurationError
+from .credentials import shown
+from .errors import ConfigurationError, ConfigurationWarning
+from .names import is_valid
 
 #: The endpoint under which the application serves files.
 ENDPOINT = 'fs.get_file'
@@ -34,12 +37,29 @@ def add_route(app: Flask, storage: str) -> None:
 
     Each has a route of its own, so that every other address is left to the application's own routes.
     """
-    prefix = (app.config.get('FS_PREFIX') or '').strip('/')
-    path = f'/{prefix}/{storage}/<path:filename>' if prefix else f'/{storage}/<path:filename>'
+    path = f'{_prefix(app)}/{storage}/<path:filename>'
+    if any(rule.rule == path and rule.endpoint != ENDPOINT for rule in app.url_map.iter_rules()):
+        warnings.warn(
+            f'The files of storage {storage!r} are not served: the application has another route {path}. Set FS_PREFIX, or '
+            'rename the storage.',
+            ConfigurationWarning,
+            stacklevel=2,
+        )
     rule = app.url_rule_class(path, endpoint=ENDPOINT, defaults={'fs': storage}, methods=['GET', 'OPTIONS'])
     rule.provide_automatic_options = True  # type: ignore[attr-defined]  # what Flask's dispatch looks at
     # Not add_url_rule(), which refuses once a request was handled: init_app may be called again then.
     app.url_map.add(rule)
+
+
+def _prefix(app: Flask) -> str:
+    """What the addresses of all storages in *app* begin with: nothing, or a path without a slash at its end."""
+    given = app.config.get('FS_PREFIX') or ''
+    prefix = given.strip('/') if isinstance(given, str) else None
+    # <…> would be a variable of the route.
+    if prefix is None or (prefix and not is_valid(prefix)) or set('<>') & set(prefix):
+        reason = f"cannot use FS_PREFIX = {shown(given)}: it must be the beginning of a path, such as '/files', without < and >"
+        raise ConfigurationError(reason=f'The application {app.name!r} {reason}.')
+    return f'/{prefix}' if prefix else ''
 
 
 def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import Any
 
@@ -62,9 +63,14 @@ def _open_to_all(storage: Storage, filename: str) -> Any:
         abort(404)
     authorize = storage.authorize or config.get('authorize')
     if authorize is not None:
-        verdict = authorize(filename)
+        verdict = current_app.ensure_sync(authorize)(filename)
         if isinstance(verdict, BaseResponse):
             return verdict
+        if isinstance(verdict, tuple) or inspect.isawaitable(verdict):
+            # True by themselves, and meant as something else: the response of a view, or an answer that is still to come.
+            raise TypeError(
+                f"'authorize' of storage {storage.name!r} returned {type(verdict).__name__}: return True, False or a response"
+            )
         if not verdict:
             abort(403)
     if config.serving == 'redirect':

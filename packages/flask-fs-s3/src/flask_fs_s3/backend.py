@@ -9,14 +9,13 @@ import itertools
 import logging
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, cast
-from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import attachment, respond, respond_at_once
-from flask_fs.config import host_of, storage_prefix
+from flask_fs.config import host_of, server_of, storage_prefix
 from flask_fs.errors import BackendError, ConfigurationError, FSError, Replaced
 from flask_fs.files import mime_type
 
@@ -71,9 +70,9 @@ class S3Backend(BaseBackend):
     @property
     def location(self) -> tuple[Hashable, ...]:
         """The store, the bucket and the key prefix."""
-        host = urlsplit(self.config.get('endpoint') or '').netloc.lower()
+        store = server_of(self.config.get('endpoint') or '')
         # On Amazon, a bucket's name is its own in all regions.
-        store = None if not host or host.endswith('.amazonaws.com') else host
+        store = '' if store.endswith('.amazonaws.com') else store
         return (self.kind, store, self._bucket.name, self._prefix)
 
     @property

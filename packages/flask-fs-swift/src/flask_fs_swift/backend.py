@@ -15,7 +15,7 @@ from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import respond_at_once
 from flask_fs.backends.streams import window
-from flask_fs.config import host_of, storage_prefix
+from flask_fs.config import host_of, server_of, storage_prefix
 from flask_fs.errors import ConfigurationError, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
 
@@ -79,12 +79,13 @@ class SwiftBackend(BaseBackend):
     def location(self) -> tuple[Hashable, ...]:
         """The account, the container and the key prefix."""
         given = self.config
-        account = given.get('storage_url')
-        if account is None:
+        if (url := given.get('storage_url')) is not None:
+            account: Hashable = server_of(url)
+        else:
             # With version 1, users of one account are account:user.
             project = given.get('tenant_name') or given['user'].partition(':')[0]
             options = tuple(sorted((key, str(value)) for key, value in given['os_options'].items()))
-            account = (given['authurl'], project, given.get('region_name'), options)
+            account = (server_of(given['authurl']), project, given.get('region_name'), options)
         return (self.kind, account, self.container, self._prefix)
 
     def _check_settings(self, place: str) -> None:
