@@ -7,12 +7,14 @@ import io
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock, patch
+from unittest.mock import MagicMock, create_autospec, patch
 
 import pytest
 from flask import Flask
 
 import flask_fs as fs
+from flask_fs.backends import BaseBackend
+from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
 AppFactory = Callable[..., Flask]
@@ -31,6 +33,20 @@ def test_a_backend_with_capabilities_is_used_as_one(app: Flask, storage: fs.Stor
     storage.save(io.BytesIO(b'x'), 'a')
     assert (b'x', 1) == (storage.backend.read('a'), storage.stat('a').size)
     assert storage.stat('a').checksum
+
+
+def test_a_double_with_the_signatures_of_a_backend_is_asked_what_is_documented(app: Flask, storage: fs.Storage) -> None:
+    for backend in (BaseBackend, LocalBackend):
+        double = create_autospec(backend, instance=True)
+        double.exists.return_value = False
+        storage.backend = double
+        file = io.BytesIO(b'x')
+        storage.save(file, 'a')
+        storage.write('b', 'x')
+        double.save.assert_called_once_with(file, 'a')
+        double.write.assert_called_once_with('b', 'x')
+        with pytest.raises(fs.FileNotFound):
+            storage.read('a')
 
 
 def put_back(storage: fs.Storage, before: Any) -> None:

@@ -291,6 +291,20 @@ def test_a_file_is_looked_at_from_its_position_on(app: Flask, storage: fs.Storag
     assert PNG == storage.read('a.png')
 
 
+def test_what_a_source_gives_is_looked_at_and_not_what_it_holds(app: Flask, storage: fs.Storage) -> None:
+    class Inverted(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            return bytes(255 - byte for byte in super().read(size))
+
+    def inverted(content: bytes) -> Inverted:
+        return Inverted(Inverted(content).read())
+
+    storage.save(inverted(PNG), 'a.png')
+    assert PNG == storage.read('a.png')
+    with pytest.raises(fs.InvalidContent, match='HTML, not a picture'):
+        storage.save(inverted(SAMPLES['HTML']), 'b.png')
+
+
 def test_a_source_that_is_read_once_is_refused_by_its_first_bytes(app: Flask, storage: fs.Storage) -> None:
     source = Once(SAMPLES['HTML'] + bytes(10_000_000))
     with pytest.raises(fs.InvalidContent):

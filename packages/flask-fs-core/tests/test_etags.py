@@ -257,6 +257,15 @@ def test_a_file_from_the_future_has_no_etag(backend: Any, monkeypatch: pytest.Mo
     assert backend.stat('a').etag is None
 
 
+def test_nobody_waits_for_a_clock_that_stands_still(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend.write('a', b'content')
+    now_ns, waits = time.time_ns() - 10_000_000, list[float]()
+    monkeypatch.setattr(etags, '_now_ns', lambda: now_ns)
+    monkeypatch.setattr(time, 'sleep', waits.append)
+    assert backend.stat('a').etag is None
+    assert 0 < len(waits) <= 10
+
+
 @pytest.mark.parametrize('step', [1_000_000_000, 2_000_000_000], ids=['seconds', 'two seconds'])
 def test_a_fresh_file_has_no_etag_where_times_are_rough(
     app: Flask,

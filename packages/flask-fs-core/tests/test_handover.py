@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -54,6 +55,19 @@ def nginx(make_app: Callable[..., Flask]) -> Callable[..., Any]:
 
 
 # --- What both headers have in common.
+
+
+def test_an_override_may_give_a_path_object(make_app: Callable[..., Flask], header: str) -> None:
+    class WithPaths(LocalBackend):
+        def path(self, filename: str) -> Any:
+            return Path(super().path(filename))
+
+    storage = fs.Storage('files', fs.ALL)
+    settings = {'X-Sendfile': {'USE_X_SENDFILE': True}, 'X-Accel-Redirect': {'FILES_FS_ACCEL_REDIRECT': '/protected/'}}
+    app = make_app(storage, FS_BACKEND=WithPaths, **settings[header])
+    with app.app_context():
+        storage.write('a/x.txt', 'content')
+    assert app.test_client().get('/files/a/x.txt').headers[header].endswith('/a/x.txt')
 
 
 def test_the_bytes_are_left_to_the_web_server(client: FlaskClient, header: str) -> None:

@@ -338,6 +338,45 @@ def test_fsync_reaches_the_file_and_every_new_folder(tmp_path: Path, monkeypatch
     assert 2 == len(synced)
 
 
+@needs_posix
+@pytest.mark.parametrize('unnamed', [True, False], ids=['', 'named'])
+@pytest.mark.parametrize('overwrite', [True, False], ids=['replacing', 'creating'])
+def test_fsync_gets_past_empty_folders(tmp_path: Path, unnamed: bool, overwrite: bool) -> None:
+    backend = LocalBackend('x', {'root': str(tmp_path), 'fsync': True})
+    backend._disk.unnamed &= unnamed
+    (tmp_path / 'a' / 'empty').mkdir(parents=True)
+    backend.write('a', b'content', overwrite)
+    assert b'content' == backend.read('a')
+    assert ['a'] == os.listdir(tmp_path)
+
+
+def test_nothing_is_removed_from_a_file_system_that_is_read_only(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend.write('a', b'content')
+
+    def refuse(path: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setattr(os, 'unlink', refuse)
+    for remove in (backend.remove, backend.delete):
+        with pytest.raises(fs.PermissionDenied):
+            remove('a')
+        # Linux refuses that as well.
+        remove('absent')
+        remove('absent/b')
+
+
+def test_sweeping_a_folder_that_cannot_be_read_says_so(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> Any:
+        raise PermissionError(errno.EACCES, 'Permission denied', path)
+
+    backend.write('a', b'content')
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises(fs.PermissionDenied, match=r'\(local\): Permission denied'):
+        backend.sweep()
+
+
 def test_permission_denied_says_so(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     backend.write('a', b'')
 

@@ -136,6 +136,8 @@ def test_an_override_may_give_a_path_object(tmp_path: Path) -> None:
     assert not backend.exists('a/b')
     backend.write('a/b', b'content')
     assert b'content' == backend.read('a/b')
+    assert ['a/b'] == list(backend.list_files('a/')) == list(backend.list_files())
+    assert str(tmp_path / 'root' / 'a' / 'b') == os.fspath(backend.path('a/b'))
     shutil.rmtree(tmp_path / 'root')
     with pytest.raises(fs.Unavailable):
         backend.exists('a/b')

@@ -195,6 +195,32 @@ def test_an_upload_is_saved_twice_by_one_request(make_app: AppFactory, kind: str
             storage.remove('two')
 
 
+def test_what_was_written_to_an_open_file_is_saved_with_it(make_app: AppFactory, kind: str, tmp_path: Path) -> None:
+    storage = fs.Storage('files', fs.ALL)
+    app = make_app(storage, FS_BACKEND=kind)
+    with app.app_context(), on_disk(tmp_path, 'w+b') as file:
+        file.write(b'before')
+        file.seek(0)
+        file.read(1)
+        # From here on within the buffer, which seek() does not write to the file.
+        file.seek(0)
+        file.write(b'AFTER')
+        file.seek(0)
+        storage.save(file, 'a')
+        assert b'AFTERe' == storage.read('a') == file.read()
+
+
+def test_a_file_that_cannot_go_back_is_saved_all_the_same(app: Flask, storage: fs.Storage) -> None:
+    class Forward(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            raise NotImplementedError
+
+    storage.save(Forward(b'content'), 'a')
+    assert b'content' == storage.read('a')
+    with pytest.raises(fs.FileExists):
+        storage.save(Forward(b'content'), 'a')
+
+
 def test_what_cannot_seek_is_saved_once(app: Flask, storage: fs.Storage) -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, 'wb') as pipe:
@@ -203,6 +229,16 @@ def test_what_cannot_seek_is_saved_once(app: Flask, storage: fs.Storage) -> None
         storage.save(pipe, 'piped')
     storage.save(OnlyRead(b'content'), 'read')
     assert [b'content'] * 2 == [storage.read('piped'), storage.read('read')]
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='the kernel makes no files up')
+def test_the_limit_holds_for_files_that_hide_their_size(make_app: AppFactory, kind: str) -> None:
+    storage = fs.Storage('files', fs.ALL)
+    with make_app(storage, FS_BACKEND=kind, FS_MAX_BYTES=10).app_context(), open('/proc/self/status', 'rb') as file:
+        assert 0 == os.fstat(file.fileno()).st_size
+        with pytest.raises(fs.FileTooLarge):
+            storage.save(file, 'a')
+        assert not storage.exists('a')
 
 
 def test_a_file_that_is_closed_while_it_is_read_is_saved_all_the_same(app: Flask, storage: fs.Storage) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,12 @@ def test_an_empty_source_is_one_empty_piece(tmp_path):
     with open(tmp_path / 'x', 'rb') as file:
         for stream in (file, io.BytesIO(), OnlyRead(b'')):
             assert [b''] == all_of(stream, 1000)[0]
+
+
+@pytest.mark.skipif(not os.path.exists('/proc/version'), reason='the kernel makes no files up')
+def test_a_file_that_hides_its_size_is_sent_whole():
+    with open('/proc/version', 'rb') as file:
+        assert Path('/proc/version').read_bytes() == b''.join(all_of(file, 1000)[0]) != b''
 
 
 def test_a_source_may_give_more_than_it_was_asked_for():

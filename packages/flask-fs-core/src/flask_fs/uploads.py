@@ -77,8 +77,9 @@ def position_kept(file: Any) -> Generator[Any]:
         yield start
     finally:
         if start is not None:
-            # A file that was closed, or broke, meanwhile: what became of saving it is what the caller needs to hear.
-            with contextlib.suppress(OSError, ValueError):
+            # A file that was closed, or broke, meanwhile, whatever it raises: what became of saving it is what the caller
+            # needs to hear.
+            with contextlib.suppress(Exception):
                 reader.seek(start)
 
 

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 
 from flask_fs.backends import ByteReader
 from flask_fs.backends.contract import CHUNK_BYTES
-from flask_fs.backends.streams import rereadable
+from flask_fs.backends.streams import known_size, rereadable
 
 from .errors import SpoolFailed
 
@@ -74,7 +74,7 @@ def pieces_of(stream: ByteReader, size: int, digest: Any) -> Iterator[Piece]:
     :raises SpoolFailed: If the temporary file cannot be written.
     """
     file = rereadable(stream)
-    if file is None:
+    if file is None or known_size(stream) is None:
         yield from _spooled(stream, size, digest)
     else:
         yield from _in_place(file, size, digest)

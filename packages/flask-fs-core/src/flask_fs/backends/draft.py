@@ -115,7 +115,8 @@ class Draft:
 
         :param create: Only if the name is free; otherwise FileExistsError.
         """
-        if self._disk.fsync:
+        # It is closed already where a folder was in the way of a first attempt.
+        if self._disk.fsync and self._fd >= 0:
             os.fsync(self._fd)
         if self._name is not None:
             self._close()

@@ -107,9 +107,14 @@ def etag_finder(facts: os.stat_result, look: Callable[[], os.stat_result]) -> Ca
     """
 
     def find() -> str | None:
-        while (left := settled_in_ns(facts)) > 0:
+        for _ in range(_MAX_LOOKS):
+            if (left := settled_in_ns(facts)) <= 0:
+                break
             if not _waited(left):
                 return None
+        else:
+            # A clock that stands still, or is set back again and again.
+            return None
         tag = etag_of(facts)
         with contextlib.suppress(OSError):
             if etag_of(look()) == tag:

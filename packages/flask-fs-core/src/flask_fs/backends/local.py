@@ -123,12 +123,13 @@ class LocalBackend(BaseBackend):
 
         Listing does the same along its way. Where the file system has unnamed files there are hardly ever any.
         """
-        return sum(
-            removed_if_stale(entry, older_than_s)
-            for _, entries in self._walk('')
-            for entry in entries
-            if entry.name.startswith(TEMPORARY_PREFIX)
-        )
+        with _Translated(self, None, reading=True):
+            return sum(
+                removed_if_stale(entry, older_than_s)
+                for _, entries in self._walk('')
+                for entry in entries
+                if entry.name.startswith(TEMPORARY_PREFIX)
+            )
 
     # --- Hooks.
 
@@ -224,7 +225,7 @@ class LocalBackend(BaseBackend):
         if (location := self._location(name)) is not None:
             return by_location(self._stat(name), location)
         if current_app.config.get('USE_X_SENDFILE'):
-            return by_path(self._stat(name), self.path(name))
+            return by_path(self._stat(name), self._local_path(name))
         if request.method == 'HEAD':
             return super()._serve(name)
         # Facts and content come from one open file: its name may belong to a newer one a moment later.
@@ -238,7 +239,8 @@ class LocalBackend(BaseBackend):
         return response
 
     def _local_path(self, name: str) -> str:
-        return self.path(name)
+        # An override may give a path object.
+        return os.fspath(self.path(name))
 
     def _refuse_early(self, name: str, target: str, create: bool) -> None:
         """Spare a large upload that cannot win the rest of its way; publishing decides, free of races."""
@@ -249,7 +251,7 @@ class LocalBackend(BaseBackend):
 
     def _place(self, name: str, refusal: type[FSError]) -> str:
         """The path of *name*, reached without a symbolic link; with one it is an error of the kind *refusal*."""
-        path = os.fspath(self.path(name))
+        path = self._local_path(name)
         if '/' in name and (link := folders.link_above(path, name)):
             raise self.error(refusal, name, f'{link} is a symbolic link, which local storage does not follow')
         return path
@@ -258,7 +260,7 @@ class LocalBackend(BaseBackend):
         """Where nginx has the file; None if it sends none, or if an override of ``path`` has put this one elsewhere."""
         if (location := self.config.get('accel_redirect')) is None:
             return None
-        path, folder = self.path(name), os.path.join(self.path(''), '')
+        path, folder = self._local_path(name), os.path.join(self._local_path(''), '')
         if not path.startswith(folder):
             return None
         return '/'.join(filter(None, (location, self._subfolder, path.removeprefix(folder))))
@@ -283,6 +285,9 @@ class LocalBackend(BaseBackend):
             try:
                 os.unlink(path)
             except OSError as error:
+                if error.errno == errno.EROFS:
+                    # Linux says so of what is not there, too: then this raises that.
+                    os.lstat(path)
                 # A folder is EISDIR on Linux and EPERM elsewhere (unlink(2)).
                 if error.errno not in folders.IN_THE_WAY:
                     raise
@@ -309,7 +314,7 @@ class LocalBackend(BaseBackend):
         inside = prefix.rpartition('/')[0]
         if os.name == 'nt' and inside and windows_refusal(inside):
             return iter(())
-        return folders.walk(self.path, prefix, lambda: self._require_root(None))
+        return folders.walk(self._local_path, prefix, lambda: self._require_root(None))
 
     def _info(self, name: str, facts: os.stat_result) -> FileInfo:
         if not stat.S_ISREG(facts.st_mode):
@@ -327,7 +332,7 @@ class LocalBackend(BaseBackend):
 
         :raises Unavailable: If that was used, and is gone: a volume that is not mounted holds files all the same.
         """
-        root = os.fspath(self.path(name or ''))
+        root = self._local_path(name or '')
         if name:
             if not root.endswith(name):
                 # An override of `path` has put it elsewhere, and the root is its own business.

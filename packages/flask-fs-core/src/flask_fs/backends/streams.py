@@ -156,7 +156,8 @@ def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
     if isinstance(inner, tempfile.SpooledTemporaryFile):
         # fileno() would push a small one to the disk.
         inner = getattr(inner, '_file', None)
-    if isinstance(inner, io.BytesIO):
+    # A subclass may read something else, as one that decrypts does.
+    if type(inner) is io.BytesIO:
         start = inner.tell()
         with inner.getbuffer() as content:
             return bytes(content[start : start + size])
@@ -180,11 +181,15 @@ def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
 
 
 def known_size(reader: ByteReader) -> int | None:
-    """How many bytes are left in *reader*, if it can be read twice; else None."""
+    """How many bytes are left in *reader*, if it can be read twice and has a size; else None."""
     file = rereadable(reader)
     if file is None:
         return None
-    size = file.getbuffer().nbytes if isinstance(file, io.BytesIO) else os.fstat(file.fileno()).st_size
+    if isinstance(file, io.BytesIO):
+        size = file.getbuffer().nbytes
+    elif not (size := os.fstat(file.fileno()).st_size):
+        # It is empty, or made up by the kernel as it is read: what is under /proc has no size.
+        return None
     return max(0, size - file.tell())
 
 
@@ -209,7 +214,13 @@ def real_file(reader: Any) -> IO[bytes] | None:
     elif isinstance(reader, tempfile._TemporaryFileWrapper):
         reader = reader.file
     inner = reader.raw if type(reader) in (io.BufferedReader, io.BufferedRandom) else reader
-    return reader if type(inner) in _RAW_FILES and not reader.closed else None
+    if type(inner) not in _RAW_FILES or reader.closed:
+        return None
+    if type(reader) is io.BufferedRandom:
+        # seek() leaves what was written in the buffer, if that has the new position too.
+        reader.flush()
+    file: IO[bytes] = reader
+    return file
 
 
 def chunks_of(reader: ByteReader, size: int = CHUNK_BYTES) -> Iterator[bytes]:
