@@ -979,22 +979,29 @@ def test_rerender_tells_that_the_original_is_gone(memory: fs.Storage) -> None:
         page_with(memory)(image='gone.png').image.rerender()
 
 
-def test_rerender_does_not_bring_a_removed_picture_back(
-    storage: fs.Storage, picture: Any, names: Names, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize('change', ['removed', 'replaced'])
+def test_rerender_does_not_bring_a_former_picture_back(
+    change: str, storage: fs.Storage, picture: Any, names: Names, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = page_with(storage)()
     page.image.save(picture(), 'test.png')
-    make, other = flask_fs_mongo.derivatives.make, copy.copy(page.image)
+    make, other, after = flask_fs_mongo.derivatives.make, copy.copy(page.image), {}
 
     def make_slowly(*args: Any, **kwargs: Any) -> Any:
         made = make(*args, **kwargs)
-        other.delete()
+        monkeypatch.undo()
+        if change == 'removed':
+            other.delete()
+        else:
+            other.save(picture(colour='red'), 'test.png', overwrite=True)
+        after.update({name: storage.read(name) for name in names(storage)})
         return made
 
     monkeypatch.setattr(flask_fs_mongo.images, 'make', make_slowly)
-    with pytest.raises(fs.FileNotFound, match='removed while'):
+    with pytest.raises(fs.FileNotFound if change == 'removed' else fs.Replaced):
         page.image.rerender()
-    assert names(storage) == []
+    assert sorted(after) == ([] if change == 'removed' else ALL)
+    assert {name: storage.read(name) for name in names(storage)} == after
 
 
 def test_deleting_removes_the_original_and_the_thumbnails(storage: fs.Storage, picture: Any, names: Names) -> None:

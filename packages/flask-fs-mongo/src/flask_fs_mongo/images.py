@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from flask_fs import FileExists, FileNotFound
+from flask_fs import FileExists, OperationNotSupported, Replaced
 from flask_fs.files import extension
 from flask_fs.uploads import check_type, limited
 from flask_fs_images import Limits, Spec
@@ -202,11 +202,13 @@ class ImageReference(FileReference):
         the field no longer has are no longer referred to; ``on_replace='remove'`` removes them.
 
         :raises FileNotFound: If the original is gone, or was removed meanwhile.
+        :raises Replaced: If the original was replaced meanwhile.
         :raises InvalidContent: If it is no picture, or a broken one, or over the field's limits.
         """
         if self.filename is None or self.original is None:
             return
         stored, separate = self._stored, self._stored.original is not None
+        version = self._version_of(self.original)
         with self.fs.local_file(self.original) as path, FileTransaction(self.fs) as transaction:
             made = make(self._recipe(), Path(path), stored.bbox, self.original, self.fs.name, remake=separate)
             main, original = self.filename, stored.original
@@ -217,12 +219,22 @@ class ImageReference(FileReference):
                 name = made.renamed(main) if made.renamed(main) != main else suffixed(main, 'main')
                 original, main = main, transaction.write_free(name, made.main.file)
             thumbnails = self._thumbnails(transaction, made, main, stored)
-            if not self.fs.exists(self.original):
-                # Whoever removed the picture meanwhile does not want its files back.
-                reason = 'it was removed while the files made from it were made again'
-                raise FileNotFound(self.original, storage=self.fs.name, reason=reason)
+            if self._version_of(self.original) != version:
+                # Files of the former picture would show it again.
+                raise Replaced(self.original, storage=self.fs.name)
             transaction.finish()
         self._change(Stored(main, original, thumbnails, stored.bbox, rest=stored.rest))
+
+    def _version_of(self, name: str) -> Any:
+        """What changes with the content of a file, as far as the backend says.
+
+        :raises FileNotFound: If there is no such file.
+        """
+        try:
+            info = self.fs.stat(name)
+        except OperationNotSupported:
+            return None
+        return info.etag or (info.size, info.modified)
 
     def _thumbnails(
         self, transaction: FileTransaction, made: Derivatives, main: str, mine: Stored
