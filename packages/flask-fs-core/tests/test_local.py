@@ -205,6 +205,8 @@ def test_a_part_too_long_for_the_file_system_is_said_so(backend: LocalBackend) -
     with pytest.raises(fs.InvalidFilename, match='longer than the file system allows'):
         backend.write(name, b'')
     assert not backend.exists(name)
+    backend.delete(name)
+    assert [] == list(backend.list_files(name)) == list(backend.list_files(f'{name}/'))
 
 
 def test_a_folder_removed_while_a_draft_is_in_it_is_made_again(backend: LocalBackend) -> None:

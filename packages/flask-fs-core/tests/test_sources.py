@@ -215,10 +215,12 @@ def test_a_file_that_cannot_go_back_is_saved_all_the_same(app: Flask, storage: f
         def seek(self, offset: int, whence: int = 0, /) -> int:
             raise NotImplementedError
 
-    storage.save(Forward(b'content'), 'a')
-    assert b'content' == storage.read('a')
-    with pytest.raises(fs.FileExists):
-        storage.save(Forward(b'content'), 'a')
+    # The second one is looked at before it is stored.
+    for name in ('a', 'a.png'):
+        storage.save(Forward(b'content'), name)
+        assert b'content' == storage.read(name)
+        with pytest.raises(fs.FileExists):
+            storage.save(Forward(b'content'), name)
 
 
 def test_what_cannot_seek_is_saved_once(app: Flask, storage: fs.Storage) -> None:

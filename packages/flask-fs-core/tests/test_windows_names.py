@@ -134,6 +134,15 @@ def test_a_prefix_with_which_no_name_begins_finds_nothing(backend: LocalBackend,
     assert [] == list(backend.scan(prefix))
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such names')
+def test_what_has_such_a_name_is_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = LocalBackend('docs', {'root': str(tmp_path)})
+    for name in ('a', 'b/c', 'b/nul', 'con/d', 'e./f/g'):
+        backend.write(name, b'')
+    monkeypatch.setattr(local, 'os', types.SimpleNamespace(**{**vars(os), 'name': 'nt'}))
+    assert {'a', 'b/c'} == set(backend.list_files()) == {info.name for info in backend.scan()}
+
+
 def test_a_request_for_such_a_name_finds_nothing(windows: None, tmp_path: Path) -> None:
     app, storage = Flask('app', instance_path=str(tmp_path)), fs.Storage('docs', fs.ALL)
     app.config.update(FS_SERVE=True, FS_ROOT=ROOT)

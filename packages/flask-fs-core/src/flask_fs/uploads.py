@@ -71,16 +71,23 @@ def _listed(container: Any) -> list[str]:
 @contextlib.contextmanager
 def position_kept(file: Any) -> Generator[Any]:
     """Leaves *file*, if it can seek, at the position that it had before the ``with`` block, so it can be read again."""
-    reader = file.stream if isinstance(file, FileStorage) else file
-    start = _position(reader)
+    start = _position(file.stream if isinstance(file, FileStorage) else file)
     try:
         yield start
     finally:
-        if start is not None:
-            # A file that was closed, or broke, meanwhile, whatever it raises: what became of saving it is what the caller
-            # needs to hear.
-            with contextlib.suppress(Exception):
-                reader.seek(start)
+        # A file that was closed, or broke, meanwhile: what became of saving it is what the caller needs to hear.
+        _went_back(file, start)
+
+
+def _went_back(file: Any, position: Any) -> bool:
+    """Whether *file* is at *position* again: not if that is None, or if its ``seek`` raises anything."""
+    if position is None:
+        return False
+    try:
+        (file.stream if isinstance(file, FileStorage) else file).seek(position)
+    except Exception:  # noqa: BLE001
+        return False
+    return True
 
 
 def _position(reader: Any) -> Any:
@@ -102,13 +109,17 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
     if family_of(extension(name)) is None:
         # Nothing that it contains contradicts this name.
         return file
-    reader = source(file)
+    reader: Any = source(file)
     head = peek(reader, HEAD_BYTES, position)
     if head is None:
         head = b''
         while len(head) < HEAD_BYTES and (chunk := reader.read(HEAD_BYTES - len(head))):
+            if not isinstance(chunk, (bytes, bytearray, memoryview)):
+                # A mock of a file may give anything, without end.
+                break
             head += chunk
-        file = Prefixed(head, reader)
+        # The very file that was given, if it can go back: text, compressed content and the like can too.
+        file = file if _went_back(file, position) else Prefixed(head, reader)
     if head and (reason := contradiction(name, head[:HEAD_BYTES])) is not None:
         raise InvalidContent(name, storage=storage, reason=reason)
     return file

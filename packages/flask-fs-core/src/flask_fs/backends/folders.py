@@ -17,6 +17,8 @@ from ..names import TEMPORARY_PREFIX
 STALE_S = 24 * 60 * 60
 #: What the operating system answers when a folder has the name that a file is to get or to lose.
 IN_THE_WAY = frozenset((errno.EISDIR, errno.EPERM, errno.ENOTEMPTY, errno.EEXIST))
+# What it answers where there is no such folder.
+_ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
 #: How often something is tried that others, removing folders at the same time, can undo.
 TRIES = 100
 #: How many entries of a folder are looked at together.
@@ -91,7 +93,9 @@ def walk(
         folder, base = pending.pop()
         try:
             entries = os.scandir(folder)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
             on_missing()
             continue
         with entries:

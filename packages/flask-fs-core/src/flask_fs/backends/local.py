@@ -303,7 +303,7 @@ class LocalBackend(BaseBackend):
         with _Translated(self, prefix or None, reading=True, listing=True):
             for base, entries in self._walk(prefix):
                 if os.name == 'nt':
-                    entries = [entry for entry in entries if not windows_refusal(entry.name)]
+                    entries = [entry for entry in entries if not windows_refusal(base + entry.name)]
                 names = [base + entry.name for entry in entries]
                 # One look at all names at once: there are hardly ever any.
                 if TEMPORARY_PREFIX in '/'.join(names):

@@ -148,7 +148,7 @@ class Prefixed:
 
 
 def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
-    """The next bytes in *reader*, about *size*, which are still to be read; None if it may be read only once.
+    """The next bytes in *reader*, at most *size*, which are still to be read; None if it may be read only once.
 
     :param start: Its position, where that is known: asking a file of the operating system is a system call.
     """
@@ -162,15 +162,7 @@ def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
         with inner.getbuffer() as content:
             return bytes(content[start : start + size])
     if (file := rereadable(reader)) is None:
-        if start is None:
-            return None
-        head = b''
-        # A mock of a file may give anything, without end.
-        while len(head) < size and isinstance(chunk := reader.read(size - len(head)), bytes) and chunk:
-            head += chunk
-        # The very file that was given: text, compressed content and the like can go back too.
-        inner.seek(start)
-        return head
+        return None
     start = file.tell() if start is None else start
     if hasattr(os, 'pread') and isinstance(file, (io.FileIO, io.BufferedReader)):
         return os.pread(file.fileno(), size, start)
