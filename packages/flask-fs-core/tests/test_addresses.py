@@ -121,6 +121,16 @@ def test_a_prefix_that_is_no_path_is_refused(make_app: Callable[..., Flask], pre
         make_app(fs.Storage('files'), FS_PREFIX=prefix)
 
 
+def test_a_prefix_may_be_mended(make_app: Callable[..., Flask]) -> None:
+    app, storage = make_app(FS_PREFIX='<x>'), fs.Storage('files')
+    with pytest.raises(fs.ConfigurationError, match='cannot use FS_PREFIX'):
+        fs.init_app(app, storage)
+    app.config['FS_PREFIX'] = '/x'
+    fs.init_app(app, storage)
+    with app.app_context():
+        assert '/x/files/a' == storage.url('a')
+
+
 def test_a_storage_behind_a_route_of_the_application_is_warned_about(make_app: Callable[..., Flask]) -> None:
     with pytest.warns(
         fs.ConfigurationWarning, match="'static' are not served: .* route /static/<path:filename>. Set FS_P"

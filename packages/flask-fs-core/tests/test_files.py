@@ -89,6 +89,9 @@ def test_the_extension_follows_the_last_dot_of_the_last_part(filename: str, ext:
         '\u202e',
         '\u2063',
         '\u206a',
+        '\ufe0f',
+        '\u3164',
+        '\U000e0041',
         '\ufeff',
         '%20',
         '%2E',
@@ -108,6 +111,12 @@ def test_what_systems_and_servers_drop_at_the_end_is_no_extension(tail: str) -> 
 )
 def test_what_is_dropped_only_at_the_end_counts_before_it(name: str) -> None:
     assert 'txt' == extension(name)
+
+
+@pytest.mark.parametrize('name', ['x.jſ', 'x.J\u017f', 'x.j\u200ds', 'x.\u2060js', 'x.j\ufe0fs\ufe0f.', 'x.j\u3164S'])
+def test_what_file_systems_take_for_the_same_extension_is_the_same(name: str) -> None:
+    assert 'js' == extension(name)
+    assert extension(name) not in fs.AllExcept(['js'])
 
 
 def test_a_long_tail_is_read_in_no_time() -> None:

@@ -34,9 +34,23 @@ __all__ = [
 ]
 
 
+# Code points that are never seen (Default_Ignorable_Code_Point), of which some file systems take no notice.
+_UNSEEN_RANGES = (
+    *(
+        (0xAD, 0xAD),
+        (0x34F, 0x34F),
+        (0x61C, 0x61C),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x200B, 0x200F),
+    ),
+    *((0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0)),
+    *((0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE01EF)),
+)
+UNSEEN = frozenset(chr(number) for first, last in _UNSEEN_RANGES for number in range(first, last + 1))
 # What some operating system or web server drops at the end of a name, as it is and percent-encoded.
-_DROPPED = frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA1), 0xAD, *range(0x200B, 0x2010), *range(0x2028, 0x202F))))
-_DROPPED |= frozenset(map(chr, range(0x2060, 0x2070))) | frozenset('./\\ \ufeff')
+_DROPPED = UNSEEN | frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA1), 0x2028, 0x2029))) | frozenset('./\\ ')
 _DROPPED_ENCODED = frozenset(f'%{number:02x}' for number in (*range(0x21), 0x2E, 0x2F, 0x5C, 0x7F))
 
 
@@ -162,7 +176,7 @@ def contains(extensions: Container[str], ext: str) -> bool:
     A list, tuple or set may be written in any case, and with dots; text is split at commas and blanks. Another container is
     asked for the lower case.
     """
-    ext = ext.lower()
+    ext = ext.casefold()
     if isinstance(extensions, str):
         # 'p' is in 'php' as text, and no extension of it.
         extensions = extensions.replace(',', ' ').split()
@@ -182,9 +196,10 @@ def extension(filename: str) -> str:
     """
     basename = filename[filename.rfind('/') + 1 :]
     stem, dot, ext = basename.rpartition('.')
-    if dot and stem and ext.isalnum():
+    if dot and stem and ext.isascii() and ext.isalnum():
         return ext.lower()
-    return bare_extension(split_extension(filename)[1][1:]).lower()
+    # Not lower(): where case does not matter to a file system, ſ is an s to it, as to casefold().
+    return bare_extension(split_extension(filename)[1][1:]).casefold()
 
 
 def split_extension(filename: str) -> tuple[str, str]:
@@ -205,7 +220,8 @@ def split_extension(filename: str) -> tuple[str, str]:
 def bare_extension(ext: str) -> str:
     """The extension *ext* without what does not count: Windows reads what follows a colon as the name of a stream."""
     ext = ext.partition(':')[0]
-    return ext[: _end(ext, len(ext))]
+    ext = ext[: _end(ext, len(ext))]
+    return ext if ext.isascii() else ''.join(letter for letter in ext if letter not in UNSEEN)
 
 
 def _end(filename: str, end: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.datastructures import FileStorage
 
 from .errors import InvalidFilename
-from .files import split_extension
+from .files import UNSEEN, split_extension
 
 # For applications; the rest serves the other modules of Flask-FS.
 __all__ = ['MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean', 'with_suffix']
@@ -33,9 +33,6 @@ _DEVICES = re.compile(r'(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d¹²³
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
 # The 8.3 name that Windows makes for a longer one.
 _SHORT_NAME = re.compile(r'(?=.{1,8}(?:\.|\Z))[^.]*~\d+(?:\.[^.]{0,3})?')
-# Letters and marks that are never seen (Default_Ignorable_Code_Point): fillers, joiners, variation selectors.
-_UNSEEN = frozenset(map(chr, (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810))))
-_UNSEEN |= frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 
 
 def check(filename: str) -> str:
@@ -190,7 +187,7 @@ def clean(client_name: str) -> str:
 
 
 def _is_tame(character: str) -> bool:
-    return character in '._-' or (unicodedata.category(character)[0] in 'LMN' and character not in _UNSEEN)
+    return character in '._-' or (unicodedata.category(character)[0] in 'LMN' and character not in UNSEEN)
 
 
 def _without_stray_marks(text: str) -> str:

@@ -87,12 +87,13 @@ class State(dict[str, Any]):
                 and binding.location == bound.location
             ):
                 raise ConfigurationError(reason=_shared(other.name, storage.name, binding.kind))
-        self.awaited.discard(storage)
-        self.bindings[storage] = binding
         if storage.name not in self:
-            self[storage.name] = storage
+            # First, because it may refuse FS_PREFIX: nothing is then half there.
             if self._route is not None:
                 self._route(storage.name)
+            self[storage.name] = storage
+        self.awaited.discard(storage)
+        self.bindings[storage] = binding
 
     def route_with(self, route: Callable[[str], None]) -> None:
         """Have *route* give each storage, by its name, an address in the application: now, or when it is added."""
