@@ -33,7 +33,7 @@ def test_a_missing_setting_is_named() -> None:
 def test_a_store_that_fails_is_no_missing_file(tmp_path: Path) -> None:
     (tmp_path / 'file').touch()
     backend = NameBackend('reports', {'folder': tmp_path / 'file'})
-    for verb in (backend.exists, backend.read, backend.delete, lambda name: list(backend.scan(name))):
+    for verb in (backend.exists, backend.read, backend.remove, lambda name: list(backend.scan(name))):
         with pytest.raises(fs.BackendError) as caught:
             verb('1.txt')
         assert '1.txt' == caught.value.filename
