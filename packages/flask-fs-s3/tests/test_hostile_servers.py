@@ -229,9 +229,7 @@ def test_a_store_may_say_200_of_what_is_seen_to_be_gone(hostile: Hostile, lone: 
     refused(lone, VERBS['remove'], '200 instead of 204')
 
 
-@pytest.mark.parametrize(
-    ('status', 'code', 'gone'), [(404, 'NoSuchKey', True), (404, 'NoSuchBucket', True), (404, 'NoSuchPage', False)]
-)
+@pytest.mark.parametrize(('status', 'code', 'gone'), [(404, 'NoSuchKey', True), (404, 'NoSuchPage', False)])
 def test_a_store_may_say_404_of_what_is_gone(
     hostile: Hostile, lone: S3Backend, status: int, code: str, gone: bool
 ) -> None:

@@ -288,7 +288,11 @@ def test_a_container_that_is_gone_is_not_an_empty_one(swift_harness, backend):
     for name in swift_harness.raw.names(swift_harness.container):
         swift_harness.raw.ask('DELETE', f'/{swift_harness.container}/{name}')
     swift_harness.raw.ask('DELETE', f'/{swift_harness.container}')
-    for act in (lambda: list(backend.list_files()), lambda: backend.write('x', b'new'), lambda: backend.delete('a')):
+    for act in (
+        lambda: list(backend.list_files()), lambda: backend.write('x', b'new'), lambda: backend.delete('a'),
+        lambda: backend.exists('a'), lambda: backend.read('a'), lambda: backend.open('a'), lambda: backend.stat('a'),
+        lambda: backend.copy('a', 'b'), lambda: backend.move('a', 'b'),
+    ):  # fmt: skip
         with pytest.raises(fs.Unavailable, match='is gone, with all of its files'):
             act()
     swift_harness.raw.ask('PUT', f'/{swift_harness.container}')

@@ -21,7 +21,7 @@ from flask_fs.files import mime_type
 
 from .bucket import CHECKSUM_KEY, Bucket
 from .copying import copy
-from .failures import kind_of, reason_for, status_of
+from .failures import SDK_ERRORS, kind_of, reason_for, status_of
 from .listing import OBJECTS, UPLOADS, entries
 from .multipart import abort_abandoned
 from .ranges import answers_range, span, whole_size
@@ -205,10 +205,12 @@ class S3Backend(BaseBackend):
         params: dict[str, Any] = self._bucket.at(name)
         if download_name is not None:
             params['ResponseContentDisposition'] = attachment(download_name)
-        with self._bucket.translated(name):
+        try:
             return self._bucket.signing_client.generate_presigned_url(
                 f'{method.lower()}_object', Params=params, ExpiresIn=expires_s, HttpMethod=method
             )
+        except SDK_ERRORS as error:
+            raise self.translate(error, name) from error
 
     # --- Errors.
 

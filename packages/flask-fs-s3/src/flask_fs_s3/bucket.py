@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
 from flask_fs.config import Config, storage_prefix
-from flask_fs.errors import FileExists, FSError
+from flask_fs.errors import FileExists, FSError, Unavailable
 from flask_fs.files import mime_type
 
 from .clients import Account
-from .failures import SDK_ERRORS, code_of, is_retried, status_of
+from .failures import SDK_ERRORS, code_of, is_absent, is_retried, kind_of, status_of
 from .streams import Source
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Bucket:
         self.settings = storage_prefix(owner.name)
         #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
+        #: Whether it was seen to be there: if it is missing later, it is gone, and its files with it.
+        self._seen = False
         self._lock = threading.Lock()
         self.error = owner.error
         self._owner = owner
@@ -114,30 +117,47 @@ class Bucket:
         return {key: value for key, value in self._parameters.items() if key not in _COPIED}
 
     @contextlib.contextmanager
-    def translated(self, key: str | None, source: Source | None = None) -> Generator[None]:
-        """Raise what botocore raises as an error of Flask-FS, except what reading *source* raised."""
+    def translated(
+        self, key: str | None, source: Source | None = None, *, may_be_missing: bool = False
+    ) -> Generator[None]:
+        """Raise what botocore raises as an error of Flask-FS, except what reading *source* raised.
+
+        :param may_be_missing: Whether it is no error that there is no bucket yet.
+        :raises Unavailable: If the bucket was there, and is gone.
+        """
+        # Asked first: another thread may make the bucket, and use it, in between.
+        seen = self._seen
         try:
             yield
         except SDK_ERRORS as error:
             if source is not None and error is source.error:
                 raise
+            is_missing = code_of(error) == 'NoSuchBucket'
+            if seen and (is_missing or (is_absent(error) and not self._is_there())):
+                reason = f'the bucket {self.name!r} is gone, with all of its files; create it again to begin anew'
+                raise self.error(Unavailable, key, reason) from error
+            if is_missing and may_be_missing:
+                return
             raise self._owner.translate(error, key) from error
+        self._seen = True
 
-    def listed(self, found: Iterable[T]) -> Iterator[T]:
-        """*found*, whose errors are raised as those of Flask-FS; nothing if there is no bucket."""
-        with self.translated(None):
-            try:
+    def listed(self, found: Iterator[T]) -> Iterator[T]:
+        """*found*, whose errors are raised as those of Flask-FS; nothing if there is no bucket yet."""
+        first: list[T] = []
+        with self.translated(None, may_be_missing=True):
+            first += itertools.islice(found, 1)
+        if first:
+            yield from first
+            with self.translated(None):
                 yield from found
-            except ClientError as error:
-                if code_of(error) != 'NoSuchBucket':
-                    raise
 
     def made_if_missing(self, write: Callable[[], T]) -> T:
-        """The result of *write*; where there is no bucket yet, it is made first."""
+        """The result of *write*; where there is no bucket yet, it is made first. One that is gone is not made anew."""
+        seen = self._seen
         try:
             return write()
         except ClientError as error:
-            if code_of(error) != 'NoSuchBucket' or not self.config.create_bucket:
+            if code_of(error) != 'NoSuchBucket' or seen or not self.config.create_bucket:
                 raise
         self._make()
         return write()
@@ -185,6 +205,19 @@ class Bucket:
             return self.client.head_object(**self.at(key))['Metadata'].get(WRITER_KEY) == writer
         except ClientError:
             return False
+
+    def _is_there(self) -> bool:
+        """Whether there is the bucket: asked where an answer to HEAD, which has no words, leaves that open."""
+        try:
+            self.client.head_bucket(Bucket=self.name)
+        except ClientError as error:
+            if kind_of(error) is Unavailable:
+                raise self._owner.translate(error, None) from error
+            # Not everyone may ask, nor has every store an answer.
+            return status_of(error) != 404
+        except SDK_ERRORS as error:
+            raise self._owner.translate(error, None) from error
+        return True
 
     def _make(self) -> None:
         region = self.client.meta.region_name

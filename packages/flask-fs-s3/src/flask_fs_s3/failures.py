@@ -74,6 +74,11 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0))
 
 
+def is_absent(error: BaseException) -> bool:
+    """Whether it answers a HEAD of something that is not there, be it the object or its bucket."""
+    return isinstance(error, ClientError) and error.operation_name == 'HeadObject' and status_of(error) == 404
+
+
 def is_retried(error: ClientError) -> bool:
     """Whether botocore had sent the request before, without getting an answer that it could use."""
     return bool(error.response.get('ResponseMetadata', {}).get('RetryAttempts'))

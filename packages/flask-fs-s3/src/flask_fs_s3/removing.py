@@ -18,7 +18,7 @@ _BATCH = 1000
 
 def remove(bucket: Bucket, key: str) -> None:
     """Remove an object; an absent one is removed already."""
-    with bucket.translated(key):
+    with bucket.translated(key, may_be_missing=True):
         try:
             bucket.client.delete_object(**bucket.at(key))
         except ImplausibleAnswer:
@@ -26,7 +26,7 @@ def remove(bucket: Bucket, key: str) -> None:
             if not _is_gone(bucket, key):
                 raise
         except ClientError as error:
-            if code_of(error) not in ('NoSuchKey', 'NoSuchBucket'):
+            if code_of(error) != 'NoSuchKey':
                 raise
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from flask_fs.errors import FSError
 
 from .account import Account, Answer, Request, path_of
-from .errors import ContainerGone, Failure, InvalidResponse, NoContainer
+from .errors import ContainerGone, Failure, InvalidResponse, NoContainer, Refused
 from .facts import etag_of
 from .responses import Entry, check_object, listing, removed_all
 from .sources import Piece
@@ -70,7 +70,12 @@ class Client:
             method, path + query, headers or {}, body, self._slow_s if is_slow else None, frozenset(passing)
         )
         with self.translated(about):
-            answer = self.account.ask(request, stream=stream)
+            try:
+                answer = self.account.ask(request, stream=stream)
+            except Refused as error:
+                if error.status == 404 and name:
+                    self._require_seen(container, about)
+                raise
         if answer.body is not None:
             answer.body.translate = functools.partial(self._translated, name=about)
         if 200 <= answer.status < 300 and container:
@@ -92,6 +97,14 @@ class Client:
 
     def _translated(self, error: Exception, name: str | None) -> Exception:
         return self._translate(error, name)
+
+    def _require_seen(self, container: str, about: str | None) -> None:
+        """Called when an object is missing: it may be the container, which Swift answers in the same way.
+
+        :raises ContainerGone: If that was seen, and is gone.
+        """
+        if container in self.seen and self.ask('HEAD', container, about=about, passing=(404,)).status == 404:
+            raise ContainerGone(container)
 
     def is_there(self, container: str) -> bool:
         """Whether there is such a container; asked until it was seen once."""
