@@ -85,7 +85,7 @@ def report_limits(folder: Path, image: Image.Image) -> None:
         figures = []
         for act in ('thumbnails', 'optimize'):
             command = [sys.executable, '-c', COST, act, str(small), str(path)]
-            seconds, grown = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            seconds, grown = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
             figures.append(f'{seconds:.1f} s | {grown / 1024:.0f} MiB')
         print(f'| {title} | {" | ".join(figures)} |', flush=True)
         path.unlink()

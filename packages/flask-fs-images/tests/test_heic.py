@@ -131,7 +131,9 @@ def test_heic_is_not_written():
 
 def test_what_to_install_is_said(monkeypatch, photo, heic):
     monkeypatch.setitem(FORMATS, 'HEIC', FORMATS['HEIC'].__class__(None, frozenset(('heic', 'heif'))))
-    with pytest.raises(flask_fs.InvalidContent, match=r'HEIC are not supported here: install flask-fs-images\[heic\]'):
+    with pytest.raises(
+        flask_fs.InvalidContent, match=r"HEIC are not supported here: pip install 'flask-fs-images\[heic\]'"
+    ):
         identify(heic(photo(64, 48)))
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from PIL import Image, ImageChops, PngImagePlugin
 
-from flask_fs_images import Spec, identify, optimize, render
+from flask_fs_images import Spec, identify, jpeg, optimize, render
 from flask_fs_images.formats import WRITTEN
 
 SECRET = b'Canary Camera 51.5007N'
@@ -182,3 +182,35 @@ def test_metadata_of_an_avif_goes_in_place(photo, encode):
     with Image.open(io.BytesIO(made)) as image:
         assert {0x0112} >= set(image.getexif())
         assert 'xmp' not in image.info
+
+
+def test_all_of_a_gif_may_be_larger_than_a_header_may_be(photo, encode, monkeypatch):
+    monkeypatch.setattr('flask_fs_images.source.MOST_HEADER_BYTES', 1000)
+    frames = [photo(160, 120, seed=seed) for seed in range(3)]
+    content = encode(frames[0], 'GIF', save_all=True, append_images=frames[1:]).getvalue()
+    assert 3 == identify(optimize(content)).frames == identify(render(content, [Spec(80)])[0].file).frames
+
+
+@pytest.mark.parametrize('length', [len(SECRET) + 2, 0xFFFF])
+@pytest.mark.parametrize('in_scan', [False, True])
+def test_a_jpeg_is_shown_the_same_without_segments_in_wrong_places(photo, encode, in_scan, length):
+    content = encode(photo(160, 120), 'JPEG').getvalue()
+    if in_scan:
+        # A marker ends the data of the scan too early. Its segment is over before that data, or longer than the file.
+        at = len(content) - 1000
+        broken = content[:at] + b'\xff\xe6' + length.to_bytes(2, 'big') + SECRET + content[at:]
+    else:
+        # After a segment, something that is none.
+        broken = content[:20] + b'\xff\xe6\0\x04\0\0' + SECRET + content[20:]
+    made = jpeg.stripped(broken, 1)
+    assert len(made) < len(broken)
+    assert SECRET not in made
+    assert shown(broken) == shown(made)
+
+
+@needs_avif
+def test_data_behind_the_last_box_of_an_avif_is_kept(photo, encode):
+    content = with_metadata(photo(160, 120), encode, 'AVIF')
+    at = content.index(b'mdat') - 4
+    longer = content[:at] + struct.pack('>L', len(content)) + content[at + 4 :]
+    assert shown(longer) == shown(optimize(longer).getvalue())

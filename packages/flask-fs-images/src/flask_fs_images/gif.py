@@ -57,6 +57,8 @@ class Structure:
 
 def structure(source: Source, max_frames: int) -> Structure:
     """The frames of a GIF, up to one over *max_frames*, and the canvas that all of them fit on."""
+    # Its facts are spread over all of it.
+    source.in_header = False
     source.seek(0)
     head = source.read(_HEADER_BYTES)
     width, height, flags = struct.unpack('<HHB', head[6:11])
@@ -271,6 +273,7 @@ def _quantized(image: Image.Image, colors: int) -> Image.Image:
 def stripped(content: bytes, orientation: int) -> bytes | None:
     """The same picture without comments and extensions of applications."""
     source = Source(io.BytesIO(content), None)
+    source.in_header = False
     head = source.read(_HEADER_BYTES)
     parts = [head, _palette(source, head[10])]
     while (kind := source.read(1)) not in {b'', b';'}:

@@ -178,4 +178,5 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
                 made[span.start : span.end] = bytes(span.end - span.start)
     for span in needed:
         made[span.start : span.end] = content[span.start : span.end]
-    return bytes(made[: found.top[-1].end])
+    # Decoders look for data behind the last whole box too.
+    return bytes(made[: max([found.top[-1].end, *(span.end for span in needed)])])

@@ -44,7 +44,6 @@ def inspect(kind: str, source: Source, content: bytes | None, max_frames: int) -
         facts = png.facts(source)
         return Inspection(exif=facts.exif, chunks=facts.colours, color_codes=facts.colours.get(b'cICP', b''))
     if kind == 'GIF':
-        source.in_header = False
         structure = gif.structure(source, max_frames)
         return Inspection([structure.extent], structure=structure)
     if kind == 'WEBP' and content is not None:

@@ -117,23 +117,30 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
         exif = b'Exif\0\0' + orientation_only(orientation)
         parts.append(b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif)
     at = kept = 2
-    end, has_scan = len(content), False
+    end, has_scan, closing = len(content), False, b''
     while (found := _MARKER.search(content, at)) is not None:
         start, marker = found.start(), content[found.start() + 1]
         if marker == _END:
             end = start + 2
             break
+        if not has_scan:
+            # Decoders skip what is between two segments.
+            parts.append(content[kept:at])
+            kept = start
         at = start + 2 + int.from_bytes(content[start + 2 : start + 4], 'big')
         if at > len(content):
-            end = start
+            # A decoder stops here.
+            end, closing = start, b'\xff\xd9'
             break
         has_scan = has_scan or marker == _SCAN
         if marker == _COMMENT or _APP0 <= marker <= _APP15:
             parts.append(content[kept:start])
             kept = at
-            parts.append(_kept(marker, content[start:at]))
+            # Within the data of a scan, which is broken then, it ends the scan.
+            ends_scan = has_scan and _MARKER.match(content, at) is None
+            parts.append(_kept(marker, content[start:at]) or (bytes((0xFF, marker, 0, 2)) if ends_scan else b''))
     # Decoders read a picture without an end too.
-    return b''.join([*parts, content[kept:end]]) if has_scan else None
+    return b''.join([*parts, content[kept:end], closing]) if has_scan else None
 
 
 def _kept(marker: int, segment: bytes) -> bytes:

@@ -115,8 +115,8 @@ def open_picture(source: Source, limits: Limits) -> Picture | None:
         raise source.refusal(f'not a picture of a known kind: {", ".join((*FORMATS, "SVG"))}')
     opener = FORMATS[kind].open
     if opener is None:
-        needed = 'flask-fs-images[heic]' if kind == 'HEIC' else 'a Pillow that has it'
-        raise source.refusal(f'pictures of the kind {kind} are not supported here: install {needed}')
+        needed = "pip install 'flask-fs-images[heic]'" if kind == 'HEIC' else 'install a Pillow that has it'
+        raise source.refusal(f'pictures of the kind {kind} are not supported here: {needed}')
     with source.blamed():
         content = source.whole() if FORMATS[kind].whole else None
         seen = inspection.inspect(kind, source, content, limits.frames)
