@@ -31,7 +31,8 @@ box = Blueprint('box', __name__)
 # What an error is to the page: a status, a word for its script, a sentence for people.
 REFUSALS: dict[Any, tuple[int, str, str]] = {
     fs.UnauthorizedFileType: (415, 'type', 'Files of this type are not taken.'),
-    fs.InvalidContent: (422, 'content', 'This picture is not taken: {reason}.'),
+    fs.InvalidContent: (422, 'content', 'This file is not taken: {reason}.'),
+    fs.NoFile: (400, 'none', 'No file was chosen.'),
     fs.FileExists: (409, 'exists', 'There is a file of this name already.'),
     (fs.FileTooLarge, RequestEntityTooLarge): (413, 'size', 'This file is too large.'),
     fs.InvalidFilename: (400, 'name', 'This cannot be the name of a file.'),

@@ -158,6 +158,20 @@ def test_an_upload_without_a_file_is_a_bad_request(client: FlaskClient) -> None:
     assert 400 == client.post('/files', headers=OWN).status_code
 
 
+def test_a_form_in_which_no_file_was_chosen_is_explained(client: FlaskClient) -> None:
+    answer = client.post('/files', data={'file': (io.BytesIO(), '')}, headers=OWN)
+    assert (400, 'none', 'No file was chosen.') == (
+        answer.status_code,
+        answer.get_json()['kind'],
+        answer.get_json()['error'],
+    )
+
+
+def test_what_contradicts_its_name_is_refused_whatever_it_is(client: FlaskClient) -> None:
+    answer = send(client, 'letter.pdf', b'<html/>')
+    assert 'This file is not taken: the content is HTML, not PDF as the name says.' == answer.get_json()['error']
+
+
 class TestLimits:
     @pytest.fixture
     def config(self, config: dict[str, Any]) -> dict[str, Any]:
@@ -263,7 +277,7 @@ class TestPictures:
     ) -> None:
         answer = send(client, name, content)
         assert (422, 'content', name) == (answer.status_code, answer.get_json()['kind'], answer.get_json()['filename'])
-        assert answer.get_json()['error'].startswith(f'This picture is not taken: {told}')
+        assert answer.get_json()['error'].startswith(f'This file is not taken: {told}')
         assert [] == list(files.list_files())
 
     def test_a_broken_picture_that_is_here_all_the_same_is_told(self, client: FlaskClient, files: Any) -> None:

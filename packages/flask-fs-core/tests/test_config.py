@@ -121,6 +121,8 @@ class Demanding(BaseBackend):
         ('MAX_BYTES', '1e6', 'a whole number, 0 or more'),
         ('IMAGES_MAX_PIXELS', float('inf'), 'a whole number, 1 or more'),
         ('DENY', '["php"', 'a container of extensions'),
+        ('CACHE_CONTROL', 'no-store\r\nX-Other: 1', 'one line of ASCII'),
+        ('CACHE_CONTROL', 'max-age=1\u2028', 'one line of ASCII'),
     ],
 )
 def test_what_cannot_be_read_says_what_it_must_be(

@@ -295,7 +295,14 @@ def test_cache_control_is_a_setting(make_app: Callable[..., Flask], kind: str) -
     assert 'public, max-age=31536000, immutable' == response.headers['Cache-Control']
 
 
-@pytest.mark.parametrize('asked', ['public, max-age=60, immutable', 'max-age=60, immutable, s-maxage=600'])
+@pytest.mark.parametrize(
+    'asked',
+    [
+        'public, max-age=60, immutable',
+        'max-age=60, immutable, s-maxage=600',
+        'PUBLIC, Max-Age=60, S-MaxAge=600, immutable',
+    ],
+)
 def test_no_setting_lets_shared_caches_keep_what_depends_on_who_asks(
     make_app: Callable[..., Flask], asked: str
 ) -> None:

@@ -27,6 +27,14 @@ def text(value: Any) -> str:
     raise ValueError('text')
 
 
+def header_value(value: Any) -> str:
+    """What a response may say in a header: one line of ASCII."""
+    line = text(value)
+    if not (line.isascii() and line.isprintable()):
+        raise ValueError('one line of ASCII')
+    return line
+
+
 def public_url(value: Any) -> str:
     """Where browsers find files: a URL, or the path of one."""
     authority = (text(value).partition('//')[2] or str(value)).partition('/')[0]

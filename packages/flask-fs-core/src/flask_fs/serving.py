@@ -25,7 +25,9 @@ def protect(
     headers['X-Content-Type-Options'] = 'nosniff'
     headers['Cache-Control'] = cache_control or ('private, no-cache' if private else 'no-cache')
     if private:
-        # Shared caches give what they keep to whoever asks next, so no setting opens them to this answer.
+        # Shared caches give what they keep to whoever asks next, so no setting opens them to this answer, however it is
+        # written: to Werkzeug, unlike to caches, case matters.
+        headers['Cache-Control'] = headers['Cache-Control'].lower()
         response.cache_control.private = True
         response.cache_control.public = False
         del response.cache_control.s_maxage
