@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import tempfile
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,7 +16,7 @@ from .bucket import WRITER_KEY, Bucket
 from .failures import code_of, status_of
 from .multipart import Upload, part_size
 from .settings import MOST_PART_BYTES
-from .whole import FileBody, Tally, create_whole, put_whole
+from .whole import FileBody, Tally, TemporaryFile, create_whole, put_whole
 
 #: How large the parts of a copy are: no byte of them passes through here, and a request can take as long as it does.
 _PART_BYTES = 512 * 1024 * 1024
@@ -55,10 +54,10 @@ def _create(bucket: Bucket, name: str, target: str) -> None:
             # Rather than after all has been read; storing asks again.
             bucket.refuse_if_taken(target)
             tally = Tally()
-            with tempfile.TemporaryFile() as file:
-                for chunk in tally.of(iter(lambda: body.read(CHUNK_BYTES), b'')):
-                    file.write(chunk)
-                create_whole(bucket, target, FileBody(file, 0, tally), parameters, writer)
+            with TemporaryFile(bucket, target) as temporary:
+                for _ in tally.of(temporary.passing(iter(lambda: body.read(CHUNK_BYTES), b''))):
+                    pass
+                create_whole(bucket, target, FileBody(temporary.file, 0, tally), parameters, writer)
             return
     _copy_in_parts(bucket, name, target, source, create=True)
 

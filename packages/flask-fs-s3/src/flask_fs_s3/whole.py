@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
+import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
@@ -72,6 +74,42 @@ def transport_checksum(crc32: int) -> dict[str, Any]:
     CRC-32 finds what networks do to bytes, and costs a fraction of a hash.
     """
     return {'ChecksumCRC32': base64.b64encode(crc32.to_bytes(4, 'big')).decode()}
+
+
+class TemporaryFile:
+    """A file that content passes through, so that it is known before it is sent; a full disk is no error of the caller's source.
+
+    :ivar file: What was written, to be read.
+    """
+
+    def __init__(self, bucket: Bucket, key: str) -> None:
+        self._bucket = bucket
+        self._key = key
+        with self._translated():
+            self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
+
+    def __enter__(self) -> TemporaryFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def passing(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """*chunks*, once each is written."""
+        for chunk in chunks:
+            with self._translated():
+                self.file.write(chunk)
+            yield chunk
+        with self._translated():
+            self.file.flush()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = f'the temporary file that it passes through cannot be written: {error.strerror or error}'
+            raise self._bucket.error(BackendError, self._key, reason) from error
 
 
 class FileBody(io.RawIOBase):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
@@ -17,7 +16,7 @@ from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
 from .multipart import MOST_PARTS, TooManyParts, Upload, part_size
 from .settings import MOST_PART_BYTES as MAX_REQUEST_BYTES
 from .streams import Source
-from .whole import FileBody, Tally, create_whole, put_whole
+from .whole import FileBody, Tally, TemporaryFile, create_whole, put_whole
 
 
 def put(bucket: Bucket, key: str, stream: ByteReader, *, create: bool, mime: str | None) -> None:
@@ -62,9 +61,9 @@ def _create_whole(
         metadata = {CHECKSUM_KEY: checksum, WRITER_KEY: writer}
         create_whole(bucket, key, FileBody(rest.file, start, tally), bucket.parameters(key, mime, metadata), writer)
         return
-    with tempfile.TemporaryFile() as file:
-        tally = Tally()
-        checksum = checksum_of(tally.of(_spooled(source, file)), algorithm)
+    with TemporaryFile(bucket, key) as temporary:
+        tally, file = Tally(), temporary.file
+        checksum = checksum_of(tally.of(temporary.passing(_for_one_request(source))), algorithm)
         if tally.size <= MAX_REQUEST_BYTES:
             metadata = {CHECKSUM_KEY: checksum, WRITER_KEY: writer}
             create_whole(bucket, key, FileBody(file, 0, tally), bucket.parameters(key, mime, metadata), writer)
@@ -74,11 +73,10 @@ def _create_whole(
         _put_in_parts(bucket, key, Source(_Joined(file, source)), rest, parameters, writer, create=True)
 
 
-def _spooled(source: Source, file: IO[bytes]) -> Iterator[bytes]:
-    """What is read from *source* and written to *file*, until it is more than one request can hold."""
+def _for_one_request(source: Source) -> Iterator[bytes]:
+    """What is read from *source*, until it is more than one request can hold."""
     size = 0
     while size <= MAX_REQUEST_BYTES and (chunk := source.read(CHUNK_BYTES)):
-        file.write(chunk)
         size += len(chunk)
         yield chunk
 
