@@ -42,16 +42,20 @@ class FullAtTheEnd(io.BytesIO):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('make', [full, Full, FullAtTheEnd])
-@pytest.mark.parametrize('verb', ['save', 'copy'])
+@pytest.mark.parametrize(
+    'act',
+    [
+        lambda backend: backend.save(Stream(6 * MiB), 'new', overwrite=False),
+        lambda backend: backend.copy('large', 'new', overwrite=False),
+    ],
+    ids=['save', 'copy'],
+)
 def test_a_full_disk_is_an_error_that_names_it_and_leaves_nothing(
-    store: Any, monkeypatch: pytest.MonkeyPatch, make: Callable[[], Any], verb: str
+    store: Any, monkeypatch: pytest.MonkeyPatch, make: Callable[[], Any], act: Callable[[Any], None]
 ) -> None:
     backend = store.make()
     store.put_raw('large', bytes(6 * MiB))
     monkeypatch.setattr(tempfile, 'TemporaryFile', make)
-    with pytest.raises(fs.BackendError, match='temporary file .* cannot be written: No space left'):
-        if verb == 'save':
-            backend.save(Stream(6 * MiB), 'new', overwrite=False)
-        else:
-            backend.copy('large', 'new', overwrite=False)
+    with pytest.raises(fs.BackendError, match=r'temporary file .* cannot be written: No space left'):
+        act(backend)
     assert ['large'] == store.names_raw()
