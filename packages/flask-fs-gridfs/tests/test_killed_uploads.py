@@ -44,7 +44,9 @@ def kill_in_mid_upload(backend: GridFSBackend, name: str, *, create: bool) -> No
     """Let a child store several batches of chunks, and kill it there."""
     context = multiprocessing.get_context('fork')
     reached = context.Event()
-    child = context.Process(target=backend.save, args=(Endless(10_000_000, reached), name), kwargs={'create': create})
+    child = context.Process(
+        target=backend.save, args=(Endless(10_000_000, reached), name), kwargs={'overwrite': not create}
+    )
     child.start()
     assert child.pid is not None
     assert reached.wait(PATIENCE_S)
