@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 import flask_fs as fs
+from flask_fs_s3 import bucket
 
 MiB = 1024 * 1024
 VERBS: dict[str, Callable[[fs.Storage], Any]] = {
@@ -50,6 +51,11 @@ def vanish(store: Any) -> None:
     for name in store.names_raw():
         store.client.delete_object(Bucket=store.bucket, Key=name)
     store.client.delete_bucket(Bucket=store.bucket)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_presumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, 'PRESUMED_S', 0)
 
 
 def is_there(store: Any) -> bool:

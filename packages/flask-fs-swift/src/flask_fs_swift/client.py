@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -20,6 +21,8 @@ from .sources import Piece
 SLOW = 10
 #: How many names one bulk request removes: Swift's default limit is 10,000, but operators lower it.
 BULK_NAMES = 1000
+#: How long a container that answered is believed to be there still, in seconds, when an object in it is missing.
+PRESUMED_S = 5.0
 
 
 class Client:
@@ -41,8 +44,8 @@ class Client:
         self._slow_s = timeout_s * SLOW
         self._translate = translate
         self._container_headers = container_headers
-        #: The containers that were seen to be there.
-        self.seen: set[str] = set()
+        #: When each container was last seen to be there (monotonic).
+        self.seen: dict[str, float] = {}
 
     def ask(
         self,
@@ -79,7 +82,7 @@ class Client:
         if answer.body is not None:
             answer.body.translate = functools.partial(self._translated, name=about)
         if 200 <= answer.status < 300 and container:
-            self.seen.add(container)
+            self.seen[container] = time.monotonic()
         return answer
 
     def address(self, about: str) -> str:
@@ -103,7 +106,10 @@ class Client:
 
         :raises ContainerGone: If that was seen, and is gone.
         """
-        if container in self.seen and self.ask('HEAD', container, about=about, passing=(404,)).status == 404:
+        seen_at = self.seen.get(container)
+        if seen_at is None or time.monotonic() - seen_at < PRESUMED_S:
+            return
+        if self.ask('HEAD', container, about=about, passing=(404,)).status == 404:
             raise ContainerGone(container)
 
     def is_there(self, container: str) -> bool:
