@@ -57,7 +57,8 @@ def _bindings() -> Iterator[tuple[str, Binding]]:
 @_for_each_storage
 def list_storages(name: str, binding: Binding) -> str:
     """Show each storage with its backend, where its files are, and what its backend promises."""
-    promises = ' '.join(str(each.name) for each in Capability if each in binding.driver.capabilities)
+    # Before Python 3.11, NONE is one of its members.
+    promises = ' '.join(str(each.name) for each in Capability if each and each in binding.driver.capabilities)
     return f'{name}\t{binding.kind}\t{_location(binding)}\t{promises}'
 
 
