@@ -124,7 +124,7 @@ class Config(dict[str, Any]):
         # Only what every storage has is known to be no secret: a misspelled key may be anything.
         known = {setting.key for setting in STORAGE_SETTINGS if not setting.secret}
         settings = (f'{key}={shown(value) if key in known else HIDDEN}' for key, value in self.items())
-        return f'<Config {", ".join(settings)}>'
+        return f'Config({", ".join(settings)})'
 
     def __reduce_ex__(self, _: Any) -> Any:
         raise TypeError('a Config holds secrets and is not pickled: pickle the name of the storage instead')
