@@ -16,10 +16,13 @@ What cannot be had skips the test, or fails it under ``FS_TEST_SERVICES=required
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
+from unittest import mock
 
 import pytest
 
@@ -104,8 +107,33 @@ def moto_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def moto_in_process() -> Iterator[S3Service]:
     """An imitation of S3 inside this process, empty for each test: what boto3 sends to AWS does not leave the process."""
     moto = _module('moto', SeaweedServer.install)
-    with moto.mock_aws():
+    with moto.mock_aws(), _one_at_a_time(_module('moto.s3.models', SeaweedServer.install).S3Backend):
         yield S3Service('https://s3.us-east-1.amazonaws.com', 'testing', 'testing')
+
+
+@contextlib.contextmanager
+def _one_at_a_time(store: type) -> Generator[None]:
+    """Let one thread at a time look at moto's objects or change them: listing fails where another removes a key meanwhile."""
+    lock = threading.RLock()
+
+    def alone(method: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                return method(*args, **kwargs)
+
+        return call
+
+    # None of them reads a body, which might wait for another thread.
+    verbs = (
+        'list_objects',
+        'put_object',
+        'copy_object',
+        'delete_object',
+        'delete_objects',
+        'complete_multipart_upload',
+    )
+    with mock.patch.multiple(store, **{verb: alone(getattr(store, verb)) for verb in verbs if hasattr(store, verb)}):
+        yield
 
 
 @pytest.fixture
