@@ -253,7 +253,7 @@ def settings(tools: Path) -> dict[str, str]:
     variables['HATCH_ENV_TYPE_VIRTUAL_UV_PATH'] = str(program(tools, 'uv'))
     variables['PYRIGHT_PYTHON_CACHE_DIR'] = str(DEV / 'pyright')
     # Tests that wait for servers leave processors idle.
-    variables.setdefault('PYTEST_XDIST_AUTO_NUM_WORKERS', str((os.cpu_count() or 1) * 3 // 2))
+    variables.setdefault('PYTEST_XDIST_AUTO_NUM_WORKERS', str((os.cpu_count() or 1) * 2))
     variables.pop('VIRTUAL_ENV', None)
     variables['PATH'] = os.pathsep.join([str(program(tools, 'hatch').parent), *search_path()])
     for name, value in network_settings(variables).items():
