@@ -212,6 +212,9 @@ def test_names_are_fresh_and_good_for_buckets_and_databases(kit: pytest.Pytester
 
 
 REAL = """
+import time
+from concurrent import futures
+
 import pytest
 import round_trips
 
@@ -232,6 +235,26 @@ def test_moto_in_process_is_empty_each_time(moto_in_process, time):
     assert [] == client.list_buckets()['Buckets']
     assert b'hello' == round_trips.s3_round_trip(moto_in_process)
 
+def test_moto_in_process_has_one_winner(moto_in_process, monkeypatch):
+    moto_models = pytest.importorskip('moto.s3.models')
+    client = round_trips.s3_client(moto_in_process)
+    client.create_bucket(Bucket='bucket')
+    found, get_object = [], moto_models.S3Backend.get_object
+    def slowly(*args, **kwargs):
+        # The condition was checked; the write comes only when another thread had its time.
+        key = get_object(*args, **kwargs)
+        time.sleep(0.05)
+        return key
+    monkeypatch.setattr(moto_models.S3Backend, 'get_object', slowly)
+    def create(number):
+        try:
+            client.put_object(Bucket='bucket', Key='a', Body=bytes([number]), IfNoneMatch='*')
+        except client.exceptions.ClientError:
+            return 0
+        return 1
+    with futures.ThreadPoolExecutor(4) as threads:
+        assert 1 == sum(threads.map(create, range(4)))
+
 def test_mongomock_has_gridfs(mongomock_in_process):
     gridfs = pytest.importorskip('gridfs')
     files = gridfs.GridFS(mongomock_in_process()['database'])
@@ -245,5 +268,5 @@ def test_each_fixture_gives_a_service_that_works(kit: pytest.Pytester) -> None:
     for name in ('boto3', 'gridfs', 'mongomock', 'moto', 'swift', 'swiftclient'):
         pytest.importorskip(name)
     kit.makepyfile(REAL)
-    run(kit).assert_outcomes(passed=8)
+    run(kit).assert_outcomes(passed=9)
     assert [] == list((kit.path / 'temporary').glob('flask-fs-testing-*'))

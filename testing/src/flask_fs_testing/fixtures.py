@@ -107,13 +107,16 @@ def moto_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def moto_in_process() -> Iterator[S3Service]:
     """An imitation of S3 inside this process, empty for each test: what boto3 sends to AWS does not leave the process."""
     moto = _module('moto', SeaweedServer.install)
-    with moto.mock_aws(), _one_at_a_time(_module('moto.s3.models', SeaweedServer.install).S3Backend):
+    with moto.mock_aws(), _one_at_a_time(_module('moto.s3.responses', SeaweedServer.install).S3Response):
         yield S3Service('https://s3.us-east-1.amazonaws.com', 'testing', 'testing')
 
 
 @contextlib.contextmanager
-def _one_at_a_time(store: type) -> Generator[None]:
-    """Let one thread at a time look at moto's objects or change them: listing fails where another removes a key meanwhile."""
+def _one_at_a_time(responder: type) -> Generator[None]:
+    """Let one request at a time reach moto's objects.
+
+    Between a condition and the write that it guards another thread's write could pass, and a listing fails where a key goes meanwhile.
+    """
     lock = threading.RLock()
 
     def alone(method: Any) -> Any:
@@ -123,16 +126,9 @@ def _one_at_a_time(store: type) -> Generator[None]:
 
         return call
 
-    # None of them reads a body, which might wait for another thread.
-    verbs = (
-        'list_objects',
-        'put_object',
-        'copy_object',
-        'delete_object',
-        'delete_objects',
-        'complete_multipart_upload',
-    )
-    with mock.patch.multiple(store, **{verb: alone(getattr(store, verb)) for verb in verbs if hasattr(store, verb)}):
+    # Both run when the body has been read, which might wait for another thread.
+    steps = ('_bucket_response', '_key_response')
+    with mock.patch.multiple(responder, **{step: alone(getattr(responder, step)) for step in steps}):
         yield
 
 
