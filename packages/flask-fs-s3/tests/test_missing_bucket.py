@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 import flask_fs as fs
-from flask_fs_s3 import bucket
+from flask_fs.backends import presence
 
 MiB = 1024 * 1024
 VERBS: dict[str, Callable[[fs.Storage], Any]] = {
@@ -55,7 +55,7 @@ def vanish(store: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_is_presumed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bucket, 'PRESUMED_S', 0)
+    monkeypatch.setattr(presence, 'PRESUMED_S', 0)
 
 
 def is_there(store: Any) -> bool:

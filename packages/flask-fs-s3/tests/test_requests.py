@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs_s3 import bucket
+from flask_fs.backends import presence
 
 pytestmark = pytest.mark.slow
 
@@ -99,13 +99,13 @@ def test_exists_of_what_is_missing_asks_for_a_bucket_that_was_seen_some_time_ago
     storage: fs.Storage, sent: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be the bucket that is missing, and an answer to HEAD does not say which."""
-    monkeypatch.setattr(bucket, 'PRESUMED_S', 3600)
+    monkeypatch.setattr(presence, 'PRESUMED_S', 3600)
     with sent(storage.backend) as operations:
         assert not storage.exists('missing.txt')
         storage.write('a.txt', b'content')
         assert not storage.exists('missing.txt')
     assert ['HeadObject', 'PutObject', 'HeadObject'] == operations
-    monkeypatch.setattr(bucket, 'PRESUMED_S', 0)
+    monkeypatch.setattr(presence, 'PRESUMED_S', 0)
     with sent(storage.backend) as operations:
         assert not storage.exists('missing.txt')
     assert ['HeadObject', 'HeadBucket'] == operations

@@ -6,12 +6,12 @@ import contextlib
 import itertools
 import os
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
+from flask_fs.backends.presence import Presence, gone_reason
 from flask_fs.config import Config, storage_prefix
 from flask_fs.errors import FileExists, FSError, Unavailable
 from flask_fs.files import mime_type
@@ -30,8 +30,6 @@ E = TypeVar('E', bound=FSError)
 CHECKSUM_KEY = 'fs-checksum'
 #: The key of a text that one write alone has: by it a writer whose answer was lost knows its own object.
 WRITER_KEY = 'fs-writer'
-#: How long a bucket that answered is believed to be there still, in seconds, when an object in it is missing.
-PRESUMED_S = 5.0
 #: What a copy inside the store takes over from its source by itself.
 _COPIED = ('CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLanguage', 'Expires', 'Metadata', 'Tagging')
 
@@ -67,8 +65,7 @@ class Bucket:
         self.settings = storage_prefix(owner.name)
         #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
-        #: When it was last seen to be there (monotonic): if it is missing later, it is gone, and its files with it.
-        self._seen_at: float | None = None
+        self._presence = Presence()
         self._lock = threading.Lock()
         self.error = owner.error
         self._owner = owner
@@ -128,21 +125,21 @@ class Bucket:
         :param may_be_missing: Whether it is no error that there is no bucket yet.
         :raises Unavailable: If the bucket was there, and is gone.
         """
-        # Asked first: another thread may make the bucket, and use it, in between.
-        seen_at = self._seen_at
+        seen_at = self._presence.seen_at
         try:
             yield
         except SDK_ERRORS as error:
             if source is not None and error is source.error:
                 raise
             is_missing = code_of(error) == 'NoSuchBucket'
-            if seen_at is not None and (is_missing or (is_absent(error) and not self._is_there(seen_at))):
-                reason = f'the bucket {self.name!r} is gone, with all of its files; create it again to begin anew'
-                raise self.error(Unavailable, key, reason) from error
+            if (is_missing and seen_at is not None) or (
+                is_absent(error) and self._presence.is_gone(seen_at, self._exists)
+            ):
+                raise self.error(Unavailable, key, gone_reason(f'bucket {self.name!r}')) from error
             if is_missing and may_be_missing:
                 return
             raise self._owner.translate(error, key) from error
-        self._seen_at = time.monotonic()
+        self._presence.mark_seen()
 
     def listed(self, found: Iterator[T]) -> Iterator[T]:
         """*found*, whose errors are raised as those of Flask-FS; nothing if there is no bucket yet."""
@@ -156,14 +153,9 @@ class Bucket:
 
     def made_if_missing(self, write: Callable[[], T]) -> T:
         """The result of *write*; where there is no bucket yet, it is made first. One that is gone is not made anew."""
-        seen_at = self._seen_at
-        try:
-            return write()
-        except ClientError as error:
-            if code_of(error) != 'NoSuchBucket' or seen_at is not None or not self.config.create_bucket:
-                raise
-        self._make()
-        return write()
+        return self._presence.write(
+            write, self._make, lambda error: code_of(error) == 'NoSuchBucket' and self.config.create_bucket
+        )
 
     def create_only(self, key: str, writer: str, write: Callable[..., object]) -> None:
         """Call *write* with the condition that there is no object of that key, or ask for one before, where it must be.
@@ -209,20 +201,17 @@ class Bucket:
         except ClientError:
             return False
 
-    def _is_there(self, seen_at: float) -> bool:
-        """Whether there is the bucket: asked where an answer to HEAD, which has no words, leaves that open."""
-        if time.monotonic() - seen_at < PRESUMED_S:
-            return True
+    def _exists(self) -> bool:
+        """Whether there is the bucket, where a response to HEAD, which has no words, leaves that open."""
         try:
             self.client.head_bucket(Bucket=self.name)
         except ClientError as error:
             if kind_of(error) is Unavailable:
                 raise self._owner.translate(error, None) from error
-            # Not everyone may ask, nor has every store an answer.
+            # Not everyone may ask, nor does every store support it.
             return status_of(error) != 404
         except SDK_ERRORS as error:
             raise self._owner.translate(error, None) from error
-        self._seen_at = time.monotonic()
         return True
 
     def _make(self) -> None:

@@ -12,11 +12,11 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
+from flask_fs.backends.response_stream import READ_BYTES
 from flask_fs.errors import BackendError
 
 from .bucket import Bucket
 from .failures import SDK_ERRORS, code_of, status_of
-from .streams import READ_BYTES
 
 #: How often to try when another writer is at the same key at the same moment, as S3 asks for by its 409.
 _CONFLICTS = 4

@@ -1,0 +1,96 @@
+"""The body of an HTTP response as a stream that keeps the connection usable."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from typing import Any
+
+#: A rest of up to this size is read, so that the connection can be used again; for a larger one a new one costs less.
+DRAIN_BYTES = 64 * 1024
+#: Larger reads are split into such ones: each is received into memory that is at hand already.
+READ_BYTES = 256 * 1024
+
+
+class ResponseStream(io.RawIOBase):
+    """The body of one response. Its connection is released once it is read to the end, has failed, is closed or dropped.
+
+    A subclass implements :meth:`_receive` and :meth:`_release`.
+
+    :param length: How many bytes the body has.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self._released = False
+        self._pid = os.getpid()
+
+    def _receive(self, size: int) -> bytes:
+        """The next bytes of the body, at least one and at most *size*; raises if it ends before its length."""
+        raise NotImplementedError
+
+    def _release(self, *, reusable: bool) -> None:
+        """Give the connection back; called once.
+
+        :param reusable: Whether the body was read to its end, so that another request can follow.
+        """
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return self.readall()
+        size = min(size, self._left)
+        if size <= READ_BYTES:
+            return self._read_once(size)
+        pieces = []
+        while size and (piece := self._read_once(min(size, READ_BYTES))):
+            pieces.append(piece)
+            size -= len(piece)
+        return b''.join(pieces)
+
+    def readall(self) -> bytes:
+        pieces = []
+        while piece := self.read(self._left):
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b''.join(pieces)
+
+    def readinto(self, buffer: Any, /) -> int:
+        piece = self._read_once(min(len(buffer), self._left))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _read_once(self, size: int) -> bytes:
+        if self.closed:
+            raise ValueError('this file is closed')
+        if not size:
+            return b''
+        try:
+            piece = self._receive(size)
+        except BaseException:
+            self._release_once(reusable=False)
+            raise
+        self._left -= len(piece)
+        if not self._left:
+            self._release_once(reusable=True)
+        return piece
+
+    def _release_once(self, *, reusable: bool) -> None:
+        if not self._released:
+            self._released = True
+            self._release(reusable=reusable)
+
+    def close(self) -> None:
+        if not self.closed and not self._released:
+            # In a forked child, the connection is the parent's: its bytes are not for the child to take.
+            if self._left <= DRAIN_BYTES and self._pid == os.getpid():
+                # Whatever goes wrong now concerns bytes that nobody wants.
+                with contextlib.suppress(Exception):
+                    while self._left:
+                        self._read_once(self._left)
+            with contextlib.suppress(Exception):
+                self._release_once(reusable=not self._left)
+        super().close()
