@@ -33,6 +33,7 @@ DOCUMENTED = {
         'flask_fs.errors',
         'flask_fs.files',
         'flask_fs.names',
+        'flask_fs.settings',
         'flask_fs.signals',
     ],
     'flask-fs-testing': ['flask_fs_testing.memory'],

@@ -21,7 +21,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from flask_fs import Capability, FSError, files
 from flask_fs.backends import BaseBackend
-from flask_fs.config import STORAGE_SETTINGS, Setting
+from flask_fs.config import STORAGE_SETTINGS
+from flask_fs.settings import Setting
 from flask_fs_testing import NetworkConformance
 from flask_fs_testing.guarantees import guarantee_of
 from flask_fs_testing.report import BackendReport
@@ -148,14 +149,18 @@ def settings_list(settings: tuple[Setting, ...], wide: str) -> str:
     for setting in settings:
         key = setting.key.upper()
         names = f'`{{NAME}}_FS_{key}`'
-        if setting.everywhere or wide != 'FS_':
+        if setting.allow_global or wide != 'FS_':
             names += f', `{wide}{key}`'
         entries.append(f'{names}\n: {meaning(setting)}\\\n  May be: {expected(setting)}. Default: {default(setting)}.')
     return '\n\n'.join(entries)
 
 
 def meaning(setting: Setting) -> str:
-    extra = " The storage's name is appended, unless it is set for this very storage." if setting.appended else ''
+    extra = (
+        " The storage's name is appended, unless it is set for this very storage."
+        if setting.append_storage_name
+        else ''
+    )
     return setting.doc + extra
 
 

@@ -22,8 +22,8 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, ByteReader, Capability
 from flask_fs.backends.streams import chunks_of
-from flask_fs.config import Setting, text
 from flask_fs.files import mime_type
+from flask_fs.settings import Setting, text
 
 #: How many names one answer lists.
 PAGE = 100

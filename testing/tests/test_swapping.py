@@ -12,7 +12,7 @@ import flask_fs as fs
 from flask_fs.backends import BaseBackend, Capability
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.config import Setting, text
+from flask_fs.settings import Setting, text
 from flask_fs_testing.doubles import FaultyBackend, RecordingBackend, wrap
 from flask_fs_testing.memory import FSMemory, in_memory
 

@@ -14,7 +14,7 @@ from flask import Flask, g
 import flask_fs as fs
 from flask_fs import public
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.config import Setting, text
+from flask_fs.settings import Setting, text
 
 
 def test_one_storage_stays_apart_in_two_applications(make_app: Callable[..., Flask], kind: str) -> None:

@@ -18,7 +18,8 @@ from flask_fs.backends.documented import DocumentedVerbs
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.backends.streams import Window, window
-from flask_fs.config import STORAGE_SETTINGS, Setting, resolve, text
+from flask_fs.config import STORAGE_SETTINGS, resolve
+from flask_fs.settings import Setting, text
 
 
 class Least(BaseBackend):
@@ -244,7 +245,7 @@ class InPlaces(MemoryBackend):
     """Keeps files in a place that may be configured for one storage or for several."""
 
     kind = 'places'
-    settings = (Setting('place', text, None, 'Where.'),)
+    settings = (Setting('place', text, None, 'Where.', allow_global=True),)
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)

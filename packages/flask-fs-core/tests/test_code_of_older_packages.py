@@ -24,7 +24,7 @@ from werkzeug.datastructures import FileStorage
 import flask_fs as fs
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.config import Setting, boolean
+from flask_fs.settings import Setting, boolean
 
 AppFactory = Callable[..., Flask]
 
@@ -196,7 +196,7 @@ def test_a_local_backend_without_an_application_does_not_decrypt_either(tmp_path
 
 def test_a_backend_may_encrypt_by_itself(make_app: AppFactory) -> None:
     class Encrypting(MemoryBackend):
-        settings = (Setting('aes256_encrypted', boolean, False),)
+        settings = (Setting('aes256_encrypted', boolean, False, allow_global=True),)
 
     with make_app(storage := fs.Storage('docs'), FS_BACKEND=Encrypting, FS_AES256_ENCRYPTED=True).app_context():
         assert storage.config.aes256_encrypted is True

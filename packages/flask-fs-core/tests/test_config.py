@@ -13,7 +13,23 @@ from flask_fs import config
 from flask_fs.backends.base import BaseBackend
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.config import host_of
+from flask_fs.settings import (
+    Setting,
+    at_least,
+    boolean,
+    extensions,
+    file_mode,
+    folder,
+    function,
+    hash_algorithm,
+    host_of,
+    http_url,
+    key_prefix,
+    mapping,
+    non_negative_int,
+    seconds,
+    text,
+)
 from flask_fs.storage import Config
 
 
@@ -106,10 +122,10 @@ class Demanding(BaseBackend):
     kind = 'demanding'
     capabilities = fs.Capability.CHECKSUM
     settings = (
-        config.Setting('endpoint', config.text, required=True),
-        config.Setting('secret_key', config.whole_number, secret=True),
-        config.Setting('password', config.text, secret=True),
-        config.Setting('pool_size', config.whole_number, 4),
+        Setting('endpoint', text, required=True, allow_global=True),
+        Setting('secret_key', non_negative_int, secret=True),
+        Setting('password', text, secret=True),
+        Setting('pool_size', non_negative_int, 4),
     )
 
 
@@ -133,8 +149,8 @@ def test_what_cannot_be_read_says_what_it_must_be(
 
 
 def test_large_numbers_are_read_exactly() -> None:
-    assert 2**53 + 1 == config.whole_number(str(2**53 + 1)) == config.whole_number(2**53 + 1)
-    assert 10**6 == config.whole_number(1e6)
+    assert 2**53 + 1 == non_negative_int(str(2**53 + 1)) == non_negative_int(2**53 + 1)
+    assert 10**6 == non_negative_int(1e6)
 
 
 @pytest.mark.parametrize('denied', [['.php'], ('.PHP',), {'php'}, frozenset({'.php'}), '.php,exe', '["php"]'])
@@ -248,52 +264,59 @@ def test_the_path_of_a_folder_that_looks_like_a_number_gets_the_same_advice(made
 @pytest.mark.parametrize('value', [None, b'x', ['x'], {'x': 1}, object()])
 def test_what_quotes_would_not_mend_gets_no_advice_about_them(value: object) -> None:
     with pytest.raises(ValueError, match=r'^text$'):
-        config.text(value)
+        text(value)
 
 
 @pytest.mark.parametrize('value', [1, True, 'yes', 'On', '1', 'TRUE'])
 def test_words_for_true_are_understood(value: object) -> None:
-    assert config.boolean(value) is True
+    assert boolean(value) is True
 
 
 @pytest.mark.parametrize(
     ('parse', 'value'),
     [
-        (config.whole_number, -1),
-        (config.whole_number, True),
-        (config.whole_number, 1.5),
-        (config.whole_number, '1.5'),
-        (config.whole_number, []),
-        (config.at_least(5), 4),
-        (config.at_least(5), 'many'),
-        (config.at_least(5, 9), 10),
-        (config.seconds, 0),
-        (config.seconds, -1),
-        (config.seconds, True),
-        (config.seconds, 'soon'),
-        (config.seconds, 'inf'),
-        (config.seconds, 'nan'),
-        (config.seconds, None),
-        (config.mapping, 3),
-        (config.mapping, '{'),
-        (config.mapping, '[1]'),
-        (config.mapping, {1: 2}),
-        (config.boolean, 2),
-        (config.text, 3),
-        (config.key_prefix, '../x'),
-        (config.key_prefix, 'a\\b'),
-        (config.folder, 3),
-        (config.file_mode, '999'),
-        (config.file_mode, True),
-        (config.file_mode, -1),
-        (config.file_mode, 640),
-        (config.file_mode, 755),
-        (config.file_mode, '400'),
-        (config.extensions, 3),
-        (config.extensions, '[not json'),
-        (config.function, 'name'),
-        (config.hash_algorithm, 'rot13'),
-        (config.hash_algorithm, 'shake_128'),
+        (non_negative_int, -1),
+        (non_negative_int, True),
+        (non_negative_int, 1.5),
+        (non_negative_int, '1.5'),
+        (non_negative_int, []),
+        (at_least(5), 4),
+        (at_least(5), 'many'),
+        (at_least(5, 9), 10),
+        (seconds, 0),
+        (seconds, -1),
+        (seconds, True),
+        (seconds, 'soon'),
+        (seconds, 'inf'),
+        (seconds, 'nan'),
+        (seconds, None),
+        (mapping, 3),
+        (mapping, '{'),
+        (mapping, '[1]'),
+        (mapping, {1: 2}),
+        (boolean, 2),
+        (text, 3),
+        (http_url, 3),
+        (http_url, 'files.test'),
+        (http_url, 'ftp://files.test'),
+        (http_url, 'http://'),
+        (http_url, 'http://[files.test'),
+        (http_url, 'http://user@files.test'),
+        (http_url, 'http://user:hush#hush@files.test'),
+        (key_prefix, '../x'),
+        (key_prefix, 'a\\b'),
+        (folder, 3),
+        (file_mode, '999'),
+        (file_mode, True),
+        (file_mode, -1),
+        (file_mode, 640),
+        (file_mode, 755),
+        (file_mode, '400'),
+        (extensions, 3),
+        (extensions, '[not json'),
+        (function, 'name'),
+        (hash_algorithm, 'rot13'),
+        (hash_algorithm, 'shake_128'),
     ],
 )
 def test_an_impossible_value_is_refused(parse: Any, value: object) -> None:
@@ -304,11 +327,12 @@ def test_an_impossible_value_is_refused(parse: Any, value: object) -> None:
 @pytest.mark.parametrize(
     ('parse', 'value', 'expected'),
     [
-        (config.at_least(5), '5', 5),
-        (config.seconds, '1.5', 1.5),
-        (config.seconds, 30, 30.0),
-        (config.mapping, '{"a": {"b": 1}}', {'a': {'b': 1}}),
-        (config.mapping, {'a': 1}, {'a': 1}),
+        (at_least(5), '5', 5),
+        (http_url, 'https://files.test/v1/', 'https://files.test/v1'),
+        (seconds, '1.5', 1.5),
+        (seconds, 30, 30.0),
+        (mapping, '{"a": {"b": 1}}', {'a': {'b': 1}}),
+        (mapping, {'a': 1}, {'a': 1}),
     ],
 )
 def test_numbers_and_dictionaries_may_come_as_text(parse: Any, value: object, expected: object) -> None:
@@ -467,3 +491,16 @@ def test_an_object_with_only_a_config_will_do(tmp_path: Path) -> None:
 def test_a_storage_name_that_settings_or_addresses_cannot_hold_is_refused(name: str) -> None:
     with pytest.raises(fs.ConfigurationError, match='cannot be the name of a storage'):
         fs.Storage(name)
+
+
+@pytest.mark.parametrize(
+    ('setting', 'found'),
+    [
+        (config.Setting('place', config.whole_number, everywhere=False), None),
+        (config.Setting('place', config.whole_number), 3),
+        (config.Setting('place', config.text, None, 'Where.', True, True, True), '3/docs'),
+    ],
+)
+def test_settings_declared_as_in_1_0_mean_what_they_meant(setting: Setting, found: object) -> None:
+    given = {'FS_PLACE': '3', 'FS_MINE_OTHER': None}
+    assert config.resolve(given, 'docs', 'mine', [setting]).get('place') == found

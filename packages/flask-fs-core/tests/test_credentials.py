@@ -12,8 +12,9 @@ from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends.local import LocalBackend
-from flask_fs.config import Config, Setting, resolve, text
+from flask_fs.config import Config, resolve
 from flask_fs.credentials import shown
+from flask_fs.settings import Setting, text
 
 PASSWORD = 'TopSecret'
 

@@ -11,7 +11,7 @@ from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
-from flask_fs.config import storage_prefix
+from flask_fs.settings import storage_prefix
 
 
 class Harness(abc.ABC):

@@ -10,7 +10,7 @@ from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
-from flask_fs.config import storage_prefix
+from flask_fs.settings import storage_prefix
 
 from .checks.faults import FaultChecks
 from .conformance import BackendConformance

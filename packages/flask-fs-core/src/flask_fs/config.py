@@ -10,16 +10,20 @@ For the setting ``key`` of a storage, the first of these that is set (``None`` c
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from .credentials import HIDDEN, shown
-from .errors import ConfigurationError, ConfigurationWarning
-from .parsers import (
+from .errors import ConfigurationWarning
+from .settings import Setting as _Setting
+from .settings import (
     at_least,
+    backend_prefix,
     boolean,
     extensions,
     file_mode,
@@ -27,14 +31,17 @@ from .parsers import (
     function,
     hash_algorithm,
     header_value,
+    host_of,
     key_prefix,
     mapping,
-    not_encrypted,
+    non_negative_int,
     one_of,
     public_url,
     seconds,
+    server_of,
+    settings_error,
+    storage_prefix,
     text,
-    whole_number,
 )
 
 __all__ = [
@@ -57,7 +64,6 @@ __all__ = [
     'key_prefix',
     'mapping',
     'one_of',
-    'public_url',
     'refresh',
     'resolve',
     'seconds',
@@ -69,31 +75,6 @@ __all__ = [
 
 #: The kind of backend when no setting names one.
 DEFAULT_BACKEND = 'local'
-
-
-class Setting(NamedTuple):
-    """One setting that a storage or a backend understands.
-
-    :param key: Its name in lower case, as in ``config.key``.
-    :param parse: Turns what was configured into what is used; raises ValueError saying what it must be.
-    :param default: Used when the setting is found nowhere.
-    :param doc: What it does, in one sentence.
-    :param required: Whether the application must set it.
-    :param appended: Whether a value from a wider scope gets the storage's name appended, as folders and URLs do.
-    :param everywhere: Whether ``FS_{KEY}`` is looked at.
-    :param secret: Whether its value is kept out of messages.
-    :param live: Whether a later change of ``app.config`` takes effect.
-    """
-
-    key: str
-    parse: Callable[[Any], Any]
-    default: Any = None
-    doc: str = ''
-    required: bool = False
-    appended: bool = False
-    everywhere: bool = True
-    secret: bool = False
-    live: bool = False
 
 
 class Config(dict[str, Any]):
@@ -153,28 +134,37 @@ def complete(settings: Mapping[str, Any], explicit_keys: Iterable[str]) -> Confi
     return config
 
 
+# FS_{KEY} sets it for all storages.
+_everywhere = functools.partial(_Setting, allow_global=True)
+
 #: What every storage understands, on any backend.
 STORAGE_SETTINGS = (
-    Setting('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
-    Setting('prefix', key_prefix, '', 'Key prefix inside the store; filenames do not show it.', everywhere=False),
-    Setting('url', public_url, None, 'Where a web server outside the application serves the files.', appended=True),
-    Setting('allow', extensions, (), "Extensions allowed besides the storage's own."),
-    Setting('deny', extensions, (), "Extensions refused among the storage's own."),
-    Setting('max_bytes', whole_number, None, 'The largest file that may be stored, in bytes.'),
-    Setting('check_content', boolean, True, 'Whether save() refuses content that contradicts its extension.'),
-    Setting('serve', boolean, None, 'Whether the application serves the files; default: its DEBUG.'),
-    Setting(
+    _everywhere('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
+    _Setting('prefix', key_prefix, '', 'Key prefix inside the store; filenames do not show it.'),
+    _everywhere(
+        'url',
+        public_url,
+        None,
+        'Where a web server outside the application serves the files.',
+        append_storage_name=True,
+    ),
+    _everywhere('allow', extensions, (), "Extensions allowed besides the storage's own."),
+    _everywhere('deny', extensions, (), "Extensions refused among the storage's own."),
+    _everywhere('max_bytes', non_negative_int, None, 'The largest file that may be stored, in bytes.'),
+    _everywhere('check_content', boolean, True, 'Whether save() refuses content that contradicts its extension.'),
+    _everywhere('serve', boolean, None, 'Whether the application serves the files; default: its DEBUG.'),
+    _everywhere(
         'serving',
         one_of('proxy', 'redirect'),
         'proxy',
         "'proxy' sends the bytes through the application, 'redirect' sends the browser to a link signed by the store.",
     ),
-    Setting('cache_control', header_value, None, "The Cache-Control header of served files; default 'no-cache'."),
-    Setting('authorize', function, None, 'Called with a filename before it is served; false refuses with 403.'),
-    Setting('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
-    Setting('images_optimize', boolean, False, 'Whether image fields optimise what they store.', live=True),
-    Setting('images_max_pixels', at_least(1), 50_000_000, 'The most pixels of a picture that image fields decode.'),
-    Setting(
+    _everywhere('cache_control', header_value, None, "The Cache-Control header of served files; default 'no-cache'."),
+    _everywhere('authorize', function, None, 'Called with a filename before it is served; false refuses with 403.'),
+    _everywhere('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
+    _everywhere('images_optimize', boolean, False, 'Whether image fields optimise what they store.', live=True),
+    _everywhere('images_max_pixels', at_least(1), 50_000_000, 'The most pixels of a picture that image fields decode.'),
+    _everywhere(
         'images_concurrency',
         at_least(1),
         None,
@@ -184,31 +174,20 @@ STORAGE_SETTINGS = (
 
 _LIVE_SETTINGS = tuple(setting for setting in STORAGE_SETTINGS if setting.live)
 
+
+def _not_encrypted(value: Any) -> bool:
+    """False, or a word for it: encryption is what flask-fs2 can do and Flask-FS cannot."""
+    with contextlib.suppress(ValueError):
+        if not boolean(value):
+            return False
+    raise ValueError(
+        'False, because Flask-FS encrypts no files, and decrypts none that flask-fs2 has encrypted: '
+        'decrypt them first, as the guide for moving over says (docs/how-to/upgrade.md)'
+    )
+
+
 # Ignoring it would give out what is encrypted, and store as it is what should be.
-_ENCRYPTED = Setting('aes256_encrypted', not_encrypted, False)
-
-
-def host_of(url: str) -> str:
-    """The host of *url*, with its port, as messages may show it: empty if a password could be taken for it."""
-    from urllib.parse import urlsplit
-
-    netloc = urlsplit(url).netloc
-    # A password may have what ends the host of a well-formed URL, such as a #.
-    return netloc.rpartition('@')[2] if '@' in netloc or '@' not in url else ''
-
-
-def server_of(url: str) -> str:
-    """The host, the port unless it is that of the scheme, and the path of *url*: one text for all spellings of a server."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    default = {'http': ':80', 'https': ':443'}.get(parts.scheme, '')
-    return parts.netloc.lower().removesuffix(default) + parts.path.rstrip('/')
-
-
-def storage_prefix(storage: str) -> str:
-    """What the settings of *storage* begin with: ``AVATARS_FS_``."""
-    return f'{storage.upper().replace("-", "_")}_FS_'
+_ENCRYPTED = _Setting('aes256_encrypted', _not_encrypted, False, allow_global=True)
 
 
 def default_root(app: Any) -> str | None:
@@ -225,7 +204,7 @@ def backend_of(app_config: Mapping[str, Any], storage: str) -> Any:
     return DEFAULT_BACKEND
 
 
-def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: Iterable[Setting]) -> Config:
+def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: Iterable[_Setting]) -> Config:
     """The settings of *storage* on the backend *kind*.
 
     Keys that *settings* does not list are taken over as they are: the backend may know them.
@@ -233,7 +212,7 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
     :raises ConfigurationError: If a setting is missing or not understood. The message names all that are.
     """
     known = {setting.key: setting for setting in settings}
-    own, wide = _scopes(storage, kind)
+    own, wide = storage_prefix(storage), backend_prefix(kind)
     # As older packages had them: a storage's hyphens stayed hyphens.
     own_before, wide_before = f'{storage.upper()}_FS_', f'FS_{kind.upper()}_'
     scopes = (own, own_before, 'FS_')
@@ -260,7 +239,7 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        raise ConfigurationError(reason=f'Storage {storage!r} ({kind}) {"; it ".join(problems)}.')
+        raise settings_error(storage, kind, '; it '.join(problems))
     return complete(found, {key for key in found if own + key.upper() in given})
 
 
@@ -269,16 +248,16 @@ def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: s
 
     :raises ConfigurationError: If one of these is not understood.
     """
-    scopes = _scopes(storage, kind)
+    scopes = storage_prefix(storage), backend_prefix(kind)
     for setting in _LIVE_SETTINGS:
         try:
             config[setting.key] = _lookup(app_config, setting, storage, scopes)
         except ValueError as error:
-            raise ConfigurationError(reason=f'Storage {storage!r} ({kind}) {error}.') from None
+            raise settings_error(storage, kind, str(error)) from None
     return config
 
 
-def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: Iterable[Setting]) -> Config:
+def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: Iterable[_Setting]) -> Config:
     """The settings of *storage* from a plain mapping of lower-case keys, parsed and completed like configured ones."""
     if isinstance(given, Config) and given.explicit_keys is not None:
         return given
@@ -286,16 +265,11 @@ def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: It
     return resolve({f'{prefix}{key.upper()}': value for key, value in given.items()}, storage, kind, settings)
 
 
-def _scopes(storage: str, kind: str) -> tuple[str, str]:
-    """What settings of *storage* alone begin with, and those of every storage on the backend *kind*."""
-    return storage_prefix(storage), f'FS_{kind.upper().replace("-", "_")}_'
-
-
-def _lookup(given: Mapping[str, Any], setting: Setting, storage: str, scopes: tuple[str, str]) -> Any:
+def _lookup(given: Mapping[str, Any], setting: _Setting, storage: str, scopes: tuple[str, str]) -> Any:
     """The value of *setting*; ValueError with the rest of a sentence about the storage."""
     own, wide = scopes
     names = [own + setting.key.upper(), wide + setting.key.upper()]
-    if setting.everywhere:
+    if setting.allow_global:
         names.append('FS_' + setting.key.upper())
     for name in names:
         if (value := given.get(name)) is None:
@@ -305,13 +279,13 @@ def _lookup(given: Mapping[str, Any], setting: Setting, storage: str, scopes: tu
         except ValueError as error:
             given_value = '' if setting.secret else f' = {shown(value)}'
             raise ValueError(f'cannot use {name}{given_value}: it must be {error}') from None
-        return f'{value.rstrip("/")}/{storage}' if setting.appended and name != names[0] else value
+        return f'{value.rstrip("/")}/{storage}' if setting.append_storage_name and name != names[0] else value
     if setting.required:
         raise ValueError(f'needs {" or ".join(names)}')
     return setting.default
 
 
-def _resembling(key: str, known: Mapping[str, Setting]) -> str | None:
+def _resembling(key: str, known: Mapping[str, _Setting]) -> str | None:
     # Imported here because only a misspelt setting needs it.
     import difflib
 
@@ -320,3 +294,23 @@ def _resembling(key: str, known: Mapping[str, Setting]) -> str | None:
 
 def _hint(name: str, meant: str, where: str) -> None:
     warnings.warn(f'{name} is not a setting of {where}: did you mean {meant}?', ConfigurationWarning, stacklevel=6)
+
+
+# --- What drivers written for 1.0 import from here. New ones import it from flask_fs.settings.
+
+whole_number = non_negative_int
+
+
+def Setting(  # noqa: N802  # it was a class
+    key: str,
+    parse: Callable[[Any], Any],
+    default: Any = None,
+    doc: str = '',
+    required: bool = False,
+    appended: bool = False,
+    everywhere: bool = True,
+    secret: bool = False,
+    live: bool = False,
+) -> _Setting:
+    """:class:`flask_fs.settings.Setting` as 1.0 had it, when every setting could be set by ``FS_{KEY}`` unless it said otherwise."""
+    return _Setting(key, parse, default, doc, required, appended, everywhere, secret, live)

@@ -18,9 +18,9 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.response import respond
-from flask_fs.config import storage_prefix
-from flask_fs.errors import ConfigurationError, FileExists, FileNotFound, FSError, Replaced
+from flask_fs.errors import FileExists, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
+from flask_fs.settings import setting_names, settings_error, storage_prefix
 
 from .clients import Connection
 from .documents import Document, Layout, info_of
@@ -55,13 +55,11 @@ class GridFSBackend(BaseBackend):
         super().__init__(name, config)
         self._settings = storage_prefix(name)
         if not any(self.config.get(key) for key in ('mongo_url', 'mongo_client', 'mongoengine_alias')):
-            reason = f'Storage {name!r} (gridfs) needs {self._settings}MONGO_URL or FS_GRIDFS_MONGO_URL.'
-            raise ConfigurationError(reason=reason)
+            raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, "mongo_url")}')
         try:
             self._collection = collection_name(self.config.get('collection') or name)
         except ValueError as error:
-            reason = f'Storage {name!r} (gridfs) needs {self._settings}COLLECTION: it must be {error}.'
-            raise ConfigurationError(reason=reason) from None
+            raise settings_error(name, self.kind, f'needs {self._settings}COLLECTION: it must be {error}') from None
         self._keep_apart('collection')
         self._connection = Connection(name, self.config)
         self._opened: Store | None = None

@@ -17,8 +17,8 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from flask_fs.config import host_of, storage_prefix
 from flask_fs.errors import ConfigurationError
+from flask_fs.settings import host_of, storage_prefix
 
 from .settings import CLIENT_OPTIONS, DATABASE
 

@@ -8,7 +8,7 @@ from bson.errors import BSONError
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from flask_fs.config import Setting, at_least, mapping, text
+from flask_fs.settings import Setting, at_least, mapping, text
 
 #: The default of the GridFS specification.
 CHUNK_BYTES = 255 * 1024
@@ -69,7 +69,6 @@ SETTINGS = (
         mongo_url,
         None,
         'Where MongoDB is; needed unless mongo_client or mongoengine_alias is set.',
-        everywhere=False,
         secret=True,
     ),
     Setting(
@@ -77,21 +76,18 @@ SETTINGS = (
         database_name,
         None,
         f"The database; default: that of the URL, of the client or of MongoEngine's alias, else {DATABASE!r}.",
-        everywhere=False,
     ),
     Setting(
         'collection',
         collection_name,
         None,
         "What the names of the two collections begin with; default: the storage's name.",
-        everywhere=False,
     ),
     Setting(
         'mongo_options',
         mapping,
         {},
         'What MongoClient is made with besides the URL, such as serverSelectionTimeoutMS.',
-        everywhere=False,
         secret=True,
     ),
     Setting(
@@ -99,15 +95,13 @@ SETTINGS = (
         mongo_client,
         None,
         'A MongoClient to use, or a function that gives one in each process; it is never closed.',
-        everywhere=False,
         secret=True,
     ),
-    Setting('mongoengine_alias', text, None, 'The connection of MongoEngine to use.', everywhere=False),
+    Setting('mongoengine_alias', text, None, 'The connection of MongoEngine to use.'),
     Setting(
         'chunk_bytes',
         at_least(1, MOST_CHUNK_BYTES),
         CHUNK_BYTES,
         'How much of a file one document holds, in bytes.',
-        everywhere=False,
     ),
 )

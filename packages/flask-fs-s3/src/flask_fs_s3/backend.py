@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import attachment, respond, respond_at_once
-from flask_fs.config import host_of, server_of, storage_prefix
-from flask_fs.errors import BackendError, ConfigurationError, FSError, Replaced
+from flask_fs.errors import BackendError, FSError, Replaced
 from flask_fs.files import mime_type
+from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
 
 from .bucket import CHECKSUM_KEY, Bucket
 from .copying import copy
@@ -60,8 +60,7 @@ class S3Backend(BaseBackend):
         self._settings = storage_prefix(name)
         for one, other in (('access_key', 'secret_key'), ('secret_key', 'access_key')):
             if self.config.get(one) and not self.config.get(other):
-                reason = f'Storage {name!r} (s3) needs {self._settings}{other.upper()} or FS_S3_{other.upper()} too.'
-                raise ConfigurationError(reason=reason)
+                raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, other)} too')
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
         self._keep_apart('bucket_name')
         if not self.config.conditional_writes:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from flask_fs.backends.presence import Presence, gone_reason
-from flask_fs.config import Config, storage_prefix
+from flask_fs.config import Config
 from flask_fs.errors import FileExists, FSError, Unavailable
 from flask_fs.files import mime_type
+from flask_fs.settings import storage_prefix
 
 from .clients import Account
 from .failures import SDK_ERRORS, code_of, is_absent, is_retried, kind_of, status_of

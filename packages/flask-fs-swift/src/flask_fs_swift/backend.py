@@ -15,9 +15,9 @@ from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.response import respond_at_once
 from flask_fs.backends.streams import window
-from flask_fs.config import host_of, server_of, storage_prefix
-from flask_fs.errors import ConfigurationError, FileNotFound, FSError, Replaced
+from flask_fs.errors import FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
+from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
 
 from . import keystone, tempurl
 from .account import Answer, account_of
@@ -89,20 +89,21 @@ class SwiftBackend(BaseBackend):
         return (self.kind, account, self.container, self._prefix)
 
     def _check_settings(self, place: str) -> None:
-        given, prefix = self.config, storage_prefix(self.name)
+        given = self.config
         problem = None
         if place == self.container:
-            problem = f'cannot keep segments among the files: {prefix}SEGMENTS_CONTAINER must be another container'
+            problem = f'cannot keep segments among the files: {storage_prefix(self.name)}SEGMENTS_CONTAINER must be another container'
         elif given['auth_version'] != '1':
             if not keystone.names_project(given):
-                problem = f'needs {prefix}TENANT_NAME or FS_SWIFT_TENANT_NAME with AUTH_VERSION {given["auth_version"]}'
+                names = setting_names(self.name, self.kind, 'tenant_name')
+                problem = f'needs {names} with AUTH_VERSION {given["auth_version"]}'
             elif importlib.util.find_spec(keystone.LIBRARY) is None:
                 problem = (
                     f'needs keystoneauth1 for AUTH_VERSION {given["auth_version"]}: '
                     'pip install flask-fs-swift[keystone]'
                 )
         if problem:
-            raise ConfigurationError(reason=f'Storage {self.name!r} (swift) {problem}.')
+            raise settings_error(self.name, self.kind, problem)
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int:
         """Remove segments that no file names, left by processes that died in an upload; the number of those removed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask_fs.config import storage_prefix
 from flask_fs.errors import (
     BackendError,
     FileExists,
@@ -13,6 +12,7 @@ from flask_fs.errors import (
     PermissionDenied,
     Unavailable,
 )
+from flask_fs.settings import storage_prefix
 
 from .account import BUSY
 from .errors import (

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask_fs.config import Setting, at_least, boolean, folder, mapping, one_of, seconds, text, whole_number
+from flask_fs.settings import (
+    Setting,
+    at_least,
+    boolean,
+    folder,
+    http_url,
+    mapping,
+    non_negative_int,
+    one_of,
+    seconds,
+    text,
+)
 
 #: The largest object that Swift takes in one piece, unless its operator lowered the limit.
 MOST_SEGMENT_BYTES = 5 * 1024**3
-
-
-def http_url(value: Any) -> str:
-    """The address of an HTTP service; a slash at its end is dropped."""
-    expected = "an address that begins with 'http://' or 'https://'"
-    try:
-        url = text(value).rstrip('/')
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.scheme not in ('http', 'https') or not parts.netloc:
-        raise ValueError(expected)
-    if '@' in parts.netloc:
-        # Libraries quote addresses in messages and logs, and signed links begin with one.
-        raise ValueError(f'{expected}, without user and password')
-    return url
 
 
 def auth_version(value: Any) -> str:
@@ -47,49 +41,45 @@ def container(value: Any) -> str:
     return name
 
 
-def _setting(key: str, parse: Any, default: Any, doc: str, *, required: bool = False, secret: bool = False) -> Setting:
-    return Setting(key, parse, default, doc, required=required, everywhere=False, secret=secret)
-
-
 SETTINGS = (
-    _setting('authurl', http_url, None, 'Where to authenticate, such as https://host/auth/v1.0.', required=True),
-    _setting('user', text, None, 'The user; with version 1 as account:user.', required=True),
-    _setting('key', text, None, "The user's key or password.", required=True, secret=True),
-    _setting('auth_version', auth_version, '1', 'The version of authentication: 1, or 2 or 3 for Keystone.'),
-    _setting('tenant_name', text, None, 'The tenant or project, with Keystone.'),
-    _setting('region_name', text, None, 'The region to use, if Keystone knows several.'),
-    _setting(
+    Setting('authurl', http_url, None, 'Where to authenticate, such as https://host/auth/v1.0.', required=True),
+    Setting('user', text, None, 'The user; with version 1 as account:user.', required=True),
+    Setting('key', text, None, "The user's key or password.", required=True, secret=True),
+    Setting('auth_version', auth_version, '1', 'The version of authentication: 1, or 2 or 3 for Keystone.'),
+    Setting('tenant_name', text, None, 'The tenant or project, with Keystone.'),
+    Setting('region_name', text, None, 'The region to use, if Keystone knows several.'),
+    Setting(
         'os_options',
         mapping,
         {},
         'More for Keystone, such as user_domain_name, project_id, endpoint_type.',
         secret=True,
     ),
-    _setting('storage_url', http_url, None, 'The address of the account; default: the one that authentication tells.'),
-    _setting('cacert', folder, None, 'A file of certificates to check TLS against.'),
-    _setting('insecure', boolean, False, 'Whether certificates go unchecked.'),
-    _setting('container', container, None, "The container; default: the storage's name."),
-    _setting(
+    Setting('storage_url', http_url, None, 'The address of the account; default: the one that authentication tells.'),
+    Setting('cacert', folder, None, 'A file of certificates to check TLS against.'),
+    Setting('insecure', boolean, False, 'Whether certificates go unchecked.'),
+    Setting('container', container, None, "The container; default: the storage's name."),
+    Setting(
         'segments_container', container, None, "The container of large files' segments; default: CONTAINER_segments."
     ),
-    _setting('create_container', boolean, True, 'Whether the first write makes a container that is missing.'),
-    _setting(
+    Setting('create_container', boolean, True, 'Whether the first write makes a container that is missing.'),
+    Setting(
         'segment_bytes',
         at_least(1, MOST_SEGMENT_BYTES),
         256 * 1024**2,
         'Files above this size are stored in segments of it.',
     ),
-    _setting(
+    Setting(
         'etag_mismatch_policy',
         one_of('log', 'raise', 'raise_and_delete'),
         'raise_and_delete',
         'What to do when the store tells another MD5 than that of what was sent.',
     ),
-    _setting('temp_url_key', text, None, 'The TempURL key of the container or account: signs links.', secret=True),
-    _setting('temp_url_digest', one_of('sha256', 'sha512', 'sha1'), 'sha256', 'The digest of signed links.'),
-    _setting('public_endpoint', http_url, None, 'Where browsers reach the cluster, for signed links.'),
-    _setting('pool_size', at_least(1), 10, 'The most connections of one process.'),
-    _setting('pool_timeout_s', seconds, 30.0, 'How long to wait for one of them.'),
-    _setting('timeout_s', seconds, 60.0, 'How long the store may be silent; ten times that while it copies.'),
-    _setting('retries', whole_number, 3, 'How often to try again when the store is busy or the connection is lost.'),
+    Setting('temp_url_key', text, None, 'The TempURL key of the container or account: signs links.', secret=True),
+    Setting('temp_url_digest', one_of('sha256', 'sha512', 'sha1'), 'sha256', 'The digest of signed links.'),
+    Setting('public_endpoint', http_url, None, 'Where browsers reach the cluster, for signed links.'),
+    Setting('pool_size', at_least(1), 10, 'The most connections of one process.'),
+    Setting('pool_timeout_s', seconds, 30.0, 'How long to wait for one of them.'),
+    Setting('timeout_s', seconds, 60.0, 'How long the store may be silent; ten times that while it copies.'),
+    Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or the connection is lost.'),
 )

@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
 from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
 from flask_fs.backends.streams import chunks_of
-from flask_fs.config import Setting, folder
+from flask_fs.settings import Setting, folder
 from flask_fs.errors import BackendError, FileExists, FileNotFound, FSError, PermissionDenied, Replaced
 from flask_fs.files import mime_type
 
@@ -38,7 +38,7 @@ class NameBackend(BaseBackend):
     capabilities = Capability.ATOMIC_CREATE | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
     # REPLACE: what leads to the store. A password or a key has secret=True.
     settings = (
-        Setting('folder', folder, doc='The folder of the objects.', required=True, appended=True, everywhere=False),
+        Setting('folder', folder, doc='The folder of the objects.', required=True, append_storage_name=True),
     )
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:

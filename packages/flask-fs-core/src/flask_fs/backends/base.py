@@ -10,10 +10,11 @@ import os
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, ClassVar, TypeVar
 
-from ..config import STORAGE_SETTINGS, Setting, from_mapping
+from ..config import STORAGE_SETTINGS, from_mapping
 from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported, Replaced
 from ..files import mime_type
 from ..names import check, is_valid, may_begin_names, valid_among
+from ..settings import Setting
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .copies import temporary_copy
 from .metadata import Metadata

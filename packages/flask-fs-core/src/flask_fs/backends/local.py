@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 
 from flask import current_app, has_app_context, request
 
-from ..config import Setting, boolean, default_root, file_mode, folder
+from ..config import default_root
 from ..errors import (
     BackendError,
     ConfigurationError,
@@ -29,6 +29,7 @@ from ..errors import (
 )
 from ..files import mime_type
 from ..names import TEMPORARY_PREFIX, check, windows_refusal
+from ..settings import Setting, boolean, file_mode, folder
 from . import folders
 from .base import BaseBackend
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
@@ -63,17 +64,28 @@ class LocalBackend(BaseBackend):
     kind = 'local'
     capabilities = Capability.ATOMIC_CREATE | Capability.RANGE | Capability.LOCAL_PATH
     settings = (
-        Setting('root', folder, None, 'The folder that holds the files.', appended=True),
+        Setting('root', folder, None, 'The folder that holds the files.', append_storage_name=True, allow_global=True),
         Setting(
             'accel_redirect',
             internal_location,
             None,
             'The internal location of nginx that stands for the root: nginx then sends what the application serves.',
-            appended=True,
+            append_storage_name=True,
+            allow_global=True,
         ),
-        Setting('fsync', boolean, False, 'Whether a file is safe from a power cut when it is saved.'),
-        Setting('file_mode', file_mode, None, 'Permission bits of files; default: 666 less the umask.'),
-        Setting('folder_mode', file_mode, None, 'Permission bits of folders; default: 777. The umask applies.'),
+        Setting(
+            'fsync', boolean, False, 'Whether a file is safe from a power cut when it is saved.', allow_global=True
+        ),
+        Setting(
+            'file_mode', file_mode, None, 'Permission bits of files; default: 666 less the umask.', allow_global=True
+        ),
+        Setting(
+            'folder_mode',
+            file_mode,
+            None,
+            'Permission bits of folders; default: 777. The umask applies.',
+            allow_global=True,
+        ),
     )
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:

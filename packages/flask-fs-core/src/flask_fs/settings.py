@@ -1,17 +1,92 @@
-"""What a setting may be. Text is understood too, because settings may come from the environment.
+"""Settings of storages and backends: how one is declared, what it may be, and what errors say about it.
 
-Each function gives what is used for what was configured, or raises ValueError with what it must be.
+A parser gives what is used for what was configured, or raises ValueError with what it must be. Parsers accept text too,
+because settings may come from the environment.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Callable, Container, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
+from .errors import ConfigurationError
 from .names import is_valid, join
+
+__all__ = [
+    'Setting',
+    'at_least',
+    'boolean',
+    'extensions',
+    'file_mode',
+    'folder',
+    'function',
+    'hash_algorithm',
+    'header_value',
+    'host_of',
+    'http_url',
+    'key_prefix',
+    'mapping',
+    'non_negative_int',
+    'one_of',
+    'public_url',
+    'seconds',
+    'server_of',
+    'setting_names',
+    'settings_error',
+    'storage_prefix',
+    'text',
+]
+
+
+class Setting(NamedTuple):
+    """One setting that a storage or a backend understands.
+
+    :param key: Its name in lower case, as in ``config.key``.
+    :param parse: Turns what was configured into what is used; raises ValueError saying what it must be.
+    :param default: Used when the setting is found nowhere.
+    :param doc: What it does, in one sentence.
+    :param required: Whether the application must set it.
+    :param append_storage_name: Whether a value from a wider scope gets the storage's name appended, as folders and URLs do.
+    :param allow_global: Whether ``FS_{KEY}`` sets it too, for every storage on every backend.
+    :param secret: Whether its value is kept out of messages.
+    :param live: Whether a later change of ``app.config`` takes effect.
+    """
+
+    key: str
+    parse: Callable[[Any], Any]
+    default: Any = None
+    doc: str = ''
+    required: bool = False
+    append_storage_name: bool = False
+    allow_global: bool = False
+    secret: bool = False
+    live: bool = False
+
+
+def storage_prefix(storage: str) -> str:
+    """What the settings of *storage* begin with: ``AVATARS_FS_``."""
+    return f'{storage.upper().replace("-", "_")}_FS_'
+
+
+def backend_prefix(kind: str) -> str:
+    """What the settings of every storage on the backend *kind* begin with: ``FS_S3_``."""
+    return f'FS_{kind.upper().replace("-", "_")}_'
+
+
+def setting_names(storage: str, kind: str, key: str) -> str:
+    """Where an application sets *key* of *storage* on the backend *kind*: ``AVATARS_FS_BUCKET or FS_S3_BUCKET``."""
+    return f'{storage_prefix(storage)}{key.upper()} or {backend_prefix(kind)}{key.upper()}'
+
+
+def settings_error(storage: str, kind: str, problem: str) -> ConfigurationError:
+    """The error for settings that are missing or contradict each other.
+
+    :param problem: The rest of a sentence about the storage, such as ``needs AVATARS_FS_BUCKET or FS_S3_BUCKET``.
+    """
+    return ConfigurationError(reason=f'Storage {storage!r} ({kind}) {problem}.')
 
 
 def text(value: Any) -> str:
@@ -43,6 +118,22 @@ def public_url(value: Any) -> str:
     return str(value)
 
 
+def http_url(value: Any) -> str:
+    """The URL of an HTTP service; a slash at its end is dropped."""
+    expected = "a URL with its scheme, 'http://' or 'https://'"
+    try:
+        url = text(value).rstrip('/')
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(expected) from None
+    if parts.scheme not in ('http', 'https') or not parts.netloc:
+        raise ValueError(expected)
+    if '@' in url:
+        # Libraries quote URLs in messages and logs, and signed links begin with one. A password may have what ends a host.
+        raise ValueError(f'{expected}, without user and password')
+    return url
+
+
 def folder(value: Any) -> str:
     """A path on this machine."""
     try:
@@ -69,7 +160,7 @@ def boolean(value: Any) -> bool:
     return known
 
 
-def whole_number(value: Any) -> int:
+def non_negative_int(value: Any) -> int:
     """A whole number, 0 or more."""
     expected = 'a whole number, 0 or more'
     if isinstance(value, bool):
@@ -90,7 +181,7 @@ def at_least(minimum: int, most: int | None = None) -> Callable[[Any], int]:
 
     def parse(value: Any) -> int:
         try:
-            number = whole_number(value)
+            number = non_negative_int(value)
         except ValueError:
             raise ValueError(expected) from None
         if number < minimum or (most is not None and number > most):
@@ -175,17 +266,6 @@ def function(value: Any) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]  # callable() does not narrow Any
 
 
-def not_encrypted(value: Any) -> bool:
-    """False, or what stands for it: of what flask-fs2 could do, it is what Flask-FS cannot."""
-    with contextlib.suppress(ValueError):
-        if not boolean(value):
-            return False
-    raise ValueError(
-        'False, because Flask-FS encrypts no files, and decrypts none that flask-fs2 has encrypted: '
-        'decrypt them first, as the guide for moving over says (docs/how-to/upgrade.md)'
-    )
-
-
 def hash_algorithm(value: Any) -> str:
     """The name of an algorithm that hashlib knows, with a digest of fixed size."""
     import hashlib
@@ -193,3 +273,17 @@ def hash_algorithm(value: Any) -> str:
     if str(value) not in hashlib.algorithms_available or str(value).startswith('shake'):
         raise ValueError("the name of a hash algorithm that Python's hashlib knows, such as 'sha256'")
     return str(value)
+
+
+def host_of(url: str) -> str:
+    """The host of *url*, with its port, as messages may show it: empty if a password could be taken for it."""
+    netloc = urlsplit(url).netloc
+    # A password may have what ends the host of a well-formed URL, such as a #.
+    return netloc.rpartition('@')[2] if '@' in netloc or '@' not in url else ''
+
+
+def server_of(url: str) -> str:
+    """The host, the port unless it is that of the scheme, and the path of *url*: one text for all spellings of a server."""
+    parts = urlsplit(url)
+    default = {'http': ':80', 'https': ':443'}.get(parts.scheme, '')
+    return parts.netloc.lower().removesuffix(default) + parts.path.rstrip('/')
