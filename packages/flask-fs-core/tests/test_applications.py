@@ -150,9 +150,7 @@ class Rooms(MemoryBackend):
 
 
 def test_two_storages_in_one_place_are_refused_and_both_named(make_app: Callable[..., Flask]) -> None:
-    expected = (
-        r"Storages 'a' and 'b-c' \(rooms\) would keep their files in one place\. .* A_FS_PREFIX or B_C_FS_PREFIX\.$"
-    )
+    expected = r"Storages 'a' and 'b-c' \(rooms\) would store their files in the same location\. .* A_FS_PREFIX or B_C_FS_PREFIX\.$"
     with pytest.raises(fs.ConfigurationError, match=expected):
         make_app(fs.Storage('a'), fs.Storage('b-c'), FS_BACKEND=Rooms)
     with pytest.raises(fs.ConfigurationError, match=r'both begin with B_C_FS_: rename one of them\.$'):
@@ -176,7 +174,7 @@ def test_storages_may_change_places(make_app: Callable[..., Flask]) -> None:
     fs.init_app(app, two, one)
     app.config.update(A_FS_ROOM='attic')
     for order in ((one, two), (two, one), (one,)):
-        with pytest.raises(fs.ConfigurationError, match='would keep their files in one place'):
+        with pytest.raises(fs.ConfigurationError, match='would store their files in the same location'):
             fs.init_app(app, *order)
 
 

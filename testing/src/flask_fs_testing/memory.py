@@ -10,8 +10,8 @@ import pytest
 from flask import Flask
 
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs.bindings import Binding, state_of
 from flask_fs.config import complete
-from flask_fs.registry import Binding, state_of
 
 from .doubles.swapping import rebound
 

@@ -11,8 +11,8 @@ from flask import current_app, has_app_context
 from flask.cli import ScriptInfo
 
 from .backends.contract import Capability
+from .bindings import Binding, state_of
 from .errors import FSError
-from .registry import Binding, state_of
 
 #: Does something with one storage of the application, and returns a line about it, or None if there is nothing to say.
 _Act = Callable[[str, Binding], str | None]

@@ -6,10 +6,10 @@ import functools
 
 from flask import Flask, current_app
 
+from .bindings import State, state_of
 from .cli import COMMANDS
 from .config import DEFAULT_BACKEND, default_root
 from .errors import UnknownStorage
-from .registry import State, state_of
 from .signing import check_fallbacks
 from .storage import Storage
 from .urls import ENDPOINT, add_route
@@ -27,7 +27,7 @@ def init_app(app: Flask, *storages: Storage) -> None:
 
     :raises UnknownBackend: If no installed distribution offers a configured backend.
     :raises ConfigurationError: If a setting is missing or impossible, if *app* already has another storage of one of the
-        names, or if two storages would keep their files in one place, such as a bucket.
+        names, or if two storages would store their files in the same location, such as a bucket.
     """
     check_fallbacks(app)
     state = state_of(app)
@@ -36,12 +36,12 @@ def init_app(app: Flask, *storages: Storage) -> None:
         app.register_blueprint(blueprint)
         app.view_functions[ENDPOINT] = get_file
         state.route_with(functools.partial(add_route, app))
-    state.awaited = set(storages)
+    state.pending = set(storages)
     try:
         for storage in storages:
             storage.configure(app)
     finally:
-        state.awaited.clear()
+        state.pending.clear()
 
 
 def by_name(name: str) -> Storage:

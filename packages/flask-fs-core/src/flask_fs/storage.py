@@ -22,7 +22,7 @@ from . import names, signals, signing, urls
 from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
 from .backends.streams import Mode, media_type_of, open_writer
-from .binding import PerApplication
+from .bindings import AppBound, Binding
 from .config import Config
 from .errors import (
     ConfigurationError,
@@ -32,7 +32,6 @@ from .errors import (
     OperationNotSupported,
 )
 from .files import DEFAULTS, bare_extension, contains, extension
-from .registry import Binding
 from .serving import protect
 from .uploads import Validator, check_content, check_sent, check_type, limited, position_kept, refused_type, validated
 
@@ -46,7 +45,7 @@ Authorize = Callable[[str], bool | Response]
 _STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
 
 
-class Storage(PerApplication):
+class Storage(AppBound):
     """A named place for files, on whichever backend each application configures.
 
     One storage may serve several applications: within an application context it uses that application's configuration,

@@ -10,9 +10,9 @@ from flask import Blueprint, abort, after_this_request, current_app, redirect, r
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import signing
+from .bindings import state_of
 from .errors import FileNotFound, InvalidFilename, Unavailable
 from .names import check
-from .registry import state_of
 from .storage import Storage
 
 #: Carries the endpoint's name and the ``flask fs`` commands; each storage gets a route of its own.

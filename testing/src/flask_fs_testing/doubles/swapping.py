@@ -10,7 +10,8 @@ from flask import Flask, current_app, has_app_context
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
-from flask_fs.registry import Binding, driver_of, state_of
+from flask_fs.bindings import Binding, state_of
+from flask_fs.registry import driver_of
 
 B = TypeVar('B', bound=BaseBackend)
 
