@@ -28,7 +28,7 @@ from flask_fs.settings import Setting, text
 #: How many names one answer lists.
 PAGE = 100
 #: How long a look behind the scenes waits for requests that are still being answered.
-PATIENCE_S = 10
+TIMEOUT_S = 10
 BUFFER_BYTES = 64 * 1024
 
 
@@ -92,7 +92,7 @@ class Store(ThreadingHTTPServer):
         """Wait until all connections that came before *connection* have ended."""
         with self.changed:
             before = self.connections - {connection}
-            self.changed.wait_for(lambda: not before & self.connections, PATIENCE_S)
+            self.changed.wait_for(lambda: not before & self.connections, TIMEOUT_S)
 
 
 class Handler(BaseHTTPRequestHandler):

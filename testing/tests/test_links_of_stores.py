@@ -126,7 +126,7 @@ def test_links_of_a_careful_store_pass(check: str, store: Store, tmp_path: Path)
 def test_links_of_a_careless_store_are_caught(
     careless: str, check: str, told: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, '_PATIENCE_S', 2)
+    monkeypatch.setattr(links, '_TIMEOUT_S', 2)
     store.careless = careless
     with pytest.raises(pytest.fail.Exception, match=re.escape(told)):
         run(check, store, tmp_path)

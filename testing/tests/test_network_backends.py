@@ -23,9 +23,9 @@ from http_store import HTTPBackend, Reader, Refused
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, ByteReader
 from flask_fs.config import Config
+from flask_fs_testing import NetworkConformance, NetworkHarness
 from flask_fs_testing.checks.faults import FaultChecks
 from flask_fs_testing.guarantees import guarantee_of
-from flask_fs_testing.network import NetworkConformance, NetworkHarness
 
 # The kit's own proof: once is enough, and on one Python.
 pytestmark = pytest.mark.slow
@@ -40,8 +40,8 @@ class HTTPHarness(NetworkHarness):
 
     backend_class: ClassVar[type[BaseBackend]] = HTTPBackend
     page_size = http_store.PAGE
-    patience_s = 10
-    impatient: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
+    timeout_s = 10
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
     host = '127.0.0.1'
     secrets = (TOKEN,)
 
@@ -55,7 +55,7 @@ class HTTPHarness(NetworkHarness):
     def missing_settings(self) -> Mapping[str, Any]:
         return {**self.settings(), 'bucket': f'{self.bucket}-missing'}
 
-    def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
+    def make_via_proxy(self, endpoint: str, **more: Any) -> BaseBackend:
         return self.make(endpoint=endpoint, **{'timeout_s': 30, **more})
 
     def put_raw(self, name: str, content: bytes) -> None:
@@ -260,9 +260,9 @@ def test_a_broken_backend_is_caught(backend: Any, check: str) -> None:
 
 def test_a_backend_that_waits_for_ever_is_caught() -> None:
     class WithoutTimeOut(HTTPHarness):
-        patience_s = 1
+        timeout_s = 1
 
-        impatient: ClassVar[Mapping[str, Any]] = {'timeout_s': 60}
+        short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': 60}
 
     with store() as port, pytest.raises(pytest.fail.Exception, match='to give up on a silent store within 1 s'):
         NetworkConformance().test_a_store_that_does_not_answer_is_no_absence(WithoutTimeOut(port))

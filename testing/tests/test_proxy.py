@@ -427,7 +427,7 @@ def test_short_uploads_and_downloads_are_cut_at_their_end(proxy: FaultProxy) -> 
 
 
 def test_a_lost_answer_was_carried_out(client: http.client.HTTPConnection, proxy: FaultProxy, server: Server) -> None:
-    proxy.lose_answer()
+    proxy.lose_response()
     with pytest.raises(http.client.RemoteDisconnected):
         ask(client, 'PUT', '/a', b'once')
     assert [('/a', b'once')] == server.received
@@ -454,7 +454,7 @@ def test_a_client_with_less_patience_than_the_delay_gives_up(proxy: FaultProxy) 
 def test_an_answer_of_ours_keeps_the_connection(
     client: http.client.HTTPConnection, proxy: FaultProxy, server: Server, method: str
 ) -> None:
-    proxy.answer(403, 'no', headers={'X-Why': 'test'})
+    proxy.respond(403, 'no', headers={'X-Why': 'test'})
     body = content(LARGE) if method == 'PUT' else None
     client.request(method, '/5', body)
     answer = client.getresponse()
@@ -470,23 +470,23 @@ def test_an_answer_of_ours_keeps_the_connection(
 
 
 def test_faults_strike_in_the_order_told(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
-    proxy.answer(500, times=2)
+    proxy.respond(500, times=2)
     proxy.slow_down()
     answers = [ask(client, 'GET', '/1') for _ in range(4)]
     assert [(500, b''), (500, b''), (503, SLOW_DOWN), (200, content(1))] == answers
 
 
 def test_faults_strike_only_what_they_are_meant_for(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
-    fault = proxy.answer(500, when=lambda request: request.method == 'PUT' and request.path.startswith('/b'))
+    fault = proxy.respond(500, when=lambda request: request.method == 'PUT' and request.path.startswith('/b'))
     assert 200 == ask(client, 'GET', '/1')[0]
     assert 201 == ask(client, 'PUT', '/a', b'')[0]
     assert 0 == fault.struck
     assert 500 == ask(client, 'PUT', '/b', b'')[0]
-    assert [None, None, 'answer'] == [request.fault for request in proxy.requests]
+    assert [None, None, 'respond'] == [request.fault for request in proxy.requests]
 
 
 def test_many_clients_share_a_fault_that_strikes_a_few_times(proxy: FaultProxy) -> None:
-    proxy.answer(503, times=7)
+    proxy.respond(503, times=7)
 
     def work(_: int) -> int:
         connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=WAIT_S)
@@ -500,7 +500,7 @@ def test_many_clients_share_a_fault_that_strikes_a_few_times(proxy: FaultProxy) 
 
 
 def test_an_answer_of_ours_refuses_an_expectation(proxy: FaultProxy) -> None:
-    proxy.answer(403)
+    proxy.respond(403)
     with connected(proxy) as sock:
         sock.sendall(b'PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n')
         head = read_all(sock)
@@ -551,7 +551,7 @@ def test_connections_are_refused_while_it_is_down(client: http.client.HTTPConnec
 
 def test_recovering_forgets_and_releases(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     proxy.hang()
-    proxy.answer(500, times=100)
+    proxy.respond(500, times=100)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         asked = pool.submit(ask, client, 'GET', '/1')
         proxy.wait_until(lambda: proxy.held == 1)
@@ -666,7 +666,7 @@ def test_any_protocol_hangs_and_is_delayed(plain: FaultProxy) -> None:
             assert (number == 1) == (time.monotonic() - begin >= 1)
 
 
-@pytest.mark.parametrize('name', ['lose_answer', 'slow_down'])
+@pytest.mark.parametrize('name', ['lose_response', 'slow_down'])
 def test_faults_of_requests_need_http(plain: FaultProxy, name: str) -> None:
     with pytest.raises(ValueError, match='needs requests'):
         getattr(plain, name)()

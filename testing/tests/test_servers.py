@@ -50,12 +50,12 @@ def test_a_server_serves_its_client_and_leaves_nothing(server_class: type[Server
     needs(server_class)
     with server_class() as server:
         pids = list(server.pids.values())
-        litter = server.litter()
+        stray_files = server.stray_files()
         assert b'hello' == round_trip(server.service)
         assert all(map(is_alive, pids))
     assert [] == [pid for pid in pids if is_alive(pid)]
     assert [] == list(temporary_folder.iterdir())
-    assert [] == [path for path in litter if os.path.lexists(path)]
+    assert [] == [path for path in stray_files if os.path.lexists(path)]
 
 
 KILLED = """
@@ -63,7 +63,7 @@ import json, sys, time
 from flask_fs_testing.servers import *
 server = globals()[sys.argv[1]]()
 server.start()
-print(json.dumps([list(server.pids.values()), str(server.folder), server.litter()]), flush=True)
+print(json.dumps([list(server.pids.values()), str(server.folder), server.stray_files()]), flush=True)
 time.sleep(600)
 """
 
@@ -76,11 +76,11 @@ def test_a_server_is_gone_after_its_parent_was_killed(server_class: type[Server[
         [sys.executable, '-c', KILLED, server_class.__name__], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        pids, folder, litter = json.loads(parent.stdout.readline())
+        pids, folder, stray_files = json.loads(parent.stdout.readline())
         assert all(map(is_alive, pids))
         parent.kill()
     until(lambda: is_gone(pids, Path(folder)), 'the server gone with its parent')
-    assert [] == [path for path in litter if os.path.lexists(path)]
+    assert [] == [path for path in stray_files if os.path.lexists(path)]
 
 
 @pytest.mark.slow

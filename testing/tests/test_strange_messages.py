@@ -108,7 +108,7 @@ def test_what_a_server_says_unasked_passes() -> None:
 
 def test_a_client_that_leaves_before_an_answer_of_ours_gets_none() -> None:
     with behind_proxy(lambda connection: None) as (proxy, client):
-        proxy.answer(503)
+        proxy.respond(503)
         client.sendall(b'PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123')
         client.shutdown(socket.SHUT_WR)
         assert b'' == read_all(client)
@@ -117,7 +117,7 @@ def test_a_client_that_leaves_before_an_answer_of_ours_gets_none() -> None:
 
 def test_an_answer_of_ours_may_have_a_status_that_nobody_knows() -> None:
     with behind_proxy(lambda connection: None) as (proxy, client):
-        proxy.answer(599, 'no')
+        proxy.respond(599, 'no')
         client.sendall(REQUEST)
         client.shutdown(socket.SHUT_WR)
         assert b'HTTP/1.1 599 Fault\r\nContent-Length: 2\r\n\r\nno' == read_all(client)
@@ -136,7 +136,7 @@ def test_a_fault_that_is_taken_back_while_it_is_asked_about_does_not_strike() ->
             proxy.recover()
             return True
 
-        fault = proxy.answer(503, when=take_back)
+        fault = proxy.respond(503, when=take_back)
         client.sendall(REQUEST)
         assert answer == read_all(client)
         assert 0 == fault.struck

@@ -13,7 +13,7 @@ from pymongo.uri_parser import parse_uri
 
 from flask_fs.backends import BaseBackend
 from flask_fs_gridfs import GridFSBackend
-from flask_fs_testing.network import NetworkConformance, NetworkHarness
+from flask_fs_testing import NetworkConformance, NetworkHarness
 from flask_fs_testing.servers import MongoService
 
 pytestmark = pytest.mark.slow
@@ -46,8 +46,8 @@ class GridFSHarness(NetworkHarness):
     backend_class: ClassVar[type[BaseBackend]] = SmallPages
     page_size = SmallPages.page_files
     http = False
-    borders_bytes = (CHUNK_BYTES, BATCH_BYTES)
-    impatient: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(timeout_s=0.5)}
+    part_sizes = (CHUNK_BYTES, BATCH_BYTES)
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(timeout_s=0.5)}
 
     def __init__(self, folder: Path, service: MongoService, database: str) -> None:
         super().__init__(folder)
@@ -65,7 +65,7 @@ class GridFSHarness(NetworkHarness):
     def missing_settings(self) -> Mapping[str, Any]:
         return {**self.settings(), 'collection': 'missing'}
 
-    def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
+    def make_via_proxy(self, endpoint: str, **more: Any) -> BaseBackend:
         host, _, port = endpoint.rpartition(':')
         url = self._url.replace(f'{self.host}:{self.port}', f'{host}:{port}')
         return self.make(mongo_url=url, **{'mongo_options': _options(timeout_s=20), **more})

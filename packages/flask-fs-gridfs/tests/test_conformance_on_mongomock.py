@@ -11,8 +11,7 @@ from gridfs import GridFS
 
 from flask_fs.backends import BaseBackend, Capability
 from flask_fs_gridfs import GridFSBackend
-from flask_fs_testing.conformance import BackendConformance
-from flask_fs_testing.harness import Harness
+from flask_fs_testing import BackendConformance, Harness
 
 
 class OnMongomock(GridFSBackend):
@@ -61,7 +60,7 @@ class MongomockHarness(Harness):
 
 
 # Its threads meet so seldom that it often seems to create atomically.
-@pytest.mark.filterwarnings('ignore::flask_fs_testing.guarantees.UndeclaredCapability')
+@pytest.mark.filterwarnings('ignore::flask_fs_testing.UndeclaredCapability')
 class TestGridFSOnMongomock(BackendConformance):
     @pytest.fixture
     def harness(self, tmp_path: Path, mongomock_in_process: Any) -> MongomockHarness:

@@ -38,11 +38,11 @@ class S3Harness(NetworkHarness):
 
     backend_class = SmallPages
     page_size = 30
-    borders_bytes = (5 * MiB, 10 * MiB)
+    part_sizes = (5 * MiB, 10 * MiB)
     # Three parts of 5 MiB: two on their way, and one being read.
     memory_ceiling_bytes = 22 * MiB
-    patience_s = 20
-    impatient: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5}
+    timeout_s = 20
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5}
 
     def __init__(self, folder: Path, service: S3Service) -> None:
         super().__init__(folder)
@@ -76,7 +76,7 @@ class S3Harness(NetworkHarness):
     def missing_settings(self) -> Mapping[str, Any]:
         return {**self.settings(), 'bucket_name': f'{self.bucket}-missing'}
 
-    def make_through(self, endpoint: str, **more: Any) -> S3Backend:
+    def make_via_proxy(self, endpoint: str, **more: Any) -> S3Backend:
         settings = {**self.settings(), 'endpoint': f'http://{endpoint}', 'retries': 1}
         return self.backend_class('kit', {**settings, **more})
 
@@ -223,7 +223,7 @@ def proxy(store: PlainHarness) -> Iterator[FaultProxy]:
 @pytest.fixture
 def backend(store: PlainHarness, proxy: FaultProxy) -> S3Backend:
     """A backend on the bucket of ``store``, through the proxy."""
-    return store.make_through(f'{proxy.host}:{proxy.port}')
+    return store.make_via_proxy(f'{proxy.host}:{proxy.port}')
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 # Several rivals win most races there, and by luck none of them may show it.
-@pytest.mark.filterwarnings('ignore::flask_fs_testing.guarantees.UndeclaredCapability')
+@pytest.mark.filterwarnings('ignore::flask_fs_testing.UndeclaredCapability')
 class TestSwiftS3(NetworkConformance):
     @pytest.fixture
     def harness(self, swift: Any) -> Any:

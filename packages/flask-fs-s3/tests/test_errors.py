@@ -251,7 +251,7 @@ def test_a_time_out_is_unavailable(scripted: FaultProxy, lone: S3Backend) -> Non
 @pytest.mark.slow
 def test_a_time_out_inside_an_answer_is_unavailable(proxy: Any, store: Any) -> None:
     store.put_raw('x', bytes(3_000_000))
-    backend = store.make_through(f'{proxy.host}:{proxy.port}', retries=0)
+    backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}', retries=0)
     proxy.cut_download(after_bytes=1_000_000, times=ALWAYS)
     with pytest.raises(fs.Unavailable) as raised:
         backend.read('x')

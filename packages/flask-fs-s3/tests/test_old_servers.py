@@ -150,7 +150,7 @@ def test_without_conditional_writes_a_name_is_asked_for_first(store: Any, sent: 
 
 
 def test_without_conditional_writes_no_condition_is_sent(proxy: Any, store: Any) -> None:
-    backend = store.make_through(f'{proxy.host}:{proxy.port}', conditional_writes=False)
+    backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}', conditional_writes=False)
     backend.write('x.txt', b'content', overwrite=False)
     backend.save(_large(), 'y.txt', overwrite=False)
     backend.copy('x.txt', 'z.txt', overwrite=False)
@@ -187,7 +187,7 @@ def test_deleting_many_files_carries_the_digest_that_older_stores_ask_for(proxy:
 @pytest.mark.parametrize('given', [None, 'when_required'])
 def test_a_store_at_an_endpoint_is_sent_no_trailers(store: Any, proxy: Any, given: str | None) -> None:
     """Bodies are checked by a plain header, or, for stores that do not know it, by the signature."""
-    backend = store.make_through(f'{proxy.host}:{proxy.port}', request_checksums=given)
+    backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}', request_checksums=given)
     backend.write('x', b'content', overwrite=False)
     backend.save(_large(), 'y', overwrite=True)
     backend.save(io.BytesIO(bytes(PART + 1)), 'z', overwrite=True)

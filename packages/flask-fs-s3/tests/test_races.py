@@ -131,7 +131,7 @@ def test_what_is_too_large_for_one_request_is_sent_in_parts(
 
 
 def test_a_request_that_fails_is_sent_again_from_its_beginning(store: Any, proxy: Any) -> None:
-    backend: S3Backend = store.make_through(f'{proxy.host}:{proxy.port}')
+    backend: S3Backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}')
     fault = proxy.cut_upload(after_bytes=3 * MiB)
     content = _create(backend, stream=False)
     assert fault.struck
@@ -166,7 +166,7 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_stored(store: Any, hook: An
 
 def test_a_store_that_takes_no_such_request_is_reported_with_the_setting(store: Any, proxy: Any) -> None:
     """As a web server in front of it does, which limits how large a request may be."""
-    backend: S3Backend = store.make_through(f'{proxy.host}:{proxy.port}')
+    backend: S3Backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}')
     proxy.answer(413, when=lambda request: request.method == 'PUT')
     with pytest.raises(fs.BackendError, match='KIT_FS_CONDITIONAL_COMPLETION = True'):
         _create(backend, stream=False)

@@ -225,7 +225,7 @@ def test_parts_that_cannot_be_aborted_are_told_of(amazon: Any, hook: Hook, caplo
 
 @pytest.mark.slow
 def test_a_refused_delete_is_told_through_a_real_connection(store: Any, proxy: FaultProxy) -> None:
-    backend = store.make_through(f'{proxy.host}:{proxy.port}')
+    backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}')
     store.put_raw('x', b'1')
     proxy.answer(403, when=lambda request: request.method == 'DELETE')
     with pytest.raises(fs.PermissionDenied):

@@ -374,7 +374,7 @@ def test_many_first_writers_make_one_bucket(store: Any) -> None:
 
 @pytest.mark.slow
 def test_a_session_token_is_sent(proxy: Any, store: Any) -> None:
-    backend = store.make_through(f'{proxy.host}:{proxy.port}', session_token='a-token')
+    backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}', session_token='a-token')
     proxy.answer(404)
     assert not backend.exists('x')
     assert 'a-token' == proxy.requests[0].headers['x-amz-security-token']

@@ -37,7 +37,7 @@ Watch = Callable[[Any], AbstractContextManager[list[str]]]
 @pytest.fixture
 def backend(store: Any, proxy: Any) -> Any:
     """A backend that takes the store for one that completes on condition, so that creating is in parts, too."""
-    return store.make_through(f'{proxy.host}:{proxy.port}', conditional_completion=True)
+    return store.make_via_proxy(f'{proxy.host}:{proxy.port}', conditional_completion=True)
 
 
 class Generous(OnlyRead):
@@ -468,7 +468,7 @@ def altering(store: Any) -> Iterator[str]:
 @pytest.mark.parametrize('size', [100, PART + 1])
 def test_what_was_altered_on_the_way_is_refused(store: Any, altering: str, size: int) -> None:
     store.put_raw('x.bin', b'old')
-    backend = store.make_through(altering)
+    backend = store.make_via_proxy(altering)
     backend.write('y.bin', b'C' * size)
     assert b'C' * size == store.get_raw('y.bin')
     with pytest.raises(fs.ChecksumMismatch):

@@ -14,7 +14,7 @@ import pytest
 
 from flask_fs.backends import BaseBackend
 from flask_fs_swift import SwiftBackend
-from flask_fs_testing.network import NetworkHarness
+from flask_fs_testing import NetworkHarness
 from flask_fs_testing.proxy import FaultProxy
 from flask_fs_testing.servers import SwiftService
 
@@ -77,12 +77,12 @@ class SwiftHarness(NetworkHarness):
 
     backend_class: ClassVar[type[BaseBackend]] = SmallPages
     page_size = PAGE_NAMES
-    borders_bytes = (SEGMENT_BYTES, 2 * SEGMENT_BYTES)
+    part_sizes = (SEGMENT_BYTES, 2 * SEGMENT_BYTES)
     # Creating is best effort there, so the races only show that somebody wins.
     race_rounds = 10
     #: A piece that is held in memory, and what the client library and the sockets hold.
     memory_ceiling_bytes = 16 * 1024 * 1024
-    impatient: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
     #: What every response of Swift has: those of a proxy in its place are believed only with it.
     trans_id: ClassVar[Mapping[str, str]] = {'X-Trans-Id': 'tx0'}
 
@@ -108,7 +108,7 @@ class SwiftHarness(NetworkHarness):
     def missing_settings(self) -> Mapping[str, Any]:
         return {**self.settings(), 'container': f'{self.container}-missing'}
 
-    def make_through(self, endpoint: str, **more: Any) -> BaseBackend:
+    def make_via_proxy(self, endpoint: str, **more: Any) -> BaseBackend:
         path = urlsplit(self.service.auth_url).path
         return self.make(authurl=f'http://{endpoint}{path}', retries=2, **more)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from flask_fs_testing.network import NetworkConformance
+from flask_fs_testing import NetworkConformance
 
 pytestmark = pytest.mark.slow
 
 
 # Several rivals win most races there, and by luck none of them may show it.
-@pytest.mark.filterwarnings('ignore::flask_fs_testing.guarantees.UndeclaredCapability')
+@pytest.mark.filterwarnings('ignore::flask_fs_testing.UndeclaredCapability')
 class TestSwift(NetworkConformance):
     """With the fixture ``harness`` of conftest.py."""
 

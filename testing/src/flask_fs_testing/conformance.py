@@ -1,4 +1,4 @@
-"""All checks in one class, for the author of a backend to subclass."""
+"""All checks, in one class for each kind of backend, for its author to subclass."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pytest
 
 from .checks.content import ContentChecks
 from .checks.creating import CreateChecks
-from .checks.facts import FactChecks
+from .checks.faults import FaultChecks
 from .checks.links import LinkChecks
 from .checks.listing import DeleteChecks, ListChecks
 from .checks.memory import MemoryChecks
+from .checks.metadata import MetadataChecks
 from .checks.names import NameChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
@@ -25,7 +26,7 @@ class BackendConformance(
     CreateChecks,
     DeleteChecks,
     ListChecks,
-    FactChecks,
+    MetadataChecks,
     ServeChecks,
     LinkChecks,
     SharingChecks,
@@ -45,3 +46,10 @@ class BackendConformance(
     def harness(self, tmp_path: Path) -> Harness:
         """A fresh one for each check."""
         return self.harness_class(tmp_path)
+
+
+class NetworkConformance(BackendConformance, FaultChecks):
+    """Every guarantee of a backend whose store is reached over a network.
+
+    Subclass it as ``Test…`` and give it a fixture ``harness`` that makes a :class:`NetworkHarness`.
+    """

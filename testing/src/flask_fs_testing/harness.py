@@ -1,8 +1,10 @@
-"""What the author of a backend tells the kit: how to make one, and how to look behind its back."""
+"""What the author of a backend gives the kit: how to make one, and how to look behind its back."""
 
 from __future__ import annotations
 
 import abc
+import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,41 +13,57 @@ from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
 from flask_fs.settings import storage_prefix
+
+#: What attributes of harnesses were called in 1.0; subclasses may still define them by these names.
+_NAMES_IN_1_0 = {
+    'borders_bytes': 'part_sizes',
+    'patience_s': 'timeout_s',
+    'impatient': 'short_timeouts',
+    'make_through': 'make_via_proxy',
+    'make_app_through': 'make_app_via_proxy',
+}
 
 
 class Harness(abc.ABC):
-    """One fresh, empty place for files, and backends on it.
+    """A fresh, empty store, and backends on it.
 
     A test makes one harness and any number of backends; all of them see the same files.
 
-    :param folder: An empty one, for whatever the place needs on this machine.
+    :param folder: An empty folder, for whatever the store needs on this machine.
     """
 
     #: The backend to prove.
     backend_class: ClassVar[type[BaseBackend]]
-    #: How many names the store lists in one answer, if it lists by pages; more files than that are listed.
+    #: How many names the store lists in one response, if it lists by pages; more files than that are listed.
     page_size: ClassVar[int] = 1000
     #: The most memory that storing or reading 64 MiB may take, in bytes; None for a store that is itself in memory.
     memory_ceiling_bytes: ClassVar[int | None] = 16 * 1024 * 1024
-    #: Sizes at which the store splits a file into parts, in bytes: contents around each are tried.
-    borders_bytes: ClassVar[tuple[int, ...]] = ()
-    #: How often threads, or processes, meet to race for a name. Fewer for a store that lets the losers of each race wait for
-    #: seconds; 0 for one that is known to lose races, but so seldom that a run may not show it.
+    #: Sizes in bytes at which the backend splits a file into parts: contents around each are tried.
+    part_sizes: ClassVar[tuple[int, ...]] = ()
+    #: How often threads, or processes, race for a name. Fewer for a store that makes the losers of each race wait for
+    #: seconds; 0 for one that is known to let several win, but so rarely that a run may not show it.
     race_rounds: ClassVar[int] = 60
     #: Whether other processes see the same files. A store inside the process has no other.
     shared_between_processes: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        for former, name in _NAMES_IN_1_0.items():
+            if former in vars(cls):
+                setattr(cls, name, vars(cls)[former])
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @abc.abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        """The settings of a backend on this place, by lower-case key."""
+        """The settings of a backend on this store, by lower-case key."""
 
     @abc.abstractmethod
     def missing_settings(self) -> Mapping[str, Any]:
-        """The settings of a backend on a place that is not there yet: a folder, bucket, container or collection."""
+        """The settings of a backend whose folder, bucket, container or collection does not exist yet."""
 
     @abc.abstractmethod
     def put_raw(self, name: str, content: bytes) -> None:
@@ -57,23 +75,151 @@ class Harness(abc.ABC):
 
     @abc.abstractmethod
     def names_raw(self) -> list[str]:
-        """The name of everything in the place, read without the backend: temporary files and unfinished uploads too."""
+        """The name of everything in the store, read without the backend: temporary files and unfinished uploads too."""
 
     def make(self, **more: Any) -> BaseBackend:
-        """A backend on this place, with *more* settings."""
+        """A backend on this store, with *more* settings."""
         return self.backend_class('kit', {**self.settings(), **more})
 
     def make_missing(self) -> BaseBackend:
-        """A backend on a place that is not there yet."""
+        """A backend whose folder, bucket, container or collection does not exist yet."""
         return self.backend_class('kit', self.missing_settings())
 
     def make_app(self, storage: fs.Storage, **more: Any) -> Flask:
-        """An application whose *storage* is on this place, with *more* settings for the storage by lower-case key."""
+        """An application whose *storage* is on this store, with *more* settings for the storage by lower-case key."""
+        return self._app({**self.settings(), **more}, storage)
+
+    def _app(self, settings: Mapping[str, Any], storage: fs.Storage, *others: fs.Storage, **more: Any) -> Flask:
         app = Flask('kit')
         prefix = storage_prefix(storage.name)
-        settings = {**self.settings(), **more}
-        app.config.update(SECRET_KEY='a key for the checks', FS_SERVE=True)
-        app.config[f'{prefix}BACKEND'] = self.backend_class
+        app.config.update(SECRET_KEY='a key for the checks', FS_SERVE=True, **more)
+        settings = {'backend': self.backend_class, **settings}
         app.config.update({f'{prefix}{key.upper()}': value for key, value in settings.items()})
-        fs.init_app(app, storage)
+        fs.init_app(app, storage, *others)
         return app
+
+
+class NetworkHarness(Harness):
+    """A store that the checks may put a proxy in front of, to make connections fail."""
+
+    #: Whether the store speaks HTTP/1. With another protocol, no refusals and no busy store are imitated.
+    http: ClassVar[bool] = True
+    #: How long an operation may take, with all its attempts, before it gives up on a store that does not respond.
+    timeout_s: ClassVar[float] = 30
+    #: Settings with which a backend gives up on such a store within a second or so, as the checks wait for that many times.
+    #: With those of :meth:`make_via_proxy` alone it may wait as long as in applications: a busy machine is no silent store.
+    short_timeouts: ClassVar[Mapping[str, Any]] = {}
+    #: Where the real server is.
+    host: str
+    #: Where the real server is.
+    port: int
+    #: What no message may hold: passwords, keys, tokens.
+    secrets: tuple[str, ...] = ()
+
+    @abc.abstractmethod
+    def make_via_proxy(self, endpoint: str, **more: Any) -> BaseBackend:
+        """A backend that reaches this store at *endpoint*, ``HOST:PORT``, with *more* settings.
+
+        It retries what can be retried, as it does in applications. With :attr:`short_timeouts` it gives up on a silent store
+        within a second or so.
+        """
+
+    def make_app_via_proxy(self, endpoint: str, storage: fs.Storage, *others: fs.Storage) -> Flask:
+        """An application whose *storage* reaches its store at *endpoint*, and whose other storages are in memory."""
+        settings = {**self.make_via_proxy(endpoint).config, 'serve': True, 'backend': self.backend_class}
+        return self._app(settings, storage, *others, FS_BACKEND='memory')
+
+
+class LocalHarness(Harness):
+    """The local backend, or one derived from it, in a folder."""
+
+    backend_class: ClassVar[type[BaseBackend]] = LocalBackend
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._root = os.path.join(folder, 'root')
+        self._missing = os.path.join(folder, 'missing', 'root')
+
+    def settings(self) -> Mapping[str, Any]:
+        """The folder as the root."""
+        return {'root': self._root}
+
+    def missing_settings(self) -> Mapping[str, Any]:
+        """A root that is not there."""
+        return {'root': self._missing}
+
+    def put_raw(self, name: str, content: bytes) -> None:
+        """Write into the folder."""
+        path = os.path.join(self._root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'wb') as file:
+            file.write(content)
+
+    def get_raw(self, name: str) -> bytes:
+        """Read from the folder."""
+        with open(os.path.join(self._root, name), 'rb') as file:
+            return file.read()
+
+    def names_raw(self) -> list[str]:
+        """Every file under the folder."""
+        found = (
+            os.path.relpath(os.path.join(folder, file), self._root)
+            for folder, _, files in os.walk(self._root)
+            for file in files
+        )
+        return sorted(path.replace(os.sep, '/') for path in found)
+
+
+class MemoryHarness(Harness):
+    """The memory backend, or one derived from it. All backends of one harness share their files, as with a real store."""
+
+    backend_class: ClassVar[type[BaseBackend]] = MemoryBackend
+    memory_ceiling_bytes = None
+    shared_between_processes = False
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._store = self.backend_class('kit')
+
+    def settings(self) -> Mapping[str, Any]:
+        """No settings."""
+        return {}
+
+    def missing_settings(self) -> Mapping[str, Any]:
+        """No settings: memory is always there."""
+        return {}
+
+    def make(self, **more: Any) -> BaseBackend:
+        """A backend on the files of this harness."""
+        return self._sharing(super().make(**more))
+
+    def make_missing(self) -> BaseBackend:
+        """A backend with files of its own."""
+        return super().make_missing()
+
+    def make_app(self, storage: Any, **more: Any) -> Any:
+        """An application on the files of this harness."""
+        app = super().make_app(storage, **more)
+        self._sharing(app.extensions['fs'].bindings[storage].backend)
+        return app
+
+    def put_raw(self, name: str, content: bytes) -> None:
+        """Put into the store, under no prefix."""
+        MemoryBackend._put(self._memory(), name, io.BytesIO(content))
+
+    def get_raw(self, name: str) -> bytes:
+        """Look into the store."""
+        return self._memory()._files[name][1]
+
+    def names_raw(self) -> list[str]:
+        """Look into the store."""
+        return sorted(self._memory()._files)
+
+    def _memory(self) -> MemoryBackend:
+        assert isinstance(self._store, MemoryBackend)
+        return self._store
+
+    def _sharing(self, backend: Any) -> BaseBackend:
+        backend._files, backend._lock = self._memory()._files, self._memory()._lock
+        assert isinstance(backend, BaseBackend)
+        return backend

@@ -29,7 +29,7 @@ class ContentChecks:
     def test_content_of_any_size_comes_back(self, harness: Harness) -> None:
         """What is stored is what is read, in the store too, whether it fits into one chunk or not."""
         backend = harness.make()
-        around = [border + more for border in harness.borders_bytes for more in (-1, 0, 1)]
+        around = [border + more for border in harness.part_sizes for more in (-1, 0, 1)]
         for size in (*SIZES, *around):
             content = content_of(size)
             backend.save(io.BytesIO(content), f'size-{size}')

@@ -20,7 +20,7 @@ from ..harness import Harness
 from ..sources import OnlyRead
 
 WRITERS = 8
-PATIENCE_S = 100
+TIMEOUT_S = 100
 #: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
 MEETING_S = 0.1
 
@@ -104,7 +104,7 @@ class CreateChecks:
             process.start()
         won: list[str] = []
         for _ in processes:
-            won += wins.get(timeout=PATIENCE_S)
+            won += wins.get(timeout=TIMEOUT_S)
         for process in processes:
             process.join()
         assert [process.exitcode for process in processes] == [0, 0]

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -18,15 +17,13 @@ from flask_fs.backends import BaseBackend
 from flask_fs.backends.contract import CHUNK_BYTES
 
 from ..guarantees import broken, check
+from ..harness import NetworkHarness
 from ..proxy import FaultProxy, ProxiedRequest
 from .content import content_of
 
-if TYPE_CHECKING:
-    from ..network import NetworkHarness
-
 #: More often than any backend tries again.
 ALWAYS = 1000
-PATIENCE_S = 10
+TIMEOUT_S = 10
 OLD = b'old content'
 #: More than the network holds back, so that an answer that is cut was not read yet.
 LARGE = 2 * CHUNK_BYTES + 5
@@ -97,7 +94,7 @@ class FaultChecks:
         if not harness.http:
             return  # Refusals look different in each other protocol.
         with _through(harness) as (proxy, backend):
-            proxy.answer(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
+            proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
             _all_raise(fs.PermissionDenied, backend, {**READS, **WRITES}, 'the store answers 403')
             _nothing_changed(harness)
 
@@ -113,10 +110,10 @@ class FaultChecks:
     def test_a_store_that_does_not_answer_is_no_absence(self, harness: NetworkHarness) -> None:
         """A store that never answers is Unavailable when the time-out is over, and its files are not absent."""
         with _through(harness) as (proxy, _):
-            backend = _impatient(harness, proxy)
+            backend = _with_short_timeouts(harness, proxy)
             proxy.hang(times=ALWAYS)
             for name, verb in SOME.items():
-                with _within(harness.patience_s, name, proxy):
+                with _within(harness.timeout_s, name, proxy):
                     _all_raise(fs.Unavailable, backend, {name: verb}, 'the store does not answer')
             _nothing_changed(harness)
 
@@ -133,9 +130,9 @@ class FaultChecks:
             proxy.down()
             proxy.up()
             assert OLD == backend.read('x')
-            backend = _impatient(harness, proxy)
+            backend = _with_short_timeouts(harness, proxy)
             proxy.hang(times=ALWAYS)
-            with _within(harness.patience_s, 'stat', proxy):
+            with _within(harness.timeout_s, 'stat', proxy):
                 _error_of(backend, READS['stat'])
             proxy.recover()
             assert backend.exists('x')
@@ -160,7 +157,7 @@ class FaultChecks:
     @check('_put')
     def test_an_upload_that_is_cut_leaves_what_was_there(self, harness: NetworkHarness) -> None:
         """When the connection is cut half-way, the caller gets an FSError, the old file is whole and nothing new is left."""
-        content = content_of(max(harness.borders_bytes, default=0) + LARGE)
+        content = content_of(max(harness.part_sizes, default=0) + LARGE)
         uploads: dict[str, Verb] = {
             'a replacement': lambda backend: backend.save(io.BytesIO(content), 'x', overwrite=True),
             'a new file': lambda backend: backend.save(io.BytesIO(content), 'new', overwrite=True),
@@ -220,13 +217,13 @@ class FaultChecks:
         """An application starts without its store and connects to nothing; its other storages are served meanwhile."""
         with _through(harness) as (proxy, _):
             endpoint = f'{proxy.host}:{proxy.port}'
-            harness.make_app_through(endpoint, fs.Storage('kit', fs.ALL))
+            harness.make_app_via_proxy(endpoint, fs.Storage('kit', fs.ALL))
             _knock(proxy)
             # Connections are taken in the order in which they were made: ours is the last.
             assert 1 == len(proxy.connections)
             proxy.down()
             storage, other = fs.Storage('kit', fs.ALL), fs.Storage('other', fs.ALL)
-            app = harness.make_app_through(endpoint, storage, other)
+            app = harness.make_app_via_proxy(endpoint, storage, other)
             with app.app_context():
                 other.write('y.txt', b'other')
                 with pytest.raises(fs.Unavailable):
@@ -243,12 +240,12 @@ def _through(harness: NetworkHarness) -> Generator[tuple[FaultProxy, BaseBackend
     """A proxy in front of the store, and a backend that reaches it only so; the file ``x`` is there."""
     harness.put_raw('x', OLD)
     with FaultProxy(harness.host, harness.port, http=harness.http) as proxy:
-        yield proxy, harness.make_through(f'{proxy.host}:{proxy.port}')
+        yield proxy, harness.make_via_proxy(f'{proxy.host}:{proxy.port}')
 
 
-def _impatient(harness: NetworkHarness, proxy: FaultProxy) -> BaseBackend:
+def _with_short_timeouts(harness: NetworkHarness, proxy: FaultProxy) -> BaseBackend:
     """A backend that does not wait long for a silent store."""
-    return harness.make_through(f'{proxy.host}:{proxy.port}', **harness.impatient)
+    return harness.make_via_proxy(f'{proxy.host}:{proxy.port}', **harness.short_timeouts)
 
 
 def _outcome(backend: BaseBackend, verb: Verb) -> tuple[Exception | None, object]:
@@ -285,17 +282,17 @@ def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
     }
     if harness.http:
         faults |= {
-            'the store answered 403': (lambda proxy: proxy.answer(403, times=ALWAYS), {**READS, **WRITES}),
-            'the store answered 500': (lambda proxy: proxy.answer(500, times=ALWAYS), SOME),
+            'the store answered 403': (lambda proxy: proxy.respond(403, times=ALWAYS), {**READS, **WRITES}),
+            'the store answered 500': (lambda proxy: proxy.respond(500, times=ALWAYS), SOME),
             'the store answered 503': (lambda proxy: proxy.slow_down(times=ALWAYS), SOME),
-            'answers were lost': (lambda proxy: proxy.lose_answer(times=ALWAYS), SOME),
+            'answers were lost': (lambda proxy: proxy.lose_response(times=ALWAYS), SOME),
         }
     for fault, (strike, verbs) in faults.items():
         with _through(harness) as (proxy, patient):
-            backend = _impatient(harness, proxy) if verbs is FEW else patient
+            backend = _with_short_timeouts(harness, proxy) if verbs is FEW else patient
             for name, verb in verbs.items():
                 strike(proxy)
-                with _within(harness.patience_s, name, proxy):
+                with _within(harness.timeout_s, name, proxy):
                     error = _error_of(backend, verb)
                 proxy.recover()
                 harness.put_raw('x', OLD)
@@ -304,23 +301,23 @@ def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
 
 
 @contextlib.contextmanager
-def _within(patience_s: float, name: str, proxy: FaultProxy) -> Generator[None]:
+def _within(timeout_s: float, name: str, proxy: FaultProxy) -> Generator[None]:
     """Fail if the block takes longer; a backend that would wait for ever is cut off."""
     begun = time.monotonic()
-    timer = threading.Timer(patience_s, proxy.down)
+    timer = threading.Timer(timeout_s, proxy.down)
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
         timer.join()
-    if time.monotonic() - begun >= patience_s:
-        broken(f'Expected {name} to give up on a silent store within {patience_s} s; seen it wait.')
+    if time.monotonic() - begun >= timeout_s:
+        broken(f'Expected {name} to give up on a silent store within {timeout_s} s; seen it wait.')
 
 
 def _knock(proxy: FaultProxy) -> None:
     """Connect, say nothing, and wait until the other side hangs up."""
-    with socket.create_connection((proxy.host, proxy.port), timeout=PATIENCE_S) as connection:
+    with socket.create_connection((proxy.host, proxy.port), timeout=TIMEOUT_S) as connection:
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1000):
             pass  # pragma: no cover - nobody answers to silence

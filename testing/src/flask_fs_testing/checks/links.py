@@ -20,7 +20,7 @@ from flask_fs.backends import Capability
 from ..guarantees import broken, check, declares
 from ..harness import Harness
 
-_PATIENCE_S = 30
+_TIMEOUT_S = 30
 
 
 class LinkChecks:
@@ -95,7 +95,7 @@ def _listening(app: Flask) -> Generator[str]:
 def _fetch(url: str, method: str = 'GET', body: bytes = b'') -> tuple[int, bytes]:
     request = urllib.request.Request(url, method=method, data=body if method == 'PUT' else None)
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE_S) as answer:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -107,8 +107,8 @@ def _fetch(url: str, method: str = 'GET', body: bytes = b'') -> tuple[int, bytes
 
 def _wait_until_refused(link: str, method: str = 'GET') -> None:
     """Follow *link*, which lives for a second, until it is refused."""
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _TIMEOUT_S
     while _fetch(link, method)[0] < 400:
         if time.monotonic() > deadline:
-            broken(f'Expected a link that lives for 1 s to be refused; seen it work for {_PATIENCE_S} s.')
+            broken(f'Expected a link that lives for 1 s to be refused; seen it work for {_TIMEOUT_S} s.')
         time.sleep(0.1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .faults import SLOW_DOWN, Fault
-from .ledger import ProxiedConnection, ProxiedRequest
+from .records import ProxiedConnection, ProxiedRequest
 from .server import FaultProxy
 
 __all__ = ['SLOW_DOWN', 'Fault', 'FaultProxy', 'ProxiedConnection', 'ProxiedRequest']

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .ledger import ProxiedRequest
+from .records import ProxiedRequest
 
 #: The body of S3's answer to a client that sends too many requests.
 SLOW_DOWN = (
@@ -16,7 +16,7 @@ SLOW_DOWN = (
 )
 
 #: What a fault does.
-Kind = Literal['cut_upload', 'cut_download', 'lose_answer', 'delay', 'answer', 'hang']
+Kind = Literal['cut_upload', 'cut_download', 'lose_response', 'delay', 'respond', 'hang']
 
 
 #: Whether a fault is meant for a request.

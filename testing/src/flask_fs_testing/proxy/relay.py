@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from .faults import Fault, Faults
-from .ledger import Ledger
-from .wire import BUFFER_BYTES, Bell, Watch, Wire
+from .records import Records
+from .sockets import BUFFER_BYTES, BufferedSocket, Poller, Waker
 
 #: How long the server behind the proxy may take to accept a connection.
 CONNECT_TIMEOUT_S = 10
 
 
-class Over(Exception):
+class Closed(Exception):
     """The connection is to be closed now."""
 
 
@@ -28,21 +28,21 @@ class Relay:
     :param sock: The client's connection.
     :param server: Where the server is.
     :param faults: What is to go wrong.
-    :param ledger: Where to count.
+    :param records: Where to count.
     """
 
-    def __init__(self, sock: socket.socket, server: tuple[str, int], faults: Faults, ledger: Ledger) -> None:
+    def __init__(self, sock: socket.socket, server: tuple[str, int], faults: Faults, records: Records) -> None:
         self.faults = faults
-        self.ledger = ledger
-        self.record = ledger.connected()
-        self.client = Wire(sock)
+        self.records = records
+        self.record = records.connected()
+        self.client = BufferedSocket(sock)
         self._server = server
-        self.upstream: Wire | None = None
+        self.upstream: BufferedSocket | None = None
         #: Before this time the client is sent nothing.
         self.silent_until = 0.0
         self._stopped = False
-        self._bell = Bell()
-        self._watch = Watch(self._bell)
+        self._waker = Waker()
+        self._poller = Poller(self._waker)
         self._thread = threading.Thread(target=self._run, name=f'fault-proxy-{self.record.number}', daemon=True)
 
     def start(self) -> None:
@@ -56,38 +56,38 @@ class Relay:
 
     def wake(self) -> None:
         """Look again whether what was waited for has come."""
-        self._bell.ring()
+        self._waker.wake()
 
     def stop(self) -> None:
         """Close the connection, and wait until that is done."""
         self._stopped = True
-        self._bell.ring()
+        self._waker.wake()
         self._thread.join()
 
     def _run(self) -> None:
         try:
             # A ConnectionError, or a server that cannot be reached, ends the client's connection too.
-            with contextlib.suppress(Over, OSError):
+            with contextlib.suppress(Closed, OSError):
                 self.carry()
         finally:
-            self._watch.close()
-            self._bell.close()
-            for wire in (self.client, self.upstream):
-                if wire is not None:
-                    wire.sock.close()
-            self.ledger.disconnected(self.record)
+            self._poller.close()
+            self._waker.close()
+            for side in (self.client, self.upstream):
+                if side is not None:
+                    side.sock.close()
+            self.records.disconnected(self.record)
 
     def carry(self) -> None:
         """Carry everything there is."""
         self.tunnel(self.connect(), self._faulty_up, self._faulty_down)
 
-    def connect(self) -> Wire:
+    def connect(self) -> BufferedSocket:
         """The connection to the server, made when it is first needed."""
         if self.upstream is None:
-            self.upstream = Wire(socket.create_connection(self._server, timeout=CONNECT_TIMEOUT_S))
+            self.upstream = BufferedSocket(socket.create_connection(self._server, timeout=CONNECT_TIMEOUT_S))
         return self.upstream
 
-    def tunnel(self, upstream: Wire, up: Callable[[bytes], None], down: Callable[[bytes], None]) -> None:
+    def tunnel(self, upstream: BufferedSocket, up: Callable[[bytes], None], down: Callable[[bytes], None]) -> None:
         """Carry bytes both ways, whatever they mean, until both sides have ended.
 
         :param up: Called with the client's bytes, to pass them on.
@@ -118,19 +118,19 @@ class Relay:
     def step(self) -> None:
         """Wait until something can be received or sent, and do it.
 
-        :raises Over: If the proxy is closing, or the client is gone.
+        :raises Closed: If the proxy is closing, or the client is gone.
         """
         silence_s = self.silent_until - time.monotonic()
         wanted = {self.client: _events(self.client, may_send=silence_s <= 0)}
         if self.upstream is not None:
             wanted[self.upstream] = _events(self.upstream)
-        self._watch.wait(wanted, silence_s if silence_s > 0 else None)
+        self._poller.wait(wanted, silence_s if silence_s > 0 else None)
         if self._stopped or self.client.broken:
-            raise Over
+            raise Closed
 
-    def flush(self, wire: Wire) -> None:
-        """Send all that *wire* still has to send."""
-        while wire.outbox:
+    def flush(self, side: BufferedSocket) -> None:
+        """Send all that *side* still has to send."""
+        while side.outbox:
             self.step()
 
     def delay(self, fault: Fault) -> None:
@@ -142,28 +142,28 @@ class Relay:
 
         Closing at once would make its system forget what it has not read yet (RFC 9112 §9.6).
 
-        :raises Over: Always.
+        :raises Closed: Always.
         """
         self.flush(self.client)
         self.client.finish()
         while not self.client.ended:
             self.client.inbox.clear()
             self.step()
-        raise Over
+        raise Closed
 
     def hold(self) -> None:
         """Wait until the proxy is told to release, or the client gives up.
 
-        :raises Over: If the client gave up.
+        :raises Closed: If the client gave up.
         """
-        released = self.ledger.hold()
+        released = self.records.hold()
         try:
             while not released():
                 if self.client.ended:
-                    raise Over
+                    raise Closed
                 self.step()
         finally:
-            self.ledger.unhold()
+            self.records.unhold()
 
     # --- Faults that need no requests.
 
@@ -176,7 +176,7 @@ class Relay:
         self.pass_up(data[:allowed])
         if fault.kind == 'cut_upload':
             self.flush(self.connect())
-            raise Over
+            raise Closed
         self.hold()
         self.pass_up(data[allowed:])
 
@@ -189,16 +189,16 @@ class Relay:
         if fault.kind == 'cut_download':
             self.pass_down(data[:allowed])
             self.flush(self.client)
-            raise Over
+            raise Closed
         self.delay(fault)
         self.pass_down(data)
 
 
-def _events(wire: Wire, *, may_send: bool = True) -> int:
+def _events(side: BufferedSocket, *, may_send: bool = True) -> int:
     events = 0
-    if not wire.ended and len(wire.inbox) < BUFFER_BYTES:
+    if not side.ended and len(side.inbox) < BUFFER_BYTES:
         events |= selectors.EVENT_READ
-    if wire.outbox and may_send:
+    if side.outbox and may_send:
         events |= selectors.EVENT_WRITE
     return events
 

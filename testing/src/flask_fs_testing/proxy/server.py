@@ -9,14 +9,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .exchange import HttpRelay
 from .faults import SLOW_DOWN, Fault, Faults, When
-from .ledger import Ledger, ProxiedConnection, ProxiedRequest
+from .http_relay import HttpRelay
+from .records import ProxiedConnection, ProxiedRequest, Records
 from .relay import Relay
-from .wire import Bell
+from .sockets import Waker
 
 #: How long :meth:`FaultProxy.wait_until` waits, if it is not told.
-PATIENCE_S = 10
+TIMEOUT_S = 10
 
 
 class FaultProxy:
@@ -35,8 +35,8 @@ class FaultProxy:
     def __init__(self, host: str, port: int, *, http: bool = True) -> None:
         self.http = http
         self._server = (host, port)
-        self._ledger = Ledger()
-        self._faults = Faults(self._ledger.changed)
+        self._records = Records()
+        self._faults = Faults(self._records.changed)
         self._relays: list[Relay] = []
         # Keeps the port for us while nothing listens on it. Only after bind(): another proxy must not be given it.
         self._place = socket.socket()
@@ -46,7 +46,7 @@ class FaultProxy:
         self.host: str
         self.port: int
         self.host, self.port = self._place.getsockname()
-        self._door: _Door | None = None
+        self._listener: _Listener | None = None
         self.up()
 
     def __repr__(self) -> str:
@@ -73,42 +73,45 @@ class FaultProxy:
     @property
     def requests(self) -> list[ProxiedRequest]:
         """Every request so far, in the order in which they came."""
-        return self._ledger.requests
+        return self._records.requests
 
     @property
     def connections(self) -> list[ProxiedConnection]:
         """Every connection so far."""
-        return self._ledger.connections
+        return self._records.connections
 
     @property
     def open_connections(self) -> int:
         """How many clients are connected now."""
-        return self._ledger.open_connections
+        return self._records.open_connections
 
     @property
     def held(self) -> int:
         """How many requests (or connections, without HTTP) wait for :meth:`release`."""
-        return self._ledger.held
+        return self._records.held
 
     # --- Faults.
 
     def cut_upload(self, *, after_bytes: int = 0, times: int = 1, when: When | None = None) -> Fault:
         """Close both sides when *after_bytes* of a request's body have passed, at its end at the latest."""
-        return self._tell(Fault('cut_upload', times, when, after_bytes))
+        return self._plan(Fault('cut_upload', times, when, after_bytes))
 
     def cut_download(self, *, after_bytes: int = 0, times: int = 1, when: When | None = None) -> Fault:
         """Close both sides when *after_bytes* of an answer's body have passed, at its end at the latest."""
-        return self._tell(Fault('cut_download', times, when, after_bytes))
+        return self._plan(Fault('cut_download', times, when, after_bytes))
 
-    def lose_answer(self, *, times: int = 1, when: When | None = None) -> Fault:
+    def lose_response(self, *, times: int = 1, when: When | None = None) -> Fault:
         """Let the server do what it is asked, and close the connection instead of passing its answer on."""
-        return self._tell(Fault('lose_answer', times, when))
+        return self._plan(Fault('lose_response', times, when))
+
+    #: What it was called in 1.0.
+    lose_answer = lose_response
 
     def delay(self, delay_s: float, *, times: int = 1, when: When | None = None) -> Fault:
         """Keep an answer back for so long."""
-        return self._tell(Fault('delay', times, when, delay_s=delay_s))
+        return self._plan(Fault('delay', times, when, delay_s=delay_s))
 
-    def answer(
+    def respond(
         self,
         status: int,
         body: str | bytes = b'',
@@ -117,36 +120,39 @@ class FaultProxy:
         times: int = 1,
         when: When | None = None,
     ) -> Fault:
-        """Answer in place of the server, which is not asked."""
+        """Respond in place of the server, which does not get the request."""
         content = body.encode() if isinstance(body, str) else body
-        return self._tell(Fault('answer', times, when, status=status, body=content, headers=headers or {}))
+        return self._plan(Fault('respond', times, when, status=status, body=content, headers=headers or {}))
+
+    #: What it was called in 1.0.
+    answer = respond
 
     def slow_down(self, *, times: int = 1, when: When | None = None) -> Fault:
         """Answer 503 Slow Down as S3 does; the server is not asked."""
-        return self.answer(503, SLOW_DOWN, headers={'Content-Type': 'application/xml'}, times=times, when=when)
+        return self.respond(503, SLOW_DOWN, headers={'Content-Type': 'application/xml'}, times=times, when=when)
 
     def hang(self, *, times: int = 1, when: When | None = None) -> Fault:
         """Do not pass a request on, until :meth:`release`, and never if the client gives up before."""
-        return self._tell(Fault('hang', times, when))
+        return self._plan(Fault('hang', times, when))
 
     def release(self) -> None:
         """Pass on all that is held now."""
-        self._ledger.release()
+        self._records.release()
         for relay in self._relays:
             relay.wake()
 
     def down(self) -> None:
         """End all connections and refuse new ones."""
-        if self._door is not None:
-            self._door.close()
-            self._door = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         for relay in self._relays:
             relay.stop()
 
     def up(self) -> None:
         """Take connections again, on the same port as before."""
-        if self._door is None:
-            self._door = _Door(self.host, self.port, self._accepted)
+        if self._listener is None:
+            self._listener = _Listener(self.host, self.port, self._accepted)
 
     def recover(self) -> None:
         """Forget all faults that did not strike yet, release what is held, and take connections."""
@@ -154,29 +160,29 @@ class FaultProxy:
         self.release()
         self.up()
 
-    def wait_until(self, condition: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> None:
+    def wait_until(self, condition: Callable[[], Any], *, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until *condition* holds, such as ``lambda: proxy.open_connections == 0``.
 
         It is asked again whenever a connection, a request or an answer begins or ends, and a fault strikes.
 
         :raises TimeoutError: If it does not hold in time.
         """
-        self._ledger.wait_until(condition, timeout_s)
+        self._records.wait_until(condition, timeout_s)
 
-    def _tell(self, fault: Fault) -> Fault:
-        if not self.http and (fault.when is not None or fault.kind in ('answer', 'lose_answer')):
+    def _plan(self, fault: Fault) -> Fault:
+        if not self.http and (fault.when is not None or fault.kind in ('respond', 'lose_response')):
             what = 'when=' if fault.when is not None else f'{fault.kind}()'
             raise ValueError(f'{what} needs requests: this proxy was made with http=False')
         return self._faults.add(fault)
 
     def _accepted(self, sock: socket.socket) -> None:
         kind = HttpRelay if self.http else Relay
-        relay = kind(sock, self._server, self._faults, self._ledger)
+        relay = kind(sock, self._server, self._faults, self._records)
         self._relays = [*(relay for relay in self._relays if relay.is_alive), relay]
         relay.start()
 
 
-class _Door:
+class _Listener:
     """Takes connections, in a thread of its own, until it is closed."""
 
     def __init__(self, host: str, port: int, accepted: Callable[[socket.socket], None]) -> None:
@@ -186,14 +192,14 @@ class _Door:
         self._listener.listen(128)
         self._listener.setblocking(False)
         self._accepted = accepted
-        self._bell = Bell()
+        self._waker = Waker()
         self._thread = threading.Thread(target=self._run, name=f'fault-proxy-door-{port}', daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._bell.sock, selectors.EVENT_READ)
+            selector.register(self._waker.sock, selectors.EVENT_READ)
             while all(key.fileobj is self._listener for key, _ in selector.select()):
                 # The client may be gone again.
                 with contextlib.suppress(BlockingIOError, ConnectionError):
@@ -201,7 +207,7 @@ class _Door:
 
     def close(self) -> None:
         """Refuse connections from now on."""
-        self._bell.ring()
+        self._waker.wake()
         self._thread.join()
-        self._bell.close()
+        self._waker.close()
         self._listener.close()

@@ -1,4 +1,4 @@
-"""What all servers have in common: a folder, free ports, processes under a keeper, and readiness by asking them."""
+"""What all servers have in common: a folder, free ports, processes under a supervisor, and readiness by asking them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Generic, TypeVar
 
+from .connection import Address, Connection, launch
 from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
-from .keeping import Address, Connection, launch
 
 __all__ = ['Server', 'free_ports', 'http_status', 'program']
 
@@ -40,6 +40,11 @@ class Server(abc.ABC, Generic[Service]):
     install: ClassVar[str]
     #: How often to start it with other ports, if it says that one was taken in the meantime.
     attempts: ClassVar[int] = 3
+
+    def __init_subclass__(cls) -> None:
+        # What stray_files() was called in 1.0; subclasses may still define it by that name.
+        if 'litter' in vars(cls):
+            cls.stray_files = vars(cls)['litter']  # type: ignore[method-assign]
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         self.deadline_s = deadline_s
@@ -71,7 +76,7 @@ class Server(abc.ABC, Generic[Service]):
         """Variables for its processes, besides the few that all get."""
         return {}
 
-    def litter(self) -> list[str]:
+    def stray_files(self) -> list[str]:
         """Files that it leaves outside of its folder."""
         return []
 
@@ -141,7 +146,7 @@ class Server(abc.ABC, Generic[Service]):
             folder = str(self._folder)
             environment.update({'HOME': folder, 'TMPDIR': folder, 'TEMP': folder, **self.environment()})
             try:
-                self._address = launch(self._folder, commands, environment, self.litter())
+                self._address = launch(self._folder, commands, environment, self.stray_files())
                 self._connection = Connection(self._address)
             except (OSError, ValueError) as error:
                 raise ServerDied(f'{self.name} did not start. {error}') from error

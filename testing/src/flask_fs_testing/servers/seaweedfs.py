@@ -66,7 +66,7 @@ class SeaweedServer(Server[S3Service]):
         """The credentials of its one user."""
         return {'AWS_ACCESS_KEY_ID': self._access_key, 'AWS_SECRET_ACCESS_KEY': self._secret_key}
 
-    def litter(self) -> list[str]:
+    def stray_files(self) -> list[str]:
         """Sockets whose folder cannot be chosen."""
         return [
             f'/tmp/seaweedfs-{option.partition(".")[0]}-grpc-{port}.sock'

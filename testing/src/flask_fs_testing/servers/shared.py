@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .base import Server
+from .connection import Address, Connection
 from .errors import ServerDied
-from .keeping import Address, Connection
 
 try:
     import fcntl

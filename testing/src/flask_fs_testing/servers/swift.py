@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from .base import Server, free_ports, http_status
 from .errors import ServerDied
 from .services import SwiftService
-from .swift_files import MAKE_RINGS, PARTS, files
+from .swift_config import MAKE_RINGS, PARTS, files
 
 _USER = 'test:tester'
 

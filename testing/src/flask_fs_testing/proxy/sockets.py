@@ -11,7 +11,7 @@ import threading
 BUFFER_BYTES = 64 * 1024
 
 
-class Wire:
+class BufferedSocket:
     """One socket, with what was received and not yet looked at, and what is still to be sent."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -64,22 +64,22 @@ class Wire:
                 self.sock.shutdown(socket.SHUT_WR)
 
 
-class Bell:
+class Waker:
     """Wakes a thread that waits for sockets."""
 
     def __init__(self) -> None:
-        self.sock, self._rope = socket.socketpair()
+        self.sock, self._write_end = socket.socketpair()
         self.sock.setblocking(False)
         self._lock = threading.Lock()
         self._closed = False
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the thread, now or when it waits next; nothing happens if it has ended."""
         with self._lock:
             if not self._closed:
-                self._rope.send(b'!')
+                self._write_end.send(b'!')
 
-    def hush(self) -> None:
+    def clear(self) -> None:
         """Be ready to wake the thread again."""
         with contextlib.suppress(BlockingIOError):
             self.sock.recv(BUFFER_BYTES)
@@ -89,40 +89,40 @@ class Bell:
         with self._lock:
             self._closed = True
             self.sock.close()
-            self._rope.close()
+            self._write_end.close()
 
 
-class Watch:
-    """Waits until one of several sockets can go on, or the bell rings."""
+class Poller:
+    """Waits until one of several sockets can go on, or the waker rings."""
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, waker: Waker) -> None:
         self._selector = selectors.DefaultSelector()
-        self._selector.register(bell.sock, selectors.EVENT_READ)
-        self._bell = bell
+        self._selector.register(waker.sock, selectors.EVENT_READ)
+        self._waker = waker
 
-    def wait(self, wires: dict[Wire, int], timeout_s: float | None = None) -> None:
-        """Receive and send once on each of *wires* for which a direction is wanted and possible."""
-        for wire, events in wires.items():
-            self._want(wire, events)
+    def wait(self, sockets: dict[BufferedSocket, int], timeout_s: float | None = None) -> None:
+        """Receive and send once on each of *sockets* for which a direction is wanted and possible."""
+        for side, events in sockets.items():
+            self._want(side, events)
         for key, ready in self._selector.select(timeout_s):
-            wire = key.data
-            if wire is None:
-                self._bell.hush()
+            side = key.data
+            if side is None:
+                self._waker.clear()
                 continue
             if ready & selectors.EVENT_READ:
-                wire.receive()
+                side.receive()
             if ready & selectors.EVENT_WRITE:
-                wire.send()
+                side.send()
 
-    def _want(self, wire: Wire, events: int) -> None:
-        registered = self._selector.get_map().get(wire.sock)
+    def _want(self, side: BufferedSocket, events: int) -> None:
+        registered = self._selector.get_map().get(side.sock)
         if registered is None:
             if events:
-                self._selector.register(wire.sock, events, wire)
+                self._selector.register(side.sock, events, side)
         elif not events:
-            self._selector.unregister(wire.sock)
+            self._selector.unregister(side.sock)
         elif registered.events != events:
-            self._selector.modify(wire.sock, events, wire)
+            self._selector.modify(side.sock, events, side)
 
     def close(self) -> None:
         """Free what watching takes."""

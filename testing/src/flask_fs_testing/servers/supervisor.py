@@ -2,7 +2,7 @@
 
 A program of its own, run by its path and needing the standard library only. It is told on standard input, by one line of
 JSON, what to run, and answers by one line: the port where it takes connections, or why it could not start. Being
-connected means using the server: the operating system ends the connections of whatever dies, however it dies, so after the last user the keeper
+connected means using the server: the operating system ends the connections of whatever dies, however it dies, so after the last user the supervisor
 ends the processes and deletes their folder.
 
 To a user it writes lines of JSON: first ``{"token": …, "pids": {…}}``, then ``{"ended": …}`` if a process ends. Of a
@@ -32,12 +32,12 @@ Told = dict[str, Any]
 
 
 def main() -> None:
-    """Start the keeper that stays, hand its answer on, and end: so it is nobody's child, and no zombie or warning."""
+    """Start the supervisor that stays, hand its answer on, and end: so it is nobody's child, and no zombie or warning."""
     line = sys.stdin.readline()
     if 'stay' in sys.argv:
         stay(json.loads(line))
         return
-    keeper = subprocess.Popen(
+    supervisor = subprocess.Popen(
         [sys.executable, '-I', os.path.abspath(__file__), 'stay'],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -45,12 +45,12 @@ def main() -> None:
         start_new_session=True,  # Ctrl-C is for the tests, which then leave in good order.
         text=True,
     )
-    assert keeper.stdin is not None
-    assert keeper.stdout is not None
-    keeper.stdin.write(line)
-    keeper.stdin.close()
-    print(keeper.stdout.readline(), end='', flush=True)
-    os._exit(0)  # Without waiting for the keeper.
+    assert supervisor.stdin is not None
+    assert supervisor.stdout is not None
+    supervisor.stdin.write(line)
+    supervisor.stdin.close()
+    print(supervisor.stdout.readline(), end='', flush=True)
+    os._exit(0)  # Without waiting for the supervisor.
 
 
 def stay(told: Told) -> None:
@@ -72,7 +72,7 @@ def stay(told: Told) -> None:
         # No time for goodbyes: what they hold is thrown away.
         for process in processes.values():
             kill(process)
-        for path in told['litter']:
+        for path in told['stray_files']:
             with contextlib.suppress(OSError):
                 os.unlink(path)
         shutil.rmtree(told['folder'], ignore_errors=True)
@@ -96,16 +96,16 @@ def start(name: str, command: list[str], told: Told) -> subprocess.Popen[bytes]:
 
 
 def dying_with_this_process() -> Callable[[], None] | None:
-    """On Linux, what makes a child die even when the keeper itself is killed."""
+    """On Linux, what makes a child die even when the supervisor itself is killed."""
     if sys.platform != 'linux':  # pragma: no cover - other systems have no prctl()
         return None
     prctl = ctypes.CDLL(None).prctl
-    keeper = os.getpid()
+    supervisor = os.getpid()
 
     def set_signal() -> None:  # pragma: no cover - nothing measures between fork and exec
         set_parent_death_signal = 1
         prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() != keeper:
+        if os.getppid() != supervisor:
             os._exit(1)
 
     return set_signal

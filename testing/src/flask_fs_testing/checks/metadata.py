@@ -19,7 +19,7 @@ from ..harness import Harness
 from .content import content_of
 
 
-class FactChecks:
+class MetadataChecks:
     """What is told about a file."""
 
     @check('_stat')

@@ -1,4 +1,4 @@
-"""The user's side of a keeper: to start one, to be connected to it, and to leave."""
+"""The user's side of a supervisor: to start one, to be connected to it, and to leave."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any
 
 __all__ = ['Address', 'Connection', 'launch']
 
-_KEEPER = Path(__file__).with_name('keeper.py')
-_PATIENCE_S = 30.0
+_SUPERVISOR = Path(__file__).with_name('supervisor.py')
+_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a keeper takes connections, and the word by which it is known to be the right one."""
+    """Where a supervisor takes connections, and the word by which it is known to be the right one."""
 
     port: int
     token: str = field(repr=False)
@@ -31,11 +31,11 @@ def launch(
     folder: Path,
     commands: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
-    litter: Iterable[str] = (),
+    stray_files: Iterable[str] = (),
 ) -> Address:
-    """Start a keeper that runs *commands* in *folder*, and deletes the folder in the end; without a user that is soon.
+    """Start a supervisor that runs *commands* in *folder*, and deletes the folder in the end; without a user that is soon.
 
-    :param litter: Files outside of the folder that the commands leave behind.
+    :param stray_files: Files outside of the folder that the commands leave behind.
     :raises OSError: If a command cannot be run.
     """
     token = secrets.token_hex(16)
@@ -44,15 +44,15 @@ def launch(
         'folder': str(folder),
         'commands': {name: list(command) for name, command in commands.items()},
         'environment': dict(environment),
-        'litter': list(litter),
+        'stray_files': list(stray_files),
     }
-    # -I: the keeper sees the standard library, and neither this folder nor anything that PYTHONPATH names.
+    # -I: the supervisor sees the standard library, and neither this folder nor anything that PYTHONPATH names.
     answer = subprocess.run(
-        [sys.executable, '-I', str(_KEEPER)],
+        [sys.executable, '-I', str(_SUPERVISOR)],
         input=json.dumps(told) + '\n',
         capture_output=True,
         text=True,
-        timeout=_PATIENCE_S,
+        timeout=_TIMEOUT_S,
         check=False,
     )
     said = json.loads(answer.stdout or '{}')
@@ -62,21 +62,21 @@ def launch(
 
 
 class Connection:
-    """Being a user of a keeper's server.
+    """Being a user of a supervisor's server.
 
-    :raises OSError: If there is no such keeper any more.
+    :raises OSError: If there is no such supervisor any more.
     :raises ValueError: If something else answers in its place.
     """
 
     def __init__(self, address: Address) -> None:
-        self._socket = socket.create_connection(('127.0.0.1', address.port), _PATIENCE_S)
+        self._socket = socket.create_connection(('127.0.0.1', address.port), _TIMEOUT_S)
         self._unread = b''
         self._ended: list[str] = []
         self.pids: dict[str, int] = {}
         try:
             hello = self._next_message()
             if hello.get('token') != address.token:
-                raise ValueError('Another program answers where the keeper was.')
+                raise ValueError('Another program answers where the supervisor was.')
         except BaseException:
             self._socket.close()
             raise
@@ -96,7 +96,7 @@ class Connection:
     def leave(self) -> None:
         """Stop using the server. If nobody else does, wait until its processes and its folder are gone."""
         with self._socket, contextlib.suppress(OSError):
-            self._socket.settimeout(_PATIENCE_S)
+            self._socket.settimeout(_TIMEOUT_S)
             self._socket.shutdown(socket.SHUT_WR)
             while self._socket.recv(4096):
                 pass
@@ -104,10 +104,10 @@ class Connection:
     def _next_message(self) -> dict[str, Any]:
         while b'\n' not in self._unread:
             if not (more := self._socket.recv(4096)):
-                raise ConnectionError('The keeper has gone.')
+                raise ConnectionError('The supervisor has gone.')
             self._unread += more
         line, _, self._unread = self._unread.partition(b'\n')
         message = json.loads(line)
         if not isinstance(message, dict):
-            raise ValueError('Another program answers where the keeper was.')
+            raise ValueError('Another program answers where the supervisor was.')
         return message

@@ -5,23 +5,23 @@ from __future__ import annotations
 import selectors
 import socket
 
-from flask_fs_testing.proxy.wire import Bell, Watch, Wire
+from flask_fs_testing.proxy.sockets import BufferedSocket, Poller, Waker
 
 
 def test_of_a_wire_nothing_is_received_until_it_is_wanted() -> None:
-    bell = Bell()
-    watch = Watch(bell)
+    waker = Waker()
+    watch = Poller(waker)
     with (
         socket.create_server(('127.0.0.1', 0)) as listener,
         socket.create_connection(listener.getsockname()) as other,
         listener.accept()[0] as accepted,
     ):
-        wire = Wire(accepted)
+        side = BufferedSocket(accepted)
         other.sendall(b'hello')
         for wanted in (0, selectors.EVENT_WRITE, 0):
-            watch.wait({wire: wanted}, 0.01)
-            assert b'' == wire.inbox
-        watch.wait({wire: selectors.EVENT_READ}, 10)
-        assert b'hello' == wire.inbox
+            watch.wait({side: wanted}, 0.01)
+            assert b'' == side.inbox
+        watch.wait({side: selectors.EVENT_READ}, 10)
+        assert b'hello' == side.inbox
     watch.close()
-    bell.close()
+    waker.close()

@@ -46,7 +46,7 @@ class ProxiedRequest:
     fault: str | None = None
 
 
-class Ledger:
+class Records:
     """All requests and connections of one proxy, in the order in which they came."""
 
     def __init__(self) -> None:

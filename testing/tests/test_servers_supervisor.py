@@ -79,7 +79,7 @@ def test_a_server_that_is_not_running_says_so() -> None:
         _ = SmallServer().address
 
 
-# The keeper
+# The supervisor
 
 
 def test_stopping_twice_is_stopping_once() -> None:
@@ -116,7 +116,7 @@ def test_a_server_dies_with_its_keeper() -> None:
     with SmallServer() as server:
         [pid] = server.pids.values()
         os.kill(parent_of(pid), signal.SIGKILL)
-        until(lambda: not is_alive(pid), 'the server gone with its keeper')
+        until(lambda: not is_alive(pid), 'the server gone with its supervisor')
 
 
 @on_linux
@@ -171,7 +171,7 @@ def test_a_shared_server_that_died_is_an_error_for_those_who_come(tmp_path: Path
         os.kill(pid, signal.SIGKILL)
         until(lambda: not is_alive(pid), 'the server gone')
         with pytest.raises(ServerDied, match=r'another process of this run started: small was ended by signal 9'):
-            until(lambda: fails_to_join(tmp_path), 'an error, after the keeper noticed')
+            until(lambda: fails_to_join(tmp_path), 'an error, after the supervisor noticed')
 
 
 def fails_to_join(folder: Path) -> bool:

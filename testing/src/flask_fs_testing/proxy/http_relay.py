@@ -7,9 +7,9 @@ from typing import NoReturn
 
 from .faults import Fault
 from .framing import Body, Head, Malformed, request_body, response_body, status_of, take_head
-from .ledger import ProxiedRequest
-from .relay import Over, Relay, all_of
-from .wire import BUFFER_BYTES, Wire
+from .records import ProxiedRequest
+from .relay import Closed, Relay, all_of
+from .sockets import BUFFER_BYTES, BufferedSocket
 
 
 class HttpRelay(Relay):
@@ -36,15 +36,15 @@ class HttpRelay(Relay):
                 self.pass_down(all_of(upstream.inbox))
             if client.ended or (upstream is not None and upstream.ended):
                 self.flush(client)
-                raise Over
+                raise Closed
             self.step()
 
     def _handle(self, head: Head, body: Body) -> None:
         request = ProxiedRequest(head.line[0], head.line[1], head.headers, self.record.number)
-        self.ledger.requested(request)
+        self.records.requested(request)
         fault = self.faults.for_request(request)
-        if fault is not None and fault.kind == 'answer':
-            self._answer(head, body, request, fault)
+        if fault is not None and fault.kind == 'respond':
+            self._respond(head, body, request, fault)
             return
         if fault is not None and fault.kind == 'hang':
             self.hold()
@@ -52,7 +52,7 @@ class HttpRelay(Relay):
         self.pass_up(head.raw)
         exchange.run()
 
-    def _answer(self, head: Head, body: Body, request: ProxiedRequest, fault: Fault) -> None:
+    def _respond(self, head: Head, body: Body, request: ProxiedRequest, fault: Fault) -> None:
         expects = head.has('expect', '100-continue')
         while not (expects or body.done):
             piece = body.take(self.client.inbox, BUFFER_BYTES)
@@ -60,15 +60,15 @@ class HttpRelay(Relay):
             request.bytes_up += len(piece)
             if not piece:
                 if self.client.ended:
-                    raise Over
+                    raise Closed
                 self.step()
         # Whether a client that was refused its 100 still sends the body cannot be known (RFC 9110 §10.1.1).
         is_last = expects or head.has('connection', 'close') or head.version == 'HTTP/1.0'
         request.status = fault.status
         content = b'' if request.method == 'HEAD' else fault.body
         request.bytes_down += len(content)
-        self.pass_down(_answer_head(fault, is_last) + content)
-        self.ledger.note()
+        self.pass_down(_response_head(fault, is_last) + content)
+        self.records.note()
         self.flush(self.client)
         if is_last:
             self.part()
@@ -80,10 +80,10 @@ class _Exchange:
     def __init__(self, relay: HttpRelay, request: ProxiedRequest, body: Body, fault: Fault | None) -> None:
         self._relay = relay
         self._client = relay.client
-        self._upstream: Wire = relay.connect()
+        self._upstream: BufferedSocket = relay.connect()
         self._request = request
         self._body = body
-        self._answer: Body | None = None
+        self._response: Body | None = None
         self._fault = fault
         kind, after_bytes = (None, None) if fault is None else (fault.kind, fault.after_bytes)
         self._kind = kind
@@ -93,13 +93,13 @@ class _Exchange:
     def run(self) -> None:
         """Carry both to their end.
 
-        :raises Over: If the connection ends before, or with them.
+        :raises Closed: If the connection ends before, or with them.
         """
         client, upstream, relay = self._client, self._upstream, self._relay
         while True:
             self._carry_request()
-            self._carry_answer()
-            answered = self._answer is not None and self._answer.done
+            self._carry_response()
+            answered = self._response is not None and self._response.done
             if answered and self._body.done and not client.outbox and not upstream.outbox:
                 return
             if client.drained and not upstream.outbox:
@@ -116,32 +116,32 @@ class _Exchange:
             self._relay.pass_up(piece)
         if self._most_up is not None and (self._body.done or request.bytes_up == self._most_up):
             self._relay.flush(upstream)
-            raise Over
+            raise Closed
 
-    def _carry_answer(self) -> None:
-        while self._answer is None:
+    def _carry_response(self) -> None:
+        while self._response is None:
             head: Head | None = None
             try:
                 head = take_head(self._upstream.inbox)
                 if head is None:
                     return
-                self._begin_answer(head)
+                self._begin_response(head)
             except Malformed:
                 _put_back(self._upstream, head)
                 self._become_tunnel()
         room = _room(self._client, self._request.bytes_down, self._most_down)
-        piece = self._answer.take(self._upstream.inbox, room)
-        if self._kind == 'lose_answer':
-            if self._answer.done:
-                raise Over
+        piece = self._response.take(self._upstream.inbox, room)
+        if self._kind == 'lose_response':
+            if self._response.done:
+                raise Closed
             return
         self._request.bytes_down += len(piece)
         self._relay.pass_down(piece)
-        if self._most_down is not None and (self._answer.done or self._request.bytes_down == self._most_down):
+        if self._most_down is not None and (self._response.done or self._request.bytes_down == self._most_down):
             self._relay.flush(self._client)
-            raise Over
+            raise Closed
 
-    def _begin_answer(self, head: Head) -> None:
+    def _begin_response(self, head: Head) -> None:
         status = status_of(head)
         if status == HTTPStatus.SWITCHING_PROTOCOLS:
             self._relay.pass_down(head.raw)
@@ -149,10 +149,10 @@ class _Exchange:
         if status < HTTPStatus.OK:
             self._relay.pass_down(head.raw)
             return
-        self._answer = response_body(head, self._request.method)
+        self._response = response_body(head, self._request.method)
         self._request.status = status
-        self._relay.ledger.note()
-        if self._kind == 'lose_answer':
+        self._relay.records.note()
+        if self._kind == 'lose_response':
             return
         if self._fault is not None and self._kind == 'delay':
             self._relay.delay(self._fault)
@@ -160,22 +160,22 @@ class _Exchange:
 
     def _become_tunnel(self) -> NoReturn:
         self._relay.tunnel(self._upstream, self._relay.pass_up, self._relay.pass_down)
-        raise Over
+        raise Closed
 
 
-def _put_back(wire: Wire, head: Head | None) -> None:
+def _put_back(side: BufferedSocket, head: Head | None) -> None:
     """Let a head that turned out to be none, once it was taken, pass like all that follows."""
     if head is not None:
-        wire.inbox[:0] = head.raw
+        side.inbox[:0] = head.raw
 
 
-def _room(wire: Wire, passed: int, most: int | None) -> int:
-    """How many bytes may be given to *wire* now, if *most* may pass in all and *passed* did."""
-    room = max(0, BUFFER_BYTES - len(wire.outbox))
+def _room(side: BufferedSocket, passed: int, most: int | None) -> int:
+    """How many bytes may be given to *side* now, if *most* may pass in all and *passed* did."""
+    room = max(0, BUFFER_BYTES - len(side.outbox))
     return room if most is None else min(room, most - passed)
 
 
-def _answer_head(fault: Fault, is_last: bool) -> bytes:
+def _response_head(fault: Fault, is_last: bool) -> bytes:
     try:
         phrase = HTTPStatus(fault.status).phrase
     except ValueError:

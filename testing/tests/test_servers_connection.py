@@ -1,4 +1,4 @@
-"""A keeper and its users, each with somebody of ours on the other side."""
+"""A supervisor and its users, each with somebody of ours on the other side."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from flask_fs_testing.servers import keeper
-from flask_fs_testing.servers.keeping import Address, Connection
+from flask_fs_testing.servers import supervisor
+from flask_fs_testing.servers.connection import Address, Connection
 
 WAIT_S = 20
 
@@ -43,15 +43,15 @@ def test_a_keeper_that_has_gone_is_told_of_after_what_it_said() -> None:
     told: list[str] = []
     while len(told) < 2:
         told = connection.ended()
-    assert ['small ended with exit code 1', 'The keeper has gone.'] == told
+    assert ['small ended with exit code 1', 'The supervisor has gone.'] == told
     connection.leave()
 
 
 @pytest.mark.parametrize(
     ('said', 'error', 'told'),
     [
-        (b'', ConnectionError, 'The keeper has gone'),
-        (b'{"token": "ou', ConnectionError, 'The keeper has gone'),
+        (b'', ConnectionError, 'The supervisor has gone'),
+        (b'{"token": "ou', ConnectionError, 'The supervisor has gone'),
         (b'["ours"]\n', ValueError, 'Another program answers'),
         (b'{"token": "theirs"}\n', ValueError, 'Another program answers'),
         (b'SSH-2.0\n', ValueError, 'Expecting value'),
@@ -64,11 +64,11 @@ def test_who_is_no_keeper_is_no_connection(said: bytes, error: type[Exception], 
 
 @pytest.fixture
 def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[], socket.socket], threading.Thread]]:
-    """What connects to a keeper of nothing, and the thread that it runs in."""
-    monkeypatch.setattr(keeper, 'FIRST_USER_S', 1)
+    """What connects to a supervisor of nothing, and the thread that it runs in."""
+    monkeypatch.setattr(supervisor, 'FIRST_USER_S', 1)
     users: list[socket.socket] = []
     with socket.create_server(('127.0.0.1', 0)) as listener, contextlib.ExitStack() as stack:
-        thread = threading.Thread(target=keeper.serve, args=(listener, users, {}, 'ours'))
+        thread = threading.Thread(target=supervisor.serve, args=(listener, users, {}, 'ours'))
 
         def connect() -> socket.socket:
             return stack.enter_context(socket.create_connection(listener.getsockname(), WAIT_S))
