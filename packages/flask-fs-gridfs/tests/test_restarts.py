@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, NetworkTimeout, NotPrimaryError, WaitQueueTimeoutError
 
 import flask_fs as fs
-from flask_fs_gridfs import GridFSBackend, clients
+from flask_fs_gridfs import GridFSBackend
 from flask_fs_testing.servers import MongoService, SecantusServer
 from flask_fs_testing.servers.base import free_ports
 
@@ -211,8 +212,10 @@ def test_a_client_that_awaits_no_answers_is_answered_here(make: BackendFactory, 
     assert b'3' == make().read('x')
 
 
-def test_a_child_does_not_close_the_client_of_its_parent(make: BackendFactory) -> None:
+def test_a_child_does_not_close_the_client_of_its_parent(make: BackendFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing would end the parent's sessions at the server."""
+    closed: list[MongoClient[Any]] = []
+    monkeypatch.setattr(MongoClient, 'close', closed.append)
     used = [make(mongo_options={'appname': 'parent'})]
     used[0].write('x', b'1')
     # What earlier tests have left is not counted.
@@ -221,17 +224,29 @@ def test_a_child_does_not_close_the_client_of_its_parent(make: BackendFactory) -
     answers = context.Queue()
 
     def work() -> None:
-        before = len(clients._inherited)
+        before = len(closed)
         used.clear()
         gc.collect()
-        answers.put(len(clients._inherited) - before)
+        answers.put(len(closed) - before)
 
     child = context.Process(target=work)
     child.start()
-    assert 1 <= answers.get(timeout=60)
+    assert 0 == answers.get(timeout=60)
     child.join()
     assert 0 == child.exitcode
     assert b'1' == used[0].read('x')
+
+
+def test_a_client_that_nobody_uses_any_more_is_closed(make: BackendFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[MongoClient[Any]] = []
+    monkeypatch.setattr(MongoClient, 'close', closed.append)
+    used = [make(mongo_options={'appname': 'closed'})]
+    client = used[0].client
+    used.clear()
+    gc.collect()
+    assert client in closed
+    monkeypatch.undo()
+    client.close()
 
 
 @pytest.mark.parametrize('change', CHANGES)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import itertools
 import logging
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from typing import IO, Any, TypeVar, cast
@@ -16,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
-from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
+from flask_fs.backends import BaseBackend, ByteReader, Capability, Checksum, FileInfo, batched
 from flask_fs.backends.response import respond
 from flask_fs.errors import FileExists, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
@@ -186,9 +184,9 @@ class GridFSBackend(BaseBackend):
             writer = self._writer()
             if create and self._store().newest(name) is not None:
                 raise Taken
-        file_id, digest, length, sent = ObjectId(), hashlib.new(self.config.checksum, usedforsecurity=False), 0, 0
+        file_id, checksum, sent = ObjectId(), Checksum(self.config.checksum), 0
         layout = Layout(0, self.config.chunk_bytes)
-        pieces = cut(stream, layout.chunk_bytes)
+        pieces = checksum.through(cut(stream, layout.chunk_bytes))
 
         def ask(act: Callable[[], T]) -> T:
             nonlocal sent
@@ -202,17 +200,14 @@ class GridFSBackend(BaseBackend):
 
         try:
             # Reading the source stands outside of `ask`: what it raises reaches the caller as it is.
-            while batch := list(itertools.islice(pieces, layout.batch)):
-                for piece in batch:
-                    digest.update(piece)
-                    length += len(piece)
+            for batch in batched(pieces, layout.batch):
                 first, sent = sent, sent + len(batch)
                 ask(functools.partial(writer.send, file_id, first, batch))
-            metadata = {'contentType': mime or mime_type(name), 'checksum': f'{digest.name}:{digest.hexdigest()}'}
+            metadata = {'contentType': mime or mime_type(name), 'checksum': str(checksum)}
             document = {
                 '_id': file_id,
                 'filename': name,
-                'length': length,
+                'length': checksum.size,
                 'chunkSize': layout.chunk_bytes,
                 'metadata': metadata,
             }
@@ -256,7 +251,7 @@ class GridFSBackend(BaseBackend):
         database = self._connection.database()
         store = self._opened
         if store is None or store.database is not database:
-            store = self._opened = Store(database, self._collection, self._connection.keeper)
+            store = self._opened = Store(database, self._collection, self._connection.client)
         return store
 
     def _writer(self) -> Writer:

@@ -1,13 +1,9 @@
-"""Connections to MongoDB: one client per process and configuration, made when first used."""
+"""Connections to MongoDB: one client per process and settings, made when it is first needed."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import sys
-import threading
-import weakref
 from collections.abc import Hashable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,58 +13,26 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from flask_fs.backends import SharedClient, shared_client
 from flask_fs.errors import ConfigurationError
 from flask_fs.settings import host_of, storage_prefix
 
 from .settings import CLIENT_OPTIONS, DATABASE
 
-
-class SharedClient:
-    """A client for everyone in this process with the same settings; it is closed when nobody keeps this any more."""
-
-    def __init__(self, url: str, options: Mapping[str, Any]) -> None:
-        self.client: MongoClient[Any] = MongoClient(url, **_completed(url, options))
-        # At the end of the process the sockets are closed anyway; a server that is away would hold it up.
-        weakref.finalize(self, _close, self.client, os.getpid()).atexit = False
+#: Clients of the parent process, which a child keeps unused: closing them would end the parent's sessions at the server.
+_inherited: list[MongoClient[Any]] = []
 
 
-class _Clients:
-    """The shared clients of this process."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew: a child must not speak on its parent's connections, whose lock another thread may have held."""
-        # Reentrant: making a database asks for a client.
-        self.lock = threading.RLock()
-        self.shared: weakref.WeakValueDictionary[bytes, SharedClient] = weakref.WeakValueDictionary()
+def _make_client(settings: tuple[str, Mapping[str, Any]]) -> MongoClient[Any]:
+    url, options = settings
+    return MongoClient(url, **_completed(url, options))
 
 
-_clients = _Clients()
-#: Clients of the parent that nobody uses in this child.
-_inherited: list[Any] = []
-if hasattr(os, 'register_at_fork'):  # pragma: no branch - Windows has no fork
-    os.register_at_fork(after_in_child=_clients.forget)
-
-
-def shared_client(url: str, options: Mapping[str, Any]) -> SharedClient:
-    """The client that everyone in this process with these settings shares; keep it to keep it open."""
-    # A digest: there are passwords in both, and nobody needs to find them here.
-    key = hashlib.sha256(repr((url, sorted(options.items()))).encode()).digest()
-    with _clients.lock:
-        shared = _clients.shared.get(key)
-        if shared is None:
-            shared = _clients.shared[key] = SharedClient(url, options)
-        return shared
-
-
-def _close(client: MongoClient[Any], pid: int) -> None:
-    if pid == os.getpid():
-        client.close()
-    else:
-        # Closing would end the parent's sessions at the server.
-        _inherited.append(client)
+def _client_of(given: Any) -> MongoClient[Any]:
+    # A class of clients has get_database too, and so has a client.
+    makes_clients = isinstance(given, type) or not hasattr(type(given), 'get_database')
+    client: MongoClient[Any] = given() if makes_clients else given
+    return client
 
 
 def _completed(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,10 +50,15 @@ class Connection:
     def __init__(self, storage: str, config: Mapping[str, Any]) -> None:
         self._storage = storage
         self._config = config
-        self._pid: int | None = None
         self._database: Database[Any] | None = None
-        #: What keeps the client open.
-        self.keeper: SharedClient | None = None
+        #: What gives the client, and keeps it open; not that of MongoEngine, which keeps its own.
+        self.client: SharedClient[MongoClient[Any]]
+        if (given := config.get('mongo_client')) is not None:
+            # Not shared with other storages: clients of one server are equal to pymongo, whoever they log in as.
+            self.client = shared_client(lambda _: _client_of(given), None, inherit=_inherited.append)
+        else:
+            settings = config.get('mongo_url') or '', config['mongo_options']
+            self.client = shared_client(_make_client, settings, close=MongoClient.close, inherit=_inherited.append)
 
     @property
     def location(self) -> tuple[Hashable, Hashable]:
@@ -124,27 +93,18 @@ class Connection:
         if (alias := self._config.get('mongoengine_alias')) is not None:
             # Asked each time: an application may disconnect and connect anew.
             return self._named(self._of_mongoengine(alias))
-        if self._pid != os.getpid():
-            with _clients.lock:
-                if self._pid != os.getpid():
-                    self._database = self._connected()
-                    self._pid = os.getpid()
-        assert self._database is not None
-        return self._database
-
-    def _connected(self) -> Database[Any]:
-        given = self._config.get('mongo_client')
-        if given is None:
-            try:
-                self.keeper = shared_client(self._config['mongo_url'], self._config['mongo_options'])
-            except (OSError, PyMongoError, TypeError, ValueError) as error:
-                raise self._refused(error) from None
-            client = self.keeper.client
-        else:
-            client = given() if _gives_clients(given) else given
-        if (name := self._config.get('mongo_db')) is not None:
-            return client.get_database(name)
-        return client.get_default_database(DATABASE)
+        try:
+            client = self.client.get()
+        except (OSError, PyMongoError, TypeError, ValueError) as error:
+            if self._config.get('mongo_client') is not None:
+                raise
+            raise self._refused(error) from None
+        database = self._database
+        if database is None or database.client is not client:
+            name = self._config.get('mongo_db')
+            database = client.get_default_database(DATABASE) if name is None else client.get_database(name)
+            self._database = database
+        return database
 
     def _refused(self, error: Exception) -> ConfigurationError:
         """The error for a client that cannot be made, with what pymongo says about it unless that quotes a setting."""
@@ -179,8 +139,3 @@ class Connection:
         return ConfigurationError(
             reason=f'Storage {self._storage!r} (gridfs) found no connection {alias!r} of MongoEngine. {cure}.'
         )
-
-
-def _gives_clients(given: Any) -> bool:
-    # A class of clients has get_database too, and so has a client.
-    return isinstance(given, type) or not hasattr(type(given), 'get_database')

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from bson import ObjectId, encode
 from bson.errors import BSONError
+
+from flask_fs.backends import batched
 
 from .store import Store
 
@@ -21,7 +22,7 @@ STALE_S = 24 * 60 * 60
 def sweep(store: Store, older_than_s: float) -> int:
     """Remove the chunks of uploads that were never finished and sent nothing for so long; the number of such uploads."""
     swept = 0
-    for ids in _pages(_uploads(store)):
+    for ids in batched(_uploads(store), PAGE):
         # Asked before the age: an upload that ends in between has sent its last chunk just now.
         known = {_hashable(document['_id']) for document in store.files.find({'_id': {'$in': ids}}, {'_id': 1})}
         lost = [file_id for file_id in ids if _hashable(file_id) not in known]
@@ -39,11 +40,6 @@ def _uploads(store: Store) -> Iterator[Any]:
         for document in cursor:
             if _can_be_asked_for(document['_id']):
                 yield document['_id']
-
-
-def _pages(ids: Iterator[Any]) -> Iterator[list[Any]]:
-    while page := list(itertools.islice(ids, PAGE)):
-        yield page
 
 
 def _stale(store: Store, ids: list[Any], older_than_s: float) -> Iterator[Any]:

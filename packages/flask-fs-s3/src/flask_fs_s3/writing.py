@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
+from flask_fs.backends import checksum_of
 from flask_fs.backends.contract import CHUNK_BYTES, ByteReader
-from flask_fs.backends.streams import checksum_of, chunks_of, known_size, rereadable
+from flask_fs.backends.streams import chunks_of, known_size, rereadable
 from flask_fs.errors import BackendError, FileTooLarge
 
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket

@@ -15,6 +15,7 @@ from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported, R
 from ..files import mime_type
 from ..names import check, is_valid, may_begin_names, valid_among
 from ..settings import Setting
+from .checksums import checksum_of
 from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
 from .copies import temporary_copy
 from .metadata import Metadata
@@ -25,7 +26,6 @@ from .streams import (
     as_bytes,
     as_source,
     buffered,
-    checksum_of,
     chunks_of,
     media_type_of,
     open_reader,

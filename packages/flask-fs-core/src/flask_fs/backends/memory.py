@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import io
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import IO, Any
 from ..errors import FileExists, FileNotFound, Replaced
 from ..files import mime_type
 from .base import BaseBackend
+from .checksums import Checksum
 from .contract import ByteReader, Capability, FileInfo
 from .streams import chunks_of
 
@@ -50,15 +50,10 @@ class MemoryBackend(BaseBackend):
         return io.BytesIO(content if start == 0 and stop is None else content[start:stop])
 
     def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
-        digest = hashlib.new(self.config.checksum, usedforsecurity=False)
-        pieces = []
-        for chunk in chunks_of(stream):
-            digest.update(chunk)
-            pieces.append(bytes(chunk))
-        content = b''.join(pieces)
-        checksum = f'{digest.name}:{digest.hexdigest()}'
+        checksum = Checksum(self.config.checksum)
+        content = b''.join(map(bytes, checksum.through(chunks_of(stream))))
         now = datetime.datetime.now(datetime.timezone.utc)
-        info = FileInfo(name, len(content), now, mime or mime_type(name), checksum, digest.hexdigest()[:32])
+        info = FileInfo(name, len(content), now, mime or mime_type(name), str(checksum), checksum.hex[:32])
         self._keep(info, content, create)
 
     def _stat(self, name: str) -> FileInfo:

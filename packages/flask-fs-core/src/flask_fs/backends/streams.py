@@ -7,7 +7,7 @@ import io
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, Any, cast
 
@@ -219,17 +219,6 @@ def chunks_of(reader: ByteReader, size: int = CHUNK_BYTES) -> Iterator[bytes]:
     """All that is left in *reader*, in pieces of at most *size* bytes where it obeys sizes."""
     while chunk := reader.read(size):
         yield chunk
-
-
-def checksum_of(chunks: Iterable[bytes], algorithm: str) -> str:
-    """``algorithm:hex`` of all *chunks*."""
-    # Imported here because listing, linking and deleting need no hash.
-    import hashlib
-
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    for chunk in chunks:
-        digest.update(chunk)
-    return f'{digest.name}:{digest.hexdigest()}'
 
 
 class Chunks(Iterator[bytes]):
