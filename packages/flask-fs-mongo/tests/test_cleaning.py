@@ -29,7 +29,7 @@ from mongoengine import (
 from mongoengine.errors import OperationError
 
 import flask_fs as fs
-from flask_fs_mongo import FileField, FileReference, ImageField, cleaning
+from flask_fs_mongo import FileField, FileReference, ImageField, cleanup
 
 Names = Callable[[fs.Storage], list[str]]
 BOTH: Any = {'on_delete': 'remove', 'on_replace': 'remove'}
@@ -303,8 +303,8 @@ def test_a_save_that_changes_no_file_asks_the_database_nothing_more(
 ) -> None:
     document = paper(file='a.txt').save()
     asked: list[Any] = []
-    in_mongodb = cleaning._in_mongodb
-    monkeypatch.setattr(cleaning, '_in_mongodb', lambda document: asked.append(document) or in_mongodb(document))
+    in_mongodb = cleanup._in_mongodb
+    monkeypatch.setattr(cleanup, '_in_mongodb', lambda document: asked.append(document) or in_mongodb(document))
     document.title = 'x'
     document.other = 'y'
     document.save()

@@ -18,9 +18,9 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
-import flask_fs_mongo.derivatives
-import flask_fs_mongo.images
-import flask_fs_mongo.transaction
+import flask_fs.transaction
+import flask_fs_images.derivatives
+import flask_fs_images.references
 from flask_fs_images import Limits
 from flask_fs_images.concurrency import decoding
 from flask_fs_mongo import FileField, ImageField, ImageReference
@@ -357,14 +357,14 @@ def test_derived_names_fit_where_that_of_the_upload_does(storage: fs.Storage, pi
         page = page_with(storage)()
         filename = page.image.save(FileStorage(picture(), f'{stem}.png'))
         assert filename == fs.names.clean(f'{stem}.png')
-        made = list(page.image._stored.files())
+        made = list(page.image.stored.files())
         assert len(made) == 4
         for name in made:
             assert len(name.encode()) <= 255
             assert name in names(storage)
         assert page.image.thumbnail(32).endswith('-32.png')
         page.image.save(FileStorage(picture(), f'{stem}.png'), overwrite=True)
-        assert list(page.image._stored.files()) == made
+        assert list(page.image.stored.files()) == made
         page.image.delete()
         assert names(storage) == []
 
@@ -395,13 +395,13 @@ def test_each_file_costs_one_request_and_a_taken_main_file_two(memory: fs.Storag
 
 def test_one_decode_serves_all_sizes(memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    render = flask_fs_mongo.derivatives.render
+    render = flask_fs_images.derivatives.render
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
         return render(*args, **kwargs)
 
-    monkeypatch.setattr(flask_fs_mongo.derivatives, 'render', counted)
+    monkeypatch.setattr(flask_fs_images.derivatives, 'render', counted)
     page_with(memory)().image.save(picture(), 'test.png')
     assert len(calls) == 1
 
@@ -450,7 +450,7 @@ def test_the_storage_says_how_many_pictures_are_decoded_at_once(
     memory_app.config['FS_IMAGES_CONCURRENCY'] = '1'
     storage = fs.Storage('small', fs.IMAGES)
     fs.init_app(memory_app, storage)
-    monkeypatch.setattr(flask_fs_mongo.images, 'Limits', functools.partial(Limits, timeout_s=0.01))
+    monkeypatch.setattr(flask_fs_images.references, 'Limits', functools.partial(Limits, timeout_s=0.01))
     with decoding.taken(None, 0, None):
         with pytest.raises(fs.Unavailable, match='1 other pictures were being decoded'):
             page_with(storage)().image.save(picture(20, 20), 'test.png')
@@ -495,8 +495,8 @@ def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*_: Any, **__: Any) -> Any:
         raise AssertionError('decoded before it was refused')
 
-    monkeypatch.setattr(flask_fs_mongo.derivatives, 'identify', decode)
-    monkeypatch.setattr(flask_fs_mongo.derivatives, 'render', decode)
+    monkeypatch.setattr(flask_fs_images.derivatives, 'identify', decode)
+    monkeypatch.setattr(flask_fs_images.derivatives, 'render', decode)
 
 
 @pytest.mark.parametrize('kind', ['upload', 'file', 'path', 'opaque', 'once'])
@@ -563,7 +563,7 @@ def test_when_rendering_fails_nothing_is_stored(
     def failing(*_: Any, **__: Any) -> Any:
         raise MemoryError('at the second thumbnail')
 
-    monkeypatch.setattr(flask_fs_mongo.derivatives, 'render', failing)
+    monkeypatch.setattr(flask_fs_images.derivatives, 'render', failing)
     page = page_with(memory)(image='old.png')
     with pytest.raises(MemoryError):
         page.image.save(picture(), 'test.png')
@@ -748,7 +748,7 @@ def test_a_process_that_dies_leaves_no_file_missing(
         calls.append(name)
         return len(calls) == number + 1
 
-    monkeypatch.setattr(flask_fs_mongo.transaction, 'discard', lambda *_: None)
+    monkeypatch.setattr(flask_fs.transaction, 'discard', lambda *_: None)
     with faulty(memory) as backend:
         for hook in ('put', 'move'):
             backend.fail_next(hook, SystemExit, when=dies_now)
@@ -842,7 +842,7 @@ def test_concurrent_saves_of_one_name_have_one_winner(
     assert len(winners) == 1
     assert len(errors) == 3
     winner = pages[winners[0]].image
-    assert names(storage) == sorted(winner._stored.files())
+    assert names(storage) == sorted(winner.stored.files())
     with Image.open(io.BytesIO(storage.read(winner.original))) as image:
         assert image.size == (300 + winners[0], 200)
 
@@ -871,7 +871,7 @@ def test_pictures_whose_derived_names_meet_are_all_stored_at_once(
     for thread in threads:
         thread.join()
     assert errors == []
-    stored = [name for page in pages.values() for name in page.image._stored.files()]
+    stored = [name for page in pages.values() for name in page.image.stored.files()]
     assert sorted(stored) == names(storage)
     assert len(set(stored)) == 16
     assert {width: size_of(storage, page.image.original)[0] for width, page in pages.items()} == {
@@ -888,7 +888,7 @@ def test_rerender_makes_the_files_that_the_field_now_declares(
     first = page_with(storage)()
     first.image.save(picture(), 'test.png')
     original = storage.read('test-original.png')
-    page = page_with(storage, max_size=120, thumbnails=[100, 64])(image=first.image._stored.to_mongo()).save()
+    page = page_with(storage, max_size=120, thumbnails=[100, 64])(image=first.image.stored.form()).save()
     page.image.rerender()
     assert page._get_changed_fields() == ['image']
     assert size_of(storage, 'test.png') == (120, 80)
@@ -918,7 +918,7 @@ def test_rerender_keeps_the_file_of_the_document_when_a_smaller_one_is_wanted_no
     file = picture(140, 140)
     first = page_with(memory)()
     first.image.save(file, 'test.png')
-    page = page_with(memory, max_size=50)(image=first.image._stored.to_mongo())
+    page = page_with(memory, max_size=50)(image=first.image.stored.form())
     page.image.rerender()
     assert memory.read('test.png') == file.getvalue()
     assert (page.image.filename, page.image.original) == ('test-main.png', 'test.png')
@@ -933,7 +933,7 @@ def test_rerender_makes_a_main_file_again_even_if_the_picture_fits_now(
 ) -> None:
     first = page_with(memory)()
     first.image.save(picture(300, 200), 'test.png')
-    page = page_with(memory, max_size=None)(image=first.image._stored.to_mongo())
+    page = page_with(memory, max_size=None)(image=first.image.stored.form())
     page.image.rerender()
     assert (page.image.filename, page.image.original) == ('test.png', 'test-original.png')
     assert size_of(memory, 'test.png') == (300, 200)
@@ -963,7 +963,7 @@ def test_a_failing_rerender_changes_no_reference_and_loses_no_file(
     first = page_with(storage)()
     first.image.save(picture(), 'test.png')
     before = {name: storage.read(name) for name in names(storage)}
-    page = page_with(storage, max_size=90, thumbnails=[100, 64, 32])(image=first.image._stored.to_mongo()).save()
+    page = page_with(storage, max_size=90, thumbnails=[100, 64, 32])(image=first.image.stored.form()).save()
     with faulty(storage) as backend:
         backend.fail_next(hook, when=lambda name: '-32' in name)
         with pytest.raises(fs.Unavailable):
@@ -985,7 +985,7 @@ def test_rerender_does_not_bring_a_former_picture_back(
 ) -> None:
     page = page_with(storage)()
     page.image.save(picture(), 'test.png')
-    make, other, after = flask_fs_mongo.derivatives.make, copy.copy(page.image), {}
+    make, other, after = flask_fs_images.references.derive, copy.copy(page.image), {}
 
     def make_slowly(*args: Any, **kwargs: Any) -> Any:
         made = make(*args, **kwargs)
@@ -997,7 +997,7 @@ def test_rerender_does_not_bring_a_former_picture_back(
         after.update({name: storage.read(name) for name in names(storage)})
         return made
 
-    monkeypatch.setattr(flask_fs_mongo.images, 'make', make_slowly)
+    monkeypatch.setattr(flask_fs_images.references, 'derive', make_slowly)
     with pytest.raises(fs.FileNotFound if change == 'removed' else fs.Replaced):
         page.image.rerender()
     assert sorted(after) == ([] if change == 'removed' else ALL)

@@ -195,7 +195,7 @@ def test_a_progress_bar_is_shown_on_request(page: Any, fill: Any, monkeypatch: p
 def test_memory_does_not_grow_with_the_collection(page: Any, memory: fs.Storage, picture: Any) -> None:
     first = page(number=0)
     first.image.save(picture(20, 20), 'a.png')
-    stored = {'image': first.image._stored.to_mongo(), 'title': 'x' * 10_000}
+    stored = {'image': first.image.stored.form(), 'title': 'x' * 10_000}
     peaks = []
     for count in (200, 1000):
         page._get_collection().delete_many({})

@@ -1,10 +1,11 @@
 """MongoEngine fields for files kept in Flask-FS storages."""
 
+from flask_fs.references import FileReference
+from flask_fs.stored import MalformedReferenceWarning
+from flask_fs_images.references import ImageReference
+
 from .fields import FileField, ImageField
-from .images import ImageReference
-from .references import FileReference
-from .rerendering import Failure, Report, rerender_all
-from .stored import MalformedReferenceWarning
+from .rerender import Failure, Report, rerender_all
 
 __all__ = [
     'Failure',

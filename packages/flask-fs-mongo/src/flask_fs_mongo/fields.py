@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mongoengine.base import BaseField  # type: ignore[import-untyped]  # MongoEngine has no type hints
 from mongoengine.base.common import UPDATE_OPERATORS  # type: ignore[import-untyped]  # as above
@@ -18,16 +17,13 @@ from mongoengine.fields import (  # type: ignore[import-untyped]  # as above
 from mongoengine.queryset.transform import STRING_OPERATORS  # type: ignore[import-untyped]  # as above
 
 from flask_fs import Storage
+from flask_fs.references import FileReference, FromInstance, Owner
+from flask_fs.stored import StoredFile
+from flask_fs.transaction import Cleanup
 from flask_fs_images import Limits
+from flask_fs_images.references import ImageReference, max_size_of, sizes_of
 
-from . import changes, cleaning, traversal
-from .images import ImageReference, max_size_of, sizes_of
-from .references import FileReference, FromDocument
-from .stored import MalformedReferenceWarning, Stored
-
-#: ``keep`` leaves files alone, ``remove`` removes them; a function is asked with the reference as it was stored, and true
-#: removes them.
-Cleaning = Literal['keep', 'remove'] | Callable[[Any], bool]
+from . import cleanup, tracking
 
 F = TypeVar('F', bound='FileField')
 
@@ -40,7 +36,7 @@ _MEMBERS: dict[str, Any] = {
 }
 
 
-class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hints
+class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no type hints
     """A file of a document, kept in a storage. The attribute is always a :class:`FileReference`, empty or not.
 
     In MongoDB it is ``{filename: …}``; a plain name is read too. Where there is no file, nothing is stored. Assigning None,
@@ -64,17 +60,14 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
     #: The class of the references, for fields with a class of their own.
     proxy_class: type[FileReference] = FileReference
 
-    # Whether the stored form has more than the main file.
-    _whole = False
-
     def __init__(
         self,
         fs: Storage | None = None,
-        upload_to: FromDocument | None = None,
-        basename: FromDocument | None = None,
+        upload_to: FromInstance | None = None,
+        basename: FromInstance | None = None,
         *args: Any,
-        on_delete: Cleaning = 'keep',
-        on_replace: Cleaning = 'keep',
+        on_delete: Cleanup = 'keep',
+        on_replace: Cleanup = 'keep',
         **kwargs: Any,
     ) -> None:
         if fs is not None and not isinstance(fs, Storage):
@@ -96,60 +89,47 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
         :param document: The document that it will be in, for ``upload_to`` and ``basename``.
         """
         reference = self._refer(self.stored(value))
-        if document is not None:
-            # Nowhere in it yet.
-            self._bind(reference, document, '')
+        # It is not in the document yet.
+        reference.instance = document
         return reference
 
-    def stored(self, value: Any) -> Stored:
-        """What *value* refers to.
+    def stored(self, value: Any) -> StoredFile:
+        """The files that *value* refers to.
 
         :raises ValidationError: If it cannot be assigned to this field.
         """
+        stored_type = self.proxy_class.stored_type
         if isinstance(value, FileReference):
             if value and value._fs is not self.fs:
                 self.error(f'{value!r} is not in {self.fs!r}: store its content there')
-            return self._kept(value._stored)
+            if type(value.stored) is stored_type or value.malformed is not None:
+                return value.stored
+            value = value.stored.form()
         self._refuse_content(value)
         try:
-            return Stored.of(value, whole=self._whole)
+            return stored_type.of(value)
         except ValueError as error:
             self.error(f'this cannot be read as a stored file: {error}')
         raise AssertionError  # pragma: no cover - error() always raises
 
-    def _default_files(self) -> frozenset[str]:
-        """The files of its default, which belong to no document."""
-        default = self.default() if callable(self.default) else self.default
-        return frozenset(self.stored(default).files())
-
-    def _read(self, value: Any) -> Stored:
-        """What *value*, from MongoDB, refers to."""
-        stored = Stored.read(value, whole=self._whole)
-        if stored.problem is not None:
-            owner = 'a document' if self.owner_document is None else self.owner_document.__name__
-            field = 'an item' if self.name is None else repr(self.name)
-            reading = 'only a part of it is read' if stored.filename else 'it reads as no file'
-            text = f'A value of {field} in {owner} is malformed, so {reading}: {stored.problem}'
-            warnings.warn(text, MalformedReferenceWarning, stacklevel=2)
-        return stored
+    def _read(self, value: Any) -> StoredFile:
+        """The files that *value*, from MongoDB, refers to."""
+        owner = 'a document' if self.owner_document is None else self.owner_document.__name__
+        field = 'an item' if self.name is None else repr(self.name)
+        return self.proxy_class.stored_type.read(value, where=f'{field} in {owner}')
 
     def _refuse_content(self, value: Any) -> None:
         if isinstance(value, os.PathLike) or hasattr(value, 'read'):
             self.error('a file cannot be assigned: store it with document.attribute.save(file)')
 
-    def _kept(self, stored: Stored) -> Stored:
-        more = stored.original or stored.thumbnails or stored.bbox
-        # What is of a picture is no part of a file.
-        return Stored(stored.filename) if more and stored.problem is None else stored
-
-    def _refer(self, stored: Stored) -> Any:
+    def _refer(self, stored: StoredFile) -> Any:
         reference = self.proxy_class(**self._options(stored))
-        # As it is, with what could not be read.
-        reference._stored, reference._field = stored, self
+        # As it is, including what could not be read.
+        reference.stored, reference.owner = stored, self
         return reference
 
-    def _options(self, stored: Stored) -> dict[str, Any]:
-        """What a reference is made from."""
+    def _options(self, stored: StoredFile) -> dict[str, Any]:
+        """The parameters of a reference."""
         return {
             'fs': self.fs,
             'filename': stored.filename,
@@ -159,10 +139,17 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
             'name': self.name,
         }
 
-    def _bind(self, reference: FileReference, document: Any, name: str) -> None:
-        reference.instance, reference.name, reference._on_change = document, name, changes.note
+    # --- As the owner of references.
 
-    # --- What MongoEngine asks of a field.
+    def changed(self, reference: FileReference) -> None:
+        tracking.mark_changed(reference)
+
+    def shared_files(self) -> frozenset[str]:
+        """The files of the default, which belong to no document."""
+        default = self.default() if callable(self.default) else self.default
+        return frozenset(self.stored(default).files())
+
+    # --- As a field of MongoEngine.
 
     @overload
     def __get__(self: F, instance: None, owner: Any) -> F: ...
@@ -175,7 +162,7 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
         value = document._data.get(self.name)
         reference: FileReference = value if isinstance(value, FileReference) else self._refer(self._read(value))
         document._data[self.name] = reference
-        self._bind(reference, document, str(self.name))
+        tracking.bind(reference, self, document, str(self.name))
         return reference
 
     def __set__(self, instance: Any, value: Any) -> None:
@@ -186,9 +173,9 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
         stored = self.stored(value)
         reference = self._in(instance)
         if instance._initialised:
-            reference._change(stored)
+            reference.refer_to(stored)
         else:
-            reference._stored = stored
+            reference.stored = stored
 
     def to_python(self, value: Any) -> Any:
         """The reference for *value*, which MongoDB has, or a document is made with."""
@@ -201,7 +188,7 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
 
     def to_mongo(self, value: Any) -> Any:
         """The form in MongoDB: ``{filename: …}``; None for no file."""
-        return self.stored(value).to_mongo()
+        return self.stored(value).form()
 
     def validate(self, value: Any, clean: bool = True) -> None:
         stored = self.stored(value)
@@ -225,11 +212,11 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
     def _set_owner_document(self, owner_document: Any) -> None:
         super()._set_owner_document(owner_document)
         # The field of a list or map has no name: nobody reads it as an attribute.
-        traversal.declared(owner_document, in_container=self.name is None)
+        tracking.track(owner_document, in_container=self.name is None)
         if self.on_delete != 'keep':
-            cleaning.watch_deletions(owner_document)
+            cleanup.watch_deletions(owner_document)
         if self.on_replace != 'keep':
-            cleaning.watch_replacements()
+            cleanup.watch_replacements()
 
 
 class ImageField(FileField):
@@ -253,8 +240,6 @@ class ImageField(FileField):
 
     proxy_class: type[FileReference] = ImageReference
 
-    _whole = True
-
     def __init__(
         self,
         max_size: int | tuple[int, int] | None = None,
@@ -272,17 +257,13 @@ class ImageField(FileField):
         self.limits = limits
         super().__init__(*args, **kwargs)
 
-    def _kept(self, stored: Stored) -> Stored:
-        return stored
-
-    def _options(self, stored: Stored) -> dict[str, Any]:
+    def _options(self, stored: StoredFile) -> dict[str, Any]:
+        more = vars(stored)
         options = {
             **super()._options(stored),
-            'original': stored.original,
+            **{key: more[key] for key in ('original', 'thumbnails', 'bbox')},
             'max_size': self.max_size,
             'thumbnail_sizes': self.thumbnails,
-            'thumbnails': stored.thumbnails,
-            'bbox': stored.bbox,
             'optimize': self.optimize,
         }
         return options if self.limits is None else {**options, 'limits': self.limits}

@@ -1,7 +1,7 @@
-"""Removing the files that a document no longer refers to, once MongoDB says so too.
+"""Removing the files that a document no longer refers to, once MongoDB has the change.
 
-What is compared is what MongoDB had before and has after, not what this process remembers: a document may have been loaded
-in part, or changed by someone else since.
+What MongoDB had before is compared with what it has after, not with what this process remembers: a document may have been
+loaded in part, or changed by another process since.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 from mongoengine import Document, signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
 from mongoengine.connection import READ_PREFERENCE  # type: ignore[import-untyped]  # as above
 
-from .transaction import discard
+from flask_fs.transaction import discard, removes
+
 from .traversal import Found, file_fields, references, subclasses
 
-#: Where a document keeps what MongoDB had before.
+#: Where a document keeps the references that MongoDB had before.
 _BEFORE = '_fs_before'
 
 
@@ -25,29 +26,29 @@ _BEFORE = '_fs_before'
 
 
 def watch_replacements() -> None:
-    """Remove what was replaced, as its field wants it, whenever a document is saved from now on."""
+    """From now on, whenever a document is saved, remove its replaced files according to their fields."""
     signals.pre_save_post_validation.connect(_before_save)
     signals.post_save.connect(_after_save)
 
 
 def _before_save(sender: Any, document: Any, created: bool = False, **_: Any) -> None:
     vars(document).pop(_BEFORE, None)
-    cleaned = {
-        place for place, fields in file_fields(sender).items() if any(field.on_replace != 'keep' for field in fields)
+    watched = {
+        name for name, fields in file_fields(sender).items() if any(field.on_replace != 'keep' for field in fields)
     }
-    if not cleaned or document.pk is None:
+    if not watched or document.pk is None:
         return
-    changed = {place.partition('.')[0] for place in document._get_changed_fields()}
-    # A new document with a primary key of its own takes the place of the one that MongoDB may have.
-    if created or cleaned & changed:
+    changed = {path.partition('.')[0] for path in document._get_changed_fields()}
+    # A new document with an explicit primary key replaces the one that MongoDB may have.
+    if created or watched & changed:
         vars(document)[_BEFORE] = _in_mongodb(document)
 
 
 def _after_save(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, None)
-    doomed = [found for found in before or () if _may_go(found, found.field.on_replace)]
-    if doomed:
-        _remove(doomed, [*_in_mongodb(document), *_of(document)])
+    unused = [found for found in before or () if removes(found.field.on_replace, found.reference)]
+    if unused:
+        _remove(unused, [*_in_mongodb(document), *references(document)])
 
 
 # --- Deleted.
@@ -56,19 +57,19 @@ _seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def watch_deletions(document_class: Any) -> None:
-    """Remove the files of deleted documents, as their fields want it, where documents of this class are, or are in.
+    """Remove the files of deleted documents, according to their fields, in all classes that have *document_class*.
 
     MongoEngine sends signals for the exact class of a document, and deletes the documents of a queryset one by one only if
-    its class has receivers. So each class has to be known: those that inherit the field, or embed the class that has it,
-    are looked for when the first document of any new class is made.
+    its class has receivers. So every class has to be watched: the creation of the first document of any new class triggers a
+    search for those that inherit the field, or embed a class that has it.
     """
     _seen.clear()
-    signals.post_init.connect(_look_for_classes)
+    signals.post_init.connect(_find_classes)
     if issubclass(document_class, Document):
         _watch(document_class)
 
 
-def _look_for_classes(sender: Any, **_: Any) -> None:
+def _find_classes(sender: Any, **_: Any) -> None:
     if sender in _seen:
         return
     _seen.add(sender)
@@ -80,7 +81,7 @@ def _look_for_classes(sender: Any, **_: Any) -> None:
 
 
 def _watch(document_class: Any) -> None:
-    # A queryset of a parent class finds documents of its subclasses too.
+    # A queryset of a parent class returns documents of its subclasses too.
     for watched in document_class.__mro__:
         if isinstance(watched, type(Document)) and issubclass(watched, Document):
             signals.pre_delete.connect(_before_delete, sender=watched)
@@ -93,29 +94,21 @@ def _before_delete(sender: Any, document: Any, **_: Any) -> None:
 
 def _after_delete(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, ())
-    _remove([found for found in before if _may_go(found, found.field.on_delete)], [])
+    _remove([found for found in before if removes(found.field.on_delete, found.reference)], [])
 
 
-# --- Either way.
-
-
-def _of(document: Any) -> list[Found]:
-    return [found for found in references(document) if found.reference]
+# --- In both cases.
 
 
 def _in_mongodb(document: Any) -> list[Found]:
-    """What the stored document refers to."""
+    """The references of the stored document."""
     stored = document._qs.filter(**document._object_key).read_preference(READ_PREFERENCE).first()
-    return [] if stored is None else _of(stored)
+    return [] if stored is None else [found for found in references(stored) if found.reference]
 
 
-def _may_go(found: Found, cleaning: Any) -> bool:
-    return bool(cleaning(found.reference)) if callable(cleaning) else cleaning == 'remove'
-
-
-def _remove(doomed: Iterable[Found], kept: Iterable[Found]) -> None:
-    spared = {(found.reference.fs, name) for found in kept for name in found.reference._stored.files()}
-    for found in doomed:
-        shared, storage = found.field._default_files(), found.reference.fs
-        names = [name for name in found.reference._stored.files() if (storage, name) not in spared]
+def _remove(unused: Iterable[Found], used: Iterable[Found]) -> None:
+    kept = {(found.reference.fs, name) for found in used if found.reference for name in found.reference.stored.files()}
+    for found in unused:
+        storage, shared = found.reference.fs, found.field.shared_files()
+        names = [name for name in found.reference.stored.files() if (storage, name) not in kept]
         discard(storage, [name for name in names if name not in shared])

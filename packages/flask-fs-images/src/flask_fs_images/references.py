@@ -1,42 +1,46 @@
-"""A picture by its name in a storage, with its original and its thumbnails: what an image field gives."""
+"""References to pictures, with the files made from them: a main file that is small enough, and thumbnails."""
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import operator
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from flask_fs import FileExists, OperationNotSupported, Replaced
+from flask_fs.errors import FileExists, OperationNotSupported, Replaced
 from flask_fs.files import extension
-from flask_fs.uploads import check_type, limited
-from flask_fs_images import Limits, Spec
+from flask_fs.references import FileReference
+from flask_fs.storage import Storage
+from flask_fs.transaction import FileTransaction, suffixed
+from flask_fs.uploads import check_type, limited, position_kept, validated
 
-from .derivatives import Derivatives, Recipe, make, readable_twice
-from .references import FileReference
-from .stored import Bbox, Stored, Thumbnails, box
-from .transaction import FileTransaction, suffixed
+from .derivatives import Derivatives, Recipe, derive
+from .spec import Limits, Spec
+from .stored import Bbox, StoredImage, Thumbnails, bbox_of
 
 
 class ImageReference(FileReference):
     """A picture of a storage, or none.
 
     ``filename`` is the main file, the one to show. It is made from the upload if that is larger than *max_size* or if
-    *optimize* is true; then ``original`` is the upload, unmodified. Otherwise both are the upload. Of a HEIC, which browsers
-    do not show, a JPEG is made in any case: ``a.jpg`` for the original ``a.heic``.
+    *optimize* is true; then ``original`` is the upload, unmodified. Otherwise both are the upload. A HEIC, which browsers do
+    not show, always gets a JPEG as its main file: ``a.jpg`` for the original ``a.heic``.
 
     :param original: The name of the unmodified file, where that is not the main file.
-    :param max_size: The most pixels across and down of the main file: (width, height), or one number for both.
+    :param max_size: The maximum width and height of the main file in pixels: (width, height), or one number for both.
     :param thumbnail_sizes: The width and height of each square thumbnail that :meth:`save` makes, in pixels.
     :param thumbnails: The file of each size that was made.
     :param bbox: The part of the picture that the thumbnails show: (left, upper, right, lower).
-    :param optimize: Whether to spend time on smaller files; None is as the application's setting says when a picture is
-        saved.
+    :param optimize: Whether to spend time on smaller files; None follows the application's setting when a picture is saved.
     :param limits: How much a picture may demand before it is refused.
-    :param kwargs: What :class:`FileReference` takes, such as *fs* and *filename*.
-    :raises ValueError: If a name, a size or the bbox is impossible.
+    :param kwargs: The parameters of :class:`FileReference`, such as *fs* and *filename*.
+    :raises ValueError: If a name, a size or the bbox is invalid.
     """
+
+    stored_type = StoredImage
+    stored: StoredImage
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class ImageReference(FileReference):
     ) -> None:
         form = {'filename': kwargs.pop('filename', None), 'original': original, 'thumbnails': thumbnails, 'bbox': bbox}
         super().__init__(**kwargs)
-        self._stored = Stored.of(form)
+        self.stored = StoredImage.of(form)
         self.max_size = max_size_of(max_size)
         self.thumbnail_sizes = sizes_of(thumbnail_sizes)
         self.optimize = optimize
@@ -61,20 +65,20 @@ class ImageReference(FileReference):
     @property
     def original(self) -> str | None:
         """The name of the unmodified file."""
-        return self._stored.original or self.filename
+        return self.stored.original or self.filename
 
     @property
     def thumbnails(self) -> dict[int, str]:
-        """The name of the thumbnail of each size that was made. A size is a number, or text as in MongoDB.
+        """The name of the thumbnail of each size that was made. A size is a number, or text as it is stored.
 
         A copy: changing it changes nothing else.
         """
-        return Thumbnails(self._stored.thumbnails)
+        return Thumbnails(self.stored.thumbnails)
 
     @property
     def bbox(self) -> list[float] | None:
         """The part of the picture that the thumbnails show: [left, upper, right, lower]."""
-        return None if self._stored.bbox is None else Bbox(self._stored.bbox)
+        return None if self.stored.bbox is None else Bbox(self.stored.bbox)
 
     def thumbnail(self, size: int) -> str | None:
         """The name of the thumbnail of that size.
@@ -105,19 +109,19 @@ class ImageReference(FileReference):
         return self.best_url(size, external)
 
     def full(self, external: bool = False) -> str | None:
-        """The URL of the main file, as ``url``; None without a picture. It never is that of another ``original``.
+        """The URL of the main file, as ``url``; None without a picture. It is never that of a separate ``original``.
 
         :param external: A full URL, with scheme and host.
         """
         return None if self.filename is None else self.fs.url(self.filename, external)
 
     def _best(self, size: int | None) -> str | None:
-        made = self._stored.thumbnails
+        made = self.stored.thumbnails
         large_enough = [side for side in made if size is not None and side >= size]
         return made[min(large_enough)] if large_enough else self.filename
 
     def _recipe(self) -> Recipe:
-        """What to make from a picture, by the settings of this moment."""
+        """What to make from a picture, according to the current settings."""
         config = self.fs.config
         optimize = config.get('images_optimize') if self.optimize is None else self.optimize
         limits = self.limits or Limits(
@@ -138,95 +142,86 @@ class ImageReference(FileReference):
     ) -> str:
         """Store a picture with all that is made from it, refer to it, and return the name of the main file.
 
-        If anything fails, no file of it stays and the reference is as it was. Save the document next. Files made from the
-        picture get free names: no other file is replaced, and none is a reason to refuse the picture.
+        If anything fails, none of these files stays, and the reference does not change. Save the document next. Files made
+        from the picture get available names: they replace no other file, and none makes this raise ``FileExists``.
 
-        :param file_or_wfs: What :meth:`flask_fs.Storage.save` takes.
+        :param file_or_wfs: A file or path that :meth:`flask_fs.Storage.save` accepts.
         :param filename: The name of the main file, or of a HEIC, from which the main file is made; by default the
-            ``basename`` with the extension of the upload, or else the name that the upload has.
+            ``basename`` with the extension of the upload, or else the name of the upload.
         :param bbox: The part of the picture that the thumbnails show, (left, upper, right, lower) in pixels.
-        :param overwrite: Whether to replace a main file of that name; by default as the storage was made. Of the files made
-            from a picture, only those that this reference has are replaced.
+        :param overwrite: Whether to replace a main file of that name; by default the ``overwrite`` of the storage. Of the
+            files made from a picture, only those of this reference are replaced.
         :param prefix: A folder under ``upload_to``.
         :raises FileExists: If there is a file with the name of the main file, and it is not to be replaced.
         :raises UnauthorizedFileType: If its extension is not allowed. The picture is not decoded then.
-        :raises FileTooLarge: If it is larger than ``MAX_BYTES``. Likewise.
-        :raises InvalidContent: If it is no picture, or a broken one, or over the limits.
+        :raises FileTooLarge: If it is larger than ``MAX_BYTES``. The picture is not decoded then.
+        :raises InvalidContent: If it is not a picture, is broken, or exceeds the limits.
         :raises NoFile: If the form was sent without a file.
-        :raises ValueError: If the bbox is none, or lies outside of the picture.
+        :raises ValueError: If the bbox is invalid, or lies outside of the picture.
         """
-        replace = self.fs.overwrite if overwrite is None else overwrite
-        main, part = self._target(file_or_wfs, filename, prefix), None if bbox is None else box(bbox)
-        mine = self._stored if replace and main == self._stored.filename else Stored()
-        config = self.fs.config
+        replace = self._may_replace(overwrite)
+        main, part = self._full_name(file_or_wfs, filename, prefix), None if bbox is None else bbox_of(bbox)
+        mine = self.stored if replace and main == self.stored.filename else StoredImage()
         # Before any work is put into it.
-        check_type(file_or_wfs, main, self.fs, config)
-        limit = functools.partial(limited, name=main, storage=self.fs.name, config=config)
-        with readable_twice(file_or_wfs, limit) as source, FileTransaction(self.fs) as transaction:
-            made = make(self._recipe(), source, part, main, self.fs.name)
+        check_type(file_or_wfs, main, self.fs, self.fs.config)
+        with _rereadable(file_or_wfs, main, self.fs) as source, self.owner.transaction(self.fs) as transaction:
+            made = derive(self._recipe(), source, part, main, self.fs.name)
             original = None
             if made.main is None:
                 main = transaction.save(source, main, replace=replace, alone=not made.thumbnails)
             elif made.renamed(main) != main:
-                mine = self._stored if replace and main == self._stored.original else Stored()
+                # The upload keeps its name; the main file replaces that of the former upload, or gets an available name.
+                mine = self.stored if replace and main == self.stored.original else StoredImage()
                 original = transaction.save(source, main, replace=replace)
-                main = self._store_converted(transaction, made.main.file, made.renamed(original), mine)
+                known, main = mine.filename, mine.filename or made.renamed(original)
+                main = transaction.write(main, made.main.file, replace=known is not None, available=known is None)
             else:
                 known = mine.original if extension(mine.original or '') == extension(main) else None
                 original = known or suffixed(main, 'original')
                 try:
                     original = transaction.save(source, original, replace=known is not None)
                 except FileExists:
-                    # Mostly of another picture with this name: then the main file is refused, before more is stored.
+                    # Usually that of a picture with the same name: then the main file is refused, before more is stored.
                     transaction.write(main, made.main.file, replace=replace)
-                    original = transaction.save_free(source, original)
+                    original = transaction.save(source, original, available=True)
                 else:
                     transaction.write(main, made.main.file, replace=replace)
-            thumbnails = self._thumbnails(transaction, made, main, mine)
-            transaction.finish()
-        self._change(Stored(main, original, thumbnails, part))
+            thumbnails = self._store_thumbnails(transaction, made, main, mine)
+        self.refer_to(StoredImage(main, original=original, thumbnails=thumbnails, bbox=part))
         return main
-
-    def _store_converted(self, transaction: FileTransaction, content: IO[bytes], name: str, mine: Stored) -> str:
-        """Store the main file of an upload that keeps its name, in place of that of *mine*, or under a free name."""
-        if mine.filename is None:
-            return transaction.write_free(name, content)
-        transaction.write(mine.filename, content, replace=True)
-        return mine.filename
 
     def rerender(self) -> None:
         """Make the derived files again from the original, as the field is declared now. Save the document next.
 
-        Files keep their names, so the document never refers to a file that is not there, saved or not; they are replaced
-        once all new ones are stored. What is new gets a free name. The original is only read. Thumbnails of sizes that
-        the field no longer has are no longer referred to; ``on_replace='remove'`` removes them.
+        Files keep their names, so the document never refers to a missing file, saved or not; they are replaced once all new
+        ones are stored. A new file gets an available name. The original is only read. The reference drops thumbnails of sizes
+        that the field no longer declares; ``on_replace='remove'`` removes them.
 
-        :raises FileNotFound: If the original is gone, or was removed meanwhile.
-        :raises Replaced: If the original was replaced meanwhile.
-        :raises InvalidContent: If it is no picture, or a broken one, or over the field's limits.
+        :raises FileNotFound: If the original is gone, or was removed in the meantime.
+        :raises Replaced: If the original was replaced in the meantime.
+        :raises InvalidContent: If it is not a picture, is broken, or exceeds the field's limits.
         """
         if self.filename is None or self.original is None:
             return
-        stored, separate = self._stored, self._stored.original is not None
+        stored, separate = self.stored, self.stored.original is not None
         version = self._version_of(self.original)
-        with self.fs.local_file(self.original) as path, FileTransaction(self.fs) as transaction:
-            made = make(self._recipe(), Path(path), stored.bbox, self.original, self.fs.name, remake=separate)
+        with self.fs.local_file(self.original) as path, self.owner.transaction(self.fs) as transaction:
+            made = derive(self._recipe(), Path(path), stored.bbox, self.original, self.fs.name, remake=separate)
             main, original = self.filename, stored.original
             if made.main is not None and separate:
                 transaction.write(main, made.main.file, replace=True)
             elif made.main is not None:
-                # The file that the document refers to stays what it is; a smaller one is stored beside it.
+                # The file that the document refers to stays unmodified; the smaller one is a new file.
                 name = made.renamed(main) if made.renamed(main) != main else suffixed(main, 'main')
-                original, main = main, transaction.write_free(name, made.main.file)
-            thumbnails = self._thumbnails(transaction, made, main, stored)
+                original, main = main, transaction.write(name, made.main.file, available=True)
+            thumbnails = self._store_thumbnails(transaction, made, main, stored)
             if self._version_of(self.original) != version:
                 # Files of the former picture would show it again.
                 raise Replaced(self.original, storage=self.fs.name)
-            transaction.finish()
-        self._change(Stored(main, original, thumbnails, stored.bbox, rest=stored.rest))
+        self.refer_to(StoredImage(main, rest=stored.rest, original=original, thumbnails=thumbnails, bbox=stored.bbox))
 
     def _version_of(self, name: str) -> Any:
-        """What changes with the content of a file, as far as the backend says.
+        """A value that changes with the content of a file, if the backend reports one.
 
         :raises FileNotFound: If there is no such file.
         """
@@ -236,26 +231,39 @@ class ImageReference(FileReference):
             return None
         return info.etag or (info.size, info.modified)
 
-    def _thumbnails(
-        self, transaction: FileTransaction, made: Derivatives, main: str, mine: Stored
+    def _store_thumbnails(
+        self, transaction: FileTransaction, made: Derivatives, main: str, mine: StoredImage
     ) -> Mapping[int, str]:
-        """Store the thumbnails in place of those of *mine*, or under free names, and return the name of each size."""
-        thumbnails = dict.fromkeys(made.stands_in_for, main)
+        """Store the thumbnails in place of those of *mine*, or under available names; return the name of each size."""
+        thumbnails = dict.fromkeys(made.sizes_of_main, main)
         for size, rendered in made.thumbnails.items():
             known = mine.thumbnails.get(size)
             if known is None or known in (mine.filename, mine.original, *thumbnails.values()):
-                name = made.renamed(mine.filename or main)
-                thumbnails[size] = transaction.write_free(suffixed(name, size), rendered.file)
+                name = suffixed(made.renamed(mine.filename or main), size)
+                thumbnails[size] = transaction.write(name, rendered.file, available=True)
             else:
-                thumbnails[size] = known
-                transaction.write(known, rendered.file, replace=True)
+                thumbnails[size] = transaction.write(known, rendered.file, replace=True)
         return thumbnails
+
+
+@contextlib.contextmanager
+def _rereadable(file: Any, name: str, storage: Storage) -> Generator[Any]:
+    """*file*, opened if it is a path, such that it can be read twice: to make other files from it, and to store it.
+
+    :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+    """
+    with contextlib.ExitStack() as stack:
+        if isinstance(file, os.PathLike) and not hasattr(file, 'read'):
+            file = stack.enter_context(open(file, 'rb'))
+        stack.enter_context(position_kept(file))
+        file = limited(file, name, storage.name, storage.config)
+        yield stack.enter_context(validated(file, name, (), storage.name))
 
 
 def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
     """*given* as (width, height).
 
-    :raises ValueError: If it is no size.
+    :raises ValueError: If it is not a valid size.
     """
     if given is None:
         return None
@@ -266,7 +274,7 @@ def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
 def sizes_of(given: Iterable[int] | None) -> tuple[int, ...]:
     """The sizes of thumbnails.
 
-    :raises TypeError: If one is no whole number.
+    :raises TypeError: If one is not an integer.
     :raises ValueError: If one is less than 1.
     """
     sizes = tuple(map(operator.index, given or ()))

@@ -12,8 +12,9 @@ import click
 from mongoengine.errors import LookUpError  # type: ignore[import-untyped]  # MongoEngine has no type hints
 from mongoengine.queryset.base import BaseQuerySet  # type: ignore[import-untyped]  # as above
 
+from flask_fs_images.references import ImageReference
+
 from .fields import ImageField
-from .images import ImageReference
 from .traversal import Found, innermost, references
 
 #: How many documents are asked for at once: few enough for the server not to forget the query meanwhile.
@@ -107,16 +108,16 @@ def _rerender(document: Any, path: str, report: Report) -> None:
             if found.reference.malformed is not None:
                 report.failures.append(Failure(document.pk, f'malformed: {found.reference.malformed}'))
             elif found.reference:
-                stored.append((found, found.reference._stored))
+                stored.append((found, found.reference.stored))
                 cast(ImageReference, found.reference).rerender()
                 report.pictures += 1
     except Exception as error:  # noqa: BLE001  # reported at the end; the other documents shall not suffer
         report.failures.append(_failure(document, error))
-    changed = [(found, before) for found, before in stored if found.reference._stored != before]
+    changed = [(found, before) for found, before in stored if found.reference.stored != before]
     if not changed:
         return
     try:
-        unchanged = [_still(found.place, before.filename) for found, before in changed]
+        unchanged = [_still(found.db_path, before.filename) for found, before in changed]
         document.save(validate=False, save_condition={'__raw__': {'$and': unchanged}})
     except Exception as error:  # noqa: BLE001  # as above
         report.failures.append(_failure(document, error))

@@ -1,0 +1,242 @@
+"""References: what a document or row has of a file. They work with any Python object; bindings connect them to databases."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Container
+from typing import IO, Any, ClassVar
+
+from flask import current_app
+
+from . import files, names
+from .errors import ConfigurationError, FileNotFound, InvalidFilename
+from .storage import Storage
+from .stored import StoredFile
+from .transaction import FileTransaction
+from .uploads import check_sent
+
+#: Text, or a function that returns it; if it has a parameter, it is called with the document, row or other object.
+FromInstance = str | Callable[..., str]
+
+
+class Owner:
+    """How a reference is connected to a database; as it is, to none. A binding derives from this class.
+
+    A binding creates a reference from what is stored, and sets ``owner``, ``instance`` and ``name`` of it. The latter two
+    say where the value is stored: in attribute *name* of the document or row *instance*, which is also what functions for
+    ``upload_to`` and ``basename`` get. What to store is ``reference.stored.form()``; a new value from the database or the
+    application is read by ``reference.stored_type``, and handed to ``reference.refer_to``, or, without a change to report,
+    assigned to ``reference.stored``.
+    """
+
+    def changed(self, reference: FileReference) -> None:
+        """Called after *reference* started to refer to other files: marks its attribute as changed."""
+
+    def transaction(self, storage: Storage) -> FileTransaction:
+        """What stores the files of one change; kept, it can be rolled back with the transaction of the database."""
+        return FileTransaction(storage)
+
+    def shared_files(self) -> Container[str]:
+        """Files that do not belong to one document or row, such as the default of a field: they are never removed."""
+        return ()
+
+
+_NO_OWNER = Owner()
+
+
+class FileReference:
+    """A file of a storage, or none: then it is false, and has neither name nor URL.
+
+    A document has one reference for each of its fields. Storing a file or assigning a value changes that reference, and
+    marks the field as changed; the application saves the document. A reference made without a field works the same way.
+
+    :param fs: The storage.
+    :param filename: The name of the file in the storage; None for no file yet.
+    :param upload_to: A folder under that of the storage, or a function that returns one.
+    :param basename: The name of uploads, without extension, or a function that returns it; by default the storage's
+        ``basename``. Functions may have a parameter for *instance*, as may those of the storage.
+    :param instance: The document that has the reference.
+    :param name: The attribute of the document.
+    :raises ValueError: If *filename* is not a valid name.
+    """
+
+    #: What is stored of a reference of this class.
+    stored_type: ClassVar[type[StoredFile]] = StoredFile
+
+    __hash__ = None  # type: ignore[assignment]  # it can change
+
+    def __init__(
+        self,
+        fs: Storage | None = None,
+        filename: str | None = None,
+        upload_to: FromInstance | None = None,
+        basename: FromInstance | None = None,
+        instance: Any = None,
+        name: str | None = None,
+    ) -> None:
+        self._fs = fs
+        self.upload_to = upload_to
+        self.basename = basename
+        self.instance = instance
+        self.name = name
+        self.owner: Owner = _NO_OWNER
+        self.stored = self.stored_type.of(filename)
+        # Whether it has changed; the owner resets this once the change is marked.
+        self.dirty = False
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__} {self.filename!r} in {self._fs!r}>'
+
+    def __str__(self) -> str:
+        return self.url or ''
+
+    def __bool__(self) -> bool:
+        return self.filename is not None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, FileReference):
+            return NotImplemented
+        return self._fs is other._fs and self.stored == other.stored
+
+    def __copy__(self) -> FileReference:
+        twin = type(self).__new__(type(self))
+        vars(twin).update(vars(self), instance=None, dirty=False)
+        return twin
+
+    def __deepcopy__(self, _: dict[int, Any]) -> FileReference:
+        return self.__copy__()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f'a {type(self).__name__} cannot be pickled by itself: pickle its document, or its filename')
+
+    # --- The file.
+
+    @property
+    def fs(self) -> Storage:
+        """The storage that has the file.
+
+        :raises ConfigurationError: If neither the reference nor its field was given one.
+        """
+        if self._fs is None:
+            what = type(self).__name__ if self.name is None else f'field {self.name!r}'
+            raise ConfigurationError(reason=f'The {what} has no storage. Pass it as fs=, such as fs=photos.')
+        return self._fs
+
+    @property
+    def filename(self) -> str | None:
+        """The name of the file in its storage."""
+        return self.stored.filename
+
+    @property
+    def malformed(self) -> str | None:
+        """What cannot be read in the stored value; None if nothing is wrong.
+
+        A value without a valid name reads as no file. It stays in the database as it is until the reference changes.
+        """
+        return self.stored.problem
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the file; None without one. See :meth:`flask_fs.Storage.url`."""
+        return None if self.filename is None else self.fs.url(self.filename)
+
+    @property
+    def path(self) -> str:
+        """The path of the file on this machine.
+
+        :raises OperationNotSupported: If the backend keeps files elsewhere.
+        """
+        return self.fs.path(self._name())
+
+    def exists(self) -> bool:
+        """Whether there is a file, and the storage has it."""
+        return self.filename is not None and self.fs.exists(self.filename)
+
+    def open(self, mode: str = 'rb', **kwargs: Any) -> IO[Any]:
+        """The file as a file object. See :meth:`flask_fs.Storage.open`."""
+        return self.fs.open(self._name(), mode, **kwargs)
+
+    def read(self) -> bytes:
+        """The whole content of the file."""
+        return self.fs.read(self._name())
+
+    def _name(self) -> str:
+        if self.filename is None:
+            reason = 'it refers to no file' if self.name is None else f'the field {self.name!r} is empty'
+            raise FileNotFound(storage=self.fs.name, reason=reason)
+        return self.filename
+
+    # --- Changes.
+
+    def save(
+        self, wfs: Any, filename: str | None = None, *, prefix: str | None = None, overwrite: bool | None = None
+    ) -> str:
+        """Store a file, refer to it, and return its name. Save the document next.
+
+        :param wfs: A file or path that :meth:`flask_fs.Storage.save` accepts.
+        :param filename: Its name; by default the ``basename`` with the extension of the upload, or else the name of the
+            upload.
+        :param prefix: A folder under ``upload_to``.
+        :param overwrite: Whether to replace a file of that name; by default the ``overwrite`` of the storage.
+        :raises NoFile: If the form was sent without a file.
+        """
+        name = self._full_name(wfs, filename, prefix)
+        with self.owner.transaction(self.fs) as transaction:
+            name = transaction.save(wfs, name, replace=self._may_replace(overwrite), alone=True)
+        self.refer_to(self.stored_type(name))
+        return name
+
+    def delete(self) -> None:
+        """Remove the file now, with all files made from it, and refer to none. Save the document next.
+
+        No other file is removed, nor is the ``default`` of the field. If the store fails, the reference stays as it is. To
+        remove the file after the document was saved, declare the field with ``on_replace='remove'``, and assign None.
+        """
+        shared = self.owner.shared_files()
+        for name in self.stored.files():
+            if name not in shared:
+                self.fs.remove(name)
+        self.refer_to(self.stored_type())
+
+    def refer_to(self, stored: StoredFile) -> None:
+        """Refer to other files, and report that to the owner."""
+        if stored != self.stored:
+            self.stored, self.dirty = stored, True
+            self.owner.changed(self)
+
+    def _may_replace(self, overwrite: bool | None) -> bool:
+        return self.fs.overwrite if overwrite is None else overwrite
+
+    def _full_name(self, file: Any, filename: str | None, prefix: str | None) -> str:
+        """The name for *file*, including the folders of the storage."""
+        check_sent(file, filename, self.fs.name)
+        basename = filename or self._default_name(file)
+        names.check(basename)
+        folders = (self._given(self.fs.upload_to, default=current_app), self._given(self.upload_to), prefix or '')
+        return names.check(names.join(*folders, basename))
+
+    def _default_name(self, file: Any) -> str:
+        own = names.of_source(file)
+        if self.basename is None:
+            basename = self._given(self.fs.basename, default=current_app)
+        else:
+            basename = self._given(self.basename)
+        if basename:
+            extension = files.extension(own or '')
+            return f'{basename}.{extension}' if extension else basename
+        if own is None:
+            raise InvalidFilename(reason=f'{type(file).__name__} has no name: pass filename= to save()')
+        return own
+
+    def _given(self, given: FromInstance | None, *, default: Any = None) -> str:
+        if not callable(given):
+            return given or ''
+        if not inspect.signature(given).parameters:
+            return given() or ''
+        instance = default if self.instance is None else self.instance
+        if instance is None:
+            reason = (
+                'upload_to or basename has a parameter for the document, and this reference has none: create it with'
+            )
+            raise ValueError(f'{reason} reference(document=…), or pass instance=')
+        return given(instance) or ''

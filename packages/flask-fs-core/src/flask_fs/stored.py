@@ -1,0 +1,123 @@
+"""What is stored of a file in a document or row: the names of its files, read without trusting the value."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+from . import names
+from .errors import InvalidFilename
+
+S = TypeVar('S', bound='StoredFile')
+
+#: The keys of the stored form. A plain file has only the first one, and drops the others of a picture.
+_KEYS = frozenset(('filename', 'original', 'thumbnails', 'bbox'))
+
+#: Reads one part of a stored value: returns what can be read of it, and reports what cannot.
+Reader = Callable[[Any, Callable[[str], None]], Any]
+
+
+class MalformedReferenceWarning(UserWarning):
+    """A stored value cannot be read as a reference to a file."""
+
+
+def read_name(given: Any, report: Callable[[str], None]) -> str | None:
+    """*given* if it is a valid filename; None for nothing."""
+    if given is None or given == '':
+        return None
+    if not isinstance(given, str):
+        report(f'it must be text, not {type(given).__name__}')
+        return None
+    try:
+        return names.check(given)
+    except InvalidFilename as error:
+        report(str(error.reason))
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFile:
+    """The value of a reference, stored as ``{filename: …}``; a plain name is read too. A subclass adds parts.
+
+    :param filename: The main file; None for no file at all.
+    :param problem: Why a stored value could not be read in full, if so; then *raw* is that value.
+    :param rest: The other keys of a stored value, which belong to other programs. They do not count when comparing.
+    """
+
+    filename: str | None = None
+    problem: str | None = None
+    raw: Any = None
+    rest: Mapping[str, Any] = field(default_factory=dict)
+
+    #: How each part is read.
+    readers: ClassVar[Mapping[str, Reader]] = {'filename': read_name}
+
+    __hash__ = None  # type: ignore[assignment]  # its mappings have none
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StoredFile) and (self.parts(), self.raw) == (other.parts(), other.raw)
+
+    @classmethod
+    def of(cls: type[S], value: Any) -> S:
+        """What *value*, from the application, refers to: the stored form, a plain name, or None.
+
+        :raises ValueError: If it is none of these.
+        """
+        stored = cls.read(value)
+        if stored.problem is not None:
+            raise ValueError(stored.problem)
+        return dataclasses.replace(stored, rest={}) if stored.rest else stored
+
+    @classmethod
+    def read(cls: type[S], value: Any, *, where: str | None = None) -> S:
+        """What *value*, from a database, refers to. Parts that cannot be read are left out; *raw* keeps the whole value.
+
+        :param where: Where it is stored, such as ``'image' in Page``, for a :class:`MalformedReferenceWarning`.
+        """
+        stored = cls._read(value)
+        if where is not None and stored.problem is not None:
+            reading = 'only a part of it is read' if stored.filename else 'it reads as no file'
+            text = f'A value of {where} is malformed, so {reading}: {stored.problem}'
+            warnings.warn(text, MalformedReferenceWarning, stacklevel=2)
+        return stored
+
+    @classmethod
+    def _read(cls: type[S], value: Any) -> S:
+        if value is None:
+            return cls()
+        if not isinstance(value, (str, Mapping)):
+            return cls(problem=f'it must be a name or an object, not {type(value).__name__}', raw=value)
+        form = {'filename': value} if isinstance(value, str) else value
+        # In order, and once each.
+        problems: dict[str, None] = {}
+
+        def read(key: str, reader: Reader) -> Any:
+            return reader(form.get(key), lambda reason: problems.update({f'{key}: {reason}': None}))
+
+        stored = cls(**{key: read(key, reader) for key, reader in cls.readers.items()})
+        if stored.filename is None:
+            if any(stored.files()):
+                problems['filename: it is missing'] = None
+            stored = cls()
+        if problems:
+            return dataclasses.replace(stored, problem='; '.join(problems), raw=value)
+        if stored.filename is None:
+            return stored
+        return dataclasses.replace(stored, rest={key: part for key, part in form.items() if key not in _KEYS})
+
+    def parts(self) -> dict[str, Any]:
+        """The stored form, without the keys of other programs; what is empty is left out."""
+        return {} if self.filename is None else {'filename': self.filename}
+
+    def form(self) -> Any:
+        """The stored form, or None for no file. A value that was malformed is returned as it was."""
+        if self.problem is not None:
+            return self.raw
+        return {'filename': self.filename, **self.rest, **self.parts()} if self.filename else None
+
+    def files(self) -> Iterator[str]:
+        """The name of each file once, the main file last."""
+        return iter(() if self.filename is None else (self.filename,))

@@ -1,0 +1,155 @@
+"""Several files stored all-or-nothing, and the removal of files that nothing refers to any more."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import secrets
+import shutil
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import IO, Any, Literal
+
+from . import names
+from .errors import FileExists, FSError
+from .storage import Storage
+
+logger = logging.getLogger(__name__)
+
+#: What to do with files that a document or row no longer refers to, once that is stored: a function is called with the
+#: reference as it was stored, and returns whether to remove its files.
+Cleanup = Literal['keep', 'remove'] | Callable[[Any], bool]
+
+#: How many names are tried, while other writers create each one that is found to be available.
+_MAX_ATTEMPTS = 100
+
+
+def removes(cleanup: Cleanup, reference: Any) -> bool:
+    """Whether *cleanup* removes the files of *reference*."""
+    return bool(cleanup(reference)) if callable(cleanup) else cleanup == 'remove'
+
+
+def discard(storage: Storage, filenames: Iterable[str]) -> None:
+    """Remove files that nothing refers to, and no others. An error is logged, and the other files are removed anyway."""
+    for name in filenames:
+        try:
+            storage.remove(name)
+        except FSError as error:
+            logger.error('%r stays in storage %r, and nothing refers to it: %s', name, storage.name, error)
+        except Exception:  # raised by a signal's receiver or a custom backend
+            logger.exception('Removing %r from storage %r failed, and nothing refers to it', name, storage.name)
+
+
+def suffixed(filename: str, suffix: object) -> str:
+    """``folder/name-suffix.ext`` for ``folder/name.ext``."""
+    name = names.with_suffix(filename, f'-{suffix}')
+    # A long name that ends like this already would be shortened to itself.
+    return name if name != filename else names.with_suffix(filename, f'-{suffix}_1')
+
+
+class FileTransaction:
+    """Stores the files of one change. Leaving its ``with`` block commits them; an exception removes those that it created.
+
+    A file that replaces another waits next to it until :meth:`commit`, so no file changes before all are stored. If the
+    store fails during the commit, some files may have their new content; none is missing.
+
+    After its block, :meth:`roll_back` still removes the files that were created. A binding that has transactions of its own
+    keeps this one until it knows how its own ended.
+
+    :param storage: Where the files are stored.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        #: Files that did not exist before.
+        self._created: list[str] = []
+        self._waiting: list[tuple[str, str]] = []
+
+    def __enter__(self) -> FileTransaction:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.roll_back()
+            return
+        try:
+            self.commit()
+        except BaseException:
+            self.roll_back()
+            raise
+
+    def save(self, file: Any, name: str, *, replace: bool = False, available: bool = False, alone: bool = False) -> str:
+        """Store an upload, if :meth:`flask_fs.Storage.save` accepts it, and return its name.
+
+        :param name: The full name, including the folders of the storage.
+        :param replace: Whether to replace a file of that name.
+        :param available: Whether to use the next available name in the folder if there is a file of that name.
+        :param alone: Whether it is the only file, so that the storage itself replaces it atomically.
+        :raises FileExists: If there is a file of that name, and neither *replace* nor *available* is true.
+        """
+        if alone and replace:
+            return self._save(file, name, overwrite=True)
+        return self._store(lambda name: self._save(file, name), name, replace, available)
+
+    def write(self, name: str, content: IO[bytes], *, replace: bool = False, available: bool = False) -> str:
+        """Store *content*, which may be of any type, and return its name. The parameters are those of :meth:`save`."""
+        return self._store(lambda name: self._write(name, content), name, replace, available)
+
+    def commit(self) -> None:
+        """Put the files that wait in place."""
+        # All checks come before the first move: an error here changes nothing yet.
+        existing = {name for _, name in self._waiting if self._storage.exists(name)}
+        for waiting, name in self._waiting:
+            self._storage.move(waiting, name, overwrite=True)
+            self._created.remove(waiting)
+            if name not in existing:
+                self._created.append(name)
+        self._waiting.clear()
+
+    def roll_back(self) -> None:
+        """Remove the files that were created. Those that were replaced keep what they have."""
+        created, self._created, self._waiting = self._created, [], []
+        discard(self._storage, reversed(created))
+
+    def _store(self, create: Callable[[str], str], name: str, replace: bool, available: bool) -> str:
+        if replace:
+            # A random suffix keeps apart names that have all else in common once they are shortened.
+            waiting = suffixed(name, f'new-{secrets.token_hex(6)}')
+            # Only this process uses that name: it is removed even if the store fails, and has the file all the same.
+            self._created.append(waiting)
+            self._created[-1] = waiting = create(waiting)
+            self._waiting.append((waiting, name))
+            return name
+        folder, basename = posixpath.split(name)
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                created = create(name)
+            except FileExists:
+                if not available or attempt == _MAX_ATTEMPTS - 1:
+                    raise
+                name = names.join(folder, self._storage.resolve_conflict(folder, basename))
+            else:
+                self._created.append(created)
+                return created
+        raise AssertionError  # pragma: no cover - the last attempt raises
+
+    def _save(self, file: Any, name: str, *, overwrite: bool = False) -> str:
+        storage, upload_to = self._storage, self._storage.upload_to
+        # A storage class of an application may have the documented parameters only: the last one is for other cases.
+        if upload_to is None:
+            return storage.save(file, name, overwrite=overwrite)
+        if isinstance(upload_to, str) and (folder := names.join(upload_to)) and name.startswith(f'{folder}/'):
+            return storage.save(file, name.removeprefix(f'{folder}/'), overwrite=overwrite)
+        return storage.save(file, name, overwrite=overwrite, upload_to='')
+
+    def _write(self, name: str, content: IO[bytes]) -> str:
+        content.seek(0)
+        if not self._storage.overwrite:
+            self._storage.write(name, content)
+            return name
+        # write() would replace a file in such a storage. Mode x checks the name first, which takes one more request.
+        with self._storage.open(name, 'xb') as file:
+            shutil.copyfileobj(content, file)
+        return name

@@ -1,0 +1,138 @@
+"""What is stored of a picture: the main file, its original and thumbnails, and the part that the thumbnails show."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from flask_fs.stored import Reader, StoredFile, read_name
+
+#: A size in pixels, as a key of the stored form.
+_SIZE = re.compile(r'[0-9]{1,9}', re.ASCII)
+#: The largest number up to which a double represents every integer.
+_MAX_INTEGER = 2**53
+
+
+class Bbox(list[float]):
+    """The left, upper, right and lower border, in pixels; equal to a list or tuple of the same numbers."""
+
+    __hash__ = None
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == (list(other) if isinstance(other, tuple) else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+class Thumbnails(dict[int, str]):
+    """The file of each size. A size may be given as text too, as it is stored."""
+
+    __hash__ = None
+
+    def __getitem__(self, size: int | str) -> str:
+        return super().__getitem__(_as_number(size))
+
+    def __contains__(self, size: object) -> bool:
+        return super().__contains__(_as_number(size))
+
+    def get(self, size: Any, default: Any = None) -> Any:
+        return super().get(_as_number(size), default)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return dict(self) == {_as_number(size): name for size, name in other.items()}
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+def _as_number(size: Any) -> Any:
+    return int(size) if isinstance(size, str) and _SIZE.fullmatch(size) else size
+
+
+def bbox_of(given: Any) -> tuple[float, ...] | None:
+    """*given* as (left, upper, right, lower); None for nothing.
+
+    :raises ValueError: If it is not four numbers.
+    """
+    if given is None or (isinstance(given, (list, tuple)) and not given):
+        return None
+    try:
+        sides = () if isinstance(given, (str, bytes, Mapping)) else tuple(map(_number, given))
+    except (TypeError, ValueError, OverflowError):
+        sides = ()
+    if len(sides) != 4:
+        raise ValueError('it must be four numbers')
+    return sides
+
+
+def _number(side: Any) -> float:
+    if type(side) is int and -_MAX_INTEGER <= side <= _MAX_INTEGER:
+        return side
+    number = float(side)
+    if not math.isfinite(number):
+        raise ValueError
+    return int(number) if number.is_integer() and abs(number) <= _MAX_INTEGER else number
+
+
+def _read_bbox(given: Any, report: Callable[[str], None]) -> tuple[float, ...] | None:
+    try:
+        return bbox_of(given)
+    except ValueError as error:
+        report(str(error))
+        return None
+
+
+def _read_thumbnails(given: Any, report: Callable[[str], None]) -> dict[int, str]:
+    if given is None or given == []:
+        return {}
+    if not isinstance(given, Mapping):
+        report(f'they must be an object, not {type(given).__name__}')
+        return {}
+    thumbnails = {}
+    for key, value in given.items():
+        name = read_name(value, report)
+        if not _SIZE.fullmatch(text := str(key)) or int(text) < 1:
+            report('a size must be a whole number of pixels, from 1')
+        elif name is not None:
+            thumbnails[int(text)] = name
+    return thumbnails
+
+
+@dataclass(frozen=True, eq=False)
+class StoredImage(StoredFile):
+    """The value of a reference to a picture, stored as ``{filename, original?, thumbnails?: {size: filename}, bbox?}``.
+
+    :param original: The unmodified file, where that is another one than the main file.
+    :param thumbnails: The file of each size. As a stored key, a size is text.
+    :param bbox: The part of the picture that the thumbnails show.
+    """
+
+    original: str | None = None
+    thumbnails: Mapping[int, str] = field(default_factory=dict)
+    bbox: tuple[float, ...] | None = None
+
+    readers: ClassVar[Mapping[str, Reader]] = {
+        'filename': read_name,
+        'original': read_name,
+        'thumbnails': _read_thumbnails,
+        'bbox': _read_bbox,
+    }
+
+    def __post_init__(self) -> None:
+        if self.original == self.filename:
+            object.__setattr__(self, 'original', None)
+
+    def parts(self) -> dict[str, Any]:
+        thumbnails = {str(size): name for size, name in self.thumbnails.items()}
+        more = {'original': self.original, 'thumbnails': thumbnails, 'bbox': list(self.bbox or ())}
+        return {**super().parts(), **{key: part for key, part in more.items() if part}}
+
+    def files(self) -> Iterator[str]:
+        files = (*self.thumbnails.values(), self.original, self.filename)
+        return iter(dict.fromkeys(name for name in files if name))
