@@ -118,7 +118,7 @@ def count(python: str, package: str) -> dict[str, float]:
         # The order of sets, and so the work with them, is the same in every run.
         environ = {**os.environ, 'PYTHONHASHSEED': '0'}
         command = [*valgrind, python, '-c', CHILD, package, str(root)]
-        subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
         # The last one is written at the end of the process, without a number.
         dumps = [Path(f'{out}.{number + 1}') for number in range(6 * len(OPERATIONS))]
         totals = [int(_TOTAL.search(dump.read_text())[1]) for dump in dumps]  # type: ignore[index]  # each has one
@@ -136,9 +136,9 @@ def peers(folder: Path) -> dict[str, tuple[str, str]]:
         python = folder / distribution / 'bin' / 'python'
         try:
             venv.create(folder / distribution, with_pip=True)
-            pip = [python, '-m', 'pip', 'install', '-qq', '--disable-pip-version-check', distribution]
+            pip = [str(python), '-m', 'pip', 'install', '-qq', '--disable-pip-version-check', distribution]
             subprocess.run(pip, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            subprocess.run([python, '-c', f'import {package}'], check=True, stderr=subprocess.PIPE, text=True)
+            subprocess.run([str(python), '-c', f'import {package}'], check=True, stderr=subprocess.PIPE, text=True)
         except subprocess.CalledProcessError as error:
             print(f'Without {distribution}: {_last_line(error)}\n')
         else:
@@ -147,7 +147,7 @@ def peers(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def _last_line(error: subprocess.CalledProcessError) -> str:
-    return (error.stderr.strip().splitlines() or [str(error)])[-1]
+    return str((error.stderr.strip().splitlines() or [error])[-1])
 
 
 def main() -> None:

@@ -253,7 +253,9 @@ def test_the_name_of_older_packages_is_that_of_the_backend() -> None:
     ],
 )
 def test_two_storages_in_one_collection_are_refused_without_a_secret(settings: dict[str, Any]) -> None:
-    with pytest.raises(fs.ConfigurationError, match=r"'a' and 'b' \(gridfs\) would store their files in the same location") as caught:
+    with pytest.raises(
+        fs.ConfigurationError, match=r"'a' and 'b' \(gridfs\) would store their files in the same location"
+    ) as caught:
         fs.init_app(app_with(**settings), fs.Storage('a'), fs.Storage('b'))
     assert PASSWORD not in messages_of(caught.value)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from flask import Flask, current_app, has_app_context
+from flask import Flask, current_app
 
 from .backends.contract import Capability, Driver
 from .config import STORAGE_SETTINGS, Config, backend_of, default_root, refresh, resolve
@@ -190,15 +190,21 @@ class AppBound:
             self._detached = binding
 
     def _bound(self) -> Binding:
-        if has_app_context():
-            binding = self._binding_in(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
-            if binding is None and (binding := self._detached) is None:
-                raise self._unbound(f'is not configured for {current_app.name!r}')
-            return binding
-        if len(self._candidates()) > 1:
+        try:
+            app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy
+        except RuntimeError:
+            return self._only_binding()
+        if (binding := self._binding_in(app) or self._detached) is None:
+            raise self._unbound(f'is not configured for {app.name!r}')
+        return binding
+
+    def _only_binding(self) -> Binding:
+        """The binding outside of an application context."""
+        if len(candidates := self._candidates()) > 1:
             # Applications that are only waiting for garbage collection do not count.
+            del candidates
             gc.collect()
-        candidates = self._candidates()
+            candidates = self._candidates()
         if len(candidates) != 1:
             several = f'is configured for {len(candidates)} applications, and none of them is current'
             raise self._unbound(several if candidates else 'is not configured for any application')

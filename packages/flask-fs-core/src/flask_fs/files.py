@@ -219,6 +219,8 @@ def split_extension(filename: str) -> tuple[str, str]:
 
 def bare_extension(ext: str) -> str:
     """The extension *ext* without what does not count: Windows reads what follows a colon as the name of a stream."""
+    if ext.isascii() and ext.isalnum():
+        return ext
     ext = ext.partition(':')[0]
     ext = ext[: _end(ext, len(ext))]
     return ext if ext.isascii() else ''.join(letter for letter in ext if letter not in UNSEEN)

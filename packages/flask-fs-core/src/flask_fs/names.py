@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -44,16 +45,20 @@ def check(filename: str) -> str:
         control character, a lone surrogate, a part that begins like a backend's own temporary files, or more than
         1024 bytes of UTF-8.
     """
-    if type(filename) is str and _is_plain(filename):
-        return filename
+    if type(filename) is str:
+        return _checked(filename)
     if isinstance(filename, str):
         # A subclass of str (Markup, a lazy string) is taken by its text.
-        plain = str.__str__(filename)
-        reason = _refusal(plain)
-        if reason is None:
-            return plain
-        raise InvalidFilename(plain, reason=reason)
+        return _checked(str.__str__(filename))
     raise InvalidFilename(reason=f'A filename is a str, not {type(filename).__name__}')
+
+
+# A storage checks each name, and so does the backend that it hands it to, for those who use that directly.
+@functools.lru_cache(maxsize=1024)
+def _checked(filename: str) -> str:
+    if not _is_plain(filename) and (reason := _refusal(filename)) is not None:
+        raise InvalidFilename(filename, reason=reason)
+    return filename
 
 
 def _is_plain(filename: str) -> bool:

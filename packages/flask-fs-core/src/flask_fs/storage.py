@@ -33,7 +33,16 @@ from .errors import (
 )
 from .files import DEFAULTS, bare_extension, contains, extension
 from .serving import protect
-from .uploads import Validator, check_content, check_sent, check_type, limited, position_kept, refused_type, validated
+from .uploads import (
+    PreservedPosition,
+    Validator,
+    check_content,
+    check_sent,
+    check_type,
+    limited,
+    refused_type,
+    validated,
+)
 
 __all__ = ['Authorize', 'Config', 'Storage', 'UploadTo']
 
@@ -97,10 +106,9 @@ class Storage(AppBound):
 
     def extension_allowed(self, ext: str) -> bool:
         """Whether files with the extension *ext*, without its dot, are taken; upper and lower case count as the same."""
-        config, ext = self.config, bare_extension(ext)
-        if contains(config.get('allow', ()), ext):
-            return True
-        return contains(self.extensions, ext) and not contains(config.get('deny', ()), ext)
+        bound, ext = self._configured(), bare_extension(ext)
+        allow, deny = ((), ()) if bound is None else (bound.config['allow'], bound.config['deny'])
+        return contains(allow, ext) or (contains(self.extensions, ext) and not contains(deny, ext))
 
     def file_allowed(self, storage: FileStorage, basename: str) -> bool:
         """Whether the upload *storage* may be saved as *basename*."""
@@ -130,7 +138,9 @@ class Storage(AppBound):
             if basename := _given(self.basename, app):
                 ext = extension(filename)
                 filename = f'{basename}.{ext}' if ext else basename
-        names.check(filename)
+        filename = names.check(filename)
+        if not upload_to and not prefix:
+            return filename
         return names.check(names.join(_given(upload_to, app), _given(prefix, app), filename))
 
     # --- Content.
@@ -169,18 +179,14 @@ class Storage(AppBound):
         check_sent(file_or_wfs, filename, self.name)
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
         check_type(file_or_wfs, name, self, bound.config)
-        with contextlib.ExitStack() as stack:
-            file = file_or_wfs
-            # A mock of a file is path-like too, and open() takes it for the number of another open file.
-            if isinstance(file, os.PathLike) and not hasattr(file, 'read'):
-                file = stack.enter_context(open(file, 'rb'))
-            position = stack.enter_context(position_kept(file_or_wfs))
-            if bound.config.check_content:
-                file = check_content(file, name, self.name, position=position)
-            if self.validators:
-                file = limited(file, name, self.name, bound.config)
-                file = stack.enter_context(validated(file, name, self.validators, self.name))
-            self._store(bound, name, file, overwrite=self._may_overwrite(overwrite))
+        overwrite = self._may_overwrite(overwrite)
+        # A mock of a file is path-like too, and open() takes it for the number of another open file.
+        if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
+            with open(file_or_wfs, 'rb') as file:
+                self._store_upload(bound, name, file, None, overwrite=overwrite)
+        else:
+            with PreservedPosition(file_or_wfs) as position:
+                self._store_upload(bound, name, file_or_wfs, position, overwrite=overwrite)
         return name
 
     def write(self, filename: str, content: Any, overwrite: bool = False) -> None:
@@ -196,7 +202,7 @@ class Storage(AppBound):
         if isinstance(content, FileStorage):
             check_sent(content, name, self.name)
         overwrite = overwrite or self.overwrite
-        with position_kept(content):
+        with PreservedPosition(content):
             source = limited(content, name, self.name, bound.config)
             bound.driver.write(name, source, overwrite=overwrite, mime=media_type_of(content))
         self._announce_saved(bound, name)
@@ -364,6 +370,15 @@ class Storage(AppBound):
 
     def _may_overwrite(self, overwrite: bool | None) -> bool:
         return self.overwrite if overwrite is None else overwrite
+
+    def _store_upload(self, bound: Binding, name: str, file: Any, position: Any, *, overwrite: bool) -> None:
+        if bound.config['check_content']:
+            file = check_content(file, name, self.name, position=position)
+        if not self.validators:
+            self._store(bound, name, file, overwrite=overwrite)
+            return
+        with validated(limited(file, name, self.name, bound.config), name, self.validators, self.name) as file:
+            self._store(bound, name, file, overwrite=overwrite)
 
     def _store(self, bound: Binding, name: str, file: Any, *, overwrite: bool, mime: str | None = None) -> None:
         file = limited(file, name, self.name, bound.config)

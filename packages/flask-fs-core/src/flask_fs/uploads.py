@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import tempfile
 from collections.abc import Callable, Generator, Iterable
 from typing import IO, TYPE_CHECKING, Any
@@ -53,7 +52,7 @@ def check_type(file: Any, name: str, storage: Storage, config: Config) -> None:
 
     :raises UnauthorizedFileType: If its extension is not allowed.
     """
-    if not storage.file_allowed(file, posixpath.basename(name)):
+    if not storage.file_allowed(file, name[name.rfind('/') + 1 :]):
         raise refused_type(name, storage, config)
 
 
@@ -68,15 +67,24 @@ def _listed(container: Any) -> list[str]:
     return [str(item) for item in container] if isinstance(container, (tuple, list, set, frozenset)) else []
 
 
-@contextlib.contextmanager
-def position_kept(file: Any) -> Generator[Any]:
-    """Leaves *file*, if it can seek, at the position that it had before the ``with`` block, so it can be read again."""
-    start = _position(file.stream if isinstance(file, FileStorage) else file)
-    try:
-        yield start
-    finally:
+class PreservedPosition:
+    """Leaves *file*, if it can seek, at the position that it had before the ``with`` block, so it can be read again.
+
+    The block gets that position, or None.
+    """
+
+    __slots__ = ('_file', '_start')
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> Any:
+        self._start = _position(self._file.stream if isinstance(self._file, FileStorage) else self._file)
+        return self._start
+
+    def __exit__(self, *_: object) -> None:
         # A file that was closed, or broke, meanwhile: what became of saving it is what the caller needs to hear.
-        _went_back(file, start)
+        _went_back(self._file, self._start)
 
 
 def _went_back(file: Any, position: Any) -> bool:
