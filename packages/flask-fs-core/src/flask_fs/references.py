@@ -80,7 +80,7 @@ class FileReference:
         self.instance = instance
         self.name = name
         self.owner: Owner = _NO_OWNER
-        self.stored = self.stored_type.of(filename)
+        self.stored = self.stored_type() if filename is None else self.stored_type.of(filename)
         # Whether it has changed; the owner resets this once the change is marked.
         self.dirty = False
 

@@ -16,25 +16,25 @@ S = TypeVar('S', bound='StoredFile')
 #: The keys of the stored form. A plain file has only the first one, and drops the others of a picture.
 _KEYS = frozenset(('filename', 'original', 'thumbnails', 'bbox'))
 
-#: Reads one part of a stored value: returns what can be read of it, and reports what cannot.
-Reader = Callable[[Any, Callable[[str], None]], Any]
+#: Reads one part of a stored value: returns what can be read of it, and adds what cannot to a list of problems.
+Reader = Callable[[Any, list[str]], Any]
 
 
 class MalformedReferenceWarning(UserWarning):
     """A stored value cannot be read as a reference to a file."""
 
 
-def read_name(given: Any, report: Callable[[str], None]) -> str | None:
-    """*given* if it is a valid filename; None for nothing."""
-    if given is None or given == '':
+def read_name(given: Any, problems: list[str]) -> str | None:
+    """*given* if it is a valid filename; None for empty text."""
+    if given == '':
         return None
     if not isinstance(given, str):
-        report(f'it must be text, not {type(given).__name__}')
+        problems.append(f'it must be text, not {type(given).__name__}')
         return None
     try:
         return names.check(given)
     except InvalidFilename as error:
-        report(str(error.reason))
+        problems.append(str(error.reason))
         return None
 
 
@@ -72,41 +72,35 @@ class StoredFile:
         return dataclasses.replace(stored, rest={}) if stored.rest else stored
 
     @classmethod
-    def read(cls: type[S], value: Any, *, where: str | None = None) -> S:
-        """What *value*, from a database, refers to. Parts that cannot be read are left out; *raw* keeps the whole value.
-
-        :param where: Where it is stored, such as ``'image' in Page``, for a :class:`MalformedReferenceWarning`.
-        """
-        stored = cls._read(value)
-        if where is not None and stored.problem is not None:
-            reading = 'only a part of it is read' if stored.filename else 'it reads as no file'
-            text = f'A value of {where} is malformed, so {reading}: {stored.problem}'
-            warnings.warn(text, MalformedReferenceWarning, stacklevel=2)
-        return stored
-
-    @classmethod
-    def _read(cls: type[S], value: Any) -> S:
+    def read(cls: type[S], value: Any) -> S:
+        """What *value*, from a database, refers to. Parts that cannot be read are left out; *raw* keeps the whole value."""
         if value is None:
             return cls()
         if not isinstance(value, (str, Mapping)):
             return cls(problem=f'it must be a name or an object, not {type(value).__name__}', raw=value)
         form = {'filename': value} if isinstance(value, str) else value
-        # In order, and once each.
-        problems: dict[str, None] = {}
-
-        def read(key: str, reader: Reader) -> Any:
-            return reader(form.get(key), lambda reason: problems.update({f'{key}: {reason}': None}))
-
-        stored = cls(**{key: read(key, reader) for key, reader in cls.readers.items()})
-        if stored.filename is None:
-            if any(stored.files()):
-                problems['filename: it is missing'] = None
-            stored = cls()
+        parts: dict[str, Any] = {}
+        problems: list[str] = []
+        for key, reader in cls.readers.items():
+            if (part := form.get(key)) is not None:
+                found: list[str] = []
+                parts[key] = reader(part, found)
+                problems += [f'{key}: {problem}' for problem in found]
+        if parts.get('filename') is None:
+            if parts and any(cls(**parts).files()):
+                problems.append('filename: it is missing')
+            parts.clear()
         if problems:
-            return dataclasses.replace(stored, problem='; '.join(problems), raw=value)
-        if stored.filename is None:
-            return stored
-        return dataclasses.replace(stored, rest={key: part for key, part in form.items() if key not in _KEYS})
+            parts.update(problem='; '.join(dict.fromkeys(problems)), raw=value)
+        elif parts and not form.keys() <= _KEYS:
+            parts['rest'] = {key: part for key, part in form.items() if key not in _KEYS}
+        return cls(**parts)
+
+    def warn(self, where: str) -> None:
+        """Issue a :class:`MalformedReferenceWarning`: a value *where*, such as ``'image' in Page``, has a problem."""
+        reading = 'only a part of it is read' if self.filename else 'it reads as no file'
+        text = f'A value of {where} is malformed, so {reading}: {self.problem}'
+        warnings.warn(text, MalformedReferenceWarning, stacklevel=2)
 
     def parts(self) -> dict[str, Any]:
         """The stored form, without the keys of other programs; what is empty is left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -80,25 +80,25 @@ def _number(side: Any) -> float:
     return int(number) if number.is_integer() and abs(number) <= _MAX_INTEGER else number
 
 
-def _read_bbox(given: Any, report: Callable[[str], None]) -> tuple[float, ...] | None:
+def _read_bbox(given: Any, problems: list[str]) -> tuple[float, ...] | None:
     try:
         return bbox_of(given)
     except ValueError as error:
-        report(str(error))
+        problems.append(str(error))
         return None
 
 
-def _read_thumbnails(given: Any, report: Callable[[str], None]) -> dict[int, str]:
-    if given is None or given == []:
+def _read_thumbnails(given: Any, problems: list[str]) -> dict[int, str]:
+    if given == []:
         return {}
     if not isinstance(given, Mapping):
-        report(f'they must be an object, not {type(given).__name__}')
+        problems.append(f'they must be an object, not {type(given).__name__}')
         return {}
     thumbnails = {}
     for key, value in given.items():
-        name = read_name(value, report)
+        name = None if value is None else read_name(value, problems)
         if not _SIZE.fullmatch(text := str(key)) or int(text) < 1:
-            report('a size must be a whole number of pixels, from 1')
+            problems.append('a size must be a whole number of pixels, from 1')
         elif name is not None:
             thumbnails[int(text)] = name
     return thumbnails

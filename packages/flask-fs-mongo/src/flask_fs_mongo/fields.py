@@ -114,9 +114,11 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
 
     def _read(self, value: Any) -> StoredFile:
         """The files that *value*, from MongoDB, refers to."""
-        owner = 'a document' if self.owner_document is None else self.owner_document.__name__
-        field = 'an item' if self.name is None else repr(self.name)
-        return self.proxy_class.stored_type.read(value, where=f'{field} in {owner}')
+        stored = self.proxy_class.stored_type.read(value)
+        if stored.problem is not None:
+            owner = 'a document' if self.owner_document is None else self.owner_document.__name__
+            stored.warn(f'{"an item" if self.name is None else repr(self.name)} in {owner}')
+        return stored
 
     def _refuse_content(self, value: Any) -> None:
         if isinstance(value, os.PathLike) or hasattr(value, 'read'):
