@@ -12,7 +12,6 @@ import pytest
 from flask import Flask, g
 
 import flask_fs as fs
-from flask_fs import public
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.settings import Setting, text
 
@@ -270,23 +269,14 @@ except ModuleNotFoundError as error:
     assert 'boto_that_is_not_there' == run_python(code)
 
 
-def test_importing_alone_loads_nothing_more() -> None:
-    code = 'import sys, flask_fs; print([m for m in sys.modules if m.startswith(("flask.", "flask_fs."))])'
-    assert '[]' == run_python(code)
-
-
-@pytest.mark.parametrize('module', ['storage', 'errors', 'backends.local', 'names', 'views', 'public'])
+@pytest.mark.parametrize('module', ['storage', 'errors', 'backends.local', 'names', 'views', 'settings'])
 def test_any_module_may_be_imported_first(module: str) -> None:
     code = f'import flask_fs.{module}, flask_fs; print(flask_fs.Storage.__name__)'
     assert 'Storage' == run_python(code)
 
 
 def test_every_public_name_is_there() -> None:
-    assert public.__all__ == fs.__all__
     assert set(fs.__all__) <= set(dir(fs))
-    assert {name: getattr(public, name) for name in fs.__all__} == {name: getattr(fs, name) for name in fs.__all__}
-    with pytest.raises(AttributeError, match="module 'flask_fs' has no attribute 'Storages'"):
-        _ = fs.Storages  # type: ignore[attr-defined]  # that is the point
     documented: list[Any] = [
         fs.TEXT,
         fs.DOCUMENTS,

@@ -1,16 +1,50 @@
-"""Flask-FS: named file storages for Flask applications, on the backend that configuration chooses.
-
-The names are those of :mod:`flask_fs.public`, loaded when the first of them is asked for: ``import flask_fs`` by itself
-costs next to nothing.
-"""
+"""Flask-FS: named file storages for Flask applications, on the backend that configuration chooses."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .public import *  # the same names, for type checkers
+from .backends.base import BaseBackend
+from .backends.contract import Capability, FileInfo
+from .errors import (
+    BackendError,
+    ChecksumMismatch,
+    ConfigurationError,
+    ConfigurationWarning,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    FSError,
+    InvalidContent,
+    InvalidFilename,
+    NoFile,
+    OperationNotSupported,
+    PermissionDenied,
+    Replaced,
+    UnauthorizedFileType,
+    Unavailable,
+    UnknownBackend,
+    UnknownStorage,
+    UploadNotAllowed,
+)
+from .extension import by_name, init_app
+from .files import (
+    ALL,
+    ARCHIVES,
+    AUDIO,
+    DATA,
+    DEFAULTS,
+    DOCUMENTS,
+    EXECUTABLES,
+    IMAGES,
+    NONE,
+    SCRIPTS,
+    TEXT,
+    All,
+    AllExcept,
+    DisallowAll,
+    FileTypes,
+)
+from .signals import file_deleted, file_moved, file_saved
+from .storage import Storage
 
 __all__ = [
     'ALL',
@@ -57,15 +91,3 @@ __all__ = [
     'file_saved',
     'init_app',
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Only these: the import system asks for submodules here too, and finds them itself when told no.
-    if name not in __all__:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}', name=name)
-    value = globals()[name] = getattr(import_module(f'{__name__}.public'), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
