@@ -47,13 +47,15 @@ class FromCode(SphinxDirective):
 
 
 class Settings(FromCode):
-    """``{settings}`` for every storage, ``{settings} package.module:Class`` for one backend."""
+    """``{settings}`` for every storage, ``{settings} package.module:NAME`` for one backend, or for the tuple of that name."""
 
     def markdown(self) -> str:
         if not self.arguments:
             return settings_list(STORAGE_SETTINGS, 'FS_')
-        backend = load(self.arguments[0])
-        return settings_list(backend.settings, f'FS_{backend.kind.upper()}_') or 'None of its own.'
+        declared = load(self.arguments[0])
+        if isinstance(declared, tuple):
+            return settings_list(declared, 'FS_')
+        return settings_list(declared.settings, f'FS_{declared.kind.upper()}_') or 'None of its own.'
 
 
 class Capabilities(FromCode):

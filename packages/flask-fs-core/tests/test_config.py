@@ -135,7 +135,6 @@ class Demanding(BaseBackend):
         ('MAX_BYTES', float('inf'), 'a whole number, 0 or more'),
         ('MAX_BYTES', 1.5, 'a whole number, 0 or more'),
         ('MAX_BYTES', '1e6', 'a whole number, 0 or more'),
-        ('IMAGES_MAX_PIXELS', float('inf'), 'a whole number, 1 or more'),
         ('DENY', '["php"', 'a container of extensions'),
         ('CACHE_CONTROL', 'no-store\r\nX-Other: 1', 'one line of ASCII'),
         ('CACHE_CONTROL', 'max-age=1\u2028', 'one line of ASCII'),
@@ -461,19 +460,55 @@ def test_settings_that_are_there_stay() -> None:
         assert settings == {key: value for key, value in app.config.items() if key.startswith('FS_')}
 
 
-def test_images_optimize_is_read_anew_each_time(make_app: Callable[..., Flask]) -> None:
-    storage, own = fs.Storage('pictures'), fs.Storage('own')
-    app = make_app(storage, own, OWN_FS_IMAGES_OPTIMIZE=False)
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that a distribution adds to those of every storage."""
+    monkeypatch.setattr(config, '_registered', {})
+    config.register_settings(
+        Setting('frames', at_least(1), 9, allow_global=True),
+        Setting('draft', boolean, False, allow_global=True, live=True),
+    )
+
+
+@pytest.mark.usefixtures('registered')
+def test_a_registered_setting_is_one_of_every_storage(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('pictures')
+    with make_app(storage, FS_LOCAL_FRAMES='3').app_context():
+        assert storage.config.frames == 3
+        assert 'frames=3' in repr(storage.config)
+    with pytest.raises(
+        fs.ConfigurationError, match=r'cannot use PICTURES_FS_FRAMES = 0: it must be a whole number, 1 or'
+    ):
+        make_app(storage, PICTURES_FS_FRAMES=0)
+    with pytest.warns(
+        fs.ConfigurationWarning, match='PICTURES_FS_FRAME is not a setting .* did you mean PICTURES_FS_FRAMES'
+    ):
+        make_app(storage, PICTURES_FS_FRAME=4)
+
+
+@pytest.mark.usefixtures('registered')
+def test_a_registered_setting_may_be_live(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('pictures')
+    app = make_app(storage)
     with app.app_context():
-        assert not storage.config.images_optimize
-        app.config['FS_IMAGES_OPTIMIZE'] = 'yes'
-        assert storage.config.images_optimize is True
-        assert own.config.images_optimize is False
-        app.config['FS_LOCAL_IMAGES_OPTIMIZE'] = False
-        assert not storage.config.images_optimize
-        app.config['PICTURES_FS_IMAGES_OPTIMIZE'] = 'perhaps'
-        with pytest.raises(fs.ConfigurationError, match="PICTURES_FS_IMAGES_OPTIMIZE = 'perhaps'"):
+        assert storage.config.draft is False
+        app.config.update(FS_DRAFT='yes', FS_FRAMES=4)
+        assert (storage.config.draft, storage.config.frames) == (True, 9)
+
+
+def test_a_setting_registered_after_storages_were_configured_is_theirs_too(
+    make_app: Callable[..., Flask], request: pytest.FixtureRequest
+) -> None:
+    storage, assigned = fs.Storage('pictures'), fs.Storage('assigned')
+    assigned.backend = MemoryBackend('assigned')
+    app = make_app(storage, FS_FRAMES='4', PICTURES_FS_DRAFT='perhaps')
+    request.getfixturevalue('registered')
+    assert (assigned.config.frames, assigned.config.draft) == (9, False)
+    with app.app_context():
+        with pytest.raises(fs.ConfigurationError, match="PICTURES_FS_DRAFT = 'perhaps'"):
             _ = storage.config
+        del app.config['PICTURES_FS_DRAFT']
+        assert (storage.config.frames, storage.config.draft) == (4, False)
 
 
 def test_an_object_with_only_a_config_will_do(tmp_path: Path) -> None:

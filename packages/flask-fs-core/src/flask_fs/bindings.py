@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from flask import Flask, current_app
 
 from .backends.contract import Capability, Driver
-from .config import STORAGE_SETTINGS, Config, backend_of, default_root, refresh, resolve
+from .config import STORAGE_SETTINGS, Config, backend_of, default_root, refresh, resolve, storage_settings
 from .errors import ConfigurationError
 from .registry import backend_class_of, driver_of
 from .settings import settings_error, storage_prefix
@@ -126,7 +126,7 @@ def bind(storage: str, app: Any) -> Binding:
     kind = wanted if isinstance(wanted, str) else getattr(wanted, 'kind', '') or wanted.__name__
     settings = getattr(backend_class, 'settings', ())
     settings = settings if isinstance(settings, tuple) else ()
-    config = resolve(app_config, storage, kind, (*STORAGE_SETTINGS, *settings))
+    config = resolve(app_config, storage, kind, (*storage_settings(), *settings))
     backend = backend_class(storage, config)
     driver = driver_of(backend, storage)
     if config.serving == 'redirect' and Capability.SIGNED_URL not in driver.capabilities:

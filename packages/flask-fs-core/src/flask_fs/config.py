@@ -65,10 +65,12 @@ __all__ = [
     'mapping',
     'one_of',
     'refresh',
+    'register_settings',
     'resolve',
     'seconds',
     'server_of',
     'storage_prefix',
+    'storage_settings',
     'text',
     'whole_number',
 ]
@@ -103,7 +105,7 @@ class Config(dict[str, Any]):
 
     def __repr__(self) -> str:
         # Only what every storage has is known to be no secret: a misspelled key may be anything.
-        known = {setting.key for setting in STORAGE_SETTINGS if not setting.secret}
+        known = {setting.key for setting in storage_settings() if not setting.secret}
         settings = (f'{key}={shown(value) if key in known else HIDDEN}' for key, value in self.items())
         return f'Config({", ".join(settings)})'
 
@@ -162,17 +164,23 @@ STORAGE_SETTINGS = (
     _everywhere('cache_control', header_value, None, "The Cache-Control header of served files; default 'no-cache'."),
     _everywhere('authorize', function, None, 'Called with a filename before it is served; false refuses with 403.'),
     _everywhere('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
-    _everywhere('images_optimize', boolean, False, 'Whether image fields optimise what they store.', live=True),
-    _everywhere('images_max_pixels', at_least(1), 50_000_000, 'The most pixels of a picture that image fields decode.'),
-    _everywhere(
-        'images_concurrency',
-        at_least(1),
-        None,
-        'How many pictures a process decodes at once, before image fields wait; default: as many as it has processors.',
-    ),
 )
 
-_LIVE_SETTINGS = tuple(setting for setting in STORAGE_SETTINGS if setting.live)
+#: What other distributions have registered.
+_registered: dict[str, _Setting] = {}
+
+
+def register_settings(*settings: _Setting) -> None:
+    """Add *settings* to those of every storage: for a distribution that works on storages, when it is imported.
+
+    Storages that were configured before have them too.
+    """
+    _registered.update((setting.key, setting) for setting in settings)
+
+
+def storage_settings() -> tuple[_Setting, ...]:
+    """The settings of every storage, those that were registered included."""
+    return (*STORAGE_SETTINGS, *_registered.values())
 
 
 def _not_encrypted(value: Any) -> bool:
@@ -244,12 +252,14 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
 
 
 def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: str) -> Config:
-    """*config* itself, with the live settings as they are in *app_config* now.
+    """*config* itself, with the registered settings that it lacks, and the live ones as they are in *app_config* now.
 
     :raises ConfigurationError: If one of these is not understood.
     """
     scopes = storage_prefix(storage), backend_prefix(kind)
-    for setting in _LIVE_SETTINGS:
+    for setting in _registered.values():
+        if not setting.live and setting.key in config:
+            continue
         try:
             config[setting.key] = _lookup(app_config, setting, storage, scopes)
         except ValueError as error:

@@ -52,7 +52,7 @@ class Setting(NamedTuple):
     :param append_storage_name: Whether a value from a wider scope gets the storage's name appended, as folders and URLs do.
     :param allow_global: Whether ``FS_{KEY}`` sets it too, for every storage on every backend.
     :param secret: Whether its value is kept out of messages.
-    :param live: Whether a later change of ``app.config`` takes effect.
+    :param live: Whether a later change of ``app.config`` takes effect: of settings that a distribution registers.
     """
 
     key: str

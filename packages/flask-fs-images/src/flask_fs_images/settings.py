@@ -1,0 +1,35 @@
+"""The settings that storages have with this distribution: how image fields make pictures."""
+
+from __future__ import annotations
+
+from flask_fs.config import register_settings
+from flask_fs.settings import Setting, at_least, boolean
+
+from .spec import Limits
+
+SETTINGS = (
+    Setting(
+        'images_optimize',
+        boolean,
+        False,
+        'Whether image fields optimize what they store.',
+        allow_global=True,
+        live=True,
+    ),
+    Setting(
+        'images_max_pixels',
+        at_least(1),
+        Limits.pixels,
+        'The maximum number of pixels of a picture that image fields decode.',
+        allow_global=True,
+    ),
+    Setting(
+        'images_concurrency',
+        at_least(1),
+        None,
+        'How many pictures a process decodes at once, before image fields wait; default: as many as it has processors.',
+        allow_global=True,
+    ),
+)
+
+register_settings(*SETTINGS)
