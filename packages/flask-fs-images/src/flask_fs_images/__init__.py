@@ -1,6 +1,6 @@
 """Thumbnails, resizing and safe image handling for Flask-FS."""
 
-from . import settings as _settings  # registers them
+from . import settings as _settings  # noqa: F401  # registers them
 from .identifying import Info, identify
 from .rendering import Rendered, make_thumbnail, optimize, render, resize
 from .spec import Limits, Spec
