@@ -98,11 +98,6 @@ def picture() -> Picture:
 
 
 @pytest.fixture
-def svg() -> io.BytesIO:
-    return io.BytesIO(b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle r="4"/></svg>')
-
-
-@pytest.fixture
 def faulty() -> Callable[[fs.Storage], Any]:
     """A storage's backend for a ``with`` block, which fails when told."""
     return lambda storage: wrap(storage, FaultyBackend)

@@ -69,16 +69,6 @@ def test_a_plain_string_is_read(paper: Any) -> None:
     assert document._get_changed_fields() == []
 
 
-def test_a_file_brings_its_name_along(paper: Any, tmp_path: Path) -> None:
-    document = paper()
-    assert document.file.save(FileStorage(io.BytesIO(b'x'), 'Up Load.TXT')) == 'Up_Load.txt'
-    path = tmp_path / 'path.txt'
-    path.write_text('x')
-    assert document.file.save(path) == 'path.txt'
-    with pytest.raises(fs.InvalidFilename):
-        document.file.save(io.BytesIO(b'x'))
-
-
 def test_upload_to_and_basename_are_given_the_document(memory: fs.Storage) -> None:
     class Paper(Document):
         title = StringField()
@@ -90,23 +80,6 @@ def test_upload_to_and_basename_are_given_the_document(memory: fs.Storage) -> No
     assert paper.file.save(upload('whatever.txt')) == 'papers/moon/moon.txt'
     assert paper.plain.save(upload('whatever.TXT')) == 'fixed/name.txt'
     assert paper.called.save(io.BytesIO(b'x'), 'a.txt', prefix='more') == 'called/more/a.txt'
-
-
-def test_the_name_that_is_asked_for_beats_the_basename(memory: fs.Storage) -> None:
-    class Paper(Document):
-        file = FileField(memory, upload_to='papers', basename='name')
-
-    assert Paper().file.save(upload('whatever.txt'), 'asked.for') == 'papers/asked.for'
-
-
-def test_overwriting_is_as_the_storage_says_unless_asked(paper: Any, memory: fs.Storage) -> None:
-    document = paper()
-    document.file.save(io.BytesIO(b'1'), 'a.txt')
-    with pytest.raises(fs.FileExists):
-        document.file.save(io.BytesIO(b'2'), 'a.txt')
-    assert memory.read('a.txt') == b'1'
-    document.file.save(io.BytesIO(b'2'), 'a.txt', overwrite=True)
-    assert memory.read('a.txt') == b'2'
 
 
 def test_a_failed_save_leaves_the_old_value(paper: Any, memory: fs.Storage, faulty: Any) -> None:
@@ -154,16 +127,6 @@ def test_delete_spares_the_default_of_the_field(memory: fs.Storage, picture: Any
     member.portrait.delete()
     assert not member.portrait
     assert names(memory) == ['nobody.png']
-
-
-def test_deleting_fails_with_the_store_and_keeps_the_value(paper: Any, memory: fs.Storage, faulty: Any) -> None:
-    document = paper()
-    document.file.save(io.BytesIO(b'x'), 'a.txt')
-    with faulty(memory) as backend:
-        backend.fail_next('remove')
-        with pytest.raises(fs.Unavailable):
-            document.file.delete()
-    assert document.file.filename == 'a.txt'
 
 
 @pytest.mark.parametrize('nothing', [None, '', {}])

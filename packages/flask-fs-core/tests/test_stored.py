@@ -1,0 +1,46 @@
+"""The stored value of a reference: what is read of it, also of hostile values, and what is stored again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flask_fs.stored import MalformedReferenceWarning, StoredFile
+
+
+@pytest.mark.parametrize('value', [None, '', {}, {'filename': ''}, {'bbox': [1, 2, 3, 4]}])
+def test_nothing_reads_as_no_file(value: Any) -> None:
+    stored = StoredFile.read(value)
+    assert (stored.filename, stored.problem, stored.form(), list(stored.files())) == (None, None, None, [])
+
+
+@pytest.mark.parametrize('value', ['a.txt', {'filename': 'a.txt'}, {'filename': 'a.txt', 'thumbnails': 5}])
+def test_a_name_and_the_stored_form_are_read(value: Any) -> None:
+    for stored in (StoredFile.read(value), StoredFile.of(value)):
+        assert (stored.filename, stored.problem) == ('a.txt', None)
+        assert stored.form() == {'filename': 'a.txt'}
+        assert list(stored.files()) == ['a.txt']
+
+
+@pytest.mark.parametrize('value', ['../a', 'a\0', 5, False, [], ['a'], b'a', {'filename': 5}, {'filename': {'a': 'b'}}])
+def test_a_malformed_value_reads_as_no_file_and_is_stored_again_as_it_was(value: Any) -> None:
+    stored = StoredFile.read(value)
+    assert (stored.filename, stored.form()) == (None, value)
+    assert stored.problem
+    with pytest.raises(ValueError, match=r'.') as caught:
+        StoredFile.of(value)
+    assert str(caught.value) == stored.problem
+    with pytest.warns(
+        MalformedReferenceWarning, match="A value of 'file' in Paper is malformed, so it reads as no file"
+    ):
+        stored.warn("'file' in Paper")
+
+
+def test_keys_of_other_programs_stay_and_do_not_count() -> None:
+    stored = StoredFile.read({'alt': 'a lamp', 'filename': 'a.txt'})
+    assert stored.form() == {'filename': 'a.txt', 'alt': 'a lamp'}
+    assert stored == StoredFile('a.txt')
+    assert stored != StoredFile('b.txt')
+    assert stored != 'a.txt'
+    assert StoredFile.of({'alt': 'a lamp', 'filename': 'a.txt'}).form() == {'filename': 'a.txt'}

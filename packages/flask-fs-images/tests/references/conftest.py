@@ -1,0 +1,137 @@
+"""References to pictures in each kind of storage, for plain Python objects instead of documents."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from PIL import Image, ImageDraw
+
+import flask_fs as fs
+from flask_fs.references import FileReference, Owner
+from flask_fs_images.references import ImageReference
+from flask_fs_images.stored import StoredImage
+from flask_fs_testing.doubles import FaultyBackend, RecordingBackend, wrap
+
+
+class RecordingOwner(Owner):
+    """Remembers what its references reported."""
+
+    def __init__(self) -> None:
+        self.changes: list[Any] = []
+
+    def changed(self, reference: FileReference) -> None:
+        self.changes.append(reference.stored)
+
+
+@pytest.fixture
+def image_in() -> Callable[..., ImageReference]:
+    """A reference, empty or to *stored*: ``image_in(storage, stored='a.png', max_size=100)``."""
+
+    def image_in(storage: fs.Storage, stored: Any = None, **options: Any) -> ImageReference:
+        image = ImageReference(fs=storage, **{'max_size': 150, 'thumbnail_sizes': [100, 32], **options})
+        image.owner = RecordingOwner()
+        image.stored = stored if isinstance(stored, StoredImage) else StoredImage.of(stored)
+        return image
+
+    return image_in
+
+
+@pytest.fixture(params=['local', 'memory', 's3'])
+def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
+    """An application, current, with each kind of backend."""
+    app = _application(tmp_path)
+    app.config['FS_BACKEND'] = request.param
+    if request.param == 's3':
+        request.getfixturevalue('moto_in_process')
+        app.config.update(FS_S3_REGION='us-east-1', FS_S3_ACCESS_KEY='testing', FS_S3_SECRET_KEY='testing')
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def memory_app(tmp_path: Path) -> Iterator[Flask]:
+    """An application, current, that keeps files in memory."""
+    app = _application(tmp_path)
+    app.config['FS_BACKEND'] = 'memory'
+    with app.app_context():
+        yield app
+
+
+def _application(folder: Path) -> Flask:
+    app = Flask(__name__)
+    app.config.update(FS_ROOT=str(folder), FS_URL='https://files.test')
+    return app
+
+
+def _storage(app: Flask) -> fs.Storage:
+    storage = fs.Storage('pictures', fs.ALL)
+    fs.init_app(app, storage)
+    return storage
+
+
+@pytest.fixture
+def storage(app: Flask) -> fs.Storage:
+    """A storage on each kind of backend."""
+    return _storage(app)
+
+
+@pytest.fixture
+def memory(memory_app: Flask) -> fs.Storage:
+    """A storage in memory: where the kind of backend makes no difference."""
+    return _storage(memory_app)
+
+
+@pytest.fixture
+def picture() -> Callable[..., io.BytesIO]:
+    """Draws pictures: ``picture(width, height, 'PNG')``."""
+
+    def picture(
+        width: int = 300, height: int = 200, kind: str = 'PNG', colour: str = 'navy', **more: Any
+    ) -> io.BytesIO:
+        image = Image.new('RGB', (width, height), colour)
+        ImageDraw.Draw(image).ellipse((width / 4, height / 4, width / 2, height / 2), 'orange')
+        file = io.BytesIO()
+        image.save(file, kind, **more)
+        file.seek(0)
+        return file
+
+    return picture
+
+
+@pytest.fixture
+def svg() -> io.BytesIO:
+    return io.BytesIO(b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle r="4"/></svg>')
+
+
+@pytest.fixture
+def faulty() -> Callable[[fs.Storage], Any]:
+    """A storage's backend for a ``with`` block, which fails when told."""
+    return lambda storage: wrap(storage, FaultyBackend)
+
+
+@pytest.fixture
+def recorded() -> Callable[[fs.Storage], Any]:
+    """A storage's backend for a ``with`` block, which records the calls of its hooks."""
+    return lambda storage: wrap(storage, RecordingBackend)
+
+
+@pytest.fixture
+def size_of() -> Callable[[fs.Storage, str], tuple[int, int]]:
+    """The width and height of a stored picture."""
+
+    def size_of(storage: fs.Storage, filename: str) -> tuple[int, int]:
+        with Image.open(io.BytesIO(storage.read(filename))) as image:
+            return image.size
+
+    return size_of
+
+
+@pytest.fixture
+def names() -> Callable[[fs.Storage], list[str]]:
+    """All files of a storage, in order."""
+    return lambda storage: sorted(storage.list_files())
