@@ -204,6 +204,10 @@ class FileReference:
             self.stored, self.dirty = stored, True
             self.owner.changed(self)
 
+    def is_in(self, storage: Storage | None) -> bool:
+        """Whether *storage* has the file, or would have it; None is for a reference without a storage."""
+        return self._fs is storage
+
     def _may_replace(self, overwrite: bool | None) -> bool:
         return self.fs.overwrite if overwrite is None else overwrite
 

@@ -1,4 +1,4 @@
-"""The fields that a document declares."""
+"""The fields for files and pictures that a document declares."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from . import cleanup, tracking
 
 F = TypeVar('F', bound='FileField')
 
-# What queries can compare inside of the stored form: Doc.objects(image__filename='x.png').
+# The keys of the stored form that queries can use: Doc.objects(image__filename='x.png').
 _MEMBERS: dict[str, Any] = {
     'filename': StringField(db_field='filename'),
     'original': StringField(db_field='original'),
@@ -37,7 +37,7 @@ _MEMBERS: dict[str, Any] = {
 
 
 class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no type hints
-    """A file of a document, kept in a storage. The attribute is always a :class:`FileReference`, empty or not.
+    """A file of a document, stored in a storage. The attribute is always a :class:`FileReference`, empty or not.
 
     In MongoDB it is ``{filename: …}``; a plain name is read too. Where there is no file, nothing is stored. Assigning None,
     a name, the stored form or another reference of the same storage changes what the document refers to; no file is
@@ -47,17 +47,18 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
     :class:`MalformedReferenceWarning`, and stays as it is until the attribute is changed.
 
     :param fs: The storage.
-    :param upload_to: A folder under the storage's own, or a function that gives one.
-    :param basename: The name of uploads, without extension, or a function that gives it; by default the storage's
-        ``basename``. Functions may take the document that has the field, as may those of the storage; that is the embedded
-        one, for an embedded document.
-    :param on_delete: What becomes of the files when the document was deleted.
-    :param on_replace: What becomes of the files that a saved document no longer refers to.
-    :param args: What every field of MongoEngine takes by position, first ``db_field``.
-    :param kwargs: What every field of MongoEngine takes. A ``default`` is the name of a file, which is never removed.
+    :param upload_to: A folder under that of the storage, or a function that returns one.
+    :param basename: The name of uploads, without extension, or a function that returns it; by default the storage's
+        ``basename``. Functions may have a parameter for the document that has the field, as may those of the storage; for an
+        embedded document, that is the embedded one.
+    :param on_delete: Whether to keep or remove the files after the document was deleted.
+    :param on_replace: Whether to keep or remove the files that a saved document no longer refers to.
+    :param args: The positional parameters of every MongoEngine field, starting with ``db_field``.
+    :param kwargs: The keyword parameters of every MongoEngine field. A ``default`` is the name of a file, which is never
+        removed.
     """
 
-    #: The class of the references, for fields with a class of their own.
+    #: The class of the references; a subclass of the field may set its own.
     proxy_class: type[FileReference] = FileReference
 
     def __init__(
@@ -83,13 +84,13 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         super().__init__(*args, **kwargs)
 
     def reference(self, value: Any = None, *, document: Any = None) -> Any:
-        """A reference to be put into a list or map of such files; empty unless *value* says what it refers to.
+        """A reference to put into a list or map of files; empty unless *value* names a file.
 
-        :param value: What can be assigned to a field of this kind.
-        :param document: The document that it will be in, for ``upload_to`` and ``basename``.
+        :param value: Any value that can be assigned to this field.
+        :param document: The document that will have it, for ``upload_to`` and ``basename``.
         """
         reference = self._refer(self.stored(value))
-        # It is not in the document yet.
+        # Without a name: it is not in the document yet.
         reference.instance = document
         return reference
 
@@ -100,7 +101,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         """
         stored_type = self.proxy_class.stored_type
         if isinstance(value, FileReference):
-            if value and value._fs is not self.fs:
+            if value and not value.is_in(self.fs):
                 self.error(f'{value!r} is not in {self.fs!r}: store its content there')
             if type(value.stored) is stored_type or value.malformed is not None:
                 return value.stored
@@ -148,8 +149,10 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
 
     def shared_files(self) -> frozenset[str]:
         """The files of the default, which belong to no document."""
-        default = self.default() if callable(self.default) else self.default
-        return frozenset(self.stored(default).files())
+        return frozenset(self.stored(self._default()).files())
+
+    def _default(self) -> Any:
+        return self.default() if callable(self.default) else self.default
 
     # --- As a field of MongoEngine.
 
@@ -168,10 +171,10 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         return reference
 
     def __set__(self, instance: Any, value: Any) -> None:
-        # An empty reference is what MongoEngine reads from a new document before it sets the default.
+        # MongoEngine reads an empty reference from a new document before it sets the default.
         empty = not value and getattr(value, 'malformed', None) is None
         if empty and not self.null and self.default is not None:
-            value = self.default() if callable(self.default) else self.default
+            value = self._default()
         stored = self.stored(value)
         reference = self._in(instance)
         if instance._initialised:
@@ -180,12 +183,12 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
             reference.stored = stored
 
     def to_python(self, value: Any) -> Any:
-        """The reference for *value*, which MongoDB has, or a document is made with."""
+        """The reference for *value*, which comes from MongoDB or from the constructor of a document."""
         if not isinstance(value, FileReference):
             self._refuse_content(value)
             return self._refer(self._read(value))
-        # One that belongs to an attribute stays there; a list gets its own.
-        mine = isinstance(value, self.proxy_class) and value._fs is self.fs and value.instance is None
+        # One that is an attribute of a document stays there; a list gets its own.
+        mine = isinstance(value, self.proxy_class) and value.is_in(self.fs) and value.instance is None
         return value if mine else self.reference(value)
 
     def to_mongo(self, value: Any) -> Any:
@@ -195,7 +198,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
     def validate(self, value: Any, clean: bool = True) -> None:
         stored = self.stored(value)
         if stored.problem is not None:
-            # What MongoDB has is no reason to refuse a change of something else.
+            # A value that is in MongoDB already is no reason to refuse a change of other fields.
             if value.instance is None or value.instance._created:
                 self.error(f'this cannot be read as a stored file: {stored.problem}')
         elif self.required and stored.filename is None:
@@ -208,12 +211,12 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         return value if op in STRING_OPERATORS or is_operator else self.to_mongo(value)
 
     def lookup_member(self, member_name: str) -> Any:
-        """The field inside of the stored form, for queries."""
+        """The field of a key of the stored form, for queries."""
         return _MEMBERS.get(member_name)
 
     def _set_owner_document(self, owner_document: Any) -> None:
         super()._set_owner_document(owner_document)
-        # The field of a list or map has no name: nobody reads it as an attribute.
+        # The field of the items of a list or map has no name: it is not an attribute.
         tracking.track(owner_document, in_container=self.name is None)
         if self.on_delete != 'keep':
             cleanup.watch_deletions(owner_document)
@@ -222,22 +225,22 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
 
 
 class ImageField(FileField):
-    """A picture of a document, kept in a storage with its thumbnails. The attribute is always an :class:`ImageReference`.
+    """A picture of a document, stored with its thumbnails. The attribute is always an :class:`ImageReference`.
 
     In MongoDB it is ``{filename, original?, thumbnails?: {size: filename}, bbox?}``; a plain name is read too.
 
-    The main file ``name.png`` is the upload as it is, with all that it says about where it was taken, unless it is larger
-    than *max_size*, or *optimize* is true: then it is made from the upload, which is kept as ``name-original.png``. What is
-    made, thumbnails included, holds no metadata. Thumbnails are ``name-100.png``. An SVG is never made into another file.
+    The main file ``name.png`` is the unmodified upload, including metadata such as where it was taken, unless it is larger
+    than *max_size*, or *optimize* is true: then it is made from the upload, which is stored as ``name-original.png``. Files
+    made from the upload, such as the thumbnails ``name-100.png``, have no metadata. No files are made from an SVG.
 
-    :param max_size: The most pixels across and down of the main file: (width, height), or one number for both.
+    :param max_size: The maximum width and height of the main file in pixels: (width, height), or one number for both.
     :param thumbnails: The width and height of each square thumbnail, in pixels.
-    :param optimize: Whether to spend time on smaller files; by default as the storage's setting ``IMAGES_OPTIMIZE`` says
-        when a picture is saved.
-    :param limits: How much a picture may demand before it is refused; by default as many pixels as the storage's setting
-        ``IMAGES_MAX_PIXELS`` says.
-    :param args: What :class:`FileField` takes by position, first *fs*.
-    :param kwargs: What :class:`FileField` takes, such as *fs*, *upload_to* and *on_delete*.
+    :param optimize: Whether to spend time on smaller files; by default the storage's setting ``IMAGES_OPTIMIZE`` at the time
+        a picture is saved.
+    :param limits: How much a picture may demand before it is refused; by default the storage's setting
+        ``IMAGES_MAX_PIXELS``.
+    :param args: The positional parameters of :class:`FileField`, starting with *fs*.
+    :param kwargs: The keyword parameters of :class:`FileField`, such as *fs*, *upload_to* and *on_delete*.
     """
 
     proxy_class: type[FileReference] = ImageReference
@@ -252,7 +255,7 @@ class ImageField(FileField):
         **kwargs: Any,
     ) -> None:
         if isinstance(max_size, Storage):
-            raise TypeError(f'{type(self).__name__} takes its storage by name: {type(self).__name__}(fs=…)')
+            raise TypeError(f'Pass the storage of an {type(self).__name__} by name: {type(self).__name__}(fs=…)')
         self.max_size = max_size_of(max_size)
         self.thumbnails = sizes_of(thumbnails)
         self.optimize = optimize

@@ -1,10 +1,10 @@
-"""Making the derived files of many documents again."""
+"""Rendering the pictures of many documents again."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +17,7 @@ from flask_fs_images.references import ImageReference
 from .fields import ImageField
 from .traversal import Found, innermost, references
 
-#: How many documents are asked for at once: few enough for the server not to forget the query meanwhile.
+#: How many documents are requested at once: few enough to be done before the server closes an idle cursor.
 _BATCH = 20
 
 
@@ -25,7 +25,7 @@ class Failure(NamedTuple):
     """A document whose files could not all be made again, or that could not be saved.
 
     :param pk: Its primary key.
-    :param error: The kind of error, and what it says.
+    :param error: The type of the error, and its message.
     """
 
     pk: Any
@@ -34,12 +34,12 @@ class Failure(NamedTuple):
 
 @dataclass
 class Report:
-    """What came of :func:`rerender_all`.
+    """The result of :func:`rerender_all`.
 
-    :param documents: How many documents were looked at.
+    :param documents: How many documents were processed.
     :param pictures: How many pictures had their derived files made again.
-    :param failures: The documents for which that failed.
-    :param last: The primary key of the last document that was looked at: where to start after to go on.
+    :param failures: The documents that failed.
+    :param last: The primary key of the last document that was processed, for the *start_after* of the next run.
     """
 
     documents: int = 0
@@ -62,15 +62,15 @@ def rerender_all(
     finished: Callable[[Any], None] | None = None,
     progress: bool | None = None,
 ) -> Report:
-    """Make the derived files of every document again, as the field is declared now, and report what came of it.
+    """Make the derived files of every document again, as the field is declared now, and report the result.
 
-    It goes on after a failure, and keeps few documents in memory. A document is saved, without validation, only if it refers
-    to other files than before, and only if no one else has changed that meanwhile.
+    It continues after a failure, and keeps few documents in memory. A document is saved, without validation, only if it
+    refers to other files than before, and only if no other process has changed that in the meantime.
 
-    :param documents: A queryset, which is gone through in the order of its primary keys, or any documents.
+    :param documents: A queryset, which is processed in the order of its primary keys, or any documents.
     :param field: The name of the field; ``profile.pictures`` for that of an embedded document.
-    :param start_after: The primary key after which to begin, of a queryset: to go on where another run ended.
-    :param finished: Called with the primary key of each document once it is done, failed or not: to know where that was.
+    :param start_after: For a queryset: the primary key after which to start, to continue where another run ended.
+    :param finished: Called with the primary key of each document once it is done, failed or not.
     :param progress: Whether to show a progress bar; by default on terminals.
     :raises ValueError: If documents have no image field of that name.
     """
@@ -80,8 +80,11 @@ def rerender_all(
         length = documents.count(with_limit_and_skip=True)
     elif start_after is not None:
         raise ValueError('start_after needs a queryset')
-    with _shown(documents, length, field, progress) as shown:
-        for document in shown:
+    shown: Any = contextlib.nullcontext(documents)
+    if sys.stderr.isatty() if progress is None else progress:
+        shown = click.progressbar(documents, length=length, label=field, show_pos=True, file=sys.stderr)
+    with shown as iterated:
+        for document in iterated:
             _rerender(document, path, report)
             report.documents += 1
             report.last = document.pk
@@ -94,7 +97,7 @@ def _in_order(queryset: Any, start_after: Any) -> Any:
     queryset = queryset.order_by('pk').batch_size(_BATCH)
     if start_after is not None:
         queryset = queryset.filter(pk__gt=start_after)
-    # A queryset without a cache is asked for once, and has no such method.
+    # A queryset that caches nothing already has no such method.
     return queryset.no_cache() if hasattr(queryset, 'no_cache') else queryset
 
 
@@ -111,43 +114,32 @@ def _rerender(document: Any, path: str, report: Report) -> None:
                 stored.append((found, found.reference.stored))
                 cast(ImageReference, found.reference).rerender()
                 report.pictures += 1
-    except Exception as error:  # noqa: BLE001  # reported at the end; the other documents shall not suffer
+    except Exception as error:  # noqa: BLE001  # reported at the end; the other documents are processed all the same
         report.failures.append(_failure(document, error))
     changed = [(found, before) for found, before in stored if found.reference.stored != before]
     if not changed:
         return
     try:
-        unchanged = [_still(found.db_path, before.filename) for found, before in changed]
-        document.save(validate=False, save_condition={'__raw__': {'$and': unchanged}})
+        conditions = [_unchanged(found.db_path, before.filename) for found, before in changed]
+        document.save(validate=False, save_condition={'__raw__': {'$and': conditions}})
     except Exception as error:  # noqa: BLE001  # as above
         report.failures.append(_failure(document, error))
 
 
-def _still(place: str, filename: str | None) -> dict[str, Any]:
-    return {'$or': [{f'{place}.filename': filename}, {place: filename}]}
+def _unchanged(db_path: str, filename: str | None) -> dict[str, Any]:
+    return {'$or': [{f'{db_path}.filename': filename}, {db_path: filename}]}
 
 
 def _failure(document: Any, error: Exception) -> Failure:
-    # As text: an exception would keep its document, and the picture, in memory.
+    # As text: an exception would keep the document and the picture in memory.
     return Failure(document.pk, f'{type(error).__name__}: {error}')
 
 
 def _check(document_class: Any, path: str) -> None:
-    """Refuse a path under which documents of this class have no pictures."""
+    """Raise an error if documents of this class have no pictures under *path*."""
     try:
         found = document_class._lookup_field(path.split('.'))[-1]
     except LookUpError:
         found = None
     if not isinstance(innermost(found), ImageField):
         raise ValueError(f'{document_class.__name__} has no image field {path!r}')
-
-
-@contextlib.contextmanager
-def _shown(documents: Iterable[Any], length: int | None, label: str, progress: bool | None) -> Generator[Iterable[Any]]:
-    if progress is None:
-        progress = sys.stderr.isatty()
-    if not progress:
-        yield documents
-        return
-    with click.progressbar(documents, length=length, label=label, show_pos=True, file=sys.stderr) as bar:
-        yield bar
