@@ -36,5 +36,8 @@ autodoc_preserve_defaults = True
 # Names of other projects cannot be linked without the network; a wrong name of our own stays an error.
 _others = ['flask', 'werkzeug', 'click', 'blinker', 'jinja2', 'pytest', *sys.stdlib_module_names]
 # Type variables are no classes to be linked.
-nitpick_ignore = [('py:class', 'flask_fs.backends.base.E'), ('py:class', 'flask_fs_testing.doubles.swapping.B')]
-nitpick_ignore_regex = [('py:.*', rf'({"|".join(map(re.escape, _others))})(\..*)?')]
+nitpick_ignore_regex = [
+    # Type variables.
+    ('py:class', r'flask_fs\w*(\.\w+)*\.[A-Z]'),
+    ('py:.*', rf'({"|".join(map(re.escape, _others))})(\..*)?'),
+]

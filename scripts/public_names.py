@@ -9,86 +9,60 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
-import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from members import IMPORT_PACKAGES, Member, members
+from members import IMPORT_PACKAGES, ROOT, Member, members
 
-__all__ = ['main', 'public_names', 'recorded']
+__all__ = ['PAGE', 'main', 'public_modules', 'public_names', 'recorded']
 
-#: What the documentation names besides the packages themselves.
-DOCUMENTED = {
-    'flask-fs-core': [
-        'flask_fs.backends.local',
-        'flask_fs.backends.memory',
-        'flask_fs.backends.mock',
-        'flask_fs.backends.ranged',
-        'flask_fs.backends.response',
-        'flask_fs.backends.streams',
-        'flask_fs.config',
-        'flask_fs.errors',
-        'flask_fs.files',
-        'flask_fs.names',
-        'flask_fs.settings',
-        'flask_fs.signals',
-    ],
-    'flask-fs-testing': ['flask_fs_testing.memory'],
-}
+#: The page that says what users may import: each row of its tables begins with a module.
+PAGE = ROOT / 'docs' / 'reference' / 'imports.md'
+
+
+def public_modules() -> list[str]:
+    """The modules that users may import; one that is an alias of another distribution's is not among them."""
+    rows = re.findall(r'^\| `flask_fs.*', PAGE.read_text(encoding='utf-8'), re.MULTILINE)
+    found = sorted(name for row in rows for name in re.findall(r'`(flask_fs[\w.]*)`', row))
+    return [name for name in found if hasattr(importlib.import_module(name), '__all__')]
 
 
 def public_names(distribution: str) -> list[str]:
     """What users of *distribution* may rely on, such as ``flask_fs.Storage.write(filename, content, overwrite)``."""
-    package = importlib.import_module(str(IMPORT_PACKAGES[distribution]))
-    found: set[str] = set()
-    described: set[type] = set()
-    for module in [*_packages(package), *map(importlib.import_module, DOCUMENTED.get(distribution, []))]:
-        for name in _names_of(module):
-            found.update(_lines(f'{module.__name__}.{name}', getattr(module, name), described))
-    return sorted(found)
+    places = {
+        f'{module}.{name}': getattr(importlib.import_module(module), name)
+        for module in public_modules()
+        for name in importlib.import_module(module).__all__
+    }
+    # A class that several modules have is described at the first of them.
+    classes = {value: place for place, value in reversed(places.items()) if inspect.isclass(value)}
+    mine = {place: value for place, value in places.items() if place.startswith(f'{IMPORT_PACKAGES[distribution]}.')}
+    return sorted(line for place, value in mine.items() for line in _lines(place, value, classes))
 
 
-def _packages(package: ModuleType) -> Iterator[ModuleType]:
-    """The package and those below it: each tells in ``__all__`` what is public."""
-    yield package
-    for info in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'):
-        if info.ispkg:
-            yield importlib.import_module(info.name)
-
-
-def _names_of(module: ModuleType) -> list[str]:
-    told = getattr(module, '__all__', None)
-    if told is not None:
-        return list(told)
-    own = {name for name, value in vars(module).items() if getattr(value, '__module__', None) == module.__name__}
-    return [name for name in own if not name.startswith('_')]
-
-
-def _lines(name: str, value: Any, described: set[type]) -> Iterator[str]:
+def _lines(place: str, value: Any, classes: dict[type, str]) -> Iterator[str]:
     if not inspect.isclass(value):
-        yield name + (_parameters(value) if inspect.isroutine(value) else '')
+        yield place + (_parameters(value) if inspect.isroutine(value) else '')
         return
     makes = next(base for base in value.__mro__ if '__init__' in vars(base))
-    yield name + (_parameters(value) if _package_of(makes) in IMPORT_PACKAGES.values() else '')
-    # A class that has several places is described at the first.
-    if value not in described:
-        described.add(value)
-        for member, owner in _members_of(value):
-            found = inspect.getattr_static(owner, member)
-            call = found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
-            yield f'{name}.{member}' + (_parameters(call) if inspect.isfunction(call) else '')
+    yield place + (_parameters(value) if _package_of(makes) in IMPORT_PACKAGES.values() else '')
+    if classes[value] == place:
+        inherited = {line for base in value.__mro__[1:] if base in classes for line in _members_of(base)}
+        yield from (f'{place}.{line}' for line in _members_of(value) if line not in inherited)
 
 
-def _members_of(value: type) -> Iterator[tuple[str, type]]:
-    """The public members that a class has from its own distribution, each with the class that defines it."""
+def _members_of(value: type) -> Iterator[str]:
+    """The public members that a class has from the distributions of this project, with their parameters."""
     # dir() tells a flag of no bits on some Pythons only.
     for member in sorted({*dir(value), *getattr(value, '__members__', ())}):
         owner = next((base for base in value.__mro__ if member in vars(base)), object)
-        if not member.startswith('_') and _package_of(owner) == _package_of(value):
-            yield member, owner
+        if not member.startswith('_') and _package_of(owner) in IMPORT_PACKAGES.values():
+            found = inspect.getattr_static(owner, member)
+            call = found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
+            yield member + (_parameters(call) if inspect.isfunction(call) else '')
 
 
 def _package_of(value: type) -> str:

@@ -36,3 +36,18 @@ def test_a_name_stands_with_what_it_takes():
     assert 'flask_fs.IMAGES' in names
     assert 'flask_fs.Capability.ATOMIC_CREATE' in names
     assert not [name for name in names if '._' in name]
+
+
+def test_a_module_that_users_may_import_says_what_they_may():
+    modules = public_names.public_modules()
+    assert {'flask_fs', 'flask_fs.settings', 'flask_fs_images', 'flask_fs_testing'} <= set(modules)
+    # They are those of the distribution.
+    assert 'flask_fs.images' not in modules
+
+
+def test_what_a_class_has_from_another_one_is_said_once():
+    names = public_names.public_names('flask-fs-core') + public_names.public_names('flask-fs-s3')
+    assert [name for name in names if name.endswith('.exists(filename)')] == [
+        'flask_fs.BaseBackend.exists(filename)',
+        'flask_fs.Storage.exists(filename)',
+    ]

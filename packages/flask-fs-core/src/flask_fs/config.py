@@ -22,58 +22,19 @@ from .credentials import HIDDEN, shown
 from .errors import ConfigurationWarning
 from .settings import Setting as _Setting
 from .settings import (
-    at_least,
     backend_prefix,
     boolean,
     extensions,
-    file_mode,
-    folder,
     function,
     hash_algorithm,
     header_value,
-    host_of,
     key_prefix,
-    mapping,
     non_negative_int,
     one_of,
     public_url,
-    seconds,
-    server_of,
     settings_error,
     storage_prefix,
-    text,
 )
-
-__all__ = [
-    'DEFAULT_BACKEND',
-    'STORAGE_SETTINGS',
-    'Config',
-    'Setting',
-    'at_least',
-    'backend_of',
-    'boolean',
-    'complete',
-    'default_root',
-    'extensions',
-    'file_mode',
-    'folder',
-    'from_mapping',
-    'function',
-    'hash_algorithm',
-    'host_of',
-    'key_prefix',
-    'mapping',
-    'one_of',
-    'refresh',
-    'register_settings',
-    'resolve',
-    'seconds',
-    'server_of',
-    'storage_prefix',
-    'storage_settings',
-    'text',
-    'whole_number',
-]
 
 #: The kind of backend when no setting names one.
 DEFAULT_BACKEND = 'local'
@@ -307,6 +268,8 @@ def _hint(name: str, meant: str, where: str) -> None:
 
 
 # --- What drivers written for 1.0 import from here. New ones import it from flask_fs.settings.
+
+from .settings import at_least, file_mode, folder, host_of, mapping, seconds, server_of, text  # noqa: E402, F401
 
 whole_number = non_negative_int
 

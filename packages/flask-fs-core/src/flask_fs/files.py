@@ -24,15 +24,11 @@ __all__ = [
     'AllExcept',
     'DisallowAll',
     'FileTypes',
-    'bare_extension',
-    'contains',
     'extension',
     'lower_extension',
     'mime',
     'mime_type',
-    'split_extension',
 ]
-
 
 # Code points that are never seen (Default_Ignorable_Code_Point), of which some file systems take no notice.
 _UNSEEN_RANGES = (

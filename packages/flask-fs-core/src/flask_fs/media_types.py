@@ -11,6 +11,8 @@ import functools
 import re
 from typing import Any
 
+__all__ = ['UNKNOWN', 'content_coding', 'content_type', 'is_inert', 'normalized']
+
 #: The type of content about which nothing is known. Browsers save it.
 UNKNOWN = 'application/octet-stream'
 

@@ -15,7 +15,6 @@ from werkzeug.datastructures import FileStorage
 from .errors import InvalidFilename
 from .files import UNSEEN, split_extension
 
-# For applications; the rest serves the other modules of Flask-FS.
 __all__ = ['MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean', 'with_suffix']
 
 #: The most bytes that a filename takes in UTF-8: the limit of an S3 key.

@@ -40,6 +40,8 @@ from .handover import by_location, by_path, internal_location
 from .response import respond
 from .streams import TranslatingFile, chunks_of, real_file, window
 
+__all__ = ['LocalBackend']
+
 # Without O_NONBLOCK, opening a FIFO that somebody put into the root would wait for a writer.
 _READ = os.O_RDONLY
 for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):

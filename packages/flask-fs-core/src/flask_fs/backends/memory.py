@@ -15,6 +15,8 @@ from .checksums import Checksum
 from .contract import ByteReader, Capability, FileInfo
 from .streams import chunks_of
 
+__all__ = ['MemoryBackend']
+
 
 class MemoryBackend(BaseBackend):
     """Keeps files in this process, for one storage of one application.

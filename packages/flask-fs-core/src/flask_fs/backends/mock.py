@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .memory import MemoryBackend
 
+__all__ = ['MockBackend']
+
 
 class MockBackend(MemoryBackend):
     """A memory backend under the name ``mock``.
