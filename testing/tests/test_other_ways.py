@@ -15,7 +15,7 @@ import pytest
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
-from flask_fs.backends.documented import DocumentedVerbs
+from flask_fs.backends.legacy import LegacyDriver
 from flask_fs_testing import BackendConformance, Harness, LocalHarness
 from flask_fs_testing.checks.listing import DeleteChecks, ListChecks
 from flask_fs_testing.checks.metadata import MetadataChecks
@@ -99,7 +99,7 @@ class OldStyleHarness(Harness):
     missing_settings = settings
 
     def make(self, **more: Any) -> Any:
-        return DocumentedVerbs(super().make(**more), 'kit')
+        return LegacyDriver(super().make(**more), 'kit')
 
     def put_raw(self, name: str, content: bytes) -> None:
         self._files[name] = content

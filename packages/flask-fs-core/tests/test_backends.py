@@ -13,11 +13,11 @@ import pytest
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, ByteReader
-from flask_fs.backends.documented import DocumentedVerbs
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Opened, Source
+from flask_fs.backends.legacy import LegacyDriver
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.backends.streams import Window, window
+from flask_fs.backends.streams import BoundedReader, window
 from flask_fs.config import STORAGE_SETTINGS, resolve
 from flask_fs.settings import Setting, text
 
@@ -32,10 +32,12 @@ class Least(BaseBackend):
         super().__init__(name, config)
         self.files: dict[str, bytes] = {}
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        return io.BytesIO(self._content(name)[start:stop])
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        return Opened(self._stat(name), io.BytesIO(self._content(name)[start:stop]))
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
         if create and name in self.files:
             raise self.error(fs.FileExists, name)
         self.files[name] = stream.read()
@@ -158,7 +160,7 @@ def test_a_double_with_metadata_alone_tells_its_facts() -> None:
         def path(self, filename: str) -> str:
             return f'/somewhere/{filename}'
 
-    driver = DocumentedVerbs(Double(), 'doubled')
+    driver = LegacyDriver(Double(), 'doubled')
     assert fs.FileInfo('x.txt', 3, None, 'text/plain') == driver.stat('x.txt')
     with driver.local_file('x.txt') as path:
         assert '/somewhere/x.txt' == path
@@ -197,7 +199,7 @@ def test_a_window_shows_one_range(seekable: bool, start: int, stop: int | None) 
 
 
 def test_a_window_reads_in_pieces() -> None:
-    shown = Window(io.BytesIO(b'0123456789'), 4)
+    shown = BoundedReader(io.BytesIO(b'0123456789'), 4)
     assert shown.readable()
     assert [b'012', b'3', b''] == [shown.read(3) for _ in range(3)]
 
@@ -206,7 +208,7 @@ def test_a_window_fills_the_buffers_of_those_who_bring_their_own() -> None:
     stream = io.BytesIO(b'0123456789')
     stream.seek(2)
     buffer = bytearray(b'......')
-    shown = Window(stream, 4)
+    shown = BoundedReader(stream, 4)
     assert [4, 0] == [shown.readinto(buffer) for _ in range(2)]
     assert b'2345..' == buffer
     assert 6 == stream.tell()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import re
@@ -13,7 +14,8 @@ from flask.testing import FlaskClient
 import flask_fs as fs
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.backends.response import respond_at_once
+from flask_fs.backends.contract import Opened
+from flask_fs.backends.http import respond
 
 PLAIN = b'body { margin: 0 }\n' * 500
 ENCODED = gzip.compress(PLAIN[:3000], mtime=0) + gzip.compress(PLAIN[3000:], mtime=0)
@@ -25,9 +27,9 @@ class Encoding(MemoryBackend):
 
     coding: str | None = 'gzip'
 
-    def _stat(self, name: str) -> fs.FileInfo:
-        info = super()._stat(name)
-        return fs.FileInfo(name, info.size, info.modified, info.mime, info.checksum, info.etag, self.coding)
+    def _found(self, name: str) -> tuple[fs.FileInfo, bytes]:
+        info, content = super()._found(name)
+        return dataclasses.replace(info, content_encoding=self.coding), content
 
 
 @pytest.fixture
@@ -147,8 +149,8 @@ def test_a_web_server_is_handed_the_encoding_too(
     make_app: Callable[..., Flask], storage: fs.Storage, setting: dict[str, Any], header: str
 ) -> None:
     class OnDisk(LocalBackend):
-        def _info(self, name: str, facts: Any) -> fs.FileInfo:
-            info = super()._info(name, facts)
+        def _info(self, name: str, facts: Any, look: Any = None) -> fs.FileInfo:
+            info = super()._info(name, facts, look)
             return fs.FileInfo(name, info.size, info.modified, info.mime, None, info.etag, 'gzip')
 
     app = make_app(storage, FS_BACKEND=OnDisk, **setting)
@@ -162,19 +164,21 @@ def test_a_web_server_is_handed_the_encoding_too(
         assert not response.headers['ETag'].startswith('W/')
 
 
-def test_a_store_is_asked_again_when_it_sent_a_part_that_cannot_be_decoded(app: Flask) -> None:
-    asked: list[str | None] = []
+def test_a_file_is_requested_whole_when_it_came_as_a_part_that_cannot_be_decoded(app: Flask) -> None:
+    requested: list[tuple[int, int | None]] = []
     part = io.BytesIO(ENCODED[2:5])
+    info = fs.FileInfo('x', len(ENCODED), None, content_encoding='gzip')
 
-    def fetch(wanted: str | None) -> tuple[fs.FileInfo, io.BytesIO]:
-        asked.append(wanted)
-        return fs.FileInfo('x', len(ENCODED), None, content_encoding='gzip'), part
+    def open_file(start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        requested.append((start, stop))
+        return Opened(info, part if stop is not None else io.BytesIO(ENCODED))
 
     headers = {'Range': 'bytes=2-4', 'Accept-Encoding': 'identity'}
     with app.test_request_context('/', headers=headers):
-        response = respond_at_once(fetch, lambda: app.response_class('whole'))
-        assert ('whole', True) == (response.get_data(as_text=True), part.closed)
-    assert ['bytes=2-4'] == asked
+        response = respond(lambda: info, open_file)
+        response.direct_passthrough = False
+        assert (200, PLAIN, True) == (response.status_code, response.get_data(), part.closed)
+    assert [(2, 5), (0, None)] == requested
 
 
 def test_decoding_closes_the_file_and_holds_little_of_it(app: Flask) -> None:
@@ -193,7 +197,7 @@ def test_decoding_closes_the_file_and_holds_little_of_it(app: Flask) -> None:
     bomb = gzip.compress(bytes(64 * 1024 * 1024), 1)
     info = fs.FileInfo('x', len(bomb), None, content_encoding='gzip')
     with app.test_request_context('/', headers={'Accept-Encoding': 'identity'}):
-        response = respond_at_once(lambda _: (info, Source(bomb)), lambda: pytest.fail('asked again'))
+        response = respond(lambda: pytest.fail('requested again'), lambda *_, **__: Opened(info, Source(bomb)))
         sizes = [len(chunk) for chunk in response.iter_encoded()]
     assert max(sizes) <= 1024 * 1024
     assert 64 * 1024 * 1024 == sum(sizes)

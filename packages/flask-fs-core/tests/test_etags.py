@@ -180,7 +180,7 @@ def test_an_unchanged_file_keeps_its_etag(app: Flask, storage: fs.Storage, backe
     assert f'"{etag}"' == app.test_client().get(storage.url('a')).headers['ETag']
     assert f'"{etag}"' == app.test_client().head(storage.url('a')).headers['ETag']
     assert etag == LocalBackend('docs', {'root': backend.root}).stat('a').etag
-    with backend._open('a', etag=etag) as stream:
+    with backend._open('a', etag=etag).stream as stream:
         assert b'content' == stream.read()
 
 

@@ -121,8 +121,8 @@ class Claiming(LocalBackend):
     capabilities = LocalBackend.capabilities | fs.Capability.MIME
     claimed = ''
 
-    def _info(self, name: str, facts: Any) -> fs.FileInfo:
-        info = super()._info(name, facts)
+    def _info(self, name: str, facts: Any, look: Any = None) -> fs.FileInfo:
+        info = super()._info(name, facts, look)
         return fs.FileInfo(name, info.size, info.modified, self.claimed, None, info.etag)
 
 

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from flask_fs.backends.ranged import BLOCK_BYTES, MOST_BYTES, RangedReader
+from flask_fs.backends.ranged import BLOCK_BYTES, FIRST_BYTES, MAX_BYTES, RangedReader
 
 LARGE = bytes(range(256)) * 4096 * 5  # 5 MiB
 
@@ -34,19 +34,19 @@ class Store:
         return self.streams[-1]
 
     def reader(self) -> RangedReader:
-        return RangedReader(self.open_range, self.content[:BLOCK_BYTES], len(self.content))
+        return RangedReader(self.open_range, self.content[:FIRST_BYTES], len(self.content))
 
     @property
     def moved(self) -> int:
         return sum(stop - start for start, stop in self.fetched)
 
 
-@pytest.mark.parametrize('size', [0, 1, BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, len(LARGE)])
+@pytest.mark.parametrize('size', [0, 1, FIRST_BYTES - 1, FIRST_BYTES, FIRST_BYTES + 1, len(LARGE)])
 def test_a_file_read_at_once_takes_at_most_one_more_request(size: int) -> None:
     store = Store(LARGE[:size], step=100_000)
     assert LARGE[:size] == store.reader().read()
-    assert len(store.fetched) == (size > BLOCK_BYTES)
-    assert store.moved == max(0, size - BLOCK_BYTES)
+    assert len(store.fetched) == (size > FIRST_BYTES)
+    assert store.moved == max(0, size - FIRST_BYTES)
 
 
 @pytest.mark.parametrize('piece', [1000, 100_000, 3 * BLOCK_BYTES])
@@ -54,7 +54,7 @@ def test_a_file_read_by_pieces_is_fetched_once_and_by_few_requests(piece: int) -
     store = Store(LARGE, step=70_000)
     with io.BufferedReader(store.reader()) as file:
         assert LARGE == b''.join(iter(lambda: file.read(piece), b''))
-    assert store.moved == len(LARGE) - BLOCK_BYTES
+    assert store.moved == len(LARGE) - FIRST_BYTES
     assert len(store.fetched) <= 3
     assert all(stream.closed for stream in store.streams)
 
@@ -66,11 +66,11 @@ def test_the_ranges_of_a_huge_file_stop_growing() -> None:
         asked.append(stop - start)
         return io.BytesIO(bytes(stop - start))
 
-    reader = RangedReader(open_range, bytes(BLOCK_BYTES), 200 * 1024 * 1024)
+    reader = RangedReader(open_range, bytes(FIRST_BYTES), 200 * 1024 * 1024)
     while reader.read(1024 * 1024):
         pass
-    assert max(asked) == MOST_BYTES
-    assert sum(asked) == 200 * 1024 * 1024 - BLOCK_BYTES
+    assert max(asked) == MAX_BYTES
+    assert sum(asked) == 200 * 1024 * 1024 - FIRST_BYTES
 
 
 def test_it_reads_like_a_file_in_memory() -> None:
@@ -122,7 +122,7 @@ def test_an_archive_is_opened_and_one_member_read_by_few_small_requests() -> Non
 def test_a_short_skip_forward_goes_on_with_the_same_stream() -> None:
     store = Store(LARGE)
     reader = store.reader()
-    reader.read(BLOCK_BYTES)
+    reader.read(FIRST_BYTES)
     reader.read(1000)
     reader.seek(5000, io.SEEK_CUR)
     at = reader.tell()
@@ -154,7 +154,7 @@ def test_impossible_seeks_are_refused() -> None:
 def test_a_closed_reader_gives_its_stream_back_and_reads_no_more() -> None:
     store = Store(LARGE)
     reader = store.reader()
-    reader.seek(BLOCK_BYTES)
+    reader.seek(FIRST_BYTES)
     reader.read(10)
     reader.close()
     reader.close()

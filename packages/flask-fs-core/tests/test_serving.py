@@ -15,7 +15,8 @@ import flask_fs as fs
 from flask_fs import signing
 from flask_fs.backends import FileInfo
 from flask_fs.backends.local import LocalBackend
-from flask_fs.backends.response import respond_at_once
+from flask_fs.backends.contract import Opened
+from flask_fs.backends.http import respond
 
 
 @pytest.fixture
@@ -373,14 +374,14 @@ def test_the_facts_and_the_bytes_are_those_of_one_file(
     app = make_app(storage)
     with app.app_context():
         storage.write('x.txt', 'old')
-        original = LocalBackend._opened
+        original = LocalBackend._open_file
 
         def replaced_meanwhile(self: LocalBackend, name: str) -> Any:
             opened = original(self, name)
             storage.write('x.txt', 'new and longer', overwrite=True)
             return opened
 
-        monkeypatch.setattr(LocalBackend, '_opened', replaced_meanwhile)
+        monkeypatch.setattr(LocalBackend, '_open_file', replaced_meanwhile)
         response = app.test_client().get('/files/x.txt')
     assert (b'old', '3') == (response.data, response.headers['Content-Length'])
 
@@ -404,10 +405,10 @@ def test_a_view_of_the_applications_own_serves_and_names_a_file(app: Flask, stor
 
 
 def test_an_unavailable_store_is_503(app: Flask, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def down(*_: Any) -> Any:
+    def down(*_: Any, **__: Any) -> Any:
         raise fs.Unavailable('x')
 
-    monkeypatch.setattr(storage.backend, '_serve', down)
+    monkeypatch.setattr(storage.backend, '_open', down)
     response = app.test_client().get('/files/x')
     assert (503, 'no-store') == (response.status_code, response.headers['Cache-Control'])
 
@@ -464,5 +465,5 @@ def test_a_stream_of_the_store_is_closed_if_it_cannot_be_sent(app: Flask) -> Non
     info = FileInfo('x', 1, None)
     app.response_class = Broken
     with app.test_request_context('/'), pytest.raises(RuntimeError, match='no answer'):
-        respond_at_once(lambda wanted: (info, stream), lambda: pytest.fail('asked again'))
+        respond(lambda: pytest.fail('requested again'), lambda *_, **__: Opened(info, stream))
     assert stream.closed

@@ -18,7 +18,7 @@ from werkzeug.formparser import default_stream_factory
 
 import flask_fs as fs
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.backends.streams import as_bytes
+from flask_fs.backends.sources import as_bytes
 
 AppFactory = Callable[..., Flask]
 # Longer than what is read at once, so that a failure in the middle leaves some of it read.

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
+from flask_fs.backends import Attributes, Opened, Source
 from flask_fs.backends.memory import MemoryBackend
 
 
@@ -22,7 +23,7 @@ class Restless(MemoryBackend):
         info = super()._stat(name)
         if self.changes:
             self.changes -= 1
-            self._put(name, io.BytesIO(b'version %d' % self.changes), mime=f'text/x-{self.changes}')
+            self._put(name, Source(io.BytesIO(b'version %d' % self.changes)), attributes=Attributes(f'text/x-{self.changes}'))
         return info
 
 
@@ -46,7 +47,7 @@ def backend(app: Flask, storage: fs.Storage) -> Any:
 
 def test_the_response_is_about_the_version_whose_bytes_it_has(storage: fs.Storage, backend: Any, app: Flask) -> None:
     backend.changes = 2
-    response = app.test_client().get(storage.url('a'))
+    response = app.test_client().get(storage.url('a'), headers={'If-None-Match': '"another"'})
     assert (200, b'version 0', '"' + backend.stat('a').etag + '"', 'text/x-0; charset=utf-8') == (
         response.status_code,
         response.data,
@@ -57,7 +58,8 @@ def test_the_response_is_about_the_version_whose_bytes_it_has(storage: fs.Storag
 
 def test_a_file_that_never_settles_is_unavailable(storage: fs.Storage, backend: Any, app: Flask) -> None:
     backend.changes = 1000
-    assert 503 == app.test_client().get(storage.url('a')).status_code
+    response = app.test_client().get(storage.url('a'), headers={'If-None-Match': '"another"'})
+    assert 503 == response.status_code
     # Few requests were enough to find that out.
     assert backend.changes > 900
 
@@ -66,10 +68,15 @@ def test_a_copy_has_content_and_type_of_one_version(storage: fs.Storage, backend
     class Copying(Restless):
         _copy = fs.BaseBackend._copy
 
+        def _open(self, name: str, *args: Any, **kwargs: Any) -> Opened:
+            opened = super()._open(name, *args, **kwargs)
+            self._put(name, Source(io.BytesIO(b'newer')), attributes=Attributes('text/x-newer'))
+            return opened
+
+    backend._put('a', Source(io.BytesIO(b'older')), attributes=Attributes('text/x-older'))
     backend.__class__ = Copying
-    backend.changes = 1
     storage.copy('a', 'b')
-    assert ('text/x-0', b'version 0') == (storage.stat('b').mime, storage.read('b'))
+    assert ('text/x-older', b'older') == (storage.stat('b').mime, storage.read('b'))
 
 
 def test_the_error_of_a_replaced_file_says_what_to_do(backend: Any) -> None:

@@ -78,6 +78,7 @@ __all__ = [
     'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
+    'RangeNotSatisfiable',
     'Replaced',
     'Storage',
     'UnauthorizedFileType',

@@ -76,7 +76,8 @@ def _location(binding: Binding) -> str:
 def sweep(name: str, binding: Binding) -> str | None:
     """Remove what processes left behind when they died half-way: temporary files, parts of uploads."""
     swept: Any = getattr(binding.backend, 'sweep', None)
-    return None if swept is None else f'{name}\t{swept()} removed'
+    removed = None if swept is None else swept()
+    return None if removed is None else f'{name}\t{removed} removed'
 
 
 COMMANDS = (list_storages, sweep)

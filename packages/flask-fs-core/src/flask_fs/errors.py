@@ -11,6 +11,7 @@
     │   ├── InvalidContent
     │   └── NoFile              also a ValueError
     ├── OperationNotSupported
+    ├── RangeNotSatisfiable     also a ValueError
     ├── InvalidFilename         also a ValueError
     ├── UnknownBackend          also a ValueError
     ├── ConfigurationError      also a ValueError
@@ -43,6 +44,7 @@ __all__ = [
     'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
+    'RangeNotSatisfiable',
     'Replaced',
     'UnauthorizedFileType',
     'Unavailable',
@@ -161,6 +163,12 @@ class OperationNotSupported(FSError):
     """The backend cannot do this; its capabilities say so."""
 
     template = '{file}: not supported by {place}'
+
+
+class RangeNotSatisfiable(FSError, ValueError):
+    """The file ends before the range that was requested begins (RFC 9110 §15.5.17)."""
+
+    template = '{file} ends before this range in {place}'
 
 
 class InvalidFilename(FSError, ValueError):

@@ -7,7 +7,7 @@ import importlib
 from typing import Any
 
 from .backends.contract import Capability, Driver
-from .backends.documented import DocumentedVerbs
+from .backends.legacy import LegacyDriver
 from .errors import UnknownBackend
 from .settings import storage_prefix
 
@@ -50,5 +50,5 @@ def driver_of(backend: Any, storage: str) -> Driver:
     capabilities = getattr(backend, 'capabilities', None)
     # Not isinstance(), which is also true of what create_autospec() makes of them.
     declared = issubclass(type(capabilities), Capability) and capabilities
-    driver: Driver = backend if declared else DocumentedVerbs(backend, storage)
+    driver: Driver = backend if declared else LegacyDriver(backend, storage)
     return driver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
-from .backends.response import attachment
+from .backends.http import attachment
 from .media_types import content_type, is_inert
 
 #: Content of any type that is not inert is shown without scripts, forms, plug-ins, network and the site's cookies.

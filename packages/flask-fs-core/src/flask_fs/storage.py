@@ -21,7 +21,9 @@ from werkzeug.wrappers import Response
 from . import names, signals, signing, urls
 from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
-from .backends.streams import Mode, media_type_of, open_writer
+from .backends.sources import media_type_of
+from .backends.streams import Mode
+from .backends.writers import open_writer
 from .bindings import AppBound, Binding
 from .config import Config
 from .errors import (
@@ -204,8 +206,8 @@ class Storage(AppBound):
         overwrite = overwrite or self.overwrite
         with PreservedPosition(content):
             source = limited(content, name, self.name, bound.config)
-            bound.driver.write(name, source, overwrite=overwrite, mime=media_type_of(content))
-        self._announce_saved(bound, name)
+            info = bound.driver.write(name, source, overwrite=overwrite, mime=media_type_of(content))
+        self._announce_saved(bound, name, info)
 
     def read(self, filename: str) -> bytes:
         """The whole content of a file.
@@ -213,6 +215,17 @@ class Storage(AppBound):
         :raises FileNotFound: If there is none of that name.
         """
         return self._bound().driver.read(names.check(filename))
+
+    def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
+        """The bytes [start, stop) of a file, by one request; a backend with RANGE moves no others.
+
+        :param start: Where to begin, in bytes; a negative one counts from the end, and then there is no *stop*.
+        :param stop: Where to end; by default, and where it is larger, at the end of the file.
+        :raises FileNotFound: If there is no file of that name.
+        :raises RangeNotSatisfiable: If the file ends at *start* or before, unless that is 0.
+        :raises ValueError: If *stop* is less than *start*, or given with a negative *start*.
+        """
+        return self._bound().driver.read_range(names.check(filename), start, stop)
 
     def read_chunks(
         self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None
@@ -382,12 +395,12 @@ class Storage(AppBound):
 
     def _store(self, bound: Binding, name: str, file: Any, *, overwrite: bool, mime: str | None = None) -> None:
         file = limited(file, name, self.name, bound.config)
-        bound.driver.save(file, name, overwrite=overwrite, mime=mime)
-        self._announce_saved(bound, name)
+        info = bound.driver.save(file, name, overwrite=overwrite, mime=mime)
+        self._announce_saved(bound, name, info)
 
-    def _announce_saved(self, bound: Binding, name: str) -> None:
+    def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
         if signals.file_saved.has_receivers_for(self):
-            signals.file_saved.send(self, info=bound.driver.stat(name))
+            signals.file_saved.send(self, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
 
     # --- Addresses and serving.
 

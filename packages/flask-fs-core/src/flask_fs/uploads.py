@@ -9,7 +9,17 @@ from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
-from .backends.streams import SPOOL_BYTES, Limited, Prefixed, as_source, chunks_of, known_size, peek, rereadable, source
+from .backends.sources import (
+    SPOOL_BYTES,
+    Prefixed,
+    SizeLimitedReader,
+    as_seekable_file,
+    as_source,
+    peek,
+    remaining_size,
+    source,
+)
+from .backends.streams import chunks_of
 from .content import HEAD_BYTES, contradiction, family_of
 from .errors import FileTooLarge, InvalidContent, NoFile, UnauthorizedFileType, UploadNotAllowed
 from .files import extension
@@ -146,9 +156,9 @@ def limited(file: Any, name: str, storage: str, config: Config) -> Any:
     def too_large() -> FileTooLarge:
         return FileTooLarge(name, storage=storage, reason=f'at most {max_bytes} bytes are allowed')
 
-    size = known_size(reader := as_source(file))
+    size = remaining_size(reader := as_source(file))
     if size is None:
-        return Limited(reader, max_bytes, too_large)
+        return SizeLimitedReader(reader, max_bytes, too_large)
     if size > max_bytes:
         raise too_large()
     return file
@@ -161,7 +171,7 @@ def validated(file: Any, name: str, validators: Iterable[Validator], storage: st
     :raises UploadNotAllowed: If one of them refuses it.
     """
     reader = source(file)
-    kept = rereadable(reader)
+    kept = as_seekable_file(reader)
     with contextlib.ExitStack() as stack:
         if kept is None:
             kept = file = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))

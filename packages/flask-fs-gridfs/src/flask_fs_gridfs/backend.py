@@ -14,9 +14,18 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
-from flask_fs.backends import BaseBackend, ByteReader, Capability, Checksum, FileInfo, batched
-from flask_fs.backends.response import respond
-from flask_fs.errors import FileExists, FileNotFound, FSError, Replaced
+from flask_fs.backends import (
+    NO_ATTRIBUTES,
+    Attributes,
+    BaseBackend,
+    Capability,
+    Checksum,
+    FileInfo,
+    Opened,
+    Source,
+    batched,
+)
+from flask_fs.errors import FileExists, FileNotFound, FSError, RangeNotSatisfiable, Replaced
 from flask_fs.files import mime_type
 from flask_fs.settings import setting_names, settings_error, storage_prefix
 
@@ -103,25 +112,23 @@ class GridFSBackend(BaseBackend):
 
     # --- Reading.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        def stream(document: Document) -> IO[bytes]:
-            if etag not in (None, self._info(document).etag):
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        def opened(document: Document) -> Opened:
+            info = self._info(document)
+            if etag not in (None, info.etag):
                 raise self.error(Replaced, name)
-            return self._stream(document, start, stop)
+            if start >= max(info.size, 1):
+                raise self.error(RangeNotSatisfiable, name)
+            begin = max(0, info.size + start) if start < 0 else start
+            return Opened(info, self._stream(document, begin, stop))
 
-        return self._found(name, stream)
+        return self._found(name, opened)
 
     def _open_seekable(self, name: str) -> IO[bytes]:
         return self._found(name, lambda document: self._stream(document, look=True))
 
     def _read(self, name: str) -> bytes:
         return self._found(name, lambda document: b''.join(self._store().content(document)))
-
-    def _serve(self, name: str) -> Any:
-        def answer(document: Document) -> Any:
-            return respond(self._info(document), lambda start, stop: self._stream(document, start, stop))
-
-        return self._found(name, answer)
 
     def _found(self, name: str, act: Callable[[Document], T]) -> T:
         """What *act* gives for the newest revision of a file; for the next one if that vanishes meanwhile."""
@@ -179,7 +186,9 @@ class GridFSBackend(BaseBackend):
 
     # --- Writing.
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
         with self._translated(name):
             writer = self._writer()
             if create and self._store().newest(name) is not None:
@@ -203,7 +212,7 @@ class GridFSBackend(BaseBackend):
             for batch in batched(pieces, layout.batch):
                 first, sent = sent, sent + len(batch)
                 ask(functools.partial(writer.send, file_id, first, batch))
-            metadata = {'contentType': mime or mime_type(name), 'checksum': str(checksum)}
+            metadata = {'contentType': attributes.mime or mime_type(name), 'checksum': str(checksum)}
             document = {
                 '_id': file_id,
                 'filename': name,
@@ -223,7 +232,7 @@ class GridFSBackend(BaseBackend):
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         info, stream = self._found(name, lambda document: (self._info(document), self._stream(document)))
         with stream:
-            self._put(target, stream, create=create, mime=info.given_mime)
+            self._put(target, Source(stream), create=create, attributes=Attributes(mime=info.given_mime))
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
         with self._translated(target):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import io
 import itertools
 import logging
@@ -12,10 +11,18 @@ from typing import IO, Any, cast
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
-from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
-from flask_fs.backends.response import attachment, respond, respond_at_once
-from flask_fs.errors import BackendError, FSError, Replaced
+from flask_fs.backends import (
+    NO_ATTRIBUTES,
+    Attributes,
+    BaseBackend,
+    Capability,
+    FileInfo,
+    Opened,
+    Source,
+    attachment,
+    limited,
+)
+from flask_fs.errors import BackendError, FSError, RangeNotSatisfiable, Replaced
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
 
@@ -85,31 +92,22 @@ class S3Backend(BaseBackend):
 
     # --- Reading.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        if stop is not None and stop <= start:
-            if etag not in (None, self._stat(name).etag):
-                raise self.error(Replaced, name)
-            return io.BytesIO()
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         part = None if start == 0 and stop is None else span(start, stop)
         answer = self._get(name, part, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
-        return io.BytesIO() if answer is None else self._stream(name, answer)
-
-    def _open_seekable(self, name: str) -> IO[bytes]:
-        answer = self._get(name, span(0, BLOCK_BYTES))
-        if answer is None:
-            return io.BytesIO()
-        with self._stream(name, answer) as stream:
-            head = stream.read()
-
-        info = self._info(name, answer)
-        return cast('IO[bytes]', RangedReader(functools.partial(self._open, name, etag=info.etag), head, info.size))
-
-    def _serve(self, name: str) -> Any:
-        def fetch(part: str | None) -> tuple[FileInfo, IO[bytes]] | None:
-            answer = self._get(name, part)
-            return None if answer is None else (self._info(name, answer), self._stream(name, answer))
-
-        return respond_at_once(fetch, lambda: self._of_one_version(name, respond))
+        if answer is not None:
+            info, stream = self._info(name, answer), self._stream(name, answer)
+            if stop is not None and 'ContentRange' not in answer:
+                stream = limited(stream, stop)
+            return Opened(info, stream)
+        info = self._stat(name)
+        if info.size and start >= info.size:
+            raise self.error(RangeNotSatisfiable, name)
+        if info.size or etag not in (None, info.etag):
+            raise self.error(Replaced, name)
+        if start > 0:
+            raise self.error(RangeNotSatisfiable, name)
+        return Opened(info, io.BytesIO())
 
     def _get(self, name: str, part: str | None = None, **conditions: str) -> Any:
         """The answer with an object, or or its part as in a Range header; None if it has no such part."""
@@ -167,8 +165,10 @@ class S3Backend(BaseBackend):
 
     # --- Changes.
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
-        put(self._bucket, name, stream, create=create, mime=mime)
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
+        put(self._bucket, name, stream, create=create, mime=attributes.mime)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         copy(self._bucket, name, target, create=create)

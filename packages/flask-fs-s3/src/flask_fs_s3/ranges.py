@@ -7,7 +7,9 @@ from typing import Any
 
 
 def span(start: int, stop: int | None) -> str:
-    """A Range header for the bytes [start, stop)."""
+    """A Range header for the bytes [start, stop); a negative start counts from the end."""
+    if start < 0:
+        return f'bytes={start}'
     return f'bytes={start}-' if stop is None else f'bytes={start}-{stop - 1}'
 
 

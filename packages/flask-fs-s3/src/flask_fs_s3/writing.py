@@ -10,7 +10,8 @@ from typing import IO, Any, cast
 
 from flask_fs.backends import checksum_of
 from flask_fs.backends.contract import CHUNK_BYTES, ByteReader
-from flask_fs.backends.streams import chunks_of, known_size, rereadable
+from flask_fs.backends.sources import as_seekable_file, remaining_size
+from flask_fs.backends.streams import chunks_of
 from flask_fs.errors import BackendError, FileTooLarge
 
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
@@ -116,8 +117,8 @@ class _Rest:
     """What is left in a source, if it can be read twice: a file on a disk or in memory."""
 
     def __init__(self, stream: ByteReader) -> None:
-        self.file: Any = rereadable(stream)
-        self.size = known_size(stream)
+        self.file: Any = as_seekable_file(stream)
+        self.size = remaining_size(stream)
         self._before = self._state()
 
     def after(self, head: bytes) -> Iterator[bytes]:

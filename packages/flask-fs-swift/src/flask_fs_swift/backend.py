@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import io
 import time
@@ -11,11 +10,8 @@ from itertools import islice
 from typing import IO, Any, ClassVar, cast
 from urllib.parse import urlsplit
 
-from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
-from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
-from flask_fs.backends.response import respond_at_once
-from flask_fs.backends.streams import window
-from flask_fs.errors import FileNotFound, FSError, Replaced
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, FileInfo, Opened, Source, window
+from flask_fs.errors import FileNotFound, FSError, RangeNotSatisfiable, Replaced
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
 
@@ -118,27 +114,30 @@ class SwiftBackend(BaseBackend):
 
     # --- Hooks.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        if stop is not None and stop <= start:
-            if etag not in (None, self._stat(name).etag):
-                raise self.error(Replaced, name)
-            return io.BytesIO()
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         whole = start == 0 and stop is None
-        answer = self._got(name, None if whole else f'bytes={start}-{"" if stop is None else stop - 1}', etag)
-        # 200 is the whole file, whatever was asked for.
-        return _stream(answer) if whole or answer.status != 200 else window(_stream(answer), start, stop)
+        last = '' if stop is None else stop - 1
+        range_ = None if whole else f'bytes={start}' if start < 0 else f'bytes={start}-{last}'
+        answer = self._got(name, range_, etag)
+        if answer.status == 416:
+            _stream(answer).close()
+            # Only an empty file has no first byte; not every store says its length then.
+            if start > 0:
+                raise self.error(RangeNotSatisfiable, name)
+            return Opened(self._stat(name), io.BytesIO())
+        info, stream = self._info(name, answer.headers), _stream(answer)
+        if not whole and answer.status == 200:
+            # 200 is the whole file, whatever was requested.
+            if start >= max(info.size, 1):
+                stream.close()
+                raise self.error(RangeNotSatisfiable, name)
+            stream = window(stream, max(0, info.size + start) if start < 0 else start, stop)
+        return Opened(info, stream)
 
-    def _open_seekable(self, name: str) -> IO[bytes]:
-        answer = self._got(name, f'bytes=0-{BLOCK_BYTES - 1}')
-        with _stream(answer) as stream:
-            head = stream.read(BLOCK_BYTES)
-        same = functools.partial(self._open, name, etag=etag_of(answer.headers))
-        # Only an empty file has no first byte; not every store says its length then.
-        size = 0 if answer.status == 416 else size_of(answer.headers)
-        return cast('IO[bytes]', RangedReader(same, head, size))
-
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
-        self._uploads.put(name, stream, mime or mime_type(name), create=create)
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
+        self._uploads.put(name, stream, attributes.mime or mime_type(name), create=create)
 
     def _stat(self, name: str) -> FileInfo:
         return self._info(name, self._client.head(self.container, name).headers)
@@ -165,16 +164,6 @@ class SwiftBackend(BaseBackend):
         if mime_type(name) != mime_type(target) and self._stat(name).given_mime is None:
             headers['Content-Type'] = mime_type(target)
         self._uploads.copy(name, target, headers, create=create)
-
-    def _serve(self, name: str) -> Any:
-        def fetch(range_: str | None) -> tuple[FileInfo, IO[bytes]] | None:
-            answer = self._got(name, range_)
-            if range_ is not None and answer.status != 206:
-                _stream(answer).close()
-                return None
-            return self._info(name, answer.headers), _stream(answer)
-
-        return respond_at_once(fetch, lambda: super(SwiftBackend, self)._serve(name))
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
         address = urlsplit(self._client.address(name))

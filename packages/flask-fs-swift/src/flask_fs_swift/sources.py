@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 
 from flask_fs.backends import ByteReader
 from flask_fs.backends.contract import CHUNK_BYTES
-from flask_fs.backends.streams import known_size, rereadable
+from flask_fs.backends.sources import as_seekable_file, remaining_size
 
 from .errors import SpoolFailed
 
@@ -73,8 +73,8 @@ def pieces_of(stream: ByteReader, size: int, digest: Any) -> Iterator[Piece]:
     :param digest: A hash that is updated with all of them.
     :raises SpoolFailed: If the temporary file cannot be written.
     """
-    file = rereadable(stream)
-    if file is None or known_size(stream) is None:
+    file = as_seekable_file(stream)
+    if file is None or remaining_size(stream) is None:
         yield from _spooled(stream, size, digest)
     else:
         yield from _in_place(file, size, digest)

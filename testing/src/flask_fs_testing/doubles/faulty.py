@@ -7,23 +7,19 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
-from flask_fs.backends import BaseBackend, ByteReader
+from flask_fs.backends import BaseBackend, ByteReader, Opened, Source
 from flask_fs.errors import FSError, Unavailable
 
 from .wrapper import HOOKS, BackendWrapper
 
 #: What the template makes a hook of: a failure planned for one of these fails the hook where it comes to it.
 MADE_OF = {
-    'read': ('open',),
-    'checksum': ('open',),
-    'serve': ('stat', 'open'),
     'names': ('scan',),
-    'remove_many': ('remove',),
-    'delete': ('remove', 'remove_many', 'names', 'scan'),
-    'copy': ('stat', 'open', 'put'),
-    'move': ('stat', 'open', 'put', 'copy', 'remove'),
+    'delete': ('remove', 'names', 'scan'),
+    'copy': ('open', 'put'),
+    'move': ('open', 'put', 'copy', 'remove'),
 }
 #: The hooks that need the store; telling a path or signing a link does not.
 NEED_STORE = frozenset(HOOKS) - {'local_path', 'signed_url'}
@@ -86,8 +82,7 @@ class FaultyBackend(BackendWrapper):
         :param hook: ``put``, ``open`` and so on, one of ``HOOKS``; ``any`` is each that needs the store.
         :param error: What is raised; of a class of Flask-FS's errors, one that names file, storage and backend.
         :param times: How often; None is until :meth:`recover`.
-        :param when: Called with a filename (a prefix, for ``scan``); false lets that call pass. ``remove_many``, which
-            has many, is asked about each.
+        :param when: Called with a filename (a prefix, for ``scan``); false lets that call pass.
         :param after_bytes: For ``put`` and ``open``: fail when so much content was moved, at its end at the latest.
         """
         if hook not in HOOKS and hook != 'any':
@@ -107,23 +102,21 @@ class FaultyBackend(BackendWrapper):
             self._planned.clear()
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
-        names = [args[0]]
-        if hook == 'remove_many':
-            names = list(args[0])
-            args = (names,)
-        failure = next((failure for name in names if (failure := self._strike(hook, name)) is not None), None)
+        name = args[0]
+        failure = self._strike(hook, name)
         if failure is None:
             if self._is_planned(MADE_OF.get(hook, ())):
                 return getattr(BaseBackend, f'_{hook}')(self, *args, **kwargs)
             return super().pass_on(hook, *args, **kwargs)
 
-        error = functools.partial(self._error, failure, names[0] if len(names) == 1 else None)
+        error = functools.partial(self._error, failure, name)
         if failure.after_bytes is None:
             raise error()
         if hook == 'put':
-            name, stream = args
-            return super().pass_on(hook, name, _Breaking(stream, failure.after_bytes, error), **kwargs)
-        return _BreakingStream(super().pass_on(hook, *args, **kwargs), failure.after_bytes, error)
+            breaking = Source(_Breaking(args[1], failure.after_bytes, error))
+            return super().pass_on(hook, name, breaking, **kwargs)
+        info, stream = super().pass_on(hook, *args, **kwargs)
+        return Opened(info, cast('IO[bytes]', _BreakingStream(stream, failure.after_bytes, error)))
 
     def _is_planned(self, hooks: tuple[str, ...]) -> bool:
         return any(failure.is_for(hook) for failure in self.planned for hook in hooks)

@@ -14,9 +14,9 @@ class Call(NamedTuple):
     """One thing that was asked of a backend.
 
     :param hook: The hook's name without its underscore: ``put``.
-    :param name: The file's name in its storage; of ``scan`` and ``names`` the prefix, of ``remove_many`` None.
+    :param name: The file's name in its storage; of ``scan`` and ``names`` the prefix.
     :param target: The second name of ``copy`` and ``move``, else None.
-    :param options: What was asked for by keyword, such as ``create`` and ``mime``; of ``open`` also ``start``, ``stop``
+    :param options: What was asked for by keyword, such as ``create`` and ``attributes``; of ``open`` also ``start``, ``stop``
         and ``etag``.
     """
 
@@ -51,7 +51,7 @@ class RecordingBackend(BackendWrapper):
         options = dict(kwargs)
         if hook == 'open':
             options = {'start': args[1], 'stop': args[2], 'etag': kwargs.get('etag')}
-        name = None if hook == 'remove_many' else self.shown(args[0])
+        name = self.shown(args[0])
         target = self.shown(args[1]) if hook in ('copy', 'move') else None
         self.calls.append(Call(hook, name, target, options))
         return super().pass_on(hook, *args, **kwargs)

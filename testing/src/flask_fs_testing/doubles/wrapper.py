@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
-from typing import IO, Any
+from collections.abc import Hashable, Iterator
+from typing import Any
 
-from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
-from flask_fs.errors import FileNotFound
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, FileInfo, Opened, Source
+from flask_fs.errors import FileNotFound, FSError
 
 #: The hooks of a backend, as tests name them: without the underscore.
 HOOKS = (
@@ -16,13 +16,9 @@ HOOKS = (
     'scan',
     'remove',
     'names',
-    'read',
     'delete',
-    'remove_many',
     'copy',
     'move',
-    'checksum',
-    'serve',
     'local_path',
     'signed_url',
 )
@@ -47,7 +43,8 @@ class BackendWrapper(BaseBackend):
         self.config = backend.config
         self._prefix = backend._prefix
         # Of the class in other backends, and here of what is wrapped.
-        vars(self).update(kind=backend.kind, settings=backend.settings)
+        for name in ('kind', 'settings', 'errors', 'seekable_streams', 'page_size'):
+            vars(self)[name] = getattr(backend, name)
 
     def __repr__(self) -> str:
         return f'<{type(self).__name__} around {self.wrapped!r}>'
@@ -77,14 +74,11 @@ class BackendWrapper(BaseBackend):
         """Ask the wrapped backend. Whatever is asked goes through here.
 
         :param hook: The hook's name without its underscore.
-        :param args: What it is given: first the name of the file it is about (of ``scan`` and ``names`` the prefix, of
-            ``remove_many`` the names).
+        :param args: What it is given: first the name of the file it is about, of ``scan`` and ``names`` the prefix.
         """
-        # A backend from older days need not know what to say of a file that is not there: it is asked first.
-        if hook in ('open', 'stat', 'read') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
+        # A legacy backend need not raise the right error for a file that is not there: it is asked first.
+        if hook in ('open', 'stat') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
             raise self.error(FileNotFound, args[0])
-        if kwargs.pop('seekable', False):
-            return self.wrapped._open_seekable(args[0])
         return getattr(self.wrapped, f'_{hook}')(*args, **kwargs)
 
     def shown(self, name: str) -> str:
@@ -93,17 +87,15 @@ class BackendWrapper(BaseBackend):
 
     # --- Hooks.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        stream: IO[bytes] = self.pass_on('open', name, start, stop, etag=etag)
-        return stream
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        opened: Opened = self.pass_on('open', name, start, stop, etag=etag)
+        return opened
 
-    def _open_seekable(self, name: str) -> IO[bytes]:
-        # To a test it is the same whether the file is opened to be read from anywhere.
-        stream: IO[bytes] = self.pass_on('open', name, 0, None, seekable=True)
-        return stream
-
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
-        self.pass_on('put', name, stream, create=create, mime=mime)
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> FileInfo | None:
+        info: FileInfo | None = self.pass_on('put', name, stream, create=create, attributes=attributes)
+        return info
 
     def _stat(self, name: str) -> FileInfo:
         info: FileInfo = self.pass_on('stat', name)
@@ -120,15 +112,8 @@ class BackendWrapper(BaseBackend):
         names: Iterator[str] = self.pass_on('names', prefix)
         return names
 
-    def _read(self, name: str) -> bytes:
-        content: bytes = self.pass_on('read', name)
-        return content
-
     def _delete(self, name: str) -> None:
         self.pass_on('delete', name)
-
-    def _remove_many(self, names: Iterable[str]) -> None:
-        self.pass_on('remove_many', names)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         self.pass_on('copy', name, target, create=create)
@@ -136,12 +121,11 @@ class BackendWrapper(BaseBackend):
     def _move(self, name: str, target: str, *, create: bool) -> None:
         self.pass_on('move', name, target, create=create)
 
-    def _checksum(self, name: str) -> str:
-        checksum: str = self.pass_on('checksum', name)
-        return checksum
+    def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
+        return self.wrapped._translate(error, name)
 
-    def _serve(self, name: str) -> Any:
-        return self.pass_on('serve', name)
+    def _internal_location(self, name: str) -> str | None:
+        return self.wrapped._internal_location(name)
 
     def _local_path(self, name: str) -> str:
         path: str = self.pass_on('local_path', name)

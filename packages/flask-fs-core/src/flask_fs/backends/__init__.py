@@ -1,4 +1,4 @@
-"""What a backend is made of: the template, the facts and the capabilities."""
+"""What the author of a backend imports, besides ``flask_fs.errors``, ``settings``, ``files``, ``media_types`` and ``names``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,42 @@ from .base import BaseBackend
 from .batching import batched
 from .checksums import Checksum, checksum_of
 from .clients import SharedClient, shared_client
-from .contract import ByteReader, Capability, FileInfo
+from .contract import (
+    CHUNK_BYTES,
+    NO_ATTRIBUTES,
+    STALE_S,
+    Attributes,
+    ByteReader,
+    Capability,
+    FileInfo,
+    Opened,
+)
+from .http import attachment
+from .ranged import SeekableStream
+from .sources import Source, Spool, SpoolFailed
+from .streams import chunks_of, limited, window
 
 __all__ = [
+    'CHUNK_BYTES',
+    'NO_ATTRIBUTES',
+    'STALE_S',
+    'Attributes',
     'BaseBackend',
     'ByteReader',
     'Capability',
     'Checksum',
     'FileInfo',
+    'Opened',
+    'SeekableStream',
     'SharedClient',
+    'Source',
+    'Spool',
+    'SpoolFailed',
+    'attachment',
     'batched',
     'checksum_of',
+    'chunks_of',
+    'limited',
     'shared_client',
+    'window',
 ]

@@ -7,13 +7,15 @@ import enum
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from ..files import mime_type
 from ..media_types import content_coding, normalized
 
 #: How much is read or written at once, in bytes.
 CHUNK_BYTES = 1024 * 1024
+#: What a process that died half-way left behind is removed once it is this old, in seconds.
+STALE_S = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,31 @@ class FileInfo:
         return None if self.mime == mime_type(self.name) else self.mime
 
 
+class Opened(NamedTuple):
+    """A file that was opened: metadata and bytes of one version, by one request.
+
+    :param info: Metadata of the whole file.
+    :param stream: The bytes that were requested, closed by whoever opened it.
+    """
+
+    info: FileInfo
+    stream: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is stored with a file besides its bytes.
+
+    :param mime: The media type, where it is not the one that the name suggests; kept with MIME.
+    """
+
+    mime: str | None = None
+
+
+#: The attributes of a file that was given none.
+NO_ATTRIBUTES = Attributes()
+
+
 class Capability(enum.Flag):
     """What a backend promises beyond the hooks that every backend has."""
 
@@ -83,6 +110,7 @@ class Driver(Protocol):
     def exists(self, filename: str) -> bool: ...
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]: ...
     def read(self, filename: str) -> bytes: ...
+    def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes: ...
     def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Iterator[bytes]: ...
     def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any: ...
     def save(self, file_or_wfs: Any, filename: str, overwrite: bool = False, *, mime: str | None = None) -> Any: ...
@@ -103,6 +131,6 @@ class Driver(Protocol):
 
 
 class ByteReader(Protocol):
-    """The least that a source of bytes has."""
+    """Anything with ``read``."""
 
     def read(self, size: int = -1, /) -> bytes: ...

@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ..names import TEMPORARY_PREFIX
+from .contract import STALE_S
 
-#: A temporary file untouched for so long was left by a process that died.
-STALE_S = 24 * 60 * 60
 #: What the operating system answers when a folder has the name that a file is to get or to lose.
 IN_THE_WAY = frozenset((errno.EISDIR, errno.EPERM, errno.ENOTEMPTY, errno.EEXIST))
 # What it answers where there is no such folder.

@@ -7,11 +7,11 @@ import os
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response
+from flask import Response, current_app
 
 from ..names import is_valid
-from .contract import FileInfo
-from .response import respond
+from .contract import Capability, FileInfo
+from .http import respond_without_content
 
 
 def internal_location(value: Any) -> str:
@@ -25,6 +25,15 @@ def internal_location(value: Any) -> str:
             'with a slash first, no empty or dotted part, no backslash, and none of ? # %'
         )
     return f'/{path}'
+
+
+def respond(backend: Any, name: str) -> Response | None:
+    """The response that lets a web server in front send the file *name*; None if none does."""
+    if (location := backend._internal_location(name)) is not None:
+        return by_location(backend._stat(name), location)
+    if Capability.LOCAL_PATH in backend.capabilities and current_app.config.get('USE_X_SENDFILE'):
+        return by_path(backend._stat(name), backend._local_path(name))
+    return None
 
 
 def by_path(info: FileInfo, path: str) -> Response:
@@ -44,7 +53,7 @@ def by_location(info: FileInfo, location: str) -> Response:
 def _handed_over(info: FileInfo, header: str, place: str) -> Response:
     # No Accept-Ranges and no ranges: the whole file is handed over, from which the web server cuts what was asked for.
     # nginx would repeat an Accept-Ranges of ours next to its own.
-    response = respond(info, None)
+    response = respond_without_content(info, hand_over=True)
     if response.status_code == 200:
         # Percent-encoded: a header holds no other letters, and all of these servers decode it.
         response.headers[header] = quote(place)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
 import errno
 import functools
 import itertools
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, cast
 
-from flask import current_app, has_app_context, request
+from flask import current_app, has_app_context
 
 from ..config import default_root
 from ..errors import (
@@ -24,6 +23,7 @@ from ..errors import (
     FSError,
     InvalidFilename,
     PermissionDenied,
+    RangeNotSatisfiable,
     Replaced,
     Unavailable,
 )
@@ -32,13 +32,13 @@ from ..names import TEMPORARY_PREFIX, check, windows_refusal
 from ..settings import Setting, boolean, file_mode, folder
 from . import folders
 from .base import BaseBackend
-from .contract import CHUNK_BYTES, ByteReader, Capability, FileInfo
+from .contract import CHUNK_BYTES, NO_ATTRIBUTES, STALE_S, Attributes, Capability, FileInfo, Opened
 from .draft import Disk, Draft
 from .etags import UnsettledInfo, etag_finder, etag_of, settled, settled_in_ns
-from .folders import STALE_S, removed_if_stale
-from .handover import by_location, by_path, internal_location
-from .response import respond
-from .streams import TranslatingFile, chunks_of, real_file, window
+from .folders import removed_if_stale
+from .handover import internal_location
+from .sources import Source
+from .streams import TranslatingFile, chunks_of, window
 
 __all__ = ['LocalBackend']
 
@@ -65,6 +65,7 @@ class LocalBackend(BaseBackend):
 
     kind = 'local'
     capabilities = Capability.ATOMIC_CREATE | Capability.RANGE | Capability.LOCAL_PATH
+    seekable_streams = True
     settings = (
         Setting('root', folder, None, 'The folder that holds the files.', append_storage_name=True, allow_global=True),
         Setting(
@@ -147,16 +148,23 @@ class LocalBackend(BaseBackend):
 
     # --- Hooks.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        fd, facts = self._opened(name)
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        fd, facts = self._open_file(name)
         stream = self._stream(fd, name)
-        if etag is not None and (etag != etag_of(facts) or etag != settled(fd, facts)[1]):
+        try:
+            if etag is not None and (etag != etag_of(facts) or etag != settled(fd, facts)[1]):
+                raise self.error(Replaced, name)
+            size = facts.st_size
+            if start >= max(size, 1):
+                raise self.error(RangeNotSatisfiable, name)
+            info = self._info(name, facts, lambda: os.fstat(fd))
+            return Opened(info, window(stream, max(0, size + start) if start < 0 else start, stop))
+        except BaseException:
             stream.close()
-            raise self.error(Replaced, name)
-        return window(stream, start, stop)
+            raise
 
     def _read(self, name: str) -> bytes:
-        fd, facts = self._opened(name)
+        fd, facts = self._open_file(name)
         with _Translated(self, name):
             try:
                 # One byte more than the size tells that this was the end.
@@ -169,14 +177,16 @@ class LocalBackend(BaseBackend):
             finally:
                 os.close(fd)
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
         target = self._place(name, PermissionDenied)
         disk = _Translated(self, name)
         with disk:
             draft = Draft(target, self._disk, lambda: self._require_root(name))
         try:
             # Reading the source stands outside of `with disk`: what it raises reaches the caller as it is.
-            if (file := real_file(stream)) is not None and file.seekable():
+            if (file := stream.file) is not None:
                 start = file.tell()
                 with disk:
                     self._refuse_early(name, target, create)
@@ -235,23 +245,6 @@ class LocalBackend(BaseBackend):
         with _Translated(self, target):
             folders.within(make_folder, lambda: folders.past_empty(path, lambda: move(source, path)))
 
-    def _serve(self, name: str) -> Any:
-        if (location := self._location(name)) is not None:
-            return by_location(self._stat(name), location)
-        if current_app.config.get('USE_X_SENDFILE'):
-            return by_path(self._stat(name), self._local_path(name))
-        if request.method == 'HEAD':
-            return super()._serve(name)
-        # Facts and content come from one open file: its name may belong to a newer one a moment later.
-        fd, facts = self._opened(name)
-        stream = self._stream(fd, name)
-        facts, etag = settled(fd, facts)
-        info = dataclasses.replace(self._info(name, facts), etag=etag)
-        response = respond(info, lambda start, stop: window(stream, start))
-        if response.status_code not in (200, 206):
-            stream.close()
-        return response
-
     def _local_path(self, name: str) -> str:
         # An override may give a path object.
         return os.fspath(self.path(name))
@@ -270,7 +263,7 @@ class LocalBackend(BaseBackend):
             raise self.error(refusal, name, f'{link} is a symbolic link, which local storage does not follow')
         return path
 
-    def _location(self, name: str) -> str | None:
+    def _internal_location(self, name: str) -> str | None:
         """Where nginx has the file; None if it sends none, or if an override of ``path`` has put this one elsewhere."""
         if (location := self.config.get('accel_redirect')) is None:
             return None
@@ -279,7 +272,7 @@ class LocalBackend(BaseBackend):
             return None
         return '/'.join(filter(None, (location, self._subfolder, path.removeprefix(folder))))
 
-    def _opened(self, name: str) -> tuple[int, os.stat_result]:
+    def _open_file(self, name: str) -> tuple[int, os.stat_result]:
         with _Translated(self, name, reading=True):
             fd = os.open(self._place(name, FileNotFound), _READ)
             facts = os.fstat(fd)
@@ -330,13 +323,15 @@ class LocalBackend(BaseBackend):
             return iter(())
         return folders.walk(self._local_path, prefix, lambda: self._require_root(None))
 
-    def _info(self, name: str, facts: os.stat_result) -> FileInfo:
+    def _info(
+        self, name: str, facts: os.stat_result, look: Callable[[], os.stat_result] | None = None
+    ) -> FileInfo:
         if not stat.S_ISREG(facts.st_mode):
             raise self.error(FileNotFound, name)
         modified = datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc)
         if settled_in_ns(facts) <= 0:
             return FileInfo(name, facts.st_size, modified, mime_type(name), None, etag_of(facts))
-        etag: Any = etag_finder(facts, lambda: os.lstat(self.path(name)))
+        etag: Any = etag_finder(facts, look or (lambda: os.lstat(self.path(name))))
         return UnsettledInfo(name, facts.st_size, modified, mime_type(name), None, etag)
 
     # --- The root.

@@ -6,13 +6,14 @@ import datetime
 import io
 import threading
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import Any
 
-from ..errors import FileExists, FileNotFound, Replaced
+from ..errors import FileExists, FileNotFound, RangeNotSatisfiable, Replaced
 from ..files import mime_type
 from .base import BaseBackend
 from .checksums import Checksum
-from .contract import ByteReader, Capability, FileInfo
+from .contract import NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
+from .sources import Source
 from .streams import chunks_of
 
 __all__ = ['MemoryBackend']
@@ -34,6 +35,7 @@ class MemoryBackend(BaseBackend):
         | Capability.NESTED_NAMES
         | Capability.SERVER_COPY
     )
+    seekable_streams = True
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
@@ -44,19 +46,26 @@ class MemoryBackend(BaseBackend):
     def describe_location(self) -> str:
         return 'memory of the process'
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         info, content = self._found(name)
         if etag not in (None, info.etag):
             raise self.error(Replaced, name)
+        if start >= max(info.size, 1):
+            raise self.error(RangeNotSatisfiable, name)
         # BytesIO shares the content until somebody writes to it.
-        return io.BytesIO(content if start == 0 and stop is None else content[start:stop])
+        return Opened(info, io.BytesIO(content if start == 0 and stop is None else content[start:stop]))
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> FileInfo:
         checksum = Checksum(self.config.checksum)
         content = b''.join(map(bytes, checksum.through(chunks_of(stream))))
         now = datetime.datetime.now(datetime.timezone.utc)
-        info = FileInfo(name, len(content), now, mime or mime_type(name), str(checksum), checksum.hex[:32])
+        info = FileInfo(
+            name, len(content), now, attributes.mime or mime_type(name), str(checksum), checksum.hex[:32]
+        )
         self._keep(info, content, create)
+        return info
 
     def _stat(self, name: str) -> FileInfo:
         return self._found(name)[0]

@@ -6,10 +6,15 @@ import io
 from collections.abc import Callable
 from typing import IO, Any
 
-#: What the first look at a place fetches, in bytes: the header of a picture, the directory of an archive.
-BLOCK_BYTES = 128 * 1024
-#: Reading on fetches four times as much each time, up to this much, in bytes.
-MOST_BYTES = 32 * 1024 * 1024
+#: What opening a file fetches of it, in bytes: all of most small files, the header of most pictures.
+FIRST_BYTES = 32 * 1024
+#: What reading at another position fetches first, in bytes.
+BLOCK_BYTES = 16 * 1024
+#: Reading on from there fetches a range of this size, in bytes, then of four times as much each time, up to a maximum.
+NEXT_BYTES = 512 * 1024
+#: Up to so many bytes are skipped, rather than requested at another position.
+SKIP_BYTES = 128 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 _GROWTH = 4
 
 
@@ -57,12 +62,12 @@ class SeekableStream(io.RawIOBase):
 class RangedReader(SeekableStream):
     """The content of a file, of which little more is fetched than what is read.
 
-    A look at a new place fetches a block, which is kept in memory; reading on from there opens streams on longer and
-    longer ranges. So a file of a block or less costs one request, any file that is read at once two, and an archive's
+    Reading at a new position fetches a block, which is kept in memory; reading on from there opens streams on longer and
+    longer ranges. So a file that its head holds costs one request, any file that is read at once two, and an archive's
     directory one.
 
     :param open_range: Opens the bytes [start, stop) of the same version of the file; a stream that ends early raises.
-    :param head: The file's first block, or the whole of a shorter file.
+    :param head: The first bytes of the file, or the whole of a shorter one.
     :param size: The length of the file in bytes.
     """
 
@@ -73,7 +78,7 @@ class RangedReader(SeekableStream):
         self._stream: IO[bytes] | None = None
         # The stream gives the bytes [next, stop); after a block both are its end.
         self._next = self._stop = len(head)
-        self._reach = BLOCK_BYTES
+        self._reach = NEXT_BYTES
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._check_open()
@@ -109,10 +114,10 @@ class RangedReader(SeekableStream):
         if piece := self._from_block(size):
             return piece
         if self._at == self._next == self._stop:
-            self._reach = min(self._reach * _GROWTH, MOST_BYTES)
             self._fetch(self._at, self._at + max(self._reach, size))
-        elif not self._streams_from(min(self._stop, self._next + BLOCK_BYTES)):
-            self._reach = BLOCK_BYTES
+            self._reach = min(self._reach * _GROWTH, MAX_BYTES)
+        elif not self._streams_from(min(self._stop, self._next + SKIP_BYTES)):
+            self._reach = NEXT_BYTES
             if size <= BLOCK_BYTES:
                 self._look()
                 return self._from_block(size)

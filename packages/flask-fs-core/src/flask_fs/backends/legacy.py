@@ -1,6 +1,6 @@
-"""Backends that declare no capability: driven by the documented verbs alone, called with exactly their arguments.
+"""Legacy backends, which declare no capability: driven by the documented verbs alone, with exactly their arguments.
 
-Custom backends from older days and test doubles are driven so. Conflicts and missing files are found by asking
+Custom backends of older packages and test doubles are of that kind. Conflicts and missing files are found by calling
 ``exists`` first, which is not race-free: that is what a backend without capabilities can promise.
 """
 
@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import FileExists, FileNotFound, OperationNotSupported
+from ..errors import FileExists, FileNotFound, OperationNotSupported, RangeNotSatisfiable
 from ..files import mime_type
 from ..media_types import normalized
 from ..names import valid_among
-from .base import BaseBackend, info_from
-from .contract import CHUNK_BYTES, Capability, FileInfo
+from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
 from .copies import temporary_copy
-from .streams import Chunks, Mode, buffered
+from .metadata import Metadata
+from .sources import Source, as_bytes
+from .streams import Chunks, Mode, buffered, chunks_of, window
 
 
-class DocumentedVerbs:
+class LegacyDriver:
     """A driver on top of the documented verbs of *backend*, which may be any object that has them."""
 
     capabilities = Capability.NONE
@@ -31,7 +33,8 @@ class DocumentedVerbs:
     def __init__(self, backend: Any, storage: str) -> None:
         self.backend = backend
         self.storage = storage
-        self._is_double = not issubclass(type(backend), BaseBackend)
+        # Any other object that has the verbs. A mock has every attribute, and its class none.
+        self._is_double = not hasattr(type(backend), '_overrides')
 
     def exists(self, filename: str) -> bool:
         return bool(self.backend.exists(filename))
@@ -49,6 +52,12 @@ class DocumentedVerbs:
         self._require(filename)
         content: bytes = self.backend.read(filename)
         return content
+
+    def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
+        if not self._is_double:
+            content: bytes = self.backend.read_range(filename, start, stop)
+            return content
+        return self.read(filename)[start:stop]
 
     def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Iterator[bytes]:
         if self._has_own('read_chunks') or (self._is_double and hasattr(self.backend, 'read_chunks')):
@@ -159,9 +168,8 @@ class DocumentedVerbs:
         return found  # type: ignore[no-any-return]  # whatever a double has
 
     def _has_own(self, verb: str) -> bool:
-        """Whether the class of the backend defines *verb* itself. A mock has every attribute, and its class none."""
-        own = getattr(type(self.backend), verb, None)
-        return own is not None and own is not getattr(BaseBackend, verb)
+        """Whether the class of the backend defines *verb* itself."""
+        return hasattr(type(self.backend), verb) if self._is_double else bool(self.backend._overrides(verb))
 
     def _unsupported(self, filename: str | None, reason: str) -> OperationNotSupported:
         return OperationNotSupported(filename, storage=self.storage, reason=reason)
@@ -179,3 +187,120 @@ def _takes_overwrite(save: Callable[..., Any]) -> bool:
     # As documented, save() refuses an existing file unless told. Some backends have no such parameter, and doubles that
     # take anything expect to be called without it.
     return 'overwrite' in inspect.signature(save).parameters
+
+
+def info_from(name: str, metadata: Mapping[str, Any]) -> FileInfo:
+    """The *metadata* of a legacy backend, which may leave some out."""
+    mime = metadata.get('mime') or mime_type(name)
+    return FileInfo(name, metadata.get('size') or 0, metadata.get('modified'), mime, metadata.get('checksum'))
+
+
+# --- Hooks for subclasses of the template that override its documented verbs instead, and declare no capability.
+
+
+def _open(self: Any, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+    stream = _stream(self, name)
+    try:
+        if self._overrides('metadata') or hasattr(self, 'get_metadata'):
+            info = self._stat(name)
+        else:
+            info = FileInfo(name, _size_of(self, name, stream), None, mime_type(name))
+        if start >= max(info.size, 1):
+            raise self.error(RangeNotSatisfiable, name)
+        return Opened(info, window(stream, max(0, info.size + start) if start < 0 else start, stop))
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _stream(self: Any, name: str) -> IO[bytes]:
+    if self._overrides('open'):
+        stream: IO[bytes] = self.open(name, 'rb')
+        return stream
+    if self._overrides('read'):
+        return io.BytesIO(as_bytes(self.read(name)))
+    raise self._lacks('_open')
+
+
+def _size_of(self: Any, name: str, stream: IO[bytes]) -> int:
+    if stream.seekable():
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        return size
+    with _stream(self, name) as again:
+        return sum(map(len, chunks_of(again)))
+
+
+def _put(
+    self: Any, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+) -> None:
+    if not self._overrides('write'):
+        raise self._lacks('_put')
+    if create and self.exists(name):
+        raise self.error(FileExists, name)
+    self.write(name, stream.read())
+
+
+def _stat(self: Any, name: str) -> FileInfo:
+    if self._overrides('metadata'):
+        return info_from(name, self.metadata(name))
+    if (given := _given_metadata(self, name)) is not None:
+        return info_from(name, given)
+    with _stream(self, name) as stream:
+        return FileInfo(name, _size_of(self, name, stream), None, mime_type(name))
+
+
+def _metadata(self: Any, name: str) -> dict[str, Any]:
+    given = _given_metadata(self, name)
+    if given is None:
+        info = self._stat(name)
+    else:
+        info = info_from(name, given)
+    facts = {**(given or {}), 'mime': info.mime, 'size': info.size, 'modified': info.modified, 'checksum': info.checksum}
+    return facts if info.checksum else Metadata(facts, checksum=lambda: self._checksum(name))
+
+
+def _given_metadata(self: Any, name: str) -> Mapping[str, Any] | None:
+    """What a subclass gives by ``get_metadata``, which older packages built their ``metadata`` on."""
+    get_metadata: Callable[[str], Mapping[str, Any]] | None = getattr(self, 'get_metadata', None)
+    if get_metadata is None:
+        return None
+    if self._overrides('exists') and not self.exists(name):
+        raise self.error(FileNotFound, name)
+    return get_metadata(name)
+
+
+def _scan(self: Any, prefix: str = '') -> Iterator[FileInfo]:
+    return (self._stat(name) for name in self._names(prefix))
+
+
+def _names(self: Any, prefix: str) -> Iterator[str]:
+    if self._overrides('list_files'):
+        return (name for name in self.list_files() if name.startswith(prefix))
+    if type(self)._scan is _scan:
+        raise self._lacks('_scan')
+    return (info.name for info in self._scan(prefix))
+
+
+def _remove(self: Any, name: str) -> None:
+    if not self._overrides('delete'):
+        raise self._lacks('_remove')
+    below: Iterator[str] = iter(())
+    # Where nothing can be listed, its delete is the only way to remove anything.
+    with contextlib.suppress(OperationNotSupported):
+        below = self._names(f'{name}/')
+    if any(below):
+        raise self.unsupported(name, f'there are files under {name!r}, which its delete could remove too')
+    self.delete(name)
+
+
+_HOOKS = (_metadata, _names, _open, _put, _remove, _scan, _stat)
+
+
+def adapt(subclass: Any, template: type) -> None:
+    """Give *subclass* of *template*, if it declares no capability, hooks that go through the verbs that it overrides."""
+    if subclass.capabilities:
+        return
+    for hook in _HOOKS:
+        if getattr(subclass, hook.__name__) is getattr(template, hook.__name__):
+            setattr(subclass, hook.__name__, hook)

@@ -1,0 +1,221 @@
+"""The HTTP response for one file: conditional requests, ranges and streaming, after RFC 9110."""
+
+from __future__ import annotations
+
+import contextlib
+import unicodedata
+from collections.abc import Callable
+from typing import IO, Protocol
+from urllib.parse import quote
+
+from flask import Response, current_app, request
+from werkzeug.datastructures import Headers
+from werkzeug.http import (
+    http_date,
+    is_resource_modified,
+    parse_etags,
+    parse_if_range_header,
+    parse_range_header,
+    quote_etag,
+)
+
+from ..errors import RangeNotSatisfiable, Replaced
+from ..media_types import content_type
+from .codings import gunzipped, must_decode
+from .contract import FileInfo, Opened
+from .streams import Chunks, limited
+
+#: How much of a file is handed to the server at once, in bytes.
+BLOCK_BYTES = 256 * 1024
+# How many versions of a file are tried before it counts as one that never settles.
+_MAX_VERSIONS = 5
+_PRECONDITIONS = frozenset(
+    ('HTTP_IF_NONE_MATCH', 'HTTP_IF_MODIFIED_SINCE', 'HTTP_IF_MATCH', 'HTTP_IF_UNMODIFIED_SINCE'),
+)
+_CONDITIONS = _PRECONDITIONS | {'HTTP_IF_RANGE'}
+
+
+class Opener(Protocol):
+    """Opens the bytes [start, stop) of a file, with metadata of the same version: see :meth:`BaseBackend._open`."""
+
+    def __call__(self, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened: ...
+
+
+def respond(stat: Callable[[], FileInfo], open_file: Opener) -> Response:
+    """The response to the current request for a file.
+
+    200 with the whole file, 206 with the one range requested, 304 or 412 by the request's conditions, 416 for a range
+    beyond the end. A request for several ranges gets the whole file, as RFC 9110 §14.2 allows. All of it is about one
+    version of the file. A GET without conditions costs one request to the store; the file is opened only when its bytes
+    are sent.
+
+    Content that is stored encoded is sent so, with its Content-Encoding: length, ranges and validators are those of the
+    encoded bytes. A client that does not accept gzip gets it decoded, whole and of unknown length, with a weak ETag.
+
+    :param stat: Reads the file's metadata.
+    :raises Replaced: If the file was replaced each time that it was tried.
+    """
+    environ = request.environ
+    requested = _requested_range() if environ['REQUEST_METHOD'] == 'GET' else None
+    if environ['REQUEST_METHOD'] != 'HEAD' and not _CONDITIONS.intersection(environ):
+        with contextlib.suppress(RangeNotSatisfiable):
+            opened = open_file(*(requested or (0, None)))
+            if requested is None or not must_decode(request, opened.info.content_encoding):
+                return _send(*opened, requested)
+            # Of a part alone nothing can be decoded.
+            opened.stream.close()
+    for _ in range(_MAX_VERSIONS - 1):
+        try:
+            return _respond_by_metadata(stat(), open_file, requested)
+        except Replaced:
+            continue
+    return _respond_by_metadata(stat(), open_file, requested)
+
+
+def respond_without_content(info: FileInfo, *, hand_over: bool = False) -> Response:
+    """The response to HEAD, or to a request whose conditions do not hold.
+
+    :param hand_over: Whether a web server in front sends the content, so that neither length nor ranges are given.
+    """
+    headers, decoding = _headers(info, decodes=not hand_over)
+    if (status := _precondition(info)) is not None:
+        headers.remove('Content-Type')
+        return current_app.response_class(status=status, headers=headers)
+    if decoding:
+        # An iterator, because the length of a list would be sent as that of the content.
+        return current_app.response_class(iter(()), headers=headers)
+    if info.content_encoding is not None:
+        headers.add('Content-Encoding', info.content_encoding)
+    if not hand_over:
+        headers.add('Accept-Ranges', 'bytes')
+        headers.add('Content-Length', str(info.size))
+    return current_app.response_class(headers=headers)
+
+
+def _respond_by_metadata(info: FileInfo, open_file: Opener, requested: tuple[int, int | None] | None) -> Response:
+    if request.method == 'HEAD' or _precondition(info) is not None:
+        return respond_without_content(info)
+    if requested is not None and (not _range_applies(info) or must_decode(request, info.content_encoding)):
+        requested = None
+    if requested is not None:
+        start, stop = _bounds(*requested, info.size)
+        if start >= stop:
+            return _unsatisfiable(info)
+    return _send(*open_file(*(requested or (0, None)), etag=info.etag), requested)
+
+
+def _send(info: FileInfo, stream: IO[bytes], requested: tuple[int, int | None] | None) -> Response:
+    """The response with the bytes of *stream*, which are those of the range *requested*, or of the whole file for None."""
+    try:
+        headers, decoding = _headers(info)
+        if decoding:
+            return _decoded(headers, stream)
+        if info.content_encoding is not None:
+            headers.add('Content-Encoding', info.content_encoding)
+        headers.add('Accept-Ranges', 'bytes')
+        start, stop = (0, info.size) if requested is None else _bounds(*requested, info.size)
+        if requested is not None:
+            if start >= stop:
+                stream.close()
+                return _unsatisfiable(info)
+            headers['Content-Range'] = f'bytes {start}-{stop - 1}/{info.size}'
+            # Servers send a real file to its end, whatever Content-Length says; a bounded reader has no file number.
+            stream = limited(stream, stop - start)
+        headers.add('Content-Length', str(stop - start))
+        # A server's own wrapper may hand the whole file to the kernel; ours closes it as soon as it was read.
+        body = request.environ.get('wsgi.file_wrapper', Chunks)(stream, BLOCK_BYTES)
+        status = 200 if requested is None else 206
+        return current_app.response_class(body, status=status, headers=headers, direct_passthrough=True)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _headers(info: FileInfo, *, decodes: bool = True) -> tuple[Headers, bool]:
+    """The headers of every response about a file, and whether its content has to be decoded for this client."""
+    headers = Headers([('Content-Type', content_type(info.mime))])
+    if info.modified is not None:
+        headers.add('Last-Modified', http_date(info.modified))
+    decoding = decodes and must_decode(request, info.content_encoding)
+    if info.etag is not None:
+        headers.add('ETag', quote_etag(info.etag, weak=decoding))
+    if info.content_encoding is not None:
+        headers.add('Vary', 'Accept-Encoding')
+    return headers, decoding
+
+
+def _unsatisfiable(info: FileInfo) -> Response:
+    headers, _ = _headers(info)
+    headers.add('Accept-Ranges', 'bytes')
+    headers['Content-Range'] = f'bytes */{info.size}'
+    headers['Content-Type'] = 'text/plain; charset=utf-8'
+    return current_app.response_class('No such range in this file.\n', status=416, headers=headers)
+
+
+def _decoded(headers: Headers, stream: IO[bytes]) -> Response:
+    content = gunzipped(stream)
+    if content is None:
+        headers['Content-Type'] = 'text/plain; charset=utf-8'
+        reason = 'This file is stored as gzip, which you do not accept, and cannot be decoded.\n'
+        return current_app.response_class(reason, status=406, headers=headers)
+    return current_app.response_class(Chunks(content, BLOCK_BYTES), headers=headers, direct_passthrough=True)
+
+
+def _requested_range() -> tuple[int, int | None] | None:
+    """The one range of bytes that the current request is for; a negative start counts from the end."""
+    if 'HTTP_RANGE' not in request.environ:
+        return None
+    parsed = parse_range_header(request.environ['HTTP_RANGE'])
+    if parsed is None or parsed.units != 'bytes' or len(parsed.ranges) != 1:
+        return None
+    return parsed.ranges[0]
+
+
+def _precondition(info: FileInfo) -> int | None:
+    """The status that the request's conditions call for, or None to go on (RFC 9110 §13.2.2)."""
+    if not _PRECONDITIONS.intersection(request.environ):
+        return None
+    headers = request.headers
+    etag = quote_etag(info.etag) if info.etag is not None else None
+    if 'If-Match' in headers:
+        matched = parse_etags(headers['If-Match'])
+        if not (matched.star_tag or (info.etag is not None and matched.is_strong(info.etag))):
+            return 412
+    elif (
+        (limit := request.if_unmodified_since) is not None
+        and info.modified is not None
+        and info.modified.replace(microsecond=0) > limit
+    ):
+        return 412
+    if 'If-None-Match' in headers or 'If-Modified-Since' in headers:
+        unchanged = not is_resource_modified(request.environ, etag=etag, last_modified=info.modified)
+        return 304 if unchanged else None
+    return None
+
+
+def _bounds(start: int, stop: int | None, size: int) -> tuple[int, int]:
+    """The bytes [start, stop) that a range means in a file of *size* bytes; a negative start counts from its end."""
+    return (max(0, size + start) if start < 0 else start), size if stop is None else min(stop, size)
+
+
+def _range_applies(info: FileInfo) -> bool:
+    """Whether the file is still the one that the client has parts of (If-Range, RFC 9110 §13.1.5)."""
+    given = request.headers.get('If-Range')
+    if given is None:
+        return True
+    condition = parse_if_range_header(given)
+    if condition.etag is not None:
+        return not given.lstrip().startswith('W/') and condition.etag == info.etag
+    return (
+        condition.date is not None
+        and info.modified is not None
+        and condition.date == info.modified.replace(microsecond=0)
+    )
+
+
+def attachment(name: str) -> str:
+    """A Content-Disposition that saves a file as *name* (RFC 6266), with a plain form for clients that know no other."""
+    plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
+    quoted = plain.replace('\\', '\\\\').replace('"', '\\"')
+    header = f'attachment; filename="{quoted or "download"}"'
+    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
