@@ -21,11 +21,11 @@ from typing import IO, Any
 from flask import Response, url_for
 
 import flask_fs as fs
-from flask_fs.backends import ByteReader, Capability
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Opened, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.backends.response import respond
-from flask_fs.backends.streams import Window
+from flask_fs.backends.http import respond
+from flask_fs.backends.streams import BoundedReader
 
 PAGE = 1000
 
@@ -46,18 +46,18 @@ class TrimsNames(MemoryBackend):
 
 
 class ShowsThePrefix(MemoryBackend):
-    def _shown(self, info: fs.FileInfo) -> fs.FileInfo:
+    def _strip_prefix(self, info: fs.FileInfo) -> fs.FileInfo:
         return info
 
 
 class StoresOneChunk(MemoryBackend):
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
-        super()._put(name, io.BytesIO(stream.read(1 << 20)), **options)
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(io.BytesIO(stream.read(1 << 20))), **options)
 
 
 class ReadsOnce(MemoryBackend):
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
-        super()._put(name, io.BytesIO(stream.read()), **options)
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(io.BytesIO(stream.read(1 << 30))), **options)
 
 
 class ClosesTheSource(MemoryBackend):
@@ -91,28 +91,28 @@ class StoresTextAsLatin1(MemoryBackend):
 
 
 class LeaksAPartialFile(MemoryBackend):
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
         content = b''
         try:
             while chunk := stream.read(1 << 16):
                 content += chunk
         finally:
-            super()._put(name, io.BytesIO(content), **options)
+            super()._put(name, Source(io.BytesIO(content)), **options)
 
 
 class LeavesTemporaryFiles(LocalBackend):
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
         Path(self.root).mkdir(parents=True, exist_ok=True)
         temporary = Path(self.root, f'{name.replace("/", "-")}.part')
         with temporary.open('wb') as file:
             shutil.copyfileobj(stream, file)
         with temporary.open('rb') as file:
-            super()._put(name, file, **options)
+            super()._put(name, Source(file), **options)
         temporary.unlink()
 
 
 class WritesInPlace(LocalBackend):
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         path = Path(self.path(name))
         if create or not path.exists():
             super()._put(name, stream, create=create)
@@ -135,25 +135,31 @@ class FindsOutLate(MemoryBackend):
 
 
 class CannotSeek(MemoryBackend):
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        return Window(super()._open(name, start, stop, etag=etag), 1 << 40)  # type: ignore[return-value]
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        info, stream = super()._open(name, start, stop, etag=etag)
+        return Opened(info, BoundedReader(stream, 1 << 40))  # type: ignore[arg-type]
 
 
 class TakesTheStopAsIncluded(MemoryBackend):
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         return super()._open(name, start, None if stop is None else stop + 1, etag=etag)
 
 
 class IgnoresTheEtag(MemoryBackend):
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         return super()._open(name, start, stop)
 
 
 class ServesTwoVersions(MemoryBackend):
     """Sends the type, length and ETag that it saw before the bytes that it sees now."""
 
-    def _serve(self, name: str) -> Any:
-        return respond(self._stat(name), lambda start, stop: self._open(name, start, stop))
+    def serve(self, filename: str) -> Any:
+        name = self._key(filename)
+
+        def open_file(start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+            return Opened(self._stat(name), self._open(name, start, stop).stream)
+
+        return respond(lambda: self._stat(name), open_file)
 
 
 class NeedsItsFolder(LocalBackend):
@@ -167,14 +173,14 @@ class NeedsItsFolder(LocalBackend):
 
 
 class IgnoresCreate(MemoryBackend):
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
-        super()._put(name, stream, mime=mime)
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        super()._put(name, stream, attributes=attributes)
 
 
 class LooksBeforeItWrites(LocalBackend):
     """What nearly every first version does: the name is free now, so it will be in a moment."""
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         if create and os.path.exists(self.path(name)):
             raise self.error(fs.FileExists, name)
         super()._put(name, stream)
@@ -183,14 +189,14 @@ class LooksBeforeItWrites(LocalBackend):
 class LetsNobodyWin(LocalBackend):
     """Takes its own reservation of a name for that of somebody else."""
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         if create:
             raise self.error(fs.FileExists, name)
         super()._put(name, stream)
 
 
 class RefusesInOtherWords(LocalBackend):
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
         try:
             super()._put(name, stream, **options)
         except fs.FileExists as error:
@@ -227,13 +233,15 @@ class RemovesWhatIsUnderIt(MemoryBackend):
 
 class DeletesSiblings(MemoryBackend):
     def _delete(self, name: str) -> None:
-        self._remove_many(self._names(name))
+        for found in list(self._names(name)):
+            self._remove(found)
 
 
 class DeletesOnePage(MemoryBackend):
     def _delete(self, name: str) -> None:
         self._remove(name)
-        self._remove_many(itertools.islice(self._names(f'{name}/'), PAGE))
+        for below in list(itertools.islice(self._names(f'{name}/'), PAGE)):
+            self._remove(below)
 
 
 class ListsOnePage(MemoryBackend):
@@ -257,7 +265,7 @@ class KnowsOnlyItsOwnFiles(LocalBackend):
         super().__init__(name, config)
         self._index: set[str] = set()
 
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
         super()._put(name, stream, **options)
         self._index.add(name)
 
@@ -309,7 +317,7 @@ class RemembersTheFirstChecksum(MemoryBackend):
 
 
 class ForgetsTheType(MemoryBackend):
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         super()._put(name, stream, create=create)
 
 
@@ -326,22 +334,22 @@ class TellsAPathUnasked(MemoryBackend):
 
 
 class ServesWithoutValidators(MemoryBackend):
-    def _serve(self, name: str) -> Response:
-        info, content = self._found(name)
+    def serve(self, filename: str) -> Response:
+        info, content = self._found(self._key(filename))
         return Response(content, mimetype=info.mime)
 
 
 class ServesWhateverTheClientHas(MemoryBackend):
-    def _serve(self, name: str) -> Response:
-        info, content = self._found(name)
+    def serve(self, filename: str) -> Response:
+        info, content = self._found(self._key(filename))
         response = Response(content, mimetype=info.mime)
         response.set_etag(info.etag or '')
         return response
 
 
 class ServesNothingForMissingFiles(MemoryBackend):
-    def _serve(self, name: str) -> Any:
-        return super()._serve(name) if name in self._files else Response(b'')
+    def serve(self, filename: str) -> Any:
+        return super().serve(filename) if self._key(filename) in self._files else Response(b'')
 
 
 class SignsUnasked(MemoryBackend):
@@ -360,7 +368,7 @@ class SignsForNobody(MemoryBackend):
 
 
 class SharesOneTemporaryFile(LocalBackend):
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(self.root, '.fs-tmp-shared')
@@ -380,9 +388,9 @@ class WorksInOneProcess(LocalBackend):
         if os.getpid() != self._process:
             raise self.error(fs.Unavailable, reason='the connection belongs to another process')
 
-    def _read(self, name: str) -> bytes:
+    def read(self, filename: str) -> bytes:
         self._refuse_others()
-        return super()._read(name)
+        return super().read(filename)
 
 
 class ConnectsAtOnce(MemoryBackend):
@@ -414,14 +422,14 @@ class KeepsItsStreams(LocalBackend):
     kept: list[Any] = []  # noqa: RUF012
     lock = threading.Lock()
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        self.kept.append(os.dup(self._opened(name)[0]))
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        self.kept.append(os.dup(self._open_file(name)[0]))
         return super()._open(name, start, stop, etag=etag)
 
 
 class ReadsEverythingIntoMemory(LocalBackend):
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
-        super()._put(name, io.BytesIO(b''.join(iter(lambda: stream.read(1 << 20), b''))), **options)
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(io.BytesIO(b''.join(iter(lambda: stream.read(1 << 20), b'')))), **options)
 
 
 class NamesNoFile(MemoryBackend):

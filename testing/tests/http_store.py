@@ -20,7 +20,7 @@ from typing import IO, Any, ClassVar, NamedTuple, cast
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, ByteReader, Capability
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, Opened, Source
 from flask_fs.backends.streams import chunks_of
 from flask_fs.files import mime_type
 from flask_fs.settings import Setting, text
@@ -126,7 +126,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(412)
         elif given := self.headers['Range']:
             first, _, last = given.removeprefix('bytes=').partition('-')
-            piece = stored.content[int(first) : int(last) + 1 if last else None]
+            size = len(stored.content)
+            first = first or str(max(0, size - int(last)))
+            piece = stored.content[int(first) : int(last) + 1 if last and not given.startswith("bytes=-") else None]
             if piece:
                 told = f'bytes {first}-{int(first) + len(piece) - 1}/{len(stored.content)}'
                 self.answer(206, piece, {**stored.facts, 'Content-Range': told, 'Content-Length': str(len(piece))})
@@ -313,26 +315,32 @@ class HTTPBackend(BaseBackend):
         Setting('token', text, None, 'What the store asks for.', required=True, secret=True),
         Setting('timeout_s', float, 30.0, 'How long the store may keep silent, in seconds.'),
     )
+    seekable_streams = True
     #: How often a busy store is asked for what can be asked twice.
     attempts: ClassVar[int] = 2
     reader: ClassVar[type[Reader]] = Reader
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        if stop is not None and stop <= start:
-            if etag not in (None, self._stat(name).etag):
-                raise self.error(fs.Replaced, name)
-            return io.BytesIO()
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         try:
-            reader = self.reader(self, name, self._get(name, start, stop, etag and f'"{etag}"'), start)
+            response = self._get(name, start, stop, etag and f'"{etag}"')
         except fs.BackendError as error:
             # RFC 9110 §15.5.17: there is such a file, and nothing of it in this range.
-            if isinstance(error.__cause__, Refused) and error.__cause__.status == 416:
-                return io.BytesIO()
-            raise
-        return cast('IO[bytes]', io.BufferedReader(reader, BUFFER_BYTES))
+            if not isinstance(error.__cause__, Refused) or error.__cause__.status != 416:
+                raise
+            if start > 0:
+                raise self.error(fs.RangeNotSatisfiable, name) from error
+            return Opened(self._stat(name), io.BytesIO())
+        facts = dict(response.headers.items())
+        part, _, size = facts.get('Content-Range', '').removeprefix('bytes ').partition('/')
+        begin = int(part.partition('-')[0]) if part else 0
+        info = _info(name, {**facts, 'Content-Length': size} if size else facts)
+        reader = self.reader(self, name, response, begin)
+        return Opened(info, cast('IO[bytes]', io.BufferedReader(reader, BUFFER_BYTES)))
 
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
-        headers = {'Content-Type': mime or mime_type(name), 'Transfer-Encoding': 'chunked'}
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
+        headers = {'Content-Type': attributes.mime or mime_type(name), 'Transfer-Encoding': 'chunked'}
         if create:
             headers['If-None-Match'] = '*'
         connection = self._connection()
@@ -386,7 +394,7 @@ class HTTPBackend(BaseBackend):
     def _get(self, name: str, start: int, stop: int | None, etag: str | None = None) -> http.client.HTTPResponse:
         headers = {'If-Match': etag} if etag else {}
         if start or stop is not None:
-            headers['Range'] = f'bytes={start}-{"" if stop is None else stop - 1}'
+            headers['Range'] = f'bytes={start}' if start < 0 else f'bytes={start}-{"" if stop is None else stop - 1}'
         return self._ask('GET', name, headers=headers)
 
     def _ask(

@@ -21,7 +21,7 @@ import pytest
 from http_store import HTTPBackend, Reader, Refused
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, ByteReader
+from flask_fs.backends import BaseBackend, Source
 from flask_fs.config import Config
 from flask_fs_testing import NetworkConformance, NetworkHarness
 from flask_fs_testing.checks.faults import FaultChecks
@@ -159,7 +159,7 @@ class NeverTriesAgain(HTTPBackend):
 
 
 class TakesACutUploadForStored(HTTPBackend):
-    def _put(self, name: str, stream: ByteReader, **options: Any) -> None:
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
         with contextlib.suppress(fs.Unavailable):
             super()._put(name, stream, **options)
 

@@ -5,19 +5,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import io
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, cast
 
-from flask_fs.backends import BaseBackend, ByteReader, Capability, FileInfo
-from flask_fs.backends.ranged import BLOCK_BYTES, RangedReader
-from flask_fs.backends.streams import chunks_of
-from flask_fs.settings import Setting, folder
-from flask_fs.errors import BackendError, FileExists, FileNotFound, FSError, PermissionDenied, Replaced
+from flask_fs.backends import (
+    NO_ATTRIBUTES,
+    Attributes,
+    BaseBackend,
+    Capability,
+    FileInfo,
+    Opened,
+    Source,
+    chunks_of,
+)
+from flask_fs.errors import (
+    BackendError,
+    FileExists,
+    FileNotFound,
+    FSError,
+    PermissionDenied,
+    RangeNotSatisfiable,
+    Replaced,
+)
 from flask_fs.files import mime_type
+from flask_fs.settings import Setting, folder
 
 from .store import AccessDenied, Facts, NoSuchObject, ObjectExists, Store, StoreError  # REPLACE
 
@@ -36,6 +47,7 @@ class NameBackend(BaseBackend):
     kind = 'NAME'
     # REPLACE: promise what the store does; the checks hold you to it.
     capabilities = Capability.ATOMIC_CREATE | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
+    errors = (StoreError,)  # REPLACE: the base of the library's errors
     # REPLACE: what leads to the store. A password or a key has secret=True.
     settings = (
         Setting('folder', folder, doc='The folder of the objects.', required=True, append_storage_name=True),
@@ -48,87 +60,43 @@ class NameBackend(BaseBackend):
 
     # --- Hooks. Filenames are checked already, and the key prefix is in front of them.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> IO[bytes]:
-        # REPLACE: many stores compare versions themselves (If-Match). Whatever is asked for, a newer version is Replaced.
-        facts, stream = self._get(name, start, stop)
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        # REPLACE: one request for metadata and bytes. Many stores compare versions themselves (If-Match), and refuse
+        # ranges that begin at the end (416).
+        facts, body = self._store.get(name, start, stop)
         if etag not in (None, facts.version):
-            stream.close()
+            body.close()
             raise self.error(Replaced, name)
-        return stream
+        if start >= max(facts.size, 1):
+            body.close()
+            raise self.error(RangeNotSatisfiable, name)
+        return Opened(_info(facts), cast('IO[bytes]', body))
 
-    def _open_seekable(self, name: str) -> IO[bytes]:
-        facts, stream = self._get(name, 0, BLOCK_BYTES)
-        with stream:
-            head = stream.read()
-        # A reader never mixes what was opened with a newer file.
-        same = functools.partial(self._open, name, etag=facts.version)
-        return cast('IO[bytes]', RangedReader(same, head, facts.size))
-
-    def _put(self, name: str, stream: ByteReader, *, create: bool = False, mime: str | None = None) -> None:
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> None:
         # REPLACE: an upload by pieces. What the source raises reaches the caller as it is, and leaves nothing behind.
-        with self._translated(name):
-            self._store.put(name, chunks_of(stream), media_type=mime, only_if_new=create)
+        self._store.put(name, chunks_of(stream), media_type=attributes.mime, only_if_new=create)
 
     def _stat(self, name: str) -> FileInfo:
-        with self._translated(name):
-            return _info(self._store.head(name))  # REPLACE
+        return _info(self._store.head(name))  # REPLACE
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         after = ''
-        while page := self._page(prefix, after):
+        while page := self._store.page(prefix, after):  # REPLACE
             yield from map(_info, page)
             after = page[-1].key
 
     def _remove(self, name: str) -> None:
-        with self._translated(name):
-            self._store.delete(name)  # REPLACE: silent if there is no such file
+        self._store.delete(name)  # REPLACE: silent if there is no such file
 
-    # --- Inside.
-
-    def translate(self, error: Exception, name: str | None) -> FSError:
-        """The error that an application sees for *error*, about the file *name*."""
+    def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         kind = next((kind for cause, kind in KINDS.items() if isinstance(error, cause)), BackendError)
         # These two say it all; other reasons come from the store. None may hold a secret.
-        return self.error(kind, name, None if kind in (FileNotFound, FileExists) else str(error))
-
-    @contextlib.contextmanager
-    def _translated(self, name: str | None) -> Generator[None, None, None]:
-        try:
-            yield
-        except StoreError as error:  # REPLACE: the base of the library's errors
-            raise self.translate(error, name) from error
-
-    def _get(self, name: str, start: int, stop: int | None) -> tuple[Facts, IO[bytes]]:
-        """What the store tells of a file, and its bytes [start, stop)."""
-        with self._translated(name):
-            facts, body = self._store.get(name, start, stop)  # REPLACE
-        return facts, cast('IO[bytes]', _Content(body, functools.partial(self._translated, name)))
-
-    def _page(self, prefix: str, after: str) -> list[Facts]:
-        with self._translated(prefix or None):
-            return self._store.page(prefix, after)  # REPLACE
-
-
-class _Content(io.RawIOBase):
-    """The body of an answer: what goes wrong while it is read is translated too, and closing it closes the body."""
-
-    def __init__(self, body: io.RawIOBase, translated: Callable[[], AbstractContextManager[None]]) -> None:
-        self._body = body
-        self._translated = translated
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int | None:
-        with self._translated():
-            return self._body.readinto(buffer)
-
-    def close(self) -> None:
-        self._body.close()
-        super().close()
+        return kind, None if kind in (FileNotFound, FileExists) else str(error)
 
 
 def _info(facts: Facts) -> FileInfo:
-    """REPLACE: what the store tells of an object, as facts about a file."""
+    """REPLACE: what the store reports of an object, as the metadata of a file."""
     mime = facts.media_type or mime_type(facts.key)
     return FileInfo(facts.key, facts.size, facts.modified, mime, etag=facts.version)

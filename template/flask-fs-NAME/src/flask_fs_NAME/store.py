@@ -84,11 +84,12 @@ class Store:
                 os.unlink(draft)
 
     def get(self, key: str, start: int = 0, stop: int | None = None) -> tuple[Facts, Body]:
-        """The facts about an object, and its bytes [start, stop), cut off at its end."""
+        """The facts about an object, and its bytes [start, stop), cut off at its end; a negative start counts from there."""
         with contextlib.ExitStack() as undo:
             file = undo.enter_context(self._opened(self._path(key), key))
             with _failures():
                 facts = _facts(file)
+                start = max(0, facts.size + start) if start < 0 else start
                 file.seek(start, os.SEEK_CUR)
             undo.pop_all()
         end = facts.size if stop is None else min(stop, facts.size)

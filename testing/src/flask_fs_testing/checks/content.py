@@ -171,13 +171,22 @@ class ContentChecks:
 
     @check('_open')
     def test_a_range_has_exactly_its_bytes(self, harness: Harness) -> None:
-        """_open(name, start, stop) gives the bytes [start, stop), cut off at the end of the file."""
+        """_open(name, start, stop) gives the bytes [start, stop), cut off at the end of the file, and its metadata."""
         backend = harness.make()
         content = content_of(5000)
         backend.write('x', content)
-        for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (5000, None), (0, 0), (17, 17)):
-            with backend._open('x', start, stop) as stream:
+        backend.write('empty', b'')
+        for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (-10, None), (-6000, None)):
+            info, stream = backend._open_translated('x', start, stop)
+            with stream:
                 assert content[start:stop] == stream.read()
+            assert ('x', 5000) == (info.name, info.size)
+            assert content[start:stop] == backend.read_range('x', start, stop)
+        for start, stop in ((0, None), (0, 10), (-10, None)):
+            assert b'' == backend.read_range('empty', start, stop)
+        for name, start in (('x', 5000), ('x', 5001), ('empty', 1)):
+            with pytest.raises(fs.RangeNotSatisfiable):
+                backend.read_range(name, start)
 
     @check('_open')
     def test_a_version_asked_for_is_opened_or_refused(self, harness: Harness) -> None:
@@ -187,16 +196,18 @@ class ContentChecks:
         backend.write('x', b'0123456789')
         etag = backend.stat('x').etag
         with pytest.raises(fs.FileNotFound):
-            backend._open(backend._key('missing'), etag='other').close()
-        for start, stop in ((0, None), (2, None), (2, 5), (2, 2)):
-            with backend._open(name, start, stop, etag=etag) as stream:
+            backend._open_translated(backend._key('missing'), etag='other').stream.close()
+        for start, stop in ((0, None), (2, None), (2, 5), (-3, None)):
+            info, stream = backend._open_translated(name, start, stop, etag=etag)
+            with stream:
                 assert b'0123456789'[start:stop] == stream.read()
+            assert etag == info.etag
             with pytest.raises(fs.Replaced):
-                backend._open(name, start, stop, etag='other').close()
+                backend._open_translated(name, start, stop, etag='other').stream.close()
         backend.write('x', b'9876543210')
         if etag is not None:
             with pytest.raises(fs.Replaced):
-                backend._open(name, etag=etag).close()
+                backend._open_translated(name, etag=etag).stream.close()
 
     @check('a missing bucket, container or folder')
     def test_a_missing_place_is_empty_and_made_by_the_first_write(self, harness: Harness) -> None:

@@ -84,6 +84,8 @@ class ServeChecks:
             ]
             assert response.data in [content if response.status_code == 200 else content[10:20] for content in versions]
             assert str(len(response.data)) == response.headers['Content-Length']
+            if 'If-Range' in conditions and response.status_code == 206:
+                assert old == response.headers['ETag']
 
     @check('serve')
     def test_a_missing_file_is_404(self, harness: Harness) -> None:

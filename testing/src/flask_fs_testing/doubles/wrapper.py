@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any
 
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, FileInfo, Opened, Source
+from flask_fs.backends import NO_ATTRIBUTES, STALE_S, Attributes, BaseBackend, Capability, FileInfo, Opened, Source
 from flask_fs.errors import FileNotFound, FSError
 
 #: The hooks of a backend, as tests name them: without the underscore.
@@ -66,6 +66,9 @@ class BackendWrapper(BaseBackend):
     @property
     def location(self) -> tuple[Hashable, ...] | None:
         return self.wrapped.location
+
+    def sweep(self, *, older_than_s: float = STALE_S) -> int | None:
+        return self.wrapped.sweep(older_than_s=older_than_s)
 
     def describe_location(self) -> str:
         return self.wrapped.describe_location()
