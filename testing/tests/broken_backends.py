@@ -22,9 +22,9 @@ from flask import Response, url_for
 
 import flask_fs as fs
 from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Opened, Source
+from flask_fs.backends.http import respond
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.backends.http import respond
 from flask_fs.backends.streams import BoundedReader
 
 PAGE = 1000

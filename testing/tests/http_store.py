@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             first, _, last = given.removeprefix('bytes=').partition('-')
             size = len(stored.content)
             first = first or str(max(0, size - int(last)))
-            piece = stored.content[int(first) : int(last) + 1 if last and not given.startswith("bytes=-") else None]
+            piece = stored.content[int(first) : int(last) + 1 if last and not given.startswith('bytes=-') else None]
             if piece:
                 told = f'bytes {first}-{int(first) + len(piece) - 1}/{len(stored.content)}'
                 self.answer(206, piece, {**stored.facts, 'Content-Range': told, 'Content-Length': str(len(piece))})
@@ -337,9 +337,7 @@ class HTTPBackend(BaseBackend):
         reader = self.reader(self, name, response, begin)
         return Opened(info, cast('IO[bytes]', io.BufferedReader(reader, BUFFER_BYTES)))
 
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         headers = {'Content-Type': attributes.mime or mime_type(name), 'Transfer-Encoding': 'chunked'}
         if create:
             headers['If-None-Match'] = '*'

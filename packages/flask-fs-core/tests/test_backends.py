@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import pytest
 from werkzeug.datastructures import FileStorage
@@ -35,9 +35,7 @@ class Least(BaseBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         return Opened(self._stat(name), io.BytesIO(self._content(name)[start:stop]))
 
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         if create and name in self.files:
             raise self.error(fs.FileExists, name)
         self.files[name] = stream.read()

@@ -12,10 +12,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 import flask_fs as fs
-from flask_fs.backends.local import LocalBackend
-from flask_fs.backends.memory import MemoryBackend
 from flask_fs.backends.contract import Opened
 from flask_fs.backends.http import respond
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
 
 PLAIN = b'body { margin: 0 }\n' * 500
 ENCODED = gzip.compress(PLAIN[:3000], mtime=0) + gzip.compress(PLAIN[3000:], mtime=0)

@@ -14,9 +14,9 @@ from werkzeug.http import http_date
 import flask_fs as fs
 from flask_fs import signing
 from flask_fs.backends import FileInfo
-from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.contract import Opened
 from flask_fs.backends.http import respond
+from flask_fs.backends.local import LocalBackend
 
 
 @pytest.fixture

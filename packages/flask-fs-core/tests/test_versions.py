@@ -23,7 +23,9 @@ class Restless(MemoryBackend):
         info = super()._stat(name)
         if self.changes:
             self.changes -= 1
-            self._put(name, Source(io.BytesIO(b'version %d' % self.changes)), attributes=Attributes(f'text/x-{self.changes}'))
+            self._put(
+                name, Source(io.BytesIO(b'version %d' % self.changes)), attributes=Attributes(f'text/x-{self.changes}')
+            )
         return info
 
 

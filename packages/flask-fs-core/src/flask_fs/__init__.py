@@ -18,6 +18,7 @@ from .errors import (
     NoFile,
     OperationNotSupported,
     PermissionDenied,
+    RangeNotSatisfiable,
     Replaced,
     UnauthorizedFileType,
     Unavailable,

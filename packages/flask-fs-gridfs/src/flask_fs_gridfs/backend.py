@@ -186,9 +186,7 @@ class GridFSBackend(BaseBackend):
 
     # --- Writing.
 
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         with self._translated(name):
             writer = self._writer()
             if create and self._store().newest(name) is not None:

@@ -165,9 +165,7 @@ class S3Backend(BaseBackend):
 
     # --- Changes.
 
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         put(self._bucket, name, stream, create=create, mime=attributes.mime)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:

@@ -18,7 +18,7 @@ from flask_fs.settings import host_of, server_of, setting_names, settings_error,
 from . import keystone, tempurl
 from .account import Answer, account_of
 from .client import BULK_NAMES, Client
-from .facts import etag_of, info_from_headers, info_from_listing, is_file, is_folder, is_reachable, size_of
+from .facts import etag_of, info_from_headers, info_from_listing, is_file, is_folder, is_reachable
 from .failures import kind_of
 from .responses import check_object, check_part
 from .segments import STALE_S, Segments
@@ -134,9 +134,7 @@ class SwiftBackend(BaseBackend):
             stream = window(stream, max(0, info.size + start) if start < 0 else start, stop)
         return Opened(info, stream)
 
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         self._uploads.put(name, stream, attributes.mime or mime_type(name), create=create)
 
     def _stat(self, name: str) -> FileInfo:

@@ -219,7 +219,8 @@ class BaseBackend:
         if (response := handover.respond(self, name)) is not None:
             return response
         return http.respond(
-            functools.partial(self._call_hook, self._stat, name), cast('http.Opener', functools.partial(self._open_translated, name))
+            functools.partial(self._call_hook, self._stat, name),
+            cast('http.Opener', functools.partial(self._open_translated, name)),
         )
 
     # --- The documented verbs.
@@ -265,7 +266,10 @@ class BaseBackend:
 
         :param chunks_size: *chunk_size*, as older packages call it.
         """
-        return Chunks(buffered(self._open_translated(self._key(filename)).stream), chunk_size if chunks_size is None else chunks_size)
+        return Chunks(
+            buffered(self._open_translated(self._key(filename)).stream),
+            chunk_size if chunks_size is None else chunks_size,
+        )
 
     def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
         """Store text (as UTF-8), bytes, or the rest of what has ``read``, which stays open.
@@ -409,7 +413,9 @@ class BaseBackend:
                 raise
             raise self.translated(error, prefix or None) from error
 
-    def _open_translated(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+    def _open_translated(
+        self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
+    ) -> Opened:
         opened: Any = self._call_hook(self._open, name, start, stop, etag=etag)
         if not isinstance(opened, Opened):
             opened = Opened(self._call_hook(self._stat, name), opened)
@@ -422,7 +428,9 @@ class BaseBackend:
         stream = TranslatedStream(opened.stream, self.errors, translated)
         return Opened(opened.info, cast('IO[bytes]', stream))
 
-    def _put_translated(self, key: str, reader: ByteReader, *, create: bool, mime: str | None = None) -> FileInfo | None:
+    def _put_translated(
+        self, key: str, reader: ByteReader, *, create: bool, mime: str | None = None
+    ) -> FileInfo | None:
         stream = Source(reader)
         attributes = Attributes(mime=mime) if mime else NO_ATTRIBUTES
         try:

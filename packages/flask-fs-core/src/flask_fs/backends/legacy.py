@@ -231,9 +231,7 @@ def _size_of(self: Any, name: str, stream: IO[bytes]) -> int:
         return sum(map(len, chunks_of(again)))
 
 
-def _put(
-    self: Any, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-) -> None:
+def _put(self: Any, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
     if not self._overrides('write'):
         raise self._lacks('_put')
     if create and self.exists(name):
@@ -256,7 +254,13 @@ def _metadata(self: Any, name: str) -> dict[str, Any]:
         info = self._stat(name)
     else:
         info = info_from(name, given)
-    facts = {**(given or {}), 'mime': info.mime, 'size': info.size, 'modified': info.modified, 'checksum': info.checksum}
+    facts = {
+        **(given or {}),
+        'mime': info.mime,
+        'size': info.size,
+        'modified': info.modified,
+        'checksum': info.checksum,
+    }
     return facts if info.checksum else Metadata(facts, checksum=lambda: self._checksum(name))
 
 

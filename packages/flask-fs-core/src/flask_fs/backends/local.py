@@ -177,9 +177,7 @@ class LocalBackend(BaseBackend):
             finally:
                 os.close(fd)
 
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         target = self._place(name, PermissionDenied)
         disk = _Translated(self, name)
         with disk:
@@ -323,9 +321,7 @@ class LocalBackend(BaseBackend):
             return iter(())
         return folders.walk(self._local_path, prefix, lambda: self._require_root(None))
 
-    def _info(
-        self, name: str, facts: os.stat_result, look: Callable[[], os.stat_result] | None = None
-    ) -> FileInfo:
+    def _info(self, name: str, facts: os.stat_result, look: Callable[[], os.stat_result] | None = None) -> FileInfo:
         if not stat.S_ISREG(facts.st_mode):
             raise self.error(FileNotFound, name)
         modified = datetime.datetime.fromtimestamp(facts.st_mtime, datetime.timezone.utc)

@@ -61,9 +61,7 @@ class MemoryBackend(BaseBackend):
         checksum = Checksum(self.config.checksum)
         content = b''.join(map(bytes, checksum.through(chunks_of(stream))))
         now = datetime.datetime.now(datetime.timezone.utc)
-        info = FileInfo(
-            name, len(content), now, attributes.mime or mime_type(name), str(checksum), checksum.hex[:32]
-        )
+        info = FileInfo(name, len(content), now, attributes.mime or mime_type(name), str(checksum), checksum.hex[:32])
         self._keep(info, content, create)
         return info
 

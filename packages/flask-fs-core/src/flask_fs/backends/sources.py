@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import tempfile
@@ -12,7 +13,7 @@ from typing import IO, Any, cast
 from werkzeug.datastructures import FileStorage
 
 from ..media_types import UNKNOWN, normalized
-from .contract import CHUNK_BYTES, ByteReader
+from .contract import ByteReader
 from .streams import TranslatingFile, chunks_of
 
 #: What is spooled stays in memory up to this size, then goes on in a temporary file.
@@ -136,9 +137,9 @@ class Spool:
 
     def __init__(self, max_bytes: int = 0) -> None:
         with _spooling():
-            # A size of 0 would keep everything in memory.
-            temporary = tempfile.SpooledTemporaryFile(max_bytes) if max_bytes else tempfile.TemporaryFile()
-            self.file = cast('IO[bytes]', temporary)
+            # Closed by __exit__. A size of 0 would keep everything in memory.
+            make = functools.partial(tempfile.SpooledTemporaryFile, max_bytes) if max_bytes else tempfile.TemporaryFile
+            self.file = cast('IO[bytes]', make())
 
     def __enter__(self) -> Spool:
         return self
