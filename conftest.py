@@ -1,6 +1,7 @@
-"""Runs the ``python`` blocks of the READMEs and of the documentation as tests, and has the browser of all tests.
+"""What all tests share: examples in documents, a browser, which tests are quick, and how workers divide them.
 
-Each document gets an empty working directory of its own and one set of names, so later blocks can use earlier ones.
+The ``python`` blocks of the READMEs and of the documentation run as tests. Each document gets an empty working directory
+of its own and one set of names, so later blocks can use earlier ones.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from sybil import Sybil
+from sybil.integration.pytest import SybilItem
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+#: The fixtures that start a server, or use one that the environment names.
+SERVERS = {'s3_service', 'swift_service', 'mongo_service', 'moto_service'}
+#: What ``--quick`` runs.
+QUICK = 'not slow and not browser and not server'
 #: Skips a test for a reason, or fails it where everything must be there.
 Unavailable = Callable[[str], NoReturn]
 CHROMIUM_FLAGS = [
@@ -51,6 +57,40 @@ pytest_collect_file = Sybil(
     setup=enter_directory,
     teardown=leave_directory,
 ).pytest()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--quick', action='store_true', help=f'without paths: only the tests that are {QUICK}')
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Who names a path or marks means the tests that these select.
+    if config.option.quick and not config.option.markexpr and config.args_source is config.ArgsSource.TESTPATHS:
+        config.option.markexpr = QUICK
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are deselected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not SERVERS.isdisjoint(getattr(item, 'fixturenames', ())) or (
+            isinstance(item, SybilItem) and 'from flask_fs_testing.servers import' in item.example.document.text
+        ):
+            item.add_marker('server')
+    # Servers make tests wait: begun first, they do so while others compute.
+    items.sort(key=lambda item: item.get_closest_marker('server') is None)
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """That of ``--dist loadfile``, which also divides the checks of the conformance kit: they wait long, and share nothing."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            scope = super()._split_scope(nodeid)
+            return nodeid if 'test_conformance' in scope else scope
+
+    return Scheduling(config, log) if config.option.dist == 'loadfile' else None
 
 
 @pytest.fixture(scope='session')

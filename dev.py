@@ -33,7 +33,8 @@ TOOLS = ['hatch==1.18.2', 'uv==0.13.9']
 
 COMMANDS = {
     'demo': 'start the example application',
-    'test': 'all tests on this Python; further words go to pytest',
+    'test': 'the tests that need no server, no browser and no patience; with a path, all tests there; words go to pytest',
+    'test-all': 'all tests on this Python; words go to pytest',
     'matrix': 'the unit tests on every other Python found',
     'lowest': 'the unit tests on the wheels of dist/, with the oldest libraries they ask for',
     'cover': 'all tests on this Python, with coverage',
@@ -50,7 +51,7 @@ COMMANDS = {
     'new-backend': 'start a distribution of your own; needs NAME FOLDER',
     'changelog': 'fold changes/ into CHANGELOG.md; needs --version X.Y.Z',
     'release': 'what is left to do for a release, up to the upload',
-    'all': 'everything: qa, doc, dist, lowest, matrix, test',
+    'all': 'everything at once: qa, doc, dist, lowest, matrix, test-all',
     'hatch': 'hatch itself; further words go to hatch',
     'clean': 'delete everything that these commands made',
 }

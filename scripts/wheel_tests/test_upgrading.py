@@ -12,9 +12,10 @@ from members import libraries, members
 USE = "import flask_fs; flask_fs.Storage('files'); import flask_fs.backends.local"
 
 
-@pytest.fixture
-def old(environment):
+@pytest.fixture(scope='session')
+def unchanged_old(new_environment):
     """An environment with the last release of the older flask-fs, and everything that the new one requires."""
+    environment = new_environment()
     # By uv, which is quick; what pip does with our own distributions is what is looked at.
     install = ['uv', 'pip', 'install', '--quiet', '--python', str(environment.python)]
     subprocess.run([*install, *libraries(members())], check=True)
@@ -22,11 +23,23 @@ def old(environment):
     return environment
 
 
+@pytest.fixture(scope='session')
+def unchanged_broken(unchanged_old, dist, tmp_path_factory):
+    environment = unchanged_old.copy(tmp_path_factory.mktemp('broken') / 'environment')
+    upgrade(environment, dist)
+    return environment
+
+
 @pytest.fixture
-def broken(old, dist):
+def old(unchanged_old, tmp_path):
+    """An environment with an older flask-fs, to be changed."""
+    return unchanged_old.copy(tmp_path / 'environment')
+
+
+@pytest.fixture
+def broken(unchanged_broken, tmp_path):
     """The same after the upgrade that comes to mind first: pip installs core, and then removes what the old one owned."""
-    upgrade(old, dist)
-    return old
+    return unchanged_broken.copy(tmp_path / 'environment')
 
 
 def upgrade(environment, dist: Path, *options: str) -> None:

@@ -26,6 +26,13 @@ class TestForgetful(BackendConformance):
 """
 
 
+@pytest.fixture(autouse=True)
+def only_the_plugin_of_the_kit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading all that this environment has takes longer than the tests."""
+    monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')
+    monkeypatch.setenv('PYTEST_PLUGINS', 'flask_fs_testing.plugin')
+
+
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> pytest.RunResult:
     pytester.makepyfile(CONFORMANCE)

@@ -41,6 +41,8 @@ def no_service_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def kit(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A run of its own, with fixtures for the small servers besides the kit's."""
     monkeypatch.setenv('PYTHONPATH', os.path.dirname(__file__))
+    # Of the plugins in this environment, those that matter here: loading all takes longer than the tests.
+    monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')
     temporary = pytester.path / 'temporary'
     temporary.mkdir()
     monkeypatch.setenv('TMPDIR', str(temporary))
@@ -50,7 +52,8 @@ def kit(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Py
 
 
 def run(kit: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return kit.runpytest_subprocess('-p', 'flask_fs_testing.fixtures', '-p', 'no:cacheprovider', *arguments)
+    plugins = ('-p', 'xdist', '-p', 'flask_fs_testing.fixtures', '-p', 'no:cacheprovider')
+    return kit.runpytest_subprocess(*plugins, *arguments)
 
 
 NAMED = """

@@ -1,0 +1,124 @@
+"""Run everything that CI runs, as much at once as there are processors.
+
+What a step writes is shown when it ends. The first one that fails ends the others, is shown last, and gives the exit code.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import IO
+
+from members import ROOT
+
+__all__ = ['STEPS', 'Step', 'main', 'run']
+
+
+@dataclass(eq=False)
+class Step:
+    """One command.
+
+    :param needs: The name of a step that has to have passed before.
+    """
+
+    name: str
+    command: list[str]
+    needs: str | None = None
+    started: float = 0
+    output: IO[bytes] = field(default_factory=io.BytesIO, repr=False)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin it, in a group of processes of its own."""
+        # Several steps have workers.
+        workers = str(os.cpu_count() or 1)
+        variables = {**os.environ, 'PYTEST_XDIST_AUTO_NUM_WORKERS': workers, 'PY_COLORS': '0'}
+        self.started = time.monotonic()
+        self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=ROOT,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def stop(self) -> None:
+        """End it, if it still runs, with all that it started."""
+        if self.process is not None and self.process.poll() is None:
+            if sys.platform == 'win32':
+                self.process.kill()
+            else:
+                os.killpg(self.process.pid, signal.SIGTERM)
+            self.process.wait()
+        self.output.close()
+
+    def show(self) -> None:
+        """Print what it wrote."""
+        seconds = time.monotonic() - self.started
+        code = self.process.returncode if self.process is not None else None
+        how = 'passed' if code == 0 else f'failed with exit code {code}'
+        self.output.seek(0)
+        text = self.output.read().decode(errors='replace').rstrip()
+        print(f'{text}\n=== {self.name} {how} after {seconds:.0f} s ===\n', flush=True)
+
+
+#: Scripts of hatch.toml, each with the one that it needs. The longest comes first, the others as it is good to hear of them.
+STEPS: list[tuple[str, str | None]] = [
+    ('test-all', None),
+    ('lint:check', None),
+    ('wheels:build', None),
+    ('wheels:lowest', 'wheels:build'),
+    ('types:mypy', None),
+    ('types:pyright', None),
+    ('docs:build', None),
+    ('matrix', None),
+    ('wheels:install', 'wheels:build'),
+]
+
+
+def run(steps: list[Step], at_once: int) -> int:
+    """The exit code: 0 if all *steps* passed, of which at most *at_once* run at a time."""
+    waiting, running, passed = list(steps), list[Step](), set[str | None]({None})
+    try:
+        while waiting or running:
+            for step in [step for step in waiting if step.needs in passed][: at_once - len(running)]:
+                waiting.remove(step)
+                step.start()
+                running.append(step)
+            time.sleep(0.1)
+            for step in list(running):
+                assert step.process is not None
+                if (code := step.process.poll()) is None:
+                    continue
+                if code:
+                    for other in running:
+                        if other is not step:
+                            other.stop()
+                    step.show()
+                    return code
+                step.show()
+                step.stop()
+                running.remove(step)
+                passed.add(step.name)
+    finally:
+        for step in running:
+            step.stop()
+    return 0
+
+
+def main() -> int:
+    """The exit code of all steps."""
+    return run([Step(name, ['hatch', 'run', name], needs) for name, needs in STEPS], at_once=(os.cpu_count() or 1) + 1)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
