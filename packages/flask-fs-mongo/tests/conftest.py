@@ -99,13 +99,13 @@ def picture() -> Picture:
 
 @pytest.fixture
 def faulty() -> Callable[[fs.Storage], Any]:
-    """A storage's backend for a ``with`` block, which fails when told."""
+    """A storage's backend for a ``with`` block, which fails on request."""
     return lambda storage: wrap(storage, FaultyBackend)
 
 
 @pytest.fixture
 def recorded() -> Callable[[fs.Storage], Any]:
-    """A storage's backend for a ``with`` block, which remembers what was asked."""
+    """A storage's backend for a ``with`` block, which records the calls of its hooks."""
     return lambda storage: wrap(storage, RecordingBackend)
 
 

@@ -79,7 +79,7 @@ def book(memory: fs.Storage) -> type[Any]:
 # --- Queries.
 
 
-def test_queries_ask_for_parts_of_the_stored_form(page: Any) -> None:
+def test_queries_use_keys_of_the_stored_form(page: Any) -> None:
     page(title='with', image=STORED).save()
     page(title='without').save()
     for query in (
@@ -115,7 +115,7 @@ def test_updates_take_what_can_be_assigned(page: Any) -> None:
         page.objects.update(set__image=5)
 
 
-def test_lists_and_embedded_documents_are_asked_alike(folder: Any, book: Any) -> None:
+def test_lists_and_embedded_documents_are_queried_the_same_way(folder: Any, book: Any) -> None:
     folder(files=['a.txt', 'b.txt'], named={'one': 'c.txt'}).save()
     assert folder.objects(files__filename='b.txt').count() == 1
     assert folder.objects(files__0__filename='a.txt').count() == 1
@@ -158,7 +158,7 @@ def test_loading_and_reading_changes_nothing(page: Any, folder: Any, book: Any) 
         assert found.to_mongo() == document.to_mongo()
 
 
-def test_documents_go_to_json_and_back(page: Any, folder: Any) -> None:
+def test_documents_are_converted_to_json_and_back(page: Any, folder: Any) -> None:
     document = page(title='x', image=STORED).save()
     again = page.from_json(document.to_json(json_options=LEGACY_JSON_OPTIONS), json_options=LEGACY_JSON_OPTIONS)
     assert again.image == document.image
@@ -169,7 +169,7 @@ def test_documents_go_to_json_and_back(page: Any, folder: Any) -> None:
     assert again.named == files.named
 
 
-def test_reload_brings_what_mongodb_has(page: Any, folder: Any) -> None:
+def test_reload_reads_what_mongodb_has(page: Any, folder: Any) -> None:
     document = page(image='a.png').save()
     page.objects.update(set__image='b.png')
     document.image = 'c.png'
@@ -202,7 +202,7 @@ def test_what_was_reloaded_in_part_is_saved_with_the_document(folder: Any) -> No
     assert folder.objects.get().named['one'].filename == 'b.txt'
 
 
-def test_modify_brings_what_mongodb_has(page: Any) -> None:
+def test_modify_reads_what_mongodb_has(page: Any) -> None:
     document = page(image='a.png').save()
     document.modify(set__image=STORED)
     assert document.image.original == 'a-original.png'
@@ -241,7 +241,7 @@ def test_subclasses_have_the_field_too(memory: fs.Storage) -> None:
         image = ImageField(fs=memory)
 
     class Base(Document):
-        meta = {'allow_inheritance': True}  # noqa: RUF012  # how MongoEngine is told
+        meta = {'allow_inheritance': True}  # noqa: RUF012  # as MongoEngine declares it
         file = FileField(memory, upload_to=lambda document: type(document).__name__)
 
     class Derived(Mixin, Base):
@@ -259,7 +259,7 @@ def test_subclasses_have_the_field_too(memory: fs.Storage) -> None:
 
 def test_abstract_and_dynamic_documents_work(memory: fs.Storage) -> None:
     class Abstract(Document):
-        meta = {'abstract': True}  # noqa: RUF012  # how MongoEngine is told
+        meta = {'abstract': True}  # noqa: RUF012  # as MongoEngine declares it
         file = FileField(memory)
 
     class Real(Abstract):
@@ -307,7 +307,9 @@ def test_files_are_appended_by_reference_or_name(folder: Any, memory: fs.Storage
     assert [file.filename for file in folder.objects.get().files] == ['t/three.txt', 't/two.txt']
 
 
-def test_a_reference_that_is_in_no_document_cannot_ask_for_it(folder: Any, memory: fs.Storage, names: Names) -> None:
+def test_a_reference_without_a_document_cannot_pass_it_to_functions(
+    folder: Any, memory: fs.Storage, names: Names
+) -> None:
     with pytest.raises(ValueError, match=r'reference\(document=…\)'):
         folder.files.field.reference().save(text(), 'a.txt')
     assert names(memory) == []
@@ -337,7 +339,7 @@ def test_plain_strings_in_lists_are_replaced_whole(folder: Any) -> None:
     assert stored['n'] == {}
 
 
-def test_emptied_items_of_a_list_stay_in_their_place(folder: Any) -> None:
+def test_emptied_items_of_a_list_keep_their_index(folder: Any) -> None:
     document = folder(files=['a.txt', 'b.txt', 'c.txt']).save()
     document.files[1].delete()
     assert document._delta() == ({}, {'files.1': 1})
@@ -370,7 +372,7 @@ def test_documents_do_not_share_the_references_of_their_lists(folder: Any) -> No
     assert other.files[0].filename == 'other/b.txt'
 
 
-def test_a_file_field_takes_only_the_name_of_a_picture(memory: fs.Storage, page: Any) -> None:
+def test_a_file_field_keeps_only_the_name_of_a_picture(memory: fs.Storage, page: Any) -> None:
     class Download(Document):
         file = FileField(memory)
 
@@ -379,7 +381,7 @@ def test_a_file_field_takes_only_the_name_of_a_picture(memory: fs.Storage, page:
     assert Download(file=STORED).to_mongo()['file'] == {'filename': 'a.png'}
 
 
-def test_what_other_programs_keep_with_a_file_stays(memory: fs.Storage, picture: Any) -> None:
+def test_keys_of_other_programs_stay(memory: fs.Storage, picture: Any) -> None:
     class Album(Document):
         cover = ImageField(fs=memory, thumbnails=[32])
         pictures = ListField(ImageField(fs=memory))

@@ -198,7 +198,7 @@ def test_what_is_no_stored_file_cannot_be_assigned(value: Any, paper: Any) -> No
     assert paper.objects.count() == 0
 
 
-def test_required_asks_for_a_file(memory: fs.Storage) -> None:
+def test_required_demands_a_file(memory: fs.Storage) -> None:
     class Paper(Document):
         file = FileField(memory, required=True)
 

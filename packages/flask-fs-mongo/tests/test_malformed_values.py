@@ -192,7 +192,7 @@ def test_a_good_file_replaces_a_malformed_value(page: Any, picture: Any) -> None
     assert (found.image.filename, found.image.malformed) == ('new.png', None)
 
 
-def test_a_file_field_minds_only_the_name(memory: fs.Storage, reported: list[Any]) -> None:
+def test_a_file_field_reads_only_the_name(memory: fs.Storage, reported: list[Any]) -> None:
     class Paper(Document):
         number = IntField(primary_key=True)
         title = StringField()
@@ -204,7 +204,7 @@ def test_a_file_field_minds_only_the_name(memory: fs.Storage, reported: list[Any
     assert reported == []
 
 
-def test_values_in_lists_maps_and_embedded_documents_are_read_around(memory: fs.Storage) -> None:
+def test_malformed_values_in_lists_maps_and_embedded_documents_break_nothing(memory: fs.Storage) -> None:
     class Part(EmbeddedDocument):
         file = FileField(memory, required=True)
 

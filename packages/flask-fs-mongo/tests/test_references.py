@@ -62,7 +62,7 @@ def test_positional_arguments_go_on_to_the_field_below(memory: fs.Storage) -> No
     assert Page.file.required
 
 
-def test_a_storage_in_the_place_of_the_size_is_a_mistake_that_says_how(memory: fs.Storage) -> None:
+def test_a_storage_in_place_of_the_size_raises_an_error_that_says_how_to_fix_it(memory: fs.Storage) -> None:
     with pytest.raises(TypeError, match=r'ImageField\(fs=…\)'):
         ImageField(memory)  # type: ignore[arg-type]  # what is tested
 
@@ -113,7 +113,7 @@ class StrictField(FileField):
     proxy_class = Strict
 
 
-def test_a_field_with_a_class_of_its_own_gives_references_of_it(memory: fs.Storage, picture: Any) -> None:
+def test_a_field_can_use_its_own_class_of_references(memory: fs.Storage, picture: Any) -> None:
     class Page(Document):
         title = StringField()
         image = CaptionField(thumbnails=[32], fs=memory, on_replace='remove')

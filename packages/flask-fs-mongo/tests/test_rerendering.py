@@ -154,19 +154,19 @@ def test_plain_names_become_whole(page: Any, memory: fs.Storage, picture: Any) -
     assert (image.filename, image.original, image.thumbnail(32)) == ('a-main.png', 'a.png', 'a-32.png')
 
 
-def test_what_someone_else_changed_meanwhile_is_left_alone(
+def test_changes_by_another_process_in_the_meantime_are_kept(
     page: Any, fill: Any, monkeypatch: pytest.MonkeyPatch, memory: fs.Storage
 ) -> None:
     fill(2)
     declare(page, 64)
     local_file = memory.local_file
 
-    def changed_meanwhile(filename: str) -> Any:
+    def changed_in_the_meantime(filename: str) -> Any:
         if filename == '1-original.png':
             page.objects(number=1).update(set__image='other.png')
         return local_file(filename)
 
-    monkeypatch.setattr(memory, 'local_file', changed_meanwhile)
+    monkeypatch.setattr(memory, 'local_file', changed_in_the_meantime)
     report = rerender_all(page.objects, 'image')
     assert [failure.pk for failure in report.failures] == [1]
     assert 'Race condition' in report.failures[0].error

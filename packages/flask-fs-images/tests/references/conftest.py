@@ -110,7 +110,7 @@ def svg() -> io.BytesIO:
 
 @pytest.fixture
 def faulty() -> Callable[[fs.Storage], Any]:
-    """A storage's backend for a ``with`` block, which fails when told."""
+    """A storage's backend for a ``with`` block, which fails on request."""
     return lambda storage: wrap(storage, FaultyBackend)
 
 

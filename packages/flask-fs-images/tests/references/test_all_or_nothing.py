@@ -77,9 +77,7 @@ def test_a_storage_that_overwrites_can_be_told_not_to(
     assert storage.read('test.png') != b'of another user'
 
 
-def test_the_name_of_the_main_file_stops_the_save_when_it_is_taken(
-    image_in: Any, storage: fs.Storage, picture: Any, names: Names
-) -> None:
+def test_an_existing_main_file_stops_the_save(image_in: Any, storage: fs.Storage, picture: Any, names: Names) -> None:
     storage.write('test.png', b'of another user')
     image = image_in(storage)
     with pytest.raises(fs.FileExists, match=r"'test\.png'"):
@@ -90,24 +88,24 @@ def test_the_name_of_the_main_file_stops_the_save_when_it_is_taken(
 
 
 @pytest.mark.parametrize('overwrite', [False, True])
-@pytest.mark.parametrize('taken', ALL[:3])
+@pytest.mark.parametrize('existing', ALL[:3])
 def test_files_made_from_a_picture_get_available_names(
-    image_in: Any, taken: str, overwrite: bool, storage: fs.Storage, picture: Any, names: Names, size_of: Any
+    image_in: Any, existing: str, overwrite: bool, storage: fs.Storage, picture: Any, names: Names, size_of: Any
 ) -> None:
-    """They are none that the user asked for, so they are neither refused nor put in place of files of others."""
-    storage.write(taken, b'of another user')
+    """The user did not choose them, so they are neither refused nor replace the files of others."""
+    storage.write(existing, b'of another user')
     image = image_in(storage)
     assert image.save(picture(), 'test.png', overwrite=overwrite) == 'test.png'
-    free = taken.replace('.png', '_1.png')
-    assert names(storage) == sorted([*ALL, free])
-    assert storage.read(taken) == b'of another user'
-    assert free in [image.original, *image.thumbnails.values()]
+    available = existing.replace('.png', '_1.png')
+    assert names(storage) == sorted([*ALL, available])
+    assert storage.read(existing) == b'of another user'
+    assert available in [image.original, *image.thumbnails.values()]
     image.save(picture(200, 400), 'test.png', overwrite=True)
-    assert names(storage) == sorted([*ALL, free])
-    assert storage.read(taken) == b'of another user'
+    assert names(storage) == sorted([*ALL, available])
+    assert storage.read(existing) == b'of another user'
     assert size_of(storage, image.original) == (200, 400)
     image.delete()
-    assert names(storage) == [taken]
+    assert names(storage) == [existing]
 
 
 def test_pictures_do_not_lose_a_thumbnail_to_the_name_of_another(
@@ -120,17 +118,17 @@ def test_pictures_do_not_lose_a_thumbnail_to_the_name_of_another(
     assert (other.filename, other.thumbnail(80)) == ('a.png', 'a-80_1.png')
 
 
-def test_a_available_name_that_another_writer_takes_is_left_to_it(
+def test_an_available_name_that_another_writer_takes_is_left_to_it(
     image_in: Any, memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory.write('test-32.png', b'first')
     resolve_conflict, rivals = memory.resolve_conflict, ['second', 'third']
 
     def slow(folder: str, basename: str) -> str:
-        free = resolve_conflict(folder, basename)
+        available = resolve_conflict(folder, basename)
         if rivals:
-            memory.write(free, rivals.pop(0))
-        return free
+            memory.write(available, rivals.pop(0))
+        return available
 
     monkeypatch.setattr(memory, 'resolve_conflict', slow)
     image = image_in(memory)
@@ -149,7 +147,7 @@ def test_the_search_for_an_available_name_ends(
     assert names(memory) == ['test-32.png']
 
 
-def test_replacing_files_leaves_no_others(
+def test_replacing_files_leaves_no_stray_files(
     image_in: Any, storage: fs.Storage, picture: Any, names: Names, size_of: Any
 ) -> None:
     image = image_in(storage)

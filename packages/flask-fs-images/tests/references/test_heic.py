@@ -127,7 +127,7 @@ def test_rerender_makes_jpegs_again(image_in: Any, memory: fs.Storage, heic: Any
     assert format_of(memory, 'a-20.jpg') == 'JPEG'
 
 
-def test_rerender_gives_a_heic_that_was_stored_as_it_was_a_main_file(
+def test_rerender_makes_a_main_file_for_a_heic_that_had_none(
     image_in: Any, memory: fs.Storage, heic: Any, names: Names
 ) -> None:
     memory.write('a.heic', heic())

@@ -149,7 +149,7 @@ def test_nothing_is_decoded_of_what_the_storage_refuses(
         image.save(file, 'a.png')
     assert list(storage.list_files()) == []
     if isinstance(file, Opaque):
-        # No more is read, and kept meanwhile, than is needed to say so.
+        # No more is read, and kept in memory, than is needed to refuse it.
         assert file.read_bytes == 5001
 
 
@@ -166,7 +166,7 @@ def test_a_file_of_unknown_size_is_saved_from_its_position(image_in: Any, memory
 
 
 @pytest.mark.parametrize('upload', [42, ['a.png']], ids=repr)
-def test_what_cannot_be_read_is_a_mistake_and_stores_nothing(
+def test_what_cannot_be_read_raises_an_error_and_stores_nothing(
     image_in: Any, memory: fs.Storage, names: Names, upload: Any
 ) -> None:
     image = image_in(memory)

@@ -43,7 +43,7 @@ def test_best_url_is_the_smallest_that_fills_the_size_or_the_main_file(
     assert image.full() == memory.url('test.png')
 
 
-def test_a_large_picture_gives_a_main_file_an_original_and_thumbnails(
+def test_a_large_picture_gets_a_main_file_an_original_and_thumbnails(
     image_in: Any, storage: fs.Storage, picture: Any, names: Names, size_of: Any
 ) -> None:
     image, file = image_in(storage), picture(300, 200)
@@ -104,7 +104,7 @@ def test_a_size_that_is_not_declared_has_no_thumbnail(image_in: Any, memory: fs.
         image.thumbnail(50)
 
 
-def test_a_declared_size_that_was_not_made_yet_gives_the_next_best(image_in: Any, memory: fs.Storage) -> None:
+def test_a_declared_size_that_was_not_made_yet_falls_back_to_the_next_best(image_in: Any, memory: fs.Storage) -> None:
     stored = {'filename': 'test.png', 'thumbnails': {'100': 'test-100.png'}}
     image = image_in(memory, stored, thumbnail_sizes=[100, 64, 32])
     assert image.thumbnail(64) == 'test-100.png'
@@ -169,7 +169,7 @@ def test_the_storage_says_whether_to_optimize_unless_the_reference_does(
     assert ('test-original.png' in names(storage)) is expected
 
 
-def test_whether_to_optimize_is_asked_at_each_save(
+def test_whether_to_optimize_is_looked_up_at_each_save(
     image_in: Any, memory_app: Flask, memory: fs.Storage, picture: Any, names: Names
 ) -> None:
     image = image_in(memory, max_size=None, thumbnail_sizes=[])
@@ -194,7 +194,7 @@ def test_max_size_may_be_a_width_and_a_height(image_in: Any, memory: fs.Storage,
     assert size_of(memory, 'test.png') == (75, 50)
 
 
-def test_an_svg_stands_for_all_its_sizes(image_in: Any, memory: fs.Storage, svg: io.BytesIO, names: Names) -> None:
+def test_an_svg_is_used_for_every_size(image_in: Any, memory: fs.Storage, svg: io.BytesIO, names: Names) -> None:
     image = image_in(memory)
     image.save(svg, 'drawing.svg')
     assert names(memory) == ['drawing.svg']
@@ -287,7 +287,7 @@ def test_a_derived_name_is_never_that_of_the_upload(
     assert memory.read(image.original) == upload.getvalue()
 
 
-def test_each_file_costs_one_request_and_a_taken_main_file_two(
+def test_each_file_costs_one_request_and_an_existing_main_file_two(
     image_in: Any, memory: fs.Storage, picture: Any, recorded: Any
 ) -> None:
     with recorded(memory) as backend:

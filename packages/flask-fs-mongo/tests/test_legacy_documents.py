@@ -79,7 +79,7 @@ def test_what_is_stored_now_has_the_same_form(old: Any, picture: Callable[..., i
     assert STORED == old._get_collection().find_one({'_id': document.pk})['image']
 
 
-def test_pictures_of_older_packages_are_rendered_again_under_their_names(
+def test_pictures_of_legacy_packages_are_rendered_again_under_their_names(
     old: Any, storage: fs.Storage, picture: Callable[..., io.BytesIO], size_of: Callable[..., tuple[int, int]]
 ) -> None:
     storage.save(picture(300, 300), 'test-original.png')

@@ -57,7 +57,7 @@ def paper(memory: fs.Storage) -> type[Any]:
 # --- Replaced.
 
 
-def test_nothing_is_removed_unless_asked_for(memory: fs.Storage, names: Names) -> None:
+def test_nothing_is_removed_by_default(memory: fs.Storage, names: Names) -> None:
     class Paper(Document):
         file = FileField(memory)
 
@@ -298,27 +298,25 @@ def test_a_function_decides_about_each_value(memory: fs.Storage, names: Names) -
     assert names(memory) == []
 
 
-def test_a_save_that_changes_no_file_asks_the_database_nothing_more(
-    paper: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_save_that_changes_no_file_costs_no_more_requests(paper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     document = paper(file='a.txt').save()
-    asked: list[Any] = []
+    requests: list[Any] = []
     in_mongodb = cleanup._in_mongodb
-    monkeypatch.setattr(cleanup, '_in_mongodb', lambda document: asked.append(document) or in_mongodb(document))
+    monkeypatch.setattr(cleanup, '_in_mongodb', lambda document: requests.append(document) or in_mongodb(document))
     document.title = 'x'
     document.other = 'y'
     document.save()
     paper(title='y', file='b.txt').save()
-    assert asked == []
+    assert requests == []
     document.file = 'c.txt'
     document.save()
-    assert asked == [document, document]
+    assert requests == [document, document]
 
 
 # --- Deleted.
 
 
-def test_a_deleted_document_takes_its_files_along(storage: fs.Storage, picture: Any, names: Names) -> None:
+def test_a_deleted_document_removes_its_files(storage: fs.Storage, picture: Any, names: Names) -> None:
     class Page(Document):
         image = ImageField(fs=storage, max_size=150, thumbnails=[32], on_delete='remove')
 
@@ -380,7 +378,7 @@ def test_deleting_happens_once_for_each_file(paper: Any, memory: fs.Storage, rec
 
 def test_subclasses_and_their_parents_are_watched(memory: fs.Storage, names: Names) -> None:
     class Base(Document):
-        meta = {'allow_inheritance': True}  # noqa: RUF012  # how MongoEngine is told
+        meta = {'allow_inheritance': True}  # noqa: RUF012  # as MongoEngine declares it
         title = StringField()
 
     class WithFile(Base):
@@ -405,7 +403,7 @@ def test_abstract_parents_and_mixins_are_watched(memory: fs.Storage, names: Name
         second = FileField(memory, **BOTH)
 
     class Abstract(Document):
-        meta = {'abstract': True}  # noqa: RUF012  # how MongoEngine is told
+        meta = {'abstract': True}  # noqa: RUF012  # as MongoEngine declares it
         file = FileField(memory, **BOTH)
 
     class One(Mixin, Abstract):
