@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend
+from flask_fs.backends import BaseBackend, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.settings import storage_prefix
@@ -205,7 +205,7 @@ class MemoryHarness(Harness):
 
     def put_raw(self, name: str, content: bytes) -> None:
         """Put into the store, under no prefix."""
-        MemoryBackend._put(self._memory(), name, io.BytesIO(content))
+        MemoryBackend._put(self._memory(), name, Source(io.BytesIO(content)))
 
     def get_raw(self, name: str) -> bytes:
         """Look into the store."""

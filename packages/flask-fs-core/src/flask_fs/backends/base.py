@@ -158,11 +158,9 @@ class BaseBackend:
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         """Copy a file to another name."""
         info, stream = self._open_translated(name)
-        attributes = NO_ATTRIBUTES
-        if Capability.MIME in self.capabilities and info.given_mime:
-            attributes = Attributes(mime=info.given_mime)
+        mime = info.given_mime if Capability.MIME in self.capabilities else None
         with stream:
-            self._put(target, Source(stream), create=create, attributes=attributes)
+            self._put_translated(target, stream, create=create, mime=mime)
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
         """Give a file another name."""
@@ -416,9 +414,7 @@ class BaseBackend:
     def _open_translated(
         self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
     ) -> Opened:
-        opened: Any = self._call_hook(self._open, name, start, stop, etag=etag)
-        if not isinstance(opened, Opened):
-            opened = Opened(self._call_hook(self._stat, name), opened)
+        opened = self._call_hook(self._open, name, start, stop, etag=etag)
         if not self.errors or isinstance(opened.stream, TranslatingFile):
             return opened
 
