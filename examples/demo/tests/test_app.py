@@ -269,7 +269,7 @@ class TestPictures:
             ('huge.gif', b'GIF89a\xff\xff\xff\xff\0\0\0,' + bytes(10), '65535x65535 pixels are more than the'),
             ('page.svg', b'<html/>', 'the content is HTML, not SVG as the name says'),
             ('page.png', b'<html/>', 'the content is HTML, not a picture as the name says'),
-            ('data.svg', b'<data/>', 'not a picture of a known kind'),
+            ('data.svg', b'<data/>', 'not a picture of a supported format'),
         ],
     )
     def test_what_is_no_sound_picture_is_refused(

@@ -30,9 +30,9 @@ def _photo(width: int, height: int, seed: int = 0) -> Image.Image:
     for number in range(40):
         x, y = chance.randrange(width), chance.randrange(height)
         across = chance.randrange(max(2, width // 60), max(3, width // 8))
-        colour = tuple(chance.randrange(60, 200) for _ in range(3))
+        color = tuple(chance.randrange(60, 200) for _ in range(3))
         shape = draw.ellipse if number % 2 else draw.rectangle
-        shape((x, y, x + across, y + across * 2 // 3), fill=colour)
+        shape((x, y, x + across, y + across * 2 // 3), fill=color)
     # No lens and no sensor shows an edge within one pixel.
     return image.filter(ImageFilter.GaussianBlur(1))
 

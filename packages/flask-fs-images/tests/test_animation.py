@@ -124,8 +124,8 @@ def test_frames_over_the_edge_make_the_canvas_larger(animated, frames_of):
 @pytest.mark.parametrize('target', ['GIF', 'PNG'])
 @pytest.mark.parametrize('hole', [False, True])
 def test_frames_of_several_modes_become_frames_of_one(frames_of, target, hole):
-    """Each frame is shown in the colors of its own palette, which Pillow gets wrong behind a frame of greys."""
-    # Each grey is the number of its place: only then Pillow takes a palette for greys.
+    """Each frame is shown in the colors of its own palette, which Pillow gets wrong behind a frame of grays."""
+    # Each gray is the number of its place: only then Pillow takes a palette for grays.
     black, dark, blue, red = (0, 0, 0), (1, 1, 1), (0, 0, 255), (255, 0, 0)
 
     def frame(codes, transparent, *palette):
@@ -134,14 +134,14 @@ def test_frames_of_several_modes_become_frames_of_one(frames_of, target, hole):
         return control + b',' + place + bytes(sum(palette, ())) + b'\x02\x02' + codes + b'\0'
 
     head = b'GIF89a' + struct.pack('<HHBBB', 2, 1, 0x80, 0, 0) + bytes(black + dark)
-    # Two pixels each: the colours 0 and 1 of the palette, then 1 and 0.
+    # Two pixels each: the colors 0 and 1 of the palette, then 1 and 0.
     moving = head + frame(b'\x44\x0a', False) + frame(b'\x0c\x0a', hole, blue, red) + b';'
 
-    def colours(file):
+    def colors(file):
         return [[image.convert('RGB').getpixel((x, 0)) for x in (0, 1)] for image, _ in frames_of(file)]
 
     expected = [[black, dark], [red, dark if hole else blue]]
-    assert colours(render(moving, [Spec(format=target)])[0].file) == expected
+    assert colors(render(moving, [Spec(format=target)])[0].file) == expected
 
 
 def test_the_picture_for_those_who_know_no_animation_is_no_frame(animation, encode, frames_of):

@@ -60,7 +60,7 @@ FLAT = Image.new('RGB', (64, 64), (200, 128, 40))
 PICTURES = {
     'a gamma of 1': with_chunk(encoded(FLAT, 'PNG'), b'gAMA', struct.pack('>L', 100_000)),
     'a gamma of 1.8': with_chunk(encoded(FLAT, 'PNG'), b'gAMA', struct.pack('>L', 55_556)),
-    'greys with a gamma': with_chunk(encoded(FLAT.convert('L'), 'PNG'), b'gAMA', struct.pack('>L', 100_000)),
+    'grays with a gamma': with_chunk(encoded(FLAT.convert('L'), 'PNG'), b'gAMA', struct.pack('>L', 100_000)),
     'Display P3': with_chunk(encoded(FLAT, 'PNG'), b'cICP', bytes((12, 13, 0, 1))),
     'video': with_chunk(encoded(FLAT, 'PNG'), b'cICP', bytes((1, 1, 0, 1))),
     'primaries alone': with_chunk(

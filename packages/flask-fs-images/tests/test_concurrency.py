@@ -11,14 +11,14 @@ from PIL import Image
 
 import flask_fs
 from flask_fs_images import ImageContent, Limits, Spec, concurrency, identify, render
-from flask_fs_images.opening import Picture
+from flask_fs_images.picture import Picture
 
 
 @pytest.fixture
 def watched(monkeypatch):
     """How many pictures were being decoded, each time that one more was, and an event that they wait for."""
     counts, go_on, lock = [], threading.Event(), threading.Lock()
-    decoded, active = Picture.decoded, [0]
+    decoded, active = Picture.decode, [0]
 
     def decode(picture):
         with lock:
@@ -29,7 +29,7 @@ def watched(monkeypatch):
         with lock:
             active[0] -= 1
 
-    monkeypatch.setattr(Picture, 'decoded', decode)
+    monkeypatch.setattr(Picture, 'decode', decode)
     monkeypatch.setattr(concurrency, 'decoding', concurrency.decoding)
     return counts, go_on
 
@@ -86,10 +86,10 @@ def test_a_picture_that_is_refused_frees_its_slot(photo, encode):
 def test_by_default_there_are_as_many_slots_as_processors(monkeypatch):
     slots = concurrency.Slots()
     monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {0, 5}, raising=False)
-    with slots.taken(None, 0, None), slots.taken(None, 0, None):
-        with pytest.raises(flask_fs.Unavailable), slots.taken(None, 0, None):
+    with slots.slot(None, 0, None), slots.slot(None, 0, None):
+        with pytest.raises(flask_fs.Unavailable), slots.slot(None, 0, None):
             pytest.fail('a third one')
-        with slots.taken(3, 0, None):
+        with slots.slot(3, 0, None):
             pass
 
 
@@ -97,7 +97,7 @@ def test_by_default_there_are_as_many_slots_as_processors(monkeypatch):
 @pytest.mark.filterwarnings('ignore:This process:DeprecationWarning')
 def test_a_child_starts_with_all_slots(photo, encode):
     content = encode(photo(64, 48)).getvalue()
-    with concurrency.decoding.taken(1, 0, None):
+    with concurrency.decoding.slot(1, 0, None):
         child = os.fork()
         if not child:
             try:

@@ -101,7 +101,7 @@ def test_what_says_nothing_of_colors_changes_nothing(case):
     assert 'icc_profile' not in Image.open(made[2].file).info
 
 
-def test_greys_with_a_gamma_stay_greys():
+def test_grays_with_a_gamma_stay_grays():
     chunks = {b'gAMA': struct.pack('>L', 100_000)}
     kept, converted, other = render(png(chunks, 'L', 128), [Spec(32), Spec(32, srgb=True), Spec(32, format='JPEG')])
     assert ('L', 128) == (Image.open(kept.file).mode, Image.open(kept.file).getpixel((5, 5)))

@@ -11,7 +11,7 @@ from PIL import Image
 import flask_fs
 from flask_fs_images import resize
 from flask_fs_images.formats import WRITTEN
-from flask_fs_images.source import Source
+from flask_fs_images.reader import ImageReader
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 KINDS = [(name, animated) for name, kind in WRITTEN.items() if kind.available for animated in (False, True)]
@@ -74,7 +74,7 @@ def test_an_error_of_the_file_comes_through_wherever_it_is_met(content, name, an
 
 
 def test_a_picture_that_is_read_whole_is_read_up_to_a_limit(monkeypatch):
-    monkeypatch.setattr('flask_fs_images.source.MOST_BYTES', 1 << 20)
+    monkeypatch.setattr('flask_fs_images.reader.MAX_BYTES', 1 << 20)
     padded = SVG + bytes((1 << 20) - len(SVG))
     assert padded == resize(padded, 9).getvalue()
     with pytest.raises(flask_fs.InvalidContent, match='more than 1 MiB are too much'):
@@ -85,10 +85,10 @@ def test_a_picture_that_is_read_whole_is_read_up_to_a_limit(monkeypatch):
 def test_a_picture_cannot_send_its_reader_out_of_its_file(offset, whence):
     file = io.BytesIO(b'before' + SVG)
     file.seek(6)
-    source = Source(file, None)
-    source.seek(5)
+    reader = ImageReader(file, None)
+    reader.seek(5)
     with pytest.raises(ValueError, match='no seeking'):
-        source.seek(offset, whence)
-    assert 5 == source.tell()
+        reader.seek(offset, whence)
+    assert 5 == reader.tell()
     # It is the picture's fault.
-    assert source.failure is None
+    assert reader.error is None

@@ -7,7 +7,7 @@ from PIL import Image
 
 import flask_fs
 from flask_fs_images import Spec, identify, make_thumbnail, optimize, render, resize
-from flask_fs_images.formats import FORMATS, WRITTEN, recognised
+from flask_fs_images.formats import FORMATS, WRITTEN, recognize
 
 AVAILABLE = [name for name, kind in WRITTEN.items() if kind.available]
 MODES = {
@@ -38,10 +38,10 @@ def test_every_mode_keeps_its_format_and_looks(photo, encode, psnr, name, mode):
     file = encode(photo(mode=mode), name)
     for made in render(file, [Spec(80), Spec(40, 'cover'), Spec(effort=True), Spec()]):
         assert name == made.format == opened(made.file).format
-    # A picture of one bit is mixed to grey, and one in a palette to what the palette meant.
+    # A picture of one bit is mixed to gray, and one in a palette to what the palette meant.
     whole = opened(file)
-    grey = whole.convert('L') if mode != 'I;16' else whole.convert('I').point([v >> 8 for v in range(65536)], 'L')
-    expected = grey.resize((80, 60), Image.Resampling.LANCZOS)
+    gray = whole.convert('L') if mode != 'I;16' else whole.convert('I').point([v >> 8 for v in range(65536)], 'L')
+    expected = gray.resize((80, 60), Image.Resampling.LANCZOS)
     found = opened(resize(file, 80))
     if mode in {'LA', 'RGBA'}:
         alpha = whole.getchannel('A').resize((80, 60), Image.Resampling.LANCZOS)
@@ -60,7 +60,7 @@ def test_every_format_turns_into_every_other(photo, encode, source, target):
 
 @pytest.mark.parametrize('target', [name for name in ('WEBP', 'AVIF') if name in AVAILABLE])
 @pytest.mark.parametrize('mode', ['L', 'LA'])
-def test_greys_are_kept_in_formats_that_have_only_colours(photo, encode, psnr, target, mode):
+def test_grays_are_kept_in_formats_that_have_only_colors(photo, encode, psnr, target, mode):
     picture = photo(mode=mode)
     found = opened(render(encode(picture, 'PNG'), [Spec(format=target, quality=95)])[0].file)
     assert ('A' in mode) == ('A' in found.mode)
@@ -90,7 +90,7 @@ def test_transparency_is_kept(encode, target, size):
     assert 255 == found.getpixel((across // 2, down - 2))[3]
 
 
-def test_hidden_colours_do_not_bleed_into_an_edge(encode):
+def test_hidden_colors_do_not_bleed_into_an_edge(encode):
     image = Image.new('RGBA', (40, 40), (255, 0, 0, 0))
     image.paste((0, 0, 255, 255), (0, 0, 40, 21))
     found = opened(resize(encode(image, 'PNG'), 8))
@@ -101,7 +101,7 @@ def test_hidden_colours_do_not_bleed_into_an_edge(encode):
     ('mode', 'key', 'hidden'),
     [('P', 3, 3), ('L', 200, 200), ('RGB', (9, 8, 7), (9, 8, 7)), ('I;16', 51400, 51400), ('1', 255, 1)],
 )
-def test_a_transparent_colour_is_kept(encode, mode, key, hidden):
+def test_a_transparent_color_is_kept(encode, mode, key, hidden):
     image = Image.new(mode, (20, 20), 0 if mode != 'RGB' else (0, 0, 0))
     if mode == 'P':
         image.putpalette([value for number in range(256) for value in (number, 0, 255 - number)])
@@ -174,7 +174,7 @@ def test_effort_makes_smaller_files(photo, encode):
     assert len(small.file.getvalue()) < len(plain.file.getvalue())
 
 
-def test_cmyk_becomes_rgb_in_its_colours(encode):
+def test_cmyk_becomes_rgb_in_its_colors(encode):
     file = encode(Image.new('CMYK', (40, 40), (0, 255, 255, 0)), quality=95)
     found = opened(resize(file, 20))
     red, green, blue = found.getpixel((10, 10))
@@ -234,14 +234,14 @@ def test_svg_is_not_turned_into_another_format():
 
 @pytest.mark.parametrize('name', ['TIFF', 'ICO', 'PCX', 'TGA', 'PPM', 'PDF', 'EPS', 'SGI'])
 def test_other_formats_are_not_opened(photo, encode, name):
-    with pytest.raises(flask_fs.InvalidContent, match='not a picture of a known kind'):
+    with pytest.raises(flask_fs.InvalidContent, match='not a picture of a supported format'):
         resize(encode(photo(64, 64), name), 10)
 
 
 def test_a_heic_is_not_taken_for_an_avif():
-    assert 'HEIC' == recognised(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic')
-    assert recognised(b'\0\0\0\x18ftypmp42\0\0\0\0isommp42') is None
-    assert 'AVIF' == recognised(b'\0\0\0\x18ftypmif1\0\0\0\0mif1avif')
+    assert 'HEIC' == recognize(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic')
+    assert recognize(b'\0\0\0\x18ftypmp42\0\0\0\0isommp42') is None
+    assert 'AVIF' == recognize(b'\0\0\0\x18ftypmif1\0\0\0\0mif1avif')
 
 
 @pytest.mark.skipif('AVIF' not in AVAILABLE, reason='this Pillow has no AVIF')

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from flask_fs_images import Limits, Spec, identify, render
-from flask_fs_images.opening import open_picture
-from flask_fs_images.source import source_of
+from flask_fs_images.picture import open_picture
+from flask_fs_images.reader import open_reader
 
 GREEN, RED, BLUE, NONE = (0, 255, 0, 255), (255, 0, 0, 255), (0, 0, 255, 255), (0, 0, 0, 0)
 
@@ -102,9 +102,9 @@ CASES = {
 
 def taken(content):
     """The colors of each frame as it is taken, in the middle of its three columns."""
-    with source_of(content) as source:
-        picture = open_picture(source, Limits())
-        return [[image.convert('RGBA').getpixel((x, 5)) for x in (5, 15, 25)] for image, _ in picture.decoded()]
+    with open_reader(content) as reader:
+        picture = open_picture(reader, Limits())
+        return [[image.convert('RGBA').getpixel((x, 5)) for x in (5, 15, 25)] for image, _ in picture.decode()]
 
 
 @pytest.mark.parametrize('case', CASES)

@@ -65,7 +65,7 @@ def test_a_heic_is_turned_and_says_nothing_of_places(photo, heic, psnr):
 def test_the_profile_of_a_heic_is_kept(heic):
     from flask_fs_images.icc import from_codes
 
-    profile = from_codes(bytes((12, 13, 0, 1)), grey=False)
+    profile = from_codes(bytes((12, 13, 0, 1)), gray=False)
     content = heic(Image.new('RGB', (64, 64), (200, 128, 40)), quality=95, icc_profile=profile)
     assert profile == opened(resize(content, 32)).info['icc_profile']
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from flask_fs_images import Spec, identify, make_thumbnail, optimize, render, resize
 from flask_fs_images.formats import WRITTEN
-from flask_fs_images.headers import orientation
+from flask_fs_images.orientation import from_exif
 
 ACTS = [lambda file: make_thumbnail(file, 60), lambda file: resize(file, 60), optimize]
 AVIF = pytest.param(
@@ -66,7 +66,7 @@ def test_orientation_is_applied(photo, encode, psnr, name, number):
 @pytest.mark.parametrize('order', ['<', '>'])
 @pytest.mark.parametrize('number', range(1, 9))
 def test_orientation_is_read_in_both_byte_orders(order, number):
-    assert number == orientation(exif_of(number, order))
+    assert number == from_exif(exif_of(number, order))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_orientation_is_read_in_both_byte_orders(order, number):
     ],
 )
 def test_orientation_of_broken_exif_is_none(photo, encode, exif):
-    assert 1 == orientation(exif)
+    assert 1 == from_exif(exif)
     assert (60, 45) == opened(resize(encode(photo(), exif=b'Exif\0\0' + exif), 60)).size
 
 
@@ -186,7 +186,7 @@ def test_a_broken_profile_is_dropped(photo, encode, profiles, change, mode, srgb
     assert 'icc_profile' not in found.info
 
 
-def test_a_profile_of_colours_is_none_of_a_grey_picture(photo, encode, profiles):
+def test_a_profile_of_colors_is_none_of_a_gray_picture(photo, encode, profiles):
     assert 'icc_profile' not in opened(resize(encode(photo(mode='L'), icc_profile=profiles['swapped']), 60)).info
 
 
@@ -218,11 +218,11 @@ def red_cyan():
     return b'mft1' + struct.pack('>4x3Bx', 4, 3, 2) + identity + same * 4 + mixtures + same * 3
 
 
-@pytest.mark.parametrize(('tags', 'colour'), [({b'A2B0': red_cyan()}, (255, 0, 0)), ({}, (0, 255, 255))])
+@pytest.mark.parametrize(('tags', 'color'), [({b'A2B0': red_cyan()}, (255, 0, 0)), ({}, (0, 255, 255))])
 @pytest.mark.parametrize('srgb', [False, True])
-def test_inks_are_shown_as_their_profile_says_if_it_can_be_used(encode, tags, colour, srgb):
+def test_inks_are_shown_as_their_profile_says_if_it_can_be_used(encode, tags, color, srgb):
     cyan = Image.new('CMYK', (20, 20), (255, 0, 0, 0))
     found = opened(render(encode(cyan, icc_profile=profile_of_inks(tags)), [Spec(10, srgb=srgb)])[0].file)
     assert 'RGB' == found.mode
     assert 'icc_profile' not in found.info
-    assert colour == pytest.approx(found.getpixel((5, 5)), abs=12)
+    assert color == pytest.approx(found.getpixel((5, 5)), abs=12)

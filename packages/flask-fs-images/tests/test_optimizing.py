@@ -98,7 +98,7 @@ def profile():
     """A color profile that is not that of sRGB."""
     from flask_fs_images.icc import from_codes
 
-    return from_codes(bytes((12, 13, 0, 1)), grey=False)
+    return from_codes(bytes((12, 13, 0, 1)), gray=False)
 
 
 def test_thumbnails_of_a_jfif_and_ultra_hdr_gain_maps_go(photo, encode):
@@ -186,7 +186,7 @@ def test_metadata_of_an_avif_goes_in_place(photo, encode):
 
 
 def test_all_of_a_gif_may_be_larger_than_a_header_may_be(photo, encode, monkeypatch):
-    monkeypatch.setattr('flask_fs_images.source.MOST_HEADER_BYTES', 1000)
+    monkeypatch.setattr('flask_fs_images.reader.MAX_HEADER_BYTES', 1000)
     frames = [photo(160, 120, seed=seed) for seed in range(3)]
     content = encode(frames[0], 'GIF', save_all=True, append_images=frames[1:]).getvalue()
     assert 3 == identify(optimize(content)).frames == identify(render(content, [Spec(80)])[0].file).frames

@@ -39,8 +39,8 @@ def as_seen(image):
         pytest.param((4000, 3000), 'RGB', 'JPEG', {'quality': 90}, id='12 megapixels'),
         pytest.param((4000, 3000), 'RGB', 'JPEG', {'quality': 90, 'progressive': True}, id='progressive'),
         pytest.param((8000, 6000), 'RGB', 'JPEG', {'quality': 90}, id='48 megapixels'),
-        pytest.param((3000, 2000), 'RGB', 'JPEG', {'quality': 90, 'subsampling': 0}, id='full colour'),
-        pytest.param((4000, 3000), 'L', 'JPEG', {'quality': 90}, id='grey'),
+        pytest.param((3000, 2000), 'RGB', 'JPEG', {'quality': 90, 'subsampling': 0}, id='full color'),
+        pytest.param((4000, 3000), 'L', 'JPEG', {'quality': 90}, id='gray'),
         pytest.param((4000, 3000), 'RGBA', 'PNG', {'compress_level': 1}, id='PNG with alpha'),
     ],
 )

@@ -240,7 +240,7 @@ def test_an_error_of_the_file_itself_comes_through(photo, encode):
 def test_an_error_names_the_file(tmp_path):
     path = tmp_path / 'no.jpg'
     path.write_bytes(b'no picture')
-    with pytest.raises(flask_fs.InvalidContent, match=r"'no\.jpg'.*not a picture of a known kind") as raised:
+    with pytest.raises(flask_fs.InvalidContent, match=r"'no\.jpg'.*not a picture of a supported format") as raised:
         resize(path, 10)
     assert 'no.jpg' == raised.value.filename
 

@@ -197,7 +197,7 @@ def test_orientation_is_read_at_the_end_of_a_webp(encode, photo):
 @pytest.mark.parametrize('name', ['TIFF', 'ICO', 'ICNS', 'TGA', 'PPM', 'JPEG2000'])
 def test_formats_whose_sizes_nobody_looks_at_are_not_read(encode, photo, name):
     content = encode(photo(64, 64), name).getvalue()
-    with pytest.raises(flask_fs.InvalidContent, match='not a picture of a known kind'):
+    with pytest.raises(flask_fs.InvalidContent, match='not a picture of a supported format'):
         identify(content)
 
 

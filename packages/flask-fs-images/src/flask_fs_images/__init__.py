@@ -1,15 +1,17 @@
 """Thumbnails, resizing and safe image handling for Flask-FS."""
 
 from . import settings as _settings  # noqa: F401  # registers them
-from .identifying import Info, identify
+from .limits import Limits
+from .picture import Info, OpenedImage, identify, open_image
 from .rendering import Rendered, make_thumbnail, optimize, render, resize
-from .spec import Limits, Spec
+from .spec import Spec
 from .validators import ImageContent, image_content, max_dimensions, max_size
 
 __all__ = [
     'ImageContent',
     'Info',
     'Limits',
+    'OpenedImage',
     'Rendered',
     'Spec',
     'identify',
@@ -17,6 +19,7 @@ __all__ = [
     'make_thumbnail',
     'max_dimensions',
     'max_size',
+    'open_image',
     'optimize',
     'render',
     'resize',

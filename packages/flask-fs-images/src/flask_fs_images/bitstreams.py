@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .headers import Broken, Extent
+from .limits import Extent
+from .reader import Broken
 
 
 class _Bits:

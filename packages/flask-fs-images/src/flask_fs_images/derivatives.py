@@ -8,9 +8,10 @@ from typing import Any
 
 from flask_fs.errors import InvalidContent
 
-from .identifying import identify
+from .limits import Limits
+from .picture import open_image
 from .rendering import Rendered, render
-from .spec import Limits, Spec
+from .spec import Spec
 
 _HEIC = frozenset(('heic', 'heif'))
 
@@ -72,17 +73,17 @@ def derive(
 
 def _derive(recipe: Recipe, file: Any, bbox: Iterable[float] | None, filename: str, *, remake: bool) -> Derivatives:
     sizes, effort = recipe.thumbnail_sizes, recipe.effort
-    info = identify(file, limits=recipe.limits, filename=filename)
-    if info.width is None or info.height is None:
-        return Derivatives(None, {}, sizes)
-    thumbnails = [Spec(size, 'cover', bbox, effort=effort) for size in sizes]
-    main = [Spec(recipe.max_size, effort=effort)]
-    converted = info.format == 'HEIC'
-    if not remake and not effort and not converted and not _exceeds((info.width, info.height), recipe.max_size):
-        main = []
-    # It must be possible to decode a picture, even if nothing is made from it.
-    specs = [*main, *thumbnails] or [Spec(1)]
-    rendered = render(file, specs, limits=recipe.limits, filename=filename)
+    with open_image(file, limits=recipe.limits, filename=filename) as image:
+        info = image.info
+        if info.width is None or info.height is None:
+            return Derivatives(None, {}, sizes)
+        thumbnails = [Spec(size, 'cover', bbox, effort=effort) for size in sizes]
+        main = [Spec(recipe.max_size, effort=effort)]
+        converted = info.format == 'HEIC'
+        if not remake and not effort and not converted and not _exceeds((info.width, info.height), recipe.max_size):
+            main = []
+        # It must be possible to decode a picture, even if nothing is made from it.
+        rendered = render(image, [*main, *thumbnails] or [Spec(1)])
     made = dict(zip(sizes, rendered[len(main) :], strict=False))
     return Derivatives(rendered[0] if main else None, made, converted=converted)
 

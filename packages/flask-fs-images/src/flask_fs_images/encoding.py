@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from . import gif, png, webp
-from .colour import on_white
+from .color import on_white
 from .formats import FORMATS
 
 _QUALITY = {'JPEG': 85, 'WEBP': 80, 'AVIF': 75}
@@ -44,7 +44,7 @@ class Encoder:
     effort: bool = False
     keep: Sequence[tuple[str, Any]] = ()
 
-    def encoded(self, frames: Frames, profile: bytes, chunks: dict[bytes, bytes] | None = None) -> io.BytesIO:
+    def encode(self, frames: Frames, profile: bytes, chunks: dict[bytes, bytes] | None = None) -> io.BytesIO:
         """A file at its beginning.
 
         :param chunks: Those of a PNG that say how its colors are meant.
@@ -52,7 +52,7 @@ class Encoder:
         if self.format == 'GIF':
             # In hundredths of a second; none of them is shown for no time that was to be shown for some.
             durations = [max(10, round(ms, -1)) if ms else 0 for ms in frames.durations]
-            return io.BytesIO(gif.encoded(frames.images, durations, frames.plays))
+            return io.BytesIO(gif.encode(frames.images, durations, frames.plays))
         images = [self._fitting(image) for image in self._alike(frames.images)]
         settings = self._settings(images)
         first, *others = images
@@ -100,7 +100,7 @@ class Encoder:
         """*image* in a mode that the format holds, with nothing attached that an encoder would write along."""
         if not FORMATS[self.format].alpha:
             image = on_white(image)
-        elif not FORMATS[self.format].grey and image.mode in {'L', 'LA'}:
+        elif not FORMATS[self.format].gray and image.mode in {'L', 'LA'}:
             image = image.convert({'L': 'RGB', 'LA': 'RGBA'}[image.mode])
         if image.mode in {'P', '1', 'I;16'} and 'transparency' in image.info:
             image.info = {'transparency': image.info['transparency']}

@@ -1,4 +1,4 @@
-"""The formats that are read and written, and how each is recognised."""
+"""The formats that are read and written, and how each is recognized."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Format:
         would warn of large pictures, read several ones in a JPEG, and look at other formats.
     :param extensions: Those that claim it.
     :param side_px: The widest and highest picture that it holds.
-    :param grey: Whether it stores greys as such, so that a profile of greys means something.
+    :param gray: Whether it stores grays as such, so that a profile of grays means something.
     :param written_as: The format that its pictures come out in.
     :param whole: Whether its decoder takes the whole file at once.
     """
@@ -67,7 +67,7 @@ class Format:
     animated: bool = False
     alpha: bool = False
     profile: bool = False
-    grey: bool = True
+    gray: bool = True
     written_as: str | None = None
     whole: bool = False
 
@@ -88,11 +88,11 @@ FORMATS = {
         animated=True,
         alpha=True,
         profile=True,
-        grey=False,
+        gray=False,
         whole=True,
     ),
     'AVIF': Format(
-        _avif, frozenset(('avif', 'avifs')), 32_768, animated=True, alpha=True, profile=True, grey=False, whole=True
+        _avif, frozenset(('avif', 'avifs')), 32_768, animated=True, alpha=True, profile=True, gray=False, whole=True
     ),
     'BMP': Format(BmpImageFile, frozenset(('bmp', 'dib'))),
     'HEIC': Format(
@@ -106,7 +106,7 @@ FORMATS = {
 WRITTEN = {name: kind for name, kind in FORMATS.items() if kind.written_as is None}
 
 
-def recognised(head: bytes) -> str | None:
+def recognize(head: bytes) -> str | None:
     """The format of a file that begins with *head*: a name in ``FORMATS``, ``SVG`` or None.
 
     :param head: ``HEAD_BYTES``, or the whole of a shorter file.

@@ -11,8 +11,8 @@ from typing import IO, cast
 from PIL import Image, ImageChops
 from PIL.GifImagePlugin import GifImageFile
 
-from .headers import Extent
-from .source import Source
+from .limits import Extent
+from .reader import ImageReader
 
 Box = tuple[int, int, int, int]
 
@@ -55,53 +55,53 @@ class Structure:
     frames: list[Frame] = field(default_factory=list)
 
 
-def structure(source: Source, max_frames: int) -> Structure:
+def structure(reader: ImageReader, max_frames: int) -> Structure:
     """The frames of a GIF, up to one over *max_frames*, and the canvas that all of them fit on."""
     # Its facts are spread over all of it.
-    source.in_header = False
-    source.seek(0)
-    head = source.read(_HEADER_BYTES)
+    reader.in_header = False
+    reader.seek(0)
+    head = reader.read(_HEADER_BYTES)
     width, height, flags = struct.unpack('<HHB', head[6:11])
-    shared = _palette(source, flags)
+    shared = _palette(reader, flags)
     found = Structure(Extent(width, height, 0))
     control: tuple[int, int, int | None] = (0, 0, None)
-    while len(found.frames) <= max_frames and (kind := source.read(1)) not in {b'', b';'}:
+    while len(found.frames) <= max_frames and (kind := reader.read(1)) not in {b'', b';'}:
         if kind == b'!':
-            label = source.read(1)
-            blocks = _blocks(source)
+            label = reader.read(1)
+            blocks = _blocks(reader)
             if label == b'\xf9' and len(blocks) >= 4:
                 control = _control(blocks)
             elif label == b'\xff' and blocks[:11] in _LOOPS and blocks[11:12] == b'\x01' and len(blocks) >= 14:
                 loop = int.from_bytes(blocks[12:14], 'little')
                 found.plays = loop + 1 if loop else 0
         elif kind == b',':
-            place = source.read(9)
+            place = reader.read(9)
             if len(place) < 9:
                 break
             left, upper, across, down, flags = struct.unpack('<HHHHB', place)
             width, height = max(width, left + across), max(height, upper + down)
-            palette = _palette(source, flags) or shared
-            start = source.tell()
-            source.read(1)
-            _blocks(source)
+            palette = _palette(reader, flags) or shared
+            start = reader.tell()
+            reader.read(1)
+            _blocks(reader)
             box = left, upper, left + across, upper + down
             disposal, duration, transparent = control
-            found.frames.append(Frame(box, flags, palette, transparent, disposal, duration, start, source.tell()))
+            found.frames.append(Frame(box, flags, palette, transparent, disposal, duration, start, reader.tell()))
             control = (0, 0, None)
     found.extent = Extent(width, height, len(found.frames))
     return found
 
 
-def _palette(source: Source, flags: int) -> bytes:
-    return source.read(3 << (flags & 7) + 1) if flags & 0x80 else b''
+def _palette(reader: ImageReader, flags: int) -> bytes:
+    return reader.read(3 << (flags & 7) + 1) if flags & 0x80 else b''
 
 
-def _blocks(source: Source) -> bytes:
+def _blocks(reader: ImageReader) -> bytes:
     """The beginning of a sequence of blocks, which is read to its end."""
     # Each block has its length before it, and an empty one ends them; it is read along with the length of the next.
-    length, begin = source.read(1), b''
+    length, begin = reader.read(1), b''
     while length and (size := length[-1]):
-        block = source.read(size + 1)
+        block = reader.read(size + 1)
         if len(begin) < 14:
             begin += block[:size]
         length = block[size:]
@@ -115,7 +115,7 @@ def _control(block: bytes) -> tuple[int, int, int | None]:
     return disposal, 10 * int.from_bytes(block[1:3], 'little'), block[3] if block[0] & 1 else None
 
 
-def composed(source: Source, found: Structure) -> Iterator[tuple[Image.Image, int]]:
+def composed(reader: ImageReader, found: Structure) -> Iterator[tuple[Image.Image, int]]:
     """Each frame as browsers show it, in RGB or RGBA, with its duration in milliseconds; only until the next one.
 
     What no frame has drawn on is transparent, and so is what was disposed of, whatever the background color.
@@ -123,7 +123,7 @@ def composed(source: Source, found: Structure) -> Iterator[tuple[Image.Image, in
     canvas = Image.new('RGBA', found.extent[:2])
     for frame in found.frames:
         before = canvas.copy() if frame.disposal == _TO_PREVIOUS else None
-        drawn = _drawn(source, frame)
+        drawn = _drawn(reader, frame)
         if drawn is not None:
             canvas.paste(drawn, frame.box, drawn)
         opaque = cast('tuple[int, int]', canvas.getchannel('A').getextrema())[0] == 255
@@ -134,13 +134,13 @@ def composed(source: Source, found: Structure) -> Iterator[tuple[Image.Image, in
             canvas.paste((0, 0, 0, 0), frame.box)
 
 
-def _drawn(source: Source, frame: Frame) -> Image.Image | None:
+def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
     left, upper, right, lower = frame.box
     size = right - left, lower - upper
     if not all(size):
         return None
-    source.seek(frame.start)
-    data = source.read(frame.end - frame.start)
+    reader.seek(frame.start)
+    data = reader.read(frame.end - frame.start)
     # A picture of its own. Each color is the number of its place, so that no color is lost to Pillow's interpretation.
     alone = b'GIF89a' + struct.pack('<HHBBB', *size, 0xF7, 0, 0) + bytes(b for n in range(256) for b in (n, 0, n))
     alone += b',' + struct.pack('<HHHHB', 0, 0, *size, frame.flags & 0x40) + data + b'\0;'
@@ -153,7 +153,7 @@ def _drawn(source: Source, frame: Frame) -> Image.Image | None:
     return numbers.convert('RGBA')
 
 
-def encoded(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: int) -> bytes:
+def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: int) -> bytes:
     """The file of an animation, or of one picture. Each frame holds no more than what changed."""
     size = images[0].size
     parts: list[bytes] = []
@@ -240,10 +240,10 @@ def _compressed(image: Image.Image, *, with_hole: bool) -> tuple[bytes, int | No
     hole = {key: alone.info[key] for key in ('transparency',) if key in alone.info}
     alone.save(file, 'GIF', interlace=False, optimize=False, **hole)
     file.seek(0)
-    source = Source(file, None)
-    (frame,) = structure(source, 1).frames
-    source.seek(frame.start)
-    return frame.palette, frame.transparent, source.read(frame.end - frame.start)
+    reader = ImageReader(file, None)
+    (frame,) = structure(reader, 1).frames
+    reader.seek(frame.start)
+    return frame.palette, frame.transparent, reader.read(frame.end - frame.start)
 
 
 def _paletted(image: Image.Image, *, with_hole: bool) -> Image.Image:
@@ -272,24 +272,24 @@ def _quantized(image: Image.Image, colors: int) -> Image.Image:
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
     """The same picture without comments and extensions of applications."""
-    source = Source(io.BytesIO(content), None)
-    source.in_header = False
-    head = source.read(_HEADER_BYTES)
-    parts = [head, _palette(source, head[10])]
-    while (kind := source.read(1)) not in {b'', b';'}:
-        start = source.tell() - 1
+    reader = ImageReader(io.BytesIO(content), None)
+    reader.in_header = False
+    head = reader.read(_HEADER_BYTES)
+    parts = [head, _palette(reader, head[10])]
+    while (kind := reader.read(1)) not in {b'', b';'}:
+        start = reader.tell() - 1
         if kind == b'!':
-            label = source.read(1)
-            blocks = _blocks(source)
+            label = reader.read(1)
+            blocks = _blocks(reader)
             if label == b'\xf9':
-                parts.append(content[start : source.tell()])
+                parts.append(content[start : reader.tell()])
             elif label == b'\xff' and blocks[:11] in _LOOPS and len(blocks) >= 14:
                 parts.append(b'!\xff\x0b' + blocks[:11] + b'\x03' + blocks[11:14] + b'\0')
         elif kind == b',':
-            place = source.read(9)
-            _palette(source, place[-1] if place else 0)
-            source.read(1)
-            _blocks(source)
-            parts.append(content[start : source.tell()])
+            place = reader.read(9)
+            _palette(reader, place[-1] if place else 0)
+            reader.read(1)
+            _blocks(reader)
+            parts.append(content[start : reader.tell()])
     # One that ends without saying so is read too, and shall not grow.
     return b''.join([*parts, kind])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .bitstreams import av1_extents, hevc_extents, length_prefixed
-from .headers import Broken, Extent
 from .isobmff import CODED, Box, Item, Span, Structure, structure
+from .limits import Extent
+from .reader import Broken
 
 #: An encoder may round sizes up to whole blocks, and crops them when they are shown.
 _BLOCK_PX = 64

@@ -33,7 +33,7 @@ _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 
 
-def from_gamma(gamma: bytes, chromaticities: bytes, *, grey: bool) -> bytes:
+def from_gamma(gamma: bytes, chromaticities: bytes, *, gray: bool) -> bytes:
     """The profile for the content of a PNG's ``gAMA`` and ``cHRM``; empty if it is that of sRGB, or impossible."""
     exponent = 100_000 / int.from_bytes(gamma, 'big')
     primaries: Sequence[float] = _SRGB
@@ -42,10 +42,10 @@ def from_gamma(gamma: bytes, chromaticities: bytes, *, grey: bool) -> bytes:
         primaries = [number for pair in [*others, white] for number in pair]
     if abs(exponent - 2.2) < 0.01 and all(abs(a - b) < 0.002 for a, b in zip(primaries, _SRGB, strict=True)):
         return b''
-    return _profile(_power(exponent), primaries, grey=grey)
+    return _profile(_power(exponent), primaries, gray=gray)
 
 
-def from_codes(codes: bytes, *, grey: bool) -> bytes:
+def from_codes(codes: bytes, *, gray: bool) -> bytes:
     """The profile for primaries and transfer as ``cICP`` and ``nclx`` give them; empty for sRGB, and if they say nothing."""
     primaries, transfer = _PRIMARIES.get(codes[0], _SRGB), codes[1]
     if transfer in _POWERS:
@@ -57,7 +57,7 @@ def from_codes(codes: bytes, *, grey: bool) -> bytes:
     else:
         # What has no code of its own here is taken for sRGB, as browsers do.
         curve = _parametric(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-    return _profile(curve, primaries, grey=grey)
+    return _profile(curve, primaries, gray=gray)
 
 
 def _pq(signal: float) -> float:
@@ -73,13 +73,13 @@ def _hlg(signal: float) -> float:
     return math.pow(light, 1.2) * 1_000 / _WHITE_NITS
 
 
-def _profile(curve: bytes, primaries: Sequence[float], *, grey: bool) -> bytes:
+def _profile(curve: bytes, primaries: Sequence[float], *, gray: bool) -> bytes:
     try:
         columns = _colorants(primaries)
     except (ZeroDivisionError, OverflowError):
         return b''
     tags = {b'desc': _text('As described by the picture'), b'cprt': _text('CC0'), b'wtpt': _xyz(_D50)}
-    if grey:
+    if gray:
         tags[b'kTRC'] = curve
     else:
         tags |= {name: _xyz(column) for name, column in zip((b'rXYZ', b'gXYZ', b'bXYZ'), columns, strict=True)}
@@ -91,7 +91,7 @@ def _profile(curve: bytes, primaries: Sequence[float], *, grey: bool) -> bytes:
             places[tag] = begin + len(content)
             content += tag + bytes(-len(tag) % 4)
         table += name + struct.pack('>LL', places[tag], len(tag))
-    space = b'GRAY' if grey else b'RGB '
+    space = b'GRAY' if gray else b'RGB '
     head = struct.pack('>L4xL4s4s4s12x4s', begin + len(content), 0x04400000, b'mntr', space, b'XYZ ', b'acsp')
     return head.ljust(68, b'\0') + _fixed(*_D50) + bytes(48) + table + content
 

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import gif, heif, isobmff, jpeg, png, webp
-from .headers import Extent
-from .source import Source
+from .limits import Extent
+from .reader import ImageReader
 
 
 @dataclass
 class Inspection:
-    """What matters of a structure, and what Pillow does not say.
+    """The facts of a structure that matter here and that Pillow does not report.
 
-    :param extents: Every size that a decoder may make room for.
-    :param lossless: Whether a WebP lost nothing when it was encoded.
+    :param extents: Every size that a decoder may allocate memory for.
+    :param lossless: Whether a WebP was encoded without loss.
     :param exif: EXIF that comes after the picture.
     :param chunks: Those of a PNG about its colors.
     :param color_codes: Primaries, transfer, matrix and range, as in ITU-T H.273.
-    :param watch: To be called with what is read while the picture is decoded.
+    :param on_read: To be called with what is read while the picture is decoded.
     """
 
     extents: list[Extent] = field(default_factory=list)
@@ -27,43 +27,43 @@ class Inspection:
     exif: bytes = b''
     chunks: dict[bytes, bytes] = field(default_factory=dict)
     color_codes: bytes = b''
-    watch: Callable[[int, bytes], None] | None = None
+    on_read: Callable[[int, bytes], None] | None = None
     structure: gif.Structure | None = None
 
 
-def inspect(kind: str, source: Source, content: bytes | None, max_frames: int) -> Inspection:
-    """What the structure of a picture of that *kind* says.
+def inspect(name: str, reader: ImageReader, content: bytes | None, max_frames: int) -> Inspection:
+    """Inspect the structure of a picture.
 
-    :param content: All of it, of a kind that is read whole.
-    :param max_frames: No more than one over it are counted, of a kind whose frames must be counted.
+    :param name: Its format.
+    :param content: All of it, of a format that is read whole.
+    :param max_frames: No more than one over it are counted, of a format whose frames must be counted.
     :raises Broken: If it is broken.
     """
-    if kind == 'JPEG':
-        return _jpeg(source)
-    if kind == 'PNG':
-        facts = png.facts(source)
-        return Inspection(exif=facts.exif, chunks=facts.colours, color_codes=facts.colours.get(b'cICP', b''))
-    if kind == 'GIF':
-        structure = gif.structure(source, max_frames)
+    if name == 'JPEG':
+        return _inspect_jpeg(reader)
+    if name == 'PNG':
+        chunks, exif = png.metadata(reader)
+        return Inspection(exif=exif, chunks=chunks, color_codes=chunks.get(b'cICP', b''))
+    if name == 'GIF':
+        structure = gif.structure(reader, max_frames)
         return Inspection([structure.extent], structure=structure)
-    if kind == 'WEBP' and content is not None:
-        extents, lossless = webp.extents(content)
-        return Inspection(extents, lossless)
-    if kind in {'AVIF', 'HEIC'} and content is not None:
+    if name == 'WEBP' and content is not None:
+        return Inspection(*webp.extents(content))
+    if name in {'AVIF', 'HEIC'} and content is not None:
         boxes = isobmff.structure(content)
         return Inspection(heif.decoded_extents(content, boxes), color_codes=heif.color_codes(content, boxes))
     return Inspection()
 
 
-def _jpeg(source: Source) -> Inspection:
-    header = jpeg.header(source)
+def _inspect_jpeg(reader: ImageReader) -> Inspection:
+    header = jpeg.header(reader)
     if header.one_scan:
         return Inspection(header.extents)
     counter = jpeg.ScanCounter()
 
-    def watch(position: int, piece: bytes) -> None:
+    def on_read(position: int, piece: bytes) -> None:
         counter.feed(position, piece)
         if counter.scans > jpeg.MAX_SCANS:
-            raise source.refusal(f'a JPEG of more than {jpeg.MAX_SCANS} scans')
+            raise reader.invalid(f'a JPEG of more than {jpeg.MAX_SCANS} scans')
 
-    return Inspection(header.extents, watch=watch)
+    return Inspection(header.extents, on_read=on_read)

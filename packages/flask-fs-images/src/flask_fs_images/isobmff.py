@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .headers import Broken
+from .reader import Broken
 
 #: Kinds of items that are coded pictures.
 CODED = frozenset((b'av01', b'hvc1', b'hev1'))

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .headers import Extent, orientation_only
-from .source import Source
+from .limits import Extent
+from .orientation import to_exif
+from .reader import ImageReader
 
 #: A marker that a segment with a length follows, or the end. Within a scan's data, FF is followed by 00 or a restart.
 _MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]')
@@ -31,28 +32,28 @@ class Header(NamedTuple):
     one_scan: bool
 
 
-def header(source: Source) -> Header:
+def header(reader: ImageReader) -> Header:
     """What the segments up to the first scan say."""
     extents: list[Extent] = []
     components, progressive = 0, False
-    for marker, start in _segments(source):
-        source.seek(start)
+    for marker, start in _segments(reader):
+        reader.seek(start)
         if marker in _FRAMES:
-            frame = source.read(10)
+            frame = reader.read(10)
             if len(frame) == 10:
                 extents.append(Extent(int.from_bytes(frame[7:9], 'big'), int.from_bytes(frame[5:7], 'big')))
                 components, progressive = frame[9], marker in _PROGRESSIVE
         elif marker == _SCAN:
-            return Header(extents, not progressive and source.read(5)[4:] == bytes((components,)))
+            return Header(extents, not progressive and reader.read(5)[4:] == bytes((components,)))
     return Header(extents, one_scan=False)
 
 
-def _segments(source: Source) -> Iterator[tuple[int, int]]:
+def _segments(reader: ImageReader) -> Iterator[tuple[int, int]]:
     """The marker and the position of each segment up to the first scan."""
     at = 2
     while True:
-        source.seek(at)
-        window = source.read(_WINDOW_BYTES)
+        reader.seek(at)
+        window = reader.read(_WINDOW_BYTES)
         found = _MARKER.search(window)
         if found is None:
             # An FF at the end may begin a marker.
@@ -114,7 +115,7 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
     """The same picture without metadata but its *orientation*, or None if its structure is broken."""
     parts = [b'\xff\xd8']
     if orientation != 1:
-        exif = b'Exif\0\0' + orientation_only(orientation)
+        exif = b'Exif\0\0' + to_exif(orientation)
         parts.append(b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif)
     at = kept = 2
     end, has_scan, closing = len(content), False, b''

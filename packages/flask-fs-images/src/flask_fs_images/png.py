@@ -4,60 +4,50 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass, field
 
-from .headers import orientation_only
-from .source import Source
+from .orientation import to_exif
+from .reader import ImageReader
 
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 #: The signature and IHDR, which comes first and has 13 bytes.
 _HEADER_BYTES = 33
-#: What says how to show the samples, in the order in which one goes before the next (4.3).
-_COLOURS = {b'cICP': 4, b'iCCP': None, b'sRGB': 1, b'gAMA': 4, b'cHRM': 32}
+#: The chunks that say how to show the samples, in order of precedence (4.3), and their lengths.
+_COLORS = {b'cICP': 4, b'iCCP': None, b'sRGB': 1, b'gAMA': 4, b'cHRM': 32}
 _KEPT = frozenset(b'IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT cICP mDCV cLLI acTL fcTL fdAT'.split())
 _MAX_EXIF_BYTES = 64 * 1024
 
 
-@dataclass
-class Facts:
-    """What the chunks of a PNG say besides its pixels.
+def metadata(reader: ImageReader) -> tuple[dict[bytes, bytes], bytes]:
+    """What the chunks say besides the pixels, without reading these.
 
-    :param colours: The content of the chunks about colours that count: ``cICP``, or ``gAMA`` and ``cHRM``.
-    :param exif: That of ``eXIf``, which may come after the picture.
+    :return: The content of the chunks about colors that count, ``cICP``, or ``gAMA`` and ``cHRM``; and that of ``eXIf``,
+        which may come after the picture.
     """
-
-    colours: dict[bytes, bytes] = field(default_factory=dict)
-    exif: bytes = b''
-
-
-def facts(source: Source) -> Facts:
-    """What the chunks say, without reading the picture itself."""
-    colours: dict[bytes, bytes] = {}
+    colors: dict[bytes, bytes] = {}
     exif = b''
     at, before_picture = len(_SIGNATURE), True
     while True:
-        source.seek(at)
-        head = source.read(8)
+        reader.seek(at)
+        head = reader.read(8)
         if len(head) < 8 or head[4:] == b'IEND':
-            break
+            return _effective(colors), exif
         length, kind = int.from_bytes(head[:4], 'big'), head[4:]
         if kind == b'IDAT':
             before_picture = False
         elif kind == b'eXIf' and not exif and length <= _MAX_EXIF_BYTES:
-            exif = source.read(length)
-        elif kind in _COLOURS and before_picture and kind not in colours and _COLOURS[kind] in {None, length}:
-            colours[kind] = b'' if _COLOURS[kind] is None else source.read(length)
+            exif = reader.read(length)
+        elif kind in _COLORS and before_picture and kind not in colors and _COLORS[kind] in {None, length}:
+            colors[kind] = b'' if _COLORS[kind] is None else reader.read(length)
         at += 12 + length
-    return Facts(_counting(colours), exif)
 
 
-def _counting(colours: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    if b'cICP' in colours:
-        return {b'cICP': colours[b'cICP']}
-    if b'iCCP' in colours or b'sRGB' in colours or not any(colours.get(b'gAMA', b'')):
+def _effective(colors: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    if b'cICP' in colors:
+        return {b'cICP': colors[b'cICP']}
+    if b'iCCP' in colors or b'sRGB' in colors or not any(colors.get(b'gAMA', b'')):
         return {}
-    # Without gAMA, browsers do not look at cHRM.
-    return {kind: colours[kind] for kind in (b'gAMA', b'cHRM') if kind in colours}
+    # Without gAMA, browsers ignore cHRM.
+    return {kind: colors[kind] for kind in (b'gAMA', b'cHRM') if kind in colors}
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -81,7 +71,7 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
         if kind in _KEPT:
             parts.append(content[at:end])
         if kind == b'IHDR' and orientation != 1:
-            parts.append(chunk(b'eXIf', orientation_only(orientation)))
+            parts.append(chunk(b'eXIf', to_exif(orientation)))
         if kind == b'IEND':
             break
         at = end

@@ -17,7 +17,8 @@ from flask_fs.transaction import FileTransaction, suffixed
 from flask_fs.uploads import PreservedPosition, check_type, limited, validated
 
 from .derivatives import Derivatives, Recipe, derive
-from .spec import Limits, Spec
+from .limits import Limits
+from .spec import Spec
 from .stored import Bbox, StoredImage, Thumbnails, bbox_of
 
 

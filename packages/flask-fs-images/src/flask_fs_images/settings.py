@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_fs.config import register_settings
 from flask_fs.settings import Setting, at_least, boolean
 
-from .spec import Limits
+from .limits import Limits
 
 SETTINGS = (
     Setting(

@@ -1,4 +1,4 @@
-"""What is asked for: one output picture, and how much an input may demand."""
+"""What an output picture looks like: its size, the part that it shows, its format."""
 
 from __future__ import annotations
 
@@ -11,26 +11,6 @@ from .formats import WRITTEN
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 Fit = Literal['contain', 'cover', 'crop']
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much a picture may demand before it is refused.
-
-    :param pixels: The most pixels of one picture, told from its header before anything is decoded.
-    :param frames: The most frames of an animation.
-    :param frame_pixels: The most pixels of all frames of an animation together.
-    :param side_px: The widest and highest that an output may be. A format may hold less: WebP takes 16,383.
-    :param concurrency: How many pictures this process decodes at once; by default as many as it has processors. Others wait.
-    :param timeout_s: How long one waits for that, in seconds, before it is :exc:`~flask_fs.Unavailable`.
-    """
-
-    pixels: int = 50_000_000
-    frames: int = 1_000
-    frame_pixels: int = 100_000_000
-    side_px: int = 65_500
-    concurrency: int | None = None
-    timeout_s: float = 60
 
 
 class Placement(NamedTuple):

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
 
-from flask_fs.errors import FileTooLarge
+from flask_fs.errors import FileTooLarge, InvalidContent
 from flask_fs.files import extension
 
 from .concurrency import decoding
 from .formats import FORMATS
-from .opening import open_picture
-from .source import Source, source_of
-from .spec import Limits
+from .limits import Limits
+from .picture import identify, open_picture
+from .reader import open_reader
 
 Validator = Callable[[IO[bytes], str], None]
 
@@ -41,16 +41,16 @@ class ImageContent:
         claimed = _CLAIMS.get(extension(filename))
         if claimed is None:
             return
-        with source_of(file, filename) as source:
-            picture = open_picture(source, self.limits)
+        with open_reader(file, filename) as reader:
+            picture = open_picture(reader, self.limits)
             found = 'SVG' if picture is None else picture.format
             if found != claimed:
-                raise source.refusal(f'the content is {found}, not {claimed} as the name says')
+                raise reader.invalid(f'the content is {found}, not {claimed} as the name says')
             if picture is not None:
                 # Enough to go through all of a JPEG.
                 picture.reduce(8)
-                with decoding.taken(self.limits.concurrency, self.limits.timeout_s, source.filename):
-                    for _ in picture.decoded():
+                with decoding.slot(self.limits.concurrency, self.limits.timeout_s, reader.filename):
+                    for _ in picture.decode():
                         pass
 
 
@@ -67,16 +67,12 @@ class _MaxDimensions:
     def __call__(self, file: IO[bytes], filename: str) -> None:
         if extension(filename) not in _CLAIMS:
             return
-        with source_of(file, filename) as source:
-            picture = open_picture(source, self.limits)
-            if picture is not None:
-                _check_size(source, picture.shown_size, (self.width, self.height))
-
-
-def _check_size(source: Source, size: tuple[int, int], most: tuple[int, int]) -> None:
-    if size[0] > most[0] or size[1] > most[1]:
-        found, allowed = (f'{width}x{height}' for width, height in (size, most))
-        raise source.refusal(f'{found} pixels are more than the {allowed} allowed')
+        info = identify(file, limits=self.limits, filename=filename)
+        if info.width is None or info.height is None:
+            return
+        if info.width > self.width or info.height > self.height:
+            reason = f'{info.width}x{info.height} pixels are more than the {self.width}x{self.height} allowed'
+            raise InvalidContent(filename, reason=reason)
 
 
 def max_dimensions(width: int, height: int, *, limits: Limits | None = None) -> Validator:

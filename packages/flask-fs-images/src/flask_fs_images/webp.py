@@ -6,7 +6,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .headers import Broken, Extent, orientation_only
+from .limits import Extent
+from .orientation import to_exif
+from .reader import Broken
 
 _HEADER_BYTES = 12
 _FRAME_BYTES = 16
@@ -99,7 +101,7 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
             continue
         parts.append(_chunk(kind, body))
     if orientation != 1:
-        parts.append(_chunk(b'EXIF', orientation_only(orientation)))
+        parts.append(_chunk(b'EXIF', to_exif(orientation)))
     body = b''.join(parts)
     return b'RIFF' + struct.pack('<L', 4 + len(body)) + b'WEBP' + body
 

@@ -112,7 +112,7 @@ def test_pictures_do_not_lose_a_thumbnail_to_the_name_of_another(
     image_in: Any, memory: fs.Storage, picture: Any
 ) -> None:
     one, other = image_in(memory, thumbnail_sizes=[80]), image_in(memory, thumbnail_sizes=[80])
-    one.save(picture(100, 100, colour='red'), 'a-80.png')
+    one.save(picture(100, 100, color='red'), 'a-80.png')
     other.save(picture(100, 100), 'a.png')
     assert (one.filename, one.thumbnail(80)) == ('a-80.png', 'a-80-80.png')
     assert (other.filename, other.thumbnail(80)) == ('a.png', 'a-80_1.png')
@@ -174,7 +174,7 @@ def test_when_replacing_fails_all_old_files_are_as_they_were(
     with faulty(storage) as backend:
         backend.fail_next('put', after_bytes=10, when=is_the_one)
         with pytest.raises(fs.Unavailable):
-            image.save(picture(200, 400, colour='red'), 'test.png', overwrite=True)
+            image.save(picture(200, 400, color='red'), 'test.png', overwrite=True)
     assert {name: storage.read(name) for name in names(storage)} == before
 
 
@@ -206,7 +206,7 @@ def test_no_file_is_changed_when_the_store_fails_before_the_first_move(
     with faulty(memory) as backend:
         backend.fail_next('stat', when=lambda name: name == 'test-32.png')
         with pytest.raises(fs.Unavailable):
-            image.save(picture(200, 400, colour='red'), 'test.png', overwrite=True)
+            image.save(picture(200, 400, color='red'), 'test.png', overwrite=True)
         assert backend.planned == []
     assert {name: memory.read(name) for name in names(memory)} == before
 

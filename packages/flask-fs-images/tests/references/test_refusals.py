@@ -78,7 +78,7 @@ def test_the_storage_says_how_many_pictures_are_decoded_at_once(
     storage = fs.Storage('small', fs.IMAGES)
     fs.init_app(memory_app, storage)
     monkeypatch.setattr(flask_fs_images.references, 'Limits', functools.partial(Limits, timeout_s=0.01))
-    with decoding.taken(None, 0, None):
+    with decoding.slot(None, 0, None):
         with pytest.raises(fs.Unavailable, match='1 other pictures were being decoded'):
             image_in(storage).save(picture(20, 20), 'test.png')
         image_in(storage, limits=Limits(concurrency=2)).save(picture(20, 20), 'test.png')
@@ -122,7 +122,7 @@ def undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(*_: Any, **__: Any) -> Any:
         raise AssertionError('decoded before it was refused')
 
-    monkeypatch.setattr(flask_fs_images.derivatives, 'identify', decode)
+    monkeypatch.setattr(flask_fs_images.derivatives, 'open_image', decode)
     monkeypatch.setattr(flask_fs_images.derivatives, 'render', decode)
 
 

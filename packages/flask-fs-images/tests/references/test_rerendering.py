@@ -130,7 +130,7 @@ def test_rerender_does_not_bring_a_former_picture_back(
         if change == 'removed':
             other.delete()
         else:
-            other.save(picture(colour='red'), 'test.png', overwrite=True)
+            other.save(picture(color='red'), 'test.png', overwrite=True)
         after.update({name: storage.read(name) for name in names(storage)})
         return made
 

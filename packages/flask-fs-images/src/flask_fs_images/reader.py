@@ -1,4 +1,4 @@
-"""The file that a picture is read from: any kind of file, left as it was found, read in bounded steps."""
+"""The file that a picture is read from: any kind of file, preserved as it was found, read in bounded steps."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from typing import IO, Any
 
 from flask_fs.errors import FSError, InvalidContent
 
-from .headers import Broken
-
-#: WebP, AVIF, HEIC and SVG are read whole; a file larger than this is not.
-MOST_BYTES = 128 * 1024 * 1024
-#: A file is read in pieces. More of them than this, and one for every so many bytes, are an attack on the reader.
-MOST_PIECES = 100_000
+#: WebP, AVIF, HEIC and SVG are read whole; a larger file is refused.
+MAX_BYTES = 128 * 1024 * 1024
+#: A file is read in pieces. More of them than this, and more than one for every so many bytes, are an attack on the reader.
+MAX_PIECES = 100_000
 BYTES_PER_PIECE = 16
-#: Before its first pixel, no picture needs more bytes than this: a JPEG's profile has 16 MiB at most.
-MOST_HEADER_BYTES = 32 * 1024 * 1024
+#: No picture needs more bytes than this before its first pixel: a JPEG's profile has 16 MiB at most.
+MAX_HEADER_BYTES = 32 * 1024 * 1024
 
 
-class Source:
-    """A file object for Pillow: *file* from where it stands, as if it began there.
+class Broken(Exception):
+    """A structure that no valid picture has. The message says which, after "the picture is broken"."""
 
-    It says which of the errors came from *file* itself, and refuses content that is read in absurdly many steps.
+
+class ImageReader:
+    """A file object for Pillow: *file* from its position on, as if it began there.
+
+    It distinguishes errors of *file* from those of its content, and refuses content that takes too many steps to read.
     """
 
     def __init__(self, file: IO[bytes], filename: str | None) -> None:
@@ -36,36 +38,40 @@ class Source:
         #: Whether the header is still being read.
         self.in_header = True
         #: Called with the position and the content of each piece that is read.
-        self.watch: Callable[[int, bytes], None] | None = None
+        self.on_read: Callable[[int, bytes], None] | None = None
         #: What reading *file* raised.
-        self.failure: Exception | None = None
+        self.error: Exception | None = None
         self._file = file
         self._pieces = 0
         self._bytes = 0
 
-    def refusal(self, reason: str) -> InvalidContent:
+    def restarted(self) -> ImageReader:
+        """A reader of the same content from its beginning."""
+        self.seek(0)
+        return ImageReader(self._file, self.filename)
+
+    def invalid(self, reason: str) -> InvalidContent:
         """The error for content that is refused."""
         return InvalidContent(self.filename, reason=reason)
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
-            size = MOST_BYTES + 1
-            chunk = self._read(size)
-            if len(chunk) > MOST_BYTES:
-                raise self.refusal(f'more than {MOST_BYTES >> 20} MiB are too much for a picture of this kind')
+            chunk = self._read(MAX_BYTES + 1)
+            if len(chunk) > MAX_BYTES:
+                raise self.invalid(f'more than {MAX_BYTES >> 20} MiB are too much for a picture of this kind')
             return chunk
-        if self.in_header and self._bytes + size > MOST_HEADER_BYTES:
-            size = MOST_HEADER_BYTES + 1 - self._bytes
+        if self.in_header and self._bytes + size > MAX_HEADER_BYTES:
+            size = MAX_HEADER_BYTES + 1 - self._bytes
         return self._read(size)
 
-    def whole(self) -> bytes:
-        """All of it, of a kind that is not read piece by piece."""
+    def read_all(self) -> bytes:
+        """The whole content, for a format that is not read piece by piece."""
         self.in_header = False
         self.seek(0)
         return self.read()
 
     def size_bytes(self) -> int:
-        """How long it is. It stands where it stood afterwards."""
+        """The size of the content. The position stays."""
         at = self.tell()
         try:
             return self._file.seek(0, os.SEEK_END) - self.start
@@ -73,65 +79,63 @@ class Source:
             self.seek(at)
 
     def _read(self, size: int) -> bytes:
-        position = self.tell() if self.watch else 0
+        position = self.tell() if self.on_read else 0
         try:
             chunk = self._file.read(size)
         except Exception as error:
-            self.failure = error
+            self.error = error
             raise
         self._pieces += 1
         self._bytes += len(chunk)
-        if self._pieces > MOST_PIECES + self._bytes // BYTES_PER_PIECE:
-            raise self.refusal('the picture is in too many pieces')
-        if self.in_header and self._bytes > MOST_HEADER_BYTES and size <= MOST_HEADER_BYTES:
-            raise self.refusal(f'more than {MOST_HEADER_BYTES >> 20} MiB stand before the picture')
-        if self.watch:
-            self.watch(position, chunk)
+        if self._pieces > MAX_PIECES + self._bytes // BYTES_PER_PIECE:
+            raise self.invalid('the picture is in too many pieces')
+        if self.in_header and self._bytes > MAX_HEADER_BYTES and size <= MAX_HEADER_BYTES:
+            raise self.invalid(f'more than {MAX_HEADER_BYTES >> 20} MiB come before the picture')
+        if self.on_read:
+            self.on_read(position, chunk)
         return chunk
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == 1:
             offset += self.tell()
-        # Where only the content itself can have sent it; a real file would say so with an OSError.
+        # Only the content itself can cause these; a real file would raise an OSError for them.
         if whence == 2 or not 0 <= offset < 1 << 48:
             raise ValueError(f'no seeking to {offset} from {whence}')
         try:
             return self._file.seek(self.start + offset) - self.start
         except Exception as error:
-            self.failure = error
+            self.error = error
             raise
 
     def tell(self) -> int:
         return self._file.tell() - self.start
 
     @contextlib.contextmanager
-    def blamed(self) -> Generator[None]:
-        """Whatever goes wrong within the block is the content's fault, unless reading the file itself failed."""
+    def content_errors(self) -> Generator[None]:
+        """Turns what the block raises into InvalidContent, unless reading the file itself failed."""
         try:
             yield
         except (FSError, MemoryError):
             raise
         except Exception as error:
-            if self.failure is not None:
-                raise self.failure from None
-            reason = (
-                f'the picture is broken: {error}' if isinstance(error, Broken) else 'the picture is broken or cut short'
-            )
-            raise self.refusal(reason) from error
-        if self.failure is not None:
-            raise self.failure
+            if self.error is not None:
+                raise self.error from None
+            detail = f': {error}' if isinstance(error, Broken) else ' or cut short'
+            raise self.invalid(f'the picture is broken{detail}') from error
+        if self.error is not None:
+            raise self.error
 
 
 @contextlib.contextmanager
-def source_of(file: Any, filename: str | None = None) -> Generator[Source]:
-    """What to read *file* from: an upload, an open binary file, bytes, or the path of a file as a path-like object.
+def open_reader(file: Any, filename: str | None = None) -> Generator[ImageReader]:
+    """A reader of *file*: an upload, an open binary file, bytes, or the path of a file as a path-like object.
 
-    It is read from where it stands, is left open, and stands there again afterwards if it can seek.
+    It is read from its position, is not closed, and has that position again afterwards if it can seek.
 
-    :param filename: Its name in errors; by default the one that it brings along.
+    :param filename: Its name in errors; by default its own.
     :raises TypeError: If it is none of these.
     """
-    named = filename or _name_of(file)
+    filename = filename or _name_of(file)
     with contextlib.ExitStack() as stack:
         if isinstance(file, os.PathLike):
             stream: Any = stack.enter_context(open(file, 'rb'))
@@ -146,11 +150,11 @@ def source_of(file: Any, filename: str | None = None) -> Generator[Source]:
             shutil.copyfileobj(stream, spool)
             spool.seek(0)
             stream = spool
-        source = Source(stream, named)
+        reader = ImageReader(stream, filename)
         try:
-            yield source
+            yield reader
         finally:
-            stream.seek(source.start)
+            stream.seek(reader.start)
 
 
 def _seekable(stream: Any) -> bool:

@@ -1,0 +1,53 @@
+"""Never more bytes than before: the original file without its metadata, where encoding it again gains nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from . import gif, heif, jpeg, png, webp
+from .picture import Picture
+from .reader import MAX_BYTES
+
+#: How small encoding again must make a picture to be worth its loss: with the tables of the original, and without.
+_WORTH_LITTLE, _WORTH_A_LOSS = 0.99, 0.95
+
+
+def _unchanged(content: bytes, orientation: int) -> bytes | None:
+    return content
+
+
+#: What removes the metadata from a file without decoding it.
+_STRIPPERS: dict[str, Callable[[bytes, int], bytes | None]] = {
+    'JPEG': jpeg.stripped,
+    'PNG': png.stripped,
+    'GIF': gif.stripped,
+    'WEBP': webp.stripped,
+    'AVIF': heif.stripped,
+    'BMP': _unchanged,
+}
+
+
+def no_larger(picture: Picture, encoded: io.BytesIO, *, kept_quality: bool) -> io.BytesIO:
+    """*encoded*, the same picture encoded again, or if that is not worth it, the original file.
+
+    The original comes without metadata except for its orientation.
+
+    :param kept_quality: Whether it was encoded with the tables of the original.
+    """
+    size_bytes, encoded_bytes = picture.reader.size_bytes(), len(encoded.getbuffer())
+    if size_bytes > max(MAX_BYTES, encoded_bytes):
+        return encoded
+    picture.reader.on_read = None
+    with picture.reader.content_errors():
+        picture.reader.seek(0)
+        content = b''.join(iter(lambda: picture.reader.read(1 << 20), b''))
+        kept = _STRIPPERS[picture.format](content, picture.orientation)
+    if kept is None:
+        return encoded
+    exact = picture.inspection.lossless or picture.format in {'PNG', 'GIF', 'BMP'}
+    worth_bytes = len(kept) * (1 if exact else _WORTH_LITTLE if kept_quality else _WORTH_A_LOSS)
+    # More programs read turned pixels than an orientation in EXIF.
+    if encoded_bytes < worth_bytes or (picture.orientation != 1 and encoded_bytes <= size_bytes):
+        return encoded
+    return io.BytesIO(kept)
