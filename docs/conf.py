@@ -37,7 +37,6 @@ autodoc_preserve_defaults = True
 _others = ['flask', 'werkzeug', 'click', 'blinker', 'jinja2', 'pytest', *sys.stdlib_module_names]
 # Type variables are no classes to be linked.
 nitpick_ignore_regex = [
-    # Type variables.
     ('py:class', r'flask_fs\w*(\.\w+)*\.[A-Z]'),
     ('py:.*', rf'({"|".join(map(re.escape, _others))})(\..*)?'),
 ]

@@ -117,7 +117,7 @@ def test_the_applications_own_routes_stay_its_own(make_app: Callable[..., Flask]
 
 @pytest.mark.parametrize('prefix', ['/<tenant>', '/<int:tenant>/x', '..', 'a/../b', 'a\\b', 5, b'fs'])
 def test_a_prefix_that_is_no_path_is_refused(make_app: Callable[..., Flask], prefix: Any) -> None:
-    with pytest.raises(fs.ConfigurationError, match=r'cannot use FS_PREFIX = .*: it must be the beginning of a path'):
+    with pytest.raises(fs.ConfigurationError, match=r'cannot use FS_PREFIX = .*: it must be the start of a URL path'):
         make_app(fs.Storage('files'), FS_PREFIX=prefix)
 
 
@@ -226,8 +226,8 @@ def test_links_made_within_a_quarter_of_their_lifetime_are_the_same(
     for since in (0.001, step / 2, step - 0.001, step, step + 0.001):
         monkeypatch.setattr(signing.time, 'time', lambda since=since: begin + since)
         made[since] = signed(app, storage, expires_s=lifetime_s)
-        grant = signing.verify(app, made[since].partition('=')[2], 'private', 'a b.txt', 'GET')
-        assert lifetime_s <= grant.expires - (begin + since) <= lifetime_s + step
+        link = signing.verify(app, made[since].partition('=')[2], 'private', 'a b.txt', 'GET')
+        assert lifetime_s <= link.expires - (begin + since) <= lifetime_s + step
     first, half, end, still, after = made.values()
     assert first == half == end == still != after
     other = signed(app, storage, 'other.txt', expires_s=lifetime_s)
@@ -293,7 +293,7 @@ def test_a_link_can_name_the_download(private: tuple[Flask, fs.Storage], name: s
 @pytest.mark.parametrize('name', ['', 'a/b', 'a\\b', 'a\r\nSet-Cookie: x', 'a\0'])
 def test_a_download_name_that_is_no_plain_name_is_refused(private: tuple[Flask, fs.Storage], name: str) -> None:
     app, storage = private
-    with pytest.raises(fs.InvalidFilename, match='one plain name'):
+    with pytest.raises(fs.InvalidFilename, match='a single name'):
         signed(app, storage, download_name=name)
 
 
@@ -325,14 +325,14 @@ def test_the_longest_lifetime_is_seven_days(private: tuple[Flask, fs.Storage]) -
 )
 def test_a_lifetime_out_of_bounds_is_refused(private: tuple[Flask, fs.Storage], expires_s: Any) -> None:
     app, storage = private
-    with pytest.raises(ValueError, match='whole seconds from 1 to 604800'):
+    with pytest.raises(ValueError, match='whole number of seconds from 1 to 604800'):
         signed(app, storage, expires_s=expires_s)
 
 
 def test_signing_needs_a_secret_key_and_a_server_name(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
     app = make_app(storage, SECRET_KEY=None)
-    with pytest.raises(fs.ConfigurationError, match='need SECRET_KEY'):
+    with pytest.raises(fs.ConfigurationError, match='need a SECRET_KEY'):
         signed(app, storage, 'x')
     with make_app(storage).app_context(), pytest.raises(fs.ConfigurationError, match='needs SERVER_NAME'):
         storage.signed_url('x')
@@ -352,7 +352,7 @@ def forged(key: str | bytes, app: Flask) -> str:
     """A link to the private file, signed with *key*."""
     other = Flask('other')
     other.secret_key = key
-    signature = signing.sign(other, signing.Grant('private', 'a b.txt', 'GET', 2**40))
+    signature = signing.sign(other, signing.SignedLink('private', 'a b.txt', 'GET', 2**40))
     with app.test_request_context():
         return app.url_for('fs.get_file', fs='private', filename='a b.txt', signature=signature)
 
@@ -378,7 +378,7 @@ def test_what_is_no_key_verifies_nothing_and_breaks_nothing(private: tuple[Flask
     app.config['SECRET_KEY_FALLBACKS'] = given
     assert signing.verify(app, good, 'private', 'a b.txt', 'GET')
     for signature in bad:
-        with pytest.raises(signing.Refused):
+        with pytest.raises(signing.InvalidSignature):
             signing.verify(app, signature, 'private', 'a b.txt', 'GET')
 
 
@@ -391,12 +391,12 @@ def test_without_a_secret_key_a_stranger_gets_403(make_app: Callable[..., Flask]
     for link in (forged('an old key', app), forged('7', app), forged('x', app).partition('=')[0] + '=1'):
         response = app.test_client().get(link)
         assert (403, 'no-store') == (response.status_code, response.headers['Cache-Control'])
-    with app.test_request_context(), pytest.raises(fs.ConfigurationError, match='need SECRET_KEY, a text'):
+    with app.test_request_context(), pytest.raises(fs.ConfigurationError, match='need a SECRET_KEY, a string'):
         storage.signed_url('a b.txt')
 
 
 def test_text_as_fallbacks_gets_a_warning(make_app: Callable[..., Flask]) -> None:
-    with pytest.warns(fs.ConfigurationWarning, match='SECRET_KEY_FALLBACKS is text') as warned:
+    with pytest.warns(fs.ConfigurationWarning, match='SECRET_KEY_FALLBACKS is a string') as warned:
         make_app(fs.Storage(), SECRET_KEY_FALLBACKS='an old key of before')
     assert 'of before' not in str(warned[0].message)
     assert __file__.rpartition('/')[0] in warned[0].filename

@@ -297,16 +297,16 @@ def test_a_clients_name_of_which_nothing_is_left_is_refused(given: str) -> None:
 @pytest.mark.parametrize('count', [0, 1, 2, 1100])
 def test_what_no_verb_takes_is_left_out_among_however_many(odd: str, count: int) -> None:
     some = [f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'n' * 1000)]
-    assert some == list(names.valid_among([odd, *some]))
-    assert some == list(names.valid_among([*some, odd]))
-    assert some == list(names.valid_among([*some[: count // 2], odd, *some[count // 2 :]]))
+    assert some == list(names.filter_valid([odd, *some]))
+    assert some == list(names.filter_valid([*some, odd]))
+    assert some == list(names.filter_valid([*some[: count // 2], odd, *some[count // 2 :]]))
     plain = [f'{number}/x.txt' for number in range(count)]
-    assert plain == list(names.valid_among([odd, *plain])) == list(names.valid_among(iter([*plain, odd])))
+    assert plain == list(names.filter_valid([odd, *plain])) == list(names.filter_valid(iter([*plain, odd])))
 
 
 def test_few_of_many_names_are_looked_at_when_few_are_asked_for() -> None:
     listed = (str(number) for number in itertools.count())
-    assert ['0', '1', '2'] == list(itertools.islice(names.valid_among(listed), 3))
+    assert ['0', '1', '2'] == list(itertools.islice(names.filter_valid(listed), 3))
     assert int(next(listed)) <= 4
 
 
@@ -330,4 +330,4 @@ def test_what_no_verb_takes_is_not_listed(make_app: Callable[..., Flask]) -> Non
     [('', True), ('a', True), ('a/', True), ('.', True), ('..', True), ('../', False), ('/', False), ('a//', False)],
 )
 def test_a_prefix_is_told_from_what_begins_no_name(prefix: str, possible: bool) -> None:
-    assert possible == names.may_begin_names(prefix)
+    assert possible == names.is_valid_prefix(prefix)

@@ -118,7 +118,7 @@ def bind(storage: str, app: Any) -> Binding:
 
     :param app: An application, or any object with a ``config`` mapping.
     :raises UnknownBackend: If no installed distribution offers the configured backend.
-    :raises ConfigurationError: If a setting is missing or impossible.
+    :raises ConfigurationError: If a setting is missing or invalid.
     """
     app_config = _app_config(app)
     wanted = backend_of(app_config, storage)
@@ -177,7 +177,7 @@ class AppBound:
 
         :param app: An application, or any object with a ``config`` mapping.
         :raises UnknownBackend: If no installed distribution offers the configured backend.
-        :raises ConfigurationError: If a setting is missing or impossible, if *app* already has another storage of this
+        :raises ConfigurationError: If a setting is missing or invalid, if *app* already has another storage of this
             name, or if both would store their files in the same location, such as a bucket.
         """
         binding = bind(self.name, app)

@@ -14,12 +14,12 @@ from .backends.contract import Capability
 from .bindings import Binding, state_of
 from .errors import FSError
 
-#: Does something with one storage of the application, and returns a line about it, or None if there is nothing to say.
+#: Does something with one storage of the application, and returns a line to print, or None.
 _Act = Callable[[str, Binding], str | None]
 
 
 def _for_each_storage(act: _Act) -> Callable[[], None]:
-    """A command that calls *act* for each storage of the application, also after one that failed."""
+    """A command that calls *act* for each storage of the application, even after one failed."""
 
     @functools.wraps(act)
     def command() -> None:
@@ -28,7 +28,7 @@ def _for_each_storage(act: _Act) -> Callable[[], None]:
             try:
                 if (line := act(name, binding)) is not None:
                     click.echo(line)
-            # The others have their turn whatever it was.
+            # Whatever it was, the other storages follow.
             except Exception as error:  # noqa: BLE001
                 failed = True
                 message = str(error) if isinstance(error, FSError) else f'{type(error).__name__}: {error}'
@@ -42,7 +42,7 @@ def _for_each_storage(act: _Act) -> Callable[[], None]:
 def _bindings() -> Iterator[tuple[str, Binding]]:
     context = click.get_current_context()
     try:
-        # The application, loaded by the command itself, so that it can say what is wrong with its configuration.
+        # The command loads the application itself, so that it can report what is wrong with its configuration.
         if not has_app_context():
             context.with_resource(context.ensure_object(ScriptInfo).load_app().app_context())
     except FSError as error:
@@ -56,14 +56,14 @@ def _bindings() -> Iterator[tuple[str, Binding]]:
 @click.command('list')
 @_for_each_storage
 def list_storages(name: str, binding: Binding) -> str:
-    """Show each storage with its backend, where its files are, and what its backend promises."""
+    """Show each storage with its backend, the location of its files, and the backend's capabilities."""
     # Before Python 3.11, NONE is one of its members.
     promises = ' '.join(str(each.name) for each in Capability if each and each in binding.driver.capabilities)
     return f'{name}\t{binding.kind}\t{_location(binding)}\t{promises}'
 
 
 def _location(binding: Binding) -> str:
-    """Where the files are, or at least where a web server has them."""
+    """Where the files are, or at least the URL of a web server that serves them."""
     backend = binding.backend
     # A mock has every attribute, and its class none.
     if hasattr(type(backend), 'describe_location') and (location := backend.describe_location()):
@@ -74,7 +74,7 @@ def _location(binding: Binding) -> str:
 @click.command()
 @_for_each_storage
 def sweep(name: str, binding: Binding) -> str | None:
-    """Remove what processes left behind when they died half-way: temporary files, parts of uploads."""
+    """Remove what crashed processes left behind: temporary files, parts of uploads."""
     swept: Any = getattr(binding.backend, 'sweep', None)
     removed = None if swept is None else swept()
     return None if removed is None else f'{name}\t{removed} removed'

@@ -1,4 +1,4 @@
-"""Settings: where they are looked for, and what is said when they are wrong.
+"""The configuration of storages: where settings are looked up, and the errors about wrong ones.
 
 For the setting ``key`` of a storage, the first of these that is set (``None`` counts as not set) wins:
 
@@ -41,12 +41,12 @@ DEFAULT_BACKEND = 'local'
 
 
 class Config(dict[str, Any]):
-    """The settings of a storage, by lower-case key or as attributes; made like a dictionary.
+    """The settings of a storage, by lower-case key or as attributes; it is constructed like a dictionary.
 
-    Given to a backend, it counts as a plain dictionary: the backend checks and completes the settings.
+    A backend treats one that it is given like a plain dictionary: it checks and completes the settings.
     """
 
-    #: The keys that were set for this very storage; None until the settings were checked and completed.
+    #: The keys that were set for this storage itself; None until the settings were checked and completed.
     explicit_keys: frozenset[str] | None = None
 
     def __getattr__(self, key: str) -> Any:
@@ -65,13 +65,13 @@ class Config(dict[str, Any]):
             raise AttributeError(f'no setting {key!r} to delete') from None
 
     def __repr__(self) -> str:
-        # Only what every storage has is known to be no secret: a misspelled key may be anything.
+        # Only the settings of every storage are known not to be secret: a misspelled key may be anything.
         known = {setting.key for setting in storage_settings() if not setting.secret}
         settings = (f'{key}={shown(value) if key in known else HIDDEN}' for key, value in self.items())
         return f'Config({", ".join(settings)})'
 
     def __reduce_ex__(self, _: Any) -> Any:
-        raise TypeError('a Config holds secrets and is not pickled: pickle the name of the storage instead')
+        raise TypeError('a Config contains secrets and cannot be pickled: pickle the name of the storage instead')
 
     def __copy__(self) -> Config:
         copied = type(self).__new__(type(self))
@@ -80,7 +80,7 @@ class Config(dict[str, Any]):
         return copied
 
     def copy(self) -> Config:
-        """A copy, which shows no secrets either."""
+        """A copy, which does not show secrets either."""
         return self.__copy__()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Config:
@@ -91,7 +91,7 @@ class Config(dict[str, Any]):
 
 
 def complete(settings: Mapping[str, Any], explicit_keys: Iterable[str]) -> Config:
-    """*settings* that were checked and completed. ``None`` means the default, so it is not kept."""
+    """*settings* that were checked and completed. ``None`` means the default, so it is left out."""
     config = Config({key: value for key, value in settings.items() if value is not None})
     vars(config)['explicit_keys'] = frozenset(explicit_keys)
     return config
@@ -100,7 +100,7 @@ def complete(settings: Mapping[str, Any], explicit_keys: Iterable[str]) -> Confi
 # FS_{KEY} sets it for all storages.
 _everywhere = functools.partial(_Setting, allow_global=True)
 
-#: What every storage understands, on any backend.
+#: The settings of every storage, on any backend.
 STORAGE_SETTINGS = (
     _everywhere('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
     _Setting('prefix', key_prefix, '', 'Key prefix inside the store; filenames do not show it.'),
@@ -112,9 +112,9 @@ STORAGE_SETTINGS = (
         append_storage_name=True,
     ),
     _everywhere('allow', extensions, (), "Extensions allowed besides the storage's own."),
-    _everywhere('deny', extensions, (), "Extensions refused among the storage's own."),
+    _everywhere('deny', extensions, (), "Extensions of the storage's own that are not allowed."),
     _everywhere('max_bytes', non_negative_int, None, 'The largest file that may be stored, in bytes.'),
-    _everywhere('check_content', boolean, True, 'Whether save() refuses content that contradicts its extension.'),
+    _everywhere('check_content', boolean, True, 'Whether save() rejects content that contradicts its extension.'),
     _everywhere('serve', boolean, None, 'Whether the application serves the files; default: its DEBUG.'),
     _everywhere(
         'serving',
@@ -123,7 +123,12 @@ STORAGE_SETTINGS = (
         "'proxy' sends the bytes through the application, 'redirect' sends the browser to a link signed by the store.",
     ),
     _everywhere('cache_control', header_value, None, "The Cache-Control header of served files; default 'no-cache'."),
-    _everywhere('authorize', function, None, 'Called with a filename before it is served; false refuses with 403.'),
+    _everywhere(
+        'authorize',
+        function,
+        None,
+        'Called with a filename before it is served; if it returns false, the response is 403.',
+    ),
     _everywhere('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
 )
 
@@ -150,17 +155,17 @@ def _not_encrypted(value: Any) -> bool:
         if not boolean(value):
             return False
     raise ValueError(
-        'False, because Flask-FS encrypts no files, and decrypts none that flask-fs2 has encrypted: '
-        'decrypt them first, as the guide for moving over says (docs/how-to/upgrade.md)'
+        'False, because Flask-FS does not encrypt files and cannot decrypt those that flask-fs2 encrypted: '
+        'decrypt them first, as the upgrade guide explains (docs/how-to/upgrade.md)'
     )
 
 
-# Ignoring it would give out what is encrypted, and store as it is what should be.
+# Ignoring it would return encrypted content, and store unencrypted what should not be.
 _ENCRYPTED = _Setting('aes256_encrypted', _not_encrypted, False, allow_global=True)
 
 
 def default_root(app: Any) -> str | None:
-    """The folder of all local storages of *app* where ``FS_ROOT`` is not set; None if *app* is not a Flask application."""
+    """The folder of all local storages of *app* if ``FS_ROOT`` is not set; None if *app* is not a Flask application."""
     instance_path = getattr(app, 'instance_path', None)
     return os.path.join(instance_path, 'fs') if isinstance(instance_path, str) else None
 
@@ -176,13 +181,13 @@ def backend_of(app_config: Mapping[str, Any], storage: str) -> Any:
 def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: Iterable[_Setting]) -> Config:
     """The settings of *storage* on the backend *kind*.
 
-    Keys that *settings* does not list are taken over as they are: the backend may know them.
+    Keys that *settings* does not list are passed on unchanged: the backend may use them.
 
-    :raises ConfigurationError: If a setting is missing or not understood. The message names all that are.
+    :raises ConfigurationError: If a setting is missing or invalid. The message names all of them.
     """
     known = {setting.key: setting for setting in settings}
     own, wide = storage_prefix(storage), backend_prefix(kind)
-    # As older packages had them: a storage's hyphens stayed hyphens.
+    # For backward compatibility: older packages kept the hyphens of a storage's name.
     own_before, wide_before = f'{storage.upper()}_FS_', f'FS_{kind.upper()}_'
     scopes = (own, own_before, 'FS_')
     given = {name: value for name, value in app_config.items() if value is not None and name.startswith(scopes)}
@@ -213,9 +218,9 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
 
 
 def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: str) -> Config:
-    """*config* itself, with the registered settings that it lacks, and the live ones as they are in *app_config* now.
+    """*config* itself, with the registered settings that it lacks and the current values of live ones.
 
-    :raises ConfigurationError: If one of these is not understood.
+    :raises ConfigurationError: If one of these is invalid.
     """
     scopes = storage_prefix(storage), backend_prefix(kind)
     for setting in _registered.values():
@@ -257,7 +262,7 @@ def _lookup(given: Mapping[str, Any], setting: _Setting, storage: str, scopes: t
 
 
 def _resembling(key: str, known: Mapping[str, _Setting]) -> str | None:
-    # Imported here because only a misspelt setting needs it.
+    # Imported here because only a misspelled setting needs it.
     import difflib
 
     return next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.75)), None)

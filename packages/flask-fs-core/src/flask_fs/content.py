@@ -1,7 +1,7 @@
-"""What content is, as far as its first bytes say so for certain, and whether that contradicts its name.
+"""The type of content, if its first bytes prove it, and whether that contradicts its name.
 
-A contradiction takes two claims. Content that nothing recognizes makes none, nor does an extension that stands for no
-family of types. Text may hold anything that is text: browsers show ``text/plain`` as it is, whatever it looks like.
+Unrecognized content contradicts nothing, nor does an extension that belongs to no family of types. Text may contain any
+text: browsers show ``text/plain`` as it is, whatever it looks like.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import NamedTuple
 
 from .files import extension, mime_type
 
-#: How much of a file is looked at, in bytes.
+#: How much of a file is inspected, in bytes.
 HEAD_BYTES = 4096
 
 
 class Kind(NamedTuple):
     """What content was recognized as.
 
-    :param name: What people call it.
-    :param family: Which family of types it is one of; the extensions of that family agree with it.
-    :param agrees: Other families, and single extensions, that agree with it as well.
+    :param name: Its name in messages.
+    :param family: The family of types that it belongs to; the extensions of that family agree with it.
+    :param agrees: Other families, and single extensions, that agree with it too.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 
 def contradiction(filename: str, head: bytes) -> str | None:
-    """Why content that begins with *head* cannot be what *filename* says, in words for people, or None if it can."""
+    """Why content that begins with *head* cannot be what *filename* says, for a message, or None if it can."""
     ext = extension(filename)
     family = family_of(ext)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -60,7 +60,7 @@ _FAMILY_NAMES = {
     'text': 'text',
     'xml': 'XML',
 }
-# Extensions whose media type does not say it, says it in some versions of Python only, or says something else.
+# Extensions whose media type does not show the family, does so in some versions of Python only, or shows another one.
 _EXTENSIONS = {
     'archive': '7z bz2 gz rar tar tgz txz tbz2 xz zip zst',
     'executable': 'dll exe so',
@@ -76,13 +76,13 @@ _EXTENSIONS = {
     'xml': 'xml xsl xslt',
 }
 _FAMILIES = {ext: family for family, extensions in _EXTENSIONS.items() for ext in extensions.split()}
-# Not text: systems have lists of their own, on which much is text that is not.
+# Not text: operating systems list many types as text that are not.
 _FAMILIES_OF_TYPES = {'audio': 'media', 'font': 'font', 'image': 'image', 'video': 'media'}
 
 
 @functools.lru_cache(maxsize=1024)
 def family_of(ext: str) -> str | None:
-    """The family of types that the extension *ext* stands for; None if it stands for none, or for one of many formats."""
+    """The family of types that the extension *ext* belongs to; None if it belongs to none, or names several formats."""
     if (known := _FAMILIES.get(ext)) is not None:
         return known
     return _family_of_type(mime_type(f'name.{ext}'))
@@ -94,7 +94,7 @@ def _family_of_type(mime: str) -> str | None:
 
 # --- What the content says.
 
-# Bytes that text has none of (MIME Sniffing Standard §3).
+# Bytes that do not occur in text (MIME Sniffing Standard §3).
 _BINARY = bytes((*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)))
 _HTML = Kind('HTML', 'html', frozenset(('xml', 'doc', 'xls')))
 _SVG = Kind('SVG', 'svg', frozenset(('xml', 'html')))
@@ -104,7 +104,7 @@ _SCRIPT = Kind('a script', 'script')
 _PROGRAM = Kind('a program', 'executable')
 _ZIP = Kind('ZIP', 'archive', frozenset(('office',)))
 
-# Three bytes at least. A text may begin with the letters of some, and is text all the same.
+# At least three bytes. A text may begin with the letters of some, and is still text.
 _SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
     (re.compile(pattern, re.DOTALL), kind)
     for pattern, kind in (
@@ -143,17 +143,17 @@ _MARKUP = re.compile(
 )
 _ROOT = re.compile(rb'<(?:[A-Za-z_][\w.-]*:)?([A-Za-z][A-Za-z0-9]*)(?=[\t\n\x0c\r />])')
 _DOCTYPE = re.compile(rb'<!DOCTYPE[\t\n\x0c\r ]+(html|svg)\b', re.IGNORECASE)
-# What makes browsers take content without a type for HTML (MIME Sniffing Standard §7.1).
+# What makes browsers treat content without a type as HTML (MIME Sniffing Standard §7.1).
 _HTML_ELEMENTS = frozenset(b'html head script iframe h1 div font table a style title b body br p'.split())
 
 
 def recognized(head: bytes) -> Kind | None:
-    """What content that begins with *head* is for certain, by the signatures of this module."""
+    """The kind of content that begins with *head*, by the signatures of this module; None if they do not prove it."""
     for signature, kind in _SIGNATURES:
         if signature.match(head):
             return kind
     if head.startswith(b'MZ'):
-        # Two letters are no proof: the header of a program of Windows is where these say.
+        # Two letters are no proof: the program header of Windows is at the offset given here.
         offset = int.from_bytes(head[60:64], 'little')
         return _PROGRAM if head[offset : offset + 4] == b'PE\0\0' else None
     if re.match(rb'#![\t ]*/', head):
@@ -162,7 +162,7 @@ def recognized(head: bytes) -> Kind | None:
 
 
 def _markup(head: bytes) -> Kind | None:
-    """HTML, SVG or other XML, whatever comments and declarations stand before its root."""
+    """HTML, SVG or other XML, whatever comments and declarations precede its root."""
     at, is_xml = 0, False
     while (found := _MARKUP.match(head, at)) is not None:
         is_xml = is_xml or head.startswith((b'<?xml', b'<!DOCTYPE'), at)
@@ -175,16 +175,16 @@ def _markup(head: bytes) -> Kind | None:
             return _SVG
         if element in _HTML_ELEMENTS:
             return _HTML
-    # A comment that does not end here is HTML to browsers, and may as well begin an SVG.
+    # An unfinished comment is HTML to browsers, and may also begin an SVG.
     return _XML if is_xml or head.startswith((b'<!--', b'<?xml', b'<!DOCTYPE'), at) else None
 
 
 # --- What a library says.
 
-# With so many bytes, of which so many are different, a match is no accident: files may begin with nothing but zeros.
+# With so many bytes, and so many different ones, a match is no coincidence: files may begin with many zeros.
 _MIN_SIGNATURE_BYTES = 8
 _MIN_DIFFERENT_BYTES = 4
-# And with one that text does not have: what begins with words may be anything.
+# And with one that does not occur in text: what begins with words may be anything.
 _NOT_TEXT = re.compile(rb'[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x80-\xff]')
 
 
@@ -212,7 +212,7 @@ def _is_certain(signature: bytes) -> bool:
 
 
 def _recognized_by_library(head: bytes) -> Kind | None:
-    """What the longest signature in *head* belongs to. It agrees with all that any matching signature belongs to."""
+    """The kind of the longest signature in *head*. It agrees with the types of all matching signatures."""
     found = [row for row in _library() if head.startswith(row.byte_match, row.offset)]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Settings and reasons as messages show them: without passwords."""
+"""Settings and reasons for messages, without passwords."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-#: Stands for what is not shown.
+#: Shown in place of what is secret.
 HIDDEN = '***'
 _USERINFO = re.compile(r'(?<=://)[^\s/?#]*@')
 _SCHEME = re.compile(r'\W*[A-Za-z][A-Za-z0-9+.-]*://')
@@ -19,10 +19,10 @@ def without_userinfo(text: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """The *value* of a setting that is no secret as a message shows it.
+    """The *value* of a setting that is not secret, for a message.
 
-    A wrong value may not even be a URL, so everything up to its last ``@`` may be a password, and what follows a ``?`` a
-    signature. Of objects, and of dictionaries, which have settings inside, only the type is shown.
+    An invalid value may not even be a URL, so everything up to its last ``@`` may be a password, and what follows a ``?``
+    a signature. Of objects and dictionaries, which may contain settings, only the type is shown.
     """
     if isinstance(value, type):
         return f'<class {value.__name__}>'

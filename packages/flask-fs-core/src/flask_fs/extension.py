@@ -20,13 +20,13 @@ for _command in COMMANDS:
 
 
 def init_app(app: Flask, *storages: Storage) -> None:
-    """Set *storages* up for *app*; call it again for more. No store is connected to.
+    """Set *storages* up for *app*; call it again for more. No connection is opened.
 
     The documented defaults of the global settings are put into ``app.config``. Storages that are configured for *app*
-    by themselves, before or after, get addresses too.
+    separately, before or after, get URLs too.
 
     :raises UnknownBackend: If no installed distribution offers a configured backend.
-    :raises ConfigurationError: If a setting is missing or impossible, if *app* already has another storage of one of the
+    :raises ConfigurationError: If a setting is missing or invalid, if *app* already has another storage of one of the
         names, or if two storages would store their files in the same location, such as a bucket.
     """
     check_fallbacks(app)

@@ -1,4 +1,4 @@
-"""File types: named groups of extensions, and what an extension tells."""
+"""File types: named groups of extensions, and the media type that an extension suggests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
     'mime_type',
 ]
 
-# Code points that are never seen (Default_Ignorable_Code_Point), of which some file systems take no notice.
+# Invisible code points (Default_Ignorable_Code_Point), which some file systems ignore.
 _UNSEEN_RANGES = (
     *(
         (0xAD, 0xAD),
@@ -70,13 +70,13 @@ class FileTypes(tuple[str, ...]):
 
 
 class _Rule:
-    """A group of extensions that cannot be listed, only asked."""
+    """A group of extensions that cannot be listed, only tested for membership."""
 
     def __contains__(self, ext: object) -> bool:
         raise NotImplementedError
 
     def file_allowed(self, storage: object, basename: str) -> bool:
-        """Whether a file named *basename* is allowed: what Flask-WTF's ``FileAllowed`` asks of what it cannot go through."""
+        """Whether a file named *basename* is allowed: what Flask-WTF's ``FileAllowed`` calls on what it cannot iterate over."""
         return extension(basename) in self
 
 
@@ -119,8 +119,8 @@ class DisallowAll(_Rule):
 TEXT = FileTypes('txt md')
 DOCUMENTS = FileTypes('pdf rtf odt ods odp odf gnumeric abw doc docx xls xlsx ppt pptx')
 IMAGES = FileTypes('jpg jpe jpeg jfif png gif svg bmp webp avif')
-# What telephones store, and no browser but one shows: only where flask-fs-images can make something else of it. Finding the
-# library does not load it.
+# What phones store, and only one browser shows: only if flask-fs-images can convert it. Finding the library does not load
+# it.
 if all(importlib.util.find_spec(name) for name in ('flask_fs_images', 'pillow_heif')):
     IMAGES += FileTypes('heic heif')
 AUDIO = FileTypes('wav mp3 aac ogg oga flac opus m4a')
@@ -132,7 +132,7 @@ DEFAULTS = TEXT + DOCUMENTS + IMAGES + DATA
 ALL = All()
 NONE = FileTypes()
 
-# What the standard library's table lacks in some of the supported Pythons, and what matters here.
+# What the standard library's table lacks in some of the supported Python versions.
 _TYPES = {
     'avif': 'image/avif',
     'heic': 'image/heic',
@@ -167,10 +167,10 @@ _TYPES = {
 
 
 def contains(extensions: Container[str], ext: str) -> bool:
-    """Whether *ext* is among *extensions*, whatever its case.
+    """Whether *ext* is among *extensions*, ignoring case.
 
-    A list, tuple or set may be written in any case, and with dots; text is split at commas and blanks. Another container is
-    asked for the lower case.
+    A list, tuple or set may be in any case, and have dots; text is split at commas and blanks. Any other container is
+    tested for the lower case.
     """
     ext = ext.casefold()
     if isinstance(extensions, str):
@@ -186,35 +186,35 @@ def contains(extensions: Container[str], ext: str) -> bool:
 def extension(filename: str) -> str:
     """The extension of *filename* in lower case, without its dot; empty if it has none.
 
-    It is read as operating systems and web servers read it. A leading dot begins a name, not an extension: ``.profile`` has
-    none. What some of them drop does not count, so that ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
+    It is read as operating systems and web servers do. A leading dot begins a name, not an extension: ``.profile`` has
+    none. What some of them drop is ignored, so that ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
     ``x.php::$DATA`` all have the extension ``php``.
     """
     basename = filename[filename.rfind('/') + 1 :]
     stem, dot, ext = basename.rpartition('.')
     if dot and stem and ext.isascii() and ext.isalnum():
         return ext.lower()
-    # Not lower(): where case does not matter to a file system, ſ is an s to it, as to casefold().
+    # Not lower(): a case-insensitive file system treats ſ as s, as casefold() does.
     return bare_extension(split_extension(filename)[1][1:]).casefold()
 
 
 def split_extension(filename: str) -> tuple[str, str]:
-    """*filename* in two: what comes before the dot of its extension, and the rest, of which both may be empty.
+    """*filename* in two parts, which may be empty: what comes before the dot of its extension, and the rest.
 
-    The rest has what does not count too: ``x.php.`` gives ``x`` and ``.php.``.
+    The rest includes what is ignored: ``x.php.`` gives ``x`` and ``.php.``.
     """
     end = _end(filename, len(filename))
     start = max(filename.rfind('/', 0, end), filename.rfind('\\', 0, end)) + 1
     while (dot := filename.rfind('.', start, end)) > start:
         if bare_extension(filename[dot + 1 : end]):
             return filename[:dot], filename[dot:]
-        # Nothing but the name of a stream: `x.php.:a`.
+        # Only the name of a stream: `x.php.:a`.
         end = _end(filename, dot)
     return filename, ''
 
 
 def bare_extension(ext: str) -> str:
-    """The extension *ext* without what does not count: Windows reads what follows a colon as the name of a stream."""
+    """The extension *ext* without what is ignored: to Windows, what follows a colon is the name of a stream."""
     if ext.isascii() and ext.isalnum():
         return ext
     ext = ext.partition(':')[0]
@@ -223,7 +223,7 @@ def bare_extension(ext: str) -> str:
 
 
 def _end(filename: str, end: int) -> int:
-    """How much of the first *end* characters of *filename* counts."""
+    """How many of the first *end* characters of *filename* are not ignored."""
     while end:
         if filename[end - 1] in _DROPPED or filename[end - 1].isspace():
             end -= 1

@@ -1,7 +1,7 @@
 """Settings of storages and backends: how one is declared, what it may be, and what errors say about it.
 
-A parser gives what is used for what was configured, or raises ValueError with what it must be. Parsers accept text too,
-because settings may come from the environment.
+A parser converts what was configured, or raises ValueError with what it must be. Parsers accept text too,
+as settings may come from the environment.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ __all__ = [
 
 
 class Setting(NamedTuple):
-    """One setting that a storage or a backend understands.
+    """One setting of storages or of a backend.
 
     :param key: Its name in lower case, as in ``config.key``.
-    :param parse: Turns what was configured into what is used; raises ValueError saying what it must be.
-    :param default: Used when the setting is found nowhere.
+    :param parse: Converts what was configured; raises ValueError with what it must be.
+    :param default: Used when the setting is not set.
     :param doc: What it does, in one sentence.
     :param required: Whether the application must set it.
     :param append_storage_name: Whether a value from a wider scope gets the storage's name appended, as folders and URLs do.
@@ -90,7 +90,7 @@ def settings_error(storage: str, kind: str, problem: str) -> ConfigurationError:
 
 
 def text(value: Any) -> str:
-    """Any text. A number is not taken for it: ``1e5`` would come as ``100000.0``."""
+    """Any text. Numbers are not accepted: ``1e5`` would become ``100000.0``."""
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, int, float)):
@@ -103,7 +103,7 @@ def text(value: Any) -> str:
 
 
 def header_value(value: Any) -> str:
-    """What a response may say in a header: one line of ASCII."""
+    """The value of a response header: one line of ASCII."""
     line = text(value)
     if not (line.isascii() and line.isprintable()):
         raise ValueError('one line of ASCII')
@@ -129,7 +129,7 @@ def http_url(value: Any) -> str:
     if parts.scheme not in ('http', 'https') or not parts.netloc:
         raise ValueError(expected)
     if '@' in url:
-        # Libraries quote URLs in messages and logs, and signed links begin with one. A password may have what ends a host.
+        # Libraries quote URLs in messages and logs, and signed links begin with one. A password may contain what ends a host.
         raise ValueError(f'{expected}, without user and password')
     return url
 
@@ -151,7 +151,7 @@ def key_prefix(value: Any) -> str:
 
 
 def boolean(value: Any) -> bool:
-    """True or False, also as the words people use for them."""
+    """True or False, also as words such as ``yes`` and ``off``."""
     if isinstance(value, bool):
         return value
     words = {'true': True, 'yes': True, 'on': True, '1': True, 'false': False, 'no': False, 'off': False, '0': False}
@@ -169,22 +169,24 @@ def non_negative_int(value: Any) -> int:
         number = int(value)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(expected) from None
-    # int() drops the fraction of a number, and refuses text that has one.
+    # int() drops the fraction of a number, and rejects text that has one.
     if number < 0 or (not isinstance(value, str) and number != value):
         raise ValueError(expected)
     return number
 
 
-def at_least(minimum: int, most: int | None = None) -> Callable[[Any], int]:
-    """A whole number, *minimum* or more, and not more than *most*."""
-    expected = f'a whole number, {minimum} or more' if most is None else f'a whole number from {minimum} to {most}'
+def at_least(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
+    """A whole number, *minimum* or more, up to *maximum*."""
+    expected = (
+        f'a whole number, {minimum} or more' if maximum is None else f'a whole number from {minimum} to {maximum}'
+    )
 
     def parse(value: Any) -> int:
         try:
             number = non_negative_int(value)
         except ValueError:
             raise ValueError(expected) from None
-        if number < minimum or (most is not None and number > most):
+        if number < minimum or (maximum is not None and number > maximum):
             raise ValueError(expected)
         return number
 
@@ -221,7 +223,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
 def file_mode(value: Any) -> int:
     """Permission bits, as a number or as octal text such as ``0o640``, with which the owner may read and write.
 
-    That refuses every usual mode whose octal digits were taken for decimal ones: 640 is ``0o1200``.
+    That rejects every usual mode whose octal digits were read as decimal: 640 is ``0o1200``.
     """
     expected = "permission bits with which the owner may read and write, such as '0o640'"
     if isinstance(value, str):
@@ -267,23 +269,23 @@ def function(value: Any) -> Callable[..., Any]:
 
 
 def hash_algorithm(value: Any) -> str:
-    """The name of an algorithm that hashlib knows, with a digest of fixed size."""
+    """The name of an algorithm that hashlib supports, with a digest of fixed size."""
     import hashlib
 
     if str(value) not in hashlib.algorithms_available or str(value).startswith('shake'):
-        raise ValueError("the name of a hash algorithm that Python's hashlib knows, such as 'sha256'")
+        raise ValueError("the name of a hash algorithm that Python's hashlib supports, such as 'sha256'")
     return str(value)
 
 
 def host_of(url: str) -> str:
-    """The host of *url*, with its port, as messages may show it: empty if a password could be taken for it."""
+    """The host of *url*, with its port, for messages: empty if it could be a part of a password."""
     netloc = urlsplit(url).netloc
-    # A password may have what ends the host of a well-formed URL, such as a #.
+    # A password may contain what ends the host of a well-formed URL, such as a #.
     return netloc.rpartition('@')[2] if '@' in netloc or '@' not in url else ''
 
 
 def server_of(url: str) -> str:
-    """The host, the port unless it is that of the scheme, and the path of *url*: one text for all spellings of a server."""
+    """The host, the port unless it is the scheme's default, and the path of *url*: the same for all spellings of a server."""
     parts = urlsplit(url)
     default = {'http': ':80', 'https': ':443'}.get(parts.scheme, '')
     return parts.netloc.lower().removesuffix(default) + parts.path.rstrip('/')

@@ -1,4 +1,4 @@
-"""Links signed by the application, for backends whose store signs none."""
+"""Links signed by the application, for backends whose store does not sign any."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from .errors import ConfigurationError, ConfigurationWarning, InvalidFilename
 
-#: The most seconds that a link may live: seven days, which is the most that S3 signs for.
+#: The maximum lifetime of a link: seven days, which is also the maximum of S3.
 MAX_EXPIRES_S = 604_800
 #: The query parameter that carries the signature.
 PARAMETER = 'signature'
 
 
-class Grant(NamedTuple):
-    """What a signed link allows: one method on one file until a moment, in whole seconds since the epoch."""
+class SignedLink(NamedTuple):
+    """What a signed link allows: one method on one file until it expires, in whole seconds since the epoch."""
 
     storage: str
     filename: str
@@ -29,76 +29,78 @@ class Grant(NamedTuple):
     download_name: str | None = None
 
 
-class Refused(Exception):
-    """The signature does not allow the request; the text says why, for the one who follows the link."""
+class InvalidSignature(Exception):
+    """The signature does not allow the request; the text tells the visitor why."""
 
 
 def whole_seconds(expires_s: int | datetime.timedelta) -> int:
-    """*expires_s* as a number of seconds, if a link may live that long."""
+    """*expires_s* as a number of seconds, if it is a valid lifetime of a link."""
     seconds: Any = expires_s
     if isinstance(expires_s, datetime.timedelta) and not expires_s.microseconds:
         seconds = expires_s.days * 86_400 + expires_s.seconds
     if type(seconds) is not int or not 1 <= seconds <= MAX_EXPIRES_S:
-        reason = f'expires_s must be whole seconds from 1 to {MAX_EXPIRES_S} (seven days), or a timedelta of as many'
+        reason = (
+            f'expires_s must be a whole number of seconds from 1 to {MAX_EXPIRES_S} (seven days), or such a timedelta'
+        )
         raise ValueError(f'{reason}, not {expires_s!r}')
     return seconds
 
 
 def expiry(lifetime_s: int) -> int:
-    """When a link made now expires, in whole seconds since the epoch: after *lifetime_s*, rounded up to a common moment.
+    """When a link made now expires, in whole seconds since the epoch: after *lifetime_s*, rounded up.
 
-    The moments are a quarter of the lifetime apart. Links to one file that are made between two of them are the same
-    text, so that browsers and caches recognize what they have.
+    It is rounded to a multiple of a quarter of the lifetime, so links to one file that are made close together are the
+    same, and browsers and caches recognize what they have.
     """
     step_s = max(1, lifetime_s // 4)
     return math.ceil((time.time() + lifetime_s) / step_s) * step_s
 
 
 def check_download_name(name: str | None) -> str | None:
-    """*name* itself, if a browser may be told to save a file under it."""
+    """*name* itself, if browsers can save a file under it."""
     if name is not None and (not name or not name.isprintable() or '/' in name or '\\' in name):
-        raise InvalidFilename(name, reason='a download_name is one plain name, without slashes or control characters')
+        raise InvalidFilename(name, reason='a download_name is a single name, without slashes or control characters')
     return name
 
 
-def sign(app: Flask, grant: Grant) -> str:
-    """The signature that lets the bearer of a link do what *grant* says.
+def sign(app: Flask, link: SignedLink) -> str:
+    """The signature of *link*, which allows whoever has it what the link says.
 
     :raises ConfigurationError: If *app* has no key.
     """
     if not isinstance(app.config.get('SECRET_KEY') or None, (str, bytes)):
-        reason = 'Signed links need SECRET_KEY, a text that is not empty, in the configuration of the application.'
+        reason = 'Signed links need a SECRET_KEY, a string that is not empty, in the configuration of the application.'
         raise ConfigurationError(reason=reason)
-    return str(_serializer(_keys(app)).dumps(list(grant)))
+    return str(_serializer(_keys(app)).dumps(list(link)))
 
 
-def verify(app: Flask, signature: str, storage: str, filename: str, method: str) -> Grant:
-    """The grant behind *signature*, if it allows *method* on this file now. A link for GET allows HEAD too.
+def verify(app: Flask, signature: str, storage: str, filename: str, method: str) -> SignedLink:
+    """The link that *signature* belongs to, if it allows *method* on this file now. A link for GET allows HEAD too.
 
-    :raises Refused: If it was altered, has expired, or was given for another file or method.
+    :raises InvalidSignature: If it was modified, has expired, or is for another file or method.
     """
     if not (keys := _keys(app)):
-        raise Refused('This application signs no links.')
+        raise InvalidSignature('This application does not sign links.')
     try:
         fields: Any = _serializer(keys).loads(signature)
-        grant = Grant(*fields)
+        link = SignedLink(*fields)
     except (BadData, TypeError):
-        raise Refused('This link was altered, or comes from elsewhere.') from None
-    if (grant.storage, grant.filename) != (storage, filename):
-        raise Refused('This link is for another file.')
-    if method != grant.method and (method, grant.method) != ('HEAD', 'GET'):
-        raise Refused(f'This link is for {grant.method} only.')
-    if time.time() >= grant.expires:
-        raise Refused('This link has expired.')
-    return grant
+        raise InvalidSignature('This link was modified, or is not from this application.') from None
+    if (link.storage, link.filename) != (storage, filename):
+        raise InvalidSignature('This link is for another file.')
+    if method != link.method and (method, link.method) != ('HEAD', 'GET'):
+        raise InvalidSignature(f'This link is for {link.method} only.')
+    if time.time() >= link.expires:
+        raise InvalidSignature('This link has expired.')
+    return link
 
 
 def check_fallbacks(app: Flask) -> None:
-    """Warn about text as SECRET_KEY_FALLBACKS, such as an environment variable gives."""
+    """Warn about SECRET_KEY_FALLBACKS that is a string, as from an environment variable."""
     if isinstance(app.config.get('SECRET_KEY_FALLBACKS'), (str, bytes)):
         warnings.warn(
-            'SECRET_KEY_FALLBACKS is text and not a list of keys. For signed links it counts as one key, but Flask takes '
-            'each of its letters for a key of its sessions, so that anyone can forge them. Make it a list; in the '
+            'SECRET_KEY_FALLBACKS is a string, not a list of keys. Signed links treat it as one key, but Flask treats each '
+            'of its characters as a key of sessions, so anyone can forge sessions. Make it a list; in the '
             """environment that is JSON: '["the old key"]'.""",
             ConfigurationWarning,
             stacklevel=3,
@@ -109,10 +111,10 @@ def _keys(app: Flask) -> list[bytes]:
     """The keys of *app* for links, oldest first: the last one signs, and all of them verify."""
     fallbacks = app.config.get('SECRET_KEY_FALLBACKS') or ()
     if not isinstance(fallbacks, (list, tuple, set, frozenset)):
-        # The letters of a text, one by one, would be keys that anyone guesses.
+        # The characters of a string, one by one, would be keys that anyone can guess.
         fallbacks = (fallbacks,)
     current = app.config.get('SECRET_KEY')
-    # An empty one would verify what everyone can sign.
+    # An empty one would verify what anyone can sign.
     keys = [key for key in (*reversed([*fallbacks]), current) if key and isinstance(key, (str, bytes))]
     return [key.encode() if isinstance(key, str) else key for key in keys] if current else []
 

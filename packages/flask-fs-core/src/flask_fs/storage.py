@@ -464,8 +464,8 @@ class Storage(AppBound):
         if method == 'PUT':
             reason = 'its store signs no links, and the application signs links for reading only'
             raise OperationNotSupported(name, storage=self.name, reason=reason)
-        grant = signing.Grant(self.name, name, method, signing.expiry(lifetime_s), download_name)
-        signature = {signing.PARAMETER: signing.sign(bound.app, grant)}
+        link = signing.SignedLink(self.name, name, method, signing.expiry(lifetime_s), download_name)
+        signature = {signing.PARAMETER: signing.sign(bound.app, link)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)
 
     def _configured_base(self, bound: Binding) -> str | None:

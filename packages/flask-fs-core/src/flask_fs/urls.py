@@ -1,4 +1,4 @@
-"""Addresses of files: under the web server that serves them, or under the application itself."""
+"""URLs of files: of the web server that serves them, or of the application itself."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .names import is_valid
 
 #: The endpoint under which the application serves files.
 ENDPOINT = 'fs.get_file'
-# What RFC 3986 lets stand in a path as it is, less what some servers read in their own way.
+# What RFC 3986 allows in a path unquoted, except for what some servers interpret.
 _SAFE = "/!$'()*,:@~"
 
 
 def configured_base(app: Any, url: str, prefix: str) -> str:
-    """The folder *prefix* under *url* from a setting: with a scheme and a slash at its end."""
+    """The folder *prefix* under *url* from a setting: with a scheme and a trailing slash."""
     if '://' not in url and not url.startswith('/'):
         scheme = request.scheme if has_request_context() else app.config.get('PREFERRED_URL_SCHEME', 'http')
         url = f'{scheme}://{url}'
@@ -28,14 +28,14 @@ def configured_base(app: Any, url: str, prefix: str) -> str:
 
 
 def under(base: str, filename: str) -> str:
-    """The address of *filename* under *base*, quoted."""
+    """The URL of *filename* under *base*, quoted."""
     return base + quote(filename, safe=_SAFE)
 
 
 def add_route(app: Flask, storage: str) -> None:
-    """Give the storage of that name its address in *app*: ``{FS_PREFIX}/{name}/{filename}``.
+    """Give the storage of that name its route in *app*: ``{FS_PREFIX}/{name}/{filename}``.
 
-    Each has a route of its own, so that every other address is left to the application's own routes.
+    Each has its own, so that every other URL remains available for the application's routes.
     """
     path = f'{_prefix(app)}/{storage}/<path:filename>'
     if any(rule.rule == path and rule.endpoint != ENDPOINT for rule in app.url_map.iter_rules()):
@@ -52,20 +52,20 @@ def add_route(app: Flask, storage: str) -> None:
 
 
 def _prefix(app: Flask) -> str:
-    """What the addresses of all storages in *app* begin with: nothing, or a path without a slash at its end."""
+    """What the URL paths of all storages in *app* begin with: nothing, or a path without a trailing slash."""
     given = app.config.get('FS_PREFIX') or ''
     prefix = given.strip('/') if isinstance(given, str) else None
     # <…> would be a variable of the route.
     if prefix is None or (prefix and not is_valid(prefix)) or set('<>') & set(prefix):
-        reason = f"cannot use FS_PREFIX = {shown(given)}: it must be the beginning of a path, such as '/files', without < and >"
+        reason = f"cannot use FS_PREFIX = {shown(given)}: it must be the start of a URL path, such as '/files', without < and >"
         raise ConfigurationError(reason=f'The application {app.name!r} {reason}.')
     return f'/{prefix}' if prefix else ''
 
 
 def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: str) -> str:
-    """The address under which *app* serves a file.
+    """The URL at which *app* serves a file.
 
-    Within a request it is as ``url_for`` makes it. Outside of one an external address needs ``SERVER_NAME``.
+    Within a request it is what ``url_for`` returns. Outside of one, an external URL needs ``SERVER_NAME``.
 
     :raises ConfigurationError: If ``SERVER_NAME`` is needed and missing, or if the storage is not served by *app*.
     """
@@ -77,18 +77,18 @@ def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: s
             raise BuildError(ENDPOINT, values, None)
         server_name = app.config.get('SERVER_NAME')
         if external and not server_name:
-            reason = f'Outside a request, the full address of a file in {storage!r} needs SERVER_NAME to be configured.'
+            reason = f'Outside a request, the full URL of a file in {storage!r} needs SERVER_NAME to be configured.'
             raise ConfigurationError(reason=reason)
         scheme = app.config.get('PREFERRED_URL_SCHEME', 'http')
         root = app.config.get('APPLICATION_ROOT') or '/'
         adapter = app.url_map.bind(server_name or 'localhost', script_name=root, url_scheme=scheme)
         return adapter.build(ENDPOINT, values, force_external=external)
     except BuildError:
-        reason = f'Storage {storage!r} has no address in this application: pass it to fs.init_app(app, storage).'
+        reason = f'Storage {storage!r} has no URL in this application: pass it to fs.init_app(app, storage).'
         raise ConfigurationError(reason=reason) from None
 
 
 def base_url(app: Any, storage: str) -> str:
-    """The address under which *app* serves the files of *storage*: a full one wherever that can be known."""
+    """The URL under which *app* serves the files of *storage*: a full one wherever that is known."""
     external = has_request_context() or bool(app.config.get('SERVER_NAME'))
     return app_url(app, storage, 'x', external=external)[:-1]

@@ -15,49 +15,49 @@ from .errors import FileNotFound, InvalidFilename, Unavailable
 from .names import check
 from .storage import Storage
 
-#: Carries the endpoint's name and the ``flask fs`` commands; each storage gets a route of its own.
+#: Has the endpoint's name and the ``flask fs`` commands; each storage gets a route of its own.
 blueprint = Blueprint('fs', __name__, cli_group='fs')
 
-#: How long a link lives at least that a storage with ``SERVING = 'redirect'`` sends browsers to, in seconds.
+#: The minimum lifetime of the links that a storage with ``SERVING = 'redirect'`` redirects browsers to, in seconds.
 REDIRECT_EXPIRES_S = 300
 
 
 def get_file(fs: str, filename: str) -> Any:
-    """The file *filename* of the storage named *fs*: with a valid signature, or if the storage is served openly.
+    """The file *filename* of the storage named *fs*: with a valid signature, or if the storage is public.
 
-    404 for a file that is not there, and for every file of a storage that is not served; 403 where the signature or the
-    storage's ``authorize`` refuses; 503 while the store is unavailable.
+    404 for a missing file, and for every file of a storage that is not served; 403 if the signature is invalid or the
+    storage's ``authorize`` denies access; 503 while the store is unavailable.
     """
     storage: Storage = state_of(current_app)[fs]
-    after_this_request(_keep_refusals_out_of_caches)
+    after_this_request(_prevent_caching_of_errors)
     try:
         check(filename)
         if request.query_string and (signature := request.args.get(signing.PARAMETER)) is not None:
-            return _granted(storage, filename, signature)
-        return _open_to_all(storage, filename)
+            return _signed(storage, filename, signature)
+        return _public(storage, filename)
     except (FileNotFound, InvalidFilename):
         abort(404)
     except Unavailable:
         abort(503)
 
 
-def _keep_refusals_out_of_caches(response: Any) -> Any:
-    """A 404 may be kept for as long as a cache likes (RFC 9110 §15.1), and the file may come, or the visitor log in."""
+def _prevent_caching_of_errors(response: Any) -> Any:
+    """A cache may store a 404 for any time (RFC 9110 §15.1), but the file may appear, or the visitor log in."""
     if response.status_code in (403, 404, 503):
         response.headers.setdefault('Cache-Control', 'no-store')
     return response
 
 
-def _granted(storage: Storage, filename: str, signature: str) -> Any:
+def _signed(storage: Storage, filename: str, signature: str) -> Any:
     try:
         app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's documented way out
-        grant = signing.verify(app, signature, storage.name, filename, request.method)
-    except signing.Refused as refused:
-        abort(403, description=str(refused))
-    return storage.serve(filename, download_name=grant.download_name, private=True)
+        link = signing.verify(app, signature, storage.name, filename, request.method)
+    except signing.InvalidSignature as error:
+        abort(403, description=str(error))
+    return storage.serve(filename, download_name=link.download_name, private=True)
 
 
-def _open_to_all(storage: Storage, filename: str) -> Any:
+def _public(storage: Storage, filename: str) -> Any:
     config = storage.config
     if not (current_app.debug if config.get('serve') is None else config.serve):
         abort(404)
@@ -67,14 +67,14 @@ def _open_to_all(storage: Storage, filename: str) -> Any:
         if isinstance(verdict, BaseResponse):
             return verdict
         if isinstance(verdict, tuple) or inspect.isawaitable(verdict):
-            # True by themselves, and meant as something else: the response of a view, or an answer that is still to come.
+            # Both are true, but mean something else: the response of a view, or a result that is still to come.
             raise TypeError(
                 f"'authorize' of storage {storage.name!r} returned {type(verdict).__name__}: return True, False or a response"
             )
         if not verdict:
             abort(403)
     if config.serving == 'redirect':
-        # The same moment for a while: links of stores that sign nothing but it stay the same too.
+        # Rounded, so that links of stores that sign nothing else stay the same for a while too.
         expires_s = signing.expiry(REDIRECT_EXPIRES_S) - int(time.time())
         url = storage.signed_url(filename, expires_s=expires_s, method=request.method)
         response = redirect(url)

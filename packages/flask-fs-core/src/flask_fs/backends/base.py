@@ -12,7 +12,7 @@ from typing import IO, Any, ClassVar, TypeVar, cast
 
 from ..config import STORAGE_SETTINGS, from_mapping
 from ..errors import BackendError, FileExists, FileNotFound, FSError, OperationNotSupported
-from ..names import check, is_valid, may_begin_names, valid_among
+from ..names import check, filter_valid, is_valid, is_valid_prefix
 from ..settings import Setting
 from . import handover, http, legacy
 from .checksums import checksum_of
@@ -313,17 +313,17 @@ class BaseBackend:
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
         """Facts about every file whose name begins with *prefix*, lazily; what has no possible name is left out."""
-        if not may_begin_names(prefix):
+        if not is_valid_prefix(prefix):
             return iter(())
         found = self._list_hook(self._scan, self._prefix + prefix)
         return (info for info in (map(self._strip_prefix, found) if self._prefix else found) if is_valid(info.name))
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
         """The possible name of every file that begins with *prefix*, lazily, in the order of the store."""
-        if not may_begin_names(prefix):
+        if not is_valid_prefix(prefix):
             return iter(())
         found, skipped = self._list_hook(self._names, self._prefix + prefix), len(self._prefix)
-        return valid_among((name[skipped:] for name in found) if skipped else found)
+        return filter_valid((name[skipped:] for name in found) if skipped else found)
 
     def metadata(self, filename: str) -> dict[str, Any]:
         """Facts about a file as a dictionary; where the backend keeps no checksum, asking for it reads the file."""

@@ -17,7 +17,7 @@ from typing import IO, Any
 from ..errors import FileExists, FileNotFound, OperationNotSupported, RangeNotSatisfiable
 from ..files import mime_type
 from ..media_types import normalized
-from ..names import valid_among
+from ..names import filter_valid
 from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
 from .copies import temporary_copy
 from .metadata import Metadata
@@ -111,7 +111,7 @@ class LegacyDriver:
         names: Any = self._verb('list_files')()
         if not self._is_double:
             # What a double answers is handed on as it is.
-            valid = valid_among(names)
+            valid = filter_valid(names)
             names = list(valid) if isinstance(names, list) else valid
         return (name for name in names if name.startswith(prefix)) if prefix else names
 
