@@ -41,8 +41,8 @@ class Row(Owner):
     def changed(self, reference: FileReference) -> None:
         self.changes.append((reference.instance, reference.name, reference.stored.form()))
 
-    def transaction(self, storage: fs.Storage) -> FileTransaction:
-        self.last = super().transaction(storage)
+    def transaction(self, reference: FileReference) -> FileTransaction:
+        self.last = super().transaction(reference)
         return self.last
 
     def shared_files(self) -> tuple[str, ...]:
@@ -68,6 +68,7 @@ def test_a_reference_to_nothing_has_neither_name_nor_url(storage: fs.Storage, ap
     assert not reference
     assert (reference.filename, reference.url, str(reference), reference.malformed) == (None, None, '', None)
     assert not reference.exists()
+    reference.delete()
     with pytest.raises(fs.FileNotFound, match='it refers to no file'):
         FileReference(storage).read()
     with pytest.raises(fs.FileNotFound, match="the field 'file' is empty"):

@@ -62,6 +62,25 @@ def test_rolling_back_after_the_block_removes_what_was_created_and_nothing_else(
     assert files(storage) == {'a.txt': b'old', 'b.txt': b'new'}
 
 
+def test_files_are_removed_on_commit_only(storage: fs.Storage, app: Flask) -> None:
+    for name in ('a.txt', 'a.txt.d/b.txt', 'c.txt'):
+        storage.write(name, 'old')
+
+    def change(error: type[Exception] | None = None) -> None:
+        with FileTransaction(storage) as transaction:
+            transaction.remove('a.txt')
+            transaction.write('d.txt', content())
+            assert storage.exists('a.txt')
+            if error is not None:
+                raise error
+
+    with pytest.raises(RuntimeError):
+        change(RuntimeError)
+    assert list(files(storage)) == ['a.txt', 'a.txt.d/b.txt', 'c.txt']
+    change()
+    assert list(files(storage)) == ['a.txt.d/b.txt', 'c.txt', 'd.txt']
+
+
 def test_an_existing_name_is_refused_replaced_or_avoided(storage: fs.Storage, app: Flask) -> None:
     storage.write('a.txt', 'old')
     with pytest.raises(fs.FileExists), FileTransaction(storage) as transaction:

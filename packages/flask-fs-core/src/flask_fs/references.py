@@ -32,9 +32,9 @@ class Owner:
     def changed(self, reference: FileReference) -> None:
         """Called after *reference* started to refer to other files: marks its attribute as changed."""
 
-    def transaction(self, storage: Storage) -> FileTransaction:
-        """What stores the files of one change; kept, it can be rolled back with the transaction of the database."""
-        return FileTransaction(storage)
+    def transaction(self, reference: FileReference) -> FileTransaction:
+        """The transaction for one change of *reference*. A binding may tie it to a transaction of the database."""
+        return FileTransaction(reference.fs)
 
     def shared_files(self) -> Container[str]:
         """Files that do not belong to one document or row, such as the default of a field: they are never removed."""
@@ -181,7 +181,7 @@ class FileReference:
         :raises NoFile: If the form was sent without a file.
         """
         name = self._full_name(wfs, filename, prefix)
-        with self.owner.transaction(self.fs) as transaction:
+        with self.owner.transaction(self) as transaction:
             name = transaction.save(wfs, name, replace=self._may_replace(overwrite), alone=True)
         self.refer_to(self.stored_type(name))
         return name
@@ -192,10 +192,12 @@ class FileReference:
         No other file is removed, nor is the ``default`` of the field. If the store fails, the reference stays as it is. To
         remove the file after the document was saved, declare the field with ``on_replace='remove'``, and assign None.
         """
-        shared = self.owner.shared_files()
-        for name in self.stored.files():
-            if name not in shared:
-                self.fs.remove(name)
+        if self:
+            shared = self.owner.shared_files()
+            with self.owner.transaction(self) as transaction:
+                for name in self.stored.files():
+                    if name not in shared:
+                        transaction.remove(name)
         self.refer_to(self.stored_type())
 
     def refer_to(self, stored: StoredFile) -> None:

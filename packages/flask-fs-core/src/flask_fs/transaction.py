@@ -48,12 +48,12 @@ def suffixed(filename: str, suffix: object) -> str:
 
 
 class FileTransaction:
-    """Stores the files of one change. Leaving its ``with`` block commits them; an exception removes those that it created.
+    """Stores and removes the files of one change. Leaving its ``with`` block commits it; an exception rolls it back.
 
-    A file that replaces another waits next to it until :meth:`commit`, so no file changes before all are stored. If the
-    store fails during the commit, some files may have their new content; none is missing.
+    A file that replaces another waits next to it until the commit, so no file changes before all are stored. If the store
+    fails during the commit, some files may have their new content; none of those to keep is missing.
 
-    After its block, :meth:`roll_back` still removes the files that were created. A binding that has transactions of its own
+    After its block, :meth:`roll_back` still removes the files that were created: a binding to a database with transactions
     keeps this one until it knows how its own ended.
 
     :param storage: Where the files are stored.
@@ -64,6 +64,7 @@ class FileTransaction:
         #: Files that did not exist before.
         self._created: list[str] = []
         self._waiting: list[tuple[str, str]] = []
+        self._unused: list[str] = []
 
     def __enter__(self) -> FileTransaction:
         return self
@@ -97,8 +98,12 @@ class FileTransaction:
         """Store *content*, which may be of any type, and return its name. The parameters are those of :meth:`save`."""
         return self._store(lambda name: self._write(name, content), name, replace, available)
 
+    def remove(self, name: str) -> None:
+        """Remove exactly this file on commit."""
+        self._unused.append(name)
+
     def commit(self) -> None:
-        """Put the files that wait in place."""
+        """Move the files that wait into place, then remove those to be removed."""
         # All checks come before the first move: an error here changes nothing yet.
         existing = {name for _, name in self._waiting if self._storage.exists(name)}
         for waiting, name in self._waiting:
@@ -107,10 +112,12 @@ class FileTransaction:
             if name not in existing:
                 self._created.append(name)
         self._waiting.clear()
+        while self._unused:
+            self._storage.remove(self._unused.pop(0))
 
     def roll_back(self) -> None:
-        """Remove the files that were created. Those that were replaced keep what they have."""
-        created, self._created, self._waiting = self._created, [], []
+        """Remove the files that were created, and no others. Files that were replaced keep their content."""
+        created, self._created, self._waiting, self._unused = self._created, [], [], []
         discard(self._storage, reversed(created))
 
     def _store(self, create: Callable[[str], str], name: str, replace: bool, available: bool) -> str:

@@ -165,7 +165,7 @@ class ImageReference(FileReference):
         mine = self.stored if replace and main == self.stored.filename else StoredImage()
         # Before any work is put into it.
         check_type(file_or_wfs, main, self.fs, self.fs.config)
-        with _rereadable(file_or_wfs, main, self.fs) as source, self.owner.transaction(self.fs) as transaction:
+        with _rereadable(file_or_wfs, main, self.fs) as source, self.owner.transaction(self) as transaction:
             made = derive(self._recipe(), source, part, main, self.fs.name)
             original = None
             if made.main is None:
@@ -206,7 +206,7 @@ class ImageReference(FileReference):
             return
         stored, separate = self.stored, self.stored.original is not None
         version = self._version_of(self.original)
-        with self.fs.local_file(self.original) as path, self.owner.transaction(self.fs) as transaction:
+        with self.fs.local_file(self.original) as path, self.owner.transaction(self) as transaction:
             made = derive(self._recipe(), Path(path), stored.bbox, self.original, self.fs.name, remake=separate)
             main, original = self.filename, stored.original
             if made.main is not None and separate:
