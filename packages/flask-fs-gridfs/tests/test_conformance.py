@@ -25,7 +25,7 @@ BATCH_BYTES = 8 * CHUNK_BYTES
 class SmallPages(GridFSBackend):
     """Lists few files at once, so that few make several pages."""
 
-    page_files = 100
+    page_size = 100
 
 
 def _options(timeout_s: float) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class GridFSHarness(NetworkHarness):
     """A database of its own."""
 
     backend_class: ClassVar[type[BaseBackend]] = SmallPages
-    page_size = SmallPages.page_files
+    page_size = SmallPages.page_size
     http = False
     part_sizes = (CHUNK_BYTES, BATCH_BYTES)
     short_timeouts: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(timeout_s=0.5)}

@@ -66,8 +66,7 @@ def test_what_is_whole_of_a_damaged_file_can_be_read(make: BackendFactory, datab
     backend = make(chunk_bytes=CHUNK_BYTES)
     backend.write('x', CONTENT)
     DAMAGES['a missing chunk'](database)
-    with backend._open('x', 0, 3000) as stream:
-        assert CONTENT[:3000] == stream.read()
+    assert CONTENT[:3000] == backend.read_range('x', 0, 3000)
 
 
 def test_a_reader_of_a_file_that_is_replaced_or_removed_is_told_so(make: BackendFactory) -> None:
@@ -87,7 +86,7 @@ def test_a_reader_of_a_file_that_is_replaced_or_removed_is_told_so(make: Backend
 def test_a_reader_of_a_small_file_has_it_all(make: BackendFactory) -> None:
     backend = make()
     backend.write('x', b'old content')
-    with backend.open('x', 'rb') as file, backend._open('x', 4) as stream:
+    with backend.open('x', 'rb') as file, backend._open('x', 4).stream as stream:
         backend.write('x', b'new content')
         assert b'old content' == file.read()
         assert b'content' == stream.read()

@@ -102,7 +102,7 @@ def test_only_what_is_old_and_has_no_file_is_swept(backend: GridFSBackend, datab
 def test_many_are_swept_page_by_page(
     backend: GridFSBackend, database: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('flask_fs_gridfs.sweeping.PAGE', 50)
+    monkeypatch.setattr('flask_fs_gridfs.sweep.PAGE_SIZE', 50)
     for number in range(30):
         backend.write(f'x{number}', OLD)
     ids = [ObjectId((0).to_bytes(4, 'big') + os.urandom(8)) for _ in range(130)]

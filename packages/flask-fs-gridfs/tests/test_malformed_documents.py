@@ -18,7 +18,7 @@ from pymongo.errors import OperationFailure
 import flask_fs as fs
 from flask_fs_gridfs import GridFSBackend
 from flask_fs_gridfs.documents import Layout
-from flask_fs_gridfs.failures import Vanished
+from flask_fs_gridfs.errors import Vanished
 from flask_fs_gridfs.store import Store
 
 pytestmark = pytest.mark.slow
@@ -116,7 +116,7 @@ def clear(database: Database[Any]) -> None:
 VERBS: dict[str, Callable[[GridFSBackend], Any]] = {
     'read': lambda backend: backend.read('bad.txt'),
     'open': lambda backend: backend.open('bad.txt', 'rb').read(),
-    'a range': lambda backend: b'abc' + backend._open('bad.txt', 3, 4).read(),
+    'a range': lambda backend: b'abc' + backend.read_range('bad.txt', 3, 4),
     'chunks': lambda backend: b''.join(backend.read_chunks('bad.txt')),
     'copy': lambda backend: (backend.copy('bad.txt', 'copy.bin'), backend.read('copy.bin'))[1],
 }
@@ -282,7 +282,7 @@ def test_a_document_that_is_left_out_of_a_scan_is_named_in_the_log(
     put(database, {'length': 'x'})
     assert [] == list(backend.scan())
     assert "'bad.txt'" in caplog.text
-    assert 'tells no length or no chunkSize' in caplog.text
+    assert 'has no length or no chunkSize' in caplog.text
 
 
 def test_chunks_of_one_byte_are_not_all_fetched_at_once() -> None:

@@ -12,8 +12,8 @@ from pymongo.errors import DocumentTooLarge, DuplicateKeyError, ExecutionTimeout
 
 import flask_fs as fs
 from flask_fs.backends import Capability
-from flask_fs_gridfs import GridFSBackend, writing
-from flask_fs_gridfs.failures import Vanished
+from flask_fs_gridfs import GridFSBackend, writer
+from flask_fs_gridfs.errors import Vanished
 from flask_fs_gridfs.store import Store
 
 
@@ -48,9 +48,9 @@ def mocked(mongomock_in_process: Callable[[], Any]) -> GridFSBackend:
     [
         (OperationFailure('secret words', 13, {'codeName': 'Unauthorized'}), fs.PermissionDenied, 'role readWrite'),
         (OperationFailure('secret words', 18), fs.PermissionDenied, 'check the user and password in DOCS_FS_MONGO_URL'),
-        (OperationFailure('secret words', 8000), fs.PermissionDenied, 'the server answered'),
+        (OperationFailure('secret words', 8000), fs.PermissionDenied, 'the server responded'),
         (OperationFailure('secret words', 10107), fs.Unavailable, r'\(10107\)'),
-        (OperationFailure('x', 1, {'errorLabels': ['RetryableWriteError']}), fs.Unavailable, 'the server answered'),
+        (OperationFailure('x', 1, {'errorLabels': ['RetryableWriteError']}), fs.Unavailable, 'the server responded'),
         (ExecutionTimeout('secret words', 50), fs.Unavailable, 'ExecutionTimeout'),
         (DocumentTooLarge('secret words'), fs.BackendError, 'DocumentTooLarge'),
         (
@@ -161,7 +161,7 @@ def test_a_name_that_others_always_write_first_is_given_up(
     with pytest.raises(fs.FSError, match='too many others write this name at the same time') as caught:
         verb(mocked)
     assert 'secret words' not in str(caught.value)
-    assert writing.ATTEMPTS <= len(asked)
+    assert writer.MAX_ATTEMPTS <= len(asked)
     assert {'x': b'content', 'y': b'other'} == {name: mocked.read(name) for name in mocked.list_files()}
 
 
@@ -172,7 +172,7 @@ def test_a_file_that_vanishes_at_every_look_is_said_so(mocked: GridFSBackend, mo
         looks.append(1)
         raise Vanished
 
-    monkeypatch.setattr(Store, 'content', vanish)
+    monkeypatch.setattr(Store, 'read_chunks', vanish)
     # It is there: only its content was never got hold of. Serving makes that a 503.
     with pytest.raises(fs.Replaced):
         mocked.read('x')

@@ -67,7 +67,7 @@ def test_an_address_is_enough(setting: str) -> None:
     ],
 )
 def test_an_impossible_address_is_refused_without_being_shown(url: Any) -> None:
-    with pytest.raises(fs.ConfigurationError, match=r'cannot use DOCS_FS_MONGO_URL: it must be an address') as caught:
+    with pytest.raises(fs.ConfigurationError, match=r'cannot use DOCS_FS_MONGO_URL: it must be a URL') as caught:
         fs.init_app(app_with(DOCS_FS_MONGO_URL=url), fs.Storage('docs'))
     assert PASSWORD not in messages_of(caught.value)
 

@@ -1,10 +1,10 @@
-"""Files in MongoDB's GridFS, or in any server that speaks its protocol."""
+"""Files in MongoDB's GridFS, or in any server with its protocol."""
 
 from __future__ import annotations
 
 from .backend import GridFSBackend
 
-#: What older packages called it.
+#: Its name in legacy packages.
 GridFsBackend = GridFSBackend
 
 __all__ = ['GridFSBackend', 'GridFsBackend']

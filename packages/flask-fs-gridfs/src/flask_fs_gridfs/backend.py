@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
-from typing import IO, Any, TypeVar, cast
+from collections.abc import Hashable, Iterator, Mapping
+from typing import IO, Any, ClassVar, cast
 
 from bson import ObjectId
 from gridfs import GridFS
@@ -16,6 +15,7 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from flask_fs.backends import (
     NO_ATTRIBUTES,
+    STALE_S,
     Attributes,
     BaseBackend,
     Capability,
@@ -29,23 +29,22 @@ from flask_fs.errors import FileExists, FileNotFound, FSError, RangeNotSatisfiab
 from flask_fs.files import mime_type
 from flask_fs.settings import setting_names, settings_error, storage_prefix
 
-from .clients import Connection
+from .connection import Connection
 from .documents import Document, Layout, info_of
-from .failures import SDK_ERRORS, Damaged, Taken, Vanished, kind_of, reason_for
+from .errors import ERRORS, Damaged, NameTaken, Vanished, kind_of, reason_for
 from .settings import SETTINGS, collection_name
 from .store import Store, beginning_with
-from .streams import ChunkStream, cut
-from .sweeping import STALE_S, sweep
-from .writing import Writer
+from .stream import ChunkStream
+from .sweep import sweep
+from .writer import Writer
 
-T = TypeVar('T')
 _logger = logging.getLogger(__name__)
-#: How often to look at a file again that is replaced before its first byte was handed out.
-_LOOKS = 20
+#: How many revisions to try of a file that is replaced each time before its first byte was read.
+_MAX_REVISIONS = 20
 
 
 class GridFSBackend(BaseBackend):
-    """Keeps files in two collections of a MongoDB, as GridFS lays them out, under their names.
+    """Stores files in two collections of a MongoDB, as the GridFS specification describes, under their names.
 
     Its client is made when it is first needed, and shared by all storages of a process with the same settings.
     """
@@ -55,12 +54,15 @@ class GridFSBackend(BaseBackend):
         Capability.ATOMIC_CREATE | Capability.CHECKSUM | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
     )
     settings = SETTINGS
-    #: How many files to list, or to remove, at once.
-    page_files = 1000
+    errors: ClassVar[tuple[type[Exception], ...]] = ERRORS
+    seekable_streams = True
+    #: The legacy name of ``page_size``, for subclasses that set it.
+    page_files: int | None = None
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         self._settings = storage_prefix(name)
+        self.page_size = self.page_files or self.page_size
         if not any(self.config.get(key) for key in ('mongo_url', 'mongo_client', 'mongoengine_alias')):
             raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, "mongo_url")}')
         try:
@@ -71,25 +73,18 @@ class GridFSBackend(BaseBackend):
         self._connection = Connection(name, self.config)
         self._opened: Store | None = None
         self._has_indexes = False
+        #: The document that was last looked up: a file is often opened right after its metadata was read.
+        self._latest: Document | None = None
 
     @property
     def location(self) -> tuple[Hashable, ...]:
         """The server, the database, the collection and the key prefix."""
         return (self.kind, *self._connection.location, self._collection, self._prefix)
 
-    def sweep(self, *, older_than_s: float = STALE_S) -> int:
-        """Remove what processes left of uploads when they died; the number of uploads.
-
-        These are chunks without a file, in the whole collection, whatever the key prefix. An upload that has sent
-        anything within *older_than_s* seconds is left alone.
-        """
-        with self._translated(None):
-            return sweep(self._store(), older_than_s)
-
     def describe_location(self) -> str:
         return f'{self._collection}/{self._prefix} in {self._connection.describe()}'
 
-    # --- What code for older packages uses.
+    # --- For code of legacy packages: the objects of pymongo.
 
     @property
     def client(self) -> MongoClient[Any]:
@@ -98,160 +93,132 @@ class GridFSBackend(BaseBackend):
 
     @property
     def db(self) -> Database[Any]:
-        """The database that holds the files."""
-        with self._translated(None):
+        """The database that stores the files."""
+        try:
             return self._connection.database()
+        except ERRORS as error:
+            raise self.translated(error) from error
 
     @property
     def fs(self) -> GridFS:
         """The collections as the package gridfs gives access to them, with all of its methods.
 
-        What it stores are revisions as of any other program; the key prefix of the storage is not put before names.
+        What it stores are revisions as of any other program; the key prefix of the storage is not added to names.
         """
         return GridFS(self.db, self._collection)
 
     # --- Reading.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        def opened(document: Document) -> Opened:
+        latest = self._latest
+        if etag is None or latest is None or latest['filename'] != name or self._info(latest).etag != etag:
+            latest = None
+        for _ in range(_MAX_REVISIONS):
+            document = latest or self._newest(name)
             info = self._info(document)
             if etag not in (None, info.etag):
-                raise self.error(Replaced, name)
+                break
             if start >= max(info.size, 1):
                 raise self.error(RangeNotSatisfiable, name)
-            begin = max(0, info.size + start) if start < 0 else start
-            return Opened(info, self._stream(document, begin, stop))
-
-        return self._found(name, opened)
-
-    def _open_seekable(self, name: str) -> IO[bytes]:
-        return self._found(name, lambda document: self._stream(document, look=True))
-
-    def _read(self, name: str) -> bytes:
-        return self._found(name, lambda document: b''.join(self._store().content(document)))
-
-    def _found(self, name: str, act: Callable[[Document], T]) -> T:
-        """What *act* gives for the newest revision of a file; for the next one if that vanishes meanwhile."""
-        with self._translated(name):
-            store = self._store()
-            for _ in range(_LOOKS):
-                document = store.newest(name)
-                if document is None:
-                    raise self.error(FileNotFound, name)
-                with contextlib.suppress(Vanished):
-                    return act(document)
-            raise Vanished
-
-    def _stream(self, document: Document, start: int = 0, stop: int | None = None, *, look: bool = False) -> IO[bytes]:
-        """The bytes [start, stop) of a file; the first ones are fetched now, of which a *look* takes but one chunk.
-
-        :raises Vanished: If it is no longer there, which from the second fetch on is an error of the application's.
-        """
-        store, layout, name = self._store(), Layout.of(document), document['filename']
-        stop = layout.length if stop is None else min(stop, layout.length)
-        ready: Sequence[bytes] = ()
-        if start < stop:
-            first, last = start // layout.chunk_bytes, (stop - 1) // layout.chunk_bytes
-            ready = store.read_chunks(document, first, 1 if look else min(layout.batch, last - first + 1))
-
-        def fetch(number: int, count: int) -> list[bytes]:
-            with self._translated(name):
-                return store.read_chunks(document, number, count)
-
-        return cast('IO[bytes]', ChunkStream(fetch, layout, start, stop, ready))
-
-    # --- Facts.
+            first = max(0, info.size + start) if start < 0 else start
+            with contextlib.suppress(Vanished):
+                stream = ChunkStream(self._store(), document, first, min(info.size, info.size if stop is None else stop))
+                return Opened(info, cast('IO[bytes]', stream))
+            latest = None
+        raise self.error(Replaced, name)
 
     def _stat(self, name: str) -> FileInfo:
-        return self._found(name, self._info)
+        self._latest = document = self._newest(name)
+        return self._info(document)
+
+    def _newest(self, name: str) -> Document:
+        document = self._store().newest(name)
+        if document is None:
+            raise self.error(FileNotFound, name)
+        return document
 
     def _info(self, document: Document) -> FileInfo:
         return info_of(document, self.config.checksum)
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        with self._translated(None):
-            for revisions in self._store().listed(beginning_with(prefix), batch=self.page_files):
-                try:
-                    info = self._info(revisions[-1])
-                except Damaged as error:
-                    # The others can be told about. Its name is listed, so it can be found, looked at and removed.
-                    _logger.warning('%s', self.translate(error, revisions[-1]['filename']))
-                else:
-                    yield info
+        for revisions in self._store().listed(beginning_with(prefix), batch=self.page_size):
+            try:
+                info = self._info(revisions[-1])
+            except Damaged as error:
+                # The others are listed. Its name is too, so that it can be found and removed.
+                _logger.warning('%s', self.translated(error, revisions[-1]['filename']))
+            else:
+                yield info
 
     def _names(self, prefix: str) -> Iterator[str]:
-        with self._translated(None):
-            for revisions in self._store().listed(beginning_with(prefix), {'filename': 1}, batch=self.page_files):
-                yield revisions[-1]['filename']
+        for revisions in self._store().listed(beginning_with(prefix), {'filename': 1}, batch=self.page_size):
+            yield revisions[-1]['filename']
 
     # --- Writing.
 
-    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        with self._translated(name):
-            writer = self._writer()
-            if create and self._store().newest(name) is not None:
-                raise Taken
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> FileInfo:
+        writer = self._writer()
+        if create and self._store().newest(name) is not None:
+            raise self.error(FileExists, name)
         file_id, checksum, sent = ObjectId(), Checksum(self.config.checksum), 0
         layout = Layout(0, self.config.chunk_bytes)
-        pieces = checksum.through(cut(stream, layout.chunk_bytes))
-
-        def ask(act: Callable[[], T]) -> T:
-            nonlocal sent
-            with self._translated(name):
-                try:
-                    return act()
-                except ServerSelectionTimeoutError:
-                    # A clean-up would only wait for the server once more.
-                    sent = 0
-                    raise
-
+        pieces = checksum.through(iter(lambda: stream.take(layout.chunk_bytes), b''))
         try:
-            # Reading the source stands outside of `ask`: what it raises reaches the caller as it is.
             for batch in batched(pieces, layout.batch):
                 first, sent = sent, sent + len(batch)
-                ask(functools.partial(writer.send, file_id, first, batch))
-            metadata = {'contentType': attributes.mime or mime_type(name), 'checksum': str(checksum)}
+                writer.send(file_id, first, batch)
             document = {
                 '_id': file_id,
                 'filename': name,
                 'length': checksum.size,
                 'chunkSize': layout.chunk_bytes,
-                'metadata': metadata,
+                'metadata': {'contentType': attributes.mime or mime_type(name), 'checksum': str(checksum)},
             }
-            replaced = ask(lambda: writer.publish(document, create=create))
-        except BaseException:
-            if sent:
+            replaced = writer.publish(document, create=create)
+        except BaseException as error:
+            # Cleaning up would only wait once more for a server that is down.
+            if sent and (error is stream.error or not isinstance(error, ServerSelectionTimeoutError)):
                 with contextlib.suppress(PyMongoError):
                     writer.abandon(file_id)
+            if isinstance(error, NameTaken):
+                raise self.error(FileExists, name) from error
             raise
-        with self._translated(name):
-            writer.remove_replaced(name, replaced)
-
-    def _copy(self, name: str, target: str, *, create: bool) -> None:
-        info, stream = self._found(name, lambda document: (self._info(document), self._stream(document)))
-        with stream:
-            self._put(target, Source(stream), create=create, attributes=Attributes(mime=info.given_mime))
+        writer.remove_replaced(name, replaced)
+        return self._info(document)
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
-        with self._translated(target):
-            writer = self._writer()
-            try:
-                replaced = writer.rename(name, target, create=create)
-            except Vanished:
-                raise self.error(FileNotFound, name) from None
-            writer.remove_replaced(target, replaced)
+        writer = self._writer()
+        try:
+            replaced = writer.rename(name, target, create=create)
+        except Vanished:
+            raise self.error(FileNotFound, name) from None
+        except NameTaken as error:
+            raise self.error(FileExists, target) from error
+        writer.remove_replaced(target, replaced)
 
     def _remove(self, name: str) -> None:
-        self._remove_where(name, {'filename': name})
+        self._remove_where({'filename': name})
 
     def _delete(self, name: str) -> None:
-        self._remove_where(name, {'$or': [{'filename': name}, beginning_with(f'{name}/')]})
+        self._remove_where({'$or': [{'filename': name}, beginning_with(f'{name}/')]})
 
-    def _remove_where(self, name: str, where: Mapping[str, Any]) -> None:
-        with self._translated(name):
-            Writer(self._store(), slots=False).remove(where, batch=self.page_files)
+    def _remove_where(self, where: Mapping[str, Any]) -> None:
+        Writer(self._store(), slots=False).remove(where, batch=self.page_size)
 
-    # --- The place.
+    def sweep(self, *, older_than_s: float = STALE_S) -> int:
+        """Remove what uploads left behind when their processes died; the number of uploads.
+
+        These are chunks without a file, in the whole collection, whatever the key prefix. An upload that has sent
+        anything within *older_than_s* seconds is not touched.
+        """
+        try:
+            return sweep(self._store(), older_than_s)
+        except ERRORS as error:
+            raise self.translated(error) from error
+
+    # --- The collections.
 
     def _store(self) -> Store:
         """The collections, on a client of this process."""
@@ -265,32 +232,15 @@ class GridFSBackend(BaseBackend):
         """What changes the collections, whose indexes it makes when it is first needed."""
         store = self._store()
         if not self._has_indexes:
-            refusal = store.make_indexes()
-            if refusal is not None and Capability.ATOMIC_CREATE in self.capabilities:
-                self.capabilities = self.capabilities & ~Capability.ATOMIC_CREATE
-                _logger.warning(
-                    'Storage %r (gridfs): the server refuses the unique index on %s.files that creating files '
-                    'without races needs (%s): ATOMIC_CREATE is not promised.',
-                    self.name,
-                    self._collection,
-                    type(refusal).__name__,
+            if (refusal := store.make_indexes()) is not None:
+                reason = (
+                    f'the server refuses the unique index on {self._collection}.files that creating files without races '
+                    f'needs ({type(refusal).__name__}): ATOMIC_CREATE is not promised.'
                 )
+                self.drop_capability(Capability.ATOMIC_CREATE, reason)
             self._has_indexes = True
         return Writer(store, slots=Capability.ATOMIC_CREATE in self.capabilities)
 
-    # --- Errors.
-
-    @contextlib.contextmanager
-    def _translated(self, name: str | None) -> Generator[None]:
-        """Turns what pymongo raises inside its ``with`` block into the error that tells storage, file and remedy."""
-        try:
-            yield
-        except Taken as error:
-            raise self.error(FileExists, name) from error
-        except SDK_ERRORS as error:
-            raise self.translate(error, name) from error
-
-    def translate(self, error: Exception, name: str | None) -> FSError:
-        """The error of Flask-FS that means the same as *error*."""
-        place = '.'.join(filter(None, (self.config.get('mongo_db'), self._collection)))
-        return self.error(kind_of(error), name, reason_for(error, place=place, settings=self._settings))
+    def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
+        location = '.'.join(filter(None, (self.config.get('mongo_db'), self._collection)))
+        return kind_of(error), reason_for(error, location=location, settings=self._settings)

@@ -1,12 +1,12 @@
-"""The documents of GridFS: what they tell about a file, and which of several revisions holds a name.
+"""The documents of GridFS: the metadata of a file in them, and which of several revisions holds a name.
 
-One document of ``.files`` describes one revision of a file; its content is in the documents of ``.chunks`` that carry its
-``_id``. Of several revisions of a name the newest counts: that with the latest ``uploadDate``.
+One document of ``.files`` describes one revision of a file; its content is in the documents of ``.chunks`` that refer to
+its ``_id``. Of several revisions of a name the newest counts: that with the latest ``uploadDate``.
 
-The revisions that this package writes hold *slots* of their name besides: the numbers 0 and 1 in ``metadata.slots``.
-A unique index lets each slot of a name be held once, and passes over documents without slots, which are those of other
-programs. Who creates a name takes both slots at once, so they fail while anybody holds one. Who replaces a file takes the
-slot that it leaves free, and then removes it: the name is held by one of the two, or both, at every moment.
+The revisions that this package writes also hold *slots* of their name: the numbers 0 and 1 in ``metadata.slots``. A unique
+index lets each slot of a name be held once, and ignores documents without slots, which are those of other programs. A writer
+that creates a name takes both slots at once, so it fails while any other revision holds one. A writer that replaces a file
+takes the slot that the file leaves free, and then removes it: one of the two, or both, hold the name at every moment.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ from bson import ObjectId
 from flask_fs.backends import FileInfo
 from flask_fs.files import mime_type
 
-from .failures import Damaged
+from .errors import Damaged
 
 Document = Mapping[str, Any]
 
-#: How much of a file is asked for, or sent, at once.
+#: How much of a file is fetched, or sent, at once.
 BATCH_BYTES = 2 * 1024 * 1024
-#: However small they are: each takes some memory of its own.
+#: However small they are: each takes some memory.
 MAX_BATCH_CHUNKS = 4096
-#: Chunks are numbered by signed integers of 32 bits in most programs.
+#: Most programs number chunks by signed integers of 32 bits.
 MAX_CHUNKS = 2**31
 SLOTS = 'metadata.slots'
 BOTH_SLOTS = (0, 1)
 _CHECKSUM = re.compile(r'[\w-]+:[0-9a-f]+')
-#: What deciding between revisions needs to know of each.
+#: The fields that deciding between revisions needs.
 REVISION = {'filename': 1, 'uploadDate': 1, 'metadata': 1}
 
 
 class Layout(NamedTuple):
-    """How a file is cut into chunks."""
+    """How a file is split into chunks."""
 
     length: int
     chunk_bytes: int
 
     @classmethod
     def of(cls, document: Document) -> Layout:
-        """That of a file; other programs may have written its numbers as any type of number."""
+        """The layout of a file; other programs may have stored any type of number."""
         length, chunk_bytes = _whole_number(document.get('length')), _whole_number(document.get('chunkSize'))
         if length is None or chunk_bytes is None:
-            raise Damaged(f'the document {shown(document["_id"])} tells no length or no chunkSize')
+            raise Damaged(f'the document {shown(document["_id"])} has no length or no chunkSize')
         layout = cls(length, chunk_bytes)
         if length < 0 or chunk_bytes < 1 or layout.chunks > MAX_CHUNKS:
-            raise Damaged(f'the document {shown(document["_id"])} tells an impossible length or chunkSize')
+            raise Damaged(f'the document {shown(document["_id"])} has an impossible length or chunkSize')
         return layout
 
     @property
     def batch(self) -> int:
-        """How many chunks are asked for, or sent, at once."""
+        """How many chunks are fetched, or sent, at once."""
         return min(max(1, BATCH_BYTES // self.chunk_bytes), MAX_BATCH_CHUNKS)
 
     @property
@@ -67,7 +67,7 @@ class Layout(NamedTuple):
         return -(-self.length // self.chunk_bytes)
 
     def size_of(self, number: int) -> int:
-        """How many bytes the chunk *number* has."""
+        """The size of the chunk *number* in bytes."""
         return max(0, min(self.chunk_bytes, self.length - number * self.chunk_bytes))
 
 
@@ -84,7 +84,7 @@ def _whole_number(value: Any) -> int | None:
 
 
 def metadata_of(document: Document) -> Document:
-    """What is told about a file besides GridFS's own fields."""
+    """The metadata of a file besides GridFS's own fields."""
     metadata = document.get('metadata')
     return metadata if isinstance(metadata, Mapping) else {}
 
@@ -96,9 +96,9 @@ def slots_of(document: Document) -> tuple[int, ...]:
 
 
 def has_own_slots(document: Document) -> bool:
-    """Whether a revision holds no slots, or some in the form in which this package keeps them.
+    """Whether a revision holds no slots, or some in the form in which this package stores them.
 
-    Whatever else is there may be in the way of the unique index all the same.
+    Anything else in that field may violate the unique index.
     """
     metadata = document.get('metadata')
     if not isinstance(metadata, Mapping):
@@ -111,17 +111,17 @@ def date_of(document: Document) -> datetime.datetime | None:
     """When a revision was written, in UTC."""
     date = document.get('uploadDate')
     if not isinstance(date, datetime.datetime):
-        # Some programs leave it out; an ObjectId tells the second in which it was made.
+        # Some programs omit it; an ObjectId contains the second in which it was made.
         made = document['_id']
         return made.generation_time if isinstance(made, ObjectId) else None
-    # MongoDB's dates are in UTC; without the option tz_aware clients do not say so.
+    # MongoDB's dates are in UTC; without the option tz_aware they come without a zone.
     return date.replace(tzinfo=datetime.timezone.utc) if date.tzinfo is None else date
 
 
 def now_after(newest: Document | None) -> datetime.datetime:
-    """The present, or the first moment after *newest* if this host's clock is behind that of its writer."""
+    """The current time, or the first moment after *newest* if this host's clock is behind that of its writer."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    # MongoDB keeps milliseconds.
+    # MongoDB stores milliseconds.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     date = None if newest is None else date_of(newest)
     if date is None:
@@ -129,16 +129,16 @@ def now_after(newest: Document | None) -> datetime.datetime:
     try:
         return max(now, date + datetime.timedelta(milliseconds=1))
     except OverflowError:
-        # The last moment that Python has; of one date the later ObjectId counts.
+        # The last moment that Python supports; of equal dates the later ObjectId counts.
         return date
 
 
 def by_name(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """All revisions of one name after the other, oldest first, from *documents* sorted by name and date."""
+    """The revisions of each name, oldest first, from *documents* sorted by name and date."""
     revisions: list[Document] = []
     for document in documents:
         if not isinstance(document.get('filename'), str):
-            # To MongoDB a list with a text in it is among the texts.
+            # MongoDB sorts a list that contains text among the texts.
             continue
         if revisions and revisions[-1]['filename'] != document['filename']:
             yield revisions
@@ -151,7 +151,7 @@ def by_name(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def _is_before(document: Document, other: Document) -> bool:
-    # The index that sorts ends with the date; of one millisecond the later ObjectId counts.
+    # The index sorts by date; of one millisecond the later ObjectId counts.
     one, two = document['_id'], other['_id']
     return (
         document.get('uploadDate') == other.get('uploadDate')
@@ -162,13 +162,13 @@ def _is_before(document: Document, other: Document) -> bool:
 
 
 def info_of(document: Document, algorithm: str) -> FileInfo:
-    """Facts about a file; a checksum of another algorithm than the configured one is not told."""
+    """The metadata of a file, with the checksum if its algorithm is the configured one."""
     name, metadata = document['filename'], metadata_of(document)
     types = (metadata.get('contentType'), document.get('contentType'))
-    mime = next((_plain(told) for told in types if isinstance(told, str) and told), None)
-    # Where GridFS kept an MD5 until its specification of 2021.
+    mime = next((_plain(found) for found in types if isinstance(found, str) and found), None)
+    # Where GridFS stored an MD5 until its specification of 2021.
     sums = (metadata.get('checksum'), f'md5:{document.get("md5")}')
-    checksum = next((told for told in sums if isinstance(told, str) and _CHECKSUM.fullmatch(told)), None)
+    checksum = next((found for found in sums if isinstance(found, str) and _CHECKSUM.fullmatch(found)), None)
     if checksum is not None and not _is_of(checksum, algorithm):
         checksum = None
     return FileInfo(
@@ -177,7 +177,7 @@ def info_of(document: Document, algorithm: str) -> FileInfo:
 
 
 def _plain(text: str) -> str:
-    # Bytes that are no UTF-8 come as surrogates, and code of JavaScript as a class of its own.
+    # Bytes that are not UTF-8 come as surrogates, and JavaScript as a subclass.
     return text.encode('utf-8', 'replace').decode()
 
 
@@ -190,13 +190,13 @@ def _etag(document: Document) -> str:
     made = document['_id']
     if isinstance(made, ObjectId):
         return str(made)
-    # Other programs choose their own ids, of any type, and may use one again.
-    told = repr((made, document.get('uploadDate'), document.get('length')))
-    return hashlib.blake2b(told.encode(), digest_size=12).hexdigest()
+    # Other programs choose their own ids, of any type, and may reuse one.
+    version = repr((made, document.get('uploadDate'), document.get('length')))
+    return hashlib.blake2b(version.encode(), digest_size=12).hexdigest()
 
 
 def mime_after_rename(document: Document, target: str) -> str | None:
-    """The media type to store when a file is renamed: another one only if the old name had suggested it."""
+    """The media type to store when a file is renamed: another one only if the old name had suggested the stored one."""
     stored = metadata_of(document).get('contentType')
     suggested = mime_type(target)
     return suggested if stored == mime_type(document['filename']) != suggested else None

@@ -1,4 +1,4 @@
-"""What can be configured about a place in MongoDB, and what is refused before anything is sent."""
+"""The settings of a storage in MongoDB, and what is rejected before anything is sent."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flask_fs.settings import Setting, at_least, mapping, text
 #: The default of the GridFS specification.
 CHUNK_BYTES = 255 * 1024
 #: A document has at most 16 MiB (https://www.mongodb.com/docs/manual/reference/limits/), and a chunk some fields more.
-MOST_CHUNK_BYTES = 15 * 1024 * 1024
+MAX_CHUNK_BYTES = 15 * 1024 * 1024
 #: Where files are if neither the settings nor the URL name a database.
 DATABASE = 'fs'
-#: What a client is made with where neither the URL nor MONGO_OPTIONS say otherwise. pymongo's own values let a request
-#: of the web wait for half a minute for a server that is away, and for ever for one that does not answer.
+#: The options of a client where neither the URL nor MONGO_OPTIONS set them. With pymongo's own values a web request waits
+#: half a minute for a server that is down, and forever for one that does not respond.
 CLIENT_OPTIONS = {
     'serverSelectionTimeoutMS': 5_000,
     'connectTimeoutMS': 5_000,
@@ -27,14 +27,12 @@ CLIENT_OPTIONS = {
 
 
 def mongo_url(value: Any) -> str:
-    """An address of MongoDB, as pymongo takes it."""
-    expected = (
-        "an address such as 'mongodb://user:password@host:27017/database', with user and password percent-encoded"
-    )
+    """A URL of MongoDB that pymongo accepts."""
+    expected = "a URL such as 'mongodb://user:password@host:27017/database', with user and password percent-encoded"
     if not isinstance(value, str) or not value.startswith(('mongodb://', 'mongodb+srv://')):
         raise ValueError(expected)
     if value.startswith('mongodb://'):
-        # The other kind can be understood only by asking the name service.
+        # The other kind is resolved by the name service.
         try:
             parse_uri(value, warn=True)
         except (PyMongoError, BSONError, ValueError):
@@ -43,23 +41,23 @@ def mongo_url(value: Any) -> str:
 
 
 def mongo_client(value: Any) -> Any:
-    """A client, or what gives one."""
+    """A client, or what makes one."""
     if not callable(value) and not hasattr(type(value), 'get_database'):
         raise ValueError('a MongoClient, or a function that gives one')
     return value
 
 
 def database_name(value: Any) -> str:
-    """A name that MongoDB gives to a database."""
+    """A valid name of a database in MongoDB."""
     if not isinstance(value, str) or not value or len(value) > 63 or any(letter in value for letter in '/\\. "$\0'):
-        raise ValueError('the name of a database: at most 63 letters, none of them a blank or one of / \\ . " $')
+        raise ValueError('the name of a database: at most 63 characters, none of them a space or one of / \\ . " $')
     return value
 
 
 def collection_name(value: Any) -> str:
     """A name that ``.files`` and ``.chunks`` can be added to."""
     if not isinstance(value, str) or not value or '$' in value or '\0' in value or '' in value.split('.'):
-        raise ValueError("the beginning of the collections' names, such as 'fs' for fs.files and fs.chunks")
+        raise ValueError("the prefix of the collections' names, such as 'fs' for fs.files and fs.chunks")
     return value
 
 
@@ -81,27 +79,27 @@ SETTINGS = (
         'collection',
         collection_name,
         None,
-        "What the names of the two collections begin with; default: the storage's name.",
+        "The prefix of the two collections' names; default: the storage's name.",
     ),
     Setting(
         'mongo_options',
         mapping,
         {},
-        'What MongoClient is made with besides the URL, such as serverSelectionTimeoutMS.',
+        'Options of MongoClient besides the URL, such as serverSelectionTimeoutMS.',
         secret=True,
     ),
     Setting(
         'mongo_client',
         mongo_client,
         None,
-        'A MongoClient to use, or a function that gives one in each process; it is never closed.',
+        'A MongoClient to use, or a function that returns one for each process; it is never closed.',
         secret=True,
     ),
     Setting('mongoengine_alias', text, None, 'The connection of MongoEngine to use.'),
     Setting(
         'chunk_bytes',
-        at_least(1, MOST_CHUNK_BYTES),
+        at_least(1, MAX_CHUNK_BYTES),
         CHUNK_BYTES,
-        'How much of a file one document holds, in bytes.',
+        'The size of one chunk of a file, in bytes.',
     ),
 )

@@ -1,8 +1,8 @@
 """The two collections of a storage: finding files and reading their chunks.
 
-They are used directly, not through the package gridfs, which would ask more often: for the chunks of each file by a
+They are used directly, not through the package gridfs, which sends more requests: for the chunks of each file by a
 cursor of its own, for the newest revision again when it is opened, and for indexes before each write. It also has no
-create-only write. What is stored is GridFS as its specification says, so every program for it reads it, and is read.
+create-only write. What is stored follows the GridFS specification, so other programs for it read it, and are read.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from pymongo.write_concern import WriteConcern
 from flask_fs.errors import BackendError
 
 from .documents import REVISION, SLOTS, Document, Layout, by_name, shown
-from .failures import Damaged, Vanished, kind_of
+from .errors import Damaged, Vanished, kind_of
 
-# Whatever types of documents and dates the client of an application makes, here they are these: one document with a date
-# that Python does not have, or with text that is no UTF-8, does not break the listing of all others.
+# Whatever types of documents and dates the application's client makes, here they are these: one document with a date that
+# Python does not support, or with text that is not UTF-8, does not break the listing of all others.
 _CODEC_OPTIONS: CodecOptions[Any] = CodecOptions(
     tz_aware=True,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler='surrogateescape',
 )
-#: What the index on slots is called.
+#: The name of the index on slots.
 SLOT_INDEX = 'flask_fs_slots'
 
 
 class Store:
-    """The files of one pair of collections. What pymongo raises leaves it as it is.
+    """The files of one pair of collections; it raises the errors of pymongo.
 
     :param keeper: Whatever keeps the client open.
     """
@@ -50,12 +50,12 @@ class Store:
             'read_preference': ReadPreference.PRIMARY,
         }
         if database.write_concern.acknowledged is False:
-            # Creating a file, and replacing one, both depend on what the server answers.
+            # Creating a file and replacing one both depend on the server's response.
             options['write_concern'] = WriteConcern(w=1)
         codec_options: CodecOptions[Any]
         for codec_options in (_CODEC_OPTIONS, CodecOptions(tz_aware=True)):
             with contextlib.suppress(NotImplementedError):
-                # mongomock has only the simpler ones.
+                # mongomock supports only the simpler ones.
                 self.files: Collection[dict[str, Any]] = database.get_collection(
                     f'{collection}.files', codec_options, **options
                 )
@@ -65,9 +65,9 @@ class Store:
         )
 
     def make_indexes(self) -> Exception | None:
-        """Make the two indexes of GridFS and the one on slots; what the server has against the latter, if it refuses it.
+        """Make the two indexes of GridFS and the one on slots; the error if the server refuses the latter.
 
-        Where they are there already nothing happens.
+        Nothing happens where they exist.
         """
         self.files.create_index([('filename', ASCENDING), ('uploadDate', ASCENDING)])
         self.chunks.create_index([('files_id', ASCENDING), ('n', ASCENDING)], unique=True)
@@ -79,7 +79,7 @@ class Store:
                 partialFilterExpression={SLOTS: {'$exists': True}},
             )
         except OperationFailure as error:
-            # Sharded collections take only unique indexes that begin with the shard key; some servers know no partial ones.
+            # On sharded collections unique indexes must begin with the shard key; some servers support no partial ones.
             if kind_of(error) is not BackendError:
                 raise
             return error
@@ -88,23 +88,23 @@ class Store:
     # --- Files.
 
     def newest(self, name: str) -> Document | None:
-        """The document of the file *name*, if there is one."""
+        """The document of the newest revision of the file *name*, if there is one."""
         where, order = {'filename': name}, [('uploadDate', DESCENDING), ('_id', DESCENDING)]
         document: Document | None = self.files.find_one(where, sort=order)
         if document is None or document['filename'] == name:
             return document
-        # To MongoDB, a list with the name in it has that name too; of other programs' documents this may be one.
+        # To MongoDB, a list that contains the name matches it too; other programs may have stored one.
         with self.files.find(where, sort=order) as cursor:
             return next((found for found in cursor if found['filename'] == name), None)
 
     def revisions(self, *names: str) -> list[Document]:
-        """What decides between all revisions of some names, oldest first."""
+        """All revisions of some names, oldest first, with the fields that :data:`REVISION` names."""
         where = {'filename': names[0] if len(names) == 1 else {'$in': names}}
         found = self.files.find(where, REVISION).sort([('uploadDate', ASCENDING), ('_id', ASCENDING)])
         return [document for document in found if document['filename'] in names]
 
     def has(self, file_id: Any, name: str | None = None) -> bool:
-        """Whether the document of a revision is there, under its *name* if that is told."""
+        """Whether the document of a revision exists, under its *name* if that is given."""
         where = {'_id': {'$eq': file_id}, **({} if name is None else {'filename': name})}
         return self.files.find_one(where, {'_id': 1}) is not None
 
@@ -124,11 +124,11 @@ class Store:
     def read_chunks(self, document: Document, first: int, count: int) -> list[bytes]:
         """The content of *count* chunks of a file, from number *first* on.
 
-        They are found by their numbers and not by a cursor that goes on: those live on the server and end after ten
+        They are found by their numbers and not by a cursor that stays open: those live on the server and end after ten
         minutes, which a slow client exceeds.
 
-        :raises Vanished: If chunks are missing as the file is no longer there.
-        :raises Damaged: If chunks are missing, or not of the right size.
+        :raises Vanished: If chunks are missing because the file no longer exists.
+        :raises Damaged: If chunks are missing, or do not have the right size.
         """
         layout, file_id = Layout.of(document), document['_id']
         where = {'files_id': {'$eq': file_id}, 'n': {'$gte': first, '$lt': first + count}}
@@ -139,30 +139,24 @@ class Store:
             if chunk is None or chunk.get('n') != number:
                 if not self.has(file_id):
                     raise Vanished
-                raise Damaged(f'chunk {number} of the file {shown(file_id)} is missing, or there twice')
+                raise Damaged(f'chunk {number} of the file {shown(file_id)} is missing, or stored twice')
             data = chunk.get('data')
             if not isinstance(data, bytes) or len(data) != layout.size_of(number):
-                seen = f'{len(data)} bytes' if isinstance(data, bytes) else 'no bytes'
+                actual = f'{len(data)} bytes' if isinstance(data, bytes) else 'no bytes'
                 expected = layout.size_of(number)
-                raise Damaged(f'chunk {number} of the file {shown(file_id)} has {seen} instead of {expected}')
+                raise Damaged(f'chunk {number} of the file {shown(file_id)} has {actual} instead of {expected}')
             chunks.append(data)
         return chunks
 
-    def content(self, document: Document) -> Iterator[bytes]:
-        """The whole content of a file, chunk by chunk."""
-        layout = Layout.of(document)
-        for first in range(0, layout.chunks, layout.batch):
-            yield from self.read_chunks(document, first, min(layout.batch, layout.chunks - first))
-
 
 def beginning_with(prefix: str) -> Document:
-    """Selects the names that begin with the literal text *prefix*, by the index."""
+    """The filter for names that begin with the literal text *prefix*, which uses the index."""
     where: dict[str, Any] = {'$gte': prefix}
-    # Strings are compared by code points: the first one after all that begin so has its last character raised by one.
+    # Strings are compared by code points: the first one after all with this prefix has its last character raised by one.
     for end in range(len(prefix), 0, -1):
         following = ord(prefix[end - 1]) + 1
         if following <= 0x10FFFF:
-            # Surrogates are no characters, and not in any name.
+            # Surrogates are not characters, so no name contains them.
             where['$lt'] = prefix[: end - 1] + chr(0xE000 if following == 0xD800 else following)
             break
     return {'filename': where}

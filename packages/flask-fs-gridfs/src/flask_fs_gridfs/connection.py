@@ -42,7 +42,7 @@ def _completed(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Connection:
-    """Where a storage's database comes from: the URL, a given client, or MongoEngine.
+    """A storage's database: from its URL, the application's client, or MongoEngine.
 
     :param storage: The storage's name, for messages.
     """
@@ -51,10 +51,10 @@ class Connection:
         self._storage = storage
         self._config = config
         self._database: Database[Any] | None = None
-        #: What gives the client, and keeps it open; not that of MongoEngine, which keeps its own.
+        #: The client, and what keeps it open; unused with MongoEngine, which has its own.
         self.client: SharedClient[MongoClient[Any]]
         if (given := config.get('mongo_client')) is not None:
-            # Not shared with other storages: clients of one server are equal to pymongo, whoever they log in as.
+            # Not shared with other storages: to pymongo, clients of one server are equal, whoever they log in as.
             self.client = shared_client(lambda _: _client_of(given), None, inherit=_inherited.append)
         else:
             settings = config.get('mongo_url') or '', config['mongo_options']
@@ -62,22 +62,22 @@ class Connection:
 
     @property
     def location(self) -> tuple[Hashable, Hashable]:
-        """Which server and which database, as far as that can be said without a connection."""
+        """The server and the database, as far as they are known without a connection."""
         database = self._config.get('mongo_db')
         for key in ('mongoengine_alias', 'mongo_client'):
             if (given := self._config.get(key)) is not None:
-                # None is then the database that the client or the alias has by itself.
+                # None is then the default database of the client or the alias.
                 return (key, given if isinstance(given, str) else id(given)), database
         url = self._config['mongo_url']
         if not url.startswith('mongodb://'):
-            # Its servers are known to the name service only.
+            # Only the name service knows its servers.
             parts = urlsplit(url)
             return parts.netloc.rpartition('@')[2].lower(), database or parts.path.strip('/') or DATABASE
         parsed = parse_uri(url)
         return frozenset(parsed['nodelist']), database or parsed['database'] or DATABASE
 
     def describe(self) -> str:
-        """Which database it is, as far as that can be said without connecting, and without any secret."""
+        """The database in a few words, without any secret, as far as it is known without a connection."""
         name = self._config.get('mongo_db')
         if (alias := self._config.get('mongoengine_alias')) is not None:
             return f"{name or 'the database'} of MongoEngine's connection {alias!r}"
@@ -91,14 +91,14 @@ class Connection:
     def database(self) -> Database[Any]:
         """The database, on a client of this process."""
         if (alias := self._config.get('mongoengine_alias')) is not None:
-            # Asked each time: an application may disconnect and connect anew.
+            # Looked up each time: an application may disconnect and connect again.
             return self._named(self._of_mongoengine(alias))
         try:
             client = self.client.get()
         except (OSError, PyMongoError, TypeError, ValueError) as error:
             if self._config.get('mongo_client') is not None:
                 raise
-            raise self._refused(error) from None
+            raise self._rejected(error) from None
         database = self._database
         if database is None or database.client is not client:
             name = self._config.get('mongo_db')
@@ -106,17 +106,17 @@ class Connection:
             self._database = database
         return database
 
-    def _refused(self, error: Exception) -> ConfigurationError:
-        """The error for a client that cannot be made, with what pymongo says about it unless that quotes a setting."""
+    def _rejected(self, error: Exception) -> ConfigurationError:
+        """The error for a client that cannot be made, with the message of pymongo unless that quotes a setting."""
         credentials, _, rest = self._config['mongo_url'].partition('://')[2].rpartition('@')
         hidden = [*re.split(r'[:/@?&=]', credentials), *(value for _, value in parse_qsl(urlsplit(f'//{rest}').query))]
         hidden += map(str, self._config['mongo_options'].values())
-        told = str(error)
-        quotes = any(len(part) > 2 and part in told for part in hidden)
+        message = str(error)
+        quotes = any(len(part) > 2 and part in message for part in hidden)
         prefix = storage_prefix(self._storage)
-        reason = f'pymongo refuses {prefix}MONGO_URL or {prefix}MONGO_OPTIONS ({type(error).__name__})'
+        reason = f'pymongo rejects {prefix}MONGO_URL or {prefix}MONGO_OPTIONS ({type(error).__name__})'
         return ConfigurationError(
-            reason=f'Storage {self._storage!r} (gridfs): {reason if quotes else f"{reason}: {told}"}'
+            reason=f'Storage {self._storage!r} (gridfs): {reason if quotes else f"{reason}: {message}"}'
         )
 
     def _named(self, database: Database[Any]) -> Database[Any]:

@@ -1,4 +1,4 @@
-"""Finding what is left of uploads whose process died: chunks without a file."""
+"""Removing what is left of uploads whose process died: chunks without a file."""
 
 from __future__ import annotations
 
@@ -13,37 +13,35 @@ from flask_fs.backends import batched
 
 from .store import Store
 
-#: How many uploads are looked at together.
-PAGE = 1000
-#: An upload of which nothing was heard for so long is given up.
-STALE_S = 24 * 60 * 60
+#: How many uploads are looked up together.
+PAGE_SIZE = 1000
 
 
 def sweep(store: Store, older_than_s: float) -> int:
-    """Remove the chunks of uploads that were never finished and sent nothing for so long; the number of such uploads."""
+    """Remove the chunks of uploads that never finished and sent nothing for that long; the number of such uploads."""
     swept = 0
-    for ids in batched(_uploads(store), PAGE):
-        # Asked before the age: an upload that ends in between has sent its last chunk just now.
-        known = {_hashable(document['_id']) for document in store.files.find({'_id': {'$in': ids}}, {'_id': 1})}
-        lost = [file_id for file_id in ids if _hashable(file_id) not in known]
-        left = list(_stale(store, lost, older_than_s)) if lost else []
-        if left:
-            store.chunks.delete_many({'files_id': {'$in': left}})
-        swept += len(left)
+    for ids in batched(_uploads(store), PAGE_SIZE):
+        # Looked up before the age: an upload that ends in between has sent its last chunk just now.
+        finished = {_hashable(document['_id']) for document in store.files.find({'_id': {'$in': ids}}, {'_id': 1})}
+        unfinished = [file_id for file_id in ids if _hashable(file_id) not in finished]
+        stale = list(_stale(store, unfinished, older_than_s)) if unfinished else []
+        if stale:
+            store.chunks.delete_many({'files_id': {'$in': stale}})
+        swept += len(stale)
     return swept
 
 
 def _uploads(store: Store) -> Iterator[Any]:
-    """The id of every file that has chunks, from the index on them."""
+    """The id of every file that has chunks, from their index."""
     pipeline: list[dict[str, Any]] = [{'$sort': {'files_id': 1, 'n': 1}}, {'$group': {'_id': '$files_id'}}]
-    with store.chunks.aggregate(pipeline, allowDiskUse=True, batchSize=PAGE) as cursor:
+    with store.chunks.aggregate(pipeline, allowDiskUse=True, batchSize=PAGE_SIZE) as cursor:
         for document in cursor:
-            if _can_be_asked_for(document['_id']):
+            if _can_be_sent(document['_id']):
                 yield document['_id']
 
 
 def _stale(store: Store, ids: list[Any], older_than_s: float) -> Iterator[Any]:
-    """Those uploads of which the last chunk was sent so long ago, by the clock of this host."""
+    """Those uploads whose last chunk was sent that long ago, by the clock of this host."""
     pipeline: list[dict[str, Any]] = [
         {'$match': {'files_id': {'$in': ids}}},
         {'$group': {'_id': '$files_id', 'last': {'$max': '$_id'}}},
@@ -52,13 +50,13 @@ def _stale(store: Store, ids: list[Any], older_than_s: float) -> Iterator[Any]:
     with store.chunks.aggregate(pipeline, allowDiskUse=True) as cursor:
         for found in cursor:
             last = found['last']
-            # Other programs may have chunks whose ids tell no time.
+            # The ids of other programs' chunks may hold no time.
             if isinstance(last, ObjectId) and (now - last.generation_time).total_seconds() > older_than_s:
                 yield found['_id']
 
 
-def _can_be_asked_for(file_id: Any) -> bool:
-    # Text that is no UTF-8 can be read, and not be sent.
+def _can_be_sent(file_id: Any) -> bool:
+    # Text that is not UTF-8 can be received, but not sent.
     try:
         _hashable(file_id)
     except (BSONError, UnicodeEncodeError):
