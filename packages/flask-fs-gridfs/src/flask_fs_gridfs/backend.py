@@ -122,7 +122,9 @@ class GridFSBackend(BaseBackend):
                 raise self.error(RangeNotSatisfiable, name)
             first = max(0, info.size + start) if start < 0 else start
             with contextlib.suppress(Vanished):
-                stream = ChunkStream(self._store(), document, first, min(info.size, info.size if stop is None else stop))
+                stream = ChunkStream(
+                    self._store(), document, first, min(info.size, info.size if stop is None else stop)
+                )
                 return Opened(info, cast('IO[bytes]', stream))
             latest = None
         raise self.error(Replaced, name)
