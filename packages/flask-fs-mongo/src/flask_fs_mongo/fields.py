@@ -6,14 +6,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mongoengine.base import BaseField  # type: ignore[import-untyped]  # MongoEngine has no type hints
+import mongoengine  # type: ignore[import-untyped]  # MongoEngine has no type hints
+from mongoengine.base import BaseField  # type: ignore[import-untyped]  # as above
 from mongoengine.base.common import UPDATE_OPERATORS  # type: ignore[import-untyped]  # as above
-from mongoengine.fields import (  # type: ignore[import-untyped]  # as above
-    FloatField,
-    ListField,
-    MapField,
-    StringField,
-)
 from mongoengine.queryset.transform import STRING_OPERATORS  # type: ignore[import-untyped]  # as above
 
 from flask_fs import Storage
@@ -29,10 +24,10 @@ F = TypeVar('F', bound='FileField')
 
 # The keys of the stored form that queries can use: Doc.objects(image__filename='x.png').
 _MEMBERS: dict[str, Any] = {
-    'filename': StringField(db_field='filename'),
-    'original': StringField(db_field='original'),
-    'thumbnails': MapField(StringField(), db_field='thumbnails'),
-    'bbox': ListField(FloatField(), db_field='bbox'),
+    'filename': mongoengine.StringField(db_field='filename'),
+    'original': mongoengine.StringField(db_field='original'),
+    'thumbnails': mongoengine.MapField(mongoengine.StringField(), db_field='thumbnails'),
+    'bbox': mongoengine.ListField(mongoengine.FloatField(), db_field='bbox'),
 }
 
 

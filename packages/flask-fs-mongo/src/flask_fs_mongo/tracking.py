@@ -13,15 +13,7 @@ from mongoengine.base import ComplexBaseField  # type: ignore[import-untyped]  #
 
 from flask_fs.references import FileReference
 
-from .traversal import (
-    file_fields,
-    forget_file_fields,
-    innermost,
-    is_file_field,
-    items_of,
-    references,
-    with_embedded,
-)
+from .traversal import file_fields, forget_file_fields, innermost, is_file_field, items_of, references, with_embedded
 
 _container_fields: weakref.WeakKeyDictionary[Any, tuple[Any, ...]] = weakref.WeakKeyDictionary()
 

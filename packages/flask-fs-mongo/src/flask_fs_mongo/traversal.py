@@ -6,13 +6,9 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from mongoengine import EmbeddedDocument  # type: ignore[import-untyped]  # MongoEngine has no type hints
+import mongoengine  # type: ignore[import-untyped]  # MongoEngine has no type hints
+from mongoengine import EmbeddedDocument
 from mongoengine.base import ComplexBaseField, get_document  # type: ignore[import-untyped]  # as above
-from mongoengine.errors import NotRegistered  # type: ignore[import-untyped]  # as above
-from mongoengine.fields import (  # type: ignore[import-untyped]  # as above
-    EmbeddedDocumentField,
-    GenericEmbeddedDocumentField,
-)
 
 from flask_fs.references import FileReference, Owner
 
@@ -130,9 +126,9 @@ def innermost(field: Any) -> Any:
 
 def _embedded_in(field: Any) -> Iterator[Any]:
     """The classes of embedded documents that *field* can have; None for one that does not exist yet."""
-    if isinstance(field, EmbeddedDocumentField):
+    if isinstance(field, mongoengine.EmbeddedDocumentField):
         classes = [field.document_type_obj if field.document_type_obj != 'self' else field.owner_document]
-    elif isinstance(field, GenericEmbeddedDocumentField):
+    elif isinstance(field, mongoengine.GenericEmbeddedDocumentField):
         classes = list(field.choices or [EmbeddedDocument])
     else:
         return
@@ -140,7 +136,7 @@ def _embedded_in(field: Any) -> Iterator[Any]:
         if isinstance(embedded, str):
             try:
                 embedded = get_document(embedded)
-            except NotRegistered:
+            except mongoengine.NotRegistered:
                 yield None
                 continue
         yield from subclasses(embedded)
