@@ -11,6 +11,8 @@ from pymongo.database import Database
 
 import flask_fs as fs
 from flask_fs_gridfs import GridFSBackend
+from flask_fs_gridfs.documents import Document
+from flask_fs_gridfs.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -81,6 +83,31 @@ def test_a_reader_of_a_file_that_is_replaced_or_removed_is_told_so(make: Backend
         change()
         with pytest.raises(fs.Replaced):
             list(chunks)
+
+
+@pytest.mark.parametrize('times', [1, 1000])
+def test_reading_a_whole_file_that_is_replaced_begins_again(
+    make: BackendFactory, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """A file that is replaced each time is unavailable."""
+    backend, contents = make(chunk_bytes=1024 * 1024), [bytes([number]) * 5 * 1024 * 1024 for number in range(2)]
+    backend.save(io.BytesIO(contents[0]), 'x', overwrite=True)
+    read_chunks, replaced = Store.read_chunks, 0
+
+    def replace_before_the_second_batch(store: Store, document: Document, first: int, count: int) -> list[bytes]:
+        nonlocal replaced
+        if first and replaced < times:
+            replaced += 1
+            backend.save(io.BytesIO(contents[1]), 'x', overwrite=True)
+        return read_chunks(store, document, first, count)
+
+    monkeypatch.setattr(Store, 'read_chunks', replace_before_the_second_batch)
+    if times == 1:
+        assert backend.read('x') == contents[1]
+        return
+    with pytest.raises(fs.Replaced):
+        backend.read('x')
+    assert replaced < 10
 
 
 def test_a_reader_of_a_small_file_has_it_all(make: BackendFactory) -> None:

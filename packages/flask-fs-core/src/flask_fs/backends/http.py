@@ -27,8 +27,8 @@ from .streams import Chunks, limited
 
 #: How much of a file is handed to the server at once, in bytes.
 BLOCK_BYTES = 256 * 1024
-# How many versions of a file are tried before it counts as one that never settles.
-_MAX_VERSIONS = 5
+#: How many versions of a file are tried before it counts as one that never settles.
+MAX_VERSIONS = 5
 _PRECONDITIONS = frozenset(
     ('HTTP_IF_NONE_MATCH', 'HTTP_IF_MODIFIED_SINCE', 'HTTP_IF_MATCH', 'HTTP_IF_UNMODIFIED_SINCE'),
 )
@@ -64,7 +64,7 @@ def respond(stat: Callable[[], FileInfo], open_file: Opener) -> Response:
                 return _send(*opened, requested)
             # Of a part alone nothing can be decoded.
             opened.stream.close()
-    for _ in range(_MAX_VERSIONS - 1):
+    for _ in range(MAX_VERSIONS - 1):
         try:
             return _respond_by_metadata(stat(), open_file, requested)
         except Replaced:
