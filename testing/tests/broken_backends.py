@@ -145,6 +145,39 @@ class TakesTheStopAsIncluded(MemoryBackend):
         return super()._open(name, start, None if stop is None else stop + 1, etag=etag)
 
 
+class TakesASuffixForTheStart(MemoryBackend):
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        return super()._open(name, max(start, 0), stop, etag=etag)
+
+
+class GivesNothingBeyondTheEnd(MemoryBackend):
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        try:
+            return super()._open(name, start, stop, etag=etag)
+        except fs.RangeNotSatisfiable:
+            return Opened(self._stat(name), io.BytesIO())
+
+
+class GivesTheSizeOfTheRange(MemoryBackend):
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        info, stream = super()._open(name, start, stop, etag=etag)
+        content = stream.read()
+        return Opened(dataclasses.replace(info, size=len(content)), io.BytesIO(content))
+
+
+class LooksAfterOpening(MemoryBackend):
+    """Two requests: one for the bytes, and one for the metadata, which may be that of the next version."""
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        stream = super()._open(name, start, stop, etag=etag).stream
+        return Opened(self._stat(name), stream)
+
+
+class ReadsToTheEnd(MemoryBackend):
+    def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
+        return super().read_range(filename, start)
+
+
 class IgnoresTheEtag(MemoryBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         return super()._open(name, start, stop)

@@ -15,6 +15,7 @@ from .checks.listing import DeleteChecks, ListChecks
 from .checks.memory import MemoryChecks
 from .checks.metadata import MetadataChecks
 from .checks.names import NameChecks
+from .checks.ranges import RangeChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
 from .harness import Harness
@@ -23,6 +24,7 @@ from .harness import Harness
 class BackendConformance(
     NameChecks,
     ContentChecks,
+    RangeChecks,
     CreateChecks,
     DeleteChecks,
     ListChecks,

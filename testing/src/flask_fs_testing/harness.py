@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from flask import Flask
 
@@ -179,7 +179,7 @@ class MemoryHarness(Harness):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._store = self.backend_class('kit')
+        self._store = MemoryBackend('kit')
 
     def settings(self) -> Mapping[str, Any]:
         """No settings."""
@@ -191,35 +191,25 @@ class MemoryHarness(Harness):
 
     def make(self, **more: Any) -> BaseBackend:
         """A backend on the files of this harness."""
-        return self._sharing(super().make(**more))
+        backend = super().make(**more)
+        cast('MemoryBackend', backend).share(self._store)
+        return backend
 
-    def make_missing(self) -> BaseBackend:
-        """A backend with files of its own."""
-        return super().make_missing()
-
-    def make_app(self, storage: Any, **more: Any) -> Any:
+    def make_app(self, storage: fs.Storage, **more: Any) -> Flask:
         """An application on the files of this harness."""
         app = super().make_app(storage, **more)
-        self._sharing(app.extensions['fs'].bindings[storage].backend)
+        with app.app_context():
+            storage.backend.share(self._store)
         return app
 
     def put_raw(self, name: str, content: bytes) -> None:
         """Put into the store, under no prefix."""
-        MemoryBackend._put(self._memory(), name, Source(io.BytesIO(content)))
+        self._store._put(name, Source(io.BytesIO(content)))
 
     def get_raw(self, name: str) -> bytes:
         """Look into the store."""
-        return self._memory()._files[name][1]
+        return self._store._open(name).stream.read()
 
     def names_raw(self) -> list[str]:
         """Look into the store."""
-        return sorted(self._memory()._files)
-
-    def _memory(self) -> MemoryBackend:
-        assert isinstance(self._store, MemoryBackend)
-        return self._store
-
-    def _sharing(self, backend: Any) -> BaseBackend:
-        backend._files, backend._lock = self._memory()._files, self._memory()._lock
-        assert isinstance(backend, BaseBackend)
-        return backend
+        return [info.name for info in self._store._scan()]

@@ -156,59 +156,6 @@ class ContentChecks:
                 verb('missing')
             assert 'missing' == caught.value.filename
 
-    @check('_open')
-    def test_an_open_file_can_be_read_from_anywhere(self, harness: Harness) -> None:
-        """A file open for reading in binary mode is seekable, as zip readers and picture libraries need."""
-        backend = harness.make()
-        backend.write('x', b'0123456789')
-        with backend.open('x', 'rb') as file:
-            assert file.seekable()
-            file.seek(-3, 2)
-            assert b'789' == file.read()
-            file.seek(2)
-            assert b'23' == file.read(2)
-            assert 4 == file.tell()
-
-    @check('_open')
-    def test_a_range_has_exactly_its_bytes(self, harness: Harness) -> None:
-        """_open(name, start, stop) gives the bytes [start, stop), cut off at the end of the file, and its metadata."""
-        backend = harness.make()
-        content = content_of(5000)
-        backend.write('x', content)
-        backend.write('empty', b'')
-        for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (-10, None), (-6000, None)):
-            info, stream = backend._open_translated('x', start, stop)
-            with stream:
-                assert content[start:stop] == stream.read()
-            assert ('x', 5000) == (info.name, info.size)
-            assert content[start:stop] == backend.read_range('x', start, stop)
-        for start, stop in ((0, None), (0, 10), (-10, None)):
-            assert b'' == backend.read_range('empty', start, stop)
-        for name, start in (('x', 5000), ('x', 5001), ('empty', 1)):
-            with pytest.raises(fs.RangeNotSatisfiable):
-                backend.read_range(name, start)
-
-    @check('_open')
-    def test_a_version_asked_for_is_opened_or_refused(self, harness: Harness) -> None:
-        """_open(name, start, stop, etag=…) gives the version with that etag, and raises Replaced if there is another."""
-        backend = harness.make()
-        name = backend._key('x')
-        backend.write('x', b'0123456789')
-        etag = backend.stat('x').etag
-        with pytest.raises(fs.FileNotFound):
-            backend._open_translated(backend._key('missing'), etag='other').stream.close()
-        for start, stop in ((0, None), (2, None), (2, 5), (-3, None)):
-            info, stream = backend._open_translated(name, start, stop, etag=etag)
-            with stream:
-                assert b'0123456789'[start:stop] == stream.read()
-            assert etag == info.etag
-            with pytest.raises(fs.Replaced):
-                backend._open_translated(name, start, stop, etag='other').stream.close()
-        backend.write('x', b'9876543210')
-        if etag is not None:
-            with pytest.raises(fs.Replaced):
-                backend._open_translated(name, etag=etag).stream.close()
-
     @check('a missing bucket, container or folder')
     def test_a_missing_place_is_empty_and_made_by_the_first_write(self, harness: Harness) -> None:
         """Before anything was stored there is nothing to find, which is no error; the first write makes the place."""

@@ -43,6 +43,10 @@ class MemoryBackend(BaseBackend):
         # Held for one look at the table at a time, never while a stream is read.
         self._lock = threading.Lock()
 
+    def share(self, other: MemoryBackend) -> None:
+        """Use the files of *other* from now on, as two backends on one store do."""
+        self._files, self._lock = other._files, other._lock
+
     def describe_location(self) -> str:
         return 'memory of the process'
 
