@@ -45,6 +45,26 @@ def test_leaving_it_by_an_exception_changes_nothing(
     assert files(storage) == {'b.txt': b'old'}
 
 
+def test_a_deferred_one_is_committed_by_its_caller(storage: fs.Storage, app: Flask) -> None:
+    storage.write('a.txt', 'old')
+    with FileTransaction(storage, deferred=True) as transaction:
+        transaction.write('b.txt', content(), replace=True)
+        transaction.remove('a.txt')
+    assert files(storage) == {'a.txt': b'old', 'b.txt': b'new'}
+    transaction.commit()
+    assert files(storage) == {'b.txt': b'new'}
+
+
+def test_a_deferred_one_that_is_rolled_back_removes_nothing_else(storage: fs.Storage, app: Flask) -> None:
+    storage.write('a.txt', 'old')
+    with FileTransaction(storage, deferred=True) as transaction:
+        transaction.write('b.txt', content(), replace=True)
+        transaction.remove('a.txt')
+    transaction.roll_back()
+    transaction.commit()
+    assert files(storage) == {'a.txt': b'old'}
+
+
 def test_rolling_back_after_the_block_removes_what_was_created_and_nothing_else(
     storage: fs.Storage, app: Flask
 ) -> None:

@@ -33,7 +33,7 @@ class Owner:
         """Called after *reference* started to refer to other files: marks its attribute as changed."""
 
     def transaction(self, reference: FileReference) -> FileTransaction:
-        """The transaction for one change of *reference*. A binding may tie it to a transaction of the database."""
+        """The transaction for one change of *reference*. A binding may defer its end to that of a database transaction."""
         return FileTransaction(reference.fs)
 
     def shared_files(self) -> Container[str]:

@@ -50,17 +50,17 @@ def suffixed(filename: str, suffix: object) -> str:
 class FileTransaction:
     """Stores and removes the files of one change. Leaving its ``with`` block commits it; an exception rolls it back.
 
-    A file that replaces another waits next to it until the commit, so no file changes before all are stored. If the store
-    fails during the commit, some files may have their new content; none of those to keep is missing.
-
-    After its block, :meth:`roll_back` still removes the files that were created: a binding to a database with transactions
-    keeps this one until it knows how its own ended.
+    A file that replaces another waits next to it until the end of the block, so no file changes before all are stored. If
+    the store fails while they are moved into place, some files may have their new content; none is missing.
 
     :param storage: Where the files are stored.
+    :param deferred: Whether to commit later than at the end of the block, with the transaction of a database: the caller
+        ends this one by :meth:`commit` or :meth:`roll_back`. New files are in place, and no file is removed.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, *, deferred: bool = False) -> None:
         self._storage = storage
+        self._deferred = deferred
         #: Files that did not exist before.
         self._created: list[str] = []
         self._waiting: list[tuple[str, str]] = []
@@ -76,7 +76,9 @@ class FileTransaction:
             self.roll_back()
             return
         try:
-            self.commit()
+            self._move_into_place()
+            if not self._deferred:
+                self.commit()
         except BaseException:
             self.roll_back()
             raise
@@ -103,7 +105,11 @@ class FileTransaction:
         self._unused.append(name)
 
     def commit(self) -> None:
-        """Move the files that wait into place, then remove those to be removed."""
+        """Remove the files to be removed; the others stay."""
+        while self._unused:
+            self._storage.remove(self._unused.pop(0))
+
+    def _move_into_place(self) -> None:
         # All checks come before the first move: an error here changes nothing yet.
         existing = {name for _, name in self._waiting if self._storage.exists(name)}
         for waiting, name in self._waiting:
@@ -112,8 +118,6 @@ class FileTransaction:
             if name not in existing:
                 self._created.append(name)
         self._waiting.clear()
-        while self._unused:
-            self._storage.remove(self._unused.pop(0))
 
     def roll_back(self) -> None:
         """Remove the files that were created, and no others. Files that were replaced keep their content."""
