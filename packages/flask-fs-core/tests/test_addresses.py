@@ -261,7 +261,7 @@ def test_the_application_signs_no_links_that_store(private: tuple[Flask, fs.Stor
     app, storage = private
     with pytest.raises(fs.OperationNotSupported, match='for reading only'):
         signed(app, storage, method='PUT')
-    with pytest.raises(ValueError, match='for reading, not to PUT'):
+    with pytest.raises(ValueError, match='for reading, not for PUT'):
         signed(app, storage, method='PUT', download_name='x.txt')
 
 

@@ -57,7 +57,7 @@ __all__ = [
 class FSError(Exception):
     """The base of every error of Flask-FS.
 
-    All fields are optional, so that application code and tests may raise any of these errors bare.
+    All fields are optional, so application code and tests may raise any of these errors without arguments.
 
     :param filename: The file's name in its storage.
     :param storage: The storage's name.
@@ -65,9 +65,9 @@ class FSError(Exception):
     :param reason: What went wrong, in a few words and without any secret.
     """
 
-    #: The message's first sentence; ``{file}`` and ``{place}`` are filled in.
+    #: The message's first sentence, in which ``{file}`` and ``{place}`` are replaced.
     template = '{file} failed in {place}'
-    #: How to fix it, when that does not depend on the case.
+    #: How to fix it, if that is always the same.
     advice = ''
 
     def __init__(
@@ -82,7 +82,7 @@ class FSError(Exception):
         self.filename = filename
         self.storage = storage
         self.backend = backend
-        # A net below the drivers, whose reasons may quote an SDK that quotes the URL of the store.
+        # A safety net: a driver's reason may quote an SDK that quotes the URL of the store.
         self.reason = reason and without_userinfo(reason)
 
     def __str__(self) -> str:
@@ -113,30 +113,30 @@ def _restore(kind: type[FSError], fields: dict[str, Any]) -> FSError:
 
 
 class FileNotFound(FSError, FileNotFoundError):
-    """The storage holds no file of that name."""
+    """There is no file of that name in the storage."""
 
     template = '{file} is not in {place}'
 
 
 class FileExists(FSError, FileExistsError):
-    """The name is taken, and replacing it was not asked for."""
+    """There is a file of that name already, and ``overwrite`` is false."""
 
     template = '{file} is already in {place}'
     advice = 'Pass overwrite=True to replace it.'
 
     def __str__(self) -> str:
-        # A reason means that replacing is not what would help: see LocalBackend on folders.
+        # If there is a reason, overwriting would not help: see LocalBackend on folders.
         return super().__str__().removesuffix(f' {self.advice}') if self.reason else super().__str__()
 
 
 class UploadNotAllowed(FSError):
-    """The storage does not take this upload."""
+    """The storage does not accept this upload."""
 
     template = '{file} is not allowed in {place}'
 
 
 class UnauthorizedFileType(UploadNotAllowed):
-    """The file's extension is not among those that the storage takes."""
+    """The storage does not allow files with this extension."""
 
     template = '{file} has a type that is not allowed in {place}'
 
@@ -172,7 +172,7 @@ class RangeNotSatisfiable(FSError, ValueError):
 
 
 class InvalidFilename(FSError, ValueError):
-    """The name could not be kept by every backend, or would lead out of the storage."""
+    """Not every backend could store a file of that name, or it would lead out of the storage."""
 
     template = '{file} cannot be a filename'
 
@@ -182,11 +182,11 @@ class UnknownBackend(FSError, ValueError):
 
 
 class ConfigurationError(FSError, ValueError):
-    """A setting is missing, impossible or not understood."""
+    """A setting is missing, invalid, or contradicts another one."""
 
 
 class UnknownStorage(ConfigurationError, KeyError):
-    """The application was given no storage of that name."""
+    """The application has no storage of that name."""
 
 
 class BackendError(FSError):
@@ -196,29 +196,29 @@ class BackendError(FSError):
 
 
 class PermissionDenied(BackendError, PermissionError):
-    """The store refused the operation to these credentials or this user."""
+    """The store denied the operation to these credentials or this user."""
 
     template = '{file} was refused by {place}'
 
 
 class Unavailable(BackendError):
-    """The store did not answer, or not in time: trying again later may work."""
+    """The store did not respond, or not in time: retrying later may work."""
 
     template = '{file} could not be reached in {place}'
 
 
 class Replaced(Unavailable):
-    """The file is no longer the version that was asked for: it was replaced or removed meanwhile."""
+    """The file is no longer the version that was requested: it was replaced or removed meanwhile."""
 
     template = '{file} was replaced in {place} while it was read'
     advice = 'Open it again.'
 
 
 class ChecksumMismatch(BackendError):
-    """What arrived is not what was sent."""
+    """The content that arrived is not the content that was sent."""
 
     template = '{file} does not match its checksum in {place}'
 
 
 class ConfigurationWarning(UserWarning):
-    """A setting looks misspelled and so has no effect, or does something other than it seems to."""
+    """A setting looks misspelled and has no effect, or does not do what it seems to."""

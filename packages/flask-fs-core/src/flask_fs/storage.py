@@ -1,4 +1,4 @@
-"""The storage: what applications save, read, list, link and serve files through."""
+"""The storage, with which applications save, read, list, link and serve files."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response
 from . import names, signals, signing, urls
 from .backends.base import BaseBackend
 from .backends.contract import CHUNK_BYTES, Capability, FileInfo
+from .backends.http import add_security_headers
 from .backends.sources import media_type_of
 from .backends.streams import Mode
 from .backends.writers import open_writer
@@ -34,7 +35,6 @@ from .errors import (
     OperationNotSupported,
 )
 from .files import DEFAULTS, bare_extension, contains, extension
-from .serving import protect
 from .uploads import (
     PreservedPosition,
     Validator,
@@ -48,30 +48,31 @@ from .uploads import (
 
 __all__ = ['Authorize', 'Config', 'Storage', 'UploadTo']
 
-#: A folder or a name, or a callable that gives one; if it takes an argument, it is given the application.
+#: A folder or a name, or a callable that returns one; if it takes an argument, that is the application.
 UploadTo = str | Callable[..., str]
-#: Whether, or with what response, whoever makes the current request may be served a file.
+#: Whether the current request may be served a file, or the response that it gets instead.
 Authorize = Callable[[str], bool | Response]
 
 _STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
 
 
 class Storage(AppBound):
-    """A named place for files, on whichever backend each application configures.
+    """A named container of files, on whichever backend each application configures.
 
     One storage may serve several applications: within an application context it uses that application's configuration,
     outside of one that of the only application it was configured for.
 
     :param name: Letters, digits, ``_``, ``-`` and ``.``; settings begin with it, as in ``AVATARS_FS_BACKEND``.
-    :param extensions: The extensions that :meth:`save` takes: any container of lower-case ones without dots.
-    :param upload_to: A folder for every file saved, or a callable that gives one.
-    :param overwrite: Whether files may be replaced without asking for it each time.
-    :param basename: The name, without extension, of what comes with a name of its own, such as an upload, or a callable
-        that gives it; if it takes an argument, it is given the application. A filename given to :meth:`save` wins.
-    :param authorize: Called with a filename before the application serves it: true serves it, false answers 403, a
-        response is sent instead. It may be ``async``, as Flask's views may. Signed links need no further leave.
-    :param validators: Called by :meth:`save` with the open file, seekable and standing where it is to be read from, and
-        its filename, before anything is stored; they refuse it by raising :exc:`UploadNotAllowed` or one of its kinds.
+    :param extensions: The extensions that :meth:`save` accepts: any container of lower-case ones without dots.
+    :param upload_to: A folder for every file saved, or a callable that returns one.
+    :param overwrite: Whether saving replaces existing files unless told otherwise.
+    :param basename: The name, without extension, of uploads with a filename, or a callable that returns it; if it takes
+        an argument, that is the application. A filename given to :meth:`save` wins.
+    :param authorize: Called with a filename before the application serves it: true serves it, false
+        responds with 403, a response is sent instead. It may be ``async``, like Flask's views. Signed links need no
+        further permission.
+    :param validators: Called by :meth:`save` with the open file, seekable and at the position it is read from, and its
+        filename, before anything is stored; they reject it by raising :exc:`UploadNotAllowed` or a subclass.
     """
 
     def __init__(
@@ -101,13 +102,13 @@ class Storage(AppBound):
 
     @property
     def root(self) -> str | None:
-        """The folder that holds the files, or None where the backend has no such thing."""
+        """The folder that contains the files, or None if the backend has none."""
         return getattr(self.backend, 'root', None)
 
-    # --- Which files are taken, and under which name.
+    # --- Which files are accepted, and under which name.
 
     def extension_allowed(self, ext: str) -> bool:
-        """Whether files with the extension *ext*, without its dot, are taken; upper and lower case count as the same."""
+        """Whether files with the extension *ext*, without its dot, are accepted; case is ignored."""
         bound, ext = self._configured(), bare_extension(ext)
         allow, deny = ((), ()) if bound is None else (bound.config['allow'], bound.config['deny'])
         return contains(allow, ext) or (contains(self.extensions, ext) and not contains(deny, ext))
@@ -117,9 +118,9 @@ class Storage(AppBound):
         return self.extension_allowed(extension(basename))
 
     def resolve_conflict(self, target_folder: str, basename: str) -> str:
-        """The next free one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*; a basename, like the given one.
+        """The first available one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*, as a basename.
 
-        :param target_folder: A folder of the storage; where files have a path on this machine, its absolute path too.
+        :param target_folder: A folder of the storage; if files have paths on this machine, its absolute path works too.
         """
         root = self.root
         if isinstance(root, str) and f'{target_folder}/'.startswith(f'{root}/'):
@@ -136,7 +137,7 @@ class Storage(AppBound):
     ) -> str:
         if not filename:
             if (filename := names.of_source(file)) is None:
-                raise InvalidFilename(reason=f'{type(file).__name__} brings no name along: pass filename= to save()')
+                raise InvalidFilename(reason=f'{type(file).__name__} has no filename: pass filename= to save()')
             if basename := _given(self.basename, app):
                 ext = extension(filename)
                 filename = f'{basename}.{ext}' if ext else basename
@@ -158,31 +159,31 @@ class Storage(AppBound):
     ) -> str:
         """Store a file and return the name it was stored under: ``upload_to/prefix/filename``.
 
-        The file appears whole or not at all. It is read from its position on, in bounded memory, and is not closed; a
-        file that can seek is left at the position that it had, so it can be saved again.
+        The file appears whole or not at all. It is read from its current position, in bounded memory, and not closed; a
+        seekable file is left at the position that it had, so it can be saved again.
 
         :param file_or_wfs: An upload, an open file, anything with ``read``, or the path of a file as a path-like object.
-        :param filename: Its name; by default the one that it brings along, cleaned, or the storage's ``basename`` with the
+        :param filename: Its name; by default the upload's own filename, cleaned, or the storage's ``basename`` with the
             extension of that.
-        :param prefix: A folder under ``upload_to``, or a callable that gives one.
-        :param overwrite: Whether to replace a file of that name; by default as the storage was made.
-        :param upload_to: A folder, or a callable that gives one, instead of the storage's own ``upload_to``; ``''`` for
+        :param prefix: A folder under ``upload_to``, or a callable that returns one.
+        :param overwrite: Whether to replace a file of that name; the default is that of the storage.
+        :param upload_to: A folder, or a callable that returns one, instead of the storage's ``upload_to``; ``''`` for
             none.
-        :raises FileExists: If the name is taken, and ``overwrite`` is false. The first writer wins.
+        :raises FileExists: If there is a file of that name, and ``overwrite`` is false. The first writer wins.
         :raises UnauthorizedFileType: If its extension is not allowed.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         :raises NoFile: If a form was sent without a file.
         :raises InvalidContent: If its content contradicts its extension, such as HTML named ``a.png``, unless the setting
             ``CHECK_CONTENT`` is false.
-        :raises UploadNotAllowed: If one of the storage's validators refuses it.
-        :raises InvalidFilename: If no name was given or found, or the name cannot be kept.
+        :raises UploadNotAllowed: If one of the storage's validators rejects it.
+        :raises InvalidFilename: If no name was given or found, or the name is not valid.
         """
         bound = self._bound()
         check_sent(file_or_wfs, filename, self.name)
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
         check_type(file_or_wfs, name, self, bound.config)
         overwrite = self._may_overwrite(overwrite)
-        # A mock of a file is path-like too, and open() takes it for the number of another open file.
+        # A mock of a file is path-like too, and open() would use it as the number of another open file.
         if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
                 self._store_upload(bound, name, file, None, overwrite=overwrite)
@@ -192,12 +193,12 @@ class Storage(AppBound):
         return name
 
     def write(self, filename: str, content: Any, overwrite: bool = False) -> None:
-        """Store text, as UTF-8, bytes, or what a file or upload holds. The application's own content may have any type.
+        """Store text, as UTF-8, bytes, or the content of a file or upload. The application's own content may have any type.
 
-        Anything with ``read`` is read and left as :meth:`save` does. The media type of an upload is kept with it where
-        the backend keeps any.
+        Anything with ``read`` is read and left as :meth:`save` does. The media type of an upload is stored with it if
+        the backend supports that.
 
-        :raises FileExists: If the name is taken, and neither *overwrite* nor the storage allows to replace it.
+        :raises FileExists: If there is a file of that name, and neither *overwrite* nor the storage allows replacing it.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         """
         bound, name = self._bound(), names.check(filename)
@@ -212,7 +213,7 @@ class Storage(AppBound):
     def read(self, filename: str) -> bytes:
         """The whole content of a file.
 
-        :raises FileNotFound: If there is none of that name.
+        :raises FileNotFound: If there is no file of that name.
         """
         return self._bound().driver.read(names.check(filename))
 
@@ -230,11 +231,11 @@ class Storage(AppBound):
     def read_chunks(
         self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None
     ) -> Iterator[bytes]:
-        """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter.
+        """The content of a file in chunks of *chunk_size* bytes; the last may be shorter.
 
-        Closing or dropping the iterator frees what it holds.
+        Closing or dropping the iterator releases its resources.
 
-        :param chunks_size: *chunk_size*, as older packages call it.
+        :param chunks_size: The same as *chunk_size*, for backward compatibility.
         :raises FileNotFound: At this call, if there is no file of that name.
         """
         return self._bound().driver.read_chunks(
@@ -250,45 +251,45 @@ class Storage(AppBound):
         :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
         :param kwargs: ``encoding``, ``errors`` and ``newline``, for text.
         :raises FileNotFound: When reading, if there is no file of that name.
-        :raises FileExists: With ``x``, when the file object is closed, if the name is taken.
+        :raises FileExists: With ``x``, at the latest when the file object is closed, if there is a file of that name.
         """
         bound, name, how = self._bound(), names.check(filename), Mode(mode)
         if how.reads or not isinstance(bound.driver, BaseBackend):
             return bound.driver.open(name, mode, **kwargs)
         if how.creates and bound.driver.exists(name):
-            # Said before anything is written; closing asks again, race-free.
+            # Raised before anything is written; closing checks again, without a race.
             raise bound.driver.error(FileExists, name)
         return open_writer(lambda stream: self._store(bound, name, stream, overwrite=not how.creates), how, **kwargs)
 
     def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
-        """A path where programs on this machine can read the file: its own, or that of a copy which is removed after.
+        """A path where programs on this machine can read the file: its own, or that of a temporary copy.
 
         :raises FileNotFound: If there is no file of that name.
         """
         return self._bound().driver.local_file(names.check(filename))
 
-    # --- Facts.
+    # --- Metadata.
 
     def exists(self, filename: str) -> bool:
-        """Whether there is a file of that name; a folder is none."""
+        """Whether there is a file of that name; folders do not count."""
         return self._bound().driver.exists(names.check(filename))
 
     def __contains__(self, filename: str) -> bool:
         return self.exists(filename)
 
     def stat(self, filename: str) -> FileInfo:
-        """Facts about a file, in one request to the store.
+        """The metadata of a file, in one request to the store.
 
-        :raises FileNotFound: If there is none of that name.
+        :raises FileNotFound: If there is no file of that name.
         """
         return self._bound().driver.stat(names.check(filename))
 
     def metadata(self, filename: str) -> dict[str, Any]:
-        """Facts about a file: filename (without folders), url, checksum (``algorithm:hex``), mime, size and modified.
+        """The metadata of a file: filename (without folders), url, checksum (``algorithm:hex``), mime, size and modified.
 
-        Where the backend keeps no checksum with its files, as on a local disk, the file is read when it is looked at.
+        If the backend does not store checksums, as on a local disk, accessing ``checksum`` reads the file.
 
-        :raises FileNotFound: If there is none of that name.
+        :raises FileNotFound: If there is no file of that name.
         """
         bound, name = self._bound(), names.check(filename)
         facts = bound.driver.metadata(name)
@@ -301,13 +302,13 @@ class Storage(AppBound):
         return self._bound().driver.list_files(prefix)
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        """Facts about every file whose name begins with the literal text *prefix*, lazily."""
+        """The metadata of every file whose name begins with the literal text *prefix*, lazily."""
         return self._bound().driver.scan(prefix)
 
     def path(self, filename: str) -> str:
-        """The absolute path of a file on this machine, there or not.
+        """The absolute path of a file on this machine, whether it exists or not.
 
-        :raises OperationNotSupported: If the backend keeps files elsewhere; :meth:`local_file` works on every one.
+        :raises OperationNotSupported: If the backend stores files elsewhere; :meth:`local_file` works with every backend.
         """
         return self._bound().driver.path(names.check(filename))
 
@@ -330,7 +331,7 @@ class Storage(AppBound):
     def delete(self, filename: str) -> None:
         """Remove a file **and every file under** ``filename/``; nothing happens if there is none.
 
-        Where names come from users, ``delete('a')`` may remove ``a/b`` of another user: :meth:`remove` spares it.
+        If names come from users, ``delete('a')`` may remove ``a/b`` of another user: :meth:`remove` does not.
         """
         bound, name = self._bound(), names.check(filename)
         if not signals.file_deleted.has_receivers_for(self):
@@ -347,17 +348,17 @@ class Storage(AppBound):
         """Copy a file within the storage.
 
         :raises FileNotFound: If there is no file of that name.
-        :raises FileExists: If *target* is taken, and neither *overwrite* nor the storage allows to replace it.
+        :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
         bound, name, new = self._bound(), names.check(filename), names.check(target)
         bound.driver.copy(name, new, overwrite=self._may_overwrite(overwrite))
         self._announce_saved(bound, new)
 
     def move(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
-        """Give a file another name within the storage.
+        """Rename a file within the storage.
 
         :raises FileNotFound: If there is no file of that name.
-        :raises FileExists: If *target* is taken, and neither *overwrite* nor the storage allows to replace it.
+        :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
         bound, name, new = self._bound(), names.check(filename), names.check(target)
         bound.driver.move(name, new, overwrite=self._may_overwrite(overwrite))
@@ -367,12 +368,12 @@ class Storage(AppBound):
     def transfer(
         self, filename: str, other_storage: Storage, target: str | None = None, *, overwrite: bool | None = None
     ) -> str:
-        """Copy a file to another storage, in bounded memory, and return the name it has there.
+        """Copy a file to another storage, in bounded memory, and return its name there.
 
         :param target: Its new name; by default the same one.
-        :param overwrite: Whether to replace a file of that name; by default as the other storage was made.
+        :param overwrite: Whether to replace a file of that name; the default is that of the other storage.
         :raises FileNotFound: If there is no file of that name here.
-        :raises FileExists: If the name is taken there.
+        :raises FileExists: If there is a file of that name there, and *overwrite* is false.
         """
         bound, other = self._bound(), other_storage._bound()
         name, new = names.check(filename), names.check(filename if target is None else target)
@@ -402,7 +403,7 @@ class Storage(AppBound):
         if signals.file_saved.has_receivers_for(self):
             signals.file_saved.send(self, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
 
-    # --- Addresses and serving.
+    # --- URLs and serving.
 
     @property
     def has_url(self) -> bool:
@@ -411,14 +412,14 @@ class Storage(AppBound):
 
     @property
     def base_url(self) -> str:
-        """The address under which the files are found, with a slash at its end."""
+        """The URL under which the files are found, with a trailing slash."""
         bound = self._bound()
         return self._configured_base(bound) or urls.base_url(bound.app, self.name)
 
     def url(self, filename: str, external: bool = False) -> str:
-        """The address of a file, there or not, quoted; a leading slash in *filename* is dropped.
+        """The URL of a file, whether it exists or not, quoted; a leading slash in *filename* is dropped.
 
-        :param external: A full address, with scheme and host, where it would be a path of the application.
+        :param external: A full URL, with scheme and host, even if the application serves the file.
         """
         bound, name = self._bound(), names.check(filename.removeprefix('/'))
         if base := self._configured_base(bound):
@@ -433,19 +434,19 @@ class Storage(AppBound):
         method: str = 'GET',
         download_name: str | None = None,
     ) -> str:
-        """A full address that lets anyone read a file, there or not, or store one, until it expires.
+        """A full URL that lets anyone read a file, whether it exists or not, or store one, until it expires.
 
-        Where the store signs no links itself, the application does, with its ``SECRET_KEY``; it answers them even if
-        ``FS_SERVE`` is false, and without asking ``authorize``.
+        If the store does not sign links itself, the application does, with its ``SECRET_KEY``; it responds to them even
+        if ``FS_SERVE`` is false, and without calling ``authorize``.
 
         :param expires_s: Lifetime in whole seconds, 1 to 604800 (seven days, the most that S3 signs for), or as a
             :class:`~datetime.timedelta`. A link signed by the application lives up to a quarter longer: until then, further
-            links to the file are the same, so that caches hit.
-        :param method: ``GET`` (on links signed by the application, for HEAD as well), ``HEAD``, or ``PUT``, which stores
-            the body of one request and replaces what is there. The store asks neither ``MAX_BYTES`` nor ``overwrite``.
+            links to the file are the same, which caches need.
+        :param method: ``GET`` (for links signed by the application, HEAD as well), ``HEAD``, or ``PUT``, which stores
+            the body of one request and replaces what is there. The store ignores ``MAX_BYTES`` and ``overwrite``.
         :param download_name: Makes browsers save the file, under this name.
-        :raises OperationNotSupported: With ``PUT``, if the store signs no links itself.
-        :raises UnauthorizedFileType: With ``PUT``, if the storage does not take the file's extension.
+        :raises OperationNotSupported: With ``PUT``, if the store does not sign links itself.
+        :raises UnauthorizedFileType: With ``PUT``, if the storage does not accept the file's extension.
         :raises ConfigurationError: If the application signs and has no ``SECRET_KEY``, or no ``SERVER_NAME`` outside of
             a request.
         """
@@ -456,20 +457,20 @@ class Storage(AppBound):
         signing.check_download_name(download_name)
         if method == 'PUT':
             if download_name is not None:
-                raise ValueError('download_name belongs to links for reading, not to PUT')
+                raise ValueError('download_name is for links for reading, not for PUT')
             if not self.extension_allowed(extension(name)):
                 raise refused_type(name, self, bound.config)
         if Capability.SIGNED_URL in bound.driver.capabilities:
             return bound.driver.signed_url(name, expires_s=lifetime_s, method=method, download_name=download_name)
         if method == 'PUT':
-            reason = 'its store signs no links, and the application signs links for reading only'
+            reason = 'its store does not sign links, and the application signs links for reading only'
             raise OperationNotSupported(name, storage=self.name, reason=reason)
         link = signing.SignedLink(self.name, name, method, signing.expiry(lifetime_s), download_name)
         signature = {signing.PARAMETER: signing.sign(bound.app, link)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)
 
     def _configured_base(self, bound: Binding) -> str | None:
-        """Where the server behind the setting ``URL`` has the files: under the key prefix, which names do not show."""
+        """The URL of the files on the server of the setting ``URL``: under the key prefix, which names do not show."""
         url = bound.config.get('url')
         return urls.configured_base(bound.app, url, bound.config.prefix) if url else None
 
@@ -477,24 +478,24 @@ class Storage(AppBound):
         try:
             return urls.under(self.base_url, name)
         except ConfigurationError:
-            # Configured without init_app, the storage has no address; its files have facts all the same.
+            # Configured without init_app, the storage has no URL, but its files have other metadata.
             return None
 
     def serve(self, filename: str, *, download_name: str | None = None, private: bool = False) -> Any:
         """The response to the current request for a file: conditional requests, ranges and streaming included.
 
         :param download_name: Makes browsers save the file, under this name.
-        :param private: Whether the answer depends on who asks, so that shared caches must not keep it.
-        :raises FileNotFound: If there is none of that name.
+        :param private: Whether the response depends on the visitor, so that shared caches must not store it.
+        :raises FileNotFound: If there is no file of that name.
         """
         bound = self._bound()
         served = bound.driver.serve(names.check(filename))
         if not isinstance(served, (Response, str, bytes, bytearray, tuple, list, dict, GeneratorType, io.IOBase)):
-            # What a test double answers with is handed on as it is.
+            # The result of a test double is returned unchanged.
             return served
         cache_control = bound.config.get('cache_control')
         response = make_response(served)
-        return protect(response, cache_control=cache_control, private=private, download_name=download_name)
+        return add_security_headers(response, cache_control=cache_control, private=private, download_name=download_name)
 
 
 def _given(given: UploadTo | None, app: Any) -> str:

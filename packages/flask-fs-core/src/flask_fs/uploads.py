@@ -1,4 +1,4 @@
-"""What an upload has to pass before it is stored, and the position that its file is left at."""
+"""The checks of an upload before it is stored, and the position that its file is left at."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from .config import Config
     from .storage import Storage
 
-#: Called with an open file and the name that it is to have; raises :class:`UploadNotAllowed` to refuse it.
+#: Called with an open file and the name that it will have; raises :class:`UploadNotAllowed` to reject it.
 Validator = Callable[[IO[bytes], str], object]
 
 
 def check_sent(file: Any, filename: str | None, storage: str) -> None:
-    """Refuse what a form gives where no file was chosen, or where the field was left out.
+    """Reject what a form sends if no file was chosen, or if the field was left out.
 
     :param filename: The name that the application gave it, if any.
     :raises NoFile: If *file* is None, an empty text, or an upload with an empty filename; if the application gave a name,
@@ -50,7 +50,7 @@ def check_sent(file: Any, filename: str | None, storage: str) -> None:
 def _is_empty(upload: FileStorage) -> bool:
     start = _position(upload.stream)
     if start is None:
-        # Looking would use up what is there.
+        # Reading would consume what is there.
         return False
     empty = not upload.stream.read(1)
     upload.stream.seek(start)
@@ -58,7 +58,7 @@ def _is_empty(upload: FileStorage) -> bool:
 
 
 def check_type(file: Any, name: str, storage: Storage, config: Config) -> None:
-    """Refuse what *storage* does not allow under the whole name *name*.
+    """Reject what *storage* does not allow under the whole name *name*.
 
     :raises UnauthorizedFileType: If its extension is not allowed.
     """
@@ -93,7 +93,7 @@ class PreservedPosition:
         return self._start
 
     def __exit__(self, *_: object) -> None:
-        # A file that was closed, or broke, meanwhile: what became of saving it is what the caller needs to hear.
+        # If the file was closed or broke meanwhile, the caller needs the result of saving it, not another error.
         _went_back(self._file, self._start)
 
 
@@ -109,7 +109,7 @@ def _went_back(file: Any, position: Any) -> bool:
 
 
 def _position(reader: Any) -> Any:
-    """What ``seek`` is to be given for *reader* to go back to where it is, or None if it cannot."""
+    """The argument of ``seek`` that takes *reader* back to its position, or None if it cannot seek."""
     try:
         # SpooledTemporaryFile has no seekable() before Python 3.11.
         can_seek = getattr(reader, 'seekable', lambda: hasattr(reader, 'seek'))()
@@ -119,13 +119,13 @@ def _position(reader: Any) -> Any:
 
 
 def check_content(file: Any, name: str, storage: str, *, position: Any = None) -> Any:
-    """*file* itself, or what reads the same, once its first bytes do not contradict its name.
+    """*file* itself, or a reader of the same content, if its first bytes do not contradict its name.
 
-    :param position: What its ``tell`` returns, where that was asked already.
+    :param position: The result of its ``tell``, if that is known.
     :raises InvalidContent: If they do.
     """
     if family_of(extension(name)) is None:
-        # Nothing that it contains contradicts this name.
+        # No content contradicts this name.
         return file
     reader: Any = source(file)
     head = peek(reader, HEAD_BYTES, position)
@@ -133,10 +133,10 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
         head = b''
         while len(head) < HEAD_BYTES and (chunk := reader.read(HEAD_BYTES - len(head))):
             if not isinstance(chunk, (bytes, bytearray, memoryview)):
-                # A mock of a file may give anything, without end.
+                # A mock of a file may return anything, endlessly.
                 break
             head += chunk
-        # The very file that was given, if it can go back: text, compressed content and the like can too.
+        # The given file itself if it can seek back, which includes text and compressed files.
         file = file if _went_back(file, position) else Prefixed(head, reader)
     if head and (reason := contradiction(name, head[:HEAD_BYTES])) is not None:
         raise InvalidContent(name, storage=storage, reason=reason)
@@ -144,10 +144,10 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
 
 
 def limited(file: Any, name: str, storage: str, config: Config) -> Any:
-    """*file* itself if it is known to have at most ``MAX_BYTES``, or one that raises once more are read from it.
+    """*file* itself if it is known to have at most ``MAX_BYTES``, or a reader that raises once more are read.
 
-    :param file: Text and bytes too.
-    :raises FileTooLarge: If it is known to have more.
+    :param file: It may also be text or bytes.
+    :raises FileTooLarge: If it is known to be larger.
     """
     max_bytes = config.get('max_bytes')
     if max_bytes is None:
@@ -166,9 +166,9 @@ def limited(file: Any, name: str, storage: str, config: Config) -> Any:
 
 @contextlib.contextmanager
 def validated(file: Any, name: str, validators: Iterable[Validator], storage: str) -> Generator[Any]:
-    """*file*, once all *validators* let it pass; what can be read only once is kept in a temporary file until then.
+    """*file*, once all *validators* accept it; what can be read only once is kept in a temporary file until then.
 
-    :raises UploadNotAllowed: If one of them refuses it.
+    :raises UploadNotAllowed: If one of them rejects it.
     """
     reader = source(file)
     kept = as_seekable_file(reader)

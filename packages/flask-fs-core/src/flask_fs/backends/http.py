@@ -1,4 +1,4 @@
-"""The HTTP response for one file: conditional requests, ranges and streaming, after RFC 9110."""
+"""The HTTP response for one file: conditional requests, ranges and streaming, after RFC 9110, and headers for security."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from werkzeug.http import (
 )
 
 from ..errors import RangeNotSatisfiable, Replaced
-from ..media_types import content_type
+from ..media_types import content_type, is_inert
 from .codings import gunzipped, must_decode
 from .contract import FileInfo, Opened
 from .streams import Chunks, limited
 
 #: How much of a file is handed to the server at once, in bytes.
 BLOCK_BYTES = 256 * 1024
+#: For content of any type that is not inert: it is shown without scripts, forms, plug-ins, network and the site's cookies.
+SANDBOX = "sandbox; default-src 'none'; img-src data:; font-src data:; media-src data:; style-src 'unsafe-inline'"
 #: How many versions of a file are tried before it counts as one that never settles.
 MAX_VERSIONS = 5
 _PRECONDITIONS = frozenset(
@@ -219,3 +221,33 @@ def attachment(name: str) -> str:
     quoted = plain.replace('\\', '\\\\').replace('"', '\\"')
     header = f'attachment; filename="{quoted or "download"}"'
     return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def add_security_headers(
+    response: Response, *, cache_control: str | None = None, private: bool = False, download_name: str | None = None
+) -> Response:
+    """*response* with the headers that make an untrusted file harmless.
+
+    :param cache_control: The Cache-Control to send; None makes caches revalidate each time.
+    :param private: Whether the response depends on the visitor, so that only their browser may store it, whatever
+        *cache_control* says.
+    :param download_name: Makes browsers save the file under this name instead of showing it.
+    """
+    headers = response.headers
+    headers['X-Content-Type-Options'] = 'nosniff'
+    headers['Cache-Control'] = cache_control or ('private, no-cache' if private else 'no-cache')
+    if private:
+        # A shared cache would send the response to other visitors. In lower case, because Werkzeug, unlike caches, does
+        # not find directives in any other.
+        headers['Cache-Control'] = headers['Cache-Control'].lower()
+        response.cache_control.private = True
+        response.cache_control.public = False
+        del response.cache_control.s_maxage
+    if response.status_code != 304:
+        # Backends with a serve() of their own may send any type, or several.
+        headers['Content-Type'] = mime = content_type(headers.get('Content-Type'))
+        if not is_inert(mime):
+            headers['Content-Security-Policy'] = SANDBOX
+    if download_name is not None:
+        headers['Content-Disposition'] = attachment(download_name)
+    return response
