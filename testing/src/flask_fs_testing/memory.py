@@ -13,7 +13,7 @@ from flask_fs.backends.memory import MemoryBackend
 from flask_fs.bindings import Binding, state_of
 from flask_fs.config import complete
 
-from .doubles.swapping import rebound
+from .doubles.wrapping import still_valid
 
 #: What the fixture ``fs_memory`` is: swaps the storages of an application, and returns it.
 FSMemory = Callable[[Flask], Flask]
@@ -42,30 +42,22 @@ def in_memory(app: Flask) -> Generator[Flask]:
     there before.
     """
     state = state_of(app)
-    configured = state.bindings
-    state.bindings = InMemory(configured)
+    configured, replace = dict(state.bindings), state.replace
+
+    def swap(storage: Any, binding: Binding) -> Binding:
+        configured[storage] = replace(storage, binding)
+        return _in_memory(storage.name, binding)
+
+    state.bindings.update({storage: _in_memory(storage.name, binding) for storage, binding in configured.items()})
+    state.replace = swap
     try:
         yield app
     finally:
-        state.bindings = configured
-
-
-class InMemory(dict[Any, Binding]):
-    """The bindings of an application, each with a memory backend in place of its own.
-
-    :param configured: The bindings with the backends that were configured; what is added here is added there.
-    """
-
-    def __init__(self, configured: dict[Any, Binding]) -> None:
-        super().__init__({storage: _in_memory(storage.name, binding) for storage, binding in configured.items()})
-        self._configured = configured
-
-    def __setitem__(self, storage: Any, binding: Binding) -> None:
-        self._configured[storage] = binding
-        super().__setitem__(storage, _in_memory(storage.name, binding))
+        state.replace = replace
+        state.bindings.update({storage: still_valid(binding) for storage, binding in configured.items()})
 
 
 def _in_memory(storage: str, binding: Binding) -> Binding:
     settings: Mapping[str, Any] = {**binding.config, 'backend': MemoryBackend.kind}
     config = complete(settings, binding.config.explicit_keys or ())
-    return rebound(binding._replace(config=config), MemoryBackend(storage, config))
+    return binding._replace(config=config).with_backend(MemoryBackend(storage, config), storage)

@@ -61,6 +61,8 @@ class State(dict[str, Any]):
         self.default_serve: bool | None = None
         #: The storages that are about to be configured, maybe again: where their files were does not matter.
         self.pending: set[Any] = set()
+        #: Makes the binding to use of one that is added: for tools of tests, which give storages other backends for a while.
+        self.replace: Callable[[Any, Binding], Binding] = lambda storage, binding: binding
         self._route: Callable[[str], None] | None = None
 
     def add(self, storage: Any, binding: Binding) -> None:
@@ -86,7 +88,7 @@ class State(dict[str, Any]):
                 self._route(storage.name)
             self[storage.name] = storage
         self.pending.discard(storage)
-        self.bindings[storage] = binding
+        self.bindings[storage] = self.replace(storage, binding)
 
     def route_with(self, route: Callable[[str], None]) -> None:
         """Call *route* with the name of each storage, to give its files URLs in the application: now, or when it is added."""
@@ -267,8 +269,7 @@ class AppBound:
 
     def _rebind(self, binding: Binding) -> None:
         if isinstance(binding.app, Flask):
-            # Not by item assignment, which is how storages are configured.
-            dict.update(state_of(binding.app).bindings, {self: binding})
+            state_of(binding.app).bindings[self] = binding
         else:
             self._detached = binding
 

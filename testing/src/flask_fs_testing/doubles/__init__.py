@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .faulty import FaultyBackend, PlannedFailure
 from .recording import Call, RecordingBackend
-from .swapping import wrap
 from .wrapper import HOOKS, BackendWrapper
+from .wrapping import wrap
 
 __all__ = ['HOOKS', 'BackendWrapper', 'Call', 'FaultyBackend', 'PlannedFailure', 'RecordingBackend', 'wrap']

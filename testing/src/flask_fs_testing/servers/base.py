@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import importlib.util
 import os
 import shutil
 import socket
@@ -38,6 +39,8 @@ class Server(abc.ABC, Generic[Service]):
     #: What it is called, and what brings it.
     name: ClassVar[str]
     install: ClassVar[str]
+    #: The Python modules without which it does not run.
+    modules: ClassVar[tuple[str, ...]] = ()
     #: How often to start it with other ports, if it says that one was taken in the meantime.
     attempts: ClassVar[int] = 3
 
@@ -55,9 +58,11 @@ class Server(abc.ABC, Generic[Service]):
     # What each server says of itself
 
     @classmethod
-    @abc.abstractmethod
     def missing(cls) -> str | None:
         """What keeps it from running here and what to do about it; None if nothing does."""
+        if missing := [module for module in cls.modules if importlib.util.find_spec(module) is None]:
+            return f'{cls.name} is not installed (no {" and no ".join(missing)}). Install it with: {cls.install}'
+        return None
 
     @abc.abstractmethod
     def prepare(self) -> Mapping[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Mapping
 
@@ -14,19 +13,10 @@ class MotoServer(Server[S3Service]):
     """moto in a process of its own."""
 
     name = 'moto'
+    # The second one is of the extra "server".
+    modules = ('moto', 'flask_cors')
     install = "pip install 'flask-fs-testing[s3]'"
-
-    def __init__(self, *, deadline_s: float = 60) -> None:
-        super().__init__(deadline_s=deadline_s)
-        self._port = 0
-
-    @classmethod
-    def missing(cls) -> str | None:
-        """Whether moto is there with its server's requirements."""
-        lacks = [name for name in ('moto', 'flask_cors') if importlib.util.find_spec(name) is None]
-        if lacks:
-            return f'moto[server] is not installed (no {" and no ".join(lacks)}). Install it with: {cls.install}'
-        return None
+    _port = 0
 
     def prepare(self) -> Mapping[str, list[str]]:
         """One port."""

@@ -17,10 +17,7 @@ class SecantusServer(Server[MongoService]):
 
     name = 'SecantusDB'
     install = "pip install 'flask-fs-testing[gridfs]'"
-
-    def __init__(self, *, deadline_s: float = 60) -> None:
-        super().__init__(deadline_s=deadline_s)
-        self._port = 0
+    _port = 0
 
     @classmethod
     def missing(cls) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import os
 import secrets
 import subprocess
@@ -23,6 +22,7 @@ class SwiftServer(Server[SwiftService]):
     """Swift with one device and one replica; its proxy speaks S3 too."""
 
     name = 'Swift'
+    modules = ('swift', 'pyeclib')
     install = "pip install 'flask-fs-testing[swift]'"
 
     def __init__(self, *, deadline_s: float = 60) -> None:
@@ -33,9 +33,8 @@ class SwiftServer(Server[SwiftService]):
     @classmethod
     def missing(cls) -> str | None:
         """Whether it is installed, and its data can be stored."""
-        lacks = [name for name in ('swift', 'pyeclib') if importlib.util.find_spec(name) is None]
-        if lacks:
-            return f'Swift is not installed (no {" and no ".join(lacks)}). Install it with: {cls.install}'
+        if missing := super().missing():
+            return missing
         if not _keeps_extended_attributes():
             return (
                 f'Swift needs extended attributes, and the file system of {tempfile.gettempdir()} has none: '
