@@ -32,7 +32,7 @@ creating = pytest.mark.parametrize('create', [False, True], ids=['replace', 'cre
 @pytest.fixture
 def limited(proxy: Any, backend: Any, monkeypatch: Any) -> Any:
     """The backend, on a store whose CopyObject takes only files up to 5 MiB."""
-    monkeypatch.setattr(copying, 'MOST_PART_BYTES', PART)
+    monkeypatch.setattr(copying, 'MAX_PART_BYTES', PART)
     monkeypatch.setattr(copying, '_PART_BYTES', PART)
     proxy.answer(
         400,

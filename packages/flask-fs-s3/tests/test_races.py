@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import flask_fs as fs
-from flask_fs_s3 import S3Backend, writing
+from flask_fs_s3 import S3Backend, uploads
 from flask_fs_testing.sources import OnlyRead
 
 pytestmark = pytest.mark.slow
@@ -122,7 +122,7 @@ def test_amazon_completes_on_condition_and_is_sent_parts(amazon: Any, sent: Any)
 def test_what_is_too_large_for_one_request_is_sent_in_parts(
     store: Any, sent: Any, stream: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, 'MAX_REQUEST_BYTES', 11 * MiB)
+    monkeypatch.setattr(uploads, 'MAX_REQUEST_BYTES', 11 * MiB)
     backend: S3Backend = store.make()
     with sent(backend) as operations:
         content = _create(backend, stream)

@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 import flask_fs as fs
 from flask_fs.backends.local import LocalBackend
-from flask_fs_s3 import multipart, writing
+from flask_fs_s3 import multipart, uploads
 from flask_fs_testing.sources import Failing, OnlyRead, Pattern, SourceFailed
 
 pytestmark = pytest.mark.slow
@@ -243,8 +243,8 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, tmp_path
 
 
 def test_a_stream_of_too_many_parts_is_too_large_and_leaves_nothing(store: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(multipart, 'MOST_PARTS', 2)
-    monkeypatch.setattr(writing, 'MOST_PARTS', 2)
+    monkeypatch.setattr(multipart, 'MAX_PARTS', 2)
+    monkeypatch.setattr(uploads, 'MAX_PARTS', 2)
     backend = store.make()
     backend.save(Pattern(2 * PART), 'fits.bin', overwrite=True)
     with pytest.raises(fs.FileTooLarge, match='PART_BYTES'):
@@ -253,8 +253,8 @@ def test_a_stream_of_too_many_parts_is_too_large_and_leaves_nothing(store: Any, 
 
 
 def test_a_file_of_known_size_gets_parts_as_large_as_it_needs(store: Any, monkeypatch: Any, sent: Watch) -> None:
-    monkeypatch.setattr(multipart, 'MOST_PARTS', 2)
-    monkeypatch.setattr(writing, 'MOST_PARTS', 2)
+    monkeypatch.setattr(multipart, 'MAX_PARTS', 2)
+    monkeypatch.setattr(uploads, 'MAX_PARTS', 2)
     content = _content(3 * PART + 1)
     backend = store.make()
     with sent(backend) as operations:

@@ -35,7 +35,7 @@ from .ranges import answers_range, span, whole_size
 from .removing import remove, remove_many
 from .settings import SETTINGS
 from .streams import BodyStream
-from .writing import put
+from .uploads import put
 
 _logger = logging.getLogger(__name__)
 #: What S3 says of objects that came without a type.

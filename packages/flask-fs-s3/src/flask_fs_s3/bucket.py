@@ -100,7 +100,7 @@ class Bucket:
         return instead
 
     @property
-    def creates_whole(self) -> bool:
+    def creates_at_once(self) -> bool:
         """Whether what must not overwrite goes in one request, because completing parts may lose a race."""
         return self.conditional and not self._completes_conditionally
 

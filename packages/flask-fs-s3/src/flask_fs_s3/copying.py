@@ -12,11 +12,12 @@ from flask_fs.backends.contract import CHUNK_BYTES
 from flask_fs.errors import FileExists
 from flask_fs.files import mime_type
 
+from .bodies import spooled
 from .bucket import WRITER_KEY, Bucket
 from .failures import code_of, status_of
 from .multipart import Upload, part_size
-from .settings import MOST_PART_BYTES
-from .whole import FileBody, Tally, TemporaryFile, create_whole, put_whole
+from .settings import MAX_PART_BYTES
+from .uploads import put_object
 
 #: How large the parts of a copy are: no byte of them passes through here, and a request can take as long as it does.
 _PART_BYTES = 512 * 1024 * 1024
@@ -48,16 +49,13 @@ def _create(bucket: Bucket, name: str, target: str) -> None:
         writer = secrets.token_hex(8)
         parameters = _parameters(bucket, source, name, target, writer)
         if size < bucket.config.multipart_threshold_bytes:
-            put_whole(bucket, target, body.read(), parameters, writer)
+            put_object(bucket, target, body.read(), parameters, writer)
             return
-        if bucket.creates_whole and size <= MOST_PART_BYTES:
-            # Rather than after all has been read; storing asks again.
+        if bucket.creates_at_once and size <= MAX_PART_BYTES:
+            # Rather than after all has been read; storing looks again.
             bucket.refuse_if_taken(target)
-            tally = Tally()
-            with TemporaryFile(bucket, target) as temporary:
-                for _ in tally.of(temporary.passing(iter(lambda: body.read(CHUNK_BYTES), b''))):
-                    pass
-                create_whole(bucket, target, FileBody(temporary.file, 0, tally), parameters, writer)
+            with spooled(bucket, target, iter(lambda: body.read(CHUNK_BYTES), b'')) as copied:
+                put_object(bucket, target, copied, parameters, writer)
             return
     _copy_in_parts(bucket, name, target, source, create=True)
 
@@ -81,7 +79,7 @@ def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
         if code_of(error) not in ('InvalidRequest', 'EntityTooLarge'):
             raise
         source = source or bucket.client.head_object(**bucket.at(name))
-        if source['ContentLength'] <= MOST_PART_BYTES:
+        if source['ContentLength'] <= MAX_PART_BYTES:
             raise
         _copy_in_parts(bucket, name, target, source, create=bool(conditions))
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from .bodies import FileBody, Part, crc32_header, sending
 from .bucket import Bucket
 from .failures import SDK_ERRORS, code_of
-from .streams import Part, Source
-from .whole import transport_checksum
 
 if TYPE_CHECKING:
     import datetime
 
 #: S3's limit (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 
 _logger = logging.getLogger(__name__)
 
@@ -54,9 +52,9 @@ class Upload:
         if not self._completed:
             self._abort()
 
-    def send(self, source: Source, part_bytes: int) -> None:
-        """Send all that is left in *source*; as many parts as the concurrency says are in memory at once."""
-        self._in_turn(self._send, iter(lambda: source.take(part_bytes), b''))
+    def send(self, bodies: Iterable[Part | FileBody]) -> None:
+        """Send *bodies*; as many as the concurrency says are in memory at once."""
+        self._in_turn(self._send, bodies)
 
     def copy(self, source: Mapping[str, Any], size: int, part_bytes: int, etag: str) -> None:
         """Have the store copy the *size* bytes of *source*, as long as it is the version with *etag*."""
@@ -90,7 +88,7 @@ class Upload:
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix='flask-fs-s3') as pool:
             try:
                 for number, thing in enumerate(things, 1):
-                    if number > MOST_PARTS:
+                    if number > MAX_PARTS:
                         raise TooManyParts
                     running.add(pool.submit(act, number, thing))
                     # Not kept here while the next one is read.
@@ -103,9 +101,10 @@ class Upload:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _send(self, number: int, body: bytes) -> dict[str, Any]:
-        checksum = transport_checksum(zlib.crc32(body)) if self._checked else {}
-        answer = self._client.upload_part(**self._where, PartNumber=number, Body=Part(body), **checksum)
+    def _send(self, number: int, body: Part | FileBody) -> dict[str, Any]:
+        checksum = crc32_header(body) if self._checked else {}
+        with sending(body):
+            answer = self._client.upload_part(**self._where, PartNumber=number, Body=body, **checksum)
         return _part(number, answer)
 
     def _copy(self, number: int, source: Mapping[str, Any], span: str, etag: str) -> dict[str, Any]:
@@ -148,7 +147,7 @@ def abort_abandoned(bucket: Bucket, uploads: Iterable[Mapping[str, Any]], begun_
 
 def part_size(total: int | None, wanted: int) -> int:
     """How large the parts of a file of *total* bytes are: *wanted*, or more where the file would have too many."""
-    return wanted if total is None else max(wanted, -(-total // MOST_PARTS))
+    return wanted if total is None else max(wanted, -(-total // MAX_PARTS))
 
 
 def _part(number: int, answer: Mapping[str, Any]) -> dict[str, Any]:

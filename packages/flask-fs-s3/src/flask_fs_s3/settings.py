@@ -9,9 +9,9 @@ from typing import Any
 from flask_fs.settings import Setting, at_least, boolean, http_url, mapping, non_negative_int, one_of, seconds, text
 
 #: The least that a part may have unless it is the last (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
-LEAST_PART_BYTES = 5 * 1024 * 1024
+MIN_PART_BYTES = 5 * 1024 * 1024
 #: The most that is sent by one request, or copied (ibidem).
-MOST_PART_BYTES = 5 * 1024**3
+MAX_PART_BYTES = 5 * 1024**3
 #: What PutObject, CopyObject and CreateMultipartUpload all take, besides what this backend itself tells them.
 OBJECT_PARAMETERS = frozenset(
     (
@@ -97,13 +97,13 @@ SETTINGS = (
     Setting('signature_version', text, 's3v4', 'How requests are signed, by the names that botocore uses.'),
     Setting(
         'multipart_threshold_bytes',
-        at_least(1, MOST_PART_BYTES),
+        at_least(1, MAX_PART_BYTES),
         8 * 1024 * 1024,
         'From this size on, files are sent in parts.',
     ),
     Setting(
         'part_bytes',
-        at_least(LEAST_PART_BYTES, MOST_PART_BYTES),
+        at_least(MIN_PART_BYTES, MAX_PART_BYTES),
         8 * 1024 * 1024,
         'How large a part is; a file has at most 10,000. Known larger sizes get larger parts.',
     ),

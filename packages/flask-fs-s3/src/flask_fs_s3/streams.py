@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 from flask_fs.backends.contract import ByteReader
-from flask_fs.backends.response_stream import READ_BYTES, ResponseStream
+from flask_fs.backends.response_stream import ResponseStream
 
 from .failures import SDK_ERRORS
 
@@ -73,13 +72,3 @@ class Source:
     def unread(self, head: bytes) -> None:
         """Have *head* read again."""
         self._ahead = head + self._ahead if self._ahead else head
-
-
-class Part(io.BytesIO):
-    """The body of a request, sent in larger blocks than the 16 KiB that HTTP clients ask for.
-
-    As plain bytes it would be appended to the headers by botocore, and so be in memory twice.
-    """
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        return super().read(size if size is None or size < 0 else max(size, READ_BYTES))

@@ -1,0 +1,179 @@
+"""The bodies of requests, whose CRC-32 is known before they are sent, and the sources that they are read from."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import os
+import tempfile
+import threading
+import zlib
+from collections.abc import Generator, Iterable
+from typing import IO, Any, cast
+
+from flask_fs.backends import Checksum
+from flask_fs.backends.ranged import SeekableStream
+from flask_fs.backends.response_stream import READ_BYTES
+from flask_fs.errors import BackendError
+
+from .bucket import Bucket
+from .failures import SDK_ERRORS
+
+
+class Part(io.BytesIO):
+    """A body in memory, sent in larger blocks than the 16 KiB that HTTP clients read.
+
+    As plain bytes it would be appended to the headers by botocore, and so be in memory twice.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.crc32 = zlib.crc32(content)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size if size is None or size < 0 else max(size, READ_BYTES))
+
+
+class SourceFile:
+    """The rest of a file that is read twice: to compute its checksums, and then to be sent, maybe by several threads.
+
+    :param file: Stands where it is to be read from.
+    :param size: How many bytes there are.
+    """
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file: Any = file
+        self._start = file.tell()
+        self._lock = threading.Lock()
+        self._before = self._state()
+        self.size = size
+
+    def bodies(self, part_bytes: int, checksum: Checksum) -> list[FileBody]:
+        """The bodies to send, of *part_bytes* bytes each but for the last; *checksum* sees all of them."""
+        bodies = [
+            FileBody(self, start, min(part_bytes, self.size - start)) for start in range(0, self.size, part_bytes)
+        ]
+        for body in bodies:
+            # Both see each block while it is in the processor's cache.
+            while block := body.read(READ_BYTES):
+                body.crc32 = zlib.crc32(block, body.crc32)
+                checksum.update(block)
+        return bodies
+
+    def readinto(self, buffer: memoryview, at: int) -> int:
+        """Read from the position *at*, whoever else does, and return how many bytes there were."""
+        with self._lock:
+            self._file.seek(self._start + at)
+            return int(self._file.readinto(buffer))
+
+    def has_changed(self) -> bool:
+        """Whether somebody wrote to the file since, so that its checksums are not those of what is sent."""
+        return self._state() != self._before
+
+    def seek_end(self) -> None:
+        """Go where one who reads the file once ends."""
+        self._file.seek(self._start + self.size)
+
+    def _state(self) -> tuple[int, int] | None:
+        if isinstance(self._file, io.BytesIO):
+            return None
+        status = os.fstat(self._file.fileno())
+        return status.st_size, status.st_mtime_ns
+
+
+class FileBody(SeekableStream):
+    """A part of a file as the body of a request that can be sent again.
+
+    It never gives its last bytes if the file has changed: so the request fails, and nothing is stored.
+    """
+
+    def __init__(self, source: SourceFile, start: int, size: int) -> None:
+        super().__init__(size)
+        self._source = source
+        self._start = start
+        self._buffer: memoryview | None = None
+        self.size = size
+        self.crc32 = 0
+        #: What reading it raised.
+        self.error: BaseException | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next block, in memory that is used again for the one after it; with a negative *size* all that is left."""
+        if size is None or size < 0:
+            return b''.join(map(bytes, iter(lambda: self.read(READ_BYTES), b'')))
+        if self._at >= self.size:
+            return b''
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(READ_BYTES))
+        # Larger than the 16 KiB that HTTP clients read.
+        block = self._buffer[: self.size - self._at]
+        try:
+            count = self._source.readinto(block, self._start + self._at)
+            self._at += count
+            if not count or (self._at == self.size and self._source.has_changed()):
+                raise FileChanged
+        except BaseException as error:
+            self.error = error
+            raise
+        if self._at == self.size:
+            self._buffer = None
+        return cast('bytes', block[:count])
+
+
+class FileChanged(Exception):
+    """A file has other bytes than before."""
+
+
+Body = bytes | Part | FileBody
+
+
+def crc32_header(body: Body) -> dict[str, Any]:
+    """The parameter by which the store checks *body* as it arrives: a header, which stores that do not know it ignore.
+
+    CRC-32 finds what networks do to bytes, and costs a fraction of a hash.
+    """
+    crc32 = zlib.crc32(body) if isinstance(body, bytes) else body.crc32
+    return {'ChecksumCRC32': base64.b64encode(crc32.to_bytes(4, 'big')).decode()}
+
+
+@contextlib.contextmanager
+def sending(body: Body) -> Generator[None]:
+    """Send *body* from its beginning; what reading it raises, which botocore takes for a failure of the network, is raised."""
+    if isinstance(body, FileBody):
+        body.seek(0)
+    try:
+        yield
+    except SDK_ERRORS:
+        if isinstance(body, FileBody) and body.error is not None:
+            raise body.error from None
+        raise
+
+
+@contextlib.contextmanager
+def spooled(bucket: Bucket, key: str, chunks: Iterable[bytes]) -> Generator[FileBody]:
+    """A body with *chunks*, in a temporary file. A full disk is no error of the store's, nor of the caller's source."""
+
+    @contextlib.contextmanager
+    def translated() -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = f'the temporary file that it passes through cannot be written: {error.strerror or error}'
+            raise bucket.error(BackendError, key, reason) from error
+
+    with translated():
+        file = tempfile.TemporaryFile()  # noqa: SIM115  # closed below
+    with file:
+        size, crc32 = 0, 0
+        for chunk in chunks:
+            with translated():
+                file.write(chunk)
+            size += len(chunk)
+            crc32 = zlib.crc32(chunk, crc32)
+        with translated():
+            file.flush()
+        file.seek(0)
+        body = FileBody(SourceFile(file, size), 0, size)
+        body.crc32 = crc32
+        yield body
