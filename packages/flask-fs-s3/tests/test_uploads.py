@@ -517,3 +517,10 @@ def test_sweeping_spares_what_is_not_below_the_prefix(store: Any) -> None:
         store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
     assert 1 == store.make(prefix='tenants/7').sweep(older_than_s=0)
     assert ['upload of other', 'upload of tenants/70/x'] == store.names_raw()
+
+
+@pytest.mark.parametrize(('size', 'parts'), [(100, 13), (128, 16), (200, 16), (512, 16), (1024, 32)], ids=str)
+def test_a_large_file_has_parts_that_are_few_but_enough_to_be_sent_at_once(size: int, parts: int) -> None:
+    part_bytes = multipart.part_size(size * MiB, None)
+    assert -(-size * MiB // part_bytes) == parts
+    assert multipart.part_size(size * MiB, 5 * MiB) == 5 * MiB

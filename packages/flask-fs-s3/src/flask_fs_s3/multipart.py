@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: S3's limit (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MAX_PARTS = 10_000
+#: How large the parts of a stream are, unless that is configured.
+PART_BYTES = 8 * 1024 * 1024
 
 _logger = logging.getLogger(__name__)
 
@@ -145,9 +147,11 @@ def abort_abandoned(bucket: Bucket, uploads: Iterable[Mapping[str, Any]], begun_
     return aborted
 
 
-def part_size(total: int | None, wanted: int) -> int:
-    """How large the parts of a file of *total* bytes are: *wanted*, or more where the file would have too many."""
-    return wanted if total is None else max(wanted, -(-total // MAX_PARTS))
+def part_size(total: int, configured: int | None) -> int:
+    """How large the parts of a file of *total* bytes are: as *configured*, or more where the file would have too many."""
+    # None of them is in memory: so few that the requests cost little, but enough of them to be sent at once.
+    suitable = min(max(PART_BYTES, -(-total // 16)), 4 * PART_BYTES)
+    return max(configured or suitable, -(-total // MAX_PARTS))
 
 
 def _part(number: int, answer: Mapping[str, Any]) -> dict[str, Any]:

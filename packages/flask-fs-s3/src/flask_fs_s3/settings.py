@@ -104,10 +104,11 @@ SETTINGS = (
     Setting(
         'part_bytes',
         at_least(MIN_PART_BYTES, MAX_PART_BYTES),
-        8 * 1024 * 1024,
-        'How large a part is; a file has at most 10,000. Known larger sizes get larger parts.',
+        None,
+        'How large a part is; larger in files of a known size that would have more than 10,000. Default: 8 MiB, and a '
+        'sixteenth of a file that can be read twice, up to 32 MiB.',
     ),
-    Setting('concurrency', at_least(1), 4, 'How many parts of one file are sent, and kept in memory, at once.'),
+    Setting('concurrency', at_least(1), 4, 'How many parts of one file are sent at once.'),
     Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
     Setting('read_timeout_s', seconds, 60.0, 'How long to wait for an answer, or for more of one.'),
     Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or away.'),

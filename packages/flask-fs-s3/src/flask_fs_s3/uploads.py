@@ -17,7 +17,7 @@ from flask_fs.errors import BackendError, FileTooLarge
 from .bodies import Body, FileBody, FileChanged, Part, SourceFile, crc32_header, sending, spooled
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
 from .failures import SDK_ERRORS, code_of, status_of
-from .multipart import MAX_PARTS, TooManyParts, Upload, part_size
+from .multipart import MAX_PARTS, PART_BYTES, TooManyParts, Upload, part_size
 from .settings import MAX_PART_BYTES as MAX_REQUEST_BYTES
 from .streams import Source
 
@@ -55,6 +55,7 @@ class _Upload:
         self._mime = mime
         self._create = create
         self._writer = secrets.token_hex(8)
+        self._part_bytes: int = bucket.config.get('part_bytes') or PART_BYTES
         self._at_once = create and bucket.creates_at_once
         if create:
             # Rather than after all has been sent; storing looks again.
@@ -67,7 +68,7 @@ class _Upload:
     def send_file(self, file: SourceFile) -> None:
         """Store a file that can be read twice: first for its checksums."""
         at_once = self._at_once and file.size <= MAX_REQUEST_BYTES
-        part_bytes = file.size if at_once else part_size(file.size, self._bucket.config.part_bytes)
+        part_bytes = file.size if at_once else part_size(file.size, self._bucket.config.get('part_bytes'))
         checksum = Checksum(self._bucket.config.checksum)
         with self._unchanged(file):
             bodies = file.bodies(part_bytes, checksum)
@@ -91,7 +92,7 @@ class _Upload:
                 self._send_parts(self._parts(Source(_Joined(body, source))), self._parameters())
 
     def _parts(self, source: Source) -> Iterator[Part]:
-        part_bytes = self._bucket.config.part_bytes
+        part_bytes = self._part_bytes
         return (Part(content) for content in iter(lambda: source.take(part_bytes), b''))
 
     def _send_parts(
@@ -102,7 +103,7 @@ class _Upload:
                 upload.send(bodies)
             except TooManyParts:
                 reason = (
-                    f'a stream of unknown length may have {MAX_PARTS} parts of {self._bucket.config.part_bytes} bytes; '
+                    f'a stream of unknown length may have {MAX_PARTS} parts of {self._part_bytes} bytes; '
                     f'raise the setting PART_BYTES, or save it from a file'
                 )
                 raise self._bucket.error(FileTooLarge, self._key, reason) from None
