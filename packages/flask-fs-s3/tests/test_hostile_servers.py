@@ -39,7 +39,7 @@ VERBS: dict[str, Verb] = {
     'move': lambda backend: backend.move('x', 'y', overwrite=True),
     'remove': lambda backend: backend.remove('x'),
     'delete': lambda backend: backend.delete('x'),
-    'sweep': lambda backend: backend.sweep(0),
+    'sweep': lambda backend: backend.sweep(older_than_s=0),
 }
 verb = pytest.mark.parametrize('verb', VERBS.values(), ids=VERBS)
 

@@ -410,7 +410,7 @@ def test_two_storages_in_one_bucket_are_refused(names: tuple[str, str], settings
     app = Flask('kit')
     app.config.update(FS_BACKEND=S3Backend, **settings)
     with pytest.raises(
-        fs.ConfigurationError, match=rf'{names[0]!r} and {names[1]!r} \(s3\) would keep their files in one'
+        fs.ConfigurationError, match=rf'{names[0]!r} and {names[1]!r} \(s3\) would store their files in the same'
     ):
         fs.init_app(app, *map(fs.Storage, names))
 

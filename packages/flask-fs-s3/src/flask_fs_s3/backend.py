@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from flask_fs.backends import (
     NO_ATTRIBUTES,
+    STALE_S,
     Attributes,
     BaseBackend,
     Capability,
@@ -184,7 +185,7 @@ class S3Backend(BaseBackend):
     def _remove_many(self, names: Iterable[str]) -> None:
         remove_many(self._bucket, names)
 
-    def sweep(self, older_than_s: int = 24 * 3600) -> int:
+    def sweep(self, *, older_than_s: float = STALE_S) -> int:
         """Abort uploads in parts that were begun so long ago and never completed, and return how many there were.
 
         They are left by processes that were killed, are in no listing and cost storage.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
+from flask_fs.backends import Source
 from flask_fs.backends.presence import Presence, gone_reason
 from flask_fs.config import Config
 from flask_fs.errors import FileExists, FSError, Unavailable
@@ -19,7 +20,6 @@ from flask_fs.settings import storage_prefix
 
 from .clients import Account
 from .failures import SDK_ERRORS, code_of, is_absent, is_retried, kind_of, status_of
-from .streams import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask_fs.backends.contract import ByteReader
 from flask_fs.backends.response_stream import ResponseStream
 
 from .failures import SDK_ERRORS
@@ -39,36 +38,3 @@ class BodyStream(ResponseStream):
             raise self._translate(error) from error
         finally:
             self._body.close()
-
-
-class Source:
-    """The caller's stream: it never gives more than it is asked for, and what it raises is known to be its own."""
-
-    def __init__(self, reader: ByteReader) -> None:
-        self._reader = reader
-        self._ahead = b''
-        self.error: BaseException | None = None
-
-    def read(self, size: int, /) -> bytes:
-        chunk, self._ahead = self._ahead, b''
-        if not chunk:
-            try:
-                chunk = self._reader.read(size)
-            except BaseException as error:
-                self.error = error
-                raise
-        if len(chunk) > size:
-            chunk, self._ahead = chunk[:size], chunk[size:]
-        return chunk
-
-    def take(self, size: int) -> bytes:
-        """The next *size* bytes, or fewer at the end."""
-        pieces = []
-        while size and (piece := self.read(size)):
-            pieces.append(piece)
-            size -= len(piece)
-        return bytes(pieces[0]) if len(pieces) == 1 else b''.join(pieces)
-
-    def unread(self, head: bytes) -> None:
-        """Have *head* read again."""
-        self._ahead = head + self._ahead if self._ahead else head

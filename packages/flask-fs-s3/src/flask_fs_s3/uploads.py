@@ -9,9 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import ByteReader, Checksum, checksum_of
+from flask_fs.backends import Checksum, Source, checksum_of
 from flask_fs.backends.contract import CHUNK_BYTES
-from flask_fs.backends.sources import as_seekable_file, remaining_size
 from flask_fs.errors import BackendError, FileTooLarge
 
 from .bodies import Body, FileBody, FileChanged, Part, SourceFile, crc32_header, sending, spooled
@@ -19,18 +18,17 @@ from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
 from .failures import SDK_ERRORS, code_of, status_of
 from .multipart import MAX_PARTS, PART_BYTES, TooManyParts, Upload, part_size
 from .settings import MAX_PART_BYTES as MAX_REQUEST_BYTES
-from .streams import Source
 
 #: How often to try when another writer is at the same key at the same moment, as S3 recommends for its 409.
 _CONFLICTS = 4
 
 
-def put(bucket: Bucket, key: str, stream: ByteReader, *, create: bool, mime: str | None) -> None:
-    """Store what *stream* holds, with its checksum wherever that can be computed before the content is sent."""
-    source, threshold = Source(stream), bucket.config.multipart_threshold_bytes
+def put(bucket: Bucket, key: str, source: Source, *, create: bool, mime: str | None) -> None:
+    """Store what *source* holds, with its checksum wherever that can be computed before the content is sent."""
+    threshold = bucket.config.multipart_threshold_bytes
     with bucket.translated(key, source):
-        size = remaining_size(stream)
-        if (file := as_seekable_file(stream)) is not None and size is not None and size >= threshold:
+        file, size = source.seekable_file, source.remaining_size
+        if file is not None and size is not None and size >= threshold:
             _Upload(bucket, key, mime, create=create).send_file(SourceFile(file, size))
             return
         head = source.take(threshold)
