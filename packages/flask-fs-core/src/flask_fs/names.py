@@ -229,10 +229,15 @@ def _truncate(text: str, max_bytes: int) -> str:
 
 def of_source(source: Any) -> str | None:
     """The cleaned name of an upload with a filename, of an open file or of a path, or None."""
+    given = given_name(source)
+    return None if given is None else clean(given)
+
+
+def given_name(source: Any) -> str | None:
+    """The name of an upload with a filename, of an open file or of a path, not cleaned, or None."""
     if isinstance(source, os.PathLike) and not hasattr(source, 'read'):
         given: Any = os.fspath(source)
     else:
         given = source.filename if isinstance(source, FileStorage) else getattr(source, 'name', None)
-    if not isinstance(given, str) or not given or given.startswith('<'):
-        return None
-    return clean(given)
+    # The name of an open file may be the number of its descriptor, or <stdin>.
+    return given if isinstance(given, str) and given and not given.startswith('<') else None

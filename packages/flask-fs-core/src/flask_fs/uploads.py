@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Generator, Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
 from .backends.sources import (
-    SPOOL_BYTES,
     Prefixed,
     SizeLimitedReader,
     as_seekable_file,
@@ -18,8 +16,8 @@ from .backends.sources import (
     peek,
     remaining_size,
     source,
+    spooled,
 )
-from .backends.streams import chunks_of
 from .content import HEAD_BYTES, contradiction, family_of
 from .errors import FileTooLarge, InvalidContent, NoFile, UnauthorizedFileType, UploadNotAllowed
 from .files import extension
@@ -48,7 +46,7 @@ def check_sent(file: Any, filename: str | None, storage: str) -> None:
 
 
 def _is_empty(upload: FileStorage) -> bool:
-    start = _position(upload.stream)
+    start = position_of(upload.stream)
     if start is None:
         # Reading would consume what is there.
         return False
@@ -89,7 +87,7 @@ class PreservedPosition:
         self._file = file
 
     def __enter__(self) -> Any:
-        self._start = _position(self._file.stream if isinstance(self._file, FileStorage) else self._file)
+        self._start = position_of(self._file.stream if isinstance(self._file, FileStorage) else self._file)
         return self._start
 
     def __exit__(self, *_: object) -> None:
@@ -108,7 +106,7 @@ def _went_back(file: Any, position: Any) -> bool:
     return True
 
 
-def _position(reader: Any) -> Any:
+def position_of(reader: Any) -> Any:
     """The argument of ``seek`` that takes *reader* back to its position, or None if it cannot seek."""
     try:
         # SpooledTemporaryFile has no seekable() before Python 3.11.
@@ -174,10 +172,7 @@ def validated(file: Any, name: str, validators: Iterable[Validator], storage: st
     kept = as_seekable_file(reader)
     with contextlib.ExitStack() as stack:
         if kept is None:
-            kept = file = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))
-            for chunk in chunks_of(reader):
-                kept.write(chunk)
-            kept.seek(0)
+            kept = file = stack.enter_context(spooled(reader))
         start = kept.tell()
         for validate in validators:
             try:

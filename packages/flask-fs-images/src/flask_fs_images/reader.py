@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
-import tempfile
+import re
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import IO, Any
 
+from flask_fs.backends.sources import spooled
 from flask_fs.errors import FSError, InvalidContent
+from flask_fs.names import given_name
+from flask_fs.uploads import position_of
 
 #: WebP, AVIF, HEIC and SVG are read whole; a larger file is refused.
 MAX_BYTES = 128 * 1024 * 1024
@@ -135,7 +136,7 @@ def open_reader(file: Any, filename: str | None = None) -> Generator[ImageReader
     :param filename: Its name in errors; by default its own.
     :raises TypeError: If it is none of these.
     """
-    filename = filename or _name_of(file)
+    filename = filename or re.split(r'[/\\]', given_name(file) or '')[-1] or None
     with contextlib.ExitStack() as stack:
         if isinstance(file, os.PathLike):
             stream: Any = stack.enter_context(open(file, 'rb'))
@@ -145,30 +146,10 @@ def open_reader(file: Any, filename: str | None = None) -> Generator[ImageReader
             stream = getattr(file, 'stream', file)
         if not callable(getattr(stream, 'read', None)) or isinstance(stream, io.TextIOBase):
             raise TypeError(f'a picture is read from a binary file, bytes or a Path, not from {type(file).__name__}')
-        if not _seekable(stream):
-            spool = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=1024 * 1024))
-            shutil.copyfileobj(stream, spool)
-            spool.seek(0)
-            stream = spool
+        if position_of(stream) is None:
+            stream = stack.enter_context(spooled(stream))
         reader = ImageReader(stream, filename)
         try:
             yield reader
         finally:
             stream.seek(reader.start)
-
-
-def _seekable(stream: Any) -> bool:
-    # Before Python 3.11, a SpooledTemporaryFile seeks but has no seekable().
-    seekable = getattr(stream, 'seekable', None)
-    return bool(seekable()) if callable(seekable) else hasattr(stream, 'seek') and hasattr(stream, 'tell')
-
-
-def _name_of(file: Any) -> str | None:
-    if isinstance(file, os.PathLike):
-        return Path(file).name
-    for attribute in ('filename', 'name'):
-        name = getattr(file, attribute, None)
-        # An open file's name may be the number of its descriptor.
-        if isinstance(name, str) and name:
-            return name.replace('\\', '/').rpartition('/')[2]
-    return None

@@ -165,6 +165,16 @@ class Spool:
 
 
 @contextlib.contextmanager
+def spooled(reader: ByteReader) -> Generator[IO[bytes]]:
+    """What is left in *reader*, which can be read only once, as a file that can seek, for the ``with`` block."""
+    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as file:
+        for chunk in chunks_of(reader):
+            file.write(chunk)
+        file.seek(0)
+        yield cast('IO[bytes]', file)
+
+
+@contextlib.contextmanager
 def _spooling() -> Generator[None]:
     try:
         yield
