@@ -66,9 +66,9 @@ def draw(path: Path, size: tuple[int, int]) -> None:
             chance.randrange(size[1]),
             chance.randrange(size[0] // 60, size[0] // 8),
         )
-        colour = tuple(chance.randrange(60, 200) for _ in 'RGB')
+        color = tuple(chance.randrange(60, 200) for _ in 'RGB')
         shape = pen.ellipse if number % 2 else pen.rectangle
-        shape((x, y, x + across, y + across * 2 // 3), fill=colour)
+        shape((x, y, x + across, y + across * 2 // 3), fill=color)
     image = image.filter(ImageFilter.GaussianBlur(1))
     if path.suffix == '.png':
         image.putalpha(ImageChops.invert(Image.radial_gradient('L')).resize(size))
@@ -132,15 +132,15 @@ def closeness(path: Path) -> list[float]:
     found = []
     with Image.open(path) as image:
         for one, square in zip(made, (None, *SQUARES), strict=True):
-            # Transparency is looked at on grey: colours that hardly show may differ more.
-            pair = [_on_grey(picture) for picture in (reference(image, square), Image.open(one.file))]
+            # Transparency is looked at on gray: colors that hardly show may differ more.
+            pair = [_on_gray(picture) for picture in (reference(image, square), Image.open(one.file))]
             statistics = ImageStat.Stat(ImageChops.difference(*pair))
             error = sum(statistics.sum2) / sum(statistics.count)
             found.append(10 * math.log10(255**2 / error) if error else math.inf)
     return found
 
 
-def _on_grey(image: Image.Image) -> Image.Image:
+def _on_gray(image: Image.Image) -> Image.Image:
     if image.mode != 'RGBA':
         return image.convert('RGB')
     return Image.alpha_composite(Image.new('RGBA', image.size, 'gray'), image).convert('RGB')

@@ -1,4 +1,4 @@
-"""How large the pictures are that AV1 and HEVC decoders make room for, from the bits that these decoders read."""
+"""The sizes that AV1 and HEVC decoders allocate memory for, from the bits that they read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Bits:
         return (1 << zeros) - 1 + self.read(zeros)
 
 
-#: Enough for a header up to its sizes.
+#: Enough of a header to include its sizes.
 _HEAD_BYTES = 128
 _SEQUENCE, _FRAME_HEADER, _FRAME = 1, 3, 6
 _SELECT = 2
@@ -38,7 +38,7 @@ _SELECT = 2
 
 @dataclass(frozen=True)
 class _Av1Sequence:
-    """What a sequence header says (AV1 Bitstream & Decoding Process Specification, 5.5)."""
+    """The values of a sequence header (AV1 Bitstream & Decoding Process Specification, 5.5)."""
 
     size: Extent
     largest: Extent
@@ -50,9 +50,9 @@ class _Av1Sequence:
 
 
 def av1_extents(samples: Iterable[bytes]) -> Iterator[Extent]:
-    """The size of each frame that is decoded from *samples*, and of each sequence of frames, with 0 as its frames.
+    """The size of each frame decoded from *samples*, and of each sequence of frames, with ``frames=0``.
 
-    A frame that may have another size than its sequence is taken to be as large as its header has bits for.
+    A frame that may have another size than its sequence counts as the largest that its header has bits for.
 
     :raises Broken: If the headers are broken.
     """
@@ -118,7 +118,7 @@ def _av1_sequence(bits: _Bits) -> _Av1Sequence:
 
 
 def _skip_operating_points(bits: _Bits) -> int:
-    """Go on to the size, and return how many bits a frame's time of presentation has."""
+    """Skip to the size, and return the number of bits of a frame's presentation time."""
     presentation_bits = delay_bits = 0
     if bits.read(1):
         bits.read(64)
@@ -143,7 +143,7 @@ def _skip_operating_points(bits: _Bits) -> int:
 
 
 def _has_own_size(bits: _Bits, sequence: _Av1Sequence) -> bool | None:
-    """Whether a frame may have another size than its sequence; None if it only repeats another one (5.9.2)."""
+    """Whether a frame may have another size than its sequence; None if it only repeats another frame (5.9.2)."""
     if sequence.reduced:
         return False
     if bits.read(1):
@@ -168,14 +168,14 @@ _SPS = 33
 
 
 def hevc_extents(units: Iterable[bytes]) -> Iterator[Extent]:
-    """The sizes of each sequence parameter set among *units*, which are NAL units (ITU-T H.265, 7.3).
+    """The sizes in each sequence parameter set among the NAL units *units* (ITU-T H.265, 7.3).
 
-    The first one is what is decoded; the second one, with 0 as its frames, is what is left of it to be shown.
+    The first size is decoded; the second, with ``frames=0``, is the part of it that is shown.
 
     :raises Broken: If one is broken.
     """
     for unit in units:
-        # The base layer alone is decoded.
+        # Only the base layer is decoded.
         layer = (unit[0] & 1) << 5 | unit[1] >> 3 if len(unit) > 2 else 1
         if not layer and unit[0] >> 1 & 0x3F == _SPS:
             # Emulation prevention: 00 00 03 stands for 00 00.
@@ -183,7 +183,7 @@ def hevc_extents(units: Iterable[bytes]) -> Iterator[Extent]:
 
 
 def length_prefixed(content: bytes, length_bytes: int) -> Iterator[bytes]:
-    """The NAL units of a sample, of which only the beginnings are kept."""
+    """The beginnings of the NAL units of a sample."""
     at = 0
     while at + length_bytes <= len(content):
         size = int.from_bytes(content[at : at + length_bytes], 'big')
@@ -209,7 +209,7 @@ def _hevc_sizes(bits: _Bits) -> tuple[Extent, Extent]:
         bits.read(1)
     across, down = bits.unsigned_exp_golomb(), bits.unsigned_exp_golomb()
     cropped = [bits.unsigned_exp_golomb() for _ in range(4)] if bits.read(1) else [0] * 4
-    # In pixels of color, of which there are fewer.
+    # In pixels of the chroma planes, which may be smaller.
     shown_across = across - sum(cropped[:2]) * (2 if chroma in {1, 2} else 1)
     shown_down = down - sum(cropped[2:]) * (2 if chroma == 1 else 1)
     return Extent(across, down), Extent(shown_across, shown_down, 0)

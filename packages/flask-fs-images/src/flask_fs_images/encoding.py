@@ -1,4 +1,4 @@
-"""From pixels to a file, without anything but the picture in it."""
+"""From pixels to a file with nothing but the picture in it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .color import on_white
 from .formats import FORMATS
 
 _QUALITY = {'JPEG': 85, 'WEBP': 80, 'AVIF': 75}
-#: Up to how many bytes of pixels each level of zlib is used: where little repeats exactly, as in a screened scan, they take
-#: up to 1, 0.4 and 0.1 s of a processor for each MiB, and level 6 takes 0.06 s.
+#: The maximum size of the pixels, in bytes, for each level of zlib. Where little repeats exactly, as in a screened scan, these
+#: take up to 1, 0.4 and 0.1 s of CPU time per MiB, and level 6 takes 0.06 s.
 _PNG_LEVELS = ((1 << 20, 9), (2 << 20, 8), (12 << 20, 7))
 
 
 @dataclass
 class Frames:
-    """What is encoded: all frames of one output, straight and of one size.
+    """All frames of one output, not premultiplied and of one size.
 
     :param durations: In milliseconds.
     :param plays: How often the animation plays; 0 is forever.
@@ -34,9 +34,9 @@ class Frames:
 
 @dataclass(frozen=True)
 class Encoder:
-    """How to write one output.
+    """Writes one output.
 
-    :param keep: More settings for the encoder, which keep the quality of the input.
+    :param keep: More settings for the encoder, to keep the quality of the input.
     """
 
     format: str
@@ -47,13 +47,13 @@ class Encoder:
     def encode(self, frames: Frames, profile: bytes, chunks: dict[bytes, bytes] | None = None) -> io.BytesIO:
         """A file at its beginning.
 
-        :param chunks: Those of a PNG that say how its colors are meant.
+        :param chunks: The chunks of a PNG that define its colors.
         """
         if self.format == 'GIF':
-            # In hundredths of a second; none of them is shown for no time that was to be shown for some.
+            # In hundredths of a second. A frame that was to be shown for some time keeps at least one of them.
             durations = [max(10, round(ms, -1)) if ms else 0 for ms in frames.durations]
             return io.BytesIO(gif.encode(frames.images, durations, frames.plays))
-        images = [self._fitting(image) for image in self._alike(frames.images)]
+        images = [self._prepare(image) for image in self._in_one_mode(frames.images)]
         settings = self._settings(images)
         first, *others = images
         if others:
@@ -76,28 +76,28 @@ class Encoder:
         if self.format == 'JPEG' and self.effort:
             settings |= {'optimize': True, 'progressive': True}
         elif self.format == 'PNG':
-            # Level 6, the usual one, takes up to twice the time for files that differ by a thousandth.
+            # Level 6, the usual one, takes up to twice as long to save a thousandth.
             settings['compress_level'] = _png_level(images) if self.effort else 4
         elif self.format == 'WEBP':
-            # Method 6 takes thirty times as long as 5 for pictures with transparency.
+            # Method 6 takes thirty times as long as 5 if there is transparency.
             settings['method'] = 5 if self.effort else 4
         elif self.format == 'AVIF':
             settings['speed'] = 6 if self.effort else 8
         return settings | dict(self.keep)
 
     def _animation(self, frames: Frames) -> dict[str, Any]:
-        # In a PNG, a duration is a fraction of two numbers of 16 bits.
+        # In a PNG, a duration is a fraction of two 16-bit numbers.
         return {'duration': [min(ms, 65_535) for ms in frames.durations], 'loop': min(frames.plays, 65_535)}
 
-    def _alike(self, images: list[Image.Image]) -> list[Image.Image]:
+    def _in_one_mode(self, images: list[Image.Image]) -> list[Image.Image]:
         """*images* in one mode."""
         alphas = any(image.mode in {'LA', 'RGBA'} for image in images)
         if len({image.mode for image in images}) == 1:
             return images
         return [image.convert('RGBA' if alphas else 'RGB') for image in images]
 
-    def _fitting(self, image: Image.Image) -> Image.Image:
-        """*image* in a mode that the format holds, with nothing attached that an encoder would write along."""
+    def _prepare(self, image: Image.Image) -> Image.Image:
+        """*image* in a mode that the format supports, with no metadata for the encoder to write."""
         if not FORMATS[self.format].alpha:
             image = on_white(image)
         elif not FORMATS[self.format].gray and image.mode in {'L', 'LA'}:
@@ -110,6 +110,6 @@ class Encoder:
 
 
 def _png_level(images: list[Image.Image]) -> int:
-    """How much zlib is to try, so that one picture takes no more than about a second of a processor for it."""
+    """The level of zlib at which compressing takes no more than about a second of CPU time."""
     size = sum(image.width * image.height * len(image.getbands()) for image in images)
-    return next((level for most, level in _PNG_LEVELS if size <= most), 6)
+    return next((level for max_bytes, level in _PNG_LEVELS if size <= max_bytes), 6)

@@ -1,4 +1,4 @@
-"""The formats that are read and written, and how each is recognized."""
+"""The supported formats, and how each is recognized."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ with contextlib.suppress(ImportError):  # Pillow before 11.3
     if AvifImagePlugin.SUPPORTED:  # pragma: no branch - the wheels of Pillow have libavif
         _avif = AvifImagePlugin.AvifImageFile
 
-#: How much of a file's beginning tells what it is. An SVG may have comments and a document type before its root.
+#: How many bytes at the beginning of a file reveal its format. An SVG may have comments and a document type before its root.
 HEAD_BYTES = 16 * 1024
 
 _SVG_ROOT = re.compile(r'<(?:[\w.-]+:)?svg[\s/>]')
-
-
+_SIGNATURES = (
+    (b'\xff\xd8\xff', 'JPEG'),
+    (b'\x89PNG\r\n\x1a\n', 'PNG'),
+    (b'GIF87a', 'GIF'),
+    (b'GIF89a', 'GIF'),
+    (b'BM', 'BMP'),
+)
 _HEIC_BRANDS = frozenset((b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', b'mif1', b'msf1'))
 
 
 def _heic(file: IO[bytes], filename: str) -> ImageFile:
-    # Only now: it loads a large library, which most applications do without.
+    # Imported late: it loads a large library, which most applications do not need.
     from pillow_heif import HeifImageFile
 
     return HeifImageFile(file, filename)  # type: ignore[no-untyped-call]  # it has no type hints here
@@ -44,21 +49,21 @@ def _heic(file: IO[bytes], filename: str) -> ImageFile:
 
 class _Jpeg(JpegImageFile):
     def getexif(self) -> Exif:
-        """Nothing. Opening looks for a resolution, which is not used here, and warns about EXIF that is broken."""
+        """Nothing. Opening looks for a resolution, which is not used here, and warns about broken EXIF."""
         return Exif()
 
 
 @dataclass(frozen=True)
 class Format:
-    """What matters about one format.
+    """The properties of one format.
 
     :param open: Makes Pillow's image from a file object, reading little more than its header. Pillow's own ``open``
-        would warn of large pictures, read several ones in a JPEG, and look at other formats.
-    :param extensions: Those that claim it.
-    :param side_px: The widest and highest picture that it holds.
-    :param gray: Whether it stores grays as such, so that a profile of grays means something.
-    :param written_as: The format that its pictures come out in.
-    :param whole: Whether its decoder takes the whole file at once.
+        would warn about large pictures, read several in one JPEG, and try other formats.
+    :param extensions: The extensions of its files.
+    :param side_px: The maximum width and height of a picture.
+    :param gray: Whether it stores gray pictures as such, so that a gray profile can be kept.
+    :param written_as: The format of outputs, if it is only read.
+    :param whole: Whether its decoder needs the whole file at once.
     """
 
     open: Callable[[IO[bytes], str], ImageFile] | None
@@ -73,7 +78,7 @@ class Format:
 
     @property
     def available(self) -> bool:
-        """Whether it can be read here."""
+        """Whether the installed libraries can read it."""
         return self.open is not None
 
 
@@ -102,7 +107,7 @@ FORMATS = {
         whole=True,
     ),
 }
-#: Those that an output may have.
+#: The formats of outputs.
 WRITTEN = {name: kind for name, kind in FORMATS.items() if kind.written_as is None}
 
 
@@ -111,20 +116,15 @@ def recognize(head: bytes) -> str | None:
 
     :param head: ``HEAD_BYTES``, or the whole of a shorter file.
     """
-    if head.startswith(b'\xff\xd8\xff'):
-        return 'JPEG'
-    if head.startswith(b'\x89PNG\r\n\x1a\n'):
-        return 'PNG'
-    if head.startswith((b'GIF87a', b'GIF89a')):
-        return 'GIF'
+    for signature, name in _SIGNATURES:
+        if head.startswith(signature):
+            return name
     if head.startswith(b'RIFF') and head[8:12] == b'WEBP':
         return 'WEBP'
     if head[4:8] == b'ftyp':
-        # Pictures of both kinds may begin with mif1, and name their brand later.
+        # Both may begin with mif1, and name their own brand later.
         brands = _brands(head)
         return 'AVIF' if brands & {b'avif', b'avis'} else 'HEIC' if brands & _HEIC_BRANDS else None
-    if head.startswith(b'BM'):
-        return 'BMP'
     return 'SVG' if _is_svg(head) else None
 
 
@@ -143,7 +143,7 @@ def _is_svg(head: bytes) -> bool:
         elif text.startswith('<!--'):
             begin, end = '<!--', '-->'
         elif text[:9].upper() == '<!DOCTYPE':
-            # It may hold declarations in brackets, each with its own >.
+            # It may contain declarations in brackets, each with its own >.
             bracket, close = text.find('['), text.find('>')
             begin, end = text[: text.find(']') if 0 <= bracket < close else 9], '>'
         else:

@@ -16,7 +16,7 @@ from .reader import ImageReader
 
 Box = tuple[int, int, int, int]
 
-#: What lies below is transparent in a GIF, which has nothing between.
+#: A pixel with less alpha is transparent in a GIF, which has nothing in between.
 HALF = 128
 _HEADER_BYTES = 13
 _KEEP, _TO_BACKGROUND, _TO_PREVIOUS = 1, 2, 3
@@ -45,7 +45,7 @@ class Frame:
 
 @dataclass
 class Structure:
-    """All but the pixels.
+    """Everything but the pixels.
 
     :param plays: How often the animation plays; 0 is forever.
     """
@@ -57,7 +57,7 @@ class Structure:
 
 def structure(reader: ImageReader, max_frames: int) -> Structure:
     """The frames of a GIF, up to one over *max_frames*, and the canvas that all of them fit on."""
-    # Its facts are spread over all of it.
+    # Its metadata is spread over the whole file.
     reader.in_header = False
     reader.seek(0)
     head = reader.read(_HEADER_BYTES)
@@ -75,10 +75,10 @@ def structure(reader: ImageReader, max_frames: int) -> Structure:
                 loop = int.from_bytes(blocks[12:14], 'little')
                 found.plays = loop + 1 if loop else 0
         elif kind == b',':
-            place = reader.read(9)
-            if len(place) < 9:
+            descriptor = reader.read(9)
+            if len(descriptor) < 9:
                 break
-            left, upper, across, down, flags = struct.unpack('<HHHHB', place)
+            left, upper, across, down, flags = struct.unpack('<HHHHB', descriptor)
             width, height = max(width, left + across), max(height, upper + down)
             palette = _palette(reader, flags) or shared
             start = reader.tell()
@@ -98,7 +98,7 @@ def _palette(reader: ImageReader, flags: int) -> bytes:
 
 def _blocks(reader: ImageReader) -> bytes:
     """The beginning of a sequence of blocks, which is read to its end."""
-    # Each block has its length before it, and an empty one ends them; it is read along with the length of the next.
+    # The length of each block comes before it, and an empty one ends them. A block is read with the length of the next.
     length, begin = reader.read(1), b''
     while length and (size := length[-1]):
         block = reader.read(size + 1)
@@ -110,7 +110,7 @@ def _blocks(reader: ImageReader) -> bytes:
 
 def _control(block: bytes) -> tuple[int, int, int | None]:
     disposal = block[0] >> 2 & 7
-    # 4 is what some early encoders meant by 3.
+    # Some early encoders wrote 4 for 3.
     disposal = _TO_PREVIOUS if disposal == 4 else disposal
     return disposal, 10 * int.from_bytes(block[1:3], 'little'), block[3] if block[0] & 1 else None
 
@@ -118,7 +118,7 @@ def _control(block: bytes) -> tuple[int, int, int | None]:
 def composed(reader: ImageReader, found: Structure) -> Iterator[tuple[Image.Image, int]]:
     """Each frame as browsers show it, in RGB or RGBA, with its duration in milliseconds; only until the next one.
 
-    What no frame has drawn on is transparent, and so is what was disposed of, whatever the background color.
+    What no frame has drawn on, or was disposed of, is transparent, whatever the background color.
     """
     canvas = Image.new('RGBA', found.extent[:2])
     for frame in found.frames:
@@ -141,7 +141,7 @@ def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
         return None
     reader.seek(frame.start)
     data = reader.read(frame.end - frame.start)
-    # A picture of its own. Each color is the number of its place, so that no color is lost to Pillow's interpretation.
+    # A GIF of its own. Each color is its own index, so that Pillow's interpretation loses none.
     alone = b'GIF89a' + struct.pack('<HHBBB', *size, 0xF7, 0, 0) + bytes(b for n in range(256) for b in (n, 0, n))
     alone += b',' + struct.pack('<HHHHB', 0, 0, *size, frame.flags & 0x40) + data + b'\0;'
     with GifImageFile(cast('IO[bytes]', io.BytesIO(alone))) as image:
@@ -158,13 +158,13 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
     size = images[0].size
     parts: list[bytes] = []
     shared = b''
-    # Most are one opaque picture, which may be large: without a copy of it.
+    # Most are one opaque picture, which may be large: it is not copied.
     alone = len(images) == 1 and images[0].mode == 'RGB'
     canvas = shown = images[0] if alone else _binary(images[0])
     for number, duration in enumerate(durations_ms):
         following = _binary(images[number + 1]) if number + 1 < len(images) else None
         vanishing = _vanishing(shown, following)
-        # Programs disagree about what lies around a first frame that is smaller than the canvas.
+        # Programs disagree about what surrounds a first frame smaller than the canvas.
         box = (_union(_changed(canvas, shown), vanishing) or (0, 0, 1, 1)) if parts else (0, 0, *size)
         palette, transparent, data = _compressed(shown.crop(box) if parts else shown, with_hole=vanishing is not None)
         if not parts:
@@ -198,7 +198,7 @@ def _graphic_control(disposal: int, duration_ms: int, transparent: int | None) -
 
 
 def _binary(image: Image.Image) -> Image.Image:
-    """*image* in RGBA with each pixel there or not, and all that are not alike."""
+    """*image* in RGBA, each pixel opaque or transparent, and all transparent ones equal."""
     if image.mode not in {'LA', 'RGBA'}:
         return image.convert('RGBA')
     alpha = image.getchannel('A').point([0] * HALF + [255] * (256 - HALF))
@@ -213,7 +213,7 @@ def _changed(before: Image.Image, after: Image.Image) -> Box | None:
 
 
 def _vanishing(shown: Image.Image, following: Image.Image | None) -> Box | None:
-    """Where pixels are there, and are not in the frame that follows."""
+    """The box of the pixels that the following frame no longer has."""
     if following is None:
         return None
     return ImageChops.subtract(shown.getchannel('A'), following.getchannel('A')).getbbox()
@@ -271,7 +271,7 @@ def _quantized(image: Image.Image, colors: int) -> Image.Image:
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture without comments and extensions of applications."""
+    """The same picture without comments and application extensions."""
     reader = ImageReader(io.BytesIO(content), None)
     reader.in_header = False
     head = reader.read(_HEADER_BYTES)
@@ -286,10 +286,10 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
             elif label == b'\xff' and blocks[:11] in _LOOPS and len(blocks) >= 14:
                 parts.append(b'!\xff\x0b' + blocks[:11] + b'\x03' + blocks[11:14] + b'\0')
         elif kind == b',':
-            place = reader.read(9)
-            _palette(reader, place[-1] if place else 0)
+            descriptor = reader.read(9)
+            _palette(reader, descriptor[-1] if descriptor else 0)
             reader.read(1)
             _blocks(reader)
             parts.append(content[start : reader.tell()])
-    # One that ends without saying so is read too, and shall not grow.
+    # A file without the trailer is valid too, and must not grow.
     return b''.join([*parts, kind])

@@ -1,4 +1,4 @@
-"""What decoders of AVIF and HEIC make of a file: how many pixels, in which colors, turned how; and what they do not need."""
+"""What decoders of AVIF and HEIC use of a file: its sizes and colors; and how to remove what they do not need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .isobmff import CODED, Box, Item, Span, Structure, structure
 from .limits import Extent
 from .reader import Broken
 
-#: An encoder may round sizes up to whole blocks, and crops them when they are shown.
+#: An encoder may round sizes up to whole blocks, which are cropped when they are shown.
 _BLOCK_PX = 64
 #: How many frames may be decoded for one that is shown: those that others are predicted from, and layers.
 _MAX_HIDDEN = 4
@@ -24,7 +24,7 @@ _METADATA = frozenset((b'Exif', b'mime', b'uri '))
 
 
 def decoded_extents(content: bytes, found: Structure) -> list[Extent]:
-    """Every size that a decoder may make room for: what boxes say, and what the coded pictures themselves say.
+    """Every size that a decoder may allocate memory for: those in boxes, and those in the coded pictures themselves.
 
     Those of a sequence have the number of its frames.
 
@@ -69,10 +69,10 @@ def _coded(
     if sum(one.frames for one in real) > _MAX_HIDDEN * (len(samples) + 1):
         raise Broken('many more frames are coded than shown')
     for one in real:
-        # Those of sequences: a single frame with a size of its own is only known not to be larger than this.
+        # Of sequences only: for a single frame with a size of its own, this is only an upper bound.
         if not one.frames and any(_is_larger(one, box) for box in declared):
             raise Broken('a coded picture is larger than its container says')
-    # What is only rounded up is as large as its box says, which is looked at anyway.
+    # A size that is only rounded up is in its box too, which is checked anyway.
     return [one._replace(frames=len(samples)) for one in set(real) if all(_is_larger(one, box) for box in declared)]
 
 
@@ -111,7 +111,7 @@ def _parameter_sets(content: bytes, box: Box) -> Iterator[bytes]:
 
 
 def _check_kinds(found: Structure, number: int, depth: int = 0) -> None:
-    """Refuse a picture of a kind, or made of one, whose size nothing here looks into."""
+    """Refuse a picture that is, or is made of, a kind whose size is not checked here."""
     item = found.items.get(number)
     if item is None or depth > _MAX_DEPTH or item.kind not in CODED | _DERIVED:
         raise Broken('a picture that is coded in an unsupported way')
@@ -129,7 +129,7 @@ def _derived_size(head: bytes, at: int) -> Extent:
 
 
 def _grid(content: bytes, item: Item, found: Structure) -> Extent:
-    """The size of a picture made of tiles, which must not hang over by more than a part of a tile."""
+    """The size of a picture made of tiles, which may exceed it by less than one tile."""
     head = _joined(content, item.spans)
     size = _derived_size(head, 4)
     rows, columns = head[2] + 1, head[3] + 1
@@ -146,21 +146,21 @@ def _grid(content: bytes, item: Item, found: Structure) -> Extent:
 
 
 def color_codes(content: bytes, found: Structure) -> bytes:
-    """Primaries, transfer, matrix and range of the picture as in a PNG's ``cICP``; empty if it says none."""
+    """Primaries, transfer, matrix and range of the picture as in a PNG's ``cICP``; empty if it has none."""
     for box in found.primary_property(b'colr'):
         if content[box.start : box.start + 4] == b'nclx' and box.end - box.start >= 11:
             codes = content[box.start + 4 : box.start + 11]
-            # Browsers take video's transfer functions for that of sRGB here, though not in a PNG.
+            # Browsers treat the transfer functions of video as that of sRGB here, but not in a PNG.
             transfer = _SRGB_TRANSFER if codes[3] in _VIDEO_TRANSFERS else codes[3]
             return bytes((codes[1], transfer, codes[5], codes[6] >> 7))
     return b''
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture without metadata, or None if that cannot be told from the rest.
+    """The same picture without metadata, or None if that cannot be separated from the rest.
 
     Lengths and positions stay, so that no table has to change: what is not needed becomes zeros in boxes named ``free``.
-    How it is turned is a property of the picture.
+    The orientation is a property of the picture, and stays too.
     """
     found = structure(content)
     needed = [span for item in found.items.values() if item.kind not in _METADATA for span in item.spans]

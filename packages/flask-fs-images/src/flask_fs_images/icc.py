@@ -1,4 +1,4 @@
-"""Color profiles for pictures that only say in a few numbers how their colors are meant."""
+"""Color profiles for pictures that define their colors by a few numbers only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.03
 
 
 def from_gamma(gamma: bytes, chromaticities: bytes, *, gray: bool) -> bytes:
-    """The profile for the content of a PNG's ``gAMA`` and ``cHRM``; empty if it is that of sRGB, or impossible."""
+    """The profile for the content of a PNG's ``gAMA`` and ``cHRM``; empty if it is that of sRGB, or invalid."""
     exponent = 100_000 / int.from_bytes(gamma, 'big')
     primaries: Sequence[float] = _SRGB
     if len(chromaticities) == 32:
@@ -46,7 +46,7 @@ def from_gamma(gamma: bytes, chromaticities: bytes, *, gray: bool) -> bytes:
 
 
 def from_codes(codes: bytes, *, gray: bool) -> bytes:
-    """The profile for primaries and transfer as ``cICP`` and ``nclx`` give them; empty for sRGB, and if they say nothing."""
+    """The profile for primaries and transfer as ``cICP`` and ``nclx`` give them; empty for sRGB, and if they are undefined."""
     primaries, transfer = _PRIMARIES.get(codes[0], _SRGB), codes[1]
     if transfer in _POWERS:
         curve = _power(_POWERS[transfer])
@@ -55,7 +55,7 @@ def from_codes(codes: bytes, *, gray: bool) -> bytes:
     elif primaries == _SRGB:
         return b''
     else:
-        # What has no code of its own here is taken for sRGB, as browsers do.
+        # Other codes are treated as sRGB, as in browsers.
         curve = _parametric(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     return _profile(curve, primaries, gray=gray)
 
@@ -68,7 +68,7 @@ def _pq(signal: float) -> float:
 
 
 def _hlg(signal: float) -> float:
-    # ARIB STD-B67, shown with up to 1,000 candela per square meter.
+    # ARIB STD-B67, displayed with up to 1,000 candela per square meter.
     light = signal * signal / 3 if signal <= 0.5 else (math.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12
     return math.pow(light, 1.2) * 1_000 / _WHITE_NITS
 
@@ -97,7 +97,7 @@ def _profile(curve: bytes, primaries: Sequence[float], *, gray: bool) -> bytes:
 
 
 def _colorants(primaries: Sequence[float]) -> list[Vector]:
-    """Red, green and blue in XYZ as an eye adapted to D50 sees them."""
+    """Red, green and blue in XYZ, adapted to D50."""
     *corners, white = [(x / y, 1.0, (1 - x - y) / y) for x, y in zip(primaries[::2], primaries[1::2], strict=True)]
     shares = _times(_inverse(_transposed(corners)), white)
     seen, wanted = _times(_BRADFORD, white), _times(_BRADFORD, _D50)

@@ -18,7 +18,7 @@ _MAX_SAMPLES = 100_000
 
 
 class Box(NamedTuple):
-    """A box; *start* and *end* are those of its content, which its header at *at* comes before."""
+    """A box: its header is at *at*, its content from *start* to *end*."""
 
     kind: bytes
     at: int
@@ -41,7 +41,7 @@ class Item:
     spans: list[Span] = field(default_factory=list)
     properties: list[Box] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
-    #: Where its kind is written, and the name and type that follow.
+    #: The position of its kind, and of the name and type that follow.
     kind_at: Span | None = None
 
 
@@ -56,7 +56,7 @@ class Track:
 
 @dataclass
 class Structure:
-    """What the boxes say.
+    """The content of the boxes.
 
     :param primary: The number of the item to show.
     :param top: The outermost boxes.
@@ -76,7 +76,7 @@ class Structure:
 
 
 class _Reader:
-    """Numbers of a box, one after the other."""
+    """Reads the numbers of a box, one after the other."""
 
     def __init__(self, content: bytes, start: int, end: int) -> None:
         self.content, self.at, self.end = content, start, end
@@ -94,7 +94,7 @@ class _Reader:
 def structure(content: bytes) -> Structure:
     """The structure of a file.
 
-    :raises Broken: If it is broken, or is too much.
+    :raises Broken: If it is broken, or has too many boxes, items or samples.
     """
     return _Parser(content).parsed()
 
@@ -106,7 +106,7 @@ class _Parser:
         self._boxes = self._extents = 0
 
     def parsed(self) -> Structure:
-        # What comes behind the last box does not matter.
+        # What follows the last box does not matter.
         with contextlib.suppress(Broken):
             self._found.top += self._in(0, len(self._content))
         for box in self._found.top:
@@ -135,7 +135,7 @@ class _Parser:
             at += length
 
     def _all_in(self, box: Box) -> Iterator[Box]:
-        """What is in *box*, at any depth."""
+        """The boxes in *box*, at any depth."""
         for inner in self._in(box.start, box.end):
             yield inner
             if inner.kind in _CONTAINERS:
@@ -200,7 +200,7 @@ class _Parser:
                     raise Broken('an item is located in a way that decoders do not support')
 
     def _span(self, start: int, length: int, end: int) -> Span:
-        # A length of 0 means all that is left.
+        # A length of 0 means the rest.
         stop = start + length if length else end
         if stop > end:
             raise Broken('an item is cut short')

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from .limits import Extent
 from .orientation import to_exif
 from .reader import ImageReader
 
-#: A marker that a segment with a length follows, or the end. Within a scan's data, FF is followed by 00 or a restart.
+#: The marker of a segment with a length, or of the end. Within a scan's data, FF is followed by 00 or a restart.
 _MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]')
 #: A progressive JPEG has about ten scans. Each goes over the whole picture, however few bytes it takes.
 MAX_SCANS = 100
@@ -24,7 +23,7 @@ _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 class Header(NamedTuple):
     """What comes before the first scan.
 
-    :param extents: The size that each start of frame gives; a sound picture has one.
+    :param extents: The size in each start of frame; a valid picture has one.
     :param one_scan: Whether the first scan has all components, completely, so that it is the only one.
     """
 
@@ -35,45 +34,24 @@ class Header(NamedTuple):
 def header(reader: ImageReader) -> Header:
     """What the segments up to the first scan say."""
     extents: list[Extent] = []
-    components, progressive = 0, False
-    for marker, start in _segments(reader):
-        reader.seek(start)
-        if marker in _FRAMES:
-            frame = reader.read(10)
-            if len(frame) == 10:
-                extents.append(Extent(int.from_bytes(frame[7:9], 'big'), int.from_bytes(frame[5:7], 'big')))
-                components, progressive = frame[9], marker in _PROGRESSIVE
-        elif marker == _SCAN:
-            return Header(extents, not progressive and reader.read(5)[4:] == bytes((components,)))
-    return Header(extents, one_scan=False)
-
-
-def _segments(reader: ImageReader) -> Iterator[tuple[int, int]]:
-    """The marker and the position of each segment up to the first scan."""
-    at = 2
+    components, progressive, at = 0, False, 2
     while True:
         reader.seek(at)
         window = reader.read(_WINDOW_BYTES)
-        found = _MARKER.search(window)
-        if found is None:
-            # An FF at the end may begin a marker.
-            at += len(window) - 1
-        elif found.start() + 4 > len(window):
-            at += found.start()
-        else:
-            start = at + found.start()
-            marker, length = (
-                window[found.start() + 1],
-                int.from_bytes(window[found.start() + 2 : found.start() + 4], 'big'),
-            )
-            if marker == _END:
-                return
-            yield marker, start
-            if marker == _SCAN:
-                return
-            at = start + 2 + length
         if len(window) < 4:
-            return
+            return Header(extents, one_scan=False)
+        found = _MARKER.search(window)
+        if found is None or found.start():
+            # An FF at the end may begin a marker.
+            at += len(window) - 1 if found is None else found.start()
+            continue
+        marker = window[1]
+        if marker in {_END, _SCAN}:
+            return Header(extents, marker == _SCAN and not progressive and window[4:5] == bytes((components,)))
+        if marker in _FRAMES and len(window) >= 10:
+            extents.append(Extent(int.from_bytes(window[7:9], 'big'), int.from_bytes(window[5:7], 'big')))
+            components, progressive = window[9], marker in _PROGRESSIVE
+        at += 2 + int.from_bytes(window[2:4], 'big')
 
 
 class ScanCounter:
@@ -87,7 +65,7 @@ class ScanCounter:
         self._ended = False
 
     def feed(self, position: int, chunk: bytes) -> None:
-        """Take the bytes that were read from *position*; those of another place than the next one are not counted."""
+        """Count in the bytes that were read from *position*, unless they do not follow the previous ones."""
         if position == 0:
             self.__init__()  # type: ignore[misc]  # a decoder starts over
         if position != self._expected or self._ended:
@@ -112,7 +90,7 @@ class ScanCounter:
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture without metadata but its *orientation*, or None if its structure is broken."""
+    """The same picture with no metadata but its *orientation*, or None if its structure is broken."""
     parts = [b'\xff\xd8']
     if orientation != 1:
         exif = b'Exif\0\0' + to_exif(orientation)
@@ -125,7 +103,7 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
             end = start + 2
             break
         if not has_scan:
-            # Decoders skip what is between two segments.
+            # Decoders skip bytes between segments.
             parts.append(content[kept:at])
             kept = start
         at = start + 2 + int.from_bytes(content[start + 2 : start + 4], 'big')
@@ -140,14 +118,14 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
             # Within the data of a scan, which is broken then, it ends the scan.
             ends_scan = has_scan and _MARKER.match(content, at) is None
             parts.append(_kept(marker, content[start:at]) or (bytes((0xFF, marker, 0, 2)) if ends_scan else b''))
-    # Decoders read a picture without an end too.
+    # Decoders accept a picture without an end too.
     return b''.join([*parts, content[kept:end], closing]) if has_scan else None
 
 
 def _kept(marker: int, segment: bytes) -> bytes:
-    """What a decoder needs of a segment of an application."""
+    """What a decoder needs of an application segment."""
     if marker == _APP0 and segment[4:9] == b'JFIF\0' and len(segment) >= 18:
-        # Without the thumbnail that it may hold.
+        # Without its thumbnail.
         return segment[:2] + b'\0\x10' + segment[4:16] + b'\0\0'
     if (marker == _APP2 and segment[4:16] == b'ICC_PROFILE\0') or (marker == _APP14 and segment[4:9] == b'Adobe'):
         return segment

@@ -62,7 +62,7 @@ def with_chunks(content: bytes, chunks: dict[bytes, bytes]) -> bytes:
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture without metadata but its *orientation*."""
+    """The same picture with no metadata but its *orientation*."""
     parts = [_SIGNATURE]
     at = len(_SIGNATURE)
     while at + 8 <= len(content):

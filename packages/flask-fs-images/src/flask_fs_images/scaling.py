@@ -10,7 +10,7 @@ from PIL.Image import Image, Resampling
 from .color import premultiplied
 from .spec import Box, Placement, Size
 
-#: How many pixels across each one of an output a JPEG has to be decoded to. Decoders scale by 1/2, 1/4 and 1/8 in the
+#: How many pixels per pixel of an output, on each side, a JPEG has to be decoded to. Decoders scale by 1/2, 1/4 and 1/8 in the
 #: frequency domain, which is at least 50 dB close to scaling by a Lanczos filter from here on.
 DECODED_PER_PIXEL = 1.5
 #: The same for an output that is made from another one.

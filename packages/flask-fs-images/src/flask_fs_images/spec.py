@@ -1,4 +1,4 @@
-"""What an output picture looks like: its size, the part that it shows, its format."""
+"""What an output looks like: its size, the part of the picture that it shows, its format."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Spec:
     """One output picture. No output is ever larger than the part of the picture that it shows.
 
     :param size: The width and height in pixels, or one number for both; None keeps the size.
-    :param fit: ``contain`` shows all of the picture within *size*. ``cover`` fills *size* and cuts off what hangs over on
+    :param fit: ``contain`` shows all of the picture within *size*. ``cover`` fills *size* and cuts off what exceeds it on
         two sides. ``crop`` cuts *size* out of the middle without scaling. A picture too small for ``cover`` gives the
         largest part of itself in the proportions of *size*.
     :param bbox: The part of the picture to use, (left, upper, right, lower) in pixels of the picture as it is shown, that
         is after its EXIF orientation is applied. What lies outside of the picture is cut off.
     :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF`` or ``BMP``; None keeps that of the input, except that HEIC
-        becomes JPEG. JPEG and BMP hold no transparency: it becomes white. They hold no animation either: its first frame
-        is taken.
+        becomes JPEG. JPEG and BMP have no transparency: it becomes white. They have no animation either: the first frame
+        is used.
     :param quality: 1 to 100 for JPEG (default 85), WebP (80) and AVIF (75).
     :param effort: Whether to spend time on a smaller file.
-    :param srgb: Whether to convert colours to sRGB, instead of keeping the colour profile where the format holds one.
+    :param srgb: Whether to convert colors to sRGB, instead of keeping the color profile where the format supports one.
     :raises ValueError: If a value is impossible.
     """
 
@@ -97,10 +97,10 @@ class Spec:
 
 
 def _whole_pixels(region: Box, across: float, down: float) -> Placement:
-    # The middle of the region, moved onto whole pixels: what is not scaled is not blurred either.
+    # The middle of the region, aligned to whole pixels: what is not scaled is not blurred either.
     left, upper, right, lower = region
     size = max(1, round(across)), max(1, round(down))
-    # A part of less than a pixel at the far border still is a pixel inside of it.
+    # Less than a pixel at the far border is still a pixel inside of it.
     start = max(0, int(left + (right - left - size[0]) / 2)), max(0, int(upper + (lower - upper - size[1]) / 2))
     return Placement((*start, start[0] + size[0], start[1] + size[1]), size)
 

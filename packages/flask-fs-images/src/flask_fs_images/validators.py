@@ -1,4 +1,4 @@
-"""What a storage may ask of an upload. Each is called with an open file, and its name, and raises if it refuses."""
+"""Validators of uploads: each is called with an open file and its name, and raises to refuse it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _CLAIMS = {ending: name for name, kind in FORMATS.items() for ending in kind.ext
 
 @dataclass(frozen=True)
 class ImageContent:
-    """Refuses a file whose extension claims a picture, and whose content is not a sound picture of that kind.
+    """Refuses a file with the extension of a picture whose content is not a valid picture of that format.
 
-    The picture is decoded to its end. Files with another extension pass. An SVG passes if its root element is one: what it
-    refers to or runs is not looked at.
+    The picture is decoded completely. Files with another extension pass. An SVG passes if its root element is one: its
+    links and scripts are not checked.
 
     :param limits: How much the picture may demand.
     """
@@ -47,14 +47,14 @@ class ImageContent:
             if found != claimed:
                 raise reader.invalid(f'the content is {found}, not {claimed} as the name says')
             if picture is not None:
-                # Enough to go through all of a JPEG.
+                # This still reads all of a JPEG.
                 picture.reduce(8)
                 with decoding.slot(self.limits.concurrency, self.limits.timeout_s, reader.filename):
                     for _ in picture.decode():
                         pass
 
 
-#: Refuses what its extension calls a picture and is none, with the usual limits.
+#: Refuses what is not the picture that its extension claims, with the default limits.
 image_content = ImageContent()
 
 

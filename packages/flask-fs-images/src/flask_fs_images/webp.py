@@ -24,7 +24,7 @@ class _Chunk(NamedTuple):
 
 
 def extents(content: bytes) -> tuple[list[Extent], bool]:
-    """Every size that a decoder may make room for, each with the number of frames, and whether all pictures are lossless.
+    """Every size that a decoder may allocate memory for, with the number of frames, and whether all pictures are lossless.
 
     :raises Broken: If there is none.
     """
@@ -76,9 +76,9 @@ def _size(kind: bytes, head: bytes) -> list[tuple[int, int]]:
 
 
 def with_alpha(content: bytes) -> bytes:
-    """*content*, an animation, saying that it has transparency.
+    """*content*, an animation, with the flag for transparency.
 
-    Encoders do not say so where each frame is opaque and none covers all of the canvas. Browsers do not look at it.
+    Encoders do not set it if each frame is opaque, even if none covers the whole canvas. Browsers ignore it.
     """
     if content[12:16] != b'VP8X':
         return content
@@ -86,7 +86,7 @@ def with_alpha(content: bytes) -> bytes:
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture without metadata but its *orientation*."""
+    """The same picture with no metadata but its *orientation*."""
     parts = []
     for kind, start, end in _chunks(content, _HEADER_BYTES, _end(content)):
         body = content[start:end]
