@@ -29,7 +29,7 @@ TIMEOUT_S = 0.5
 class SmallPages(SwiftBackend):
     """Lists by small pages."""
 
-    _page_names = PAGE_NAMES
+    page_size = PAGE_NAMES
 
 
 class Raw:

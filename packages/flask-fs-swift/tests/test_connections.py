@@ -16,9 +16,10 @@ import time
 import urllib.request
 
 import pytest
-import requests
+import urllib3
 
 import flask_fs as fs
+from flask_fs.backends import checksum_of, chunks_of
 from flask_fs.backends.swift import PoolExhaustedError
 from flask_fs_swift import ETagMismatchError, SwiftBackend
 from flask_fs_testing.servers import SwiftServer
@@ -31,8 +32,8 @@ pytestmark = pytest.mark.slow
 LARGE = bytes(range(256)) * 20_000
 
 
-def lent(backend):
-    return backend._account.pool.lent
+def connections_in_use(backend):
+    return backend._client.account.pool.in_use
 
 
 def test_streams_give_their_connection_back(swift_harness, proxy):
@@ -42,7 +43,7 @@ def test_streams_give_their_connection_back(swift_harness, proxy):
     for name in ('x', 'small'):
         backend.read_chunks(name, 5)
         next(backend.read_chunks(name, 5))
-        stream = backend._open(name)
+        stream = backend._open(name).stream
         stream.read(3)
         stream.close()
         stream.close()
@@ -50,7 +51,7 @@ def test_streams_give_their_connection_back(swift_harness, proxy):
             file.read(1)
         list(backend.read_chunks(name))
         gc.collect()
-        assert 0 == lent(backend)
+        assert 0 == connections_in_use(backend)
     assert b'0123456789' == backend.read('small')
     assert proxy.open_connections <= 1
 
@@ -58,7 +59,7 @@ def test_streams_give_their_connection_back(swift_harness, proxy):
 def test_a_closed_stream_gives_nothing_more(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy)
     backend.write('x', b'0123456789')
-    stream = backend._open('x')
+    stream = backend._open('x').stream
     stream.close()
     with pytest.raises(ValueError, match='this file is closed'):
         stream.read(1)
@@ -66,17 +67,18 @@ def test_a_closed_stream_gives_nothing_more(swift_harness, proxy):
 
 def test_a_cut_answer_is_noticed_where_the_http_library_does_not(swift_harness, proxy, monkeypatch):
     """urllib3 1 takes the end of the connection for the end of the answer."""
-    build = requests.adapters.HTTPAdapter.build_response
+    urlopen = urllib3.HTTPConnectionPool.urlopen
 
-    def as_urllib3_1_does(self, request, response):
+    def as_urllib3_1_does(self, *args, **options):
+        response = urlopen(self, *args, **options)
         response.enforce_content_length = False
-        return build(self, request, response)
+        return response
 
     backend = swift_harness.make_counted(proxy, retries=1)
     names = ['n' * 900, 'x']
     for name in names:
         backend.save(io.BytesIO(LARGE), name, overwrite=True)
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, 'build_response', as_urllib3_1_does)
+    monkeypatch.setattr(urllib3.HTTPConnectionPool, 'urlopen', as_urllib3_1_does)
     proxy.cut_download(after_bytes=100_000, when=lambda request: request.path.endswith('/x'))
     with pytest.raises(fs.Unavailable, match='the connection was cut while the file was read'):
         backend.read('x')
@@ -84,7 +86,7 @@ def test_a_cut_answer_is_noticed_where_the_http_library_does_not(swift_harness, 
     fault = proxy.cut_download(after_bytes=900, when=lambda request: 'format=json' in request.path)
     assert names == list(backend.list_files())
     assert fault.is_spent
-    assert 0 == lent(backend)
+    assert 0 == connections_in_use(backend)
 
 
 def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed(swift_harness, proxy):
@@ -92,11 +94,11 @@ def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed
     backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     backend.write('small', b'0123456789' * 1000)
     before = len(proxy.connections)
-    with backend._open('small') as stream:
+    with backend._open('small').stream as stream:
         stream.read(1)
     assert b'0123456789' * 1000 == backend.read('small')
     assert before == len(proxy.connections)
-    with backend._open('x') as stream:
+    with backend._open('x').stream as stream:
         stream.read(1)
     assert b'0123456789' * 1000 == backend.read('small')
     assert before + 1 == len(proxy.connections)
@@ -105,7 +107,7 @@ def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed
 def test_when_all_connections_are_in_use_the_error_says_so(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=2, pool_timeout_s=0.2)
     backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
-    streams = [backend._open('x') for _ in range(2)]
+    streams = [backend._open('x').stream for _ in range(2)]
     with pytest.raises(PoolExhaustedError) as caught:
         backend.read('x')
     assert isinstance(caught.value, fs.Unavailable)
@@ -115,7 +117,7 @@ def test_when_all_connections_are_in_use_the_error_says_so(swift_harness, proxy)
     streams.pop().close()
     assert LARGE == backend.read('x')
     streams.pop().close()
-    assert 0 == lent(backend)
+    assert 0 == connections_in_use(backend)
 
 
 def test_failures_give_their_connection_back(swift_harness, proxy):
@@ -133,12 +135,12 @@ def test_failures_give_their_connection_back(swift_harness, proxy):
         assert ['x'] == list(backend.list_files())
     with pytest.raises(fs.FileNotFound):
         backend.read('missing')
-    assert 0 == lent(backend)
+    assert 0 == connections_in_use(backend)
 
 
 def test_an_expired_token_is_renewed_and_nobody_notices(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy)
-    old = backend._account.login.access().token
+    old = backend._client.account.login.access().token
     for action in (
         lambda: backend.write('x', b'1'),
         lambda: backend.save(Pattern(3_000_000), 'y', overwrite=True),
@@ -151,14 +153,14 @@ def test_an_expired_token_is_renewed_and_nobody_notices(swift_harness, proxy):
     assert b'1' == backend.read('z')
     assert 3_000_000 == backend.stat('y').size
     assert 6 == len([request for request in proxy.requests if request.path.startswith('/auth/')])
-    assert old != backend._account.login.access().token
+    assert old != backend._client.account.login.access().token
 
 
 def test_threads_whose_token_expired_get_one_new_one(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy)
     backend.write('x', b'1')
-    stale = backend._account.login.access()._replace(token='AUTH_stale')
-    backend._account.login._access = stale
+    stale = backend._client.account.login.access()._replace(token='AUTH_stale')
+    backend._client.account.login.known = stale
     # A tempauth that keeps its tokens in themselves takes a broken one for its own failure.
     proxy.answer(401, times=8, when=lambda request: request.headers.get('x-auth-token') == 'AUTH_stale')
     found = []
@@ -198,7 +200,7 @@ def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=2)
     backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
     backend.write('small', b'small')
-    stream = backend._open('x')
+    stream = backend._open('x').stream
     seen = stream.read(1000)
     logins = len([request for request in proxy.requests if request.path.startswith('/auth/')])
     context = multiprocessing.get_context('fork')
@@ -207,7 +209,14 @@ def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
     def work():
         # The parent's stream is dropped here without a word on its connection.
         stream.close()
-        answers.put((lent(backend), backend.read('small'), backend.read('x') == LARGE, lent(backend)))
+        answers.put(
+            (
+                connections_in_use(backend),
+                backend.read('small'),
+                backend.read('x') == LARGE,
+                connections_in_use(backend),
+            )
+        )
 
     children = [context.Process(target=work) for _ in range(3)]
     for child in children:
@@ -219,7 +228,7 @@ def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
         assert 0 == child.exitcode
     assert LARGE == seen + stream.read()
     assert b'small' == backend.read('small')
-    assert 0 == lent(backend)
+    assert 0 == connections_in_use(backend)
     assert logins == len([request for request in proxy.requests if request.path.startswith('/auth/')])
 
 
@@ -258,15 +267,15 @@ def test_what_arrives_otherwise_than_it_was_sent_is_refused_by_the_store(swift_h
     backend = swift_harness.make(segment_bytes=100_000_000)
     backend.write('x', b'old')
     (tmp_path / 'file').write_bytes(LARGE)
-    ask = backend._account.ask
+    send = backend._client.account.request
 
     def changed(request, **options):
         if request.method == 'PUT':
             with open(tmp_path / 'file', 'r+b') as other:
                 other.write(b'!')
-        return ask(request, **options)
+        return send(request, **options)
 
-    backend._account.ask = changed
+    backend._client.account.request = changed
     with open(tmp_path / 'file', 'rb') as file, pytest.raises(ETagMismatchError):
         backend.save(file, 'x', overwrite=True)
     assert b'old' == backend.read('x')
@@ -281,7 +290,8 @@ def test_an_upload_is_sent_again_from_its_beginning(swift_harness, proxy, tmp_pa
             proxy.answer(503, when=lambda request: request.method == 'PUT')
             backend.save(source, name, overwrite=True)
             checksum = swift_harness.facts(name)['x-object-meta-fs-checksum']
-            assert checksum == backend._checksum(name)
+            with backend.open(name, 'rb') as stored:
+                assert checksum == checksum_of(chunks_of(stored), 'sha256')
     assert LARGE == swift_harness.get_raw('file') == swift_harness.get_raw('memory')
 
 
@@ -289,19 +299,19 @@ def test_a_file_that_becomes_shorter_is_its_owners_error(swift_harness, proxy, t
     backend = swift_harness.make_counted(proxy, segment_bytes=100_000_000)
     backend.write('x', b'old')
     (tmp_path / 'file').write_bytes(LARGE)
-    ask = backend._account.ask
+    send = backend._client.account.request
 
     def shortened(request, **options):
         if request.method == 'PUT':
             os.truncate(tmp_path / 'file', 1000)
-        return ask(request, **options)
+        return send(request, **options)
 
-    backend._account.ask = shortened
+    backend._client.account.request = shortened
     with open(tmp_path / 'file', 'rb') as file, pytest.raises(OSError, match='shorter') as caught:
         backend.save(file, 'x', overwrite=True)
     assert not isinstance(caught.value, fs.FSError)
     assert b'old' == backend.read('x')
-    assert 0 == lent(backend)
+    assert 0 == connections_in_use(backend)
 
 
 def test_a_creation_whose_answer_is_lost_is_known_for_its_own(swift_harness, proxy):
@@ -327,7 +337,10 @@ def test_what_the_store_says_is_told_as_errors_of_flask_fs(swift_harness, proxy)
         proxy.recover()
         assert kind is type(caught.value)
         # 404 for a file that is stored means that its container is gone, as it was there before.
-        cause = swift_harness.container if status == 404 else f'the store answered {status}'
+        gone = (
+            f'the container {swift_harness.container!r} is gone, with all of its files; create it again to start over'
+        )
+        cause = gone if status == 404 else f'the store responded with status {status}'
         assert cause == str(caught.value.__cause__)
 
 
@@ -346,15 +359,15 @@ def test_a_full_temporary_folder_is_told_and_changes_nothing(swift_harness, monk
 def test_a_store_that_moved_is_found_after_the_next_authentication(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, pool_size=1)
     backend.write('x', b'1')
-    login = backend._account.login
+    login = backend._client.account.login
     there = login.access()
     # As if the token were of a cluster that has gone since.
-    login._access = there._replace(url='http://127.0.0.1:9/v1/AUTH_gone')
+    login.known = there._replace(url='http://127.0.0.1:9/v1/AUTH_gone')
     with pytest.raises(fs.Unavailable):
         backend.read('x')
-    login._access = None
+    login.known = None
     assert b'1' == backend.read('x')
-    assert 0 == backend._account.pool.lent
+    assert 0 == backend._client.account.pool.in_use
 
 
 def test_a_media_type_that_no_header_holds_is_an_error_and_sends_nothing(swift_harness, proxy):
@@ -433,7 +446,7 @@ def test_checksums_by_md5_are_told_of_other_programs_files_too(swift_harness):
     swift_harness.put_raw('x', b'theirs')
     assert swift_harness.make().stat('x').checksum is None
     told = swift_harness.make(checksum='md5').stat('x').checksum
-    assert told == swift_harness.make(checksum='md5')._checksum('x')
+    assert told == checksum_of([b'theirs'], 'md5')
     assert swift_harness.make().metadata('x')['checksum'].startswith('sha256:')
 
 

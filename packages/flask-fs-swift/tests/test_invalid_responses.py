@@ -11,9 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import flask_fs as fs
-from flask_fs_swift import client as client_module
+from flask_fs.backends import presence
+from flask_fs_swift.client import removed_all
 from flask_fs_swift.errors import InvalidResponse
-from flask_fs_swift.responses import listing, manifest, removed_all
+from flask_fs_swift.metadata import listing
+from flask_fs_swift.segments import parse_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,7 @@ VERBS = {
     'stat': lambda backend: backend.stat('a/x'),
     'read': lambda backend: backend.read('a/x'),
     'open': lambda backend: backend.open('a/x', 'rb'),
-    'a range': lambda backend: backend._open('a/x', 1, 2),
+    'a range': lambda backend: backend.read_range('a/x', 1, 2),
     'list': lambda backend: list(backend.list_files()),
     'copy': lambda backend: backend.copy('a/x', 'copy'),
     'move': lambda backend: backend.move('a/x', 'moved'),
@@ -62,7 +64,7 @@ def test_what_is_not_swift_is_not_believed(swift_harness, proxy, backend, status
         assert not isinstance(caught.value, fs.Unavailable), verb
         proxy.recover()
         assert stored == swift_harness.names_raw(), verb
-    assert 0 == backend._account.pool.lent
+    assert 0 == backend._client.account.pool.in_use
     assert b'0123456789' == backend.read('a/x')
 
 
@@ -96,11 +98,11 @@ def test_no_token_is_sent_to_where_a_response_leads(swift_harness, proxy, backen
     with _elsewhere() as other:
         proxy.answer(302, headers={'Location': f'{other.url}/v1/x'}, times=ALWAYS)
         for verb, act in VERBS.items():
-            with pytest.raises(fs.BackendError, match='the store answered 302'):
+            with pytest.raises(fs.BackendError, match='the store responded with status 302'):
                 act(backend)
             assert [] == other.seen, verb
         fresh = swift_harness.make(authurl=f'{proxy.endpoint}/auth/v1.0', timeout_s=59.0, retries=0)
-        with pytest.raises(fs.BackendError, match='authentication failed: it answered 302'):
+        with pytest.raises(fs.BackendError, match='authentication failed: it responded with status 302'):
             fresh.exists('x')
         assert [] == other.seen
 
@@ -127,14 +129,14 @@ def test_another_range_than_that_asked_for_is_refused(swift_harness, proxy, back
         headers = _of_an_object(swift_harness, {'Content-Range': given})
         proxy.answer(206, b'1', headers=headers)
         with pytest.raises(fs.BackendError, match='another range'):
-            backend._open('a/x', 1, 2)
+            backend.read_range('a/x', 1, 2)
     headers = _of_an_object(swift_harness, {'Content-Range': 'bytes 1-1/9'})
     proxy.answer(206, b'1', headers=headers)
     with pytest.raises(fs.BackendError, match='another range'):
         backend.read('a/x')
     proxy.answer(206, b'1', headers=headers)
-    assert b'1' == backend._open('a/x', 1, 2).read()
-    assert 0 == backend._account.pool.lent
+    assert b'1' == backend.read_range('a/x', 1, 2)
+    assert 0 == backend._client.account.pool.in_use
 
 
 def test_a_body_without_a_length_is_not_taken_for_an_empty_file(swift_harness, backend):
@@ -235,7 +237,7 @@ def test_a_listing_that_makes_no_sense_is_an_error_and_removes_nothing(swift_har
 def test_a_listing_that_repeats_its_pages_ends(swift_harness, proxy, backend):
     page = json.dumps([{**ENTRY, 'name': f'a/{number:02}'} for number in range(25)])
     proxy.answer(200, page, headers=swift_harness.trans_id, times=ALWAYS, when=lambda request: 'json' in request.path)
-    with pytest.raises(fs.BackendError, match='what was not asked for'):
+    with pytest.raises(fs.BackendError, match='what was not requested'):
         list(backend.list_files('a/'))
     assert 2 == len([request for request in proxy.requests if 'prefix=a%2F&' in request.path])
 
@@ -251,7 +253,7 @@ def test_what_ceph_leaves_out_of_listings_is_not_missed():
 )
 def test_a_manifest_that_makes_no_sense_is_refused(bad):
     with pytest.raises(InvalidResponse, match='the list of its segments'):
-        manifest(bad.encode())
+        parse_manifest(bad.encode())
 
 
 def test_a_file_whose_segments_cannot_be_found_out_is_kept(swift_harness, proxy, backend):
@@ -281,12 +283,12 @@ def test_reports_of_removal_are_believed_only_in_their_own_form():
         assert removed_all(json.dumps({**good, **change}).encode(), 3) is None
     for strange in (b'', b'[]', b'null', b'7', PAGE.encode(), b'{' * 100_000):
         assert removed_all(strange, 0) is None
-    assert [{'path': '/c/x', 'size_bytes': 1}] == manifest(b'[{"path": "/c/x", "size_bytes": 1}]')
+    assert [{'path': '/c/x', 'size_bytes': 1}] == parse_manifest(b'[{"path": "/c/x", "size_bytes": 1}]')
 
 
 def test_a_container_that_is_gone_is_not_an_empty_one(swift_harness, backend, monkeypatch):
     """Nor is it quietly made anew, with all of its files missing."""
-    monkeypatch.setattr(client_module, 'PRESUMED_S', 0)
+    monkeypatch.setattr(presence, 'PRESUMED_S', 0)
     for name in swift_harness.raw.names(swift_harness.container):
         swift_harness.raw.ask('DELETE', f'/{swift_harness.container}/{name}')
     swift_harness.raw.ask('DELETE', f'/{swift_harness.container}')

@@ -174,13 +174,13 @@ def test_what_is_no_keystone_is_told(make, swift_harness):
 
 
 def test_an_answer_that_is_none_of_keystones_is_told(make, keystone):
-    with pytest.raises(fs.BackendError, match=r'it does not answer as Keystone does.*AUTHURL'):
+    with pytest.raises(fs.BackendError, match=r'it does not respond as Keystone does.*AUTHURL'):
         make(authurl=keystone.url.replace('/v3', '/strange/v3')).exists('x')
 
 
 def test_a_catalogue_without_a_usable_address_is_told(make, keystone):
     keystone.swift = '/v1/AUTH_test'
-    with pytest.raises(fs.BackendError, match='no address of an account'):
+    with pytest.raises(fs.BackendError, match='no URL of an account'):
         make().exists('x')
 
 

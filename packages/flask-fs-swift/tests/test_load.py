@@ -68,7 +68,7 @@ until = time.monotonic() + seconds
 greenlets = [pool.spawn(work, backend, number, until) for number in range(count)]
 gevent.joinall(greenlets, raise_error=True)
 import gc; gc.collect()
-print(json.dumps({'turns': [greenlet.value for greenlet in greenlets], 'lent': backend._account.pool.lent}))
+print(json.dumps({'turns': [greenlet.value for greenlet in greenlets], 'lent': backend._client.account.pool.in_use}))
 """
 )
 
@@ -96,7 +96,7 @@ def test_sixteen_threads_share_a_storage(swift_harness):
     assert [] == errors
     assert THREADS == len(turns)
     assert min(turns) > 0
-    assert 0 == backend._account.pool.lent
+    assert 0 == backend._client.account.pool.in_use
 
 
 @pytest.mark.timeout(WORK_S + 180)

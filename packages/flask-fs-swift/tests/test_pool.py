@@ -1,67 +1,141 @@
-"""The pool of connections by itself, with connections that are none."""
+"""The pool of connections by itself, in front of a small server."""
 
 from __future__ import annotations
 
+import queue
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
-from flask_fs_swift.errors import PoolExhausted
-from flask_fs_swift.login import Access
-from flask_fs_swift.pool import Pool
+from flask_fs.backends.response_stream import DRAIN_BYTES
+from flask_fs_swift.auth import Access
+from flask_fs_swift.errors import PoolExhausted, Unreached
+from flask_fs_swift.pool import Pool, Request, Slots
+
+CONFIG = {'pool_size': 1, 'pool_timeout_s': 0.01, 'timeout_s': 5, 'insecure': False}
+LARGE = bytes(DRAIN_BYTES * 40)
 
 
-class Connection:
-    closed = 0
+class Server(ThreadingHTTPServer):
+    """Responds to every request with a large file, and records what was requested over which connection."""
 
-    def close(self):
-        self.closed += 1
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(('127.0.0.1', 0), _Handler)
+        self.requests: list[tuple[str, int]] = []
+        self.url = f'http://127.0.0.1:{self.server_port}'
 
 
-def always(connection):
-    return True
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = 'HTTP/1.1'
+
+    def do_GET(self):
+        self.server.requests.append((self.path, self.client_address[1]))
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(LARGE)))
+        self.end_headers()
+        if self.command == 'GET':
+            self.wfile.write(LARGE)
+
+    do_HEAD = do_GET  # noqa: N815  # the base class's name for it
+
+    def handle(self):
+        # A client that closes its connection half-way is what is tested.
+        try:
+            super().handle()
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_):
+        pass
 
 
-def test_a_connection_that_cannot_be_made_leaves_its_place_to_the_next():
-    def fail():
-        raise ValueError('no such address')
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
-    pool = Pool(1, 0.01)
+
+@pytest.fixture
+def pool():
+    pool = Pool(CONFIG)
+    yield pool
+    pool.close()
+
+
+def get(pool, server, *, stream=True, method='GET'):
+    return pool.send(f'{server.url}/v1/a', Request(method, '/c/x', {}), 'token', stream=stream)
+
+
+def test_a_connection_that_cannot_be_made_leaves_its_slot_to_the_next(pool):
     for _ in range(3):
-        with pytest.raises(ValueError, match='no such address'):
-            pool.lend(fail, fits=always)
-        assert 0 == pool.lent
-    made = Connection()
-    assert made is pool.lend(lambda: made, fits=always).connection
-    with pytest.raises(PoolExhausted, match='all 1 connections were in use'):
-        pool.lend(Connection, fits=always)
+        with pytest.raises(Unreached, match='cannot be connected to') as caught:
+            pool.send('http://127.0.0.1:9/v1/a', Request('GET', '/c/x', {}), 'token')
+        assert not caught.value.may_have_applied
+        assert 0 == pool.in_use
 
 
-@pytest.mark.parametrize('end', ['give_back', 'throw_away'])
-def test_a_connection_is_given_back_or_thrown_away_once(end):
-    pool = Pool(2, 0.01)
-    one, other = Connection(), Connection()
-    ended, _kept = pool.lend(lambda: one, fits=always), pool.lend(lambda: other, fits=always)
-    getattr(ended, end)()
-    ended.give_back()
-    ended.throw_away()
-    assert 1 == pool.lent
-    assert (end == 'throw_away') == one.closed
-    assert 0 == other.closed
+def test_when_all_connections_are_in_use_the_next_request_times_out(pool, server):
+    stream = get(pool, server).body
+    assert 1 == pool.in_use
+    with pytest.raises(PoolExhausted, match=r'all 1 connections were in use for 0\.01 s'):
+        get(pool, server)
+    stream.close()
+    assert 0 == pool.in_use
+    assert LARGE == get(pool, server, stream=False).content
 
 
-@pytest.mark.parametrize('end', ['give_back', 'throw_away'])
-def test_a_child_closes_what_its_parent_lent_and_keeps_its_own_places(end):
-    pool = Pool(1, 0.01)
-    parents = Connection()
-    lease = pool.lend(lambda: parents, fits=always)
-    pool._forked()
-    assert lease.is_foreign
-    getattr(lease, end)()
-    assert 1 == parents.closed
-    assert 0 == pool.lent
-    own = Connection()
-    assert own is pool.lend(lambda: own, fits=always).connection
-    with pytest.raises(PoolExhausted):
-        pool.lend(Connection, fits=always)
+@pytest.mark.parametrize('end', ['read', 'close', 'drop'])
+def test_a_connection_is_given_back_once(pool, server, end):
+    stream = get(pool, server).body
+    stream.read(1)
+    if end == 'read':
+        assert LARGE[1:] == stream.read()
+    if end == 'drop':
+        del stream
+    else:
+        stream.close()
+        stream.close()
+    assert 0 == pool.in_use
+    assert 1 == pool._server[1].pool.qsize()
+    get(pool, server).body.close()
+    # One that was left half-way cannot be used again.
+    (_, first), (_, second) = server.requests
+    assert (end == 'read') == (first == second)
+
+
+def test_a_response_without_content_leaves_its_connection_usable(pool, server):
+    for _ in range(3):
+        response = get(pool, server, method='HEAD', stream=False)
+        assert (b'', str(len(LARGE))) == (response.content, response.headers['content-length'])
+    assert 1 == len({port for _, port in server.requests})
+
+
+def test_the_connection_used_last_is_used_next():
+    slots = Slots(3)
+    for slot in (None, 'first', 'last'):
+        slots.put(slot)
+    assert ['last', 'first', None] == [slots.get() for _ in range(3)]
+    for block in (True, False):
+        with pytest.raises(queue.Empty):
+            slots.get(block, 0.01)
+    assert 0 == slots.qsize()
+
+
+def test_a_proxy_of_the_environment_is_used(pool, server, monkeypatch):
+    monkeypatch.setenv('http_proxy', server.url)
+    monkeypatch.delenv('no_proxy', raising=False)
+    monkeypatch.delenv('NO_PROXY', raising=False)
+    response = pool.send('http://swift.test/v1/a', Request('GET', '/c/x', {}), 'token')
+    assert LARGE == response.content
+    assert ['http://swift.test/v1/a/c/x'] == [path for path, _ in server.requests]
 
 
 def test_a_token_is_not_shown():

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import flask_fs as fs
+from flask_fs.backends import presence
 from flask_fs_swift import backend as backend_module
 from flask_fs_swift import client as client_module
 from flask_fs_testing.sources import Pattern
@@ -39,13 +40,13 @@ def test_a_save_of_a_file_or_a_stream_of_unknown_size_is_one_request(swift_harne
 
 
 def test_looking_and_reading_are_one_request_each(swift_harness, proxy, asked, monkeypatch):
-    monkeypatch.setattr(client_module, 'PRESUMED_S', 3600)
+    monkeypatch.setattr(presence, 'PRESUMED_S', 3600)
     backend = swift_harness.make_counted(proxy)
     backend.write('x', KIB)
     assert ['HEAD'] == asked(lambda: backend.exists('x'))
     assert ['HEAD'] == asked(lambda: backend.exists('missing'))
     # A second one where the container was not seen of late: it may be what is missing.
-    monkeypatch.setattr(client_module, 'PRESUMED_S', 0)
+    monkeypatch.setattr(presence, 'PRESUMED_S', 0)
     assert ['HEAD', 'HEAD'] == asked(lambda: backend.exists('missing'))
     assert ['HEAD'] == asked(lambda: backend.stat('x'))
     assert ['HEAD'] == asked(lambda: dict(backend.metadata('x')))
@@ -80,8 +81,7 @@ def test_a_range_is_one_request_and_moves_its_own_bytes_only(swift_harness, prox
     backend.save(io.BytesIO(content), 'x', overwrite=True)
 
     def read_range() -> None:
-        with backend._open('x', 5000, 6000) as stream:
-            assert content[5000:6000] == stream.read()
+        assert content[5000:6000] == backend.read_range('x', 5000, 6000)
 
     assert ['GET'] == asked(read_range)
     assert 1000 == proxy.requests[-1].bytes_down
@@ -101,16 +101,16 @@ def test_a_whole_file_of_two_ranges_is_read_by_two_requests(swift_harness, proxy
 
 def test_a_listing_is_one_request_for_each_page(swift_harness, proxy, asked, many):
     backend = swift_harness.make_counted(proxy)
-    backend._page_names = 25
+    backend.page_size = 25
     assert ['GET'] * 3 == asked(lambda: list(backend.list_files()))
-    backend._page_names = 10_000
+    backend.page_size = 10_000
     assert ['GET'] == asked(lambda: list(backend.list_files('many/')))
     assert many == list(backend.list_files())
 
 
 def test_a_listing_of_more_than_the_cluster_allows_takes_what_it_gives(swift_harness, proxy, asked):
     backend = swift_harness.make_counted(proxy)
-    backend._page_names = 10_001
+    backend.page_size = 10_001
     backend.write('x', b'')
     assert ['GET', 'GET', 'GET'] == asked(lambda: list(backend.list_files()))
     assert ['x'] == list(backend.list_files())
@@ -126,7 +126,7 @@ def test_deleting_many_files_is_a_request_for_each_thousand(swift_harness, proxy
     for module in (backend_module, client_module):
         monkeypatch.setattr(module, 'BULK_NAMES', 25)
     backend = swift_harness.make_counted(proxy)
-    backend._page_names = 10_000
+    backend.page_size = 10_000
     assert ['DELETE', 'GET', 'POST', 'POST', 'POST'] == asked(lambda: backend.delete('many'))
     assert [] == swift_harness.names_raw()
 
@@ -183,7 +183,7 @@ def test_a_server_that_ignores_ranges_is_understood(swift_harness, proxy):
         backend = storage.backend
     whole = {**swift_harness.trans_id, 'ETag': swift_harness.facts('x.txt')['etag'], 'Content-Type': 'text/plain'}
     proxy.answer(200, KIB, headers=whole, when=lambda request: 'range' in request.headers)
-    assert KIB[10:20] == backend._open('x.txt', 10, 20).read()
+    assert KIB[10:20] == backend.read_range('x.txt', 10, 20)
     proxy.answer(200, KIB, headers=whole, when=lambda request: 'range' in request.headers)
     with backend.open('x.txt', 'rb') as file:
         file.seek(-5, 2)
@@ -191,7 +191,7 @@ def test_a_server_that_ignores_ranges_is_understood(swift_harness, proxy):
     proxy.answer(200, KIB, headers=whole, when=lambda request: 'range' in request.headers)
     part = app.test_client().get('/kit/x.txt', headers={'Range': 'bytes=10-19'})
     assert (206, KIB[10:20]) == (part.status_code, part.data)
-    assert 0 == backend._account.pool.lent
+    assert 0 == backend._client.account.pool.in_use
 
 
 def test_an_empty_file_is_served_and_read_in_ranges(swift_harness, proxy):

@@ -8,7 +8,8 @@ import traceback
 import pytest
 
 import flask_fs as fs
-from flask_fs_swift import SwiftBackend, account
+from flask_fs.backends import clients
+from flask_fs_swift import SwiftBackend
 
 SECRET = 'a-secret'
 
@@ -20,7 +21,8 @@ def shown(value, seen):
     seen[id(value)] = value
     yield repr(value)
     if isinstance(value, SwiftBackend) or type(value).__module__.startswith('flask_fs'):
-        parts = getattr(value, '__dict__', {})
+        slots = {name: getattr(value, name) for name in getattr(value, '__slots__', ()) if name != '__weakref__'}
+        parts = {**slots, **getattr(value, '__dict__', {})}
         yield repr(parts)
         for part in parts.values():
             yield from shown(part, seen)
@@ -33,12 +35,12 @@ def test_no_part_of_a_backend_shows_a_secret(swift_harness, caplog):
     backend.write('x', b'1')
     backend.read('x')
     backend.signed_url('x')
-    secrets = (*swift_harness.secrets, backend._account.login.access().token)
+    secrets = (*swift_harness.secrets, backend._client.account.login.access().token)
     for secret in secrets:
         assert secret not in ''.join(shown(backend, {}))
-        assert secret not in repr(list(account._accounts.items()))
+        assert secret not in repr([reference() for reference in clients._registry.known])
         assert secret not in caplog.text
-    assert 'flask_fs_swift.account.Account' in ''.join(shown(backend, {}))
+    assert 'flask_fs_swift.client.Account' in ''.join(shown(backend, {}))
 
 
 SETTINGS = {'authurl': 'http://127.0.0.1:9/auth/v1.0', 'user': 'u', 'key': 'k', 'retries': 0}

@@ -54,8 +54,7 @@ def test_a_range_across_segments_is_one_request(swift_harness, proxy, asked):
     save(backend, LARGE)
 
     def read_range():
-        with backend._open('x', 199_500, 200_500) as stream:
-            assert LARGE[199_500:200_500] == stream.read()
+        assert LARGE[199_500:200_500] == backend.read_range('x', 199_500, 200_500)
 
     assert ['GET'] == asked(read_range)
     with backend.open('x', 'rb') as file:
@@ -239,7 +238,7 @@ def test_a_large_file_replaced_by_a_small_one_while_it_is_looked_at_is_let_be(sw
     swift_harness.put_raw('x', LARGE)
     assert [] == segments.manifest('x')[1]
     assert [] == segments.manifest('gone')[1]
-    assert 0 == backend._account.pool.lent
+    assert 0 == backend._client.account.pool.in_use
 
 
 def test_a_manifest_that_is_refused_leaves_no_segment(swift_harness, proxy):

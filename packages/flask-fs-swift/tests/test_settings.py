@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.backends import Capability
+from flask_fs.backends import Capability, Source
 from flask_fs_swift import ETagMismatchError, SwiftBackend
 
 GIVEN = {'authurl': 'http://127.0.0.1:9/auth/v1.0', 'user': 'test:tester', 'key': 'a secret key'}
@@ -80,7 +80,12 @@ def test_settings_from_the_environment_are_text():
 
 def test_no_secret_is_shown():
     backend = make(temp_url_key='another secret')
-    shown = [repr(backend), repr(backend._account), repr(backend._account.login), repr(backend._account.pool)]
+    shown = [
+        repr(backend),
+        repr(backend._client.account),
+        repr(backend._client.account.login),
+        repr(backend._client.account.pool),
+    ]
     for wrong in ({'key': 7}, {'temp_url_key': 7}):
         with pytest.raises(fs.ConfigurationError) as caught:
             make(**wrong)
@@ -124,13 +129,13 @@ def test_keystone_needs_its_client(monkeypatch):
 
 def test_backends_of_the_same_settings_share_their_connections_and_others_do_not():
     one, two, other = make(container='a'), make(container='b', prefix='p'), make(user='test:other')
-    assert one._account is two._account
-    assert one._account is not other._account
+    assert one._client.account is two._client.account
+    assert one._client.account is not other._client.account
 
 
 def test_connections_go_with_their_last_user():
     one, two = make(), make()
-    account = weakref.ref(one._account)
+    account = weakref.ref(one._client.account)
     del one
     gc.collect()
     assert account() is not None
@@ -142,7 +147,7 @@ def test_connections_go_with_their_last_user():
 def test_hooks_let_no_dot_segment_through():
     backend = make()
     for name in ('../other/x', 'a/../../other', './x', '..'):
-        for call in (backend._stat, backend._open, lambda name: backend._put(name, io.BytesIO(), create=True)):
+        for call in (backend._stat, backend._open, lambda name: backend._put(name, Source(io.BytesIO()), create=True)):
             with pytest.raises(ValueError, match='dot segment'):
                 call(name)
 
@@ -168,7 +173,9 @@ def test_a_store_that_is_not_there_is_unavailable():
     ],
 )
 def test_two_storages_in_one_container_are_refused(settings):
-    with pytest.raises(fs.ConfigurationError, match=r"'a' and 'b' \(swift\) would keep their files in one"):
+    with pytest.raises(
+        fs.ConfigurationError, match=r"'a' and 'b' \(swift\) would store their files in the same location"
+    ):
         init_app_with(settings)
 
 

@@ -1,120 +1,178 @@
-"""Requests about containers and objects: names in, errors of Flask-FS out."""
+"""Requests about containers and objects, with a token, and again when that may help."""
 
 from __future__ import annotations
 
+import collections
 import functools
+import json
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from flask_fs.errors import FSError
+from flask_fs.backends import batched, shared_client
+from flask_fs.backends.presence import Presence
 
-from .account import Account, Answer, Request, path_of
+from .auth import Access, Login
 from .errors import ContainerGone, Failure, InvalidResponse, NoContainer, Refused
-from .facts import etag_of
-from .responses import Entry, check_object, listing, removed_all
-from .sources import Piece
+from .metadata import Entry, check_object, check_origin, etag_of, listing
+from .pieces import Piece
+from .pool import Pool, Request, Response
+
+T = TypeVar('T')
 
 #: While it copies, or looks at a thousand segments, Swift says nothing for so many times longer than else.
 SLOW = 10
 #: How many names one bulk request removes: Swift's default limit is 10,000, but operators lower it.
 BULK_NAMES = 1000
-#: How long a container that answered is believed to be there still, in seconds, when an object in it is missing.
-PRESUMED_S = 5.0
+#: The wait before the second attempt; it doubles with each.
+FIRST_DELAY_S = 0.1
+MAX_DELAY_S = 5.0
+
+_ACCOUNT_SETTINGS = (
+    'authurl', 'user', 'key', 'auth_version', 'tenant_name', 'region_name', 'os_options', 'storage_url', 'cacert',
+    'insecure', 'timeout_s', 'retries', 'pool_size', 'pool_timeout_s',
+)  # fmt: skip
+
+
+class AccountSettings(dict[str, Any]):
+    """The settings that backends which share an account have in common; there is a password among them."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__((name, config.get(name)) for name in _ACCOUNT_SETTINGS)
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__}>'
+
+
+class Account:
+    """One account of Swift: its token and its connections, for every backend of this process with the same settings."""
+
+    def __init__(self, config: Mapping[str, Any], access: Access | None = None) -> None:
+        self._config = config
+        self.login = Login(config, access)
+        self.pool = Pool(config)
+        #: Whether the cluster removes many files by one request; None while that is unknown.
+        self.bulk_deletes: bool | None = None
+
+    def inherit(self) -> Account:
+        """That of a forked child: the token is as good there, but the connections are the parent's."""
+        return Account(self._config, self.login.known)
+
+    def close(self) -> None:
+        """Close all connections that are not in use."""
+        self.pool.close()
+
+    def url(self) -> str:
+        """The URL of the account: set, or given by authentication."""
+        return str(self._config.get('storage_url') or self._retry(self.login.access)[0].url)
+
+    def request(self, request: Request, *, stream: bool = False) -> Response:
+        """The response, once it is one of success or one that *request* expects.
+
+        :param stream: Whether the body is to be read by the caller, who closes it.
+        :raises Failure: With any other response, or none.
+        """
+        response, may_have_applied = self._retry(lambda: self._attempt(request, stream))
+        return response._replace(may_have_applied=may_have_applied)
+
+    def _attempt(self, request: Request, stream: bool) -> Response:
+        access = self.login.access()
+        response = self._send(request, access, stream)
+        if response.status == 401:
+            # It expired, or the cluster forgot it: no fault of the caller, so no attempt of theirs.
+            response = self._send(request, self.login.renewed(access), stream)
+        try:
+            check_origin(response.status, response.headers)
+        except InvalidResponse:
+            if response.body is not None:
+                response.body.close()
+            raise
+        if 200 <= response.status < 300 or response.status in request.expected_statuses:
+            return response
+        raise Refused(response.status, response.headers, response.content)
+
+    def _send(self, request: Request, access: Access, stream: bool) -> Response:
+        return self.pool.send(self._config.get('storage_url') or access.url, request, access.token, stream=stream)
+
+    def _retry(self, attempt: Callable[[], T]) -> tuple[T, bool]:
+        """What *attempt* gives, tried again when that may help; and whether a failed one may have been applied."""
+        left, delay, may_have_applied = self._config['retries'], FIRST_DELAY_S, False
+        while True:
+            try:
+                return attempt(), may_have_applied
+            except Failure as failure:
+                may_have_applied = failure.may_have_applied = failure.may_have_applied or may_have_applied
+                if not (left and failure.is_temporary):
+                    raise
+            left -= 1
+            time.sleep(delay)
+            delay = min(delay * 2, MAX_DELAY_S)
 
 
 class Client:
-    """Asks one account for one backend.
+    """Sends the requests of one backend.
 
-    :param translate: Makes an error of Flask-FS of a failure, about the file of a name.
-    :param container_headers: Gives the headers with which a container is made that is missing at a write; None if it is
-        not to be made.
+    :param create_headers: Gives the headers with which a container is created that is missing at a write; None if it is not
+        to be created.
     """
 
-    def __init__(
-        self,
-        account: Account,
-        timeout_s: float,
-        translate: Callable[[Exception, str | None], FSError],
-        container_headers: Callable[[str], Mapping[str, str] | None],
-    ) -> None:
-        self.account = account
-        self._slow_s = timeout_s * SLOW
-        self._translate = translate
-        self._container_headers = container_headers
-        #: When each container was last seen to be there (monotonic).
-        self.seen: dict[str, float] = {}
+    def __init__(self, config: Mapping[str, Any], create_headers: Callable[[str], Mapping[str, str] | None]) -> None:
+        settings = AccountSettings(config)
+        self._account = shared_client(Account, settings, close=Account.close, inherit=Account.inherit)
+        self._slow_s: float = config['timeout_s'] * SLOW
+        self._create_headers = create_headers
+        self._presence: dict[str, Presence] = collections.defaultdict(Presence)
 
-    def ask(
+    @property
+    def account(self) -> Account:
+        """That of this process."""
+        return self._account.get()
+
+    def was_seen(self, container: str) -> bool:
+        """Whether a container ever responded."""
+        return self._presence[container].seen_at is not None
+
+    def request(
         self,
         method: str,
         container: str,
         name: str = '',
         *,
-        about: str | None = None,
         query: str = '',
         headers: Mapping[str, str] | None = None,
         body: bytes | Piece = b'',
-        passing: Collection[int] = (),
+        expected_statuses: Collection[int] = (),
         is_slow: bool = False,
         stream: bool = False,
-    ) -> Answer:
-        """The answer to a request for a container, or for the object *name* in it.
+    ) -> Response:
+        """The response to a request for a container, or for the object *name* in it.
 
-        :param about: The file that an error is about, if not *name*.
-        :param passing: Statuses that are no errors.
+        :param expected_statuses: Statuses that are no errors.
         :param stream: Whether the body is to be read, and closed, by the caller.
+        :raises ContainerGone: When the object is missing because the container is, and that was seen before.
         """
-        about = about if about is not None else name or None
         path = path_of(container, name) if container else ''
-        request = Request(
-            method, path + query, headers or {}, body, self._slow_s if is_slow else None, frozenset(passing)
-        )
-        with self.translated(about):
-            try:
-                answer = self.account.ask(request, stream=stream)
-            except Refused as error:
-                if error.status == 404 and name:
-                    self._require_seen(container, about)
-                raise
-        if answer.body is not None:
-            answer.body.translate = functools.partial(self._translated, name=about)
-        if 200 <= answer.status < 300 and container:
-            self.seen[container] = time.monotonic()
-        return answer
-
-    def address(self, about: str) -> str:
-        """The address of the account; it may take the authentication."""
-        with self.translated(about):
-            return self.account.address()
-
-    @contextmanager
-    def translated(self, about: str | None) -> Generator[None]:
-        """Turns a failure inside its ``with`` block into an error of Flask-FS."""
+        timeout_s = self._slow_s if is_slow else None
+        request = Request(method, path + query, headers or {}, body, timeout_s, expected_statuses)
+        presence = self._presence[container]
+        seen_at = presence.seen_at
         try:
-            yield
-        except Failure as error:
-            raise self._translate(error, about) from error
+            response = self.account.request(request, stream=stream)
+        except Refused as error:
+            if error.status == 404 and name and presence.is_gone(seen_at, functools.partial(self._exists, container)):
+                raise ContainerGone(container) from error
+            raise
+        if 200 <= response.status < 300:
+            presence.mark_seen()
+        return response
 
-    def _translated(self, error: Exception, name: str | None) -> Exception:
-        return self._translate(error, name)
+    def _exists(self, container: str) -> bool:
+        return self.request('HEAD', container, expected_statuses=(404,)).status != 404
 
-    def _require_seen(self, container: str, about: str | None) -> None:
-        """Called when an object is missing: it may be the container, which Swift answers in the same way.
-
-        :raises ContainerGone: If that was seen, and is gone.
-        """
-        seen_at = self.seen.get(container)
-        if seen_at is None or time.monotonic() - seen_at < PRESUMED_S:
-            return
-        if self.ask('HEAD', container, about=about, passing=(404,)).status == 404:
-            raise ContainerGone(container)
-
-    def is_there(self, container: str) -> bool:
-        """Whether there is such a container; asked until it was seen once."""
-        return container in self.seen or self.ask('HEAD', container, passing=(404,)).status != 404
+    def exists(self, container: str) -> bool:
+        """Whether there is such a container; requested until it was seen once."""
+        return self.was_seen(container) or self._exists(container)
 
     def put(
         self,
@@ -123,30 +181,36 @@ class Client:
         body: bytes | Piece,
         headers: Mapping[str, str],
         *,
-        about: str,
         query: str = '',
-        passing: Collection[int] = (),
-    ) -> Answer:
-        """The answer to storing an object, which has its ETag; a container that is missing is made.
+        expected_statuses: Collection[int] = (),
+    ) -> Response:
+        """The response to storing an object, which has its ETag; a container that is missing is created.
 
-        It is not made anew where it was seen before: then it is gone, and its files with it.
+        It is not created anew where it was seen before: then it is gone, and its files with it.
         """
-        passing = {*passing, 404}
-        ask = functools.partial(
-            self.ask, 'PUT', container, name, about=about, query=query, headers=headers, body=body, passing=passing,
-            is_slow=bool(query),
-        )  # fmt: skip
-        answer = ask()
-        if answer.status == 404 and self._makes_missing(container, about):
-            answer = ask()
-        with self.translated(about):
-            if answer.status == 404:
-                raise ContainerGone(container) if container in self.seen else NoContainer(container)
-            if answer.status < 300 and not etag_of(answer.headers):
-                error = InvalidResponse('the store does not say what it has stored, as it gives no ETag')
-                error.unsure = True
-                raise error
-        return answer
+
+        def write() -> Response:
+            was_seen = self.was_seen(container)
+            response = self.request(
+                'PUT', container, name, query=query, headers=headers, body=body,
+                expected_statuses={*expected_statuses, 404}, is_slow=bool(query),
+            )  # fmt: skip
+            if response.status == 404:
+                raise ContainerGone(container) if was_seen else NoContainer(container)
+            return response
+
+        response = self._write(container, write, lambda error: isinstance(error, NoContainer))
+        if response.status < 300 and not etag_of(response.headers):
+            raise InvalidResponse('the store does not say what it has stored, as it gives no ETag')
+        return response
+
+    def _write(self, container: str, write: Callable[[], T], is_missing: Callable[[Exception], bool]) -> T:
+        headers = self._create_headers(container)
+        return self._presence[container].write(
+            write,
+            lambda: self.request('PUT', container, headers=headers),
+            lambda error: headers is not None and is_missing(error),
+        )
 
     def copy(
         self,
@@ -155,92 +219,104 @@ class Client:
         to: str,
         target: str,
         *,
-        about: str,
         headers: Mapping[str, str] | None = None,
-        passing: Collection[int] = (),
-    ) -> Answer:
-        """The answer to copying an object inside the store; the bytes of a large one become one object (Swift's COPY)."""
-        given = {**(headers or {}), 'Destination': path_of(to, target)}
-        ask = functools.partial(self.ask, 'COPY', container, name, about=about, headers=given, is_slow=True)
-        may_be_missing = to != container and to not in self.seen
-        answer = ask(passing={*passing, 404} if may_be_missing else passing)
-        if answer.status == 404 and 404 not in passing:
-            self._makes_missing(to, about)
-            answer = ask(passing=passing)
-        if answer.status in passing or etag_of(answer.headers):
-            return answer
-        # Ceph's gateway begins its answer before a large copy is made, so it cannot say how that ends.
-        source, copied = (self.head(place, which, about=about) for place, which in ((container, name), (to, target)))
-        with self.translated(about):
-            if source.headers['content-length'] != copied.headers['content-length']:
-                raise InvalidResponse('the copy that the store has made is not as long as the file')
+        expected_statuses: Collection[int] = (),
+    ) -> Response:
+        """The response to copying an object inside the store; the bytes of a large one become one object (Swift's COPY)."""
+        copy = functools.partial(
+            self.request, 'COPY', container, name, headers={**(headers or {}), 'Destination': path_of(to, target)},
+            expected_statuses=expected_statuses, is_slow=True,
+        )  # fmt: skip
+        if to == container:
+            response = copy()
+        else:
+            response = self._write(to, copy, lambda error: isinstance(error, Refused) and error.status == 404)
+        if response.status in expected_statuses or etag_of(response.headers):
+            return response
+        # Ceph's gateway begins its response before a large copy is made, so it cannot say how that ends.
+        source, copied = self.head(container, name), self.head(to, target)
+        if source.headers['content-length'] != copied.headers['content-length']:
+            raise InvalidResponse('the copy that the store has made is not as long as the file')
         return copied
 
-    def _makes_missing(self, container: str, about: str) -> bool:
-        """Make a container, if it is one to be made that was never seen; whether that was done."""
-        headers = None if container in self.seen else self._container_headers(container)
-        if headers is None:
-            return False
-        self.ask('PUT', container, about=about, headers=headers)
-        return True
+    def head(self, container: str, name: str, *, expected_statuses: Collection[int] = ()) -> Response:
+        """The response to a HEAD of an object."""
+        response = self.request('HEAD', container, name, expected_statuses=expected_statuses)
+        if response.status < 300:
+            check_object(response.headers)
+        return response
 
-    def head(self, container: str, name: str, *, about: str | None = None, passing: Collection[int] = ()) -> Answer:
-        """The answer to a HEAD of an object."""
-        answer = self.ask('HEAD', container, name, about=about, passing=passing)
-        if answer.status < 300:
-            with self.translated(about if about is not None else name):
-                check_object(answer.headers)
-        return answer
-
-    def listed(self, container: str, prefix: str, page_names: int) -> Iterator[Entry]:
-        """The entries of all objects whose name begins with *prefix*, in the order of their names, page by page."""
-        limit, marker, headers = page_names, '', {'Accept': 'application/json'}
+    def list(self, container: str, prefix: str, limit: int) -> Iterator[Entry]:
+        """The entries of all objects whose name begins with *prefix*, in the order of their names, by pages of *limit*."""
+        marker, headers = '', {'Accept': 'application/json'}
         while True:
             query = f'?format=json&prefix={quote(prefix, safe="")}&marker={quote(marker, safe="")}'
             query += f'&limit={limit}' if limit else ''
-            answer = self.ask('GET', container, query=query, headers=headers, passing=(404, 412), about=prefix or None)
-            if answer.status == 412 and limit:
+            was_seen = self.was_seen(container)
+            response = self.request('GET', container, query=query, headers=headers, expected_statuses=(404, 412))
+            if response.status == 412 and limit:
                 # The operator allows fewer: then a page has as many as the cluster likes, and an empty one is the last.
                 limit = 0
                 continue
-            with self.translated(prefix or None):
-                if answer.status == 404 and container in self.seen:
-                    raise ContainerGone(container)
-                if answer.status == 200:
-                    entries = listing(answer.content, prefix, marker)
-                elif answer.status in (204, 404):
-                    return
-                else:
-                    raise InvalidResponse(f'the store answered {answer.status} to a listing of the container')
+            if response.status == 404 and was_seen:
+                raise ContainerGone(container)
+            if response.status in (204, 404):
+                return
+            if response.status != 200:
+                raise InvalidResponse(
+                    f'the store responded with status {response.status} to a listing of the container'
+                )
+            entries = listing(response.content, prefix, marker)
             yield from entries
             if not entries or len(entries) < limit:
                 return
             marker = entries[-1].name
 
-    def remove(self, container: str, names: Iterable[str], *, about: str | None) -> None:
+    def remove(self, container: str, names: Iterable[str]) -> None:
         """Remove objects, many by one request where the cluster can; absent ones are removed already."""
-        remaining = iter(names)
-        while batch := list(islice(remaining, BULK_NAMES)):
-            left: Sequence[str] = batch
-            if len(batch) > 1 and self.account.bulk_deletes is not False:
-                left = self._removed_in_bulk(container, batch, about)
-            for name in left:
-                self.ask('DELETE', container, name, about=about, passing=(404,))
+        for batch in batched(names, BULK_NAMES):
+            if len(batch) > 1 and self.account.bulk_deletes is not False and self._remove_in_bulk(container, batch):
+                continue
+            # Whatever did not go is removed one by one, which also tells why it cannot be.
+            for name in batch:
+                self.request('DELETE', container, name, expected_statuses=(404,))
 
-    def _removed_in_bulk(self, container: str, names: Sequence[str], about: str | None) -> Sequence[str]:
-        """Those of *names* that one request did not remove."""
-        answer = self.ask(
+    def _remove_in_bulk(self, container: str, names: Sequence[str]) -> bool:
+        """Whether one request has removed all of *names*."""
+        response = self.request(
             'POST',
             '',
             query='?bulk-delete',
             headers={'Content-Type': 'text/plain', 'Accept': 'application/json'},
             body=''.join(f'{path_of(container, name)}\n' for name in names).encode(),
             # Without the middleware this is a change to the account, which succeeds with 204 or is refused.
-            passing=(400, 401, 403, 404, 405, 411, 413, 501),
-            about=about,
+            expected_statuses=(400, 401, 403, 404, 405, 411, 413, 501),
             is_slow=True,
         )
-        done = removed_all(answer.content, len(names)) if answer.status == 200 else None
-        self.account.bulk_deletes = done is not None
-        # Whatever did not go is removed one by one, which also tells why it cannot be.
-        return () if done else names
+        removed = removed_all(response.content, len(names)) if response.status == 200 else None
+        self.account.bulk_deletes = removed is not None
+        return bool(removed)
+
+
+def path_of(container: str, name: str = '') -> str:
+    """The path of a container, or of an object in it, within the account: quoted.
+
+    :raises ValueError: If a part of it is ``.`` or ``..``, which HTTP clients resolve, so that it leads elsewhere.
+    """
+    path = f'/{container}/{name}' if name else f'/{container}'
+    if '/./' in f'{path}/' or '/../' in f'{path}/':
+        raise ValueError(f'{path!r} has a dot segment')
+    return quote(path)
+
+
+def removed_all(content: bytes, count: int) -> bool | None:
+    """Whether a bulk request has removed *count* objects; None if the response is not the report of one."""
+    try:
+        report = json.loads(content)
+        numbers = report['Number Deleted'], report['Number Not Found']
+        errors = report['Errors']
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not all(type(number) is int and number >= 0 for number in numbers) or not isinstance(errors, list):
+        return None
+    return sum(numbers) == count and not errors

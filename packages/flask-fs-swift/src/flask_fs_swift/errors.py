@@ -1,14 +1,29 @@
-"""What goes wrong on the way to Swift: one error for applications, the others for this driver alone."""
+"""What goes wrong on the way to Swift: two errors for applications, the others for this driver alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
-from flask_fs.errors import ChecksumMismatch, Unavailable
+from flask_fs.backends.presence import gone_reason
+from flask_fs.errors import (
+    BackendError,
+    ChecksumMismatch,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    FSError,
+    InvalidFilename,
+    PermissionDenied,
+    Unavailable,
+)
+
+#: The store is busy, or timed out: 498 is Swift's own (ratelimit), 499 its "client disconnect".
+BUSY = frozenset((408, 429, 498, 499, 500, 502, 503, 504, 507))
 
 
 class ETagMismatchError(ChecksumMismatch):
-    """Swift did not receive what was sent: the MD5 that it tells as the ETag is another one."""
+    """Swift did not receive what was sent: the MD5 that it returns as the ETag is another one."""
 
 
 class PoolExhaustedError(Unavailable):
@@ -16,94 +31,118 @@ class PoolExhaustedError(Unavailable):
 
 
 class Failure(Exception):
-    """What the driver's own parts raise: made into an error of Flask-FS before it leaves the driver."""
+    """What the driver's own parts raise: the template makes an error of Flask-FS from it."""
 
-    #: Whether what was asked may have been carried out all the same: an earlier attempt's answer was lost.
-    unsure = False
+    #: That error.
+    kind: type[FSError] = BackendError
+    #: How to fix it, with the names of *setting* for ``{}``.
+    advice: str | None = None
+    setting = ''
+    #: Whether the request may have been applied all the same: an earlier attempt's response was lost.
+    may_have_applied = False
+    #: Whether the same request may succeed in a moment.
+    is_temporary = False
+
+    @property
+    def reason(self) -> str | None:
+        """What to say, besides the advice."""
+        return str(self)
 
 
 class Refused(Failure):
-    """The store answered that it does not do what it was asked.
+    """The store responded that it does not do what was requested.
 
     :param status: The HTTP status.
-    :param headers: Of the answer, by lower-case name.
-    :param content: Of the answer, as much as matters.
+    :param headers: Of the response, by lower-case name.
+    :param content: Of the response, as much as matters.
     """
 
+    _KINDS: ClassVar[Mapping[int, tuple[type[FSError], str | None]]] = {
+        401: (PermissionDenied, 'the store does not accept its own new token'),
+        403: (PermissionDenied, 'this user may not do that in this container'),
+        404: (FileNotFound, None),
+        409: (BackendError, 'some of its segments are missing'),
+        412: (FileExists, None),
+        413: (FileTooLarge, 'the store accepts no object of this size, or no more in this account'),
+        422: (
+            ETagMismatchError,
+            'the store received other bytes than those that were sent; the old file is still there',
+        ),
+    }
+    # How Swift begins its refusal of a name (swift.common.constraints).
+    _LONG_NAME = b'Object name length'
+
     def __init__(self, status: int, headers: Mapping[str, str], content: bytes = b'') -> None:
-        super().__init__(status)
+        super().__init__(f'the store responded with status {status}')
         self.status = status
         self.headers = headers
-        self.content = content
+        self.is_temporary = status in BUSY
+        self.may_have_applied = status >= 500
+        self._reason: str | None
+        if status == 400 and content.startswith(self._LONG_NAME):
+            self.kind, self._reason = InvalidFilename, 'with its prefix it is longer than the cluster allows'
+        else:
+            default = Unavailable if self.is_temporary else BackendError
+            self.kind, self._reason = self._KINDS.get(status, (default, str(self)))
 
-    def __str__(self) -> str:
-        return f'the store answered {self.status}'
+    @property
+    def reason(self) -> str | None:
+        return self._reason
 
 
 class InvalidResponse(Failure):
-    """A response that Swift does not give. What was asked for may have been done all the same."""
+    """A response that Swift does not give. What was requested may have been done all the same."""
+
+    may_have_applied = True
 
 
 class Unreached(Failure):
-    """The store gave no answer; the cause is chained."""
+    """The store gave no response, or not all of it; the cause is chained."""
 
+    kind = Unavailable
 
-class Unsendable(Failure):
-    """A header cannot be sent. What the HTTP library says about it quotes its value, which may be a secret."""
-
-    def __str__(self) -> str:
-        return 'the media type, or the TempURL key, cannot be sent in a header'
+    def __init__(self, reason: str, *, is_temporary: bool = True, may_have_applied: bool = True) -> None:
+        super().__init__(reason)
+        self.is_temporary = is_temporary
+        self.may_have_applied = may_have_applied
 
 
 class LoginFailed(Failure):
-    """There is no token to be had.
+    """There is no token.
 
-    :param status: With which the authentication service answered, if it did.
-    :param denied: Whether it knows the user or the key better.
+    :param status: With which the authentication service responded, if it did.
     """
 
-    def __init__(self, reason: str, *, status: int | None = None, denied: bool = False) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.denied = denied
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(f'authentication failed: {reason}')
+        self.is_temporary = status in BUSY
+        if status in (401, 403):
+            self.kind, self.setting, self.advice = PermissionDenied, 'user', 'check {}, and KEY and AUTHURL likewise'
+        else:
+            self.kind = Unavailable if self.is_temporary else BackendError
+            self.setting, self.advice = 'authurl', 'check {}, and AUTH_VERSION likewise'
 
 
 class PoolExhausted(Failure):
-    """All connections were in use for as long as there was patience."""
+    """All connections were in use until the request for one timed out."""
 
-
-class SourceFailed(Exception):
-    """Reading the caller's own file failed while it was sent: their error, whatever it is.
-
-    :param error: What was raised.
-    """
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__()
-        self.error = error
-
-
-class SpoolFailed(Exception):
-    """The temporary file that an upload passes through cannot be written."""
-
-
-class Truncated(Failure):
-    """A body ended before its end."""
-
-    def __str__(self) -> str:
-        return 'the connection was cut while the file was read'
+    kind = PoolExhaustedError
+    advice, setting = 'close streams when they were read, or raise {}', 'pool_size'
 
 
 class NoContainer(Failure):
-    """A container is missing, and is not to be made.
+    """A container is missing, and is not to be created."""
 
-    :param name: Its name.
-    """
+    advice, setting = 'create it, or set {} to True', 'create_container'
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, container: str) -> None:
+        super().__init__(f'there is no container {container!r}')
 
 
-class ContainerGone(NoContainer):
+class ContainerGone(Failure):
     """A container is missing that was there before."""
+
+    kind = Unavailable
+
+    def __init__(self, container: str) -> None:
+        super().__init__(gone_reason(f'container {container!r}'))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_fs_swift.errors import SpoolFailed
-from flask_fs_swift.sources import MEMORY_BYTES, MOST_SEGMENTS, pieces_of
+from flask_fs.backends import Checksum, Source, SpoolFailed
+from flask_fs_swift.pieces import MAX_SEGMENTS, MEMORY_BYTES, pieces_of
 from flask_fs_testing.sources import Failing, OnlyRead, SourceFailed
 
 CONTENT = bytes(range(256)) * 4 * 3000
@@ -24,16 +24,16 @@ def bytes_of(piece) -> bytes:
 
 def all_of(stream, size):
     """The pieces' contents, each taken twice, and the digest of the whole."""
-    digest = hashlib.sha256()
+    checksum = Checksum('sha256')
     found, lasts = [], []
-    for piece in pieces_of(stream, size, digest):
+    for piece in pieces_of(Source(stream), size, checksum):
         content = bytes_of(piece)
         assert content == bytes_of(piece)
         assert (hashlib.md5(content).hexdigest(), len(content)) == (piece.md5, piece.size)
         found.append(content)
         lasts.append(piece.is_last)
     assert [False] * (len(lasts) - 1) + [True] == lasts
-    return found, digest.hexdigest()
+    return found, checksum.hex
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_any_source_is_cut_at_the_same_places(real_file, size):
     spooled.seek(0)
     rest = io.BytesIO(b'before' + CONTENT)
     rest.seek(6)
-    size = max(size, -(-len(CONTENT) // MOST_SEGMENTS))
+    size = max(size, -(-len(CONTENT) // MAX_SEGMENTS))
     expected = [CONTENT[at : at + size] for at in range(0, len(CONTENT), size)]
     for stream in (real_file, rest, spooled, OnlyRead(CONTENT, step=70_001)):
         found, digest = all_of(stream, size)
@@ -93,11 +93,11 @@ def test_what_a_source_raises_is_raised():
 def test_a_file_that_becomes_shorter_while_it_is_sent_is_noticed(tmp_path):
     (tmp_path / 'x').write_bytes(CONTENT)
     with open(tmp_path / 'x', 'r+b') as file:
-        [piece] = pieces_of(file, len(CONTENT), hashlib.sha256())
+        [piece] = pieces_of(Source(file), len(CONTENT), Checksum('sha256'))
         file.truncate(1000)
         with pytest.raises(OSError, match='shorter'):
             bytes_of(piece)
-        assert isinstance(piece.failure, OSError)
+        assert isinstance(piece.error, OSError)
 
 
 def test_a_full_disk_is_told(monkeypatch):
@@ -114,4 +114,4 @@ def test_a_pipe_is_read_once():
     with os.fdopen(writing, 'wb') as file:
         file.write(b'content')
     with os.fdopen(reading, 'rb') as source:
-        assert [b'content'] == [bytes_of(piece) for piece in pieces_of(source, 1000, hashlib.sha256())]
+        assert [b'content'] == [bytes_of(piece) for piece in pieces_of(Source(source), 1000, Checksum('sha256'))]

@@ -6,8 +6,7 @@ import datetime
 
 import pytest
 
-from flask_fs_swift.facts import info_from_headers, is_file
-from flask_fs_swift.responses import Entry
+from flask_fs_swift.metadata import Entry, info_from_headers
 
 MOMENT = datetime.datetime(2026, 11, 23, 8, 15, 58, tzinfo=datetime.timezone.utc)
 LAST = {'last-modified': 'Mon, 23 Nov 2026 08:15:58 GMT'}
@@ -31,4 +30,4 @@ def test_the_time_is_the_most_exact_one_that_is_told(told, modified):
     [(0, 'application/directory', False), (0, 'text/plain', True), (3, 'application/directory', True)],
 )
 def test_an_empty_object_of_a_special_type_marks_a_folder(size, mime, file):
-    assert file == is_file(Entry('x', size, MOMENT, mime, 'etag', is_slo=False))
+    assert file == Entry('x', size, MOMENT, mime, 'etag', is_slo=False).is_file
