@@ -299,19 +299,24 @@ def test_each_file_costs_one_request_and_an_existing_main_file_two(
         assert [(call.hook, call.name) for call in backend.calls] == [('put', 'test-original.png'), ('put', 'test.png')]
 
 
-def test_one_decode_serves_all_sizes(
+def test_a_picture_is_opened_and_decoded_once_for_all_sizes(
     image_in: Any, memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[Any] = []
-    render = flask_fs_images.derivatives.render
+    calls: list[str] = []
 
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        calls.append(args)
-        return render(*args, **kwargs)
+    def count(name: str) -> None:
+        function = getattr(flask_fs_images.derivatives, name)
 
-    monkeypatch.setattr(flask_fs_images.derivatives, 'render', counted)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(flask_fs_images.derivatives, name, counted)
+
+    for name in ('open_image', 'render'):
+        count(name)
     image_in(memory).save(picture(), 'test.png')
-    assert len(calls) == 1
+    assert calls == ['open_image', 'render']
 
 
 def test_deleting_removes_the_original_and_the_thumbnails(
