@@ -21,6 +21,8 @@ from measuring import machine
 
 #: In the order in which they can follow each other.
 OPERATIONS = ('save', 'exists', 'read', 'replace', 'delete', 'write')
+#: What the names begin with.
+FOLDERS = ('', 'folder/')
 #: Distributions with the same documented interface, and the package that each is imported as.
 PEERS = {'flask-fs2': 'flask_fs', 'flask-storage': 'flask_storage'}
 _TOTAL = re.compile(r'^(?:summary|totals): (\d+)', re.MULTILINE)
@@ -30,7 +32,7 @@ FEW, MANY = 10, 60
 # Calls getsid(), as nothing else does, around each loop: valgrind begins another count there. Every loop runs once before, for what Python loads,
 # specializes or looks up at first use.
 CHILD = f"""
-import gc, importlib, io, os, sys
+import gc, importlib, io, itertools, os, sys
 
 package, root = sys.argv[1:]
 content = b'x' * 1024
@@ -97,8 +99,8 @@ def run(operation, names):
 
 os.makedirs(os.path.join(root, 'folder'), exist_ok=True)
 gc.disable()
-for count in ({MANY}, {FEW}, {MANY}):
-    names = [f'folder/{{number}}.txt' for number in range(count)]
+for count, folder in itertools.product(({MANY}, {FEW}, {MANY}), {FOLDERS}):
+    names = [f'{{folder}}{{number}}.txt' for number in range(count)]
     for operation in {OPERATIONS}:
         run(operation, names)
         # Each was done, or the count is about nothing.
@@ -120,13 +122,12 @@ def count(python: str, package: str) -> dict[str, float]:
         command = [*valgrind, python, '-c', CHILD, package, str(root)]
         subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
         # The last one is written at the end of the process, without a number.
-        dumps = [Path(f'{out}.{number + 1}') for number in range(6 * len(OPERATIONS))]
+        dumps = [Path(f'{out}.{number + 1}') for number in range(2 * 3 * len(FOLDERS) * len(OPERATIONS))]
         totals = [int(_TOTAL.search(dump.read_text())[1]) for dump in dumps]  # type: ignore[index]  # each has one
     loops = totals[1::2]
-    few, many = loops[len(OPERATIONS) : -len(OPERATIONS)], loops[-len(OPERATIONS) :]
-    return {
-        operation: (more - less) / (MANY - FEW) for operation, less, more in zip(OPERATIONS, few, many, strict=True)
-    }
+    rows = [f'{operation} {folder}name' for folder in FOLDERS for operation in OPERATIONS]
+    few, many = loops[len(rows) : -len(rows)], loops[-len(rows) :]
+    return {row: (more - less) / (MANY - FEW) for row, less, more in zip(rows, few, many, strict=True)}
 
 
 def peers(folder: Path) -> dict[str, tuple[str, str]]:
@@ -172,9 +173,9 @@ def main() -> None:
                 print(f'Without {name}: {_last_line(error)}\n')
     print(f'| thousand instructions | {" | ".join(counts)} |')
     print(f'|---|{"---:|" * len(counts)}')
-    for operation in OPERATIONS:
-        cells = (f'{found[operation] / 1000:.1f}' for found in counts.values())
-        print(f'| {operation} | {" | ".join(cells)} |')
+    for row in next(iter(counts.values())):
+        cells = (f'{found[row] / 1000:.1f}' for found in counts.values())
+        print(f'| {row} | {" | ".join(cells)} |')
 
 
 if __name__ == '__main__':

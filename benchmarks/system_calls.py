@@ -45,6 +45,7 @@ for name, operation in {
     'read a/b/name': lambda n: storage.read('a/b/new1'),
     'read_chunks': lambda n: list(storage.read_chunks('new1')),
     'exists': lambda n: storage.exists('new1'),
+    'exists a/name': lambda n: storage.exists('a/b'),
     'stat': lambda n: storage.stat('new1'),
     'metadata, checksum not looked at': lambda n: storage.metadata('new1')['size'],
     'url': lambda n: storage.url('new1'),

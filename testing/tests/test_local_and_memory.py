@@ -22,7 +22,7 @@ class NamedDrafts(LocalHarness):
 
     def make(self, **more: Any) -> BaseBackend:
         backend = super().make(**more)
-        backend._disk.unnamed = False  # type: ignore[attr-defined]  # of LocalBackend
+        backend._filesystem.unnamed = False  # type: ignore[attr-defined]  # of LocalBackend
         return backend
 
 

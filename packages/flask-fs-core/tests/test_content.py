@@ -19,7 +19,8 @@ from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 from flask_fs import content
-from flask_fs.content import HEAD_BYTES, contradiction
+from flask_fs.content import HEAD_BYTES
+from flask_fs.files import extension
 
 
 def archived(kind: str) -> bytes:
@@ -114,6 +115,10 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         return False
     pytest.importorskip('puremagic')
     return True
+
+
+def contradiction(filename: str, head: bytes) -> str | None:
+    return content.contradiction(extension(filename), head)
 
 
 @pytest.mark.parametrize('extensions', AGREES)

@@ -299,7 +299,7 @@ def test_a_file_system_without_times_gives_no_etags(backend: Any, coarse: Callab
 def test_files_named_while_they_are_written_get_times_of_their_own(tmp_path: Path) -> None:
     """That is how they are written where times may be those of a server's clock."""
     backend = LocalBackend('docs', {'root': str(tmp_path)})
-    backend._disk.unnamed = False
+    backend._filesystem.unnamed = False
     times = set()
     for _ in range(ROUNDS):
         backend.write('a', b'content')

@@ -45,7 +45,7 @@ def test_a_folder_is_not_made_in_the_place_of_a_file(tmp_path: Path) -> None:
 def test_what_never_finds_its_folder_fails_as_it_did(tmp_path: Path) -> None:
     made, calls = [], []
     with pytest.raises(FileNotFoundError, match='again'):
-        folders.within(lambda: made.append(1), _failing(FileNotFoundError, calls))
+        folders.retry_creating_parent(lambda: made.append(1), _failing(FileNotFoundError, calls))
     assert (folders.TRIES, folders.TRIES + 1) == (len(made), len(calls))
 
 

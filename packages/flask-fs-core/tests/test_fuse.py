@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.backends import draft
+from flask_fs.backends import filesystem
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +117,7 @@ def test_a_save_that_fails_when_the_file_is_closed_leaves_the_old_one(
     app: Flask, storage: fs.Storage, volume: Volume, tmp_path: Path, how: str, fsync: bool
 ) -> None:
     backend: Any = storage.backend
-    backend._disk.fsync = fsync
+    backend._filesystem.fsync = fsync
     storage.write('a.txt', b'the old content')
     storage.write('b.txt', b'another')
     volume.full.touch()
@@ -133,7 +133,7 @@ def test_a_save_that_fails_when_the_file_is_closed_leaves_the_old_one(
 
 def test_the_file_system_is_seen_to_be_none_where_close_cannot_fail(volume: Volume) -> None:
     with (volume.mount / 'root' / 'x').open('wb') as file:
-        assert draft._type_of(file.fileno()).startswith('fuse')  # type: ignore[union-attr]  # it is one
+        assert filesystem.type_of(file.fileno()).startswith('fuse')  # type: ignore[union-attr]  # it is one
 
 
 def test_an_unmounted_volume_is_unavailable(app: Flask, storage: fs.Storage, volume: Volume) -> None:

@@ -44,7 +44,7 @@ from flask_fs.backends.local import LocalBackend
 
 root, name, drafts, create = sys.argv[1:]
 backend = LocalBackend('killed', {'root': root})
-backend._disk.unnamed = backend._disk.unnamed and drafts == 'unnamed'
+backend._filesystem.unnamed = backend._filesystem.unnamed and drafts == 'unnamed'
 
 
 class Source:
@@ -97,7 +97,7 @@ def test_a_name_whose_writer_was_killed_can_be_created(tmp_path: Path) -> None:
 def test_a_killed_writer_leaves_nothing_on_the_disk_where_files_need_no_name(tmp_path: Path) -> None:
     backend = local(tmp_path)
     backend.write('a/b.txt', OLD)
-    if not backend._disk.unnamed:
+    if not backend._filesystem.unnamed:
         pytest.skip('this file system has no unnamed files')
     kill_a_save(tmp_path, 'a/b.txt', 'unnamed', 'replace')
     assert [tmp_path / 'a/b.txt'] == [path for path in tmp_path.rglob('*') if path.is_file()]
@@ -152,6 +152,7 @@ class TestLeftDraft:
 # kills itself before its system call of that number. Told are the numbers of the killed ones.
 KILLED_AT_EVERY_CALL = """
 import io, itertools, json, os, signal, sys, tempfile
+from flask_fs.backends import symlinks
 from flask_fs.backends.local import LocalBackend
 
 root, drafts, change, size = sys.argv[1:]
@@ -166,7 +167,7 @@ class OnlyRead:
 
 def prepared(number):
     backend = LocalBackend('killed', {'root': f'{root}/{number}'})
-    backend._disk.unnamed = backend._disk.unnamed and drafts == 'unnamed'
+    backend._filesystem.unnamed = backend._filesystem.unnamed and drafts == 'unnamed'
     backend.write('a/old.txt', b'old content')
     backend.write('source.txt', NEW)
     return backend
@@ -205,6 +206,8 @@ for number in itertools.count():
         left = itertools.count(number, -1)
         for name in CALLS:
             setattr(os, name, dying(getattr(os, name), left))
+        if (openat2 := symlinks._openat2()) is not None:
+            symlinks._openat2 = lambda: dying(openat2, left)
         CHANGES[change](backend)
         os._exit(0)
     _, status = os.waitpid(child, 0)

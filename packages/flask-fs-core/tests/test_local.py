@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.backends import draft
+from flask_fs.backends import filesystem
 from flask_fs.backends.local import LocalBackend
 
 needs_posix = pytest.mark.skipif(os.name == 'nt', reason='needs symbolic links, modes and FIFOs')
@@ -29,7 +29,7 @@ def backend(tmp_path: Path) -> LocalBackend:
 def any_disk(request: pytest.FixtureRequest, backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> LocalBackend:
     """The backend on a file system with O_TMPFILE, on one without, and on one without hard links either."""
     if request.param != 'unnamed':
-        backend._disk.unnamed = False
+        backend._filesystem.unnamed = False
     if request.param == 'without links':
 
         def link(*_: Any, **__: Any) -> None:
@@ -54,12 +54,12 @@ def test_files_appear_whole_on_any_file_system(any_disk: LocalBackend) -> None:
 def test_without_links_create_is_no_longer_promised(any_disk: LocalBackend) -> None:
     any_disk.write('a', b'1', overwrite=False)
     promised = fs.Capability.ATOMIC_CREATE in any_disk.capabilities
-    assert any_disk._disk.links == promised
+    assert any_disk._filesystem.links == promised
     assert fs.Capability.ATOMIC_CREATE in LocalBackend.capabilities
 
 
 def test_a_file_system_without_unnamed_files_is_noticed(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not backend._disk.unnamed:
+    if not backend._filesystem.unnamed:
         pytest.skip('no O_TMPFILE here anyway')
     original = os.open
 
@@ -71,7 +71,7 @@ def test_a_file_system_without_unnamed_files_is_noticed(backend: LocalBackend, m
     backend.write('first', b'')
     monkeypatch.setattr(os, 'open', refusing)
     backend.write('a', b'1', overwrite=False)
-    assert not backend._disk.unnamed
+    assert not backend._filesystem.unnamed
     assert b'1' == backend.read('a')
 
 
@@ -81,7 +81,7 @@ def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(
     backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, failing: str, unnamed: bool
 ) -> None:
     backend.write('a', b'old')
-    backend._disk.unnamed &= unnamed
+    backend._filesystem.unnamed &= unnamed
 
     def full(*_: Any, **__: Any) -> Any:
         raise OSError(errno.ENOSPC, 'No space left on device')
@@ -345,7 +345,7 @@ def test_fsync_reaches_the_file_and_every_new_folder(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize('overwrite', [True, False], ids=['replacing', 'creating'])
 def test_fsync_gets_past_empty_folders(tmp_path: Path, unnamed: bool, overwrite: bool) -> None:
     backend = LocalBackend('x', {'root': str(tmp_path), 'fsync': True})
-    backend._disk.unnamed &= unnamed
+    backend._filesystem.unnamed &= unnamed
     (tmp_path / 'a' / 'empty').mkdir(parents=True)
     backend.write('a', b'content', overwrite)
     assert b'content' == backend.read('a')
@@ -398,7 +398,7 @@ def test_a_folder_that_is_just_being_removed_is_no_reason_to_do_without_unnamed_
     backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ext4 answers EPERM there."""
-    if not backend._disk.unnamed:
+    if not backend._filesystem.unnamed:
         pytest.skip('needs /proc')
     original, refused = os.open, []
 
@@ -409,10 +409,10 @@ def test_a_folder_that_is_just_being_removed_is_no_reason_to_do_without_unnamed_
         return original(path, flags, *rest, **more)
 
     monkeypatch.setattr(os, 'open', refuse_once)
-    backend.write('a', b'1')
+    backend.write('a', b'1', overwrite=False)
     assert [backend.root] == refused
     assert ['a'] == os.listdir(backend.root)
-    assert backend._disk.unnamed
+    assert backend._filesystem.unnamed
     backend.write('b', b'2')
     assert {'a': b'1', 'b': b'2'} == {name: backend.read(name) for name in backend.list_files()}
 
@@ -439,7 +439,7 @@ def test_a_file_system_that_keeps_no_modes_says_so_and_stores_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: bool
 ) -> None:
     backend = LocalBackend('x', {'root': str(tmp_path), 'file_mode': '640'})
-    backend._disk.unnamed &= unnamed
+    backend._filesystem.unnamed &= unnamed
     opened: list[int] = []
 
     def refuse(fd: int, mode: int) -> None:
@@ -589,14 +589,14 @@ def test_metadata_reads_nothing_until_its_checksum_is_asked_for(
 def test_a_link_over_nfs_whose_answer_was_lost_counts_as_made(
     backend: LocalBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backend._disk.unnamed = False
+    backend._filesystem.unnamed = False
     original = os.link
 
     def twice(source: str, target: str) -> None:
         original(source, target)
         original(source, target)
 
-    monkeypatch.setattr(draft.os, 'link', twice)
+    monkeypatch.setattr(os, 'link', twice)
     backend.write('x', b'mine', overwrite=False)
     assert b'mine' == backend.read('x')
     with pytest.raises(fs.FileExists):
@@ -609,7 +609,7 @@ def test_a_link_over_nfs_whose_answer_was_lost_counts_as_made(
 @pytest.fixture
 def order(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is done to files, in order, on a file system of a type that is not known."""
-    monkeypatch.setattr(draft, '_CLOSE_CANNOT_FAIL', frozenset())
+    monkeypatch.setattr(filesystem, '_CLOSE_CANNOT_FAIL', frozenset())
     backend.write('a', b'the old content')
     done: list[str] = []
 
@@ -654,6 +654,6 @@ def test_an_error_of_closing_leaves_the_old_file(
 @pytest.mark.skipif(sys.platform != 'linux', reason='only Linux names the type')
 def test_the_type_of_a_file_system_is_found_or_unknown(tmp_path: Path) -> None:
     with (tmp_path / 'a').open('wb') as file:
-        found = draft._type_of(file.fileno())
+        found = filesystem.type_of(file.fileno())
     assert found in {line.split()[-1] for line in Path('/proc/filesystems').read_text().splitlines()}
-    assert draft._type_of(10**6) is None
+    assert filesystem.type_of(10**6) is None

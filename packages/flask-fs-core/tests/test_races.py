@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from flask_fs import FileExists, FileNotFound
+from flask_fs.backends import symlinks
 from flask_fs.backends.base import BaseBackend
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
@@ -49,7 +50,7 @@ Act = Callable[[LocalBackend], object]
 def local(root: Path | str, *, unnamed: bool) -> LocalBackend:
     backend = LocalBackend('races', {'root': str(root)})
     # False: as on file systems that cannot write files without a name.
-    backend._disk.unnamed = backend._disk.unnamed and unnamed
+    backend._filesystem.unnamed = backend._filesystem.unnamed and unnamed
     return backend
 
 
@@ -142,7 +143,7 @@ from flask_fs.backends.local import LocalBackend
 
 root, unnamed, who, count = sys.argv[1:]
 backend = LocalBackend('races', {'root': root})
-backend._disk.unnamed = backend._disk.unnamed and unnamed == 'True'
+backend._filesystem.unnamed = backend._filesystem.unnamed and unnamed == 'True'
 names = [f'file-{number}.txt' for number in range(int(count))]
 won = []
 print('ready', flush=True)
@@ -195,7 +196,7 @@ from flask_fs.backends.local import LocalBackend
 
 root, unnamed, letter, size = sys.argv[1:]
 backend = LocalBackend('races', {'root': root})
-backend._disk.unnamed = backend._disk.unnamed and unnamed == 'True'
+backend._filesystem.unnamed = backend._filesystem.unnamed and unnamed == 'True'
 content = letter.encode() * int(size)
 print('ready', flush=True)
 sys.stdin.read()
@@ -310,6 +311,8 @@ class Arena:
                 for name in SYSTEM_CALLS:
                     if hasattr(os, name):
                         patch.setattr(os, name, struck.before(getattr(os, name)))
+                if (openat2 := symlinks._openat2()) is not None:
+                    patch.setattr(symlinks, '_openat2', functools.partial(struck.before, openat2))
                 operation(backend)
             if struck.calls < first:
                 return

@@ -16,6 +16,8 @@ from .errors import ConfigurationError
 from .registry import backend_class_of, driver_of
 from .settings import settings_error, storage_prefix
 
+# Looked up once: every operation of every storage calls it.
+_current_app: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]  # a proxy
 #: The application of a storage that was given a backend without being configured.
 NO_APP = SimpleNamespace(config={})
 
@@ -193,10 +195,11 @@ class AppBound:
 
     def _bound(self) -> Binding:
         try:
-            app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy
+            app = _current_app()
         except RuntimeError:
             return self._only_binding()
-        if (binding := self._binding_in(app) or self._detached) is None:
+        state = app.extensions.get('fs')
+        if (binding := (state and state.bindings.get(self)) or self._detached) is None:
             raise self._unbound(f'is not configured for {app.name!r}')
         return binding
 

@@ -18,6 +18,8 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from flask import current_app, has_app_context
+
 from .credentials import HIDDEN, shown
 from .errors import ConfigurationWarning
 from .settings import Setting as _Setting
@@ -168,6 +170,13 @@ def default_root(app: Any) -> str | None:
     """The folder of all local storages of *app* if ``FS_ROOT`` is not set; None if *app* is not a Flask application."""
     instance_path = getattr(app, 'instance_path', None)
     return os.path.join(instance_path, 'fs') if isinstance(instance_path, str) else None
+
+
+def root_in_current_app(storage: str) -> str | None:
+    """Where the current application keeps the files of a local storage without a root of its own; None if there is none."""
+    if not has_app_context():
+        return None
+    return os.path.join(str(current_app.config.get('FS_ROOT') or default_root(current_app)), storage)
 
 
 def backend_of(app_config: Mapping[str, Any], storage: str) -> Any:

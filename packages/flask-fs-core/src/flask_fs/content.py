@@ -11,7 +11,7 @@ import functools
 import re
 from typing import NamedTuple
 
-from .files import extension, mime_type
+from .files import mime_type
 
 #: How much of a file is inspected, in bytes.
 HEAD_BYTES = 4096
@@ -30,9 +30,8 @@ class Kind(NamedTuple):
     agrees: frozenset[str] = frozenset()
 
 
-def contradiction(filename: str, head: bytes) -> str | None:
-    """Why content that begins with *head* cannot be what *filename* says, for a message, or None if it can."""
-    ext = extension(filename)
+def contradiction(ext: str, head: bytes) -> str | None:
+    """Why content that begins with *head* cannot be what the extension *ext* says, for a message, or None if it can."""
     family = family_of(ext)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode('utf-16', 'replace').encode()

@@ -172,6 +172,8 @@ def contains(extensions: Container[str], ext: str) -> bool:
     A list, tuple or set may be in any case, and have dots; text is split at commas and blanks. Any other container is
     tested for the lower case.
     """
+    if extensions == ():
+        return False
     ext = ext.casefold()
     if isinstance(extensions, str):
         # 'p' is in 'php' as text, and no extension of it.

@@ -52,7 +52,7 @@ def check(filename: str) -> str:
     raise InvalidFilename(reason=f'A filename must be a str, not {type(filename).__name__}')
 
 
-# A storage checks each name, and so does the backend that it hands it to, for those who use that directly.
+# A storage checks each name, and so does the backend that it passes it to, for those who use that directly.
 @functools.lru_cache(maxsize=1024)
 def _checked(filename: str) -> str:
     if not _is_plain(filename) and (reason := _refusal(filename)) is not None:

@@ -46,7 +46,7 @@ def check_sent(file: Any, filename: str | None, storage: str) -> None:
 
 
 def _is_empty(upload: FileStorage) -> bool:
-    start = position_of(upload.stream)
+    start = position_of(upload)
     if start is None:
         # Reading would consume what is there.
         return False
@@ -87,8 +87,8 @@ class PreservedPosition:
         self._file = file
 
     def __enter__(self) -> Any:
-        self._start = position_of(self._file.stream if isinstance(self._file, FileStorage) else self._file)
-        return self._start
+        self._start = start = position_of(self._file)
+        return start
 
     def __exit__(self, *_: object) -> None:
         # If the file was closed or broke meanwhile, the caller needs the result of saving it, not another error.
@@ -106,12 +106,13 @@ def _went_back(file: Any, position: Any) -> bool:
     return True
 
 
-def position_of(reader: Any) -> Any:
-    """The argument of ``seek`` that takes *reader* back to its position, or None if it cannot seek."""
+def position_of(file: Any) -> Any:
+    """The argument of ``seek`` that takes *file* back to its position, or None if it cannot seek."""
+    reader = file.stream if isinstance(file, FileStorage) else file
     try:
         # SpooledTemporaryFile has no seekable() before Python 3.11.
-        can_seek = getattr(reader, 'seekable', lambda: hasattr(reader, 'seek'))()
-        return reader.tell() if can_seek else None
+        seekable = getattr(reader, 'seekable', None)
+        return reader.tell() if (hasattr(reader, 'seek') if seekable is None else seekable()) else None
     except (AttributeError, OSError, ValueError):
         return None
 
@@ -122,7 +123,8 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
     :param position: The result of its ``tell``, if that is known.
     :raises InvalidContent: If they do.
     """
-    if family_of(extension(name)) is None:
+    ext = extension(name)
+    if family_of(ext) is None:
         # No content contradicts this name.
         return file
     reader: Any = source(file)
@@ -136,7 +138,7 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
             head += chunk
         # The given file itself if it can seek back, which includes text and compressed files.
         file = file if _went_back(file, position) else Prefixed(head, reader)
-    if head and (reason := contradiction(name, head[:HEAD_BYTES])) is not None:
+    if head and (reason := contradiction(ext, head[:HEAD_BYTES])) is not None:
         raise InvalidContent(name, storage=storage, reason=reason)
     return file
 

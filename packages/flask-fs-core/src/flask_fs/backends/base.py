@@ -14,7 +14,7 @@ from ..config import STORAGE_SETTINGS, from_mapping
 from ..errors import BackendError, FileExists, FileNotFound, FSError, OperationNotSupported, Replaced
 from ..names import check, filter_valid, is_valid, is_valid_prefix
 from ..settings import Setting
-from . import handover, http, legacy
+from . import http, legacy, sendfile
 from .checksums import checksum_of
 from .contract import (
     CHUNK_BYTES,
@@ -218,7 +218,7 @@ class BaseBackend:
             return checksum_of(chunks_of(stream), self.config.checksum)
 
     def _serve(self, name: str) -> Any:
-        if (response := handover.respond(self, name)) is not None:
+        if (response := sendfile.respond(self, name)) is not None:
             return response
         return http.respond(
             functools.partial(self._call_hook, self._stat, name),

@@ -19,14 +19,14 @@ _COARSE_CLOCK = 5 if sys.platform == 'linux' else None
 _TICK_NS = 20_000_000
 # Times kept in whole seconds may be rounded to even ones (FAT).
 _SECOND_NS, _FAT_NS = 1_000_000_000, 2_000_000_000
-# Nobody waits longer than that for a file to be distinguishable.
+# How long is waited at most for a file to be distinguishable.
 _MAX_WAIT_NS = 50_000_000
-_MAX_LOOKS = 10
+_MAX_LOOKUPS = 10
 
 
-def settled_in_ns(facts: os.stat_result) -> int:
+def settled_in_ns(status: os.stat_result) -> int:
     """How long a later change of the file may have the same time as this one, in nanoseconds; 0 or less is no longer."""
-    changed = _changed_ns(facts)
+    changed = _changed_ns(status)
     left = changed + _FAT_NS - _now_ns()
     if left <= 0:
         return left
@@ -37,31 +37,31 @@ def settled_in_ns(facts: os.stat_result) -> int:
     return left if step == _SECOND_NS else left - _FAT_NS + step
 
 
-def etag_of(facts: os.stat_result) -> str | None:
+def etag_of(status: os.stat_result) -> str | None:
     """The tag of a file whose time is settled; None on a file system that keeps no times."""
-    changed = _changed_ns(facts)
+    changed = _changed_ns(status)
     if not changed:
         return None
-    # The number of the inode tells files apart that have one time. It is mixed, as it is nobody's business.
-    mixed = hash((changed, facts.st_mtime_ns, facts.st_ino)) & 0xFFFFFFFFFFFFFFFF
-    return f'{changed:x}-{facts.st_size:x}-{mixed:x}'
+    # The number of the inode tells files apart that have one time. It is mixed, because clients need not learn it.
+    mixed = hash((changed, status.st_mtime_ns, status.st_ino)) & 0xFFFFFFFFFFFFFFFF
+    return f'{changed:x}-{status.st_size:x}-{mixed:x}'
 
 
-def settled(fd: int, facts: os.stat_result) -> tuple[os.stat_result, str | None]:
-    """The metadata of an open file, *facts* or newer, and the tag of that version; None for one that does not settle."""
-    for _ in range(_MAX_LOOKS):
-        if (left := settled_in_ns(facts)) <= 0:
-            return facts, etag_of(facts)
+def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, str | None]:
+    """The status of an open file, *status* or newer, and the tag of that version; None for one that does not settle."""
+    for _ in range(_MAX_LOOKUPS):
+        if (left := settled_in_ns(status)) <= 0:
+            return status, etag_of(status)
         if not _waited(left):
             break
-        facts = os.fstat(fd)
-    return facts, None
+        status = os.fstat(fd)
+    return status, None
 
 
 class UnsettledInfo(FileInfo):
-    """The metadata of a file that was changed a moment ago, whose tag is found when somebody asks for it.
+    """The metadata of a file that was changed a moment ago, whose tag is found when it is requested.
 
-    Until then it holds a function that finds it. Whoever asks waits until a later change would have a later time.
+    Until then it holds a function that finds it, which waits until a later change would have a later time.
     """
 
     __slots__ = ()
@@ -100,24 +100,24 @@ class UnsettledInfo(FileInfo):
 _ETAG: Any = FileInfo.__dict__['etag']
 
 
-def etag_finder(facts: os.stat_result, look: Callable[[], os.stat_result]) -> Callable[[], str | None]:
-    """A function that finds the tag of that version of a file which *facts* are about.
+def etag_finder(status: os.stat_result, lookup: Callable[[], os.stat_result]) -> Callable[[], str | None]:
+    """A function that finds the tag of that version of a file which *status* is about.
 
-    :param look: Gives the metadata of the file that has its name by then.
+    :param lookup: Gives the status of the file that has its name by then.
     """
 
     def find() -> str | None:
-        for _ in range(_MAX_LOOKS):
-            if (left := settled_in_ns(facts)) <= 0:
+        for _ in range(_MAX_LOOKUPS):
+            if (left := settled_in_ns(status)) <= 0:
                 break
             if not _waited(left):
                 return None
         else:
             # A clock that stands still, or is set back again and again.
             return None
-        tag = etag_of(facts)
+        tag = etag_of(status)
         with contextlib.suppress(OSError):
-            if etag_of(look()) == tag:
+            if etag_of(lookup()) == tag:
                 return tag
         # That version is gone, and its tag may be that of another one by now.
         return f'{tag}-{secrets.token_hex(8)}'
@@ -125,9 +125,9 @@ def etag_finder(facts: os.stat_result, look: Callable[[], os.stat_result]) -> Ca
     return find
 
 
-def _changed_ns(facts: os.stat_result) -> int:
+def _changed_ns(status: os.stat_result) -> int:
     # On Windows st_ctime is the time of creation.
-    return (0 if os.name == 'nt' else facts.st_ctime_ns) or facts.st_mtime_ns
+    return (0 if os.name == 'nt' else status.st_ctime_ns) or status.st_mtime_ns
 
 
 def _now_ns() -> int:

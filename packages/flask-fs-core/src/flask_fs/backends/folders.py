@@ -1,4 +1,4 @@
-"""Folders on disk: walking through them, and the ones that get in the way."""
+"""Folders on disk: traversal, and the ones that get in the way."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import contextlib
 import errno
 import itertools
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from ..names import TEMPORARY_PREFIX
 from .contract import STALE_S
+from .symlinks import symlink_above
 
-#: What the operating system answers when a folder has the name that a file is to get or to lose.
+#: What the operating system reports when a folder has the name that a file is to get or to lose.
 IN_THE_WAY = frozenset((errno.EISDIR, errno.EPERM, errno.ENOTEMPTY, errno.EEXIST))
-# What it answers where there is no such folder.
+# What it reports where there is no such folder.
 _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
 #: How often something is tried that others, removing folders at the same time, can undo.
 TRIES = 100
@@ -45,7 +45,7 @@ def make(path: str, mode: int) -> None:
             return
 
 
-def within(make_folder: Callable[[], None], act: Callable[[], T]) -> T:
+def retry_creating_parent(make_folder: Callable[[], None], act: Callable[[], T]) -> T:
     """What *act* gives, which needs the folder that *make_folder* makes: if it is missing, and again if others remove it."""
     for _ in range(TRIES):
         try:
@@ -53,25 +53,6 @@ def within(make_folder: Callable[[], None], act: Callable[[], T]) -> T:
         except FileNotFoundError:
             make_folder()
     return act()
-
-
-def link_above(path: str, name: str) -> str | None:
-    """The first folder of *name* that is a symbolic link, if any.
-
-    :param path: Where the file *name* is. If it does not end with *name*, it is all of the caller's making and trusted.
-    """
-    root = path[: -len(name)]
-    if root + name != path:
-        return None
-    at = name.find('/')
-    while at > 0:
-        try:
-            if stat.S_ISLNK(os.lstat(root + name[:at]).st_mode):
-                return name[:at]
-        except OSError:
-            return None
-        at = name.find('/', at + 1)
-    return None
 
 
 def walk(
@@ -85,7 +66,7 @@ def walk(
     """
     inside, slash, stem = prefix.rpartition('/')
     top = path_of(inside)
-    if inside and (link_above(top, inside) or os.path.islink(top)):
+    if inside and (symlink_above(top, inside) or os.path.islink(top)):
         return
     pending = [(top, inside + slash)]
     while pending:
@@ -146,7 +127,7 @@ def remove_tree(top: str) -> None:
         _remove(folder)
 
 
-def past_empty(target: str, publish: Callable[[], None]) -> None:
+def replace_empty_dirs(target: str, publish: Callable[[], None]) -> None:
     """Call *publish*, which gives a file the name *target*; once more if only empty folders were in its way."""
     try:
         publish()

@@ -60,11 +60,13 @@ def source(file: Any) -> ByteReader:
 
     :raises TypeError: If it has no ``read``.
     """
+    if type(file) is io.BytesIO:
+        return file
     reader = file.stream if isinstance(file, FileStorage) else file
     if not callable(getattr(reader, 'read', None)):
         raise TypeError(f'cannot save {type(file).__name__}: it has no read(); text and bytes are stored with write()')
     kind = type(reader)
-    return reader if kind in _REAL_FILES or kind is io.BytesIO else _Encoded(reader)
+    return reader if kind is io.BytesIO or kind in _REAL_FILES else _Encoded(reader)
 
 
 class Source:
@@ -239,14 +241,15 @@ def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
     :param start: Its position, where that is known: asking a file of the operating system is a system call.
     """
     inner = reader.inner if type(reader) is _Encoded else reader
-    if isinstance(inner, tempfile.SpooledTemporaryFile):
+    # A subclass of BytesIO may read something else, as one that decrypts does.
+    if type(inner) is not io.BytesIO and isinstance(inner, tempfile.SpooledTemporaryFile):
         # fileno() would push a small one to the disk.
         inner = getattr(inner, '_file', None)
-    # A subclass may read something else, as one that decrypts does.
     if type(inner) is io.BytesIO:
         start = inner.tell()
-        with inner.getbuffer() as content:
-            return bytes(content[start : start + size])
+        head = inner.read(size)
+        inner.seek(start)
+        return head
     if (file := as_seekable_file(reader)) is None:
         return None
     start = file.tell() if start is None else start
@@ -286,6 +289,8 @@ def real_file(reader: Any) -> IO[bytes] | None:
     Only types known to hand out the file's bytes unchanged count: a ``GzipFile`` has a ``fileno`` too.
     """
     reader = reader.inner if type(reader) is _Encoded else reader
+    if type(reader) is io.BytesIO:
+        return None
     if isinstance(reader, tempfile.SpooledTemporaryFile):
         # fileno() would push a small one to the disk.
         reader = getattr(reader, '_file', None)

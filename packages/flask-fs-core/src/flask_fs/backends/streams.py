@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from typing import IO, Any, TypeVar, cast
 
 from .contract import CHUNK_BYTES, ByteReader
@@ -14,27 +13,31 @@ T = TypeVar('T')
 
 
 class TranslatingFile(io.FileIO):
-    """An open file of the operating system whose errors are translated, by the context managers that *translated* gives.
+    """An open file of the operating system whose errors are those of Flask-FS.
 
     :param fd: Its number, which the file owns from now on.
     :param path: Its name, for those who ask.
+    :param translated: Makes an error of Flask-FS from one of the operating system.
     """
 
-    def __init__(self, fd: int, path: str, translated: Callable[[], AbstractContextManager[Any]]) -> None:
+    def __init__(self, fd: int, path: str, translated: Callable[[OSError], Exception]) -> None:
         super().__init__(path, 'rb', opener=lambda *_: fd)
         self._translated = translated
 
+    def _call(self, act: Callable[..., T], *args: Any) -> T:
+        try:
+            return act(*args)
+        except OSError as error:
+            raise self._translated(error) from error
+
     def read(self, size: int | None = -1, /) -> bytes:
-        with self._translated():
-            return super().read(-1 if size is None else size)
+        return self._call(super().read, -1 if size is None else size)
 
     def readall(self) -> bytes:
-        with self._translated():
-            return super().readall()
+        return self._call(super().readall)
 
     def readinto(self, buffer: Any, /) -> int:
-        with self._translated():
-            return super().readinto(buffer)
+        return self._call(super().readinto, buffer)
 
     def close(self) -> None:
         # What was read was read; that a server has gone away by now changes nothing.

@@ -1,4 +1,4 @@
-"""Answers whose bytes a web server in front sends: which header tells it where they are."""
+"""Responses whose bytes a web server in front sends: a header says where they are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def internal_location(value: Any) -> str:
     """The path of a location of nginx, without a slash at its end."""
     location = value if isinstance(value, str) else ''
     path = location.removeprefix('/').removesuffix('/')
-    # nginx reads the address as a URL does; what means something there would make another location of it.
+    # nginx reads it as a URL; what has a meaning there would make another location of it.
     if not location.startswith('/') or not is_valid(path) or set('?#%') & set(path):
         raise ValueError(
             "the path of an internal location of nginx, such as '/protected/': "
@@ -37,24 +37,24 @@ def respond(backend: Any, name: str) -> Response | None:
 
 
 def by_path(info: FileInfo, path: str) -> Response:
-    """The answer for Apache's mod_xsendfile and lighttpd, which take the path of the file on this machine."""
-    return _handed_over(info, 'X-Sendfile', path)
+    """The response for Apache's mod_xsendfile and lighttpd, which expect the path of the file on this machine."""
+    return _with_header(info, 'X-Sendfile', path)
 
 
 def by_location(info: FileInfo, location: str) -> Response:
-    """The answer for nginx, which takes an address that its own configuration knows."""
+    """The response for nginx, which expects a location of its own configuration."""
     # The tag is the one that nginx sends for this file (ngx_http_set_etag). It is all that clients get to see and come
     # back with, so that with any other one If-Match would fail here, however little the file has changed.
     if info.modified is not None:
         info = dataclasses.replace(info, etag=f'{int(info.modified.timestamp()):x}-{info.size:x}')
-    return _handed_over(info, 'X-Accel-Redirect', location.replace(os.sep, '/'))
+    return _with_header(info, 'X-Accel-Redirect', location.replace(os.sep, '/'))
 
 
-def _handed_over(info: FileInfo, header: str, place: str) -> Response:
-    # No Accept-Ranges and no ranges: the whole file is handed over, from which the web server cuts what was asked for.
+def _with_header(info: FileInfo, header: str, location: str) -> Response:
+    # No Accept-Ranges and no ranges: the whole file is handed over, from which the web server cuts the ranges that were requested.
     # nginx would repeat an Accept-Ranges of ours next to its own.
     response = respond_without_content(info, hand_over=True)
     if response.status_code == 200:
         # Percent-encoded: a header holds no other letters, and all of these servers decode it.
-        response.headers[header] = quote(place)
+        response.headers[header] = quote(location)
     return response

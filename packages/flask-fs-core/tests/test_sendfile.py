@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from werkzeug.http import http_date
 
 import flask_fs as fs
-from flask_fs.backends.handover import by_location
 from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.sendfile import by_location
 
 HEADERS = {'X-Sendfile', 'X-Accel-Redirect'}
 SIGN = {

@@ -1,0 +1,227 @@
+"""Files on disk that nobody sees until they are whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import secrets
+import time
+from collections.abc import Callable
+
+from ..names import TEMPORARY_PREFIX
+from .filesystem import FilesystemSupport
+from .folders import make, retry_creating_parent
+
+# What open() gives where the kernel, the file system or the mount has no O_TMPFILE (open(2)).
+_NO_UNNAMED = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
+# What link() gives where the file system has no hard links (link(2)).
+_NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS))
+# After these an ordinary write would fail as well; after any other error of copy_file_range() it may do.
+_DISK_FAILS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG))
+_KERNEL_COPY_BYTES = 1 << 30
+_WRITE = os.O_WRONLY | getattr(os, 'O_CLOEXEC', 0) | getattr(os, 'O_BINARY', 0)
+_NAMED = _WRITE | os.O_CREAT | os.O_EXCL
+
+
+class _TemporaryNames:
+    """Names that no other process chooses; a random number for each would be a system call more."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count()
+        self.renew()
+        if hasattr(os, 'register_at_fork'):
+            os.register_at_fork(after_in_child=self.renew)
+
+    def renew(self) -> None:
+        self._prefix = f'{TEMPORARY_PREFIX}{secrets.token_hex(8)}-'
+
+    def next(self) -> str:
+        return f'{self._prefix}{next(self._count)}'
+
+
+_temporary_names = _TemporaryNames()
+
+
+class AtomicFile:
+    """A file that will be *target*, invisible until :meth:`publish` gives it that name.
+
+    Where the file system has unnamed files, a process that is killed while it writes one leaves nothing behind. Otherwise
+    it leaves one file beside the target, whose name begins with ``.fs-tmp-``. Replacing always passes through such a
+    name. All methods raise the OSError that the operating system gave, except :meth:`close`.
+
+    :param name: What *target* ends with: no part of it may be a symbolic link.
+    :param check_root: Called before folders are made, to refuse it.
+    :param named: Give it a temporary name at once, which spares a call when it replaces a file. For content that is
+        there already, and so is written in a moment.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        name: str,
+        filesystem: FilesystemSupport,
+        check_root: Callable[[], None],
+        *,
+        named: bool = False,
+    ) -> None:
+        self._target = target
+        self._parent = name.rpartition('/')[0]
+        self._filesystem = filesystem
+        self._check_root = check_root
+        # os.path.dirname() takes as long as opening a file.
+        self._folder = os.path.dirname(target) if os.name == 'nt' else target[: target.rindex('/')] or '/'
+        self._made: list[str] = []
+        self._temporary: str | None = None
+        self._fd = -1
+        self._named = named
+        try:
+            self._open()
+        except FileNotFoundError:
+            retry_creating_parent(self._make_folder, self._open)
+        if filesystem.file_mode is not None:
+            try:
+                os.fchmod(self._fd, filesystem.file_mode)
+            except OSError:
+                self.close()
+                raise
+
+    def write(self, data: bytes) -> None:
+        """Add *data* at the end."""
+        written = os.write(self._fd, data)
+        if written != len(data):
+            view = memoryview(data)
+            while written < len(view):
+                written += os.write(self._fd, view[written:])
+
+    def copy_from(self, fd: int, start: int) -> int:
+        """How many bytes from *start* of the open file *fd* the kernel added by itself: all, some or none."""
+        copied = 0
+        if hasattr(os, 'copy_file_range'):
+            try:
+                while count := os.copy_file_range(fd, self._fd, _KERNEL_COPY_BYTES, start + copied):
+                    copied += count
+            except OSError as error:
+                if error.errno in _DISK_FAILS:
+                    raise
+        return copied
+
+    def publish(self, *, create: bool) -> None:
+        """Give the file its name.
+
+        :param create: Only if the name is free; otherwise FileExistsError.
+        """
+        # It is closed already where a folder was in the way of a first attempt.
+        if self._filesystem.fsync and self._fd >= 0:
+            os.fsync(self._fd)
+        if create:
+            self._create()
+        else:
+            self._replace()
+        if self._filesystem.fsync:
+            # A name is on the disk when its folder is, and a new folder when the one above it is.
+            for folder in (self._folder, *map(os.path.dirname, self._made)):
+                fd = os.open(folder, os.O_RDONLY)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+
+    def close(self) -> None:
+        """Release the file; unpublished, it is gone. What fails here is not what has failed first."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                self._close()
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._temporary)
+
+    def _close(self) -> None:
+        if (fd := self._fd) >= 0:
+            # It is closed in any case, also when that reports an error (close(2)).
+            self._fd = -1
+            os.close(fd)
+
+    def _open(self) -> None:
+        filesystem = self._filesystem
+        if filesystem.unnamed and not self._named:
+            try:
+                self._fd = filesystem.opener.open(self._folder, self._parent, _WRITE | os.O_TMPFILE, 0o666)
+            except OSError as error:
+                if error.errno in _NO_UNNAMED:
+                    filesystem.unnamed = False
+                elif error.errno != errno.EPERM:
+                    raise
+                # EPERM is what ext4 gives in a folder that is just being removed: a name there tells for sure.
+            else:
+                if filesystem.learn_from(self._fd):
+                    return
+                self._close()
+        base = _temporary_names.next()
+        temporary = f'{self._folder}/{base}'
+        name = f'{self._parent}/{base}' if self._parent else base
+        self._fd = filesystem.opener.open(temporary, name, _NAMED, 0o666)
+        self._temporary = temporary
+        filesystem.learn_from(self._fd)
+
+    def _make_folder(self) -> None:
+        self._check_root()
+        folder = self._folder
+        while folder and not os.path.isdir(folder):
+            self._made.append(folder)
+            folder = os.path.dirname(folder)
+        make(self._folder, self._filesystem.folder_mode)
+
+    def _link(self, name: str) -> None:
+        if self._temporary is None:
+            # Python calls linkat(), which alone follows the link in /proc, only when given a folder's number too;
+            # with an absolute path that number means nothing.
+            os.link(f'/proc/self/fd/{self._fd}', name, src_dir_fd=self._fd, follow_symlinks=True)
+            return
+        try:
+            os.link(self._temporary, name)
+        except FileExistsError:
+            # Over NFS the response to a link that was made may get lost, and the repeated call fails (open(2), O_EXCL).
+            if os.lstat(self._temporary).st_nlink < 2:
+                raise
+
+    def _close_named(self) -> None:
+        """Close the file before it gets its name, and see to it that its time is its own."""
+        self._close()
+        if not self._filesystem.unnamed and self._temporary is not None:
+            # The times of a file system that is not on this machine, or keeps rough ones, may repeat; ETags need others.
+            with contextlib.suppress(OSError):
+                os.utime(self._temporary, ns=(now := time.time_ns(), now))
+
+    def _create(self) -> None:
+        filesystem, target = self._filesystem, self._target
+        if self._temporary is not None:
+            self._close_named()
+        if filesystem.links:
+            try:
+                self._link(target)
+            except FileNotFoundError:
+                # The folder has been removed since the file was opened in it.
+                retry_creating_parent(self._make_folder, lambda: self._link(target))
+            except OSError as error:
+                if error.errno not in _NO_LINKS or self._temporary is None:
+                    raise
+                filesystem.links = False
+        if not filesystem.links:
+            assert self._temporary is not None, 'only a file system with links has unnamed files'
+            if not filesystem.creates_atomically and os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+            os.rename(self._temporary, target)
+            self._temporary = None
+        self._close()
+
+    def _replace(self) -> None:
+        if self._temporary is None:
+            # A file without a name cannot replace one.
+            temporary = f'{self._folder}/{_temporary_names.next()}'
+            retry_creating_parent(self._make_folder, lambda: self._link(temporary))
+            self._temporary = temporary
+        self._close_named()
+        os.replace(self._temporary, self._target)
+        self._temporary = None
