@@ -296,7 +296,8 @@ def test_a_clients_name_of_which_nothing_is_left_is_refused(given: str) -> None:
 )
 @pytest.mark.parametrize('count', [0, 1, 2, 1100])
 def test_what_no_verb_takes_is_left_out_among_however_many(odd: str, count: int) -> None:
-    some = [f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'n' * 1000)]
+    # Long ones here and there.
+    some = [f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'n' * 1000)[: 3 - number % 2]]
     assert some == list(names.filter_valid([odd, *some]))
     assert some == list(names.filter_valid([*some, odd]))
     assert some == list(names.filter_valid([*some[: count // 2], odd, *some[count // 2 :]]))
