@@ -12,9 +12,7 @@ import zlib
 from collections.abc import Generator, Iterable
 from typing import IO, Any, cast
 
-from flask_fs.backends import Checksum
-from flask_fs.backends.ranged import SeekableStream
-from flask_fs.backends.response_stream import READ_BYTES
+from flask_fs.backends import READ_BYTES, Checksum, SeekableStream
 from flask_fs.errors import BackendError
 
 from .bucket import Bucket

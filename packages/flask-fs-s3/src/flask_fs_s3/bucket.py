@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import Source
-from flask_fs.backends.presence import Presence, gone_reason
-from flask_fs.config import Config
+from flask_fs.backends import Config, Presence, Source, gone_reason
 from flask_fs.errors import FileExists, FSError, Unavailable
 from flask_fs.files import mime_type
 from flask_fs.settings import storage_prefix

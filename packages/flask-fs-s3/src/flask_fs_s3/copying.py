@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends.contract import CHUNK_BYTES
+from flask_fs.backends import CHUNK_BYTES
 from flask_fs.errors import FileExists
 from flask_fs.files import mime_type
 

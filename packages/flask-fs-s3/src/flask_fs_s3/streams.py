@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask_fs.backends.response_stream import ResponseStream
+from flask_fs.backends import ResponseStream
 
 from .failures import SDK_ERRORS
 

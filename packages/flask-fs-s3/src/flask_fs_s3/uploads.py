@@ -9,8 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import Checksum, Source, checksum_of
-from flask_fs.backends.contract import CHUNK_BYTES
+from flask_fs.backends import CHUNK_BYTES, Checksum, Source, checksum_of
 from flask_fs.errors import BackendError, FileTooLarge
 
 from .bodies import Body, FileBody, FileChanged, Part, SourceFile, crc32_header, sending, spooled

@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from flask_fs.backends import batched, shared_client
-from flask_fs.backends.presence import Presence
+from flask_fs.backends import Presence, batched, shared_client
 
 from .auth import Access, Login
 from .errors import ContainerGone, Failure, InvalidResponse, NoContainer, Refused

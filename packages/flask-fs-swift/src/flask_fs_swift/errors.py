@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from flask_fs.backends.presence import gone_reason
+from flask_fs.backends import gone_reason
 from flask_fs.errors import (
     BackendError,
     ChecksumMismatch,

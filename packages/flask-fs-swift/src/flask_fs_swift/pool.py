@@ -23,7 +23,7 @@ from urllib3.exceptions import (
 )
 from urllib3.exceptions import TimeoutError as HTTPTimeout
 
-from flask_fs.backends.response_stream import ResponseStream
+from flask_fs.backends import ResponseStream
 
 from .errors import Failure, PoolExhausted, Unreached
 from .metadata import is_number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..config import Config
 from .base import BaseBackend
 from .batching import batched
 from .checksums import Checksum, checksum_of
@@ -17,21 +18,27 @@ from .contract import (
     Opened,
 )
 from .http import attachment
+from .presence import Presence, gone_reason
 from .ranged import SeekableStream
+from .response_stream import READ_BYTES, ResponseStream
 from .sources import Source, Spool, SpoolFailed
 from .streams import chunks_of, limited, window
 
 __all__ = [
     'CHUNK_BYTES',
     'NO_ATTRIBUTES',
+    'READ_BYTES',
     'STALE_S',
     'Attributes',
     'BaseBackend',
     'ByteReader',
     'Capability',
     'Checksum',
+    'Config',
     'FileInfo',
     'Opened',
+    'Presence',
+    'ResponseStream',
     'SeekableStream',
     'SharedClient',
     'Source',
@@ -41,6 +48,7 @@ __all__ = [
     'batched',
     'checksum_of',
     'chunks_of',
+    'gone_reason',
     'limited',
     'shared_client',
     'window',
