@@ -87,6 +87,26 @@ def test_a_range_is_one_request_and_moves_its_own_bytes_only(swift_harness, prox
     assert 1000 == proxy.requests[-1].bytes_down
 
 
+def test_a_few_bytes_of_a_large_file_move_little_more(swift_harness, proxy, asked):
+    backend = swift_harness.make_counted(proxy, segment_bytes=3_000_000)
+    content = KIB * 20 * 1024
+    start = 12_345_678
+    backend.save(io.BytesIO(content), 'x', overwrite=True)
+
+    def seek() -> None:
+        with backend.open('x', 'rb') as file:
+            file.seek(start)
+            assert content[start : start + 1000] == file.read(1000)
+
+    before = len(proxy.requests)
+    assert ['GET', 'GET'] == asked(seek)
+    assert sum(request.bytes_down for request in proxy.requests[before:]) <= 64 * 1024
+    for first, stop, size in ((start, start + 1000, 1000), (-1000, None, 1000), (len(content) - 7, None, 7)):
+        assert ['GET'] == asked(lambda first=first, stop=stop: backend.read_range('x', first, stop))
+        assert size == proxy.requests[-1].bytes_down
+        assert content[first:stop] == backend.read_range('x', first, stop)
+
+
 def test_a_whole_file_of_two_ranges_is_read_by_two_requests(swift_harness, proxy, asked):
     backend = swift_harness.make_counted(proxy)
     content = KIB * 1000
