@@ -170,6 +170,10 @@ def test_a_store_that_is_not_there_is_unavailable():
         {'FS_SWIFT_CONTAINER': 'box', 'A_FS_CONTAINER': 'box', 'A_FS_PREFIX': 'b'},
         {'A_FS_CONTAINER': 'b', 'A_FS_AUTHURL': 'http://Store/auth/v1.0', 'B_FS_AUTHURL': 'http://store:80/auth/v1.0/'},
         {'A_FS_CONTAINER': 'b', 'A_FS_STORAGE_URL': 'http://Store/v1/a', 'B_FS_STORAGE_URL': 'http://store:80/v1/a'},
+        # One would list the segments of the other's large files.
+        {'A_FS_CONTAINER': 'b_segments'},
+        {'B_FS_CONTAINER': 'a_segments', 'B_FS_PREFIX': 'folder'},
+        {'A_FS_SEGMENTS_CONTAINER': 'b'},
     ],
 )
 def test_two_storages_in_one_container_are_refused(settings):
@@ -185,6 +189,8 @@ def test_two_storages_in_one_container_are_refused(settings):
         {},
         {'FS_SWIFT_CONTAINER': 'box'},
         {'A_FS_CONTAINER': 'b', 'A_FS_PREFIX': 'a'},
+        {'FS_SWIFT_SEGMENTS_CONTAINER': 'parts'},
+        {'A_FS_CONTAINER': 'b_segments', 'A_FS_USER': 'other:tester'},
         {'A_FS_CONTAINER': 'b', 'A_FS_USER': 'other:tester'},
         {'A_FS_CONTAINER': 'b', 'A_FS_AUTHURL': 'http://127.0.0.1:8/auth/v1.0'},
         {'A_FS_CONTAINER': 'b', 'A_FS_REGION_NAME': 'north'},

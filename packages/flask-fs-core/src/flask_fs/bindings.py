@@ -45,6 +45,11 @@ class Binding(NamedTuple):
         location = getattr(self.driver, 'location', None)
         return location if isinstance(location, tuple) else None
 
+    def keeps_more_at(self, location: tuple[Hashable, ...] | None) -> bool:
+        """Whether another storage with its files at *location* would find there what is no file of its own."""
+        reserved = getattr(self.driver, 'reserved_location', None)
+        return isinstance(reserved, tuple) and location is not None and location[: len(reserved)] == reserved
+
     def with_backend(self, backend: Any, storage: str) -> Binding:
         """The same with another backend, which may be any object that has the documented verbs."""
         configured = self.configured or self
@@ -80,10 +85,11 @@ class State(dict[str, Any]):
             )
             raise ConfigurationError(reason=reason)
         for other, bound in self.bindings.items():
-            if other is storage or other in self.pending or binding.location is None:
+            if other is storage or other in self.pending:
                 continue
-            if binding.location == bound.location:
-                raise ConfigurationError(reason=_same_location(other.name, storage.name, binding.kind))
+            is_reserved = binding.keeps_more_at(bound.location) or bound.keeps_more_at(binding.location)
+            if is_reserved or (binding.location is not None and binding.location == bound.location):
+                raise ConfigurationError(reason=_same_location(other.name, storage.name, binding.kind, is_reserved))
         if storage.name not in self:
             # First, because it may refuse FS_PREFIX, and then nothing may be left behind.
             if self._route is not None:
@@ -99,14 +105,15 @@ class State(dict[str, Any]):
             route(name)
 
 
-def _same_location(name: str, other: str, kind: str) -> str:
+def _same_location(name: str, other: str, kind: str, is_reserved: bool) -> str:
     """The message about two storages that would share their files."""
     mine, theirs = storage_prefix(name), storage_prefix(other)
-    advice = (
-        f'Their settings both begin with {mine}: rename one of them.'
-        if mine == theirs
-        else f'Give one of them another bucket, container or collection, or a folder there: {mine}PREFIX or {theirs}PREFIX.'
-    )
+    if mine == theirs:
+        advice = f'Their settings both begin with {mine}: rename one of them.'
+    elif is_reserved:
+        advice = 'One of them keeps parts of its files there: give it another bucket, container or collection for that.'
+    else:
+        advice = f'Give one of them another bucket, container or collection, or a folder there: {mine}PREFIX or {theirs}PREFIX.'
     return f'Storages {name!r} and {other!r} ({kind}) would store their files in the same location. {advice}'
 
 

@@ -86,6 +86,11 @@ class SwiftBackend(BaseBackend):
         return (self.kind, self._account_location, self.container, self._prefix)
 
     @property
+    def reserved_location(self) -> tuple[Hashable, ...]:
+        """The container of the segments, which another storage would list as files."""
+        return (self.kind, self._account_location, self._segments.container)
+
+    @property
     def _account_location(self) -> Hashable:
         if (url := self.config.get('storage_url')) is not None:
             return server_of(url)

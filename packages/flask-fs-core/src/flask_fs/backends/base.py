@@ -92,6 +92,11 @@ class BaseBackend:
         """
         return None
 
+    @property
+    def reserved_location(self) -> tuple[Hashable, ...] | None:
+        """Where it keeps more than its files, such as parts of large ones: what no other storage's location may begin with."""
+        return None
+
     def describe_location(self) -> str:
         """Where the files are, in a few words for people and without any secret; empty if there is nothing to say."""
         root = getattr(self, 'root', None)
