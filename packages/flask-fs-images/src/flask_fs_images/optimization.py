@@ -10,7 +10,7 @@ from .picture import Picture
 from .reader import MAX_BYTES
 
 #: How small encoding again must make a picture to be worth its loss: with the tables of the original, and without.
-_WORTH_LITTLE, _WORTH_A_LOSS = 0.99, 0.95
+_MAX_RATIO_SAME_TABLES, _MAX_RATIO = 0.99, 0.95
 
 
 def _unchanged(content: bytes, orientation: int) -> bytes | None:
@@ -46,8 +46,8 @@ def no_larger(picture: Picture, encoded: io.BytesIO, *, kept_quality: bool) -> i
     if kept is None:
         return encoded
     exact = picture.inspection.lossless or picture.format in {'PNG', 'GIF', 'BMP'}
-    worth_bytes = len(kept) * (1 if exact else _WORTH_LITTLE if kept_quality else _WORTH_A_LOSS)
+    max_bytes = len(kept) * (1 if exact else _MAX_RATIO_SAME_TABLES if kept_quality else _MAX_RATIO)
     # More programs read turned pixels than an orientation in EXIF.
-    if encoded_bytes < worth_bytes or (picture.orientation != 1 and encoded_bytes <= size_bytes):
+    if encoded_bytes < max_bytes or (picture.orientation != 1 and encoded_bytes <= size_bytes):
         return encoded
     return io.BytesIO(kept)
