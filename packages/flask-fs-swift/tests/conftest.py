@@ -45,10 +45,10 @@ class Raw:
         self.token = found['x-auth-token']
         self.account = urlsplit(found['x-storage-url']).path
 
-    def ask(
+    def request(
         self, method: str, path: str, body: bytes = b'', headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
-        """The status, headers and content of the answer to a request for *path* in the account, quoted."""
+        """The status, headers and content of the response to a request for *path* in the account, quoted."""
         return self._send(method, self.account + path, body, {'X-Auth-Token': self.token, **(headers or {})})
 
     def names(self, container: str) -> list[str]:
@@ -56,7 +56,7 @@ class Raw:
         found: list[str] = []
         while True:
             marker = quote(found[-1], safe='') if found else ''
-            status, _, content = self.ask('GET', f'/{container}?format=json&marker={marker}')
+            status, _, content = self.request('GET', f'/{container}?format=json&marker={marker}')
             page = [entry['name'] for entry in json.loads(content)] if status == 200 else []
             if not page:
                 return found
@@ -67,9 +67,9 @@ class Raw:
     ) -> tuple[int, dict[str, str], bytes]:
         with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=60)) as connection:
             connection.request(method, path, body, dict(headers))
-            answer = connection.getresponse()
-            content = answer.read()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, content
+            response = connection.getresponse()
+            content = response.read()
+            return response.status, {name.lower(): value for name, value in response.getheaders()}, content
 
 
 class SwiftHarness(NetworkHarness):
@@ -78,7 +78,7 @@ class SwiftHarness(NetworkHarness):
     backend_class: ClassVar[type[BaseBackend]] = SmallPages
     page_size = PAGE_NAMES
     part_sizes = (SEGMENT_BYTES, 2 * SEGMENT_BYTES)
-    # Creating is best effort there, so the races only show that somebody wins.
+    # Creating is best effort there, so the races only show that one wins.
     race_rounds = 10
     #: A piece that is held in memory, and what the client library and the sockets hold.
     memory_ceiling_bytes = 16 * 1024 * 1024
@@ -93,7 +93,7 @@ class SwiftHarness(NetworkHarness):
         self.host, self.port = raw.host, raw.port
         self.container = container
         self.secrets = (service.key, TEMP_URL_KEY, raw.token)
-        self.raw.ask('PUT', f'/{container}', headers={'X-Container-Meta-Temp-URL-Key': TEMP_URL_KEY})
+        self.raw.request('PUT', f'/{container}', headers={'X-Container-Meta-Temp-URL-Key': TEMP_URL_KEY})
 
     def settings(self) -> Mapping[str, Any]:
         return {
@@ -113,7 +113,7 @@ class SwiftHarness(NetworkHarness):
         return self.make(authurl=f'http://{endpoint}{path}', retries=2, **more)
 
     def make_counted(self, proxy: FaultProxy, **more: Any) -> SwiftBackend:
-        """A backend whose requests *proxy* counts, authenticated already, that knows of its container."""
+        """A backend whose requests *proxy* counts, authenticated already, that has seen its container."""
         backend = self.make(authurl=f'{proxy.endpoint}{urlsplit(self.service.auth_url).path}', **more)
         assert isinstance(backend, SwiftBackend)
         backend.write('warm', b'')
@@ -121,11 +121,11 @@ class SwiftHarness(NetworkHarness):
         return backend
 
     def put_raw(self, name: str, content: bytes) -> None:
-        self.raw.ask('PUT', f'/{self.container}/{quote(name)}', content)
+        self.raw.request('PUT', f'/{self.container}/{quote(name)}', content)
 
     def get_raw(self, name: str) -> bytes:
-        status, _, content = self.raw.ask('GET', f'/{self.container}/{quote(name)}')
-        assert 200 == status
+        status, _, content = self.raw.request('GET', f'/{self.container}/{quote(name)}')
+        assert status == 200
         return content
 
     def names_raw(self) -> list[str]:
@@ -135,10 +135,10 @@ class SwiftHarness(NetworkHarness):
         """The names of all segments."""
         return self.raw.names(f'{self.container}_segments')
 
-    def facts(self, name: str) -> dict[str, str]:
+    def headers(self, name: str) -> dict[str, str]:
         """The headers of a file."""
-        status, headers, _ = self.raw.ask('HEAD', f'/{self.container}/{quote(name)}')
-        assert 200 == status
+        status, headers, _ = self.raw.request('HEAD', f'/{self.container}/{quote(name)}')
+        assert status == 200
         return headers
 
     def clear(self) -> None:
@@ -147,8 +147,8 @@ class SwiftHarness(NetworkHarness):
             for each in (container, f'{container}_segments'):
                 if names := self.raw.names(each):
                     lines = ''.join(f'/{quote(each)}/{quote(name)}\n' for name in names)
-                    self.raw.ask('POST', '?bulk-delete', lines.encode(), {'Content-Type': 'text/plain'})
-                self.raw.ask('DELETE', f'/{each}')
+                    self.raw.request('POST', '?bulk-delete', lines.encode(), {'Content-Type': 'text/plain'})
+                self.raw.request('DELETE', f'/{each}')
 
 
 @pytest.fixture(scope='session')
@@ -163,12 +163,12 @@ def swift_harness(tmp_path: Path, swift_service: SwiftService, raw: Raw, fresh_n
     harness.clear()
 
 
-Asked = Callable[[Callable[[], object]], list[str]]
+MethodsOf = Callable[[Callable[[], object]], list[str]]
 
 
 @pytest.fixture
-def asked(proxy: FaultProxy) -> Asked:
-    """Tells the methods of the requests that an action makes through the proxy."""
+def methods_of(proxy: FaultProxy) -> MethodsOf:
+    """Returns the methods of the requests that an action makes through the proxy."""
 
     def requests_of(action: Callable[[], object]) -> list[str]:
         before = len(proxy.requests)

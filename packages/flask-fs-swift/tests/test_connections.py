@@ -51,8 +51,8 @@ def test_streams_give_their_connection_back(swift_harness, proxy):
             file.read(1)
         list(backend.read_chunks(name))
         gc.collect()
-        assert 0 == connections_in_use(backend)
-    assert b'0123456789' == backend.read('small')
+        assert connections_in_use(backend) == 0
+    assert backend.read('small') == b'0123456789'
     assert proxy.open_connections <= 1
 
 
@@ -65,8 +65,8 @@ def test_a_closed_stream_gives_nothing_more(swift_harness, proxy):
         stream.read(1)
 
 
-def test_a_cut_answer_is_noticed_where_the_http_library_does_not(swift_harness, proxy, monkeypatch):
-    """urllib3 1 takes the end of the connection for the end of the answer."""
+def test_a_cut_response_is_noticed_where_the_http_library_does_not(swift_harness, proxy, monkeypatch):
+    """urllib3 1 takes the end of the connection for the end of the response."""
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
     def as_urllib3_1_does(self, *args, **options):
@@ -82,11 +82,11 @@ def test_a_cut_answer_is_noticed_where_the_http_library_does_not(swift_harness, 
     proxy.cut_download(after_bytes=100_000, when=lambda request: request.path.endswith('/x'))
     with pytest.raises(fs.Unavailable, match='the connection was cut while the file was read'):
         backend.read('x')
-    # A listing is read at once, so it is asked for again.
+    # A listing is read at once, so it is requested again.
     fault = proxy.cut_download(after_bytes=900, when=lambda request: 'format=json' in request.path)
     assert names == list(backend.list_files())
     assert fault.is_spent
-    assert 0 == connections_in_use(backend)
+    assert connections_in_use(backend) == 0
 
 
 def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed(swift_harness, proxy):
@@ -96,11 +96,11 @@ def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed
     before = len(proxy.connections)
     with backend._open('small').stream as stream:
         stream.read(1)
-    assert b'0123456789' * 1000 == backend.read('small')
+    assert backend.read('small') == b'0123456789' * 1000
     assert before == len(proxy.connections)
     with backend._open('x').stream as stream:
         stream.read(1)
-    assert b'0123456789' * 1000 == backend.read('small')
+    assert backend.read('small') == b'0123456789' * 1000
     assert before + 1 == len(proxy.connections)
 
 
@@ -115,9 +115,9 @@ def test_when_all_connections_are_in_use_the_error_says_so(swift_harness, proxy)
     assert 'all 2 connections were in use for 0.2 s' in str(caught.value)
     assert 'KIT_FS_POOL_SIZE or FS_SWIFT_POOL_SIZE' in str(caught.value)
     streams.pop().close()
-    assert LARGE == backend.read('x')
+    assert backend.read('x') == LARGE
     streams.pop().close()
-    assert 0 == connections_in_use(backend)
+    assert connections_in_use(backend) == 0
 
 
 def test_failures_give_their_connection_back(swift_harness, proxy):
@@ -132,13 +132,13 @@ def test_failures_give_their_connection_back(swift_harness, proxy):
         strike()
         with pytest.raises(fs.FSError):
             list(backend.list_files())
-        assert ['x'] == list(backend.list_files())
+        assert list(backend.list_files()) == ['x']
     with pytest.raises(fs.FileNotFound):
         backend.read('missing')
-    assert 0 == connections_in_use(backend)
+    assert connections_in_use(backend) == 0
 
 
-def test_an_expired_token_is_renewed_and_nobody_notices(swift_harness, proxy):
+def test_an_expired_token_is_renewed_unnoticed(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy)
     old = backend._client.account.login.access().token
     for action in (
@@ -150,9 +150,9 @@ def test_an_expired_token_is_renewed_and_nobody_notices(swift_harness, proxy):
     ):
         proxy.answer(401)
         action()
-    assert b'1' == backend.read('z')
-    assert 3_000_000 == backend.stat('y').size
-    assert 6 == len([request for request in proxy.requests if request.path.startswith('/auth/')])
+    assert backend.read('z') == b'1'
+    assert backend.stat('y').size == 3_000_000
+    assert len([request for request in proxy.requests if request.path.startswith('/auth/')]) == 6
     assert old != backend._client.account.login.access().token
 
 
@@ -169,8 +169,8 @@ def test_threads_whose_token_expired_get_one_new_one(swift_harness, proxy):
         thread.start()
     for thread in threads:
         thread.join()
-    assert [b'1'] * 8 == found
-    assert 2 == len([request for request in proxy.requests if request.path.startswith('/auth/')])
+    assert found == [b'1'] * 8
+    assert len([request for request in proxy.requests if request.path.startswith('/auth/')]) == 2
 
 
 def test_a_token_that_is_refused_again_is_an_error(swift_harness, proxy):
@@ -190,7 +190,7 @@ def test_a_wrong_key_is_refused_with_the_names_of_the_settings(swift_harness):
         assert 'a wrong secret' not in f'{caught.value!r} {caught.value}'
 
 
-def test_an_address_without_authentication_is_told(swift_harness):
+def test_a_url_without_authentication_is_reported(swift_harness):
     backend = swift_harness.make(authurl=f'http://{swift_harness.host}:{swift_harness.port}/nothing/here')
     with pytest.raises(fs.BackendError, match='AUTHURL'):
         backend.exists('x')
@@ -204,12 +204,12 @@ def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
     seen = stream.read(1000)
     logins = len([request for request in proxy.requests if request.path.startswith('/auth/')])
     context = multiprocessing.get_context('fork')
-    answers = context.Queue()
+    results = context.Queue()
 
     def work():
         # The parent's stream is dropped here without a word on its connection.
         stream.close()
-        answers.put(
+        results.put(
             (
                 connections_in_use(backend),
                 backend.read('small'),
@@ -222,13 +222,13 @@ def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
     for child in children:
         child.start()
     for _ in children:
-        assert (0, b'small', True, 0) == answers.get(timeout=60)
+        assert results.get(timeout=60) == (0, b'small', True, 0)
     for child in children:
         child.join()
-        assert 0 == child.exitcode
-    assert LARGE == seen + stream.read()
-    assert b'small' == backend.read('small')
-    assert 0 == connections_in_use(backend)
+        assert child.exitcode == 0
+    assert seen + stream.read() == LARGE
+    assert backend.read('small') == b'small'
+    assert connections_in_use(backend) == 0
     assert logins == len([request for request in proxy.requests if request.path.startswith('/auth/')])
 
 
@@ -245,7 +245,7 @@ def test_another_etag_than_that_of_what_was_sent_is_handled_by_policy(swift_harn
     else:
         with pytest.raises(ETagMismatchError) as caught:
             backend.write('x', b'what was sent')
-        assert 'x' == caught.value.filename
+        assert caught.value.filename == 'x'
     assert stays == backend.exists('x')
 
 
@@ -258,8 +258,8 @@ def test_a_segment_with_another_etag_leaves_nothing(swift_harness, proxy, policy
     )
     with pytest.raises(ETagMismatchError):
         backend.save(io.BytesIO(LARGE), 'x', overwrite=True)
-    assert ['x'] == swift_harness.names_raw()
-    assert b'old' == backend.read('x')
+    assert swift_harness.names_raw() == ['x']
+    assert backend.read('x') == b'old'
 
 
 def test_what_arrives_otherwise_than_it_was_sent_is_refused_by_the_store(swift_harness, tmp_path):
@@ -278,7 +278,7 @@ def test_what_arrives_otherwise_than_it_was_sent_is_refused_by_the_store(swift_h
     backend._client.account.request = changed
     with open(tmp_path / 'file', 'rb') as file, pytest.raises(ETagMismatchError):
         backend.save(file, 'x', overwrite=True)
-    assert b'old' == backend.read('x')
+    assert backend.read('x') == b'old'
 
 
 def test_an_upload_is_sent_again_from_its_beginning(swift_harness, proxy, tmp_path):
@@ -289,10 +289,10 @@ def test_an_upload_is_sent_again_from_its_beginning(swift_harness, proxy, tmp_pa
             proxy.cut_upload(after_bytes=2_000_000, when=lambda request: request.method == 'PUT')
             proxy.answer(503, when=lambda request: request.method == 'PUT')
             backend.save(source, name, overwrite=True)
-            checksum = swift_harness.facts(name)['x-object-meta-fs-checksum']
+            checksum = swift_harness.headers(name)['x-object-meta-fs-checksum']
             with backend.open(name, 'rb') as stored:
                 assert checksum == checksum_of(chunks_of(stored), 'sha256')
-    assert LARGE == swift_harness.get_raw('file') == swift_harness.get_raw('memory')
+    assert swift_harness.get_raw('file') == swift_harness.get_raw('memory') == LARGE
 
 
 def test_a_file_that_becomes_shorter_is_its_owners_error(swift_harness, proxy, tmp_path):
@@ -310,21 +310,21 @@ def test_a_file_that_becomes_shorter_is_its_owners_error(swift_harness, proxy, t
     with open(tmp_path / 'file', 'rb') as file, pytest.raises(OSError, match='shorter') as caught:
         backend.save(file, 'x', overwrite=True)
     assert not isinstance(caught.value, fs.FSError)
-    assert b'old' == backend.read('x')
-    assert 0 == connections_in_use(backend)
+    assert backend.read('x') == b'old'
+    assert connections_in_use(backend) == 0
 
 
-def test_a_creation_whose_answer_is_lost_is_known_for_its_own(swift_harness, proxy):
+def test_a_creation_whose_response_is_lost_is_recognized(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy)
     proxy.lose_answer(when=lambda request: request.method == 'PUT')
     backend.write('x', b'mine', overwrite=False)
-    assert b'mine' == backend.read('x')
+    assert backend.read('x') == b'mine'
     proxy.answer(503, when=lambda request: request.method == 'PUT')
     with pytest.raises(fs.FileExists):
         backend.write('x', b'mine', overwrite=False)
 
 
-def test_what_the_store_says_is_told_as_errors_of_flask_fs(swift_harness, proxy):
+def test_what_the_store_says_becomes_errors_of_flask_fs(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, retries=0)
     for status, kind in (
         (400, fs.BackendError), (403, fs.PermissionDenied), (404, fs.Unavailable), (409, fs.BackendError),
@@ -344,7 +344,7 @@ def test_what_the_store_says_is_told_as_errors_of_flask_fs(swift_harness, proxy)
         assert cause == str(caught.value.__cause__)
 
 
-def test_a_full_temporary_folder_is_told_and_changes_nothing(swift_harness, monkeypatch):
+def test_a_full_temporary_folder_is_reported_and_changes_nothing(swift_harness, monkeypatch):
     def full(*_):
         raise OSError(28, 'No space left on device')
 
@@ -353,7 +353,7 @@ def test_a_full_temporary_folder_is_told_and_changes_nothing(swift_harness, monk
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, 'write', full)
     with pytest.raises(fs.BackendError, match='No space left'):
         backend.save(Pattern(3_000_000), 'x', overwrite=True)
-    assert b'old' == backend.read('x')
+    assert backend.read('x') == b'old'
 
 
 def test_a_store_that_moved_is_found_after_the_next_authentication(swift_harness, proxy):
@@ -366,8 +366,8 @@ def test_a_store_that_moved_is_found_after_the_next_authentication(swift_harness
     with pytest.raises(fs.Unavailable):
         backend.read('x')
     login.known = None
-    assert b'1' == backend.read('x')
-    assert 0 == backend._client.account.pool.in_use
+    assert backend.read('x') == b'1'
+    assert backend._client.account.pool.in_use == 0
 
 
 def test_a_media_type_that_no_header_holds_is_an_error_and_sends_nothing(swift_harness, proxy):
@@ -385,13 +385,13 @@ def test_a_store_that_speaks_no_tls_is_unavailable(swift_harness):
         backend.exists('x')
 
 
-def test_a_name_longer_than_the_cluster_allows_is_told(swift_harness):
+def test_a_name_longer_than_the_cluster_allows_is_reported(swift_harness):
     backend = swift_harness.make(prefix='tenants/7')
     with pytest.raises(fs.InvalidFilename, match='longer than the cluster allows'):
         backend.write('n' * 1020, b'')
 
 
-def test_a_missing_container_is_told_by_what_needs_it(swift_harness):
+def test_a_missing_container_is_reported_by_what_needs_it(swift_harness):
     backend = swift_harness.make_missing()
     with pytest.raises(fs.FileNotFound, match='no container'):
         backend.read('x')
@@ -403,28 +403,28 @@ def test_a_missing_container_is_told_by_what_needs_it(swift_harness):
 def test_a_container_that_a_write_makes_gets_the_key_of_links(swift_harness):
     backend = swift_harness.make_missing()
     backend.save(io.BytesIO(LARGE[:1_200_000]), 'x', overwrite=True)
-    with urllib.request.urlopen(backend.signed_url('x', download_name='ü.txt')) as answer:
-        assert LARGE[:1_200_000] == answer.read()
-        assert "filename*=UTF-8''%C3%BC.txt" in answer.headers['Content-Disposition']
+    with urllib.request.urlopen(backend.signed_url('x', download_name='ü.txt')) as response:
+        assert response.read() == LARGE[:1_200_000]
+        assert "filename*=UTF-8''%C3%BC.txt" in response.headers['Content-Disposition']
     head = urllib.request.Request(backend.signed_url('x', method='HEAD'), method='HEAD')
-    with urllib.request.urlopen(head) as answer:
-        assert 'inline' == answer.headers['Content-Disposition']
+    with urllib.request.urlopen(head) as response:
+        assert response.headers['Content-Disposition'] == 'inline'
 
 
 def test_marks_of_folders_are_no_files(swift_harness):
     backend = swift_harness.make()
     for name in ('folder', 'folder/'):
-        swift_harness.raw.ask(
+        swift_harness.raw.request(
             'PUT', f'/{swift_harness.container}/{name}', headers={'Content-Type': 'application/directory'}
         )
     backend.write('folder/x', b'')
-    assert ['folder/x'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['folder/x']
     assert not backend.exists('folder')
     for call in (backend.read, backend.open, backend.stat):
         with pytest.raises(fs.FileNotFound):
             call('folder')
     backend.delete('folder')
-    assert [] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == []
 
 
 def test_names_that_no_request_reaches_are_left_alone(swift_harness):
@@ -435,18 +435,18 @@ def test_names_that_no_request_reaches_are_left_alone(swift_harness):
     with tarfile.open(fileobj=archive, mode='w') as tar:
         for name in ('a/../victim', 'a/x'):
             tar.addfile(tarfile.TarInfo(name), io.BytesIO())
-    swift_harness.raw.ask('PUT', f'/{swift_harness.container}?extract-archive=tar', archive.getvalue())
-    assert ['a/../victim', 'a/x', 'victim'] == swift_harness.names_raw()
-    assert ['a/x', 'victim'] == list(backend.list_files())
+    swift_harness.raw.request('PUT', f'/{swift_harness.container}?extract-archive=tar', archive.getvalue())
+    assert swift_harness.names_raw() == ['a/../victim', 'a/x', 'victim']
+    assert list(backend.list_files()) == ['a/x', 'victim']
     backend.delete('a')
-    assert ['a/../victim', 'victim'] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == ['a/../victim', 'victim']
 
 
-def test_checksums_by_md5_are_told_of_other_programs_files_too(swift_harness):
+def test_checksums_by_md5_are_returned_for_other_programs_files_too(swift_harness):
     swift_harness.put_raw('x', b'theirs')
     assert swift_harness.make().stat('x').checksum is None
-    told = swift_harness.make(checksum='md5').stat('x').checksum
-    assert told == checksum_of([b'theirs'], 'md5')
+    reported = swift_harness.make(checksum='md5').stat('x').checksum
+    assert reported == checksum_of([b'theirs'], 'md5')
     assert swift_harness.make().metadata('x')['checksum'].startswith('sha256:')
 
 
@@ -458,7 +458,7 @@ def test_work_goes_on_after_a_real_server_was_stopped_and_started():
             {'authurl': service.auth_url, 'user': service.user, 'key': service.key, 'retries': 0, 'timeout_s': 20},
         )
         backend.write('x', b'before')
-        assert b'before' == backend.read('x')
+        assert backend.read('x') == b'before'
         os.kill(server.pids['proxy'], 9)
         while http_status(server._ports['proxy'], '/healthcheck') is not None:
             time.sleep(0.01)
@@ -467,9 +467,9 @@ def test_work_goes_on_after_a_real_server_was_stopped_and_started():
                 call('x')
         restarted = restart(server)
         try:
-            assert b'before' == backend.read('x')
+            assert backend.read('x') == b'before'
             backend.write('x', b'after')
-            assert b'after' == backend.read('x')
+            assert backend.read('x') == b'after'
         finally:
             restarted.kill()
             restarted.wait()

@@ -19,7 +19,7 @@ from flask_fs_swift.segments import parse_manifest
 
 pytestmark = pytest.mark.slow
 
-#: More often than any test asks.
+#: More often than any test sends requests.
 ALWAYS = 1_000_000
 PAGE = '<html>Please log in</html>'
 SEGMENT_BYTES = 200_000
@@ -46,7 +46,7 @@ VERBS = {
 
 @pytest.fixture
 def backend(swift_harness, proxy):
-    """A backend with a small and a large file, whose requests *proxy* can answer."""
+    """A backend with a small and a large file, whose requests *proxy* can respond to."""
     backend = swift_harness.make_counted(proxy, segment_bytes=SEGMENT_BYTES, retries=0)
     backend.write('a/x', b'0123456789')
     backend.save(io.BytesIO(LARGE), 'a/large', overwrite=True)
@@ -64,11 +64,13 @@ def test_what_is_not_swift_is_not_believed(swift_harness, proxy, backend, status
         assert not isinstance(caught.value, fs.Unavailable), verb
         proxy.recover()
         assert stored == swift_harness.names_raw(), verb
-    assert 0 == backend._client.account.pool.in_use
-    assert b'0123456789' == backend.read('a/x')
+    assert backend._client.account.pool.in_use == 0
+    assert backend.read('a/x') == b'0123456789'
 
 
-def test_an_unbelievable_answer_at_any_request_of_a_verb_removes_nothing_that_is_needed(swift_harness, proxy, backend):
+def test_an_unbelievable_response_at_any_request_of_a_verb_removes_nothing_that_is_needed(
+    swift_harness, proxy, backend
+):
     """A portal that appears in mid-operation: the file is where it was, or where it was to go."""
     for verb in ('save', 'save a large file', 'copy', 'move', 'remove', 'delete', 'sweep'):
         for which in range(4):
@@ -89,9 +91,9 @@ def test_an_unbelievable_answer_at_any_request_of_a_verb_removes_nothing_that_is
             if verb == 'move':
                 assert b'0123456789' in [backend.read(name) for name in ('a/x', 'moved') if backend.exists(name)]
             elif verb not in ('remove', 'delete'):
-                assert b'0123456789' == backend.read('a/x'), verb
+                assert backend.read('a/x') == b'0123456789', verb
             if verb != 'delete':
-                assert LARGE == backend.read('a/large'), verb
+                assert backend.read('a/large') == LARGE, verb
 
 
 def test_no_token_is_sent_to_where_a_response_leads(swift_harness, proxy, backend):
@@ -100,11 +102,11 @@ def test_no_token_is_sent_to_where_a_response_leads(swift_harness, proxy, backen
         for verb, act in VERBS.items():
             with pytest.raises(fs.BackendError, match='the store responded with status 302'):
                 act(backend)
-            assert [] == other.seen, verb
+            assert other.seen == [], verb
         fresh = swift_harness.make(authurl=f'{proxy.endpoint}/auth/v1.0', timeout_s=59.0, retries=0)
         with pytest.raises(fs.BackendError, match='authentication failed: it responded with status 302'):
             fresh.exists('x')
-        assert [] == other.seen
+        assert other.seen == []
 
 
 BAD_OBJECTS = {
@@ -124,7 +126,7 @@ def test_a_response_about_a_file_says_its_length_and_version(swift_harness, prox
                 VERBS[verb](backend)
 
 
-def test_another_range_than_that_asked_for_is_refused(swift_harness, proxy, backend):
+def test_another_range_than_the_requested_one_is_refused(swift_harness, proxy, backend):
     for given in ('bytes 2-2/10', 'bytes 1-2/10', 'bytes 1-5/3', 'bytes */10', 'items 1-1/10', 'nonsense', ''):
         headers = _of_an_object(swift_harness, {'Content-Range': given})
         proxy.answer(206, b'1', headers=headers)
@@ -135,8 +137,8 @@ def test_another_range_than_that_asked_for_is_refused(swift_harness, proxy, back
     with pytest.raises(fs.BackendError, match='another range'):
         backend.read('a/x')
     proxy.answer(206, b'1', headers=headers)
-    assert b'1' == backend.read_range('a/x', 1, 2)
-    assert 0 == backend._client.account.pool.in_use
+    assert backend.read_range('a/x', 1, 2) == b'1'
+    assert backend._client.account.pool.in_use == 0
 
 
 def test_a_body_without_a_length_is_not_taken_for_an_empty_file(swift_harness, backend):
@@ -155,13 +157,13 @@ def test_a_stored_file_whose_etag_is_not_said_is_not_taken_for_stored(swift_harn
     proxy.answer(201, headers=swift_harness.trans_id, when=lambda request: 'multipart-manifest=put' in request.path)
     with pytest.raises(fs.BackendError, match='gives no ETag'):
         backend.save(io.BytesIO(LARGE), 'new', overwrite=True)
-    assert 6 == len(swift_harness.segments())
-    assert 3 == backend.sweep(older_than_s=0)
-    assert LARGE == backend.read('a/large')
+    assert len(swift_harness.segments()) == 6
+    assert backend.sweep(older_than_s=0) == 3
+    assert backend.read('a/large') == LARGE
 
 
 def test_a_copy_that_the_store_does_not_describe_is_looked_at_before_the_file_goes(swift_harness, proxy, backend):
-    """Ceph's gateway answers before a large copy is made."""
+    """Ceph's gateway responds before a large copy is made."""
     proxy.answer(201, headers=swift_harness.trans_id, when=lambda request: request.method == 'COPY')
     with pytest.raises(fs.FileNotFound):
         backend.move('a/x', 'moved')
@@ -169,11 +171,11 @@ def test_a_copy_that_the_store_does_not_describe_is_looked_at_before_the_file_go
     proxy.answer(201, headers=swift_harness.trans_id, when=lambda request: request.method == 'COPY')
     with pytest.raises(fs.BackendError, match='not as long as the file'):
         backend.move('a/x', 'moved')
-    assert b'0123456789' == backend.read('a/x')
+    assert backend.read('a/x') == b'0123456789'
     backend.write('moved', b'0123456789')
     proxy.answer(201, headers=swift_harness.trans_id, when=lambda request: request.method == 'COPY')
     backend.move('a/x', 'moved')
-    assert b'0123456789' == backend.read('moved')
+    assert backend.read('moved') == b'0123456789'
     assert not backend.exists('a/x')
 
 
@@ -196,7 +198,7 @@ BAD_LISTINGS = {
             ('hash', 7), ('last_modified', 'yesterday'), ('last_modified', 7), ('last_modified', '2026-99-99T00:00:00'),
         ]
     },
-    'what was not asked for': json.dumps([{**ENTRY, 'name': 'other/x'}]),
+    'what was not requested': json.dumps([{**ENTRY, 'name': 'other/x'}]),
     'a name twice': json.dumps([ENTRY, ENTRY]),
     'names that go back': json.dumps([{**ENTRY, 'name': 'a/y'}, ENTRY]),
     'no name': json.dumps([{key: value for key, value in ENTRY.items() if key != 'name'}]),
@@ -206,15 +208,15 @@ BAD_LISTINGS = {
 
 @pytest.mark.parametrize('bad', BAD_LISTINGS)
 def test_a_listing_that_makes_no_sense_is_refused(bad):
-    told = BAD_LISTINGS[bad]
-    page = told if isinstance(told, bytes) else told.encode()
+    document = BAD_LISTINGS[bad]
+    page = document if isinstance(document, bytes) else document.encode()
     with pytest.raises(InvalidResponse, match='a page of the listing'):
         listing(page, 'a/', '')
 
 
 def test_a_listing_that_makes_no_sense_is_an_error_and_removes_nothing(swift_harness, proxy, backend):
     stored = swift_harness.names_raw()
-    for bad in ('a page of HTML', 'bytes is True', 'what was not asked for'):
+    for bad in ('a page of HTML', 'bytes is True', 'what was not requested'):
         proxy.answer(
             200,
             BAD_LISTINGS[bad],
@@ -239,13 +241,13 @@ def test_a_listing_that_repeats_its_pages_ends(swift_harness, proxy, backend):
     proxy.answer(200, page, headers=swift_harness.trans_id, times=ALWAYS, when=lambda request: 'json' in request.path)
     with pytest.raises(fs.BackendError, match='what was not requested'):
         list(backend.list_files('a/'))
-    assert 2 == len([request for request in proxy.requests if 'prefix=a%2F&' in request.path])
+    assert len([request for request in proxy.requests if 'prefix=a%2F&' in request.path]) == 2
 
 
 def test_what_ceph_leaves_out_of_listings_is_not_missed():
-    told = {key: value for key, value in ENTRY.items() if key != 'content_type'}
-    [entry] = listing(json.dumps([{**told, 'last_modified': '2026-11-29T08:00:00.123Z'}]).encode(), 'a', '')
-    assert ('application/octet-stream', '2026-11-29T08:00:00.123000+00:00') == (entry.mime, entry.modified.isoformat())
+    fields = {key: value for key, value in ENTRY.items() if key != 'content_type'}
+    [entry] = listing(json.dumps([{**fields, 'last_modified': '2026-11-29T08:00:00.123Z'}]).encode(), 'a', '')
+    assert (entry.mime, entry.modified.isoformat()) == ('application/octet-stream', '2026-11-29T08:00:00.123000+00:00')
 
 
 @pytest.mark.parametrize(
@@ -271,7 +273,7 @@ def test_a_file_whose_segments_cannot_be_found_out_is_kept(swift_harness, proxy,
             act()
         proxy.recover()
     assert stored == swift_harness.names_raw()
-    assert LARGE == backend.read('a/large')
+    assert backend.read('a/large') == LARGE
 
 
 def test_reports_of_removal_are_believed_only_in_their_own_form():
@@ -283,15 +285,15 @@ def test_reports_of_removal_are_believed_only_in_their_own_form():
         assert removed_all(json.dumps({**good, **change}).encode(), 3) is None
     for strange in (b'', b'[]', b'null', b'7', PAGE.encode(), b'{' * 100_000):
         assert removed_all(strange, 0) is None
-    assert [{'path': '/c/x', 'size_bytes': 1}] == parse_manifest(b'[{"path": "/c/x", "size_bytes": 1}]')
+    assert parse_manifest(b'[{"path": "/c/x", "size_bytes": 1}]') == [{'path': '/c/x', 'size_bytes': 1}]
 
 
 def test_a_container_that_is_gone_is_not_an_empty_one(swift_harness, backend, monkeypatch):
     """Nor is it quietly made anew, with all of its files missing."""
     monkeypatch.setattr(presence, 'PRESUMED_S', 0)
     for name in swift_harness.raw.names(swift_harness.container):
-        swift_harness.raw.ask('DELETE', f'/{swift_harness.container}/{name}')
-    swift_harness.raw.ask('DELETE', f'/{swift_harness.container}')
+        swift_harness.raw.request('DELETE', f'/{swift_harness.container}/{name}')
+    swift_harness.raw.request('DELETE', f'/{swift_harness.container}')
     for act in (
         lambda: list(backend.list_files()), lambda: backend.write('x', b'new'), lambda: backend.delete('a'),
         lambda: backend.exists('a'), lambda: backend.read('a'), lambda: backend.open('a'), lambda: backend.stat('a'),
@@ -299,9 +301,9 @@ def test_a_container_that_is_gone_is_not_an_empty_one(swift_harness, backend, mo
     ):  # fmt: skip
         with pytest.raises(fs.Unavailable, match='is gone, with all of its files'):
             act()
-    swift_harness.raw.ask('PUT', f'/{swift_harness.container}')
+    swift_harness.raw.request('PUT', f'/{swift_harness.container}')
     backend.write('x', b'new')
-    assert ['x'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['x']
 
 
 def _of_an_object(harness, more):
@@ -311,12 +313,12 @@ def _of_an_object(harness, more):
 
 @contextlib.contextmanager
 def _elsewhere(headers=None):
-    """A server that answers everything with a few bytes, and tells what was sent to it."""
+    """A server that responds to everything with a few bytes, and records what was sent to it."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = 'HTTP/1.1'
 
-        def answer(self):
+        def respond(self):
             server.seen.append(dict(self.headers))
             self.send_response(200)
             for name, value in (headers or {'Content-Length': '4'}).items():
@@ -324,7 +326,7 @@ def _elsewhere(headers=None):
             self.end_headers()
             self.wfile.write(b'4\r\nbody\r\n0\r\n\r\n' if headers else b'body')
 
-        do_GET = answer  # noqa: N815  # the base class's name for it
+        do_GET = respond  # noqa: N815  # the base class's name for it
 
         def log_message(self, *_):
             pass

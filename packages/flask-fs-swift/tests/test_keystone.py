@@ -19,7 +19,7 @@ PASSWORD = 'a Keystone password'
 
 
 class Keystone(ThreadingHTTPServer):
-    """Answers POST /v3/auth/tokens, and /v2.0/tokens, as Keystone does."""
+    """Responds to POST /v3/auth/tokens, and /v2.0/tokens, as Keystone does."""
 
     daemon_threads = True
 
@@ -27,7 +27,7 @@ class Keystone(ThreadingHTTPServer):
         super().__init__(('127.0.0.1', 0), _Handler)
         self.swift = swift
         self.token = token
-        #: What was asked for, of each authentication.
+        #: What each authentication requested authentication.
         self.logins: list[dict] = []
 
     @property
@@ -40,20 +40,20 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
 
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['auth']
-        self.server.logins.append(asked)
+        requested = json.loads(self.rfile.read(int(self.headers['Content-Length'])))['auth']
+        self.server.logins.append(requested)
         if self.path == '/v2.0/tokens':
-            self._version_2(asked)
+            self._version_2(requested)
             return
         if self.path.startswith('/strange/'):
-            self._answer(201, {})
+            self._respond(201, {})
             return
-        if 'application_credential' in asked['identity']:
-            user = {'name': 'demo', 'password': asked['identity']['application_credential']['secret']}
+        if 'application_credential' in requested['identity']:
+            user = {'name': 'demo', 'password': requested['identity']['application_credential']['secret']}
         else:
-            user = asked['identity']['password']['user']
+            user = requested['identity']['password']['user']
         if self.path != '/v3/auth/tokens' or user['password'] != PASSWORD:
-            self._answer(401, {'error': {'code': 401, 'title': 'Unauthorized', 'message': 'no'}})
+            self._respond(401, {'error': {'code': 401, 'title': 'Unauthorized', 'message': 'no'}})
             return
         endpoints = [
             {'interface': interface, 'region': region, 'region_id': region, 'id': f'{interface}-{region}', 'url': url}
@@ -69,11 +69,11 @@ class _Handler(BaseHTTPRequestHandler):
             'roles': [],
             'catalog': [{'type': 'object-store', 'name': 'swift', 'id': 's', 'endpoints': endpoints}],
         }
-        self._answer(201, {'token': token}, {'X-Subject-Token': self.server.token})
+        self._respond(201, {'token': token}, {'X-Subject-Token': self.server.token})
 
-    def _version_2(self, asked):
-        if asked['passwordCredentials']['password'] != PASSWORD:
-            self._answer(401, {'error': {'code': 401, 'title': 'Unauthorized', 'message': 'no'}})
+    def _version_2(self, requested):
+        if requested['passwordCredentials']['password'] != PASSWORD:
+            self._respond(401, {'error': {'code': 401, 'title': 'Unauthorized', 'message': 'no'}})
             return
         endpoint = {'region': 'one', 'publicURL': self.server.swift}
         access = {
@@ -86,10 +86,10 @@ class _Handler(BaseHTTPRequestHandler):
             'user': {'id': 'u', 'name': 'demo', 'username': 'demo', 'roles': [], 'roles_links': []},
             'serviceCatalog': [{'type': 'object-store', 'name': 'swift', 'endpoints': [endpoint]}],
         }
-        self._answer(200, {'access': access})
+        self._respond(200, {'access': access})
 
-    def _answer(self, status, told, headers=None):
-        content = json.dumps(told).encode()
+    def _respond(self, status, document, headers=None):
+        content = json.dumps(document).encode()
         self.send_response(status)
         for name, value in {'Content-Type': 'application/json', **(headers or {})}.items():
             self.send_header(name, value)
@@ -123,35 +123,37 @@ def make(swift_harness, keystone):
 def test_files_are_stored_by_a_token_of_keystone(make, keystone, swift_harness):
     backend = make()
     backend.write('x', b'1')
-    assert b'1' == backend.read('x') == swift_harness.get_raw('x')
-    [asked] = keystone.logins
-    assert {'name': 'demo', 'domain': {'name': 'Default'}, 'password': PASSWORD} == asked['identity']['password'][
-        'user'
-    ]
-    assert {'project': {'name': 'docs', 'domain': {'name': 'Default'}}} == asked['scope']
+    assert backend.read('x') == swift_harness.get_raw('x') == b'1'
+    [requested] = keystone.logins
+    assert requested['identity']['password']['user'] == {
+        'name': 'demo',
+        'domain': {'name': 'Default'},
+        'password': PASSWORD,
+    }
+    assert requested['scope'] == {'project': {'name': 'docs', 'domain': {'name': 'Default'}}}
 
 
-def test_domains_and_a_project_can_be_told(make, keystone):
+def test_domains_and_a_project_can_be_set(make, keystone):
     options = {'user_domain_id': 'ud', 'project_id': 'pid', 'endpoint_type': 'internal'}
     make(tenant_name=None, os_options=options).exists('x')
-    [asked] = keystone.logins
-    assert {'id': 'ud'} == asked['identity']['password']['user']['domain']
-    assert {'project': {'id': 'pid'}} == asked['scope']
+    [requested] = keystone.logins
+    assert requested['identity']['password']['user']['domain'] == {'id': 'ud'}
+    assert requested['scope'] == {'project': {'id': 'pid'}}
 
 
 def test_projects_may_be_called_tenants_among_the_options(make, keystone):
     make(tenant_name=None, os_options={'tenant_name': 'docs'}).exists('x')
     make(tenant_name=None, os_options={'tenant_id': 'pid', 'project_id': 'newer'}).exists('x')
-    named, told = keystone.logins
-    assert {'project': {'name': 'docs', 'domain': {'name': 'Default'}}} == named['scope']
-    assert {'project': {'id': 'newer'}} == told['scope']
+    named, given = keystone.logins
+    assert named['scope'] == {'project': {'name': 'docs', 'domain': {'name': 'Default'}}}
+    assert given['scope'] == {'project': {'id': 'newer'}}
 
 
 def test_version_2_is_spoken_too(make, keystone, swift_harness):
     backend = make(auth_version='2.0', authurl=keystone.url.removesuffix('/v3'))
     backend.write('x', b'1')
-    assert b'1' == swift_harness.get_raw('x')
-    assert 'docs' == keystone.logins[0]['tenantName']
+    assert swift_harness.get_raw('x') == b'1'
+    assert keystone.logins[0]['tenantName'] == 'docs'
     with pytest.raises(fs.PermissionDenied):
         make(auth_version='2', authurl=keystone.url.removesuffix('/v3'), key='a wrong password').exists('x')
 
@@ -164,41 +166,41 @@ def test_an_application_credential_is_enough(make, keystone):
     }
     backend = make(tenant_name=None, key='not used', os_options=options)
     backend.write('x', b'1')
-    assert b'1' == backend.read('x')
-    assert {'id': 'an id', 'secret': PASSWORD} == keystone.logins[0]['identity']['application_credential']
+    assert backend.read('x') == b'1'
+    assert keystone.logins[0]['identity']['application_credential'] == {'id': 'an id', 'secret': PASSWORD}
 
 
-def test_what_is_no_keystone_is_told(make, swift_harness):
+def test_what_is_no_keystone_is_reported(make, swift_harness):
     with pytest.raises(fs.BackendError, match='AUTHURL'):
         make(authurl=f'http://{swift_harness.host}:{swift_harness.port}/healthcheck').exists('x')
 
 
-def test_an_answer_that_is_none_of_keystones_is_told(make, keystone):
+def test_a_response_that_is_none_of_keystones_is_reported(make, keystone):
     with pytest.raises(fs.BackendError, match=r'it does not respond as Keystone does.*AUTHURL'):
         make(authurl=keystone.url.replace('/v3', '/strange/v3')).exists('x')
 
 
-def test_a_catalogue_without_a_usable_address_is_told(make, keystone):
+def test_a_catalogue_without_a_usable_url_is_reported(make, keystone):
     keystone.swift = '/v1/AUTH_test'
     with pytest.raises(fs.BackendError, match='no URL of an account'):
         make().exists('x')
 
 
-def test_a_password_that_keystone_refuses_is_told_without_it(make):
+def test_a_password_that_keystone_refuses_is_reported_without_it(make):
     with pytest.raises(fs.PermissionDenied) as caught:
         make(key='a wrong password').exists('x')
     assert 'KIT_FS_USER' in str(caught.value)
     assert 'a wrong password' not in f'{caught.value!r} {caught.value}'
 
 
-def test_a_region_without_a_store_is_told(make):
+def test_a_region_without_a_store_is_reported(make):
     with pytest.raises(fs.BackendError, match='region'):
         make(region_name='nowhere').exists('x')
     with pytest.raises(fs.Unavailable):
         make(region_name='two').exists('x')
 
 
-def test_a_service_that_no_catalogue_has_is_told(make):
+def test_a_service_that_no_catalogue_has_is_reported(make):
     for service in ('', 'image'):
         with pytest.raises(fs.BackendError, match='no object store'):
             make(os_options={'service_type': service}).exists('x')

@@ -68,7 +68,7 @@ until = time.monotonic() + seconds
 greenlets = [pool.spawn(work, backend, number, until) for number in range(count)]
 gevent.joinall(greenlets, raise_error=True)
 import gc; gc.collect()
-print(json.dumps({'turns': [greenlet.value for greenlet in greenlets], 'lent': backend._client.account.pool.in_use}))
+print(json.dumps({'turns': [greenlet.value for greenlet in greenlets], 'in_use': backend._client.account.pool.in_use}))
 """
 )
 
@@ -93,10 +93,10 @@ def test_sixteen_threads_share_a_storage(swift_harness):
         thread.start()
     for thread in threads:
         thread.join()
-    assert [] == errors
-    assert THREADS == len(turns)
+    assert errors == []
+    assert len(turns) == THREADS
     assert min(turns) > 0
-    assert 0 == backend._client.account.pool.in_use
+    assert backend._client.account.pool.in_use == 0
 
 
 @pytest.mark.timeout(WORK_S + 180)
@@ -106,11 +106,11 @@ def test_a_hundred_greenlets_share_a_storage(swift_harness):
     done = subprocess.run(
         [*command, str(GREENLETS), str(WORK_S)], capture_output=True, text=True, timeout=WORK_S + 150, check=False
     )
-    assert (0, '') == (done.returncode, done.stderr)
-    told = json.loads(done.stdout)
-    assert GREENLETS == len(told['turns'])
-    assert min(told['turns']) > 0
-    assert 0 == told['lent']
+    assert (done.returncode, done.stderr) == (0, '')
+    report = json.loads(done.stdout)
+    assert len(report['turns']) == GREENLETS
+    assert min(report['turns']) > 0
+    assert report['in_use'] == 0
 
 
 def peak_of(action) -> int:

@@ -13,7 +13,7 @@ LAST = {'last-modified': 'Mon, 23 Nov 2026 08:15:58 GMT'}
 
 
 @pytest.mark.parametrize(
-    ('told', 'modified'),
+    ('headers', 'modified'),
     [
         ({'x-timestamp': '1795421757.25000', **LAST}, MOMENT - datetime.timedelta(seconds=0.75)),
         (LAST, MOMENT),
@@ -21,8 +21,8 @@ LAST = {'last-modified': 'Mon, 23 Nov 2026 08:15:58 GMT'}
         ({}, None),
     ],
 )
-def test_the_time_is_the_most_exact_one_that_is_told(told, modified):
-    assert modified == info_from_headers('x', {'content-length': '3', **told}, 'sha256').modified
+def test_the_time_is_the_most_exact_one_that_is_given(headers, modified):
+    assert modified == info_from_headers('x', {'content-length': '3', **headers}, 'sha256').modified
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_any_source_is_cut_at_the_same_places(real_file, size):
         found, digest = all_of(stream, size)
         assert expected == found
         assert hashlib.sha256(CONTENT).hexdigest() == digest
-    assert b'' == real_file.read() == rest.read()
+    assert real_file.read() == rest.read() == b''
     spooled.close()
 
 
@@ -65,7 +65,7 @@ def test_an_empty_source_is_one_empty_piece(tmp_path):
     (tmp_path / 'x').write_bytes(b'')
     with open(tmp_path / 'x', 'rb') as file:
         for stream in (file, io.BytesIO(), OnlyRead(b'')):
-            assert [b''] == all_of(stream, 1000)[0]
+            assert all_of(stream, 1000)[0] == [b'']
 
 
 @pytest.mark.skipif(not os.path.exists('/proc/version'), reason='the kernel makes no files up')
@@ -74,7 +74,7 @@ def test_a_file_that_hides_its_size_is_sent_whole():
         assert Path('/proc/version').read_bytes() == b''.join(all_of(file, 1000)[0]) != b''
 
 
-def test_a_source_may_give_more_than_it_was_asked_for():
+def test_a_source_may_give_more_than_was_requested():
     class Generous:
         left = CONTENT
 
@@ -82,7 +82,7 @@ def test_a_source_may_give_more_than_it_was_asked_for():
             given, self.left = self.left, b''
             return given
 
-    assert CONTENT == b''.join(all_of(Generous(), 1_000_000)[0])
+    assert b''.join(all_of(Generous(), 1_000_000)[0]) == CONTENT
 
 
 def test_what_a_source_raises_is_raised():
@@ -100,7 +100,7 @@ def test_a_file_that_becomes_shorter_while_it_is_sent_is_noticed(tmp_path):
         assert isinstance(piece.error, OSError)
 
 
-def test_a_full_disk_is_told(monkeypatch):
+def test_a_full_disk_is_reported(monkeypatch):
     def full(*_):
         raise OSError(28, 'No space left on device')
 
@@ -114,4 +114,4 @@ def test_a_pipe_is_read_once():
     with os.fdopen(writing, 'wb') as file:
         file.write(b'content')
     with os.fdopen(reading, 'rb') as source:
-        assert [b'content'] == [bytes_of(piece) for piece in pieces_of(Source(source), 1000, Checksum('sha256'))]
+        assert [bytes_of(piece) for piece in pieces_of(Source(source), 1000, Checksum('sha256'))] == [b'content']

@@ -79,17 +79,17 @@ def test_a_connection_that_cannot_be_made_leaves_its_slot_to_the_next(pool):
         with pytest.raises(Unreached, match='cannot be connected to') as caught:
             pool.send('http://127.0.0.1:9/v1/a', Request('GET', '/c/x', {}), 'token')
         assert not caught.value.may_have_applied
-        assert 0 == pool.in_use
+        assert pool.in_use == 0
 
 
 def test_when_all_connections_are_in_use_the_next_request_times_out(pool, server):
     stream = get(pool, server).body
-    assert 1 == pool.in_use
+    assert pool.in_use == 1
     with pytest.raises(PoolExhausted, match=r'all 1 connections were in use for 0\.01 s'):
         get(pool, server)
     stream.close()
-    assert 0 == pool.in_use
-    assert LARGE == get(pool, server, stream=False).content
+    assert pool.in_use == 0
+    assert get(pool, server, stream=False).content == LARGE
 
 
 @pytest.mark.parametrize('end', ['read', 'close', 'drop'])
@@ -97,14 +97,14 @@ def test_a_connection_is_given_back_once(pool, server, end):
     stream = get(pool, server).body
     stream.read(1)
     if end == 'read':
-        assert LARGE[1:] == stream.read()
+        assert stream.read() == LARGE[1:]
     if end == 'drop':
         del stream
     else:
         stream.close()
         stream.close()
-    assert 0 == pool.in_use
-    assert 1 == pool._server[1].pool.qsize()
+    assert pool.in_use == 0
+    assert pool._server[1].pool.qsize() == 1
     get(pool, server).body.close()
     # One that was left half-way cannot be used again.
     (_, first), (_, second) = server.requests
@@ -115,18 +115,18 @@ def test_a_response_without_content_leaves_its_connection_usable(pool, server):
     for _ in range(3):
         response = get(pool, server, method='HEAD', stream=False)
         assert (b'', str(len(LARGE))) == (response.content, response.headers['content-length'])
-    assert 1 == len({port for _, port in server.requests})
+    assert len({port for _, port in server.requests}) == 1
 
 
 def test_the_connection_used_last_is_used_next():
     slots = Slots(3)
     for slot in (None, 'first', 'last'):
         slots.put(slot)
-    assert ['last', 'first', None] == [slots.get() for _ in range(3)]
+    assert [slots.get() for _ in range(3)] == ['last', 'first', None]
     for block in (True, False):
         with pytest.raises(queue.Empty):
             slots.get(block, 0.01)
-    assert 0 == slots.qsize()
+    assert slots.qsize() == 0
 
 
 def test_a_proxy_of_the_environment_is_used(pool, server, monkeypatch):
@@ -134,9 +134,9 @@ def test_a_proxy_of_the_environment_is_used(pool, server, monkeypatch):
     monkeypatch.delenv('no_proxy', raising=False)
     monkeypatch.delenv('NO_PROXY', raising=False)
     response = pool.send('http://swift.test/v1/a', Request('GET', '/c/x', {}), 'token')
-    assert LARGE == response.content
-    assert ['http://swift.test/v1/a/c/x'] == [path for path, _ in server.requests]
+    assert response.content == LARGE
+    assert [path for path, _ in server.requests] == ['http://swift.test/v1/a/c/x']
 
 
 def test_a_token_is_not_shown():
-    assert "Access(url='https://store/v1/a')" == repr(Access('https://store/v1/a', 'AUTH_tk1'))
+    assert repr(Access('https://store/v1/a', 'AUTH_tk1')) == "Access(url='https://store/v1/a')"

@@ -37,29 +37,29 @@ def test_a_large_file_is_a_manifest_of_segments_with_its_own_checksum(swift_harn
     source = Pattern(900_000)
     backend.save(source, 'a/x.txt', mime='text/x-own', overwrite=True)
     segments = swift_harness.segments()
-    assert 5 == len(segments)
+    assert len(segments) == 5
     assert all(
         re.fullmatch(rf'{swift_harness.container}/a/x\.txt/fs-[0-9a-f]{{32}}/\d{{6}}', name) for name in segments
     )
     info = backend.stat('a/x.txt')
-    assert (900_000, 'text/x-own') == (info.size, info.mime)
+    assert (info.size, info.mime) == (900_000, 'text/x-own')
     assert f'sha256:{source.digest.hexdigest()}' == info.checksum
     [listed] = backend.scan()
     assert ('a/x.txt', 900_000, info.etag, info.modified) == (listed.name, listed.size, listed.etag, listed.modified)
-    assert 'True' == swift_harness.facts('a/x.txt')['x-static-large-object']
+    assert swift_harness.headers('a/x.txt')['x-static-large-object'] == 'True'
 
 
-def test_a_range_across_segments_is_one_request(swift_harness, proxy, asked):
+def test_a_range_across_segments_is_one_request(swift_harness, proxy, methods_of):
     backend = swift_harness.make_counted(proxy, segment_bytes=SEGMENT_BYTES)
     save(backend, LARGE)
 
     def read_range():
-        assert LARGE[199_500:200_500] == backend.read_range('x', 199_500, 200_500)
+        assert backend.read_range('x', 199_500, 200_500) == LARGE[199_500:200_500]
 
-    assert ['GET'] == asked(read_range)
+    assert methods_of(read_range) == ['GET']
     with backend.open('x', 'rb') as file:
         file.seek(-10, 2)
-        assert LARGE[-10:] == file.read()
+        assert file.read() == LARGE[-10:]
 
 
 def test_replacing_a_large_file_takes_its_segments_along(swift_harness, backend):
@@ -69,17 +69,17 @@ def test_replacing_a_large_file_takes_its_segments_along(swift_harness, backend)
     second = swift_harness.segments()
     assert len(first) == len(second) == 3
     assert not set(first) & set(second)
-    assert OTHER == backend.read('x')
+    assert backend.read('x') == OTHER
     backend.write('x', b'small')
-    assert [] == swift_harness.segments()
-    assert b'small' == backend.read('x')
+    assert swift_harness.segments() == []
+    assert backend.read('x') == b'small'
 
 
 def test_a_small_file_copied_over_a_large_one_takes_its_segments_along(swift_harness, backend):
     save(backend, LARGE)
     backend.write('small', b'small')
     backend.copy('small', 'x')
-    assert ['small', 'x'] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == ['small', 'x']
 
 
 def test_deleting_large_files_takes_their_segments_along(swift_harness, backend):
@@ -87,11 +87,11 @@ def test_deleting_large_files_takes_their_segments_along(swift_harness, backend)
         save(backend, LARGE, name)
     backend.delete('x')
     backend.delete('a')
-    assert ['ab'] == backend_names(backend)
-    assert LARGE == backend.read('ab')
-    assert 3 == len(swift_harness.segments())
+    assert backend_names(backend) == ['ab']
+    assert backend.read('ab') == LARGE
+    assert len(swift_harness.segments()) == 3
     backend.delete('ab')
-    assert [] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == []
 
 
 def test_a_backend_that_never_stored_a_large_file_removes_segments_too(swift_harness, backend):
@@ -99,7 +99,7 @@ def test_a_backend_that_never_stored_a_large_file_removes_segments_too(swift_har
     save(backend, LARGE, 'y')
     swift_harness.make().delete('x')
     swift_harness.make().write('y', b'')
-    assert ['y'] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == ['y']
 
 
 def test_a_copy_of_a_large_file_outlives_it(swift_harness, backend):
@@ -108,8 +108,8 @@ def test_a_copy_of_a_large_file_outlives_it(swift_harness, backend):
     before = backend.stat('x.bin')
     backend.move('copy.bin', 'moved.bin')
     backend.delete('x.bin')
-    assert ['moved.bin'] == swift_harness.names_raw()
-    assert LARGE == backend.read('moved.bin')
+    assert swift_harness.names_raw() == ['moved.bin']
+    assert backend.read('moved.bin') == LARGE
     after = backend.stat('moved.bin')
     assert (before.checksum, before.mime, before.size) == (after.checksum, after.mime, after.size)
 
@@ -120,16 +120,16 @@ def test_a_file_too_large_to_be_one_object_is_copied_by_its_segments(swift_harne
     for create in (False, True):
         proxy.answer(413, headers=swift_harness.trans_id, when=lambda request: request.method == 'COPY')
         backend.copy('x.bin', f'copy-{create}.bin', overwrite=not create)
-    assert 9 == len(swift_harness.segments())
+    assert len(swift_harness.segments()) == 9
     info = backend.stat('x.bin')
     backend.delete('x.bin')
     for create in (False, True):
         copied = backend.stat(f'copy-{create}.bin')
-        assert LARGE == backend.read(f'copy-{create}.bin')
+        assert backend.read(f'copy-{create}.bin') == LARGE
         assert (info.checksum, info.mime, info.size) == (copied.checksum, copied.mime, copied.size)
     backend.delete('copy-False.bin')
     backend.delete('copy-True.bin')
-    assert [] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == []
 
 
 def test_a_small_file_that_the_store_will_not_copy_is_too_large(swift_harness, proxy):
@@ -158,7 +158,7 @@ def test_a_source_that_fails_late_leaves_no_segment(swift_harness, backend):
         with pytest.raises(SourceFailed):
             backend.save(Failing(LARGE, 450_000), name, overwrite=not create)
         assert before == swift_harness.names_raw()
-    assert LARGE == backend.read('x')
+    assert backend.read('x') == LARGE
 
 
 def test_creating_a_large_file_keeps_the_first(swift_harness, backend):
@@ -167,7 +167,7 @@ def test_creating_a_large_file_keeps_the_first(swift_harness, backend):
     with pytest.raises(fs.FileExists):
         save(backend, OTHER, overwrite=False)
     assert before == swift_harness.names_raw()
-    assert LARGE == backend.read('x')
+    assert backend.read('x') == LARGE
 
 
 def test_a_name_taken_during_a_large_upload_stays_with_whoever_was_first(swift_harness, backend):
@@ -179,34 +179,34 @@ def test_a_name_taken_during_a_large_upload_stays_with_whoever_was_first(swift_h
 
     with pytest.raises(fs.FileExists):
         backend.save(Overtaken(LARGE), 'x', overwrite=False)
-    assert ['x'] == swift_harness.names_raw()
-    assert b'first' == backend.read('x')
+    assert swift_harness.names_raw() == ['x']
+    assert backend.read('x') == b'first'
 
 
 def is_manifest(request):
     return request.method == 'PUT' and 'multipart-manifest' in request.path
 
 
-def test_a_manifest_whose_answer_is_lost_is_put_again(swift_harness, proxy):
+def test_a_manifest_whose_response_is_lost_is_put_again(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, segment_bytes=SEGMENT_BYTES)
     for create, name in ((False, 'x'), (True, 'y')):
         proxy.lose_answer(when=is_manifest)
         save(backend, LARGE, name, overwrite=not create)
-        assert LARGE == backend.read(name)
-    assert 6 == len(swift_harness.segments())
+        assert backend.read(name) == LARGE
+    assert len(swift_harness.segments()) == 6
 
 
 def test_a_manifest_that_may_be_in_place_keeps_its_segments(swift_harness, proxy):
-    """Nobody knows whether the file is there: it is, and it is whole."""
+    """It is unknown whether the file is there: it is, and it is whole."""
     backend = swift_harness.make_counted(proxy, segment_bytes=SEGMENT_BYTES, retries=1)
     proxy.lose_answer(when=is_manifest, times=2)
     with pytest.raises(fs.Unavailable):
         save(backend, LARGE)
-    assert LARGE == backend.read('x')
+    assert backend.read('x') == LARGE
 
 
-def test_a_created_manifest_keeps_its_segments_while_nobody_knows_whose_it_is(swift_harness, proxy):
-    """Its answer is lost, the second attempt finds the name taken, and looking by whom fails: it was ourselves."""
+def test_a_created_manifest_keeps_its_segments_while_it_is_unknown_whose_it_is(swift_harness, proxy):
+    """Its response is lost, the second attempt finds the name taken, and looking by whom fails: it was ourselves."""
     backend = swift_harness.make_counted(proxy, segment_bytes=SEGMENT_BYTES, retries=1)
     proxy.lose_answer(when=is_manifest)
     proxy.answer(
@@ -216,7 +216,7 @@ def test_a_created_manifest_keeps_its_segments_while_nobody_knows_whose_it_is(sw
     )
     with pytest.raises(fs.Unavailable):
         save(backend, LARGE, overwrite=False)
-    assert LARGE == backend.read('x')
+    assert backend.read('x') == LARGE
 
 
 def test_segments_that_cannot_be_removed_are_left_to_sweeping(swift_harness, proxy, caplog):
@@ -225,20 +225,20 @@ def test_segments_that_cannot_be_removed_are_left_to_sweeping(swift_harness, pro
     proxy.answer(500, when=lambda request: request.method == 'POST')
     backend.write('x', b'new')
     assert 'sweep() removes them' in caplog.text
-    assert 3 == len(swift_harness.segments())
-    assert 3 == backend.sweep(older_than_s=0)
-    assert ['x'] == swift_harness.names_raw()
+    assert len(swift_harness.segments()) == 3
+    assert backend.sweep(older_than_s=0) == 3
+    assert swift_harness.names_raw() == ['x']
 
 
-def test_a_large_file_replaced_by_a_small_one_while_it_is_looked_at_is_let_be(swift_harness, proxy):
+def test_a_large_file_replaced_by_a_small_one_while_it_is_looked_at_is_left_alone(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy, segment_bytes=SEGMENT_BYTES)
     save(backend, LARGE)
     segments = backend._segments
-    assert 3 == len(segments.of('x'))
+    assert len(segments.of('x')) == 3
     swift_harness.put_raw('x', LARGE)
-    assert [] == segments.manifest('x')[1]
-    assert [] == segments.manifest('gone')[1]
-    assert 0 == backend._client.account.pool.in_use
+    assert segments.manifest('x')[1] == []
+    assert segments.manifest('gone')[1] == []
+    assert backend._client.account.pool.in_use == 0
 
 
 def test_a_manifest_that_is_refused_leaves_no_segment(swift_harness, proxy):
@@ -246,7 +246,7 @@ def test_a_manifest_that_is_refused_leaves_no_segment(swift_harness, proxy):
     proxy.answer(413, headers=swift_harness.trans_id, when=is_manifest)
     with pytest.raises(fs.FileTooLarge):
         save(backend, LARGE)
-    assert [] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == []
 
 
 def test_writers_of_one_name_never_take_each_other_s_segments(swift_harness, backend):
@@ -260,7 +260,7 @@ def test_writers_of_one_name_never_take_each_other_s_segments(swift_harness, bac
     assert 3 <= len(swift_harness.segments())
     backend.sweep(older_than_s=0)
     assert backend.read('x') in contents
-    assert 3 == len(swift_harness.segments())
+    assert len(swift_harness.segments()) == 3
 
 
 def test_sweeping_removes_what_no_manifest_names_and_nothing_else(swift_harness, backend):
@@ -270,61 +270,61 @@ def test_sweeping_removes_what_no_manifest_names_and_nothing_else(swift_harness,
     save(inner, LARGE, 'gone')
     # As a death between manifest and tidying leaves them.
     for name in ('gone', 'inner/gone'):
-        swift_harness.raw.ask('DELETE', f'/{swift_harness.container}/{name}')
+        swift_harness.raw.request('DELETE', f'/{swift_harness.container}/{name}')
     segments_container = f'{swift_harness.container}_segments'
     theirs = f'{swift_harness.container}/gone/slo/1/2/000000'
-    swift_harness.raw.ask('PUT', f'/{segments_container}/{theirs}', b'of another program')
-    assert 0 == backend.sweep()
-    assert 3 == inner.sweep(older_than_s=0)
-    assert 3 == backend.sweep(older_than_s=0)
-    assert 0 == backend.sweep(older_than_s=0)
-    assert LARGE == backend.read('kept')
-    assert 4 == len(swift_harness.segments())
+    swift_harness.raw.request('PUT', f'/{segments_container}/{theirs}', b'of another program')
+    assert backend.sweep() == 0
+    assert inner.sweep(older_than_s=0) == 3
+    assert backend.sweep(older_than_s=0) == 3
+    assert backend.sweep(older_than_s=0) == 0
+    assert backend.read('kept') == LARGE
+    assert len(swift_harness.segments()) == 4
     assert theirs in swift_harness.segments()
 
 
 def test_sweeping_a_store_without_segments_does_nothing(backend):
-    assert 0 == backend.sweep()
+    assert backend.sweep() == 0
 
 
 def test_segments_outlive_a_change_of_their_file_s_metadata(swift_harness, backend):
-    """Swift's POST drops all metadata, and with it our checksum: nothing hangs on it."""
+    """Swift's POST drops all metadata, and with it our checksum: nothing depends on it."""
     save(backend, LARGE)
-    swift_harness.raw.ask('POST', f'/{swift_harness.container}/x', headers={'X-Object-Meta-Of-Them': 'yes'})
-    assert 0 == backend.sweep(older_than_s=0)
-    assert LARGE == backend.read('x')
+    swift_harness.raw.request('POST', f'/{swift_harness.container}/x', headers={'X-Object-Meta-Of-Them': 'yes'})
+    assert backend.sweep(older_than_s=0) == 0
+    assert backend.read('x') == LARGE
     assert backend.stat('x').checksum is None
     assert backend.metadata('x')['checksum'].startswith('sha256:')
     backend.delete('x')
-    assert [] == swift_harness.names_raw()
+    assert swift_harness.names_raw() == []
 
 
 def test_large_files_of_other_programs_lose_no_segment(swift_harness, backend):
     backend.write('warm', b'')
     place = f'{swift_harness.container}_segments'
-    swift_harness.raw.ask('PUT', f'/{place}')
-    swift_harness.raw.ask('PUT', f'/{place}/theirs/1', b'abc')
+    swift_harness.raw.request('PUT', f'/{place}')
+    swift_harness.raw.request('PUT', f'/{place}/theirs/1', b'abc')
     manifest = json.dumps([{'path': f'/{place}/theirs/1'}]).encode()
-    swift_harness.raw.ask('PUT', f'/{swift_harness.container}/x?multipart-manifest=put', manifest)
+    swift_harness.raw.request('PUT', f'/{swift_harness.container}/x?multipart-manifest=put', manifest)
     # The first one has seen that there were no segments, and believes so for a minute.
     fresh = swift_harness.make()
     for each in (backend, fresh):
-        assert b'abc' == each.read('x')
-        assert 3 == each.stat('x').size
+        assert each.read('x') == b'abc'
+        assert each.stat('x').size == 3
     fresh.delete('x')
     assert not backend.exists('x')
-    assert ['theirs/1'] == swift_harness.segments()
+    assert swift_harness.segments() == ['theirs/1']
 
 
-def test_a_name_too_long_for_segments_is_told(backend):
+def test_a_name_too_long_for_segments_is_reported(backend):
     name = 'n' * 1000
     backend.write(name, b'small')
     with pytest.raises(fs.InvalidFilename, match='shorter by'):
         save(backend, LARGE, name)
-    assert b'small' == backend.read(name)
+    assert backend.read(name) == b'small'
 
 
-def test_a_missing_container_of_segments_is_made_or_told(swift_harness):
+def test_a_missing_container_of_segments_is_created_or_reported(swift_harness):
     backend = swift_harness.make(segment_bytes=SEGMENT_BYTES, create_container=False)
     with pytest.raises(fs.BackendError, match='KIT_FS_CREATE_CONTAINER') as caught:
         save(backend, LARGE)
@@ -355,16 +355,16 @@ def test_a_killed_upload_changes_nothing_and_is_swept(swift_harness, backend):
     given = {**swift_harness.settings(), 'segment_bytes': SEGMENT_BYTES}
     command = [sys.executable, '-c', UPLOAD, *(f'{key}={value}' for key, value in given.items())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert 'under way\n' == child.stdout.readline()
+        assert child.stdout.readline() == 'under way\n'
         os.kill(child.pid, signal.SIGKILL)
     assert -signal.SIGKILL == child.returncode
-    assert ['x'] == backend_names(backend)
-    assert LARGE == backend.read('x')
+    assert backend_names(backend) == ['x']
+    assert backend.read('x') == LARGE
     assert len(swift_harness.segments()) > 3
-    assert 0 == backend.sweep()
+    assert backend.sweep() == 0
     assert backend.sweep(older_than_s=0) > 0
-    assert 3 == len(swift_harness.segments())
-    assert LARGE == backend.read('x')
+    assert len(swift_harness.segments()) == 3
+    assert backend.read('x') == LARGE
 
 
 def test_a_reader_of_a_replaced_file_notices(backend):
@@ -375,9 +375,9 @@ def test_a_reader_of_a_replaced_file_notices(backend):
         file.seek(300_000)
         with pytest.raises(fs.Replaced):
             file.read(10)
-    assert LARGE[:1000] == seen
+    assert seen == LARGE[:1000]
     with contextlib.closing(backend.open('x', 'rb')) as file:
-        assert OTHER == file.read()
+        assert file.read() == OTHER
 
 
 def backend_names(backend):

@@ -1,4 +1,4 @@
-"""Settings: wrong and missing ones are told when the backend is made, and secrets are never told. No server is asked."""
+"""Settings: wrong and missing ones are reported when the backend is made, secrets never. No request is sent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_error_of_a_mismatch_survives_pickling():
     again = pickle.loads(pickle.dumps(error))
     assert ETagMismatchError is type(again)
     assert str(error) == str(again)
-    assert '' == str(ETagMismatchError())
+    assert str(ETagMismatchError()) == ''
 
 
 def test_missing_settings_are_all_named():
@@ -75,7 +75,7 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_it_must_be(key, value,
 
 def test_settings_from_the_environment_are_text():
     backend = make(auth_version='v1.0', retries='2', create_container='no', os_options='{"region_name": "x"}')
-    assert ('1', 2, False) == (backend.config.auth_version, backend.config.retries, backend.config.create_container)
+    assert (backend.config.auth_version, backend.config.retries, backend.config.create_container) == ('1', 2, False)
 
 
 def test_no_secret_is_shown():
@@ -94,9 +94,9 @@ def test_no_secret_is_shown():
     assert not any('secret' in text for text in shown)
 
 
-def test_the_container_is_named_after_the_storage_unless_told():
-    assert 'docs' == make().container
-    assert 'other' == make(container='other').container
+def test_the_container_is_named_after_the_storage_unless_set():
+    assert make().container == 'docs'
+    assert make(container='other').container == 'other'
 
 
 def test_links_are_signed_by_the_store_only_with_a_key():
@@ -110,7 +110,7 @@ def test_creating_is_not_promised_to_have_one_winner():
     assert Capability.ATOMIC_CREATE not in make().capabilities
 
 
-def test_a_link_needs_no_request_where_the_account_is_told():
+def test_a_link_needs_no_request_where_the_account_is_set():
     backend = make(
         temp_url_key='k', storage_url='http://127.0.0.1:9/v1/AUTH_x', public_endpoint='https://files.example.com/'
     )
@@ -176,7 +176,7 @@ def test_a_store_that_is_not_there_is_unavailable():
         {'A_FS_SEGMENTS_CONTAINER': 'b'},
     ],
 )
-def test_two_storages_in_one_container_are_refused(settings):
+def test_two_storages_in_one_location_are_refused(settings):
     with pytest.raises(
         fs.ConfigurationError, match=r"'a' and 'b' \(swift\) would store their files in the same location"
     ):
@@ -208,6 +208,6 @@ def init_app_with(settings):
 
 
 def test_the_location_of_files_is_described_without_secrets():
-    assert 'docs/ at 127.0.0.1:9' == make().describe_location()
+    assert make().describe_location() == 'docs/ at 127.0.0.1:9'
     given = {'prefix': 'tenants/7', 'container': 'box', 'storage_url': 'https://swift.test/v1/AUTH_a'}
-    assert 'box/tenants/7/ at swift.test' == make(**given).describe_location()
+    assert make(**given).describe_location() == 'box/tenants/7/ at swift.test'

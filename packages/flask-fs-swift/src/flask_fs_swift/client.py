@@ -276,7 +276,7 @@ class Client:
         for batch in batched(names, BULK_NAMES):
             if len(batch) > 1 and self.account.bulk_deletes is not False and self._remove_in_bulk(container, batch):
                 continue
-            # Whatever did not go is removed one by one, which also tells why it cannot be.
+            # Whatever did not go is removed one by one, which also shows why it cannot be.
             for name in batch:
                 self.request('DELETE', container, name, expected_statuses=(404,))
 

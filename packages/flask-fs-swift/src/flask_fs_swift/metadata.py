@@ -16,7 +16,7 @@ from .errors import InvalidResponse
 
 #: Where a file's own checksum is kept with it.
 CHECKSUM = 'x-object-meta-fs-checksum'
-#: What one creation of a file is told apart by from every other.
+#: What distinguishes one creation of a file from every other.
 CREATION = 'x-object-meta-fs-creation'
 #: A content type by which Swift's users and its tools mark a folder.
 FOLDER_MIME = 'application/directory'

@@ -17,8 +17,8 @@ from flask_fs.settings import (
     text,
 )
 
-#: The largest object that Swift takes in one piece, unless its operator lowered the limit.
-MOST_SEGMENT_BYTES = 5 * 1024**3
+#: The largest object that Swift accepts in one piece, unless its operator lowered the limit.
+MAX_SEGMENT_BYTES = 5 * 1024**3
 
 
 def auth_version(value: Any) -> str:
@@ -47,7 +47,7 @@ SETTINGS = (
     Setting('key', text, None, "The user's key or password.", required=True, secret=True),
     Setting('auth_version', auth_version, '1', 'The version of authentication: 1, or 2 or 3 for Keystone.'),
     Setting('tenant_name', text, None, 'The tenant or project, with Keystone.'),
-    Setting('region_name', text, None, 'The region to use, if Keystone knows several.'),
+    Setting('region_name', text, None, 'The region to use, if Keystone has several.'),
     Setting(
         'os_options',
         mapping,
@@ -55,17 +55,17 @@ SETTINGS = (
         'More for Keystone, such as user_domain_name, project_id, endpoint_type.',
         secret=True,
     ),
-    Setting('storage_url', http_url, None, 'The address of the account; default: the one that authentication tells.'),
+    Setting('storage_url', http_url, None, 'The URL of the account; default: the one that authentication returns.'),
     Setting('cacert', folder, None, 'A file of certificates to check TLS against.'),
     Setting('insecure', boolean, False, 'Whether certificates go unchecked.'),
     Setting('container', container, None, "The container; default: the storage's name."),
     Setting(
         'segments_container', container, None, "The container of large files' segments; default: CONTAINER_segments."
     ),
-    Setting('create_container', boolean, True, 'Whether the first write makes a container that is missing.'),
+    Setting('create_container', boolean, True, 'Whether the first write creates a container that is missing.'),
     Setting(
         'segment_bytes',
-        at_least(1, MOST_SEGMENT_BYTES),
+        at_least(1, MAX_SEGMENT_BYTES),
         256 * 1024**2,
         'Files above this size are stored in segments of it.',
     ),
@@ -73,12 +73,12 @@ SETTINGS = (
         'etag_mismatch_policy',
         one_of('log', 'raise', 'raise_and_delete'),
         'raise_and_delete',
-        'What to do when the store tells another MD5 than that of what was sent.',
+        'What to do when the store returns another MD5 than that of what was sent.',
     ),
     Setting('temp_url_key', text, None, 'The TempURL key of the container or account: signs links.', secret=True),
     Setting('temp_url_digest', one_of('sha256', 'sha512', 'sha1'), 'sha256', 'The digest of signed links.'),
     Setting('public_endpoint', http_url, None, 'Where browsers reach the cluster, for signed links.'),
-    Setting('pool_size', at_least(1), 10, 'The most connections of one process.'),
+    Setting('pool_size', at_least(1), 10, 'The maximum number of connections of one process.'),
     Setting('pool_timeout_s', seconds, 30.0, 'How long to wait for one of them.'),
     Setting('timeout_s', seconds, 60.0, 'How long the store may be silent; ten times that while it copies.'),
     Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or the connection is lost.'),

@@ -21,7 +21,7 @@ from .segments import Segments
 
 logger = logging.getLogger(__name__)
 
-#: The most bytes of a name that Swift accepts (max_object_name_length), of which a segment's number needs some.
+#: The maximum of bytes of a name that Swift accepts (max_object_name_length), of which a segment's number needs some.
 _NAME_BYTES = 1024 - len('/000000')
 # What goes with a large file to its copy, besides its metadata. Swift's COPY does so for others.
 _PASSED_ON = (
