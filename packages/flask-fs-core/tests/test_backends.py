@@ -166,12 +166,16 @@ def test_a_double_with_metadata_alone_tells_its_facts() -> None:
         driver.signed_url('x.txt')
 
 
-def test_a_source_without_data_yet_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize('plain', [True, False])
+def test_a_source_without_data_yet_is_refused(tmp_path: Path, plain: bool) -> None:
     reading, writing = os.pipe()
     try:
         os.set_blocking(reading, False)
-        with open(reading, 'rb', buffering=0) as pipe, pytest.raises(BlockingIOError, match='non-blocking'):
-            LocalBackend('x', {'root': str(tmp_path)}).save(cast('Any', _Plain(pipe)), 'x', overwrite=True)
+        backend = LocalBackend('x', {'root': str(tmp_path)})
+        with open(reading, 'rb', buffering=0) as pipe:
+            source: Any = _Plain(pipe) if plain else pipe
+            with pytest.raises(BlockingIOError, match='non-blocking'):
+                backend.save(source, 'x', overwrite=True)
     finally:
         os.close(writing)
     assert [] == os.listdir(tmp_path)

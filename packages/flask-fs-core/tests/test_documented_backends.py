@@ -581,6 +581,118 @@ def test_a_hook_that_a_driver_lacks_is_named() -> None:
             act()
 
 
+class Forgetful(BaseBackend):
+    """A mixin for drivers: it declares no capability, and is no legacy backend."""
+
+    forgotten: tuple[str, ...] = ()
+
+    def remove(self, filename: str) -> None:
+        self.forgotten += (filename,)
+        super().remove(filename)
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        return iter(sorted(super().list_files(prefix)))
+
+
+class ForgetfulMemory(Forgetful, MemoryBackend):
+    pass
+
+
+def test_a_mixin_does_not_hide_the_hooks_of_a_driver() -> None:
+    backend = ForgetfulMemory('x')
+    backend.write('b.txt', 'b')
+    backend.write('a.txt', 'text')
+    assert b'text' == backend.read('a.txt')
+    assert ['a.txt', 'b.txt'] == list(backend.list_files())
+    backend.remove('a.txt')
+    assert ['b.txt'] == [info.name for info in backend.scan()]
+    assert ('a.txt',) == backend.forgotten
+
+
+class Plain:
+    """A stream that can be read and closed, and nothing else."""
+
+    def __init__(self, content: bytes) -> None:
+        self.read = io.BytesIO(content).read
+
+    def __enter__(self) -> Plain:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Opening(BaseBackend):
+    """A legacy backend that opens files, and whose metadata is not to be had."""
+
+    opened = 0
+
+    def exists(self, filename: str) -> bool:
+        return filename == 'x'
+
+    def open(self, filename: str, mode: str = 'r', **_: Any) -> Any:
+        self.opened += 1
+        return Plain(b'text')
+
+    def metadata(self, filename: str) -> dict[str, Any]:
+        pytest.fail('nobody needs it')
+
+
+def test_reading_with_a_legacy_backend_opens_the_file_once_and_needs_no_metadata() -> None:
+    backend = Opening('x')
+    assert b'text' == backend.read('x') == backend.read_range('x', 0)
+    assert 2 == backend.opened
+
+
+def test_a_legacy_stream_without_a_size_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Opening, 'metadata')
+    assert 4 == Opening('x').stat('x').size
+
+
+@pytest.mark.parametrize('is_double', [True, False])
+@pytest.mark.parametrize(
+    ('start', 'stop', 'expected'),
+    [
+        (0, None, b'text'),
+        (1, 3, b'ex'),
+        (-2, None, b'xt'),
+        (-9, None, b'text'),
+        (2, 2, b''),
+        (3, 99, b't'),
+        (4, None, fs.RangeNotSatisfiable),
+        (3, 1, ValueError),
+        (-3, 1, ValueError),
+    ],
+)
+def test_ranges_of_a_legacy_backend_are_those_of_every_other(
+    start: int, stop: int | None, expected: Any, is_double: bool, make_app: Callable[..., Flask]
+) -> None:
+    class Double:
+        def __init__(self, *_: Any) -> None:
+            self.exists = 'x.txt'.__eq__
+
+        def read(self, _: str) -> bytes:
+            return b'text'
+
+    class Legacy(Told):
+        """Its metadata has no size."""
+
+        def get_metadata(self, _: str) -> dict[str, Any]:
+            return {}
+
+    storage = fs.Storage('old', fs.ALL)
+    with make_app(storage, FS_BACKEND=Double if is_double else Legacy, OLD_FS_COLOUR='red').app_context():
+        if not is_double:
+            storage.write('x.txt', 'text')
+        if isinstance(expected, bytes):
+            assert expected == storage.read_range('x.txt', start, stop)
+        else:
+            with pytest.raises(expected):
+                storage.read_range('x.txt', start, stop)
+        with pytest.raises(fs.FileNotFound):
+            storage.read_range('none', 0)
+
+
 def test_backends_are_found_by_their_entry_points(
     make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:

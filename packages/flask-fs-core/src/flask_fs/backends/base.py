@@ -30,7 +30,7 @@ from .copies import temporary_copy
 from .metadata import Metadata
 from .ranged import FIRST_BYTES, RangedReader
 from .sources import Source, SpoolFailed, as_bytes, as_source, media_type_of, source
-from .streams import Chunks, Mode, TranslatedStream, TranslatingFile, buffered, chunks_of, open_reader
+from .streams import Chunks, Mode, TranslatedStream, TranslatingFile, buffered, check_range, chunks_of, open_reader
 from .writers import open_writer
 
 E = TypeVar('E', bound=FSError)
@@ -65,10 +65,6 @@ class BaseBackend:
     seekable_streams: ClassVar[bool] = False
     #: How many entries a listing requests at once.
     page_size = 1000
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        legacy.adapt(cls, BaseBackend)
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         self.name = name
@@ -115,7 +111,7 @@ class BaseBackend:
         :raises RangeNotSatisfiable: If the file ends at *start* or before. Every file has a range that begins at 0, or
             at a negative *start*: in an empty one, it is empty.
         """
-        raise self._lacks('_open')
+        return legacy.open_file(self, name, start, stop)
 
     def _put(
         self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
@@ -126,19 +122,20 @@ class BaseBackend:
         :return: The metadata of the new file, if it is known without a further request.
         :raises FileExists: With *create*, if there is a file of that name.
         """
-        raise self._lacks('_put')
+        legacy.put(self, name, stream, create)
+        return None
 
     def _stat(self, name: str) -> FileInfo:
         """A file's metadata, by one request without its content."""
-        raise self._lacks('_stat')
+        return legacy.stat(self, name)
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         """The metadata of every file whose name begins with the literal text *prefix*, lazily."""
-        raise self._lacks('_scan')
+        return legacy.scan(self, prefix)
 
     def _remove(self, name: str) -> None:
         """Remove one file, and nothing under ``name/``; an absent one is removed already."""
-        raise self._lacks('_remove')
+        legacy.remove(self, name)
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         """What kind of error one of ``errors`` is, and the reason to give; no secret may be in it.
@@ -151,6 +148,8 @@ class BaseBackend:
 
     def _names(self, prefix: str) -> Iterator[str]:
         """The names that :meth:`_scan` would give."""
+        if self._overrides('list_files'):
+            return (name for name in self.list_files() if name.startswith(prefix))
         return (info.name for info in self._scan(prefix))
 
     def _delete(self, name: str) -> None:
@@ -258,11 +257,8 @@ class BaseBackend:
     def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
         """The bytes [start, stop) of a file: see :meth:`flask_fs.Storage.read_range`."""
         key = self._key(filename)
-        if start < 0 and stop is not None:
-            raise ValueError(f'a range from the end has no stop, but start is {start} and stop is {stop}')
-        if stop is not None and stop <= start:
-            if stop < start:
-                raise ValueError(f'stop must not be less than start, but start is {start} and stop is {stop}')
+        check_range(start, stop)
+        if start == stop:
             self._call_hook(self._stat, key)
             return b''
         with self._open_translated(key, start, stop).stream as stream:
@@ -449,8 +445,11 @@ class BaseBackend:
         return None if info is None else self._strip_prefix(info)
 
     def _metadata(self, key: str) -> dict[str, Any]:
-        info = self._stat(key)
+        given = legacy.given_metadata(self, key) if type(self)._stat is BaseBackend._stat else None
+        info = self._stat(key) if given is None else legacy.info_from(key, given)
         facts = {'mime': info.mime, 'size': info.size, 'modified': info.modified, 'checksum': info.checksum}
+        if given is not None:
+            facts = {**given, **facts}
         return facts if info.checksum else Metadata(facts, checksum=lambda: self._call_hook(self._checksum, key))
 
     def _copy_or_move(self, hook: Callable[..., None], filename: str, target: str, overwrite: bool) -> None:
@@ -463,7 +462,8 @@ class BaseBackend:
             raise self.error(FileExists, new)
 
     def _overrides(self, verb: str) -> bool:
-        return getattr(type(self), verb) is not getattr(BaseBackend, verb)
+        """Whether this is a legacy backend, with a documented verb *verb* of its own."""
+        return not self.capabilities and getattr(type(self), verb) is not getattr(BaseBackend, verb)
 
     def _lacks(self, hook: str) -> OperationNotSupported:
         return self.unsupported(None, f'{type(self).__name__} does not implement {hook}')

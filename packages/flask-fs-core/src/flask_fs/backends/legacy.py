@@ -7,22 +7,22 @@ Custom backends of older packages and test doubles are of that kind. Conflicts a
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from ..errors import FileExists, FileNotFound, OperationNotSupported, RangeNotSatisfiable
 from ..files import mime_type
 from ..media_types import normalized
 from ..names import filter_valid
-from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
+from .contract import CHUNK_BYTES, Capability, FileInfo, Opened
 from .copies import temporary_copy
-from .metadata import Metadata
-from .sources import Source, as_bytes
-from .streams import Chunks, Mode, buffered, chunks_of, window
+from .sources import Source, as_bytes, remaining_size
+from .streams import Chunks, Mode, buffered, check_range, chunks_of, window
 
 
 class LegacyDriver:
@@ -55,9 +55,14 @@ class LegacyDriver:
 
     def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
         if not self._is_double:
+            self._require(filename)
             content: bytes = self.backend.read_range(filename, start, stop)
             return content
-        return self.read(filename)[start:stop]
+        check_range(start, stop)
+        content = self.read(filename)
+        if start and start >= max(len(content), 1):
+            raise RangeNotSatisfiable(filename, storage=self.storage)
+        return content[start:stop]
 
     def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Iterator[bytes]:
         if self._has_own('read_chunks') or (self._is_double and hasattr(self.backend, 'read_chunks')):
@@ -195,43 +200,34 @@ def info_from(name: str, metadata: Mapping[str, Any]) -> FileInfo:
     return FileInfo(name, metadata.get('size') or 0, metadata.get('modified'), mime, metadata.get('checksum'))
 
 
-# --- Hooks for subclasses of the template that override its documented verbs instead, and declare no capability.
+# --- What the hooks of the template do for its subclasses that override the documented verbs instead. A mixin for drivers
+# is such a subclass too, so none of this is set on a class: a driver's own hooks would be hidden by it.
 
 
-def _open(self: Any, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-    stream = _stream(self, name)
+def open_file(self: Any, name: str, start: int, stop: int | None) -> Opened:
+    """``_open`` by the ``open`` or ``read`` of a subclass."""
+    if self._overrides('open'):
+        stream: IO[bytes] = self.open(name, 'rb')
+    elif self._overrides('read'):
+        stream = io.BytesIO(as_bytes(self.read(name)))
+    else:
+        raise self._lacks('_open')
+    # Metadata may be expensive, or not to be had, and whoever only reads a whole file never looks at it.
+    info = cast('FileInfo', _LazyInfo(lambda: self._stat(name)))
     try:
-        if self._overrides('metadata') or hasattr(self, 'get_metadata'):
-            info = self._stat(name)
-        else:
-            info = FileInfo(name, _size_of(self, name, stream), None, mime_type(name))
-        if start >= max(info.size, 1):
-            raise self.error(RangeNotSatisfiable, name)
-        return Opened(info, window(stream, max(0, info.size + start) if start < 0 else start, stop))
+        if start:
+            size = info.size if (known := remaining_size(stream)) is None else known
+            if start >= max(size, 1):
+                raise self.error(RangeNotSatisfiable, name)
+            start = max(0, size + start) if start < 0 else start
+        return Opened(info, window(stream, start, stop))
     except BaseException:
         stream.close()
         raise
 
 
-def _stream(self: Any, name: str) -> IO[bytes]:
-    if self._overrides('open'):
-        stream: IO[bytes] = self.open(name, 'rb')
-        return stream
-    if self._overrides('read'):
-        return io.BytesIO(as_bytes(self.read(name)))
-    raise self._lacks('_open')
-
-
-def _size_of(self: Any, name: str, stream: IO[bytes]) -> int:
-    if stream.seekable():
-        size = stream.seek(0, io.SEEK_END)
-        stream.seek(0)
-        return size
-    with _stream(self, name) as again:
-        return sum(map(len, chunks_of(again)))
-
-
-def _put(self: Any, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+def put(self: Any, name: str, stream: Source, create: bool) -> None:
+    """``_put`` by its ``write``."""
     if not self._overrides('write'):
         raise self._lacks('_put')
     if create and self.exists(name):
@@ -239,32 +235,18 @@ def _put(self: Any, name: str, stream: Source, *, create: bool = False, attribut
     self.write(name, stream.read())
 
 
-def _stat(self: Any, name: str) -> FileInfo:
+def stat(self: Any, name: str) -> FileInfo:
+    """``_stat`` by its ``metadata`` or ``get_metadata``, or else by reading the file."""
     if self._overrides('metadata'):
         return info_from(name, self.metadata(name))
-    if (given := _given_metadata(self, name)) is not None:
+    if (given := given_metadata(self, name)) is not None:
         return info_from(name, given)
-    with _stream(self, name) as stream:
-        return FileInfo(name, _size_of(self, name, stream), None, mime_type(name))
+    with self._open(name).stream as stream:
+        size = remaining_size(stream)
+        return FileInfo(name, sum(map(len, chunks_of(stream))) if size is None else size, None, mime_type(name))
 
 
-def _metadata(self: Any, name: str) -> dict[str, Any]:
-    given = _given_metadata(self, name)
-    if given is None:
-        info = self._stat(name)
-    else:
-        info = info_from(name, given)
-    facts = {
-        **(given or {}),
-        'mime': info.mime,
-        'size': info.size,
-        'modified': info.modified,
-        'checksum': info.checksum,
-    }
-    return facts if info.checksum else Metadata(facts, checksum=lambda: self._checksum(name))
-
-
-def _given_metadata(self: Any, name: str) -> Mapping[str, Any] | None:
+def given_metadata(self: Any, name: str) -> Mapping[str, Any] | None:
     """What a subclass gives by ``get_metadata``, which older packages built their ``metadata`` on."""
     get_metadata: Callable[[str], Mapping[str, Any]] | None = getattr(self, 'get_metadata', None)
     if get_metadata is None:
@@ -274,19 +256,15 @@ def _given_metadata(self: Any, name: str) -> Mapping[str, Any] | None:
     return get_metadata(name)
 
 
-def _scan(self: Any, prefix: str = '') -> Iterator[FileInfo]:
+def scan(self: Any, prefix: str) -> Iterator[FileInfo]:
+    """``_scan`` by its ``list_files``."""
+    if not self._overrides('list_files'):
+        raise self._lacks('_scan')
     return (self._stat(name) for name in self._names(prefix))
 
 
-def _names(self: Any, prefix: str) -> Iterator[str]:
-    if self._overrides('list_files'):
-        return (name for name in self.list_files() if name.startswith(prefix))
-    if type(self)._scan is _scan:
-        raise self._lacks('_scan')
-    return (info.name for info in self._scan(prefix))
-
-
-def _remove(self: Any, name: str) -> None:
+def remove(self: Any, name: str) -> None:
+    """``_remove`` by its ``delete``, if that is sure to remove no other file."""
     if not self._overrides('delete'):
         raise self._lacks('_remove')
     below: Iterator[str] = iter(())
@@ -298,13 +276,11 @@ def _remove(self: Any, name: str) -> None:
     self.delete(name)
 
 
-_HOOKS = (_metadata, _names, _open, _put, _remove, _scan, _stat)
+class _LazyInfo:
+    """The metadata of a file, looked up when it is first used."""
 
+    def __init__(self, find: Callable[[], FileInfo]) -> None:
+        self._find = functools.cache(find)
 
-def adapt(subclass: Any, template: type) -> None:
-    """Give *subclass* of *template*, if it declares no capability, hooks that go through the verbs that it overrides."""
-    if subclass.capabilities:
-        return
-    for hook in _HOOKS:
-        if getattr(subclass, hook.__name__) is getattr(template, hook.__name__):
-            setattr(subclass, hook.__name__, hook)
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self._find(), attribute)

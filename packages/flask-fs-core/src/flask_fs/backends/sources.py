@@ -66,7 +66,9 @@ def source(file: Any) -> ByteReader:
     if not callable(getattr(reader, 'read', None)):
         raise TypeError(f'cannot save {type(file).__name__}: it has no read(); text and bytes are stored with write()')
     kind = type(reader)
-    return reader if kind is io.BytesIO or kind in _REAL_FILES else _Encoded(reader)
+    # A pipe may have no data yet, which is not its end.
+    is_plain = kind is io.BytesIO or (kind in _REAL_FILES and reader.seekable())
+    return reader if is_plain else _Encoded(reader)
 
 
 class Source:

@@ -177,6 +177,17 @@ def limited(stream: IO[bytes], length: int) -> IO[bytes]:
     return cast('IO[bytes]', BoundedReader(stream, length))
 
 
+def check_range(start: int, stop: int | None) -> None:
+    """Reject what is no range: one that ends before it begins, or that counts from the end and has a *stop*.
+
+    :raises ValueError: If [start, stop) is such a one.
+    """
+    if start < 0 and stop is not None:
+        raise ValueError(f'a range from the end has no stop, but start is {start} and stop is {stop}')
+    if stop is not None and stop < start:
+        raise ValueError(f'stop must not be less than start, but start is {start} and stop is {stop}')
+
+
 def window(stream: IO[bytes], start: int = 0, stop: int | None = None) -> IO[bytes]:
     """The bytes [start, stop) of *stream*, which stands at its beginning and may not be seekable."""
     if start:
