@@ -113,7 +113,7 @@ def test_thumbnails_of_a_jfif_and_ultra_hdr_gain_maps_go(photo, encode):
 @pytest.mark.slow
 def test_effort_in_a_png_keeps_to_a_budget():
     """Level 9 of zlib takes seconds for each megapixel of a screened scan."""
-    scan = Image.effect_noise((1000, 900), 60).point(lambda v: 255 if v > 140 else 0).convert('RGB')
+    scan = Image.effect_noise((900, 800), 60).point(lambda v: 255 if v > 140 else 0).convert('RGB')
     file = io.BytesIO()
     scan.save(file, 'PNG', compress_level=6)
 

@@ -1,6 +1,6 @@
 """Thumbnails, resizing and safe image handling for Flask-FS."""
 
-from . import settings as _settings  # noqa: F401  # registers them
+from . import settings as settings  # registers them
 from .limits import Limits
 from .picture import Info, OpenedImage, identify, open_image
 from .rendering import Rendered, make_thumbnail, optimize, render, resize
