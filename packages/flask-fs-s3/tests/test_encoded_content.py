@@ -35,7 +35,7 @@ def test_what_is_read_are_the_stored_bytes(store: Any) -> None:
     assert CONTENT == backend.read('a.css') == b''.join(backend.read_chunks('a.css'))
     with backend.open('a.css', 'rb') as file:
         assert CONTENT == file.read()
-    assert CONTENT[3:9] == backend._open('a.css', 3, 9).read()
+    assert CONTENT[3:9] == backend._open('a.css', 3, 9).stream.read()
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_link_to_amazon_is_in_the_style_that_is_set(amazon: Any, style: str) -
 def test_a_closed_stream_gives_nothing_more_and_an_open_one_all_that_is_left(amazon: Any) -> None:
     backend = amazon.make()
     backend.write('x', b'0123456789')
-    stream: Any = backend._open('x')
+    stream: Any = backend._open('x').stream
     assert b'012' == stream.read(3)
     assert b'3456789' == stream.readall()
     stream.close()
@@ -109,7 +109,7 @@ def test_a_whole_file_in_place_of_a_range_is_an_error(amazon: Any, hook: Hook) -
     hook(backend, 'before-send.s3.GetObject', lambda request, **_: request.headers.__delitem__('Range'))
     with pytest.raises(fs.BackendError, match='another part of the file'):
         backend._open('x', 3, 5)
-    assert b'0123456789' == backend._open('x', 0, 10).read()
+    assert b'0123456789' == backend._open('x', 0, 10).stream.read()
 
 
 def test_bytes_altered_on_their_way_back_are_noticed(amazon: Any, hook: Hook) -> None:

@@ -136,7 +136,7 @@ def test_half_of_the_credentials_is_refused(given: str) -> None:
 
 def test_no_secret_is_shown() -> None:
     backend = _backend(session_token='a-token-of-ours')
-    shown = f'{backend!r} {backend._bucket!r} {backend._bucket.account!r} {backend._bucket.client!r}'
+    shown = f'{backend!r} {backend._bucket!r} {backend._bucket.client!r}'
     for secret in ('a-secret-of-ours', 'a-token-of-ours'):
         assert secret not in shown
     for key in ('secret_key', 'session_token'):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import itertools
-import logging
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import IO, Any, cast
 
 from botocore.exceptions import ClientError
@@ -25,21 +24,20 @@ from flask_fs.backends import (
 )
 from flask_fs.errors import BackendError, FSError, RangeNotSatisfiable, Replaced
 from flask_fs.files import mime_type
-from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
+from flask_fs.settings import host_of, server_of, setting_names, settings_error
 
 from .bucket import CHECKSUM_KEY, Bucket
+from .client import bucket_resource
 from .copying import copy
-from .failures import SDK_ERRORS, kind_of, reason_for, status_of
+from .errors import SDK_ERRORS, kind_of, reason_for, status_of
 from .listing import OBJECTS, UPLOADS, entries
 from .multipart import abort_abandoned
-from .ranges import answers_range, span, whole_size
-from .removing import remove, remove_many
+from .removal import remove, remove_many
+from .responses import BodyStream, has_range, object_size, range_header
 from .settings import SETTINGS
-from .streams import BodyStream
 from .uploads import put
 
-_logger = logging.getLogger(__name__)
-#: What S3 says of objects that came without a type.
+#: What S3 reports of objects that came without a type.
 _NO_TYPE = ('', 'binary/octet-stream')
 
 
@@ -60,19 +58,19 @@ class S3Backend(BaseBackend):
         | Capability.SIGNED_URL
     )
     settings = SETTINGS
-    #: How many keys to ask for at once; S3 tells at most 1,000.
+    errors = SDK_ERRORS
+    #: How many keys a listing requests at once; S3 gives at most 1,000.
     page_keys = 1000
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
-        self._settings = storage_prefix(name)
         for one, other in (('access_key', 'secret_key'), ('secret_key', 'access_key')):
             if self.config.get(one) and not self.config.get(other):
                 raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, other)} too')
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
         self._keep_apart('bucket_name')
         if not self.config.conditional_writes:
-            self.capabilities = self.capabilities & ~Capability.ATOMIC_CREATE
+            self.drop_capability(Capability.ATOMIC_CREATE)
 
     @property
     def location(self) -> tuple[Hashable, ...]:
@@ -85,7 +83,7 @@ class S3Backend(BaseBackend):
     @property
     def bucket(self) -> Any:
         """boto3's resource for the bucket, for what no storage offers."""
-        return self._bucket.account.bucket(self._bucket.name)
+        return bucket_resource(self.config, self._bucket.name)
 
     def describe_location(self) -> str:
         host = host_of(self.config.get('endpoint') or '')
@@ -94,75 +92,67 @@ class S3Backend(BaseBackend):
     # --- Reading.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        part = None if start == 0 and stop is None else span(start, stop)
-        answer = self._get(name, part, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
-        if answer is not None:
-            info, stream = self._info(name, answer), self._stream(name, answer)
-            if stop is not None and 'ContentRange' not in answer:
+        requested = None if start == 0 and stop is None else range_header(start, stop)
+        response = self._get(name, requested, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
+        if response is not None:
+            stream = cast('IO[bytes]', BodyStream(response['Body'], response['ContentLength']))
+            if stop is not None and 'ContentRange' not in response:
                 stream = limited(stream, stop)
-            return Opened(info, stream)
+            return Opened(self._info(name, response), stream)
         info = self._stat(name)
-        if info.size and start >= info.size:
-            raise self.error(RangeNotSatisfiable, name)
-        if info.size or etag not in (None, info.etag):
+        if etag not in (None, info.etag):
             raise self.error(Replaced, name)
-        if start > 0:
+        if start > 0 and start >= info.size:
             raise self.error(RangeNotSatisfiable, name)
+        if info.size:
+            # It was shorter a moment ago.
+            raise self.error(Replaced, name)
         return Opened(info, io.BytesIO())
 
-    def _get(self, name: str, part: str | None = None, **conditions: str) -> Any:
-        """The answer with an object, or or its part as in a Range header; None if it has no such part."""
-        given: dict[str, Any] = conditions if part is None else {'Range': part, **conditions}
-        with self._bucket.translated(name):
-            try:
-                answer: Any = self._bucket.client.get_object(**self._bucket.at(name), **given)
-            except ClientError as error:
-                if status_of(error) != 416:
-                    raise
-                return None
-        if not answers_range(part, answer):
-            answer['Body'].close()
-            reason = 'the store sent another part of the file than the one that was asked for'
-            raise self.error(BackendError, name, reason)
-        return answer
+    def _get(self, name: str, requested: str | None, **conditions: str) -> Any:
+        """The response with an object, or with the range of it in a Range header; None if it has no such range."""
+        parameters = conditions if requested is None else {'Range': requested, **conditions}
+        try:
+            response = self._bucket.request('get_object', name, **parameters)
+        except ClientError as error:
+            if status_of(error) != 416:
+                raise
+            return None
+        if not has_range(requested, response):
+            response['Body'].close()
+            raise self.error(BackendError, name, 'the store sent another part of the file than the one requested')
+        return response
 
-    def _stream(self, name: str, answer: Any) -> IO[bytes]:
-        length = answer['ContentLength']
-        return cast('IO[bytes]', BodyStream(answer['Body'], length, lambda error: self.translate(error, name)))
-
-    # --- Facts.
+    # --- Metadata.
 
     def _stat(self, name: str) -> FileInfo:
-        with self._bucket.translated(name):
-            return self._info(name, self._bucket.client.head_object(**self._bucket.at(name)))
+        return self._info(name, self._bucket.head(name))
 
-    def _info(self, name: str, answer: Any) -> FileInfo:
-        mime = answer.get('ContentType', '')
+    def _info(self, name: str, response: Any) -> FileInfo:
+        mime = response.get('ContentType', '')
         return FileInfo(
             name,
-            whole_size(answer),
-            answer['LastModified'].astimezone(datetime.timezone.utc),
+            object_size(response),
+            response['LastModified'].astimezone(datetime.timezone.utc),
             mime_type(name) if mime in _NO_TYPE else mime,
-            answer.get('Metadata', {}).get(CHECKSUM_KEY),
-            answer['ETag'].strip('"'),
-            answer.get('ContentEncoding'),
+            response.get('Metadata', {}).get(CHECKSUM_KEY),
+            response['ETag'].strip('"'),
+            response.get('ContentEncoding'),
         )
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        for found in self._objects(prefix):
-            if not (name := found['Key']).endswith('/'):
-                modified = found['LastModified'].astimezone(datetime.timezone.utc)
-                etag = found.get('ETag', '').strip('"') or None
-                yield FileInfo(name, found['Size'], modified, mime_type(name), None, etag)
+        for entry in self._objects(prefix):
+            if not (name := entry['Key']).endswith('/'):
+                modified = entry['LastModified'].astimezone(datetime.timezone.utc)
+                etag = entry.get('ETag', '').strip('"') or None
+                yield FileInfo(name, entry['Size'], modified, mime_type(name), None, etag)
 
     def _names(self, prefix: str) -> Iterator[str]:
-        return (found['Key'] for found in self._objects(prefix))
+        return (entry['Key'] for entry in self._objects(prefix))
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
         """What the bucket lists of each object, also of those that stand for folders or have no possible name."""
-        where: Any = {'Bucket': self._bucket.name, 'Prefix': prefix, 'MaxKeys': self.page_keys}
-        found = entries(OBJECTS, prefix, lambda **more: self._bucket.client.list_objects_v2(**where, **more))
-        return self._bucket.listed(found)
+        return entries(self._bucket, OBJECTS, prefix, MaxKeys=self.page_keys)
 
     # --- Changes.
 
@@ -176,14 +166,11 @@ class S3Backend(BaseBackend):
         remove(self._bucket, name)
 
     def _delete(self, name: str) -> None:
-        below = (found['Key'] for found in self._objects(f'{name}/'))
+        below = self._names(f'{name}/')
         if (first := next(below, None)) is None:
             self._remove(name)
         else:
-            self._remove_many(itertools.chain((name, first), below))
-
-    def _remove_many(self, names: Iterable[str]) -> None:
-        remove_many(self._bucket, names)
+            remove_many(self._bucket, itertools.chain((name, first), below))
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int:
         """Abort uploads in parts that were begun so long ago and never completed, and return how many there were.
@@ -191,11 +178,10 @@ class S3Backend(BaseBackend):
         They are left by processes that were killed, are in no listing and cost storage.
         """
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
-        where: Any = {'Bucket': self._bucket.name, 'Prefix': self._prefix}
-        found = entries(
-            UPLOADS, self._prefix, lambda **more: self._bucket.client.list_multipart_uploads(**where, **more)
-        )
-        return abort_abandoned(self._bucket, self._bucket.listed(found), limit)
+        try:
+            return abort_abandoned(self._bucket, entries(self._bucket, UPLOADS, self._prefix), limit)
+        except SDK_ERRORS as error:
+            raise self.translated(error) from error
 
     # --- Links.
 
@@ -203,32 +189,18 @@ class S3Backend(BaseBackend):
         params: dict[str, Any] = self._bucket.at(name)
         if download_name is not None:
             params['ResponseContentDisposition'] = attachment(download_name)
-        try:
-            return self._bucket.signing_client.generate_presigned_url(
-                f'{method.lower()}_object', Params=params, ExpiresIn=expires_s, HttpMethod=method
-            )
-        except SDK_ERRORS as error:
-            raise self.translate(error, name) from error
+        return self._bucket.signing_client.generate_presigned_url(
+            f'{method.lower()}_object', Params=params, ExpiresIn=expires_s, HttpMethod=method
+        )
 
     # --- Errors.
 
-    def translate(self, error: Exception, name: str | None) -> FSError:
-        """The error of Flask-FS for one of botocore, about the file *name*."""
+    def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         reason = reason_for(
             error,
             bucket=self._bucket.name,
             key=name,
-            settings=self._settings,
+            settings=self._bucket.settings,
             create_bucket=self.config.create_bucket,
         )
-        return self.error(kind_of(error), name, reason)
-
-    def narrow(self) -> None:
-        """Take back ATOMIC_CREATE: the store was seen to know no conditional writes."""
-        self.capabilities = self.capabilities & ~Capability.ATOMIC_CREATE
-        _logger.warning(
-            'Storage %r (s3): the store answers 501 to conditional writes, so that creating a file can lose a race. '
-            'Set %sCONDITIONAL_WRITES = False to spare it the question.',
-            self.name,
-            self._settings,
-        )
+        return kind_of(error), reason

@@ -6,17 +6,14 @@ import base64
 import contextlib
 import io
 import os
-import tempfile
 import threading
 import zlib
 from collections.abc import Generator, Iterable
 from typing import IO, Any, cast
 
-from flask_fs.backends import READ_BYTES, Checksum, SeekableStream
-from flask_fs.errors import BackendError
+from flask_fs.backends import READ_BYTES, Checksum, SeekableStream, Spool
 
-from .bucket import Bucket
-from .failures import SDK_ERRORS
+from .errors import SDK_ERRORS
 
 
 class Part(io.BytesIO):
@@ -149,29 +146,14 @@ def sending(body: Body) -> Generator[None]:
 
 
 @contextlib.contextmanager
-def spooled(bucket: Bucket, key: str, chunks: Iterable[bytes]) -> Generator[FileBody]:
-    """A body with *chunks*, in a temporary file. A full disk is no error of the store's, nor of the caller's source."""
-
-    @contextlib.contextmanager
-    def translated() -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = f'the temporary file that it passes through cannot be written: {error.strerror or error}'
-            raise bucket.error(BackendError, key, reason) from error
-
-    with translated():
-        file = tempfile.TemporaryFile()  # noqa: SIM115  # closed below
-    with file:
+def spooled(chunks: Iterable[bytes]) -> Generator[FileBody]:
+    """A body with *chunks*, in a temporary file."""
+    with Spool() as spool:
         size, crc32 = 0, 0
         for chunk in chunks:
-            with translated():
-                file.write(chunk)
+            spool.write(chunk)
             size += len(chunk)
             crc32 = zlib.crc32(chunk, crc32)
-        with translated():
-            file.flush()
-        file.seek(0)
-        body = FileBody(SourceFile(file, size), 0, size)
+        body = FileBody(SourceFile(spool.rewind(), size), 0, size)
         body.crc32 = crc32
         yield body

@@ -1,94 +1,73 @@
-"""The bucket of one storage: the client to reach it, what its objects are stored with, and how its errors read."""
+"""The bucket of one storage: requests about it and its objects, what those are stored with, and conditional writes."""
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import os
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import Config, Presence, Source, gone_reason
-from flask_fs.errors import FileExists, FSError, Unavailable
+from flask_fs.backends import BaseBackend, Capability, Presence, gone_reason
+from flask_fs.errors import FileExists, Unavailable
 from flask_fs.files import mime_type
 from flask_fs.settings import storage_prefix
 
-from .clients import Account
-from .failures import SDK_ERRORS, code_of, is_absent, is_retried, kind_of, status_of
+from .client import client_for
+from .errors import code_of, is_retried, kind_of, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 T = TypeVar('T')
-E = TypeVar('E', bound=FSError)
 
 #: The key in an object's metadata under which its checksum is kept.
 CHECKSUM_KEY = 'fs-checksum'
-#: The key of a text that one write alone has: by it a writer whose answer was lost knows its own object.
+#: The key of a text that one write alone has: by it a writer whose response was lost recognizes its own object.
 WRITER_KEY = 'fs-writer'
 #: What a copy inside the store takes over from its source by itself.
 _COPIED = ('CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLanguage', 'Expires', 'Metadata', 'Tagging')
 
 
-class Owner(Protocol):
-    """What a bucket asks of its backend."""
-
-    name: str
-    config: Config
-
-    def error(self, kind: type[E], name: str | None = None, reason: str | None = None) -> E: ...
-    def translate(self, error: Exception, name: str | None) -> FSError: ...
-    def narrow(self) -> None: ...
-
-
 class Bucket:
-    """A bucket, reached when it is first needed.
+    """A bucket, reached when it is first needed."""
 
-    :param conditional: Whether the store heeds ``If-None-Match`` when it writes.
-    """
-
-    def __init__(self, name: str, owner: Owner) -> None:
-        config = owner.config
+    def __init__(self, name: str, backend: BaseBackend) -> None:
+        config = backend.config
         self.name = name
         self.config = config
-        self.account = Account.of(config)
-        self.conditional: bool = config.conditional_writes
-        #: Whether it is Amazon's, whose conditions hold for copies too, since October 2025.
-        self.is_amazon = not config.get('endpoint')
-        heeded = config.get('conditional_completion')
-        self._completes_conditionally: bool = self.is_amazon if heeded is None else heeded
+        self.error = backend.error
+        self.translated = backend.translated
         #: What the storage's settings begin with.
-        self.settings = storage_prefix(owner.name)
+        self.settings = storage_prefix(backend.name)
+        #: Whether the store supports ``If-None-Match`` when it writes.
+        self.conditional: bool = config.conditional_writes
+        #: Whether it is Amazon's, where conditions hold for copies too, since October 2025.
+        self.is_amazon = not config.get('endpoint')
+        completes = config.get('conditional_completion')
+        self._completes_conditionally: bool = self.is_amazon if completes is None else completes
         #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
+        self._backend = backend
         self._presence = Presence()
         self._lock = threading.Lock()
-        self.error = owner.error
-        self._owner = owner
-        self._held: tuple[int, S3Client] | None = None
-        self._held_for_links: tuple[int, S3Client] | None = None
+        self._shared_client = client_for(config)
+        self._shared_signing_client = client_for(config, **self._signing())
         short = {'ACL': config.get('object_acl'), 'StorageClass': config.get('object_storage_class')}
         self._parameters = {**config.object_parameters, **{key: value for key, value in short.items() if value}}
 
     @property
     def client(self) -> S3Client:
         """The client of this process."""
-        if self._held is None or self._held[0] != os.getpid():
-            self._held = os.getpid(), self.account.client
-        return self._held[1]
+        return self._shared_client.get()
 
     @property
     def signing_client(self) -> S3Client:
-        """The client of this process that signs links: for the public address, and without what only requests need."""
-        if self._held_for_links is None or self._held_for_links[0] != os.getpid():
-            self._held_for_links = os.getpid(), Account.of(self.config, **self._signing()).client
-        return self._held_for_links[1]
+        """The client of this process that signs links: for the public URL, and without what only requests need."""
+        return self._shared_signing_client.get()
 
     def _signing(self) -> dict[str, Any]:
-        # Checksums of 'when_supported' would be signed too, and then asked of whoever follows the link.
+        # Checksums of 'when_supported' would be signed too, and then required of whoever follows the link.
         instead = {'request_checksums': 'when_required'}
         if endpoint := self.config.get('public_endpoint') or self.config.get('endpoint'):
             instead['endpoint'] = endpoint
@@ -108,56 +87,75 @@ class Bucket:
 
     def parameters(self, key: str, mime: str | None, metadata: Mapping[str, str]) -> dict[str, Any]:
         """What an object is stored with."""
-        theirs = self._parameters.get('Metadata', {})
-        return {**self._parameters, 'ContentType': mime or mime_type(key), 'Metadata': {**theirs, **metadata}}
+        configured = self._parameters.get('Metadata', {})
+        return {**self._parameters, 'ContentType': mime or mime_type(key), 'Metadata': {**configured, **metadata}}
 
     def parameters_of_copies(self) -> dict[str, Any]:
         """What a copy is stored with, besides what it has from its source."""
         return {key: value for key, value in self._parameters.items() if key not in _COPIED}
 
-    @contextlib.contextmanager
-    def translated(
-        self, key: str | None, source: Source | None = None, *, may_be_missing: bool = False
-    ) -> Generator[None]:
-        """Raise what botocore raises as an error of Flask-FS, except what reading *source* raised.
+    def request(self, operation: str, key: str | None = None, **parameters: Any) -> Any:
+        """The response to an operation of boto3's client, about the bucket or an object.
 
-        :param may_be_missing: Whether it is no error that there is no bucket yet.
+        :raises Unavailable: If the bucket was there, and is gone.
+        """
+        where = {'Bucket': self.name} if key is None else self.at(key)
+        seen_at = self._presence.seen_at
+        try:
+            response = getattr(self.client, operation)(**where, **parameters)
+        except ClientError as error:
+            if seen_at is not None and code_of(error) == 'NoSuchBucket':
+                raise self._gone(key) from error
+            raise
+        self._presence.mark_seen()
+        return response
+
+    def head(self, key: str) -> Any:
+        """The metadata of an object; if that is missing, it may be the bucket, which the response does not say.
+
         :raises Unavailable: If the bucket was there, and is gone.
         """
         seen_at = self._presence.seen_at
         try:
-            yield
-        except SDK_ERRORS as error:
-            if source is not None and error is source.error:
+            return self.request('head_object', key)
+        except ClientError as error:
+            if status_of(error) == 404 and self._presence.is_gone(seen_at, self._exists):
+                raise self._gone(key) from error
+            raise
+
+    def _gone(self, key: str | None) -> Unavailable:
+        return self.error(Unavailable, key, gone_reason(f'bucket {self.name!r}'))
+
+    def _exists(self) -> bool:
+        try:
+            self.client.head_bucket(Bucket=self.name)
+        except ClientError as error:
+            if kind_of(error) is Unavailable:
                 raise
-            is_missing = code_of(error) == 'NoSuchBucket'
-            if (is_missing and seen_at is not None) or (
-                is_absent(error) and self._presence.is_gone(seen_at, self._exists)
-            ):
-                raise self.error(Unavailable, key, gone_reason(f'bucket {self.name!r}')) from error
-            if is_missing and may_be_missing:
-                return
-            raise self._owner.translate(error, key) from error
-        self._presence.mark_seen()
+            # Not everyone has the permission, nor does every store support it.
+            return status_of(error) != 404
+        return True
 
-    def listed(self, found: Iterator[T]) -> Iterator[T]:
-        """*found*, whose errors are raised as those of Flask-FS; nothing if there is no bucket yet."""
-        first: list[T] = []
-        with self.translated(None, may_be_missing=True):
-            first += itertools.islice(found, 1)
-        if first:
-            yield from first
-            with self.translated(None):
-                yield from found
-
-    def made_if_missing(self, write: Callable[[], T]) -> T:
-        """The result of *write*; where there is no bucket yet, it is made first. One that is gone is not made anew."""
+    def write(self, write: Callable[[], T]) -> T:
+        """The result of *write*; where there is no bucket yet, it is created first. One that is gone is not."""
         return self._presence.write(
-            write, self._make, lambda error: code_of(error) == 'NoSuchBucket' and self.config.create_bucket
+            write, self._create, lambda error: code_of(error) == 'NoSuchBucket' and self.config.create_bucket
         )
 
+    def _create(self) -> None:
+        region = self.client.meta.region_name
+        # us-east-1 is where buckets without a constraint are, and no valid constraint itself.
+        elsewhere = region not in (None, 'us-east-1', 'aws-global')
+        constraint: Any = {'CreateBucketConfiguration': {'LocationConstraint': region}} if elsewhere else {}
+        try:
+            self.client.create_bucket(Bucket=self.name, **constraint)
+        except ClientError as error:
+            # Somebody else was faster.
+            if code_of(error) != 'BucketAlreadyOwnedByYou':
+                raise
+
     def create_only(self, key: str, writer: str, write: Callable[..., object]) -> None:
-        """Call *write* with the condition that there is no object of that key, or ask for one before, where it must be.
+        """Call *write* with the condition that there is no object of that key, or look for one before, where it must be.
 
         :param writer: What tells the object apart that *write* makes.
         :raises FileExists: If there is one.
@@ -173,9 +171,12 @@ class Bucket:
                 if status_of(error) != 501:
                     raise
                 with self._lock:
-                    known, self.conditional = not self.conditional, False
-                if not known:
-                    self._owner.narrow()
+                    self.conditional = False
+                    self._backend.drop_capability(
+                        Capability.ATOMIC_CREATE,
+                        'the store responds with 501 to conditional writes, so that creating a file can lose a race. '
+                        f'Set {self.settings}CONDITIONAL_WRITES = False to save the request.',
+                    )
             else:
                 return
         self.refuse_if_taken(key)
@@ -184,7 +185,7 @@ class Bucket:
     def refuse_if_taken(self, key: str) -> None:
         """Raise FileExists if there is an object of that key."""
         try:
-            self.client.head_object(**self.at(key))
+            self.request('head_object', key)
         except ClientError as error:
             if status_of(error) != 404:
                 raise
@@ -192,35 +193,10 @@ class Bucket:
             raise self.error(FileExists, key)
 
     def is_own(self, key: str, writer: str, error: ClientError) -> bool:
-        """Whether *error* only says that an earlier attempt had succeeded, whose answer was lost."""
+        """Whether *error* only says that an earlier attempt had succeeded, whose response was lost."""
         if not is_retried(error):
             return False
         try:
-            return self.client.head_object(**self.at(key))['Metadata'].get(WRITER_KEY) == writer
+            return bool(self.request('head_object', key)['Metadata'].get(WRITER_KEY) == writer)
         except ClientError:
             return False
-
-    def _exists(self) -> bool:
-        """Whether there is the bucket, where a response to HEAD, which has no words, leaves that open."""
-        try:
-            self.client.head_bucket(Bucket=self.name)
-        except ClientError as error:
-            if kind_of(error) is Unavailable:
-                raise self._owner.translate(error, None) from error
-            # Not everyone may ask, nor does every store support it.
-            return status_of(error) != 404
-        except SDK_ERRORS as error:
-            raise self._owner.translate(error, None) from error
-        return True
-
-    def _make(self) -> None:
-        region = self.client.meta.region_name
-        # us-east-1 is where buckets without a constraint are, and no valid constraint itself.
-        elsewhere = region not in (None, 'us-east-1', 'aws-global')
-        constraint: Any = {'CreateBucketConfiguration': {'LocationConstraint': region}} if elsewhere else {}
-        try:
-            self.client.create_bucket(Bucket=self.name, **constraint)
-        except ClientError as error:
-            # Somebody else was faster.
-            if code_of(error) != 'BucketAlreadyOwnedByYou':
-                raise

@@ -8,13 +8,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import CHUNK_BYTES
-from flask_fs.errors import FileExists
+from flask_fs.backends import CHUNK_BYTES, SpoolFailed
+from flask_fs.errors import BackendError, FileExists
 from flask_fs.files import mime_type
 
 from .bodies import spooled
 from .bucket import WRITER_KEY, Bucket
-from .failures import code_of, status_of
+from .errors import code_of, status_of
 from .multipart import Upload, part_size
 from .settings import MAX_PART_BYTES
 from .uploads import put_object
@@ -30,20 +30,19 @@ def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
 
     One request where both names suggest the same type, and two where the copy must not overwrite.
     """
-    with bucket.translated(name):
-        if not create:
-            _copy(bucket, name, target)
-        elif bucket.conditional and not bucket.is_amazon:
-            _create(bucket, name, target)
-        else:
-            # Asked before, too: of those who imitate Amazon some copy over what is there, whatever the condition.
-            bucket.refuse_if_taken(target)
-            _copy(bucket, name, target, **({'IfNoneMatch': '*'} if bucket.conditional else {}))
+    if not create:
+        _copy(bucket, name, target)
+    elif bucket.conditional and not bucket.is_amazon:
+        _create(bucket, name, target)
+    else:
+        # Looked at before, too: of those who imitate Amazon some copy over what is there, whatever the condition.
+        bucket.refuse_if_taken(target)
+        _copy(bucket, name, target, **({'IfNoneMatch': '*'} if bucket.conditional else {}))
 
 
 def _create(bucket: Bucket, name: str, target: str) -> None:
     """Copy by reading and storing, which is conditional on more stores than a copy is; in parts where that holds too."""
-    source: Any = bucket.client.get_object(**bucket.at(name))
+    source: Any = bucket.request('get_object', name)
     size = source['ContentLength']
     with contextlib.closing(source['Body']) as body:
         writer = secrets.token_hex(8)
@@ -54,8 +53,11 @@ def _create(bucket: Bucket, name: str, target: str) -> None:
         if bucket.creates_at_once and size <= MAX_PART_BYTES:
             # Rather than after all has been read; storing looks again.
             bucket.refuse_if_taken(target)
-            with spooled(bucket, target, iter(lambda: body.read(CHUNK_BYTES), b'')) as copied:
-                put_object(bucket, target, copied, parameters, writer)
+            try:
+                with spooled(iter(lambda: body.read(CHUNK_BYTES), b'')) as copied:
+                    put_object(bucket, target, copied, parameters, writer)
+            except SpoolFailed as failed:
+                raise bucket.error(BackendError, target, str(failed)) from failed.__cause__
             return
     _copy_in_parts(bucket, name, target, source, create=True)
 
@@ -65,20 +67,20 @@ def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
     parameters = bucket.parameters_of_copies()
     if mime_type(name) != mime_type(target):
         # A type that only the old name suggested gives way to the one that the new name suggests.
-        source = bucket.client.head_object(**bucket.at(name))
+        source = bucket.head(name)
         parameters |= {
             **_kept(source, name, target),
             'MetadataDirective': 'REPLACE',
             'CopySourceIfMatch': source['ETag'],
         }
     try:
-        bucket.client.copy_object(**bucket.at(target), CopySource=bucket.at(name), **parameters, **conditions)
+        bucket.request('copy_object', target, CopySource=bucket.at(name), **parameters, **conditions)
     except ClientError as error:
         if status_of(error) == 412 and conditions:
             raise bucket.error(FileExists, target) from error
         if code_of(error) not in ('InvalidRequest', 'EntityTooLarge'):
             raise
-        source = source or bucket.client.head_object(**bucket.at(name))
+        source = source or bucket.head(name)
         if source['ContentLength'] <= MAX_PART_BYTES:
             raise
         _copy_in_parts(bucket, name, target, source, create=bool(conditions))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .answers import ImplausibleAnswer
+from botocore.exceptions import ClientError
+
+from .bucket import Bucket
+from .errors import code_of
+from .responses import ImplausibleResponse
 
 #: How many pages in a row may be empty although more is to follow, as S3 gives them where much was deleted.
 _MAX_EMPTY_PAGES = 1000
@@ -15,13 +19,15 @@ class Listing(NamedTuple):
     """One of the operations that list.
 
     :param operation: Its name in S3.
+    :param method: Its name in boto3.
     :param entry: The field of a page with what is listed.
-    :param required: What S3 says of each.
+    :param required: What S3 reports of each.
     :param identity: Which of it tells one from all others.
     :param markers: The fields of a page that lead to the next one, and the parameters that take them there.
     """
 
     operation: str
+    method: str
     entry: str
     required: tuple[str, ...]
     identity: tuple[str, ...]
@@ -30,9 +36,10 @@ class Listing(NamedTuple):
 
 _NEXT = {'NextContinuationToken': 'ContinuationToken'}
 # Not the ETag: s3proxy and others list none for what they keep in stores of another kind.
-OBJECTS = Listing('ListObjectsV2', 'Contents', ('Key', 'Size', 'LastModified'), ('Key',), _NEXT)
+OBJECTS = Listing('ListObjectsV2', 'list_objects_v2', 'Contents', ('Key', 'Size', 'LastModified'), ('Key',), _NEXT)
 UPLOADS = Listing(
     'ListMultipartUploads',
+    'list_multipart_uploads',
     'Uploads',
     ('Key', 'UploadId', 'Initiated'),
     ('Key', 'UploadId'),
@@ -40,18 +47,22 @@ UPLOADS = Listing(
 )
 
 
-def entries(kind: Listing, prefix: str, fetch: Callable[..., Any]) -> Iterator[dict[str, Any]]:
-    """What is listed under the keys that begin with *prefix*.
+def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+    """What is listed under the keys that begin with *prefix*; nothing if there is no bucket yet.
 
-    :param fetch: Requests one page, given the parameters that lead there.
-    :raises ImplausibleAnswer: For a page with holes, with keys that were not asked for, or that leads back or nowhere.
+    :raises ImplausibleResponse: For a page with holes, with keys that were not requested, or that leads back or nowhere.
     """
     more: dict[str, Any] = {}
-    # After Brent: only one page is remembered, the (2^n)th, and a circle comes back to one of these.
+    # After Brent: only one page is remembered, the (2^n)th, and a cycle comes back to one of these.
     remembered: tuple[Any, Any] = (None, None)
     number, empty = 0, 0
     while True:
-        page = fetch(**more)
+        try:
+            page = bucket.request(kind.method, Prefix=prefix, **parameters, **more)
+        except ClientError as error:
+            if code_of(error) != 'NoSuchBucket':
+                raise
+            return
         found: list[dict[str, Any]] = page.get(kind.entry) or []
         for one in found:
             _check(kind, prefix, one)
@@ -60,13 +71,15 @@ def entries(kind: Listing, prefix: str, fetch: Callable[..., Any]) -> Iterator[d
             return
         more = {parameter: page[field] for field, parameter in kind.markers.items() if page.get(field)}
         if not more:
-            raise ImplausibleAnswer(operation=kind.operation, what='that there is more, but not where')
+            raise ImplausibleResponse(
+                operation=kind.operation, what='incomplete: there is more, but it does not say where'
+            )
         begins = tuple(found[0][field] for field in kind.identity) if found else None
         number, empty = number + 1, 0 if found else empty + 1
         if more == remembered[0] or (begins is not None and begins == remembered[1]):
-            raise ImplausibleAnswer(operation=kind.operation, what='by the same page again')
+            raise ImplausibleResponse(operation=kind.operation, what='the same page again')
         if empty > _MAX_EMPTY_PAGES:
-            raise ImplausibleAnswer(operation=kind.operation, what=f'by {empty} empty pages, and still not to the end')
+            raise ImplausibleResponse(operation=kind.operation, what=f'{empty} empty pages, and still not the end')
         if not number & (number - 1):
             remembered = more, begins
 
@@ -75,6 +88,6 @@ def _check(kind: Listing, prefix: str, one: dict[str, Any]) -> None:
     # Of the empty objects that stand for folders some stores list the key alone.
     required = ('Key',) if str(one.get('Key')).endswith('/') else kind.required
     if missing := [field for field in required if one.get(field) in (None, '')]:
-        raise ImplausibleAnswer(operation=kind.operation, what=f'by an entry without {missing[0]}')
+        raise ImplausibleResponse(operation=kind.operation, what=f'an entry without {missing[0]}')
     if not one['Key'].startswith(prefix):
-        raise ImplausibleAnswer(operation=kind.operation, what=f'by a key that does not begin with {prefix!r}')
+        raise ImplausibleResponse(operation=kind.operation, what=f'a key that does not begin with {prefix!r}')

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from .bodies import FileBody, Part, crc32_header, sending
 from .bucket import Bucket
-from .failures import SDK_ERRORS, code_of
+from .errors import SDK_ERRORS, code_of
 
 if TYPE_CHECKING:
     import datetime
@@ -37,15 +37,12 @@ class Upload:
     def __init__(self, bucket: Bucket, key: str, parameters: Mapping[str, Any]) -> None:
         self._bucket = bucket
         self._key = key
-        self._client: Any = bucket.client
-        self._where = bucket.at(key)
         self._concurrency: int = bucket.config.concurrency
         self._checked = bucket.checks_uploads
         self._parts: list[dict[str, Any]] = []
         self._completed = False
-        told: Any = {'ChecksumAlgorithm': 'CRC32'} if self._checked else {}
-        answer = self._client.create_multipart_upload(**self._where, **parameters, **told)
-        self._where['UploadId'] = answer['UploadId']
+        checksum: Any = {'ChecksumAlgorithm': 'CRC32'} if self._checked else {}
+        self._id: str = bucket.request('create_multipart_upload', key, **parameters, **checksum)['UploadId']
 
     def __enter__(self) -> Upload:
         return self
@@ -56,12 +53,12 @@ class Upload:
 
     def send(self, bodies: Iterable[Part | FileBody]) -> None:
         """Send *bodies*; as many as the concurrency says are in memory at once."""
-        self._in_turn(self._send, bodies)
+        self._run(self._send, bodies)
 
     def copy(self, source: Mapping[str, Any], size: int, part_bytes: int, etag: str) -> None:
         """Have the store copy the *size* bytes of *source*, as long as it is the version with *etag*."""
         ranges = (f'bytes={start}-{min(start + part_bytes, size) - 1}' for start in range(0, size, part_bytes))
-        self._in_turn(lambda number, span: self._copy(number, source, span, etag), ranges)
+        self._run(lambda number, span: self._copy(number, source, span, etag), ranges)
 
     def finish(self, writer: str, *, create: bool) -> None:
         """Put the parts together; before this there is no file.
@@ -79,22 +76,21 @@ class Upload:
                 raise
 
     def _complete(self, **conditions: str) -> None:
-        self._client.complete_multipart_upload(
-            **self._where, MultipartUpload={'Parts': sorted(self._parts, key=_number)}, **conditions
-        )
+        parts = {'Parts': sorted(self._parts, key=_number)}
+        self._request('complete_multipart_upload', MultipartUpload=parts, **conditions)
         self._completed = True
 
-    def _in_turn(self, act: Callable[[int, Any], dict[str, Any]], things: Iterable[Any]) -> None:
+    def _run(self, act: Callable[[int, Any], dict[str, Any]], items: Iterable[Any]) -> None:
         running: set[Future[dict[str, Any]]] = set()
         # Leaving the block waits for what is on its way: a part that arrives after the abort would stay.
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix='flask-fs-s3') as pool:
             try:
-                for number, thing in enumerate(things, 1):
+                for number, item in enumerate(items, 1):
                     if number > MAX_PARTS:
                         raise TooManyParts
-                    running.add(pool.submit(act, number, thing))
+                    running.add(pool.submit(act, number, item))
                     # Not kept here while the next one is read.
-                    del thing
+                    del item
                     if len(running) == self._concurrency:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         self._parts += [future.result() for future in done]
@@ -106,26 +102,29 @@ class Upload:
     def _send(self, number: int, body: Part | FileBody) -> dict[str, Any]:
         checksum = crc32_header(body) if self._checked else {}
         with sending(body):
-            answer = self._client.upload_part(**self._where, PartNumber=number, Body=body, **checksum)
-        return _part(number, answer)
+            response = self._request('upload_part', PartNumber=number, Body=body, **checksum)
+        return _part(number, response)
 
     def _copy(self, number: int, source: Mapping[str, Any], span: str, etag: str) -> dict[str, Any]:
-        answer = self._client.upload_part_copy(
-            **self._where, PartNumber=number, CopySource=source, CopySourceRange=span, CopySourceIfMatch=etag
+        response = self._request(
+            'upload_part_copy', PartNumber=number, CopySource=source, CopySourceRange=span, CopySourceIfMatch=etag
         )
-        return _part(number, answer['CopyPartResult'])
+        return _part(number, response['CopyPartResult'])
+
+    def _request(self, operation: str, **parameters: Any) -> Any:
+        return self._bucket.request(operation, self._key, UploadId=self._id, **parameters)
 
     def _abort(self) -> None:
         try:
-            self._client.abort_multipart_upload(**self._where)
+            self._request('abort_multipart_upload')
         except SDK_ERRORS as error:
             if code_of(error) == 'NoSuchUpload':
                 return
-            # What led here is the error to be raised; this one only costs storage until somebody sweeps.
+            # What led here is the error to be raised; this one only costs storage until it is swept.
             _logger.warning(
                 'The parts sent for %r are left in bucket %r, as aborting failed (%s): flask fs sweep removes them.',
-                self._where['Key'],
-                self._where['Bucket'],
+                self._key,
+                self._bucket.name,
                 type(error).__name__,
             )
 
@@ -135,15 +134,13 @@ def abort_abandoned(bucket: Bucket, uploads: Iterable[Mapping[str, Any]], begun_
     aborted = 0
     for upload in uploads:
         if upload['Initiated'] <= begun_before:
-            key: str = upload['Key']
-            with bucket.translated(key):
-                try:
-                    bucket.client.abort_multipart_upload(**bucket.at(key), UploadId=upload['UploadId'])
-                except ClientError as error:
-                    if code_of(error) != 'NoSuchUpload':
-                        raise
-                else:
-                    aborted += 1
+            try:
+                bucket.request('abort_multipart_upload', upload['Key'], UploadId=upload['UploadId'])
+            except ClientError as error:
+                if code_of(error) != 'NoSuchUpload':
+                    raise bucket.translated(error, upload['Key']) from error
+            else:
+                aborted += 1
     return aborted
 
 
@@ -154,10 +151,10 @@ def part_size(total: int, configured: int | None) -> int:
     return max(configured or suitable, -(-total // MAX_PARTS))
 
 
-def _part(number: int, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What completing the upload says of a part: its ETag, and the checksums that the store made."""
-    told = {key: value for key, value in answer.items() if key == 'ETag' or key.startswith('Checksum')}
-    return {'PartNumber': number, **told}
+def _part(number: int, response: Mapping[str, Any]) -> dict[str, Any]:
+    """What the request that completes an upload says of a part: its ETag, and the checksums that the store made."""
+    reported = {key: value for key, value in response.items() if key == 'ETag' or key.startswith('Checksum')}
+    return {'PartNumber': number, **reported}
 
 
 def _number(part: Mapping[str, Any]) -> int:

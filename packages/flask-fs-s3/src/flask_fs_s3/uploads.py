@@ -14,7 +14,7 @@ from flask_fs.errors import BackendError, FileTooLarge
 
 from .bodies import Body, FileBody, FileChanged, Part, SourceFile, crc32_header, sending, spooled
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
-from .failures import SDK_ERRORS, code_of, status_of
+from .errors import SDK_ERRORS, code_of, status_of
 from .multipart import MAX_PARTS, PART_BYTES, TooManyParts, Upload, part_size
 from .settings import MAX_PART_BYTES as MAX_REQUEST_BYTES
 
@@ -25,22 +25,21 @@ _CONFLICTS = 4
 def put(bucket: Bucket, key: str, source: Source, *, create: bool, mime: str | None) -> None:
     """Store what *source* holds, with its checksum wherever that can be computed before the content is sent."""
     threshold = bucket.config.multipart_threshold_bytes
-    with bucket.translated(key, source):
-        file, size = source.seekable_file, source.remaining_size
-        if file is not None and size is not None and size >= threshold:
-            _Upload(bucket, key, mime, create=create).send_file(SourceFile(file, size))
-            return
-        head = source.take(threshold)
-        if len(head) == threshold:
-            source.unread(head)
-            del head
-            _Upload(bucket, key, mime, create=create).send_stream(source)
-            return
-        metadata = {CHECKSUM_KEY: checksum_of((head,), bucket.config.checksum)}
-        writer = secrets.token_hex(8) if create else None
-        if writer:
-            metadata[WRITER_KEY] = writer
-        put_object(bucket, key, head, bucket.parameters(key, mime, metadata), writer)
+    file, size = source.seekable_file, source.remaining_size
+    if file is not None and size is not None and size >= threshold:
+        _Upload(bucket, key, mime, create=create).send_file(SourceFile(file, size))
+        return
+    head = source.take(threshold)
+    if len(head) == threshold:
+        source.unread(head)
+        del head
+        _Upload(bucket, key, mime, create=create).send_stream(source)
+        return
+    metadata = {CHECKSUM_KEY: checksum_of((head,), bucket.config.checksum)}
+    writer = secrets.token_hex(8) if create else None
+    if writer:
+        metadata[WRITER_KEY] = writer
+    put_object(bucket, key, head, bucket.parameters(key, mime, metadata), writer)
 
 
 class _Upload:
@@ -82,7 +81,7 @@ class _Upload:
             self._send_parts(self._parts(source), self._parameters())
             return
         checksum = Checksum(self._bucket.config.checksum)
-        with spooled(self._bucket, self._key, checksum.through(_for_one_request(source))) as body:
+        with spooled(checksum.through(_for_one_request(source))) as body:
             if body.size <= MAX_REQUEST_BYTES:
                 put_object(self._bucket, self._key, body, self._parameters(checksum), self._writer)
             else:
@@ -95,7 +94,7 @@ class _Upload:
     def _send_parts(
         self, bodies: Iterable[Part | FileBody], parameters: dict[str, Any], file: SourceFile | None = None
     ) -> None:
-        with self._bucket.made_if_missing(lambda: Upload(self._bucket, self._key, parameters)) as upload:
+        with self._bucket.write(lambda: Upload(self._bucket, self._key, parameters)) as upload:
             try:
                 upload.send(bodies)
             except TooManyParts:
@@ -129,10 +128,9 @@ def put_object(bucket: Bucket, key: str, body: Body, parameters: dict[str, Any],
 
     def write(**conditions: Any) -> None:
         for attempt in range(1, _CONFLICTS + 1):  # pragma: no branch - the last attempt returns or raises
-            content: Any = body
             try:
                 with sending(body):
-                    bucket.client.put_object(**bucket.at(key), Body=content, **checksum, **parameters, **conditions)
+                    bucket.request('put_object', key, Body=body, **checksum, **parameters, **conditions)
             except ClientError as error:
                 if code_of(error) != 'ConditionalRequestConflict' or attempt == _CONFLICTS:
                     raise
@@ -140,7 +138,7 @@ def put_object(bucket: Bucket, key: str, body: Body, parameters: dict[str, Any],
                 return
 
     try:
-        bucket.made_if_missing(write if writer is None else lambda: bucket.create_only(key, writer, write))
+        bucket.write(write if writer is None else lambda: bucket.create_only(key, writer, write))
     except ClientError as error:
         if isinstance(body, FileBody) and (status_of(error) == 413 or code_of(error) == 'EntityTooLarge'):
             reason = (

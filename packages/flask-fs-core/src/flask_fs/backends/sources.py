@@ -162,6 +162,7 @@ class Spool:
     def rewind(self, *, clear: bool = False) -> IO[bytes]:
         """The file at its beginning; with *clear*, an empty one."""
         with _spooling():
+            self.file.flush()
             self.file.seek(0)
             if clear:
                 self.file.truncate()

@@ -1,4 +1,4 @@
-"""What S3 and botocore raise, in the words of Flask-FS."""
+"""What S3 and botocore raise, as errors of Flask-FS."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from flask_fs.errors import (
     Unavailable,
 )
 
-from .answers import ImplausibleAnswer
+from .responses import ImplausibleResponse
 
 #: All that botocore raises, and what it lets through.
 SDK_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
-#: No answer, half an answer, or none that can be understood: botocore has given up trying again.
-_NO_ANSWER = (BotoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError)
+#: No response, half a response, or none that can be understood: botocore has given up trying again.
+_NO_RESPONSE = (BotoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError)
 _NOT_CONFIGURED = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, NoRegionError, InvalidRegionError)
 _MISMATCHES = frozenset(
     ('BadDigest', 'InvalidDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'InvalidChecksum')
@@ -65,31 +65,26 @@ _BUSY = frozenset(
 
 
 def code_of(error: BaseException) -> str:
-    """S3's code for an error, such as ``NoSuchKey``; for an answer without a body the status, as text."""
+    """S3's code for an error, such as ``NoSuchKey``; for a response without a body the status, as text."""
     return str(error.response.get('Error', {}).get('Code', '')) if isinstance(error, ClientError) else ''
 
 
 def status_of(error: ClientError) -> int:
-    """The HTTP status of the answer."""
+    """The HTTP status of the response."""
     return int(error.response.get('ResponseMetadata', {}).get('HTTPStatusCode', 0))
 
 
-def is_absent(error: BaseException) -> bool:
-    """Whether it answers a HEAD of something that is not there, be it the object or its bucket."""
-    return isinstance(error, ClientError) and error.operation_name == 'HeadObject' and status_of(error) == 404
-
-
 def is_retried(error: ClientError) -> bool:
-    """Whether botocore had sent the request before, without getting an answer that it could use."""
+    """Whether botocore had sent the request before, without getting a response that it could use."""
     return bool(error.response.get('ResponseMetadata', {}).get('RetryAttempts'))
 
 
 def region_in(error: ClientError) -> str | None:
     """The region where S3 says that the bucket is, if it says so."""
     headers: Any = error.response.get('ResponseMetadata', {}).get('HTTPHeaders', {})
-    told: Any = error.response.get('Error', {})
-    expected = re.search(r"expecting '([\w-]+)'", str(told.get('Message', '')))
-    return headers.get('x-amz-bucket-region') or told.get('Region') or (expected and expected.group(1))
+    details: Any = error.response.get('Error', {})
+    expected = re.search(r"expecting '([\w-]+)'", str(details.get('Message', '')))
+    return headers.get('x-amz-bucket-region') or details.get('Region') or (expected and expected.group(1))
 
 
 def kind_of(error: Exception) -> type[FSError]:
@@ -99,7 +94,7 @@ def kind_of(error: Exception) -> type[FSError]:
     if isinstance(error, FlexibleChecksumError):
         return ChecksumMismatch
     if not isinstance(error, ClientError):
-        return Unavailable if isinstance(error, _NO_ANSWER) else BackendError
+        return Unavailable if isinstance(error, _NO_RESPONSE) else BackendError
     code, status = code_of(error), status_of(error)
     if code in _MISMATCHES:
         return ChecksumMismatch
@@ -120,21 +115,23 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
 
     :param settings: What the storage's settings begin with, such as ``AVATARS_FS_``.
     """
-    if isinstance(error, ImplausibleAnswer) or _is_foreign(error):
-        found = f'{error.operation_name} was answered {status_of(error)}' if isinstance(error, ClientError) else error
-        return f'what answers there is no S3 ({found}): look at {settings}ENDPOINT and FS_S3_ENDPOINT'
-    place = f'bucket {bucket!r}' if key is None else f'bucket {bucket!r}, key {key!r}'
+    if isinstance(error, ImplausibleResponse) or _is_foreign(error):
+        found: object = error
+        if isinstance(error, ClientError):
+            found = f'the response to {error.operation_name} was {status_of(error)}'
+        return f'what responds there is no S3 ({found}): look at {settings}ENDPOINT and FS_S3_ENDPOINT'
+    where = f'bucket {bucket!r}, key {key!r}' if key else f'bucket {bucket!r}'
     if isinstance(error, _NOT_CONFIGURED):
-        return f"{_words(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3's own chain"
+        return f"{_one_line(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3's own chain"
     if isinstance(error, ResponseParserError):
-        # Its message quotes the whole answer.
-        return f'{place}: the answer cannot be parsed'
+        # Its message quotes the whole response.
+        return f'{where}: the response cannot be parsed'
     if not isinstance(error, ClientError):
-        return f'{place}: {_words(error)}'
+        return f'{where}: {_one_line(error)}'
     code = code_of(error)
     if code == 'NoSuchBucket':
         cure = (
-            'the first file stored makes it' if create_bucket else f'create it, or set {settings}CREATE_BUCKET = True'
+            'the first file stored creates it' if create_bucket else f'create it, or set {settings}CREATE_BUCKET = True'
         )
         return f'there is no bucket {bucket!r}: {cure}'
     if _is_elsewhere(error):
@@ -148,26 +145,26 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
         return 'it was replaced meanwhile'
     if kind is PermissionDenied:
         # S3 also refuses to say that a key is absent to those who may not list the bucket.
-        hint = '; without leave to list the bucket, S3 says this of missing files too' if code == '403' else ''
-        return f'{place}: the store answered {code or status_of(error)}{hint}'
+        hint = '; without permission to list the bucket, S3 says this of missing files too' if code == '403' else ''
+        return f'{where}: the store responded with {code or status_of(error)}{hint}'
     message = str(error.response.get('Error', {}).get('Message', '')).rstrip('.')
-    return f'{place}: the store answered {status_of(error)} {code}' + (f' ({message})' if message else '')
+    return f'{where}: the store responded with {status_of(error)} {code}' + (f' ({message})' if message else '')
 
 
 def _is_elsewhere(error: ClientError) -> bool:
-    """Whether the bucket is in another region. An answer to HEAD has no code, and tells it by a header alone."""
+    """Whether the bucket is in another region. A response to HEAD has no code, and says so by a header alone."""
     code = code_of(error)
     return code in _ELSEWHERE or (code in ('301', '307', '400') and region_in(error) is not None)
 
 
 def _is_foreign(error: Exception) -> bool:
-    """Whether something else answered than a store: it reports an absence in other words than S3."""
+    """Whether something else responded than a store: it reports an absence in other words than S3."""
     if not isinstance(error, ClientError) or error.operation_name.startswith('Head'):
-        # An answer to HEAD has no words.
+        # A response to HEAD has no words.
         return False
     return status_of(error) == 404 and code_of(error) in ('', '404')
 
 
-def _words(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """The message of botocore in one line, without what it quotes from the request."""
     return re.sub(r'\s+', ' ', str(error)).split('?')[0].rstrip('.')

@@ -1,0 +1,126 @@
+"""Clients of boto3, and what is kept out of their debug messages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from flask_fs.backends import SharedClient, shared_client
+
+from .responses import Parsers, check, check_redirect
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+#: What decides whether two configurations can share a client.
+_DECIDING = (
+    'endpoint',
+    'region',
+    'access_key',
+    'secret_key',
+    'session_token',
+    'profile',
+    'addressing_style',
+    'signature_version',
+    'request_checksums',
+    'signs_bodies',
+    'connect_timeout_s',
+    'read_timeout_s',
+    'retries',
+    'max_pool_connections',
+)
+#: Those of botocore's loggers that show requests, and what is signed of them.
+_LOGGERS = ('botocore.auth', 'botocore.endpoint')
+_TOKEN = re.compile(r"""(x-amz-security-token['"]?\s*[:=]\s*(?:b?['"])?)[^\s'"&,)}]+""", re.IGNORECASE)
+
+
+def client_for(config: Mapping[str, Any], **instead: Any) -> SharedClient[S3Client]:
+    """The client that all with this configuration share, with *instead* in the place of some of its settings."""
+    return shared_client(_make_client, _deciding(config, **instead))
+
+
+def bucket_resource(config: Mapping[str, Any], name: str) -> Any:
+    """boto3's resource for a bucket."""
+    return _make('resource', _deciding(config)).Bucket(name)
+
+
+def _deciding(config: Mapping[str, Any], **instead: Any) -> tuple[Any, ...]:
+    settings = {**config, **instead}
+    # One of the two is enough for the store to check a body: a checksum sent along, or its hash in the signature.
+    settings['signs_bodies'] = settings.get('request_checksums') == 'when_required'
+    if settings.get('request_checksums') is None:
+        # Many S3-compatible stores refuse the checksums that newer versions of boto3 send unasked.
+        settings['request_checksums'] = 'when_required' if settings.get('endpoint') else 'when_supported'
+    return tuple(settings.get(key) for key in _DECIDING)
+
+
+def _make_client(settings: tuple[Any, ...]) -> S3Client:
+    client = _make('client', settings)
+    client.meta.events.register('after-call.s3', check)
+    client.meta.events.register_first('needs-retry.s3', check_redirect)
+    return cast('S3Client', client)
+
+
+def _make(kind: str, settings: tuple[Any, ...]) -> Any:
+    for name in _LOGGERS:
+        # The same filter is added once, however often it is given.
+        logging.getLogger(name).addFilter(_token_filter)
+    given = dict(zip(_DECIDING, settings, strict=True))
+    core = botocore.session.get_session()
+    core.register_component('response_parser_factory', Parsers())
+    session = boto3.session.Session(
+        botocore_session=core,
+        aws_access_key_id=given['access_key'],
+        aws_secret_access_key=given['secret_key'],
+        aws_session_token=given['session_token'],
+        region_name=given['region'],
+        profile_name=given['profile'],
+    )
+    s3: Any = {'addressing_style': given['addressing_style'], 'payload_signing_enabled': given['signs_bodies']}
+    made = getattr(session, kind)(
+        's3',
+        endpoint_url=given['endpoint'],
+        config=Config(
+            s3=s3,
+            # Ready-made: botocore puts its own together anew for each request, which costs a tenth of a small one.
+            user_agent=f'flask-fs-s3 Boto3/{boto3.__version__} Botocore/{botocore.__version__}',
+            signature_version=given['signature_version'],
+            request_checksum_calculation=given['request_checksums'],
+            response_checksum_validation=given['request_checksums'],
+            connect_timeout=given['connect_timeout_s'],
+            read_timeout=given['read_timeout_s'],
+            retries={'mode': 'standard', 'total_max_attempts': given['retries'] + 1},
+            max_pool_connections=given['max_pool_connections'],
+        ),
+    )
+    client = made.meta.client if kind == 'resource' else made
+    client.meta.events.register('before-call.s3.DeleteObjects', _add_content_md5)
+    return made
+
+
+def _add_content_md5(params: dict[str, Any], **_: Any) -> None:
+    # S3 required it until boto3 replaced it by another checksum, which older stores do not support.
+    digest = hashlib.md5(params['body'], usedforsecurity=False).digest()
+    params['headers']['Content-MD5'] = base64.b64encode(digest).decode()
+
+
+class _TokenFilter(logging.Filter):
+    """Hides the token that proves temporary credentials; the secret key is in no message."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        shown = _TOKEN.sub(r'\1***', message)
+        if shown != message:
+            record.msg, record.args = shown, None
+        return True
+
+
+_token_filter = _TokenFilter()
