@@ -259,6 +259,43 @@ def test_addresses_and_links_ask_nothing(app: Flask, storage: fs.Storage, sent: 
 # --- Files that are read here and there.
 
 
+def test_a_few_bytes_of_a_large_file_move_little_more(storage_through: fs.Storage, store: Any, proxy: Any) -> None:
+    content, start = os.urandom(MiB) * 20, 12_345_678
+    store.put_raw('large.bin', content)
+    with storage_through.open('large.bin', 'rb') as file:
+        file.seek(start)
+        assert file.read(1000) == content[start : start + 1000]
+    assert len(proxy.requests) <= 2
+    assert sum(request.bytes_down for request in proxy.requests) <= 64 * 1024
+    # Heads included.
+    assert sum(connection.bytes_down for connection in proxy.connections) <= 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ('start', 'stop', 'size'),
+    [(0, 1000, 1000), (12_345_678, 12_346_678, 1000), (-1000, None, 1000), (20 * MiB - 7, None, 7), (-7, None, 7)],
+)
+def test_a_range_is_one_request_that_moves_its_own_bytes(
+    storage_through: fs.Storage, store: Any, proxy: Any, start: int, stop: int | None, size: int
+) -> None:
+    content = os.urandom(MiB) * 20
+    store.put_raw('large.bin', content)
+    assert storage_through.read_range('large.bin', start, stop) == content[start:stop]
+    assert [request.bytes_down for request in proxy.requests] == [size]
+
+
+def test_a_range_beyond_the_end_is_an_error(storage: fs.Storage) -> None:
+    storage.write('a.txt', b'0123456789')
+    for start in (10, 11):
+        with pytest.raises(fs.RangeNotSatisfiable):
+            storage.read_range('a.txt', start)
+    assert storage.read_range('a.txt', 7, 1000) == b'789'
+    storage.write('empty.txt', b'')
+    assert storage.read_range('empty.txt', 0) == storage.read_range('empty.txt', -3) == b''
+    with pytest.raises(fs.RangeNotSatisfiable):
+        storage.read_range('empty.txt', 1)
+
+
 def test_an_archive_is_listed_and_a_member_read_by_few_small_requests(
     storage_through: fs.Storage, store: Any, proxy: Any
 ) -> None:

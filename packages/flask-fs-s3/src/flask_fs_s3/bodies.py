@@ -33,7 +33,7 @@ class Part(io.BytesIO):
 class SourceFile:
     """The rest of a file that is read twice: to compute its checksums, and then to be sent, maybe by several threads.
 
-    :param file: Stands where it is to be read from.
+    :param file: Positioned where it is to be read from.
     :param size: How many bytes there are.
     """
 
@@ -63,7 +63,7 @@ class SourceFile:
             return int(self._file.readinto(buffer))
 
     def has_changed(self) -> bool:
-        """Whether somebody wrote to the file since, so that its checksums are not those of what is sent."""
+        """Whether the file was written to since, so that its checksums are not those of what is sent."""
         return self._state() != self._before
 
     def seek_end(self) -> None:
@@ -124,7 +124,7 @@ Body = bytes | Part | FileBody
 
 
 def crc32_header(body: Body) -> dict[str, Any]:
-    """The parameter by which the store checks *body* as it arrives: a header, which stores that do not know it ignore.
+    """The parameter by which the store checks *body* as it arrives: a header, which stores that do not support it ignore.
 
     CRC-32 finds what networks do to bytes, and costs a fraction of a hash.
     """

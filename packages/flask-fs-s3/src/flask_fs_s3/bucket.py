@@ -150,14 +150,14 @@ class Bucket:
         try:
             self.client.create_bucket(Bucket=self.name, **constraint)
         except ClientError as error:
-            # Somebody else was faster.
+            # Another writer was faster.
             if code_of(error) != 'BucketAlreadyOwnedByYou':
                 raise
 
     def create_only(self, key: str, writer: str, write: Callable[..., object]) -> None:
         """Call *write* with the condition that there is no object of that key, or look for one before, where it must be.
 
-        :param writer: What tells the object apart that *write* makes.
+        :param writer: What identifies the object that *write* makes.
         :raises FileExists: If there is one.
         """
         if self.conditional:

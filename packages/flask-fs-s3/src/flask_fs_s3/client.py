@@ -22,28 +22,17 @@ if TYPE_CHECKING:
 
 #: What decides whether two configurations can share a client.
 _DECIDING = (
-    'endpoint',
-    'region',
-    'access_key',
-    'secret_key',
-    'session_token',
-    'profile',
-    'addressing_style',
-    'signature_version',
-    'request_checksums',
-    'signs_bodies',
-    'connect_timeout_s',
-    'read_timeout_s',
-    'retries',
+    'endpoint', 'region', 'access_key', 'secret_key', 'session_token', 'profile', 'addressing_style',
+    'signature_version', 'request_checksums', 'signs_bodies', 'connect_timeout_s', 'read_timeout_s', 'retries',
     'max_pool_connections',
-)
+)  # fmt: skip
 #: Those of botocore's loggers that show requests, and what is signed of them.
 _LOGGERS = ('botocore.auth', 'botocore.endpoint')
 _TOKEN = re.compile(r"""(x-amz-security-token['"]?\s*[:=]\s*(?:b?['"])?)[^\s'"&,)}]+""", re.IGNORECASE)
 
 
 def client_for(config: Mapping[str, Any], **instead: Any) -> SharedClient[S3Client]:
-    """The client that all with this configuration share, with *instead* in the place of some of its settings."""
+    """The client that all with this configuration share, with *instead* for some of its settings."""
     return shared_client(_make_client, _deciding(config, **instead))
 
 

@@ -105,7 +105,7 @@ def _parameters(bucket: Bucket, source: Any, name: str, target: str, writer: str
 def _kept(source: Any, name: str, target: str) -> dict[str, Any]:
     kept = {key: source[key] for key in _KEPT if key in source}
     if 'ContentEncoding' in kept:
-        # What some stores keep of how an upload was framed would be taken for the framing of this one.
+        # What some stores keep of how an upload was framed would be mistaken for the framing of this one.
         codings = [coding.strip() for coding in kept.pop('ContentEncoding').split(',')]
         if kept_codings := [coding for coding in codings if coding and coding.lower() != 'aws-chunked']:
             kept['ContentEncoding'] = ', '.join(kept_codings)

@@ -22,7 +22,7 @@ class Listing(NamedTuple):
     :param method: Its name in boto3.
     :param entry: The field of a page with what is listed.
     :param required: What S3 reports of each.
-    :param identity: Which of it tells one from all others.
+    :param identity: Which of it identifies each.
     :param markers: The fields of a page that lead to the next one, and the parameters that take them there.
     """
 

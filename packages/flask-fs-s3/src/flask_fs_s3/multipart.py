@@ -63,7 +63,7 @@ class Upload:
     def finish(self, writer: str, *, create: bool) -> None:
         """Put the parts together; before this there is no file.
 
-        :param writer: What tells the object apart that this makes.
+        :param writer: What identifies the object that this makes.
         :raises FileExists: With *create*, if there is an object of that key.
         """
         if create:

@@ -116,7 +116,7 @@ def has_range(requested: str | None, response: Any) -> bool:
     except ValueError:
         return False
     if content is None:
-        # The whole in the place of its first bytes is cut by the reader.
+        # The whole instead of its first bytes is cut by the caller.
         return requested is None or requested.startswith('bytes=0-')
     begin, end, size = content
     wanted = re.fullmatch(r'bytes=(\d*)-(\d*)', requested or '')

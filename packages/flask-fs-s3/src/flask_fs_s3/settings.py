@@ -8,38 +8,20 @@ from typing import Any
 
 from flask_fs.settings import Setting, at_least, boolean, http_url, mapping, non_negative_int, one_of, seconds, text
 
-#: The least that a part may have unless it is the last (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+#: The minimum size of a part unless it is the last (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MIN_PART_BYTES = 5 * 1024 * 1024
-#: The most that is sent by one request, or copied (ibidem).
+#: The maximum that is sent by one request, or copied (ibidem).
 MAX_PART_BYTES = 5 * 1024**3
-#: What PutObject, CopyObject and CreateMultipartUpload all take, besides what this backend itself tells them.
+#: What PutObject, CopyObject and CreateMultipartUpload all accept, besides what this backend itself sets.
 OBJECT_PARAMETERS = frozenset(
     (
-        'ACL',
-        'BucketKeyEnabled',
-        'CacheControl',
-        'ContentDisposition',
-        'ContentEncoding',
-        'ContentLanguage',
-        'ExpectedBucketOwner',
-        'Expires',
-        'GrantFullControl',
-        'GrantRead',
-        'GrantReadACP',
-        'GrantWriteACP',
-        'Metadata',
-        'ObjectLockLegalHoldStatus',
-        'ObjectLockMode',
-        'ObjectLockRetainUntilDate',
-        'RequestPayer',
-        'SSEKMSEncryptionContext',
-        'SSEKMSKeyId',
-        'ServerSideEncryption',
-        'StorageClass',
-        'Tagging',
+        'ACL', 'BucketKeyEnabled', 'CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLanguage',
+        'ExpectedBucketOwner', 'Expires', 'GrantFullControl', 'GrantRead', 'GrantReadACP', 'GrantWriteACP',
+        'Metadata', 'ObjectLockLegalHoldStatus', 'ObjectLockMode', 'ObjectLockRetainUntilDate', 'RequestPayer',
+        'SSEKMSEncryptionContext', 'SSEKMSKeyId', 'ServerSideEncryption', 'StorageClass', 'Tagging',
         'WebsiteRedirectLocation',
     )
-)
+)  # fmt: skip
 
 
 def bucket_name(value: Any) -> str:
@@ -58,17 +40,15 @@ def object_parameters(value: Any) -> Mapping[str, Any]:
 
 
 SETTINGS = (
-    Setting('endpoint', http_url, None, 'The address of an S3-compatible store; not set for Amazon.'),
-    Setting(
-        'public_endpoint', http_url, None, 'Its address for browsers, in signed links, if it has another one for them.'
-    ),
-    Setting('region', text, None, "Where the bucket is; default: what boto3's own configuration says."),
-    Setting('access_key', text, None, "Who the application is; default: boto3's own chain of credentials."),
-    Setting('secret_key', text, None, 'What proves it.', secret=True),
-    Setting('session_token', text, None, 'What comes with temporary credentials.', secret=True),
+    Setting('endpoint', http_url, None, 'The URL of an S3-compatible store; not set for Amazon.'),
+    Setting('public_endpoint', http_url, None, 'Its URL for browsers, in signed links, if they use another one.'),
+    Setting('region', text, None, "Where the bucket is. Default: that of boto3's own configuration."),
+    Setting('access_key', text, None, "The ID of the application's key. Default: boto3's own chain of credentials."),
+    Setting('secret_key', text, None, 'The secret of that key.', secret=True),
+    Setting('session_token', text, None, 'The token of temporary credentials.', secret=True),
     Setting('profile', text, None, "A profile in boto3's own configuration files."),
     Setting('bucket_name', bucket_name, None, "Default: the storage's name, in lower case and with - for _."),
-    Setting('create_bucket', boolean, True, 'Whether the first file makes the bucket, where there is none.'),
+    Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket, where there is none.'),
     Setting('object_parameters', object_parameters, {}, 'What every object is stored with, by its names in boto3.'),
     Setting('object_acl', text, None, "The same as ACL in object_parameters, such as 'public-read'."),
     Setting('object_storage_class', text, None, 'The same as StorageClass in object_parameters.'),
@@ -76,8 +56,8 @@ SETTINGS = (
         'conditional_writes',
         boolean,
         True,
-        'Whether the store heeds If-None-Match when it writes, in races too; without it, creating a file asks first and can '
-        'lose a race.',
+        'Whether the store supports If-None-Match when it writes, in races too; without it, creating a file looks first and '
+        'can lose a race.',
     ),
     Setting(
         'conditional_completion',
@@ -90,10 +70,10 @@ SETTINGS = (
         'request_checksums',
         one_of('when_supported', 'when_required'),
         None,
-        "'when_required' sends no checksum unasked, 'when_supported' wherever botocore can. Default: uploads carry their CRC-32; "
+        "'when_required' sends checksums only where S3 requires them, 'when_supported' wherever botocore can. Default: uploads carry their CRC-32; "
         "other requests are as with 'when_supported' on Amazon, and with 'when_required' elsewhere.",
     ),
-    Setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where the bucket stands in addresses.'),
+    Setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where the bucket is in URLs.'),
     Setting('signature_version', text, 's3v4', 'How requests are signed, by the names that botocore uses.'),
     Setting(
         'multipart_threshold_bytes',
@@ -110,7 +90,7 @@ SETTINGS = (
     ),
     Setting('concurrency', at_least(1), 4, 'How many parts of one file are sent at once.'),
     Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
-    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for an answer, or for more of one.'),
-    Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or away.'),
+    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+    Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or unreachable.'),
     Setting('max_pool_connections', at_least(1), 50, 'How many connections are kept open for later requests.'),
 )
