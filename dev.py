@@ -255,6 +255,9 @@ def settings(tools: Path) -> dict[str, str]:
     variables['PYRIGHT_PYTHON_CACHE_DIR'] = str(DEV / 'pyright')
     # Tests that wait for servers leave processors idle.
     variables.setdefault('PYTEST_XDIST_AUTO_NUM_WORKERS', str((os.cpu_count() or 1) * 2))
+    # Each module and each test file is compiled once, by whichever of the many processes comes first, and beside no source.
+    variables['PYTHONPYCACHEPREFIX'] = str(DEV / 'pycache')
+    variables.pop('PYTHONDONTWRITEBYTECODE', None)
     variables.pop('VIRTUAL_ENV', None)
     variables['PATH'] = os.pathsep.join([str(program(tools, 'hatch').parent), *search_path()])
     for name, value in network_settings(variables).items():

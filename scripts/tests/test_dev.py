@@ -123,6 +123,14 @@ def test_a_user_setting_of_uv_beats_that_of_pip(dev, tmp_path, monkeypatch):
     assert dev.settings(tmp_path)['SSL_CERT_FILE'] == '/pip.pem'
 
 
+def test_what_is_compiled_is_kept_and_lies_beside_no_source(dev, tmp_path, monkeypatch):
+    (tmp_path / '.dev').mkdir()
+    monkeypatch.setenv('PYTHONDONTWRITEBYTECODE', '1')
+    settings = dev.settings(tmp_path)
+    assert settings['PYTHONPYCACHEPREFIX'] == str(tmp_path / '.dev' / 'pycache')
+    assert 'PYTHONDONTWRITEBYTECODE' not in settings
+
+
 @pytest.mark.skipif(os.name == 'nt', reason='pyenv is for Unix')
 def test_shims_of_pyenv_give_way_to_its_pythons(dev, tmp_path, monkeypatch):
     for version in ('3.9.1', '3.10.2', '3.12.1'):

@@ -25,7 +25,7 @@ __all__ = ['Server', 'free_ports', 'http_status', 'program']
 Service = TypeVar('Service')
 
 #: What servers see of this process's environment: no proxies, no credentials, no settings of test tools.
-_PASSED_ON = ('PATH', 'PYTHONPATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SYSTEMROOT', 'LANG', 'TZ')
+_PASSED_ON = ('PATH', 'PYTHONPATH', 'PYTHONPYCACHEPREFIX', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SYSTEMROOT', 'LANG', 'TZ')
 _PORT_TAKEN = ('in use', 'could not bind', 'port allocation failed', 'only one usage of each socket address')
 _LOG_LINES = 20
 
