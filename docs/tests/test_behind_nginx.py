@@ -157,22 +157,22 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 def test_nginx_sends_what_the_application_agrees_to(site: Site) -> None:
     site.storage.write('open/a.txt', 'hello')
     answer = site.ask('/letters/open/a.txt')
-    assert (200, b'hello') == (answer.status, answer.body)
-    assert 'text/plain; charset=utf-8' == answer.headers['Content-Type']
-    assert 'private, no-cache' == answer.headers['Cache-Control']
-    assert ['bytes'] == answer.headers.get_all('Accept-Ranges')
+    assert (answer.status, answer.body) == (200, b'hello')
+    assert answer.headers['Content-Type'] == 'text/plain; charset=utf-8'
+    assert answer.headers['Cache-Control'] == 'private, no-cache'
+    assert answer.headers.get_all('Accept-Ranges') == ['bytes']
     assert 'X-Accel-Redirect' not in answer.headers
 
 
 def test_what_the_application_refuses_is_not_sent(site: Site) -> None:
     site.storage.write('secret.txt', 'hidden')
-    assert 403 == site.ask('/letters/secret.txt').status
-    assert 404 == site.ask('/letters/open/absent.txt').status
+    assert site.ask('/letters/secret.txt').status == 403
+    assert site.ask('/letters/open/absent.txt').status == 404
 
 
 def test_nobody_can_ask_for_the_protected_place(site: Site) -> None:
     site.storage.write('secret.txt', 'hidden', overwrite=True)
-    assert 404 == site.ask('/protected/letters/secret.txt').status
+    assert site.ask('/protected/letters/secret.txt').status == 404
 
 
 def test_a_signed_link_works_and_keeps_its_download_name(site: Site) -> None:
@@ -180,7 +180,7 @@ def test_a_signed_link_works_and_keeps_its_download_name(site: Site) -> None:
     with site.app.test_request_context():
         link = site.storage.signed_url('b.txt', download_name='Zoë.txt')
     answer = site.ask(link.removeprefix('http://localhost'))
-    assert (200, b'signed') == (answer.status, answer.body)
+    assert (answer.status, answer.body) == (200, b'signed')
     assert answer.headers['Content-Disposition'].startswith('attachment; filename="Zoe.txt"')
 
 
@@ -226,12 +226,12 @@ def digits(site: Site) -> str:
 def test_nginx_answers_ranges(site: Site, digits: str, asked: str, body: bytes, told: str) -> None:
     part = site.ask(digits, Range=f'bytes={asked}')
     assert (206, body, f'bytes {told}') == (part.status, part.body, part.headers['Content-Range'])
-    assert 'nosniff' == part.headers['X-Content-Type-Options']
+    assert part.headers['X-Content-Type-Options'] == 'nosniff'
 
 
 def test_a_range_that_is_not_there_is_416(site: Site, digits: str) -> None:
     answer = site.ask(digits, Range='bytes=10-')
-    assert (416, 'bytes */10') == (answer.status, answer.headers['Content-Range'])
+    assert (answer.status, answer.headers['Content-Range']) == (416, 'bytes */10')
 
 
 @pytest.mark.parametrize(
@@ -258,12 +258,12 @@ def test_what_nginx_tells_can_be_used_as_a_condition(
     answer = site.ask(digits, **{name: value.format(**whole) for name, value in headers.items()})
     assert status == answer.status
     if status in (200, 304):
-        assert [whole['ETag']] == answer.headers.get_all('ETag')
+        assert answer.headers.get_all('ETag') == [whole['ETag']]
 
 
 def test_head_tells_the_same_and_sends_nothing(site: Site, digits: str) -> None:
     head, whole = site.ask(digits, 'HEAD'), site.ask(digits)
-    assert (200, b'', '10') == (head.status, head.body, head.headers['Content-Length'])
+    assert (head.status, head.body, head.headers['Content-Length']) == (200, b'', '10')
     assert set(whole.headers.items()) - set(head.headers.items()) <= {('Date', whole.headers['Date'])}
 
 
@@ -274,7 +274,7 @@ def test_public_files_are_sent_with_the_same_protection(site: Site) -> None:
     site.storage.write('open/public.html', '<script>alert(1)</script>')
     site.storage.write('open/public.png', b'...')
     page, picture = site.ask('/files/letters/open/public.html'), site.ask('/files/letters/open/public.png')
-    assert (200, 200) == (page.status, picture.status)
+    assert (page.status, picture.status) == (200, 200)
     assert page.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none'")
     assert 'Content-Security-Policy' not in picture.headers
     assert 'nosniff' == page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options']
@@ -286,6 +286,6 @@ def test_temporary_files_and_links_to_elsewhere_are_not_shown(site: Site, tmp_pa
     (folder / '.fs-tmp-1').write_text('half')
     (tmp_path / 'outside.txt').write_text('outside')
     (folder / 'link.txt').symlink_to(tmp_path / 'outside.txt')
-    assert 200 == site.ask('/files/letters/open/beside.txt').status
-    assert 404 == site.ask('/files/letters/open/.fs-tmp-1').status
-    assert 403 == site.ask('/files/letters/open/link.txt').status
+    assert site.ask('/files/letters/open/beside.txt').status == 200
+    assert site.ask('/files/letters/open/.fs-tmp-1').status == 404
+    assert site.ask('/files/letters/open/link.txt').status == 403

@@ -84,24 +84,28 @@ class Album:
     def follow(self) -> None:
         instead: dict[str, Callable[[], None]] = {DEVELOP: self.develop, DESK_S3: self.run_s3, SERVE: self.serve}
         done = self.project.follow(self.page, instead)
-        assert [DEVELOP, 'pytest', DESK_S3, MOVE, SERVE] == [
-            line for line in done if line in {*instead, 'pytest', MOVE}
+        assert [line for line in done if line in {*instead, 'pytest', MOVE}] == [
+            DEVELOP,
+            'pytest',
+            DESK_S3,
+            MOVE,
+            SERVE,
         ]
 
     def develop(self) -> None:
         [port] = free_ports(1)
         with self.project.running(DEVELOP, ready=lambda: http_status(port, '/') == 200, FLASK_RUN_PORT=str(port)):
             visitor = Visitor(f'http://127.0.0.1:{port}')
-            assert [] == visitor.upload(lake_jpg=self.lake)
+            assert visitor.upload(lake_jpg=self.lake) == []
             self.messages += visitor.upload(letter_jpg=b'Dear album', meadow_png=self.meadow)
             self.application_on_disk = (self.project.folder / 'app.py').read_bytes()
             self.messages += visitor.upload(app_py=self.application_on_disk)
             self.messages += visitor.upload(lake_jpg=self.lake)
-            assert ['lake.jpg', 'meadow.png'] == list(visitor.shown())
+            assert list(visitor.shown()) == ['lake.jpg', 'meadow.png']
             assert_shows(visitor, 'lake.jpg', self.lake)
             for name in ('photos', 'thumbnails'):
                 found = sorted(path.name for path in (self.project.folder / 'instance' / 'fs' / name).iterdir())
-                assert ['lake.jpg', 'meadow.png'] == found
+                assert found == ['lake.jpg', 'meadow.png']
 
     def run_s3(self) -> None:
         note = self.project.folder / 's3.env'
@@ -137,7 +141,7 @@ def assert_shows(visitor: Visitor, name: str, content: bytes) -> list[str]:
     assert content == photo.body
     assert photo.headers['Content-Type'] == f'image/{"jpeg" if name.endswith("jpg") else "png"}'
     with Image.open(io.BytesIO(thumbnail.body)) as square:
-        assert (400, 400) == square.size
+        assert square.size == (400, 400)
     return [photo.url, thumbnail.url]
 
 
@@ -167,21 +171,21 @@ def test_photos_from_the_disk_are_shown_from_a_private_bucket(album: Album) -> N
             with pytest.raises(urllib.error.HTTPError) as refused:
                 visitor.get(url.partition('?')[0])
             with refused.value as answer:
-                assert 403 == answer.status
+                assert answer.status == 403
                 assert b'AccessDenied' in answer.read()
 
 
 def test_gunicorn_takes_shows_refuses_and_deletes_photos(album: Album) -> None:
     visitor, hill = Visitor(album.address), picture('JPEG')
-    assert [] == visitor.upload(hill_jpg=hill)
+    assert visitor.upload(hill_jpg=hill) == []
     assert_shows(visitor, 'hill.jpg', hill)
-    assert ['We did not take hill.jpg: there is a photo of this name already.'] == visitor.upload(hill_jpg=hill)
+    assert visitor.upload(hill_jpg=hill) == ['We did not take hill.jpg: there is a photo of this name already.']
     visitor.get('/delete/hill.jpg', data=b'')
     assert 'hill.jpg' not in visitor.shown()
 
 
 def test_from_the_disk_to_s3_no_line_of_the_application_changes(album: Album) -> None:
-    assert album.application_on_disk == (album.project.folder / 'app.py').read_bytes()
+    assert (album.project.folder / 'app.py').read_bytes() == album.application_on_disk
 
 
 @pytest.mark.browser
@@ -208,15 +212,15 @@ def test_a_browser_uploads_sees_and_deletes_a_photo(
         page.get_by_role('button', name='Upload').click()
         thumbnail = page.get_by_alt_text(photo.name)
         thumbnail.wait_for()
-        assert 400 == thumbnail.evaluate('picture => picture.decode().then(() => picture.naturalWidth)')
+        assert thumbnail.evaluate('picture => picture.decode().then(() => picture.naturalWidth)') == 400
         assert page.evaluate('document.documentElement.scrollWidth') <= width
 
         thumbnail.click()
         page.wait_for_url('**/photos/wood-*X-Amz-Signature=*')
         whole = page.locator('img')
-        assert 900 == whole.evaluate('picture => picture.decode().then(() => picture.naturalWidth)')
+        assert whole.evaluate('picture => picture.decode().then(() => picture.naturalWidth)') == 900
 
         page.go_back()
         page.get_by_role('button', name=f'Delete {photo.name}').click()
         thumbnail.wait_for(state='detached')
-    assert [] == complaints
+    assert complaints == []

@@ -137,7 +137,7 @@ with app.app_context():
     print(*(type(fs.by_name(name).backend).__name__ for name in ('one', 'two')))
 """
     environ = {**os.environ, 'PYTHONPATH': str(tmp_path)}
-    assert 'Backend Backend' == subprocess.check_output([sys.executable, '-c', code], env=environ, text=True).strip()
+    assert subprocess.check_output([sys.executable, '-c', code], env=environ, text=True).strip() == 'Backend Backend'
 
 
 # --- Settings.
@@ -147,14 +147,14 @@ with app.app_context():
 def test_global_settings(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     docs, avatars = fs.Storage('docs'), fs.Storage('avatars')
     app = make_app(docs, avatars, FS_ROOT=str(tmp_path), FS_PREFIX='/files', AVATARS_FS_BACKEND='memory')
-    assert ('local', False) == (app.config['FS_BACKEND'], app.config['FS_IMAGES_OPTIMIZE'])
+    assert (app.config['FS_BACKEND'], app.config['FS_IMAGES_OPTIMIZE']) == ('local', False)
     with app.test_request_context():
         assert str(tmp_path / 'docs' / 'a.txt') == docs.path('a.txt')
-        assert '/files/docs/a.txt' == docs.url('a.txt')
+        assert docs.url('a.txt') == '/files/docs/a.txt'
         assert isinstance(avatars.backend, MemoryBackend)
     plain = make_app(fs.Storage('docs'))
     with plain.test_request_context():
-        assert '/docs/a.txt' == fs.by_name('docs').url('a.txt')
+        assert fs.by_name('docs').url('a.txt') == '/docs/a.txt'
         assert os.path.join(plain.instance_path, 'fs', 'docs') == fs.by_name('docs').root
 
 
@@ -165,25 +165,25 @@ def test_serving(make_app: Callable[..., Flask], settings: dict[str, Any], statu
     app = make_app(docs, FS_BACKEND='memory', **settings)
     with app.app_context():
         docs.write('a.txt', 'hello')
-    assert status == app.test_client().get('/docs/a.txt').status_code
+    assert app.test_client().get('/docs/a.txt').status_code == status
 
 
 @proves('`FS_URL`, `{NAME}_FS_URL`')
 def test_public_urls(make_app: Callable[..., Flask]) -> None:
     docs, avatars = fs.Storage('docs'), fs.Storage('avatars')
     with make_app(docs, avatars, FS_URL='https://h.test/', AVATARS_FS_URL='https://a.test/').app_context():
-        assert (True, 'https://h.test/docs/') == (docs.has_url, docs.base_url)
-        assert 'https://h.test/docs/a%20b.txt' == docs.url('a b.txt')
-        assert 'https://a.test/x.png' == avatars.url('x.png')
+        assert (docs.has_url, docs.base_url) == (True, 'https://h.test/docs/')
+        assert docs.url('a b.txt') == 'https://h.test/docs/a%20b.txt'
+        assert avatars.url('x.png') == 'https://a.test/x.png'
 
 
 @proves('`{NAME}_FS_...` of a storage with hyphens')
 def test_settings_of_a_name_with_hyphens(make_app: Callable[..., Flask]) -> None:
     with pytest.warns(fs.ConfigurationWarning, match='did you mean USER_FILES_FS_ROOT'):
         make_app(files := fs.Storage('user-files'), **{'USER-FILES_FS_ROOT': '/older'})
-    assert '/older' != files.root
+    assert files.root != '/older'
     with make_app(files := fs.Storage('user-files'), USER_FILES_FS_ROOT='/newer').app_context():
-        assert '/newer' == files.root
+        assert files.root == '/newer'
 
 
 @proves('`{NAME}_FS_ALLOW`', '`{NAME}_FS_DENY`', 'Types do not leak')
@@ -204,8 +204,8 @@ def test_a_folder_inside_the_store(make_app: Callable[..., Flask], tmp_path: Pat
     docs = fs.Storage('docs')
     with make_app(docs, FS_ROOT=str(tmp_path), DOCS_FS_PREFIX='sub').app_context():
         docs.write('a.txt', 'hello')
-        assert b'hello' == (tmp_path / 'docs' / 'sub' / 'a.txt').read_bytes()
-        assert ['a.txt'] == list(docs.list_files())
+        assert (tmp_path / 'docs' / 'sub' / 'a.txt').read_bytes() == b'hello'
+        assert list(docs.list_files()) == ['a.txt']
 
 
 @proves('`{NAME}_FS_AES256_ENCRYPTED`, `..._AES256_KEY` (flask-fs2)', '`flask_fs.crypto` (flask-fs2)')
@@ -222,8 +222,8 @@ def test_settings_of_s3(make_app: Callable[..., Flask]) -> None:
     files, own = fs.Storage('User_Files'), fs.Storage('own')
     app = make_app(files, own, FS_BACKEND='s3', OWN_FS_BUCKET_NAME='elsewhere', **settings_of('s3', S3))
     with app.app_context():
-        assert S3 == {key: files.config[key] for key in S3}
-        assert ('user-files', 'elsewhere') == (files.backend.bucket.name, own.backend.bucket.name)
+        assert {key: files.config[key] for key in S3} == S3
+        assert (files.backend.bucket.name, own.backend.bucket.name) == ('user-files', 'elsewhere')
         assert files.config.create_bucket is True
     S3Backend('docs', {})
 
@@ -240,7 +240,7 @@ def test_settings_of_gridfs(make_app: Callable[..., Flask]) -> None:
         **settings_of('gridfs', GRIDFS),
     )
     for storage, collection in ((older, 'older'), (newer, 'newer')):
-        assert f'{collection}/ in files at 127.0.0.1:9' == storage.backend.describe_location()
+        assert storage.backend.describe_location() == f'{collection}/ in files at 127.0.0.1:9'
 
 
 @proves(
@@ -261,12 +261,12 @@ def test_settings_of_swift(make_app: Callable[..., Flask]) -> None:
             assert {**given, 'etag_mismatch_policy': policy} == {
                 key: config[key] for key in (*given, 'etag_mismatch_policy')
             }
-            assert ('1', True, 10, 3) == (
+            assert (
                 config.auth_version,
                 config.create_container,
                 config.pool_size,
                 config.retries,
-            )
+            ) == ('1', True, 10, 3)
     with pytest.warns(fs.ConfigurationWarning) as caught:
         make_app(
             fs.Storage('files'),
@@ -321,7 +321,7 @@ def test_deleting(storage: fs.Storage) -> None:
         storage.write(name, '')
     storage.delete('missing')
     storage.delete('a')
-    assert {'ab', 'a.b'} == set(storage.list_files())
+    assert set(storage.list_files()) == {'ab', 'a.b'}
 
 
 @proves('`read()`, `exists()`, `url()` and all others', 'Names are checked', "`url('/a')`")
@@ -344,8 +344,8 @@ def test_opening(storage: fs.Storage) -> None:
             storage.open('a.txt', mode)
     with storage.open('a.txt', 'w') as file:
         file.write('after')
-        assert b'before' == storage.read('a.txt')
-    assert b'after' == storage.read('a.txt')
+        assert storage.read('a.txt') == b'before'
+    assert storage.read('a.txt') == b'after'
 
 
 @proves('`save()` of content that contradicts its extension')
@@ -355,16 +355,16 @@ def test_content_that_contradicts_its_extension(make_app: Callable[..., Flask]) 
         page = FileStorage(io.BytesIO(b'<!DOCTYPE html><script>'), 'a.png')
         with pytest.raises(fs.InvalidContent):
             docs.save(page)
-        assert 'a.png' == older.save(page)
-        assert 'b.png' == docs.save(FileStorage(io.BytesIO(b'xxx'), 'b.png'))
+        assert older.save(page) == 'a.png'
+        assert docs.save(FileStorage(io.BytesIO(b'xxx'), 'b.png')) == 'b.png'
         docs.write('c.png', page)
 
 
 @proves('`save()` of one upload twice')
 def test_saving_twice(storage: fs.Storage) -> None:
     upload = FileStorage(io.BytesIO(b'content'), 'a.txt')
-    assert ['one.txt', 'two.txt'] == [storage.save(upload, name) for name in ('one.txt', 'two.txt')]
-    assert [b'content'] * 2 == [storage.read(name) for name in ('one.txt', 'two.txt')]
+    assert [storage.save(upload, name) for name in ('one.txt', 'two.txt')] == ['one.txt', 'two.txt']
+    assert [storage.read(name) for name in ('one.txt', 'two.txt')] == [b'content'] * 2
 
 
 @proves('`path()`')
@@ -376,7 +376,7 @@ def test_paths(storage: fs.Storage) -> None:
         with pytest.raises(fs.OperationNotSupported):
             storage.path('a.txt')
     with storage.local_file('a.txt') as path, open(path, encoding='utf-8') as file:
-        assert 'x' == file.read()
+        assert file.read() == 'x'
 
 
 @proves('`copy()` (flask-fs2)')
@@ -386,14 +386,14 @@ def test_copying(storage: fs.Storage) -> None:
     with pytest.raises(fs.FileExists):
         storage.copy('a.txt', 'b.txt')
     storage.copy('a.txt', 'b.txt', overwrite=True)
-    assert b'a' == storage.read('b.txt')
+    assert storage.read('b.txt') == b'a'
 
 
 @proves("`extension_allowed('PNG')`", '`fs.IMAGES` and the other groups')
 def test_groups_of_types(make_app: Callable[..., Flask]) -> None:
     pictures = fs.Storage('pictures', fs.IMAGES + ['tex'])
     with make_app(pictures).app_context():
-        assert [True, True, True] == [pictures.extension_allowed(ext) for ext in ('png', 'PNG', 'tex')]
+        assert [pictures.extension_allowed(ext) for ext in ('png', 'PNG', 'tex')] == [True, True, True]
     extensions = list(fs.IMAGES)
     extensions.append('psd')
     assert [*fs.IMAGES, 'psd'] == extensions
@@ -412,7 +412,7 @@ def test_thumbnails_by_one_function() -> None:
 def test_folders_are_made_as_needed(tmp_path: Path) -> None:
     backend = LocalBackend('docs', {'root': str(tmp_path / 'not' / 'there')})
     backend.save(FileStorage(io.BytesIO(b'x'), 'a'), 'deep/down/a.txt')
-    assert b'x' == (tmp_path / 'not' / 'there' / 'deep' / 'down' / 'a.txt').read_bytes()
+    assert (tmp_path / 'not' / 'there' / 'deep' / 'down' / 'a.txt').read_bytes() == b'x'
     assert not hasattr(backend, 'ensure_path')
 
 
@@ -533,7 +533,7 @@ def test_sideways_photos() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     with Image.open(images.resize(picture(exif=exif.tobytes()), 300)) as image:
-        assert (200, 300) == image.size
+        assert image.size == (200, 300)
 
 
 @proves('a broken picture', 'a path as text')
@@ -545,7 +545,7 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         images.resize(str(path), 100)
     with Image.open(images.resize(path, 100)) as image:
-        assert (100, 67) == image.size
+        assert image.size == (100, 67)
 
 
 # --- Documents.
@@ -577,8 +577,8 @@ def test_fields(documents: type[Any]) -> None:
     assert not document.image
     document.image.save(FileStorage(picture(), 'a.jpg'), 'test.jpg', bbox=(10, 10, 110, 110))
     image = document.image
-    assert ('in/test.jpg', 'in/test-original.jpg') == (image.filename, image.original)
-    assert ('in/test-100.jpg', 'in/test-32.jpg') == (image.thumbnail(100), image.thumbnail(32))
+    assert (image.filename, image.original) == ('in/test.jpg', 'in/test-original.jpg')
+    assert (image.thumbnail(100), image.thumbnail(32)) == ('in/test-100.jpg', 'in/test-32.jpg')
     assert 'https://h.test/pictures/in/test.jpg' == image.url == str(image) == image.full()
     for size, name in ((None, ''), (200, ''), (150, ''), (100, '-100'), (90, '-100'), (30, '-32')):
         assert f'https://h.test/pictures/in/test{name}.jpg' == image(size) == image.best_url(size)
@@ -589,12 +589,12 @@ def test_fields(documents: type[Any]) -> None:
         'thumbnails': {'100': 'in/test-100.jpg', '32': 'in/test-32.jpg'},
         'bbox': [10, 10, 110, 110],
     }
-    assert stored == documents._get_collection().find_one()['image']
+    assert documents._get_collection().find_one()['image'] == stored
     again = documents.objects.get()
     assert ([10, 10, 110, 110], stored['thumbnails']) == (again.image.bbox, again.image.thumbnails)
     again.image.rerender()
     again.save()
-    assert stored == documents._get_collection().find_one()['image']
+    assert documents._get_collection().find_one()['image'] == stored
 
 
 # --- What behaves differently.
@@ -608,15 +608,15 @@ def test_headers_of_served_files(make_app: Callable[..., Flask]) -> None:
         docs.write('a.html', '<script>')
         docs.write('a.txt', 'text')
     html, text = (app.test_client().get(f'/docs/a.{ext}') for ext in ('html', 'txt'))
-    assert ['nosniff'] * 2 == [answer.headers['X-Content-Type-Options'] for answer in (html, text)]
+    assert [answer.headers['X-Content-Type-Options'] for answer in (html, text)] == ['nosniff'] * 2
     assert 'sandbox' in html.headers['Content-Security-Policy']
-    assert 'no-cache' == text.headers['Cache-Control']
+    assert text.headers['Cache-Control'] == 'no-cache'
     cached = make_app(
         kept := fs.Storage('docs'), FS_BACKEND='memory', FS_SERVE=True, DOCS_FS_CACHE_CONTROL='max-age=60'
     )
     with cached.app_context():
         kept.write('a.txt', 'text')
-    assert 'max-age=60' == cached.test_client().get('/docs/a.txt').headers['Cache-Control']
+    assert cached.test_client().get('/docs/a.txt').headers['Cache-Control'] == 'max-age=60'
 
 
 @proves('The first writer wins')
@@ -628,7 +628,7 @@ def test_a_name_taken_meanwhile(storage: fs.Storage) -> None:
 
     with pytest.raises(fs.FileExists):
         storage.save(Late(b'second'), 'a.txt')
-    assert b'first' == storage.read('a.txt')
+    assert storage.read('a.txt') == b'first'
 
 
 @proves('The application starts with its store down')
@@ -644,7 +644,7 @@ def test_urls_without_serving(make_app: Callable[..., Flask]) -> None:
     app.add_url_rule('/<section>/<path:page>', 'mine', lambda section, page: f'{section} {page}')
     with app.test_request_context():
         assert '/docs/a.txt' == docs.url('a.txt') == url_for('fs.get_file', fs='docs', filename='a.txt')
-    assert 'news today' == app.test_client().get('/news/today').text
+    assert app.test_client().get('/news/today').text == 'news today'
 
 
 @proves('No application context is pushed')
@@ -656,7 +656,7 @@ def test_outside_of_a_context(make_app: Callable[..., Flask]) -> None:
     with pytest.raises(fs.ConfigurationError, match='2 applications'):
         docs.read('a.txt')
     with one.app_context():
-        assert b'x' == docs.read('a.txt')
+        assert docs.read('a.txt') == b'x'
     with two.app_context():
         assert not docs.exists('a.txt')
 

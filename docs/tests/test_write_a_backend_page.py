@@ -35,6 +35,6 @@ def test_the_page_writes_a_backend_and_proves_it(tmp_path: Path) -> None:
     table = (tmp_path / 'report.md').read_text(encoding='utf-8')
     assert without_numbers(table) in without_numbers(page)
     facts = json.loads((tmp_path / 'report.json').read_text(encoding='utf-8'))['TestSQLite']
-    assert {} == facts['failed']
-    assert {'ATOMIC_CREATE', 'CHECKSUM', 'MIME', 'NESTED_NAMES'} == set(facts['declared'])
+    assert facts['failed'] == {}
+    assert set(facts['declared']) == {'ATOMIC_CREATE', 'CHECKSUM', 'MIME', 'NESTED_NAMES'}
     assert set(facts['declared']) <= {name for name, proven in facts['proven'].items() if proven}

@@ -34,4 +34,4 @@ def test_a_fragment_starts_with_its_distribution(tmp_path, text):
 
 def test_the_kinds_are_those_of_the_changelog():
     settings = (ROOT / 'pyproject.toml').read_text()
-    assert [f'directory = "{kind}"' in settings for kind in KINDS] == [True] * len(KINDS)
+    assert [True] * len(KINDS) == [f'directory = "{kind}"' in settings for kind in KINDS]

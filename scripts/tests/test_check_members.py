@@ -100,8 +100,8 @@ def test_a_requirement_of_the_metapackage_that_is_missing_is_found_and_written(w
     replace(workspace, 'packages/flask-fs', 's3 = [', 's4 = [')
 
     found = problems(workspace)
-    assert ['flask-fs: dependencies', 'flask-fs: optional-dependencies'] == [line.split(' is ')[0] for line in found]
-    assert [workspace / 'packages' / 'flask-fs' / 'pyproject.toml'] == write_generated(workspace)
+    assert [line.split(' is ')[0] for line in found] == ['flask-fs: dependencies', 'flask-fs: optional-dependencies']
+    assert write_generated(workspace) == [workspace / 'packages' / 'flask-fs' / 'pyproject.toml']
     assert problems(workspace) == []
     assert write_generated(workspace) == []
 
@@ -122,7 +122,7 @@ def test_extras_of_members_are_extras_of_the_metapackage(workspace):
     [meta] = [member for member in members(workspace) if member.name == 'flask-fs']
     extras = meta.project['optional-dependencies']
     assert extras['heic'] == [f'flask-fs-images[heic]>={meta.version}']
-    assert {requirement for name in extras if name != 'all' for requirement in extras[name]} == set(extras['all'])
+    assert set(extras['all']) == {requirement for name in extras if name != 'all' for requirement in extras[name]}
 
 
 @pytest.mark.parametrize('text', ['license-files = ["LICENSE"]', 'Issues = "https://', '  "flask-fs-core>='])
@@ -131,8 +131,8 @@ def test_writing_keeps_comments_and_layout(workspace, text):
     before = file.read_text()
     replace(workspace, 'packages/flask-fs', text, text.replace('"', '"x', 1))
 
-    assert [file] == write_generated(workspace)
-    assert before == file.read_text()
+    assert write_generated(workspace) == [file]
+    assert file.read_text() == before
 
 
 def test_a_second_import_package_is_found(workspace):

@@ -49,9 +49,9 @@ def test_settings_are_yaml(name):
 
 def test_every_command_that_is_no_script_of_hatch_is_of_dev_itself():
     scripts = tomllib.loads(read('hatch.toml'))['envs']['default']['scripts']
-    assert {'hatch'} == COMMANDS.keys() - scripts.keys()
+    assert COMMANDS.keys() - scripts.keys() == {'hatch'}
     # For the environments of the matrix, and not for people.
-    assert {'unit'} == scripts.keys() - COMMANDS.keys()
+    assert scripts.keys() - COMMANDS.keys() == {'unit'}
 
 
 def test_the_jobs_run_nothing_but_the_commands_of_everybody():

@@ -37,16 +37,16 @@ def packages() -> list[Path]:
 def test_each_exception_from_the_coverage_has_its_reason(package):
     files = sorted(package.rglob('*.py'))
     assert files
-    assert [] == [
+    assert [
         f'{file.relative_to(ROOT)}, {found}' for file in files for found in without_reason(file.read_text('utf-8'))
-    ]
+    ] == []
 
 
 @pytest.mark.parametrize(
     'comment', ['# pragma: no cover', '#pragma: NO COVER', '# pragma: no branch', '# pragma: no cover - Windows']
 )
 def test_an_exception_without_a_reason_is_found(comment):
-    assert [f'line 2: {comment}'] == without_reason(f'try:\n    import fcntl  {comment}\nexcept ImportError: ...\n')
+    assert without_reason(f'try:\n    import fcntl  {comment}\nexcept ImportError: ...\n') == [f'line 2: {comment}']
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_an_exception_without_a_reason_is_found(comment):
     ['import fcntl  # pragma: no cover - Windows has none', "text = '# pragma: no cover'", '# why no fork is here'],
 )
 def test_reasons_and_other_texts_are_no_finding(line):
-    assert [] == without_reason(f'{line}\n')
+    assert without_reason(f'{line}\n') == []

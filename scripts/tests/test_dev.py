@@ -127,7 +127,7 @@ def test_what_is_compiled_is_kept_and_lies_beside_no_source(dev, tmp_path, monke
     (tmp_path / '.dev').mkdir()
     monkeypatch.setenv('PYTHONDONTWRITEBYTECODE', '1')
     settings = dev.settings(tmp_path)
-    assert settings['PYTHONPYCACHEPREFIX'] == str(tmp_path / '.dev' / 'pycache')
+    assert str(tmp_path / '.dev' / 'pycache') == settings['PYTHONPYCACHEPREFIX']
     assert 'PYTHONDONTWRITEBYTECODE' not in settings
 
 

@@ -42,7 +42,7 @@ def test_what_is_ready_is_tagged_and_published_core_first(ready, capsys):
 
     version = members(ready)[0].version
     shown = capsys.readouterr().out.splitlines()
-    assert shown[2:] == steps(ready)
+    assert steps(ready) == shown[2:]
     assert shown[2].startswith('git tag ')
     assert shown[4] == f'twine upload dist/flask_fs_core-{version}*'
     assert len(shown) == 2 + 2 + 8

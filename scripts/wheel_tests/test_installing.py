@@ -50,7 +50,7 @@ def test_core_and_s3_store_a_file_on_the_disk_and_in_s3(environment, smoke_scrip
 
     assert environment.run(smoke_script).endswith(' works with local.\n')
     assert environment.run(smoke_script, **seaweedfs).endswith(' works with s3.\n')
-    assert {'local', 'memory', 'mock', 's3'} == set(environment.run(PRINT_BACKENDS).split()[::2])
+    assert set(environment.run(PRINT_BACKENDS).split()[::2]) == {'local', 'memory', 'mock', 's3'}
 
 
 def test_core_alone_says_what_to_install_for_the_rest(environment, smoke_script):
@@ -69,7 +69,7 @@ def test_the_metapackage_brings_everything(everything):
     assert len(packages) == len(places.splitlines())
     assert all(str(everything.folder) in place for place in places.splitlines())
     everything.run('\n'.join(f'import {name}' for name in ALIASES))
-    assert {'gridfs', 'local', 'memory', 'mock', 's3', 'swift'} == set(everything.run(PRINT_BACKENDS).split()[::2])
+    assert set(everything.run(PRINT_BACKENDS).split()[::2]) == {'gridfs', 'local', 'memory', 'mock', 's3', 'swift'}
 
 
 def test_the_metapackage_knows_its_extras(everything):
@@ -101,6 +101,6 @@ def test_a_misconfigured_application_is_one_sentence_for_the_commands(everything
     line = [str(everything.python), '-m', 'flask', '--app', 'app', 'fs', 'list']
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert (1, '') == (done.returncode, done.stdout)
+    assert (done.returncode, done.stdout) == (1, '')
     assert done.stderr.startswith("Error: Storage 'files': no backend named 's4'")
-    assert 1 == len(done.stderr.splitlines())
+    assert len(done.stderr.splitlines()) == 1

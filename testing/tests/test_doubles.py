@@ -85,20 +85,23 @@ def test_a_wrapper_does_what_the_backend_does(backend: BaseBackend, wrapper: typ
         file.write('three')
     double.copy('d.txt', 'a/e.txt')
     double.move('c.txt', 'f.txt')
-    assert {'a/b.txt': b'one', 'd.txt': b'three', 'a/e.txt': b'three', 'f.txt': b'two'} == {
-        name: backend.read(name) for name in backend.list_files()
+    assert {name: backend.read(name) for name in backend.list_files()} == {
+        'a/b.txt': b'one',
+        'd.txt': b'three',
+        'a/e.txt': b'three',
+        'f.txt': b'two',
     }
-    assert ['a/b.txt', 'a/e.txt'] == sorted(double.list_files('a/'))
-    assert ['a/b.txt', 'a/e.txt'] == sorted(info.name for info in double.scan('a/'))
-    assert [b'thr', b'ee'] == list(double.read_chunks('d.txt', 3))
-    assert (3, 'text/plain') == (double.stat('f.txt').size, double.stat('f.txt').mime)
+    assert sorted(double.list_files('a/')) == ['a/b.txt', 'a/e.txt']
+    assert sorted(info.name for info in double.scan('a/')) == ['a/b.txt', 'a/e.txt']
+    assert list(double.read_chunks('d.txt', 3)) == [b'thr', b'ee']
+    assert (double.stat('f.txt').size, double.stat('f.txt').mime) == (3, 'text/plain')
     assert backend.metadata('f.txt')['checksum'] == double.metadata('f.txt')['checksum']
     with double.local_file('f.txt') as path:
-        assert b'two' == Path(path).read_bytes()
+        assert Path(path).read_bytes() == b'two'
     with pytest.raises(fs.FileExists):
         double.write('f.txt', '', overwrite=False)
     double.delete('f.txt')
-    assert (False, True) == (double.exists('f.txt'), double.exists('d.txt'))
+    assert (double.exists('f.txt'), double.exists('d.txt')) == (False, True)
     for ask in (double.read, double.stat, double.open, double.metadata):
         with pytest.raises(fs.FileNotFound):
             ask('f.txt')
@@ -139,7 +142,7 @@ def test_a_wrapper_is_where_its_backend_is() -> None:
         def location(self) -> tuple[str, ...]:
             return ('somewhere', self.name)
 
-    assert ('somewhere', 'kit') == FaultyBackend(RecordingBackend(Somewhere('kit'))).location
+    assert FaultyBackend(RecordingBackend(Somewhere('kit'))).location == ('somewhere', 'kit')
 
 
 def test_the_repr_tells_the_backend_inside() -> None:
@@ -150,7 +153,7 @@ def test_the_repr_tells_the_backend_inside() -> None:
 def test_a_wrapper_can_be_copied() -> None:
     double = copy.copy(RecordingBackend(MemoryBackend('files')))
     double.write('a', 'b')
-    assert ['put'] == double.hooks()
+    assert double.hooks() == ['put']
 
 
 def test_links_are_those_that_the_backend_signs() -> None:
@@ -161,8 +164,8 @@ def test_links_are_those_that_the_backend_signs() -> None:
             return f'https://store/{name}?{method}={expires_s}&as={download_name}'
 
     double = RecordingBackend(Signing('x', {'prefix': 'tenant'}))
-    assert 'https://store/tenant/a?PUT=60&as=b' == double.signed_url('a', expires_s=60, method='PUT', download_name='b')
-    assert ['signed_url'] == double.hooks()
+    assert double.signed_url('a', expires_s=60, method='PUT', download_name='b') == 'https://store/tenant/a?PUT=60&as=b'
+    assert double.hooks() == ['signed_url']
 
 
 def test_only_backends_can_be_wrapped() -> None:
@@ -211,7 +214,7 @@ def test_what_was_asked_is_recorded(recording: RecordingBackend) -> None:
     recording.read('a.txt')
     recording.copy('a.txt', 'b.txt')
     recording.delete('a.txt')
-    assert ['put', 'open', 'copy', 'delete'] == recording.hooks()
+    assert recording.hooks() == ['put', 'open', 'copy', 'delete']
     assert [
         Call('put', 'a.txt', None, {'create': True, 'attributes': Attributes()}),
         Call('open', 'a.txt', None, {'start': 0, 'stop': None, 'etag': None}),
@@ -225,15 +228,18 @@ def test_names_are_listed_by_hook(recording: RecordingBackend) -> None:
         recording.write(name, '')
     recording.exists('a')
     list(recording.list_files('a/'))
-    assert (['a', 'b'], ['a'], ['a/'], []) == tuple(
-        recording.names(hook) for hook in ('put', 'stat', 'names', 'remove')
+    assert tuple(recording.names(hook) for hook in ('put', 'stat', 'names', 'remove')) == (
+        ['a', 'b'],
+        ['a'],
+        ['a/'],
+        [],
     )
 
 
 def test_a_range_is_recorded(recording: RecordingBackend) -> None:
     recording.write('a', '12345')
     recording.calls.clear()
-    assert b'23' == recording.read_range('a', 1, 3)
+    assert recording.read_range('a', 1, 3) == b'23'
     assert [Call('open', 'a', None, {'start': 1, 'stop': 3, 'etag': None})] == recording.calls
 
 
@@ -241,7 +247,7 @@ def test_what_fails_is_recorded_too(recording: RecordingBackend) -> None:
     recording.write('a', '')
     with pytest.raises(fs.FileExists):
         recording.write('a', '', overwrite=False)
-    assert ['put', 'put'] == recording.hooks()
+    assert recording.hooks() == ['put', 'put']
 
 
 def test_threads_record_everything() -> None:
@@ -284,8 +290,8 @@ def test_the_next_call_fails_and_the_one_after_works(
     failure = faulty.fail_next(hook)
     with pytest.raises(fs.Unavailable, match=r"'?.*'?could not be reached in storage 'files'.*planned"):
         act(faulty)
-    assert (1, []) == (failure.struck, faulty.planned)
-    assert b'old' == faulty.read('a')
+    assert (failure.struck, faulty.planned) == (1, [])
+    assert faulty.read('a') == b'old'
     act(faulty)
 
 
@@ -293,7 +299,7 @@ def test_the_error_names_the_file_without_the_key_prefix(faulty: FaultyBackend) 
     faulty.fail_next('put', fs.PermissionDenied)
     with pytest.raises(fs.PermissionDenied) as caught:
         faulty.write('a/b', '')
-    assert ('a/b', 'files') == (caught.value.filename, caught.value.storage)
+    assert (caught.value.filename, caught.value.storage) == ('a/b', 'files')
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), fs.PermissionDenied)
 
 
@@ -319,7 +325,7 @@ def test_failures_strike_as_often_as_told_in_the_order_told(faulty: FaultyBacken
             seen.append('stored')
         except fs.BackendError as error:
             seen.append(type(error).__name__)
-    assert ['Unavailable', 'Unavailable', 'PermissionDenied', 'stored'] == seen
+    assert seen == ['Unavailable', 'Unavailable', 'PermissionDenied', 'stored']
 
 
 def test_failures_without_end_last_until_recovery(faulty: FaultyBackend) -> None:
@@ -349,8 +355,8 @@ def test_a_failure_taken_back_while_it_is_asked_about_does_not_strike(faulty: Fa
     faulty.fail_next('open', when=take_back)
     faulty.fail_next('open', when=take_back)
     [first, second] = faulty.planned
-    assert b'content' == faulty.read('a')
-    assert (0, 0) == (first.struck, second.struck)
+    assert faulty.read('a') == b'content'
+    assert (first.struck, second.struck) == (0, 0)
 
 
 def test_deleting_can_fail_half_way(faulty: FaultyBackend) -> None:
@@ -362,7 +368,7 @@ def test_deleting_can_fail_half_way(faulty: FaultyBackend) -> None:
     left = set(faulty.list_files())
     assert {'a/2', 'ab'} <= left
     faulty.delete('a')
-    assert ['ab'] == list(faulty.list_files())
+    assert list(faulty.list_files()) == ['ab']
 
 
 def test_the_second_of_two_names_can_be_the_one_that_fails(faulty: FaultyBackend) -> None:
@@ -370,7 +376,7 @@ def test_the_second_of_two_names_can_be_the_one_that_fails(faulty: FaultyBackend
     faulty.fail_next('put', when=lambda name: name == 'b')
     with pytest.raises(fs.Unavailable):
         faulty.move('a', 'b')
-    assert (True, False) == (faulty.exists('a'), faulty.exists('b'))
+    assert (faulty.exists('a'), faulty.exists('b')) == (True, False)
 
 
 @pytest.mark.parametrize('after_bytes', [0, 1, 1000, 3_000_000, 5_000_000])
@@ -384,7 +390,7 @@ def test_a_put_fails_half_way_and_leaves_nothing_behind(faulty: FaultyBackend, a
     with pytest.raises(fs.Unavailable):
         faulty.save(source, 'a', overwrite=True)
     assert min(after_bytes, 4_000_000) == source.tell()
-    assert ([], False) == (list(faulty.list_files()), source.closed)
+    assert (list(faulty.list_files()), source.closed) == ([], False)
 
 
 def test_a_put_that_fails_half_way_keeps_the_old_content(faulty: FaultyBackend) -> None:
@@ -392,7 +398,7 @@ def test_a_put_that_fails_half_way_keeps_the_old_content(faulty: FaultyBackend) 
     faulty.fail_next('put', after_bytes=2)
     with pytest.raises(fs.Unavailable):
         faulty.write('a', 'new content')
-    assert b'old' == faulty.read('a')
+    assert faulty.read('a') == b'old'
 
 
 def test_reading_breaks_in_the_middle(faulty: FaultyBackend) -> None:
@@ -433,7 +439,7 @@ def test_a_stream_that_broke_is_closed() -> None:
     faulty.fail_next('open', after_bytes=1)
     with faulty.open('a', 'rb') as file, pytest.raises(fs.Unavailable):
         file.read()
-    assert [1] == closed[:1]
+    assert closed[:1] == [1]
 
 
 def test_threads_share_the_failures() -> None:
@@ -448,7 +454,7 @@ def test_threads_share_the_failures() -> None:
         return True
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        assert 7 == list(pool.map(write, range(100))).count(False)
+        assert list(pool.map(write, range(100))).count(False) == 7
 
 
 @pytest.mark.parametrize(
@@ -492,7 +498,7 @@ def test_a_wrapper_stands_in_while_the_block_lasts(app: Flask, storage: fs.Stora
                 storage.save(io.BytesIO(b'1'), 'a')
             storage.save(io.BytesIO(b'2'), 'a')
         assert before is storage.backend
-        assert b'2' == storage.read('a')
+        assert storage.read('a') == b'2'
 
 
 def test_a_wrapper_is_taken_back_after_an_exception(app: Flask, storage: fs.Storage) -> None:
@@ -507,15 +513,15 @@ def test_requests_meet_the_wrapper(app: Flask, storage: fs.Storage) -> None:
     with wrap(storage, FaultyBackend, app=app) as faulty:
         storage.write('a.txt', '0123456789')
         client = app.test_client()
-        assert '0123456789' == client.get('/files/a.txt').text
+        assert client.get('/files/a.txt').text == '0123456789'
         faulty.fail_next('open')
-        assert 503 == client.get('/files/a.txt').status_code
+        assert client.get('/files/a.txt').status_code == 503
         faulty.fail_next('stat')
-        assert 503 == client.head('/files/a.txt').status_code
+        assert client.head('/files/a.txt').status_code == 503
         faulty.fail_next('open', after_bytes=4)
         with pytest.raises(fs.Unavailable), client.get('/files/a.txt') as answer:
             answer.get_data()
-        assert b'0123456789' == client.get('/files/a.txt').data
+        assert client.get('/files/a.txt').data == b'0123456789'
 
 
 def test_wrappers_nest(app: Flask, storage: fs.Storage) -> None:
@@ -524,7 +530,7 @@ def test_wrappers_nest(app: Flask, storage: fs.Storage) -> None:
         with pytest.raises(fs.Unavailable):
             storage.write('a', '')
         storage.write('a', '')
-        assert ['a'] == recording.names('put')
+        assert recording.names('put') == ['a']
 
 
 def test_a_storage_configured_anew_keeps_its_new_backend(app: Flask, storage: fs.Storage) -> None:
@@ -578,8 +584,8 @@ def test_a_wrapped_file_can_be_read_from_anywhere() -> None:
     recording.write('x', b'0123456789')
     with recording.open('x', 'rb') as file:
         file.seek(-3, 2)
-        assert b'789' == file.read()
-    assert ['x'] == recording.names('open')
+        assert file.read() == b'789'
+    assert recording.names('open') == ['x']
     faulty = FaultyBackend(OpensByRanges('files'))
     faulty.write('x', b'0123456789')
     faulty.fail_next('open', fs.Unavailable)

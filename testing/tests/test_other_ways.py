@@ -44,7 +44,7 @@ def test_local_passes_every_check_with_a_backend_from_before_a_fork(check: str, 
     child = multiprocessing.get_context('fork').Process(target=function, args=(Inherited(tmp_path),))
     child.start()
     child.join()
-    assert 0 == child.exitcode
+    assert child.exitcode == 0
 
 
 class OldStyle(BaseBackend):
@@ -128,7 +128,7 @@ class TestOldStyle(DeleteChecks, ListChecks, MetadataChecks, ServeChecks):
             backend.remove('a')
         backend.remove('ab')
         backend.remove('ab')
-        assert ['a', 'a/b'] == harness.names_raw()
+        assert harness.names_raw() == ['a', 'a/b']
 
 
 def test_what_is_left_out_needs_more_than_verbs() -> None:

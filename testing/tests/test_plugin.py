@@ -64,7 +64,7 @@ def test_the_report_tells_people_and_programs(run: pytest.RunResult, pytester: p
     assert '| `MIME` | declared |' in table
     assert '| checks failed | 2 |' in table
     facts = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']
-    assert ('Forgetful', 2) == (facts['backend'], facts['passed'])
+    assert (facts['backend'], facts['passed']) == ('Forgetful', 2)
     assert 'test_deleting_what_is_not_there_is_no_error' in facts['failed']
 
 
@@ -88,7 +88,7 @@ def test_the_report_tells_what_the_class_declares_where_no_instance_can_be_made(
     result = pytester.runpytest_subprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404 or author')
     result.assert_outcomes(passed=1, failed=1)
     told = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))
-    assert ['TestForgetful'] == list(told)
+    assert list(told) == ['TestForgetful']
     assert 'ATOMIC_CREATE' in told['TestForgetful']['declared']
 
 
@@ -102,4 +102,4 @@ def test_the_report_tells_what_an_instance_declares(pytester: pytest.Pytester) -
         )
     )
     pytester.runpytest_subprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404').assert_outcomes(passed=1)
-    assert [] == json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']['declared']
+    assert json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']['declared'] == []

@@ -197,15 +197,15 @@ def test_requests_of_every_framing_arrive_whole(client: http.client.HTTPConnecti
     body = content(LARGE)
     pieces = [body[start : start + 99_991] for start in range(0, LARGE, 99_991)]
     expected = (201, hashlib.sha256(body).hexdigest().encode())
-    assert expected == ask(client, 'PUT', '/sized', body)
-    assert expected == ask(client, 'PUT', '/chunked', iter(pieces))
+    assert ask(client, 'PUT', '/sized', body) == expected
+    assert ask(client, 'PUT', '/chunked', iter(pieces)) == expected
     assert [('/sized', body), ('/chunked', body)] == server.received
 
 
 def test_urllib_passes(proxy: FaultProxy) -> None:
     with urllib.request.urlopen(f'{proxy.endpoint}/{LARGE}', timeout=WAIT_S) as answer:
         assert content(LARGE) == answer.read()
-    assert ['GET'] == [request.method for request in proxy.requests]
+    assert [request.method for request in proxy.requests] == ['GET']
 
 
 def test_a_kept_connection_stays_one_on_both_sides(
@@ -216,9 +216,9 @@ def test_a_kept_connection_stays_one_on_both_sides(
         ask(client, 'PUT', '/a', content(size))
         ask(client, 'HEAD', f'/{size}')
         ask(client, 'PUT', '/nothing', b'12')
-    assert (1, 1) == (len(proxy.connections), server.accepted)
+    assert (len(proxy.connections), server.accepted) == (1, 1)
     assert {0} == {request.connection for request in proxy.requests}
-    assert [200, 201, 200, 204] * 3 == [request.status for request in proxy.requests]
+    assert [request.status for request in proxy.requests] == [200, 201, 200, 204] * 3
 
 
 def test_pipelined_requests_are_answered_in_order(proxy: FaultProxy) -> None:
@@ -237,18 +237,18 @@ def test_pipelined_requests_are_answered_in_order(proxy: FaultProxy) -> None:
 def test_the_body_waits_for_100_continue(proxy: FaultProxy, server: Server) -> None:
     with connected(proxy) as sock:
         sock.sendall(b'PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n')
-        assert b'HTTP/1.1 100 Continue\r\n\r\n' == read_until(sock, b'\r\n\r\n')
+        assert read_until(sock, b'\r\n\r\n') == b'HTTP/1.1 100 Continue\r\n\r\n'
         sock.sendall(b'hello')
         assert read_until(sock, hashlib.sha256(b'hello').hexdigest().encode()).startswith(b'HTTP/1.1 201 ')
-    assert [('/a', b'hello')] == server.received
-    assert 201 == proxy.requests[0].status
+    assert server.received == [('/a', b'hello')]
+    assert proxy.requests[0].status == 201
 
 
 def test_a_refused_expectation_passes(proxy: FaultProxy, server: Server) -> None:
     with connected(proxy) as sock:
         sock.sendall(b'PUT /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n')
         assert read_all(sock).startswith(b'HTTP/1.1 417 ')
-    assert [] == server.received
+    assert server.received == []
 
 
 def test_an_answer_in_the_middle_of_an_upload_arrives(proxy: FaultProxy) -> None:
@@ -267,7 +267,7 @@ def test_what_is_no_http_passes(proxy: FaultProxy) -> None:
     with connected(proxy) as sock:
         sock.sendall(b'nonsense\r\n\r\n')
         assert b'400' in read_all(sock)
-    assert [] == proxy.requests
+    assert proxy.requests == []
 
 
 @pytest.mark.parametrize('request_size', [1, 7, 1000])
@@ -281,8 +281,8 @@ def test_messages_in_small_pieces_are_understood(proxy: FaultProxy, server: Serv
         for start in range(0, len(message), request_size):
             sock.sendall(message[start : start + request_size])
         assert read_all(sock).endswith(content(3))
-    assert [('/a', b'0123456789X')] == server.received
-    assert ['PUT', 'GET'] == [request.method for request in proxy.requests]
+    assert server.received == [('/a', b'0123456789X')]
+    assert [request.method for request in proxy.requests] == ['PUT', 'GET']
 
 
 def test_a_client_that_says_it_sends_no_more_is_still_answered(proxy: FaultProxy) -> None:
@@ -307,8 +307,8 @@ def test_many_connections_at_once_do_not_mix(proxy: FaultProxy) -> None:
             connection.close()
 
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        assert [True] * 48 == list(pool.map(work, range(48)))
-    assert (48, 48 * 6) == (len(proxy.connections), len(proxy.requests))
+        assert list(pool.map(work, range(48))) == [True] * 48
+    assert (len(proxy.connections), len(proxy.requests)) == (48, 48 * 6)
 
 
 def test_memory_does_not_grow_with_the_body() -> None:
@@ -352,18 +352,18 @@ def test_requests_are_recorded_with_their_sizes(client: http.client.HTTPConnecti
     ask(client, 'PUT', '/a%20b?c=d', b'12345', **{'X-Note': 'yes'})
     ask(client, 'GET', f'/{LARGE}')
     put, get = proxy.requests
-    assert ('PUT', '/a%20b?c=d', 201, 5, 64) == (put.method, put.path, put.status, put.bytes_up, put.bytes_down)
-    assert ('GET', 200, 0, LARGE) == (get.method, get.status, get.bytes_up, get.bytes_down)
-    assert 'yes' == put.headers['x-note']
+    assert (put.method, put.path, put.status, put.bytes_up, put.bytes_down) == ('PUT', '/a%20b?c=d', 201, 5, 64)
+    assert (get.method, get.status, get.bytes_up, get.bytes_down) == ('GET', 200, 0, LARGE)
+    assert put.headers['x-note'] == 'yes'
     assert proxy.connections[0].bytes_down > LARGE
 
 
 def test_open_connections_are_counted(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     ask(client, 'GET', '/1')
-    assert 1 == proxy.open_connections
+    assert proxy.open_connections == 1
     client.close()
     proxy.wait_until(lambda: proxy.open_connections == 0)
-    assert [False] == [connection.is_open for connection in proxy.connections]
+    assert [connection.is_open for connection in proxy.connections] == [False]
 
 
 def test_waiting_in_vain_says_what_was_seen(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
@@ -381,9 +381,9 @@ def test_an_upload_is_cut_at_the_byte(client: http.client.HTTPConnection, proxy:
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         ask(client, 'PUT', '/a', content(LARGE))
     client.close()
-    assert (1, True) == (fault.struck, fault.is_spent)
+    assert (fault.struck, fault.is_spent) == (1, True)
     assert (after_bytes, 'cut_upload') == (proxy.requests[0].bytes_up, proxy.requests[0].fault)
-    assert 201 == ask(client, 'PUT', '/b', b'')[0]
+    assert ask(client, 'PUT', '/b', b'')[0] == 201
 
 
 def test_the_server_gets_what_went_before_the_cut() -> None:
@@ -395,7 +395,7 @@ def test_the_server_gets_what_went_before_the_cut() -> None:
             connection, _ = listener.accept()
             with connection:
                 received.append(read_all(connection))
-    assert 100_000 == len(received[0].partition(b'\r\n\r\n')[2])
+    assert len(received[0].partition(b'\r\n\r\n')[2]) == 100_000
 
 
 @pytest.mark.parametrize('path', [f'/{LARGE}', f'/chunked/{LARGE}', f'/closing/{LARGE}'])
@@ -404,7 +404,7 @@ def test_a_download_is_cut_at_the_byte(proxy: FaultProxy, path: str, after_bytes
     proxy.cut_download(after_bytes=after_bytes)
     with connected(proxy) as sock:
         sock.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
-        assert after_bytes == len(read_all(sock).partition(b'\r\n\r\n')[2])
+        assert len(read_all(sock).partition(b'\r\n\r\n')[2]) == after_bytes
     assert (200, after_bytes) == (proxy.requests[0].status, proxy.requests[0].bytes_down)
 
 
@@ -420,7 +420,7 @@ def test_short_uploads_and_downloads_are_cut_at_their_end(proxy: FaultProxy) -> 
     proxy.cut_download(after_bytes=1000)
     with connected(proxy) as sock:
         sock.sendall(b'PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab')
-        assert b'' == read_all(sock)
+        assert read_all(sock) == b''
     with connected(proxy) as sock:
         sock.sendall(b'GET /3 HTTP/1.1\r\nHost: x\r\n\r\n')
         assert read_all(sock).endswith(b'\r\n\r\n' + content(3))
@@ -430,8 +430,8 @@ def test_a_lost_answer_was_carried_out(client: http.client.HTTPConnection, proxy
     proxy.lose_response()
     with pytest.raises(http.client.RemoteDisconnected):
         ask(client, 'PUT', '/a', b'once')
-    assert [('/a', b'once')] == server.received
-    assert (201, 0) == (proxy.requests[0].status, proxy.requests[0].bytes_down)
+    assert server.received == [('/a', b'once')]
+    assert (proxy.requests[0].status, proxy.requests[0].bytes_down) == (201, 0)
 
 
 def test_an_answer_is_delayed(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
@@ -458,12 +458,12 @@ def test_an_answer_of_ours_keeps_the_connection(
     body = content(LARGE) if method == 'PUT' else None
     client.request(method, '/5', body)
     answer = client.getresponse()
-    assert (403, 'Forbidden', 'test', '2') == (
+    assert (
         answer.status,
         answer.reason,
         answer.headers['X-Why'],
         answer.headers['Content-Length'],
-    )
+    ) == (403, 'Forbidden', 'test', '2')
     assert (b'' if method == 'HEAD' else b'no') == answer.read()
     assert (200, content(5)) == ask(client, 'GET', '/5')
     assert (1, [], len(body or b'')) == (len(proxy.connections), server.received, proxy.requests[0].bytes_up)
@@ -478,11 +478,11 @@ def test_faults_strike_in_the_order_told(client: http.client.HTTPConnection, pro
 
 def test_faults_strike_only_what_they_are_meant_for(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     fault = proxy.respond(500, when=lambda request: request.method == 'PUT' and request.path.startswith('/b'))
-    assert 200 == ask(client, 'GET', '/1')[0]
-    assert 201 == ask(client, 'PUT', '/a', b'')[0]
-    assert 0 == fault.struck
-    assert 500 == ask(client, 'PUT', '/b', b'')[0]
-    assert [None, None, 'respond'] == [request.fault for request in proxy.requests]
+    assert ask(client, 'GET', '/1')[0] == 200
+    assert ask(client, 'PUT', '/a', b'')[0] == 201
+    assert fault.struck == 0
+    assert ask(client, 'PUT', '/b', b'')[0] == 500
+    assert [request.fault for request in proxy.requests] == [None, None, 'respond']
 
 
 def test_many_clients_share_a_fault_that_strikes_a_few_times(proxy: FaultProxy) -> None:
@@ -496,7 +496,7 @@ def test_many_clients_share_a_fault_that_strikes_a_few_times(proxy: FaultProxy) 
             connection.close()
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        assert [200] * 23 + [503] * 7 == sorted(pool.map(work, range(30)))
+        assert sorted(pool.map(work, range(30))) == [200] * 23 + [503] * 7
 
 
 def test_an_answer_of_ours_refuses_an_expectation(proxy: FaultProxy) -> None:
@@ -515,11 +515,11 @@ def test_a_request_hangs_until_it_is_released(
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         asked = pool.submit(ask, client, 'PUT', '/a', b'late')
         proxy.wait_until(lambda: proxy.held == 1)
-        assert [] == server.received
+        assert server.received == []
         proxy.release()
-        assert 201 == asked.result(WAIT_S)[0]
-    assert [('/a', b'late')] == server.received
-    assert 0 == proxy.held
+        assert asked.result(WAIT_S)[0] == 201
+    assert server.received == [('/a', b'late')]
+    assert proxy.held == 0
 
 
 def test_a_client_that_gives_up_is_not_passed_on(proxy: FaultProxy, server: Server) -> None:
@@ -530,7 +530,7 @@ def test_a_client_that_gives_up_is_not_passed_on(proxy: FaultProxy, server: Serv
     client.close()
     proxy.wait_until(lambda: proxy.open_connections == 0)
     proxy.release()
-    assert ([], 0) == (server.received, server.accepted)
+    assert (server.received, server.accepted) == ([], 0)
 
 
 def test_connections_are_refused_while_it_is_down(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
@@ -556,8 +556,8 @@ def test_recovering_forgets_and_releases(client: http.client.HTTPConnection, pro
         asked = pool.submit(ask, client, 'GET', '/1')
         proxy.wait_until(lambda: proxy.held == 1)
         proxy.recover()
-        assert 200 == asked.result(WAIT_S)[0]
-    assert 200 == ask(client, 'GET', '/1')[0]
+        assert asked.result(WAIT_S)[0] == 200
+    assert ask(client, 'GET', '/1')[0] == 200
 
 
 def test_a_server_that_is_gone_ends_the_connection(server: Server) -> None:
@@ -565,7 +565,7 @@ def test_a_server_that_is_gone_ends_the_connection(server: Server) -> None:
         port = listener.getsockname()[1]
     with FaultProxy('127.0.0.1', port) as proxy, connected(proxy) as sock:
         sock.sendall(b'GET / HTTP/1.1\r\n\r\n')
-        assert b'' == read_all(sock)
+        assert read_all(sock) == b''
 
 
 # --- Any other protocol.
@@ -625,7 +625,7 @@ def test_any_protocol_passes_both_ways_at_once(plain: FaultProxy) -> None:
         sender.join()
     plain.wait_until(lambda: plain.open_connections == 0)
     record = plain.connections[0]
-    assert (LARGE, LARGE, []) == (record.bytes_up, record.bytes_down, plain.requests)
+    assert (record.bytes_up, record.bytes_down, plain.requests) == (LARGE, LARGE, [])
     assert f'127.0.0.1:{plain.port}' == plain.endpoint
 
 
@@ -633,23 +633,23 @@ def test_the_connection_that_moves_so_much_is_cut(plain: FaultProxy) -> None:
     fault = plain.cut_upload(after_bytes=1000, times=2)
     with connected(plain) as quiet, connected(plain) as busy:
         quiet.sendall(b'ping')
-        assert b'PING' == read_until(quiet, b'PING')
+        assert read_until(quiet, b'PING') == b'PING'
         busy.sendall(b'a' * 999)
-        assert b'A' * 999 == read_until(busy, b'A' * 999)
+        assert read_until(busy, b'A' * 999) == b'A' * 999
         busy.sendall(b'a')
         busy.shutdown(socket.SHUT_WR)
         assert read_all(busy) in (b'', b'A')
-        assert 1 == fault.struck
+        assert fault.struck == 1
         quiet.sendall(b'ping')
-        assert b'PING' == read_until(quiet, b'PING')
-    assert [4 + 4, 1000] == [record.bytes_up for record in plain.connections]
+        assert read_until(quiet, b'PING') == b'PING'
+    assert [record.bytes_up for record in plain.connections] == [4 + 4, 1000]
 
 
 def test_downloads_of_any_protocol_are_cut(plain: FaultProxy) -> None:
     plain.cut_download(after_bytes=10)
     with connected(plain) as sock:
         sock.sendall(b'a' * 1000)
-        assert b'A' * 10 == read_all(sock)
+        assert read_all(sock) == b'A' * 10
 
 
 def test_any_protocol_hangs_and_is_delayed(plain: FaultProxy) -> None:
@@ -662,7 +662,7 @@ def test_any_protocol_hangs_and_is_delayed(plain: FaultProxy) -> None:
             assert 4 * (number - 1) == plain.connections[0].bytes_up
             begin = time.monotonic()
             plain.release()
-            assert b'PING' == read_until(sock, b'PING')
+            assert read_until(sock, b'PING') == b'PING'
             assert (number == 1) == (time.monotonic() - begin >= 1)
 
 
@@ -698,7 +698,7 @@ def test_nothing_is_left_after_closing(server: Server) -> None:
             sock.sendall(b'GET /10 HTTP/1.1\r\nHost: x\r\n\r\n')
         proxy.wait_until(lambda: len(proxy.requests) == 3 and len(proxy.connections) == 4)
         assert left() != []
-    assert [] == left()
+    assert left() == []
     for sock in socks:
         sock.close()
     with pytest.raises(ConnectionRefusedError):

@@ -20,8 +20,8 @@ def test_of_a_wire_nothing_is_received_until_it_is_wanted() -> None:
         other.sendall(b'hello')
         for wanted in (0, selectors.EVENT_WRITE, 0):
             watch.wait({side: wanted}, 0.01)
-            assert b'' == side.inbox
+            assert side.inbox == b''
         watch.wait({side: selectors.EVENT_READ}, 10)
-        assert b'hello' == side.inbox
+        assert side.inbox == b'hello'
     watch.close()
     waker.close()

@@ -51,11 +51,11 @@ def test_a_server_serves_its_client_and_leaves_nothing(server_class: type[Server
     with server_class() as server:
         pids = list(server.pids.values())
         stray_files = server.stray_files()
-        assert b'hello' == round_trip(server.service)
+        assert round_trip(server.service) == b'hello'
         assert all(map(is_alive, pids))
-    assert [] == [pid for pid in pids if is_alive(pid)]
-    assert [] == list(temporary_folder.iterdir())
-    assert [] == [path for path in stray_files if os.path.lexists(path)]
+    assert [pid for pid in pids if is_alive(pid)] == []
+    assert list(temporary_folder.iterdir()) == []
+    assert [path for path in stray_files if os.path.lexists(path)] == []
 
 
 KILLED = """
@@ -80,7 +80,7 @@ def test_a_server_is_gone_after_its_parent_was_killed(server_class: type[Server[
         assert all(map(is_alive, pids))
         parent.kill()
     until(lambda: is_gone(pids, Path(folder)), 'the server gone with its parent')
-    assert [] == [path for path in stray_files if os.path.lexists(path)]
+    assert [path for path in stray_files if os.path.lexists(path)] == []
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ def test_two_servers_at_once_do_not_collide(server_class: type[Server[Any]]) -> 
     with server_class() as one, server_class() as other:
         assert one.service != other.service
         # Each is empty before its own round trip.
-        assert [b'hello', b'hello'] == [round_trip(one.service), round_trip(other.service)]
+        assert [round_trip(one.service), round_trip(other.service)] == [b'hello', b'hello']
 
 
 @pytest.mark.slow
@@ -111,7 +111,7 @@ def test_a_real_s3_refuses_a_wrong_secret(server_class: type[Server[Any]]) -> No
 def test_swift_speaks_s3_too() -> None:
     needs(SwiftServer)
     with SwiftServer() as server:
-        assert b'hello' == s3_round_trip(as_s3(server.service))
+        assert s3_round_trip(as_s3(server.service)) == b'hello'
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_seaweedfs_has_one_winner_for_each_conditional_put() -> None:
         client.create_bucket(Bucket='races')
         for number in range(3):
             answers = race_to_create(client, f'{number}.txt', rivals)
-            assert ['PreconditionFailed'] * (rivals - 1) + ['stored'] == sorted(answers)
+            assert sorted(answers) == ['PreconditionFailed'] * (rivals - 1) + ['stored']
 
 
 def race_to_create(client: Any, key: str, rivals: int) -> list[str]:
@@ -204,7 +204,7 @@ def test_swift_that_cannot_make_its_rings_says_why(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr('flask_fs_testing.servers.swift.MAKE_RINGS', 'raise SystemExit("no room for rings")')
     with pytest.raises(ServerDied, match=r'its rings could not be made\.\nno room for rings'):
         SwiftServer().start()
-    assert [] == list(temporary_folder.iterdir())
+    assert list(temporary_folder.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -225,4 +225,4 @@ def test_a_port_that_stays_occupied_is_an_error_with_the_log(
             match=r'did not start: \w+ (ended|was ended)[\s\S]*The end of its [\s\S]*(in use|not bind|not available)',
         ):
             server_class().start()
-    assert [] == list(temporary_folder.iterdir())
+    assert list(temporary_folder.iterdir()) == []

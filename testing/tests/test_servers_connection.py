@@ -36,14 +36,14 @@ def saying(*lines: bytes) -> Iterator[Address]:
 HELLO = b'{"token": "ours", "pids": {"small": 7}}\n'
 
 
-def test_a_keeper_that_has_gone_is_told_of_after_what_it_said() -> None:
+def test_a_supervisor_that_has_gone_is_told_of_after_what_it_said() -> None:
     with saying(HELLO, b'{"ended": "small ended with exit code 1"}\n') as address:
         connection = Connection(address)
-    assert {'small': 7} == connection.pids
+    assert connection.pids == {'small': 7}
     told: list[str] = []
     while len(told) < 2:
         told = connection.ended()
-    assert ['small ended with exit code 1', 'The supervisor has gone.'] == told
+    assert told == ['small ended with exit code 1', 'The supervisor has gone.']
     connection.leave()
 
 
@@ -52,12 +52,12 @@ def test_a_keeper_that_has_gone_is_told_of_after_what_it_said() -> None:
     [
         (b'', ConnectionError, 'The supervisor has gone'),
         (b'{"token": "ou', ConnectionError, 'The supervisor has gone'),
-        (b'["ours"]\n', ValueError, 'Another program answers'),
-        (b'{"token": "theirs"}\n', ValueError, 'Another program answers'),
+        (b'["ours"]\n', ValueError, 'Another program responds'),
+        (b'{"token": "theirs"}\n', ValueError, 'Another program responds'),
         (b'SSH-2.0\n', ValueError, 'Expecting value'),
     ],
 )
-def test_who_is_no_keeper_is_no_connection(said: bytes, error: type[Exception], told: str) -> None:
+def test_who_is_no_supervisor_is_no_connection(said: bytes, error: type[Exception], told: str) -> None:
     with saying(said) as address, pytest.raises(error, match=told):
         Connection(address)
 
@@ -80,23 +80,23 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[], sock
         user.close()
 
 
-def test_a_keeper_without_a_first_user_ends(serving: Any) -> None:
+def test_a_supervisor_without_a_first_user_ends(serving: Any) -> None:
     _, thread = serving
     thread.join(WAIT_S)
     assert not thread.is_alive()
 
 
-def test_a_keeper_looks_at_nothing_that_users_say_and_stays_for_the_last(serving: Any) -> None:
+def test_a_supervisor_looks_at_nothing_that_users_say_and_stays_for_the_last(serving: Any) -> None:
     connect, thread = serving
     first, second = connect(), connect()
     for user in (first, second):
-        assert {'token': 'ours', 'pids': {}} == json.loads(user.recv(1000))
+        assert json.loads(user.recv(1000)) == {'token': 'ours', 'pids': {}}
     first.sendall(b'{"token": "theirs"}\n')
     # Leaving without a word of goodbye: the operating system resets the connection.
     second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
     second.close()
     third = connect()
-    assert {'token': 'ours', 'pids': {}} == json.loads(third.recv(1000))
+    assert json.loads(third.recv(1000)) == {'token': 'ours', 'pids': {}}
     third.close()
     thread.join(0.2)
     assert thread.is_alive()

@@ -81,7 +81,7 @@ def test_services_named_by_the_environment_are_used(kit: pytest.Pytester, monkey
     name_services(monkeypatch)
     kit.makepyfile(NAMED)
     run(kit).assert_outcomes(passed=3)
-    assert [] == list((kit.path / 'temporary').glob('flask-fs-testing-*'))
+    assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []
 
 
 def test_a_named_swift_is_not_known_to_speak_s3(kit: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +89,7 @@ def test_a_named_swift_is_not_known_to_speak_s3(kit: pytest.Pytester, monkeypatc
     kit.makepyfile('def test_it(swift_s3_service): pass')
     result = run(kit, '-rs')
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(['*The Swift of FS_TEST_SWIFT_AUTHURL is not known to speak S3.*'])
+    result.stdout.fnmatch_lines(['*The Swift of FS_TEST_SWIFT_AUTHURL is not known to support S3.*'])
 
 
 def test_secrets_are_not_shown_when_a_test_fails(kit: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,8 +168,8 @@ def test_workers_share_one_server_that_ends_with_the_run(kit: pytest.Pytester) -
     run(kit, '-n', '3').assert_outcomes(passed=8)
     urls = [file.read_text() for file in kit.path.glob('gw*')]
     assert len(urls) >= 2
-    assert 1 == len(set(urls))
-    assert [] == list((kit.path / 'temporary').glob('flask-fs-testing-*'))
+    assert len(set(urls)) == 1
+    assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []
 
 
 CRASHING = """
@@ -190,7 +190,7 @@ def test_it(small_service, number):
 def test_a_worker_that_is_killed_leaves_no_server_behind(kit: pytest.Pytester) -> None:
     kit.makepyfile(CRASHING)
     run(kit, '-n', '2').assert_outcomes(passed=7, failed=1)
-    assert [] == list((kit.path / 'temporary').glob('flask-fs-testing-*'))
+    assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []
 
 
 # What is real
@@ -272,4 +272,4 @@ def test_each_fixture_gives_a_service_that_works(kit: pytest.Pytester) -> None:
         pytest.importorskip(name)
     kit.makepyfile(REAL)
     run(kit).assert_outcomes(passed=9)
-    assert [] == list((kit.path / 'temporary').glob('flask-fs-testing-*'))
+    assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []

@@ -41,21 +41,21 @@ def test_a_server_that_dies_shows_the_end_of_its_log(temporary_folder: Path) -> 
     message = str(raised.value)
     assert message.startswith('Small did not start: small ended with exit code 1.\nThe end of its small.log:\n')
     assert {'loading', 'no licence found'} <= set(message.splitlines())
-    assert [] == list(temporary_folder.iterdir())
+    assert list(temporary_folder.iterdir()) == []
 
 
 def test_a_server_that_never_answers_shows_the_end_of_its_log(temporary_folder: Path) -> None:
     server = SilentServer(deadline_s=3)
     with pytest.raises(ServerNotReady) as raised:
         server.start()
-    assert 'Small was not ready after 3 s.\nThe end of its small.log:\nthinking' == str(raised.value)
-    assert [] == list(temporary_folder.iterdir())
+    assert str(raised.value) == 'Small was not ready after 3 s.\nThe end of its small.log:\nthinking'
+    assert list(temporary_folder.iterdir()) == []
 
 
 def test_a_program_that_cannot_be_run_is_named(temporary_folder: Path) -> None:
     with pytest.raises(ServerDied, match='no-such-program'):
         UnknownProgram().start()
-    assert [] == list(temporary_folder.iterdir())
+    assert list(temporary_folder.iterdir()) == []
 
 
 def test_a_server_that_is_not_installed_says_what_to_install() -> None:
@@ -69,7 +69,7 @@ def test_a_port_taken_in_the_meantime_is_replaced_by_another(monkeypatch: pytest
         ports = iter([[occupied.getsockname()[1]], base.free_ports(1)])
         monkeypatch.setattr(base, 'free_ports', lambda _: next(ports))
         with SmallServer() as server:
-            assert 2 == server.starts
+            assert server.starts == 2
 
 
 def test_a_server_that_is_not_running_says_so() -> None:
@@ -87,7 +87,7 @@ def test_stopping_twice_is_stopping_once() -> None:
     server.start()
     server.stop()
     server.stop()
-    assert {} == server.pids
+    assert server.pids == {}
 
 
 def test_what_a_server_started_goes_with_it() -> None:
@@ -112,7 +112,7 @@ on_linux = pytest.mark.skipif(sys.platform != 'linux', reason='the parent of a p
 
 
 @on_linux
-def test_a_server_dies_with_its_keeper() -> None:
+def test_a_server_dies_with_its_supervisor() -> None:
     with SmallServer() as server:
         [pid] = server.pids.values()
         os.kill(parent_of(pid), signal.SIGKILL)
@@ -120,7 +120,7 @@ def test_a_server_dies_with_its_keeper() -> None:
 
 
 @on_linux
-def test_a_keeper_told_to_end_takes_the_server_along(temporary_folder: Path) -> None:
+def test_a_supervisor_told_to_end_takes_the_server_along(temporary_folder: Path) -> None:
     with SmallServer() as server:
         [pid] = server.pids.values()
         os.kill(parent_of(pid), signal.SIGTERM)
@@ -153,7 +153,7 @@ def test_a_shared_server_outlives_the_user_who_started_it(tmp_path: Path, tempor
         first.close()
         assert answers(service)
     assert not answers(service)
-    assert [] == list(temporary_folder.iterdir())
+    assert list(temporary_folder.iterdir()) == []
 
 
 def test_a_user_after_the_last_gets_a_new_server(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def fails_to_join(folder: Path) -> bool:
         return False
 
 
-def test_a_stranger_where_the_keeper_was_is_not_trusted(tmp_path: Path) -> None:
+def test_a_stranger_where_the_supervisor_was_is_not_trusted(tmp_path: Path) -> None:
     with socket.create_server(('127.0.0.1', 0)) as stranger:
 
         def answer() -> None:
@@ -205,7 +205,7 @@ def test_users_who_come_at_once_share_a_server(tmp_path: Path) -> None:
             return service
 
     with ThreadPoolExecutor(users) as threads:
-        assert 1 == len(set(threads.map(use, range(users))))
+        assert len(set(threads.map(use, range(users)))) == 1
 
 
 def answers(service: SmallService) -> bool:

@@ -62,8 +62,8 @@ def test_a_strange_answer_passes_as_it_is(answer: bytes) -> None:
 
     with behind_proxy(give) as (proxy, client):
         client.sendall(REQUEST)
-        assert answer == read_all(client)
-        assert ['/x'] == [request.path for request in proxy.requests]
+        assert read_all(client) == answer
+        assert [request.path for request in proxy.requests] == ['/x']
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_a_strange_request_passes_as_it_is(request_: bytes) -> None:
     with behind_proxy(take) as (proxy, client):
         client.sendall(request_)
         client.shutdown(socket.SHUT_WR)
-        assert b'seen' == read_all(client)
-        assert [] == proxy.requests
+        assert read_all(client) == b'seen'
+        assert proxy.requests == []
     assert [request_] == received
 
 
@@ -103,7 +103,7 @@ def test_what_a_server_says_unasked_passes() -> None:
         while len(received) < len(asked):
             received += client.recv(1000)
         first_read.set()
-        assert asked + timed_out == received + read_all(client)
+        assert received + read_all(client) == asked + timed_out
 
 
 def test_a_client_that_leaves_before_an_answer_of_ours_gets_none() -> None:
@@ -111,8 +111,8 @@ def test_a_client_that_leaves_before_an_answer_of_ours_gets_none() -> None:
         proxy.respond(503)
         client.sendall(b'PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123')
         client.shutdown(socket.SHUT_WR)
-        assert b'' == read_all(client)
-        assert [(None, 3)] == [(request.status, request.bytes_up) for request in proxy.requests]
+        assert read_all(client) == b''
+        assert [(request.status, request.bytes_up) for request in proxy.requests] == [(None, 3)]
 
 
 def test_an_answer_of_ours_may_have_a_status_that_nobody_knows() -> None:
@@ -120,7 +120,7 @@ def test_an_answer_of_ours_may_have_a_status_that_nobody_knows() -> None:
         proxy.respond(599, 'no')
         client.sendall(REQUEST)
         client.shutdown(socket.SHUT_WR)
-        assert b'HTTP/1.1 599 Fault\r\nContent-Length: 2\r\n\r\nno' == read_all(client)
+        assert read_all(client) == b'HTTP/1.1 599 Fault\r\nContent-Length: 2\r\n\r\nno'
 
 
 def test_a_fault_that_is_taken_back_while_it_is_asked_about_does_not_strike() -> None:
@@ -138,5 +138,5 @@ def test_a_fault_that_is_taken_back_while_it_is_asked_about_does_not_strike() ->
 
         fault = proxy.respond(503, when=take_back)
         client.sendall(REQUEST)
-        assert answer == read_all(client)
-        assert 0 == fault.struck
+        assert read_all(client) == answer
+        assert fault.struck == 0

@@ -66,11 +66,11 @@ def app(tmp_path: Path, avatars: fs.Storage, docs: fs.Storage) -> Iterator[Flask
 
 def test_every_storage_is_in_memory(app: Flask, avatars: fs.Storage, docs: fs.Storage, fs_memory: FSMemory) -> None:
     assert app is fs_memory(app)
-    assert 'me.png' == avatars.save(io.BytesIO(b'1'), 'me.png')
-    assert 'in/a.txt' == docs.save(io.BytesIO(b'2'), 'a.txt')
-    assert (b'1', b'2') == (avatars.read('me.png'), docs.read('in/a.txt'))
-    assert ['memory', 'memory'] == [storage.backend.kind for storage in (avatars, docs)]
-    assert 'memory' == avatars.config.backend
+    assert avatars.save(io.BytesIO(b'1'), 'me.png') == 'me.png'
+    assert docs.save(io.BytesIO(b'2'), 'a.txt') == 'in/a.txt'
+    assert (avatars.read('me.png'), docs.read('in/a.txt')) == (b'1', b'2')
+    assert [storage.backend.kind for storage in (avatars, docs)] == ['memory', 'memory']
+    assert avatars.config.backend == 'memory'
 
 
 def test_the_configured_backends_come_back(app: Flask, avatars: fs.Storage, docs: fs.Storage) -> None:
@@ -79,7 +79,7 @@ def test_the_configured_backends_come_back(app: Flask, avatars: fs.Storage, docs
         assert not docs.exists('before')
         docs.write('within', '')
         docs.write('before', 'new')
-    assert (['before'], b'old') == (list(docs.list_files()), docs.read('before'))
+    assert (list(docs.list_files()), docs.read('before')) == (['before'], b'old')
     assert isinstance(docs.backend, LocalBackend)
     assert isinstance(avatars.backend, Remote)
     assert Remote == avatars.config.backend
@@ -101,21 +101,21 @@ def test_settings_stay(app: Flask, avatars: fs.Storage, docs: fs.Storage) -> Non
             avatars.save(io.BytesIO(), 'a.txt')
         docs.write('a', '1')
         docs.write('a', '2')
-        assert ('tenants/7', 'production') == (docs.config.prefix, avatars.config.bucket)
-        assert ['a'] == list(docs.list_files())
-        assert ['tenants/7/a'] == [info.name for info in docs.backend._scan()]
+        assert (docs.config.prefix, avatars.config.bucket) == ('tenants/7', 'production')
+        assert list(docs.list_files()) == ['a']
+        assert [info.name for info in docs.backend._scan()] == ['tenants/7/a']
 
 
 def test_urls_and_serving_keep_working(app: Flask, avatars: fs.Storage, docs: fs.Storage) -> None:
     links = [avatars.url('me.png'), docs.url('a b'), docs.url('a b', external=True)]
     with in_memory(app):
-        assert links == [avatars.url('me.png'), docs.url('a b'), docs.url('a b', external=True)]
+        assert [avatars.url('me.png'), docs.url('a b'), docs.url('a b', external=True)] == links
         docs.write('a b', '123')
         client = app.test_client()
-        assert b'123' == client.get(docs.url('a b', external=True)).data
+        assert client.get(docs.url('a b', external=True)).data == b'123'
         avatars.write('me.png', '456')
-        assert b'456' == client.get(avatars.signed_url('me.png')).data
-        assert 404 == client.get(docs.url('b')).status_code
+        assert client.get(avatars.signed_url('me.png')).data == b'456'
+        assert client.get(docs.url('b')).status_code == 404
 
 
 def test_a_redirect_to_the_store_becomes_one_to_the_application(tmp_path: Path, fs_memory: FSMemory) -> None:
@@ -127,8 +127,8 @@ def test_a_redirect_to_the_store_becomes_one_to_the_application(tmp_path: Path, 
     fs_memory(app)
     storage.write('a.txt', '123')
     answer = app.test_client().get('/files/a.txt')
-    assert 302 == answer.status_code
-    assert b'123' == app.test_client().get(answer.headers['Location']).data
+    assert answer.status_code == 302
+    assert app.test_client().get(answer.headers['Location']).data == b'123'
 
 
 def test_storages_added_later_are_in_memory_too(app: Flask) -> None:
@@ -138,7 +138,7 @@ def test_storages_added_later_are_in_memory_too(app: Flask) -> None:
         fs.init_app(app, later)
         later.write('a', '1')
         assert later is fs.by_name('later')
-        assert b'1' == app.test_client().get('http://files.test/later/a').data
+        assert app.test_client().get('http://files.test/later/a').data == b'1'
     assert isinstance(later.backend, Remote)
 
 
@@ -147,7 +147,7 @@ def test_an_application_can_be_swapped_before_it_is_set_up(tmp_path: Path, fs_me
     storage = fs.Storage()
     fs.init_app(app, storage)
     storage.write('a', '')
-    assert [] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_applications_are_swapped_apart(tmp_path: Path, fs_memory: FSMemory) -> None:
@@ -164,14 +164,14 @@ def test_two_applications_are_swapped_apart(tmp_path: Path, fs_memory: FSMemory)
     for app in (one, two, three):
         with app.app_context():
             assert app.name.encode() == storage.read('a')
-    assert ['three'] == [path.name for path in tmp_path.iterdir()]
+    assert [path.name for path in tmp_path.iterdir()] == ['three']
 
 
 def test_each_swap_begins_empty(app: Flask, docs: fs.Storage, fs_memory: FSMemory) -> None:
     fs_memory(app)
     docs.write('a', '')
     fs_memory(app)
-    assert [] == list(docs.list_files())
+    assert list(docs.list_files()) == []
 
 
 def test_wrappers_stand_around_memory(app: Flask, avatars: fs.Storage, fs_memory: FSMemory) -> None:
@@ -182,8 +182,8 @@ def test_wrappers_stand_around_memory(app: Flask, avatars: fs.Storage, fs_memory
         faulty.fail_next('put')
         with pytest.raises(fs.Unavailable):
             avatars.write('b.png', '')
-        assert ['put', 'put'] == recording.hooks()
-    assert (True, False) == (avatars.exists('a.png'), avatars.exists('b.png'))
+        assert recording.hooks() == ['put', 'put']
+    assert (avatars.exists('a.png'), avatars.exists('b.png')) == (True, False)
 
 
 def test_a_wrapper_is_taken_back_from_under_a_swap(app: Flask, docs: fs.Storage) -> None:

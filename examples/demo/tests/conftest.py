@@ -100,4 +100,4 @@ def page(chromium: Browser, site: str) -> Iterator[Page]:
     page.locator('#empty').wait_for()
     yield page
     context.close()
-    assert [] == complaints
+    assert complaints == []

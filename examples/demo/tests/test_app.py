@@ -40,7 +40,7 @@ def picture(kind: str = 'PNG', size: tuple[int, int] = (600, 300), colour: str =
 
 def seen(answer: TestResponse) -> Image.Image:
     """The picture in an answer."""
-    assert ('image/jpeg', 200) == (answer.mimetype, answer.status_code)
+    assert (answer.mimetype, answer.status_code) == ('image/jpeg', 200)
     return Image.open(io.BytesIO(answer.data))
 
 
@@ -76,7 +76,7 @@ def test_a_page_may_run_its_own_script_and_nothing_else(client: FlaskClient, add
 def test_a_page_holds_no_script_and_no_style_of_its_own(client: FlaskClient, address: str) -> None:
     send(client, 'teal.png', picture())
     page = client.get(address).text
-    assert [] == re.findall(r'<style|<script(?![^>]* src=)|\son\w+=|\sstyle=', page)
+    assert re.findall(r'<style|<script(?![^>]* src=)|\son\w+=|\sstyle=', page) == []
 
 
 @pytest.mark.parametrize('address', ['/', '/gallery'])
@@ -84,92 +84,92 @@ def test_a_page_asks_no_other_server_for_anything(client: FlaskClient, address: 
     send(client, 'teal.png', picture())
     page = client.get(address).text
     sources = re.findall(r'\s(?:src|href)="([^"]+)"', page)
-    assert [] != sources
-    assert [] == [source for source in sources if urlsplit(source).netloc]
+    assert sources != []
+    assert [source for source in sources if urlsplit(source).netloc] == []
     for source in sources:
         with client.get(source) as answer:
-            assert 200 == answer.status_code
+            assert answer.status_code == 200
 
 
 def test_an_upload_is_described(client: FlaskClient, files: Any) -> None:
     answer = send(client, 'notes.txt', b'12345')
-    assert 201 == answer.status_code
+    assert answer.status_code == 201
     described = answer.get_json()
     facts = {key: described[key] for key in ('name', 'size', 'mime', 'url')}
-    assert {'name': 'notes.txt', 'size': 5, 'mime': 'text/plain', 'url': '/fs/files/notes.txt'} == facts
-    assert b'12345' == files.read('notes.txt')
+    assert facts == {'name': 'notes.txt', 'size': 5, 'mime': 'text/plain', 'url': '/fs/files/notes.txt'}
+    assert files.read('notes.txt') == b'12345'
 
 
 def test_an_upload_is_served_as_it_came(client: FlaskClient) -> None:
     url = send(client, 'notes.txt', b'12345').get_json()['url']
-    assert b'12345' == client.get(url).data
+    assert client.get(url).data == b'12345'
 
 
 def test_the_newest_file_comes_first_in_the_list(client: FlaskClient, files: Any) -> None:
-    assert [] == client.get('/files').get_json()
+    assert client.get('/files').get_json() == []
     for name, modified in (('newest.txt', 3000.5), ('older.txt', 2000), ('newer.txt', 3000)):
         send(client, name)
         os.utime(files.path(name), (modified, modified))
-    assert ['newest.txt', 'newer.txt', 'older.txt'] == [file['name'] for file in client.get('/files').get_json()]
+    assert [file['name'] for file in client.get('/files').get_json()] == ['newest.txt', 'newer.txt', 'older.txt']
 
 
 def test_a_name_is_cleaned_and_keeps_its_letters(client: FlaskClient) -> None:
-    assert 'Grüße_aus_Köln.txt' == send(client, '../Grüße aus Köln.TXT').get_json()['name']
+    assert send(client, '../Grüße aus Köln.TXT').get_json()['name'] == 'Grüße_aus_Köln.txt'
 
 
 def test_a_refused_type_is_explained(client: FlaskClient) -> None:
     answer = send(client, 'program.exe')
-    assert 415 == answer.status_code
+    assert answer.status_code == 415
     problem = answer.get_json()
-    assert 'type' == problem['kind']
-    assert 'Files of this type are not taken.' == problem['error']
+    assert problem['kind'] == 'type'
+    assert problem['error'] == 'Files of this type are not taken.'
     assert [*fs.DEFAULTS, *fs.AUDIO] == problem['allowed']
 
 
 def test_an_existing_name_is_explained_and_the_file_is_kept(client: FlaskClient, files: Any) -> None:
     send(client, 'notes.txt', b'first')
     answer = send(client, 'notes.txt', b'second')
-    assert 409 == answer.status_code
-    assert ('exists', 'notes.txt') == (answer.get_json()['kind'], answer.get_json()['filename'])
-    assert b'first' == files.read('notes.txt')
+    assert answer.status_code == 409
+    assert (answer.get_json()['kind'], answer.get_json()['filename']) == ('exists', 'notes.txt')
+    assert files.read('notes.txt') == b'first'
 
 
 def test_both_files_are_kept_where_that_is_asked_for(client: FlaskClient, files: Any) -> None:
     send(client, 'notes.txt', b'first')
     answer = send(client, 'notes.txt', b'second', conflict='keep-both')
-    assert (201, 'notes_1.txt') == (answer.status_code, answer.get_json()['name'])
-    assert (b'first', b'second') == (files.read('notes.txt'), files.read('notes_1.txt'))
+    assert (answer.status_code, answer.get_json()['name']) == (201, 'notes_1.txt')
+    assert (files.read('notes.txt'), files.read('notes_1.txt')) == (b'first', b'second')
 
 
 def test_a_file_is_replaced_where_that_is_asked_for(client: FlaskClient, files: Any) -> None:
     send(client, 'notes.txt', b'first')
     answer = send(client, 'notes.txt', b'second', conflict='replace')
-    assert (201, 'notes.txt') == (answer.status_code, answer.get_json()['name'])
-    assert b'second' == files.read('notes.txt')
+    assert (answer.status_code, answer.get_json()['name']) == (201, 'notes.txt')
+    assert files.read('notes.txt') == b'second'
 
 
 def test_a_name_of_which_nothing_is_left_is_explained(client: FlaskClient) -> None:
     answer = send(client, '...')
-    assert 400 == answer.status_code
-    assert 'name' == answer.get_json()['kind']
+    assert answer.status_code == 400
+    assert answer.get_json()['kind'] == 'name'
 
 
 def test_an_upload_without_a_file_is_a_bad_request(client: FlaskClient) -> None:
-    assert 400 == client.post('/files', headers=OWN).status_code
+    assert client.post('/files', headers=OWN).status_code == 400
 
 
 def test_a_form_in_which_no_file_was_chosen_is_explained(client: FlaskClient) -> None:
     answer = client.post('/files', data={'file': (io.BytesIO(), '')}, headers=OWN)
-    assert (400, 'none', 'No file was chosen.') == (
+    assert (
         answer.status_code,
         answer.get_json()['kind'],
         answer.get_json()['error'],
-    )
+    ) == (400, 'none', 'No file was chosen.')
 
 
 def test_what_contradicts_its_name_is_refused_whatever_it_is(client: FlaskClient) -> None:
     answer = send(client, 'letter.pdf', b'<html/>')
-    assert 'This file is not taken: the content is HTML, not PDF as the name says.' == answer.get_json()['error']
+    assert answer.get_json()['error'] == 'This file is not taken: the content is HTML, not PDF as the name says.'
 
 
 class TestLimits:
@@ -178,46 +178,46 @@ class TestLimits:
         return {**config, 'FILES_FS_MAX_BYTES': 1000, 'MAX_CONTENT_LENGTH': 4000}
 
     def test_a_file_of_just_the_limit_is_taken(self, client: FlaskClient) -> None:
-        assert 201 == send(client, 'full.txt', bytes(1000)).status_code
+        assert send(client, 'full.txt', bytes(1000)).status_code == 201
 
     @pytest.mark.parametrize('size', [1001, 5000], ids=['by the storage', 'by Flask'])
     def test_a_file_over_the_limit_is_explained(self, client: FlaskClient, files: Any, size: int) -> None:
         answer = send(client, 'long.txt', bytes(size))
-        assert 413 == answer.status_code
-        assert ('size', 1000) == (answer.get_json()['kind'], answer.get_json()['max_bytes'])
-        assert [] == list(files.list_files())
+        assert answer.status_code == 413
+        assert (answer.get_json()['kind'], answer.get_json()['max_bytes']) == ('size', 1000)
+        assert list(files.list_files()) == []
 
 
 def test_deleting_a_file_spares_those_under_its_name(client: FlaskClient, files: Any) -> None:
     """Other programs may have put files into folders."""
     files.write('notes/a.txt', 'kept')
-    assert 204 == client.delete('/files/notes', headers=OWN).status_code
-    assert ['notes/a.txt'] == list(files.list_files())
+    assert client.delete('/files/notes', headers=OWN).status_code == 204
+    assert list(files.list_files()) == ['notes/a.txt']
 
 
 def test_a_file_is_deleted(client: FlaskClient, files: Any) -> None:
     send(client, 'notes.txt')
-    assert 204 == client.delete('/files/notes.txt', headers=OWN).status_code
-    assert [] == list(files.list_files())
+    assert client.delete('/files/notes.txt', headers=OWN).status_code == 204
+    assert list(files.list_files()) == []
 
 
 class TestPictures:
     def test_a_picture_gets_its_thumbnails_when_it_is_uploaded(self, client: FlaskClient, thumbnails: Any) -> None:
         address = send(client, 'teal.png', picture()).get_json()['thumbnail']
         made = {info.name: info.modified for info in thumbnails.scan()}
-        assert ['teal.png/128.jpg', 'teal.png/480.jpg'] == sorted(re.sub('/.*-', '/', name) for name in made)
-        assert (128, 128) == seen(client.get(address)).size
-        assert [(300, 300)] == [seen(client.get(one)).size for one in shown(client)]
-        assert made == {info.name: info.modified for info in thumbnails.scan()}
+        assert sorted(re.sub('/.*-', '/', name) for name in made) == ['teal.png/128.jpg', 'teal.png/480.jpg']
+        assert seen(client.get(address)).size == (128, 128)
+        assert [seen(client.get(one)).size for one in shown(client)] == [(300, 300)]
+        assert {info.name: info.modified for info in thumbnails.scan()} == made
 
     def test_a_missing_thumbnail_is_made_when_it_is_asked_for(
         self, client: FlaskClient, files: Any, thumbnails: Any
     ) -> None:
         files.write('teal.png', picture())
         (address,) = shown(client)
-        assert [] == list(thumbnails.list_files())
-        assert (300, 300) == seen(client.get(address)).size
-        assert 2 == len(list(thumbnails.list_files()))
+        assert list(thumbnails.list_files()) == []
+        assert seen(client.get(address)).size == (300, 300)
+        assert len(list(thumbnails.list_files())) == 2
 
     def test_a_replaced_picture_has_another_thumbnail_at_another_address(
         self, client: FlaskClient, thumbnails: Any
@@ -228,13 +228,13 @@ class TestPictures:
         (after,) = shown(client)
         assert before != after
         red, _, blue = seen(client.get(after)).getpixel((9, 9))  # type: ignore[misc]  # a pixel of three bands
-        assert (True, True) == (red < 10, blue > 245)
-        assert 2 == len(list(thumbnails.list_files()))
+        assert (red < 10, blue > 245) == (True, True)
+        assert len(list(thumbnails.list_files())) == 2
 
     def test_thumbnails_go_with_their_picture(self, client: FlaskClient, thumbnails: Any) -> None:
         send(client, 'teal.png', picture())
         client.delete('/files/teal.png', headers=OWN)
-        assert [] == list(thumbnails.list_files())
+        assert list(thumbnails.list_files()) == []
 
     def test_a_thumbnail_tells_nothing_of_where_the_picture_was_taken(self, client: FlaskClient) -> None:
         exif = Image.Exif()
@@ -242,7 +242,7 @@ class TestPictures:
         file = io.BytesIO()
         Image.new('RGB', (600, 300)).save(file, 'JPEG', exif=exif)
         send(client, 'here.jpg', file.getvalue())
-        assert {} == dict(seen(client.get(shown(client)[0])).getexif())
+        assert dict(seen(client.get(shown(client)[0])).getexif()) == {}
 
     def test_the_newest_picture_comes_first_and_other_files_do_not_hang(self, client: FlaskClient, files: Any) -> None:
         for name, modified in (('newest.png', 3000.5), ('older.webp', 2000), ('newer.gif', 3000)):
@@ -250,7 +250,7 @@ class TestPictures:
             os.utime(files.path(name), (modified, modified))
         send(client, 'notes.txt')
         names = re.findall('<p class="name">(.*?)</p>', client.get('/gallery').text)
-        assert ['newest.png', 'newer.gif', 'older.webp'] == names
+        assert names == ['newest.png', 'newer.gif', 'older.webp']
 
     def test_a_picture_is_described_by_the_words_of_its_name(self, client: FlaskClient, files: Any) -> None:
         files.write('trip/evening_at-the "lake".png', picture())
@@ -258,8 +258,8 @@ class TestPictures:
 
     def test_a_drawing_is_its_own_thumbnail(self, client: FlaskClient) -> None:
         address = send(client, 'line.svg', b'<svg xmlns="http://www.w3.org/2000/svg"/>').get_json()['thumbnail']
-        assert [address] == shown(client)
-        assert 'image/svg+xml' == client.get(address).mimetype
+        assert shown(client) == [address]
+        assert client.get(address).mimetype == 'image/svg+xml'
 
     @pytest.mark.parametrize(
         ('name', 'content', 'told'),
@@ -276,14 +276,14 @@ class TestPictures:
         self, client: FlaskClient, files: Any, name: str, content: bytes, told: str
     ) -> None:
         answer = send(client, name, content)
-        assert (422, 'content', name) == (answer.status_code, answer.get_json()['kind'], answer.get_json()['filename'])
+        assert (answer.status_code, answer.get_json()['kind'], answer.get_json()['filename']) == (422, 'content', name)
         assert answer.get_json()['error'].startswith(f'This file is not taken: {told}')
-        assert [] == list(files.list_files())
+        assert list(files.list_files()) == []
 
     def test_a_broken_picture_that_is_here_all_the_same_is_told(self, client: FlaskClient, files: Any) -> None:
         files.write('broken.png', b'no picture')
         (address,) = shown(client)
-        assert 422 == client.get(address).status_code
+        assert client.get(address).status_code == 422
 
     @pytest.mark.parametrize(
         'address', ['/thumbnails/480/gone.png', '/thumbnails/481/teal.png', '/thumbnails/480/notes.txt']
@@ -291,8 +291,8 @@ class TestPictures:
     def test_nothing_else_has_a_thumbnail(self, client: FlaskClient, thumbnails: Any, address: str) -> None:
         send(client, 'teal.png', picture())
         send(client, 'notes.txt')
-        assert 404 == client.get(address).status_code
-        assert 2 == len(list(thumbnails.list_files()))
+        assert client.get(address).status_code == 404
+        assert len(list(thumbnails.list_files())) == 2
 
     def test_a_picture_is_stored_although_its_thumbnails_are_not(
         self, app: Flask, client: FlaskClient, files: Any, monkeypatch: pytest.MonkeyPatch
@@ -303,10 +303,10 @@ class TestPictures:
         storage = app.extensions['fs']['thumbnails']
         with monkeypatch.context() as failing:
             failing.setattr(storage, 'save', fail)
-            assert 201 == send(client, 'teal.png', picture()).status_code
+            assert send(client, 'teal.png', picture()).status_code == 201
             assert picture() == files.read('teal.png')
-            assert 503 == client.get(shown(client)[0]).status_code
-        assert (300, 300) == seen(client.get(shown(client)[0])).size
+            assert client.get(shown(client)[0]).status_code == 503
+        assert seen(client.get(shown(client)[0])).size == (300, 300)
 
 
 def test_a_expiring_link_works_although_files_are_not_served_to_everybody(app: Flask, client: FlaskClient) -> None:
@@ -314,13 +314,13 @@ def test_a_expiring_link_works_although_files_are_not_served_to_everybody(app: F
     app.config['FILES_FS_SERVE'] = False
     fs.init_app(app, *app.extensions['fs'].values())
     link = client.get('/expiring-links/notes.txt').get_json()['url']
-    assert 404 == client.get(url).status_code
-    assert b'content' == client.get(link).data
+    assert client.get(url).status_code == 404
+    assert client.get(link).data == b'content'
 
 
 def test_a_expiring_link_to_nothing_is_explained(client: FlaskClient) -> None:
     answer = client.get('/expiring-links/gone.txt')
-    assert (404, 'missing') == (answer.status_code, answer.get_json()['kind'])
+    assert (answer.status_code, answer.get_json()['kind']) == (404, 'missing')
 
 
 def test_a_store_that_fails_is_explained(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +329,7 @@ def test_a_store_that_fails_is_explained(app: Flask, client: FlaskClient, monkey
 
     monkeypatch.setattr(app.extensions['fs']['files'], 'scan', fail)
     answer = client.get('/files')
-    assert (503, 'store') == (answer.status_code, answer.get_json()['kind'])
+    assert (answer.status_code, answer.get_json()['kind']) == (503, 'store')
 
 
 @pytest.mark.parametrize(
@@ -350,18 +350,18 @@ def test_other_sites_change_nothing(client: FlaskClient, files: Any, headers: di
         send(client, 'notes.txt', b'replaced', headers=headers, conflict='replace'),
         client.delete('/files/notes.txt', headers=headers),
     ]
-    assert [(403, 'forgery')] * 3 == [(answer.status_code, answer.get_json()['kind']) for answer in refused]
-    assert ['notes.txt'] == list(files.list_files())
-    assert b'content' == files.read('notes.txt')
+    assert [(answer.status_code, answer.get_json()['kind']) for answer in refused] == [(403, 'forgery')] * 3
+    assert list(files.list_files()) == ['notes.txt']
+    assert files.read('notes.txt') == b'content'
 
 
 def test_the_own_page_is_known_by_its_origin(client: FlaskClient) -> None:
     headers = {**OWN, 'Origin': 'http://localhost', 'Sec-Fetch-Site': 'same-origin'}
-    assert 201 == send(client, 'notes.txt', headers=headers).status_code
+    assert send(client, 'notes.txt', headers=headers).status_code == 201
 
 
 def test_a_foreign_name_that_leads_here_is_refused(client: FlaskClient) -> None:
-    assert 400 == client.get('/files', base_url='http://rebound.example').status_code
+    assert client.get('/files', base_url='http://rebound.example').status_code == 400
 
 
 def test_the_environment_configures_the_storage(
@@ -371,8 +371,8 @@ def test_the_environment_configures_the_storage(
     app = program.create_app(config)
     send(app.test_client(), 'notes.txt')
     with app.app_context():
-        assert 'memory' == program.files.config.backend
-        assert b'content' == program.files.read('notes.txt')
+        assert program.files.config.backend == 'memory'
+        assert program.files.read('notes.txt') == b'content'
     assert not config['FILES_FS_ROOT'].exists()
 
 
@@ -391,6 +391,6 @@ def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
                 (tmp_path / 'files').mkdir()
                 (tmp_path / 'files' / 'notes.txt').write_text('12345')
                 with urllib.request.urlopen(f'{found[1]}fs/files/notes.txt') as answer:
-                    assert b'12345' == answer.read()
+                    assert answer.read() == b'12345'
             finally:
                 process.terminate()

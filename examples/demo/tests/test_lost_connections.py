@@ -84,7 +84,7 @@ def test_nothing_is_stored_and_the_old_file_stays(
         else:
             # With a linger of 0 s, closing resets the connection (socket(7)).
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-    assert (old, ['notes.txt']) == (files.read('notes.txt'), stored(tmp_path))
+    assert (files.read('notes.txt'), stored(tmp_path)) == (old, ['notes.txt'])
 
 
 def test_the_whole_form_is_stored(app: Flask, files: Any, old: bytes, tmp_path: Path) -> None:
@@ -93,4 +93,4 @@ def test_the_whole_form_is_stored(app: Flask, files: Any, old: bytes, tmp_path: 
         connection.sendall(FORM)
         connection.shutdown(socket.SHUT_WR)
         assert received(connection).startswith((b'HTTP/1.1 201 ', b'HTTP/1.0 201 '))
-    assert (CONTENT, ['notes.txt']) == (files.read('notes.txt'), stored(tmp_path))
+    assert (files.read('notes.txt'), stored(tmp_path)) == (CONTENT, ['notes.txt'])

@@ -100,7 +100,7 @@ def test_files_are_uploaded_by_dropping_them(page: Page, files: Any) -> None:
     expect(row(page, 'notes.txt')).to_be_visible()
     expect(row(page, 'grey.png')).to_be_visible()
     expect(page.locator('#total')).to_have_text(re.compile('^2 files, '))
-    assert b'12345' == files.read('notes.txt')
+    assert files.read('notes.txt') == b'12345'
     assert png(3, 2) == files.read('grey.png')
 
 
@@ -152,7 +152,7 @@ def test_a_broken_picture_is_refused(page: Page, files: Any) -> None:
     expect(upload_of(page, 'lying.jpg').get_by_role('alert')).to_have_text(
         'This file is not taken: the content is PNG, not JPEG as the name says.'
     )
-    assert [] == list(files.list_files())
+    assert list(files.list_files()) == []
 
 
 def test_a_broken_picture_that_is_here_all_the_same_gives_way_to_its_type(page: Page, files: Any) -> None:
@@ -185,7 +185,7 @@ def test_an_uploaded_picture_hangs_in_the_gallery(page: Page, width_px: int) -> 
     shown = page.get_by_role('img', name='evening on the hill')
     expect(shown).to_have_js_property('naturalWidth', 480)
     expect(shown).to_have_js_property('naturalHeight', 480)
-    assert 'image/jpeg' == page.request.get(shown.evaluate('image => image.src')).headers['content-type']
+    assert page.request.get(shown.evaluate('image => image.src')).headers['content-type'] == 'image/jpeg'
     boxes = page.locator('.gallery img').evaluate_all(
         'images => images.map((image) => image.getBoundingClientRect()).map((box) => [box.left, box.right, box.width, box.height])'
     )
@@ -193,7 +193,7 @@ def test_an_uploaded_picture_hangs_in_the_gallery(page: Page, width_px: int) -> 
         assert abs(width - height) < 1
         assert left >= 0
         assert right <= width_px
-    assert width_px == page.evaluate('document.documentElement.scrollWidth')
+    assert page.evaluate('document.documentElement.scrollWidth') == width_px
 
     link = page.get_by_role('link', name='evening on the hill')
     expect(link).to_have_attribute('href', '/fs/files/evening_on-the-hill.jpg')
@@ -204,14 +204,14 @@ def test_the_gallery_is_walked_by_keyboard(page: Page) -> None:
     expect(row(page, 'hill.jpg')).to_be_visible()
     page.get_by_role('link', name='Gallery').press('Enter')
     expect(page.get_by_role('img', name='hill')).to_be_visible()
-    assert 'page' == page.get_by_role('link', name='Gallery').get_attribute('aria-current')
+    assert page.get_by_role('link', name='Gallery').get_attribute('aria-current') == 'page'
     reached = []
     for _ in range(3):
         page.keyboard.press('Tab')
         focused = page.locator(':focus-visible')
-        assert 'none' != focused.evaluate('element => getComputedStyle(element).outlineStyle')
+        assert focused.evaluate('element => getComputedStyle(element).outlineStyle') != 'none'
         reached.append(focused.evaluate('element => element.querySelector("img")?.alt ?? element.textContent'))
-    assert ['Files', 'Gallery', 'hill'] == reached
+    assert reached == ['Files', 'Gallery', 'hill']
 
 
 def test_an_empty_gallery_leads_to_where_pictures_go_in(page: Page) -> None:
@@ -228,7 +228,7 @@ def test_a_name_is_text_whatever_it_holds(page: Page, files: Any) -> None:
     expect(row(page, f'{name}').locator('a.name')).to_have_text(name)
     row(page, name).get_by_role('button', name=f'Delete {name}').click()
     expect(page.get_by_role('heading', name=f'Delete {name}?')).to_be_visible()
-    assert 'Pigeonhole' == page.title()
+    assert page.title() == 'Pigeonhole'
 
 
 def test_a_file_is_opened_in_a_new_tab(page: Page, files: Any) -> None:
@@ -244,8 +244,8 @@ def test_a_file_is_downloaded_under_its_name(page: Page, files: Any) -> None:
     page.reload()
     with page.expect_download() as started:
         row(page, 'Grüße #1.svg').get_by_role('link', name='Download').click()
-    assert 'Grüße #1.svg' == started.value.suggested_filename
-    assert b'<svg/>' == started.value.path().read_bytes()
+    assert started.value.suggested_filename == 'Grüße #1.svg'
+    assert started.value.path().read_bytes() == b'<svg/>'
 
 
 def test_a_link_is_copied(page: Page, site: str) -> None:
@@ -254,7 +254,7 @@ def test_a_link_is_copied(page: Page, site: str) -> None:
     button.click()
     expect(button.get_by_text('Copied')).to_be_visible()
     expect(said(page)).to_have_text('Link copied.')
-    assert f'{site}/fs/files/notes.txt' == page.evaluate('navigator.clipboard.readText()')
+    assert page.evaluate('navigator.clipboard.readText()') == f'{site}/fs/files/notes.txt'
     expect(button.get_by_text('Copied')).to_be_hidden()
 
 
@@ -265,7 +265,7 @@ def test_a_expiring_link_is_copied(page: Page, site: str) -> None:
     link = page.evaluate('navigator.clipboard.readText()')
     assert link.startswith(f'{site}/fs/files/notes.txt?signature=')
     with urllib.request.urlopen(link) as answer:
-        assert b'12345' == answer.read()
+        assert answer.read() == b'12345'
 
 
 def test_a_link_can_be_copied_by_hand_where_the_clipboard_is_refused(page: Page, site: str) -> None:
@@ -275,7 +275,7 @@ def test_a_link_can_be_copied_by_hand_where_the_clipboard_is_refused(page: Page,
     field = page.get_by_role('dialog', name='Copy this link').get_by_role('textbox')
     expect(field).to_have_value(f'{site}/fs/files/notes.txt')
     expect(field).to_be_focused()
-    assert f'{site}/fs/files/notes.txt' == page.evaluate('getSelection().toString()')
+    assert page.evaluate('getSelection().toString()') == f'{site}/fs/files/notes.txt'
 
 
 def test_a_file_is_deleted_after_a_question(page: Page, files: Any) -> None:
@@ -286,7 +286,7 @@ def test_a_file_is_deleted_after_a_question(page: Page, files: Any) -> None:
     expect(row(page, 'two.txt')).to_have_count(0)
     expect(said(page)).to_have_text('two.txt is deleted.')
     expect(row(page, 'one.txt').get_by_role('button', name='Delete one.txt')).to_be_focused()
-    assert ['one.txt'] == list(files.list_files())
+    assert list(files.list_files()) == ['one.txt']
 
 
 @pytest.mark.parametrize('key', ['Enter', 'Escape'])
@@ -300,7 +300,7 @@ def test_a_file_stays_where_the_question_is_declined(page: Page, files: Any, key
     expect(button).to_be_focused()
     page.reload()
     expect(row(page, 'notes.txt')).to_be_visible()
-    assert ['notes.txt'] == list(files.list_files())
+    assert list(files.list_files()) == ['notes.txt']
 
 
 def test_the_question_of_an_earlier_file_is_not_answered_by_a_later_one(page: Page, files: Any) -> None:
@@ -312,7 +312,7 @@ def test_the_question_of_an_earlier_file_is_not_answered_by_a_later_one(page: Pa
     row(page, 'two.txt').get_by_role('button', name='Delete two.txt').click()
     page.get_by_role('dialog').get_by_role('button', name='Delete').click()
     expect(row(page, 'two.txt')).to_have_count(0)
-    assert ['one.txt'] == list(files.list_files())
+    assert list(files.list_files()) == ['one.txt']
 
 
 def test_a_refused_type_is_explained(page: Page, files: Any) -> None:
@@ -322,7 +322,7 @@ def test_a_refused_type_is_explained(page: Page, files: Any) -> None:
     expect(row(page, 'notes.txt')).to_be_visible()
     upload.get_by_role('button', name='Dismiss').click()
     expect(upload).to_have_count(0)
-    assert ['notes.txt'] == list(files.list_files())
+    assert list(files.list_files()) == ['notes.txt']
 
 
 class TestAnExistingName:
@@ -339,20 +339,20 @@ class TestAnExistingName:
         question.get_by_role('button', name='Keep both').click()
         expect(said(page)).to_have_text('notes.txt is stored as notes_1.txt.')
         expect(question).to_have_count(0)
-        assert (b'first', b'second') == (files.read('notes.txt'), files.read('notes_1.txt'))
+        assert (files.read('notes.txt'), files.read('notes_1.txt')) == (b'first', b'second')
 
     def test_replaces_the_file(self, page: Page, question: Locator, files: Any) -> None:
         question.get_by_role('button', name='Replace').click()
         expect(row(page, 'notes.txt')).to_contain_text('6 bytes')
         expect(question).to_have_count(0)
-        assert b'second' == files.read('notes.txt')
+        assert files.read('notes.txt') == b'second'
 
     def test_skips_the_upload(self, page: Page, question: Locator, files: Any) -> None:
         question.get_by_role('button', name='Skip').click()
         expect(question).to_have_count(0)
         expect(page.get_by_label('Choose files')).to_be_focused()
-        assert ['notes.txt'] == list(files.list_files())
-        assert b'first' == files.read('notes.txt')
+        assert list(files.list_files()) == ['notes.txt']
+        assert files.read('notes.txt') == b'first'
 
 
 class TestLimits:
@@ -366,13 +366,13 @@ class TestLimits:
         choose(page, ('long.txt', bytes(3 * 1024 * 1024 + 1)))
         alert = upload_of(page, 'long.txt').get_by_role('alert')
         expect(alert).to_have_text('This file is too large. The limit is 3 MiB.')
-        assert [] == sent
+        assert sent == []
 
     def test_a_file_that_the_server_finds_too_large_is_explained(self, page: Page, files: Any) -> None:
         choose(page, ('long.txt', bytes(2 * 1024 * 1024)))
         alert = upload_of(page, 'long.txt').get_by_role('alert')
         expect(alert).to_have_text('This file is too large. The limit is 3 MiB.')
-        assert [] == list(files.list_files())
+        assert list(files.list_files()) == []
 
 
 def test_a_lost_connection_is_told_and_tried_again(page: Page, files: Any) -> None:
@@ -384,7 +384,7 @@ def test_a_lost_connection_is_told_and_tried_again(page: Page, files: Any) -> No
     upload.get_by_role('button', name='Try again').click()
     expect(row(page, 'notes.txt')).to_be_visible()
     expect(upload).to_have_count(0)
-    assert b'12345' == files.read('notes.txt')
+    assert files.read('notes.txt') == b'12345'
 
 
 def test_a_list_that_cannot_be_loaded_is_tried_again(page: Page, files: Any) -> None:
@@ -437,7 +437,7 @@ class TestProgress:
         for path in large:
             expect(row(page, path.name)).to_contain_text('24 MiB')
         expect(uploads).to_have_count(0)
-        assert {path.name for path in large} == set(files.list_files())
+        assert set(files.list_files()) == {path.name for path in large}
 
     # Werkzeug leaves what has arrived so far to the garbage collector.
     @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
@@ -452,7 +452,7 @@ class TestProgress:
         expect(row(page, large[1].name)).to_be_visible()
         expect(row(page, large[2].name)).to_be_visible()
         expect(page.locator('#uploads .upload')).to_have_count(0)
-        assert {large[1].name, large[2].name} == set(files.list_files())
+        assert set(files.list_files()) == {large[1].name, large[2].name}
 
 
 def test_everything_is_reached_by_keyboard(page: Page, files: Any) -> None:
@@ -477,7 +477,7 @@ def test_nothing_sticks_out_of_a_narrow_window(page: Page, files: Any, width_px:
     choose(page, ('notes.txt', b''), ('not-allowed-' * 12 + '.exe', b''))
     expect(page.get_by_role('button', name='Keep both')).to_be_visible()
     expect(page.get_by_role('button', name='Dismiss')).to_be_visible()
-    assert width_px == page.evaluate('document.documentElement.scrollWidth')
+    assert page.evaluate('document.documentElement.scrollWidth') == width_px
     inside = """(buttons) => buttons.every((button) => {
         const { left, right } = button.getBoundingClientRect();
         return left >= 0 && right <= innerWidth;

@@ -129,8 +129,8 @@ def urls(client: FlaskClient, files: Any, ran: list[str]) -> dict[str, str]:
     """The address of each stranger's file."""
     for name, content in STRANGERS.items():
         data = {'file': (io.BytesIO(content.encode()), name)}
-        refused = 422 == client.post('/files', data=data, headers={'X-Pigeonhole': '1'}).status_code
-        assert ('photo.png' == name) == refused
+        refused = client.post('/files', data=data, headers={'X-Pigeonhole': '1'}).status_code == 422
+        assert (name == 'photo.png') == refused
         if refused:
             # What no picture is could still be there from before pictures were looked at.
             files.write(name, content)
@@ -213,7 +213,7 @@ def test_a_file_by_its_address_runs_nothing(
 ) -> None:
     pages = WAYS[way](context, site, list(urls.values()))
     titles = [page.title() for page in pages]
-    assert [] == ran
+    assert ran == []
     assert 'ran' not in titles
 
 
@@ -224,7 +224,7 @@ def test_a_file_by_a_expiring_link_runs_nothing(
     links = [client.get(f'/expiring-links/{name}', base_url=site).get_json()['url'] for name in urls]
     pages = WAYS[way](context, site, [link.removeprefix(site) for link in links])
     titles = [page.title() for page in pages]
-    assert [] == ran
+    assert ran == []
     assert 'ran' not in titles
 
 
@@ -237,9 +237,9 @@ def test_a_file_opened_from_the_list_runs_nothing(
             page.get_by_role('link', name=f'Open {name}').click()
         settled([opened.value])
         assert opened.value.url.startswith(site + url)
-        assert 'ran' != opened.value.title()
-    assert 'Pigeonhole' == page.title()
-    assert [] == ran
+        assert opened.value.title() != 'ran'
+    assert page.title() == 'Pigeonhole'
+    assert ran == []
 
 
 @pytest.mark.parametrize('way', WAYS)

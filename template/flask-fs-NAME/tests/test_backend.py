@@ -20,14 +20,14 @@ def test_configuration_finds_the_backend_by_its_name(tmp_path: Path) -> None:
     with app.app_context():
         assert isinstance(reports.backend, NameBackend)
         reports.write('1.txt', 'Hello')
-    assert ['1.txt'] == list(NameBackend('reports', {'folder': tmp_path / 'reports'}).list_files())
+    assert list(NameBackend('reports', {'folder': tmp_path / 'reports'}).list_files()) == ['1.txt']
 
 
 def test_a_missing_setting_is_named() -> None:
     with pytest.raises(fs.ConfigurationError) as caught:
         NameBackend('reports', {})
     expected = "Storage 'reports' (NAME) needs REPORTS_FS_FOLDER or FS_NAME_FOLDER."
-    assert expected == str(caught.value)
+    assert str(caught.value) == expected
 
 
 def test_a_store_that_fails_is_no_missing_file(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_store_that_fails_is_no_missing_file(tmp_path: Path) -> None:
     for verb in (backend.exists, backend.read, backend.remove, lambda name: list(backend.scan(name))):
         with pytest.raises(fs.BackendError) as caught:
             verb('1.txt')
-        assert '1.txt' == caught.value.filename
+        assert caught.value.filename == '1.txt'
         assert isinstance(caught.value.__cause__, StoreError)
 
 

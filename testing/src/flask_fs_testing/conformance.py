@@ -41,7 +41,7 @@ class BackendConformance(
     What the backend declares as a capability has to work; what it does not declare has to raise OperationNotSupported.
     """
 
-    #: How to make a place for files, and look behind the backend's back.
+    #: How to make a store, and look behind the backend's back.
     harness_class: ClassVar[type[Harness]]
 
     @pytest.fixture

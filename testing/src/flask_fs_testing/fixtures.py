@@ -84,7 +84,7 @@ def swift_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 def swift_s3_service(swift_service: SwiftService) -> S3Service:
     """Swift seen as an S3-compatible server: a second real one, with other gaps than the first."""
     if swift_service.s3_endpoint is None:
-        pytest.skip('The Swift of FS_TEST_SWIFT_AUTHURL is not known to speak S3.')
+        pytest.skip('The Swift of FS_TEST_SWIFT_AUTHURL is not known to support S3.')
     return S3Service(swift_service.s3_endpoint, swift_service.user, swift_service.key)
 
 
@@ -134,7 +134,7 @@ def _one_at_a_time(responder: type) -> Generator[None]:
 
 @pytest.fixture
 def mongomock_in_process() -> Any:
-    """A class to be used in place of ``pymongo.MongoClient``, with the part of GridFS that mongomock knows.
+    """A class to be used in place of ``pymongo.MongoClient``, with the part of GridFS that mongomock supports.
 
     That is ``gridfs.GridFS``; ``gridfs.GridFSBucket`` does not work on it.
     """
@@ -168,14 +168,14 @@ def _of_the_run(
 
 
 def _needed(name: str, other: str) -> str:
-    """The environment variable *name*, which *other* asks for."""
+    """The environment variable *name*, which *other* requires."""
     if value := os.environ.get(name):
         return value
     pytest.fail(f'{other} is set, so {name} has to be set too.', pytrace=False)
 
 
 def _module(name: str, install: str) -> Any:
-    """A module that only some extra of the kit brings, imported when a test asks for it."""
+    """A module that only some extra of the kit brings, imported when a test requests it."""
     try:
         return pytest.importorskip(name, reason=f'{name} is not installed. Install it with: {install}')
     except pytest.skip.Exception as missing:

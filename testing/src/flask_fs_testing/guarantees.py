@@ -1,4 +1,4 @@
-"""How a check tells what it checks: the guarantee, where it is written down, and the capability that it proves."""
+"""What a check says of itself: its guarantee, where that is documented, and the capability that it proves."""
 
 from __future__ import annotations
 

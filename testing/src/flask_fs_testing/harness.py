@@ -39,7 +39,7 @@ class Harness(abc.ABC):
     backend_class: ClassVar[type[BaseBackend]]
     #: How many names the store lists in one response, if it lists by pages; more files than that are listed.
     page_size: ClassVar[int] = 1000
-    #: The most memory that storing or reading 64 MiB may take, in bytes; None for a store that is itself in memory.
+    #: The maximum memory that storing or reading 64 MiB may take, in bytes; None for a store that is itself in memory.
     memory_ceiling_bytes: ClassVar[int | None] = 16 * 1024 * 1024
     #: Sizes in bytes at which the backend splits a file into parts: contents around each are tried.
     part_sizes: ClassVar[tuple[int, ...]] = ()

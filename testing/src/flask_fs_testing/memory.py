@@ -37,7 +37,7 @@ def fs_memory() -> Generator[FSMemory]:
 def in_memory(app: Flask) -> Generator[Flask]:
     """Keep the files of every storage of *app* in memory, for a ``with`` block, and those of its own out of reach.
 
-    Each storage begins empty and keeps its settings: types, limits, key prefix, addresses, serving. So do storages
+    Each storage begins empty and keeps its settings: types, limits, key prefix, URLs, serving. So do storages
     that ``init_app`` adds within the block. After it each has the backend that was configured, and finds there what was
     there before.
     """

@@ -67,7 +67,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         report.sections.append(('the guarantee that broke', str(guarantee)))
     backend = harness.backend_class
-    facts: dict[str, Any] = {
+    outcome: dict[str, Any] = {
         'class': item.parent.name if item.parent else '',
         'backend': backend.__name__,
         'declared': [name for name, flag in Capability.__members__.items() if flag & _capabilities(harness)],
@@ -76,15 +76,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         'proves': guarantee.proves.name if guarantee.proves else None,
         'passed': report.passed,
     }
-    report.user_properties.append((_PROPERTY, facts))
+    report.user_properties.append((_PROPERTY, outcome))
     return report
 
 
 def _capabilities(harness: Harness) -> Capability:
-    """What the backend on this place declares: an instance may have fewer capabilities than its class."""
+    """What the backend of this harness declares: an instance may have fewer capabilities than its class."""
     try:
         return harness.make().capabilities
-    except Exception:  # noqa: BLE001  # the check that failed for it tells why
+    except Exception:  # noqa: BLE001  # the check that failed for it says why
         return harness.backend_class.capabilities
 
 
@@ -94,10 +94,10 @@ class _Collector:
         self._reports: dict[str, BackendReport] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        for name, facts in report.user_properties:
+        for name, outcome in report.user_properties:
             if name == _PROPERTY and report.when == 'call':
-                assert isinstance(facts, dict)
-                self._reports.setdefault(facts['class'], BackendReport(facts['backend'])).add(facts)
+                assert isinstance(outcome, dict)
+                self._reports.setdefault(outcome['class'], BackendReport(outcome['backend'])).add(outcome)
 
     def pytest_sessionfinish(self) -> None:
         write(self._reports, self._path)

@@ -38,17 +38,17 @@ class BackendReport:
             self.proven[capability] = self.proven.get(capability, True) and outcome['passed']
 
     def state_of(self, capability: str) -> str:
-        """What a table says of *capability*."""
+        """The word for *capability* in a table."""
         if capability not in self.declared:
             return 'no'
         return {True: 'proven', False: '**broken**', None: 'declared'}[self.proven.get(capability)]
 
 
 def write(reports: Mapping[str, BackendReport], path: Path) -> None:
-    """Write the table to *path* with ``.md`` behind it, and the same facts to *path* with ``.json``."""
+    """Write the table to *path* with ``.md`` behind it, and the same data to *path* with ``.json``."""
     Path(f'{path}.md').write_text(markdown(reports), encoding='utf-8')
-    facts = {name: vars(report) for name, report in sorted(reports.items())}
-    Path(f'{path}.json').write_text(json.dumps(facts, indent=2, sort_keys=True) + '\n', encoding='utf-8')
+    data = {name: vars(report) for name, report in sorted(reports.items())}
+    Path(f'{path}.json').write_text(json.dumps(data, indent=2, sort_keys=True) + '\n', encoding='utf-8')
 
 
 def markdown(reports: Mapping[str, BackendReport]) -> str:

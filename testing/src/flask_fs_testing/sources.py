@@ -6,7 +6,7 @@ import hashlib
 
 
 class OnlyRead:
-    """Has nothing but ``read``, and gives fewer bytes than it is asked for."""
+    """Has nothing but ``read``, and gives fewer bytes than requested."""
 
     def __init__(self, content: bytes, step: int = 1000) -> None:
         self._content = content
@@ -39,7 +39,7 @@ class Failing(OnlyRead):
 
 
 class Pattern:
-    """*size* bytes that differ from place to place, made as they are read and held nowhere."""
+    """*size* bytes that differ along the way, made as they are read and stored nowhere."""
 
     def __init__(self, size: int) -> None:
         self._left = size

@@ -33,19 +33,19 @@ class ContentChecks:
         for size in (*SIZES, *around):
             content = content_of(size)
             backend.save(io.BytesIO(content), f'size-{size}')
-            assert content == backend.read(f'size-{size}')
-            assert content == harness.get_raw(f'size-{size}')
-            assert content == b''.join(backend.read_chunks(f'size-{size}', 100_000))
+            assert backend.read(f'size-{size}') == content
+            assert harness.get_raw(f'size-{size}') == content
+            assert b''.join(backend.read_chunks(f'size-{size}', 100_000)) == content
             with backend.open(f'size-{size}', 'rb') as file:
-                assert content == file.read()
+                assert file.read() == content
 
     @check('_put')
     def test_a_source_with_only_short_reads_is_read_to_its_end(self, harness: Harness) -> None:
-        """A source that has only read(), and gives less than it was asked for, is stored whole."""
+        """A source that has only read(), and gives less than was requested, is stored whole."""
         backend = harness.make()
         content = content_of(10_000)
         backend.save(OnlyRead(content, step=7), 'short')
-        assert content == backend.read('short')
+        assert backend.read('short') == content
 
     @check('save')
     def test_saving_starts_where_the_source_stands_and_leaves_it_open(self, harness: Harness) -> None:
@@ -54,7 +54,7 @@ class ContentChecks:
         source = io.BytesIO(b'0123456789')
         source.read(4)
         backend.save(source, 'rest')
-        assert b'456789' == backend.read('rest')
+        assert backend.read('rest') == b'456789'
         assert not source.closed
 
     @check('write')
@@ -66,7 +66,7 @@ class ContentChecks:
         given = {'bytes': b'456789', 'file': source, 'text': io.StringIO('456789'), 'read': OnlyRead(b'456789', step=5)}
         for name, content in given.items():
             backend.write(name, content)
-            assert b'456789' == backend.read(name)
+            assert backend.read(name) == b'456789'
         assert not source.closed
 
     @check('save')
@@ -78,11 +78,11 @@ class ContentChecks:
             backend.save(io.BytesIO(b'second'), 'x')
         with pytest.raises(fs.FileExists):
             backend.save(io.BytesIO(b'second'), 'x', overwrite=False)
-        assert b'first' == backend.read('x')
+        assert backend.read('x') == b'first'
         backend.save(io.BytesIO(b'second'), 'x', True)
-        assert b'second' == backend.read('x')
+        assert backend.read('x') == b'second'
         backend.save(io.BytesIO(b'third'), 'x', overwrite=True)
-        assert b'third' == backend.read('x')
+        assert backend.read('x') == b'third'
 
     @check('save')
     def test_text_is_stored_as_utf_8(self, harness: Harness) -> None:
@@ -92,7 +92,7 @@ class ContentChecks:
         backend.write('text', 'été\n')
         assert 'été\n'.encode() == backend.read('stream') == backend.read('text')
         with backend.open('text') as file:
-            assert 'été\n' == file.read()
+            assert file.read() == 'été\n'
 
     @check('_put')
     def test_a_source_that_fails_leaves_nothing_new(self, harness: Harness) -> None:
@@ -104,10 +104,10 @@ class ContentChecks:
             for after in (0, 10_000, 2 * CHUNK_BYTES):
                 with pytest.raises(SourceFailed):
                     backend.save(Failing(bytes(3 * CHUNK_BYTES), after), name, overwrite=True)
-                assert b'old content' == backend.read('old')
+                assert backend.read('old') == b'old content'
                 assert not backend.exists('new')
-                assert ['old'] == list(backend.list_files())
-                assert before == harness.names_raw()
+                assert list(backend.list_files()) == ['old']
+                assert harness.names_raw() == before
 
     @check('_put')
     def test_a_replaced_file_is_replaced_whole(self, harness: Harness) -> None:
@@ -116,7 +116,7 @@ class ContentChecks:
         backend.write('x', content_of(5000))
         backend.write('x', b'short')
         assert b'short' == backend.read('x') == harness.get_raw('x')
-        assert 5 == backend.stat('x').size
+        assert backend.stat('x').size == 5
 
     @check('_open')
     def test_a_reader_of_a_file_that_is_replaced_gets_one_of_the_two(self, harness: Harness) -> None:
@@ -130,7 +130,7 @@ class ContentChecks:
         with contextlib.suppress(fs.FSError):
             seen += b''.join(chunks)
             assert old == seen
-        assert new == backend.read('x')
+        assert backend.read('x') == new
 
     @check('open')
     def test_a_file_open_for_writing_appears_when_it_is_closed(self, harness: Harness) -> None:
@@ -139,31 +139,31 @@ class ContentChecks:
         with backend.open('x', 'wb') as file:
             file.write(b'0123')
             assert not backend.exists('x')
-        assert b'0123' == backend.read('x')
+        assert backend.read('x') == b'0123'
         file = backend.open('x', 'wb')
         try:
             with pytest.raises(SourceFailed), file:
                 raise SourceFailed
         finally:
-            assert b'0123' == backend.read('x')
+            assert backend.read('x') == b'0123'
 
     @check('_open')
     def test_a_missing_file_is_said_to_be_missing_at_the_call(self, harness: Harness) -> None:
-        """Reading a missing file raises FileNotFound when it is called, before the first byte is asked for."""
+        """Reading a missing file raises FileNotFound when it is called, before the first byte is read."""
         backend = harness.make()
         for verb in (backend.read, backend.read_chunks, backend.open, backend.stat, backend.metadata):
             with pytest.raises(fs.FileNotFound) as caught:
                 verb('missing')
-            assert 'missing' == caught.value.filename
+            assert caught.value.filename == 'missing'
 
     @check('a missing bucket, container or folder')
     def test_a_missing_place_is_empty_and_made_by_the_first_write(self, harness: Harness) -> None:
-        """Before anything was stored there is nothing to find, which is no error; the first write makes the place."""
+        """Before anything was stored there is nothing to find, which is no error; the first write creates the container."""
         backend = harness.make_missing()
         assert not backend.exists('x')
-        assert [] == list(backend.list_files())
+        assert list(backend.list_files()) == []
         with pytest.raises(fs.FileNotFound):
             backend.read('x')
         backend.delete('x')
         backend.write('x', b'1')
-        assert b'1' == backend.read('x')
+        assert backend.read('x') == b'1'

@@ -56,7 +56,7 @@ class CreateChecks:
 
     @check('_put with create')
     def test_create_keeps_the_first_writer(self, harness: Harness) -> None:
-        """With create, a name that is taken raises FileExists, and the first content stays."""
+        """With create, the name of an existing file raises FileExists, and the first content stays."""
         backend = harness.make()
         backend.write('x', b'first', overwrite=False)
         attempts: tuple[Callable[[], object], ...] = (
@@ -69,10 +69,10 @@ class CreateChecks:
             backend.write('y', b'second')
             with pytest.raises(fs.FileExists) as caught:
                 again()
-            assert 'x' == caught.value.filename
-            assert b'first' == backend.read('x')
-            assert b'second' == backend.read('y')
-        assert {'x', 'y'} == set(backend.list_files())
+            assert caught.value.filename == 'x'
+            assert backend.read('x') == b'first'
+            assert backend.read('y') == b'second'
+        assert set(backend.list_files()) == {'x', 'y'}
 
     @check('_put with create', proves=Capability.ATOMIC_CREATE)
     def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
@@ -119,7 +119,7 @@ class CreateChecks:
         backend.move('x', 'x')
         with pytest.raises(fs.FileExists):
             backend.move('x', 'x', overwrite=False)
-        assert b'1' == backend.read('x')
+        assert backend.read('x') == b'1'
 
     @check('_copy and _move')
     def test_copy_and_move_do_what_they_say(self, harness: Harness) -> None:
@@ -130,7 +130,7 @@ class CreateChecks:
         backend.copy('x', 'a/copied')
         backend.copy('x', 'taken')
         backend.move('x', 'a/moved', overwrite=False)
-        assert {'a/copied', 'a/moved', 'taken'} == set(backend.list_files())
+        assert set(backend.list_files()) == {'a/copied', 'a/moved', 'taken'}
         assert b'1' == backend.read('a/copied') == backend.read('a/moved') == backend.read('taken')
         for verb in (backend.copy, backend.move):
             with pytest.raises(fs.FileNotFound):
@@ -146,15 +146,15 @@ class CreateChecks:
         if declares(backend, Capability.NESTED_NAMES):
             backend.write('a/b', b'below')
             backend.write('b', b'file')
-            assert {'a', 'a/b', 'b', 'b/c'} == set(backend.list_files())
+            assert set(backend.list_files()) == {'a', 'a/b', 'b', 'b/c'}
         else:
             refused = [name for name in ('a/b', 'b') if _is_refused(backend, name)]
             assert len(refused) in (0, 2)
             if not refused:
                 works_undeclared(backend, Capability.NESTED_NAMES)
         assert {'a', 'b/c'} <= set(backend.list_files())
-        assert b'file' == backend.read('a')
-        assert b'below' == backend.read('b/c')
+        assert backend.read('a') == b'file'
+        assert backend.read('b/c') == b'below'
 
 
 def _is_refused(backend: BaseBackend, name: str) -> bool:
@@ -190,7 +190,7 @@ class _Meeting:
             time.sleep(0.0002)
 
     def create(self, backend: BaseBackend, name: str, turn: int, number: int) -> None:
-        """Create *name* as writer *number*; who is refused unread has come as well, and keeps nobody waiting."""
+        """Create *name* as writer *number*; one that is refused unread has arrived too, so that no rival waits for it."""
         try:
             backend.save(_Awaiting(self, number, turn), name, overwrite=False)
         finally:
@@ -211,7 +211,7 @@ class _Awaiting(OnlyRead):
 
 
 def _create_all(backend: BaseBackend, names: Sequence[str], number: int, meeting: _Meeting, wins: Any) -> None:
-    """Create all *names*, meeting the others for each, and tell which were won."""
+    """Create all *names*, meeting the others for each, and report which were won."""
     won = []
     try:
         for turn, name in enumerate(names):

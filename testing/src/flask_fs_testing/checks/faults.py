@@ -25,7 +25,7 @@ from .content import content_of
 ALWAYS = 1000
 TIMEOUT_S = 10
 OLD = b'old content'
-#: More than the network holds back, so that an answer that is cut was not read yet.
+#: More than the network holds back, so that a response that is cut was not read yet.
 LARGE = 2 * CHUNK_BYTES + 5
 ACCESS_DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 
@@ -76,7 +76,7 @@ WRITES: Mapping[str, Verb] = {
     'remove': lambda backend: backend.remove('x'),
     'delete': lambda backend: backend.delete('x'),
 }
-#: One of each kind, where each may take as long as a time-out or several attempts.
+#: One of each kind, where each may take as long as a timeout or several attempts.
 SOME: Mapping[str, Verb] = {
     name: verb
     for name, verb in {**READS, **WRITES}.items()
@@ -86,7 +86,7 @@ FEW: Mapping[str, Verb] = {name: verb for name, verb in SOME.items() if name in 
 
 
 class FaultChecks:
-    """A store that cannot be reached, will not answer, or goes away half-way."""
+    """A store that cannot be reached, does not respond, or goes away half-way."""
 
     @check('errors')
     def test_a_refusal_is_no_absence(self, harness: NetworkHarness) -> None:
@@ -95,7 +95,7 @@ class FaultChecks:
             return  # Refusals look different in each other protocol.
         with _through(harness) as (proxy, backend):
             proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
-            _all_raise(fs.PermissionDenied, backend, {**READS, **WRITES}, 'the store answers 403')
+            _all_raise(fs.PermissionDenied, backend, {**READS, **WRITES}, 'the store responds with 403')
             _nothing_changed(harness)
 
     @check('errors')
@@ -108,28 +108,28 @@ class FaultChecks:
 
     @check('errors')
     def test_a_store_that_does_not_answer_is_no_absence(self, harness: NetworkHarness) -> None:
-        """A store that never answers is Unavailable when the time-out is over, and its files are not absent."""
+        """A store that never responds is Unavailable when the timeout is over, and its files are not absent."""
         with _through(harness) as (proxy, _):
             backend = _with_short_timeouts(harness, proxy)
             proxy.hang(times=ALWAYS)
             for name, verb in SOME.items():
                 with _within(harness.timeout_s, name, proxy):
-                    _all_raise(fs.Unavailable, backend, {name: verb}, 'the store does not answer')
+                    _all_raise(fs.Unavailable, backend, {name: verb}, 'the store does not respond')
             _nothing_changed(harness)
 
     @check('errors')
     def test_a_backend_works_again_when_its_store_does(self, harness: NetworkHarness) -> None:
         """A backend whose store was away, or silent, works when it is back, and is not to be made anew for that."""
         with _through(harness) as (proxy, backend):
-            assert OLD == backend.read('x')
+            assert backend.read('x') == OLD
             proxy.down()
             _error_of(backend, READS['read'])
             proxy.up()
-            assert OLD == backend.read('x')
-            # Connections that were kept are gone, and nobody has tried them yet.
+            assert backend.read('x') == OLD
+            # Connections that were kept are gone, and the backend has not tried them yet.
             proxy.down()
             proxy.up()
-            assert OLD == backend.read('x')
+            assert backend.read('x') == OLD
             backend = _with_short_timeouts(harness, proxy)
             proxy.hang(times=ALWAYS)
             with _within(harness.timeout_s, 'stat', proxy):
@@ -137,7 +137,7 @@ class FaultChecks:
             proxy.recover()
             assert backend.exists('x')
             backend.write('x', b'new content')
-            assert b'new content' == harness.get_raw('x')
+            assert harness.get_raw('x') == b'new content'
 
     @check('errors')
     def test_a_busy_store_is_asked_again(self, harness: NetworkHarness) -> None:
@@ -152,7 +152,7 @@ class FaultChecks:
                 if error is not None:
                     broken(f'Expected {name} to be tried again after one 503; seen {error!r}.')
                 assert undisturbed == result
-                assert 1 == fault.struck
+                assert fault.struck == 1
 
     @check('_put')
     def test_an_upload_that_is_cut_leaves_what_was_there(self, harness: NetworkHarness) -> None:
@@ -170,7 +170,7 @@ class FaultChecks:
                     _all_raise(fs.FSError, backend, {name: upload}, 'uploads are cut')
                     proxy.recover()
                     _nothing_changed(harness)
-                    assert OLD == backend.read('x')
+                    assert backend.read('x') == OLD
                     assert not backend.exists('new')
 
     @check('_open')
@@ -187,7 +187,7 @@ class FaultChecks:
                     if error is None and name == 'copy':
                         result = harness.get_raw('copied')
                     elif name == 'copy':
-                        assert ['x'] == harness.names_raw()
+                        assert harness.names_raw() == ['x']
                     if error is None and content != result:
                         size = len(result) if isinstance(result, bytes) else 0
                         broken(
@@ -201,7 +201,7 @@ class FaultChecks:
 
     @check('errors')
     def test_errors_are_of_flask_fs_with_a_cause_and_without_secrets(self, harness: NetworkHarness) -> None:
-        """Whatever goes wrong on the way is an FSError, caused by what the client library raised, that tells no secret."""
+        """Whatever goes wrong on the way is an FSError, caused by what the client library raised, without any secret in it."""
         hidden = {form for secret in harness.secrets for form in (secret, quote(secret, safe=''))}
         for what, error in _all_errors(harness):
             if not isinstance(error, fs.FSError):
@@ -220,7 +220,7 @@ class FaultChecks:
             harness.make_app_via_proxy(endpoint, fs.Storage('kit', fs.ALL))
             _knock(proxy)
             # Connections are taken in the order in which they were made: ours is the last.
-            assert 1 == len(proxy.connections)
+            assert len(proxy.connections) == 1
             proxy.down()
             storage, other = fs.Storage('kit', fs.ALL), fs.Storage('other', fs.ALL)
             app = harness.make_app_via_proxy(endpoint, storage, other)
@@ -229,10 +229,10 @@ class FaultChecks:
                 with pytest.raises(fs.Unavailable):
                     storage.read('x')
             client = app.test_client()
-            assert b'other' == client.get('/other/y.txt').data
-            assert 503 == client.get('/kit/x').status_code
+            assert client.get('/other/y.txt').data == b'other'
+            assert client.get('/kit/x').status_code == 503
             proxy.up()
-            assert OLD == client.get('/kit/x').data
+            assert client.get('/kit/x').data == OLD
 
 
 @contextlib.contextmanager
@@ -268,24 +268,24 @@ def _all_raise(kind: type[fs.FSError], backend: BaseBackend, verbs: Mapping[str,
 
 
 def _nothing_changed(harness: NetworkHarness) -> None:
-    assert ['x'] == harness.names_raw()
-    assert OLD == harness.get_raw('x')
+    assert harness.names_raw() == ['x']
+    assert harness.get_raw('x') == OLD
 
 
 def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
     """Every error of every verb under every fault, with what was done."""
     faults: dict[str, tuple[Callable[[FaultProxy], object], Mapping[str, Verb]]] = {
         'the store was down': (FaultProxy.down, {**READS, **WRITES}),
-        'the store did not answer': (lambda proxy: proxy.hang(times=ALWAYS), FEW),
+        'the store did not respond': (lambda proxy: proxy.hang(times=ALWAYS), FEW),
         'an upload was cut': (lambda proxy: proxy.cut_upload(after_bytes=1, times=ALWAYS), WRITES),
         'a download was cut': (lambda proxy: proxy.cut_download(after_bytes=1, times=ALWAYS), READS),
     }
     if harness.http:
         faults |= {
-            'the store answered 403': (lambda proxy: proxy.respond(403, times=ALWAYS), {**READS, **WRITES}),
-            'the store answered 500': (lambda proxy: proxy.respond(500, times=ALWAYS), SOME),
-            'the store answered 503': (lambda proxy: proxy.slow_down(times=ALWAYS), SOME),
-            'answers were lost': (lambda proxy: proxy.lose_response(times=ALWAYS), SOME),
+            'the store responded with 403': (lambda proxy: proxy.respond(403, times=ALWAYS), {**READS, **WRITES}),
+            'the store responded with 500': (lambda proxy: proxy.respond(500, times=ALWAYS), SOME),
+            'the store responded with 503': (lambda proxy: proxy.slow_down(times=ALWAYS), SOME),
+            'responses were lost': (lambda proxy: proxy.lose_response(times=ALWAYS), SOME),
         }
     for fault, (strike, verbs) in faults.items():
         with _through(harness) as (proxy, patient):
@@ -320,7 +320,7 @@ def _knock(proxy: FaultProxy) -> None:
     with socket.create_connection((proxy.host, proxy.port), timeout=TIMEOUT_S) as connection:
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1000):
-            pass  # pragma: no cover - nobody answers to silence
+            pass  # pragma: no cover - silence gets no response
 
 
 def _has_body(request: ProxiedRequest) -> bool:

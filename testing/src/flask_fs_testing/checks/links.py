@@ -1,4 +1,4 @@
-"""Signed links, followed over real HTTP by somebody who has nothing else."""
+"""Signed links, followed over real HTTP by a client that has nothing else."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _TIMEOUT_S = 30
 
 
 class LinkChecks:
-    """Links that need no other leave."""
+    """Links that need no other permission."""
 
     @check('signed_url', proves=Capability.SIGNED_URL)
     def test_a_signed_link_is_good_for_one_file_one_method_and_a_while(self, harness: Harness) -> None:
         """A signed link gives the file, over HTTP, until it expires; altered, or with another method, it gives nothing."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage, serve=False)
-        with _listening(app) as address, app.test_request_context(base_url=address):
+        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
             storage.write('a/x.txt', b'content')
             storage.write('a/y.txt', b'other')
             link = storage.signed_url('a/x.txt', download_name='Zürich.txt')
-            assert (200, b'content') == _fetch(link)
+            assert _fetch(link) == (200, b'content')
             base, _, query = link.partition('?')
             middle = len(query) // 2
             changed = 'A' if query[middle] != 'A' else 'B'
@@ -49,7 +49,7 @@ class LinkChecks:
                 status, content = _fetch(url, method)
                 if status < 400 or content in (b'content', b'other'):
                     broken(f'Expected the link {what} to be refused; seen status {status} with {content!r}.')
-            assert (200, b'content') == _fetch(link)
+            assert _fetch(link) == (200, b'content')
             _wait_until_refused(storage.signed_url('a/x.txt', expires_s=1))
 
     @check('signed_url', proves=Capability.SIGNED_URL)
@@ -62,13 +62,13 @@ class LinkChecks:
                 with pytest.raises(fs.OperationNotSupported):
                     storage.signed_url('a/x.txt', method='PUT')
                 return
-            # Made first: a link is no leave to make the place.
+            # Made first: a link is no permission to create the container.
             storage.write('other.txt', b'other')
             link = storage.signed_url('a/x.txt', method='PUT')
             status, _ = _fetch(link, 'PUT', b'sent')
             if status >= 400 or not storage.exists('a/x.txt'):
                 broken(f'Expected a link for PUT to store what is sent; seen status {status}.')
-            assert b'sent' == storage.read('a/x.txt')
+            assert storage.read('a/x.txt') == b'sent'
             for what, url in (
                 ('for another file', link.replace('x.txt', 'y.txt')),
                 ('unsigned', link.partition('?')[0]),
@@ -95,8 +95,8 @@ def _listening(app: Flask) -> Generator[str]:
 def _fetch(url: str, method: str = 'GET', body: bytes = b'') -> tuple[int, bytes]:
     request = urllib.request.Request(url, method=method, data=body if method == 'PUT' else None)
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-            return answer.status, answer.read()
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+            return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()

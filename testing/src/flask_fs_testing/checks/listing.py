@@ -23,7 +23,7 @@ class DeleteChecks:
         backend.delete('x')
         backend.delete('x')
         assert not backend.exists('x')
-        assert [] == harness.names_raw()
+        assert harness.names_raw() == []
 
     @check('_remove')
     def test_remove_removes_exactly_one_file(self, harness: Harness) -> None:
@@ -41,7 +41,7 @@ class DeleteChecks:
         backend.remove('other')
         backend.remove('other/there')
         assert not backend.exists('a')
-        assert spared == set(harness.names_raw())
+        assert set(harness.names_raw()) == spared
         assert {name: name.encode() for name in spared} == {name: backend.read(name) for name in spared}
 
     @check('delete')
@@ -52,8 +52,8 @@ class DeleteChecks:
         for name in (*spared, 'a/1', 'a/b/2', 'a/b/c/3'):
             backend.write(name, b'')
         backend.delete('a')
-        assert spared == set(backend.list_files())
-        assert spared == set(harness.names_raw())
+        assert set(backend.list_files()) == spared
+        assert set(harness.names_raw()) == spared
 
     @check('delete')
     def test_a_whole_folder_goes_however_many_files_it_has(self, harness: Harness) -> None:
@@ -63,7 +63,7 @@ class DeleteChecks:
             backend.write(f'many/{number}', b'')
         backend.write('other', b'')
         backend.delete('many')
-        assert ['other'] == harness.names_raw()
+        assert harness.names_raw() == ['other']
 
 
 class ListChecks:
@@ -78,9 +78,9 @@ class ListChecks:
             backend.write(name, b'')
         listed = list(backend.list_files())
         assert len(expected) == len(listed)
-        assert expected == set(listed)
-        assert expected == {info.name for info in backend.scan()}
-        assert 3 == len(list(itertools.islice(backend.list_files(), 3)))
+        assert set(listed) == expected
+        assert {info.name for info in backend.scan()} == expected
+        assert len(list(itertools.islice(backend.list_files(), 3))) == 3
 
     @check('_scan')
     def test_a_prefix_is_literal_text(self, harness: Harness) -> None:
@@ -94,18 +94,18 @@ class ListChecks:
             *['a', 'ab', 'ab/', 'ab/c', 'a.', 'a+', 'a*', '(', '.', '.*', 'é', 'A', 'b', '/', '../', 'a[', '^a'],
         ):
             expected = sorted(name for name in names if name.startswith(prefix))
-            assert expected == sorted(backend.list_files(prefix))
-            assert expected == sorted(info.name for info in backend.scan(prefix))
+            assert sorted(backend.list_files(prefix)) == expected
+            assert sorted(info.name for info in backend.scan(prefix)) == expected
 
     @check('_scan')
     def test_only_files_are_listed(self, harness: Harness) -> None:
-        """A folder is no file: it is not listed, has no facts, and does not exist."""
+        """A folder is no file: it is not listed, has no metadata, and does not exist."""
         backend = harness.make()
         backend.write('folder/file', b'')
-        assert ['folder/file'] == list(backend.list_files())
+        assert list(backend.list_files()) == ['folder/file']
         assert not backend.exists('folder')
         backend.delete('folder/file')
-        assert [] == list(backend.list_files())
+        assert list(backend.list_files()) == []
         assert not backend.exists('folder/file')
 
     @check('_scan')
@@ -114,10 +114,10 @@ class ListChecks:
         backend = harness.make()
         harness.put_raw('theirs/x.txt', b'theirs')
         harness.put_raw('theirs/.fs-tmp-1', b'')
-        assert ['theirs/x.txt'] == list(backend.list_files())
-        assert ['theirs/x.txt'] == [info.name for info in backend.scan()]
-        assert b'theirs' == backend.read('theirs/x.txt')
-        assert 6 == backend.stat('theirs/x.txt').size
+        assert list(backend.list_files()) == ['theirs/x.txt']
+        assert [info.name for info in backend.scan()] == ['theirs/x.txt']
+        assert backend.read('theirs/x.txt') == b'theirs'
+        assert backend.stat('theirs/x.txt').size == 6
         backend.delete('theirs/x.txt')
         assert 'theirs/x.txt' not in harness.names_raw()
-        assert b'' == harness.get_raw('theirs/.fs-tmp-1')
+        assert harness.get_raw('theirs/.fs-tmp-1') == b''

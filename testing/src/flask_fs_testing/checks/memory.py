@@ -30,7 +30,7 @@ class MemoryChecks:
             for chunk in backend.read_chunks('large', 256 * 1024):
                 digest.update(chunk)
 
-        taken = {
+        peaks = {
             'storing': _memory_of(lambda: backend.save(source, 'large', overwrite=True)),
             'reading': _memory_of(read),
             'copying': _memory_of(lambda: backend.copy('large', 'copied')),
@@ -38,7 +38,7 @@ class MemoryChecks:
         assert source.digest.hexdigest() == digest.hexdigest()
         assert backend.stat('copied').size == SIZE
         ceiling = harness.memory_ceiling_bytes
-        for what, peak in taken.items():
+        for what, peak in peaks.items():
             if ceiling is not None and peak > ceiling:
                 broken(f'Expected {what} 64 MiB to take at most {ceiling:,} bytes of memory; seen {peak:,}.')
 

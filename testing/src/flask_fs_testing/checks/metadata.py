@@ -1,4 +1,4 @@
-"""Facts about files: true, and the same wherever they are told."""
+"""Metadata of files: true, and the same from every verb."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .content import content_of
 
 
 class MetadataChecks:
-    """What is told about a file."""
+    """What is said of a file."""
 
     @check('_stat')
     def test_facts_are_true_and_the_same_everywhere(self, harness: Harness) -> None:
-        """stat, scan and metadata tell the same name, size, type and time of a file, and the time is about now, in UTC."""
+        """stat, scan and metadata give the same name, size, type and time of a file, and the time is about now, in UTC."""
         backend = harness.make()
         begun = datetime.datetime.now(datetime.timezone.utc)
         backend.write('a/x.txt', b'0123456789')
@@ -37,12 +37,12 @@ class MetadataChecks:
         assert (info.name, info.size) == (scanned.name, scanned.size)
         assert scanned.modified is not None
         assert abs((info.modified - scanned.modified).total_seconds()) < 2
-        facts = backend.metadata('a/x.txt')
-        assert (info.size, info.mime, info.modified) == (facts['size'], facts['mime'], facts['modified'])
+        metadata = backend.metadata('a/x.txt')
+        assert (info.size, info.mime, info.modified) == (metadata['size'], metadata['mime'], metadata['modified'])
 
     @check('FileInfo')
     def test_facts_do_not_change(self, harness: Harness) -> None:
-        """A FileInfo is frozen: what was told stays as it was told."""
+        """A FileInfo is frozen: what it says does not change."""
         backend = harness.make()
         backend.write('x', b'')
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -50,18 +50,18 @@ class MetadataChecks:
 
     @check('CHECKSUM', proves=Capability.CHECKSUM)
     def test_checksums_are_true(self, harness: Harness) -> None:
-        """A checksum is that of the content, for small files and large; one kept with the file is told by stat too."""
+        """A checksum is that of the content, for small files and large; stat has one that is stored with the file, too."""
         backend = harness.make()
         for size in (0, 10, 3 * CHUNK_BYTES + 5):
             content = content_of(size)
             backend.save(io.BytesIO(content), f'x-{size}')
             true = f'sha256:{hashlib.sha256(content).hexdigest()}'
-            assert true == backend.metadata(f'x-{size}')['checksum']
-            told = backend.stat(f'x-{size}').checksum
+            assert backend.metadata(f'x-{size}')['checksum'] == true
+            stored = backend.stat(f'x-{size}').checksum
             if declares(backend, Capability.CHECKSUM):
-                assert true == told
-            elif told is not None:
-                algorithm, _, digest = told.partition(':')
+                assert true == stored
+            elif stored is not None:
+                algorithm, _, digest = stored.partition(':')
                 assert hashlib.new(algorithm, content).hexdigest() == digest
                 works_undeclared(backend, Capability.CHECKSUM)
 
@@ -81,13 +81,13 @@ class MetadataChecks:
         backend = harness.make()
         backend.write('x.bin', b'', mime='text/x-special')
         backend.copy('x.bin', 'y.bin')
-        told = backend.stat('x.bin').mime
-        if not declares(backend, Capability.MIME) and told == 'text/x-special':
+        seen = backend.stat('x.bin').mime
+        if not declares(backend, Capability.MIME) and seen == 'text/x-special':
             works_undeclared(backend, Capability.MIME)
         elif not declares(backend, Capability.MIME):
-            assert mime_type('x.bin') == told
+            assert mime_type('x.bin') == seen
         else:
-            assert 'text/x-special' == told == backend.stat('y.bin').mime
+            assert 'text/x-special' == seen == backend.stat('y.bin').mime
 
     @check('LOCAL_PATH', proves=Capability.LOCAL_PATH)
     def test_paths_are_told_where_promised(self, harness: Harness) -> None:
@@ -96,7 +96,7 @@ class MetadataChecks:
         backend.write('a/x.txt', b'0123')
         if declares(backend, Capability.LOCAL_PATH):
             with open(backend.path('a/x.txt'), 'rb') as file:
-                assert b'0123' == file.read()
+                assert file.read() == b'0123'
         else:
             with pytest.raises(fs.OperationNotSupported):
                 backend.path('a/x.txt')
@@ -107,7 +107,7 @@ class MetadataChecks:
         backend = harness.make()
         backend.write('a/x.txt', b'0123')
         with backend.local_file('a/x.txt') as path, open(path, 'rb') as file:
-            assert b'0123' == file.read()
+            assert file.read() == b'0123'
             assert path.endswith('.txt')
         with pytest.raises(fs.FileNotFound), backend.local_file('missing'):
             pass  # pragma: no cover - local_file() has raised

@@ -47,7 +47,7 @@ class NameChecks:
                     backend.copy(source, target)
                 with pytest.raises(fs.InvalidFilename):
                     backend.move(source, target)
-        assert before == harness.names_raw()
+        assert harness.names_raw() == before
 
     @check('the rules of names')
     def test_odd_names_make_the_round_trip(self, harness: Harness) -> None:
@@ -60,7 +60,7 @@ class NameChecks:
         assert {name: name.encode() for name in ODD} == {name: harness.get_raw(name) for name in ODD}
         for name in ODD:
             backend.delete(name)
-        assert [] == list(backend.list_files())
+        assert list(backend.list_files()) == []
 
     @check('the setting PREFIX')
     def test_a_key_prefix_is_invisible_in_names(self, harness: Harness) -> None:
@@ -69,13 +69,13 @@ class NameChecks:
         whole.write('inner/in', b'in')
         whole.write('outside', b'out')
         inner = harness.make(prefix='inner')
-        assert ['in'] == list(inner.list_files())
-        assert ['in'] == [info.name for info in inner.scan()]
-        assert 'in' == inner.stat('in').name
+        assert list(inner.list_files()) == ['in']
+        assert [info.name for info in inner.scan()] == ['in']
+        assert inner.stat('in').name == 'in'
         inner.copy('in', 'copied')
-        assert b'in' == whole.read('inner/copied')
+        assert whole.read('inner/copied') == b'in'
         with pytest.raises(fs.FileExists) as caught:
             inner.write('in', b'', overwrite=False)
-        assert 'in' == caught.value.filename
+        assert caught.value.filename == 'in'
         inner.delete('outside')
-        assert b'out' == whole.read('outside')
+        assert whole.read('outside') == b'out'

@@ -32,10 +32,10 @@ class RangeChecks:
         with backend.open('x', 'rb') as file:
             assert file.seekable()
             file.seek(-3, 2)
-            assert b'789' == file.read()
+            assert file.read() == b'789'
             file.seek(2)
-            assert b'23' == file.read(2)
-            assert 4 == file.tell()
+            assert file.read(2) == b'23'
+            assert file.tell() == 4
 
     @check('_open')
     def test_a_range_has_exactly_its_bytes(self, harness: Harness) -> None:
@@ -45,9 +45,9 @@ class RangeChecks:
         backend.write('x', content)
         backend.write('empty', b'')
         for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (4999, 5000)):
-            assert content[start:stop] == _opened(backend, 'x', start, stop)[1]
+            assert _opened(backend, 'x', start, stop)[1] == content[start:stop]
         for stop in (None, 10):
-            assert b'' == _opened(backend, 'empty', 0, stop)[1]
+            assert _opened(backend, 'empty', 0, stop)[1] == b''
 
     @check('_open')
     def test_a_range_from_the_end_has_the_last_bytes(self, harness: Harness) -> None:
@@ -57,8 +57,8 @@ class RangeChecks:
         backend.write('x', content)
         backend.write('empty', b'')
         for start in (-1, -10, -5000, -6000):
-            assert content[start:] == _opened(backend, 'x', start)[1]
-        assert b'' == _opened(backend, 'empty', -10)[1]
+            assert _opened(backend, 'x', start)[1] == content[start:]
+        assert _opened(backend, 'empty', -10)[1] == b''
 
     @check('_open')
     def test_a_range_that_begins_beyond_the_end_is_refused(self, harness: Harness) -> None:
@@ -98,7 +98,7 @@ class RangeChecks:
 
         with mock.patch.object(backend, '_stat', look_while_it_is_replaced):
             info, content = _opened(backend, 'x')
-            assert info.size == len(content)
+            assert len(content) == info.size
         other.write('x', versions[0])
         replaced, errors, done = list[bytes](), list[Exception](), threading.Event()
 
@@ -121,7 +121,7 @@ class RangeChecks:
                 with contextlib.suppress(fs.Replaced):
                     info, content = _opened(backend, 'x')
                     assert content in versions
-                    assert info.size == len(content)
+                    assert len(content) == info.size
                 opened += 1
         finally:
             done.set()
@@ -154,7 +154,7 @@ class RangeChecks:
         content = content_of(5000)
         backend.write('a/x', content)
         for start, stop in ((0, None), (10, 20), (17, 17), (4990, 6000), (-10, None), (-6000, None)):
-            assert content[start:stop] == backend.read_range('a/x', start, stop)
+            assert backend.read_range('a/x', start, stop) == content[start:stop]
         with pytest.raises(fs.RangeNotSatisfiable):
             backend.read_range('a/x', 5000)
         for start, stop in ((0, None), (5, 10), (-5, None), (3, 3)):

@@ -1,4 +1,4 @@
-"""Serving through an application, and links that need no other leave."""
+"""Serving through an application, and links that need no other permission."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class ServeChecks:
         assert (whole.status_code, whole.data) == (200, CONTENT)
         assert (head.status_code, head.data) == (200, b'')
         for response in (whole, head):
-            assert '1000' == response.headers['Content-Length']
-            assert 'text/plain; charset=utf-8' == response.headers['Content-Type']
-            assert 'nosniff' == response.headers['X-Content-Type-Options']
+            assert response.headers['Content-Length'] == '1000'
+            assert response.headers['Content-Type'] == 'text/plain; charset=utf-8'
+            assert response.headers['X-Content-Type-Options'] == 'nosniff'
             assert {'ETag', 'Last-Modified'} & set(response.headers.keys())
 
     @check('serve')
     def test_what_a_client_has_is_not_sent_again(self, harness: Harness) -> None:
-        """If-None-Match and If-Modified-Since with what was told before are answered 304, without content."""
+        """If-None-Match and If-Modified-Since with the values of an earlier response get 304, without content."""
         client = _served(harness)
-        told = client.get(URL).headers
+        earlier = client.get(URL).headers
         for condition, header in (('If-None-Match', 'ETag'), ('If-Modified-Since', 'Last-Modified')):
-            if header in told:
-                response = client.get(URL, headers={condition: told[header]})
+            if header in earlier:
+                response = client.get(URL, headers={condition: earlier[header]})
                 assert (response.status_code, response.data) == (304, b'')
 
     @check('serve')
     def test_a_range_is_served(self, harness: Harness) -> None:
-        """One range is answered 206 with exactly its bytes, one beyond the end 416; If-Range keeps old parts apart."""
+        """The response to a range is 206 with exactly its bytes, to one beyond the end 416; If-Range keeps old parts apart."""
         client = _served(harness)
         for given, expected in (
             ('0-0', CONTENT[:1]),
@@ -56,7 +56,7 @@ class ServeChecks:
         ):
             response = client.get(URL, headers={'Range': f'bytes={given}'})
             assert (206, expected) == (response.status_code, response.data)
-        assert 416 == client.get(URL, headers={'Range': 'bytes=1000-'}).status_code
+        assert client.get(URL, headers={'Range': 'bytes=1000-'}).status_code == 416
         other = client.get(URL, headers={'Range': 'bytes=0-1', 'If-Range': '"other"'})
         assert (other.status_code, other.data) == (200, CONTENT)
 
@@ -92,7 +92,7 @@ class ServeChecks:
         """What is not there is 404, whatever the store says of it."""
         client = _served(harness)
         for path in ('missing', 'a', 'a/', '%2e%2e/x'):
-            assert 404 == client.get(f'/kit/{path}').status_code
+            assert client.get(f'/kit/{path}').status_code == 404
 
     @check('SIGNED_URL', proves=Capability.SIGNED_URL)
     def test_links_are_signed_by_the_store_or_by_the_application(self, harness: Harness) -> None:
@@ -109,9 +109,9 @@ class ServeChecks:
         with pytest.raises(fs.OperationNotSupported):
             backend.signed_url('a/x.txt')
         client = app.test_client()
-        assert 404 == client.get(URL).status_code
+        assert client.get(URL).status_code == 404
         assert client.get(link).data == CONTENT
-        assert 403 == client.get(link.replace('signature=', 'signature=A')).status_code
+        assert client.get(link.replace('signature=', 'signature=A')).status_code == 403
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ class SharingChecks:
                 for turn in range(TURNS):
                     name, content = f't{number}/{turn}', f'{number}-{turn}'.encode() * 500
                     backend.write(name, content, overwrite=False)
-                    assert content == backend.read(name)
+                    assert backend.read(name) == content
                     assert name in set(backend.list_files(f't{number}/'))
                 backend.delete(f't{number}')
             except BaseException as error:  # noqa: BLE001  # shown below
@@ -50,8 +50,8 @@ class SharingChecks:
             thread.start()
         for thread in threads:
             thread.join()
-        assert [] == errors
-        assert [] == harness.names_raw()
+        assert errors == []
+        assert harness.names_raw() == []
 
     @check('fork')
     def test_a_backend_works_on_both_sides_of_a_fork(self, harness: Harness) -> None:
@@ -59,16 +59,16 @@ class SharingChecks:
         backend = harness.make()
         backend.write('before', b'before')
         context = multiprocessing.get_context('fork')
-        answers = context.Queue()
-        child = context.Process(target=_in_child, args=(backend, answers))
+        results = context.Queue()
+        child = context.Process(target=_in_child, args=(backend, results))
         child.start()
         backend.write('parent', b'parent')
-        assert b'before' == answers.get(timeout=100)
+        assert results.get(timeout=100) == b'before'
         child.join()
-        assert 0 == child.exitcode
-        assert b'parent' == backend.read('parent')
+        assert child.exitcode == 0
+        assert backend.read('parent') == b'parent'
         if harness.shared_between_processes:
-            assert b'child' == backend.read('child')
+            assert backend.read('child') == b'child'
 
     @check('construction')
     def test_nothing_is_connected_to_before_it_is_needed(self, harness: Harness) -> None:
@@ -78,11 +78,11 @@ class SharingChecks:
         attempts: list[Any] = []
 
         def refused(real: Callable[..., Any]) -> Callable[..., Any]:
-            def connect(*place: Any, **options: Any) -> Any:
+            def connect(*address: Any, **options: Any) -> Any:
                 if threading.get_ident() in others:
-                    return real(*place, **options)
-                attempts.append(place[-1])
-                raise AssertionError('a connection was made before anything was asked for')
+                    return real(*address, **options)
+                attempts.append(address[-1])
+                raise AssertionError('a connection was opened before anything was requested')
 
             return connect
 
@@ -94,11 +94,11 @@ class SharingChecks:
             harness.make_missing()
             harness.make_app(fs.Storage('kit'))
         # Whoever made one may have swallowed the error.
-        assert [] == attempts
+        assert attempts == []
 
     @check('applications')
     def test_one_storage_stays_apart_in_two_applications(self, harness: Harness) -> None:
-        """A storage in two applications uses the place of each; copying a storage gives the storage itself."""
+        """A storage in two applications uses the store of each; copying a storage gives the storage itself."""
         storage = fs.Storage('kit', fs.ALL)
         one, two = harness.make_app(storage, prefix='one'), harness.make_app(storage, prefix='two')
         with one.app_context():
@@ -107,7 +107,7 @@ class SharingChecks:
             assert not storage.exists('x')
             storage.write('x', b'two')
         with one.app_context():
-            assert b'one' == storage.read('x')
+            assert storage.read('x') == b'one'
             assert copy.deepcopy([storage])[0] is storage
 
     @check('read_chunks')
@@ -133,12 +133,12 @@ class SharingChecks:
             broken(f'Expected about {before} open files and connections after 100 streams; seen {_open_files()}.')
 
 
-def _in_child(backend: BaseBackend, answers: Any) -> None:
+def _in_child(backend: BaseBackend, results: Any) -> None:
     try:
         backend.write('child', b'child')
-        answers.put(backend.read('before'))
+        results.put(backend.read('before'))
     except BaseException as error:
-        answers.put(repr(error))
+        results.put(repr(error))
         raise
 
 

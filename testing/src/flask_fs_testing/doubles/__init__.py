@@ -1,4 +1,4 @@
-"""Doubles for the tests of applications: backends that fail when told, and that remember what was asked of them."""
+"""Doubles for the tests of applications: backends that fail as planned, and that record their calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A backend that fails when it is told to."""
+"""A backend that fails as planned."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from flask_fs.errors import FSError, Unavailable
 
 from .wrapper import HOOKS, BackendWrapper
 
-#: What the template makes a hook of: a failure planned for one of these fails the hook where it comes to it.
+#: What the template makes a hook of: a failure planned for one of these strikes the hook where it calls that one.
 MADE_OF = {
     'names': ('scan',),
     'delete': ('remove', 'names', 'scan'),
     'copy': ('open', 'put'),
     'move': ('open', 'put', 'copy', 'remove'),
 }
-#: The hooks that need the store; telling a path or signing a link does not.
+#: The hooks that need the store; giving a path or signing a link does not.
 NEED_STORE = frozenset(HOOKS) - {'local_path', 'signed_url'}
 #: The hooks that move content, and can fail in the middle of it.
 MOVE_CONTENT = ('put', 'open')
@@ -123,7 +123,7 @@ class FaultyBackend(BackendWrapper):
 
     def _strike(self, hook: str, name: str) -> PlannedFailure | None:
         for failure in self.planned:
-            # Asked without the lock held: it is the test's own code.
+            # Without the lock: it is the test's own code.
             if failure.is_for(hook) and (failure.when is None or failure.when(self.shown(name))):
                 with self._planning:
                     if failure in self._planned:

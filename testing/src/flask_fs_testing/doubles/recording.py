@@ -1,4 +1,4 @@
-"""A backend that remembers what was asked of it."""
+"""A backend that records its calls."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .wrapper import BackendWrapper
 
 
 class Call(NamedTuple):
-    """One thing that was asked of a backend.
+    """One call of a hook.
 
     :param hook: The hook's name without its underscore: ``put``.
     :param name: The file's name in its storage; of ``scan`` and ``names`` the prefix.
     :param target: The second name of ``copy`` and ``move``, else None.
-    :param options: What was asked for by keyword, such as ``create`` and ``attributes``; of ``open`` also ``start``, ``stop``
+    :param options: What was passed by keyword, such as ``create`` and ``attributes``; of ``open`` also ``start``, ``stop``
         and ``etag``.
     """
 
@@ -27,24 +27,24 @@ class Call(NamedTuple):
 
 
 class RecordingBackend(BackendWrapper):
-    """Does what *backend* does, and keeps a list of what the storage asked of it, also of what failed.
+    """Does what *backend* does, and keeps a list of the calls of its hooks, including those that failed.
 
-    What the backend asks of itself in turn is not in the list, so the list is the same on every backend.
+    What the backend itself calls in turn is not in the list, so the list is the same on every backend.
 
     :param backend: Any :class:`~flask_fs.backends.BaseBackend`, another wrapper included.
     """
 
     def __init__(self, backend: BaseBackend) -> None:
         super().__init__(backend)
-        #: What was asked so far, in order; tests may clear it.
+        #: The calls so far, in order; tests may clear it.
         self.calls: list[Call] = []
 
     def hooks(self) -> list[str]:
-        """The hooks that were asked, in order: ``['put', 'stat']``."""
+        """The hooks that were called, in order: ``['put', 'stat']``."""
         return [call.hook for call in self.calls]
 
     def names(self, hook: str) -> list[str | None]:
-        """The names that one hook was asked about, in order."""
+        """The names that one hook was called with, in order."""
         return [call.name for call in self.calls if call.hook == hook]
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:

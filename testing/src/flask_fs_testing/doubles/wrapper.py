@@ -22,10 +22,10 @@ def _passing_on(hook: str) -> Callable[..., Any]:
 class BackendWrapper(BaseBackend):
     """Behaves as *backend* does: same name, settings and capabilities, and every other attribute of it.
 
-    The verbs are those of the template; what they ask of hooks is asked of the hooks of *backend*. The hooks that
+    The verbs are those of the template; they call the hooks of *backend*. The hooks that
     *backend* itself calls are its own business and do not pass here. Subclasses override :meth:`pass_on`.
 
-    ``isinstance(wrapper, type(backend))`` holds, because applications ask that to find out where their files are.
+    ``isinstance(wrapper, type(backend))`` holds, because applications use that to find out where their files are.
 
     :param backend: Any :class:`~flask_fs.backends.BaseBackend`, another wrapper included.
     """
@@ -55,7 +55,7 @@ class BackendWrapper(BaseBackend):
         return getattr(self.wrapped, name)
 
     @property
-    def capabilities(self) -> Capability:  # type: ignore[override]  # asked each time: a backend may narrow its own
+    def capabilities(self) -> Capability:  # type: ignore[override]  # each time: a backend may narrow its own
         return self.wrapped.capabilities
 
     @property
@@ -69,18 +69,18 @@ class BackendWrapper(BaseBackend):
         return self.wrapped.describe_location()
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
-        """Ask the wrapped backend. Whatever is asked goes through here.
+        """Call a hook of the wrapped backend. Every call of a hook comes here.
 
         :param hook: The hook's name without its underscore.
         :param args: What it is given: first the name of the file it is about, of ``scan`` and ``names`` the prefix.
         """
-        # A legacy backend need not raise the right error for a file that is not there: it is asked first.
+        # A legacy backend need not raise the right error for a file that is not there: exists() comes first.
         if hook in ('open', 'stat') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
             raise self.error(FileNotFound, args[0])
         return getattr(self.wrapped, f'_{hook}')(*args, **kwargs)
 
     def shown(self, name: str) -> str:
-        """*name* as applications know it: without the key prefix that hooks are given."""
+        """*name* as applications use it: without the key prefix that hooks are given."""
         return name.removeprefix(self._prefix)
 
     # --- Hooks.

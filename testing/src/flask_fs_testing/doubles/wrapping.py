@@ -15,7 +15,7 @@ from flask_fs.bindings import Binding, state_of
 
 B = TypeVar('B', bound=BaseBackend)
 
-#: What each double was put around whose block ended while something else was in its place.
+#: The former binding of each double whose block ended while another one was assigned.
 _ended: WeakKeyDictionary[Any, Binding] = WeakKeyDictionary()
 
 

@@ -1,4 +1,4 @@
-"""A proxy on loopback that does to a connection what networks and busy servers do, when a test tells it to."""
+"""A proxy on loopback that does to a connection what networks and busy servers do, when a test plans it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to go wrong on a connection, in the order told."""
+"""What is to go wrong on a connection, in the order planned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 from .records import ProxiedRequest
 
-#: The body of S3's answer to a client that sends too many requests.
+#: The body of S3's response to a client that sends too many requests.
 SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n'
     b'<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
@@ -39,12 +39,12 @@ class Fault:
     body: bytes = b''
     headers: Mapping[str, str] = field(default_factory=dict)
     struck: int = 0
-    #: Without requests to count by: how much each connection has moved since the fault was told.
+    #: Without requests to count by: how much each connection has moved since the fault was planned.
     moved: dict[int, int] = field(default_factory=dict, repr=False)
 
     @property
     def is_spent(self) -> bool:
-        """Whether it struck as often as it was told to."""
+        """Whether it struck as often as planned."""
         return self.struck >= self.times
 
 
@@ -78,7 +78,7 @@ class Faults:
         with self._changed:
             waiting = list(self._queue)
         for fault in waiting:
-            # Asked without the lock held: a test's predicate may look at the proxy.
+            # Called without the lock: a test's predicate may look at the proxy.
             if (fault.when is None or fault.when(request)) and self._strike(fault):
                 request.fault = fault.kind
                 return fault

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-#: The longest head of a message that is taken for one.
+#: The longest head of a message that is accepted.
 MAX_HEAD_BYTES = 64 * 1024
 #: The longest line with the size of a chunk, and the longest trailer.
 MAX_LINE_BYTES = 16 * 1024
@@ -34,7 +34,7 @@ class Head(NamedTuple):
 
 
 def take_head(inbox: bytearray) -> Head | None:
-    """The head at the beginning of *inbox*, taken out of it; None while it is incomplete.
+    """The head at the beginning of *inbox*, removed from it; None while it is incomplete.
 
     :raises Malformed: If this cannot become the head of an HTTP/1 message.
     """
@@ -62,11 +62,11 @@ class Body(Protocol):
 
     @property
     def done(self) -> bool:
-        """Whether all of it was taken."""
+        """Whether all of it was read."""
         ...
 
-    def take(self, inbox: bytearray, most: int) -> bytes:
-        """Up to *most* bytes that belong to it, framing included, out of *inbox*."""
+    def take(self, inbox: bytearray, max_bytes: int) -> bytes:
+        """Up to *max_bytes* bytes that belong to it, framing included, out of *inbox*."""
         ...
 
 
@@ -80,8 +80,8 @@ class Sized:
     def done(self) -> bool:
         return not self._left
 
-    def take(self, inbox: bytearray, most: int) -> bytes:
-        taken = _cut_off(inbox, min(self._left, most))
+    def take(self, inbox: bytearray, max_bytes: int) -> bytes:
+        taken = _cut_off(inbox, min(self._left, max_bytes))
         self._left -= len(taken)
         return taken
 
@@ -91,8 +91,8 @@ class UntilClose:
 
     done = False
 
-    def take(self, inbox: bytearray, most: int) -> bytes:
-        return _cut_off(inbox, most)
+    def take(self, inbox: bytearray, max_bytes: int) -> bytes:
+        return _cut_off(inbox, max_bytes)
 
 
 class Chunked:
@@ -107,10 +107,10 @@ class Chunked:
         self._in_trailers = False
         self._is_last = False
 
-    def take(self, inbox: bytearray, most: int) -> bytes:
+    def take(self, inbox: bytearray, max_bytes: int) -> bytes:
         taken = bytearray()
-        while not self.done and len(taken) < most and (self._left or self._understand_line(inbox)):
-            piece = _cut_off(inbox, min(self._left, most - len(taken)))
+        while not self.done and len(taken) < max_bytes and (self._left or self._understand_line(inbox)):
+            piece = _cut_off(inbox, min(self._left, max_bytes - len(taken)))
             if not piece:
                 break
             taken += piece
@@ -148,7 +148,7 @@ def request_body(head: Head) -> Body:
 
 
 def response_body(head: Head, method: str) -> Body:
-    """The body that follows the head of the answer to a request with *method*."""
+    """The body that follows the head of the response to a request with *method*."""
     status = status_of(head)
     if method == 'HEAD' or status in (204, 304) or status < 200:
         return Sized(0)
@@ -159,7 +159,7 @@ def response_body(head: Head, method: str) -> Body:
 
 
 def status_of(head: Head) -> int:
-    """The status of an answer."""
+    """The status of a response."""
     try:
         return int(head.line[1])
     except ValueError:

@@ -32,7 +32,7 @@ class HttpRelay(Relay):
             if (head := take_head(client.inbox)) is not None:
                 return head
             if upstream is not None and upstream.inbox:
-                # Said without being asked, such as 408 Request Timeout.
+                # A response to no request, such as 408 Request Timeout.
                 self.pass_down(all_of(upstream.inbox))
             if client.ended or (upstream is not None and upstream.ended):
                 self.flush(client)
@@ -75,7 +75,7 @@ class HttpRelay(Relay):
 
 
 class _Exchange:
-    """One request and its answer, both on their way at once."""
+    """One request and its response, both on their way at once."""
 
     def __init__(self, relay: HttpRelay, request: ProxiedRequest, body: Body, fault: Fault | None) -> None:
         self._relay = relay
@@ -87,8 +87,8 @@ class _Exchange:
         self._fault = fault
         kind, after_bytes = (None, None) if fault is None else (fault.kind, fault.after_bytes)
         self._kind = kind
-        self._most_up = after_bytes if kind == 'cut_upload' else None
-        self._most_down = after_bytes if kind == 'cut_download' else None
+        self._max_up = after_bytes if kind == 'cut_upload' else None
+        self._max_down = after_bytes if kind == 'cut_download' else None
 
     def run(self) -> None:
         """Carry both to their end.
@@ -99,8 +99,8 @@ class _Exchange:
         while True:
             self._carry_request()
             self._carry_response()
-            answered = self._response is not None and self._response.done
-            if answered and self._body.done and not client.outbox and not upstream.outbox:
+            responded = self._response is not None and self._response.done
+            if responded and self._body.done and not client.outbox and not upstream.outbox:
                 return
             if client.drained and not upstream.outbox:
                 upstream.finish()
@@ -110,11 +110,11 @@ class _Exchange:
 
     def _carry_request(self) -> None:
         request, upstream = self._request, self._upstream
-        room = _room(upstream, request.bytes_up, self._most_up)
+        room = _room(upstream, request.bytes_up, self._max_up)
         if room and (piece := self._body.take(self._client.inbox, room)):
             request.bytes_up += len(piece)
             self._relay.pass_up(piece)
-        if self._most_up is not None and (self._body.done or request.bytes_up == self._most_up):
+        if self._max_up is not None and (self._body.done or request.bytes_up == self._max_up):
             self._relay.flush(upstream)
             raise Closed
 
@@ -129,7 +129,7 @@ class _Exchange:
             except Malformed:
                 _put_back(self._upstream, head)
                 self._become_tunnel()
-        room = _room(self._client, self._request.bytes_down, self._most_down)
+        room = _room(self._client, self._request.bytes_down, self._max_down)
         piece = self._response.take(self._upstream.inbox, room)
         if self._kind == 'lose_response':
             if self._response.done:
@@ -137,7 +137,7 @@ class _Exchange:
             return
         self._request.bytes_down += len(piece)
         self._relay.pass_down(piece)
-        if self._most_down is not None and (self._response.done or self._request.bytes_down == self._most_down):
+        if self._max_down is not None and (self._response.done or self._request.bytes_down == self._max_down):
             self._relay.flush(self._client)
             raise Closed
 
@@ -164,15 +164,15 @@ class _Exchange:
 
 
 def _put_back(side: BufferedSocket, head: Head | None) -> None:
-    """Let a head that turned out to be none, once it was taken, pass like all that follows."""
+    """Let a head that turned out to be none, once it was read, pass like all that follows."""
     if head is not None:
         side.inbox[:0] = head.raw
 
 
-def _room(side: BufferedSocket, passed: int, most: int | None) -> int:
-    """How many bytes may be given to *side* now, if *most* may pass in all and *passed* did."""
+def _room(side: BufferedSocket, passed: int, max_bytes: int | None) -> int:
+    """How many bytes may be given to *side* now, if *max_bytes* may pass in all and *passed* did."""
     room = max(0, BUFFER_BYTES - len(side.outbox))
-    return room if most is None else min(room, most - passed)
+    return room if max_bytes is None else min(room, max_bytes - passed)
 
 
 def _response_head(fault: Fault, is_last: bool) -> bytes:

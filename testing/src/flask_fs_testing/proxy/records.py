@@ -25,14 +25,14 @@ class ProxiedConnection:
 
 @dataclass
 class ProxiedRequest:
-    """One HTTP request, while it is answered and after.
+    """One HTTP request, while it is in progress and after.
 
     :param path: As it was sent: quoted, and with its query.
     :param headers: By lower-case name.
     :param connection: The number of the connection that it came on.
-    :param status: Of the answer, as soon as there is one.
+    :param status: Of the response, as soon as there is one.
     :param bytes_up: The size of the request's body so far, its framing included.
-    :param bytes_down: The size of the answer's body so far, its framing included.
+    :param bytes_down: The size of the response's body so far, its framing included.
     :param fault: The kind of fault that struck it, or None.
     """
 
@@ -89,7 +89,7 @@ class Records:
             self.changed.notify_all()
 
     def hold(self) -> Callable[[], bool]:
-        """Note one more that waits; the function tells whether it was released."""
+        """Note one more that waits; the function returns whether it was released."""
         with self.changed:
             self.held += 1
             since = self._releases
@@ -115,4 +115,6 @@ class Records:
         with self.changed:
             if not self.changed.wait_for(condition, timeout_s):
                 seen = f'{len(self.requests)} requests, {self.held} held, {self.open_connections} connections open'
-                raise TimeoutError(f'not so within {timeout_s} s: {seen} of {len(self.connections)}')
+                raise TimeoutError(
+                    f'the condition did not hold within {timeout_s} s: {seen} of {len(self.connections)}'
+                )

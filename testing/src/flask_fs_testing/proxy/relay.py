@@ -152,7 +152,7 @@ class Relay:
         raise Closed
 
     def hold(self) -> None:
-        """Wait until the proxy is told to release, or the client gives up.
+        """Wait until the proxy releases it, or the client gives up.
 
         :raises Closed: If the client gave up.
         """
@@ -204,7 +204,7 @@ def _events(side: BufferedSocket, *, may_send: bool = True) -> int:
 
 
 def all_of(inbox: bytearray) -> bytes:
-    """What is in *inbox*, taken out of it."""
+    """What is in *inbox*, removed from it."""
     data = bytes(inbox)
     inbox.clear()
     return data

@@ -1,4 +1,4 @@
-"""The proxy itself: what a test starts, tells and asks."""
+"""The proxy itself: what a test starts, plans faults with and looks at."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .records import ProxiedConnection, ProxiedRequest, Records
 from .relay import Relay
 from .sockets import Waker
 
-#: How long :meth:`FaultProxy.wait_until` waits, if it is not told.
+#: How long :meth:`FaultProxy.wait_until` waits by default.
 TIMEOUT_S = 10
 
 
 class FaultProxy:
     """Stands between a client and the server at *host* and *port*, on a free port of loopback.
 
-    Everything passes unharmed, in bounded memory, but for the faults that were told: each strikes the next request that
-    it is meant for, as often as it says, and several strike in the order told. It works at once; leaving its ``with``
+    Everything passes unharmed, in bounded memory, but for the faults that were planned: each strikes the next request that
+    it is meant for, as often as it says, and several strike in the order planned. It works at once; leaving its ``with``
     block, or :meth:`close`, ends it with all its connections.
 
     :param host: Where the server is.
@@ -97,18 +97,18 @@ class FaultProxy:
         return self._plan(Fault('cut_upload', times, when, after_bytes))
 
     def cut_download(self, *, after_bytes: int = 0, times: int = 1, when: When | None = None) -> Fault:
-        """Close both sides when *after_bytes* of an answer's body have passed, at its end at the latest."""
+        """Close both sides when *after_bytes* of a response's body have passed, at its end at the latest."""
         return self._plan(Fault('cut_download', times, when, after_bytes))
 
     def lose_response(self, *, times: int = 1, when: When | None = None) -> Fault:
-        """Let the server do what it is asked, and close the connection instead of passing its answer on."""
+        """Let the server do what the request says, and close the connection instead of passing its response on."""
         return self._plan(Fault('lose_response', times, when))
 
     #: What it was called in 1.0.
     lose_answer = lose_response
 
     def delay(self, delay_s: float, *, times: int = 1, when: When | None = None) -> Fault:
-        """Keep an answer back for so long."""
+        """Delay a response for so long."""
         return self._plan(Fault('delay', times, when, delay_s=delay_s))
 
     def respond(
@@ -128,7 +128,7 @@ class FaultProxy:
     answer = respond
 
     def slow_down(self, *, times: int = 1, when: When | None = None) -> Fault:
-        """Answer 503 Slow Down as S3 does; the server is not asked."""
+        """Respond with 503 Slow Down as S3 does; the server does not get the request."""
         return self.respond(503, SLOW_DOWN, headers={'Content-Type': 'application/xml'}, times=times, when=when)
 
     def hang(self, *, times: int = 1, when: When | None = None) -> Fault:
@@ -136,7 +136,7 @@ class FaultProxy:
         return self._plan(Fault('hang', times, when))
 
     def release(self) -> None:
-        """Pass on all that is held now."""
+        """Pass on everything that is held."""
         self._records.release()
         for relay in self._relays:
             relay.wake()
@@ -163,7 +163,7 @@ class FaultProxy:
     def wait_until(self, condition: Callable[[], Any], *, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until *condition* holds, such as ``lambda: proxy.open_connections == 0``.
 
-        It is asked again whenever a connection, a request or an answer begins or ends, and a fault strikes.
+        It is checked again whenever a connection, a request or a response begins or ends, and a fault strikes.
 
         :raises TimeoutError: If it does not hold in time.
         """

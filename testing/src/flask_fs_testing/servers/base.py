@@ -25,7 +25,16 @@ __all__ = ['Server', 'free_ports', 'http_status', 'program']
 Service = TypeVar('Service')
 
 #: What servers see of this process's environment: no proxies, no credentials, no settings of test tools.
-_PASSED_ON = ('PATH', 'PYTHONPATH', 'PYTHONPYCACHEPREFIX', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SYSTEMROOT', 'LANG', 'TZ')
+_PASSED_ON = (
+    'PATH',
+    'PYTHONPATH',
+    'PYTHONPYCACHEPREFIX',
+    'LD_LIBRARY_PATH',
+    'DYLD_LIBRARY_PATH',
+    'SYSTEMROOT',
+    'LANG',
+    'TZ',
+)
 _PORT_TAKEN = ('in use', 'could not bind', 'port allocation failed', 'only one usage of each socket address')
 _LOG_LINES = 20
 
@@ -164,7 +173,7 @@ class Server(abc.ABC, Generic[Service]):
         deadline = time.monotonic() + self.deadline_s
         while True:
             ready = self.is_ready()
-            # Asked afterwards: a stranger on the port may have answered for a server that is dead.
+            # Checked afterwards: another program on the port may have responded for a server that is dead.
             if ended := connection.ended():
                 raise ServerDied(f'{self.name} did not start: {"; ".join(ended)}.\n{self.log()}')
             if ready:
@@ -185,7 +194,7 @@ class Server(abc.ABC, Generic[Service]):
 def free_ports(count: int) -> list[int]:
     """Different ports of loopback that nothing listens on."""
     with contextlib.ExitStack() as stack:
-        # Held together until all are known.
+        # All are bound before any is closed.
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
             each.bind(('127.0.0.1', 0))
@@ -193,8 +202,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def http_status(port: int, path: str, headers: Mapping[str, str] | None = None) -> int | None:
-    """The status with which a server on loopback answers a GET, or None if it does not."""
-    # Unlike urllib's, this connection knows nothing of proxies.
+    """The status of the response of a server on loopback to a GET, or None if there is none."""
+    # Unlike urllib's, this connection uses no proxies.
     connection = HTTPConnection('127.0.0.1', port, timeout=5)
     try:
         connection.request('GET', path, headers=dict(headers or {}))

@@ -1,4 +1,4 @@
-"""The user's side of a supervisor: to start one, to be connected to it, and to leave."""
+"""The user's side of a supervisor: to start one, to connect to it, and to disconnect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Address:
-    """Where a supervisor takes connections, and the word by which it is known to be the right one."""
+    """Where a supervisor takes connections, and the secret that shows that it is the right one."""
 
     port: int
     token: str = field(repr=False)
@@ -39,7 +39,7 @@ def launch(
     :raises OSError: If a command cannot be run.
     """
     token = secrets.token_hex(16)
-    told = {
+    request = {
         'token': token,
         'folder': str(folder),
         'commands': {name: list(command) for name, command in commands.items()},
@@ -47,25 +47,25 @@ def launch(
         'stray_files': list(stray_files),
     }
     # -I: the supervisor sees the standard library, and neither this folder nor anything that PYTHONPATH names.
-    answer = subprocess.run(
+    done = subprocess.run(
         [sys.executable, '-I', str(_SUPERVISOR)],
-        input=json.dumps(told) + '\n',
+        input=json.dumps(request) + '\n',
         capture_output=True,
         text=True,
         timeout=_TIMEOUT_S,
         check=False,
     )
-    said = json.loads(answer.stdout or '{}')
-    if 'port' not in said:
-        raise OSError(f'{", ".join(commands)} could not be started: {said.get("error") or answer.stderr}')
-    return Address(said['port'], token)
+    response = json.loads(done.stdout or '{}')
+    if 'port' not in response:
+        raise OSError(f'{", ".join(commands)} could not be started: {response.get("error") or done.stderr}')
+    return Address(response['port'], token)
 
 
 class Connection:
     """Being a user of a supervisor's server.
 
     :raises OSError: If there is no such supervisor any more.
-    :raises ValueError: If something else answers in its place.
+    :raises ValueError: If another program responds in its place.
     """
 
     def __init__(self, address: Address) -> None:
@@ -76,7 +76,7 @@ class Connection:
         try:
             hello = self._next_message()
             if hello.get('token') != address.token:
-                raise ValueError('Another program answers where the supervisor was.')
+                raise ValueError('Another program responds where the supervisor was.')
         except BaseException:
             self._socket.close()
             raise
@@ -94,7 +94,7 @@ class Connection:
             return [*self._ended, str(error)]
 
     def leave(self) -> None:
-        """Stop using the server. If nobody else does, wait until its processes and its folder are gone."""
+        """Stop using the server. If it was the last user, wait until its processes and its folder are gone."""
         with self._socket, contextlib.suppress(OSError):
             self._socket.settimeout(_TIMEOUT_S)
             self._socket.shutdown(socket.SHUT_WR)
@@ -109,5 +109,5 @@ class Connection:
         line, _, self._unread = self._unread.partition(b'\n')
         message = json.loads(line)
         if not isinstance(message, dict):
-            raise ValueError('Another program answers where the supervisor was.')
+            raise ValueError('Another program responds where the supervisor was.')
         return message

@@ -3,7 +3,7 @@
 ServerError
 ├── ServerMissing    it is not installed, or cannot run on this system
 ├── ServerDied       it ended before it was ready
-└── ServerNotReady   it did not answer in time
+└── ServerNotReady   it did not respond in time
 """
 
 from __future__ import annotations
@@ -22,4 +22,4 @@ class ServerDied(ServerError):
 
 
 class ServerNotReady(ServerError):
-    """A server runs but did not answer before its deadline; the message shows the end of its log."""
+    """A server runs but did not respond before its deadline; the message shows the end of its log."""

@@ -24,7 +24,7 @@ class MotoServer(Server[S3Service]):
         return {'moto': [sys.executable, '-m', 'moto.server', '-H', '127.0.0.1', '-p', str(self._port)]}
 
     def is_ready(self) -> bool:
-        """Its own API answers."""
+        """Its own API responds."""
         return http_status(self._port, '/moto-api/data.json') == 200
 
     @property

@@ -75,7 +75,7 @@ class SeaweedServer(Server[S3Service]):
         ]
 
     def is_ready(self) -> bool:
-        """S3 answers before there is a volume to store anything, so both are asked."""
+        """S3 responds before there is a volume to store anything, so both are checked."""
         return all(http_status(self._ports[part], '/healthz') == 200 for part in ('s3.port', 'volume.port'))
 
     @property

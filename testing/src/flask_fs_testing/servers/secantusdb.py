@@ -13,7 +13,7 @@ from .services import MongoService
 
 
 class SecantusServer(Server[MongoService]):
-    """One SecantusDB that is no replica set and asks for no password."""
+    """One SecantusDB that is no replica set and needs no password."""
 
     name = 'SecantusDB'
     install = "pip install 'flask-fs-testing[gridfs]'"
@@ -46,17 +46,17 @@ class SecantusServer(Server[MongoService]):
         }
 
     def is_ready(self) -> bool:
-        """It answers a greeting in MongoDB's protocol."""
+        """It responds to a greeting in MongoDB's protocol."""
         return says_hello(self._port)
 
     @property
     def service(self) -> MongoService:
-        """Its address."""
+        """Its URL."""
         return MongoService(f'mongodb://127.0.0.1:{self._port}')
 
 
 def says_hello(port: int) -> bool:
-    """Whether what listens on *port* answers the command ``hello`` as MongoDB would."""
+    """Whether what listens on *port* responds to the command ``hello`` as MongoDB would."""
     fields = b'\x10hello\0' + struct.pack('<i', 1) + b'\x02$db\0' + struct.pack('<i', 6) + b'admin\0'
     document = struct.pack('<i', len(fields) + 5) + fields + b'\0'
     op_msg = 2013
@@ -66,8 +66,8 @@ def says_hello(port: int) -> bool:
         with socket.create_connection(('127.0.0.1', port), timeout=5) as connection:
             connection.sendall(message)
             header = connection.recv(16, socket.MSG_WAITALL)
-            length, _, answers, kind = struct.unpack('<iiii', header)
+            length, _, response_to, kind = struct.unpack('<iiii', header)
             body = connection.recv(length - 16, socket.MSG_WAITALL)
     except (OSError, struct.error):
         return False
-    return answers == 1 and kind == op_msg and b'isWritablePrimary' in body
+    return response_to == 1 and kind == op_msg and b'isWritablePrimary' in body

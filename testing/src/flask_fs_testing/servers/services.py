@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class S3Service:
     """An S3-compatible server.
 
-    :param endpoint: Its address, such as ``http://127.0.0.1:9000``.
+    :param endpoint: Its URL, such as ``http://127.0.0.1:9000``.
     """
 
     endpoint: str
@@ -24,7 +24,7 @@ class SwiftService:
 
     :param auth_url: Such as ``http://127.0.0.1:8080/auth/v1.0``.
     :param user: As ``account:user``.
-    :param s3_endpoint: Where it also speaks S3, if it is known to do so.
+    :param s3_endpoint: Where it also speaks S3, if that is known.
     """
 
     auth_url: str

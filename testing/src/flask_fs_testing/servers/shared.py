@@ -1,4 +1,4 @@
-"""One server for all processes of a test run: the first to ask starts it, and it ends with the last that uses it."""
+"""One server for all processes of a test run: the first that needs it starts it, and it ends with the last that uses it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Runs the processes of one server for exactly as long as somebody is connected to it.
+"""Runs the processes of one server for exactly as long as it has users, which are connected to it.
 
-A program of its own, run by its path and needing the standard library only. It is told on standard input, by one line of
-JSON, what to run, and answers by one line: the port where it takes connections, or why it could not start. Being
+A program of its own, run by its path and needing the standard library only. It reads one line of JSON from standard input, what to run, and responds with one line: the port where it takes connections, or why it could not start. Being
 connected means using the server: the operating system ends the connections of whatever dies, however it dies, so after the last user the supervisor
 ends the processes and deletes their folder.
 
@@ -24,15 +23,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-#: The first user has to come within this time, and every process is looked after this often.
+#: The first user has to come within this time, and every process is checked this often.
 FIRST_USER_S = 30.0
 LOOK_EVERY_S = 0.05
 
-Told = dict[str, Any]
+Request = dict[str, Any]
 
 
 def main() -> None:
-    """Start the supervisor that stays, hand its answer on, and end: so it is nobody's child, and no zombie or warning."""
+    """Start the supervisor that stays, pass its response on, and end: so it is no child of a test, and no zombie or warning."""
     line = sys.stdin.readline()
     if 'stay' in sys.argv:
         stay(json.loads(line))
@@ -42,7 +41,7 @@ def main() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for the tests, which then leave in good order.
+        start_new_session=True,  # Ctrl-C is for the tests, which then stop it.
         text=True,
     )
     assert supervisor.stdin is not None
@@ -53,7 +52,7 @@ def main() -> None:
     os._exit(0)  # Without waiting for the supervisor.
 
 
-def stay(told: Told) -> None:
+def stay(request: Request) -> None:
     """Run the processes until the last user has gone."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     users: list[socket.socket] = []
@@ -61,32 +60,32 @@ def stay(told: Told) -> None:
     try:
         with socket.create_server(('127.0.0.1', 0)) as listener:
             try:
-                for name, command in told['commands'].items():
-                    processes[name] = start(name, command, told)
+                for name, command in request['commands'].items():
+                    processes[name] = start(name, command, request)
             except OSError as error:
                 print(json.dumps({'error': str(error)}), flush=True)
                 return
             print(json.dumps({'port': listener.getsockname()[1]}), flush=True)
-            serve(listener, users, processes, told['token'])
+            serve(listener, users, processes, request['token'])
     finally:
         # No time for goodbyes: what they hold is thrown away.
         for process in processes.values():
             kill(process)
-        for path in told['stray_files']:
+        for path in request['stray_files']:
             with contextlib.suppress(OSError):
                 os.unlink(path)
-        shutil.rmtree(told['folder'], ignore_errors=True)
+        shutil.rmtree(request['folder'], ignore_errors=True)
         for user in users:
             user.close()
 
 
-def start(name: str, command: list[str], told: Told) -> subprocess.Popen[bytes]:
+def start(name: str, command: list[str], request: Request) -> subprocess.Popen[bytes]:
     """One process, with its log beside its data."""
-    with open(os.path.join(told['folder'], f'{name}.log'), 'ab') as log:
+    with open(os.path.join(request['folder'], f'{name}.log'), 'ab') as log:
         return subprocess.Popen(
             command,
-            cwd=told['folder'],
-            env=told['environment'],
+            cwd=request['folder'],
+            env=request['environment'],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -158,12 +157,12 @@ def said_anything(user: socket.socket) -> bool:
 
 
 def obituary(name: str, code: int) -> bytes:
-    """What users are told when a process ends."""
+    """The message to users when a process ends."""
     how = f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
     return as_line({'ended': f'{name} {how}'})
 
 
-def as_line(message: Told) -> bytes:
+def as_line(message: Request) -> bytes:
     """*message* as it is sent."""
     return json.dumps(message).encode() + b'\n'
 
@@ -179,7 +178,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == 'win32':  # pragma: no cover - Windows has no groups of processes
         process.kill()
     else:
-        # Before it is waited for: until then its number cannot be anybody else's.
+        # Before it is waited for: until then its number cannot be reused.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()

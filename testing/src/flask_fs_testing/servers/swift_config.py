@@ -90,7 +90,7 @@ _OPTIONS = {
     ],
     'versioned_writes': ['allow_versioned_writes = true'],
 }
-# Other filters have the name by which Swift's distribution knows them.
+# Other filters have the name of an entry point of Swift.
 _ENTRY_POINTS = {'proxy-logging': 'proxy_logging'}
 
 _PROXY_SERVER = """
@@ -98,7 +98,7 @@ _PROXY_SERVER = """
 use = egg:swift#proxy
 account_autocreate = true
 allow_account_management = true
-# There is one node only: after errors it would be left alone, and everything answer 503.
+# There is one node only: after errors it would be avoided, and every response be a 503.
 error_suppression_interval = 0
 error_suppression_limit = 1000000
 """
