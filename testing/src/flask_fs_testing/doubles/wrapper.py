@@ -38,7 +38,7 @@ class BackendWrapper(BaseBackend):
         self.config = backend.config
         self._prefix = backend._prefix
         # Of the class in other backends, and here of what is wrapped.
-        for name in ('kind', 'settings', 'errors', 'seekable_streams', 'page_size'):
+        for name in ('kind', 'settings', 'seekable_streams', 'page_size'):
             vars(self)[name] = getattr(backend, name)
 
     def __repr__(self) -> str:
@@ -77,7 +77,19 @@ class BackendWrapper(BaseBackend):
         # A legacy backend need not raise the right error for a file that is not there: exists() comes first.
         if hook in ('open', 'stat') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
             raise self.error(FileNotFound, args[0])
-        return getattr(self.wrapped, f'_{hook}')(*args, **kwargs)
+        # Errors are translated here, so that those which a subclass raises itself reach the caller as they are.
+        wrapped = self.wrapped
+        if hook == 'open':
+            return wrapped._open_translated(*args, **kwargs)
+        call = getattr(wrapped, f'_{hook}')
+        if hook in ('scan', 'names'):
+            return wrapped._list_hook(call, *args)
+        try:
+            return call(*args, **kwargs)
+        except wrapped.errors as error:
+            if isinstance(error, FSError) or (hook == 'put' and error is args[1].error):
+                raise
+            raise wrapped.translated(error, args[0]) from error
 
     def shown(self, name: str) -> str:
         """*name* as applications use it: without the key prefix that hooks are given."""
@@ -94,9 +106,6 @@ class BackendWrapper(BaseBackend):
     ) -> FileInfo | None:
         info: FileInfo | None = self.pass_on('put', name, stream, create=create, attributes=attributes)
         return info
-
-    def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
-        return self.wrapped._translate(error, name)
 
     def _internal_location(self, name: str) -> str | None:
         return self.wrapped._internal_location(name)
