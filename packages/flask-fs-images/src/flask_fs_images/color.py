@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from typing import Any
 
@@ -69,18 +70,14 @@ def on_white(image: Image.Image) -> Image.Image:
 class Profile:
     """The color profile of one picture. A broken one, or one for another color space, counts as none."""
 
-    def __init__(self, content: Any) -> None:
-        self.content = content if isinstance(content, bytes) else b''
+    def __init__(self, content: bytes) -> None:
+        self._content = content
         self._opened: Any = None
         self._transforms: dict[str, Any] = {}
         # ICC.1:2022, 7.2.2: it begins with its length. LittleCMS accepts less.
-        if int.from_bytes(self.content[:4], 'big') > len(self.content):
-            self.content = b''
-        if self.content and _HAS_LITTLECMS:
-            try:
-                self._opened = ImageCms.getOpenProfile(io.BytesIO(self.content))
-            except _BROKEN:
-                self.content = b''
+        if _HAS_LITTLECMS and content and int.from_bytes(content[:4], 'big') <= len(content):
+            with contextlib.suppress(*_BROKEN):
+                self._opened = ImageCms.getOpenProfile(io.BytesIO(content))
 
     def apply(self, image: Image.Image, *, keep: bool) -> tuple[Image.Image, bytes]:
         """*image*, whose mode is no longer CMYK, and the profile to store with it, empty for sRGB.
@@ -90,19 +87,16 @@ class Profile:
         if not self._fits(image):
             return (image.convert('RGB') if image.mode == 'CMYK' else image), b''
         if image.mode != 'CMYK':
-            if self._is_srgb():
+            if (self._opened.profile.profile_description or '').startswith('sRGB'):
                 return image, b''
-            if keep and len(self.content) <= MAX_PROFILE_BYTES:
-                return image, self.content
+            if keep and len(self._content) <= MAX_PROFILE_BYTES:
+                return image, self._content
         return self._convert(image), b''
 
     def _fits(self, image: Image.Image) -> bool:
         if self._opened is None:
             return False
         return bool(self._opened.profile.xcolor_space.strip() == _SPACES[image.mode.removesuffix('A')])
-
-    def _is_srgb(self) -> bool:
-        return (self._opened.profile.profile_description or '').startswith('sRGB')
 
     def _convert(self, image: Image.Image) -> Image.Image:
         image = to_8_bits(image)

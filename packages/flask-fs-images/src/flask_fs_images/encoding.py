@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from PIL import Image
@@ -42,7 +42,7 @@ class Encoder:
     format: str
     quality: int | None = None
     effort: bool = False
-    keep: Sequence[tuple[str, Any]] = ()
+    keep: Mapping[str, Any] = field(default_factory=dict)
 
     def encode(self, frames: Frames, profile: bytes, chunks: dict[bytes, bytes] | None = None) -> io.BytesIO:
         """A file at its beginning.
@@ -57,7 +57,9 @@ class Encoder:
         settings = self._settings(images)
         first, *others = images
         if others:
-            settings |= self._animation(frames) | {'save_all': True, 'append_images': others}
+            settings |= {'save_all': True, 'append_images': others, 'loop': min(frames.plays, 65_535)}
+            # In a PNG, a duration is a fraction of two 16-bit numbers.
+            settings['duration'] = [min(ms, 65_535) for ms in frames.durations]
         if profile and not chunks:
             settings['icc_profile'] = profile
         file = io.BytesIO()
@@ -83,18 +85,13 @@ class Encoder:
             settings['method'] = 5 if self.effort else 4
         elif self.format == 'AVIF':
             settings['speed'] = 6 if self.effort else 8
-        return settings | dict(self.keep)
-
-    def _animation(self, frames: Frames) -> dict[str, Any]:
-        # In a PNG, a duration is a fraction of two 16-bit numbers.
-        return {'duration': [min(ms, 65_535) for ms in frames.durations], 'loop': min(frames.plays, 65_535)}
+        return {**settings, **self.keep}
 
     def _in_one_mode(self, images: list[Image.Image]) -> list[Image.Image]:
         """*images* in one mode."""
-        alphas = any(image.mode in {'LA', 'RGBA'} for image in images)
-        if len({image.mode for image in images}) == 1:
-            return images
-        return [image.convert('RGBA' if alphas else 'RGB') for image in images]
+        modes = {image.mode for image in images}
+        mode = 'RGBA' if modes & {'LA', 'RGBA'} else 'RGB'
+        return images if len(modes) == 1 else [image.convert(mode) for image in images]
 
     def _prepare(self, image: Image.Image) -> Image.Image:
         """*image* in a mode that the format supports, with no metadata for the encoder to write."""

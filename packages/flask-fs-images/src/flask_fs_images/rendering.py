@@ -172,7 +172,7 @@ class _Output:
 
     def encode(self) -> Rendered:
         picture, spec, same_format = self._picture, self.spec, self.name == self._picture.format
-        keep = self._settings_to_keep() if spec.effort and spec.quality is None and same_format else ()
+        keep = self._settings_to_keep() if spec.effort and spec.quality is None and same_format else {}
         chunks = picture.inspection.chunks if self.name == 'PNG' and self._profile else None
         width, height = self._frames.images[0].size
         file = Encoder(self.name, spec.quality, spec.effort, keep).encode(self._frames, self._profile, chunks)
@@ -182,16 +182,16 @@ class _Output:
             file = no_larger(picture, file, kept_quality=bool(keep))
         return Rendered(file, self.name, width, height)
 
-    def _settings_to_keep(self) -> tuple[tuple[str, Any], ...]:
+    def _settings_to_keep(self) -> dict[str, Any]:
         """Settings for the encoder that keep the quality of a picture that is only to become smaller in bytes."""
         picture = self._picture
         if self.name == 'WEBP' and picture.inspection.lossless:
-            return (('lossless', True),)
+            return {'lossless': True}
         tables: dict[int, list[int]] = getattr(picture.image, 'quantization', {})
         in_order = 0 < len(tables) <= 2 and sorted(tables) == list(range(len(tables)))
         if self.name == 'JPEG' and self.placement.size == picture.size and picture.image.mode != 'CMYK' and in_order:
-            return (('quality', -1), ('qtables', tables), ('subsampling', get_sampling(picture.image)))
-        return ()
+            return {'quality': -1, 'qtables': tables, 'subsampling': get_sampling(picture.image)}
+        return {}
 
 
 def _decode(picture: Picture, outputs: Sequence[_Output], orientation: Orientation) -> None:
