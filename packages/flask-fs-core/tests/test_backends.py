@@ -17,7 +17,7 @@ from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Opened, So
 from flask_fs.backends.legacy import LegacyDriver
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.backends.streams import BoundedReader, window
+from flask_fs.backends.streams import BoundedReader, TranslatedStream, window
 from flask_fs.config import STORAGE_SETTINGS, resolve
 from flask_fs.settings import Setting, text
 
@@ -270,3 +270,45 @@ def test_storages_that_share_a_place_keep_apart(given: dict[str, str], key: str)
     backend.write('a.txt', b'')
     assert [key] == list(backend._files)
     assert ['a.txt'] == list(backend.list_files())
+
+
+class Breaking(io.BytesIO):
+    """A stream whose closing fails after it was closed."""
+
+    def close(self) -> None:
+        super().close()
+        raise fs.Unavailable
+
+
+@pytest.mark.parametrize(
+    'around',
+    [lambda stream: BoundedReader(stream, 4), lambda stream: TranslatedStream(stream, (KeyError,), fs.BackendError)],
+)
+def test_a_stream_whose_closing_fails_is_closed(around: Any) -> None:
+    stream = around(Breaking(b'0123'))
+    with pytest.raises(fs.Unavailable):
+        stream.close()
+    assert stream.closed
+    stream.close()
+
+
+@pytest.mark.parametrize('prefix', [None, 'a/b'])
+@pytest.mark.parametrize('is_lazy', [True, False])
+def test_a_listing_of_everything_that_fails_is_about_no_file(prefix: str | None, is_lazy: bool) -> None:
+    class Unlisted(Least):
+        errors = (KeyError,)
+
+        def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+            def fail() -> Iterator[fs.FileInfo]:
+                raise KeyError(prefix)
+                yield
+
+            return fail() if is_lazy else iter(list(fail()))
+
+    backend = Unlisted('x', {'prefix': prefix})
+    with pytest.raises(fs.BackendError) as raised:
+        list(backend.scan())
+    assert raised.value.filename is None
+    with pytest.raises(fs.BackendError) as raised:
+        list(backend.list_files('c/'))
+    assert 'c/' == raised.value.filename

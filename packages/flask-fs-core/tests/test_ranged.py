@@ -162,3 +162,17 @@ def test_a_closed_reader_gives_its_stream_back_and_reads_no_more() -> None:
     for read in (reader.read, reader.readall, lambda: reader.read(1)):
         with pytest.raises(ValueError, match='closed'):
             read()
+
+
+@pytest.mark.parametrize('position', [FIRST_BYTES, len(LARGE) - 20, len(LARGE) - 3])
+def test_a_range_that_the_store_ends_early_is_an_error(position: int) -> None:
+    """It neither ends the file, nor is it waited for forever when the reader stands beyond that end."""
+    store = Store(LARGE)
+    store.content = LARGE[:-10]
+    reader = RangedReader(store.open_range, LARGE[:FIRST_BYTES], len(LARGE), lambda: EOFError('too short'))
+    reader.seek(FIRST_BYTES)
+    while reader.tell() < len(LARGE) - 30:
+        reader.read(min(1_000_000, len(LARGE) - 30 - reader.tell()))
+    reader.seek(position)
+    with pytest.raises(EOFError, match='too short'):
+        reader.read()

@@ -467,3 +467,20 @@ def test_a_stream_of_the_store_is_closed_if_it_cannot_be_sent(app: Flask) -> Non
     with app.test_request_context('/'), pytest.raises(RuntimeError, match='no answer'):
         respond(lambda: pytest.fail('requested again'), lambda *_, **__: Opened(info, stream))
     assert stream.closed
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_served_as_it_is_then(app: Flask) -> None:
+    """First the store raises it, then the file has become shorter than the range between metadata and bytes."""
+    info = FileInfo('x', 9, None)
+    outcomes: list[Any] = [fs.Replaced('x'), fs.RangeNotSatisfiable('x'), Opened(info, io.BytesIO(b'56'))]
+
+    def open_file(*_: Any, **__: Any) -> Opened:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    with app.test_request_context('/', headers={'Range': 'bytes=5-6'}):
+        response = respond(lambda: info, open_file)
+        response.direct_passthrough = False
+        assert (206, 'bytes 5-6/9', b'56') == (response.status_code, response.headers['Content-Range'], response.data)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import os
+import signal
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import default_stream_factory
 
 import flask_fs as fs
+from flask_fs.backends import Spool, SpoolFailed
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.backends.sources import as_bytes
 
@@ -397,3 +400,24 @@ def test_a_field_in_which_nothing_was_chosen_is_refused(make_app: AppFactory) ->
     # What browsers send for a field in which no file was chosen.
     answer = app.test_client().post('/', **form(b'', ''))
     assert (422, 'no file was chosen') == (answer.status_code, answer.text)
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGXFSZ'), reason='no limit for the size of files')
+@pytest.mark.parametrize('max_bytes', [0, 10_000])
+def test_a_spool_on_a_full_disk_says_so(max_bytes: int) -> None:
+    """What could not be written is still in a buffer when the file is closed, which fails too."""
+    resource = importlib.import_module('resource')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(SpoolFailed, match='temporary file'):
+            _fill_and_rewind(max_bytes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _fill_and_rewind(max_bytes: int) -> None:
+    with Spool(max_bytes) as spool:
+        for _ in range(101):
+            spool.write(bytes(1000))
+        spool.rewind()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, M
 from typing import IO, Any, ClassVar, TypeVar, cast
 
 from ..config import STORAGE_SETTINGS, from_mapping
-from ..errors import BackendError, FileExists, FileNotFound, FSError, OperationNotSupported, Replaced
+from ..errors import BackendError, FileExists, FileNotFound, FSError, OperationNotSupported, Replaced, Unavailable
 from ..names import check, filter_valid, is_valid, is_valid_prefix
 from ..settings import Setting
 from . import http, legacy, sendfile
@@ -102,6 +102,8 @@ class BaseBackend:
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         """The bytes [start, stop) of a file, with the metadata of that version, by one request.
+
+        The stream raises if it ends before its last byte: a file is never silently short.
 
         :param start: Where to begin; a negative one counts from the end, and then *stop* is None.
         :param stop: Larger than *start*; None, or beyond the end, is the end of the file.
@@ -203,7 +205,10 @@ class BaseBackend:
             # A reader never mixes what was opened with a newer version.
             return self._open_translated(name, start, stop, etag=info.etag).stream
 
-        return cast('IO[bytes]', RangedReader(open_range, head, info.size))
+        def truncated() -> Unavailable:
+            return self.error(Unavailable, name, 'the store sent less of it than was requested')
+
+        return cast('IO[bytes]', RangedReader(open_range, head, info.size, truncated))
 
     def _read(self, name: str) -> bytes:
         for _ in range(http.MAX_VERSIONS - 1):
@@ -365,7 +370,8 @@ class BaseBackend:
 
     def error(self, kind: type[E], name: str | None = None, reason: str | None = None) -> E:
         """An error of *kind* about the file *name*, which tells this storage and backend."""
-        shown = name if name is None else name.removeprefix(self._prefix)
+        # A listing of everything is about no file.
+        shown = (name or '').removeprefix(self._prefix) or None
         return kind(shown, storage=self.name, backend=self.kind or type(self).__name__, reason=reason)
 
     def unsupported(self, name: str | None, reason: str) -> OperationNotSupported:

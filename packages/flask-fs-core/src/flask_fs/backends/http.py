@@ -60,7 +60,7 @@ def respond(stat: Callable[[], FileInfo], open_file: Opener) -> Response:
     environ = request.environ
     requested = _requested_range() if environ['REQUEST_METHOD'] == 'GET' else None
     if environ['REQUEST_METHOD'] != 'HEAD' and not _CONDITIONS.intersection(environ):
-        with contextlib.suppress(RangeNotSatisfiable):
+        with contextlib.suppress(RangeNotSatisfiable, Replaced):
             opened = open_file(*(requested or (0, None)))
             if requested is None or not must_decode(request, opened.info.content_encoding):
                 return _send(*opened, requested)
@@ -69,7 +69,8 @@ def respond(stat: Callable[[], FileInfo], open_file: Opener) -> Response:
     for _ in range(MAX_VERSIONS - 1):
         try:
             return _respond_by_metadata(stat(), open_file, requested)
-        except Replaced:
+        except (Replaced, RangeNotSatisfiable):
+            # Its metadata was that of another version.
             continue
     return _respond_by_metadata(stat(), open_file, requested)
 

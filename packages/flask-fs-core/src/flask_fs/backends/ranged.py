@@ -66,13 +66,21 @@ class RangedReader(SeekableStream):
     longer ranges. So a file that its head holds costs one request, any file that is read at once two, and an archive's
     directory one.
 
-    :param open_range: Opens the bytes [start, stop) of the same version of the file; a stream that ends early raises.
+    :param open_range: Opens the bytes [start, stop) of the same version of the file.
     :param head: The first bytes of the file, or the whole of a shorter one.
     :param size: The length of the file in bytes.
+    :param truncated: Makes the error for a stream that ends early.
     """
 
-    def __init__(self, open_range: Callable[[int, int], IO[bytes]], head: bytes, size: int) -> None:
+    def __init__(
+        self,
+        open_range: Callable[[int, int], IO[bytes]],
+        head: bytes,
+        size: int,
+        truncated: Callable[[], Exception] = EOFError,
+    ) -> None:
         super().__init__(size)
+        self._truncated = truncated
         self._open_range = open_range
         self._block, self._block_at = head, 0
         self._stream: IO[bytes] | None = None
@@ -146,6 +154,8 @@ class RangedReader(SeekableStream):
     def _from_stream(self, size: int) -> bytes:
         assert self._stream is not None
         piece = self._stream.read(size) if size else b''
+        if size and not piece:
+            raise self._truncated()
         self._next += len(piece)
         return piece
 

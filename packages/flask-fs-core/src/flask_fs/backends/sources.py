@@ -149,7 +149,9 @@ class Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()
+        # What could not be written is tried once more; by now nobody needs it.
+        with contextlib.suppress(OSError):
+            self.file.close()
 
     def write(self, data: bytes) -> None:
         """Add *data*.

@@ -102,10 +102,10 @@ class TranslatedStream(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
+            super().close()
             # What was read was read; that the store has gone away by now changes nothing.
             with contextlib.suppress(*self._errors):
                 self._stream.close()
-        super().close()
 
 
 def chunks_of(reader: ByteReader, size: int = CHUNK_BYTES) -> Iterator[bytes]:
@@ -168,8 +168,8 @@ class BoundedReader(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
+            super().close()
             self._stream.close()
-        super().close()
 
 
 def limited(stream: IO[bytes], length: int) -> IO[bytes]:
