@@ -215,7 +215,7 @@ def test_what_the_target_refuses_is_told_and_the_rest_is_copied(script: SimpleNa
         source.write(filename, content)
     outcomes = {filename: (outcome, why) for filename, outcome, why in script.copy_files(source, target)}
     assert {'a', 'e'} == {filename for filename, (outcome, _) in outcomes.items() if outcome == 'copied'}
-    assert {'a/b', 'c' * 256, 'd'} == {filename for filename, (outcome, _) in outcomes.items() if outcome == 'refused'}
+    assert {'a/b', 'c' * 256, 'd'} == {filename for filename, (outcome, _) in outcomes.items() if outcome == 'rejected'}
     assert 'either a file or a folder' in outcomes['a/b'][1]
     assert 'longer than the file system allows' in outcomes['c' * 256][1]
     assert 'at most 10 bytes' in outcomes['d'][1]

@@ -16,8 +16,8 @@ from .errors import ConfigurationError
 from .registry import backend_class_of, driver_of
 from .settings import settings_error, storage_prefix
 
-# Looked up once: every operation of every storage calls it.
-_current_app: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]  # a proxy
+#: Returns the current application itself, not the proxy. Looked up once, as every operation of every storage calls it.
+current_application: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]  # a proxy
 #: The application of a storage that was given a backend without being configured.
 NO_APP = SimpleNamespace(config={})
 
@@ -202,7 +202,7 @@ class AppBound:
 
     def _bound(self) -> Binding:
         try:
-            app = _current_app()
+            app = current_application()
         except RuntimeError:
             return self._only_binding()
         state = app.extensions.get('fs')

@@ -10,7 +10,7 @@ from flask import Blueprint, abort, after_this_request, current_app, redirect, r
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import signing
-from .bindings import state_of
+from .bindings import current_application, state_of
 from .errors import FileNotFound, InvalidFilename, Unavailable
 from .names import check
 from .storage import Storage
@@ -50,8 +50,7 @@ def _prevent_caching_of_errors(response: Any) -> Any:
 
 def _signed(storage: Storage, filename: str, signature: str) -> Any:
     try:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's documented way out
-        link = signing.verify(app, signature, storage.name, filename, request.method)
+        link = signing.verify(current_application(), signature, storage.name, filename, request.method)
     except signing.InvalidSignature as error:
         abort(403, description=str(error))
     return storage.serve(filename, download_name=link.download_name, private=True)
