@@ -89,7 +89,7 @@ class Account:
             raise
         if 200 <= response.status < 300 or response.status in request.expected_statuses:
             return response
-        raise Refused(response.status, response.headers, response.content)
+        raise Refused(response.status, response.content)
 
     def _send(self, request: Request, access: Access, stream: bool) -> Response:
         return self.pool.send(self._config.get('storage_url') or access.url, request, access.token, stream=stream)

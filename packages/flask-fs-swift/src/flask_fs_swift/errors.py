@@ -43,17 +43,16 @@ class Failure(Exception):
     #: Whether the same request may succeed in a moment.
     is_temporary = False
 
-    @property
-    def reason(self) -> str | None:
-        """What to say, besides the advice."""
-        return str(self)
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        #: What to say, besides the advice; None if *kind* says it all.
+        self.reason: str | None = reason
 
 
 class Refused(Failure):
     """The store responded that it does not do what was requested.
 
     :param status: The HTTP status.
-    :param headers: Of the response, by lower-case name.
     :param content: Of the response, as much as matters.
     """
 
@@ -72,22 +71,16 @@ class Refused(Failure):
     # How Swift begins its refusal of a name (swift.common.constraints).
     _LONG_NAME = b'Object name length'
 
-    def __init__(self, status: int, headers: Mapping[str, str], content: bytes = b'') -> None:
+    def __init__(self, status: int, content: bytes = b'') -> None:
         super().__init__(f'the store responded with status {status}')
         self.status = status
-        self.headers = headers
         self.is_temporary = status in BUSY
         self.may_have_applied = status >= 500
-        self._reason: str | None
         if status == 400 and content.startswith(self._LONG_NAME):
-            self.kind, self._reason = InvalidFilename, 'with its prefix it is longer than the cluster allows'
+            self.kind, self.reason = InvalidFilename, 'with its prefix it is longer than the cluster allows'
         else:
             default = Unavailable if self.is_temporary else BackendError
-            self.kind, self._reason = self._KINDS.get(status, (default, str(self)))
-
-    @property
-    def reason(self) -> str | None:
-        return self._reason
+            self.kind, self.reason = self._KINDS.get(status, (default, str(self)))
 
 
 class InvalidResponse(Failure):
