@@ -138,5 +138,12 @@ def test_a_proxy_of_the_environment_is_used(pool, server, monkeypatch):
     assert [path for path, _ in server.requests] == ['http://swift.test/v1/a/c/x']
 
 
+def test_a_missing_file_of_certificates_is_named():
+    pool = Pool({**CONFIG, 'cacert': '/nowhere/ca.pem'})
+    with pytest.raises(Unreached, match=r'/nowhere/ca\.pem') as caught:
+        pool.send('https://127.0.0.1:9/v1/a', Request('GET', '/c/x', {}), 'token')
+    assert not caught.value.is_temporary
+
+
 def test_a_token_is_not_shown():
     assert repr(Access('https://store/v1/a', 'AUTH_tk1')) == "Access(url='https://store/v1/a')"

@@ -161,6 +161,12 @@ def test_a_store_that_is_not_there_is_unavailable():
         assert 'cannot be connected to' in str(caught.value)
 
 
+def test_a_login_without_its_certificates_is_unavailable():
+    backend = make(authurl='https://127.0.0.1:9/auth/v1.0', cacert='/nowhere/ca.pem', retries=0)
+    with pytest.raises(fs.Unavailable):
+        backend.exists('x')
+
+
 @pytest.mark.parametrize(
     'settings',
     [

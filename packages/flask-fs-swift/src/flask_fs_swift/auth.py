@@ -62,7 +62,10 @@ class Login:
 
     def _request(self) -> Access:
         config = self._config
-        url, token = _version_1(config) if config['auth_version'] == '1' else _keystone(config)
+        try:
+            url, token = _version_1(config) if config['auth_version'] == '1' else _keystone(config)
+        except OSError as error:
+            raise unreached(error, config['timeout_s'], may_have_applied=False) from error
         if not token or not url or not url.startswith(('http://', 'https://')):
             raise LoginFailed('it gave no token, or no URL of an account')
         return Access(url.rstrip('/'), token)
@@ -81,8 +84,6 @@ def _version_1(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
         except InvalidHeader:
             # Without its text, which quotes the key.
             raise LoginFailed('the user or the key cannot be sent in a header') from None
-        except requests.RequestException as error:
-            raise unreached(error, config['timeout_s'], may_have_applied=False) from error
         response.close()
     status: int = response.status_code
     if not 200 <= status < 300:

@@ -56,7 +56,9 @@ class Account:
 
     def inherit(self) -> Account:
         """That of a forked child: the token is as good there, but the connections are the parent's."""
-        return Account(self._config, self.login.known)
+        child = Account(self._config, self.login.known)
+        child.bulk_deletes = self.bulk_deletes
+        return child
 
     def close(self) -> None:
         """Close all connections that are not in use."""

@@ -162,8 +162,8 @@ class Pool:
         timeout_s, pool_timeout_s = request.timeout_s or self._config['timeout_s'], self._config['pool_timeout_s']
         try:
             response = connections.urlopen(
-                request.method, target, request.body or None, headers, retries=False, assert_same_host=False,
-                timeout=timeout_s, pool_timeout=pool_timeout_s, preload_content=False, decode_content=False,
+                request.method, target, request.body or None, headers, retries=False, redirect=False,
+                assert_same_host=False, timeout=timeout_s, pool_timeout=pool_timeout_s, preload_content=False, decode_content=False,
             )  # fmt: skip
         except EmptyPoolError:
             raise PoolExhausted(f'all {self._size} connections were in use for {pool_timeout_s:g} s') from None
@@ -199,7 +199,11 @@ class Pool:
             for scheme, kind in manager.pool_classes_by_scheme.items()
         }
         connections = manager.connection_from_url(server)
-        adapter.cert_verify(connections, server, environment['verify'], None)
+        try:
+            adapter.cert_verify(connections, server, environment['verify'], None)
+        except OSError as error:
+            # It names the file of certificates that is missing.
+            raise Unreached(str(error), is_temporary=False, may_have_applied=False) from error
         return connections
 
 
