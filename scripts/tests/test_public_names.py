@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import public_names
-from members import IMPORT_PACKAGES, Member
+from members import IMPORT_PACKAGES, ROOT, Member, members
 from public_names import main
 
 PACKAGES = [distribution for distribution, package in IMPORT_PACKAGES.items() if package]
@@ -51,3 +53,15 @@ def test_what_a_class_has_from_another_one_is_said_once():
         'flask_fs.BaseBackend.exists(filename)',
         'flask_fs.Storage.exists(filename)',
     ]
+
+
+def test_distributions_import_from_core_what_the_page_names():
+    named = set(re.findall(r'`(flask_fs(?:\.\w+)*)`', public_names.PAGE.read_text(encoding='utf-8')))
+    imported = {
+        (path.relative_to(ROOT).as_posix(), module)
+        for member in members()
+        if IMPORT_PACKAGES[member.name] not in (None, 'flask_fs')
+        for path in (member.folder / 'src').rglob('*.py')
+        for module in re.findall(r'^ *from (flask_fs(?:\.\w+)*) import', path.read_text(encoding='utf-8'), re.MULTILINE)
+    }
+    assert sorted(found for found in imported if found[1] not in named) == []

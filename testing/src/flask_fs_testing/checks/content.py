@@ -8,7 +8,7 @@ import io
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends.contract import CHUNK_BYTES
+from flask_fs.backends import CHUNK_BYTES
 
 from ..guarantees import check
 from ..harness import Harness

@@ -13,8 +13,7 @@ from urllib.parse import quote
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend
-from flask_fs.backends.contract import CHUNK_BYTES
+from flask_fs.backends import CHUNK_BYTES, BaseBackend
 
 from ..guarantees import broken, check
 from ..harness import NetworkHarness

@@ -10,8 +10,7 @@ import io
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import Capability
-from flask_fs.backends.contract import CHUNK_BYTES
+from flask_fs.backends import CHUNK_BYTES, Capability
 from flask_fs.files import mime_type
 
 from ..guarantees import check, declares, works_undeclared
