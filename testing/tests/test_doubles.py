@@ -187,7 +187,7 @@ def test_every_hook_of_the_template_passes() -> None:
 
 NO_HOOKS = {
     '_call_hook',
-    '_checksum',
+    '_checksum_of',
     '_copy_or_move',
     '_keep_apart',
     '_key',
@@ -198,9 +198,6 @@ NO_HOOKS = {
     '_open_translated',
     '_overrides',
     '_put_translated',
-    '_read',
-    '_remove_many',
-    '_serve',
     '_strip_prefix',
     # The wrapped backend translates its own errors.
     '_translate',

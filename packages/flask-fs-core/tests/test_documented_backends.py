@@ -213,7 +213,7 @@ class Told(Old):
             'owner': 'Ada',
         }
 
-    def _checksum(self, name: str) -> str:
+    def _checksum_of(self, key: str) -> str:
         pytest.fail('the file was read')
 
 

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from typing import IO, Any, ClassVar, TypeVar, cast
 
 from ..config import STORAGE_SETTINGS, from_mapping
@@ -192,48 +192,6 @@ class BaseBackend:
         """
         return None
 
-    # Until every driver opens files with their metadata, and leaves the rest to the template.
-
-    def _open_seekable(self, name: str) -> IO[bytes]:
-        if self.seekable_streams or Capability.RANGE not in self.capabilities:
-            return self._open_translated(name).stream
-        info, stream = self._open_translated(name, 0, FIRST_BYTES)
-        with stream:
-            head = b''.join(chunks_of(stream))
-
-        def open_range(start: int, stop: int) -> IO[bytes]:
-            # A reader never mixes what was opened with a newer version.
-            return self._open_translated(name, start, stop, etag=info.etag).stream
-
-        def truncated() -> Unavailable:
-            return self.error(Unavailable, name, 'the store sent less of it than was requested')
-
-        return cast('IO[bytes]', RangedReader(open_range, head, info.size, truncated))
-
-    def _read(self, name: str) -> bytes:
-        for _ in range(http.MAX_VERSIONS - 1):
-            # Nothing of it was given to the caller yet, who may as well have the next version.
-            with contextlib.suppress(Replaced), self._open_translated(name).stream as stream:
-                return stream.read()
-        with self._open_translated(name).stream as stream:
-            return stream.read()
-
-    def _remove_many(self, names: Iterable[str]) -> None:
-        for name in sorted(names, reverse=True):
-            self._remove(name)
-
-    def _checksum(self, name: str) -> str:
-        with self._open_translated(name).stream as stream:
-            return checksum_of(chunks_of(stream), self.config.checksum)
-
-    def _serve(self, name: str) -> Any:
-        if (response := sendfile.respond(self, name)) is not None:
-            return response
-        return http.respond(
-            functools.partial(self._call_hook, self._stat, name),
-            cast('http.Opener', functools.partial(self._open_translated, name)),
-        )
-
     # --- The documented verbs.
 
     def as_binary(self, content: Any, encoding: str = 'utf8') -> bytes:
@@ -253,11 +211,17 @@ class BaseBackend:
         how, key = Mode(mode), self._key(filename)
         if not how.reads:
             return open_writer(lambda stream: self._put_translated(key, stream, create=how.creates), how, **kwargs)
-        return open_reader(self._call_hook(self._open_seekable, key), how, **kwargs)
+        return open_reader(self._open_seekable(key), how, **kwargs)
 
     def read(self, filename: str) -> bytes:
         """The whole content of a file."""
-        return self._call_hook(self._read, self._key(filename))
+        key = self._key(filename)
+        for _ in range(http.MAX_VERSIONS - 1):
+            # Nothing of it was given to the caller yet, who may as well have the next version.
+            with contextlib.suppress(Replaced), self._open_translated(key).stream as stream:
+                return stream.read()
+        with self._open_translated(key).stream as stream:
+            return stream.read()
 
     def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
         """The bytes [start, stop) of a file: see :meth:`flask_fs.Storage.read_range`."""
@@ -355,7 +319,11 @@ class BaseBackend:
 
     def serve(self, filename: str) -> Any:
         """The HTTP answer to the current request for a file."""
-        return self._call_hook(self._serve, self._key(filename))
+        key = self._key(filename)
+        if (response := self._call_hook(functools.partial(sendfile.respond, self), key)) is not None:
+            return response
+        open_file = cast('http.Opener', functools.partial(self._open_translated, key))
+        return http.respond(functools.partial(self._call_hook, self._stat, key), open_file)
 
     def signed_url(
         self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
@@ -435,6 +403,22 @@ class BaseBackend:
         stream = TranslatedStream(opened.stream, self.errors, translated)
         return Opened(opened.info, cast('IO[bytes]', stream))
 
+    def _open_seekable(self, key: str) -> IO[bytes]:
+        if self.seekable_streams or Capability.RANGE not in self.capabilities:
+            return self._open_translated(key).stream
+        info, stream = self._open_translated(key, 0, FIRST_BYTES)
+        with stream:
+            head = b''.join(chunks_of(stream))
+
+        def open_range(start: int, stop: int) -> IO[bytes]:
+            # A reader never mixes what was opened with a newer version.
+            return self._open_translated(key, start, stop, etag=info.etag).stream
+
+        def truncated() -> Unavailable:
+            return self.error(Unavailable, key, 'the store sent less of it than was requested')
+
+        return cast('IO[bytes]', RangedReader(open_range, head, info.size, truncated))
+
     def _put_translated(
         self, key: str, reader: ByteReader, *, create: bool, mime: str | None = None
     ) -> FileInfo | None:
@@ -456,7 +440,11 @@ class BaseBackend:
         facts = {'mime': info.mime, 'size': info.size, 'modified': info.modified, 'checksum': info.checksum}
         if given is not None:
             facts = {**given, **facts}
-        return facts if info.checksum else Metadata(facts, checksum=lambda: self._call_hook(self._checksum, key))
+        return facts if info.checksum else Metadata(facts, checksum=lambda: self._checksum_of(key))
+
+    def _checksum_of(self, key: str) -> str:
+        with self._open_translated(key).stream as stream:
+            return checksum_of(chunks_of(stream), self.config.checksum)
 
     def _copy_or_move(self, hook: Callable[..., None], filename: str, target: str, overwrite: bool) -> None:
         name, new = self._key(filename), self._key(target)
