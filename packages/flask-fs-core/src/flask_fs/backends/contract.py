@@ -1,4 +1,4 @@
-"""What passes between a storage and a backend: facts about files, and what a backend promises."""
+"""What passes between a storage and a backend: metadata of files, and what a backend promises."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ STALE_S = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """Facts about one stored file.
+    """The metadata of one stored file.
 
     :param name: The file's name in its storage.
     :param size: Its length in bytes.
-    :param modified: When it was last written, in UTC; None only where an old-style backend does not tell.
+    :param modified: When it was last written, in UTC; None only where a legacy backend does not report it.
     :param mime: Its media type: the stored one, or the one that its name suggests; ``application/octet-stream`` for a
         malformed one, whatever the store returned.
     :param checksum: ``algorithm:hex`` where the backend keeps one with the file, else None.
-    :param etag: A text that changes with the content, without quotes, or None. Looking at that of a local file which was
+    :param etag: A text that changes with the content, without quotes, or None. Finding that of a local file which was
         changed a moment ago may take some milliseconds.
     :param content_encoding: How the stored bytes are encoded, such as ``gzip``, where the store keeps that; else None.
     """
@@ -42,7 +42,7 @@ class FileInfo:
     content_encoding: str | None = None
 
     def __post_init__(self) -> None:
-        # Here, so that no backend can forget it: a stored type may come from anybody.
+        # Here, so that no backend can forget it: a stored type may come from anyone.
         if (mime := normalized(self.mime)) != self.mime:
             object.__setattr__(self, 'mime', mime)
         if self.content_encoding is not None:
@@ -50,7 +50,7 @@ class FileInfo:
 
     @property
     def given_mime(self) -> str | None:
-        """The media type, if it tells more than the name does: what a copy under another name keeps."""
+        """The media type, if it is not the one that the name suggests: what a copy under another name keeps."""
         return None if self.mime == mime_type(self.name) else self.mime
 
 
@@ -85,7 +85,7 @@ class Capability(enum.Flag):
     NONE = 0
     #: Of all writers that create one name with ``overwrite=False``, also in other processes and on other hosts, one wins.
     ATOMIC_CREATE = enum.auto()
-    #: The checksum is computed while a file is stored and kept with it, so telling it reads nothing.
+    #: The checksum is computed while a file is stored and kept with it, so reporting it reads nothing.
     CHECKSUM = enum.auto()
     #: The media type given with a file is kept.
     MIME = enum.auto()

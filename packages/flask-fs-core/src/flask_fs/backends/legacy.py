@@ -97,10 +97,10 @@ class LegacyDriver:
         return self.backend.delete(filename)
 
     def copy(self, filename: str, target: str, overwrite: bool = True) -> Any:
-        return self._transplant(self._verb('copy'), filename, target, overwrite)
+        return self._copy_or_move(self._verb('copy'), filename, target, overwrite)
 
     def move(self, filename: str, target: str, overwrite: bool = True) -> Any:
-        return self._transplant(self._verb('move'), filename, target, overwrite)
+        return self._copy_or_move(self._verb('move'), filename, target, overwrite)
 
     def stat(self, filename: str) -> FileInfo:
         self._require(filename)
@@ -115,19 +115,19 @@ class LegacyDriver:
     def list_files(self, prefix: str = '') -> Iterator[str]:
         names: Any = self._verb('list_files')()
         if not self._is_double:
-            # What a double answers is handed on as it is.
+            # What a double returns is handed on as it is.
             valid = filter_valid(names)
             names = list(valid) if isinstance(names, list) else valid
         return (name for name in names if name.startswith(prefix)) if prefix else names
 
     def metadata(self, filename: str) -> dict[str, Any]:
-        facts: dict[str, Any] = self._verb('metadata')(filename)
-        if isinstance(facts, dict):
-            # Applications find the documented keys, whatever the backend knows.
-            facts['mime'] = normalized(facts.get('mime') or mime_type(filename))
+        metadata: dict[str, Any] = self._verb('metadata')(filename)
+        if isinstance(metadata, dict):
+            # Applications find the documented keys, whatever the backend reports.
+            metadata['mime'] = normalized(metadata.get('mime') or mime_type(filename))
             for key in ('size', 'modified', 'checksum'):
-                facts.setdefault(key, None)
-        return facts
+                metadata.setdefault(key, None)
+        return metadata
 
     def path(self, filename: str) -> str:
         root = getattr(self.backend, 'root', '')
@@ -160,7 +160,7 @@ class LegacyDriver:
     ) -> str:
         raise self._unsupported(filename, 'its backend signs no links')
 
-    def _transplant(self, verb: Callable[[str, str], Any], filename: str, target: str, overwrite: bool) -> Any:
+    def _copy_or_move(self, verb: Callable[[str, str], Any], filename: str, target: str, overwrite: bool) -> Any:
         self._require(filename)
         if not overwrite:
             self._require_absent(target)
@@ -189,7 +189,7 @@ class LegacyDriver:
 
 
 def _takes_overwrite(save: Callable[..., Any]) -> bool:
-    # As documented, save() refuses an existing file unless told. Some backends have no such parameter, and doubles that
+    # As documented, save() refuses an existing file by default. Some backends have no such parameter, and doubles that
     # take anything expect to be called without it.
     return 'overwrite' in inspect.signature(save).parameters
 

@@ -1,4 +1,4 @@
-"""A dictionary of facts whose checksum is computed when somebody asks for it."""
+"""A dictionary of metadata whose checksum is computed when it is first used."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 
 class Metadata(dict[str, Any]):
-    """Facts about a file. The key ``checksum`` is always there; its value is computed at the first look.
+    """The metadata of a file. The key ``checksum`` is always there; its value is computed when it is first read.
 
-    Copies and everything that walks through the values look at it, so they are plain and complete.
+    Copies and whatever iterates over the values read it, so they are plain and complete.
     """
 
-    def __init__(self, facts: Mapping[str, Any], *, checksum: Callable[[], str]) -> None:
-        super().__init__(facts, checksum=None)
+    def __init__(self, known: Mapping[str, Any], *, checksum: Callable[[], str]) -> None:
+        super().__init__(known, checksum=None)
         self._compute = checksum
 
     def _complete(self) -> None:
