@@ -13,7 +13,7 @@ import pytest
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Opened, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Opened, Source, streams
 from flask_fs.backends.legacy import LegacyDriver
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
@@ -312,3 +312,35 @@ def test_a_listing_of_everything_that_fails_is_about_no_file(prefix: str | None,
     with pytest.raises(fs.BackendError) as raised:
         list(backend.list_files('c/'))
     assert 'c/' == raised.value.filename
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'FileWriter',
+        'Limited',
+        'TextWriter',
+        'Window',
+        'as_bytes',
+        'as_source',
+        'buffered',
+        'checksum_of',
+        'chunks_of',
+        'known_size',
+        'limited',
+        'media_type_of',
+        'open_reader',
+        'open_writer',
+        'real_file',
+        'rereadable',
+        'source',
+        'window',
+    ],
+)
+def test_what_drivers_of_1_0_import_is_there(name: str) -> None:
+    assert callable(getattr(streams, name))
+
+
+def test_a_name_that_never_was_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"'flask_fs.backends.streams' has no attribute 'nothing'"):
+        streams.nothing  # noqa: B018

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 from collections.abc import Callable, Iterator
 from typing import IO, Any, TypeVar, cast
@@ -235,3 +236,28 @@ class Mode:
         self.reads = letters == ['r']
         self.creates = letters == ['x']
         self.text = 'b' not in mode
+
+
+# The names that drivers written for 1.0 import from here, and where they are now.
+_NAMES_OF_1_0 = {
+    'FileWriter': ('writers', 'FileWriter'),
+    'Limited': ('sources', 'SizeLimitedReader'),
+    'TextWriter': ('writers', 'TextWriter'),
+    'Window': ('streams', 'BoundedReader'),
+    'as_bytes': ('sources', 'as_bytes'),
+    'as_source': ('sources', 'as_source'),
+    'checksum_of': ('checksums', 'checksum_of'),
+    'known_size': ('sources', 'remaining_size'),
+    'media_type_of': ('sources', 'media_type_of'),
+    'open_writer': ('writers', 'open_writer'),
+    'real_file': ('sources', 'real_file'),
+    'rereadable': ('sources', 'as_seekable_file'),
+    'source': ('sources', 'source'),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES_OF_1_0:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    module, now = _NAMES_OF_1_0[name]
+    return getattr(importlib.import_module(f'{__package__}.{module}'), now)
