@@ -57,18 +57,18 @@ def test_a_damaged_file_is_said_to_be_damaged(make: BackendFactory, database: Da
     for read in READS.values():
         with pytest.raises(fs.BackendError, match='it is damaged in'):
             read(backend)
-    assert ['x'] == [document['filename'] for document in database['docs.files'].find()]
+    assert [document['filename'] for document in database['docs.files'].find()] == ['x']
     backend.write('x', b'new')
-    assert b'new' == backend.read('x')
+    assert backend.read('x') == b'new'
     backend.delete('x')
-    assert 0 == database['docs.chunks'].count_documents({})
+    assert database['docs.chunks'].count_documents({}) == 0
 
 
 def test_what_is_whole_of_a_damaged_file_can_be_read(make: BackendFactory, database: Database[Any]) -> None:
     backend = make(chunk_bytes=CHUNK_BYTES)
     backend.write('x', CONTENT)
     DAMAGES['a missing chunk'](database)
-    assert CONTENT[:3000] == backend.read_range('x', 0, 3000)
+    assert backend.read_range('x', 0, 3000) == CONTENT[:3000]
 
 
 def test_a_reader_of_a_file_that_is_replaced_or_removed_is_told_so(make: BackendFactory) -> None:
@@ -115,8 +115,8 @@ def test_a_reader_of_a_small_file_has_it_all(make: BackendFactory) -> None:
     backend.write('x', b'old content')
     with backend.open('x', 'rb') as file, backend._open('x', 4).stream as stream:
         backend.write('x', b'new content')
-        assert b'old content' == file.read()
-        assert b'content' == stream.read()
+        assert file.read() == b'old content'
+        assert stream.read() == b'content'
 
 
 def test_a_moved_file_can_be_read_on(make: BackendFactory) -> None:

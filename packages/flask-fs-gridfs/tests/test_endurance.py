@@ -126,8 +126,8 @@ def test_one_storage_serves_many_at_once(
         pytest.importorskip('gevent')
     command = [sys.executable, '-c', PROGRAM, kind, mongo_service.url, database.name, str(turns), str(workers)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert ('', 0) == (done.stderr, done.returncode)
+    assert (done.stderr, done.returncode) == ('', 0)
     assert 'turns' in done.stdout
     print(done.stdout)
-    assert 0 == database['docs.files'].count_documents({})
-    assert 0 == database['docs.chunks'].count_documents({})
+    assert database['docs.files'].count_documents({}) == 0
+    assert database['docs.chunks'].count_documents({}) == 0

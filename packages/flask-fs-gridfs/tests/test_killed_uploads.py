@@ -52,7 +52,7 @@ def kill_in_mid_upload(backend: GridFSBackend, name: str, *, create: bool) -> No
     assert reached.wait(PATIENCE_S)
     os.kill(child.pid, signal.SIGKILL)
     child.join(PATIENCE_S)
-    assert -signal.SIGKILL == child.exitcode
+    assert child.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize('create', [False, True])
@@ -62,18 +62,18 @@ def test_a_killed_upload_leaves_the_old_file_whole_and_nothing_new(
     backend.write('old', OLD)
     name = 'new' if create else 'old'
     kill_in_mid_upload(backend, name, create=create)
-    assert {'old': OLD} == {found: backend.read(found) for found in backend.list_files()}
+    assert {found: backend.read(found) for found in backend.list_files()} == {'old': OLD}
     assert not backend.exists('new')
     assert 7_000_000 < 255 * 1024 * database['docs.chunks'].count_documents({})
     # Of an upload that was heard of within a day nobody can know that it is dead.
-    assert 0 == backend.sweep()
+    assert backend.sweep() == 0
     assert 7_000_000 < 255 * 1024 * database['docs.chunks'].count_documents({})
-    assert 1 == backend.sweep(older_than_s=-10)
-    assert 0 == backend.sweep(older_than_s=-10)
-    assert 1 == database['docs.chunks'].count_documents({})
-    assert OLD == backend.read('old')
+    assert backend.sweep(older_than_s=-10) == 1
+    assert backend.sweep(older_than_s=-10) == 0
+    assert database['docs.chunks'].count_documents({}) == 1
+    assert backend.read('old') == OLD
     backend.write('new', b'new', overwrite=False)
-    assert b'new' == backend.read('new')
+    assert backend.read('new') == b'new'
 
 
 def _orphan(database: Database[Any], age_s: float, **fields: Any) -> None:
@@ -92,11 +92,11 @@ def test_only_what_is_old_and_has_no_file_is_swept(backend: GridFSBackend, datab
     _orphan(database, 600, files_id=slow, n=1)
     # Made by a program whose ids tell no time.
     database['docs.chunks'].insert_one({'_id': 'theirs', 'files_id': 'theirs', 'n': 0, 'data': b'left'})
-    assert 1 == backend.sweep()
-    assert 5 == database['docs.chunks'].count_documents({})
-    assert 2 == backend.sweep(older_than_s=300)
-    assert OLD == backend.read('x')
-    assert 2 == database['docs.chunks'].count_documents({})
+    assert backend.sweep() == 1
+    assert database['docs.chunks'].count_documents({}) == 5
+    assert backend.sweep(older_than_s=300) == 2
+    assert backend.read('x') == OLD
+    assert database['docs.chunks'].count_documents({}) == 2
 
 
 def test_many_are_swept_page_by_page(
@@ -107,8 +107,8 @@ def test_many_are_swept_page_by_page(
         backend.write(f'x{number}', OLD)
     ids = [ObjectId((0).to_bytes(4, 'big') + os.urandom(8)) for _ in range(130)]
     database['docs.chunks'].insert_many([{'_id': each, 'files_id': each, 'n': 0, 'data': b'left'} for each in ids])
-    assert 130 == backend.sweep()
-    assert 30 == database['docs.chunks'].count_documents({}) == len(list(backend.list_files()))
+    assert backend.sweep() == 130
+    assert database['docs.chunks'].count_documents({}) == len(list(backend.list_files())) == 30
 
 
 def test_files_of_other_programs_are_not_swept(backend: GridFSBackend, database: Database[Any]) -> None:
@@ -116,8 +116,8 @@ def test_files_of_other_programs_are_not_swept(backend: GridFSBackend, database:
     for file_id in ('text', 7, {'a': 'document'}, ObjectId((0).to_bytes(4, 'big') + os.urandom(8))):
         database['docs.files'].insert_one({'_id': file_id, 'filename': str(file_id), 'length': 4, 'chunkSize': 1000})
         _orphan(database, 2 * DAY_S, files_id=file_id)
-    assert 0 == backend.sweep()
-    assert {b'left'} == {backend.read(name) for name in backend.list_files()}
+    assert backend.sweep() == 0
+    assert {backend.read(name) for name in backend.list_files()} == {b'left'}
 
 
 def test_a_source_that_fails_leaves_no_chunk(backend: GridFSBackend, database: Database[Any]) -> None:
@@ -132,7 +132,7 @@ def test_a_source_that_fails_leaves_no_chunk(backend: GridFSBackend, database: D
 
     with pytest.raises(RuntimeError, match='the client went away'):
         backend.save(Failing(), 'x', overwrite=True)
-    assert 0 == database['docs.chunks'].count_documents({})
+    assert database['docs.chunks'].count_documents({}) == 0
 
 
 def test_an_upload_that_loses_its_race_leaves_no_chunk(backend: GridFSBackend, database: Database[Any]) -> None:
@@ -148,5 +148,5 @@ def test_an_upload_that_loses_its_race_leaves_no_chunk(backend: GridFSBackend, d
 
     with pytest.raises(fs.FileExists):
         backend.save(Meanwhile(), 'x', overwrite=False)
-    assert OLD == backend.read('x')
-    assert 1 == database['docs.chunks'].count_documents({})
+    assert backend.read('x') == OLD
+    assert database['docs.chunks'].count_documents({}) == 1

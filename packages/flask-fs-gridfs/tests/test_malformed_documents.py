@@ -140,31 +140,31 @@ def test_a_malformed_document_breaks_nothing_but_itself(
         if not put(database, change):
             refused.append(label)
             continue
-        assert ['bad.txt', 'good.txt'] == list(backend.list_files()), label
-        assert (['bad.txt'] if readable else []) + ['good.txt'] == [info.name for info in backend.scan()], label
+        assert list(backend.list_files()) == ['bad.txt', 'good.txt'], label
+        assert [info.name for info in backend.scan()] == (['bad.txt'] if readable else []) + ['good.txt'], label
         for verb in ('read', 'a range') if readable else VERBS:
             if readable:
-                assert b'abcd' == VERBS[verb](backend), (label, verb)
+                assert VERBS[verb](backend) == b'abcd', (label, verb)
             else:
                 with pytest.raises(fs.BackendError, match='it is damaged in'):
                     VERBS[verb](backend)
         if readable:
             info = backend.stat('bad.txt')
-            assert (str, 4, None) == (type(info.mime), info.size, info.checksum), label
+            assert (type(info.mime), info.size, info.checksum) == (str, 4, None), label
             assert info.modified is None or isinstance(info.modified, datetime.datetime), label
         if readable:
             backend.copy('bad.txt', 'copy.bin')
-            assert b'abcd' == backend.read('copy.bin'), label
+            assert backend.read('copy.bin') == b'abcd', label
             backend.delete('copy.bin')
             backend.move('bad.txt', 'moved.txt')
             backend.move('moved.txt', 'bad.txt')
         backend.write('bad.txt', b'new')
-        assert b'new' == backend.read('bad.txt'), label
-        assert 1 == database['docs.files'].count_documents({'filename': 'bad.txt'}), label
+        assert backend.read('bad.txt') == b'new', label
+        assert database['docs.files'].count_documents({'filename': 'bad.txt'}) == 1, label
         put(database, change)
         backend.delete('bad.txt')
         assert not backend.exists('bad.txt'), label
-        assert b'good' == backend.read('good.txt'), label
+        assert backend.read('good.txt') == b'good', label
     assert len(refused) < len(cases) / 5, refused
 
 
@@ -187,15 +187,15 @@ def test_what_is_served_of_a_malformed_document(make: BackendFactory, database: 
             if not put(database, change):
                 continue
             response = client.get(link)
-            assert status == response.status_code, label
+            assert response.status_code == status, label
             assert not response.headers.get('Set-Cookie'), label
             if status == 200:
-                assert b'abcd' == response.data, label
-                assert b'bc' == client.get(link, headers={'Range': 'bytes=1-2'}).data, label
-                assert '4' == client.head(link).headers['Content-Length'], label
+                assert response.data == b'abcd', label
+                assert client.get(link, headers={'Range': 'bytes=1-2'}).data == b'bc', label
+                assert client.head(link).headers['Content-Length'] == '4', label
                 conditions = {'If-None-Match': response.headers['ETag']}
-                assert 304 == client.get(link, headers=conditions).status_code, label
-    assert b'good' == client.get(good).data
+                assert client.get(link, headers=conditions).status_code == 304, label
+    assert client.get(good).data == b'good'
 
 
 def test_a_file_that_vanishes_each_time_it_is_served_is_unavailable(
@@ -214,8 +214,8 @@ def test_a_file_that_vanishes_each_time_it_is_served_is_unavailable(
         raise Vanished
 
     monkeypatch.setattr(Store, 'read_chunks', vanish)
-    assert 503 == app.test_client().get(link).status_code
-    assert 503 == app.test_client().get(link, headers={'Range': 'bytes=1-2'}).status_code
+    assert app.test_client().get(link).status_code == 503
+    assert app.test_client().get(link, headers={'Range': 'bytes=1-2'}).status_code == 503
 
 
 def test_names_that_are_none_hide_nothing(make: BackendFactory, database: Database[Any]) -> None:
@@ -224,18 +224,18 @@ def test_names_that_are_none_hide_nothing(make: BackendFactory, database: Databa
     for name in NAMES:
         put(database, {'filename': name})
     put(database, {'filename': ...})
-    assert ['good.txt'] == list(backend.list_files()) == [info.name for info in backend.scan()]
-    assert b'good' == backend.read('good.txt')
+    assert list(backend.list_files()) == [info.name for info in backend.scan()] == ['good.txt']
+    assert backend.read('good.txt') == b'good'
     with pytest.raises(fs.FileNotFound):
         backend.read('bad.txt')
     put(database, {})
-    assert b'abcd' == backend.read('bad.txt')
+    assert backend.read('bad.txt') == b'abcd'
     backend.write('bad.txt', b'new')
-    assert b'new' == backend.read('bad.txt')
+    assert backend.read('bad.txt') == b'new'
     backend.move('bad.txt', 'good.txt')
-    assert ['good.txt'] == list(backend.list_files())
-    assert b'new' == backend.read('good.txt')
-    assert 0 == backend.sweep(older_than_s=0)
+    assert list(backend.list_files()) == ['good.txt']
+    assert backend.read('good.txt') == b'new'
+    assert backend.sweep(older_than_s=0) == 0
 
 
 CHUNKS: dict[str, Callable[[Any], object]] = {
@@ -264,15 +264,15 @@ def test_malformed_chunks_are_said_to_be_damaged(make: BackendFactory, database:
         for verb, read in VERBS.items():
             if label == 'twice' and verb != 'copy':
                 # The second one is beyond what is asked for.
-                assert b'abcd' == read(backend)
+                assert read(backend) == b'abcd'
                 continue
             if label == 'twice':
                 continue
             with pytest.raises(fs.BackendError, match='it is damaged in'):
                 read(backend)
-        assert ['bad.txt'] == list(backend.list_files()), label
+        assert list(backend.list_files()) == ['bad.txt'], label
         backend.delete('bad.txt')
-        assert 0 == database['docs.files'].count_documents({}), label
+        assert database['docs.files'].count_documents({}) == 0, label
 
 
 def test_a_document_that_is_left_out_of_a_scan_is_named_in_the_log(
@@ -280,11 +280,11 @@ def test_a_document_that_is_left_out_of_a_scan_is_named_in_the_log(
 ) -> None:
     backend = make()
     put(database, {'length': 'x'})
-    assert [] == list(backend.scan())
+    assert list(backend.scan()) == []
     assert "'bad.txt'" in caplog.text
     assert 'has no length or no chunkSize' in caplog.text
 
 
 def test_chunks_of_one_byte_are_not_all_fetched_at_once() -> None:
-    assert 4096 == Layout(2**30, 1).batch
-    assert 1 == Layout(2**30, 2**30).batch
+    assert Layout(2**30, 1).batch == 4096
+    assert Layout(2**30, 2**30).batch == 1

@@ -49,7 +49,7 @@ print(after_storing - before, after_reading - before)
 def test_a_large_file_goes_up_and_down_in_bounded_memory(mongo_service: MongoService, database: Database) -> None:  # type: ignore[type-arg]  # of any documents
     command = [sys.executable, '-c', textwrap.dedent(PROGRAM), mongo_service.url, database.name, str(SIZE)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert '' == done.stderr
+    assert done.stderr == ''
     storing, reading = map(int, done.stdout.split())
     assert storing < CEILING
     assert reading < CEILING

@@ -29,9 +29,9 @@ def test_client_database_and_gridfs_are_there(backend: GridFSBackend, database: 
 def test_files_are_the_same_by_either_way(backend: GridFSBackend) -> None:
     backend.write('ours.txt', b'ours')
     file_id = backend.fs.put(b'theirs', filename='theirs.txt', content_type='text/plain')
-    assert b'ours' == backend.fs.get_last_version('ours.txt').read()
-    assert b'theirs' == backend.read('theirs.txt')
-    assert ['ours.txt', 'theirs.txt'] == backend.fs.list() == list(backend.list_files())
+    assert backend.fs.get_last_version('ours.txt').read() == b'ours'
+    assert backend.read('theirs.txt') == b'theirs'
+    assert backend.fs.list() == list(backend.list_files()) == ['ours.txt', 'theirs.txt']
     assert backend.fs.exists(filename='ours.txt')
     backend.fs.delete(file_id)
     assert not backend.exists('theirs.txt')
@@ -45,10 +45,10 @@ def test_nothing_is_made_before_it_is_used(make: BackendFactory) -> None:
         return MongoClient(make().config.mongo_url, connect=False)
 
     backend = GridFSBackend('docs', {'mongo_client': give})
-    assert [] == made
+    assert made == []
     with backend.client:
         assert backend.fs is not None
-        assert [1] == made
+        assert made == [1]
 
 
 def test_a_child_has_a_client_of_its_own(backend: GridFSBackend) -> None:
@@ -62,5 +62,5 @@ def test_a_child_has_a_client_of_its_own(backend: GridFSBackend) -> None:
     child = here.Process(target=look)
     child.start()
     assert receiver.poll(60)
-    assert (False, b'theirs') == receiver.recv()
+    assert receiver.recv() == (False, b'theirs')
     child.join()

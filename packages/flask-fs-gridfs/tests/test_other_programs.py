@@ -40,9 +40,9 @@ def left(database: Database[Any]) -> tuple[int, int]:
 def test_the_newest_revision_is_read_and_listed_once(backend: GridFSBackend, theirs: GridFS) -> None:
     for number in range(3):
         theirs.put(f'revision {number}'.encode(), filename='x')
-    assert b'revision 2' == backend.read('x')
-    assert ['x'] == list(backend.list_files())
-    assert [10] == [info.size for info in backend.scan()]
+    assert backend.read('x') == b'revision 2'
+    assert list(backend.list_files()) == ['x']
+    assert [info.size for info in backend.scan()] == [10]
 
 
 def test_the_upload_date_decides_and_then_the_id(backend: GridFSBackend, database: Database[Any]) -> None:
@@ -51,7 +51,7 @@ def test_the_upload_date_decides_and_then_the_id(backend: GridFSBackend, databas
     put(database, b'of the day, later id', _id=new, uploadDate=day)
     put(database, b'of the day', _id=old, uploadDate=day)
     put(database, b'of the day before', uploadDate=day - datetime.timedelta(1))
-    assert b'of the day, later id' == backend.read('x')
+    assert backend.read('x') == b'of the day, later id'
     [info] = backend.scan()
     assert (str(new), day) == (info.etag, info.modified) == (backend.stat('x').etag, backend.stat('x').modified)
 
@@ -62,8 +62,8 @@ def test_replacing_a_file_removes_all_its_revisions(
     for number in range(3):
         theirs.put(f'revision {number}'.encode(), filename='x')
     backend.write('x', b'ours')
-    assert b'ours' == backend.read('x') == theirs.get_last_version('x').read()
-    assert (1, 1) == left(database)
+    assert backend.read('x') == theirs.get_last_version('x').read() == b'ours'
+    assert left(database) == (1, 1)
 
 
 def test_a_file_replaces_revisions_whose_writer_had_a_clock_ahead(
@@ -74,13 +74,13 @@ def test_a_file_replaces_revisions_whose_writer_had_a_clock_ahead(
     put(database, b'of tomorrow', uploadDate=tomorrow)
     backend.write('y', b'moved')
     backend.write('x', b'ours')
-    assert b'ours' == backend.read('x')
+    assert backend.read('x') == b'ours'
     modified = backend.stat('x').modified
     assert modified is not None
     assert modified > tomorrow - datetime.timedelta(seconds=1)
     backend.move('y', 'x')
-    assert b'moved' == backend.read('x')
-    assert (1, 1) == left(database)
+    assert backend.read('x') == b'moved'
+    assert left(database) == (1, 1)
 
 
 def test_deleting_a_file_removes_all_its_revisions(
@@ -89,8 +89,8 @@ def test_deleting_a_file_removes_all_its_revisions(
     for name in ('x', 'x', 'x/y', 'x/y', 'xy'):
         theirs.put(b'content', filename=name)
     backend.delete('x')
-    assert ['xy'] == list(backend.list_files())
-    assert (1, 1) == left(database)
+    assert list(backend.list_files()) == ['xy']
+    assert left(database) == (1, 1)
 
 
 def test_moving_a_file_leaves_none_of_its_revisions_behind(
@@ -100,8 +100,8 @@ def test_moving_a_file_leaves_none_of_its_revisions_behind(
         theirs.put(f'revision {number}'.encode(), filename='x')
         theirs.put(b'taken', filename='y')
     backend.move('x', 'y')
-    assert {'y': b'revision 2'} == {name: backend.read(name) for name in backend.list_files()}
-    assert (1, 1) == left(database)
+    assert {name: backend.read(name) for name in backend.list_files()} == {'y': b'revision 2'}
+    assert left(database) == (1, 1)
 
 
 def test_a_file_of_another_program_is_there_for_create(backend: GridFSBackend, theirs: GridFS) -> None:
@@ -114,7 +114,7 @@ def test_a_file_of_another_program_is_there_for_create(backend: GridFSBackend, t
     for create in creations:
         with pytest.raises(fs.FileExists):
             create()
-    assert b'theirs' == backend.read('x')
+    assert backend.read('x') == b'theirs'
 
 
 def test_types_and_checksums_of_older_programs_are_told(make: BackendFactory, database: Database[Any]) -> None:
@@ -122,9 +122,9 @@ def test_types_and_checksums_of_older_programs_are_told(make: BackendFactory, da
     md5 = hashlib.md5(b'content', usedforsecurity=False).hexdigest()
     put(database, b'content', contentType='text/x-old', md5=md5, uploadDate=datetime.datetime(2015, 1, 1))  # noqa: DTZ001  # as such programs do
     backend = make()
-    assert ('text/x-old', None) == (backend.stat('x').mime, backend.stat('x').checksum)
-    assert f'sha256:{hashlib.sha256(b"content").hexdigest()}' == backend.metadata('x')['checksum']
-    assert f'md5:{md5}' == make(checksum='md5').stat('x').checksum
+    assert (backend.stat('x').mime, backend.stat('x').checksum) == ('text/x-old', None)
+    assert backend.metadata('x')['checksum'] == f'sha256:{hashlib.sha256(b"content").hexdigest()}'
+    assert make(checksum='md5').stat('x').checksum == f'md5:{md5}'
     assert datetime.datetime(2015, 1, 1, tzinfo=datetime.timezone.utc) == backend.stat('x').modified
 
 
@@ -148,22 +148,22 @@ def test_documents_of_any_form_can_be_used(
     backend = make()
     put(database, b'content', **fields)
     info = backend.stat('x')
-    assert ('x', 7, 'application/octet-stream', None) == (info.name, info.size, info.mime, info.checksum)
+    assert (info.name, info.size, info.mime, info.checksum) == ('x', 7, 'application/octet-stream', None)
     assert info.etag
     assert '"' not in info.etag
-    assert b'content' == backend.read('x')
+    assert backend.read('x') == b'content'
     backend.move('x', 'y.txt')
-    assert b'content' == backend.read('y.txt')
+    assert backend.read('y.txt') == b'content'
     backend.write('y.txt', b'ours')
     backend.delete('y.txt')
-    assert (0, 0) == left(database)
+    assert left(database) == (0, 0)
 
 
 def test_names_that_are_no_text_are_not_listed(backend: GridFSBackend, database: Database[Any]) -> None:
     for name in (None, 7, b'bytes'):
         put(database, b'content', filename=name)
     put(database, b'content', filename='x')
-    assert ['x'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['x']
 
 
 def test_names_that_no_verb_takes_are_not_listed_and_go_with_their_folder(
@@ -171,24 +171,25 @@ def test_names_that_no_verb_takes_are_not_listed_and_go_with_their_folder(
 ) -> None:
     for name in ('', '/lead.txt', './x', '.fs-tmp-1', 'a//b.txt', 'a/x'):
         theirs.put(b'content', filename=name)
-    assert ['a/x'] == list(backend.list_files()) == [info.name for info in backend.scan()]
+    assert list(backend.list_files()) == [info.name for info in backend.scan()] == ['a/x']
     backend.delete('a')
-    assert {'', '/lead.txt', './x', '.fs-tmp-1'} == set(database['docs.files'].distinct('filename'))
+    assert set(database['docs.files'].distinct('filename')) == {'', '/lead.txt', './x', '.fs-tmp-1'}
 
 
 def test_other_programs_read_what_is_written_here(backend: GridFSBackend, database: Database[Any]) -> None:
     content = bytes(range(256)) * 4000
     backend.write('a/x.txt', content, mime='text/x-special')
     file = GridFSBucket(database, 'docs').open_download_stream_by_name('a/x.txt')
-    assert content == file.read()
-    assert {'contentType': 'text/x-special', 'checksum': f'sha256:{hashlib.sha256(content).hexdigest()}'} == {
-        key: value for key, value in (file.metadata or {}).items() if key != 'slots'
+    assert file.read() == content
+    assert {key: value for key, value in (file.metadata or {}).items() if key != 'slots'} == {
+        'contentType': 'text/x-special',
+        'checksum': f'sha256:{hashlib.sha256(content).hexdigest()}',
     }
-    assert 255 * 1024 == file.chunk_size
+    assert file.chunk_size == 255 * 1024
     document = database['docs.files'].find_one() or {}
-    assert {'_id', 'length', 'chunkSize', 'uploadDate', 'filename', 'metadata'} == set(document)
+    assert set(document) == {'_id', 'length', 'chunkSize', 'uploadDate', 'filename', 'metadata'}
     chunk = database['docs.chunks'].find_one() or {}
-    assert {'_id', 'files_id', 'n', 'data'} == set(chunk)
+    assert set(chunk) == {'_id', 'files_id', 'n', 'data'}
 
 
 def test_other_programs_may_replace_and_remove_what_is_written_here(
@@ -197,22 +198,22 @@ def test_other_programs_may_replace_and_remove_what_is_written_here(
     backend.write('x', b'ours')
     bucket = GridFSBucket(database, 'docs')
     theirs = bucket.upload_from_stream('x', b'theirs')
-    assert b'theirs' == backend.read('x')
+    assert backend.read('x') == b'theirs'
     with pytest.raises(fs.FileExists):
         backend.write('x', b'ours', overwrite=False)
     bucket.delete(theirs)
-    assert b'ours' == backend.read('x')
+    assert backend.read('x') == b'ours'
     for document in list(bucket.find({'filename': 'x'})):
         bucket.delete(document._id)
     backend.write('x', b'anew', overwrite=False)
-    assert b'anew' == backend.read('x')
+    assert backend.read('x') == b'anew'
 
 
 def test_a_moved_file_gets_the_type_of_its_new_name_unless_it_was_given_one(backend: GridFSBackend) -> None:
     for name, mime in (('x.txt', None), ('y.txt', 'text/x-special')):
         backend.write(name, b'', mime=mime)
         backend.move(name, f'{name}.html')
-    assert ['text/html', 'text/x-special'] == [backend.stat(f'{name}.txt.html').mime for name in 'xy']
+    assert [backend.stat(f'{name}.txt.html').mime for name in 'xy'] == ['text/html', 'text/x-special']
 
 
 def test_chunks_may_have_any_size(make: BackendFactory) -> None:
@@ -223,4 +224,4 @@ def test_chunks_may_have_any_size(make: BackendFactory) -> None:
     large.write('large', content)
     for backend in (small, large):
         assert content == backend.read('small') == backend.read('large')
-        assert content[5:100] == backend.read_range('small', 5, 100)
+        assert backend.read_range('small', 5, 100) == content[5:100]

@@ -58,7 +58,7 @@ def race(backend: GridFSBackend, *acts: Act) -> list[list[Any]]:
     given = dict(answers.get(timeout=TIMEOUT_S) for _ in processes)
     for process in processes:
         process.join()
-    assert {} == {number: results for number, results in given.items() if isinstance(results, str)}
+    assert {number: results for number, results in given.items() if isinstance(results, str)} == {}
     return [given[number] for number in range(len(acts))]
 
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_only_replaced_is_there_at_every_moment(backend: GridFSBa
     """Nobody sees a gap or a mixture, nobody creates it anew, and one revision is left."""
     backend.write('x', content_of(0, 0))
     outcome = race(backend, replace, replace, move_onto, create, create, read_whole, read_by_pieces)
-    assert [] == [created for created in outcome[3] + outcome[4] if created]
+    assert [created for created in outcome[3] + outcome[4] if created] == []
     assert min(len(results) for results in outcome) > 10
     assert_nothing_else_is_left(database, 'x')
 
@@ -147,7 +147,7 @@ def test_files_that_are_moved_about_are_never_lost(backend: GridFSBackend, datab
 
     outcome = race(backend, move, move, move, move)
     assert all(map(any, outcome))
-    assert contents == sorted(backend.read(name) for name in backend.list_files())
+    assert sorted(backend.read(name) for name in backend.list_files()) == contents
     assert_nothing_else_is_left(database, *backend.list_files())
 
 
@@ -188,6 +188,6 @@ def test_threads_that_replace_one_file_all_succeed(backend: GridFSBackend, datab
         thread.start()
     for thread in threads:
         thread.join()
-    assert [] == errors
+    assert errors == []
     assert is_whole(backend.read('x'))
     assert_nothing_else_is_left(database, 'x')

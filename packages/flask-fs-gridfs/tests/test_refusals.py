@@ -104,7 +104,7 @@ def test_a_server_that_refuses_the_unique_index_gets_no_promise(
     with pytest.raises(fs.FileExists):
         backend.move('y', 'x', overwrite=False)
     backend.move('y', 'x')
-    assert {'x': b'content'} == {name: backend.read(name) for name in backend.list_files()}
+    assert {name: backend.read(name) for name in backend.list_files()} == {'x': b'content'}
 
 
 def test_leave_to_make_the_unique_index_is_needed_too(
@@ -136,8 +136,8 @@ def test_a_file_without_any_metadata_is_moved_where_nothing_is_to_be_kept_in_the
     files = client['mine']['docs.files']
     files.update_one({'filename': 'x'}, {'$set': {'metadata': None}})
     backend.move('x', 'y')
-    assert b'content' == backend.read('y')
-    assert [('y', None)] == [(found['filename'], found['metadata']) for found in files.find()]
+    assert backend.read('y') == b'content'
+    assert [(found['filename'], found['metadata']) for found in files.find()] == [('y', None)]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_name_that_others_always_write_first_is_given_up(
         verb(mocked)
     assert 'secret words' not in str(caught.value)
     assert writer.MAX_ATTEMPTS <= len(asked)
-    assert {'x': b'content', 'y': b'other'} == {name: mocked.read(name) for name in mocked.list_files()}
+    assert {name: mocked.read(name) for name in mocked.list_files()} == {'x': b'content', 'y': b'other'}
 
 
 def test_a_file_that_vanishes_at_every_look_is_said_so(mocked: GridFSBackend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +184,9 @@ def test_a_prefix_may_end_with_the_last_of_all_characters(mocked: GridFSBackend,
     names = [f'a{last}', f'a{last}b', f'a{last}{last}']
     for name in (*names, 'a', 'b', 'a\ue000', last):
         mocked.write(name, b'')
-    assert sorted(names) == sorted(mocked.list_files(f'a{last}'))
-    assert [last] == list(mocked.list_files(last))
-    assert [f'a{last}{last}'] == list(mocked.list_files(f'a{last}{last}'))
+    assert sorted(mocked.list_files(f'a{last}')) == sorted(names)
+    assert list(mocked.list_files(last)) == [last]
+    assert list(mocked.list_files(f'a{last}{last}')) == [f'a{last}{last}']
 
 
 def test_leave_to_make_indexes_is_needed(mongomock_in_process: Callable[[], Any], refused: Callable[..., None]) -> None:

@@ -77,16 +77,16 @@ def test_a_server_that_is_started_again_is_used_again(server: Callable[[], OnePo
         with pytest.raises(fs.Unavailable, match=r'docs: .*refused'):
             verb()
     with server():
-        assert CONTENT == backend.read('x')
+        assert backend.read('x') == CONTENT
         chunks = backend.read_chunks('x', 1000)
         seen = next(chunks)
         backend.write('new', b'new', overwrite=False)
     # Whatever connections were kept are dead, and nobody has noticed.
     with server():
         backend.write('new', b'newer')
-        assert CONTENT == seen + b''.join(chunks)
-        assert b'newer' == backend.read('new')
-        assert {'x', 'new'} == set(backend.list_files())
+        assert seen + b''.join(chunks) == CONTENT
+        assert backend.read('new') == b'newer'
+        assert set(backend.list_files()) == {'x', 'new'}
 
 
 class Breaking:
@@ -185,8 +185,8 @@ def test_a_command_whose_connection_dies_is_sent_again(
     act, _, expected = CHANGES[change]
     breaking.strike(ask, AutoReconnect('the connection was cut'), after=after)
     act(plain)
-    assert 1 == breaking.struck
-    assert expected == {name: plain.read(name) for name in plain.list_files()}
+    assert breaking.struck == 1
+    assert {name: plain.read(name) for name in plain.list_files()} == expected
     assert dict.fromkeys(expected, 1) == left(database)
 
 
@@ -199,8 +199,8 @@ def test_a_creation_that_meets_another_writer_after_its_connection_died_has_fail
     breaking.strike('insert_one files', error, meanwhile=lambda: rival.write('new', b'of a rival', overwrite=False))
     with pytest.raises(fs.FileExists):
         plain.write('new', b'mine', overwrite=False)
-    assert b'of a rival' == plain.read('new')
-    assert {'x': 1, 'taken': 1, 'new': 1} == left(database)
+    assert plain.read('new') == b'of a rival'
+    assert left(database) == {'x': 1, 'taken': 1, 'new': 1}
 
 
 def test_a_client_that_awaits_no_answers_is_answered_here(make: BackendFactory, mongo_service: MongoService) -> None:
@@ -209,7 +209,7 @@ def test_a_client_that_awaits_no_answers_is_answered_here(make: BackendFactory, 
     with pytest.raises(fs.FileExists):
         backend.write('x', b'2', overwrite=False)
     backend.write('x', b'3')
-    assert b'3' == make().read('x')
+    assert make().read('x') == b'3'
 
 
 @pytest.fixture
@@ -243,10 +243,10 @@ def test_a_child_does_not_close_the_client_of_its_parent(make: BackendFactory, c
 
     child = context.Process(target=work)
     child.start()
-    assert 0 == answers.get(timeout=60)
+    assert answers.get(timeout=60) == 0
     child.join()
-    assert 0 == child.exitcode
-    assert b'1' == used[0].read('x')
+    assert child.exitcode == 0
+    assert used[0].read('x') == b'1'
 
 
 def test_a_client_that_nobody_uses_any_more_is_closed(make: BackendFactory, closed: list[MongoClient[Any]]) -> None:
@@ -264,8 +264,8 @@ def test_a_server_that_is_too_slow_is_not_asked_again(plain: GridFSBackend, brea
     breaking.strike(asks[0], NetworkTimeout('timed out'), times=2)
     with pytest.raises(fs.Unavailable, match='timed out'):
         act(plain)
-    assert 1 == breaking.struck
-    assert b'old content' == plain.read('x')
+    assert breaking.struck == 1
+    assert plain.read('x') == b'old content'
 
 
 @pytest.mark.parametrize('after', [False, True], ids=['before it arrives', 'after it was done'])
@@ -276,8 +276,8 @@ def test_a_file_whose_document_is_in_doubt_is_whole_or_not_there(
     breaking.strike('insert_one files', AutoReconnect('the connection was cut'), after=after, times=2)
     with pytest.raises(fs.Unavailable):
         plain.write('x', b'new')
-    assert b'old content' == plain.read('x')
-    assert {'x': 1, 'taken': 1} == left(database)
+    assert plain.read('x') == b'old content'
+    assert left(database) == {'x': 1, 'taken': 1}
 
 
 @pytest.mark.parametrize('error', [NotPrimaryError('not primary'), WaitQueueTimeoutError('no connection is free')])

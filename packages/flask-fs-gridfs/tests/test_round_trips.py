@@ -39,7 +39,7 @@ def test_reading_a_small_file_finds_its_document_and_its_chunk(listened: GridFSB
         lambda: listened.read_range('x', 10, 20),
     ):
         read()
-        assert ['find files', 'find chunks'] == commands.taken()
+        assert commands.taken() == ['find files', 'find chunks']
 
 
 def test_facts_take_one_question(listened: GridFSBackend, commands: Any) -> None:
@@ -47,16 +47,16 @@ def test_facts_take_one_question(listened: GridFSBackend, commands: Any) -> None
     commands.taken()
     for look in (lambda: listened.exists('x'), lambda: listened.exists('missing'), lambda: listened.stat('x')):
         look()
-        assert ['find files'] == commands.taken()
+        assert commands.taken() == ['find files']
     assert listened.metadata('x')['checksum']
-    assert ['find files'] == commands.taken()
+    assert commands.taken() == ['find files']
 
 
 def test_saving_a_new_small_file_takes_two_inserts_and_one_question(listened: GridFSBackend, commands: Any) -> None:
     listened.save(io.BytesIO(KIB), 'x', overwrite=True)
-    assert ['insert chunks', 'find files', 'insert files'] == commands.taken()
+    assert commands.taken() == ['insert chunks', 'find files', 'insert files']
     listened.save(io.BytesIO(KIB), 'y', overwrite=False)
-    assert ['find files', 'insert chunks', 'insert files'] == commands.taken()
+    assert commands.taken() == ['find files', 'insert chunks', 'insert files']
 
 
 def test_a_name_that_is_taken_is_refused_before_anything_is_sent(listened: GridFSBackend, commands: Any) -> None:
@@ -64,7 +64,7 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_sent(listened: GridF
     commands.taken()
     with pytest.raises(fs.FileExists):
         listened.save(io.BytesIO(KIB), 'x', overwrite=False)
-    assert ['find files'] == commands.taken()
+    assert commands.taken() == ['find files']
 
 
 def test_replacing_a_file_takes_two_removals_more(listened: GridFSBackend, commands: Any) -> None:
@@ -73,10 +73,10 @@ def test_replacing_a_file_takes_two_removals_more(listened: GridFSBackend, comma
     commands.taken()
     listened.write('x', KIB)
     removal = ['delete files', 'delete chunks']
-    assert ['insert chunks', 'find files', 'update files', 'insert files', *removal] == commands.taken()
+    assert commands.taken() == ['insert chunks', 'find files', 'update files', 'insert files', *removal]
     for _ in range(3):
         listened.write('x', KIB)
-        assert ['insert chunks', 'find files', 'insert files', *removal] == commands.taken()
+        assert commands.taken() == ['insert chunks', 'find files', 'insert files', *removal]
 
 
 def test_deleting_a_file_or_a_folder_takes_three_commands(listened: GridFSBackend, commands: Any) -> None:
@@ -85,9 +85,9 @@ def test_deleting_a_file_or_a_folder_takes_three_commands(listened: GridFSBacken
     commands.taken()
     for name in ('folder/1', 'folder'):
         listened.delete(name)
-        assert ['find files', 'delete files', 'delete chunks'] == commands.taken()
+        assert commands.taken() == ['find files', 'delete files', 'delete chunks']
     listened.delete('folder')
-    assert ['find files'] == commands.taken()
+    assert commands.taken() == ['find files']
 
 
 def test_moving_a_file_moves_no_content(listened: GridFSBackend, commands: Any) -> None:
@@ -95,16 +95,16 @@ def test_moving_a_file_moves_no_content(listened: GridFSBackend, commands: Any) 
         listened.write(name, KIB)
     commands.taken()
     listened.move('x', 'y', overwrite=False)
-    assert ['find files', 'update files'] == commands.taken()
+    assert commands.taken() == ['find files', 'update files']
     listened.move('y', 'taken')
-    assert ['find files', 'update files', 'update files', 'delete files', 'delete chunks'] == commands.taken()
+    assert commands.taken() == ['find files', 'update files', 'update files', 'delete files', 'delete chunks']
 
 
 def test_copying_a_small_file_reads_and_writes_it(listened: GridFSBackend, commands: Any) -> None:
     listened.write('x', KIB)
     commands.taken()
     listened.copy('x', 'y')
-    assert ['find files', 'find chunks', 'insert chunks', 'find files', 'insert files'] == commands.taken()
+    assert commands.taken() == ['find files', 'find chunks', 'insert chunks', 'find files', 'insert files']
 
 
 def test_listing_asks_once_and_then_goes_on_page_by_page(
@@ -114,10 +114,10 @@ def test_listing_asks_once_and_then_goes_on_page_by_page(
         [{'filename': f'many/{number:04}', 'length': 0, 'chunkSize': CHUNK_BYTES} for number in range(250)]
     )
     listened.page_size = 100
-    assert 250 == sum(1 for _ in listened.list_files('many/'))
-    assert ['find files', 'getMore files', 'getMore files'] == commands.taken()
-    assert 250 == sum(1 for _ in listened.scan('many/'))
-    assert ['find files', 'getMore files', 'getMore files'] == commands.taken()
+    assert sum(1 for _ in listened.list_files('many/')) == 250
+    assert commands.taken() == ['find files', 'getMore files', 'getMore files']
+    assert sum(1 for _ in listened.scan('many/')) == 250
+    assert commands.taken() == ['find files', 'getMore files', 'getMore files']
 
 
 def test_a_listing_that_is_left_leaves_no_cursor_behind(
@@ -128,9 +128,9 @@ def test_a_listing_that_is_left_leaves_no_cursor_behind(
     )
     listened.page_size = 100
     found = listened.list_files('many/')
-    assert 'many/0000' == next(found)
+    assert next(found) == 'many/0000'
     found.close()  # type: ignore[attr-defined]  # a generator
-    assert ['find files', 'killCursors files'] == commands.taken()
+    assert commands.taken() == ['find files', 'killCursors files']
 
 
 def test_a_range_moves_only_the_chunks_that_hold_it(listened: GridFSBackend, commands: Any) -> None:
@@ -142,11 +142,11 @@ def test_a_range_moves_only_the_chunks_that_hold_it(listened: GridFSBackend, com
         (CHUNK_BYTES - 1, CHUNK_BYTES + 1, 2),
         (len(content) - 1, len(content), 1),
     ):
-        assert content[start:stop] == listened.read_range('x', start, stop)
-        assert chunks == _chunks_moved(commands)
-        assert ['find files', 'find chunks'] == commands.taken()
-    assert b'' == listened.read_range('x', 7, 7)
-    assert ['find files'] == commands.taken()
+        assert listened.read_range('x', start, stop) == content[start:stop]
+        assert _chunks_moved(commands) == chunks
+        assert commands.taken() == ['find files', 'find chunks']
+    assert listened.read_range('x', 7, 7) == b''
+    assert commands.taken() == ['find files']
 
 
 def test_serving_finds_a_file_once(listened: GridFSBackend, commands: Any, make: BackendFactory) -> None:
@@ -159,16 +159,16 @@ def test_serving_finds_a_file_once(listened: GridFSBackend, commands: Any, make:
     client = app.test_client()
     commands.taken()
     response = client.get('/docs/x.txt', headers={'Range': 'bytes=4000000-4000999'})
-    assert (206, bytes(1000)) == (response.status_code, response.data)
-    assert 1 == _chunks_moved(commands)
-    assert ['find files', 'find chunks'] == commands.taken()
-    assert 200 == client.head('/docs/x.txt').status_code
-    assert ['find files'] == commands.taken()
-    assert 304 == client.get('/docs/x.txt', headers={'If-None-Match': response.headers['ETag']}).status_code
-    assert ['find files'] == commands.taken()
+    assert (response.status_code, response.data) == (206, bytes(1000))
+    assert _chunks_moved(commands) == 1
+    assert commands.taken() == ['find files', 'find chunks']
+    assert client.head('/docs/x.txt').status_code == 200
+    assert commands.taken() == ['find files']
+    assert client.get('/docs/x.txt', headers={'If-None-Match': response.headers['ETag']}).status_code == 304
+    assert commands.taken() == ['find files']
     for conditions in ({'If-None-Match': '"older"'}, {'If-Range': response.headers['ETag'], 'Range': 'bytes=0-9'}):
         assert client.get('/docs/x.txt', headers=conditions).data[:10] == bytes(10)
-        assert ['find files', 'find chunks'] == commands.taken()[:2]
+        assert commands.taken()[:2] == ['find files', 'find chunks']
 
 
 def test_looking_into_a_file_fetches_a_chunk_and_reading_on_several(listened: GridFSBackend, commands: Any) -> None:
@@ -176,37 +176,37 @@ def test_looking_into_a_file_fetches_a_chunk_and_reading_on_several(listened: Gr
     commands.taken()
     with listened.open('x', 'rb') as file:
         file.seek(-1000, io.SEEK_END)
-        assert bytes(1000) == file.read()
-        assert ['find files', 'find chunks', 'find chunks'] == commands.taken()
+        assert file.read() == bytes(1000)
+        assert commands.taken() == ['find files', 'find chunks', 'find chunks']
         file.seek(0)
-        assert 20 * CHUNK_BYTES == len(file.read())
-    assert ['find chunks'] * 3 == commands.taken()
+        assert len(file.read()) == 20 * CHUNK_BYTES
+    assert commands.taken() == ['find chunks'] * 3
 
 
 def test_indexes_are_made_once_at_the_first_write(make: BackendFactory, commands: Any, database: Database[Any]) -> None:
     backend = make(mongo_options={'event_listeners': [commands]})
-    assert [] == commands.taken()
+    assert commands.taken() == []
     assert not backend.exists('x')
-    assert [] == list(backend.list_files())
+    assert list(backend.list_files()) == []
     backend.delete('x')
-    assert 0 == backend.sweep()
-    assert [] == [command for command in commands.taken() if command.startswith(('create', 'insert', 'delete'))]
+    assert backend.sweep() == 0
+    assert [command for command in commands.taken() if command.startswith(('create', 'insert', 'delete'))] == []
     backend.write('x', KIB)
     made = ['createIndexes files', 'createIndexes chunks', 'createIndexes files']
     assert made == [command for command in commands.taken() if command.startswith('create')]
     backend.write('y', KIB)
-    assert [] == [command for command in commands.taken() if command.startswith('create')]
+    assert [command for command in commands.taken() if command.startswith('create')] == []
     keys = [[*index['key']] for index in database['docs.files'].list_indexes()]
-    assert [['_id'], ['filename', 'metadata.slots'], ['filename', 'uploadDate']] == sorted(keys)
-    assert [['_id'], ['files_id', 'n']] == sorted([*index['key']] for index in database['docs.chunks'].list_indexes())
+    assert sorted(keys) == [['_id'], ['filename', 'metadata.slots'], ['filename', 'uploadDate']]
+    assert sorted([*index['key']] for index in database['docs.chunks'].list_indexes()) == [['_id'], ['files_id', 'n']]
 
 
 def test_a_large_file_is_sent_by_several_chunks_at_once(listened: GridFSBackend, commands: Any) -> None:
     """No chunk waits for the answer to the one before: eight of them make 2 MiB."""
     listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x', overwrite=True)
-    assert [*['insert chunks'] * 3, 'find files', 'insert files'] == commands.taken()
+    assert commands.taken() == [*['insert chunks'] * 3, 'find files', 'insert files']
     listened.read('x')
-    assert ['find files', *['find chunks'] * 3] == commands.taken()
+    assert commands.taken() == ['find files', *['find chunks'] * 3]
 
 
 def _chunks_moved(commands: Any) -> int:

@@ -39,12 +39,12 @@ def messages_of(error: BaseException | None) -> str:
 def test_a_missing_address_is_said_with_the_settings_that_give_one() -> None:
     with pytest.raises(fs.ConfigurationError) as caught:
         fs.init_app(app_with(FS_MONGO_URL=URL), fs.Storage('docs'))
-    assert "Storage 'docs' (gridfs) needs DOCS_FS_MONGO_URL or FS_GRIDFS_MONGO_URL." == str(caught.value)
+    assert str(caught.value) == "Storage 'docs' (gridfs) needs DOCS_FS_MONGO_URL or FS_GRIDFS_MONGO_URL."
 
 
 def test_an_address_of_the_name_service_is_taken_without_asking_it() -> None:
     backend = GridFSBackend('docs', {'mongo_url': f'mongodb+srv://someone:{PASSWORD}@no.such.cluster.invalid/files'})
-    assert 'gridfs' == backend.kind
+    assert backend.kind == 'gridfs'
     assert PASSWORD not in repr(backend)
 
 
@@ -52,7 +52,7 @@ def test_an_address_of_the_name_service_is_taken_without_asking_it() -> None:
 def test_an_address_is_enough(setting: str) -> None:
     storage = fs.Storage('docs')
     fs.init_app(app_with(**{setting: URL}), storage)
-    assert 'gridfs' == storage.backend.kind
+    assert storage.backend.kind == 'gridfs'
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_settings_may_be_text_of_the_environment() -> None:
     backend = GridFSBackend(
         'docs', {'mongo_url': URL, 'chunk_bytes': '1000', 'mongo_options': '{"serverSelectionTimeoutMS": 10}'}
     )
-    assert (1000, IMPATIENT) == (backend.config.chunk_bytes, backend.config.mongo_options)
+    assert (backend.config.chunk_bytes, backend.config.mongo_options) == (1000, IMPATIENT)
 
 
 def test_no_message_shows_the_password() -> None:
@@ -124,12 +124,12 @@ def test_the_url_names_the_database_unless_a_setting_does() -> None:
         ({'mongo_url': 'mongodb://127.0.0.1:1'}, 'fs'),
         ({'mongo_url': URL, 'mongo_db': 'other'}, 'other'),
     ):
-        assert expected == GridFSBackend('docs', settings)._store().database.name
+        assert GridFSBackend('docs', settings)._store().database.name == expected
 
 
 def test_the_storage_names_the_collections_unless_a_setting_does() -> None:
-    assert 'docs.files' == GridFSBackend('docs', {'mongo_url': URL})._store().files.name
-    assert 'mine.chunks' == GridFSBackend('docs', {'mongo_url': URL, 'collection': 'mine'})._store().chunks.name
+    assert GridFSBackend('docs', {'mongo_url': URL})._store().files.name == 'docs.files'
+    assert GridFSBackend('docs', {'mongo_url': URL, 'collection': 'mine'})._store().chunks.name == 'mine.chunks'
 
 
 def test_clients_give_up_soon_unless_told_otherwise() -> None:
@@ -138,9 +138,9 @@ def test_clients_give_up_soon_unless_told_otherwise() -> None:
         pool = told.pool_options
         return told.server_selection_timeout, pool.connect_timeout, pool.socket_timeout, pool.wait_queue_timeout
 
-    assert (5, 5, 30, 10) == timeouts('mongodb://127.0.0.1:1')
-    assert (7, 5, 30, 10) == timeouts('mongodb://127.0.0.1:1', serverSelectionTimeoutMS=7000)
-    assert (5, 5, 8, 10) == timeouts('mongodb://127.0.0.1:1/?sockettimeoutms=8000')
+    assert timeouts('mongodb://127.0.0.1:1') == (5, 5, 30, 10)
+    assert timeouts('mongodb://127.0.0.1:1', serverSelectionTimeoutMS=7000) == (7, 5, 30, 10)
+    assert timeouts('mongodb://127.0.0.1:1/?sockettimeoutms=8000') == (5, 5, 8, 10)
 
 
 def test_backends_with_equal_settings_share_a_client_until_the_last_is_gone() -> None:
@@ -165,9 +165,9 @@ def test_a_given_client_is_used_and_left_open(mongomock_in_process: Callable[[],
     client = mongomock_in_process()
     backend = GridFSBackend('docs', {'mongo_client': client, 'mongo_db': 'mine'})
     backend.write('x', b'content')
-    assert ['docs.chunks', 'docs.files'] == sorted(client['mine'].list_collection_names())
+    assert sorted(client['mine'].list_collection_names()) == ['docs.chunks', 'docs.files']
     del backend
-    assert b'content' == GridFSBackend('docs', {'mongo_client': lambda: client, 'mongo_db': 'mine'}).read('x')
+    assert GridFSBackend('docs', {'mongo_client': lambda: client, 'mongo_db': 'mine'}).read('x') == b'content'
 
 
 def test_what_gives_a_client_is_asked_at_the_first_use(mongomock_in_process: Callable[[], Any]) -> None:
@@ -178,16 +178,16 @@ def test_what_gives_a_client_is_asked_at_the_first_use(mongomock_in_process: Cal
         return asked[-1]
 
     backend = GridFSBackend('docs', {'mongo_client': give, 'mongo_db': 'mine'})
-    assert [] == asked
+    assert asked == []
     backend.write('x', b'content')
-    assert b'content' == backend.read('x')
-    assert 1 == len(asked)
+    assert backend.read('x') == b'content'
+    assert len(asked) == 1
 
 
 def test_a_given_client_names_the_database(mongomock_in_process: Callable[..., Any]) -> None:
     for url, expected in (('mongodb://host/theirs', 'theirs'), ('mongodb://host', 'fs')):
         client = mongomock_in_process(url)
-        assert expected == GridFSBackend('docs', {'mongo_client': client})._store().database.name
+        assert GridFSBackend('docs', {'mongo_client': client})._store().database.name == expected
 
 
 def test_a_connection_of_mongoengine_is_used(mongomock_in_process: Any) -> None:
@@ -204,9 +204,9 @@ def test_a_connection_of_mongoengine_is_used(mongomock_in_process: Any) -> None:
         try:
             assert not backend.exists('x')
             backend.write('x', content)
-            assert content == backend.read('x')
-            assert 'theirs' == backend._store().database.name
-            assert 'other' == other._store().database.name
+            assert backend.read('x') == content
+            assert backend._store().database.name == 'theirs'
+            assert other._store().database.name == 'other'
         finally:
             mongoengine.disconnect('mine')
 
@@ -228,10 +228,10 @@ def test_storages_on_one_collection_are_kept_apart(mongomock_in_process: Callabl
     with app.app_context():
         one.write('x', b'one')
         two.write('x', b'two')
-        assert (b'one', b'two') == (one.read('x'), two.read('x'))
+        assert (one.read('x'), two.read('x')) == (b'one', b'two')
         two.delete('x')
-        assert [['x'], []] == [list(storage.list_files()) for storage in (one, two)]
-    assert ['one/x'] == client['mine']['all.files'].distinct('filename')
+        assert [list(storage.list_files()) for storage in (one, two)] == [['x'], []]
+    assert client['mine']['all.files'].distinct('filename') == ['one/x']
 
 
 def test_the_name_of_older_packages_is_that_of_the_backend() -> None:
@@ -293,4 +293,4 @@ def test_storages_with_collections_or_folders_of_their_own_are_accepted(settings
     ],
 )
 def test_the_location_of_files_is_described_without_secrets(given: dict[str, Any], location: str) -> None:
-    assert location == GridFSBackend('docs', given).describe_location()
+    assert GridFSBackend('docs', given).describe_location() == location
