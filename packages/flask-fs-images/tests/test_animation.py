@@ -37,7 +37,7 @@ def test_frames_and_durations_are_kept(animated, frames_of, psnr, name, transpar
     for size in (None, 40):
         made = render(file, [Spec(size)])[0]
         after = frames_of(made.file)
-        assert DURATIONS == [duration for _, duration in after]
+        assert [duration for _, duration in after] == DURATIONS
         for (one, _), (other, _) in zip(before, after, strict=True):
             assert other.size == (made.width, made.height)
             expected = one.resize(other.size, Image.Resampling.LANCZOS)
@@ -49,7 +49,7 @@ def test_frames_and_durations_are_kept(animated, frames_of, psnr, name, transpar
 def test_optimize_keeps_every_pixel_of_an_animated_png(animated, frames_of, transparent):
     file = animated('PNG', transparent=transparent)
     before, after = ([image.tobytes() for image, _ in frames_of(one)] for one in (file, optimize(file)))
-    assert before == after
+    assert after == before
 
 
 def test_optimize_keeps_every_pixel_of_an_animated_gif(animated, frames_of):
@@ -58,14 +58,14 @@ def test_optimize_keeps_every_pixel_of_an_animated_gif(animated, frames_of):
     for one, other in zip(before, after, strict=True):
         assert one.getchannel('A').tobytes() == other.getchannel('A').tobytes()
         visible = one.getchannel('A')
-        assert 0 == ImageStat.Stat(ImageChops.difference(one, other).convert('L'), visible).sum[0]
+        assert ImageStat.Stat(ImageChops.difference(one, other).convert('L'), visible).sum[0] == 0
 
 
 @pytest.mark.parametrize('loop', [0, 1, 5])
 @pytest.mark.parametrize('name', ['GIF', 'PNG', 'WEBP'])
 def test_the_number_of_loops_is_kept(animated, name, loop):
     with Image.open(resize(animated(name, loop=loop), 40)) as image:
-        assert loop == image.info['loop']
+        assert image.info['loop'] == loop
 
 
 def test_a_gif_that_plays_once_plays_once(animated):
@@ -78,7 +78,7 @@ def test_a_gif_that_plays_once_plays_once(animated):
 def test_a_gif_plays_as_often_in_another_format(animated, target, loop, plays):
     file = animated('GIF', **({} if loop is None else {'loop': loop}))
     with Image.open(render(file, [Spec(format=target)])[0].file) as image:
-        assert plays == image.info['loop']
+        assert image.info['loop'] == plays
 
 
 @pytest.mark.parametrize('source', ['GIF', 'PNG', 'WEBP'])
@@ -86,9 +86,9 @@ def test_a_gif_plays_as_often_in_another_format(animated, target, loop, plays):
 @pytest.mark.parametrize('transparent', [False, True])
 def test_an_animation_turns_into_another_format(animated, frames_of, source, target, transparent):
     after = frames_of(render(animated(source, transparent=transparent), [Spec(40, format=target)])[0].file)
-    assert DURATIONS == [duration for _, duration in after]
+    assert [duration for _, duration in after] == DURATIONS
     if transparent:
-        assert [0, 0] == [image.getpixel((39, 29))[3] for image, _ in after[:2]]
+        assert [image.getpixel((39, 29))[3] for image, _ in after[:2]] == [0, 0]
 
 
 @pytest.mark.parametrize('target', ['JPEG', 'BMP'])
@@ -96,20 +96,20 @@ def test_a_format_without_animation_takes_the_first_frame(animated, frames_of, p
     file = animated('GIF')
     still, moving = render(file, [Spec(format=target), Spec()])
     found = frames_of(still.file)
-    assert 1 == len(found)
-    assert 4 == len(frames_of(moving.file))
+    assert len(found) == 1
+    assert len(frames_of(moving.file)) == 4
     assert psnr(frames_of(file)[0][0], found[0][0]) > 28
 
 
 def test_frames_shorter_than_a_gif_can_tell_are_not_lost(animated, frames_of):
     found = frames_of(render(animated('WEBP', durations=[1, 33, 47, 0]), [Spec(format='GIF')])[0].file)
-    assert [10, 30, 50, 0] == [duration for _, duration in found]
+    assert [duration for _, duration in found] == [10, 30, 50, 0]
 
 
 @pytest.mark.parametrize('strategy', [0, 1, 2])
 def test_how_the_application_lets_pillow_read_gifs_matters_little(animated, monkeypatch, strategy):
     monkeypatch.setattr('PIL.GifImagePlugin.LOADING_STRATEGY', strategy)
-    assert 4 == identify(resize(animated('GIF'), 40)).frames
+    assert identify(resize(animated('GIF'), 40)).frames == 4
 
 
 def test_frames_over_the_edge_make_the_canvas_larger(animated, frames_of):
@@ -117,8 +117,8 @@ def test_frames_over_the_edge_make_the_canvas_larger(animated, frames_of):
     # The first frame and the last ones hang over a logical screen of 30x20.
     content[6:10] = b'\x1e\0\x14\0'
     made = render(bytes(content), [Spec(), Spec(40)])
-    assert [(80, 60), (40, 30)] == [(one.width, one.height) for one in made]
-    assert 4 == len(frames_of(made[0].file))
+    assert [(one.width, one.height) for one in made] == [(80, 60), (40, 30)]
+    assert len(frames_of(made[0].file)) == 4
 
 
 @pytest.mark.parametrize('target', ['GIF', 'PNG'])
@@ -149,13 +149,13 @@ def test_the_picture_for_those_who_know_no_animation_is_no_frame(animation, enco
     still = Image.new('RGB', frames[0].size, 'white')
     file = encode(still, 'PNG', save_all=True, append_images=frames, default_image=True, duration=[50, 60, 70])
     found = frames_of(optimize(file))
-    assert [50, 60, 70] == [duration for _, duration in found]
+    assert [duration for _, duration in found] == [50, 60, 70]
     assert frames[0].convert('RGBA').tobytes() == found[0][0].tobytes()
 
 
 def test_one_frame_of_an_animation_is_a_picture(animated, frames_of):
     for name in ('GIF', 'PNG', 'WEBP'):
-        assert 1 == len(frames_of(resize(animated(name, durations=[50]), 20)))
+        assert len(frames_of(resize(animated(name, durations=[50]), 20))) == 1
 
 
 @pytest.mark.parametrize('name', ANIMATED)

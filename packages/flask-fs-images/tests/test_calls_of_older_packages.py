@@ -32,9 +32,9 @@ def picture() -> io.BytesIO:
 )
 def test_they_give_what_they_gave(picture: io.BytesIO, call: Callable[[Any], Any], size: tuple[int, int]) -> None:
     made = call(picture)
-    assert 0 == made.tell()
+    assert made.tell() == 0
     with Image.open(made) as image:
-        assert (size, 'PNG') == (image.size, image.format)
+        assert (image.size, image.format) == (size, 'PNG')
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_thumbnails_are_not_enlarged_and_sizes_are_met(
 ) -> None:
     """Older packages gave 400, 100, and 99 by 66 pixels."""
     with Image.open(call(picture)) as image:
-        assert size == image.size
+        assert image.size == size
 
 
 def test_text_is_no_path_any_more(picture: io.BytesIO) -> None:

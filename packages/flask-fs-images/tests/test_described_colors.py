@@ -68,7 +68,7 @@ def test_colors_are_shown_as_they_are_meant_in_every_format(case, target):
     chunks, color = MEANT[case]
     made = render(png(chunks), [Spec(32, format=target, quality=95)])[0].file
     # Encoders with loss round, and the profile that goes along stretches that.
-    assert color == pytest.approx(color_in_srgb(made), abs=0 if target in {'GIF', 'BMP'} else 4)
+    assert color_in_srgb(made) == pytest.approx(color, abs=0 if target in {'GIF', 'BMP'} else 4)
 
 
 @pytest.mark.parametrize('case', MEANT)
@@ -76,7 +76,7 @@ def test_colors_are_shown_as_they_are_meant_in_every_format(case, target):
 def test_a_png_keeps_what_it_says_of_its_colors(case, act):
     chunks, _ = MEANT[case]
     made = act(png(chunks)).getvalue()
-    assert (200, 128, 40) == Image.open(io.BytesIO(made)).convert('RGB').getpixel((5, 5))
+    assert Image.open(io.BytesIO(made)).convert('RGB').getpixel((5, 5)) == (200, 128, 40)
     # Codes outdo all else.
     for kind in [b'cICP'] if b'cICP' in chunks else chunks:
         assert with_chunks(bytes(33), {kind: chunks[kind]})[33:] in made
@@ -87,7 +87,7 @@ def test_a_png_keeps_what_it_says_of_its_colors(case, act):
 def test_a_png_is_converted_on_request(case):
     chunks, color = MEANT[case]
     made = render(png(chunks), [Spec(32, srgb=True)])[0].file
-    assert color == Image.open(made).getpixel((5, 5))
+    assert Image.open(made).getpixel((5, 5)) == color
     assert not {b'gAMA', b'cHRM', b'cICP', b'iCCP'} & {
         made.getvalue()[at : at + 4] for at in range(len(made.getvalue()))
     }
@@ -97,16 +97,16 @@ def test_a_png_is_converted_on_request(case):
 def test_what_says_nothing_of_colors_changes_nothing(case):
     made = render(png(MEANINGLESS[case]), [Spec(32), Spec(32, format='GIF'), Spec(format='WEBP', srgb=True)])
     for one in made[:2]:
-        assert (200, 128, 40) == color_in_srgb(one.file)
+        assert color_in_srgb(one.file) == (200, 128, 40)
     assert 'icc_profile' not in Image.open(made[2].file).info
 
 
 def test_grays_with_a_gamma_stay_grays():
     chunks = {b'gAMA': struct.pack('>L', 100_000)}
     kept, converted, other = render(png(chunks, 'L', 128), [Spec(32), Spec(32, srgb=True), Spec(32, format='JPEG')])
-    assert ('L', 128) == (Image.open(kept.file).mode, Image.open(kept.file).getpixel((5, 5)))
-    assert (188, 188, 188) == pytest.approx(Image.open(converted.file).convert('RGB').getpixel((5, 5)), abs=1)
-    assert (188, 188, 188) == pytest.approx(color_in_srgb(other.file), abs=2)
+    assert (Image.open(kept.file).mode, Image.open(kept.file).getpixel((5, 5))) == ('L', 128)
+    assert Image.open(converted.file).convert('RGB').getpixel((5, 5)) == pytest.approx((188, 188, 188), abs=1)
+    assert color_in_srgb(other.file) == pytest.approx((188, 188, 188), abs=2)
 
 
 @pytest.mark.parametrize('transfer', [16, 18])
@@ -114,7 +114,7 @@ def test_a_high_dynamic_range_is_kept_in_a_png_and_ends_at_white_elsewhere(trans
     content = png({b'cICP': bytes((9, transfer, 0, 1))}, color=(255, 255, 255))
     kept, other = render(content, [Spec(32), Spec(32, format='GIF')])
     assert b'cICP' in kept.file.getvalue()
-    assert (255, 255, 255) == color_in_srgb(other.file)
+    assert color_in_srgb(other.file) == (255, 255, 255)
 
 
 @pytest.mark.skipif(not WRITTEN['AVIF'].available, reason='this Pillow has no AVIF')
@@ -128,7 +128,7 @@ def test_the_color_codes_of_an_avif_count(encode, codes, color):
     content[at + 1], content[at + 3] = codes
     for target in ('GIF', 'AVIF', 'PNG'):
         made = render(bytes(content), [Spec(32, format=target, quality=100)])[0].file
-        assert color == pytest.approx(color_in_srgb(made), abs=3)
+        assert color_in_srgb(made) == pytest.approx(color, abs=3)
 
 
 def bitmap(bits, masks, pixels):
@@ -146,11 +146,11 @@ def test_a_bitmap_whose_alpha_is_0_everywhere_is_there(target):
     made = render(bitmap(32, MASKS, bytes((200, 30, 60, 0)) * 64), [Spec(format=target, quality=95)])[0].file
     image = Image.open(made)
     assert 'A' not in image.getbands()
-    assert (60, 30, 200) == pytest.approx(image.convert('RGB').getpixel((5, 5)), abs=4)
+    assert image.convert('RGB').getpixel((5, 5)) == pytest.approx((60, 30, 200), abs=4)
 
 
 def test_a_bitmap_keeps_an_alpha_that_is_used():
     pixels = bytes((200, 30, 60, 0)) * 32 + bytes((200, 30, 60, 128)) * 32
     image = Image.open(render(bitmap(32, MASKS, pixels), [Spec(format='PNG')])[0].file)
     # From the bottom up.
-    assert [(60, 30, 200, 128), (60, 30, 200, 0)] == [image.getpixel((1, 1)), image.getpixel((1, 6))]
+    assert [image.getpixel((1, 1)), image.getpixel((1, 6))] == [(60, 30, 200, 128), (60, 30, 200, 0)]

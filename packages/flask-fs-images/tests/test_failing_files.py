@@ -89,6 +89,6 @@ def test_a_picture_cannot_send_its_reader_out_of_its_file(offset, whence):
     reader.seek(5)
     with pytest.raises(ValueError, match='no seeking'):
         reader.seek(offset, whence)
-    assert 5 == reader.tell()
+    assert reader.tell() == 5
     # It is the picture's fault.
     assert reader.error is None

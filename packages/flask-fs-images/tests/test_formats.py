@@ -55,7 +55,7 @@ def test_every_mode_keeps_its_format_and_looks(photo, encode, psnr, name, mode):
 def test_every_format_turns_into_every_other(photo, encode, source, target):
     made = render(encode(photo(mode='RGB'), source), [Spec(50, format=target.lower())])[0]
     assert target == made.format == opened(made.file).format
-    assert (50, 38) == (made.width, made.height)
+    assert (made.width, made.height) == (50, 38)
 
 
 @pytest.mark.parametrize('target', [name for name in ('WEBP', 'AVIF') if name in AVAILABLE])
@@ -75,7 +75,7 @@ def test_jpg_means_jpeg():
 def test_transparency_becomes_white_where_a_format_holds_none(encode, target):
     image = Image.new('RGBA', (20, 20), (0, 0, 0, 0))
     made = render(encode(image, 'PNG'), [Spec(10, format=target)])[0]
-    assert (255, 255, 255) == opened(made.file).convert('RGB').getpixel((5, 5))
+    assert opened(made.file).convert('RGB').getpixel((5, 5)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize('target', [name for name in ('PNG', 'WEBP', 'AVIF', 'GIF') if name in AVAILABLE])
@@ -87,7 +87,7 @@ def test_transparency_is_kept(encode, target, size):
     across, down = found.size
     # The filter rings a little.
     assert found.getpixel((across // 2, down // 5))[3] < 10
-    assert 255 == found.getpixel((across // 2, down - 2))[3]
+    assert found.getpixel((across // 2, down - 2))[3] == 255
 
 
 def test_hidden_colors_do_not_bleed_into_an_edge(encode):
@@ -114,8 +114,8 @@ def test_a_transparent_color_is_kept(encode, mode, key, hidden):
             assert (key, opened(file).tobytes()) == (found.info['transparency'], found.tobytes())
             continue
         found = found.convert('RGBA')
-        assert 0 == found.getpixel((5, 1))[3]
-        assert 255 == found.getpixel((5, found.height - 2))[3]
+        assert found.getpixel((5, 1))[3] == 0
+        assert found.getpixel((5, found.height - 2))[3] == 255
 
 
 def test_a_palette_with_many_alphas_is_kept(encode):
@@ -124,7 +124,7 @@ def test_a_palette_with_many_alphas_is_kept(encode):
     file = encode(image, 'PNG', transparency=bytes(range(256)))
     expected = opened(file).convert('RGBA')
     assert expected.tobytes() == opened(optimize(file)).convert('RGBA').tobytes()
-    assert 'P' == opened(optimize(file)).mode
+    assert opened(optimize(file)).mode == 'P'
 
 
 @pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'I;16'])
@@ -178,14 +178,14 @@ def test_cmyk_becomes_rgb_in_its_colors(encode):
     file = encode(Image.new('CMYK', (40, 40), (0, 255, 255, 0)), quality=95)
     found = opened(resize(file, 20))
     red, green, blue = found.getpixel((10, 10))
-    assert 'RGB' == found.mode
+    assert found.mode == 'RGB'
     assert red > 200
     assert max(green, blue) < 60
 
 
 def test_a_bright_picture_of_16_bits_is_not_cut_off(encode):
     image = Image.new('I;16', (40, 40), 0x8000)
-    assert 0x80 == opened(resize(encode(image, 'PNG'), 10)).getpixel((5, 5))
+    assert opened(resize(encode(image, 'PNG'), 10)).getpixel((5, 5)) == 0x80
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ def test_a_bright_picture_of_16_bits_is_not_cut_off(encode):
     ],
 )
 def test_svg_is_passed_through(content):
-    assert content == make_thumbnail(content, 10).getvalue()
-    assert content == resize(content, 10).getvalue()
-    assert content == optimize(content).getvalue()
-    assert 'SVG' == identify(content).format
-    assert [('SVG', None, None)] * 2 == [(one.format, one.width, one.height) for one in render(content, [Spec(1)] * 2)]
+    assert make_thumbnail(content, 10).getvalue() == content
+    assert resize(content, 10).getvalue() == content
+    assert optimize(content).getvalue() == content
+    assert identify(content).format == 'SVG'
+    assert [(one.format, one.width, one.height) for one in render(content, [Spec(1)] * 2)] == [('SVG', None, None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -239,9 +239,9 @@ def test_other_formats_are_not_opened(photo, encode, name):
 
 
 def test_a_heic_is_not_taken_for_an_avif():
-    assert 'HEIC' == recognize(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic')
+    assert recognize(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic') == 'HEIC'
     assert recognize(b'\0\0\0\x18ftypmp42\0\0\0\0isommp42') is None
-    assert 'AVIF' == recognize(b'\0\0\0\x18ftypmif1\0\0\0\0mif1avif')
+    assert recognize(b'\0\0\0\x18ftypmif1\0\0\0\0mif1avif') == 'AVIF'
 
 
 @pytest.mark.skipif('AVIF' not in AVAILABLE, reason='this Pillow has no AVIF')
@@ -257,8 +257,8 @@ def test_a_pillow_without_a_format_says_so(monkeypatch, photo, encode):
 
 def test_a_jpeg_of_several_pictures_gives_its_first(photo, encode):
     file = encode(photo(64, 48), 'MPO', save_all=True, append_images=[photo(30, 30)])
-    assert ('JPEG', 64, 48, 1) == tuple(vars(identify(file)).values())
-    assert (32, 24) == opened(resize(file, 32)).size
+    assert tuple(vars(identify(file)).values()) == ('JPEG', 64, 48, 1)
+    assert opened(resize(file, 32)).size == (32, 24)
 
 
 def test_a_jpeg_stored_as_rgb_is_read(photo, encode):
@@ -266,4 +266,4 @@ def test_a_jpeg_stored_as_rgb_is_read(photo, encode):
     assert opened(file).convert('RGB').resize((4, 3)).getpixel((1, 1)) == pytest.approx(
         opened(resize(file, 200)).resize((4, 3)).getpixel((1, 1)), abs=8
     )
-    assert io.BytesIO is type(optimize(file))
+    assert type(optimize(file)) is io.BytesIO

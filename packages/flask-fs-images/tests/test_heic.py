@@ -40,11 +40,11 @@ def opened(file):
 def test_a_heic_comes_out_as_jpeg(photo, heic, psnr, settings):
     picture = photo(640, 480)
     content = heic(picture, quality=90, **settings)
-    assert ('HEIC', 640, 480, 1) == tuple(vars(identify(content)).values())
+    assert tuple(vars(identify(content)).values()) == ('HEIC', 640, 480, 1)
     for made in render(content, [Spec(), Spec(effort=True), Spec(320), Spec(64, 'cover')]):
         assert made.format == 'JPEG' == opened(made.file).format
         assert (made.width, made.height) == opened(made.file).size
-    assert (64, 64) == opened(make_thumbnail(content, 64)).size
+    assert opened(make_thumbnail(content, 64)).size == (64, 64)
     assert psnr(picture, opened(optimize(content))) > 28
     assert opened(render(content, [Spec(format='PNG')])[0].file).format == 'PNG'
 
@@ -55,7 +55,7 @@ def test_a_heic_is_turned_and_says_nothing_of_places(photo, heic, psnr):
     exif[0x010F] = SECRET.decode()
     content = heic(photo(320, 240), quality=90, exif=exif.tobytes(), xmp=b'<x:xmpmeta>' + SECRET)
     assert SECRET in content
-    assert (240, 320) == (identify(content).width, identify(content).height)
+    assert (identify(content).width, identify(content).height) == (240, 320)
     made = optimize(content)
     assert SECRET not in made.getvalue()
     assert not opened(made).getexif()
@@ -67,15 +67,15 @@ def test_the_profile_of_a_heic_is_kept(heic):
 
     profile = from_codes(bytes((12, 13, 0, 1)), gray=False)
     content = heic(Image.new('RGB', (64, 64), (200, 128, 40)), quality=95, icc_profile=profile)
-    assert profile == opened(resize(content, 32)).info['icc_profile']
+    assert opened(resize(content, 32)).info['icc_profile'] == profile
 
 
 def test_transparency_of_a_heic_becomes_white(heic):
     image = Image.new('RGBA', (64, 64), (255, 0, 0, 255))
     image.paste((0, 0, 0, 0), (0, 0, 64, 32))
     found = opened(optimize(heic(image, quality=95)))
-    assert (255, 255, 255) == pytest.approx(found.getpixel((32, 8)), abs=6)
-    assert (255, 0, 0) == pytest.approx(found.getpixel((32, 56)), abs=12)
+    assert found.getpixel((32, 8)) == pytest.approx((255, 255, 255), abs=6)
+    assert found.getpixel((32, 56)) == pytest.approx((255, 0, 0), abs=12)
 
 
 def test_a_heic_cannot_lie_about_its_size(photo, heic):

@@ -188,7 +188,7 @@ def tried(content, limits=None):
         return render(content, [Spec(), Spec(20), Spec(8, 'cover')], filename='hostile', limits=limits)
     except flask_fs.InvalidContent as error:
         refusal = error
-    assert 'hostile' == refusal.filename
+    assert refusal.filename == 'hostile'
     assert refusal.reason
     return refusal
 
@@ -230,7 +230,7 @@ def test_pillows_own_limit_plays_no_part(monkeypatch):
     for name in ('JPEG', 'PNG', 'GIF', 'WEBP', 'BMP'):
         file = io.BytesIO()
         Image.new('RGB', (5, 3)).save(file, name)
-        assert 'JPEG' == render(file.getvalue(), [Spec(2, format='JPEG')])[0].format
+        assert render(file.getvalue(), [Spec(2, format='JPEG')])[0].format == 'JPEG'
 
 
 def test_pillows_switches_stay_as_they_are():
@@ -243,7 +243,7 @@ def test_pillows_switches_stay_as_they_are():
 def test_a_long_line_is_scaled_in_bounded_time():
     line = zlib.compress(bytes(1 + 20_000_000))
     made = render(png(20_000_000, 1, chunk(b'IDAT', line)), [Spec(20), Spec(8, 'cover')])
-    assert [(20, 1), (1, 1)] == [(one.width, one.height) for one in made]
+    assert [(one.width, one.height) for one in made] == [(20, 1), (1, 1)]
 
 
 def picture(encode, photo, animation, name, *, animated=False):

@@ -66,7 +66,7 @@ def test_orientation_is_applied(photo, encode, psnr, name, number):
 @pytest.mark.parametrize('order', ['<', '>'])
 @pytest.mark.parametrize('number', range(1, 9))
 def test_orientation_is_read_in_both_byte_orders(order, number):
-    assert number == from_exif(exif_of(number, order))
+    assert from_exif(exif_of(number, order)) == number
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_orientation_is_read_in_both_byte_orders(order, number):
     ],
 )
 def test_orientation_of_broken_exif_is_none(photo, encode, exif):
-    assert 1 == from_exif(exif)
-    assert (60, 45) == opened(resize(encode(photo(), exif=b'Exif\0\0' + exif), 60)).size
+    assert from_exif(exif) == 1
+    assert opened(resize(encode(photo(), exif=b'Exif\0\0' + exif), 60)).size == (60, 45)
 
 
 def located(photo, encode, name):
@@ -182,7 +182,7 @@ def test_a_broken_profile_is_dropped(photo, encode, profiles, change, mode, srgb
         'length': b'\xff\xff\xff\xff' + profile[4:],
     }[change]
     found = opened(render(encode(photo(mode=mode), icc_profile=content), [Spec(60, srgb=srgb)])[0].file)
-    assert (60, 45) == found.size
+    assert found.size == (60, 45)
     assert 'icc_profile' not in found.info
 
 
@@ -223,6 +223,6 @@ def red_cyan():
 def test_inks_are_shown_as_their_profile_says_if_it_can_be_used(encode, tags, color, srgb):
     cyan = Image.new('CMYK', (20, 20), (255, 0, 0, 0))
     found = opened(render(encode(cyan, icc_profile=profile_of_inks(tags)), [Spec(10, srgb=srgb)])[0].file)
-    assert 'RGB' == found.mode
+    assert found.mode == 'RGB'
     assert 'icc_profile' not in found.info
-    assert color == pytest.approx(found.getpixel((5, 5)), abs=12)
+    assert found.getpixel((5, 5)) == pytest.approx(color, abs=12)

@@ -90,7 +90,7 @@ def test_a_profile_stays_where_metadata_goes(photo, encode, profile):
     for name in ('JPEG', 'PNG', 'WEBP'):
         settings = {'quality': 20, 'optimize': True, 'progressive': True} if name == 'JPEG' else {'quality': 20}
         made = optimize(encode(photo(64, 48), name, icc_profile=profile, exif=exif_of(1), **settings))
-        assert profile == Image.open(made).info['icc_profile']
+        assert Image.open(made).info['icc_profile'] == profile
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_metadata_of_an_avif_goes_in_place(photo, encode):
     content = encode(photo(64, 48), 'AVIF', quality=10, exif=exif_of(6), xmp=b'<x:xmpmeta>' + SECRET).getvalue()
     made = optimize(content).getvalue()
     assert len(made) == len(content)
-    assert (48, 64) == (identify(made).width, identify(made).height)
+    assert (identify(made).width, identify(made).height) == (48, 64)
     with Image.open(io.BytesIO(made)) as image:
         assert {0x0112} >= set(image.getexif())
         assert 'xmp' not in image.info
@@ -189,7 +189,7 @@ def test_all_of_a_gif_may_be_larger_than_a_header_may_be(photo, encode, monkeypa
     monkeypatch.setattr('flask_fs_images.reader.MAX_HEADER_BYTES', 1000)
     frames = [photo(160, 120, seed=seed) for seed in range(3)]
     content = encode(frames[0], 'GIF', save_all=True, append_images=frames[1:]).getvalue()
-    assert 3 == identify(optimize(content)).frames == identify(render(content, [Spec(80)])[0].file).frames
+    assert identify(optimize(content)).frames == identify(render(content, [Spec(80)])[0].file).frames == 3
 
 
 @pytest.mark.parametrize('length', [len(SECRET) + 2, 0xFFFF])

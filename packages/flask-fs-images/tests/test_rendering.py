@@ -38,15 +38,15 @@ def test_the_alias_offers_the_same_names():
 
 @pytest.mark.parametrize('size', [100, (100, 100), [100, 100]])
 def test_resize_fits_within_a_size(photo, encode, size):
-    assert (100, 75) == size_of(resize(encode(photo()), size))
+    assert size_of(resize(encode(photo()), size)) == (100, 75)
 
 
 def test_resize_keeps_within_the_narrower_side(photo, encode):
-    assert (67, 50) == size_of(resize(encode(photo()), (300, 50)))
+    assert size_of(resize(encode(photo()), (300, 50))) == (67, 50)
 
 
 def test_resize_never_enlarges(photo, encode):
-    assert (320, 240) == size_of(resize(encode(photo()), 4000))
+    assert size_of(resize(encode(photo()), 4000)) == (320, 240)
 
 
 def test_a_thumbnail_is_square_and_shows_the_middle(encode):
@@ -68,11 +68,11 @@ def test_a_thumbnail_shows_the_middle_of_a_long_box(encode):
 def test_the_list_of_a_box_is_left_as_it_is(photo, encode):
     box = [10, 20, 40, 50]
     make_thumbnail(encode(photo()), 30, box)
-    assert [10, 20, 40, 50] == box
+    assert box == [10, 20, 40, 50]
 
 
 def test_a_thumbnail_of_a_smaller_picture_is_a_smaller_square(photo, encode):
-    assert (240, 240) == size_of(make_thumbnail(encode(photo()), 1000))
+    assert size_of(make_thumbnail(encode(photo()), 1000)) == (240, 240)
 
 
 def test_what_a_box_has_outside_of_the_picture_is_cut_off(encode):
@@ -93,7 +93,7 @@ def test_a_box_that_is_none_is_a_mistake(bbox):
 
 
 def test_a_box_of_less_than_a_pixel_gives_a_pixel(encode):
-    assert (1, 1) == size_of(make_thumbnail(encode(marked(), 'PNG'), 10, (89.8, 59.8, 90, 60)))
+    assert size_of(make_thumbnail(encode(marked(), 'PNG'), 10, (89.8, 59.8, 90, 60))) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_an_impossible_spec_is_a_mistake(options):
 
 
 def test_cover_fills_a_size_of_any_shape(photo, encode):
-    assert (200, 50) == size_of(render(encode(photo()), [Spec((200, 50), 'cover')])[0].file)
+    assert size_of(render(encode(photo()), [Spec((200, 50), 'cover')])[0].file) == (200, 50)
 
 
 def test_cover_keeps_its_proportions_in_a_smaller_picture(photo, encode):
-    assert (320, 160) == size_of(render(encode(photo()), [Spec((2000, 1000), 'cover')])[0].file)
+    assert size_of(render(encode(photo()), [Spec((2000, 1000), 'cover')])[0].file) == (320, 160)
 
 
 def test_crop_cuts_out_of_the_middle_without_scaling(encode):
@@ -135,7 +135,7 @@ def test_outputs_come_in_the_order_asked_for(photo, encode):
 
 
 def test_no_sizes_give_no_outputs(photo, encode):
-    assert [] == render(encode(photo()), [])
+    assert render(encode(photo()), []) == []
 
 
 def test_two_renders_are_equal_byte_for_byte(photo, encode):
@@ -167,7 +167,7 @@ def test_threads_may_share_a_path(photo, tmp_path):
     photo().save(path)
     with ThreadPoolExecutor(16) as pool:
         sizes = {size_of(file) for file in pool.map(lambda _: resize(path, 64), range(64))}
-    assert {(64, 48)} == sizes
+    assert sizes == {(64, 48)}
 
 
 class OnlyRead:
@@ -194,7 +194,7 @@ def test_every_kind_of_file_is_read(photo, encode, tmp_path, act, kind):
     content = encode(photo()).getvalue()
     made = act(kinds_of_files(content, tmp_path)[kind])
     assert isinstance(made, io.BytesIO)
-    assert 0 == made.tell()
+    assert made.tell() == 0
     assert act(content).getvalue() == made.getvalue()
 
 
@@ -211,8 +211,8 @@ def test_a_file_is_read_from_where_it_stands_and_left_there(photo, encode, tmp_p
     with open(tmp_path / 'file', 'rb') as file:
         file.seek(6)
         made = render(file, [Spec(30)])[0].file
-        assert 6 == file.tell()
-        assert content == file.read()
+        assert file.tell() == 6
+        assert file.read() == content
     assert render(content, [Spec(30)])[0].file.getvalue() == made.getvalue()
 
 
@@ -221,7 +221,7 @@ def test_a_refused_file_is_left_open_where_it_stood():
     file.seek(6)
     with pytest.raises(flask_fs.InvalidContent):
         resize(file, 10)
-    assert b'no picture' == file.read()
+    assert file.read() == b'no picture'
 
 
 def test_an_error_of_the_file_itself_comes_through(photo, encode):
@@ -242,7 +242,7 @@ def test_an_error_names_the_file(tmp_path):
     path.write_bytes(b'no picture')
     with pytest.raises(flask_fs.InvalidContent, match=r"'no\.jpg'.*not a picture of a supported format") as raised:
         resize(path, 10)
-    assert 'no.jpg' == raised.value.filename
+    assert raised.value.filename == 'no.jpg'
 
 
 @pytest.mark.parametrize(
@@ -256,13 +256,13 @@ def test_an_error_names_the_file(tmp_path):
 def test_the_name_in_an_error_is_the_one_given_or_brought_along(file, options, named):
     with pytest.raises(flask_fs.InvalidContent) as raised:
         optimize(file, **options)
-    assert named == raised.value.filename
+    assert raised.value.filename == named
 
 
 def test_a_picture_is_identified_without_being_decoded(photo, encode):
     content = encode(photo()).getvalue()[:3000]
     info = identify(content)
-    assert ('JPEG', 320, 240, 1) == (info.format, info.width, info.height, info.frames)
+    assert (info.format, info.width, info.height, info.frames) == ('JPEG', 320, 240, 1)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 7), (7, 1), (2, 3), (9, 9), (1, 3000), (3000, 1), (17, 8)])

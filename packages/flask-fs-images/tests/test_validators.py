@@ -24,7 +24,7 @@ def test_content_that_is_another_picture_is_refused(photo, encode, name, extensi
     other = 'PNG' if name != 'PNG' else 'JPEG'
     with pytest.raises(flask_fs.InvalidContent, match=f'the content is {other}, not {name} as the name says') as raised:
         image_content(encode(photo(64, 48), other), f'a.{extension}')
-    assert f'a.{extension}' == raised.value.filename
+    assert raised.value.filename == f'a.{extension}'
 
 
 @pytest.mark.parametrize('content', [b'', b'text', b'<html></html>', b'MZ' + bytes(100)])
@@ -75,7 +75,7 @@ def test_dimensions_within_the_limit_pass(photo, encode, most):
 def test_dimensions_over_the_limit_are_refused(photo, encode, most):
     with pytest.raises(flask_fs.InvalidContent, match='64x48 pixels are more than the') as raised:
         max_dimensions(*most)(encode(photo(64, 48)), 'a.jpg')
-    assert 'a.jpg' == raised.value.filename
+    assert raised.value.filename == 'a.jpg'
 
 
 def test_dimensions_are_those_shown(photo, encode):
@@ -97,7 +97,7 @@ def test_the_size_in_bytes_is_limited():
     max_size(5)(io.BytesIO(b'12345'), 'a.txt')
     with pytest.raises(flask_fs.FileTooLarge, match='6 bytes are more than the 5 allowed') as raised:
         max_size(5)(io.BytesIO(b'123456'), 'a.txt')
-    assert 'a.txt' == raised.value.filename
+    assert raised.value.filename == 'a.txt'
 
 
 @pytest.mark.parametrize('validator', [image_content, max_dimensions(100, 100), max_size(10**6)])
@@ -106,7 +106,7 @@ def test_a_validator_leaves_the_file_where_it_stood(photo, encode, validator):
     file = io.BytesIO(b'before' + content)
     file.seek(6)
     validator(file, 'a.jpg')
-    assert content == file.read()
+    assert file.read() == content
 
 
 @pytest.mark.parametrize('validator', [image_content, max_dimensions(10, 10), max_size(10)])
@@ -115,10 +115,10 @@ def test_a_validator_that_refuses_leaves_the_file_where_it_stood(photo, encode, 
     file = io.BytesIO(content)
     with pytest.raises(flask_fs.UploadNotAllowed):
         validator(file, 'a.jpg')
-    assert content == file.read()
+    assert file.read() == content
 
 
 @pytest.mark.parametrize('validator', [image_content, max_dimensions(10, 10), max_size(10)])
 def test_validators_are_values(validator):
-    assert validator == pickle.loads(pickle.dumps(validator))
+    assert pickle.loads(pickle.dumps(validator)) == validator
     assert 'image' in repr(validator).lower() or 'Max' in repr(validator)

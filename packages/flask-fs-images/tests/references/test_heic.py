@@ -41,7 +41,7 @@ def test_the_original_keeps_its_name_and_what_is_made_are_jpegs(
     assert [image.thumbnail(size) for size in (100, 32)] == ['a-100.jpg', 'a-32.jpg']
     assert names(storage) == ALL
     assert storage.read('a.heic') == file.getvalue()
-    assert ['JPEG'] * 3 == [format_of(storage, name) for name in ('a.jpg', 'a-100.jpg', 'a-32.jpg')]
+    assert [format_of(storage, name) for name in ('a.jpg', 'a-100.jpg', 'a-32.jpg')] == ['JPEG'] * 3
     assert size_of(storage, 'a.jpg') == (300, 200)
 
 

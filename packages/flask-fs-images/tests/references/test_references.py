@@ -122,7 +122,7 @@ def test_a_bbox_equals_lists_and_tuples(memory: fs.Storage) -> None:
     assert isinstance(bbox, list)
     assert bbox == [1, 2, 3, 4.5] == bbox
     assert bbox == (1, 2, 3, 4.5)
-    assert (1, 2, 3, 4.5) == bbox
+    assert bbox == (1, 2, 3, 4.5)
     assert bbox != (1, 2, 3, 4)
     assert bbox != [1, 2, 3, 4]
     assert json.dumps(bbox) == '[1, 2, 3, 4.5]'
