@@ -440,7 +440,7 @@ def test_a_list_that_is_null_has_no_files(memory: fs.Storage) -> None:
     assert not Gallery.objects.get().files
     found.files = ['b.txt']
     found.save()
-    assert ['b.txt'] == [file.filename for file in Gallery.objects.get().files]
+    assert [file.filename for file in Gallery.objects.get().files] == ['b.txt']
 
 
 def test_a_reference_stays_the_same_until_it_belongs_to_an_attribute(page: Any) -> None:

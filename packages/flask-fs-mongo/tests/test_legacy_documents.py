@@ -37,15 +37,15 @@ def old(storage: fs.Storage) -> Any:
 def test_what_was_stored_is_read(old: Any) -> None:
     document = old.objects.get()
     image = document.image
-    assert ('a.txt', 'test.png', 'test-original.png') == (document.manual.filename, image.filename, image.original)
-    assert ('test-100.png', 'test-32.png') == (image.thumbnail(100), image.thumbnail(32))
-    assert [0, 0, 100, 100] == image.bbox
+    assert (document.manual.filename, image.filename, image.original) == ('a.txt', 'test.png', 'test-original.png')
+    assert (image.thumbnail(100), image.thumbnail(32)) == ('test-100.png', 'test-32.png')
+    assert image.bbox == [0, 0, 100, 100]
     assert isinstance(image.bbox, list)
-    assert STORED['thumbnails'] == image.thumbnails
-    assert 'test-100.png' == image.thumbnails['100'] == image.thumbnails[100]
+    assert image.thumbnails == STORED['thumbnails']
+    assert image.thumbnails['100'] == image.thumbnails[100] == 'test-100.png'
     assert not document.other
     other = document.other
-    assert [None] * 4 == [other.filename, other.url, other.best_url(), other.full()]
+    assert [other.filename, other.url, other.best_url(), other.full()] == [None] * 4
     assert image.best_url(30) == image(30) == 'https://files.test/pictures/test-32.png'
     with pytest.raises(ValueError, match='no thumbnail of size 64'):
         image.thumbnail(64)
@@ -56,7 +56,7 @@ def test_without_a_size_the_main_file_is_linked(old: Any) -> None:
     image = old.objects.get().image
     assert image.best_url() == image() == 'https://files.test/pictures/test.png'
     assert image.full() == image.url == str(image) == 'https://files.test/pictures/test.png'
-    assert 'https://files.test/pictures/test-original.png' == image.fs.url(image.original)
+    assert image.fs.url(image.original) == 'https://files.test/pictures/test-original.png'
 
 
 def test_without_thumbnails_the_main_file_is_linked_at_any_size(old: Any) -> None:
@@ -69,14 +69,14 @@ def test_reading_and_saving_leaves_it_as_it_was(old: Any) -> None:
     document = old.objects.get()
     document.save()
     stored = old._get_collection().find_one()
-    assert ({'filename': 'a.txt'}, STORED) == (stored['manual'], stored['image'])
+    assert (stored['manual'], stored['image']) == ({'filename': 'a.txt'}, STORED)
 
 
 def test_what_is_stored_now_has_the_same_form(old: Any, picture: Callable[..., io.BytesIO]) -> None:
     document = old()
-    assert 'test.png' == document.image.save(picture(), 'test.png', bbox=(0, 0, 100, 100))
+    assert document.image.save(picture(), 'test.png', bbox=(0, 0, 100, 100)) == 'test.png'
     document.save()
-    assert STORED == old._get_collection().find_one({'_id': document.pk})['image']
+    assert old._get_collection().find_one({'_id': document.pk})['image'] == STORED
 
 
 def test_pictures_of_legacy_packages_are_rendered_again_under_their_names(
@@ -86,7 +86,9 @@ def test_pictures_of_legacy_packages_are_rendered_again_under_their_names(
     document = old.objects.get()
     document.image.rerender()
     document.save()
-    assert STORED == old._get_collection().find_one()['image']
-    assert [(150, 150), (100, 100), (32, 32)] == [
-        size_of(storage, name) for name in ('test.png', 'test-100.png', 'test-32.png')
+    assert old._get_collection().find_one()['image'] == STORED
+    assert [size_of(storage, name) for name in ('test.png', 'test-100.png', 'test-32.png')] == [
+        (150, 150),
+        (100, 100),
+        (32, 32),
     ]
