@@ -84,7 +84,7 @@ def test_a_cut_response_is_noticed_where_the_http_library_does_not(swift_harness
         backend.read('x')
     # A listing is read at once, so it is requested again.
     fault = proxy.cut_download(after_bytes=900, when=lambda request: 'format=json' in request.path)
-    assert names == list(backend.list_files())
+    assert list(backend.list_files()) == names
     assert fault.is_spent
     assert connections_in_use(backend) == 0
 
@@ -97,11 +97,11 @@ def test_a_connection_with_a_small_remainder_is_kept_and_one_with_much_is_closed
     with backend._open('small').stream as stream:
         stream.read(1)
     assert backend.read('small') == b'0123456789' * 1000
-    assert before == len(proxy.connections)
+    assert len(proxy.connections) == before
     with backend._open('x').stream as stream:
         stream.read(1)
     assert backend.read('small') == b'0123456789' * 1000
-    assert before + 1 == len(proxy.connections)
+    assert len(proxy.connections) == before + 1
 
 
 def test_when_all_connections_are_in_use_the_error_says_so(swift_harness, proxy):
@@ -153,7 +153,7 @@ def test_an_expired_token_is_renewed_unnoticed(swift_harness, proxy):
     assert backend.read('z') == b'1'
     assert backend.stat('y').size == 3_000_000
     assert len([request for request in proxy.requests if request.path.startswith('/auth/')]) == 6
-    assert old != backend._client.account.login.access().token
+    assert backend._client.account.login.access().token != old
 
 
 def test_threads_whose_token_expired_get_one_new_one(swift_harness, proxy):
@@ -229,7 +229,7 @@ def test_a_child_leaves_its_parents_connections_alone(swift_harness, proxy):
     assert seen + stream.read() == LARGE
     assert backend.read('small') == b'small'
     assert connections_in_use(backend) == 0
-    assert logins == len([request for request in proxy.requests if request.path.startswith('/auth/')])
+    assert len([request for request in proxy.requests if request.path.startswith('/auth/')]) == logins
 
 
 @pytest.mark.parametrize(('policy', 'stays'), [('log', True), ('raise', True), ('raise_and_delete', False)])
@@ -246,7 +246,7 @@ def test_another_etag_than_that_of_what_was_sent_is_handled_by_policy(swift_harn
         with pytest.raises(ETagMismatchError) as caught:
             backend.write('x', b'what was sent')
         assert caught.value.filename == 'x'
-    assert stays == backend.exists('x')
+    assert backend.exists('x') == stays
 
 
 @pytest.mark.parametrize('policy', ['raise', 'raise_and_delete'])
@@ -335,13 +335,13 @@ def test_what_the_store_says_becomes_errors_of_flask_fs(swift_harness, proxy):
         with pytest.raises(kind) as caught:
             backend.write('x', b'')
         proxy.recover()
-        assert kind is type(caught.value)
+        assert type(caught.value) is kind
         # 404 for a file that is stored means that its container is gone, as it was there before.
         gone = (
             f'the container {swift_harness.container!r} is gone, with all of its files; create it again to start over'
         )
         cause = gone if status == 404 else f'the store responded with status {status}'
-        assert cause == str(caught.value.__cause__)
+        assert str(caught.value.__cause__) == cause
 
 
 def test_a_full_temporary_folder_is_reported_and_changes_nothing(swift_harness, monkeypatch):
@@ -375,8 +375,8 @@ def test_a_media_type_that_no_header_holds_is_an_error_and_sends_nothing(swift_h
     before = len(proxy.requests)
     with pytest.raises(fs.BackendError, match='media type') as caught:
         backend.write('x', b'', mime='text/x\r\nX-Delete-After: 1')
-    assert fs.BackendError is type(caught.value)
-    assert before == len(proxy.requests)
+    assert type(caught.value) is fs.BackendError
+    assert len(proxy.requests) == before
 
 
 def test_a_store_that_speaks_no_tls_is_unavailable(swift_harness):

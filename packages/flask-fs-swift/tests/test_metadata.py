@@ -22,7 +22,7 @@ LAST = {'last-modified': 'Mon, 23 Nov 2026 08:15:58 GMT'}
     ],
 )
 def test_the_time_is_the_most_exact_one_that_is_given(headers, modified):
-    assert modified == info_from_headers('x', {'content-length': '3', **headers}, 'sha256').modified
+    assert info_from_headers('x', {'content-length': '3', **headers}, 'sha256').modified == modified
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_the_time_is_the_most_exact_one_that_is_given(headers, modified):
     [(0, 'application/directory', False), (0, 'text/plain', True), (3, 'application/directory', True)],
 )
 def test_an_empty_object_of_a_special_type_marks_a_folder(size, mime, file):
-    assert file == Entry('x', size, MOMENT, mime, 'etag', is_slo=False).is_file
+    assert Entry('x', size, MOMENT, mime, 'etag', is_slo=False).is_file == file

@@ -28,7 +28,7 @@ def all_of(stream, size):
     found, lasts = [], []
     for piece in pieces_of(Source(stream), size, checksum):
         content = bytes_of(piece)
-        assert content == bytes_of(piece)
+        assert bytes_of(piece) == content
         assert (hashlib.md5(content).hexdigest(), len(content)) == (piece.md5, piece.size)
         found.append(content)
         lasts.append(piece.is_last)
@@ -55,7 +55,7 @@ def test_any_source_is_cut_at_the_same_places(real_file, size):
     expected = [CONTENT[at : at + size] for at in range(0, len(CONTENT), size)]
     for stream in (real_file, rest, spooled, OnlyRead(CONTENT, step=70_001)):
         found, digest = all_of(stream, size)
-        assert expected == found
+        assert found == expected
         assert hashlib.sha256(CONTENT).hexdigest() == digest
     assert real_file.read() == rest.read() == b''
     spooled.close()

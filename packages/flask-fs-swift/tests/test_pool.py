@@ -114,7 +114,7 @@ def test_a_connection_is_given_back_once(pool, server, end):
 def test_a_response_without_content_leaves_its_connection_usable(pool, server):
     for _ in range(3):
         response = get(pool, server, method='HEAD', stream=False)
-        assert (b'', str(len(LARGE))) == (response.content, response.headers['content-length'])
+        assert (response.content, response.headers['content-length']) == (b'', str(len(LARGE)))
     assert len({port for _, port in server.requests}) == 1
 
 

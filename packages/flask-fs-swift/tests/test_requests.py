@@ -36,7 +36,7 @@ def test_a_save_of_a_file_or_a_stream_of_unknown_size_is_one_request(swift_harne
     stream = Pattern(len(KIB) * 2000)
     assert methods_of(lambda: backend.save(stream, 'y', overwrite=True)) == ['PUT']
     assert swift_harness.get_raw('x') == KIB * 2000
-    assert f'sha256:{stream.digest.hexdigest()}' == backend.stat('y').checksum
+    assert backend.stat('y').checksum == f'sha256:{stream.digest.hexdigest()}'
 
 
 def test_looking_and_reading_are_one_request_each(swift_harness, proxy, methods_of, monkeypatch):
@@ -81,7 +81,7 @@ def test_a_range_is_one_request_and_moves_its_own_bytes_only(swift_harness, prox
     backend.save(io.BytesIO(content), 'x', overwrite=True)
 
     def read_range() -> None:
-        assert content[5000:6000] == backend.read_range('x', 5000, 6000)
+        assert backend.read_range('x', 5000, 6000) == content[5000:6000]
 
     assert methods_of(read_range) == ['GET']
     assert proxy.requests[-1].bytes_down == 1000
@@ -96,15 +96,15 @@ def test_a_few_bytes_of_a_large_file_move_little_more(swift_harness, proxy, meth
     def seek() -> None:
         with backend.open('x', 'rb') as file:
             file.seek(start)
-            assert content[start : start + 1000] == file.read(1000)
+            assert file.read(1000) == content[start : start + 1000]
 
     before = len(proxy.requests)
     assert methods_of(seek) == ['GET', 'GET']
     assert sum(request.bytes_down for request in proxy.requests[before:]) <= 64 * 1024
     for first, stop, size in ((start, start + 1000, 1000), (-1000, None, 1000), (len(content) - 7, None, 7)):
         assert methods_of(lambda first=first, stop=stop: backend.read_range('x', first, stop)) == ['GET']
-        assert size == proxy.requests[-1].bytes_down
-        assert content[first:stop] == backend.read_range('x', first, stop)
+        assert proxy.requests[-1].bytes_down == size
+        assert backend.read_range('x', first, stop) == content[first:stop]
 
 
 def test_a_whole_file_of_two_ranges_is_read_by_two_requests(swift_harness, proxy, methods_of):
@@ -114,7 +114,7 @@ def test_a_whole_file_of_two_ranges_is_read_by_two_requests(swift_harness, proxy
 
     def read_all() -> None:
         with backend.open('x', 'rb') as file:
-            assert content == file.read()
+            assert file.read() == content
 
     assert methods_of(read_all) == ['GET', 'GET']
 
@@ -125,7 +125,7 @@ def test_a_listing_is_one_request_for_each_page(swift_harness, proxy, methods_of
     assert methods_of(lambda: list(backend.list_files())) == ['GET'] * 3
     backend.page_size = 10_000
     assert methods_of(lambda: list(backend.list_files('many/'))) == ['GET']
-    assert many == list(backend.list_files())
+    assert list(backend.list_files()) == many
 
 
 def test_a_listing_of_more_than_the_cluster_allows_gets_what_it_gives(swift_harness, proxy, methods_of):
@@ -288,5 +288,5 @@ def test_a_file_that_is_replaced_while_it_is_served_is_served_anew(swift_harness
         if times:
             is_pinned = {'when': lambda request: 'if-match' in request.headers}
             proxy.answer(412, headers=swift_harness.trans_id, times=times, **is_pinned)
-        assert ['HEAD', 'GET'] * min(times + 1, 5) == methods_of(get)
+        assert methods_of(get) == ['HEAD', 'GET'] * min(times + 1, 5)
     assert statuses == [200, 200, 503]

@@ -43,9 +43,9 @@ def test_a_large_file_is_a_manifest_of_segments_with_its_own_checksum(swift_harn
     )
     info = backend.stat('a/x.txt')
     assert (info.size, info.mime) == (900_000, 'text/x-own')
-    assert f'sha256:{source.digest.hexdigest()}' == info.checksum
+    assert info.checksum == f'sha256:{source.digest.hexdigest()}'
     [listed] = backend.scan()
-    assert ('a/x.txt', 900_000, info.etag, info.modified) == (listed.name, listed.size, listed.etag, listed.modified)
+    assert (listed.name, listed.size, listed.etag, listed.modified) == ('a/x.txt', 900_000, info.etag, info.modified)
     assert swift_harness.headers('a/x.txt')['x-static-large-object'] == 'True'
 
 
@@ -148,7 +148,7 @@ def test_a_copy_by_segments_that_fails_leaves_nothing(swift_harness, proxy):
     proxy.answer(500, when=lambda request: request.method == 'COPY' and request.path.endswith('/000002'))
     with pytest.raises(fs.Unavailable):
         backend.copy('x', 'y')
-    assert before == swift_harness.names_raw()
+    assert swift_harness.names_raw() == before
 
 
 def test_a_source_that_fails_late_leaves_no_segment(swift_harness, backend):
@@ -157,7 +157,7 @@ def test_a_source_that_fails_late_leaves_no_segment(swift_harness, backend):
     for create, name in ((False, 'x'), (True, 'new')):
         with pytest.raises(SourceFailed):
             backend.save(Failing(LARGE, 450_000), name, overwrite=not create)
-        assert before == swift_harness.names_raw()
+        assert swift_harness.names_raw() == before
     assert backend.read('x') == LARGE
 
 
@@ -166,7 +166,7 @@ def test_creating_a_large_file_keeps_the_first(swift_harness, backend):
     before = swift_harness.names_raw()
     with pytest.raises(fs.FileExists):
         save(backend, OTHER, overwrite=False)
-    assert before == swift_harness.names_raw()
+    assert swift_harness.names_raw() == before
     assert backend.read('x') == LARGE
 
 
@@ -357,7 +357,7 @@ def test_a_killed_upload_changes_nothing_and_is_swept(swift_harness, backend):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == 'under way\n'
         os.kill(child.pid, signal.SIGKILL)
-    assert -signal.SIGKILL == child.returncode
+    assert child.returncode == -signal.SIGKILL
     assert backend_names(backend) == ['x']
     assert backend.read('x') == LARGE
     assert len(swift_harness.segments()) > 3

@@ -25,8 +25,8 @@ def make(**more: object) -> SwiftBackend:
 def test_the_documented_path_gives_the_backend_and_its_error():
     from flask_fs.backends import swift
 
-    assert swift.SwiftBackend is SwiftBackend
-    assert swift.ETagMismatchError is ETagMismatchError
+    assert SwiftBackend is swift.SwiftBackend
+    assert ETagMismatchError is swift.ETagMismatchError
     assert issubclass(ETagMismatchError, fs.ChecksumMismatch)
 
 
