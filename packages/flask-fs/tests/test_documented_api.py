@@ -153,7 +153,7 @@ def test_what_is_documented_is_taken_by_position_and_by_name(path: str, paramete
         assert expected.default in (REQUIRED, mine.default)
         assert type(expected.default) in (type, type(mine.default))
     more = [each for each in ours if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
-    assert [] == [each.name for each in more if each.default is REQUIRED]
+    assert [each.name for each in more if each.default is REQUIRED] == []
 
 
 @pytest.mark.parametrize('path', ATTRIBUTES)

@@ -58,7 +58,7 @@ def test_types_are_limited(app: Flask, extensions: Any, allowed: tuple[str, ...]
     fs.init_app(app, storage)
     for extension in allowed:
         assert storage.extension_allowed(extension)
-        assert f'a.{extension}' == storage.save(io.BytesIO(b'xxx'), f'a.{extension}')
+        assert storage.save(io.BytesIO(b'xxx'), f'a.{extension}') == f'a.{extension}'
     for extension in refused:
         assert not storage.file_allowed(upload(b'xxx', f'a.{extension}'), f'a.{extension}')
         with pytest.raises(fs.UnauthorizedFileType):
@@ -69,7 +69,7 @@ def test_types_are_allowed_and_denied_by_settings(app: Flask) -> None:
     app.config.update(FS_BACKEND='memory', BOX_FS_ALLOW=['iso'], BOX_FS_DENY=['gif'])
     storage = fs.Storage('box', fs.IMAGES)
     fs.init_app(app, storage)
-    assert [True, False, True] == [storage.extension_allowed(extension) for extension in ('iso', 'gif', 'png')]
+    assert [storage.extension_allowed(extension) for extension in ('iso', 'gif', 'png')] == [True, False, True]
 
 
 def test_files_are_replaced_only_where_that_is_allowed(app: Flask) -> None:
@@ -89,8 +89,8 @@ def test_files_are_replaced_only_where_that_is_allowed(app: Flask) -> None:
         open_.save(io.BytesIO(b'2'), 'sheet')
         with pytest.raises(fs.FileExists):
             open_.save(io.BytesIO(b'3'), 'sheet', overwrite=False)
-        assert b'3' == strict.read('log') == strict.read('sheet')
-        assert b'2' == open_.read('log') == open_.read('sheet')
+        assert strict.read('log') == strict.read('sheet') == b'3'
+        assert open_.read('log') == open_.read('sheet') == b'2'
 
 
 def test_the_operations(app: Flask) -> None:
@@ -98,11 +98,11 @@ def test_the_operations(app: Flask) -> None:
     fs.init_app(app, desk)
     with app.app_context():
         desk.write('a.note', 'ink')
-        assert b'ink' == desk.read('a.note')
+        assert desk.read('a.note') == b'ink'
         with desk.open('b.note', 'wb') as file:
             file.write(b'more ink')
         with desk.open('b.note') as file:
-            assert 'more ink' == file.read()
+            assert file.read() == 'more ink'
         assert desk.exists('b.note')
         assert 'b.note' in desk
         desk.delete('b.note')
@@ -110,10 +110,10 @@ def test_the_operations(app: Flask) -> None:
         for missing in (lambda: desk.read('b.note'), lambda: desk.open('b.note', 'r')):
             with pytest.raises(fs.FileNotFound):
                 missing()
-        assert 'in/c.note' == desk.save(upload(b'', 'c.note'), prefix='in')
-        assert 'up/d.note' == desk.save(io.BytesIO(), 'd.note', prefix=lambda: 'up')
-        assert {'a.note', 'in/c.note', 'up/d.note'} == set(desk.list_files())
-        assert 'a_1.note' == desk.resolve_conflict('', 'a.note')
+        assert desk.save(upload(b'', 'c.note'), prefix='in') == 'in/c.note'
+        assert desk.save(io.BytesIO(), 'd.note', prefix=lambda: 'up') == 'up/d.note'
+        assert set(desk.list_files()) == {'a.note', 'in/c.note', 'up/d.note'}
+        assert desk.resolve_conflict('', 'a.note') == 'a_1.note'
         assert str(Path(app.instance_path) / 'fs' / 'desk' / 'a.note') == desk.path('a.note')
 
 
@@ -121,7 +121,7 @@ def test_a_folder_for_all_files_comes_from_a_callable_that_may_ask_for_the_appli
     storage = fs.Storage('box', fs.ALL, lambda app: app.name)
     app.config['FS_BACKEND'] = 'memory'
     fs.init_app(app, storage)
-    assert 'shop/a.txt' == storage.save(upload(b'x', 'a.txt'))
+    assert storage.save(upload(b'x', 'a.txt')) == 'shop/a.txt'
 
 
 def test_the_path_of_a_file_that_is_not_on_this_machine(app: Flask) -> None:
@@ -140,9 +140,9 @@ def test_the_facts_that_are_always_there(app: Flask, kind: str) -> None:
     with app.app_context():
         storage.write('in/a.csv', '1')
         facts = storage.metadata('in/a.csv')
-    assert ('a.csv', 'http://shop.test/box/in/a.csv', 'text/csv') == (facts['filename'], facts['url'], facts['mime'])
+    assert (facts['filename'], facts['url'], facts['mime']) == ('a.csv', 'http://shop.test/box/in/a.csv', 'text/csv')
     algorithm, _, digest = facts['checksum'].partition(':')
-    assert ('sha256', 64) == (algorithm, len(digest))
+    assert (algorithm, len(digest)) == ('sha256', 64)
     assert isinstance(facts['modified'], datetime.datetime)
 
 
@@ -162,9 +162,9 @@ def test_the_defaults_of_the_global_settings(app: Flask) -> None:
     }
     assert expected == {key: app.config[key] for key in expected}
     with app.test_request_context():
-        assert f'{app.instance_path}/fs/box' == storage.root
-        assert ('/box/a.txt', 'http://localhost/box/a.txt') == (storage.url('a.txt'), storage.url('a.txt', True))
-        assert ('http://localhost/box/', False) == (storage.base_url, storage.has_url)
+        assert storage.root == f'{app.instance_path}/fs/box'
+        assert (storage.url('a.txt'), storage.url('a.txt', True)) == ('/box/a.txt', 'http://localhost/box/a.txt')
+        assert (storage.base_url, storage.has_url) == ('http://localhost/box/', False)
 
 
 def test_addresses_begin_with_the_prefix(app: Flask) -> None:
@@ -173,16 +173,16 @@ def test_addresses_begin_with_the_prefix(app: Flask) -> None:
     fs.init_app(app, storage)
     with app.app_context():
         storage.write('a.txt', 'x')
-        assert '/media/box/a.txt' == storage.url('a.txt')
-    assert 'x' == app.test_client().get('/media/box/a.txt').text
+        assert storage.url('a.txt') == '/media/box/a.txt'
+    assert app.test_client().get('/media/box/a.txt').text == 'x'
 
 
 def test_addresses_are_where_the_root_is_visible(app: Flask) -> None:
     app.config['FS_URL'] = 'https://cdn.shop.test/'
     storage = fs.Storage('box')
     fs.init_app(app, storage)
-    assert ('https://cdn.shop.test/box/', True) == (storage.base_url, storage.has_url)
-    assert 'https://cdn.shop.test/box/a.txt' == storage.url('a.txt')
+    assert (storage.base_url, storage.has_url) == ('https://cdn.shop.test/box/', True)
+    assert storage.url('a.txt') == 'https://cdn.shop.test/box/a.txt'
 
 
 def test_the_settings_of_a_storage_beat_those_of_its_backend_and_those_of_all(app: Flask, tmp_path: Path) -> None:
@@ -209,11 +209,11 @@ def test_local_and_remote_storages_side_by_side(app: Flask) -> None:
         PHOTOS_FS_URL='https://photos.shop.test/',
     )
     fs.init_app(app, docs, faces, photos)
-    assert ['local', 's3', 's3'] == [storage.backend.kind for storage in (docs, faces, photos)]
-    assert 'https://docs.shop.test/' == docs.base_url
-    assert 'https://objects.shop.test/faces/' == faces.base_url
-    assert 'https://photos.shop.test/' == photos.base_url
-    assert 'north-1' == faces.config.region
+    assert [storage.backend.kind for storage in (docs, faces, photos)] == ['local', 's3', 's3']
+    assert docs.base_url == 'https://docs.shop.test/'
+    assert faces.base_url == 'https://objects.shop.test/faces/'
+    assert photos.base_url == 'https://photos.shop.test/'
+    assert faces.config.region == 'north-1'
 
 
 def test_a_custom_backend_is_found_by_its_entry_point(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,12 +242,12 @@ def test_a_custom_backend_is_found_by_its_entry_point(app: Flask, monkeypatch: p
     app.config.update(FS_BACKEND='shelf', FS_SHELF_COLOUR='red')
     storage = fs.Storage('box', fs.ALL)
     fs.init_app(app, storage)
-    assert 'red' == storage.backend.colour
-    assert 'a.txt' == storage.save(upload(b'first', 'a.txt'))
+    assert storage.backend.colour == 'red'
+    assert storage.save(upload(b'first', 'a.txt')) == 'a.txt'
     with pytest.raises(fs.FileExists):
         storage.save(upload(b'second', 'a.txt'))
     storage.save(upload(b'third', 'a.txt'), overwrite=True)
-    assert b'third' == storage.read('a.txt')
+    assert storage.read('a.txt') == b'third'
 
 
 # --- Backends by themselves
@@ -265,11 +265,11 @@ def test_a_backend_refuses_to_save_over_a_file_unless_told(tmp_path: Path) -> No
         with pytest.raises(fs.FileExists):
             backend.save(upload(b'2', 'x'), name)
         backend.save(upload(b'3', 'x'), name, True)
-        assert b'3' == backend.read(name)
+        assert backend.read(name) == b'3'
         backend.write(name, 'é')
-        assert 'é'.encode() == backend.read(name) == backend.as_binary('é')
+        assert backend.read(name) == backend.as_binary('é') == 'é'.encode()
         with backend.open(name, 'rb') as file:
-            assert 'é'.encode() == file.read()
+            assert file.read() == 'é'.encode()
         backend.delete(name)
         assert not backend.exists(name)
 
@@ -295,7 +295,7 @@ def test_each_backend_is_made_from_its_documented_settings(path: str, settings: 
         backend = backend_class('box', given)
         assert isinstance(backend, BaseBackend)
         assert settings == {key: backend.config[key] for key in settings}
-        assert ('box', '') == (backend.name, backend.config.prefix)
+        assert (backend.name, backend.config.prefix) == ('box', '')
 
 
 def test_a_config_is_a_dictionary_with_attributes() -> None:
@@ -303,5 +303,5 @@ def test_a_config_is_a_dictionary_with_attributes() -> None:
 
     config = Config({'root': '/files'})
     config.size = 7
-    assert ('/files', 7) == (config.root, config['size'])
-    assert {'root': '/files', 'size': 7} == config
+    assert (config.root, config['size']) == ('/files', 7)
+    assert config == {'root': '/files', 'size': 7}

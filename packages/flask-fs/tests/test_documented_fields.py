@@ -43,17 +43,17 @@ def test_a_file_of_a_document(app: Flask) -> None:
         scan = FileField(fs=papers)
 
     invoice = Invoice()
-    assert [False, None, None, ''] == [bool(invoice.scan), invoice.scan.filename, invoice.scan.url, str(invoice.scan)]
+    assert [bool(invoice.scan), invoice.scan.filename, invoice.scan.url, str(invoice.scan)] == [False, None, None, '']
     invoice.scan.save(io.BytesIO(b'xxx'), 'may.scan')
     url = 'http://cdn.shop.test/papers/may.scan'
-    assert [True, 'may.scan', url, url] == [
+    assert [
         bool(invoice.scan),
         invoice.scan.filename,
         invoice.scan.url,
         str(invoice.scan),
-    ]
+    ] == [True, 'may.scan', url, url]
     invoice.save()
-    assert 'may.scan' == Invoice.objects.get().scan.filename
+    assert Invoice.objects.get().scan.filename == 'may.scan'
 
 
 @pytest.mark.parametrize('of_field', [True, False])
@@ -68,12 +68,12 @@ def test_folder_and_name_come_from_the_document(app: Flask, of_field: bool) -> N
 
     invoice = Invoice(customer='ada')
     invoice.scan.save(io.BytesIO(b'xxx'), 'may.scan')
-    assert 'http://cdn.shop.test/papers/of-ada/may.scan' == invoice.scan.url == str(invoice.scan)
+    assert invoice.scan.url == str(invoice.scan) == 'http://cdn.shop.test/papers/of-ada/may.scan'
     # The name that an upload brings along gives way, and only that.
     invoice.scan.save(FileStorage(io.BytesIO(b'xxx'), 'june.scan'))
-    assert 'http://cdn.shop.test/papers/of-ada/paper.scan' == invoice.scan.url
+    assert invoice.scan.url == 'http://cdn.shop.test/papers/of-ada/paper.scan'
     invoice.scan.save(FileStorage(io.BytesIO(b'xxx'), 'june.scan'), 'july.scan')
-    assert 'http://cdn.shop.test/papers/of-ada/july.scan' == invoice.scan.url
+    assert invoice.scan.url == 'http://cdn.shop.test/papers/of-ada/july.scan'
 
 
 def test_a_picture_of_a_document(app: Flask) -> None:
@@ -86,12 +86,12 @@ def test_a_picture_of_a_document(app: Flask) -> None:
     lamp = Lamp()
     lamp.photo.save(picture(300, 200), 'desk.png')
     photo = lamp.photo
-    assert ['desk.png', 'desk-original.png', 'desk-100.png', 'desk-32.png'] == [
+    assert [
         photo.filename,
         photo.original,
         photo.thumbnail(100),
         photo.thumbnail(32),
-    ]
+    ] == ['desk.png', 'desk-original.png', 'desk-100.png', 'desk-32.png']
     for best in (photo.best_url, photo):
         assert best().endswith('/desk.png')
         assert best(200).endswith('/desk.png')
@@ -112,7 +112,7 @@ def test_thumbnails_are_cut_from_a_box_and_made_anew(app: Flask) -> None:
 
     lamp = Lamp()
     lamp.photo.save(picture(300, 200), 'desk.png', bbox=(10, 10, 110, 110))
-    assert (10, 10, 110, 110) == tuple(lamp.photo.bbox)
+    assert tuple(lamp.photo.bbox) == (10, 10, 110, 110)
     photos.delete('desk-100.png')
     lamp.photo.rerender()
     assert photos.exists(lamp.photo.thumbnail(100))
