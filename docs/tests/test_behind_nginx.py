@@ -105,7 +105,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     names: dict[str, Any] = {'Flask': Flask, 'fs': fs, '__name__': 'documented_app'}
     exec(compile(block, 'serve-behind-a-web-server.md', 'exec'), names)
     app, storage = names['private'], names['letters']
-    assert OURS['root'] == app.config['FS_ROOT']
+    assert app.config['FS_ROOT'] == OURS['root']
     app.config.update(FS_ROOT=str(tmp_path_factory.mktemp('files')), SECRET_KEY='a secret of the tests')
     fs.init_app(app, storage)
     return names
@@ -200,7 +200,7 @@ def test_a_signed_link_works_and_keeps_its_download_name(site: Site) -> None:
 def test_letters_that_mean_something_elsewhere_are_kept(site: Site, name: str) -> None:
     site.storage.write(f'open/{name}', name, overwrite=True)
     answer = site.ask(f'/letters/open/{quote(name)}')
-    assert (200, name.encode()) == (answer.status, answer.body)
+    assert (answer.status, answer.body) == (200, name.encode())
 
 
 def test_the_headers_against_active_content_survive(site: Site) -> None:
@@ -209,7 +209,7 @@ def test_the_headers_against_active_content_survive(site: Site) -> None:
     page, picture = site.ask('/letters/open/page.html'), site.ask('/letters/open/picture.png')
     assert page.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none'")
     assert 'Content-Security-Policy' not in picture.headers
-    assert 'nosniff' == page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options']
+    assert page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options'] == 'nosniff'
 
 
 @pytest.fixture(scope='module')
@@ -225,7 +225,7 @@ def digits(site: Site) -> str:
 )
 def test_nginx_answers_ranges(site: Site, digits: str, asked: str, body: bytes, told: str) -> None:
     part = site.ask(digits, Range=f'bytes={asked}')
-    assert (206, body, f'bytes {told}') == (part.status, part.body, part.headers['Content-Range'])
+    assert (part.status, part.body, part.headers['Content-Range']) == (206, body, f'bytes {told}')
     assert part.headers['X-Content-Type-Options'] == 'nosniff'
 
 
@@ -256,7 +256,7 @@ def test_what_nginx_tells_can_be_used_as_a_condition(
 ) -> None:
     whole = site.ask(digits).headers
     answer = site.ask(digits, **{name: value.format(**whole) for name, value in headers.items()})
-    assert status == answer.status
+    assert answer.status == status
     if status in (200, 304):
         assert answer.headers.get_all('ETag') == [whole['ETag']]
 
@@ -277,7 +277,7 @@ def test_public_files_are_sent_with_the_same_protection(site: Site) -> None:
     assert (page.status, picture.status) == (200, 200)
     assert page.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none'")
     assert 'Content-Security-Policy' not in picture.headers
-    assert 'nosniff' == page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options']
+    assert page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options'] == 'nosniff'
 
 
 def test_temporary_files_and_links_to_elsewhere_are_not_shown(site: Site, tmp_path: Path) -> None:

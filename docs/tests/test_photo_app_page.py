@@ -138,7 +138,7 @@ def picture(kind: str) -> bytes:
 def assert_shows(visitor: Visitor, name: str, content: bytes) -> list[str]:
     """The page shows this photo by its thumbnail; gives the addresses at which both were found in the end."""
     photo, thumbnail = map(visitor.get, visitor.shown()[name])
-    assert content == photo.body
+    assert photo.body == content
     assert photo.headers['Content-Type'] == f'image/{"jpeg" if name.endswith("jpg") else "png"}'
     with Image.open(io.BytesIO(thumbnail.body)) as square:
         assert square.size == (400, 400)

@@ -276,7 +276,7 @@ def test_settings_of_swift(make_app: Callable[..., Flask]) -> None:
             **settings_of('swift', SWIFT),
         )
     hints = {str(warning.message).rpartition('did you mean ')[2] for warning in caught}
-    assert {'FS_SWIFT_TIMEOUT_S?', 'FS_SWIFT_POOL_TIMEOUT_S?'} == hints
+    assert hints == {'FS_SWIFT_TIMEOUT_S?', 'FS_SWIFT_POOL_TIMEOUT_S?'}
 
 
 @proves('S3, Swift, GridFS: two storages with one bucket, container or collection')
@@ -311,7 +311,7 @@ def test_checksums(make_app: Callable[..., Flask]) -> None:
 def test_the_time_of_the_last_change(storage: fs.Storage) -> None:
     storage.write('a.txt', 'x')
     modified = storage.metadata('a.txt')['modified']
-    assert datetime.timedelta(0) == modified.utcoffset()
+    assert modified.utcoffset() == datetime.timedelta(0)
     assert datetime.timedelta(minutes=1) > datetime.datetime.now(datetime.timezone.utc) - modified
 
 
@@ -396,14 +396,14 @@ def test_groups_of_types(make_app: Callable[..., Flask]) -> None:
         assert [pictures.extension_allowed(ext) for ext in ('png', 'PNG', 'tex')] == [True, True, True]
     extensions = list(fs.IMAGES)
     extensions.append('psd')
-    assert [*fs.IMAGES, 'psd'] == extensions
+    assert extensions == [*fs.IMAGES, 'psd']
 
 
 @proves('`images.center_thumbnail`, `crop_thumbnail`')
 def test_thumbnails_by_one_function() -> None:
     for bbox, expected in ((None, (100, 100)), ((0, 0, 50, 50), (20, 20))):
         with Image.open(images.make_thumbnail(picture(), expected[0], bbox)) as made:
-            assert expected == made.size
+            assert made.size == expected
     assert not hasattr(images, 'center_thumbnail')
     assert not hasattr(images, 'crop_thumbnail')
 
@@ -430,7 +430,7 @@ def test_errors_are_wider(make_app: Callable[..., Flask]) -> None:
             docs.write('a.txt', '')
         with pytest.raises(fs.UploadNotAllowed) as refused:
             docs.save(io.BytesIO(b''), 'a.exe')
-    assert [fs.FileNotFound, fs.FileExists, fs.UnauthorizedFileType] == [missing.type, taken.type, refused.type]
+    assert [missing.type, taken.type, refused.type] == [fs.FileNotFound, fs.FileExists, fs.UnauthorizedFileType]
 
 
 @proves('`ValueError` of `save` without a name', '`ValueError` of `save` for a form without a file')
@@ -455,12 +455,12 @@ def test_saving_without_a_name(storage: fs.Storage) -> None:
 def test_errors_of_configuration(make_app: Callable[..., Flask]) -> None:
     with pytest.raises(ValueError, match="no backend named 'ftp'") as unknown:
         make_app(fs.Storage('docs'), FS_BACKEND='ftp')
-    assert fs.UnknownBackend is unknown.type
+    assert unknown.type is fs.UnknownBackend
     app = make_app(docs := fs.Storage('docs'))
     with app.app_context():
         with pytest.raises(KeyError, match="No storage named 'dosc'") as missing:
             fs.by_name('dosc')
-        assert fs.UnknownStorage is missing.type
+        assert missing.type is fs.UnknownStorage
         assert app.extensions['fs'].get('dosc') is None
         assert docs is app.extensions['fs'].get('docs') is fs.by_name('docs')
     with pytest.raises(fs.ConfigurationError, match="another storage named 'docs'"):
@@ -525,7 +525,7 @@ def test_sizes_of_pictures() -> None:
         (images.resize(picture(), (90, 40)), (60, 40)),
     ):
         with Image.open(made) as image:
-            assert size == image.size
+            assert image.size == size
 
 
 @proves('a photo that was taken sideways')
@@ -579,7 +579,7 @@ def test_fields(documents: type[Any]) -> None:
     image = document.image
     assert (image.filename, image.original) == ('in/test.jpg', 'in/test-original.jpg')
     assert (image.thumbnail(100), image.thumbnail(32)) == ('in/test-100.jpg', 'in/test-32.jpg')
-    assert 'https://h.test/pictures/in/test.jpg' == image.url == str(image) == image.full()
+    assert image.url == str(image) == image.full() == 'https://h.test/pictures/in/test.jpg'
     for size, name in ((None, ''), (200, ''), (150, ''), (100, '-100'), (90, '-100'), (30, '-32')):
         assert f'https://h.test/pictures/in/test{name}.jpg' == image(size) == image.best_url(size)
     document.save()
@@ -591,7 +591,7 @@ def test_fields(documents: type[Any]) -> None:
     }
     assert documents._get_collection().find_one()['image'] == stored
     again = documents.objects.get()
-    assert ([10, 10, 110, 110], stored['thumbnails']) == (again.image.bbox, again.image.thumbnails)
+    assert (again.image.bbox, again.image.thumbnails) == ([10, 10, 110, 110], stored['thumbnails'])
     again.image.rerender()
     again.save()
     assert documents._get_collection().find_one()['image'] == stored
@@ -643,7 +643,7 @@ def test_urls_without_serving(make_app: Callable[..., Flask]) -> None:
     app = make_app(docs := fs.Storage('docs'), FS_SERVE=False)
     app.add_url_rule('/<section>/<path:page>', 'mine', lambda section, page: f'{section} {page}')
     with app.test_request_context():
-        assert '/docs/a.txt' == docs.url('a.txt') == url_for('fs.get_file', fs='docs', filename='a.txt')
+        assert docs.url('a.txt') == url_for('fs.get_file', fs='docs', filename='a.txt') == '/docs/a.txt'
     assert app.test_client().get('/news/today').text == 'news today'
 
 
