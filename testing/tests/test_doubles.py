@@ -123,7 +123,7 @@ def test_a_wrapper_is_taken_for_the_backend(backend: BaseBackend) -> None:
 def test_attributes_are_those_of_the_backend(tmp_path: Path) -> None:
     backend = LocalBackend('files', {'root': str(tmp_path)})
     double: Any = RecordingBackend(FaultyBackend(backend))
-    assert (str(tmp_path), str(tmp_path.parent), 0) == (double.root, double.default_root, double.sweep())
+    assert (double.root, double.default_root, double.sweep()) == (str(tmp_path), str(tmp_path.parent), 0)
     assert str(tmp_path / 'a') == double.path('a')
     with pytest.raises(AttributeError, match="'LocalBackend' object has no attribute 'bucket'"):
         double.bucket  # noqa: B018
@@ -253,7 +253,7 @@ def test_threads_record_everything() -> None:
     recording = RecordingBackend(MemoryBackend('files'))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: recording.write(f'{number}', ''), range(200)))
-    assert {str(number) for number in range(200)} == set(recording.names('put'))
+    assert set(recording.names('put')) == {str(number) for number in range(200)}
 
 
 # --- Failing.
@@ -332,7 +332,7 @@ def test_failures_without_end_last_until_recovery(faulty: FaultyBackend) -> None
     for act in (lambda: faulty.exists('a'), lambda: faulty.write('a', ''), lambda: faulty.delete('a')):
         with pytest.raises(fs.Unavailable):
             act()
-    assert ([failure], 3) == (faulty.planned, failure.struck)
+    assert (faulty.planned, failure.struck) == ([failure], 3)
     faulty.recover()
     assert not faulty.exists('a')
 
@@ -388,7 +388,7 @@ def test_a_put_fails_half_way_and_leaves_nothing_behind(faulty: FaultyBackend, a
     faulty.fail_next('put', after_bytes=after_bytes)
     with pytest.raises(fs.Unavailable):
         faulty.save(source, 'a', overwrite=True)
-    assert min(after_bytes, 4_000_000) == source.tell()
+    assert source.tell() == min(after_bytes, 4_000_000)
     assert (list(faulty.list_files()), source.closed) == ([], False)
 
 
@@ -407,7 +407,7 @@ def test_reading_breaks_in_the_middle(faulty: FaultyBackend) -> None:
     seen = [next(chunks) for _ in range(10)]
     with pytest.raises(fs.Unavailable):
         next(chunks)
-    assert (bytes(range(256)) * 40)[:1000] == b''.join(seen)
+    assert b''.join(seen) == (bytes(range(256)) * 40)[:1000]
 
 
 @pytest.mark.parametrize('size', [0, 10, 100_000])
@@ -417,7 +417,7 @@ def test_reading_breaks_at_the_end_of_the_file_at_the_latest(faulty: FaultyBacke
         faulty.fail_next('open', after_bytes=200_000)
         with pytest.raises(fs.Unavailable):
             act('a')
-    assert bytes(size) == faulty.read('a')
+    assert faulty.read('a') == bytes(size)
 
 
 def test_a_stream_that_broke_is_closed() -> None:
@@ -496,7 +496,7 @@ def test_a_wrapper_stands_in_while_the_block_lasts(app: Flask, storage: fs.Stora
             with pytest.raises(fs.Unavailable):
                 storage.save(io.BytesIO(b'1'), 'a')
             storage.save(io.BytesIO(b'2'), 'a')
-        assert before is storage.backend
+        assert storage.backend is before
         assert storage.read('a') == b'2'
 
 
@@ -505,7 +505,7 @@ def test_a_wrapper_is_taken_back_after_an_exception(app: Flask, storage: fs.Stor
         before = storage.backend
         with pytest.raises(ZeroDivisionError), wrap(storage, FaultyBackend):
             raise ZeroDivisionError
-        assert before is storage.backend
+        assert storage.backend is before
 
 
 def test_requests_meet_the_wrapper(app: Flask, storage: fs.Storage) -> None:

@@ -190,7 +190,7 @@ def read_until(sock: socket.socket, ending: bytes) -> bytes:
 def test_answers_of_every_framing_arrive_whole(client: http.client.HTTPConnection, path: str) -> None:
     size = int(path.rpartition('/')[2])
     for _ in range(2):
-        assert (200, content(size)) == ask(client, 'GET', path)
+        assert ask(client, 'GET', path) == (200, content(size))
 
 
 def test_requests_of_every_framing_arrive_whole(client: http.client.HTTPConnection, server: Server) -> None:
@@ -204,7 +204,7 @@ def test_requests_of_every_framing_arrive_whole(client: http.client.HTTPConnecti
 
 def test_urllib_passes(proxy: FaultProxy) -> None:
     with urllib.request.urlopen(f'{proxy.endpoint}/{LARGE}', timeout=WAIT_S) as answer:
-        assert content(LARGE) == answer.read()
+        assert answer.read() == content(LARGE)
     assert [request.method for request in proxy.requests] == ['GET']
 
 
@@ -217,7 +217,7 @@ def test_a_kept_connection_stays_one_on_both_sides(
         ask(client, 'HEAD', f'/{size}')
         ask(client, 'PUT', '/nothing', b'12')
     assert (len(proxy.connections), server.accepted) == (1, 1)
-    assert {0} == {request.connection for request in proxy.requests}
+    assert {request.connection for request in proxy.requests} == {0}
     assert [request.status for request in proxy.requests] == [200, 201, 200, 204] * 3
 
 
@@ -229,7 +229,7 @@ def test_pipelined_requests_are_answered_in_order(proxy: FaultProxy) -> None:
         for size in sizes:
             while (line := stream.readline()) != b'\r\n':
                 assert line
-            assert content(size) == stream.read(size)
+            assert stream.read(size) == content(size)
         stream.close()
     assert [f'/{size}' for size in sizes] == [request.path for request in proxy.requests]
 
@@ -382,7 +382,7 @@ def test_an_upload_is_cut_at_the_byte(client: http.client.HTTPConnection, proxy:
         ask(client, 'PUT', '/a', content(LARGE))
     client.close()
     assert (fault.struck, fault.is_spent) == (1, True)
-    assert (after_bytes, 'cut_upload') == (proxy.requests[0].bytes_up, proxy.requests[0].fault)
+    assert (proxy.requests[0].bytes_up, proxy.requests[0].fault) == (after_bytes, 'cut_upload')
     assert ask(client, 'PUT', '/b', b'')[0] == 201
 
 
@@ -405,14 +405,14 @@ def test_a_download_is_cut_at_the_byte(proxy: FaultProxy, path: str, after_bytes
     with connected(proxy) as sock:
         sock.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\n\r\n'.encode())
         assert len(read_all(sock).partition(b'\r\n\r\n')[2]) == after_bytes
-    assert (200, after_bytes) == (proxy.requests[0].status, proxy.requests[0].bytes_down)
+    assert (proxy.requests[0].status, proxy.requests[0].bytes_down) == (200, after_bytes)
 
 
 def test_http_client_notices_a_cut_download(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     proxy.cut_download(after_bytes=1000)
     with pytest.raises(http.client.IncompleteRead) as caught:
         ask(client, 'GET', '/5000')
-    assert content(5000)[:1000] == caught.value.partial
+    assert caught.value.partial == content(5000)[:1000]
 
 
 def test_short_uploads_and_downloads_are_cut_at_their_end(proxy: FaultProxy) -> None:
@@ -437,9 +437,9 @@ def test_a_lost_answer_was_carried_out(client: http.client.HTTPConnection, proxy
 def test_an_answer_is_delayed(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     proxy.delay(0.2)
     begin = time.monotonic()
-    assert (200, content(10)) == ask(client, 'GET', '/10')
+    assert ask(client, 'GET', '/10') == (200, content(10))
     assert time.monotonic() - begin >= 0.2
-    assert (200, content(10)) == ask(client, 'GET', '/10')
+    assert ask(client, 'GET', '/10') == (200, content(10))
 
 
 def test_a_client_with_less_patience_than_the_delay_gives_up(proxy: FaultProxy) -> None:
@@ -465,15 +465,15 @@ def test_an_answer_of_ours_keeps_the_connection(
         answer.headers['Content-Length'],
     ) == (403, 'Forbidden', 'test', '2')
     assert (b'' if method == 'HEAD' else b'no') == answer.read()
-    assert (200, content(5)) == ask(client, 'GET', '/5')
-    assert (1, [], len(body or b'')) == (len(proxy.connections), server.received, proxy.requests[0].bytes_up)
+    assert ask(client, 'GET', '/5') == (200, content(5))
+    assert (len(proxy.connections), server.received, proxy.requests[0].bytes_up) == (1, [], len(body or b''))
 
 
 def test_faults_strike_in_the_order_told(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     proxy.respond(500, times=2)
     proxy.slow_down()
     answers = [ask(client, 'GET', '/1') for _ in range(4)]
-    assert [(500, b''), (500, b''), (503, SLOW_DOWN), (200, content(1))] == answers
+    assert answers == [(500, b''), (500, b''), (503, SLOW_DOWN), (200, content(1))]
 
 
 def test_faults_strike_only_what_they_are_meant_for(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
@@ -545,7 +545,7 @@ def test_connections_are_refused_while_it_is_down(client: http.client.HTTPConnec
             ask(client, 'GET', '/1')
         client.close()
         proxy.up()
-        assert (200, content(1)) == ask(client, 'GET', '/1')
+        assert ask(client, 'GET', '/1') == (200, content(1))
     assert port == proxy.port
 
 
@@ -621,12 +621,12 @@ def test_any_protocol_passes_both_ways_at_once(plain: FaultProxy) -> None:
     with connected(plain) as sock:
         sender = threading.Thread(target=send)
         sender.start()
-        assert data.upper() == read_all(sock)
+        assert read_all(sock) == data.upper()
         sender.join()
     plain.wait_until(lambda: plain.open_connections == 0)
     record = plain.connections[0]
     assert (record.bytes_up, record.bytes_down, plain.requests) == (LARGE, LARGE, [])
-    assert f'127.0.0.1:{plain.port}' == plain.endpoint
+    assert plain.endpoint == f'127.0.0.1:{plain.port}'
 
 
 def test_the_connection_that_moves_so_much_is_cut(plain: FaultProxy) -> None:
@@ -659,7 +659,7 @@ def test_any_protocol_hangs_and_is_delayed(plain: FaultProxy) -> None:
         for number in (1, 2):
             sock.sendall(b'ping')
             plain.wait_until(lambda: plain.held == 1)
-            assert 4 * (number - 1) == plain.connections[0].bytes_up
+            assert plain.connections[0].bytes_up == 4 * (number - 1)
             begin = time.monotonic()
             plain.release()
             assert read_until(sock, b'PING') == b'PING'
@@ -708,4 +708,4 @@ def test_nothing_is_left_after_closing(server: Server) -> None:
     deadline = time.monotonic() + WAIT_S
     while any('process_request' in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert before == (len(os.listdir('/proc/self/fd')) if before else 0)
+    assert (len(os.listdir('/proc/self/fd')) if before else 0) == before

@@ -195,7 +195,7 @@ def test_swift_needs_extended_attributes_where_python_cannot_ask_for_them(
     needs(SwiftServer)
     monkeypatch.delattr('os.setxattr', raising=False)
     monkeypatch.setattr('sys.platform', platform)
-    assert can_run == (SwiftServer.missing() is None)
+    assert (SwiftServer.missing() is None) == can_run
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def test_a_server_does_not_see_the_environment_of_the_tests(monkeypatch: pytest.
     monkeypatch.setenv('HTTP_PROXY', 'http://127.0.0.1:9')
     with Telling() as server:
         variables = (server.folder / 'variables').read_text().split()
-    assert set() == {'AWS_PROFILE', 'HTTP_PROXY'} & set(variables)
+    assert {'AWS_PROFILE', 'HTTP_PROXY'} & set(variables) == set()
 
 
 on_linux = pytest.mark.skipif(sys.platform != 'linux', reason='the parent of a process is read from /proc')

@@ -192,4 +192,4 @@ def test_a_wrapper_is_taken_back_from_under_a_swap(app: Flask, docs: fs.Storage)
     with wrap(docs, FaultyBackend):
         outer.__enter__()
     outer.__exit__(None, None, None)
-    assert before is docs.backend
+    assert docs.backend is before
