@@ -39,17 +39,6 @@ from .servers import (
     shared,
 )
 
-__all__ = [
-    'fresh_name',
-    'mongo_service',
-    'mongomock_in_process',
-    'moto_in_process',
-    'moto_service',
-    's3_service',
-    'swift_s3_service',
-    'swift_service',
-]
-
 S = TypeVar('S')
 
 

@@ -10,36 +10,11 @@ import pytest
 
 from flask_fs.backends import Capability
 
-from .fixtures import (
-    fresh_name,
-    mongo_service,
-    mongomock_in_process,
-    moto_in_process,
-    moto_service,
-    s3_service,
-    swift_s3_service,
-    swift_service,
-)
 from .guarantees import guarantee_of
 from .harness import Harness
-from .memory import fs_memory
 from .report import BackendReport, write
 
-# What pytest finds here by its name: hooks and fixtures.
-__all__ = [
-    'fresh_name',
-    'fs_memory',
-    'mongo_service',
-    'mongomock_in_process',
-    'moto_in_process',
-    'moto_service',
-    'pytest_addoption',
-    'pytest_configure',
-    'pytest_runtest_makereport',
-    's3_service',
-    'swift_s3_service',
-    'swift_service',
-]
+pytest_plugins = ['flask_fs_testing.fixtures', 'flask_fs_testing.memory']
 
 _PROPERTY = 'flask-fs-check'
 

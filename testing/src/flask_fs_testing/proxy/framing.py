@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 #: The longest head of a message that is accepted.
 MAX_HEAD_BYTES = 64 * 1024
@@ -55,19 +55,6 @@ def take_head(inbox: bytearray) -> Head | None:
         headers[name] = f'{headers[name]}, {value}' if name in headers else value
     del inbox[: end + 4]
     return Head((parts[0], parts[1], parts[2] if len(parts) > 2 else ''), headers, raw)
-
-
-class Body(Protocol):
-    """What follows a head."""
-
-    @property
-    def done(self) -> bool:
-        """Whether all of it was read."""
-        ...
-
-    def take(self, inbox: bytearray, max_bytes: int) -> bytes:
-        """Up to *max_bytes* bytes that belong to it, framing included, out of *inbox*."""
-        ...
 
 
 class Sized:
@@ -138,6 +125,10 @@ class Chunked:
         self._in_trailers = size == 0
         self._chunk = size + len(b'\r\n') if size else 0
         return True
+
+
+#: What follows a head: ``take`` reads up to so many bytes that belong to it, framing included, until it is ``done``.
+Body = Sized | UntilClose | Chunked
 
 
 def request_body(head: Head) -> Body:

@@ -60,23 +60,10 @@ use = egg:swift#healthcheck
 """
 
 # In the order in which Swift wants them.
-_FILTERS = [
-    'catch_errors',
-    'gatekeeper',
-    'healthcheck',
-    'proxy-logging',
-    'listing_formats',
-    'bulk',
-    'tempurl',
-    'formpost',
-    's3api',
-    'tempauth',
-    'copy',
-    'slo',
-    'dlo',
-    'versioned_writes',
-    'symlink',
-]
+_FILTERS = (
+    'catch_errors gatekeeper healthcheck proxy-logging listing_formats bulk tempurl formpost s3api '
+    'tempauth copy slo dlo versioned_writes symlink'
+)
 
 _OPTIONS = {
     'proxy-logging': ['access_log_level = DEBUG'],
@@ -116,8 +103,8 @@ def files(folder: Path, ports: Mapping[str, int], user: str, key: str, fernet_ke
 
 def _proxy(user: str, key: str, fernet_key: str) -> str:
     values = {'user': user.replace(':', '_'), 'key': key, 'fernet_key': fernet_key}
-    lines = ['[pipeline:main]', f'pipeline = {" ".join(_FILTERS)} proxy-logging proxy-server']
-    for name in _FILTERS:
+    lines = ['[pipeline:main]', f'pipeline = {_FILTERS} proxy-logging proxy-server']
+    for name in _FILTERS.split():
         lines += ['', f'[filter:{name}]', f'use = egg:swift#{_ENTRY_POINTS.get(name, name)}']
         lines += [option.format(**values) for option in _OPTIONS.get(name, [])]
     return '\n'.join([*lines, _PROXY_SERVER])
