@@ -116,7 +116,9 @@ def has_range(requested: str | None, response: Any) -> bool:
     except ValueError:
         return False
     if content is None:
-        # The whole instead of its first bytes is cut by the caller.
+        # The whole instead of its first bytes is cut by the caller. Instead of its last ones, that of a short file is right.
+        if requested is not None and requested.startswith('bytes=-'):
+            return bool(response['ContentLength'] <= int(requested[len('bytes=-') :]))
         return requested is None or requested.startswith('bytes=0-')
     begin, end, size = content
     wanted = re.fullmatch(r'bytes=(\d*)-(\d*)', requested or '')
