@@ -21,8 +21,8 @@ from measuring import machine
 
 #: In the order in which they can follow each other.
 OPERATIONS = ('save', 'exists', 'read', 'replace', 'delete', 'write')
-#: What the names begin with.
-FOLDERS = ('', 'folder/')
+#: Content is only inspected where the name says what it is.
+NAMES = ('name', 'folder/name', 'folder/name.txt')
 #: Distributions with the same documented interface, and the package that each is imported as.
 PEERS = {'flask-fs2': 'flask_fs', 'flask-storage': 'flask_storage'}
 _TOTAL = re.compile(r'^(?:summary|totals): (\d+)', re.MULTILINE)
@@ -99,8 +99,8 @@ def run(operation, names):
 
 os.makedirs(os.path.join(root, 'folder'), exist_ok=True)
 gc.disable()
-for count, folder in itertools.product(({MANY}, {FEW}, {MANY}), {FOLDERS}):
-    names = [f'{{folder}}{{number}}.txt' for number in range(count)]
+for count, name in itertools.product(({MANY}, {FEW}, {MANY}), {NAMES}):
+    names = [name.replace('name', str(number)) for number in range(count)]
     for operation in {OPERATIONS}:
         run(operation, names)
         # Each was done, or the count is about nothing.
@@ -122,10 +122,10 @@ def count(python: str, package: str) -> dict[str, float]:
         command = [*valgrind, python, '-c', CHILD, package, str(root)]
         subprocess.run(command, env=environ, check=True, capture_output=True, text=True)
         # The last one is written at the end of the process, without a number.
-        dumps = [Path(f'{out}.{number + 1}') for number in range(2 * 3 * len(FOLDERS) * len(OPERATIONS))]
+        dumps = [Path(f'{out}.{number + 1}') for number in range(2 * 3 * len(NAMES) * len(OPERATIONS))]
         totals = [int(_TOTAL.search(dump.read_text())[1]) for dump in dumps]  # type: ignore[index]  # each has one
     loops = totals[1::2]
-    rows = [f'{operation} {folder}name' for folder in FOLDERS for operation in OPERATIONS]
+    rows = [f'{operation} {name}' for name in NAMES for operation in OPERATIONS]
     few, many = loops[len(rows) : -len(rows)], loops[-len(rows) :]
     return {row: (more - less) / (MANY - FEW) for row, less, more in zip(rows, few, many, strict=True)}
 

@@ -67,7 +67,7 @@ def compare(title: str, root: Path, expected: int, rounds: int) -> None:
         'os.walk by hand': cost_of(lambda: list(os_walk(top))),
         'storage.list_files()': cost_of(lambda: list(storage.list_files())),
     }
-    report(title, in_turn(contenders, rounds=rounds), reference='os.scandir by hand', limit=1.3)
+    report(title, in_turn(contenders, rounds=rounds), reference='os.scandir by hand', limit=1.2)
     contenders = {
         'os.scandir and stat by hand': cost_of(lambda: list(walk_with_facts(top))),
         'storage.scan()': cost_of(lambda: list(storage.scan())),

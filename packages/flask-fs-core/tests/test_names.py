@@ -330,3 +330,12 @@ def test_what_no_verb_takes_is_not_listed(make_app: Callable[..., Flask]) -> Non
 )
 def test_a_prefix_is_told_from_what_begins_no_name(prefix: str, possible: bool) -> None:
     assert possible == names.is_valid_prefix(prefix)
+
+
+@pytest.mark.parametrize('folder', ['', 'a/', 'a/b c/', 'fol\\der/', '.fs-tmp-x/', 'x' * 1000 + '/'])
+@pytest.mark.parametrize('odd', ['.hidden', '.fs-tmp-1', 'a\\b', 'a\nb', 'bad\udcff', 'é' * 250, 'é', 'x' * 255])
+def test_the_names_of_a_folder_are_those_that_are_valid_one_by_one(folder: str, odd: str) -> None:
+    for listed in ([], [odd], [odd, 'plain'], ['plain', odd], ['plain', 'other']):
+        assert names.valid_in_folder(folder, listed) == [
+            folder + name for name in listed if names.is_valid(folder + name)
+        ]

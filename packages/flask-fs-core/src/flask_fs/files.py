@@ -192,6 +192,8 @@ def extension(filename: str) -> str:
     none. What some of them drop is ignored, so that ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
     ``x.php::$DATA`` all have the extension ``php``.
     """
+    if '.' not in filename:
+        return ''
     basename = filename[filename.rfind('/') + 1 :]
     stem, dot, ext = basename.rpartition('.')
     if dot and stem and ext.isascii() and ext.isalnum():

@@ -139,6 +139,26 @@ def is_valid(filename: str) -> bool:
     return _is_plain(filename) or _refusal(filename) is None
 
 
+def valid_in_folder(folder: str, basenames: list[str]) -> list[str]:
+    """The names of files in *folder*, which is empty or ends with a slash, that :func:`check` accepts.
+
+    :param basenames: What a file system gives: without slashes, and none of them empty.
+    """
+    filenames = [folder + basename for basename in basenames]
+    # Less to look at than in _are_plain(), because only dots can be wrong with slashes.
+    together = '/'.join(basenames)
+    if (
+        _is_printable(together)
+        and '\\' not in together
+        and '/.' not in together
+        and not together.startswith('.')
+        and not [filename for filename in filenames if len(filename) > MAX_BYTES // 4]
+        and (not folder or is_valid(folder[:-1]))
+    ):
+        return filenames
+    return [filename for filename in filenames if is_valid(filename)]
+
+
 def filter_valid(listed: Iterable[str]) -> Iterator[str]:
     """Those of *listed*, lazily and in their order, that :func:`check` accepts.
 

@@ -36,13 +36,14 @@ from .errors import (
 )
 from .files import DEFAULTS, bare_extension, contains, extension
 from .uploads import (
-    PreservedPosition,
     Validator,
     check_content,
     check_sent,
     check_type,
     limited,
+    position_of,
     refused_type,
+    restore_position,
     validated,
 )
 
@@ -188,8 +189,11 @@ class Storage(AppBound):
             with open(file_or_wfs, 'rb') as file:
                 self._store_upload(bound, name, file, None, overwrite=overwrite)
         else:
-            with PreservedPosition(file_or_wfs) as position:
+            position = position_of(file_or_wfs)
+            try:
                 self._store_upload(bound, name, file_or_wfs, position, overwrite=overwrite)
+            finally:
+                restore_position(file_or_wfs, position)
         return name
 
     def write(self, filename: str, content: Any, overwrite: bool = False) -> None:
@@ -205,9 +209,12 @@ class Storage(AppBound):
         if isinstance(content, FileStorage):
             check_sent(content, name, self.name)
         overwrite = overwrite or self.overwrite
-        with PreservedPosition(content):
+        position = position_of(content)
+        try:
             source = limited(content, name, self.name, bound.config)
             info = bound.driver.write(name, source, overwrite=overwrite, mime=media_type_of(content))
+        finally:
+            restore_position(content, position)
         self._announce_saved(bound, name, info)
 
     def read(self, filename: str) -> bytes:

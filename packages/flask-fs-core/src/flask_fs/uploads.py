@@ -75,28 +75,8 @@ def _listed(container: Any) -> list[str]:
     return [str(item) for item in container] if isinstance(container, (tuple, list, set, frozenset)) else []
 
 
-class PreservedPosition:
-    """Leaves *file*, if it can seek, at the position that it had before the ``with`` block, so it can be read again.
-
-    The block gets that position, or None.
-    """
-
-    __slots__ = ('_file', '_start')
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def __enter__(self) -> Any:
-        self._start = start = position_of(self._file)
-        return start
-
-    def __exit__(self, *_: object) -> None:
-        # If the file was closed or broke meanwhile, the caller needs the result of saving it, not another error.
-        _went_back(self._file, self._start)
-
-
-def _went_back(file: Any, position: Any) -> bool:
-    """Whether *file* is at *position* again: not if that is None, or if its ``seek`` raises anything."""
+def restore_position(file: Any, position: Any) -> bool:
+    """Whether *file* is at *position* again, where :func:`position_of` found it: not if that is None, or if ``seek`` raises anything."""
     if position is None:
         return False
     try:
@@ -137,7 +117,7 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
                 break
             head += chunk
         # The given file itself if it can seek back, which includes text and compressed files.
-        file = file if _went_back(file, position) else Prefixed(head, reader)
+        file = file if restore_position(file, position) else Prefixed(head, reader)
     if head and (reason := contradiction(ext, head[:HEAD_BYTES])) is not None:
         raise InvalidContent(name, storage=storage, reason=reason)
     return file

@@ -14,7 +14,7 @@ from flask_fs.files import extension
 from flask_fs.references import FileReference
 from flask_fs.storage import Storage
 from flask_fs.transaction import FileTransaction, suffixed
-from flask_fs.uploads import PreservedPosition, check_type, limited, validated
+from flask_fs.uploads import check_type, limited, position_of, restore_position, validated
 
 from .derivatives import Derivatives, Recipe, derive
 from .limits import Limits
@@ -256,7 +256,7 @@ def _rereadable(file: Any, name: str, storage: Storage) -> Generator[Any]:
     with contextlib.ExitStack() as stack:
         if isinstance(file, os.PathLike) and not hasattr(file, 'read'):
             file = stack.enter_context(open(file, 'rb'))
-        stack.enter_context(PreservedPosition(file))
+        stack.callback(restore_position, file, position_of(file))
         file = limited(file, name, storage.name, storage.config)
         yield stack.enter_context(validated(file, name, (), storage.name))
 

@@ -80,14 +80,12 @@ def walk(
             continue
         with entries:
             while batch := list(itertools.islice(entries, _BATCH)):
-                files = []
-                for entry in batch:
-                    if stem and not entry.name.startswith(stem):
-                        continue
-                    if entry.is_file(follow_symlinks=False):
-                        files.append(entry)
-                    elif entry.is_dir(follow_symlinks=False):
-                        pending.append((entry.path, f'{base}{entry.name}/'))
+                if stem:
+                    batch = [entry for entry in batch if entry.name.startswith(stem)]
+                files = [entry for entry in batch if entry.is_file(follow_symlinks=False)]
+                if len(files) < len(batch):
+                    inside = [entry for entry in batch if entry.is_dir(follow_symlinks=False)]
+                    pending += [(entry.path, f'{base}{entry.name}/') for entry in inside]
                 yield base, files
         stem = ''
 

@@ -23,7 +23,7 @@ from ..errors import (
     Unavailable,
 )
 from ..files import mime_type
-from ..names import TEMPORARY_PREFIX, check, is_valid, windows_refusal
+from ..names import TEMPORARY_PREFIX, check, is_valid, is_valid_prefix, valid_in_folder, windows_refusal
 from ..settings import Setting, boolean, file_mode, folder
 from . import folders
 from .atomic_file import AtomicFile
@@ -41,6 +41,7 @@ __all__ = ['LocalBackend']
 
 # Without O_NONBLOCK, opening a FIFO that somebody put into the root would wait for a writer.
 _SEPARATOR = os.sep
+_WINDOWS = os.name == 'nt'
 _READ = os.O_RDONLY
 for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):
     _READ |= getattr(os, _flag, 0)
@@ -120,7 +121,7 @@ class LocalBackend(BaseBackend):
         if not filename:
             return os.path.join(self.root, '')
         name = check(filename)
-        if os.name == 'nt' and (reason := windows_refusal(name)):
+        if _WINDOWS and (reason := windows_refusal(name)):
             raise self.error(InvalidFilename, name, reason)
         root = self.root
         # What os.path.join() gives, in a fifth of its time.
@@ -150,6 +151,11 @@ class LocalBackend(BaseBackend):
 
     def read(self, filename: str) -> bytes:
         return self._call_hook(self._read_whole, check(filename))
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        if not is_valid_prefix(prefix):
+            return iter(())
+        return itertools.chain.from_iterable(self._translating(self._listed_names(prefix), prefix))
 
     # --- Hooks.
 
@@ -181,17 +187,16 @@ class LocalBackend(BaseBackend):
         return self._info(name, self._lstat(name))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        for names, entries in self._listed(prefix):
-            for name, entry in zip(names, entries, strict=True):
+        for base, entries in self._walk(prefix):
+            folders.remove_stale(entries)
+            for entry in entries:
+                name = base + entry.name
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     self._require_root(name)
                     continue
                 yield self._info(name, status)
-
-    def _names(self, prefix: str) -> Iterator[str]:
-        return itertools.chain.from_iterable(names for names, _ in self._listed(prefix))
 
     def _remove(self, name: str) -> None:
         self._unlink(name)
@@ -251,7 +256,7 @@ class LocalBackend(BaseBackend):
     # --- One file.
 
     def _lstat(self, name: str) -> os.stat_result:
-        path = os.fspath(self.path(name))
+        path = self._local_path(name)
         status = os.lstat(path)
         if '/' in name:
             require_no_symlink_above(path, name)
@@ -260,7 +265,7 @@ class LocalBackend(BaseBackend):
         return status
 
     def _open_file(self, name: str) -> tuple[int, os.stat_result]:
-        fd = self._filesystem.opener.open(os.fspath(self.path(name)), name, _READ)
+        fd = self._filesystem.opener.open(self._local_path(name), name, _READ)
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
             os.close(fd)
@@ -314,7 +319,7 @@ class LocalBackend(BaseBackend):
 
     def _unlink(self, name: str) -> bool:
         """Remove what is at *name*, unless it is a folder; false if it is one."""
-        path = os.fspath(self.path(name))
+        path = self._local_path(name)
         try:
             if '/' in name:
                 require_no_symlink_above(path, name)
@@ -354,24 +359,26 @@ class LocalBackend(BaseBackend):
 
     # --- Many files.
 
-    def _listed(self, prefix: str) -> Iterator[tuple[list[str], list[os.DirEntry[str]]]]:
-        """The files whose path begins with *prefix*, some of one folder at a time; stale temporary ones are removed."""
+    def _listed_names(self, prefix: str) -> Iterator[list[str]]:
+        """The possible names that begin with *prefix*, some of one folder at a time."""
         for base, entries in self._walk(prefix):
-            if os.name == 'nt':
-                entries = [entry for entry in entries if not windows_refusal(base + entry.name)]
-            names = [base + entry.name for entry in entries]
-            # One look at all names at once: there are hardly ever any.
-            if TEMPORARY_PREFIX in '/'.join(names):
+            names = valid_in_folder(base, [entry.name for entry in entries])
+            if len(names) < len(entries):
+                # Temporary files are among what has no possible name.
                 folders.remove_stale(entries)
-            yield names, entries
-        if self._used_root is None:
-            self._lost_root(None)
+            yield names
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+        """The files whose name begins with *prefix*, some of one folder at a time, with the folder's name and a slash."""
+        if self._used_root is None:
+            self._lost_root(None)
         inside = prefix.rpartition('/')[0]
-        if os.name == 'nt' and inside and windows_refusal(inside):
+        if _WINDOWS and inside and windows_refusal(inside):
             return iter(())
-        return folders.walk(self._local_path, prefix, lambda: self._require_root(None))
+        found = folders.walk(self._local_path, prefix, lambda: self._require_root(None))
+        if not _WINDOWS:
+            return found
+        return ((base, [e for e in entries if not windows_refusal(base + e.name)]) for base, entries in found)
 
     def _sweep(self, prefix: str, older_than_s: float) -> int:
         return sum(
