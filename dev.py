@@ -36,7 +36,7 @@ COMMANDS = {
     'test': 'the tests that need no server, no browser and no patience; with a path, all tests there; words go to pytest',
     'test-all': 'all tests on this Python; words go to pytest',
     'matrix': 'the unit tests on every other Python found',
-    'lowest': 'the unit tests on the wheels of dist/, with the oldest libraries they ask for',
+    'lowest': 'the unit tests on the wheels of dist/, with the oldest libraries they allow',
     'cover': 'all tests on this Python, with coverage',
     'qa': 'lint and types',
     'lint': 'format, style, import rules, requirements, versions, changelog fragments',
@@ -200,7 +200,7 @@ def install(folder: Path, python: Path, requirements: list[str]) -> None:
     except Failed:
         if not pip_here or not can_import('ensurepip'):
             raise
-        # A pip older than 22.3 knows no --python; the environment can have a pip of its own.
+        # A pip older than 22.3 has no --python; the environment can have a pip of its own.
         say('Trying again with a pip inside the environment ...')
         shutil.rmtree(folder)
         run(make)
@@ -238,7 +238,7 @@ def program(folder: Path, name: str) -> Path:
     return folder / 'Scripts' / f'{name}.exe' if os.name == 'nt' else folder / 'bin' / name
 
 
-# What hatch and uv are told
+# The settings of hatch and uv
 
 
 def settings(tools: Path) -> dict[str, str]:
@@ -246,7 +246,7 @@ def settings(tools: Path) -> dict[str, str]:
     variables = dict(os.environ)
     config = DEV / 'hatch.toml'
     config.touch()
-    # Nothing of hatch's leaves .dev/, and nobody's own hatch settings change what a command does.
+    # Everything of hatch stays in .dev/, and no user's own hatch settings change what a command does.
     variables['HATCH_CONFIG'] = str(config)
     # Inside the tools' environment, so that hatch's environments are renewed with it, as after a change of Python.
     variables['HATCH_DATA_DIR'] = str(tools / 'hatch')
@@ -266,8 +266,8 @@ def settings(tools: Path) -> dict[str, str]:
 
 
 def network_settings(variables: Mapping[str, str]) -> dict[str, str]:
-    """Uv and Node read no pip settings: hand on what pip was told about certificates and the package index."""
-    told = {'UV_SYSTEM_CERTS': '1'}
+    """Uv and Node read no pip settings: pass on pip's certificates and package index."""
+    passed_on = {'UV_SYSTEM_CERTS': '1'}
     translations = [
         ('PIP_CERT', 'SSL_CERT_FILE'),
         ('PIP_CERT', 'NODE_EXTRA_CA_CERTS'),
@@ -276,8 +276,8 @@ def network_settings(variables: Mapping[str, str]) -> dict[str, str]:
     ]
     for source, target in translations:
         if variables.get(source):
-            told[target] = variables[source]
-    return told
+            passed_on[target] = variables[source]
+    return passed_on
 
 
 def search_path() -> list[str]:
@@ -298,11 +298,11 @@ def search_path() -> list[str]:
 
 def pyenv_root() -> Path | None:
     """The folder in which pyenv keeps its Pythons, if there is one."""
-    asked = os.environ.get('PYENV_ROOT')
-    if not asked and shutil.which('pyenv'):
-        answer = subprocess.run(['pyenv', 'root'], stdout=subprocess.PIPE, text=True, check=False)
-        asked = answer.stdout.strip()
-    folder = Path(asked) if asked else Path.home() / '.pyenv'
+    root = os.environ.get('PYENV_ROOT')
+    if not root and shutil.which('pyenv'):
+        done = subprocess.run(['pyenv', 'root'], stdout=subprocess.PIPE, text=True, check=False)
+        root = done.stdout.strip()
+    folder = Path(root) if root else Path.home() / '.pyenv'
     return folder if (folder / 'versions').is_dir() else None
 
 

@@ -82,7 +82,7 @@ def _wrong_requirements(member: Member) -> Iterator[str]:
             continue
         name, bounds = match['name'], match['bounds'].strip()
         if name in IMPORT_PACKAGES and bounds != f'>={member.version}':
-            yield f'{member.name}: asks for {requirement!r} instead of {name}>={member.version}.'
+            yield f'{member.name}: requires {requirement!r} instead of {name}>={member.version}.'
         elif re.search(r'<|~=|==|!=', bounds):
             yield f'{member.name}: {requirement!r} has an upper bound.'
         elif not bounds.startswith('>='):
@@ -105,7 +105,7 @@ def _wrong_license(member: Member, root: Path) -> Iterator[str]:
 
 
 def set_version(root: Path, version: str) -> list[Path]:
-    """Give every member *version* and ask for it between members; the files that changed."""
+    """Give every member *version* and require it between members; the files that changed."""
     if not VERSION.fullmatch(version):
         raise ValueError(f'{version!r} is no version like 1.2.0 or 1.2.0rc1.')
     siblings = '|'.join(sorted(IMPORT_PACKAGES, key=len, reverse=True))
@@ -126,14 +126,14 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(description='Check that all members fit together.')
     parser.add_argument('--set', metavar='X.Y.Z', dest='version', help='give all members this version')
     parser.add_argument('--write', action='store_true', help='write what is generated')
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     changed: set[Path] = set()
-    if asked.version:
+    if options.version:
         try:
-            changed |= set(set_version(root, asked.version))
+            changed |= set(set_version(root, options.version))
         except ValueError as error:
             parser.error(str(error))
-    if asked.version or asked.write:
+    if options.version or options.write:
         changed |= set(write_generated(root))
     for file in sorted(changed):
         print(f'wrote {file.relative_to(root)}')

@@ -89,7 +89,7 @@ def on_checks(images: Sequence[Image.Image]) -> Image.Image:
 
 
 def stored(name: str, file: io.BytesIO) -> None:
-    """Store one picture, and tell its size."""
+    """Store one picture, and print its size."""
     (FOLDER / name).write_bytes(file.getvalue())
     with Image.open(file) as image:
         print(f'{name}: {image.width}x{image.height}, {len(file.getvalue()):,} bytes')

@@ -1,4 +1,4 @@
-"""The members of the workspace, as their pyproject.toml files tell them."""
+"""The members of the workspace, as their pyproject.toml files describe them."""
 
 from __future__ import annotations
 

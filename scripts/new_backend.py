@@ -1,6 +1,6 @@
 """Start the distribution of a new backend: a copy of the template under its own name, which passes the conformance kit.
 
-``new_backend.py redis ../flask-fs-redis`` makes the folder and tells how to go on. Names in the template:
+``new_backend.py redis ../flask-fs-redis`` makes the folder and says how to go on. Names in the template:
 
 ===========  =============================  ================
 ``NAME``     the name, as in configuration  ``my-store``
@@ -125,10 +125,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog='new-backend', description='Start the distribution of a new backend.')
     parser.add_argument('name', metavar='NAME', help='what configuration will call the backend, such as redis')
     parser.add_argument('folder', metavar='FOLDER', type=Path, help='the folder to make, such as ../flask-fs-redis')
-    asked = parser.parse_args(arguments)
-    folder = Path(os.path.abspath(asked.folder.expanduser()))
+    options = parser.parse_args(arguments)
+    folder = Path(os.path.abspath(options.folder.expanduser()))
     try:
-        instantiate(check(asked.name, root), folder, root=root)
+        instantiate(check(options.name, root), folder, root=root)
     except (Refused, OSError) as error:
         print(f'new-backend: {error}', file=sys.stderr)
         return 1

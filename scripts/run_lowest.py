@@ -1,4 +1,4 @@
-"""Run the unit tests on the built wheels, with the oldest libraries that they ask for, on the oldest Python that is here.
+"""Run the unit tests on the built wheels, with the oldest libraries that they allow, on the oldest Python that is here.
 
 Arguments go to pytest. The other Pythons have the newest libraries and the sources (``test``, ``matrix``). A library is as
 old as its lower bound says, or the oldest for which there is a wheel for that Python.

@@ -16,7 +16,7 @@ __all__ = ['find', 'main', 'matrix', 'oldest']
 
 
 def matrix() -> list[str]:
-    """The Pythons that hatch.toml asks for, such as ``3.12``."""
+    """The Pythons in hatch.toml, such as ``3.12``."""
     settings = tomllib.loads((ROOT / 'hatch.toml').read_text(encoding='utf-8'))
     [table] = settings['envs']['test']['matrix']
     return [str(version) for version in table['python']]
@@ -40,10 +40,10 @@ def oldest() -> str:
 def _version_of(program: str) -> str | None:
     code = 'import sys; print("%d.%d" % sys.version_info[:2])'
     try:
-        answer = subprocess.run([program, '-c', code], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([program, '-c', code], capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()
+    return done.stdout.strip()
 
 
 def main(arguments: list[str]) -> int:

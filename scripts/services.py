@@ -1,4 +1,4 @@
-"""Start or stop the servers of compose.yaml, and tell the variables by which the tests find them."""
+"""Start or stop the servers of compose.yaml, and print the variables by which the tests find them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def variables() -> list[str]:
 
 
 def has_compose() -> bool:
-    """Whether Docker is here, and knows ``compose``: the plugin is packaged apart."""
+    """Whether Docker is here, and has ``compose``: the plugin is packaged separately."""
     if shutil.which('docker') is None:
         return False
     return subprocess.run(['docker', 'compose', 'version'], capture_output=True, check=False).returncode == 0

@@ -59,7 +59,7 @@ def test_a_wrong_bound_between_members_is_found(workspace):
     replace(workspace, 'packages/flask-fs-s3', '"flask-fs-core>=', '"flask-fs-core>=9')
 
     [problem] = problems(workspace)
-    assert problem.startswith("flask-fs-s3: asks for 'flask-fs-core>=9")
+    assert problem.startswith("flask-fs-s3: requires 'flask-fs-core>=9")
 
 
 @pytest.mark.parametrize('bounds', ['>=2.3,<4', '~=2.3', '==2.3'])

@@ -14,7 +14,7 @@ import pytest
 
 from members import ROOT, members
 
-#: Starts SeaweedFS, tells the settings of an application that uses it, and ends it when nobody listens any more.
+#: Starts SeaweedFS, prints the settings of an application that uses it, and ends it when its standard input is closed.
 SEAWEEDFS = """
 import json, sys
 from flask_fs_testing.servers import SeaweedServer

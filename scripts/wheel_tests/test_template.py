@@ -1,4 +1,4 @@
-"""What becomes of template/flask-fs-NAME, in the hands of somebody who starts a backend."""
+"""What becomes of template/flask-fs-NAME, for the author of a new backend."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def test_what_is_made_is_installed_and_passes_the_kit_and_keeps_what_its_readme_
     environment.install(f'{folder}[dev]')
     # One of its own tests finds the backend by its entry point.
     environment.program('pytest', '--fs-report=report', folder=folder)
-    [(name, facts)] = json.loads((folder / 'report.json').read_text(encoding='utf-8')).items()
-    assert (name, facts['backend'], facts['failed']) == ('TestMyStore', 'MyStoreBackend', {})
+    [(name, report)] = json.loads((folder / 'report.json').read_text(encoding='utf-8')).items()
+    assert (name, report['backend'], report['failed']) == ('TestMyStore', 'MyStoreBackend', {})
     # As many as in the kit's own runs, all passed: a check that errs before it runs would be missing.
-    assert len(re.findall(r'(?m)^    def (test_\w+)', '\n'.join(sources_of_checks()))) == facts['passed']
-    assert set(facts['declared']) == {'ATOMIC_CREATE', 'MIME', 'RANGE', 'NESTED_NAMES'}
+    assert len(re.findall(r'(?m)^    def (test_\w+)', '\n'.join(sources_of_checks()))) == report['passed']
+    assert set(report['declared']) == {'ATOMIC_CREATE', 'MIME', 'RANGE', 'NESTED_NAMES'}
     table = (folder / 'report.md').read_text(encoding='utf-8').split('| checks passed')[0]
     assert table in readme
 

@@ -44,7 +44,7 @@ def broken(unchanged_broken, tmp_path):
 
 def upgrade(environment, dist: Path, *options: str) -> None:
     """Upgrade with pip, which may choose among an index and the wheels."""
-    # By version: a constraint with a wheel's address would be another case for pip.
+    # By version: a constraint with a wheel's URL would be another case for pip.
     file = environment.folder / 'versions.txt'
     file.write_text(''.join(f'{member.name}=={member.version}\n' for member in members()))
     places = ['--find-links', str(dist), '--constraint', str(file)]

@@ -13,7 +13,7 @@ from flask_fs_NAME.store import PAGE_KEYS, Store
 
 
 class NameHarness(Harness):
-    """A fresh, empty place in the store, and ways to look into it behind the backend's back."""
+    """A fresh, empty container in the store, and ways to look into it behind the backend's back."""
 
     backend_class = NameBackend
     page_size = PAGE_KEYS
