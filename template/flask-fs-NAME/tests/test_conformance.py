@@ -39,7 +39,7 @@ class NameHarness(Harness):
     def names_raw(self) -> list[str]:
         found: list[str] = []
         while page := self._store.page(after=found[-1] if found else ''):
-            found += [facts.key for facts in page]
+            found += [metadata.key for metadata in page]
         return [*found, *self._store.uploads()]
 
 

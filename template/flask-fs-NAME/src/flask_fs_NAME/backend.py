@@ -30,7 +30,7 @@ from flask_fs.errors import (
 from flask_fs.files import mime_type
 from flask_fs.settings import Setting, folder
 
-from .store import AccessDenied, Facts, NoSuchObject, ObjectExists, Store, StoreError  # REPLACE
+from .store import AccessDenied, Metadata, NoSuchObject, ObjectExists, Store, StoreError  # REPLACE
 
 # REPLACE: errors of the client library; what is not here is a BackendError. A refusal is no absence, and a time-out is
 # Unavailable.
@@ -63,14 +63,14 @@ class NameBackend(BaseBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         # REPLACE: one request for metadata and bytes. Many stores compare versions themselves (If-Match), and refuse
         # ranges that begin at the end (416).
-        facts, body = self._store.get(name, start, stop)
-        if etag not in (None, facts.version):
+        metadata, body = self._store.get(name, start, stop)
+        if etag not in (None, metadata.version):
             body.close()
             raise self.error(Replaced, name)
-        if start >= max(facts.size, 1):
+        if start >= max(metadata.size, 1):
             body.close()
             raise self.error(RangeNotSatisfiable, name)
-        return Opened(_info(facts), cast('IO[bytes]', body))
+        return Opened(_info(metadata), cast('IO[bytes]', body))
 
     def _put(
         self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
@@ -96,7 +96,7 @@ class NameBackend(BaseBackend):
         return kind, None if kind in (FileNotFound, FileExists) else str(error)
 
 
-def _info(facts: Facts) -> FileInfo:
+def _info(metadata: Metadata) -> FileInfo:
     """REPLACE: what the store reports of an object, as the metadata of a file."""
-    mime = facts.media_type or mime_type(facts.key)
-    return FileInfo(facts.key, facts.size, facts.modified, mime, etag=facts.version)
+    mime = metadata.media_type or mime_type(metadata.key)
+    return FileInfo(metadata.key, metadata.size, metadata.modified, mime, etag=metadata.version)

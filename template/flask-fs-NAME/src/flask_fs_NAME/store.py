@@ -2,7 +2,7 @@
 
 Move one hook after the other in backend.py to the real library. When nothing imports this module any more, delete it.
 
-Each object is a file in one folder: a line of JSON with its facts, then its content.
+Each object is a file in one folder: a line of JSON with its metadata, then its content.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-__all__ = ['PAGE_KEYS', 'AccessDenied', 'Body', 'Facts', 'NoSuchObject', 'ObjectExists', 'Store', 'StoreError']
+__all__ = ['PAGE_KEYS', 'AccessDenied', 'Body', 'Metadata', 'NoSuchObject', 'ObjectExists', 'Store', 'StoreError']
 
-#: The most objects that one listing tells.
+#: The maximum number of objects in one listing.
 PAGE_KEYS = 100
 _UPLOAD = 'upload-'
 
@@ -44,8 +44,8 @@ class AccessDenied(StoreError):
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the store tells of an object; *version* is another one after each change."""
+class Metadata:
+    """What the store says of an object; *version* is another one after each change."""
 
     key: str
     size: int
@@ -83,34 +83,34 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(draft)
 
-    def get(self, key: str, start: int = 0, stop: int | None = None) -> tuple[Facts, Body]:
-        """The facts about an object, and its bytes [start, stop), cut off at its end; a negative start counts from there."""
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> tuple[Metadata, Body]:
+        """The metadata of an object, and its bytes [start, stop), cut off at its end; a negative start counts from there."""
         with contextlib.ExitStack() as undo:
             file = undo.enter_context(self._opened(self._path(key), key))
             with _failures():
-                facts = _facts(file)
-                start = max(0, facts.size + start) if start < 0 else start
+                metadata = _metadata(file)
+                start = max(0, metadata.size + start) if start < 0 else start
                 file.seek(start, os.SEEK_CUR)
             undo.pop_all()
-        end = facts.size if stop is None else min(stop, facts.size)
-        return facts, Body(file, max(0, end - start))
+        end = metadata.size if stop is None else min(stop, metadata.size)
+        return metadata, Body(file, max(0, end - start))
 
-    def head(self, key: str) -> Facts:
-        """The facts about an object."""
+    def head(self, key: str) -> Metadata:
+        """The metadata of an object."""
         with self._opened(self._path(key), key) as file, _failures():
-            return _facts(file)
+            return _metadata(file)
 
-    def page(self, prefix: str = '', after: str = '') -> list[Facts]:
+    def page(self, prefix: str = '', after: str = '') -> list[Metadata]:
         """The first PAGE_KEYS objects in the order of keys whose key begins with *prefix* and is behind *after*."""
         found = []
         for file_name in self._file_names():
             path = os.path.join(self._folder, file_name)
             # Removed a moment ago, perhaps.
             with contextlib.suppress(NoSuchObject), self._opened(path, file_name) as file, _failures():
-                facts = _facts(file)
-                if facts.key.startswith(prefix) and facts.key > after:
-                    found.append(facts)
-        return sorted(found, key=lambda facts: facts.key)[:PAGE_KEYS]
+                metadata = _metadata(file)
+                if metadata.key.startswith(prefix) and metadata.key > after:
+                    found.append(metadata)
+        return sorted(found, key=lambda metadata: metadata.key)[:PAGE_KEYS]
 
     def delete(self, key: str) -> None:
         """Remove an object, if it is there."""
@@ -170,15 +170,15 @@ class Body(io.RawIOBase):
         super().close()
 
 
-def _facts(file: BinaryIO) -> Facts:
-    """The facts at the beginning of *file*, which stands at its content then."""
+def _metadata(file: BinaryIO) -> Metadata:
+    """The metadata at the beginning of *file*, which is at its content then."""
     try:
         header = json.loads(file.readline())
     except ValueError as error:
         raise StoreError(f'{file.name} is damaged') from error
     status = os.fstat(file.fileno())
     modified = datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc)
-    return Facts(size=status.st_size - file.tell(), modified=modified, **header)
+    return Metadata(size=status.st_size - file.tell(), modified=modified, **header)
 
 
 def _write(number: int, data: bytes) -> None:
