@@ -49,9 +49,7 @@ class NameBackend(BaseBackend):
     capabilities = Capability.ATOMIC_CREATE | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
     errors = (StoreError,)  # REPLACE: the base of the library's errors
     # REPLACE: what leads to the store. A password or a key has secret=True.
-    settings = (
-        Setting('folder', folder, doc='The folder of the objects.', required=True, append_storage_name=True),
-    )
+    settings = (Setting('folder', folder, doc='The folder of the objects.', required=True, append_storage_name=True),)
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
@@ -72,9 +70,7 @@ class NameBackend(BaseBackend):
             raise self.error(RangeNotSatisfiable, name)
         return Opened(_info(metadata), cast('IO[bytes]', body))
 
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> None:
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         # REPLACE: an upload by pieces. What the source raises reaches the caller as it is, and leaves nothing behind.
         self._store.put(name, chunks_of(stream), media_type=attributes.mime, only_if_new=create)
 
