@@ -86,3 +86,25 @@ def test_the_error_of_a_replaced_file_says_what_to_do(backend: Any) -> None:
         backend._open('a', etag='other')
     assert "'a' was replaced in storage 'docs' (memory) while it was read. Open it again." == str(caught.value)
     assert isinstance(caught.value, fs.Unavailable)
+
+
+@pytest.mark.parametrize(('replacements', 'content'), [(0, b'1'), (4, b'1'), (5, None)])
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again_a_few_times(
+    replacements: int, content: bytes | None
+) -> None:
+    class Replacing(MemoryBackend):
+        left = replacements
+
+        def _open(self, name: str, *args: Any, **kwargs: Any) -> Opened:
+            self.left -= 1
+            if self.left >= 0:
+                raise self.error(fs.Replaced, name)
+            return super()._open(name, *args, **kwargs)
+
+    backend = Replacing('x')
+    backend.write('a', '1')
+    if content is None:
+        with pytest.raises(fs.Replaced):
+            backend.read('a')
+    else:
+        assert content == backend.read('a')

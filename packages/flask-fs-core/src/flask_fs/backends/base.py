@@ -215,13 +215,15 @@ class BaseBackend:
 
     def read(self, filename: str) -> bytes:
         """The whole content of a file."""
-        key = self._key(filename)
-        for _ in range(http.MAX_VERSIONS - 1):
-            # Nothing of it was given to the caller yet, who may as well have the next version.
-            with contextlib.suppress(Replaced), self._open_translated(key).stream as stream:
-                return stream.read()
-        with self._open_translated(key).stream as stream:
-            return stream.read()
+        key, attempts = self._key(filename), 0
+        while True:
+            try:
+                with self._open_translated(key).stream as stream:
+                    return stream.read()
+            except Replaced:
+                # Nothing of it was given to the caller yet, who may as well have the next version.
+                if (attempts := attempts + 1) == http.MAX_VERSIONS:
+                    raise
 
     def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
         """The bytes [start, stop) of a file: see :meth:`flask_fs.Storage.read_range`."""
@@ -393,8 +395,10 @@ class BaseBackend:
     def _open_translated(
         self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
     ) -> Opened:
+        if not self.errors:
+            return self._open(name, start, stop, etag=etag)
         opened = self._call_hook(self._open, name, start, stop, etag=etag)
-        if not self.errors or isinstance(opened.stream, TranslatingFile):
+        if isinstance(opened.stream, TranslatingFile):
             return opened
 
         def translated(error: Exception) -> Exception:
