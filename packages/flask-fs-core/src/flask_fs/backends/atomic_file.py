@@ -79,6 +79,7 @@ class AtomicFile:
         try:
             self._open()
         except FileNotFoundError:
+            self._make_folder()
             retry_creating_parent(self._make_folder, self._open)
         if filesystem.file_mode is not None:
             try:
@@ -203,6 +204,7 @@ class AtomicFile:
                 self._link(target)
             except FileNotFoundError:
                 # The folder has been removed since the file was opened in it.
+                self._make_folder()
                 retry_creating_parent(self._make_folder, lambda: self._link(target))
             except OSError as error:
                 if error.errno not in _NO_LINKS or self._temporary is None:

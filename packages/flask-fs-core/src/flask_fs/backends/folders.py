@@ -84,8 +84,8 @@ def walk(
                     batch = [entry for entry in batch if entry.name.startswith(stem)]
                 files = [entry for entry in batch if entry.is_file(follow_symlinks=False)]
                 if len(files) < len(batch):
-                    inside = [entry for entry in batch if entry.is_dir(follow_symlinks=False)]
-                    pending += [(entry.path, f'{base}{entry.name}/') for entry in inside]
+                    subfolders = [entry for entry in batch if entry.is_dir(follow_symlinks=False)]
+                    pending += [(entry.path, f'{base}{entry.name}/') for entry in subfolders]
                 yield base, files
         stem = ''
 
