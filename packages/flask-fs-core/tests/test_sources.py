@@ -19,7 +19,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.formparser import default_stream_factory
 
 import flask_fs as fs
-from flask_fs.backends import Spool, SpoolFailed
+from flask_fs.backends import Source, Spool, SpoolFailed
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.backends.sources import as_bytes
 
@@ -421,3 +421,21 @@ def _fill_and_rewind(max_bytes: int) -> None:
         for _ in range(101):
             spool.write(bytes(1000))
         spool.rewind()
+
+
+@pytest.mark.parametrize('kind', [bytes, bytearray, memoryview])
+def test_what_was_read_ahead_is_read_again(kind: Callable[[bytes], Any]) -> None:
+    class Whole:
+        """Ignores the size, and gives any kind of bytes."""
+
+        def __init__(self) -> None:
+            self.left = [kind(b'0123456789')]
+
+        def read(self, _: int = -1, /) -> Any:
+            return self.left.pop() if self.left else b''
+
+    source = Source(Whole())
+    head = source.read(3)
+    source.unread(head)
+    assert source.read(0) == b''
+    assert [bytes(source.read(1)), source.take(4), source.read(), source.take(1)] == [b'0', b'1234', b'56789', b'']

@@ -108,7 +108,8 @@ class Source:
 
     def unread(self, head: bytes) -> None:
         """Have *head* read again, before the rest."""
-        self._ahead = head + self._ahead if self._ahead else head
+        # A reader may give any kind of bytes.
+        self._ahead = b''.join((head, self._ahead)) if self._ahead else head
 
     @property
     def file(self) -> IO[bytes] | None:
