@@ -15,11 +15,11 @@ from flask_fs import signing
 
 
 def test_an_address_is_a_path_of_the_application(app: Flask, storage: fs.Storage) -> None:
-    assert '/files/a/b%20%23.txt' == storage.url('a/b #.txt')
+    assert storage.url('a/b #.txt') == '/files/a/b%20%23.txt'
     with app.test_request_context(base_url='https://example.org/sub'):
-        assert '/sub/files/x' == storage.url('x')
-        assert 'https://example.org/sub/files/x' == storage.url('x', external=True)
-        assert 'https://example.org/sub/files/' == storage.base_url
+        assert storage.url('x') == '/sub/files/x'
+        assert storage.url('x', external=True) == 'https://example.org/sub/files/x'
+        assert storage.base_url == 'https://example.org/sub/files/'
     assert not storage.has_url
 
 
@@ -35,9 +35,9 @@ def test_outside_a_request_a_full_address_needs_a_server_name(make_app: Callable
         storage.url('x', external=True)
     app = make_app(storage, SERVER_NAME='example.org', APPLICATION_ROOT='/sub', PREFERRED_URL_SCHEME='https')
     with app.app_context():
-        assert 'https://example.org/sub/files/x' == storage.url('x', external=True)
-        assert '/sub/files/x' == storage.url('x')
-        assert 'https://example.org/sub/files/' == storage.base_url
+        assert storage.url('x', external=True) == 'https://example.org/sub/files/x'
+        assert storage.url('x') == '/sub/files/x'
+        assert storage.base_url == 'https://example.org/sub/files/'
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_outside_a_request_a_full_address_needs_a_server_name(make_app: Callable
 def test_the_address_is_as_configured(make_app: Callable[..., Flask], settings: dict[str, Any], address: str) -> None:
     storage = fs.Storage()
     with make_app(storage, **settings).app_context():
-        assert address == storage.url('a b')
+        assert storage.url('a b') == address
         assert storage.has_url == ('URL' in next(iter(settings)))
 
 
 def test_an_address_without_a_scheme_takes_that_of_the_request(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
     with make_app(storage, FS_URL='cdn.example').test_request_context(base_url='https://example.org'):
-        assert 'https://cdn.example/files/x' == storage.url('x')
+        assert storage.url('x') == 'https://cdn.example/files/x'
 
 
 def test_a_storage_configured_without_init_app_has_no_address_and_says_so() -> None:
@@ -90,14 +90,14 @@ def test_a_storage_configured_by_itself_has_an_address_in_an_application_with_fl
         storage.configure(app)
     fs.init_app(app)
     if not before:
-        assert 404 == app.test_client().get('/loose/x.txt').status_code
+        assert app.test_client().get('/loose/x.txt').status_code == 404
         storage.configure(app)
     storage.configure(app)
     with app.app_context():
         storage.write('x.txt', 'x')
-        assert '/loose/x.txt' == storage.url('x.txt')
-    assert 'x' == app.test_client().get('/loose/x.txt').text
-    assert 1 == sum(rule.rule.startswith('/loose/') for rule in app.url_map.iter_rules())
+        assert storage.url('x.txt') == '/loose/x.txt'
+    assert app.test_client().get('/loose/x.txt').text == 'x'
+    assert sum(rule.rule.startswith('/loose/') for rule in app.url_map.iter_rules()) == 1
 
 
 @pytest.mark.parametrize('prefix', [None, '', '/fs', '/deep/er'])
@@ -109,10 +109,10 @@ def test_the_applications_own_routes_stay_its_own(make_app: Callable[..., Flask]
     with app.app_context():
         storage.write('x.txt', 'x')
     client = app.test_client()
-    assert 'other|x.txt' == client.get('/other/x.txt').text
-    assert 'fs|other/x.txt' == client.get('/fs/other/x.txt').text
-    assert 'home' == client.get('/').text
-    assert 'x' == client.get(f'{prefix or ""}/files/x.txt').text
+    assert client.get('/other/x.txt').text == 'other|x.txt'
+    assert client.get('/fs/other/x.txt').text == 'fs|other/x.txt'
+    assert client.get('/').text == 'home'
+    assert client.get(f'{prefix or ""}/files/x.txt').text == 'x'
 
 
 @pytest.mark.parametrize('prefix', ['/<tenant>', '/<int:tenant>/x', '..', 'a/../b', 'a\\b', 5, b'fs'])
@@ -128,7 +128,7 @@ def test_a_prefix_may_be_mended(make_app: Callable[..., Flask]) -> None:
     app.config['FS_PREFIX'] = '/x'
     fs.init_app(app, storage)
     with app.app_context():
-        assert '/x/files/a' == storage.url('a')
+        assert storage.url('a') == '/x/files/a'
 
 
 def test_a_storage_behind_a_route_of_the_application_is_warned_about(make_app: Callable[..., Flask]) -> None:
@@ -141,7 +141,7 @@ def test_a_storage_behind_a_route_of_the_application_is_warned_about(make_app: C
 
 def test_url_for_knows_the_endpoint(app: Flask, storage: fs.Storage) -> None:
     with app.test_request_context():
-        assert '/files/a%20b' == app.url_for('fs.get_file', fs='files', filename='a b')
+        assert app.url_for('fs.get_file', fs='files', filename='a b') == '/files/a%20b'
 
 
 # --- Links signed by the application.
@@ -166,14 +166,14 @@ def signed(app: Flask, storage: fs.Storage, filename: str = 'a b.txt', **options
 def test_a_signed_link_opens_what_is_closed_otherwise(private: tuple[Flask, fs.Storage]) -> None:
     app, storage = private
     client = app.test_client()
-    assert 404 == client.get('/private/a%20b.txt').status_code
+    assert client.get('/private/a%20b.txt').status_code == 404
     link = signed(app, storage)
     assert link.startswith('http://localhost/private/a%20b.txt?signature=')
     response = client.get(link)
-    assert (200, b'secret') == (response.status_code, response.data)
-    assert 'private, no-cache' == response.headers['Cache-Control']
-    assert 200 == client.head(link).status_code
-    assert b'ecr' == client.get(link, headers={'Range': 'bytes=1-3'}).data
+    assert (response.status_code, response.data) == (200, b'secret')
+    assert response.headers['Cache-Control'] == 'private, no-cache'
+    assert client.head(link).status_code == 200
+    assert client.get(link, headers={'Range': 'bytes=1-3'}).data == b'ecr'
 
 
 @pytest.mark.parametrize('at', range(0, 200, 7))
@@ -182,13 +182,13 @@ def test_an_altered_link_is_refused(private: tuple[Flask, fs.Storage], at: int) 
     base, _, signature = signed(app, storage).partition('=')
     at %= len(signature)
     altered = signature[:at] + ('A' if signature[at] != 'A' else 'B') + signature[at + 1 :]
-    assert 403 == app.test_client().get(f'{base}={altered}').status_code
+    assert app.test_client().get(f'{base}={altered}').status_code == 403
 
 
 @pytest.mark.parametrize('signature', ['', 'x', '.', 'W10.x', '%00', 'é', 'a' * 5000])
 def test_rubbish_is_refused(private: tuple[Flask, fs.Storage], signature: str) -> None:
     app, _ = private
-    assert 403 == app.test_client().get('/private/a%20b.txt', query_string={'signature': signature}).status_code
+    assert app.test_client().get('/private/a%20b.txt', query_string={'signature': signature}).status_code == 403
 
 
 def test_a_link_is_for_one_file_of_one_storage(private: tuple[Flask, fs.Storage]) -> None:
@@ -197,9 +197,9 @@ def test_a_link_is_for_one_file_of_one_storage(private: tuple[Flask, fs.Storage]
     fs.init_app(app, other)
     query = urlsplit(signed(app, storage)).query
     response = app.test_client().get(f'/private/other.txt?{query}')
-    assert 403 == response.status_code
+    assert response.status_code == 403
     assert 'for another file' in response.text
-    assert 403 == app.test_client().get(f'/other/a%20b.txt?{query}').status_code
+    assert app.test_client().get(f'/other/a%20b.txt?{query}').status_code == 403
 
 
 def test_a_link_expires(private: tuple[Flask, fs.Storage], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,10 +207,10 @@ def test_a_link_expires(private: tuple[Flask, fs.Storage], monkeypatch: pytest.M
     link = signed(app, storage, expires_s=60)
     now = time.time()
     monkeypatch.setattr(signing.time, 'time', lambda: now + 59)
-    assert 200 == app.test_client().get(link).status_code
+    assert app.test_client().get(link).status_code == 200
     monkeypatch.setattr(signing.time, 'time', lambda: now + 76)
     response = app.test_client().get(link)
-    assert 403 == response.status_code
+    assert response.status_code == 403
     assert 'has expired' in response.text
 
 
@@ -242,17 +242,17 @@ def test_a_browser_asks_again_by_the_same_link_and_gets_304(
     client = app.test_client()
     etag = client.get(signed(app, storage)).headers['ETag']
     monkeypatch.setattr(signing.time, 'time', lambda: 1_000_100.5)
-    assert 304 == client.get(signed(app, storage), headers={'If-None-Match': etag}).status_code
+    assert client.get(signed(app, storage), headers={'If-None-Match': etag}).status_code == 304
 
 
 def test_a_link_is_for_its_method(private: tuple[Flask, fs.Storage]) -> None:
     app, storage = private
     link = signed(app, storage, method='HEAD')
-    assert 200 == app.test_client().head(link).status_code
+    assert app.test_client().head(link).status_code == 200
     response = app.test_client().get(link)
-    assert 403 == response.status_code
+    assert response.status_code == 403
     assert 'for HEAD only' in response.text
-    assert 405 == app.test_client().put(link).status_code
+    assert app.test_client().put(link).status_code == 405
     with pytest.raises(ValueError, match="must be 'GET', 'HEAD' or 'PUT', not 'DELETE'"):
         signed(app, storage, method='DELETE')
 
@@ -286,8 +286,8 @@ def test_a_link_that_stores_is_for_allowed_types(make_app: Callable[..., Flask])
 def test_a_link_can_name_the_download(private: tuple[Flask, fs.Storage], name: str, header: str) -> None:
     app, storage = private
     response = app.test_client().get(signed(app, storage, download_name=name))
-    assert b'secret' == response.data
-    assert header == response.headers['Content-Disposition']
+    assert response.data == b'secret'
+    assert response.headers['Content-Disposition'] == header
 
 
 @pytest.mark.parametrize('name', ['', 'a/b', 'a\\b', 'a\r\nSet-Cookie: x', 'a\0'])
@@ -342,10 +342,10 @@ def test_links_outlive_a_new_key_where_the_old_one_is_a_fallback(private: tuple[
     app, storage = private
     link, old = signed(app, storage), app.config['SECRET_KEY']
     app.config.update(SECRET_KEY='new', SECRET_KEY_FALLBACKS=[old])
-    assert 200 == app.test_client().get(link).status_code
-    assert 200 == app.test_client().get(signed(app, storage)).status_code
+    assert app.test_client().get(link).status_code == 200
+    assert app.test_client().get(signed(app, storage)).status_code == 200
     app.config.update(SECRET_KEY_FALLBACKS=[])
-    assert 403 == app.test_client().get(link).status_code
+    assert app.test_client().get(link).status_code == 403
 
 
 def forged(key: str | bytes, app: Flask) -> str:
@@ -364,9 +364,9 @@ def test_text_as_fallbacks_is_one_key_and_not_each_of_its_letters(
     app, _ = private
     app.config['SECRET_KEY_FALLBACKS'] = given
     client = app.test_client()
-    assert 200 == client.get(forged('an old key', app)).status_code
+    assert client.get(forged('an old key', app)).status_code == 200
     for letter in {*'an old key'}:
-        assert 403 == client.get(forged(letter, app)).status_code
+        assert client.get(forged(letter, app)).status_code == 403
 
 
 @pytest.mark.parametrize('given', [[''], [None, 7, ''], 7, {'a': 1}, [b''], True])
@@ -390,7 +390,7 @@ def test_without_a_secret_key_a_stranger_gets_403(make_app: Callable[..., Flask]
         storage.write('a b.txt', 'x')
     for link in (forged('an old key', app), forged('7', app), forged('x', app).partition('=')[0] + '=1'):
         response = app.test_client().get(link)
-        assert (403, 'no-store') == (response.status_code, response.headers['Cache-Control'])
+        assert (response.status_code, response.headers['Cache-Control']) == (403, 'no-store')
     with app.test_request_context(), pytest.raises(fs.ConfigurationError, match='need a SECRET_KEY, a string'):
         storage.signed_url('a b.txt')
 
@@ -407,4 +407,4 @@ def test_a_link_to_a_file_that_is_gone_is_404(private: tuple[Flask, fs.Storage])
     link = signed(app, storage)
     with app.app_context():
         storage.delete('a b.txt')
-    assert 404 == app.test_client().get(link).status_code
+    assert app.test_client().get(link).status_code == 404

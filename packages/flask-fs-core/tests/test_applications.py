@@ -25,25 +25,25 @@ def test_one_storage_stays_apart_in_two_applications(make_app: Callable[..., Fla
         assert not storage.exists('x.txt')
         storage.write('x.txt', 'two')
         with one.app_context():
-            assert b'one' == storage.read('x.txt')
-        assert b'two' == storage.read('x.txt')
-    assert 'one' == one.test_client().get('/files/x.txt').text
-    assert 'two' == two.test_client().get('/files/x.txt').text
+            assert storage.read('x.txt') == b'one'
+        assert storage.read('x.txt') == b'two'
+    assert one.test_client().get('/files/x.txt').text == 'one'
+    assert two.test_client().get('/files/x.txt').text == 'two'
 
 
 def test_a_storage_may_have_another_backend_in_each_application(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
     with make_app(storage, FS_BACKEND='memory').app_context():
-        assert 'memory' == storage.backend.kind
+        assert storage.backend.kind == 'memory'
     with make_app(storage).app_context():
-        assert 'local' == storage.backend.kind
+        assert storage.backend.kind == 'local'
 
 
 def test_outside_a_context_the_only_application_is_used(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
     app = make_app(storage)
     storage.write('x', '1')
-    assert '/files/x' == storage.url('x')
+    assert storage.url('x') == '/files/x'
     del app
     gc.collect()
 
@@ -53,7 +53,7 @@ def test_with_several_applications_and_none_current_the_choice_is_refused(make_a
     apps = [make_app(storage), make_app(storage)]
     with pytest.raises(fs.ConfigurationError, match=r'configured for 2 applications.* app.app_context\(\)'):
         storage.read('x')
-    assert 2 == len(apps)
+    assert len(apps) == 2
 
 
 def test_an_application_that_is_gone_is_no_choice() -> None:
@@ -86,24 +86,24 @@ def test_no_context_is_pushed_so_the_callers_own_survives(make_app: Callable[...
         storage.save(Path(storage.path('x')), 'y.txt')
         list(storage.list_files())
         storage.url('x')
-        assert 'open' == g.session
-        assert [] == torn_down
-    assert [1] == torn_down
+        assert g.session == 'open'
+        assert torn_down == []
+    assert torn_down == [1]
     storage.read('x')
-    assert [1] == torn_down
+    assert torn_down == [1]
 
 
 def test_init_app_may_be_called_again_also_after_a_request(make_app: Callable[..., Flask]) -> None:
     first, second = fs.Storage('first'), fs.Storage('second')
     app = make_app(first)
     fs.init_app(app, first)
-    assert 404 == app.test_client().get('/first/x').status_code
+    assert app.test_client().get('/first/x').status_code == 404
     fs.init_app(app, second, first)
     with app.app_context():
         second.write('x.txt', 'x')
         assert fs.by_name('second') is second
         assert fs.by_name('first') is first
-    assert 'x' == app.test_client().get('/second/x.txt').text
+    assert app.test_client().get('/second/x.txt').text == 'x'
 
 
 def test_a_second_storage_of_a_name_is_refused_and_the_first_stays(make_app: Callable[..., Flask]) -> None:
@@ -116,7 +116,7 @@ def test_a_second_storage_of_a_name_is_refused_and_the_first_stays(make_app: Cal
             again()
     with app.app_context():
         assert fs.by_name('s') is private
-    assert 403 == app.test_client().get('/s/x.txt').status_code
+    assert app.test_client().get('/s/x.txt').status_code == 403
 
 
 def test_two_storages_of_a_name_at_once_are_refused(make_app: Callable[..., Flask]) -> None:
@@ -181,7 +181,7 @@ def test_local_storages_may_share_a_folder_on_purpose(make_app: Callable[..., Fl
     one, two = fs.Storage('a'), fs.Storage('b')
     with make_app(one, two, A_FS_ROOT=str(tmp_path), B_FS_ROOT=str(tmp_path)).app_context():
         one.write('x', '1')
-        assert b'1' == two.read('x')
+        assert two.read('x') == b'1'
 
 
 def test_before_a_storage_is_configured_it_has_no_backend_and_no_settings(make_app: Callable[..., Flask]) -> None:
@@ -190,11 +190,11 @@ def test_before_a_storage_is_configured_it_has_no_backend_and_no_settings(make_a
         assert storage.backend is None
     assert storage.backend is None
     assert storage.root is None
-    assert {} == storage.config
+    assert storage.config == {}
     assert not storage.has_url
-    assert (True, False) == (storage.extension_allowed('PNG'), storage.extension_allowed('exe'))
+    assert (storage.extension_allowed('PNG'), storage.extension_allowed('exe')) == (True, False)
     app = make_app(storage)
-    assert 'local' == storage.backend.kind
+    assert storage.backend.kind == 'local'
     with make_app().app_context(), pytest.raises(fs.ConfigurationError, match='is not configured for'):
         _ = storage.backend
     del app
@@ -210,7 +210,7 @@ def test_an_unknown_name_is_answered_with_those_found(make_app: Callable[..., Fl
 
 def test_starting_an_application_touches_no_disk(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     make_app(fs.Storage())
-    assert [] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_commands_list_and_sweep_storages(make_app: Callable[..., Flask]) -> None:
@@ -221,7 +221,7 @@ def test_commands_list_and_sweep_storages(make_app: Callable[..., Flask]) -> Non
     assert 'disk\tlocal\t' in listed
     assert 'LOCAL_PATH' in listed
     assert 'memory\tmemory\t' in listed
-    assert 'disk\t0 removed\n' == runner.invoke(args=['fs', 'sweep']).output
+    assert runner.invoke(args=['fs', 'sweep']).output == 'disk\t0 removed\n'
 
 
 def run_python(code: str) -> str:
@@ -231,7 +231,7 @@ def run_python(code: str) -> str:
 def test_importing_loads_no_sdk_and_no_sibling() -> None:
     heavy = ('boto3', 'pymongo', 'gridfs', 'swiftclient', 'PIL', 'mongoengine', 'flask_fs_')
     code = f'import sys, flask_fs; print([m for m in sys.modules if m.startswith({heavy!r})])'
-    assert '[]' == run_python(code)
+    assert run_python(code) == '[]'
 
 
 def test_a_missing_distribution_is_named_with_its_pip_command() -> None:
@@ -267,7 +267,7 @@ try:
 except ModuleNotFoundError as error:
     print(error.name)
 """
-    assert 'boto_that_is_not_there' == run_python(code)
+    assert run_python(code) == 'boto_that_is_not_there'
 
 
 def test_any_module_may_be_imported_first() -> None:

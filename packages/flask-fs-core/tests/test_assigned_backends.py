@@ -31,7 +31,7 @@ def test_a_double_is_assigned_and_asked(app: Flask, storage: fs.Storage) -> None
 def test_a_backend_with_capabilities_is_used_as_one(app: Flask, storage: fs.Storage) -> None:
     storage.backend = MemoryBackend('other')
     storage.save(io.BytesIO(b'x'), 'a')
-    assert (b'x', 1) == (storage.backend.read('a'), storage.stat('a').size)
+    assert (storage.backend.read('a'), storage.stat('a').size) == (b'x', 1)
     assert storage.stat('a').checksum
 
 
@@ -68,10 +68,10 @@ def test_the_configured_backend_comes_back(app: Flask, kind: str, storage: fs.St
     for _ in range(2):
         storage.backend = MagicMock()
     undo(storage, before)
-    assert kind == storage.backend.kind
+    assert storage.backend.kind == kind
     if undo is not configure_anew:
-        assert (before, bound) == (storage.backend, storage._bound())
-        assert b'kept' == storage.read('a')
+        assert (storage.backend, storage._bound()) == (before, bound)
+        assert storage.read('a') == b'kept'
     with pytest.raises(AttributeError, match='has the backend that was configured'):
         del storage.backend
 
@@ -93,7 +93,7 @@ def test_it_is_another_one_in_one_application_only(make_app: AppFactory) -> None
     with one.app_context():
         storage.backend = double
     with two.app_context():
-        assert 'memory' == storage.backend.kind
+        assert storage.backend.kind == 'memory'
     with one.app_context():
         assert storage.backend is double
     with pytest.raises(fs.ConfigurationError, match='2 applications'):
@@ -116,7 +116,7 @@ def test_a_storage_with_a_config_alone_is_given_one_too() -> None:
     storage.backend = double
     assert storage.backend is double
     del storage.backend
-    assert 'memory' == storage.backend.kind
+    assert storage.backend.kind == 'memory'
 
 
 def test_a_storage_that_is_configured_for_nothing_is_given_one_too(make_app: AppFactory) -> None:
@@ -129,7 +129,7 @@ def test_a_storage_that_is_configured_for_nothing_is_given_one_too(make_app: App
     assert storage.backend is None
     storage.backend = double
     app = make_app(storage, FS_BACKEND='memory')
-    assert 'memory' == storage.backend.kind
+    assert storage.backend.kind == 'memory'
     del app
 
 
@@ -141,10 +141,10 @@ def test_the_settings_stay_those_of_the_application(make_app: AppFactory) -> Non
         storage.backend.exists.return_value = False
         with pytest.raises(fs.FileTooLarge):
             storage.write('a', 'four')
-        assert '/files/a' == storage.url('a')
+        assert storage.url('a') == '/files/a'
         storage.backend.exists.return_value = True
         storage.backend.serve.return_value = 'served'
-        assert 'served' == app.test_client().get(storage.url('a')).text
+        assert app.test_client().get(storage.url('a')).text == 'served'
 
 
 def test_the_name_of_the_backend_is_the_one_that_is_configured(make_app: AppFactory) -> None:
@@ -155,6 +155,6 @@ def test_the_name_of_the_backend_is_the_one_that_is_configured(make_app: AppFact
     assert storage.backend_name is None
     for settings, name in (({}, 'local'), ({'FS_BACKEND': 'memory'}, 'memory'), ({'FS_BACKEND': Custom}, 'custom')):
         with make_app(storage, **settings).app_context():
-            assert name == storage.backend_name
+            assert storage.backend_name == name
             storage.backend = MagicMock()
-            assert name == storage.backend_name
+            assert storage.backend_name == name

@@ -70,11 +70,11 @@ def test_save_keeps_a_file_that_is_there_unless_told_to_replace_it(backend: Base
     ):
         with pytest.raises(fs.FileExists):
             again()
-    assert b'first' == backend.read('x')
+    assert backend.read('x') == b'first'
     backend.save(io.BytesIO(b'second'), 'x', True)
-    assert b'second' == backend.read('x')
+    assert backend.read('x') == b'second'
     backend.save(FileStorage(io.BytesIO(b'third'), 'y'), 'x', overwrite=True)
-    assert b'third' == backend.read('x')
+    assert backend.read('x') == b'third'
 
 
 def test_the_other_verbs_replace_a_file_unless_told_not_to(backend: BaseBackend) -> None:
@@ -88,12 +88,12 @@ def test_the_other_verbs_replace_a_file_unless_told_not_to(backend: BaseBackend)
     ):
         with pytest.raises(fs.FileExists):
             refused()
-    assert (b'first', b'second') == (backend.read('x'), backend.read('y'))
+    assert (backend.read('x'), backend.read('y')) == (b'first', b'second')
     backend.copy('y', 'x', True)
-    assert b'second' == backend.read('x')
+    assert backend.read('x') == b'second'
     backend.write('x', b'third', True)
     backend.move('x', 'y')
-    assert b'third' == backend.read('y')
+    assert backend.read('y') == b'third'
 
 
 def test_the_documented_verbs_work_without_any_application(backend: BaseBackend) -> None:
@@ -104,16 +104,16 @@ def test_the_documented_verbs_work_without_any_application(backend: BaseBackend)
         file.write(b'other')
     backend.copy('c', 'd')
     backend.move('d', 'e', overwrite=False)
-    assert {'a/b', 'c', 'e'} == set(backend.list_files())
-    assert {'a/b': 4, 'c': 4, 'e': 4} == {info.name: info.size for info in backend.scan()}
-    assert b'more' == backend.read('e')
-    assert [b'mor', b'e'] == list(backend.read_chunks('e', 3))
+    assert set(backend.list_files()) == {'a/b', 'c', 'e'}
+    assert {info.name: info.size for info in backend.scan()} == {'a/b': 4, 'c': 4, 'e': 4}
+    assert backend.read('e') == b'more'
+    assert list(backend.read_chunks('e', 3)) == [b'mor', b'e']
     assert backend.metadata('e')['checksum'].startswith('sha256:')
     with backend.local_file('e') as path:
-        assert b'more' == Path(path).read_bytes()
+        assert Path(path).read_bytes() == b'more'
     backend.delete('a')
     assert not backend.exists('a/b')
-    assert b'text' == backend.as_binary('text')
+    assert backend.as_binary('text') == b'text'
 
 
 def test_an_undeclared_capability_is_refused(backend: BaseBackend) -> None:
@@ -139,10 +139,10 @@ def test_a_backend_that_only_reads_and_writes_is_enough(tmp_path: Path) -> None:
 
     backend = ReadsAndWrites('x')
     with backend.open('x', 'rb') as file:
-        assert b'0123456789' == file.read()
-    assert 10 == backend.stat('x').size
+        assert file.read() == b'0123456789'
+    assert backend.stat('x').size == 10
     backend.copy('x', 'y')
-    assert b'0123456789' == backend.read('y')
+    assert backend.read('y') == b'0123456789'
     with pytest.raises(fs.FileExists):
         backend.copy('x', 'y', overwrite=False)
 
@@ -159,9 +159,9 @@ def test_a_double_with_metadata_alone_tells_its_facts() -> None:
             return f'/somewhere/{filename}'
 
     driver = LegacyDriver(Double(), 'doubled')
-    assert fs.FileInfo('x.txt', 3, None, 'text/plain') == driver.stat('x.txt')
+    assert driver.stat('x.txt') == fs.FileInfo('x.txt', 3, None, 'text/plain')
     with driver.local_file('x.txt') as path:
-        assert '/somewhere/x.txt' == path
+        assert path == '/somewhere/x.txt'
     with pytest.raises(fs.OperationNotSupported):
         driver.signed_url('x.txt')
 
@@ -178,7 +178,7 @@ def test_a_source_without_data_yet_is_refused(tmp_path: Path, plain: bool) -> No
                 backend.save(source, 'x', overwrite=True)
     finally:
         os.close(writing)
-    assert [] == os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 class _Plain:
@@ -194,7 +194,7 @@ def test_a_window_shows_one_range(seekable: bool, start: int, stop: int | None) 
     if not seekable:
         stream.seekable = lambda: False  # type: ignore[method-assign]  # BytesIO always says yes
     shown = window(stream, start, stop)
-    assert content[start:stop] == shown.read()
+    assert shown.read() == content[start:stop]
     shown.close()
     shown.close()
     assert stream.closed
@@ -203,7 +203,7 @@ def test_a_window_shows_one_range(seekable: bool, start: int, stop: int | None) 
 def test_a_window_reads_in_pieces() -> None:
     shown = BoundedReader(io.BytesIO(b'0123456789'), 4)
     assert shown.readable()
-    assert [b'012', b'3', b''] == [shown.read(3) for _ in range(3)]
+    assert [shown.read(3) for _ in range(3)] == [b'012', b'3', b'']
 
 
 def test_a_window_fills_the_buffers_of_those_who_bring_their_own() -> None:
@@ -211,9 +211,9 @@ def test_a_window_fills_the_buffers_of_those_who_bring_their_own() -> None:
     stream.seek(2)
     buffer = bytearray(b'......')
     shown = BoundedReader(stream, 4)
-    assert [4, 0] == [shown.readinto(buffer) for _ in range(2)]
-    assert b'2345..' == buffer
-    assert 6 == stream.tell()
+    assert [shown.readinto(buffer) for _ in range(2)] == [4, 0]
+    assert buffer == b'2345..'
+    assert stream.tell() == 6
 
 
 def test_a_folder_that_cannot_be_read_is_an_error_not_an_empty_one(
@@ -242,7 +242,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(tmp_path: Path, m
         return os.stat_result(facts)
 
     monkeypatch.setattr(os, 'fstat', fewer)
-    assert b'0123456789' == backend.read('x')
+    assert backend.read('x') == b'0123456789'
 
 
 class InPlaces(MemoryBackend):
@@ -269,7 +269,7 @@ def test_storages_that_share_a_place_keep_apart(given: dict[str, str], key: str)
     backend = InPlaces('docs', resolve(given, 'docs', 'places', (*STORAGE_SETTINGS, *InPlaces.settings)))
     backend.write('a.txt', b'')
     assert [key] == list(backend._files)
-    assert ['a.txt'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['a.txt']
 
 
 class Breaking(io.BytesIO):
@@ -311,7 +311,7 @@ def test_a_listing_of_everything_that_fails_is_about_no_file(prefix: str | None,
     assert raised.value.filename is None
     with pytest.raises(fs.BackendError) as raised:
         list(backend.list_files('c/'))
-    assert 'c/' == raised.value.filename
+    assert raised.value.filename == 'c/'
 
 
 @pytest.mark.parametrize(

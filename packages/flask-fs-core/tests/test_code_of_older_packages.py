@@ -57,7 +57,7 @@ def _upload(name: str = 'photo.png', content: bytes = b'content') -> FileStorage
 )
 def test_documented_names_are_where_they_were(module: str, names: str) -> None:
     imported = importlib.import_module(module)
-    assert [] == [name for name in names.split() if not hasattr(imported, name)]
+    assert [name for name in names.split() if not hasattr(imported, name)] == []
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_arguments_stand_in_their_places(method: str, before: str) -> None:
     ],
 )
 def test_groups_of_types_hold_what_they_held(group: str, before: str) -> None:
-    assert [] == [ext for ext in before.split() if ext not in getattr(fs, group)]
+    assert [ext for ext in before.split() if ext not in getattr(fs, group)] == []
 
 
 def test_groups_of_types_join_with_lists_on_either_side() -> None:
@@ -120,7 +120,7 @@ def test_storages_may_be_given_after_an_empty_init_app(make_app: AppFactory) -> 
     app = make_app()
     images = fs.Storage('images', fs.IMAGES)
     fs.init_app(app, images)
-    assert ['images'] == list(app.extensions['fs'])
+    assert list(app.extensions['fs']) == ['images']
     with app.app_context():
         assert fs.by_name('images') is images
 
@@ -138,11 +138,11 @@ def test_settings_are_found_for_the_storage_then_the_backend_then_all(make_app: 
     )
     assert str(tmp_path / 'own') == one.root
     assert str(tmp_path / 'disk' / 'two') == two.root
-    assert ('https://one.test/a.txt', 'https://static.test/two/a.txt') == (one.url('a.txt'), two.url('a.txt'))
+    assert (one.url('a.txt'), two.url('a.txt')) == ('https://one.test/a.txt', 'https://static.test/two/a.txt')
     assert one.has_url
-    assert 'https://one.test/' == one.base_url
+    assert one.base_url == 'https://one.test/'
     fs.init_app(app, three)
-    assert 'https://static.test/three/' == three.base_url
+    assert three.base_url == 'https://static.test/three/'
 
 
 def test_an_unknown_name_is_a_key_error_too(make_app: AppFactory) -> None:
@@ -179,7 +179,7 @@ def test_files_that_were_not_encrypted_are_kept_as_they_were(make_app: AppFactor
     settings = {'LETTERS_FS_AES256_ENCRYPTED': off, 'LETTERS_FS_AES256_KEY': 'unused'}
     with make_app(storage := fs.Storage('letters'), **settings).app_context():
         storage.write('a.txt', 'Dear')
-        assert b'Dear' == Path(storage.path('a.txt')).read_bytes()
+        assert Path(storage.path('a.txt')).read_bytes() == b'Dear'
 
 
 def test_a_storage_may_say_that_it_alone_is_not_encrypted(make_app: AppFactory) -> None:
@@ -214,7 +214,7 @@ def test_settings_of_a_storage_with_hyphens_get_a_hint(make_app: AppFactory, giv
     hint = f"^{given} is not a setting of storage 'av-at' .local.: did you mean {meant}[?]$"
     with pytest.warns(fs.ConfigurationWarning, match=hint) as caught:
         make_app(fs.Storage('av-at'), **{given: '/data'})
-    assert 1 == len(caught)
+    assert len(caught) == 1
 
 
 def test_settings_of_a_backend_with_hyphens_get_a_hint(make_app: AppFactory) -> None:
@@ -228,7 +228,7 @@ def test_settings_of_a_backend_with_hyphens_get_a_hint(make_app: AppFactory) -> 
 def test_hyphens_that_are_not_set_or_of_another_storage_get_no_hint(make_app: AppFactory) -> None:
     settings = {'AV-AT_FS_ROOT': None, 'OTHER-AT_FS_ROOT': '/data', 'AV_AT_FS_ROOT': '/own'}
     with make_app(storage := fs.Storage('av-at'), **settings).app_context():
-        assert '/own' == storage.root
+        assert storage.root == '/own'
 
 
 def test_by_default_files_are_in_the_instance_folder(make_app: AppFactory) -> None:
@@ -242,9 +242,9 @@ def test_a_folder_inside_of_the_store_does_not_show_in_names(make_app: AppFactor
     storage = fs.Storage('docs')
     with make_app(storage, FS_ROOT=str(tmp_path), DOCS_FS_PREFIX='sub/dir', FS_URL='https://h.test/').app_context():
         storage.write('a/x.txt', 'x')
-        assert ['a/x.txt'] == list(storage.list_files())
-        assert b'x' == (tmp_path / 'docs' / 'sub' / 'dir' / 'a' / 'x.txt').read_bytes()
-        assert 'https://h.test/docs/sub/dir/a/x.txt' == storage.url('a/x.txt')
+        assert list(storage.list_files()) == ['a/x.txt']
+        assert (tmp_path / 'docs' / 'sub' / 'dir' / 'a' / 'x.txt').read_bytes() == b'x'
+        assert storage.url('a/x.txt') == 'https://h.test/docs/sub/dir/a/x.txt'
 
 
 def test_files_that_lie_there_are_found(make_app: AppFactory, tmp_path: Path) -> None:
@@ -252,8 +252,8 @@ def test_files_that_lie_there_are_found(make_app: AppFactory, tmp_path: Path) ->
     (tmp_path / 'docs' / 'a' / 'x.txt').write_text('hello')
     storage = fs.Storage('docs')
     with make_app(storage, FS_ROOT=str(tmp_path)).app_context():
-        assert ['a/x.txt'] == list(storage.list_files())
-        assert b'hello' == storage.read('a/x.txt')
+        assert list(storage.list_files()) == ['a/x.txt']
+        assert storage.read('a/x.txt') == b'hello'
 
 
 def test_a_storage_is_configured_with_whatever_has_a_config(tmp_path: Path) -> None:
@@ -266,8 +266,8 @@ def test_a_storage_is_configured_with_whatever_has_a_config(tmp_path: Path) -> N
 def test_a_local_backend_needs_no_application(tmp_path: Path) -> None:
     backend = LocalBackend('docs', {'root': str(tmp_path)})
     backend.write('a.txt', 'hello')
-    assert (b'hello', True) == (backend.read('a.txt'), backend.exists('a.txt'))
-    assert ['a.txt'] == list(backend.list_files())
+    assert (backend.read('a.txt'), backend.exists('a.txt')) == (b'hello', True)
+    assert list(backend.list_files()) == ['a.txt']
     assert str(tmp_path / 'a.txt') == backend.path('a.txt')
     backend.move('a.txt', 'b.txt')
     assert not backend.exists('a.txt')
@@ -280,7 +280,7 @@ def test_allow_adds_to_the_types_of_a_storage_and_deny_takes_away(make_app: AppF
     storage = fs.Storage('docs', fs.IMAGES + ['tex'])
     with make_app(storage, DOCS_FS_ALLOW=['heic'], DOCS_FS_DENY=['svg']).app_context():
         found = {ext: storage.extension_allowed(ext) for ext in ('png', 'tex', 'heic', 'svg', 'exe')}
-        assert {'png': True, 'tex': True, 'heic': True, 'svg': False, 'exe': False} == found
+        assert found == {'png': True, 'tex': True, 'heic': True, 'svg': False, 'exe': False}
         assert storage.file_allowed(_upload(), 'photo.png')
 
 
@@ -295,17 +295,17 @@ def test_types_of_all_storages_are_added_as_older_packages_did(make_app: AppFact
 
 
 def test_uploads_are_saved_under_cleaned_names(app: Flask, storage: fs.Storage) -> None:
-    assert 'My_Pic_1.png' == storage.save(_upload('My Pic (1).PNG'))
-    assert 'pics/other.png' == storage.save(_upload(), 'other.png', 'pics')
-    assert 'pics/photo.png' == storage.save(_upload(), prefix=lambda: 'pics')
+    assert storage.save(_upload('My Pic (1).PNG')) == 'My_Pic_1.png'
+    assert storage.save(_upload(), 'other.png', 'pics') == 'pics/other.png'
+    assert storage.save(_upload(), prefix=lambda: 'pics') == 'pics/photo.png'
 
 
 def test_upload_to_is_a_folder_or_gives_one(make_app: AppFactory, kind: str) -> None:
     plain, given = fs.Storage('plain', upload_to='in'), fs.Storage('given', upload_to=lambda app: app.name)
     app = make_app(plain, given, FS_BACKEND=kind)
     with app.app_context():
-        assert 'in/p/photo.png' == plain.save(_upload(), prefix='p')
-        assert f'{app.name}/photo.png' == given.save(_upload())
+        assert plain.save(_upload(), prefix='p') == 'in/p/photo.png'
+        assert given.save(_upload()) == f'{app.name}/photo.png'
 
 
 def test_what_only_reads_is_saved_and_may_be_rewound(app: Flask, storage: fs.Storage) -> None:
@@ -315,9 +315,9 @@ def test_what_only_reads_is_saved_and_may_be_rewound(app: Flask, storage: fs.Sto
             self.read = self.file.read
 
     source = Source()
-    assert 'a.png' == storage.save(source, 'a.png')
+    assert storage.save(source, 'a.png') == 'a.png'
     source.file.seek(0)
-    assert b'content' == source.read() == storage.read('a.png')
+    assert source.read() == storage.read('a.png') == b'content'
 
 
 def test_names_that_are_taken_are_refused_unless_told_otherwise(app: Flask, storage: fs.Storage) -> None:
@@ -325,11 +325,11 @@ def test_names_that_are_taken_are_refused_unless_told_otherwise(app: Flask, stor
     for act in (lambda: storage.write('a.txt', 'two'), lambda: storage.save(_upload(), 'a.txt')):
         with pytest.raises(fs.FileExists):
             act()
-    assert 'a_1.txt' == storage.resolve_conflict('', 'a.txt')
+    assert storage.resolve_conflict('', 'a.txt') == 'a_1.txt'
     storage.write('a.txt', 'three', True)
-    assert b'three' == storage.read('a.txt')
-    assert 'a.txt' == storage.save(_upload(content=b'four'), 'a.txt', None, True)
-    assert b'four' == storage.read('a.txt')
+    assert storage.read('a.txt') == b'three'
+    assert storage.save(_upload(content=b'four'), 'a.txt', None, True) == 'a.txt'
+    assert storage.read('a.txt') == b'four'
 
 
 def test_conflicts_are_resolved_in_a_folder_by_its_absolute_path(make_app: AppFactory) -> None:
@@ -339,25 +339,25 @@ def test_conflicts_are_resolved_in_a_folder_by_its_absolute_path(make_app: AppFa
         for name in ('a_1.txt', 'in/a_1.txt', 'in/a_2.txt'):
             storage.write(name, '')
         for folder in (storage.path('in'), storage.path('in') + '/', 'in', 'in/'):
-            assert 'a_3.txt' == storage.resolve_conflict(folder, 'a.txt')
+            assert storage.resolve_conflict(folder, 'a.txt') == 'a_3.txt'
         for root in (str(storage.root), ''):
-            assert 'a_2.txt' == storage.resolve_conflict(root, 'a.txt')
-        assert 'a_1.txt' == storage.resolve_conflict(f'{storage.root}-2', 'a.txt')
+            assert storage.resolve_conflict(root, 'a.txt') == 'a_2.txt'
+        assert storage.resolve_conflict(f'{storage.root}-2', 'a.txt') == 'a_1.txt'
 
 
 def test_files_are_opened_read_asked_for_and_deleted(app: Flask, storage: fs.Storage) -> None:
     with storage.open('a/b.txt', 'w') as file:
         file.write('text')
     with storage.open('a/b.txt') as file:
-        assert 'text' == file.read()
+        assert file.read() == 'text'
     with storage.open('a/b.txt', 'rb') as file:
-        assert b'text' == file.read()
-    assert b'text' == b''.join(storage.read_chunks('a/b.txt', 3))
+        assert file.read() == b'text'
+    assert b''.join(storage.read_chunks('a/b.txt', 3)) == b'text'
     assert 'a/b.txt' in storage
     storage.copy('a/b.txt', 'a/c.txt')
     storage.write('ab.txt', b'stays')
     storage.delete('a')
-    assert ['ab.txt'] == list(storage.list_files())
+    assert list(storage.list_files()) == ['ab.txt']
 
 
 def test_missing_files_are_an_error_that_can_be_raised_bare(app: Flask, storage: fs.Storage) -> None:
@@ -376,9 +376,9 @@ def test_metadata_has_its_keys_and_the_checksum_that_was_kept(make_app: AppFacto
         storage.write('a/x.txt', 'hello')
         metadata = storage.metadata('a/x.txt')
         assert f'{algorithm}:{hashlib.new(algorithm, b"hello").hexdigest()}' == metadata['checksum']
-        assert ('x.txt', 5, 'text/plain') == (metadata['filename'], metadata['size'], metadata['mime'])
-        assert 'http://site.test/docs/a/x.txt' == metadata['url']
-        assert datetime.timedelta(0) == metadata['modified'].utcoffset()
+        assert (metadata['filename'], metadata['size'], metadata['mime']) == ('x.txt', 5, 'text/plain')
+        assert metadata['url'] == 'http://site.test/docs/a/x.txt'
+        assert metadata['modified'].utcoffset() == datetime.timedelta(0)
 
 
 def test_what_was_a_value_error_still_is(make_app: AppFactory) -> None:
@@ -399,11 +399,11 @@ def test_without_a_prefix_addresses_are_those_of_older_packages(make_app: AppFac
     app = make_app(storage, FS_BACKEND=kind)
     with app.test_request_context():
         storage.write('a b.txt', 'hello')
-        assert '/docs/a%20b.txt' == storage.url('a b.txt') == url_for('fs.get_file', fs='docs', filename='a b.txt')
-        assert 'http://localhost/docs/a%20b.txt' == storage.url('a b.txt', external=True)
-        assert 'http://localhost/docs/' == storage.base_url
-        assert '/docs/a%20b.txt' == storage.url('/a b.txt')
-    assert 'hello' == app.test_client().get('/docs/a%20b.txt').text
+        assert storage.url('a b.txt') == url_for('fs.get_file', fs='docs', filename='a b.txt') == '/docs/a%20b.txt'
+        assert storage.url('a b.txt', external=True) == 'http://localhost/docs/a%20b.txt'
+        assert storage.base_url == 'http://localhost/docs/'
+        assert storage.url('/a b.txt') == '/docs/a%20b.txt'
+    assert app.test_client().get('/docs/a%20b.txt').text == 'hello'
 
 
 def test_a_view_may_serve_a_file_itself(make_app: AppFactory, kind: str) -> None:
@@ -412,8 +412,8 @@ def test_a_view_may_serve_a_file_itself(make_app: AppFactory, kind: str) -> None
     app.add_url_rule('/mine/<path:filename>', view_func=storage.serve, endpoint='mine')
     with app.app_context():
         storage.write('a.txt', 'hello')
-    assert 'hello' == app.test_client().get('/mine/a.txt').text
-    assert 404 == app.test_client().get('/docs/a.txt').status_code
+    assert app.test_client().get('/mine/a.txt').text == 'hello'
+    assert app.test_client().get('/docs/a.txt').status_code == 404
 
 
 @pytest.mark.parametrize(('config', 'status'), [({}, 404), ({'DEBUG': True}, 200), ({'FS_SERVE': True}, 200)])
@@ -424,4 +424,4 @@ def test_files_are_served_in_debug_mode_or_where_told(
     app = make_app(storage, **{'FS_SERVE': None, 'FS_BACKEND': 'memory', **config})
     with app.app_context():
         storage.write('a.txt', 'hello')
-    assert status == app.test_client().get('/docs/a.txt').status_code
+    assert app.test_client().get('/docs/a.txt').status_code == status

@@ -85,14 +85,14 @@ def test_storages_are_listed_with_their_files_location(run: Any, make_app: AppFa
             )
 
     result = run(create, 'fs', 'list')
-    assert (0, '') == (result.exit_code, result.stderr)
-    assert [
+    assert (result.exit_code, result.stderr) == (0, '')
+    assert result.stdout.splitlines() == [
         'custom\tRooted\t/data\t',
         'disk\tlocal\t' + str(tmp_path / 'disk') + '\tATOMIC_CREATE RANGE LOCAL_PATH',
         'double\tmock\t\t',
         'elsewhere\tBaseBackend\thttps://files.test/\t',
         'memory\tmemory\tmemory of the process\tATOMIC_CREATE CHECKSUM MIME RANGE NESTED_NAMES SERVER_COPY',
-    ] == result.stdout.splitlines()
+    ]
 
 
 def test_a_storage_that_fails_does_not_end_the_sweep(run: Any, make_app: AppFactory, tmp_path: Path) -> None:
@@ -100,17 +100,17 @@ def test_a_storage_that_fails_does_not_end_the_sweep(run: Any, make_app: AppFact
     result = run(
         lambda: make_app(*storages, A_FS_BACKEND=Unreachable, C_FS_BACKEND=Broken, FS_ROOT=str(tmp_path)), 'fs', 'sweep'
     )
-    assert 1 == result.exit_code
-    assert ['b\t0 removed', 'd\t0 removed'] == result.stdout.splitlines()
-    assert [
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == ['b\t0 removed', 'd\t0 removed']
+    assert result.stderr.splitlines() == [
         "a\tfailed: A file could not be reached in storage 'a' (memory): nothing listens there.",
         'c\tfailed: RuntimeError: a bug',
-    ] == result.stderr.splitlines()
+    ]
 
 
 def test_a_sweep_of_storages_that_work_is_a_success(run: Any, make_app: AppFactory) -> None:
     result = run(lambda: make_app(fs.Storage('a'), fs.Storage('b', ()), B_FS_BACKEND='memory'), 'fs', 'sweep')
-    assert (0, 'a\t0 removed\n', '') == (result.exit_code, result.stdout, result.stderr)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, 'a\t0 removed\n', '')
 
 
 @pytest.mark.parametrize('command', ['list', 'sweep'])
@@ -126,9 +126,9 @@ def test_a_misconfiguration_is_one_sentence(
     make_app: AppFactory, command: str, settings: dict[str, Any], message: str
 ) -> None:
     result = flask(lambda: make_app(fs.Storage('a'), **settings), 'fs', command)
-    assert (1, '') == (result.exit_code, result.stdout)
+    assert (result.exit_code, result.stdout) == (1, '')
     assert result.stderr.startswith(message)
-    assert 1 == len(result.stderr.splitlines())
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_other_failures_of_an_application_keep_their_traceback() -> None:
@@ -140,5 +140,5 @@ def test_other_failures_of_an_application_keep_their_traceback() -> None:
 
 def test_an_application_without_storages_says_so(run: Any, make_app: AppFactory) -> None:
     result = run(make_app, 'fs', 'list')
-    assert (0, '') == (result.exit_code, result.stdout)
+    assert (result.exit_code, result.stdout) == (0, '')
     assert 'has no storages: pass them to fs.init_app(app, …).' in result.stderr

@@ -59,7 +59,7 @@ def made(make_app: Callable[..., Flask]) -> Iterator[Callable[..., fs.Storage]]:
 def test_the_narrower_setting_wins_and_wider_ones_get_the_name_appended(
     made: Callable[..., fs.Storage], settings: dict[str, Any], root: str
 ) -> None:
-    assert root == made(**settings).root
+    assert made(**settings).root == root
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_narrower_setting_wins_and_wider_ones_get_the_name_appended(
     ],
 )
 def test_the_host_of_a_url_is_never_a_password(url: str, host: str) -> None:
-    assert host == host_of(url)
+    assert host_of(url) == host
 
 
 def test_the_default_root_lies_in_the_instance_folder(made: Callable[..., fs.Storage], tmp_path: Path) -> None:
@@ -85,27 +85,27 @@ def test_the_default_root_lies_in_the_instance_folder(made: Callable[..., fs.Sto
 
 
 def test_hyphens_in_a_storage_name_become_underscores(made: Callable[..., fs.Storage]) -> None:
-    assert '/x' == made('my-files', MY_FILES_FS_ROOT='/x').root
+    assert made('my-files', MY_FILES_FS_ROOT='/x').root == '/x'
 
 
 def test_a_key_prefix_is_invisible_in_names(made: Callable[..., fs.Storage], tmp_path: Path) -> None:
     for kind in ('local', 'memory'):
         storage = made(AVATARS_FS_PREFIX='/tenant/7/', AVATARS_FS_ROOT=str(tmp_path / 'r'), FS_BACKEND=kind)
         storage.write('a/b.txt', 'x')
-        assert ['a/b.txt'] == list(storage.list_files())
-        assert ['a/b.txt'] == [info.name for info in storage.scan('a')]
-        assert 'a/b.txt' == storage.stat('a/b.txt').name
+        assert list(storage.list_files()) == ['a/b.txt']
+        assert [info.name for info in storage.scan('a')] == ['a/b.txt']
+        assert storage.stat('a/b.txt').name == 'a/b.txt'
         with pytest.raises(fs.FileExists, match=r"^'a/b.txt' is already"):
             storage.write('a/b.txt', 'x')
         storage.copy('a/b.txt', 'c')
         storage.move('c', 'd')
         storage.delete('a')
-        assert ['d'] == list(storage.list_files())
+        assert list(storage.list_files()) == ['d']
     assert (tmp_path / 'r' / 'tenant' / '7' / 'd').exists()
 
 
 def test_a_global_prefix_is_no_key_prefix(made: Callable[..., fs.Storage]) -> None:
-    assert '' == made(FS_PREFIX='/files').config.prefix
+    assert made(FS_PREFIX='/files').config.prefix == ''
 
 
 def test_an_unknown_backend_names_those_found_and_the_way_out(made: Callable[..., fs.Storage]) -> None:
@@ -148,8 +148,8 @@ def test_what_cannot_be_read_says_what_it_must_be(
 
 
 def test_large_numbers_are_read_exactly() -> None:
-    assert 2**53 + 1 == non_negative_int(str(2**53 + 1)) == non_negative_int(2**53 + 1)
-    assert 10**6 == non_negative_int(1e6)
+    assert non_negative_int(str(2**53 + 1)) == non_negative_int(2**53 + 1) == 2**53 + 1
+    assert non_negative_int(1e6) == 10**6
 
 
 @pytest.mark.parametrize('denied', [['.php'], ('.PHP',), {'php'}, frozenset({'.php'}), '.php,exe', '["php"]'])
@@ -197,7 +197,7 @@ def test_a_misspelt_setting_gets_a_hint(made: Callable[..., fs.Storage], given: 
 
 
 def test_a_setting_that_resembles_none_is_left_to_the_backend(made: Callable[..., fs.Storage]) -> None:
-    assert 'red' == made(AVATARS_FS_COLOUR='red').config.colour
+    assert made(AVATARS_FS_COLOUR='red').config.colour == 'red'
 
 
 def test_redirecting_needs_a_backend_that_signs(made: Callable[..., fs.Storage]) -> None:
@@ -223,8 +223,8 @@ def test_settings_from_the_environment_work_as_text(
     environment.config.from_prefixed_env()
     storage = made(**{key: value for key, value in environment.config.items() if 'FS_' in key})
     settings = storage.config
-    assert (False, 1000, ('exe', 'sh')) == (settings.serve, settings.max_bytes, settings.allow)
-    assert (['svg'], 0o640, True) == (settings.deny, settings.file_mode, settings.fsync)
+    assert (settings.serve, settings.max_bytes, settings.allow) == (False, 1000, ('exe', 'sh'))
+    assert (settings.deny, settings.file_mode, settings.fsync) == (['svg'], 0o640, True)
     assert storage.extension_allowed('exe')
     assert not storage.extension_allowed('svg')
 
@@ -249,8 +249,8 @@ def test_a_number_for_text_from_the_environment_is_told_how_to_become_text(
         'environment variable, which Flask reads as JSON, needs double quotes as a part of its value, in a shell '
         """'"..."'."""
     )
-    assert expected == str(caught.value)
-    assert given == made(**from_environment(f'"{given}"')).config.password
+    assert str(caught.value) == expected
+    assert made(**from_environment(f'"{given}"')).config.password == given
 
 
 def test_the_path_of_a_folder_that_looks_like_a_number_gets_the_same_advice(made: Callable[..., fs.Storage]) -> None:
@@ -335,14 +335,14 @@ def test_an_impossible_value_is_refused(parse: Any, value: object) -> None:
     ],
 )
 def test_numbers_and_dictionaries_may_come_as_text(parse: Any, value: object, expected: object) -> None:
-    assert expected == parse(value)
+    assert parse(value) == expected
 
 
 def test_a_plain_dictionary_configures_a_backend_without_any_application(tmp_path: Path) -> None:
     backend = LocalBackend('x', {'root': str(tmp_path), 'file_mode': '600', 'fsync': None})
     backend.write('a', 'text')
-    assert b'text' == (tmp_path / 'a').read_bytes()
-    assert 0o600 == (tmp_path / 'a').stat().st_mode & 0o777
+    assert (tmp_path / 'a').read_bytes() == b'text'
+    assert (tmp_path / 'a').stat().st_mode & 0o777 == 0o600
     with pytest.raises(fs.ConfigurationError, match='needs a root'):
         _ = LocalBackend('x').root
 
@@ -357,11 +357,11 @@ def test_a_config_configures_a_backend_as_a_plain_dictionary_does(tmp_path: Path
         for kind in (LocalBackend, MemoryBackend):
             backend: BaseBackend = kind('x', given)
             backend.write('a/b.txt', 'text')
-            assert b'text' == backend.read('a/b.txt')
-            assert '' == backend.config.prefix
+            assert backend.read('a/b.txt') == b'text'
+            assert backend.config.prefix == ''
         assert isinstance(LocalBackend('x', given).config.fsync, bool)
-        assert root == LocalBackend('x', given).root
-        assert {'root', 'fsync'} == set(given)
+        assert LocalBackend('x', given).root == root
+        assert set(given) == {'root', 'fsync'}
     with pytest.raises(fs.ConfigurationError, match='X_FS_FSYNC'):
         LocalBackend('x', Config(root=root, fsync='perhaps'))
 
@@ -370,7 +370,7 @@ def test_the_settings_of_a_storage_make_another_backend_of_it(made: Callable[...
     storage = made(AVATARS_FS_ROOT=str(tmp_path / 'own'), AVATARS_FS_PREFIX='in')
     storage.write('a', 'x')
     for config_ in (storage.config, Config(storage.config), dict(storage.config)):
-        assert b'x' == LocalBackend('other', config_).read('a')
+        assert LocalBackend('other', config_).read('a') == b'x'
 
 
 def test_settings_are_read_set_and_deleted_as_attributes() -> None:
@@ -378,7 +378,7 @@ def test_settings_are_read_set_and_deleted_as_attributes() -> None:
     settings.d = settings.a + settings.c
     settings.a = 5
     del settings.c
-    assert {'a': 5, 'b': None, 'd': 4} == settings
+    assert settings == {'a': 5, 'b': None, 'd': 4}
     assert settings.b is None
     with pytest.raises(AttributeError, match="no setting 'c'"):
         del settings.c
@@ -408,7 +408,7 @@ def test_a_local_backend_within_an_application_is_in_its_folder(
     assert str(folder_of_all / 'docs') == backend.root
     assert str(folder_of_all) == backend.default_root
     backend.write('a', 'x')
-    assert b'x' == (folder_of_all / 'docs' / 'a').read_bytes()
+    assert (folder_of_all / 'docs' / 'a').read_bytes() == b'x'
 
 
 def test_a_relative_root_stays_where_it_was_when_the_backend_was_made(
@@ -423,7 +423,7 @@ def test_a_relative_root_stays_where_it_was_when_the_backend_was_made(
     monkeypatch.chdir(tmp_path / 'elsewhere')
     storage.write('a', 'x')
     assert str(tmp_path / 'all' / 'docs' / 'a') == storage.path('a')
-    assert b'x' == (tmp_path / 'all' / 'docs' / 'a').read_bytes()
+    assert (tmp_path / 'all' / 'docs' / 'a').read_bytes() == b'x'
     assert str(tmp_path / 'by' / 'itself' / 'a') == backend.path('a')
 
 
@@ -433,14 +433,14 @@ def test_a_relative_root_stays_where_it_was_when_the_backend_was_made(
 def test_the_documented_defaults_are_put_into_the_settings(tmp_path: Path) -> None:
     app = Flask(__name__, instance_path=str(tmp_path))
     fs.init_app(app)
-    assert {
+    assert {key: value for key, value in app.config.items() if key.startswith('FS_')} == {
         'FS_SERVE': False,
         'FS_ROOT': str(tmp_path / 'fs'),
         'FS_PREFIX': None,
         'FS_URL': None,
         'FS_BACKEND': 'local',
         'FS_IMAGES_OPTIMIZE': False,
-    } == {key: value for key, value in app.config.items() if key.startswith('FS_')}
+    }
 
 
 def test_settings_that_are_there_stay() -> None:

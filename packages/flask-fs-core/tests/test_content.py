@@ -125,7 +125,7 @@ def contradiction(filename: str, head: bytes) -> str | None:
 def test_content_contradicts_the_extensions_of_other_families(extensions: str, library: bool) -> None:
     for ext in extensions.split():
         found = {what: contradiction(f'a.b/photo.{ext.upper()}', content) for what, content in SAMPLES.items()}
-        assert set(AGREES[extensions]) == {what for what, reason in found.items() if reason is None}, ext
+        assert {what for what, reason in found.items() if reason is None} == set(AGREES[extensions]), ext
 
 
 def test_an_extension_that_claims_nothing_is_not_contradicted(library: bool) -> None:
@@ -144,7 +144,7 @@ def test_an_extension_that_claims_nothing_is_not_contradicted(library: bool) -> 
         'a.php',
         'a.eml',
     ):
-        assert {None} == {contradiction(name, content) for content in SAMPLES.values()}, name
+        assert {contradiction(name, content) for content in SAMPLES.values()} == {None}, name
 
 
 UNRECOGNIZED = [
@@ -157,7 +157,7 @@ UNRECOGNIZED = [
 @pytest.mark.parametrize('extensions', AGREES)
 def test_what_nothing_recognizes_may_have_any_name(extensions: str, library: bool) -> None:
     for ext in extensions.split():
-        assert {None} == {contradiction(f'a.{ext}', unrecognized) for unrecognized in UNRECOGNIZED}, ext
+        assert {contradiction(f'a.{ext}', unrecognized) for unrecognized in UNRECOGNIZED} == {None}, ext
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_hostile_markup_is_looked_at_in_no_time(hostile: bytes) -> None:
 
 
 def test_the_reason_is_for_people() -> None:
-    assert 'the content is HTML, not a picture as the name says' == contradiction('a.png', SAMPLES['HTML'])
-    assert 'the content is a program, not PDF as the name says' == contradiction('a.pdf', SAMPLES['ELF'])
+    assert contradiction('a.png', SAMPLES['HTML']) == 'the content is HTML, not a picture as the name says'
+    assert contradiction('a.pdf', SAMPLES['ELF']) == 'the content is a program, not PDF as the name says'
 
 
 # --- Saved.
@@ -274,9 +274,9 @@ def test_save_refuses_what_contradicts_its_name_and_leaves_the_source_as_it_was(
     before = source.tell() if hasattr(source, 'tell') else None
     with pytest.raises(fs.InvalidContent, match='HTML, not a picture') as caught:
         storage.save(source, 'a.png')
-    assert ('a.png', 'files') == (caught.value.filename, caught.value.storage)
-    assert [] == list(storage.list_files())
-    assert before is None or before == source.tell()
+    assert (caught.value.filename, caught.value.storage) == ('a.png', 'files')
+    assert list(storage.list_files()) == []
+    assert before is None or source.tell() == before
 
 
 @pytest.mark.parametrize('how', SOURCES)
@@ -285,15 +285,15 @@ def test_what_passes_is_stored_whole(
     app: Flask, storage: fs.Storage, made: Callable[[str, bytes], Any], how: str, size: int
 ) -> None:
     content = (b'0123456789' * (size // 10 + 1))[:size]
-    assert 'a.png' == storage.save(made(how, content), 'a.png')
-    assert content == storage.read('a.png')
+    assert storage.save(made(how, content), 'a.png') == 'a.png'
+    assert storage.read('a.png') == content
 
 
 def test_a_file_is_looked_at_from_its_position_on(app: Flask, storage: fs.Storage) -> None:
     source = io.BytesIO(b'<html>' + PNG)
     source.seek(6)
     storage.save(source, 'a.png')
-    assert PNG == storage.read('a.png')
+    assert storage.read('a.png') == PNG
 
 
 def test_what_a_source_gives_is_looked_at_and_not_what_it_holds(app: Flask, storage: fs.Storage) -> None:
@@ -305,7 +305,7 @@ def test_what_a_source_gives_is_looked_at_and_not_what_it_holds(app: Flask, stor
         return Inverted(Inverted(content).read())
 
     storage.save(inverted(PNG), 'a.png')
-    assert PNG == storage.read('a.png')
+    assert storage.read('a.png') == PNG
     with pytest.raises(fs.InvalidContent, match='HTML, not a picture'):
         storage.save(inverted(SAMPLES['HTML']), 'b.png')
 
@@ -314,7 +314,7 @@ def test_a_source_that_is_read_once_is_refused_by_its_first_bytes(app: Flask, st
     source = Once(SAMPLES['HTML'] + bytes(10_000_000))
     with pytest.raises(fs.InvalidContent):
         storage.save(source, 'a.png')
-    assert [HEAD_BYTES] == source.asked
+    assert source.asked == [HEAD_BYTES]
 
 
 @pytest.mark.parametrize('how', SOURCES)
@@ -327,7 +327,7 @@ def test_validators_see_all_of_it(make_app: Callable[..., Flask], made: Callable
             storage.save(made(how, SAMPLES['HTML']), 'b.png')
         with pytest.raises(fs.FileTooLarge):
             storage.save(made(how, PNG + bytes(10_000)), 'c.png')
-    assert [PNG] == seen or how == 'text'
+    assert seen == [PNG] or how == 'text'
 
 
 def test_a_setting_turns_it_off(make_app: Callable[..., Flask], kind: str) -> None:
@@ -346,4 +346,4 @@ def test_the_applications_own_content_is_its_own_business(app: Flask, storage: f
     storage.copy('a.png', 'c.png')
     storage.move('c.png', 'd.png')
     storage.transfer('d.png', storage, 'e.png')
-    assert page == storage.read('e.png')
+    assert storage.read('e.png') == page

@@ -46,15 +46,15 @@ def client(make_app: Callable[..., Flask], storage: fs.Storage) -> FlaskClient:
         storage.write('broken.css', 'not gzip at all')
         storage.write('short.css', ENCODED[:-9])
         storage.write('empty.css', '')
-        assert ENCODED == storage.read('site.css')
+        assert storage.read('site.css') == ENCODED
     return app.test_client()
 
 
 def test_an_encoded_file_is_sent_as_it_is_and_says_so(client: FlaskClient) -> None:
     response = client.get(URL)
-    assert (200, ENCODED) == (response.status_code, response.data)
-    assert ('gzip', 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
-    assert ('text/css; charset=utf-8', str(len(ENCODED))) == (response.content_type, response.headers['Content-Length'])
+    assert (response.status_code, response.data) == (200, ENCODED)
+    assert (response.headers['Content-Encoding'], response.headers['Vary']) == ('gzip', 'Accept-Encoding')
+    assert (response.content_type, response.headers['Content-Length']) == ('text/css; charset=utf-8', str(len(ENCODED)))
     assert response.headers['Content-Security-Policy'].startswith('sandbox')
     assert dict(response.headers) == dict(client.head(URL).headers)
 
@@ -62,7 +62,7 @@ def test_an_encoded_file_is_sent_as_it_is_and_says_so(client: FlaskClient) -> No
 @pytest.mark.parametrize('accept', ['gzip', 'x-gzip', 'br, GZIP;q=0.1', '*', 'identity, *;q=0.5', None])
 def test_who_accepts_the_encoding_gets_it(client: FlaskClient, accept: str | None) -> None:
     response = client.get(URL, headers={} if accept is None else {'Accept-Encoding': accept})
-    assert ('gzip', ENCODED) == (response.headers['Content-Encoding'], response.data)
+    assert (response.headers['Content-Encoding'], response.data) == ('gzip', ENCODED)
 
 
 @pytest.mark.parametrize('accept', ['identity', '', 'br', 'gzip;q=0', 'gzip;q=0, *', 'br, *;q=0', 'deflate, br'])
@@ -72,10 +72,10 @@ def test_who_does_not_accept_gzip_gets_the_content_decoded(
 ) -> None:
     encoded = client.get(URL).headers
     response = client.get(URL, headers={'Accept-Encoding': accept, **range_header})
-    assert (200, PLAIN) == (response.status_code, response.data)
-    assert 'Accept-Encoding' == response.headers['Vary']
+    assert (response.status_code, response.data) == (200, PLAIN)
+    assert response.headers['Vary'] == 'Accept-Encoding'
     # It is another representation: not the same bytes, so that no ranges of the two can be mixed.
-    assert f'W/{encoded["ETag"]}' == response.headers['ETag']
+    assert response.headers['ETag'] == f'W/{encoded["ETag"]}'
     assert not {'Content-Encoding', 'Content-Length', 'Accept-Ranges', 'Content-Range'} & {*response.headers.keys()}
     assert response.headers['Content-Security-Policy'].startswith('sandbox')
     assert dict(response.headers) == dict(client.head(URL, headers={'Accept-Encoding': accept}).headers)
@@ -86,34 +86,34 @@ def test_a_304_says_by_what_it_varies(client: FlaskClient, accept: str) -> None:
     headers = {'Accept-Encoding': accept}
     first = client.get(URL, headers=headers).headers
     response = client.get(URL, headers={**headers, 'If-None-Match': first['ETag']})
-    assert (304, b'') == (response.status_code, response.data)
-    assert ('Accept-Encoding', first['ETag']) == (response.headers['Vary'], response.headers['ETag'])
+    assert (response.status_code, response.data) == (304, b'')
+    assert (response.headers['Vary'], response.headers['ETag']) == ('Accept-Encoding', first['ETag'])
     assert 'Content-Encoding' not in response.headers
 
 
 def test_a_range_is_one_of_the_encoded_bytes(client: FlaskClient) -> None:
     etag = client.get(URL).headers['ETag']
     response = client.get(URL, headers={'Range': 'bytes=2-4', 'If-Range': etag})
-    assert (206, ENCODED[2:5]) == (response.status_code, response.data)
-    assert ('gzip', 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
-    assert f'bytes 2-4/{len(ENCODED)}' == response.headers['Content-Range']
+    assert (response.status_code, response.data) == (206, ENCODED[2:5])
+    assert (response.headers['Content-Encoding'], response.headers['Vary']) == ('gzip', 'Accept-Encoding')
+    assert response.headers['Content-Range'] == f'bytes 2-4/{len(ENCODED)}'
     beyond = client.get(URL, headers={'Range': 'bytes=99999-'})
-    assert (416, None) == (beyond.status_code, beyond.headers.get('Content-Encoding'))
+    assert (beyond.status_code, beyond.headers.get('Content-Encoding')) == (416, None)
 
 
 def test_active_content_is_sandboxed_encoded_and_decoded(client: FlaskClient) -> None:
     for accept in ('gzip', 'identity'):
         response = client.get('/files/page.html', headers={'Accept-Encoding': accept})
         assert response.headers['Content-Security-Policy'].startswith('sandbox')
-        assert 'nosniff' == response.headers['X-Content-Type-Options']
+        assert response.headers['X-Content-Type-Options'] == 'nosniff'
 
 
 def test_what_is_not_gzip_is_not_acceptable_to_who_wants_it_decoded(client: FlaskClient) -> None:
     response = client.get('/files/broken.css', headers={'Accept-Encoding': 'identity'})
-    assert 406 == response.status_code
+    assert response.status_code == 406
     assert 'cannot be decoded' in response.text
-    assert b'not gzip at all' == client.get('/files/broken.css').data
-    assert b'' == client.get('/files/empty.css', headers={'Accept-Encoding': 'identity'}).data
+    assert client.get('/files/broken.css').data == b'not gzip at all'
+    assert client.get('/files/empty.css', headers={'Accept-Encoding': 'identity'}).data == b''
 
 
 def test_content_that_ends_too_early_fails_while_it_is_sent(client: FlaskClient) -> None:
@@ -127,8 +127,8 @@ def test_other_encodings_are_sent_as_they_are(
 ) -> None:
     monkeypatch.setattr(Encoding, 'coding', coding)
     response = client.get(URL, headers={'Accept-Encoding': 'identity'})
-    assert (coding, 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
-    assert ENCODED == response.data
+    assert (response.headers['Content-Encoding'], response.headers['Vary']) == (coding, 'Accept-Encoding')
+    assert response.data == ENCODED
 
 
 @pytest.mark.parametrize('coding', [None, 'identity', 'aws-chunked', 'gzip\r\nSet-Cookie: a=b'])
@@ -137,7 +137,7 @@ def test_what_is_no_encoding_changes_nothing(
 ) -> None:
     monkeypatch.setattr(Encoding, 'coding', coding)
     response = client.get(URL, headers={'Accept-Encoding': 'identity'})
-    assert ENCODED == response.data
+    assert response.data == ENCODED
     assert not {'Content-Encoding', 'Vary', 'Set-Cookie'} & {*response.headers.keys()}
 
 
@@ -160,7 +160,7 @@ def test_a_web_server_is_handed_the_encoding_too(
         # The web server sends the file as it is, to everybody.
         response = app.test_client().get(URL, headers={'Accept-Encoding': accept})
         assert header in response.headers
-        assert ('gzip', 'Accept-Encoding') == (response.headers['Content-Encoding'], response.headers['Vary'])
+        assert (response.headers['Content-Encoding'], response.headers['Vary']) == ('gzip', 'Accept-Encoding')
         assert not response.headers['ETag'].startswith('W/')
 
 
@@ -177,8 +177,8 @@ def test_a_file_is_requested_whole_when_it_came_as_a_part_that_cannot_be_decoded
     with app.test_request_context('/', headers=headers):
         response = respond(lambda: info, open_file)
         response.direct_passthrough = False
-        assert (200, PLAIN, True) == (response.status_code, response.get_data(), part.closed)
-    assert [(2, 5), (0, None)] == requested
+        assert (response.status_code, response.get_data(), part.closed) == (200, PLAIN, True)
+    assert requested == [(2, 5), (0, None)]
 
 
 def test_decoding_closes_the_file_and_holds_little_of_it(app: Flask) -> None:
@@ -200,6 +200,6 @@ def test_decoding_closes_the_file_and_holds_little_of_it(app: Flask) -> None:
         response = respond(lambda: pytest.fail('requested again'), lambda *_, **__: Opened(info, Source(bomb)))
         sizes = [len(chunk) for chunk in response.iter_encoded()]
     assert max(sizes) <= 1024 * 1024
-    assert 64 * 1024 * 1024 == sum(sizes)
+    assert sum(sizes) == 64 * 1024 * 1024
     assert closed
     assert re.match('application/octet-stream', response.headers['Content-Type'])

@@ -41,7 +41,7 @@ PASSWORD = 'TopSecret'
     ],
 )
 def test_a_value_is_shown_without_passwords(value: Any, expected: str) -> None:
-    assert expected == shown(value)
+    assert shown(value) == expected
 
 
 ADDRESS = f'store://me:{PASSWORD}@store.example/'
@@ -94,7 +94,7 @@ def test_the_url_of_files_has_no_password_that_every_visitor_would_see(
 def test_the_url_of_files_may_have_an_at_in_its_path(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
     with make_app(storage, FILES_FS_URL='https://cdn.example/@2').app_context():
-        assert 'https://cdn.example/@2/x' == storage.url('x')
+        assert storage.url('x') == 'https://cdn.example/@2/x'
 
 
 def test_a_reason_never_shows_a_password() -> None:
@@ -103,7 +103,7 @@ def test_a_reason_never_shows_a_password() -> None:
     )
     error = fs.Unavailable('x', storage='files', reason=reason)
     expected = "cannot reach 'https://***@store.example:9/x' nor mongodb://***@b, as ada@example.org knows"
-    assert expected == error.reason
+    assert error.reason == expected
     assert PASSWORD not in repr(error) + str(error) + repr(pickle.dumps(error))
 
 
@@ -119,11 +119,11 @@ def config() -> Config:
 
 
 def test_settings_are_shown_by_name(config: Config) -> None:
-    assert PASSWORD == config.secret_key
+    assert config.secret_key == PASSWORD
     seen = repr(config)
     assert PASSWORD not in seen
-    assert {'mongo_uri=***', 'secret_key=***', "url='https://cdn.example'"} == set(seen[7:-1].split(', '))
-    assert 'Config()' == repr(Config())
+    assert set(seen[7:-1].split(', ')) == {'mongo_uri=***', 'secret_key=***', "url='https://cdn.example'"}
+    assert repr(Config()) == 'Config()'
 
 
 def test_what_holds_settings_shows_none(make_app: Callable[..., Flask]) -> None:
@@ -132,7 +132,7 @@ def test_what_holds_settings_shows_none(make_app: Callable[..., Flask]) -> None:
     with app.app_context():
         for holder in (storage, storage.backend, storage.config, storage._bound(), app.extensions['fs']):
             assert PASSWORD not in repr(holder)
-        assert PASSWORD == storage.config.secret
+        assert storage.config.secret == PASSWORD
 
 
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
@@ -146,4 +146,4 @@ def test_settings_are_copied_whole(config: Config, copied: Callable[[Config], Co
     other = copied(config)
     assert (type(config), dict(config), config.explicit_keys) == (type(other), dict(other), other.explicit_keys)
     dict.update(other, url='changed')
-    assert 'https://cdn.example' == config.url
+    assert config.url == 'https://cdn.example'

@@ -35,7 +35,7 @@ def test_the_double_is_made_with_name_and_settings(make_app: Callable[..., Flask
         with make_app(storage, FS_BACKEND='mock', TEST_FS_COLOUR='red').app_context():
             assert storage.backend is mock.return_value
         (name, config), _ = mock.call_args
-        assert ('test', 'red') == (name, config.colour)
+        assert (name, config.colour) == ('test', 'red')
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_double_is_called_with_exactly_the_documented_arguments(
     storage, backend = double
     backend.exists.return_value = exists
     act(storage)
-    assert calls == [
+    assert [
         made for made in backend.mock_calls if not made[0].startswith(('metadata()', 'list_files()', '__'))
-    ]
+    ] == calls
 
 
 def test_a_double_is_given_the_very_object_that_was_saved(double: tuple[fs.Storage, MagicMock]) -> None:
@@ -92,7 +92,7 @@ def test_what_reads_is_not_opened_as_a_path(double: tuple[fs.Storage, MagicMock]
 
     storage, backend = double
     file = ReadableAndPathLike(b'x')
-    assert 'b.bin' == storage.save(file, 'b.bin', overwrite=True)
+    assert storage.save(file, 'b.bin', overwrite=True) == 'b.bin'
     backend.save.assert_called_once_with(file, 'b.bin')
 
 
@@ -120,9 +120,9 @@ def test_a_save_that_refuses_unless_told_is_told(make_app: Callable[..., Flask])
             storage.save(io.BytesIO(b'first'), 'x')
             with pytest.raises(fs.FileExists):
                 storage.save(io.BytesIO(b'second'), 'x')
-            assert b'first' == storage.read('x')
+            assert storage.read('x') == b'first'
             storage.save(io.BytesIO(b'second'), 'x', overwrite=True)
-            assert b'second' == storage.read('x')
+            assert storage.read('x') == b'second'
 
 
 def test_a_double_serves_what_it_likes(double: tuple[fs.Storage, MagicMock], make_app: Callable[..., Flask]) -> None:
@@ -153,14 +153,14 @@ def test_names_are_checked_before_a_double_sees_them(double: tuple[fs.Storage, M
     storage, backend = double
     with pytest.raises(fs.InvalidFilename):
         storage.read('../x')
-    assert [] == backend.mock_calls
+    assert backend.mock_calls == []
 
 
 def test_an_unpatched_mock_backend_keeps_files_in_memory(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
     with make_app(storage, FS_BACKEND='mock').app_context():
         storage.write('x', '1')
-        assert b'1' == storage.read('x')
+        assert storage.read('x') == b'1'
 
 
 class Old(BaseBackend):
@@ -226,24 +226,24 @@ def old(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Itera
 
 def test_an_old_style_backend_does_all_it_can(old: fs.Storage) -> None:
     old.write('a/x.txt', 'text')
-    assert 'y.txt' == old.save(FileStorage(io.BytesIO(b'upload'), 'y.txt'))
+    assert old.save(FileStorage(io.BytesIO(b'upload'), 'y.txt')) == 'y.txt'
     with pytest.raises(fs.FileExists):
         old.save(io.BytesIO(b''), 'y.txt')
     with pytest.raises(fs.FileNotFound):
         old.read('none')
-    assert b'text' == old.read('a/x.txt')
+    assert old.read('a/x.txt') == b'text'
     with old.open('a/x.txt') as file:
-        assert 'text' == file.read()
-    assert [b'up', b'lo', b'ad'] == list(old.read_chunks('y.txt', 2))
+        assert file.read() == 'text'
+    assert list(old.read_chunks('y.txt', 2)) == [b'up', b'lo', b'ad']
     old.copy('y.txt', 'z.txt')
     old.move('z.txt', 'w.txt')
-    assert b'upload' == old.read('w.txt')
+    assert old.read('w.txt') == b'upload'
     assert not old.exists('z.txt')
-    assert 6 == old.stat('w.txt').size
-    assert 6 == old.metadata('w.txt')['size']
-    assert 'w_1.txt' == old.resolve_conflict('', 'w.txt')
+    assert old.stat('w.txt').size == 6
+    assert old.metadata('w.txt')['size'] == 6
+    assert old.resolve_conflict('', 'w.txt') == 'w_1.txt'
     with old.local_file('w.txt') as path, open(path, 'rb') as copy:
-        assert b'upload' == copy.read()
+        assert copy.read() == b'upload'
     old.delete('w.txt')
     assert 'w.txt' not in old
     old.remove('y.txt')
@@ -263,7 +263,7 @@ def test_a_file_that_an_old_style_backend_lacks_is_a_404(make_app: Callable[...,
     app = make_app(storage, FS_BACKEND=Serves, OLD_FS_COLOUR='red')
     with app.app_context():
         storage.write('x.txt', 'text')
-        assert [200, 404] == [app.test_client().get(storage.url(name)).status_code for name in ('x.txt', 'y.txt')]
+        assert [app.test_client().get(storage.url(name)).status_code for name in ('x.txt', 'y.txt')] == [200, 404]
         with pytest.raises(fs.FileNotFound):
             storage.serve('y.txt')
 
@@ -272,7 +272,7 @@ def test_a_file_that_a_double_lacks_is_a_404(double: tuple[fs.Storage, MagicMock
     storage, backend = double
     backend.exists.return_value = False
     client = storage._bound().app.test_client()
-    assert 404 == client.get(storage.url('x')).status_code
+    assert client.get(storage.url('x')).status_code == 404
     assert not backend.serve.called
 
 
@@ -286,9 +286,9 @@ def test_the_read_chunks_of_an_old_style_backend_is_used(make_app: Callable[...,
     storage = fs.Storage('old', fs.ALL)
     with make_app(storage, FS_BACKEND=Chunked, OLD_FS_COLOUR='red').app_context():
         storage.write('x', '012345')
-        assert [(b'own', b'0123'), (b'own', b'45')] == list(storage.read_chunks('x'))
+        assert list(storage.read_chunks('x')) == [(b'own', b'0123'), (b'own', b'45')]
         for chunks in (storage.read_chunks('x', 5), storage.read_chunks('x', chunks_size=5)):
-            assert [(b'own', b'01234'), (b'own', b'5')] == list(chunks)
+            assert list(chunks) == [(b'own', b'01234'), (b'own', b'5')]
         with pytest.raises(fs.FileNotFound):
             storage.read_chunks('none')
 
@@ -310,7 +310,7 @@ def test_a_double_without_a_root_has_no_paths(double: tuple[fs.Storage, MagicMoc
         storage.path('x.txt')
     backend.open.return_value = io.BytesIO(b'content')
     with storage.local_file('x.txt') as path, open(path, 'rb') as copy:
-        assert (True, b'content') == (path.endswith('.txt'), copy.read())
+        assert (path.endswith('.txt'), copy.read()) == (True, b'content')
     backend.open.assert_called_once_with('x.txt', 'rb')
 
 
@@ -333,7 +333,7 @@ def test_the_path_of_an_old_style_backend_is_its_own_or_in_its_root(make_app: Ca
         storage = fs.Storage('old', fs.ALL)
         with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
             if path:
-                assert path == storage.path('x')
+                assert storage.path('x') == path
             else:
                 with pytest.raises(fs.OperationNotSupported):
                     storage.path('x')
@@ -372,8 +372,8 @@ def test_a_file_is_written_to_an_old_style_backend(old: fs.Storage) -> None:
     """As older packages do it, it is given the very object, which its as_binary understands."""
     for content in (io.BytesIO(b'0123'), io.StringIO('0123'), FileStorage(io.BytesIO(b'0123'), 'x')):
         old.write('x', content, overwrite=True)
-        assert b'0123' == old.read('x')
-        assert 0 == content.tell()
+        assert old.read('x') == b'0123'
+        assert content.tell() == 0
 
 
 def test_a_double_is_given_the_very_file_that_was_written(double: tuple[fs.Storage, MagicMock]) -> None:
@@ -400,10 +400,10 @@ def test_remove_never_goes_further_than_one_file_on_an_old_style_backend(make_ap
                 act('a')
         storage.remove('c')
         storage.remove('never')
-        assert {'a', 'a/b', 'ab'} == set(storage.list_files()) - {'moved'}
+        assert set(storage.list_files()) - {'moved'} == {'a', 'a/b', 'ab'}
         storage.remove('a/b')
         storage.remove('a')
-        assert {'ab'} == set(storage.list_files()) - {'moved'}
+        assert set(storage.list_files()) - {'moved'} == {'ab'}
 
 
 def test_a_double_that_lists_files_under_a_name_is_not_told_to_delete_it(double: tuple[fs.Storage, MagicMock]) -> None:
@@ -422,12 +422,12 @@ def test_an_old_style_backend_is_served(old: fs.Storage, make_app: Callable[...,
     with app.app_context():
         old.write('x.txt', '0123456789')
         client = app.test_client()
-        assert '0123456789' == client.get('/old/x.txt').text
+        assert client.get('/old/x.txt').text == '0123456789'
         part = client.get('/old/x.txt', headers={'Range': 'bytes=3-4'})
-        assert (206, '34') == (part.status_code, part.text)
+        assert (part.status_code, part.text) == (206, '34')
         with app.test_request_context():
             link = old.signed_url('x.txt')
-        assert '0123456789' == client.get(link).text
+        assert client.get(link).text == '0123456789'
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_whatever_a_backend_serves_runs_no_scripts(make_app: Callable[..., Flask
         storage.write('x', '')
     response = app.test_client().get('/files/x')
     assert 'alert' in response.text
-    assert 'nosniff' == response.headers['X-Content-Type-Options']
+    assert response.headers['X-Content-Type-Options'] == 'nosniff'
     if response.mimetype != 'application/json':
         assert response.headers['Content-Security-Policy'].startswith('sandbox;')
 
@@ -466,9 +466,9 @@ def test_only_what_lists_can_be_listed(old: fs.Storage) -> None:
     old.write('a/x', '')
     old.write('b', '')
     if isinstance(old.backend, Listing):
-        assert ['a/x', 'b'] == list(old.list_files())
-        assert ['a/x'] == list(old.list_files('a'))
-        assert [('a/x', 'text/x-old')] == [(info.name, info.mime) for info in old.scan('a')]
+        assert list(old.list_files()) == ['a/x', 'b']
+        assert list(old.list_files('a')) == ['a/x']
+        assert [(info.name, info.mime) for info in old.scan('a')] == [('a/x', 'text/x-old')]
     else:
         with pytest.raises(fs.OperationNotSupported, match='does not implement _scan'):
             list(old.list_files())
@@ -483,19 +483,20 @@ def test_an_old_style_backend_lists_no_name_that_no_verb_takes(make_app: Callabl
         storage = fs.Storage('old', fs.ALL)
         with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
             storage.backend.files.update({'/lead': b'', 'a//b': b'', 'a/x': b'', 'b': b''})
-            assert ['a/x', 'b'] == list(storage.list_files()) == [info.name for info in storage.scan()]
-            assert ['a/x'] == list(storage.list_files('a'))
+            assert list(storage.list_files()) == [info.name for info in storage.scan()] == ['a/x', 'b']
+            assert list(storage.list_files('a')) == ['a/x']
             assert isinstance(storage.list_files(), list) == (kind is ListsAtOnce)
 
 
 def test_an_old_style_backend_lists_by_itself_too() -> None:
     backend = Listing('x', from_mapping('x', '', {'colour': 'red'}, STORAGE_SETTINGS))
     backend.files.update({'a/x': b'1', 'ab': b'', 'b': b''})
-    assert [('a/x', 1, 'text/x-old'), ('ab', 0, 'text/x-old')] == [
-        (info.name, info.size, info.mime) for info in backend.scan('a')
+    assert [(info.name, info.size, info.mime) for info in backend.scan('a')] == [
+        ('a/x', 1, 'text/x-old'),
+        ('ab', 0, 'text/x-old'),
     ]
     BaseBackend._delete(backend, 'a')
-    assert ['ab', 'b'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['ab', 'b']
 
 
 def test_what_get_metadata_tells_is_told(make_app: Callable[..., Flask]) -> None:
@@ -511,9 +512,9 @@ def test_what_get_metadata_tells_is_told(make_app: Callable[..., Flask]) -> None
             'filename': 'x.png',
             'url': 'http://site.test/old/a/x.png',
         }
-        assert expected == storage.metadata('a/x.png')
+        assert storage.metadata('a/x.png') == expected
         info = storage.stat('a/x.png')
-        assert (4, 'text/x-old', 'sha1:0') == (info.size, info.mime, info.checksum)
+        assert (info.size, info.mime, info.checksum) == (4, 'text/x-old', 'sha1:0')
         for look in (storage.metadata, storage.stat):
             with pytest.raises(fs.FileNotFound):
                 look('none')
@@ -525,8 +526,8 @@ def test_what_get_metadata_tells_is_served(make_app: Callable[..., Flask]) -> No
     with app.app_context():
         storage.write('x.png', 'text')
         answer = app.test_client().get('/old/x.png')
-        assert ('text', 'text/x-old; charset=utf-8') == (answer.text, answer.content_type)
-        assert 'Sun, 02 Feb 2020 00:00:00 GMT' == answer.headers['Last-Modified']
+        assert (answer.text, answer.content_type) == ('text', 'text/x-old; charset=utf-8')
+        assert answer.headers['Last-Modified'] == 'Sun, 02 Feb 2020 00:00:00 GMT'
 
 
 def test_what_get_metadata_leaves_out_is_found_in_other_ways(make_app: Callable[..., Flask]) -> None:
@@ -538,8 +539,8 @@ def test_what_get_metadata_leaves_out_is_found_in_other_ways(make_app: Callable[
     with make_app(storage, FS_BACKEND=Sparing, OLD_FS_COLOUR='red', FS_CHECKSUM='md5').app_context():
         storage.write('x.png', '')
         facts = storage.metadata('x.png')
-        assert (0, 'image/png', None) == (facts['size'], facts['mime'], facts['modified'])
-        assert 'md5:d41d8cd98f00b204e9800998ecf8427e' == facts['checksum']
+        assert (facts['size'], facts['mime'], facts['modified']) == (0, 'image/png', None)
+        assert facts['checksum'] == 'md5:d41d8cd98f00b204e9800998ecf8427e'
 
 
 def test_get_metadata_is_passed_over_where_newer_ways_are_there(make_app: Callable[..., Flask]) -> None:
@@ -554,7 +555,7 @@ def test_get_metadata_is_passed_over_where_newer_ways_are_there(make_app: Callab
         storage = fs.Storage('old', fs.ALL)
         with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
             storage.write('x', 'four')
-            assert (4, 4) == (storage.metadata('x')['size'], storage.stat('x').size)
+            assert (storage.metadata('x')['size'], storage.stat('x').size) == (4, 4)
 
 
 def test_a_link_that_a_driver_promises_and_cannot_make_is_said_so() -> None:
@@ -602,11 +603,11 @@ def test_a_mixin_does_not_hide_the_hooks_of_a_driver() -> None:
     backend = ForgetfulMemory('x')
     backend.write('b.txt', 'b')
     backend.write('a.txt', 'text')
-    assert b'text' == backend.read('a.txt')
-    assert ['a.txt', 'b.txt'] == list(backend.list_files())
+    assert backend.read('a.txt') == b'text'
+    assert list(backend.list_files()) == ['a.txt', 'b.txt']
     backend.remove('a.txt')
-    assert ['b.txt'] == [info.name for info in backend.scan()]
-    assert ('a.txt',) == backend.forgotten
+    assert [info.name for info in backend.scan()] == ['b.txt']
+    assert backend.forgotten == ('a.txt',)
 
 
 class Plain:
@@ -640,13 +641,13 @@ class Opening(BaseBackend):
 
 def test_reading_with_a_legacy_backend_opens_the_file_once_and_needs_no_metadata() -> None:
     backend = Opening('x')
-    assert b'text' == backend.read('x') == backend.read_range('x', 0)
-    assert 2 == backend.opened
+    assert backend.read('x') == backend.read_range('x', 0) == b'text'
+    assert backend.opened == 2
 
 
 def test_a_legacy_stream_without_a_size_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(Opening, 'metadata')
-    assert 4 == Opening('x').stat('x').size
+    assert Opening('x').stat('x').size == 4
 
 
 @pytest.mark.parametrize('is_double', [True, False])
@@ -685,7 +686,7 @@ def test_ranges_of_a_legacy_backend_are_those_of_every_other(
         if not is_double:
             storage.write('x.txt', 'text')
         if isinstance(expected, bytes):
-            assert expected == storage.read_range('x.txt', start, stop)
+            assert storage.read_range('x.txt', start, stop) == expected
         else:
             with pytest.raises(expected):
                 storage.read_range('x.txt', start, stop)

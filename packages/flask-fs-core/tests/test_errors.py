@@ -14,7 +14,7 @@ KINDS = [getattr(errors, name) for name in errors.__all__ if name != 'Configurat
 def test_every_error_can_be_raised_bare_and_pickled(kind: type[fs.FSError]) -> None:
     with pytest.raises(kind) as caught:
         raise kind
-    assert '' == str(caught.value)
+    assert str(caught.value) == ''
     full = kind('a.txt', storage='files', backend='local', reason='why')
     copy = pickle.loads(pickle.dumps(full))
     assert type(copy) is kind
@@ -50,8 +50,8 @@ def test_the_message_says_what_where_and_how_to_fix_it() -> None:
 
 def test_an_unknown_storage_reads_like_any_error() -> None:
     """The text of a KeyError would be that of its argument, in quotes."""
-    assert 'No storage.' == str(fs.UnknownStorage(reason='No storage.'))
-    assert "'x' failed in storage 'docs': why." == str(fs.UnknownStorage('x', storage='docs', reason='why'))
+    assert str(fs.UnknownStorage(reason='No storage.')) == 'No storage.'
+    assert str(fs.UnknownStorage('x', storage='docs', reason='why')) == "'x' failed in storage 'docs': why."
 
 
 def test_advice_that_would_not_help_is_left_out() -> None:

@@ -100,12 +100,12 @@ def test_no_two_contents_share_an_etag(
             # A time that happens to look like one in whole seconds.
             assert step > 1
             continue
-        assert content == seen.setdefault(etag, content)
+        assert seen.setdefault(etag, content) == content
         # A second change, at once: what was sent is no longer what is there.
         CHANGES[how](backend, content[::-1])
         later = client.get(url, headers={'If-None-Match': etag})
         if content != content[::-1]:
-            assert (200, content[::-1]) == (later.status_code, later.data)
+            assert (later.status_code, later.data) == (200, content[::-1])
 
 
 @contextlib.contextmanager
@@ -156,7 +156,7 @@ def test_what_was_seen_while_others_wrote_in_place_is_confirmed_only_if_it_is_ri
                 seen.append((response.headers.get('ETag', '"none"'), response.data))
         for etag, content in seen:
             response = client.get(url, headers={'If-None-Match': etag})
-            assert response.status_code == 200 or content == client.get(url).data
+            assert response.status_code == 200 or client.get(url).data == content
 
 
 def test_a_range_of_an_older_version_is_never_completed_by_a_newer_one(
@@ -168,7 +168,7 @@ def test_a_range_of_an_older_version_is_never_completed_by_a_newer_one(
         etag = client.get(url, headers={'Range': 'bytes=0-3'}).headers['ETag']
         backend.write('a', b'b%07d' % number)
         response = client.get(url, headers={'Range': 'bytes=4-', 'If-Range': etag})
-        assert (200, b'b%07d' % number) == (response.status_code, response.data)
+        assert (response.status_code, response.data) == (200, b'b%07d' % number)
         with pytest.raises(fs.Replaced):
             backend._open('a', 4, etag=etag.strip('"'))
 
@@ -177,11 +177,11 @@ def test_an_unchanged_file_keeps_its_etag(app: Flask, storage: fs.Storage, backe
     backend.write('a', b'content')
     etag = backend.stat('a').etag
     assert etag == backend.stat('a').etag == next(backend.scan()).etag
-    assert f'"{etag}"' == app.test_client().get(storage.url('a')).headers['ETag']
-    assert f'"{etag}"' == app.test_client().head(storage.url('a')).headers['ETag']
-    assert etag == LocalBackend('docs', {'root': backend.root}).stat('a').etag
+    assert app.test_client().get(storage.url('a')).headers['ETag'] == f'"{etag}"'
+    assert app.test_client().head(storage.url('a')).headers['ETag'] == f'"{etag}"'
+    assert LocalBackend('docs', {'root': backend.root}).stat('a').etag == etag
     with backend._open('a', etag=etag).stream as stream:
-        assert b'content' == stream.read()
+        assert stream.read() == b'content'
 
 
 def test_only_who_asks_for_an_etag_waits_for_it(backend: Any, fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,16 +191,16 @@ def test_only_who_asks_for_an_etag_waits_for_it(backend: Any, fresh: None, monke
     for number in range(50):
         backend.write(f'{number}', b'content')
     assert backend.exists('0')
-    assert b'content' == backend.read('0')
+    assert backend.read('0') == b'content'
     found = list(backend.scan())
-    assert [7] * 50 == [info.size for info in found]
+    assert [info.size for info in found] == [7] * 50
     backend.metadata('0')
     backend.copy('0', 'copy')
     backend.move('copy', 'moved')
-    assert [] == waits
+    assert waits == []
     # Once for all.
     assert all(info.etag for info in found)
-    assert [0.003] == waits
+    assert waits == [0.003]
 
 
 def test_many_fresh_files_are_waited_for_once(backend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ def test_many_fresh_files_are_waited_for_once(backend: Any, monkeypatch: pytest.
     monkeypatch.setattr(time, 'sleep', wait)
     for number in range(200):
         backend.write(f'{number}', b'content')
-    assert 200 == len({info.etag for info in backend.scan()})
+    assert len({info.etag for info in backend.scan()}) == 200
     assert sum(waits) < 10 * 0.004
 
 
@@ -240,12 +240,12 @@ def test_metadata_that_wait_for_their_etag_are_like_others(backend: Any, fresh: 
     assert kinds[1] == settled
     assert settled == kinds[2]
     assert kinds[1] == kinds[2]
-    assert 1 == len({*kinds, settled})
+    assert len({*kinds, settled}) == 1
     assert repr(settled) == repr(kinds[3])
     assert settled == pickle.loads(pickle.dumps(kinds[4])) == copy.deepcopy(kinds[5])
     assert type(pickle.loads(pickle.dumps(kinds[4]))) is fs.FileInfo
     assert dataclasses.asdict(settled) == dataclasses.asdict(kinds[1])
-    assert 'b' == dataclasses.replace(kinds[1], name='b').name
+    assert dataclasses.replace(kinds[1], name='b').name == 'b'
     with pytest.raises(dataclasses.FrozenInstanceError):
         kinds[1].etag = 'other'
 
@@ -304,7 +304,7 @@ def test_files_named_while_they_are_written_get_times_of_their_own(tmp_path: Pat
     for _ in range(ROUNDS):
         backend.write('a', b'content')
         times.add(os.stat(backend.path('a')).st_mtime_ns)
-    assert ROUNDS == len(times)
+    assert len(times) == ROUNDS
 
 
 def test_threads_that_read_a_file_just_written_agree(app: Flask, storage: fs.Storage, backend: Any) -> None:
@@ -314,4 +314,4 @@ def test_threads_that_read_a_file_just_written_agree(app: Flask, storage: fs.Sto
     with ThreadPoolExecutor(8) as pool:
         for number in range(20):
             backend.write('a', b'%08d' % number)
-            assert 1 == len(set(pool.map(etag, range(8))))
+            assert len(set(pool.map(etag, range(8)))) == 1

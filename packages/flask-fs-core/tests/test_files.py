@@ -11,15 +11,15 @@ from flask_fs.files import DEFAULTS, IMAGES, contains, extension, lower_extensio
 
 
 def test_groups_are_joined_with_groups_lists_and_tuples() -> None:
-    assert ('txt', 'md', 'exe') == fs.TEXT + ['exe']
-    assert ('exe', 'txt', 'md') == ['exe'] + fs.TEXT
-    assert ('exe', 'txt', 'md') == ('exe',) + fs.TEXT
+    assert fs.TEXT + ['exe'] == ('txt', 'md', 'exe')
+    assert ['exe'] + fs.TEXT == ('exe', 'txt', 'md')
+    assert ('exe',) + fs.TEXT == ('exe', 'txt', 'md')
     assert isinstance(fs.TEXT + fs.IMAGES, fs.FileTypes)
 
 
 def test_text_is_added_by_its_words() -> None:
-    assert ('png', 'heic', 'tif') == fs.FileTypes('png') + 'heic tif'
-    assert ('heic', 'tif', 'png') == 'heic tif' + fs.FileTypes('png')
+    assert fs.FileTypes('png') + 'heic tif' == ('png', 'heic', 'tif')
+    assert 'heic tif' + fs.FileTypes('png') == ('heic', 'tif', 'png')
 
 
 def test_a_part_of_a_text_is_no_extension_of_it() -> None:
@@ -27,7 +27,7 @@ def test_a_part_of_a_text_is_no_extension_of_it() -> None:
 
 
 def test_a_group_is_kept_in_lower_case_without_dots() -> None:
-    assert ('jpg', 'png') == fs.FileTypes(['.JPG', 'Png'])
+    assert fs.FileTypes(['.JPG', 'Png']) == ('jpg', 'png')
 
 
 def test_all_takes_everything_and_none_nothing() -> None:
@@ -48,7 +48,7 @@ def test_all_except_refuses_however_it_is_written(refused: object) -> None:
 
 
 def test_the_open_groups_are_shown_as_they_are_written() -> None:
-    assert ('All()', "AllExcept(('exe', 'sh'))") == (repr(fs.ALL), repr(fs.AllExcept(('exe', 'sh'))))
+    assert (repr(fs.ALL), repr(fs.AllExcept(('exe', 'sh')))) == ('All()', "AllExcept(('exe', 'sh'))")
 
 
 def test_a_container_of_ones_own_is_asked_for_the_lower_case() -> None:
@@ -60,7 +60,7 @@ def test_a_container_of_ones_own_is_asked_for_the_lower_case() -> None:
             return False
 
     assert not contains(Asked(), 'PNG')
-    assert ['png'] == Asked.questions
+    assert Asked.questions == ['png']
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_container_of_ones_own_is_asked_for_the_lower_case() -> None:
     [('a.txt', 'txt'), ('A.TXT', 'txt'), ('a.tar.gz', 'gz'), ('a', ''), ('a.', ''), ('.profile', ''), ('x.d/a', '')],
 )
 def test_the_extension_follows_the_last_dot_of_the_last_part(filename: str, ext: str) -> None:
-    assert ext == extension(filename)
+    assert extension(filename) == ext
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_the_extension_follows_the_last_dot_of_the_last_part(filename: str, ext:
     + ['::$DATA', ':a', ':$DATA.', ' :a', '.:a', '::$DATA::$DATA', '.:a.:b', ':%20'],
 )
 def test_what_systems_and_servers_drop_at_the_end_is_no_extension(tail: str) -> None:
-    assert 'php' == extension(f'a.b/x.PHP{tail}')
-    assert '' == extension(f'a.b/x{tail}')
+    assert extension(f'a.b/x.PHP{tail}') == 'php'
+    assert extension(f'a.b/x{tail}') == ''
     assert mime_type('x.pdf') == mime_type(f'x.PDF{tail}')
 
 
@@ -110,24 +110,24 @@ def test_what_systems_and_servers_drop_at_the_end_is_no_extension(tail: str) -> 
     'name', ['notes 12:30.txt', 'a.php:x.txt', 'x.php%20.txt', 'x.php .txt', '100%.txt', '.:a.txt']
 )
 def test_what_is_dropped_only_at_the_end_counts_before_it(name: str) -> None:
-    assert 'txt' == extension(name)
+    assert extension(name) == 'txt'
 
 
 @pytest.mark.parametrize('name', ['x.jſ', 'x.J\u017f', 'x.j\u200ds', 'x.\u2060js', 'x.j\ufe0fs\ufe0f.', 'x.j\u3164S'])
 def test_what_file_systems_take_for_the_same_extension_is_the_same(name: str) -> None:
-    assert 'js' == extension(name)
+    assert extension(name) == 'js'
     assert extension(name) not in fs.AllExcept(['js'])
 
 
 def test_a_long_tail_is_read_in_no_time() -> None:
-    assert 'php' == extension('x.php' + ' .%20' * 100_000)
-    assert 'x' == extension('a.x' + '.:b' * 100_000)
+    assert extension('x.php' + ' .%20' * 100_000) == 'php'
+    assert extension('a.x' + '.:b' * 100_000) == 'x'
 
 
 def test_only_the_extension_becomes_lower_case() -> None:
-    assert 'X.php.' == lower_extension('X.PHP.')
-    assert 'Dir.X/Photo.jpg' == lower_extension('Dir.X/Photo.JPG')
-    assert 'README' == lower_extension('README')
+    assert lower_extension('X.PHP.') == 'X.php.'
+    assert lower_extension('Dir.X/Photo.JPG') == 'Dir.X/Photo.jpg'
+    assert lower_extension('README') == 'README'
 
 
 @pytest.mark.parametrize(
@@ -146,23 +146,23 @@ def test_only_the_extension_becomes_lower_case() -> None:
     ],
 )
 def test_the_media_type_comes_from_the_extension(filename: str, expected: str) -> None:
-    assert expected == mime_type(filename)
+    assert mime_type(filename) == expected
     assert (None if expected == 'application/octet-stream' else expected) == mime(filename)
 
 
 def test_a_media_type_that_no_extension_suggests_is_the_default() -> None:
-    assert [None, 'text/plain', 'image/png'] == [
+    assert [
         mime('a'),
         mime('a', 'text/plain'),
         mime('a.png', default='text/plain'),
-    ]
+    ] == [None, 'text/plain', 'image/png']
 
 
 @pytest.mark.parametrize('ext', ['txt', 'exe', ''])
 def test_nothing_is_in_what_disallows_all(ext: str) -> None:
     assert ext not in fs.DisallowAll()
     assert ext in fs.AllExcept(fs.DisallowAll())
-    assert 'DisallowAll()' == repr(fs.DisallowAll())
+    assert repr(fs.DisallowAll()) == 'DisallowAll()'
 
 
 def test_heic_is_an_image_where_it_can_be_read() -> None:

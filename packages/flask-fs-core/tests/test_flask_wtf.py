@@ -61,9 +61,9 @@ def test_file_allowed_takes_what_the_types_take(
 
 def test_each_of_several_files_is_looked_at(app: Flask) -> None:
     for allowed in (STORAGE, fs.AllExcept(['exe']), fs.IMAGES):
-        assert [] == errors(app, allowed, 'a.png', 'b.png', field=MultipleFileField)
+        assert errors(app, allowed, 'a.png', 'b.png', field=MultipleFileField) == []
         assert errors(app, allowed, 'a.png', 'b.exe', 'c.png', field=MultipleFileField)
 
 
 def test_nothing_chosen_is_for_file_required(app: Flask) -> None:
-    assert ['This field is required.'] == errors(app, fs.ALL)
+    assert errors(app, fs.ALL) == ['This field is required.']

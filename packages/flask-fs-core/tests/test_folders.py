@@ -24,7 +24,7 @@ def test_making_a_folder_that_always_vanishes_is_given_up(tmp_path: Path, monkey
     monkeypatch.setattr(os, 'makedirs', _failing(FileNotFoundError, calls))
     with pytest.raises(FileNotFoundError, match='again'):
         folders.make(str(tmp_path / 'a'), 0o777)
-    assert folders.TRIES == len(calls)
+    assert len(calls) == folders.TRIES
 
 
 def test_making_a_folder_that_comes_and_goes_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +33,7 @@ def test_making_a_folder_that_comes_and_goes_is_given_up(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, 'makedirs', _failing(FileExistsError, calls))
     with pytest.raises(NotADirectoryError):
         folders.make(str(tmp_path / 'a'), 0o777)
-    assert folders.TRIES == len(calls)
+    assert len(calls) == folders.TRIES
 
 
 def test_a_folder_is_not_made_in_the_place_of_a_file(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_what_never_finds_its_folder_fails_as_it_did(tmp_path: Path) -> None:
     made, calls = [], []
     with pytest.raises(FileNotFoundError, match='again'):
         folders.retry_creating_parent(lambda: made.append(1), _failing(FileNotFoundError, calls))
-    assert (folders.TRIES, folders.TRIES + 1) == (len(made), len(calls))
+    assert (len(made), len(calls)) == (folders.TRIES, folders.TRIES + 1)
 
 
 def test_a_stale_file_that_somebody_else_removes_is_not_counted(tmp_path: Path) -> None:
@@ -55,4 +55,4 @@ def test_a_stale_file_that_somebody_else_removes_is_not_counted(tmp_path: Path) 
     with os.scandir(tmp_path) as entries:
         found = {entry.name: entry for entry in entries}
     os.unlink(tmp_path / 'stale')
-    assert [False, True] == [folders.removed_if_stale(found[name], -1) for name in ('stale', 'other')]
+    assert [folders.removed_if_stale(found[name], -1) for name in ('stale', 'other')] == [False, True]

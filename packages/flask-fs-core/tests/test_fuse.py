@@ -124,8 +124,8 @@ def test_a_save_that_fails_when_the_file_is_closed_leaves_the_old_one(
     with pytest.raises(fs.BackendError, match='Disk quota exceeded'):
         SAVES[how](storage, tmp_path)
     volume.full.unlink()
-    assert b'the old content' == storage.read('a.txt')
-    assert {'a.txt', 'b.txt'} == {path.name for path in (volume.mount / 'root').rglob('*') if path.is_file()}
+    assert storage.read('a.txt') == b'the old content'
+    assert {path.name for path in (volume.mount / 'root').rglob('*') if path.is_file()} == {'a.txt', 'b.txt'}
     SAVES[how](storage, tmp_path)
     saved = 'd/new.txt' if 'folder' in how else 'new.txt' if storage.exists('new.txt') else 'a.txt'
     assert (b'another' if how == 'copy' else b'the new content') == storage.read(saved)
@@ -146,8 +146,8 @@ def test_an_unmounted_volume_is_unavailable(app: Flask, storage: fs.Storage, vol
     ):
         with pytest.raises(fs.Unavailable):
             act()
-    assert 503 == app.test_client().get(storage.url('a.txt')).status_code
-    assert [] == os.listdir(volume.mount)
+    assert app.test_client().get(storage.url('a.txt')).status_code == 503
+    assert os.listdir(volume.mount) == []
 
 
 def test_a_volume_whose_server_died_is_unavailable(app: Flask, storage: fs.Storage, volume: Volume) -> None:
@@ -181,7 +181,7 @@ def test_no_two_versions_share_an_etag_where_times_are_whole_seconds(
         content = os.urandom(8)
         storage.write('a.txt', content, overwrite=True)
         response = client.get(url)
-        assert content == response.data
-        assert content == seen.setdefault(response.headers.get('ETag'), content) or 'ETag' not in response.headers
+        assert response.data == content
+        assert seen.setdefault(response.headers.get('ETag'), content) == content or 'ETag' not in response.headers
     time.sleep(2.1)
     assert client.get(url).headers['ETag'] not in seen

@@ -68,7 +68,7 @@ def kill_a_save(root: Path, name: str, drafts: str, how: str) -> None:
     command = [sys.executable, '-c', STALLED, str(root), name, drafts, how]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert 'stalled\n' == process.stdout.readline()
+        assert process.stdout.readline() == 'stalled\n'
         process.kill()
     assert process.returncode != 0
 
@@ -77,20 +77,20 @@ def kill_a_save(root: Path, name: str, drafts: str, how: str) -> None:
 def test_a_writer_killed_while_replacing_leaves_the_old_content(tmp_path: Path, drafts: str) -> None:
     local(tmp_path).write('a/b.txt', OLD)
     kill_a_save(tmp_path, 'a/b.txt', drafts, 'replace')
-    assert {'a/b.txt': OLD} == state_of(tmp_path)
+    assert state_of(tmp_path) == {'a/b.txt': OLD}
 
 
 @pytest.mark.parametrize('drafts', ['unnamed', 'named'])
 def test_a_writer_killed_while_creating_leaves_no_file(tmp_path: Path, drafts: str) -> None:
     kill_a_save(tmp_path, 'a/b.txt', drafts, 'create')
-    assert {} == state_of(tmp_path)
+    assert state_of(tmp_path) == {}
     assert not local(tmp_path).exists('a/b.txt')
 
 
 def test_a_name_whose_writer_was_killed_can_be_created(tmp_path: Path) -> None:
     kill_a_save(tmp_path, 'a/b.txt', 'named', 'create')
     local(tmp_path).write('a/b.txt', OLD, overwrite=False)
-    assert {'a/b.txt': OLD} == state_of(tmp_path)
+    assert state_of(tmp_path) == {'a/b.txt': OLD}
 
 
 @pytest.mark.skipif(not hasattr(os, 'O_TMPFILE'), reason='files cannot be written without a name here')
@@ -100,7 +100,7 @@ def test_a_killed_writer_leaves_nothing_on_the_disk_where_files_need_no_name(tmp
     if not backend._filesystem.unnamed:
         pytest.skip('this file system has no unnamed files')
     kill_a_save(tmp_path, 'a/b.txt', 'unnamed', 'replace')
-    assert [tmp_path / 'a/b.txt'] == [path for path in tmp_path.rglob('*') if path.is_file()]
+    assert [path for path in tmp_path.rglob('*') if path.is_file()] == [tmp_path / 'a/b.txt']
 
 
 class TestLeftDraft:
@@ -113,7 +113,7 @@ class TestLeftDraft:
         return draft
 
     def test_it_lies_beside_the_target(self, tmp_path: Path, draft: Path) -> None:
-        assert tmp_path / 'a' == draft.parent
+        assert draft.parent == tmp_path / 'a'
         assert draft.stat().st_size > 0
 
     def test_it_cannot_be_read_by_its_name(self, tmp_path: Path, draft: Path) -> None:
@@ -123,27 +123,27 @@ class TestLeftDraft:
     def test_it_is_neither_listed_nor_swept_while_fresh(self, tmp_path: Path, draft: Path) -> None:
         """Its writer may be alive."""
         backend = local(tmp_path)
-        assert [] == list(backend.list_files())
-        assert [] == list(backend.scan('a/'))
-        assert 0 == backend.sweep()
-        assert [draft] == drafts_in(tmp_path)
+        assert list(backend.list_files()) == []
+        assert list(backend.scan('a/')) == []
+        assert backend.sweep() == 0
+        assert drafts_in(tmp_path) == [draft]
 
     def test_it_is_swept_when_stale(self, tmp_path: Path, draft: Path) -> None:
         os.utime(draft, (time.time() - STALE_S,) * 2)
-        assert 1 == local(tmp_path).sweep()
-        assert [] == drafts_in(tmp_path)
+        assert local(tmp_path).sweep() == 1
+        assert drafts_in(tmp_path) == []
 
     def test_listing_removes_it_when_stale(self, tmp_path: Path, draft: Path) -> None:
         os.utime(draft, (time.time() - STALE_S,) * 2)
-        assert [] == list(local(tmp_path).list_files())
-        assert [] == drafts_in(tmp_path)
+        assert list(local(tmp_path).list_files()) == []
+        assert drafts_in(tmp_path) == []
 
     def test_deleting_the_folder_leaves_it_to_its_writer(self, tmp_path: Path, draft: Path) -> None:
         backend = local(tmp_path)
         backend.write('a/c.txt', OLD)
         backend.delete('a')
-        assert [] == list(backend.list_files())
-        assert [draft] == drafts_in(tmp_path)
+        assert list(backend.list_files()) == []
+        assert drafts_in(tmp_path) == [draft]
 
 
 # --- Killed before each system call in turn.
@@ -258,14 +258,14 @@ class TestKilledBeforeAnySystemCall:
 
     def test_a_delete_spares_what_lies_elsewhere(self, tmp_path: Path, drafts: str) -> None:
         for root in killed_at_every_call(tmp_path, drafts, 'delete'):
-            assert b'n' * NEW_BYTES == local(root).read('source.txt')
+            assert local(root).read('source.txt') == b'n' * NEW_BYTES
             try:
-                assert OLD == local(root).read('a/old.txt')
+                assert local(root).read('a/old.txt') == OLD
             except FileNotFound:
-                assert ['source.txt'] == list(local(root).list_files())
+                assert list(local(root).list_files()) == ['source.txt']
 
     def test_another_writer_can_finish_the_change(self, tmp_path: Path, drafts: str) -> None:
         for root in killed_at_every_call(tmp_path, drafts, 'replace'):
             local(root).write('a/old.txt', b'newest')
             local(root).delete('source.txt')
-            assert {'a/old.txt': b'newest'} == state_of(root)
+            assert state_of(root) == {'a/old.txt': b'newest'}

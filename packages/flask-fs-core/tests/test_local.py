@@ -46,9 +46,9 @@ def test_files_appear_whole_on_any_file_system(any_disk: LocalBackend) -> None:
     any_disk.write('a/b', b'3')
     any_disk.write('a/c', b'4')
     any_disk.move('a/c', 'd', overwrite=False)
-    assert {'a/b', 'd'} == set(any_disk.list_files())
-    assert b'3' == any_disk.read('a/b')
-    assert ['b'] == os.listdir(any_disk.path('a'))
+    assert set(any_disk.list_files()) == {'a/b', 'd'}
+    assert any_disk.read('a/b') == b'3'
+    assert os.listdir(any_disk.path('a')) == ['b']
 
 
 def test_without_links_create_is_no_longer_promised(any_disk: LocalBackend) -> None:
@@ -72,7 +72,7 @@ def test_a_file_system_without_unnamed_files_is_noticed(backend: LocalBackend, m
     monkeypatch.setattr(os, 'open', refusing)
     backend.write('a', b'1', overwrite=False)
     assert not backend._filesystem.unnamed
-    assert b'1' == backend.read('a')
+    assert backend.read('a') == b'1'
 
 
 @pytest.mark.parametrize('unnamed', [True, False])
@@ -92,15 +92,15 @@ def test_a_disk_that_fails_leaves_the_old_file_and_nothing_else(
         with pytest.raises(fs.BackendError, match='No space left') as caught:
             backend.write(name, b'new', overwrite=failing != 'link')
     assert isinstance(caught.value.__cause__, OSError)
-    assert b'old' == backend.read('a')
-    assert ['a'] == os.listdir(backend.root)
+    assert backend.read('a') == b'old'
+    assert os.listdir(backend.root) == ['a']
 
 
 def test_a_write_that_the_kernel_cuts_short_goes_on(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     original = os.write
     monkeypatch.setattr(os, 'write', lambda fd, data: original(fd, bytes(data[:3])))
     backend.write('a', b'0123456789')
-    assert b'0123456789' == backend.read('a')
+    assert backend.read('a') == b'0123456789'
 
 
 def test_a_kernel_that_copies_only_a_part_is_helped_out(
@@ -121,8 +121,8 @@ def test_a_kernel_that_copies_only_a_part_is_helped_out(
     with (tmp_path / 'x').open('rb') as file:
         file.read(1)
         backend.save(file, 'x', overwrite=True)
-        assert b'' == file.read()
-    assert b'123456789' == backend.read('x')
+        assert file.read() == b''
+    assert backend.read('x') == b'123456789'
 
 
 def test_a_disk_that_is_full_fails_the_kernel_copy_too(
@@ -147,13 +147,13 @@ def test_stale_temporary_files_are_unlisted_unreadable_and_swept(backend: LocalB
     os.utime(stale, (two_days_ago, two_days_ago))
     with pytest.raises(fs.InvalidFilename):
         backend.read('d/.fs-tmp-fresh')
-    assert ['d/a'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['d/a']
     assert not stale.exists()
     assert fresh.exists()
     os.utime(other, (two_days_ago, two_days_ago))
-    assert 1 == backend.sweep()
-    assert 1 == backend.sweep(older_than_s=-1)
-    assert ['a'] == os.listdir(root / 'd')
+    assert backend.sweep() == 1
+    assert backend.sweep(older_than_s=-1) == 1
+    assert os.listdir(root / 'd') == ['a']
 
 
 def test_a_large_upload_to_a_taken_name_is_refused_before_its_end(backend: LocalBackend) -> None:
@@ -168,8 +168,8 @@ def test_a_large_upload_to_a_taken_name_is_refused_before_its_end(backend: Local
     endless = Endless()
     with pytest.raises(fs.FileExists, match='overwrite=True'):
         backend.save(endless, 'x', overwrite=False)
-    assert 1 << 20 == endless.given
-    assert ['x'] == os.listdir(backend.root)
+    assert endless.given == 1 << 20
+    assert os.listdir(backend.root) == ['x']
 
 
 # --- Folders and files in each other's way.
@@ -184,8 +184,8 @@ def test_a_file_is_not_stored_where_a_folder_holds_files(backend: LocalBackend) 
     backend.write('c', b'3')
     with pytest.raises(fs.FileExists, match='a folder that holds files'):
         backend.move('c', 'a')
-    assert b'1' == backend.read('a/b')
-    assert b'3' == backend.read('c')
+    assert backend.read('a/b') == b'1'
+    assert backend.read('c') == b'3'
 
 
 def test_a_file_is_not_stored_under_a_file(backend: LocalBackend) -> None:
@@ -197,7 +197,7 @@ def test_a_file_is_not_stored_under_a_file(backend: LocalBackend) -> None:
         backend.delete(name)
         with pytest.raises(fs.FileNotFound):
             backend.read(name)
-    assert b'1' == backend.read('a')
+    assert backend.read('a') == b'1'
 
 
 def test_a_part_too_long_for_the_file_system_is_said_so(backend: LocalBackend) -> None:
@@ -206,7 +206,7 @@ def test_a_part_too_long_for_the_file_system_is_said_so(backend: LocalBackend) -
         backend.write(name, b'')
     assert not backend.exists(name)
     backend.delete(name)
-    assert [] == list(backend.list_files(name)) == list(backend.list_files(f'{name}/'))
+    assert list(backend.list_files(name)) == list(backend.list_files(f'{name}/')) == []
 
 
 def test_a_folder_removed_while_a_draft_is_in_it_is_made_again(backend: LocalBackend) -> None:
@@ -219,7 +219,7 @@ def test_a_folder_removed_while_a_draft_is_in_it_is_made_again(backend: LocalBac
 
     backend.write('a/x', b'')
     backend.save(Removing(b'content'), 'a/b', overwrite=False)
-    assert ['a/b'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['a/b']
 
 
 # --- Symbolic links and other things that are no files.
@@ -251,8 +251,8 @@ def test_links_never_lead_out_of_the_root(backend: LocalBackend, tmp_path: Path)
         assert set(backend.list_files(prefix)) <= {'real/x'}
     backend.delete('folder/secret')
     backend.delete('real')
-    assert 'secret' == (outside / 'secret').read_text()
-    assert ['secret'] == os.listdir(outside)
+    assert (outside / 'secret').read_text() == 'secret'
+    assert os.listdir(outside) == ['secret']
 
 
 @needs_posix
@@ -261,8 +261,8 @@ def test_replacing_a_link_replaces_the_link_alone(backend: LocalBackend, tmp_pat
     backend.write('x', b'')
     (Path(backend.root) / 'file').symlink_to(tmp_path / 'secret')
     backend.write('file', b'new')
-    assert b'new' == backend.read('file')
-    assert 'secret' == (tmp_path / 'secret').read_text()
+    assert backend.read('file') == b'new'
+    assert (tmp_path / 'secret').read_text() == 'secret'
 
 
 @needs_posix
@@ -271,8 +271,8 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / 'root').symlink_to(tmp_path / 'real')
     backend = LocalBackend('x', {'root': str(tmp_path / 'root')})
     backend.write('a/b', b'1')
-    assert b'1' == backend.read('a/b')
-    assert ['a/b'] == list(backend.list_files())
+    assert backend.read('a/b') == b'1'
+    assert list(backend.list_files()) == ['a/b']
 
 
 @needs_posix
@@ -284,7 +284,7 @@ def test_a_fifo_is_no_file_and_nothing_waits_for_it(backend: LocalBackend) -> No
         backend.read('pipe')
     with pytest.raises(fs.FileNotFound):
         backend.open('pipe')
-    assert ['x'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['x']
 
 
 def test_what_could_be_no_filename_is_left_unlisted(backend: LocalBackend) -> None:
@@ -293,8 +293,8 @@ def test_what_could_be_no_filename_is_left_unlisted(backend: LocalBackend) -> No
         Path(backend.root, name).write_bytes(b'')
     Path(backend.root, 'fol\\der').mkdir()
     Path(backend.root, 'fol\\der', 'x').write_bytes(b'')
-    assert ['good'] == list(backend.list_files())
-    assert ['good'] == [info.name for info in backend.scan()]
+    assert list(backend.list_files()) == ['good']
+    assert [info.name for info in backend.scan()] == ['good']
 
 
 # --- Settings.
@@ -308,8 +308,8 @@ def test_modes_are_as_configured(tmp_path: Path) -> None:
         backend.write('a/b', b'')
     finally:
         os.umask(old)
-    assert 0o604 == stat.S_IMODE(os.stat(backend.path('a/b')).st_mode)
-    assert 0o700 == stat.S_IMODE(os.stat(backend.path('a')).st_mode)
+    assert stat.S_IMODE(os.stat(backend.path('a/b')).st_mode) == 0o604
+    assert stat.S_IMODE(os.stat(backend.path('a')).st_mode) == 0o700
 
 
 @needs_posix
@@ -319,7 +319,7 @@ def test_without_modes_the_umask_decides(backend: LocalBackend) -> None:
         backend.write('a', b'')
     finally:
         os.umask(old)
-    assert 0o640 == stat.S_IMODE(os.stat(backend.path('a')).st_mode)
+    assert stat.S_IMODE(os.stat(backend.path('a')).st_mode) == 0o640
 
 
 @needs_posix
@@ -337,7 +337,7 @@ def test_fsync_reaches_the_file_and_every_new_folder(tmp_path: Path, monkeypatch
     assert {os.stat(tmp_path / part).st_ino for part in ('a/b/c', 'a/b', 'a', '.')} == set(synced)
     synced.clear()
     backend.write('a/b/c', b'')
-    assert 2 == len(synced)
+    assert len(synced) == 2
 
 
 @needs_posix
@@ -348,8 +348,8 @@ def test_fsync_gets_past_empty_folders(tmp_path: Path, unnamed: bool, overwrite:
     backend._filesystem.unnamed &= unnamed
     (tmp_path / 'a' / 'empty').mkdir(parents=True)
     backend.write('a', b'content', overwrite)
-    assert b'content' == backend.read('a')
-    assert ['a'] == os.listdir(tmp_path)
+    assert backend.read('a') == b'content'
+    assert os.listdir(tmp_path) == ['a']
 
 
 def test_nothing_is_removed_from_a_file_system_that_is_read_only(
@@ -411,10 +411,10 @@ def test_a_folder_that_is_just_being_removed_is_no_reason_to_do_without_unnamed_
     monkeypatch.setattr(os, 'open', refuse_once)
     backend.write('a', b'1', overwrite=False)
     assert [backend.root] == refused
-    assert ['a'] == os.listdir(backend.root)
+    assert os.listdir(backend.root) == ['a']
     assert backend._filesystem.unnamed
     backend.write('b', b'2')
-    assert {'a': b'1', 'b': b'2'} == {name: backend.read(name) for name in backend.list_files()}
+    assert {name: backend.read(name) for name in backend.list_files()} == {'a': b'1', 'b': b'2'}
 
 
 def test_a_file_that_may_not_be_removed_stays_and_is_said_so(
@@ -430,7 +430,7 @@ def test_a_file_that_may_not_be_removed_stays_and_is_said_so(
         patched.setattr(os, 'unlink', refuse)
         with pytest.raises(fs.PermissionDenied, match='Operation not permitted'):
             backend.delete('a')
-    assert b'1' == backend.read('a')
+    assert backend.read('a') == b'1'
 
 
 @needs_posix
@@ -449,7 +449,7 @@ def test_a_file_system_that_keeps_no_modes_says_so_and_stores_nothing(
     monkeypatch.setattr(os, 'fchmod', refuse)
     with pytest.raises(fs.PermissionDenied, match='Operation not permitted'):
         backend.write('a', b'')
-    assert [] == os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == []
     with pytest.raises(OSError, match='Bad file descriptor'):
         os.fstat(opened[0])
 
@@ -462,8 +462,8 @@ def test_where_the_kernel_copies_nothing_a_real_file_is_stored_all_the_same(
     with open(tmp_path / 'upload', 'rb') as upload:
         upload.seek(3)
         backend.save(upload, 'a', overwrite=True)
-        assert 10 == upload.tell()
-    assert b'3456789' == backend.read('a')
+        assert upload.tell() == 10
+    assert backend.read('a') == b'3456789'
 
 
 @needs_posix
@@ -473,7 +473,7 @@ def test_a_root_that_is_a_link_to_nowhere_is_said_so(tmp_path: Path) -> None:
     backend = LocalBackend('x', {'root': str(tmp_path / 'root')})
     with pytest.raises(fs.FileExists, match='a part of its path is a file'):
         backend.write('a', b'', overwrite=False)
-    assert ['root'] == os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == ['root']
 
 
 # --- As older applications use it.
@@ -486,11 +486,11 @@ def test_a_path_of_the_applications_own_need_not_end_with_the_name(tmp_path: Pat
 
     backend = Hashed('x', {'root': '/nowhere/at/all'})
     backend.write('a/b', b'1')
-    assert ['612f62'] == os.listdir(tmp_path)
-    assert (b'1', 1) == (backend.read('a/b'), backend.stat('a/b').size)
+    assert os.listdir(tmp_path) == ['612f62']
+    assert (backend.read('a/b'), backend.stat('a/b').size) == (b'1', 1)
     backend.move('a/b', 'c/d')
     backend.delete('c/d')
-    assert [] == os.listdir(tmp_path)
+    assert os.listdir(tmp_path) == []
 
 
 def test_every_operation_goes_through_an_overridden_path(tmp_path: Path) -> None:
@@ -503,17 +503,17 @@ def test_every_operation_goes_through_an_overridden_path(tmp_path: Path) -> None
     backend = Tenanted('x', {'root': '/nowhere/at/all'})
     backend.write('a/x.txt', b'1')
     assert (tmp_path / 'one' / 'a' / 'x.txt').exists()
-    assert ['a/x.txt'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['a/x.txt']
     backend.copy('a/x.txt', 'y')
     backend.move('y', 'z')
-    assert 1 == backend.stat('z').size
+    assert backend.stat('z').size == 1
     with backend.open('z', 'rb') as file:
-        assert b'1' == file.read()
+        assert file.read() == b'1'
     backend.tenant = 'two'
-    assert [] == list(backend.list_files())
+    assert list(backend.list_files()) == []
     backend.tenant = 'one'
     backend.delete('a')
-    assert ['z'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['z']
 
 
 def test_path_and_default_root_can_be_replaced_for_the_whole_class(
@@ -548,8 +548,8 @@ def test_storages_under_one_default_root_stay_apart(
         assert (str(tmp_path / 'patched' / 'one' / 'sub'), str(tmp_path / 'patched' / 'two')) == (one.root, two.root)
         for name in list(one.list_files()):
             one.delete(name)
-        assert ['a'] == list(two.list_files())
-        assert b'2' == (tmp_path / 'patched' / 'two' / 'a').read_bytes()
+        assert list(two.list_files()) == ['a']
+        assert (tmp_path / 'patched' / 'two' / 'a').read_bytes() == b'2'
 
 
 def test_a_subclass_says_where_the_roots_are(make_app: Callable[..., Flask], tmp_path: Path) -> None:
@@ -566,7 +566,7 @@ def test_the_default_root_is_what_was_set_for_all(make_app: Callable[..., Flask]
     storage = fs.Storage('docs')
     with make_app(storage, FS_ROOT=above).app_context():
         expected = os.path.abspath(above), os.path.abspath(os.path.join(above, 'docs'))
-        assert expected == (storage.backend.default_root, storage.root)
+        assert (storage.backend.default_root, storage.root) == expected
 
 
 def test_an_open_file_knows_its_path(backend: LocalBackend) -> None:
@@ -582,7 +582,7 @@ def test_metadata_reads_nothing_until_its_checksum_is_asked_for(
     with monkeypatch.context() as patched:
         patched.setattr(os, 'open', lambda *_, **__: pytest.fail('opened'))
         facts = backend.metadata('x')
-        assert 1 == facts['size']
+        assert facts['size'] == 1
     assert facts['checksum'].startswith('sha256:6b86b2')
 
 
@@ -598,7 +598,7 @@ def test_a_link_over_nfs_whose_answer_was_lost_counts_as_made(
 
     monkeypatch.setattr(os, 'link', twice)
     backend.write('x', b'mine', overwrite=False)
-    assert b'mine' == backend.read('x')
+    assert backend.read('x') == b'mine'
     with pytest.raises(fs.FileExists):
         backend.write('x', b'other', overwrite=False)
 
@@ -629,10 +629,10 @@ def order(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_file_is_closed_before_it_gets_its_name(backend: LocalBackend, order: list[str]) -> None:
     backend.write('b', b'content', overwrite=False)
-    assert ['close', 'link', 'unlink'] == order
+    assert order == ['close', 'link', 'unlink']
     order.clear()
     backend.write('a', b'content')
-    assert ['close', 'replace'] == order
+    assert order == ['close', 'replace']
 
 
 def test_an_error_of_closing_leaves_the_old_file(
@@ -647,8 +647,8 @@ def test_an_error_of_closing_leaves_the_old_file(
             failing.setattr(os, 'close', close)
             with pytest.raises(fs.BackendError, match='quota'):
                 save()
-    assert ['a'] == os.listdir(backend.root)
-    assert b'the old content' == backend.read('a')
+    assert os.listdir(backend.root) == ['a']
+    assert backend.read('a') == b'the old content'
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='only Linux names the type')

@@ -36,7 +36,7 @@ UNKNOWN = 'application/octet-stream'
     ],
 )
 def test_a_type_is_written_anew_from_its_known_parts(stored: str, expected: str) -> None:
-    assert expected == normalized(stored)
+    assert normalized(stored) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,22 +52,22 @@ def test_a_type_is_written_anew_from_its_known_parts(stored: str, expected: str)
     ],
 )  # fmt: skip
 def test_what_is_malformed_or_guessed_by_browsers_is_unknown(stored: Any) -> None:
-    assert UNKNOWN == normalized(stored)
+    assert normalized(stored) == UNKNOWN
 
 
 @pytest.mark.parametrize(
     'charset', ['utf-7', 'UTF-16', 'utf-16le', 'utf-32', 'iso-2022-jp', 'hz-gb-2312', 'x-user-defined', 'cp037', 'iso-8859-17']
 )  # fmt: skip
 def test_a_charset_in_which_markup_hides_is_not_passed_on(charset: str) -> None:
-    assert 'text/plain; charset=utf-8' == content_type(f'text/plain; charset={charset}')
-    assert 'application/xml' == content_type(f'application/xml; charset="{charset}"')
+    assert content_type(f'text/plain; charset={charset}') == 'text/plain; charset=utf-8'
+    assert content_type(f'application/xml; charset="{charset}"') == 'application/xml'
 
 
 def test_text_is_utf8_unless_it_says_otherwise() -> None:
-    assert 'text/plain; charset=utf-8' == content_type('text/plain')
-    assert 'text/x-charset; charset=utf-8' == content_type('text/x-charset')
-    assert 'text/plain; charset=koi8-r' == content_type('text/plain; charset=KOI8-R')
-    assert 'application/json' == content_type('application/json')
+    assert content_type('text/plain') == 'text/plain; charset=utf-8'
+    assert content_type('text/x-charset') == 'text/x-charset; charset=utf-8'
+    assert content_type('text/plain; charset=KOI8-R') == 'text/plain; charset=koi8-r'
+    assert content_type('application/json') == 'application/json'
 
 
 def test_inert_types_are_known_by_their_essence_alone() -> None:
@@ -108,8 +108,8 @@ def test_a_coding_is_one_or_more_tokens(stored: Any, expected: str | None) -> No
 
 def test_files_have_a_sound_type_and_coding_whatever_a_backend_says() -> None:
     info = fs.FileInfo('x.png', 1, None, 'image/png; a, text/html', content_encoding='x y')
-    assert (UNKNOWN, None) == (info.mime, info.content_encoding)
-    assert UNKNOWN == info.given_mime
+    assert (info.mime, info.content_encoding) == (UNKNOWN, None)
+    assert info.given_mime == UNKNOWN
 
 
 # --- Served.
@@ -157,11 +157,11 @@ def test_a_claimed_type_is_sent_normalized_and_judged_as_it_is_sent(
     app = make_app(storage, FS_BACKEND=Claiming)
     with app.app_context():
         storage.write('x.txt', '<script>')
-        assert sent.partition(';')[0] == storage.metadata('x.txt')['mime'].partition(';')[0]
+        assert storage.metadata('x.txt')['mime'].partition(';')[0] == sent.partition(';')[0]
     seen = headers(app, storage, headers=given_headers)
-    assert [sent] == seen.getlist('Content-Type')
-    assert sandboxed == seen.get('Content-Security-Policy', '').startswith('sandbox')
-    assert 'nosniff' == seen['X-Content-Type-Options']
+    assert seen.getlist('Content-Type') == [sent]
+    assert seen.get('Content-Security-Policy', '').startswith('sandbox') == sandboxed
+    assert seen['X-Content-Type-Options'] == 'nosniff'
 
 
 @pytest.mark.parametrize('setting', [{'USE_X_SENDFILE': True}, {'FS_LOCAL_ACCEL_REDIRECT': '/protected'}])
@@ -173,7 +173,7 @@ def test_a_web_server_is_handed_the_normalized_type_too(
     app = make_app(storage, FS_BACKEND=Claiming, **setting)
     with app.app_context():
         storage.write('x.txt', '<svg/>')
-    assert [UNKNOWN] == headers(app, storage).getlist('Content-Type')
+    assert headers(app, storage).getlist('Content-Type') == [UNKNOWN]
 
 
 @pytest.mark.parametrize('claimed', [['text/plain, text/html'], ['text/plain', 'text/html'], ['text/html']])

@@ -27,13 +27,13 @@ def metadata(compute: Counting) -> Metadata:
 
 
 def test_nothing_is_computed_before_the_checksum_is_asked_for(metadata: Metadata, compute: Counting) -> None:
-    assert 1 == metadata['size']
-    assert 1 == metadata.get('size')
+    assert metadata['size'] == 1
+    assert metadata.get('size') == 1
     assert 'checksum' in metadata
-    assert ['size', 'checksum'] == list(metadata)
-    assert 2 == len(metadata)
+    assert list(metadata) == ['size', 'checksum']
+    assert len(metadata) == 2
     metadata['url'] = '/x'
-    assert 0 == compute.asked
+    assert compute.asked == 0
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_nothing_is_computed_before_the_checksum_is_asked_for(metadata: Metadata
 )
 def test_however_it_is_looked_at_the_checksum_is_there(metadata: Metadata, compute: Counting, look: object) -> None:
     assert look(metadata) == 'sha256:ab'  # type: ignore[operator]
-    assert 1 == compute.asked
+    assert compute.asked == 1
 
 
 def test_it_is_computed_once(metadata: Metadata, compute: Counting) -> None:
     assert metadata['checksum'] == metadata['checksum']
-    assert 1 == compute.asked
+    assert compute.asked == 1
 
 
 def test_it_behaves_like_a_dictionary(metadata: Metadata) -> None:
-    assert 'd' == metadata.get('absent', 'd')
-    assert 'd' == metadata.pop('absent', 'd')
+    assert metadata.get('absent', 'd') == 'd'
+    assert metadata.pop('absent', 'd') == 'd'
     with pytest.raises(KeyError):
         metadata['absent']

@@ -73,7 +73,7 @@ def test_every_verb_says_that_the_root_is_gone(
     elif used == 'by missing':
         assert not storage.exists('c.txt')
     else:
-        assert {'a.txt', 'd/b.txt'} == set(storage.list_files())
+        assert set(storage.list_files()) == {'a.txt', 'd/b.txt'}
     shutil.rmtree(root)
     with app.test_request_context(), pytest.raises(fs.Unavailable, match=r'is gone\. Mount the volume') as caught:
         VERBS[verb](storage)
@@ -85,11 +85,11 @@ def test_the_root_is_used_again_when_it_is_back(app: Flask, storage: fs.Storage,
     storage.write('a.txt', 'content')
     away = root.rename(root.with_name('away'))
     client = app.test_client()
-    assert 503 == client.get(storage.url('a.txt')).status_code
+    assert client.get(storage.url('a.txt')).status_code == 503
     away.rename(root)
-    assert b'content' == client.get(storage.url('a.txt')).data
+    assert client.get(storage.url('a.txt')).data == b'content'
     storage.write('b/c.txt', 'more')
-    assert {'a.txt', 'b/c.txt'} == set(storage.list_files())
+    assert set(storage.list_files()) == {'a.txt', 'b/c.txt'}
 
 
 def test_what_goes_while_it_is_listed_is_no_end_of_the_list(app: Flask, storage: fs.Storage, root: Path) -> None:
@@ -104,12 +104,12 @@ def test_what_goes_while_it_is_listed_is_no_end_of_the_list(app: Flask, storage:
 
 def test_a_folder_may_be_the_first_thing_that_is_listed(app: Flask, storage: fs.Storage, root: Path) -> None:
     (root / 'a').mkdir(parents=True)
-    assert [] == list(storage.list_files('a/'))
-    assert [] == list(storage.list_files('b/'))
+    assert list(storage.list_files('a/')) == []
+    assert list(storage.list_files('b/')) == []
 
 
 def test_a_new_application_finds_nothing_and_makes_the_root(app: Flask, storage: fs.Storage, root: Path) -> None:
-    assert [] == list(storage.list_files())
+    assert list(storage.list_files()) == []
     assert not storage.exists('a.txt')
     storage.delete('a.txt')
     with pytest.raises(fs.FileNotFound):
@@ -122,7 +122,7 @@ def test_a_folder_in_the_root_may_come_and_go(app: Flask, storage: fs.Storage, r
     storage.write('a/b.txt', 'content')
     shutil.rmtree(root / 'a')
     assert not storage.exists('a/b.txt')
-    assert [] == list(storage.list_files('a/'))
+    assert list(storage.list_files('a/')) == []
     storage.write('a/b.txt', 'content')
     assert storage.exists('a/b.txt')
 
@@ -135,8 +135,8 @@ def test_an_override_may_give_a_path_object(tmp_path: Path) -> None:
     backend = WithPaths('docs', {'root': str(tmp_path / 'root')})
     assert not backend.exists('a/b')
     backend.write('a/b', b'content')
-    assert b'content' == backend.read('a/b')
-    assert ['a/b'] == list(backend.list_files('a/')) == list(backend.list_files())
+    assert backend.read('a/b') == b'content'
+    assert list(backend.list_files('a/')) == list(backend.list_files()) == ['a/b']
     assert str(tmp_path / 'root' / 'a' / 'b') == os.fspath(backend.path('a/b'))
     shutil.rmtree(tmp_path / 'root')
     with pytest.raises(fs.Unavailable):
@@ -151,4 +151,4 @@ def test_an_override_that_puts_files_elsewhere_needs_no_root(tmp_path: Path) -> 
     backend = Hashed('docs', {'root': str(tmp_path / 'nowhere')})
     backend.write('a', b'content')
     assert not backend.exists('b')
-    assert b'content' == backend.read('a')
+    assert backend.read('a') == b'content'

@@ -100,8 +100,8 @@ class StorageModel(RuleBasedStateMachine):
     @rule(prefix=prefixes)
     def list_with_prefix(self, prefix: str) -> None:
         expected = sorted(name for name in self.files if name.startswith(prefix))
-        assert expected == sorted(self.storage.list_files(prefix))
-        assert expected == sorted(info.name for info in self.storage.scan(prefix))
+        assert sorted(self.storage.list_files(prefix)) == expected
+        assert sorted(info.name for info in self.storage.scan(prefix)) == expected
 
     @invariant()
     def the_same_files_are_there(self) -> None:

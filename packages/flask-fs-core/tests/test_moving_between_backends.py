@@ -67,18 +67,18 @@ def test_every_file_arrives_and_a_second_run_finds_them_all(
     files = {'empty': b'', 'a/b/c.txt': b'text', 'Zoë ☕.bin': os.urandom(3 * 1024 * 1024), '.hidden': b'.'}
     for filename, content in files.items():
         source.write(filename, content)
-    assert {'to copy': 4} == counted(script.copy_files(source, target, dry_run=True))
-    assert {} == contents(target)
-    assert {'copied': 4} == counted(script.copy_files(source, target))
+    assert counted(script.copy_files(source, target, dry_run=True)) == {'to copy': 4}
+    assert contents(target) == {}
+    assert counted(script.copy_files(source, target)) == {'copied': 4}
     assert files == contents(target) == contents(source)
-    assert {'same': 4} == counted(script.copy_files(source, target))
+    assert counted(script.copy_files(source, target)) == {'same': 4}
 
 
 def test_another_algorithm_for_checksums_does_not_make_files_differ(script: SimpleNamespace, place: Place) -> None:
     source, target = place(MemoryBackend, FS_CHECKSUM='md5'), place(MemoryBackend, FS_CHECKSUM='sha512')
     source.write('a', 'content')
-    assert {'copied': 1} == counted(script.copy_files(source, target))
-    assert {'same': 1} == counted(script.copy_files(source, target))
+    assert counted(script.copy_files(source, target)) == {'copied': 1}
+    assert counted(script.copy_files(source, target)) == {'same': 1}
 
 
 @pytest.mark.parametrize('content', [b'other', b'longer than before'])
@@ -88,13 +88,13 @@ def test_a_file_that_differs_is_kept_unless_the_source_is_right(
     source, target = place(LocalBackend), place(MemoryBackend)
     source.write('a', b'words')
     target.write('a', content)
-    assert [('a', 'differs', '')] == list(script.copy_files(source, target))
-    assert content == target.read('a')
-    assert [('a', 'differs', '')] == list(script.copy_files(source, target, dry_run=True))
-    assert [('a', 'to copy', '')] == list(script.copy_files(source, target, dry_run=True, replace=True))
-    assert content == target.read('a')
-    assert [('a', 'copied', '')] == list(script.copy_files(source, target, replace=True))
-    assert b'words' == target.read('a')
+    assert list(script.copy_files(source, target)) == [('a', 'differs', '')]
+    assert target.read('a') == content
+    assert list(script.copy_files(source, target, dry_run=True)) == [('a', 'differs', '')]
+    assert list(script.copy_files(source, target, dry_run=True, replace=True)) == [('a', 'to copy', '')]
+    assert target.read('a') == content
+    assert list(script.copy_files(source, target, replace=True)) == [('a', 'copied', '')]
+    assert target.read('a') == b'words'
 
 
 def test_a_run_that_loses_its_connection_leaves_nothing_half_copied_and_is_taken_up_again(
@@ -115,8 +115,8 @@ def test_a_run_that_loses_its_connection_leaves_nothing_half_copied_and_is_taken
         source.write(f'{number}', 'content')
     with pytest.raises(fs.Unavailable):
         list(script.copy_files(source, target))
-    assert 2 == len(contents(target))
-    assert {'same': 2, 'copied': 4} == counted(script.copy_files(source, target))
+    assert len(contents(target)) == 2
+    assert counted(script.copy_files(source, target)) == {'same': 2, 'copied': 4}
     assert contents(source) == contents(target)
 
 
@@ -161,13 +161,13 @@ def test_a_run_killed_in_the_middle_of_a_file_is_taken_up_again(script: SimpleNa
     command = [sys.executable, '-c', SCRIPT + KILLED_RUN, str(source.root), str(target.root)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
-        assert 'in the middle\n' == run.stdout.readline()
+        assert run.stdout.readline() == 'in the middle\n'
         run.kill()
     whole, arrived = contents(source), contents(target)
-    assert 5 == len(arrived)
+    assert len(arrived) == 5
     assert arrived.items() <= whole.items()
-    assert {'same': 5, 'copied': 15} == counted(script.copy_files(source, target))
-    assert whole == contents(target)
+    assert counted(script.copy_files(source, target)) == {'same': 5, 'copied': 15}
+    assert contents(target) == whole
 
 
 def test_a_file_replaced_while_it_is_copied_is_copied_again(script: SimpleNamespace, place: Place) -> None:
@@ -181,8 +181,8 @@ def test_a_file_replaced_while_it_is_copied_is_copied_again(script: SimpleNamesp
 
     source.write('a', b'first')
     target = place(Slow)
-    assert [('a', 'copied', '')] == list(script.copy_files(source, target, replace=True))
-    assert b'later' == target.read('a')
+    assert list(script.copy_files(source, target, replace=True)) == [('a', 'copied', '')]
+    assert target.read('a') == b'later'
 
 
 def test_a_file_that_never_rests_is_told_and_does_not_hold_the_run_up(script: SimpleNamespace, place: Place) -> None:
@@ -194,7 +194,7 @@ def test_a_file_that_never_rests_is_told_and_does_not_hold_the_run_up(script: Si
             source.write(name, source.read(name) + b'.', overwrite=True)
 
     source.write('a', b'first')
-    assert [('a', 'differs', '')] == list(script.copy_files(source, place(Slow), replace=True))
+    assert list(script.copy_files(source, place(Slow), replace=True)) == [('a', 'differs', '')]
 
 
 def test_a_file_deleted_while_it_is_copied_is_gone(script: SimpleNamespace, place: Place) -> None:
@@ -205,8 +205,8 @@ def test_a_file_deleted_while_it_is_copied_is_gone(script: SimpleNamespace, plac
 
     source, target = place(Vanishing), place(MemoryBackend)
     source.write('a', 'content')
-    assert [('a', 'gone', '')] == list(script.copy_files(source, target))
-    assert {} == contents(target)
+    assert list(script.copy_files(source, target)) == [('a', 'gone', '')]
+    assert contents(target) == {}
 
 
 def test_what_the_target_refuses_is_told_and_the_rest_is_copied(script: SimpleNamespace, place: Place) -> None:
@@ -214,12 +214,12 @@ def test_what_the_target_refuses_is_told_and_the_rest_is_copied(script: SimpleNa
     for filename, content in {'a': '1', 'a/b': '2', 'c' * 256: '3', 'd': 'more than ten bytes', 'e': '5'}.items():
         source.write(filename, content)
     outcomes = {filename: (outcome, why) for filename, outcome, why in script.copy_files(source, target)}
-    assert {'a', 'e'} == {filename for filename, (outcome, _) in outcomes.items() if outcome == 'copied'}
-    assert {'a/b', 'c' * 256, 'd'} == {filename for filename, (outcome, _) in outcomes.items() if outcome == 'rejected'}
+    assert {filename for filename, (outcome, _) in outcomes.items() if outcome == 'copied'} == {'a', 'e'}
+    assert {filename for filename, (outcome, _) in outcomes.items() if outcome == 'rejected'} == {'a/b', 'c' * 256, 'd'}
     assert 'either a file or a folder' in outcomes['a/b'][1]
     assert 'longer than the file system allows' in outcomes['c' * 256][1]
     assert 'at most 10 bytes' in outcomes['d'][1]
-    assert {'a': b'1', 'e': b'5'} == contents(target)
+    assert contents(target) == {'a': b'1', 'e': b'5'}
 
 
 def test_quick_reads_nothing_that_was_copied_after_its_last_change(script: SimpleNamespace, place: Place) -> None:
@@ -234,11 +234,11 @@ def test_quick_reads_nothing_that_was_copied_after_its_last_change(script: Simpl
     for filename in ('old', 'replaced'):
         source.write(filename, 'words')
         os.utime(source.path(filename), (1_000_000, 1_000_000))
-    assert {'copied': 2} == counted(script.copy_files(source, target))
+    assert counted(script.copy_files(source, target)) == {'copied': 2}
     source.write('replaced', 'WORDS', overwrite=True)
     reads.clear()
-    assert {'same': 1, 'copied': 1} == counted(script.copy_files(source, target, quick=True, replace=True))
-    assert {'replaced'} == set(reads)
+    assert counted(script.copy_files(source, target, quick=True, replace=True)) == {'same': 1, 'copied': 1}
+    assert set(reads) == {'replaced'}
     assert contents(target) == {'old': b'words', 'replaced': b'WORDS'}
 
 
@@ -246,5 +246,5 @@ def test_a_prefix_copies_only_what_begins_with_it(script: SimpleNamespace, place
     source, target = place(MemoryBackend), place(LocalBackend)
     for filename in ('a/1', 'ab', 'b'):
         source.write(filename, 'content')
-    assert {'copied': 1} == counted(script.copy_files(source, target, prefix='a/'))
-    assert {'a/1'} == set(target.list_files())
+    assert counted(script.copy_files(source, target, prefix='a/')) == {'copied': 1}
+    assert set(target.list_files()) == {'a/1'}

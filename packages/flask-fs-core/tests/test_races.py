@@ -107,10 +107,10 @@ def claim(backend: BaseBackend, who: str, names: list[str]) -> list[str]:
 
 
 def assert_each_name_has_one_winner(backend: BaseBackend, won: dict[str, list[str]]) -> None:
-    assert sorted(NAMES) == sorted(itertools.chain.from_iterable(won.values()))
+    assert sorted(itertools.chain.from_iterable(won.values())) == sorted(NAMES)
     winner_of = {name: who for who, names in won.items() for name in names}
-    assert {name: f'{winner_of[name]} made {name}' for name in NAMES} == {
-        name: backend.read(name).decode() for name in backend.list_files()
+    assert {name: backend.read(name).decode() for name in backend.list_files()} == {
+        name: f'{winner_of[name]} made {name}' for name in NAMES
     }
 
 
@@ -120,7 +120,7 @@ def race_of_threads(backend: BaseBackend) -> dict[str, list[str]]:
     def run(who: str) -> None:
         won[who] = claim(backend, who, NAMES)
 
-    assert [] == together(*(lambda who=f'thread {n}': run(who) for n in range(THREADS)))
+    assert together(*(lambda who=f'thread {n}': run(who) for n in range(THREADS))) == []
     return won
 
 
@@ -164,7 +164,7 @@ def started(program: str, *arguments: object) -> subprocess.Popen[str]:
 def begin_together(processes: list[subprocess.Popen[str]]) -> None:
     for process in processes:
         assert process.stdout is not None
-        assert 'ready\n' == process.stdout.readline()
+        assert process.stdout.readline() == 'ready\n'
     for process in processes:
         assert process.stdin is not None
         process.stdin.close()
@@ -174,7 +174,7 @@ def told(process: subprocess.Popen[str]) -> Any:
     assert process.stdout is not None
     with process.stdout as output:
         text = output.read()
-    assert 0 == process.wait()
+    assert process.wait() == 0
     return json.loads(text)
 
 
@@ -213,10 +213,10 @@ def test_processes_that_replace_a_file_never_show_a_mixed_or_partial_one(backend
     seen = set()
     while any(process.poll() is None for process in processes):
         seen.add(backend.read('a/b.txt'))
-    assert ['done'] * len(processes) == [told(process) for process in processes]
+    assert [told(process) for process in processes] == ['done'] * len(processes)
     seen.add(backend.read('a/b.txt'))
-    assert set() == {(content[:1], len(content)) for content in seen - set(CONTENTS)}
-    assert ['a/b.txt'] == list(backend.list_files())
+    assert {(content[:1], len(content)) for content in seen - set(CONTENTS)} == set()
+    assert list(backend.list_files()) == ['a/b.txt']
 
 
 def race_of_replacers(backend: BaseBackend) -> set[bytes]:
@@ -233,18 +233,18 @@ def race_of_replacers(backend: BaseBackend) -> set[bytes]:
             seen.add(backend.read('a/b.txt'))
 
     writers = [lambda content=content: replace(content) for content in CONTENTS]
-    assert [] == together(*writers, read, read)
+    assert together(*writers, read, read) == []
     return seen
 
 
 @pytest.mark.usefixtures('eager_threads')
 def test_threads_that_replace_a_file_on_disk_never_show_a_mixed_or_partial_one(backend: LocalBackend) -> None:
-    assert set() == race_of_replacers(backend) - set(CONTENTS)
+    assert race_of_replacers(backend) - set(CONTENTS) == set()
 
 
 @pytest.mark.usefixtures('eager_threads')
 def test_threads_that_replace_a_file_in_memory_never_show_a_mixed_or_partial_one() -> None:
-    assert set() == race_of_replacers(MemoryBackend('races')) - set(CONTENTS)
+    assert race_of_replacers(MemoryBackend('races')) - set(CONTENTS) == set()
 
 
 @pytest.mark.usefixtures('eager_threads')
@@ -259,7 +259,7 @@ def test_threads_that_save_into_a_folder_and_delete_it_do_not_disturb_each_other
             backend.delete('a')
 
     savers = [lambda who=who: save(who) for who in range(4)]
-    assert [] == together(*savers, delete, delete)
+    assert together(*savers, delete, delete) == []
     assert {b'new'} >= {backend.read(name) for name in backend.list_files()}
 
 
@@ -377,7 +377,7 @@ def test_deleting_its_folder_at_any_moment_neither_fails_nor_loses_a_file(
     for backend in arena.rounds(operation, rival, prepare=old_files, strikes=strikes):
         rounds += 1
         assert (None if any(arrived_before) else b'new') == content_of(backend, name)
-        assert [] == [path.name for path in Path(backend.root).rglob('.fs-tmp-*')]
+        assert [path.name for path in Path(backend.root).rglob('.fs-tmp-*')] == []
         arrived_before.clear()
     assert rounds > 0
 
@@ -405,7 +405,7 @@ def test_a_delete_succeeds_whatever_happens_meanwhile(arena: Arena, delete: str,
     for backend in arena.rounds(DELETES[delete], RIVALS[rival], prepare=old_files):
         rounds += 1
         assert {'source.txt': b'new'}.items() <= {name: backend.read(name) for name in backend.list_files()}.items()
-        assert None is content_of(backend, 'a/b/old.txt')
+        assert content_of(backend, 'a/b/old.txt') is None
     assert rounds > 0
 
 
@@ -418,16 +418,16 @@ def test_a_file_takes_the_place_of_an_empty_folder_that_vanishes_at_any_moment(a
             backend.delete('a')
 
     for backend in arena.rounds(put('a', b'new', create=True), rival, prepare=prepare):
-        assert b'new' == content_of(backend, 'a')
+        assert content_of(backend, 'a') == b'new'
 
 
 def test_listing_goes_on_whatever_is_deleted_meanwhile(arena: Arena) -> None:
     def listing(backend: LocalBackend) -> None:
         listed = [*backend.list_files(), *(info.name for info in backend.scan())]
-        assert ['source.txt'] * 2 == [name for name in listed if name == 'source.txt']
+        assert [name for name in listed if name == 'source.txt'] == ['source.txt'] * 2
 
     for backend in arena.rounds(listing, lambda backend: backend.delete('a'), prepare=old_files):
-        assert ['source.txt'] == list(backend.list_files())
+        assert list(backend.list_files()) == ['source.txt']
 
 
 def test_of_two_movers_of_a_file_neither_loses_it(arena: Arena) -> None:
@@ -439,5 +439,5 @@ def test_of_two_movers_of_a_file_neither_loses_it(arena: Arena) -> None:
 
     for backend in arena.rounds(move, lambda backend: backend.move('source.txt', 'quick.txt'), prepare=old_files):
         found = {name: backend.read(name) for name in backend.list_files() if name != 'a/b/old.txt'}
-        assert {b'new'} == set(found.values())
+        assert set(found.values()) == {b'new'}
         assert 'source.txt' not in found

@@ -44,7 +44,7 @@ class Store:
 @pytest.mark.parametrize('size', [0, 1, FIRST_BYTES - 1, FIRST_BYTES, FIRST_BYTES + 1, len(LARGE)])
 def test_a_file_read_at_once_takes_at_most_one_more_request(size: int) -> None:
     store = Store(LARGE[:size], step=100_000)
-    assert LARGE[:size] == store.reader().read()
+    assert store.reader().read() == LARGE[:size]
     assert len(store.fetched) == (size > FIRST_BYTES)
     assert store.moved == max(0, size - FIRST_BYTES)
 
@@ -53,7 +53,7 @@ def test_a_file_read_at_once_takes_at_most_one_more_request(size: int) -> None:
 def test_a_file_read_by_pieces_is_fetched_once_and_by_few_requests(piece: int) -> None:
     store = Store(LARGE, step=70_000)
     with io.BufferedReader(store.reader()) as file:
-        assert LARGE == b''.join(iter(lambda: file.read(piece), b''))
+        assert b''.join(iter(lambda: file.read(piece), b'')) == LARGE
     assert store.moved == len(LARGE) - FIRST_BYTES
     assert len(store.fetched) <= 3
     assert all(stream.closed for stream in store.streams)
@@ -89,7 +89,7 @@ def test_it_reads_like_a_file_in_memory() -> None:
             assert model.seek(offset, whence) == file.seek(offset, whence)
             size = chance.choice([0, 1, 10, 1000, BLOCK_BYTES, 3 * BLOCK_BYTES])
             expected = model.read(size)
-            assert expected == read_fully(file, size)
+            assert read_fully(file, size) == expected
             assert model.tell() == file.tell()
         model.seek(chance.randint(0, 1000))
         file.seek(model.tell())
@@ -114,7 +114,7 @@ def test_an_archive_is_opened_and_one_member_read_by_few_small_requests() -> Non
         archive.writestr('last.bin', noise)
     store = Store(content.getvalue())
     with zipfile.ZipFile(io.BufferedReader(store.reader())) as archive:
-        assert b'wanted' == archive.read('wanted.txt')
+        assert archive.read('wanted.txt') == b'wanted'
     assert len(store.fetched) == 2
     assert store.moved == 2 * BLOCK_BYTES
 
@@ -126,21 +126,21 @@ def test_a_short_skip_forward_goes_on_with_the_same_stream() -> None:
     reader.read(1000)
     reader.seek(5000, io.SEEK_CUR)
     at = reader.tell()
-    assert LARGE[at : at + 10] == reader.read(10)
+    assert reader.read(10) == LARGE[at : at + 10]
     assert len(store.fetched) == 1
 
 
 def test_seeking_fetches_nothing() -> None:
     store = Store(LARGE)
     reader = store.reader()
-    assert len(LARGE) == reader.seek(0, io.SEEK_END)
-    assert b'' == reader.read(10) == reader.read()
+    assert reader.seek(0, io.SEEK_END) == len(LARGE)
+    assert reader.read(10) == reader.read() == b''
     reader.seek(len(LARGE) + 100)
-    assert b'' == reader.read(10) == reader.read()
+    assert reader.read(10) == reader.read() == b''
     reader.seek(-5, io.SEEK_END)
     reader.seek(3)
-    assert LARGE[3:5] == reader.read(2)
-    assert [] == store.fetched
+    assert reader.read(2) == LARGE[3:5]
+    assert store.fetched == []
 
 
 def test_impossible_seeks_are_refused() -> None:

@@ -72,16 +72,16 @@ def test_an_override_may_give_a_path_object(make_app: Callable[..., Flask], head
 
 def test_the_bytes_are_left_to_the_web_server(client: FlaskClient, header: str) -> None:
     answer = client.get('/files/a/x.txt')
-    assert (200, b'') == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (200, b'')
     assert {header} == HEADERS & set(answer.headers.keys())
-    assert '/files/a/x.txt' == answer.headers[header][-len('/files/a/x.txt') :]
+    assert answer.headers[header][-len('/files/a/x.txt') :] == '/files/a/x.txt'
 
 
 def test_all_else_that_browsers_need_is_told(client: FlaskClient) -> None:
     answer = client.get('/files/page.html')
-    assert 'text/html; charset=utf-8' == answer.headers['Content-Type']
-    assert 'no-cache' == answer.headers['Cache-Control']
-    assert 'nosniff' == answer.headers['X-Content-Type-Options']
+    assert answer.headers['Content-Type'] == 'text/html; charset=utf-8'
+    assert answer.headers['Cache-Control'] == 'no-cache'
+    assert answer.headers['X-Content-Type-Options'] == 'nosniff'
     assert 'sandbox' in answer.headers['Content-Security-Policy']
     assert {'ETag', 'Last-Modified'} < set(answer.headers.keys())
 
@@ -89,14 +89,14 @@ def test_all_else_that_browsers_need_is_told(client: FlaskClient) -> None:
 def test_head_is_handed_over_too(client: FlaskClient) -> None:
     told = client.get('/files/a/x.txt').headers
     answer = client.head('/files/a/x.txt')
-    assert (200, b'') == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (200, b'')
     assert dict(told) == dict(answer.headers)
 
 
 @pytest.mark.parametrize('asked', ['bytes=0-1', 'bytes=-1', 'bytes=100-'])
 def test_ranges_are_left_to_the_web_server(client: FlaskClient, header: str, asked: str) -> None:
     answer = client.get('/files/a/x.txt', headers={'Range': asked})
-    assert (200, b'') == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (200, b'')
     assert header in answer.headers
     assert not {'Accept-Ranges', 'Content-Range'} & set(answer.headers.keys())
 
@@ -115,14 +115,14 @@ def test_only_a_success_is_handed_over(client: FlaskClient, headers: dict[str, s
     whole = client.get('/files/a/x.txt').headers
     given = {key: value.format(**whole) for key, value in headers.items()}
     answer = client.get('/files/a/x.txt', headers=given)
-    assert (status, b'') == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (status, b'')
     assert not HEADERS & set(answer.headers.keys())
 
 
 @pytest.mark.parametrize('path', ['/files/none.txt', '/files/a'])
 def test_what_is_not_there_is_not_handed_over(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
-    assert 404 == answer.status_code
+    assert answer.status_code == 404
     assert not HEADERS & set(answer.headers.keys())
 
 
@@ -134,10 +134,10 @@ def test_the_application_decides_first(make_app: Callable[..., Flask], header: s
         link = storage.signed_url('x.txt', download_name='Zoë.txt')
     client = app.test_client()
     refused, allowed, forged = client.get('/files/x.txt'), client.get(link), client.get(f'{link}x')
-    assert [403, 200, 403] == [refused.status_code, allowed.status_code, forged.status_code]
-    assert [False, True, False] == [header in answer.headers for answer in (refused, allowed, forged)]
+    assert [refused.status_code, allowed.status_code, forged.status_code] == [403, 200, 403]
+    assert [header in answer.headers for answer in (refused, allowed, forged)] == [False, True, False]
     assert 'filename="Zoe.txt"' in allowed.headers['Content-Disposition']
-    assert 'private, no-cache' == allowed.headers['Cache-Control']
+    assert allowed.headers['Cache-Control'] == 'private, no-cache'
 
 
 def test_files_without_a_path_are_sent_by_the_application(make_app: Callable[..., Flask], header: str) -> None:
@@ -145,7 +145,7 @@ def test_files_without_a_path_are_sent_by_the_application(make_app: Callable[...
     app = make_app(storage, FS_BACKEND='memory', **SIGN[header])
     with app.app_context():
         storage.write('x.txt', 'x')
-    assert b'x' == app.test_client().get('/files/x.txt').data
+    assert app.test_client().get('/files/x.txt').data == b'x'
 
 
 # --- Apache and lighttpd.
@@ -159,7 +159,7 @@ def test_x_sendfile_is_the_quoted_path(make_app: Callable[..., Flask]) -> None:
         path = storage.path('日 %41.svg')
     told = app.test_client().get('/files/日 %2541.svg').headers['X-Sendfile']
     assert told.isascii()
-    assert path == unquote(told)
+    assert unquote(told) == path
 
 
 # --- nginx.
@@ -179,14 +179,14 @@ def test_x_sendfile_is_the_quoted_path(make_app: Callable[..., Flask]) -> None:
 def test_a_location_for_all_gets_the_storages_name(
     nginx: Callable[..., Any], settings: dict[str, str], address: str
 ) -> None:
-    assert address == nginx(**settings).headers['X-Accel-Redirect']
+    assert nginx(**settings).headers['X-Accel-Redirect'] == address
 
 
 def test_a_key_prefix_is_a_folder_below_the_location(nginx: Callable[..., Any]) -> None:
     prefix = {'LETTERS_FS_PREFIX': 'tenants/7'}
     common, own = nginx(FS_ACCEL_REDIRECT='/p/', **prefix), nginx(LETTERS_FS_ACCEL_REDIRECT='/p/', **prefix)
-    assert '/p/letters/tenants/7/x.txt' == common.headers['X-Accel-Redirect']
-    assert '/p/tenants/7/x.txt' == own.headers['X-Accel-Redirect']
+    assert common.headers['X-Accel-Redirect'] == '/p/letters/tenants/7/x.txt'
+    assert own.headers['X-Accel-Redirect'] == '/p/tenants/7/x.txt'
 
 
 @pytest.mark.parametrize(
@@ -200,12 +200,12 @@ def test_a_key_prefix_is_a_folder_below_the_location(nginx: Callable[..., Any]) 
 )
 def test_the_address_is_quoted(nginx: Callable[..., Any], filename: str, ask: str | None, address: str) -> None:
     answer = nginx(filename, ask=ask, LETTERS_FS_ACCEL_REDIRECT='/p/')
-    assert address == answer.headers['X-Accel-Redirect']
+    assert answer.headers['X-Accel-Redirect'] == address
 
 
 def test_nginx_comes_before_x_sendfile(nginx: Callable[..., Any]) -> None:
     answer = nginx(USE_X_SENDFILE=True, FS_ACCEL_REDIRECT='/p/')
-    assert {'X-Accel-Redirect'} == HEADERS & set(answer.headers.keys())
+    assert HEADERS & set(answer.headers.keys()) == {'X-Accel-Redirect'}
 
 
 def test_the_tag_is_the_one_that_nginx_has_for_the_file(make_app: Callable[..., Flask]) -> None:
@@ -214,7 +214,7 @@ def test_the_tag_is_the_one_that_nginx_has_for_the_file(make_app: Callable[..., 
     with app.app_context():
         storage.write('x.txt', '0123456789')
         os.utime(storage.path('x.txt'), ns=(0, 0x65920080 * 10**9 + 987_654_321))
-    assert '"65920080-a"' == app.test_client().get('/files/x.txt').headers['ETag']
+    assert app.test_client().get('/files/x.txt').headers['ETag'] == '"65920080-a"'
 
 
 def test_an_overridden_path_within_the_root_is_followed(
@@ -224,7 +224,7 @@ def test_an_overridden_path_within_the_root_is_followed(
     monkeypatch.setattr(
         LocalBackend, 'path', lambda backend, filename: plain(backend, f'{filename[:1]}/{filename}' if filename else '')
     )
-    assert '/p/letters/x/x.txt' == nginx(FS_ACCEL_REDIRECT='/p/').headers['X-Accel-Redirect']
+    assert nginx(FS_ACCEL_REDIRECT='/p/').headers['X-Accel-Redirect'] == '/p/letters/x/x.txt'
 
 
 def test_a_file_that_an_overridden_path_has_elsewhere_is_sent_by_the_application(
@@ -236,7 +236,7 @@ def test_a_file_that_an_overridden_path_has_elsewhere_is_sent_by_the_application
         LocalBackend, 'path', lambda backend, filename: elsewhere if filename else plain(backend, filename)
     )
     answer = nginx(FS_ACCEL_REDIRECT='/p/')
-    assert (200, b'x') == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (200, b'x')
     assert not HEADERS & set(answer.headers.keys())
 
 
@@ -260,10 +260,10 @@ def test_the_refusal_of_a_location_says_what_one_looks_like(make_app: Callable[.
         "location of nginx, such as '/protected/': with a slash first, no empty or dotted part, no backslash, "
         'and none of ? # %.'
     )
-    assert expected == str(caught.value)
+    assert str(caught.value) == expected
 
 
 def test_a_file_whose_time_is_not_known_keeps_its_own_tag(make_app: Callable[..., Flask]) -> None:
     with make_app().test_request_context():
         response = by_location(fs.FileInfo('x.txt', 1, None, 'text/plain', None, 'tag'), '/protected/x.txt')
-    assert ('tag', False) == response.get_etag()
+    assert response.get_etag() == ('tag', False)

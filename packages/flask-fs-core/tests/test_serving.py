@@ -32,7 +32,7 @@ URL = '/files/a/x.txt'
 def test_a_file_is_served_with_its_facts(client: FlaskClient, storage: fs.Storage) -> None:
     response = client.get(URL)
     info = storage.stat('a/x.txt')
-    assert (200, b'0123456789') == (response.status_code, response.data)
+    assert (response.status_code, response.data) == (200, b'0123456789')
     assert info.modified is not None
     assert {
         'Content-Type': 'text/plain; charset=utf-8',
@@ -47,7 +47,7 @@ def test_a_file_is_served_with_its_facts(client: FlaskClient, storage: fs.Storag
 
 def test_head_tells_the_same_and_sends_nothing(client: FlaskClient) -> None:
     response = client.head(URL)
-    assert (200, b'') == (response.status_code, response.data)
+    assert (response.status_code, response.data) == (200, b'')
     assert dict(client.get(URL).headers) == dict(response.headers)
 
 
@@ -55,17 +55,17 @@ def test_head_tells_the_same_and_sends_nothing(client: FlaskClient) -> None:
     'path', ['/files/none', '/files/a', '/files/', '/other/x', '/files/a%5Cx', '/fs/files/a/x.txt']
 )
 def test_what_is_not_there_is_404(client: FlaskClient, path: str) -> None:
-    assert 404 == client.get(path).status_code
+    assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize('path', ['/files/../../x', '/files/%2e%2e/x', '/files/a/./x.txt', '/files/x%00'])
 def test_a_hostile_address_finds_nothing(client: FlaskClient, path: str) -> None:
-    assert 404 == client.get(path).status_code
+    assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize('method', ['POST', 'PUT', 'DELETE', 'PATCH'])
 def test_nothing_can_be_changed_over_http(client: FlaskClient, method: str) -> None:
-    assert 405 == client.open(URL, method=method).status_code
+    assert client.open(URL, method=method).status_code == 405
 
 
 # --- Conditions.
@@ -96,18 +96,18 @@ def test_conditions_are_kept(client: FlaskClient, headers: dict[str, str], statu
     first = client.get(URL).headers
     filled = {key: value.format(etag=first['ETag'], date=first['Last-Modified']) for key, value in headers.items()}
     response = client.get(URL, headers=filled)
-    assert status == response.status_code
+    assert response.status_code == status
     if status == 304:
-        assert b'' == response.data
+        assert response.data == b''
         assert 'Content-Length' not in response.headers
         assert first['ETag'] == response.headers['ETag']
-        assert 'nosniff' == response.headers['X-Content-Type-Options']
+        assert response.headers['X-Content-Type-Options'] == 'nosniff'
 
 
 def test_a_changed_file_is_sent_again(client: FlaskClient, storage: fs.Storage) -> None:
     etag = client.get(URL).headers['ETag']
     storage.write('a/x.txt', 'changed!!!!', overwrite=True)
-    assert b'changed!!!!' == client.get(URL, headers={'If-None-Match': etag}).data
+    assert client.get(URL, headers={'If-None-Match': etag}).data == b'changed!!!!'
 
 
 # --- Ranges.
@@ -126,26 +126,26 @@ def test_a_changed_file_is_sent_again(client: FlaskClient, storage: fs.Storage) 
 )
 def test_one_range_is_sent_as_206(client: FlaskClient, given: str, content: bytes, told: str) -> None:
     response = client.get(URL, headers={'Range': given})
-    assert (206, content, told) == (response.status_code, response.data, response.headers['Content-Range'])
-    assert str(len(content)) == response.headers['Content-Length']
+    assert (response.status_code, response.data, response.headers['Content-Range']) == (206, content, told)
+    assert response.headers['Content-Length'] == str(len(content))
 
 
 @pytest.mark.parametrize('given', ['bytes=10-', 'bytes=10-20', 'bytes=100-200'])
 def test_a_range_beyond_the_end_is_416(client: FlaskClient, given: str) -> None:
     response = client.get(URL, headers={'Range': given})
-    assert (416, 'bytes */10') == (response.status_code, response.headers['Content-Range'])
+    assert (response.status_code, response.headers['Content-Range']) == (416, 'bytes */10')
 
 
 @pytest.mark.parametrize('given', ['bytes=0-1,3-4', 'lines=1-2', 'bytes=4-2', 'bytes', 'bytes=a-b', ''])
 def test_what_is_no_single_range_gets_the_whole_file(client: FlaskClient, given: str) -> None:
     response = client.get(URL, headers={'Range': given})
-    assert (200, b'0123456789') == (response.status_code, response.data)
+    assert (response.status_code, response.data) == (200, b'0123456789')
 
 
 def test_an_empty_file_has_no_range(client: FlaskClient) -> None:
-    assert 416 == client.get('/files/empty.txt', headers={'Range': 'bytes=0-'}).status_code
+    assert client.get('/files/empty.txt', headers={'Range': 'bytes=0-'}).status_code == 416
     response = client.get('/files/empty.txt')
-    assert (200, b'') == (response.status_code, response.data)
+    assert (response.status_code, response.data) == (200, b'')
 
 
 @pytest.mark.parametrize(
@@ -163,11 +163,11 @@ def test_if_range_resumes_only_the_same_file(client: FlaskClient, given: str, st
     first = client.get(URL).headers
     if_range = given.format(etag=first['ETag'], date=first['Last-Modified'])
     response = client.get(URL, headers={'Range': 'bytes=2-', 'If-Range': if_range})
-    assert status == response.status_code
+    assert response.status_code == status
 
 
 def test_a_range_of_head_is_the_whole(client: FlaskClient) -> None:
-    assert 200 == client.head(URL, headers={'Range': 'bytes=2-3'}).status_code
+    assert client.head(URL, headers={'Range': 'bytes=2-3'}).status_code == 200
 
 
 # --- Who may see what.
@@ -191,8 +191,8 @@ def test_files_are_served_only_where_configured(
     app.debug = debug
     with app.app_context():
         storage.write('x.txt', 'x')
-        assert '/files/x.txt' == storage.url('x.txt')
-        assert status == app.test_client().get('/files/x.txt').status_code
+        assert storage.url('x.txt') == '/files/x.txt'
+        assert app.test_client().get('/files/x.txt').status_code == status
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_without_a_setting_files_are_served_while_debug_is_on(
     app.debug = later
     with app.app_context():
         storage.write('x.txt', 'x')
-    assert status == app.test_client().get('/files/x.txt').status_code
+    assert app.test_client().get('/files/x.txt').status_code == status
 
 
 @pytest.mark.parametrize(('given', 'status'), [(False, 404), (True, 200), ('no', 404), (0, 404)])
@@ -232,7 +232,7 @@ def test_what_is_set_after_the_first_init_app_holds_for_later_storages(tmp_path:
     fs.init_app(app, storage)
     with app.app_context():
         storage.write('x.txt', 'x')
-    assert status == app.test_client().get('/files/x.txt').status_code
+    assert app.test_client().get('/files/x.txt').status_code == status
 
 
 @pytest.mark.parametrize(
@@ -255,9 +255,9 @@ def test_the_application_decides_who_may_see_a_file(
     with app.app_context():
         storage.write('x.txt', 'x')
     response = app.test_client().get('/private/x.txt')
-    assert status == response.status_code
+    assert response.status_code == status
     if status == 200:
-        assert 'private, no-cache' == response.headers['Cache-Control']
+        assert response.headers['Cache-Control'] == 'private, no-cache'
 
 
 @pytest.mark.parametrize('mistaken', [('no', 403), 'a coroutine', 'a future'])
@@ -284,7 +284,7 @@ def test_what_is_true_by_accident_opens_nothing(make_app: Callable[..., Flask], 
 def test_leave_is_asked_before_the_store_is(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage('private', authorize=lambda _: False)
     app = make_app(storage)
-    assert 403 == app.test_client().get('/private/not-there').status_code
+    assert app.test_client().get('/private/not-there').status_code == 403
 
 
 def test_cache_control_is_a_setting(make_app: Callable[..., Flask], kind: str) -> None:
@@ -293,7 +293,7 @@ def test_cache_control_is_a_setting(make_app: Callable[..., Flask], kind: str) -
     with app.app_context():
         storage.write('x.txt', 'x')
     response = app.test_client().get('/files/x.txt')
-    assert 'public, max-age=31536000, immutable' == response.headers['Cache-Control']
+    assert response.headers['Cache-Control'] == 'public, max-age=31536000, immutable'
 
 
 @pytest.mark.parametrize(
@@ -315,9 +315,9 @@ def test_no_setting_lets_shared_caches_keep_what_depends_on_who_asks(
         open_to_all.write('x.txt', 'x')
     for link in links:
         with app.test_client().get(link) as response:
-            assert 200 == response.status_code
+            assert response.status_code == 200
             seen = response.headers['Cache-Control'].split(', ')
-            assert ['immutable', 'max-age=60', 'private'] == sorted(seen)
+            assert sorted(seen) == ['immutable', 'max-age=60', 'private']
 
 
 # --- Content of strangers.
@@ -330,7 +330,7 @@ def test_active_content_is_sandboxed(client: FlaskClient, storage: fs.Storage, n
     storage.write(name, '<script>alert(1)</script>')
     for response in (client.get(f'/files/{name}'), client.get(f'/files/{name}', headers={'Range': 'bytes=0-3'})):
         assert response.headers['Content-Security-Policy'].startswith("sandbox; default-src 'none';")
-        assert 'nosniff' == response.headers['X-Content-Type-Options']
+        assert response.headers['X-Content-Type-Options'] == 'nosniff'
 
 
 @pytest.mark.parametrize('name', ['x.png', 'x.jpg', 'x.pdf', 'x.mp3', 'x.mp4', 'x.txt'])
@@ -357,8 +357,8 @@ def test_the_servers_file_wrapper_gets_the_real_file_but_for_a_range(
 
     client = app.test_client()
     environ = {'wsgi.file_wrapper': wrapper}
-    assert b'0123456789' == client.get('/files/x.txt', environ_overrides=environ).data
-    assert b'23' == client.get('/files/x.txt', headers={'Range': 'bytes=2-3'}, environ_overrides=environ).data
+    assert client.get('/files/x.txt', environ_overrides=environ).data == b'0123456789'
+    assert client.get('/files/x.txt', headers={'Range': 'bytes=2-3'}, environ_overrides=environ).data == b'23'
     whole, part = wrapped
     assert whole.fileno() > 2
     with pytest.raises(io.UnsupportedOperation):
@@ -383,7 +383,7 @@ def test_the_facts_and_the_bytes_are_those_of_one_file(
 
         monkeypatch.setattr(LocalBackend, '_open_file', replaced_meanwhile)
         response = app.test_client().get('/files/x.txt')
-    assert (b'old', '3') == (response.data, response.headers['Content-Length'])
+    assert (response.data, response.headers['Content-Length']) == (b'old', '3')
 
 
 def test_a_view_of_the_applications_own_serves_and_names_a_file(app: Flask, storage: fs.Storage) -> None:
@@ -394,12 +394,12 @@ def test_a_view_of_the_applications_own_serves_and_names_a_file(app: Flask, stor
         return storage.serve(name, download_name='Résumé "final".html', private=True)
 
     response = app.test_client().get('/mine/x.html')
-    assert b'<p>' == response.data
+    assert response.data == b'<p>'
     assert (
-        'attachment; filename="Resume \\"final\\".html"; '
-        "filename*=UTF-8''R%C3%A9sum%C3%A9%20%22final%22.html" == response.headers['Content-Disposition']
+        response.headers['Content-Disposition'] == 'attachment; filename="Resume \\"final\\".html"; '
+        "filename*=UTF-8''R%C3%A9sum%C3%A9%20%22final%22.html"
     )
-    assert 'private, no-cache' == response.headers['Cache-Control']
+    assert response.headers['Cache-Control'] == 'private, no-cache'
     with app.test_request_context(), pytest.raises(fs.FileNotFound):
         storage.serve('none')
 
@@ -410,7 +410,7 @@ def test_an_unavailable_store_is_503(app: Flask, storage: fs.Storage, monkeypatc
 
     monkeypatch.setattr(storage.backend, '_open', down)
     response = app.test_client().get('/files/x')
-    assert (503, 'no-store') == (response.status_code, response.headers['Cache-Control'])
+    assert (response.status_code, response.headers['Cache-Control']) == (503, 'no-store')
 
 
 @pytest.mark.parametrize('handled', [False, True])
@@ -425,13 +425,13 @@ def test_no_cache_keeps_a_refusal(
     if handled:
         app.register_error_handler(status, lambda _: ('a page of our own', status))
     response = app.test_client().get(f'/files/{filename}')
-    assert (status, 'no-store') == (response.status_code, response.headers['Cache-Control'])
+    assert (response.status_code, response.headers['Cache-Control']) == (status, 'no-store')
 
 
 def test_an_application_may_let_caches_keep_its_refusals(make_app: Callable[..., Flask]) -> None:
     app = make_app(fs.Storage('files'))
     app.register_error_handler(404, lambda _: ('gone', 404, {'Cache-Control': 'max-age=60'}))
-    assert 'max-age=60' == app.test_client().get('/files/absent').headers['Cache-Control']
+    assert app.test_client().get('/files/absent').headers['Cache-Control'] == 'max-age=60'
 
 
 def test_redirect_mode_sends_the_browser_to_the_store(
@@ -449,9 +449,9 @@ def test_redirect_mode_sends_the_browser_to_the_store(
     for now, until in ((75_000.0, 75_300), (75_000.5, 75_375), (75_074.9, 75_375), (75_075.1, 75_450)):
         monkeypatch.setattr(signing.time, 'time', lambda now=now: now)
         response = app.test_client().get('/files/a/x.txt')
-        assert 302 == response.status_code
-        assert f'https://store.example/a/x.txt?until={until}&method=GET' == response.headers['Location']
-        assert 'private, no-store' == response.headers['Cache-Control']
+        assert response.status_code == 302
+        assert response.headers['Location'] == f'https://store.example/a/x.txt?until={until}&method=GET'
+        assert response.headers['Cache-Control'] == 'private, no-store'
     with app.app_context():
         assert storage.signed_url('y', expires_s=5).startswith('https://store.example/y?until=75080&')
 
@@ -483,4 +483,4 @@ def test_a_file_that_is_replaced_while_it_is_opened_is_served_as_it_is_then(app:
     with app.test_request_context('/', headers={'Range': 'bytes=5-6'}):
         response = respond(lambda: info, open_file)
         response.direct_passthrough = False
-        assert (206, 'bytes 5-6/9', b'56') == (response.status_code, response.headers['Content-Range'], response.data)
+        assert (response.status_code, response.headers['Content-Range'], response.data) == (206, 'bytes 5-6/9', b'56')

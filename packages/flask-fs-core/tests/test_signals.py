@@ -37,8 +37,8 @@ def test_each_way_of_storing_a_file_is_told(log: Log, storage: fs.Storage) -> No
         file.write('333')
     storage.copy('c', 'd')
     storage.transfer('d', storage, 'e')
-    assert [('a', 1), ('b', 2), ('c', 3), ('d', 3), ('e', 3)] == [(name, size) for _, name, size, _ in log]
-    assert {'files'} == {sender for sender, *_ in log}
+    assert [(name, size) for _, name, size, _ in log] == [('a', 1), ('b', 2), ('c', 3), ('d', 3), ('e', 3)]
+    assert {sender for sender, *_ in log} == {'files'}
 
 
 def test_what_failed_is_not_told(log: Log, storage: fs.Storage) -> None:
@@ -47,7 +47,7 @@ def test_what_failed_is_not_told(log: Log, storage: fs.Storage) -> None:
     with pytest.raises(fs.FileExists):
         storage.write('a', '')
     storage.delete('none')
-    assert [] == log
+    assert log == []
 
 
 def test_every_deleted_file_is_told_as_it_was(log: Log, storage: fs.Storage) -> None:
@@ -57,7 +57,7 @@ def test_every_deleted_file_is_told_as_it_was(log: Log, storage: fs.Storage) -> 
     log.clear()
     storage.delete('a')
     storage.delete('ab')
-    assert [('a/b', 2), ('a/c/d', 3), ('ab', 0)] == [(name, size) for _, name, size, _ in log]
+    assert [(name, size) for _, name, size, _ in log] == [('a/b', 2), ('a/c/d', 3), ('ab', 0)]
 
 
 def test_a_removed_file_is_told_as_it_was(log: Log, storage: fs.Storage) -> None:
@@ -66,14 +66,14 @@ def test_a_removed_file_is_told_as_it_was(log: Log, storage: fs.Storage) -> None
     log.clear()
     for name in ('a', 'c', 'c', 'none'):
         storage.remove(name)
-    assert [('c', 3)] == [(name, size) for _, name, size, _ in log]
+    assert [(name, size) for _, name, size, _ in log] == [('c', 3)]
 
 
 def test_a_move_tells_both_names(log: Log, storage: fs.Storage) -> None:
     storage.write('a', '1')
     log.clear()
     storage.move('a', 'b')
-    assert [('files', 'b', 1, 'a')] == log
+    assert log == [('files', 'b', 1, 'a')]
 
 
 def test_with_nobody_listening_nothing_is_asked(

@@ -144,11 +144,11 @@ def test_a_file_is_saved_again_from_the_same_position(
     with make_app(storage, FS_BACKEND=kind, **settings).app_context():
         for name in ('a', 'b'):
             storage.save(source, name)
-            assert 3 == source.tell()
+            assert source.tell() == 3
         storage.write('c', source)
-        assert 3 == source.tell()
+        assert source.tell() == 3
         assert as_bytes(source.read()) == CONTENT[3:]
-        assert [CONTENT[3:]] * 3 == [storage.read(name) for name in 'abc']
+        assert [storage.read(name) for name in 'abc'] == [CONTENT[3:]] * 3
 
 
 def test_a_file_that_was_refused_can_be_saved_elsewhere(make_app: AppFactory, kind: str, source: Any) -> None:
@@ -170,13 +170,13 @@ def test_a_file_that_was_refused_can_be_saved_elsewhere(make_app: AppFactory, ki
         ):
             with pytest.raises(refusal):
                 storage.save(source, 'a')
-            assert 3 == source.tell()
+            assert source.tell() == 3
             if storage is not strict:
                 with pytest.raises(refusal):
                     storage.write('a', source)
-            assert 3 == source.tell()
+            assert source.tell() == 3
         taken.save(source, 'b')
-        assert CONTENT[3:] == taken.read('b')
+        assert taken.read('b') == CONTENT[3:]
 
 
 def test_an_upload_is_saved_twice_by_one_request(make_app: AppFactory, kind: str) -> None:
@@ -191,9 +191,9 @@ def test_an_upload_is_saved_twice_by_one_request(make_app: AppFactory, kind: str
 
     for content in (b'small', CONTENT):
         answer = app.test_client().post('/', **form(content, 'x.bin'))
-        assert ['one', 'two'] == answer.json
+        assert answer.json == ['one', 'two']
         with app.app_context():
-            assert [content, content] == [storage.read(name) for name in ('one', 'two')]
+            assert [storage.read(name) for name in ('one', 'two')] == [content, content]
             storage.remove('one')
             storage.remove('two')
 
@@ -210,7 +210,7 @@ def test_what_was_written_to_an_open_file_is_saved_with_it(make_app: AppFactory,
         file.write(b'AFTER')
         file.seek(0)
         storage.save(file, 'a')
-        assert b'AFTERe' == storage.read('a') == file.read()
+        assert storage.read('a') == file.read() == b'AFTERe'
 
 
 def test_a_file_that_cannot_go_back_is_saved_all_the_same(app: Flask, storage: fs.Storage) -> None:
@@ -221,7 +221,7 @@ def test_a_file_that_cannot_go_back_is_saved_all_the_same(app: Flask, storage: f
     # The second one is looked at before it is stored.
     for name in ('a', 'a.png'):
         storage.save(Forward(b'content'), name)
-        assert b'content' == storage.read(name)
+        assert storage.read(name) == b'content'
         with pytest.raises(fs.FileExists):
             storage.save(Forward(b'content'), name)
 
@@ -233,14 +233,14 @@ def test_what_cannot_seek_is_saved_once(app: Flask, storage: fs.Storage) -> None
     with os.fdopen(reading, 'rb') as pipe:
         storage.save(pipe, 'piped')
     storage.save(OnlyRead(b'content'), 'read')
-    assert [b'content'] * 2 == [storage.read('piped'), storage.read('read')]
+    assert [storage.read('piped'), storage.read('read')] == [b'content'] * 2
 
 
 @pytest.mark.skipif(not os.path.exists('/proc/self/status'), reason='the kernel makes no files up')
 def test_the_limit_holds_for_files_that_hide_their_size(make_app: AppFactory, kind: str) -> None:
     storage = fs.Storage('files', fs.ALL)
     with make_app(storage, FS_BACKEND=kind, FS_MAX_BYTES=10).app_context(), open('/proc/self/status', 'rb') as file:
-        assert 0 == os.fstat(file.fileno()).st_size
+        assert os.fstat(file.fileno()).st_size == 0
         with pytest.raises(fs.FileTooLarge):
             storage.save(file, 'a')
         assert not storage.exists('a')
@@ -255,7 +255,7 @@ def test_a_file_that_is_closed_while_it_is_read_is_saved_all_the_same(app: Flask
             return b''
 
     storage.save(ClosesAtItsEnd(b'content'), 'a')
-    assert b'content' == storage.read('a')
+    assert storage.read('a') == b'content'
 
 
 # --- Writing files.
@@ -273,12 +273,12 @@ def test_text_and_bytes_are_written(app: Flask, storage: fs.Storage, content: An
 def test_whatever_reads_is_written(app: Flask, storage: fs.Storage, content: Any) -> None:
     expected = as_bytes(content.content) if isinstance(content, OnlyRead) else b''
     storage.write('a', content)
-    assert expected == storage.read('a')
+    assert storage.read('a') == expected
 
 
 def test_a_backend_writes_files_too(app: Flask, storage: fs.Storage, source: Any) -> None:
     storage.backend.write('a', source)
-    assert CONTENT[3:] == storage.read('a')
+    assert storage.read('a') == CONTENT[3:]
 
 
 @pytest.mark.parametrize('wrong', [None, 5, ['text'], Path('x')], ids=repr)
@@ -286,7 +286,7 @@ def test_what_cannot_be_read_is_not_written(app: Flask, storage: fs.Storage, wro
     for write in (storage.write, storage.backend.write):
         with pytest.raises(TypeError, match='content must be str, bytes or something with read'):
             write('a', wrong)
-    assert [] == list(storage.list_files())
+    assert list(storage.list_files()) == []
 
 
 def test_a_closed_file_is_not_written(app: Flask, storage: fs.Storage, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_closed_file_is_not_written(app: Flask, storage: fs.Storage, tmp_path:
         for act in (storage.write, lambda name, file: storage.save(file, name)):
             with pytest.raises(ValueError, match='closed file'):
                 act('a', closed)
-    assert [] == list(storage.list_files())
+    assert list(storage.list_files()) == []
 
 
 def test_the_limit_holds_for_what_is_written(make_app: AppFactory, kind: str, tmp_path: Path) -> None:
@@ -312,10 +312,10 @@ def test_the_limit_holds_for_what_is_written(make_app: AppFactory, kind: str, tm
         ):
             with pytest.raises(fs.FileTooLarge, match='at most 10 bytes'):
                 storage.write('a', large)
-        assert [] == list(storage.list_files())
+        assert list(storage.list_files()) == []
         for fitting in (b'x' * 10, 'é' * 5, io.BytesIO(b'x' * 10), OnlyRead(b'x' * 10)):
             storage.write('a', fitting, overwrite=True)
-            assert 10 == storage.stat('a').size
+            assert storage.stat('a').size == 10
 
 
 @pytest.mark.parametrize(
@@ -337,13 +337,13 @@ def test_the_media_type_of_an_upload_is_kept(make_app: AppFactory, sent: str | N
         for limit in (None, 100):
             storage.config['max_bytes'] = limit
             storage.write('a.png', FileStorage(io.BytesIO(b'x'), 'b.txt', content_type=sent), overwrite=True)
-            assert kept == storage.stat('a.png').mime
+            assert storage.stat('a.png').mime == kept
         # Of unknown length, so that the limit wraps it.
         upload = FileStorage(OnlyRead(b'x'), 'b.txt', content_type=sent)  # type: ignore[arg-type]
         storage.write('b.png', upload)
-        assert kept == storage.stat('b.png').mime
+        assert storage.stat('b.png').mime == kept
         storage.backend.write('c.png', FileStorage(io.BytesIO(b'x'), 'b.txt', content_type=sent))
-        assert kept == storage.stat('c.png').mime
+        assert storage.stat('c.png').mime == kept
 
 
 # --- A form without a file.
@@ -358,10 +358,10 @@ def test_a_form_without_a_file_is_refused_for_people(
 ) -> None:
     with pytest.raises(fs.UploadNotAllowed) as caught:
         storage.save(nothing, filename)
-    assert fs.NoFile is type(caught.value)
-    assert ('files', 'no file was chosen') == (caught.value.storage, caught.value.reason)
-    assert "No file was sent to storage 'files': no file was chosen." == str(caught.value)
-    assert [] == list(storage.list_files())
+    assert type(caught.value) is fs.NoFile
+    assert (caught.value.storage, caught.value.reason) == ('files', 'no file was chosen')
+    assert str(caught.value) == "No file was sent to storage 'files': no file was chosen."
+    assert list(storage.list_files()) == []
 
 
 def test_an_upload_without_a_file_is_not_written(app: Flask, storage: fs.Storage) -> None:
@@ -369,7 +369,7 @@ def test_an_upload_without_a_file_is_not_written(app: Flask, storage: fs.Storage
         storage.write('a.png', FileStorage(io.BytesIO(), ''))
     storage.write('a.png', FileStorage(io.BytesIO(b'x'), ''))
     storage.write('empty.png', FileStorage(io.BytesIO(), 'empty.png'))
-    assert {'a.png', 'empty.png'} == set(storage.list_files())
+    assert set(storage.list_files()) == {'a.png', 'empty.png'}
 
 
 def test_an_upload_with_content_and_without_a_filename_is_a_file_once_it_is_named(
@@ -380,7 +380,7 @@ def test_an_upload_with_content_and_without_a_filename_is_a_file_once_it_is_name
         with pytest.raises(fs.NoFile):
             storage.save(upload)
         storage.save(upload, 'a.png', overwrite=True)
-        assert b'x' == storage.read('a.png')
+        assert storage.read('a.png') == b'x'
 
 
 def test_a_field_in_which_nothing_was_chosen_is_refused(make_app: AppFactory) -> None:
@@ -399,7 +399,7 @@ def test_a_field_in_which_nothing_was_chosen_is_refused(make_app: AppFactory) ->
 
     # What browsers send for a field in which no file was chosen.
     answer = app.test_client().post('/', **form(b'', ''))
-    assert (422, 'no file was chosen') == (answer.status_code, answer.text)
+    assert (answer.status_code, answer.text) == (422, 'no file was chosen')
 
 
 @pytest.mark.skipif(not hasattr(signal, 'SIGXFSZ'), reason='no limit for the size of files')

@@ -37,13 +37,13 @@ def upload(content: bytes = b'content', filename: str = 'photo.png') -> FileStor
 
 
 def test_an_upload_is_saved_under_its_cleaned_name(app: Flask, storage: fs.Storage) -> None:
-    assert 'My_photo.png' == storage.save(upload(filename='C:\\My photo.PNG'))
-    assert b'content' == storage.read('My_photo.png')
+    assert storage.save(upload(filename='C:\\My photo.PNG')) == 'My_photo.png'
+    assert storage.read('My_photo.png') == b'content'
 
 
 def test_the_type_a_client_claims_is_not_kept(app: Flask, storage: fs.Storage) -> None:
     storage.save(upload())
-    assert 'image/png' == storage.stat('photo.png').mime
+    assert storage.stat('photo.png').mime == 'image/png'
 
 
 def sources(tmp_path: Path) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_any_source_is_saved_whole_and_left_open(app: Flask, storage: fs.Storage
     source = everything[which]
     try:
         storage.save(source, 'x.bin')
-        assert b'0123456789' * 1000 == storage.read('x.bin')
+        assert storage.read('x.bin') == b'0123456789' * 1000
         assert not getattr(source, 'closed', False)
     finally:
         for opened in everything.values():
@@ -102,7 +102,7 @@ def test_saving_starts_where_the_source_stands(app: Flask, storage: fs.Storage, 
     try:
         everything[which].read(9995)
         storage.save(everything[which], 'x.bin')
-        assert b'56789' == storage.read('x.bin')
+        assert storage.read('x.bin') == b'56789'
     finally:
         for opened in everything.values():
             getattr(opened, 'close', lambda: None)()
@@ -110,14 +110,14 @@ def test_saving_starts_where_the_source_stands(app: Flask, storage: fs.Storage, 
 
 def test_a_path_is_saved_under_its_own_name(app: Flask, storage: fs.Storage, tmp_path: Path) -> None:
     (tmp_path / 'Report 1.pdf').write_bytes(b'%PDF')
-    assert 'Report_1.pdf' == storage.save(tmp_path / 'Report 1.pdf')
-    assert b'%PDF' == storage.read('Report_1.pdf')
+    assert storage.save(tmp_path / 'Report 1.pdf') == 'Report_1.pdf'
+    assert storage.read('Report_1.pdf') == b'%PDF'
 
 
 def test_an_open_file_brings_its_name_along(app: Flask, storage: fs.Storage, tmp_path: Path) -> None:
     (tmp_path / 'a.txt').write_bytes(b'x')
     with (tmp_path / 'a.txt').open('rb') as file:
-        assert 'a.txt' == storage.save(file)
+        assert storage.save(file) == 'a.txt'
 
 
 @pytest.mark.parametrize('nameless', [io.BytesIO(b'x'), FileStorage(io.BytesIO(b'x')), OnlyRead(b'x')])
@@ -138,14 +138,14 @@ def test_a_compressed_file_object_is_saved_as_it_reads(app: Flask, storage: fs.S
         packed.write(b'unpacked')
     with gzip.open(tmp_path / 'x.gz') as packed:
         storage.save(packed, 'x.txt')
-    assert b'unpacked' == storage.read('x.txt')
+    assert storage.read('x.txt') == b'unpacked'
 
 
 def test_an_empty_file_is_a_file(app: Flask, storage: fs.Storage) -> None:
     storage.save(io.BytesIO(), 'empty.txt')
-    assert b'' == storage.read('empty.txt')
-    assert 0 == storage.stat('empty.txt').size
-    assert [] == list(storage.read_chunks('empty.txt'))
+    assert storage.read('empty.txt') == b''
+    assert storage.stat('empty.txt').size == 0
+    assert list(storage.read_chunks('empty.txt')) == []
 
 
 @pytest.mark.parametrize('already', [True, False])
@@ -158,18 +158,18 @@ def test_a_source_that_fails_half_way_changes_nothing(
     with pytest.raises(OSError, match='the client went away') as caught:
         storage.save(OnlyRead(b'n' * 5000, fail_after=2000), 'a/x.bin', overwrite=overwrite)
     assert not isinstance(caught.value, fs.FSError)
-    assert ['a/x.bin'] * already == list(storage.list_files())
+    assert list(storage.list_files()) == ['a/x.bin'] * already
     if already:
-        assert b'old' == storage.read('a/x.bin')
+        assert storage.read('a/x.bin') == b'old'
 
 
 def test_folders_come_from_upload_to_and_prefix(make_app: Callable[..., Flask], kind: str) -> None:
     storage = fs.Storage('s', upload_to=lambda: '/up/')
     app = make_app(storage, FS_BACKEND=kind)
     with app.app_context():
-        assert 'up/pre/a.txt' == storage.save(io.BytesIO(b'x'), 'a.txt', prefix='pre/')
-        assert 'up/app1/a.txt' == storage.save(io.BytesIO(b'x'), 'a.txt', prefix=lambda app: app.name)
-        assert 'up/sub/a.txt' == storage.save(io.BytesIO(b'x'), 'sub/a.txt')
+        assert storage.save(io.BytesIO(b'x'), 'a.txt', prefix='pre/') == 'up/pre/a.txt'
+        assert storage.save(io.BytesIO(b'x'), 'a.txt', prefix=lambda app: app.name) == 'up/app1/a.txt'
+        assert storage.save(io.BytesIO(b'x'), 'sub/a.txt') == 'up/sub/a.txt'
 
 
 @pytest.mark.parametrize(('upload_to', 'expected'), [(None, 'up/p/a.txt'), ('', 'p/a.txt'), (lambda: 'b', 'b/p/a.txt')])
@@ -202,14 +202,14 @@ def test_a_basename_names_what_comes_with_a_name_of_its_own(
         for source in (FileStorage(io.BytesIO(b'1'), 'photo.PNG'), file, tmp_path / 'Photo.PNG'):
             saved = storage.save(source, prefix='p', overwrite=True)
             assert expected == saved.replace('Photo', 'photo')
-        assert b'3' == storage.read(saved)
+        assert storage.read(saved) == b'3'
 
 
 def test_a_filename_beats_the_basename(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage('s', fs.ALL, basename=lambda: pytest.fail('it was called'))
     with make_app(storage, FS_BACKEND='memory').app_context():
-        assert 'a.txt' == storage.save(FileStorage(io.BytesIO(b'x'), 'photo.png'), 'a.txt')
-        assert 'b.txt' == storage.save(io.BytesIO(b'x'), 'b.txt')
+        assert storage.save(FileStorage(io.BytesIO(b'x'), 'photo.png'), 'a.txt') == 'a.txt'
+        assert storage.save(io.BytesIO(b'x'), 'b.txt') == 'b.txt'
         with pytest.raises(fs.InvalidFilename, match='has no filename'):
             storage.save(io.BytesIO(b'x'))
 
@@ -233,7 +233,7 @@ def test_a_type_that_is_not_allowed_is_refused(make_app: Callable[..., Flask]) -
             images.save(io.BytesIO(b'MZ'), 'a.exe')
         with pytest.raises(fs.UploadNotAllowed):
             images.save(io.BytesIO(b'x'), 'no-extension')
-        assert 'a.PNG' == images.save(io.BytesIO(b'x'), 'a.PNG')
+        assert images.save(io.BytesIO(b'x'), 'a.PNG') == 'a.PNG'
         images.write('own.exe', b'the application writes what it likes')
 
 
@@ -267,7 +267,7 @@ def test_a_file_over_the_limit_is_refused_and_nothing_is_stored(
             storage.write('large.txt', 'é' * 501)
         with pytest.raises(fs.FileTooLarge), storage.open('large.txt', 'w') as file:
             file.write('x' * 1001)
-        assert ['fits.txt'] == list(storage.list_files())
+        assert list(storage.list_files()) == ['fits.txt']
 
 
 def test_a_real_file_over_the_limit_is_refused_before_it_is_read(
@@ -278,7 +278,7 @@ def test_a_real_file_over_the_limit_is_refused_before_it_is_read(
         file.truncate(1 << 40)
         with pytest.raises(fs.FileTooLarge):
             storage.save(file, 'x.txt')
-        assert 0 == file.tell()
+        assert file.tell() == 0
 
 
 # --- conflicts
@@ -297,22 +297,22 @@ def test_the_first_writer_wins(app: Flask, storage: fs.Storage) -> None:
         storage.write('y', 'second', overwrite=True)
         with pytest.raises(fs.FileExists, match=r"'x' is already in storage 'files' .* Pass overwrite=True"):
             attempt()
-    assert b'first' == storage.read('x')
-    assert b'second' == storage.read('y')
+    assert storage.read('x') == b'first'
+    assert storage.read('y') == b'second'
 
 
 def test_overwrite_replaces(app: Flask, storage: fs.Storage) -> None:
     storage.write('x', 'first')
     storage.write('x', 'second', overwrite=True)
-    assert b'second' == storage.read('x')
+    assert storage.read('x') == b'second'
     storage.save(io.BytesIO(b'third'), 'x', overwrite=True)
-    assert b'third' == storage.read('x')
+    assert storage.read('x') == b'third'
     storage.write('y', 'fourth')
     storage.copy('y', 'x', overwrite=True)
-    assert b'fourth' == storage.read('x')
+    assert storage.read('x') == b'fourth'
     storage.write('z', 'fifth')
     storage.move('z', 'x', overwrite=True)
-    assert b'fifth' == storage.read('x')
+    assert storage.read('x') == b'fifth'
     assert 'z' not in storage
 
 
@@ -329,17 +329,17 @@ def test_a_storage_made_to_overwrite_does_so_unless_told_not_to(make_app: Callab
 def test_a_conflict_is_resolved_by_the_next_free_number(app: Flask, storage: fs.Storage) -> None:
     for name in ('d/x.txt', 'd/x_1.txt', 'd/x_3.txt', 'noext', 'a.tar.gz'):
         storage.write(name, '')
-    assert 'x_2.txt' == storage.resolve_conflict('d', 'x.txt')
-    assert 'x_2.txt' == storage.resolve_conflict('d/', 'x.txt')
-    assert 'noext_1' == storage.resolve_conflict('', 'noext')
-    assert 'a.tar_1.gz' == storage.resolve_conflict('', 'a.tar.gz')
+    assert storage.resolve_conflict('d', 'x.txt') == 'x_2.txt'
+    assert storage.resolve_conflict('d/', 'x.txt') == 'x_2.txt'
+    assert storage.resolve_conflict('', 'noext') == 'noext_1'
+    assert storage.resolve_conflict('', 'a.tar.gz') == 'a.tar_1.gz'
 
 
 def test_a_conflict_is_resolved_by_a_name_that_fits(app: Flask, storage: fs.Storage) -> None:
     longest = f'{"п" * 125}.txt'
     resolved = storage.resolve_conflict('d', longest)
-    assert f'{"п" * 124}_1.txt' == resolved
-    assert f'd/{resolved}' == storage.save(io.BytesIO(b''), f'd/{resolved}')
+    assert resolved == f'{"п" * 124}_1.txt'
+    assert storage.save(io.BytesIO(b''), f'd/{resolved}') == f'd/{resolved}'
 
 
 @pytest.mark.parametrize('name', ['x.php.', 'x.PHP ', 'x.php%20', 'x.php::$DATA', 'x.php\u2003', 'd/x.php. .'])
@@ -350,13 +350,13 @@ def test_a_tail_hides_no_denied_type(app: Flask, name: str) -> None:
         storage.save(io.BytesIO(b'<?php'), name)
     assert not storage.file_allowed(None, name)  # type: ignore[arg-type]  # the upload itself is not looked at
     assert not storage.extension_allowed(name.partition('.')[2])
-    assert [] == list(storage.list_files())
+    assert list(storage.list_files()) == []
 
 
 def test_a_file_with_a_long_extension_can_be_had_as_a_local_one(app: Flask, storage: fs.Storage) -> None:
     storage.write(f'a.{"x" * 253}', 'content')
     with storage.local_file(f'a.{"x" * 253}') as path:
-        assert 'content' == Path(path).read_text()
+        assert Path(path).read_text() == 'content'
 
 
 # --- copy, move, delete, transfer
@@ -368,7 +368,7 @@ def test_copy_and_move_onto_themselves_lose_nothing(app: Flask, storage: fs.Stor
     storage.move('x', 'x', overwrite=True)
     with pytest.raises(fs.FileExists):
         storage.move('x', 'x')
-    assert b'1' == storage.read('x')
+    assert storage.read('x') == b'1'
 
 
 @pytest.mark.parametrize('verb', ['copy', 'move', 'transfer', 'read', 'read_chunks', 'open', 'stat', 'metadata'])
@@ -385,7 +385,7 @@ def test_delete_takes_all_below_and_spares_names_sharing_a_prefix(app: Flask, st
         storage.write(name, '')
     storage.delete('a')
     assert not any(name.startswith('a/') for name in storage.list_files())
-    assert 3 == len(list(storage.list_files()))
+    assert len(list(storage.list_files())) == 3
     storage.delete('a')
     storage.delete('never/there')
 
@@ -395,9 +395,9 @@ def test_remove_removes_exactly_one_file(app: Flask, storage: fs.Storage) -> Non
         storage.write(name, '')
     for name in ('a', 'a', 'never/there', 'x', 'x', 'x/y'):
         storage.remove(name)
-    assert {'a/b', 'a/c/d', 'ab'} == set(storage.list_files())
+    assert set(storage.list_files()) == {'a/b', 'a/c/d', 'ab'}
     storage.remove('a/b')
-    assert {'a/c/d', 'ab'} == set(storage.list_files())
+    assert set(storage.list_files()) == {'a/c/d', 'ab'}
     with pytest.raises(fs.InvalidFilename):
         storage.remove('../x')
 
@@ -409,7 +409,7 @@ def test_a_name_is_free_again_after_the_folder_of_that_name_was_deleted(app: Fla
         storage.delete('a/b/c')
         assert not storage.exists('a')
         create('a', 'x')  # type: ignore[no-untyped-call]
-        assert b'x' == storage.read('a')
+        assert storage.read('a') == b'x'
         storage.delete('a')
 
 
@@ -417,15 +417,15 @@ def test_transfer_goes_between_backends_and_keeps_the_content(make_app: Callable
     disk, memory = fs.Storage('disk'), fs.Storage('memory')
     with make_app(disk, memory, MEMORY_FS_BACKEND='memory').app_context():
         disk.write('a/x.txt', 'content')
-        assert 'a/x.txt' == disk.transfer('a/x.txt', memory)
-        assert 'y.txt' == memory.transfer('a/x.txt', disk, 'y.txt')
-        assert b'content' == disk.read('y.txt')
+        assert disk.transfer('a/x.txt', memory) == 'a/x.txt'
+        assert memory.transfer('a/x.txt', disk, 'y.txt') == 'y.txt'
+        assert disk.read('y.txt') == b'content'
 
 
 def test_a_copy_has_the_type_that_its_own_name_suggests(app: Flask, storage: fs.Storage) -> None:
     storage.write('x.txt', '')
     storage.copy('x.txt', 'y.html')
-    assert 'text/html' == storage.stat('y.html').mime
+    assert storage.stat('y.html').mime == 'text/html'
 
 
 # --- open
@@ -437,10 +437,10 @@ def test_a_file_opened_for_writing_appears_when_it_is_closed(app: Flask, storage
     assert 'a/x.txt' not in storage
     file.close()
     file.close()
-    assert 'héllo\n'.encode() == storage.read('a/x.txt')
+    assert storage.read('a/x.txt') == 'héllo\n'.encode()
     with storage.open('a/x.txt') as read, storage.open('a/x.txt', 'rt', encoding='latin-1') as latin:
-        assert 'héllo\n' == read.read()
-        assert 'hÃ©llo\n' == latin.read()
+        assert read.read() == 'héllo\n'
+        assert latin.read() == 'hÃ©llo\n'
 
 
 def test_bytes_are_written_and_read_and_sought(app: Flask, storage: fs.Storage) -> None:
@@ -448,13 +448,13 @@ def test_bytes_are_written_and_read_and_sought(app: Flask, storage: fs.Storage) 
         file.write(b'0123456789')
         file.seek(0)
         file.write(b'X')
-        assert 1 == file.tell()
+        assert file.tell() == 1
     with storage.open('x', 'rb') as read:
         read.seek(5)
-        assert b'56' == read.read(2)
+        assert read.read(2) == b'56'
         read.seek(0)
-        assert b'X123' == read.read(4)
-        assert 4 == read.tell()
+        assert read.read(4) == b'X123'
+        assert read.tell() == 4
 
 
 @pytest.mark.parametrize('mode', ['w', 'wb', 'x', 'xb'])
@@ -471,8 +471,8 @@ def test_leaving_by_an_exception_stores_nothing(app: Flask, storage: fs.Storage,
     with pytest.raises(RuntimeError):
         write_and_fail()
     assert file.closed
-    assert ['old'] == list(storage.list_files())
-    assert b'old' == storage.read('old')
+    assert list(storage.list_files()) == ['old']
+    assert storage.read('old') == b'old'
 
 
 @pytest.mark.parametrize('mode', ['w', 'wb', 'x', 'xb'])
@@ -481,7 +481,7 @@ def test_a_file_that_was_closed_is_stored_whatever_happens_then(app: Flask, stor
         with storage.open('new', mode) as file:
             file.write(b'all' if 'b' in mode else 'all')
             file.close()
-            assert b'all' == storage.read('new')
+            assert storage.read('new') == b'all'
             storage.write('new', 'newer', overwrite=True)
             # A second time, it stores nothing.
             file.close()
@@ -489,7 +489,7 @@ def test_a_file_that_was_closed_is_stored_whatever_happens_then(app: Flask, stor
 
     with pytest.raises(RuntimeError, match='later'):
         fail_after_closing()
-    assert b'newer' == storage.read('new')
+    assert storage.read('new') == b'newer'
 
 
 @pytest.mark.parametrize('mode', ['w', 'wb'])
@@ -509,7 +509,7 @@ def test_a_name_taken_while_a_file_was_written_is_found_out_at_close(app: Flask,
     storage.write('x', 'first')
     with pytest.raises(fs.FileExists):
         file.close()
-    assert b'first' == storage.read('x')
+    assert storage.read('x') == b'first'
 
 
 @pytest.mark.parametrize('mode', ['a', 'ab', 'r+', 'w+b', 'rw', '', 'b', 'rbt', 'U'])
@@ -533,9 +533,9 @@ def test_an_unknown_encoding_leaves_nothing_open(app: Flask, storage: fs.Storage
 def test_chunks_have_the_size_asked_for(app: Flask, storage: fs.Storage) -> None:
     storage.write('x', '0123456789')
     for chunks in (storage.read_chunks('x', 4), storage.read_chunks('x', chunk_size=4)):
-        assert [b'0123', b'4567', b'89'] == list(chunks)
+        assert list(chunks) == [b'0123', b'4567', b'89']
     for readable in (storage, storage.backend):
-        assert [b'0123', b'4567', b'89'] == list(readable.read_chunks('x', chunks_size=4))
+        assert list(readable.read_chunks('x', chunks_size=4)) == [b'0123', b'4567', b'89']
     with pytest.raises(ValueError, match='chunk_size must be 1 or more'):
         storage.read_chunks('x', 0)
 
@@ -547,19 +547,19 @@ def test_closing_or_dropping_chunks_gives_the_file_back(app: Flask, storage: fs.
     chunks = storage.read_chunks('x', 4)
     next(chunks)
     chunks.close()  # type: ignore[attr-defined]
-    assert [] == list(chunks)
+    assert list(chunks) == []
     storage.read_chunks('x', 4)
     dropped = storage.read_chunks('x', 4)
     next(dropped)
     del dropped
     gc.collect()
-    assert before == len(os.listdir('/proc/self/fd'))
+    assert len(os.listdir('/proc/self/fd')) == before
 
 
 def test_any_backend_gives_a_path_that_programs_can_read(app: Flask, storage: fs.Storage) -> None:
     storage.write('a/x.txt', 'content')
     with storage.local_file('a/x.txt') as path:
-        assert b'content' == Path(path).read_bytes()
+        assert Path(path).read_bytes() == b'content'
         assert path.endswith('.txt')
     assert (storage.backend.kind == 'local') == os.path.exists(path)
     with pytest.raises(RuntimeError), storage.local_file('a/x.txt') as path:
@@ -575,25 +575,25 @@ def test_metadata_tells_everything(app: Flask, storage: fs.Storage) -> None:
     with app.test_request_context():
         facts = dict(storage.metadata('a/x.txt'))
     assert facts.pop('modified').utcoffset() is not None
-    assert {
+    assert facts == {
         'filename': 'x.txt',
         'url': 'http://localhost/files/a/x.txt',
         'checksum': 'sha256:ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73',
         'mime': 'text/plain',
         'size': 7,
-    } == facts
+    }
 
 
 def test_metadata_needs_no_server_name(app: Flask, storage: fs.Storage) -> None:
     storage.write('x.txt', '')
-    assert '/files/x.txt' == storage.metadata('x.txt')['url']
+    assert storage.metadata('x.txt')['url'] == '/files/x.txt'
 
 
 def test_the_checksum_algorithm_is_a_setting(make_app: Callable[..., Flask], kind: str) -> None:
     storage = fs.Storage('s')
     with make_app(storage, FS_BACKEND=kind, FS_CHECKSUM='md5').app_context():
         storage.write('x', 'content')
-        assert 'md5:9a0364b9e99bb480dd25e1f0284c8555' == storage.metadata('x')['checksum']
+        assert storage.metadata('x')['checksum'] == 'md5:9a0364b9e99bb480dd25e1f0284c8555'
 
 
 @pytest.mark.parametrize(
@@ -618,7 +618,7 @@ def test_the_checksum_algorithm_is_a_setting(make_app: Callable[..., Flask], kin
 def test_a_prefix_is_literal_text(app: Flask, storage: fs.Storage, prefix: str, expected: set[str]) -> None:
     for name in ('a', 'a+b/x', 'ab/y', 'ab/cd/z', '.hidden'):
         storage.write(name, name)
-    assert expected == set(storage.list_files(prefix))
+    assert set(storage.list_files(prefix)) == expected
     assert {(name, len(name)) for name in expected} == {(info.name, info.size) for info in storage.scan(prefix)}
 
 
@@ -634,7 +634,7 @@ def test_a_folder_is_no_file(app: Flask, storage: fs.Storage) -> None:
 def test_a_storage_is_never_copied(storage: fs.Storage) -> None:
     assert copy.copy(storage) is storage
     assert copy.deepcopy({'x': storage})['x'] is storage
-    assert "<Storage 'files'>" == repr(storage)
+    assert repr(storage) == "<Storage 'files'>"
 
 
 def pipe(content: bytes) -> Any:
@@ -650,7 +650,7 @@ def test_a_pipe_is_saved_up_to_the_limit(make_app: Callable[..., Flask], kind: s
     with make_app(storage, FS_BACKEND=kind, S_FS_MAX_BYTES=1000).app_context():
         with pipe(b'x' * 1000) as source:
             storage.save(source, 'fits')
-        assert b'x' * 1000 == storage.read('fits')
+        assert storage.read('fits') == b'x' * 1000
         with pipe(b'x' * 1001) as source, pytest.raises(fs.FileTooLarge):
             storage.save(source, 'too-large')
         assert not storage.exists('too-large')

@@ -60,7 +60,7 @@ def test_a_link_is_not_followed_wherever_it_is_in_a_name(
     place.parent.mkdir(parents=True)
     place.symlink_to(outside)
     assert refuses(local(tmp_path / 'root'), f'{link}/{below}')
-    assert [outside / 'b', outside / 'b' / 'secret'] == sorted(outside.rglob('*'))
+    assert sorted(outside.rglob('*')) == [outside / 'b', outside / 'b' / 'secret']
 
 
 @pytest.mark.parametrize('target', ['outside', 'nowhere', '../root/a'])
@@ -80,7 +80,7 @@ def test_the_path_of_the_root_may_have_links_and_names_may_not(tmp_path: Path, o
     for number in range(2):
         backend.write(f'a/{number}', b'content', overwrite=False)
         backend.write(f'a/{number}', b'newer')
-        assert b'newer' == backend.read(f'a/{number}')
+        assert backend.read(f'a/{number}') == b'newer'
     (tmp_path / 'real' / 'root' / 'b').symlink_to(outside)
     assert refuses(backend, 'b/b/secret')
 
@@ -113,10 +113,10 @@ def test_folders_may_be_renamed_removed_and_made_anew(tmp_path: Path, by_kernel:
     (root / 'a').rename(root / 'b')
     assert not backend.exists('a/x')
     backend.write('a/x', b'new', overwrite=False)
-    assert (b'new', b'old') == (backend.read('a/x'), backend.read('b/x'))
+    assert (backend.read('a/x'), backend.read('b/x')) == (b'new', b'old')
     backend.delete('a')
     backend.write('a/x', b'newest', overwrite=False)
-    assert b'newest' == (root / 'a' / 'x').read_bytes()
+    assert (root / 'a' / 'x').read_bytes() == b'newest'
 
 
 def test_nothing_stays_open(tmp_path: Path, by_kernel: bool) -> None:
@@ -130,13 +130,13 @@ def test_nothing_stays_open(tmp_path: Path, by_kernel: bool) -> None:
     backend.read('a/b/x')
     backend.exists('a/b/x')
     backend.delete('a/b/x')
-    assert before == os.listdir('/proc/self/fd')
+    assert os.listdir('/proc/self/fd') == before
 
 
 def test_names_of_any_letters_reach_the_kernel(tmp_path: Path, by_kernel: bool) -> None:
     backend = local(tmp_path / 'root')
     backend.write('ä/日本/🙂', b'content')
-    assert b'content' == backend.read('ä/日本/🙂')
+    assert backend.read('ä/日本/🙂') == b'content'
 
 
 @pytest.mark.parametrize('platform', ['darwin', 'freebsd14', 'win32'])

@@ -183,7 +183,7 @@ def parsed(trace: str) -> Calls:
 
 
 def test_saving_a_new_file_takes_four(calls: Calls) -> None:
-    assert ['open', 'write', 'link', 'close'] == calls['save']
+    assert calls['save'] == ['open', 'write', 'link', 'close']
     assert calls['save'] == calls['write']
 
 
@@ -197,13 +197,13 @@ def test_a_taken_name_is_found_out_while_publishing(calls: Calls) -> None:
 
 
 def test_replacing_a_file_takes_four_too(calls: Calls) -> None:
-    assert ['open', 'write', 'close', 'rename'] == calls['save over a file']
+    assert calls['save over a file'] == ['open', 'write', 'close', 'rename']
     assert calls['save over a file'] == calls['save over nothing']
 
 
 def test_replacing_by_content_that_comes_in_parts_adds_a_temporary_name(calls: Calls) -> None:
     """Until all of it is there, a process that dies leaves nothing behind."""
-    assert ['open', 'write', 'link', 'close', 'rename'] == calls['save much over a file']
+    assert calls['save much over a file'] == ['open', 'write', 'link', 'close', 'rename']
 
 
 def test_saving_a_real_file_leaves_the_copying_to_the_kernel(calls: Calls) -> None:
@@ -241,53 +241,53 @@ def test_where_the_kernel_refuses_links_itself_folders_are_not_looked_at(calls: 
 
 
 def test_saving_into_a_new_folder_makes_each_part_once(calls: Calls) -> None:
-    assert 2 == calls['save into a new folder'].count('mkdir')
-    assert 1 == calls['save into a new folder'].count('link')
+    assert calls['save into a new folder'].count('mkdir') == 2
+    assert calls['save into a new folder'].count('link') == 1
 
 
 def test_reading_takes_four(calls: Calls) -> None:
-    assert ['open', 'stat', 'read', 'close'] == calls['read']
+    assert calls['read'] == ['open', 'stat', 'read', 'close']
 
 
 def test_reading_in_chunks_opens_the_file_once(calls: Calls) -> None:
-    assert 1 == calls['read in chunks'].count('open')
-    assert 1 == calls['read in chunks'].count('close')
+    assert calls['read in chunks'].count('open') == 1
+    assert calls['read in chunks'].count('close') == 1
 
 
 @pytest.mark.parametrize('operation', ['exists', 'stat', 'metadata'])
 def test_asking_about_a_file_takes_one_look_and_opens_nothing(calls: Calls, operation: str) -> None:
-    assert ['stat'] == calls[operation]
+    assert calls[operation] == ['stat']
 
 
 def test_where_a_file_is_missing_the_root_is_looked_at_too(calls: Calls) -> None:
-    assert ['stat', 'stat'] == calls['exists not']
-    assert ['unlink', 'stat'] == calls['delete nothing']
+    assert calls['exists not'] == ['stat', 'stat']
+    assert calls['delete nothing'] == ['unlink', 'stat']
 
 
 def test_where_nothing_is_opened_each_folder_is_looked_at_once(calls: Calls) -> None:
-    assert ['stat', 'stat'] == calls['exists in a folder']
-    assert ['stat', 'unlink'] == calls['delete in a folder']
+    assert calls['exists in a folder'] == ['stat', 'stat']
+    assert calls['delete in a folder'] == ['stat', 'unlink']
 
 
 @pytest.mark.parametrize('operation', ['url', 'path'])
 def test_naming_a_file_takes_none(calls: Calls, operation: str) -> None:
-    assert [] == calls[operation]
+    assert calls[operation] == []
 
 
 def test_deleting_takes_one(calls: Calls) -> None:
-    assert ['unlink'] == calls['delete']
+    assert calls['delete'] == ['unlink']
 
 
 def test_copying_leaves_the_copying_to_the_kernel(calls: Calls) -> None:
     if 'copy_file_range' not in calls['copy']:
         pytest.skip('this Python or kernel has no copy_file_range()')
-    assert 2 == calls['copy'].count('open')
+    assert calls['copy'].count('open') == 2
     assert 'write' not in calls['copy']
 
 
 def test_moving_reads_and_writes_no_content(calls: Calls) -> None:
-    assert ['link', 'unlink'] == [call for call in calls['move'] if call != 'stat']
-    assert ['rename'] == [call for call in calls['move over a file'] if call != 'stat']
+    assert [call for call in calls['move'] if call != 'stat'] == ['link', 'unlink']
+    assert [call for call in calls['move over a file'] if call != 'stat'] == ['rename']
     assert len(calls['move']) <= 3
 
 

@@ -59,14 +59,14 @@ def checked(make_app: Callable[..., Flask], kind: str) -> Any:
 def test_an_upload_is_stored_whole_once_it_passed(checked: fs.Storage, source: Callable[[bytes], Any]) -> None:
     with_file = source(GOOD)
     checked.save(with_file, 'x.bin')
-    assert GOOD == checked.read('x.bin')
+    assert checked.read('x.bin') == GOOD
     getattr(with_file, 'close', lambda: None)()
     refused = source(b'rest: nothing for us')
     with pytest.raises(
         fs.InvalidContent, match=r"'y.bin' has content that is not allowed in storage 'files': it does not"
     ):
         checked.save(refused, 'y.bin')
-    assert ['x.bin'] == list(checked.list_files())
+    assert list(checked.list_files()) == ['x.bin']
     getattr(refused, 'close', lambda: None)()
 
 
@@ -74,12 +74,12 @@ def test_validators_look_from_where_the_file_stands_and_it_stands_there_afterwar
     file = io.BytesIO(b'skip' + GOOD)
     file.seek(4)
     checked.save(file, 'x')
-    assert GOOD == checked.read('x')
+    assert checked.read('x') == GOOD
     bad = io.BytesIO(b'skip' + b'bad')
     bad.seek(4)
     with pytest.raises(fs.InvalidContent):
         checked.save(bad, 'y')
-    assert 4 == bad.tell()
+    assert bad.tell() == 4
 
 
 def test_paths_are_checked_and_the_applications_own_content_is_not(checked: fs.Storage, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_paths_are_checked_and_the_applications_own_content_is_not(checked: fs.S
     with pytest.raises(fs.InvalidContent):
         checked.save(tmp_path / 'bad.txt')
     checked.write('own.txt', b'bad')
-    assert b'bad' == checked.read('own.txt')
+    assert checked.read('own.txt') == b'bad'
 
 
 @pytest.mark.parametrize('source', [io.BytesIO, OnlyRead])
@@ -97,9 +97,9 @@ def test_what_is_too_large_is_not_looked_at(make_app: Callable[..., Flask], sour
     with make_app(storage, FILES_FS_MAX_BYTES=10).app_context():
         with pytest.raises(fs.FileTooLarge):
             storage.save(source(GOOD), 'x')
-        assert [] == looked
+        assert looked == []
         storage.save(source(GOOD[:10]), 'x')
-        assert ['x'] == looked
+        assert looked == ['x']
 
 
 def test_errors_of_validators_other_than_refusals_pass_unchanged(make_app: Callable[..., Flask]) -> None:

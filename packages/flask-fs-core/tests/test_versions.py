@@ -61,7 +61,7 @@ def test_the_response_is_about_the_version_whose_bytes_it_has(storage: fs.Storag
 def test_a_file_that_never_settles_is_unavailable(storage: fs.Storage, backend: Any, app: Flask) -> None:
     backend.changes = 1000
     response = app.test_client().get(storage.url('a'), headers={'If-None-Match': '"another"'})
-    assert 503 == response.status_code
+    assert response.status_code == 503
     # Few requests were enough to find that out.
     assert backend.changes > 900
 
@@ -78,13 +78,13 @@ def test_a_copy_has_content_and_type_of_one_version(storage: fs.Storage, backend
     backend._put('a', Source(io.BytesIO(b'older')), attributes=Attributes('text/x-older'))
     backend.__class__ = Copying
     storage.copy('a', 'b')
-    assert ('text/x-older', b'older') == (storage.stat('b').mime, storage.read('b'))
+    assert (storage.stat('b').mime, storage.read('b')) == ('text/x-older', b'older')
 
 
 def test_the_error_of_a_replaced_file_says_what_to_do(backend: Any) -> None:
     with pytest.raises(fs.Replaced) as caught:
         backend._open('a', etag='other')
-    assert "'a' was replaced in storage 'docs' (memory) while it was read. Open it again." == str(caught.value)
+    assert str(caught.value) == "'a' was replaced in storage 'docs' (memory) while it was read. Open it again."
     assert isinstance(caught.value, fs.Unavailable)
 
 

@@ -130,8 +130,8 @@ def test_no_name_leads_out_of_the_root(name: str) -> None:
 
 @pytest.mark.parametrize('prefix', ['C:/', 'con/', 'a./', 'D:../x/'])
 def test_a_prefix_with_which_no_name_begins_finds_nothing(backend: LocalBackend, prefix: str) -> None:
-    assert [] == list(backend.list_files(prefix))
-    assert [] == list(backend.scan(prefix))
+    assert list(backend.list_files(prefix)) == []
+    assert list(backend.scan(prefix)) == []
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='Windows has no such names')
@@ -140,7 +140,7 @@ def test_what_has_such_a_name_is_not_listed(tmp_path: Path, monkeypatch: pytest.
     for name in ('a', 'b/c', 'b/nul', 'con/d', 'e./f/g'):
         backend.write(name, b'')
     monkeypatch.setattr(local, 'os', types.SimpleNamespace(**{**vars(os), 'name': 'nt'}))
-    assert {'a', 'b/c'} == set(backend.list_files()) == {info.name for info in backend.scan()}
+    assert set(backend.list_files()) == {info.name for info in backend.scan()} == {'a', 'b/c'}
 
 
 def test_a_request_for_such_a_name_finds_nothing(windows: None, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_request_for_such_a_name_finds_nothing(windows: None, tmp_path: Path) 
     fs.init_app(app, storage)
     client = app.test_client()
     for name in ('C:/Windows/win.ini', 'a.php::$DATA', 'CON', 'a.html.', 'PROGRA~1'):
-        assert 404 == client.get(f'{storage.base_url}{name}').status_code
+        assert client.get(f'{storage.base_url}{name}').status_code == 404
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='Windows has no such names')
@@ -157,8 +157,8 @@ def test_elsewhere_these_are_names_like_others(tmp_path: Path) -> None:
     backend = LocalBackend('docs', {'root': str(tmp_path)})
     for name in filter(names.is_valid, REFUSED):
         backend.write(name, name.encode())
-        assert name.encode() == backend.read(name)
-        assert [name] == list(backend.list_files())
+        assert backend.read(name) == name.encode()
+        assert list(backend.list_files()) == [name]
         backend.delete(name)
 
 
