@@ -282,7 +282,7 @@ def python(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., str]:
     def run(code: str, given: Any = None, **environ: str) -> str:
         child = start(code, given, **environ)
         told, _ = child.communicate(timeout=100)
-        assert 0 == child.returncode
+        assert child.returncode == 0
         return told.strip()
 
     return run

@@ -57,8 +57,8 @@ def test_a_copy_keeps_type_checksum_and_metadata(store: Any, create: bool, conte
     assert before.checksum is not None
     assert (before.size, before.mime, before.checksum) == (after.size, after.mime, after.checksum)
     answer = store.client.head_object(Bucket=store.bucket, Key='b.bin')
-    assert ('blue', 'max-age=60') == (answer['Metadata']['colour'], answer['CacheControl'])
-    assert content == store.get_raw('b.bin')
+    assert (answer['Metadata']['colour'], answer['CacheControl']) == ('blue', 'max-age=60')
+    assert store.get_raw('b.bin') == content
 
 
 @creating
@@ -66,7 +66,7 @@ def test_a_type_that_the_old_name_suggested_gives_way(store: Any, create: bool) 
     backend = store.make()
     backend.write('a.txt', b'content')
     backend.copy('a.txt', 'b.html', overwrite=not create)
-    assert 'text/html' == backend.stat('b.html').mime
+    assert backend.stat('b.html').mime == 'text/html'
     assert backend.stat('a.txt').checksum == backend.stat('b.html').checksum
 
 
@@ -75,7 +75,7 @@ def test_a_type_that_was_given_stays_whatever_the_new_name_suggests(store: Any, 
     backend = store.make()
     backend.write('a.txt', b'content', mime='image/x-odd')
     backend.copy('a.txt', 'b.html', overwrite=not create)
-    assert 'image/x-odd' == backend.stat('b.html').mime
+    assert backend.stat('b.html').mime == 'image/x-odd'
 
 
 @creating
@@ -84,7 +84,7 @@ def test_names_with_every_odd_character_are_copied(store: Any, create: bool) -> 
     name = "a+b %41/ü ?#&=;@!$'()*,~[x]{y}|^`<>.txt"
     backend.write(name, b'content')
     backend.copy(name, f'copy of/{name}', overwrite=not create)
-    assert b'content' == store.get_raw(f'copy of/{name}')
+    assert store.get_raw(f'copy of/{name}') == b'content'
 
 
 def test_finding_out_what_a_store_heeds_leaves_the_file_as_it_was(store: Any, facts: Any) -> None:
@@ -92,7 +92,7 @@ def test_finding_out_what_a_store_heeds_leaves_the_file_as_it_was(store: Any, fa
     backend.write('a.bin', b'content', mime='image/x-odd')
     before = facts(store, 'a.bin')
     backend.copy('a.bin', 'b.bin', overwrite=False)
-    assert before == facts(store, 'a.bin')
+    assert facts(store, 'a.bin') == before
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_move_leaves_one_file_with_the_facts_of_the_old_one(store: Any) -> Non
     backend.write('a.txt', b'content')
     before = backend.stat('a.txt')
     backend.move('a.txt', 'b.txt', overwrite=False)
-    assert ['b.txt'] == store.names_raw()
+    assert store.names_raw() == ['b.txt']
     assert (before.checksum, before.mime) == (backend.stat('b.txt').checksum, backend.stat('b.txt').mime)
 
 
@@ -126,9 +126,9 @@ def test_a_taken_name_is_refused_and_named(store: Any, act: str, content: bytes)
     store.put_raw('taken.txt', b'old')
     with pytest.raises(fs.FileExists) as raised:
         getattr(backend, act)('a.txt', 'taken.txt', overwrite=False)
-    assert 'taken.txt' == raised.value.filename
-    assert ['a.txt', 'taken.txt'] == store.names_raw()
-    assert b'old' == store.get_raw('taken.txt')
+    assert raised.value.filename == 'taken.txt'
+    assert store.names_raw() == ['a.txt', 'taken.txt']
+    assert store.get_raw('taken.txt') == b'old'
 
 
 def test_a_name_taken_at_the_last_moment_is_refused_by_the_store(
@@ -155,9 +155,9 @@ def test_a_name_taken_at_the_last_moment_is_refused_by_the_store(
         with pytest.raises(fs.FileExists) as raised:
             backend.copy('a.txt', target, overwrite=False)
         assert target == raised.value.filename
-        assert b'old' == amazon.get_raw(target)
+        assert amazon.get_raw(target) == b'old'
     backend.copy('a.txt', 'b.txt', overwrite=False)
-    assert b'content' == amazon.get_raw('b.txt')
+    assert amazon.get_raw('b.txt') == b'content'
 
 
 @creating
@@ -167,9 +167,9 @@ def test_a_missing_file_is_named_and_nothing_is_left(store: Any, act: str, targe
     store.put_raw('taken.txt', b'old')
     with pytest.raises(fs.FileNotFound) as raised:
         getattr(store.make(), act)('missing.txt', target, overwrite=not create)
-    assert 'missing.txt' == raised.value.filename
-    assert ['taken.txt'] == store.names_raw()
-    assert b'old' == store.get_raw('taken.txt')
+    assert raised.value.filename == 'missing.txt'
+    assert store.names_raw() == ['taken.txt']
+    assert store.get_raw('taken.txt') == b'old'
 
 
 @creating
@@ -177,8 +177,8 @@ def test_a_missing_file_is_named_and_nothing_is_left(store: Any, act: str, targe
 def test_a_missing_file_is_named_where_the_store_heeds_conditions(amazon: Any, target: str, create: bool) -> None:
     with pytest.raises(fs.FileNotFound) as raised:
         amazon.make().copy('missing.txt', target, overwrite=not create)
-    assert 'missing.txt' == raised.value.filename
-    assert [] == amazon.names_raw()
+    assert raised.value.filename == 'missing.txt'
+    assert amazon.names_raw() == []
 
 
 def test_of_many_copies_to_one_new_name_one_wins(store: Any) -> None:
@@ -199,9 +199,9 @@ def test_of_many_copies_to_one_new_name_one_wins(store: Any) -> None:
         for turn in range(10):
             target = f'target {turn}.txt'
             winners = [number for number in pool.map(attempt, range(8)) if number is not None]
-            assert 1 == len(winners)
+            assert len(winners) == 1
             assert f'{winners[0]}'.encode() == backend.read(target)
-    assert 18 == len(store.names_raw())
+    assert len(store.names_raw()) == 18
 
 
 # --- Files that are too large for CopyObject.
@@ -213,25 +213,25 @@ def test_a_large_file_is_copied_in_parts(store: Any, limited: Any, sent: Watch, 
     limited.write('a.bin', content, mime='image/x-odd')
     with sent(limited) as operations:
         limited.copy('a.bin', 'b.bin', overwrite=not create)
-    assert 3 == operations.count('UploadPartCopy')
-    assert content == store.get_raw('b.bin')
+    assert operations.count('UploadPartCopy') == 3
+    assert store.get_raw('b.bin') == content
     before, after = limited.stat('a.bin'), limited.stat('b.bin')
     assert before.checksum is not None
     assert (before.checksum, before.mime) == (after.checksum, after.mime)
-    assert ['a.bin', 'b.bin'] == store.names_raw()
+    assert store.names_raw() == ['a.bin', 'b.bin']
 
 
 def test_a_large_file_is_copied_in_parts_with_the_type_of_its_new_name(store: Any, limited: Any) -> None:
     limited.write('a.txt', bytes(PART + 1))
     limited.copy('a.txt', 'b.html')
-    assert 'text/html' == limited.stat('b.html').mime
+    assert limited.stat('b.html').mime == 'text/html'
 
 
 def test_a_small_file_that_cannot_be_copied_is_an_error(store: Any, limited: Any) -> None:
     limited.write('a.bin', b'content')
     with pytest.raises(fs.BackendError, match='InvalidRequest'):
         limited.copy('a.bin', 'b.bin')
-    assert ['a.bin'] == store.names_raw()
+    assert store.names_raw() == ['a.bin']
 
 
 @creating
@@ -257,8 +257,8 @@ def test_a_file_that_changes_while_it_is_copied_in_parts_is_no_mixture(
         limited.copy('a.bin', target, overwrite=not create)
     assert changed
     assert not isinstance(raised.value, fs.FileExists)
-    assert b'old' == store.get_raw('b.bin')
-    assert [*(['a.bin'] if action == 'replace' else []), 'b.bin'] == store.names_raw()
+    assert store.get_raw('b.bin') == b'old'
+    assert store.names_raw() == [*(['a.bin'] if action == 'replace' else []), 'b.bin']
 
 
 def test_a_file_that_changes_while_its_type_is_changed_is_an_error(store: Any, hook: Any) -> None:
@@ -272,7 +272,7 @@ def test_a_file_that_changes_while_its_type_is_changed_is_an_error(store: Any, h
     hook(backend, 'before-send.s3.CopyObject', change)
     with pytest.raises(fs.BackendError, match='replaced meanwhile'):
         backend.copy('a.txt', 'b.html')
-    assert ['a.txt'] == store.names_raw()
+    assert store.names_raw() == ['a.txt']
 
 
 @creating
@@ -283,7 +283,7 @@ def test_a_copy_in_parts_whose_completion_is_lost_has_succeeded(
     fault = proxy.lose_answer(when=lambda request: request.method == 'POST' and 'uploadId=' in request.path)
     limited.copy('a.bin', 'b.bin', overwrite=not create)
     assert fault.is_spent
-    assert ['a.bin', 'b.bin'] == store.names_raw()
+    assert store.names_raw() == ['a.bin', 'b.bin']
 
 
 def test_a_copy_in_parts_that_is_cut_off_leaves_nothing(store: Any, proxy: Any, limited: Any) -> None:
@@ -291,7 +291,7 @@ def test_a_copy_in_parts_that_is_cut_off_leaves_nothing(store: Any, proxy: Any, 
     proxy.slow_down(times=ALWAYS, when=lambda request: 'partNumber=' in request.path)
     with pytest.raises(fs.Unavailable):
         limited.copy('a.bin', 'b.bin')
-    assert ['a.bin'] == store.names_raw()
+    assert store.names_raw() == ['a.bin']
 
 
 def test_an_error_in_an_answer_of_status_200_is_no_copy(store: Any, proxy: Any, backend: Any) -> None:
@@ -301,4 +301,4 @@ def test_an_error_in_an_answer_of_status_200_is_no_copy(store: Any, proxy: Any, 
     proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
     with pytest.raises(fs.Unavailable):
         backend.move('a.txt', 'b.txt')
-    assert ['a.txt'] == store.names_raw()
+    assert store.names_raw() == ['a.txt']

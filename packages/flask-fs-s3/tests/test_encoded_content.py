@@ -25,17 +25,17 @@ def _stored(store: Any, name: str) -> Any:
 def test_the_encoding_of_the_setting_is_stored_and_comes_back(store: Any) -> None:
     backend = store.make(object_parameters=GZIP)
     backend.write('a.css', CONTENT)
-    assert 'gzip' == backend.stat('a.css').content_encoding == _stored(store, 'a.css')['ContentEncoding']
-    assert len(CONTENT) == backend.stat('a.css').size
+    assert backend.stat('a.css').content_encoding == _stored(store, 'a.css')['ContentEncoding'] == 'gzip'
+    assert backend.stat('a.css').size == len(CONTENT)
 
 
 def test_what_is_read_are_the_stored_bytes(store: Any) -> None:
     backend = store.make(object_parameters=GZIP)
     backend.write('a.css', CONTENT)
-    assert CONTENT == backend.read('a.css') == b''.join(backend.read_chunks('a.css'))
+    assert backend.read('a.css') == b''.join(backend.read_chunks('a.css')) == CONTENT
     with backend.open('a.css', 'rb') as file:
-        assert CONTENT == file.read()
-    assert CONTENT[3:9] == backend._open('a.css', 3, 9).stream.read()
+        assert file.read() == CONTENT
+    assert backend._open('a.css', 3, 9).stream.read() == CONTENT[3:9]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_how_the_upload_of_another_program_was_framed_is_no_encoding(
     backend = amazon.make()
     amazon.put_raw('a.css', CONTENT)
     hook(backend, 'after-call.s3.HeadObject', lambda parsed, **_: parsed.update(ContentEncoding=stored))
-    assert told == backend.stat('a.css').content_encoding
+    assert backend.stat('a.css').content_encoding == told
 
 
 @creating
@@ -60,11 +60,11 @@ def test_a_copy_keeps_the_encoding(store: Any, overwrite: bool, target: str, siz
     store.client.put_object(Bucket=store.bucket, Key='a.css', Body=content, ContentType='text/css', **GZIP)
     backend = store.make(conditional_completion=not whole)
     backend.copy('a.css', target, overwrite=overwrite)
-    assert 'gzip' == backend.stat(target).content_encoding
-    assert 'max-age=60' == _stored(store, target)['CacheControl']
-    assert content == store.get_raw(target)
+    assert backend.stat(target).content_encoding == 'gzip'
+    assert _stored(store, target)['CacheControl'] == 'max-age=60'
+    assert store.get_raw(target) == content
     backend.move(target, 'moved.css', overwrite=overwrite)
-    assert 'gzip' == backend.stat('moved.css').content_encoding
+    assert backend.stat('moved.css').content_encoding == 'gzip'
 
 
 def test_a_copy_is_not_sent_as_framed(amazon: Any, hook: Any) -> None:
@@ -77,7 +77,7 @@ def test_a_copy_is_not_sent_as_framed(amazon: Any, hook: Any) -> None:
         backend, 'before-call.s3.CopyObject', lambda params, **_: sent.append(params['headers'].get('Content-Encoding'))
     )
     backend.copy('a.css', 'b.html', overwrite=True)
-    assert ['gzip'] == sent
+    assert sent == ['gzip']
 
 
 @pytest.mark.parametrize('accepts', ['gzip, deflate, br', None], ids=['a browser', 'a plain client'])
@@ -90,19 +90,19 @@ def test_the_application_sends_the_stored_bytes_and_says_how_they_are_encoded(st
         storage.write('a.css', CONTENT)
         url = storage.url('a.css')
     whole = client.get(url, headers=given)
-    assert (200, 'gzip', CONTENT) == (whole.status_code, whole.headers['Content-Encoding'], whole.data)
-    assert str(len(CONTENT)) == whole.headers['Content-Length']
+    assert (whole.status_code, whole.headers['Content-Encoding'], whole.data) == (200, 'gzip', CONTENT)
+    assert whole.headers['Content-Length'] == str(len(CONTENT))
     head = client.head(url, headers=given)
     for name in ('Content-Encoding', 'Content-Length', 'ETag', 'Vary', 'Content-Type'):
         assert whole.headers[name] == head.headers[name]
     for condition in ({}, {'If-Range': whole.headers['ETag']}):
         part = client.get(url, headers={'Range': 'bytes=3-8', **given, **condition})
-        assert (206, 'gzip', CONTENT[3:9]) == (part.status_code, part.headers['Content-Encoding'], part.data)
-        assert f'bytes 3-8/{len(CONTENT)}' == part.headers['Content-Range']
+        assert (part.status_code, part.headers['Content-Encoding'], part.data) == (206, 'gzip', CONTENT[3:9])
+        assert part.headers['Content-Range'] == f'bytes 3-8/{len(CONTENT)}'
     other = client.get(url, headers={'Range': 'bytes=3-8', 'If-Range': '"another"', **given})
-    assert (200, 'gzip', CONTENT) == (other.status_code, other.headers['Content-Encoding'], other.data)
+    assert (other.status_code, other.headers['Content-Encoding'], other.data) == (200, 'gzip', CONTENT)
     same = client.get(url, headers={'If-None-Match': whole.headers['ETag'], **given})
-    assert (304, b'') == (same.status_code, same.data)
+    assert (same.status_code, same.data) == (304, b'')
 
 
 def test_a_client_that_accepts_no_gzip_gets_the_content_decoded(store: Any) -> None:
@@ -113,5 +113,5 @@ def test_a_client_that_accepts_no_gzip_gets_the_content_decoded(store: Any) -> N
         url = storage.url('a.css')
     for more in ({}, {'Range': 'bytes=3-8'}):
         answer = app.test_client().get(url, headers={'Accept-Encoding': 'identity', **more})
-        assert (200, PLAIN) == (answer.status_code, answer.data)
+        assert (answer.status_code, answer.data) == (200, PLAIN)
         assert 'Content-Encoding' not in answer.headers

@@ -110,16 +110,16 @@ def test_an_answer_of_the_store_is_an_error_of_flask_fs(
     scripted: FaultProxy, lone: S3Backend, status: int, code: str, message: str, kind: type[fs.FSError]
 ) -> None:
     error = _error(scripted, lone, VERBS['read'], status, _xml(code, message))
-    assert kind is type(error)
+    assert type(error) is kind
     assert isinstance(error.__cause__, ClientError)
-    assert 'x' == error.filename
+    assert error.filename == 'x'
     assert message in str(error)
 
 
 @verb
 def test_a_refusal_names_bucket_and_key(scripted: FaultProxy, lone: S3Backend, verb: Verb) -> None:
     error = _error(scripted, lone, verb, 403, _xml('AccessDenied', 'Access Denied'))
-    assert fs.PermissionDenied is type(error)
+    assert type(error) is fs.PermissionDenied
     assert "bucket 'box'" in str(error)
     if error.filename is not None:
         assert f"key '{error.filename}'" in str(error)
@@ -129,13 +129,13 @@ def test_a_refusal_names_the_key_with_its_prefix_and_the_file_without(scripted: 
     backend = S3Backend('kit', {**lone.config, 'prefix': 'tenants/7'})
     error = _error(scripted, backend, VERBS['read'], 403, _xml('AccessDenied'))
     assert "key 'tenants/7/x'" in str(error)
-    assert 'x' == error.filename
+    assert error.filename == 'x'
 
 
 def test_a_refusal_without_a_body_says_what_it_may_mean(scripted: FaultProxy, lone: S3Backend) -> None:
     """Asked for facts about a missing file, S3 answers 403 to who may not list the bucket."""
     error = _error(scripted, lone, VERBS['stat'], 403)
-    assert fs.PermissionDenied is type(error)
+    assert type(error) is fs.PermissionDenied
     assert 'missing' in str(error)
 
 
@@ -147,7 +147,7 @@ def test_a_refusal_for_one_of_many_deleted_files_names_it(scripted: FaultProxy, 
         scripted.answer(200, body, headers={'Content-Type': 'application/xml'})
     with pytest.raises(fs.PermissionDenied, match="'x/1'") as raised:
         lone.delete('x')
-    assert 'x/1' == raised.value.filename
+    assert raised.value.filename == 'x/1'
 
 
 # --- Buckets that are not there.
@@ -199,7 +199,7 @@ def test_a_bucket_in_another_region_is_told_with_its_region(
     if status in (301, 307):
         headers = {'x_amz_bucket_region': 'eu-west-3'}
     error = _error(scripted, lone, VERBS[name], status, body, **headers)
-    assert fs.BackendError is type(error)
+    assert type(error) is fs.BackendError
     assert "KIT_FS_REGION = 'eu-west-3'" in str(error)
 
 
@@ -209,7 +209,7 @@ def test_a_bucket_in_another_region_is_told_without_a_body_too(
 ) -> None:
     """HEAD is answered by a status and a header alone."""
     error = _error(scripted, lone, VERBS['stat'], status, x_amz_bucket_region='eu-west-3')
-    assert fs.BackendError is type(error)
+    assert type(error) is fs.BackendError
     assert "KIT_FS_REGION = 'eu-west-3'" in str(error)
 
 
@@ -218,15 +218,15 @@ def test_a_bucket_in_another_region_is_told_without_a_body_too(
 
 @verb
 def test_a_store_that_stays_busy_is_unavailable(scripted: FaultProxy, lone: S3Backend, verb: Verb) -> None:
-    assert fs.Unavailable is type(_error(scripted, lone, verb, 503, _xml('SlowDown', 'Please reduce')))
-    assert fs.Unavailable is type(_error(scripted, lone, verb, 500))
+    assert type(_error(scripted, lone, verb, 503, _xml('SlowDown', 'Please reduce'))) is fs.Unavailable
+    assert type(_error(scripted, lone, verb, 500)) is fs.Unavailable
 
 
 @verb
 def test_an_answer_that_is_no_xml_is_unavailable(scripted: FaultProxy, lone: S3Backend, verb: Verb) -> None:
     """As a proxy or a captive portal between the two gives."""
     error = _error(scripted, lone, verb, 502, '<html><p>Bad Gateway</html>', Content_Type='text/html')
-    assert fs.Unavailable is type(error)
+    assert type(error) is fs.Unavailable
 
 
 def test_a_list_that_is_no_xml_is_no_empty_list(scripted: FaultProxy, lone: S3Backend) -> None:
@@ -277,7 +277,7 @@ def test_a_conflict_with_another_writer_is_tried_again(proxy: Any, backend: Any,
     fault = proxy.answer(409, body, headers={'Content-Type': 'application/xml'}, times=2)
     backend.write('x', b'content', overwrite=False)
     assert fault.is_spent
-    assert b'content' == store.get_raw('x')
+    assert store.get_raw('x') == b'content'
 
 
 @pytest.mark.slow
@@ -292,7 +292,7 @@ def test_a_conflict_at_the_completion_leaves_nothing(proxy: Any, store: Any) -> 
     )
     with pytest.raises(fs.Unavailable):
         backend.write('x', bytes(5 * 2**20), overwrite=False)
-    assert [] == store.names_raw()
+    assert store.names_raw() == []
 
 
 @pytest.mark.slow

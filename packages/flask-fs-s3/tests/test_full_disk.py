@@ -58,4 +58,4 @@ def test_a_full_disk_is_an_error_that_names_it_and_leaves_nothing(
     monkeypatch.setattr(tempfile, 'TemporaryFile', make)
     with pytest.raises(fs.BackendError, match=r'temporary file .* cannot be written: No space left'):
         act(backend)
-    assert ['large'] == store.names_raw()
+    assert store.names_raw() == ['large']

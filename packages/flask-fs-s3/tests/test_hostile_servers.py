@@ -129,7 +129,7 @@ def lone(shared: tuple[Hostile, S3Backend]) -> S3Backend:
 def refused(backend: S3Backend, act: Verb, match: str = 'KIT_FS_ENDPOINT') -> None:
     with pytest.raises(fs.BackendError, match=match) as raised:
         act(backend)
-    assert fs.BackendError is type(raised.value)
+    assert type(raised.value) is fs.BackendError
 
 
 # --- One answer to everything.
@@ -218,13 +218,13 @@ def test_a_page_is_no_proof_that_a_file_is_gone(hostile: Hostile, lone: S3Backen
 def test_a_store_may_say_200_of_what_is_gone_if_it_gives_the_request_an_id(hostile: Hostile, lone: S3Backend) -> None:
     hostile.answer = store_but(delete=(200, {'x-amz-request-id': '4442587FB7D0A2F9'}, b''))
     VERBS['remove'](lone)
-    assert ['DELETE'] == [method for method, _ in hostile.requests]
+    assert [method for method, _ in hostile.requests] == ['DELETE']
 
 
 def test_a_store_may_say_200_of_what_is_seen_to_be_gone(hostile: Hostile, lone: S3Backend) -> None:
     hostile.answer = store_but(delete=(200, {}, b''), get=(404, {}, b''))
     VERBS['remove'](lone)
-    assert ['DELETE', 'HEAD'] == [method for method, _ in hostile.requests]
+    assert [method for method, _ in hostile.requests] == ['DELETE', 'HEAD']
     hostile.answer = store_but(delete=(200, {}, b''), get=(403, {}, b''))
     refused(lone, VERBS['remove'], '200 instead of 204')
 
@@ -269,7 +269,7 @@ def test_files_of_which_the_store_says_nothing_are_not_reported_as_removed(
     hostile.answer = store_but(list=(200, XML, listing('x/1', 'x/2')), post=gone)
     VERBS['delete'](lone)
     removed = [path for method, path in hostile.requests if method == 'DELETE']
-    assert [path for path in ('/box/x', '/box/x/1', '/box/x/2') if body.count(path[5:].encode() + b'<') == 0] == removed
+    assert removed == [path for path in ('/box/x', '/box/x/1', '/box/x/2') if body.count(path[5:].encode() + b'<') == 0]
 
 
 def test_a_listing_may_lack_etags_and_all_that_is_said_of_folders(hostile: Hostile, lone: S3Backend) -> None:
@@ -280,8 +280,8 @@ def test_a_listing_may_lack_etags_and_all_that_is_said_of_folders(hostile: Hosti
         .replace(b'<Contents>', b'<Contents><Key>x/</Key></Contents><Contents>')
     )
     hostile.answer = store_but(list=(200, XML, body))
-    assert [('x/1', 1, None)] == [(info.name, info.size, info.etag) for info in lone.scan()]
-    assert ['x/1'] == list(lone.list_files())
+    assert [(info.name, info.size, info.etag) for info in lone.scan()] == [('x/1', 1, None)]
+    assert list(lone.list_files()) == ['x/1']
 
 
 def test_a_file_that_was_gone_already_may_be_reported_as_an_error(hostile: Hostile, lone: S3Backend) -> None:
@@ -321,7 +321,7 @@ def test_a_page_with_holes_is_an_error_and_deletes_nothing(
     hostile.answer = store_but(list=(200, XML, body))
     with pytest.raises(fs.BackendError):
         acts[name](lone)
-    assert {'GET'} == {method for method, _ in hostile.requests}
+    assert {method for method, _ in hostile.requests} == {'GET'}
 
 
 CIRCLES: dict[str, Callable[[int], tuple[str, str]]] = {
@@ -368,7 +368,7 @@ def test_a_long_listing_with_empty_pages_is_read_to_its_end(hostile: Hostile, lo
         return 200, XML, listing(*([f'x/{number}'] if number % 2 else []), end=end)
 
     hostile.answer = answer
-    assert [*(f'x/{number}' for number in range(1, 200, 2)), 'x/200'] == list(lone.list_files('x/'))
+    assert list(lone.list_files('x/')) == [*(f'x/{number}' for number in range(1, 200, 2)), 'x/200']
 
 
 def test_sweeping_aborts_nothing_outside_of_its_prefix(hostile: Hostile, lone: S3Backend) -> None:
@@ -376,7 +376,7 @@ def test_sweeping_aborts_nothing_outside_of_its_prefix(hostile: Hostile, lone: S
     page = f'<ListMultipartUploadsResult>{upload}<IsTruncated>false</IsTruncated></ListMultipartUploadsResult>'
     hostile.answer = store_but(list=(200, XML, page.encode()))
     refused(S3Backend('kit', {**lone.config, 'prefix': 'ours'}), VERBS['sweep'], "does not begin with 'ours/'")
-    assert {'GET'} == {method for method, _ in hostile.requests}
+    assert {method for method, _ in hostile.requests} == {'GET'}
 
 
 # --- Files of which the answer makes no sense.

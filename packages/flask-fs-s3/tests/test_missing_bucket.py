@@ -79,7 +79,7 @@ def test_every_verb_says_that_the_bucket_is_gone(any_store: Any, use: str) -> No
         for act in VERBS.values():
             with pytest.raises(fs.Unavailable, match=f"bucket '{any_store.bucket}' is gone, with all"):
                 act(storage)
-    assert 503 == app.test_client().get(storage.url('a.txt')).status_code
+    assert app.test_client().get(storage.url('a.txt')).status_code == 503
     assert not is_there(any_store)
 
 
@@ -92,23 +92,23 @@ def test_a_bucket_that_is_back_is_used_again(amazon: Any) -> None:
     amazon.client.create_bucket(Bucket=amazon.bucket)
     assert not backend.exists('a.txt')
     backend.write('a.txt', b'new')
-    assert b'new' == backend.read('a.txt')
+    assert backend.read('a.txt') == b'new'
 
 
 def test_a_bucket_that_was_only_looked_for_is_made(amazon: Any) -> None:
     vanish(amazon)
     backend = amazon.make()
     assert not backend.exists('a.txt')
-    assert [] == list(backend.list_files())
-    assert [] == list(backend.list_files())
-    assert 0 == backend.sweep()
+    assert list(backend.list_files()) == []
+    assert list(backend.list_files()) == []
+    assert backend.sweep() == 0
     backend.remove('a.txt')
     backend.delete('a.txt')
     assert backend.signed_url('a.txt')
     with pytest.raises(fs.FileNotFound):
         backend.read('a.txt')
     backend.write('a.txt', b'content')
-    assert b'content' == backend.read('a.txt')
+    assert backend.read('a.txt') == b'content'
 
 
 def test_what_goes_while_it_is_listed_is_no_end_of_the_list(amazon: Any) -> None:
@@ -117,7 +117,7 @@ def test_what_goes_while_it_is_listed_is_no_end_of_the_list(amazon: Any) -> None
     for name in ('a', 'b', 'c'):
         amazon.put_raw(name, b'content')
     listed = backend.list_files()
-    assert 'a' == next(listed)
+    assert next(listed) == 'a'
     vanish(amazon)
     with pytest.raises(fs.Unavailable, match='is gone'):
         list(listed)
@@ -136,7 +136,7 @@ def test_two_first_writers_at_once_make_one_bucket(amazon: Any, hook: Callable[.
 
     hook(backend, 'needs-retry.s3.PutObject', overtake)
     backend.write('mine', b'content')
-    assert ['mine', 'theirs'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['mine', 'theirs']
 
 
 def refused(status: int) -> ClientError:

@@ -58,7 +58,7 @@ source = pytest.mark.parametrize('source', SOURCES.values(), ids=SOURCES)
 @source
 def test_an_old_server_takes_what_is_new(store: Any, old: Any, backend: Any, source: Callable[[], Any]) -> None:
     backend.save(source(), 'x', overwrite=False)
-    assert ['x'] == store.names_raw()
+    assert store.names_raw() == ['x']
 
 
 @source
@@ -72,8 +72,8 @@ def test_an_old_server_still_refuses_a_taken_name(
     store.put_raw('x', b'old')
     with pytest.raises(fs.FileExists):
         backend.save(source(), 'x', overwrite=False)
-    assert b'old' == store.get_raw('x')
-    assert ['x'] == store.names_raw()
+    assert store.get_raw('x') == b'old'
+    assert store.names_raw() == ['x']
 
 
 @source
@@ -92,10 +92,10 @@ def test_what_an_old_server_lacks_is_taken_back_by_that_instance_alone(
 def test_an_old_server_is_told_of_once_and_asked_once(old: Any, backend: Any, caplog: Any) -> None:
     for number in range(3):
         backend.write(f'{number}', b'content', overwrite=False)
-    assert 1 == len(caplog.records)
-    assert 'WARNING' == caplog.records[0].levelname
+    assert len(caplog.records) == 1
+    assert caplog.records[0].levelname == 'WARNING'
     assert 'KIT_FS_CONDITIONAL_WRITES = False' in caplog.records[0].getMessage()
-    assert 1 == sum('if-none-match' in request.headers for request in old.requests)
+    assert sum('if-none-match' in request.headers for request in old.requests) == 1
 
 
 def test_threads_that_meet_an_old_server_together_tell_of_it_once(
@@ -110,8 +110,8 @@ def test_threads_that_meet_an_old_server_together_tell_of_it_once(
     hook(backend, 'before-send.s3.PutObject', wait)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: backend.write(f'{number}', b'content', overwrite=False), range(4)))
-    assert ['0', '1', '2', '3'] == sorted(backend.list_files())
-    assert 1 == len(caplog.records)
+    assert sorted(backend.list_files()) == ['0', '1', '2', '3']
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize('content', [b'', b'content'], ids=['empty', 'full'])
@@ -123,11 +123,11 @@ def test_an_old_server_copies_to_new_names_and_refuses_taken_ones(
     for _ in range(2):
         with pytest.raises(fs.FileExists) as raised:
             backend.copy('x.txt', 'taken.txt', overwrite=False)
-        assert 'taken.txt' == raised.value.filename
+        assert raised.value.filename == 'taken.txt'
     backend.copy('x.txt', 'y.txt', overwrite=False)
-    assert content == store.get_raw('y.txt')
-    assert b'old' == store.get_raw('taken.txt')
-    assert ['taken.txt', 'x.txt', 'y.txt'] == store.names_raw()
+    assert store.get_raw('y.txt') == content
+    assert store.get_raw('taken.txt') == b'old'
+    assert store.names_raw() == ['taken.txt', 'x.txt', 'y.txt']
 
 
 # --- Conditions that are not heeded.
@@ -145,8 +145,8 @@ def test_without_conditional_writes_a_name_is_asked_for_first(store: Any, sent: 
         backend.copy('x.txt', 'y.txt', overwrite=False)
         with pytest.raises(fs.FileExists):
             backend.copy('x.txt', 'y.txt', overwrite=False)
-    assert ['HeadObject', 'PutObject', *['HeadObject'] * 3, 'CopyObject', 'HeadObject'] == operations
-    assert b'first' == store.get_raw('x.txt')
+    assert operations == ['HeadObject', 'PutObject', *['HeadObject'] * 3, 'CopyObject', 'HeadObject']
+    assert store.get_raw('x.txt') == b'first'
 
 
 def test_without_conditional_writes_no_condition_is_sent(proxy: Any, store: Any) -> None:
@@ -166,9 +166,9 @@ def test_a_store_that_ignores_conditions_on_copies_still_refuses(store: Any, pro
     with pytest.raises(fs.FileExists):
         backend.copy('x.txt', 'taken.txt', overwrite=False)
     backend.copy('x.txt', 'y.txt', overwrite=False)
-    assert b'old' == store.get_raw('taken.txt')
-    assert b'x' * size == store.get_raw('y.txt')
-    assert ['taken.txt', 'x.txt', 'y.txt'] == store.names_raw()
+    assert store.get_raw('taken.txt') == b'old'
+    assert store.get_raw('y.txt') == b'x' * size
+    assert store.names_raw() == ['taken.txt', 'x.txt', 'y.txt']
     # Past the threshold no content passes through here.
     assert all(request.bytes_up < PART for request in proxy.requests)
 
@@ -180,8 +180,8 @@ def test_deleting_many_files_carries_the_digest_that_older_stores_ask_for(proxy:
     store.put_raw('x/1', b'')
     store.put_raw('x/2', b'')
     backend.delete('x')
-    assert [] == store.names_raw()
-    assert [True] == ['content-md5' in request.headers for request in proxy.requests if request.method == 'POST']
+    assert store.names_raw() == []
+    assert ['content-md5' in request.headers for request in proxy.requests if request.method == 'POST'] == [True]
 
 
 @pytest.mark.parametrize('given', [None, 'when_required'])
@@ -205,5 +205,5 @@ def test_a_store_at_an_endpoint_is_sent_no_trailers(store: Any, proxy: Any, give
 def test_a_store_at_an_endpoint_can_be_sent_them_by_a_setting(store: Any, given: str | None, used: str) -> None:
     backend = store.make(request_checksums=given)
     backend.write('x', b'content')
-    assert used == backend._bucket.client.meta.config.request_checksum_calculation
-    assert b'content' == backend.read('x') == store.get_raw('x')
+    assert backend._bucket.client.meta.config.request_checksum_calculation == used
+    assert backend.read('x') == store.get_raw('x') == b'content'

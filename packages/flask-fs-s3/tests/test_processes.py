@@ -51,10 +51,10 @@ def test_a_child_and_its_parent_both_work_after_a_fork(store: Any, proxy: Any, p
         """,
         {**store.settings(), 'endpoint': proxy.endpoint},
     )
-    assert 'another client' == told
-    assert 41 == len(store.names_raw())
+    assert told == 'another client'
+    assert len(store.names_raw()) == 41
     # One of each process: nobody speaks on a connection of the other.
-    assert 2 == len(proxy.connections)
+    assert len(proxy.connections) == 2
 
 
 def test_a_fork_while_other_threads_make_clients_does_not_lock_the_child(
@@ -92,8 +92,8 @@ def test_a_fork_while_other_threads_make_clients_does_not_lock_the_child(
         """,
         dict(store.settings()),
     )
-    assert '[0, 0, 0]' == told
-    assert 3 == len(store.names_raw())
+    assert told == '[0, 0, 0]'
+    assert len(store.names_raw()) == 3
 
 
 # --- Threads and greenlets.
@@ -107,16 +107,16 @@ def test_threads_work_on_one_backend_at_once(store: Any, proxy: Any) -> None:
         for turn in range(5):
             name = f'{number}/{turn}.txt'
             backend.write(name, content, overwrite=False)
-            assert content == backend.read(name)
-            assert content == b''.join(backend.read_chunks(name, 999))
-            assert len(content) == backend.stat(name).size
+            assert backend.read(name) == content
+            assert b''.join(backend.read_chunks(name, 999)) == content
+            assert backend.stat(name).size == len(content)
             backend.copy(name, f'{name}.copy')
-            assert [name, f'{name}.copy'] == list(backend.list_files(name))
+            assert list(backend.list_files(name)) == [name, f'{name}.copy']
         backend.delete(f'{number}')
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    assert [] == store.names_raw()
+    assert store.names_raw() == []
     assert len(proxy.connections) <= 8
 
 
@@ -154,8 +154,8 @@ def test_greenlets_work_on_one_backend_at_once(store: Any, python: Callable[...,
         """,
         dict(store.settings()),
     )
-    assert 'together' == told
-    assert 105 == len(store.names_raw())
+    assert told == 'together'
+    assert len(store.names_raw()) == 105
 
 
 # --- Applications.
@@ -176,17 +176,17 @@ def test_an_application_starts_without_its_store_and_works_when_that_is_back(sto
         with pytest.raises(fs.Unavailable):
             remote.exists('a.txt')
         assert remote.signed_url('a.txt').startswith('http')
-    assert (200, b'local') == ((answer := client.get('/docs/a.txt')).status_code, answer.data)
-    assert 503 == client.get('/kit/a.txt').status_code
+    assert ((answer := client.get('/docs/a.txt')).status_code, answer.data) == (200, b'local')
+    assert client.get('/kit/a.txt').status_code == 503
     proxy.up()
-    assert (200, b'remote') == ((answer := client.get('/kit/a.txt')).status_code, answer.data)
+    assert ((answer := client.get('/kit/a.txt')).status_code, answer.data) == (200, b'remote')
     with app.app_context():
         remote.write('b.txt', b'content')
-    assert ['a.txt', 'b.txt'] == store.names_raw()
+    assert store.names_raw() == ['a.txt', 'b.txt']
     proxy.down()
-    assert 503 == client.get('/kit/a.txt').status_code
+    assert client.get('/kit/a.txt').status_code == 503
     proxy.up()
-    assert 200 == client.get('/kit/a.txt').status_code
+    assert client.get('/kit/a.txt').status_code == 200
 
 
 def test_one_storage_of_two_applications_has_two_buckets_and_one_client(store: Any) -> None:

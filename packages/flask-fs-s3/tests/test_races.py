@@ -74,14 +74,14 @@ def test_of_those_who_create_a_large_file_one_wins(
             store.put_raw(f'source of {number}', bytes([number]) * size)
     given = {'settings': dict(store.settings()), 'rivals': rivals}
     children = [start(RIVALS, {**given, 'own': own}) for own in ((0, 1), (2, 3))]
-    assert ['ready\n'] * 2 == [child.stdout.readline() for child in children]
+    assert [child.stdout.readline() for child in children] == ['ready\n'] * 2
     for turn in range(ROUNDS):
         name = f'round {turn}'
         for child in children:
             child.stdin.write(f'{name}\n')
             child.stdin.flush()
         results = [result for child in children for result in json.loads(child.stdout.readline())]
-        assert ['lost', 'lost', 'lost', 'won'] == sorted(results)
+        assert sorted(results) == ['lost', 'lost', 'lost', 'won']
         winner = results.index('won')
         content = store.get_raw(name)
         assert bytes([winner]) * rivals[winner][1] == content
@@ -98,8 +98,8 @@ def test_what_must_not_overwrite_is_sent_by_one_request(store: Any, sent: Any, s
     backend: S3Backend = store.make()
     with sent(backend) as operations:
         _create(backend, stream)
-    assert ['HeadObject', 'PutObject'] == operations
-    assert 12 * MiB == backend.stat('x').size
+    assert operations == ['HeadObject', 'PutObject']
+    assert backend.stat('x').size == 12 * MiB
     assert backend.stat('x').checksum is not None
 
 
@@ -108,14 +108,14 @@ def test_where_completing_is_known_to_be_safe_it_is_sent_in_parts(store: Any, se
     backend: S3Backend = store.make(conditional_completion=True)
     with sent(backend) as operations:
         _create(backend, stream)
-    assert ['HeadObject', 'CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload'] == operations
+    assert operations == ['HeadObject', 'CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload']
 
 
 def test_amazon_completes_on_condition_and_is_sent_parts(amazon: Any, sent: Any) -> None:
     backend: S3Backend = amazon.make()
     with sent(backend) as operations:
         _create(backend, stream=True)
-    assert ['HeadObject', 'CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload'] == operations
+    assert operations == ['HeadObject', 'CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload']
 
 
 @pytest.mark.parametrize('stream', [False, True], ids=['file', 'stream'])
@@ -126,8 +126,8 @@ def test_what_is_too_large_for_one_request_is_sent_in_parts(
     backend: S3Backend = store.make()
     with sent(backend) as operations:
         content = _create(backend, stream)
-    assert ['HeadObject', 'CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload'] == operations
-    assert content == store.get_raw('x')
+    assert operations == ['HeadObject', 'CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload']
+    assert store.get_raw('x') == content
 
 
 def test_a_request_that_fails_is_sent_again_from_its_beginning(store: Any, proxy: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_request_that_fails_is_sent_again_from_its_beginning(store: Any, proxy
     fault = proxy.cut_upload(after_bytes=3 * MiB)
     content = _create(backend, stream=False)
     assert fault.struck
-    assert content == store.get_raw('x')
+    assert store.get_raw('x') == content
 
 
 def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, hook: Any, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, hook: An
     hook(backend, 'before-send.s3.PutObject', change)
     with path.open('rb') as file, pytest.raises(fs.BackendError, match='changed meanwhile'):
         backend.save(file, 'x')
-    assert [] == store.names_raw()
+    assert store.names_raw() == []
 
 
 def test_a_file_that_shrinks_while_it_is_sent_is_not_stored(store: Any, hook: Any, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_stored(store: Any, hook: An
     hook(backend, 'before-send.s3.PutObject', lambda **_: os.truncate(path, PART))
     with path.open('rb') as file, pytest.raises(fs.BackendError, match='changed meanwhile'):
         backend.save(file, 'x')
-    assert [] == store.names_raw()
+    assert store.names_raw() == []
 
 
 def test_a_store_that_takes_no_such_request_is_reported_with_the_setting(store: Any, proxy: Any) -> None:

@@ -62,25 +62,25 @@ def test_a_refusal_in_the_middle_is_no_absence_and_no_success(
 
 
 def test_a_bucket_that_is_not_there_has_nothing_to_sweep(amazon: Any) -> None:
-    assert 0 == amazon.make_missing().sweep()
+    assert amazon.make_missing().sweep() == 0
 
 
 def test_a_mark_of_a_folder_is_no_file_and_goes_with_the_folder(amazon: Any) -> None:
     backend = amazon.make()
     for name in ('a/', 'a/x', 'b/'):
         amazon.put_raw(name, b'')
-    assert ['a/x'] == list(backend.list_files()) == [info.name for info in backend.scan()]
+    assert list(backend.list_files()) == [info.name for info in backend.scan()] == ['a/x']
     backend.delete('a')
-    assert ['b/'] == amazon.names_raw()
+    assert amazon.names_raw() == ['b/']
 
 
 def test_keys_that_no_verb_takes_are_not_listed_and_go_with_their_folder(amazon: Any) -> None:
     backend = amazon.make()
     for key in ('/lead.txt', './x', '.fs-tmp-1', 'a//b.txt', 'a/x'):
         amazon.put_raw(key, b'')
-    assert ['a/x'] == list(backend.list_files()) == [info.name for info in backend.scan()]
+    assert list(backend.list_files()) == [info.name for info in backend.scan()] == ['a/x']
     backend.delete('a')
-    assert ['./x', '.fs-tmp-1', '/lead.txt'] == amazon.names_raw()
+    assert amazon.names_raw() == ['./x', '.fs-tmp-1', '/lead.txt']
 
 
 @pytest.mark.parametrize('style', ['path', 'virtual', 'auto'])
@@ -95,8 +95,8 @@ def test_a_closed_stream_gives_nothing_more_and_an_open_one_all_that_is_left(ama
     backend = amazon.make()
     backend.write('x', b'0123456789')
     stream: Any = backend._open('x').stream
-    assert b'012' == stream.read(3)
-    assert b'3456789' == stream.readall()
+    assert stream.read(3) == b'012'
+    assert stream.readall() == b'3456789'
     stream.close()
     with pytest.raises(ValueError, match='this file is closed'):
         stream.read(1)
@@ -109,7 +109,7 @@ def test_a_whole_file_in_place_of_a_range_is_an_error(amazon: Any, hook: Hook) -
     hook(backend, 'before-send.s3.GetObject', lambda request, **_: request.headers.__delitem__('Range'))
     with pytest.raises(fs.BackendError, match='another part of the file'):
         backend._open('x', 3, 5)
-    assert b'0123456789' == backend._open('x', 0, 10).stream.read()
+    assert backend._open('x', 0, 10).stream.read() == b'0123456789'
 
 
 def test_bytes_altered_on_their_way_back_are_noticed(amazon: Any, hook: Hook) -> None:
@@ -149,8 +149,8 @@ def test_a_file_that_is_replaced_at_every_look_is_no_mixture_and_is_to_be_tried_
     with app.app_context():
         hook(storage.backend, 'before-send.s3.GetObject', replace)
     answer = app.test_client().get('/kit/a.bin', headers={'If-None-Match': '"another"'})
-    assert 5 == len(contents)
-    assert 503 == answer.status_code
+    assert len(contents) == 5
+    assert answer.status_code == 503
     request = app.test_request_context(headers={'If-None-Match': '"another"'})
     with request, pytest.raises(fs.Replaced, match='it was replaced meanwhile'):
         storage.serve('a.bin')
@@ -180,8 +180,8 @@ def test_a_completion_that_is_repeated_after_its_answer_was_lost_has_succeeded(
     hook(backend, 'before-send.s3.CompleteMultipartUpload', complete_and_lose)
     backend.save(Pattern(PART + 1), 'x', overwrite=not create)
     assert lost
-    assert PART + 1 == backend.stat('x').size
-    assert ['x'] == amazon.names_raw()
+    assert backend.stat('x').size == PART + 1
+    assert amazon.names_raw() == ['x']
 
 
 def test_an_upload_that_somebody_else_aborted_needs_no_sweeping(amazon: Any, caplog: Any) -> None:
@@ -202,8 +202,8 @@ def test_an_upload_that_somebody_else_aborted_needs_no_sweeping(amazon: Any, cap
 
     with caplog.at_level(logging.WARNING), pytest.raises(InterruptedError, match='the source failed'):
         backend.save(Swept(100 * MiB), 'x', overwrite=True)
-    assert [] == caplog.messages
-    assert [] == amazon.names_raw()
+    assert caplog.messages == []
+    assert amazon.names_raw() == []
 
 
 def test_parts_that_cannot_be_aborted_are_told_of(amazon: Any, hook: Hook, caplog: Any) -> None:
@@ -217,7 +217,7 @@ def test_parts_that_cannot_be_aborted_are_told_of(amazon: Any, hook: Hook, caplo
     hook(backend, 'before-send.s3.UploadPart', refuse_the_second)
     with caplog.at_level(logging.WARNING), pytest.raises(fs.PermissionDenied):
         backend.save(Pattern(PART + 1), 'x', overwrite=True)
-    assert [True] == [bool(re.search("for 'x' are left in bucket", message)) for message in caplog.messages]
+    assert [bool(re.search("for 'x' are left in bucket", message)) for message in caplog.messages] == [True]
     assert not backend.exists('x')
     # moto tells of no upload without parts: whether the first one arrived is left to chance.
     assert amazon.names_raw() in ([], ['upload of x'])
@@ -230,4 +230,4 @@ def test_a_refused_delete_is_told_through_a_real_connection(store: Any, proxy: F
     proxy.answer(403, when=lambda request: request.method == 'DELETE')
     with pytest.raises(fs.PermissionDenied):
         backend.delete('x')
-    assert ['x'] == store.names_raw()
+    assert store.names_raw() == ['x']

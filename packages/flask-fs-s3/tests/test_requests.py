@@ -48,33 +48,33 @@ def storage_through(store: Any, proxy: Any) -> Iterator[fs.Storage]:
 def test_saving_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     with sent(storage.backend) as operations:
         storage.save(io.BytesIO(b'content'), 'a.txt', overwrite=True)
-    assert ['PutObject'] == operations
+    assert operations == ['PutObject']
 
 
 def test_saving_only_what_is_new_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     with sent(storage.backend) as operations:
         storage.save(io.BytesIO(b'content'), 'a.txt')
-    assert ['PutObject'] == operations
+    assert operations == ['PutObject']
 
 
 def test_being_refused_a_taken_name_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'old')
     with sent(storage.backend) as operations, pytest.raises(fs.FileExists):
         storage.write('a.txt', b'new')
-    assert ['PutObject'] == operations
-    assert b'old' == storage.read('a.txt')
+    assert operations == ['PutObject']
+    assert storage.read('a.txt') == b'old'
 
 
 def test_an_upload_just_below_the_threshold_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     with sent(storage.backend) as operations:
         storage.write('a.bin', bytes(5 * MiB - 1))
-    assert ['PutObject'] == operations
+    assert operations == ['PutObject']
 
 
 def test_an_upload_in_parts_costs_two_requests_more_than_it_has_parts(storage: fs.Storage, sent: Watch) -> None:
     with sent(storage.backend) as operations:
         storage.save(io.BytesIO(bytes(12 * MiB)), 'a.bin', overwrite=True)
-    assert ['CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload'] == operations
+    assert operations == ['CreateMultipartUpload', *['UploadPart'] * 3, 'CompleteMultipartUpload']
 
 
 def test_making_the_bucket_costs_two_requests_once(store: Any, sent: Watch) -> None:
@@ -82,7 +82,7 @@ def test_making_the_bucket_costs_two_requests_once(store: Any, sent: Watch) -> N
     with sent(backend) as operations:
         backend.write('a', b'1', overwrite=False)
         backend.write('b', b'2', overwrite=False)
-    assert ['PutObject', 'CreateBucket', 'PutObject', 'PutObject'] == operations
+    assert operations == ['PutObject', 'CreateBucket', 'PutObject', 'PutObject']
 
 
 # --- Looking and reading.
@@ -92,7 +92,7 @@ def test_exists_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations:
         assert storage.exists('a.txt')
-    assert ['HeadObject'] == operations
+    assert operations == ['HeadObject']
 
 
 def test_exists_of_what_is_missing_asks_for_a_bucket_that_was_seen_some_time_ago(
@@ -104,11 +104,11 @@ def test_exists_of_what_is_missing_asks_for_a_bucket_that_was_seen_some_time_ago
         assert not storage.exists('missing.txt')
         storage.write('a.txt', b'content')
         assert not storage.exists('missing.txt')
-    assert ['HeadObject', 'PutObject', 'HeadObject'] == operations
+    assert operations == ['HeadObject', 'PutObject', 'HeadObject']
     monkeypatch.setattr(presence, 'PRESUMED_S', 0)
     with sent(storage.backend) as operations:
         assert not storage.exists('missing.txt')
-    assert ['HeadObject', 'HeadBucket'] == operations
+    assert operations == ['HeadObject', 'HeadBucket']
 
 
 @pytest.mark.parametrize('size', [0, 10, 3 * MiB])
@@ -116,9 +116,9 @@ def test_reading_is_one_request(storage: fs.Storage, sent: Watch, size: int) -> 
     content = os.urandom(size)
     storage.write('a.bin', content)
     with sent(storage.backend) as operations:
-        assert content == storage.read('a.bin')
-        assert content == b''.join(storage.read_chunks('a.bin', 100_000))
-    assert ['GetObject'] * 2 == operations
+        assert storage.read('a.bin') == content
+        assert b''.join(storage.read_chunks('a.bin', 100_000)) == content
+    assert operations == ['GetObject'] * 2
 
 
 def test_facts_are_one_request_and_read_no_content(storage_through: fs.Storage, proxy: Any, sent: Watch) -> None:
@@ -127,23 +127,23 @@ def test_facts_are_one_request_and_read_no_content(storage_through: fs.Storage, 
     with sent(storage_through.backend) as operations:
         assert MiB == storage_through.stat('a.bin').size
         assert storage_through.metadata('a.bin')['checksum'].startswith('sha256:')
-    assert ['HeadObject'] * 2 == operations
-    assert [0, 0] == [request.bytes_down for request in proxy.requests[before:]]
+    assert operations == ['HeadObject'] * 2
+    assert [request.bytes_down for request in proxy.requests[before:]] == [0, 0]
 
 
 def test_opening_and_reading_a_small_file_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations, storage.open('a.txt') as file:
-        assert 'content' == file.read()
-    assert ['GetObject'] == operations
+        assert file.read() == 'content'
+    assert operations == ['GetObject']
 
 
 def test_opening_and_reading_a_large_file_at_once_is_two_requests(storage: fs.Storage, sent: Watch) -> None:
     content = os.urandom(3 * MiB)
     storage.write('a.bin', content)
     with sent(storage.backend) as operations, storage.open('a.bin', 'rb') as file:
-        assert content == file.read()
-    assert ['GetObject'] * 2 == operations
+        assert file.read() == content
+    assert operations == ['GetObject'] * 2
 
 
 def test_2500_files_are_listed_by_three_requests_and_deleted_by_six(amazon: Any, sent: Watch) -> None:
@@ -155,15 +155,15 @@ def test_2500_files_are_listed_by_three_requests_and_deleted_by_six(amazon: Any,
         kept.put_object(amazon.bucket, name, b'')
     backend.write('manyfold', b'spared')
     with sent(backend) as operations:
-        assert [*names, 'manyfold'] == list(backend.list_files())
-    assert ['ListObjectsV2'] * 3 == operations
+        assert list(backend.list_files()) == [*names, 'manyfold']
+    assert operations == ['ListObjectsV2'] * 3
     with sent(backend) as operations:
-        assert 'many/0000' == next(backend.scan('many/')).name
-    assert ['ListObjectsV2'] == operations
+        assert next(backend.scan('many/')).name == 'many/0000'
+    assert operations == ['ListObjectsV2']
     with sent(backend) as operations:
         backend.delete('many')
     assert len(operations) <= 6
-    assert ['manyfold'] == list(backend.list_files())
+    assert list(backend.list_files()) == ['manyfold']
 
 
 # --- Changes inside the store.
@@ -173,7 +173,7 @@ def test_copying_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations:
         storage.copy('a.txt', 'b.txt', overwrite=True)
-    assert ['CopyObject'] == operations
+    assert operations == ['CopyObject']
 
 
 def test_copying_only_to_new_names_is_two_requests_on_amazon(amazon: Any, sent: Watch) -> None:
@@ -181,7 +181,7 @@ def test_copying_only_to_new_names_is_two_requests_on_amazon(amazon: Any, sent: 
     backend.write('a.txt', b'content')
     with sent(backend) as operations:
         backend.copy('a.txt', 'b.txt', overwrite=False)
-    assert ['HeadObject', 'CopyObject'] == operations
+    assert operations == ['HeadObject', 'CopyObject']
 
 
 def test_copying_only_to_new_names_is_two_requests_elsewhere(storage: fs.Storage, sent: Watch) -> None:
@@ -189,14 +189,14 @@ def test_copying_only_to_new_names_is_two_requests_elsewhere(storage: fs.Storage
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations:
         storage.copy('a.txt', 'b.txt')
-    assert ['GetObject', 'PutObject'] == operations
+    assert operations == ['GetObject', 'PutObject']
 
 
 def test_moving_is_two_requests(storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations:
         storage.move('a.txt', 'b.txt', overwrite=True)
-    assert ['CopyObject', 'DeleteObject'] == operations
+    assert operations == ['CopyObject', 'DeleteObject']
 
 
 @pytest.mark.parametrize('name', ['a.txt', 'missing.txt'])
@@ -215,15 +215,15 @@ def test_serving_is_one_request(app: Flask, storage: fs.Storage, sent: Watch, si
     content = os.urandom(size)
     storage.write('a.bin', content)
     with sent(storage.backend) as operations:
-        assert content == app.test_client().get('/kit/a.bin').data
-    assert ['GetObject'] == operations
+        assert app.test_client().get('/kit/a.bin').data == content
+    assert operations == ['GetObject']
 
 
 def test_serving_a_head_is_one_request(app: Flask, storage: fs.Storage, sent: Watch) -> None:
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations:
-        assert 7 == app.test_client().head('/kit/a.txt').content_length
-    assert ['HeadObject'] == operations
+        assert app.test_client().head('/kit/a.txt').content_length == 7
+    assert operations == ['HeadObject']
 
 
 def test_serving_what_the_browser_has_is_one_request(app: Flask, storage: fs.Storage, sent: Watch) -> None:
@@ -231,8 +231,8 @@ def test_serving_what_the_browser_has_is_one_request(app: Flask, storage: fs.Sto
     client = app.test_client()
     etag = client.get('/kit/a.txt').headers['ETag']
     with sent(storage.backend) as operations:
-        assert 304 == client.get('/kit/a.txt', headers={'If-None-Match': etag}).status_code
-    assert ['HeadObject'] == operations
+        assert client.get('/kit/a.txt', headers={'If-None-Match': etag}).status_code == 304
+    assert operations == ['HeadObject']
 
 
 def test_serving_1000_bytes_is_one_request_that_moves_1000_bytes(store: Any, proxy: Any, sent: Watch) -> None:
@@ -242,18 +242,18 @@ def test_serving_1000_bytes_is_one_request_that_moves_1000_bytes(store: Any, pro
     store.put_raw('a.bin', content)
     with app.app_context(), sent(storage.backend) as operations:
         answer = app.test_client().get('/kit/a.bin', headers={'Range': 'bytes=700000-700999'})
-        assert content[700_000:701_000] == answer.data
-    assert ['GetObject'] == operations
-    assert [1000] == [request.bytes_down for request in proxy.requests]
+        assert answer.data == content[700_000:701_000]
+    assert operations == ['GetObject']
+    assert [request.bytes_down for request in proxy.requests] == [1000]
     assert 1000 <= proxy.connections[0].bytes_down < 3000
 
 
 def test_addresses_and_links_ask_nothing(app: Flask, storage: fs.Storage, sent: Watch) -> None:
     with sent(storage.backend) as operations, app.test_request_context():
-        assert '/kit/a.txt' == storage.url('a.txt')
+        assert storage.url('a.txt') == '/kit/a.txt'
         for method in ('GET', 'HEAD', 'PUT'):
             assert storage.signed_url('a.txt', method=method).startswith('http')
-    assert [] == operations
+    assert operations == []
 
 
 # --- Files that are read here and there.
@@ -306,8 +306,8 @@ def test_an_archive_is_listed_and_a_member_read_by_few_small_requests(
         archive.writestr('wanted.txt', b'wanted')
     store.put_raw('big.zip', packed.getvalue())
     with storage_through.open('big.zip', 'rb') as file, zipfile.ZipFile(file) as archive:
-        assert 21 == len(archive.namelist())
-        assert b'wanted' == archive.read('wanted.txt')
+        assert len(archive.namelist()) == 21
+        assert archive.read('wanted.txt') == b'wanted'
     assert len(proxy.requests) <= 3
     assert sum(request.bytes_down for request in proxy.requests) < MiB
 
@@ -319,8 +319,8 @@ def test_a_picture_tells_its_size_by_its_first_bytes(storage_through: fs.Storage
     assert len(drawn.getvalue()) > 2 * MiB
     store.put_raw('big.png', drawn.getvalue())
     with storage_through.open('big.png', 'rb') as file, image.open(file) as picture:
-        assert (900, 1000) == picture.size
-    assert 1 == len(proxy.requests)
+        assert picture.size == (900, 1000)
+    assert len(proxy.requests) == 1
     assert proxy.requests[0].bytes_down < 200_000
 
 
@@ -331,32 +331,32 @@ def test_operations_in_sequence_share_one_connection(storage_through: fs.Storage
     storage = storage_through
     storage.write('a.txt', b'content')
     for _ in range(3):
-        assert b'content' == storage.read('a.txt')
-        assert b'content' == b''.join(storage.read_chunks('a.txt'))
+        assert storage.read('a.txt') == b'content'
+        assert b''.join(storage.read_chunks('a.txt')) == b'content'
         assert storage.exists('a.txt')
         assert not storage.exists('missing')
         with storage.open('a.txt', 'rb') as file:
-            assert b'con' == file.read(3)
+            assert file.read(3) == b'con'
         with pytest.raises(fs.FileNotFound):
             storage.read('missing')
         with pytest.raises(fs.FileExists):
             storage.write('a.txt', b'other')
-        assert ['a.txt'] == list(storage.list_files())
+        assert list(storage.list_files()) == ['a.txt']
     storage.copy('a.txt', 'b.txt')
     storage.move('a.txt', 'c.txt')
     storage.delete('b.txt')
-    assert 1 == len(proxy.connections)
+    assert len(proxy.connections) == 1
 
 
 def test_an_empty_file_gives_its_connection_back(storage_through: fs.Storage, proxy: Any) -> None:
     storage = storage_through
     storage.write('empty', b'')
     for _ in range(3):
-        assert b'' == storage.read('empty')
-        assert [] == list(storage.read_chunks('empty'))
+        assert storage.read('empty') == b''
+        assert list(storage.read_chunks('empty')) == []
         with storage.open('empty', 'rb') as file:
-            assert b'' == file.read()
-    assert 1 == len(proxy.connections)
+            assert file.read() == b''
+    assert len(proxy.connections) == 1
 
 
 def test_a_picture_of_which_little_was_read_gives_its_connection_back(storage_through: fs.Storage, proxy: Any) -> None:
@@ -364,7 +364,7 @@ def test_a_picture_of_which_little_was_read_gives_its_connection_back(storage_th
     for _ in range(3):
         with storage_through.open('a.bin', 'rb') as file:
             file.read(100)
-    assert 1 == len(proxy.connections)
+    assert len(proxy.connections) == 1
 
 
 def test_import_construction_and_init_app_open_no_socket(python: Callable[..., str]) -> None:
@@ -386,4 +386,4 @@ def test_import_construction_and_init_app_open_no_socket(python: Callable[..., s
             print(storage.backend.name)
         """
     )
-    assert 'files' == told
+    assert told == 'files'

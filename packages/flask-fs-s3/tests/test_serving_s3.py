@@ -59,12 +59,12 @@ def test_a_whole_file_is_200_with_its_facts(client: FlaskClient, storage: fs.Sto
         storage.write('page.txt', 'grüße')
         info = storage.stat('page.txt')
     answer = client.get('/kit/page.txt')
-    assert (200, 'grüße'.encode()) == (answer.status_code, answer.data)
-    assert 'text/plain; charset=utf-8' == answer.headers['Content-Type']
-    assert '7' == answer.headers['Content-Length']
-    assert f'"{info.etag}"' == answer.headers['ETag']
+    assert (answer.status_code, answer.data) == (200, 'grüße'.encode())
+    assert answer.headers['Content-Type'] == 'text/plain; charset=utf-8'
+    assert answer.headers['Content-Length'] == '7'
+    assert answer.headers['ETag'] == f'"{info.etag}"'
     assert info.modified.replace(microsecond=0) == answer.last_modified
-    assert 'bytes' == answer.headers['Accept-Ranges']
+    assert answer.headers['Accept-Ranges'] == 'bytes'
 
 
 @pytest.mark.parametrize(
@@ -81,68 +81,68 @@ def test_a_whole_file_is_200_with_its_facts(client: FlaskClient, storage: fs.Sto
 )
 def test_one_range_is_206(client: FlaskClient, asked: str, got: bytes, told: str) -> None:
     answer = client.get('/kit/a.bin', headers={'Range': asked})
-    assert (206, got, told) == (answer.status_code, answer.data, answer.headers['Content-Range'])
-    assert str(len(got)) == answer.headers['Content-Length']
+    assert (answer.status_code, answer.data, answer.headers['Content-Range']) == (206, got, told)
+    assert answer.headers['Content-Length'] == str(len(got))
 
 
 @pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=10-20', 'bytes=99-'])
 def test_a_range_beyond_the_end_is_416(client: FlaskClient, asked: str) -> None:
     answer = client.get('/kit/a.bin', headers={'Range': asked})
-    assert (416, 'bytes */10') == (answer.status_code, answer.headers['Content-Range'])
+    assert (answer.status_code, answer.headers['Content-Range']) == (416, 'bytes */10')
 
 
 @pytest.mark.parametrize('asked', ['bytes=0-1,4-5', 'bytes=5-2', 'lines=1-2', 'bytes=a-b', 'nonsense'])
 def test_several_ranges_and_nonsense_are_answered_with_the_whole_file(client: FlaskClient, asked: str) -> None:
     answer = client.get('/kit/a.bin', headers={'Range': asked})
-    assert (200, CONTENT) == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (200, CONTENT)
 
 
 @pytest.mark.parametrize(('asked', 'status'), [(None, 200), ('bytes=0-', 416), ('bytes=0-10', 416), ('bytes=-5', 416)])
 def test_an_empty_file_has_no_range(client: FlaskClient, store: Any, asked: str | None, status: int) -> None:
     store.put_raw('empty.bin', b'')
     answer = client.get('/kit/empty.bin', headers={'Range': asked} if asked else {})
-    assert status == answer.status_code
+    assert answer.status_code == status
     if status == 200:
-        assert (b'', '0') == (answer.data, answer.headers['Content-Length'])
+        assert (answer.data, answer.headers['Content-Length']) == (b'', '0')
 
 
 def test_a_head_tells_the_length_and_sends_nothing(client: FlaskClient) -> None:
     answer = client.head('/kit/a.bin', headers={'Range': 'bytes=2-4'})
-    assert (200, b'', '10') == (answer.status_code, answer.data, answer.headers['Content-Length'])
+    assert (answer.status_code, answer.data, answer.headers['Content-Length']) == (200, b'', '10')
 
 
 @pytest.mark.parametrize('method', ['get', 'head'])
 def test_a_missing_file_is_404(client: FlaskClient, method: str) -> None:
-    assert 404 == getattr(client, method)('/kit/missing.bin').status_code
-    assert 404 == getattr(client, method)('/kit/missing.bin', headers={'Range': 'bytes=0-1'}).status_code
+    assert getattr(client, method)('/kit/missing.bin').status_code == 404
+    assert getattr(client, method)('/kit/missing.bin', headers={'Range': 'bytes=0-1'}).status_code == 404
 
 
 def test_what_the_browser_has_is_304_until_it_is_replaced(client: FlaskClient, store: Any) -> None:
     first = client.get('/kit/a.bin').headers
     for condition in ({'If-None-Match': first['ETag']}, {'If-Modified-Since': first['Last-Modified']}):
         answer = client.get('/kit/a.bin', headers=condition)
-        assert (304, b'') == (answer.status_code, answer.data)
+        assert (answer.status_code, answer.data) == (304, b'')
     store.put_raw('a.bin', b'other')
     answer = client.get('/kit/a.bin', headers={'If-None-Match': first['ETag']})
-    assert (200, b'other') == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (200, b'other')
 
 
 def test_a_failed_precondition_is_412(client: FlaskClient) -> None:
     etag = client.get('/kit/a.bin').headers['ETag']
-    assert 412 == client.get('/kit/a.bin', headers={'If-Match': '"other"'}).status_code
-    assert 200 == client.get('/kit/a.bin', headers={'If-Match': etag}).status_code
+    assert client.get('/kit/a.bin', headers={'If-Match': '"other"'}).status_code == 412
+    assert client.get('/kit/a.bin', headers={'If-Match': etag}).status_code == 200
     past = {'If-Unmodified-Since': 'Wed, 01 Jan 2020 00:00:00 GMT'}
-    assert 412 == client.get('/kit/a.bin', headers=past).status_code
+    assert client.get('/kit/a.bin', headers=past).status_code == 412
 
 
 def test_if_range_gives_the_rest_of_the_same_file_or_the_whole_of_another(client: FlaskClient, store: Any) -> None:
     etag = client.get('/kit/a.bin').headers['ETag']
     wanted = {'Range': 'bytes=5-', 'If-Range': etag}
     answer = client.get('/kit/a.bin', headers=wanted)
-    assert (206, CONTENT[5:]) == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (206, CONTENT[5:])
     store.put_raw('a.bin', b'another file')
     answer = client.get('/kit/a.bin', headers=wanted)
-    assert (200, b'another file') == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (200, b'another file')
 
 
 @pytest.mark.parametrize('asked', [{}, {'Range': 'bytes=5-'}], ids=['whole', 'range'])
@@ -162,15 +162,15 @@ def test_a_file_replaced_between_facts_and_content_is_no_mixture(
     answer = client.get('/kit/a.bin', headers={'If-None-Match': '"something else"', **asked})
     assert replaced
     start = 5 if asked else 0
-    assert (206 if asked else 200, b'a longer file than before'[start:]) == (answer.status_code, answer.data)
+    assert (answer.status_code, answer.data) == (206 if asked else 200, b'a longer file than before'[start:])
     assert str(len(answer.data)) == answer.headers['Content-Length']
     assert answer.headers['ETag'] == client.get('/kit/a.bin').headers['ETag']
 
 
 def test_a_refused_file_is_no_missing_one(client: FlaskClient, proxy: Any) -> None:
     proxy.answer(403, times=2)
-    assert 404 != client.get('/kit/a.bin').status_code
-    assert 404 != client.head('/kit/a.bin').status_code
+    assert client.get('/kit/a.bin').status_code != 404
+    assert client.head('/kit/a.bin').status_code != 404
 
 
 def test_a_browser_that_stops_reading_a_large_file_frees_the_connection(
@@ -198,7 +198,7 @@ def test_pages_in_sequence_share_one_connection(client: FlaskClient, proxy: Any)
         client.get('/kit/a.bin', headers={'Range': 'bytes=20-'})
         client.head('/kit/a.bin')
         client.get('/kit/missing.bin')
-    assert 1 == len(proxy.connections)
+    assert len(proxy.connections) == 1
 
 
 # --- By links.
@@ -209,18 +209,18 @@ def test_redirect_serving_sends_the_browser_to_the_store(store: Any, storage: fs
     app = store.make_app(storage, serving='redirect')
     with app.app_context(), sent(storage.backend) as operations:
         answer = app.test_client().get('/kit/a%20b/gr%C3%BC%C3%9Fe.txt')
-    assert [] == operations
+    assert operations == []
     assert answer.status_code in (302, 303, 307)
     assert answer.headers['Location'].startswith(store.service.endpoint)
-    assert (200, CONTENT) == _follow(answer.headers['Location'])[::2]
-    assert (206, b'234') == _follow(answer.headers['Location'], Range='bytes=2-4')[::2]
+    assert _follow(answer.headers['Location'])[::2] == (200, CONTENT)
+    assert _follow(answer.headers['Location'], Range='bytes=2-4')[::2] == (206, b'234')
 
 
 def test_a_link_saves_under_its_download_name(app: Flask, storage: fs.Storage) -> None:
     with app.app_context():
         link = storage.signed_url('a.bin', download_name='Zürich "1"; a.bin')
     status, headers, content = _follow(link)
-    assert (200, CONTENT) == (status, content)
+    assert (status, content) == (200, CONTENT)
     assert headers['Content-Disposition'].startswith('attachment')
     assert "filename*=UTF-8''Z%C3%BCrich" in headers['Content-Disposition']
 
@@ -230,18 +230,18 @@ def test_links_are_made_for_the_public_endpoint(store: Any, storage: fs.Storage,
     store.put_raw('a.bin', CONTENT)
     with app.app_context():
         link = storage.signed_url('a.bin')
-        assert CONTENT == storage.read('a.bin')
-    assert [] == proxy.requests
+        assert storage.read('a.bin') == CONTENT
+    assert proxy.requests == []
     assert link.startswith(proxy.endpoint + '/')
-    assert (200, CONTENT) == _follow(link)[::2]
-    assert 1 == len(proxy.requests)
+    assert _follow(link)[::2] == (200, CONTENT)
+    assert len(proxy.requests) == 1
 
 
 def test_a_link_with_a_prefix_leads_to_the_file(store: Any, storage: fs.Storage) -> None:
     app = store.make_app(storage, prefix='tenants/7')
     store.put_raw('tenants/7/a.bin', CONTENT)
     with app.app_context():
-        assert (200, CONTENT) == _follow(storage.signed_url('a.bin'))[::2]
+        assert _follow(storage.signed_url('a.bin'))[::2] == (200, CONTENT)
 
 
 @pytest.mark.parametrize('settings', [{}, {'request_checksums': 'when_supported'}], ids=['plain', 'with checksums'])
@@ -249,27 +249,27 @@ def test_a_link_to_store_stores(store: Any, storage: fs.Storage, settings: dict[
     app = store.make_app(storage, **settings)
     with app.app_context():
         link = storage.signed_url('new.bin', method='PUT')
-        assert 200 == _follow(link, 'PUT', b'sent')[0]
-        assert b'sent' == storage.read('new.bin')
+        assert _follow(link, 'PUT', b'sent')[0] == 200
+        assert storage.read('new.bin') == b'sent'
 
 
 def test_a_link_to_look_is_no_link_to_read(app: Flask, storage: fs.Storage) -> None:
     with app.app_context():
         link = storage.signed_url('a.bin', method='HEAD')
     status, headers, _ = _follow(link, 'HEAD')
-    assert (200, '10') == (status, headers['Content-Length'])
-    assert 403 == _follow(link)[0]
+    assert (status, headers['Content-Length']) == (200, '10')
+    assert _follow(link)[0] == 403
 
 
 def test_a_link_is_refused_when_it_is_old(app: Flask, storage: fs.Storage) -> None:
     with app.app_context():
         link = storage.signed_url('a.bin', expires_s=1)
-    assert ['1'] == parse_qs(urlsplit(link).query)['X-Amz-Expires']
+    assert parse_qs(urlsplit(link).query)['X-Amz-Expires'] == ['1']
     deadline = time.monotonic() + 30
     while (answer := _follow(link))[0] == 200:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert 403 == answer[0]
+    assert answer[0] == 403
     assert CONTENT not in answer[2]
 
 

@@ -68,16 +68,16 @@ def test_a_storage_is_configured_by_its_own_names_before_those_of_all() -> None:
         FS_S3_SECRET_KEY='a-secret-of-ours',
         FS_S3_PART_BYTES=str(6 * MiB),
     )
-    assert 'faces' == backend._bucket.name
-    assert ENDPOINT == backend._bucket.client.meta.endpoint_url
-    assert 'eu-west-3' == backend._bucket.client.meta.region_name
-    assert 'an-access-key' == _credentials(backend).access_key
-    assert 6 * MiB == backend.config.part_bytes
+    assert backend._bucket.name == 'faces'
+    assert backend._bucket.client.meta.endpoint_url == ENDPOINT
+    assert backend._bucket.client.meta.region_name == 'eu-west-3'
+    assert _credentials(backend).access_key == 'an-access-key'
+    assert backend.config.part_bytes == 6 * MiB
 
 
 @pytest.mark.parametrize(('storage', 'bucket'), [('avatars', 'avatars'), ('My_Files', 'my-files'), ('a.b', 'a.b')])
 def test_a_bucket_is_named_as_its_storage_unless_it_is_told(storage: str, bucket: str) -> None:
-    assert bucket == _bound(fs.Storage(storage))._bucket.name
+    assert _bound(fs.Storage(storage))._bucket.name == bucket
 
 
 def test_object_parameters_are_read_as_json_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ def test_object_parameters_are_read_as_json_from_the_environment(monkeypatch: py
     app.config.update(FS_BACKEND=S3Backend)
     fs.init_app(app, storage)
     with app.app_context():
-        assert {'CacheControl': 'max-age=60'} == storage.config.object_parameters
+        assert storage.config.object_parameters == {'CacheControl': 'max-age=60'}
 
 
 # --- What is refused.
@@ -188,16 +188,16 @@ def test_credentials_and_region_are_found_in_the_environment(monkeypatch: pytest
     monkeypatch.setenv('AWS_SECRET_ACCESS_KEY', 'secret')
     monkeypatch.setenv('AWS_DEFAULT_REGION', 'eu-north-1')
     backend = S3Backend('kit', {'bucket_name': 'box'})
-    assert 'from-environ' == _credentials(backend).access_key
-    assert 'eu-north-1' == backend._bucket.client.meta.region_name
-    assert 'given' == _credentials(_backend(access_key='given')).access_key
+    assert _credentials(backend).access_key == 'from-environ'
+    assert backend._bucket.client.meta.region_name == 'eu-north-1'
+    assert _credentials(_backend(access_key='given')).access_key == 'given'
 
 
 def test_credentials_and_region_are_found_in_a_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / 'config').write_text('[profile team]\nregion = eu-south-2\n')
     (tmp_path / 'credentials').write_text('[team]\naws_access_key_id = of-team\naws_secret_access_key = secret\n')
     backend = S3Backend('kit', {'bucket_name': 'box', 'profile': 'team'})
-    assert ('of-team', 'eu-south-2') == (_credentials(backend).access_key, backend._bucket.client.meta.region_name)
+    assert (_credentials(backend).access_key, backend._bucket.client.meta.region_name) == ('of-team', 'eu-south-2')
 
 
 MISSING = {
@@ -332,7 +332,7 @@ def test_object_parameters_reach_the_store(
         name = 'b.html'
         store.make().copy('a.txt', name, overwrite=copied != 'creating')
     answer = store.client.head_object(Bucket=store.bucket, Key=name)
-    assert 'blue' == answer['Metadata'].pop('colour')
+    assert answer['Metadata'].pop('colour') == 'blue'
     assert {'ContentType': 'text/html' if copied else 'text/plain', **parameters, 'Metadata': answer['Metadata']} == {
         key: answer.get(key) for key in ('ContentType', *parameters)
     }
@@ -351,8 +351,8 @@ def test_access_and_storage_class_are_those_of_the_settings(amazon: Any, size: i
         name = 'b.txt'
         backend.copy('a.txt', name)
     grants = amazon.client.get_object_acl(Bucket=amazon.bucket, Key=name)['Grants']
-    assert [True] == [grant['Permission'] == 'READ' for grant in grants if grant['Grantee']['Type'] == 'Group']
-    assert 'STANDARD_IA' == amazon.client.head_object(Bucket=amazon.bucket, Key=name)['StorageClass']
+    assert [grant['Permission'] == 'READ' for grant in grants if grant['Grantee']['Type'] == 'Group'] == [True]
+    assert amazon.client.head_object(Bucket=amazon.bucket, Key=name)['StorageClass'] == 'STANDARD_IA'
 
 
 @pytest.mark.slow
@@ -369,7 +369,7 @@ def test_many_first_writers_make_one_bucket(store: Any) -> None:
     backend = store.make_missing()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: backend.write(f'{number}', b'content'), range(4)))
-    assert ['0', '1', '2', '3'] == sorted(backend.list_files())
+    assert sorted(backend.list_files()) == ['0', '1', '2', '3']
 
 
 @pytest.mark.slow
@@ -377,7 +377,7 @@ def test_a_session_token_is_sent(proxy: Any, store: Any) -> None:
     backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}', session_token='a-token')
     proxy.answer(404)
     assert not backend.exists('x')
-    assert 'a-token' == proxy.requests[0].headers['x-amz-security-token']
+    assert proxy.requests[0].headers['x-amz-security-token'] == 'a-token'
 
 
 @pytest.mark.slow
@@ -386,8 +386,8 @@ def test_the_bucket_of_a_storage_is_one_of_boto3(store: Any) -> None:
     with store.make_app(storage).app_context():
         storage.write('a.txt', b'content')
         bucket = storage.backend.bucket
-    assert 's3.Bucket' == type(bucket).__name__
-    assert (store.bucket, ['a.txt']) == (bucket.name, [found.key for found in bucket.objects.all()])
+    assert type(bucket).__name__ == 's3.Bucket'
+    assert (bucket.name, [found.key for found in bucket.objects.all()]) == (store.bucket, ['a.txt'])
 
 
 # --- Which storages would share a bucket.
@@ -439,4 +439,4 @@ def test_storages_with_buckets_or_folders_of_their_own_are_accepted(settings: di
     ],
 )
 def test_the_location_of_files_is_described_without_secrets(given: dict[str, Any], location: str) -> None:
-    assert location == _backend(**given).describe_location()
+    assert _backend(**given).describe_location() == location

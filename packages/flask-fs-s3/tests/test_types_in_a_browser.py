@@ -120,9 +120,9 @@ def test_no_claimed_type_runs_a_script(app: Flask, storage: fs.Storage, site: st
             urllib.request.urlopen(put, timeout=30).close()
     shown = {claimed: visit(page, url) for claimed, url in zip(CLAIMED, urls, strict=True)}
     page.goto(f'{site}/home', wait_until='networkidle')
-    assert [] == ran
+    assert ran == []
     # Shown all the same, without running: a page is no reason to refuse a file.
-    assert ('text/html', 'image/svg+xml') == (shown['text/html'], shown['image/svg+xml'])
+    assert (shown['text/html'], shown['image/svg+xml']) == ('text/html', 'image/svg+xml')
 
 
 def test_without_what_flask_fs_does_to_types_scripts_run(site: str, page: Page, ran: list[str]) -> None:

@@ -81,26 +81,26 @@ def test_a_storage_saves_the_same_file_twice(store: Any, tmp_path: Path, size: i
         file.seek(7)
         for name in ('one', 'two'):
             storage.save(file, name)
-            assert 7 == file.tell()
-            assert content == store.get_raw(name)
+            assert file.tell() == 7
+            assert store.get_raw(name) == content
         with pytest.raises(fs.FileExists):
             storage.save(file, 'one')
         storage.write('one', file, overwrite=True)
-        assert 7 == file.tell()
-    assert content == store.get_raw('one')
+        assert file.tell() == 7
+    assert store.get_raw('one') == content
 
 
 @pytest.mark.parametrize('size', [0, 1, PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 1])
 def test_a_stream_of_unknown_length_arrives_whole(store: Any, size: int) -> None:
     content = _content(size)
     store.make().save(OnlyRead(content, step=700_001), 'x.bin', overwrite=True)
-    assert content == store.get_raw('x.bin')
+    assert store.get_raw('x.bin') == content
 
 
 def test_a_source_that_gives_more_than_it_is_asked_for_arrives_whole(store: Any) -> None:
     content = _content(4 * PART + 3)
     store.make().save(Generous(content), 'x.bin', overwrite=True)
-    assert content == store.get_raw('x.bin')
+    assert store.get_raw('x.bin') == content
 
 
 def _memory(content: bytes, folder: Path) -> Any:
@@ -134,7 +134,7 @@ def test_the_checksum_is_the_one_that_local_tells(
     backend = store.make()
     with make(content, tmp_path) as source:
         backend.save(source, 'x.bin', overwrite=True)
-        assert b'' == source.read()
+        assert source.read() == b''
     assert local.metadata('x.bin')['checksum'] == backend.stat('x.bin').checksum
     assert local.metadata('x.bin')['checksum'] == backend.metadata('x.bin')['checksum']
 
@@ -145,8 +145,8 @@ def test_a_file_is_sent_from_where_it_stands(store: Any) -> None:
     source.seek(1000)
     backend = store.make()
     backend.save(source, 'x.bin', overwrite=True)
-    assert content[1000:] == store.get_raw('x.bin')
-    assert f'sha256:{hashlib.sha256(content[1000:]).hexdigest()}' == backend.stat('x.bin').checksum
+    assert store.get_raw('x.bin') == content[1000:]
+    assert backend.stat('x.bin').checksum == f'sha256:{hashlib.sha256(content[1000:]).hexdigest()}'
 
 
 def test_the_checksum_of_a_long_stream_is_not_kept_but_true(store: Any) -> None:
@@ -154,24 +154,24 @@ def test_the_checksum_of_a_long_stream_is_not_kept_but_true(store: Any) -> None:
     backend = store.make()
     backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert backend.stat('x.bin').checksum is None
-    assert f'sha256:{hashlib.sha256(content).hexdigest()}' == backend.metadata('x.bin')['checksum']
+    assert backend.metadata('x.bin')['checksum'] == f'sha256:{hashlib.sha256(content).hexdigest()}'
 
 
 def test_another_algorithm_is_used_in_parts_too(store: Any) -> None:
     content = _content(PART + 1)
     backend = store.make(checksum='sha1')
     backend.write('x.bin', content)
-    assert f'sha1:{hashlib.sha1(content, usedforsecurity=False).hexdigest()}' == backend.stat('x.bin').checksum
+    assert backend.stat('x.bin').checksum == f'sha1:{hashlib.sha1(content, usedforsecurity=False).hexdigest()}'
 
 
 @pytest.mark.parametrize('size', [10, PART + 1])
 def test_type_and_own_metadata_are_kept_in_one_part_and_in_many(store: Any, size: int) -> None:
     backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
     backend.save(OnlyRead(_content(size), step=MiB), 'x.bin', mime='image/x-odd', overwrite=True)
-    assert 'image/x-odd' == backend.stat('x.bin').mime
+    assert backend.stat('x.bin').mime == 'image/x-odd'
     answer = store.client.head_object(Bucket=store.bucket, Key='x.bin')
-    assert 'blue' == answer['Metadata']['colour']
-    assert 'max-age=60' == answer['CacheControl']
+    assert answer['Metadata']['colour'] == 'blue'
+    assert answer['CacheControl'] == 'max-age=60'
 
 
 def test_many_threads_upload_in_parts_at_once(store: Any) -> None:
@@ -179,9 +179,9 @@ def test_many_threads_upload_in_parts_at_once(store: Any) -> None:
     contents = {f'{number}.bin': os.urandom(1000) + bytes(PART + number) for number in range(16)}
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda name: backend.write(name, contents[name], overwrite=False), contents))
-    assert sorted(contents) == store.names_raw()
+    assert store.names_raw() == sorted(contents)
     for name, content in contents.items():
-        assert content == backend.read(name)
+        assert backend.read(name) == content
 
 
 # --- Sources that fail.
@@ -194,8 +194,8 @@ def test_a_source_that_fails_leaves_what_was_there(store: Any, after: int, creat
     name = 'new.bin' if create else 'x.bin'
     with pytest.raises(SourceFailed):
         store.make().save(Failing(_content(4 * PART + 5), after), name, overwrite=not create)
-    assert ['x.bin'] == store.names_raw()
-    assert b'old' == store.get_raw('x.bin')
+    assert store.names_raw() == ['x.bin']
+    assert store.get_raw('x.bin') == b'old'
 
 
 @pytest.mark.parametrize('after', [10, 2 * PART + 10])
@@ -220,8 +220,8 @@ def test_what_a_source_raises_is_passed_on_as_it_is(store: Any, error: BaseExcep
 
     with pytest.raises(type(error)) as raised:
         store.make().save(Source(_content(after), step=MiB), 'x.bin', overwrite=True)
-    assert error is raised.value
-    assert [] == store.names_raw()
+    assert raised.value is error
+    assert store.names_raw() == []
 
 
 def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, tmp_path: Path, hook: Any) -> None:
@@ -238,8 +238,8 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, tmp_path
     hook(backend, 'before-send.s3.CreateMultipartUpload', rewrite)
     with open(path, 'rb') as file, pytest.raises(fs.BackendError, match='changed'):
         backend.save(file, 'x.bin', overwrite=True)
-    assert ['x.bin'] == store.names_raw()
-    assert b'old' == store.get_raw('x.bin')
+    assert store.names_raw() == ['x.bin']
+    assert store.get_raw('x.bin') == b'old'
 
 
 def test_a_stream_of_too_many_parts_is_too_large_and_leaves_nothing(store: Any, monkeypatch: Any) -> None:
@@ -249,7 +249,7 @@ def test_a_stream_of_too_many_parts_is_too_large_and_leaves_nothing(store: Any, 
     backend.save(Pattern(2 * PART), 'fits.bin', overwrite=True)
     with pytest.raises(fs.FileTooLarge, match='PART_BYTES'):
         backend.save(Pattern(2 * PART + 1), 'x.bin', overwrite=True)
-    assert ['fits.bin'] == store.names_raw()
+    assert store.names_raw() == ['fits.bin']
 
 
 def test_a_file_of_known_size_gets_parts_as_large_as_it_needs(store: Any, monkeypatch: Any, sent: Watch) -> None:
@@ -259,8 +259,8 @@ def test_a_file_of_known_size_gets_parts_as_large_as_it_needs(store: Any, monkey
     backend = store.make()
     with sent(backend) as operations:
         backend.save(io.BytesIO(content), 'x.bin', overwrite=True)
-    assert 2 == operations.count('UploadPart')
-    assert content == store.get_raw('x.bin')
+    assert operations.count('UploadPart') == 2
+    assert store.get_raw('x.bin') == content
 
 
 # --- Names that are taken.
@@ -271,8 +271,8 @@ def test_a_taken_name_is_refused_before_any_part_is_sent(store: Any, sent: Watch
     backend = store.make()
     with sent(backend) as operations, pytest.raises(fs.FileExists):
         backend.save(Pattern(3 * PART), 'x.bin', overwrite=False)
-    assert ['HeadObject'] == operations
-    assert b'old' == store.get_raw('x.bin')
+    assert operations == ['HeadObject']
+    assert store.get_raw('x.bin') == b'old'
 
 
 def test_of_two_uploads_in_parts_to_one_new_name_one_wins(store: Any, hook: Any) -> None:
@@ -305,9 +305,9 @@ def test_of_two_uploads_in_parts_to_one_new_name_one_wins(store: Any, hook: Any)
 
     with ThreadPoolExecutor(2) as pool:
         winners = [letter for letter in pool.map(save, [b'a', b'b']) if letter]
-    assert 1 == len(winners)
-    assert winners[0] * (PART + 1) == store.get_raw('x.bin')
-    assert ['x.bin'] == store.names_raw()
+    assert len(winners) == 1
+    assert store.get_raw('x.bin') == winners[0] * (PART + 1)
+    assert store.names_raw() == ['x.bin']
 
 
 def test_a_name_taken_while_parts_are_sent_stays_with_its_first_writer(store: Any) -> None:
@@ -319,8 +319,8 @@ def test_a_name_taken_while_parts_are_sent_stays_with_its_first_writer(store: An
 
     with pytest.raises(fs.FileExists):
         store.make().save(Overtaken(_content(PART + 1), step=MiB), 'x.bin', overwrite=False)
-    assert b'first' == store.get_raw('x.bin')
-    assert ['x.bin'] == store.names_raw()
+    assert store.get_raw('x.bin') == b'first'
+    assert store.names_raw() == ['x.bin']
 
 
 # --- Networks that fail.
@@ -335,8 +335,8 @@ def test_a_connection_cut_inside_a_part_leaves_what_was_there(
     with pytest.raises(fs.Unavailable):
         backend.save(Pattern(3 * PART), 'new.bin' if create else 'x.bin', overwrite=not create)
     assert fault.struck
-    assert ['x.bin'] == store.names_raw()
-    assert b'old' == store.get_raw('x.bin')
+    assert store.names_raw() == ['x.bin']
+    assert store.get_raw('x.bin') == b'old'
 
 
 def test_a_connection_cut_once_inside_a_part_is_not_noticed(store: Any, proxy: Any, backend: Any) -> None:
@@ -344,7 +344,7 @@ def test_a_connection_cut_once_inside_a_part_is_not_noticed(store: Any, proxy: A
     content = _content(2 * PART)
     backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert fault.is_spent
-    assert content == store.get_raw('x.bin')
+    assert store.get_raw('x.bin') == content
 
 
 def test_what_a_dead_store_kept_it_from_aborting_can_be_swept(
@@ -358,13 +358,13 @@ def test_what_a_dead_store_kept_it_from_aborting_can_be_swept(
 
     with pytest.raises(fs.Unavailable):
         backend.save(Unplugged(_content(2 * PART), step=MiB), 'x.bin', overwrite=True)
-    assert 1 == sum('sweep' in record.getMessage() for record in caplog.records)
-    assert ['upload of x.bin'] == store.names_raw()
+    assert sum('sweep' in record.getMessage() for record in caplog.records) == 1
+    assert store.names_raw() == ['upload of x.bin']
     proxy.up()
-    assert [] == list(backend.list_files())
-    assert 0 == backend.sweep()
-    assert 1 == backend.sweep(older_than_s=0)
-    assert [] == store.names_raw()
+    assert list(backend.list_files()) == []
+    assert backend.sweep() == 0
+    assert backend.sweep(older_than_s=0) == 1
+    assert store.names_raw() == []
 
 
 def test_a_busy_store_is_sent_a_part_again(store: Any, proxy: Any, backend: Any) -> None:
@@ -372,7 +372,7 @@ def test_a_busy_store_is_sent_a_part_again(store: Any, proxy: Any, backend: Any)
     content = _content(2 * PART + 1)
     backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert fault.is_spent
-    assert content == store.get_raw('x.bin')
+    assert store.get_raw('x.bin') == content
 
 
 @pytest.mark.parametrize('status', [500, 503])
@@ -380,7 +380,7 @@ def test_a_busy_store_is_asked_again_to_complete(store: Any, proxy: Any, backend
     fault = proxy.answer(status, '<Error><Code>InternalError</Code></Error>', when=_is_completion)
     backend.save(Pattern(PART + 1), 'x.bin', overwrite=False)
     assert fault.is_spent
-    assert ['x.bin'] == store.names_raw()
+    assert store.names_raw() == ['x.bin']
 
 
 def test_an_error_in_an_answer_of_status_200_is_none_the_less_an_error(store: Any, proxy: Any, backend: Any) -> None:
@@ -390,14 +390,14 @@ def test_an_error_in_an_answer_of_status_200_is_none_the_less_an_error(store: An
     with pytest.raises(fs.Unavailable):
         backend.save(Pattern(PART + 1), 'x.bin', overwrite=True)
     assert fault.struck
-    assert [] == store.names_raw()
+    assert store.names_raw() == []
 
 
 def test_a_creation_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any) -> None:
     fault = proxy.lose_answer(when=lambda request: request.method == 'PUT')
     backend.write('x.txt', b'mine', overwrite=False)
     assert fault.is_spent
-    assert b'mine' == store.get_raw('x.txt')
+    assert store.get_raw('x.txt') == b'mine'
 
 
 def test_a_creation_that_met_another_writer_after_a_lost_answer_has_not(store: Any, proxy: Any, backend: Any) -> None:
@@ -419,8 +419,8 @@ def test_a_completion_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any
     content = _content(PART + 1)
     backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=not create)
     assert fault.is_spent
-    assert content == store.get_raw('x.bin')
-    assert ['x.bin'] == store.names_raw()
+    assert store.get_raw('x.bin') == content
+    assert store.names_raw() == ['x.bin']
 
 
 def test_a_part_whose_answer_was_lost_is_stored_once(store: Any, proxy: Any, backend: Any) -> None:
@@ -428,7 +428,7 @@ def test_a_part_whose_answer_was_lost_is_stored_once(store: Any, proxy: Any, bac
     content = _content(2 * PART)
     backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)
     assert fault.is_spent
-    assert content == store.get_raw('x.bin')
+    assert store.get_raw('x.bin') == content
 
 
 @pytest.fixture
@@ -470,11 +470,11 @@ def test_what_was_altered_on_the_way_is_refused(store: Any, altering: str, size:
     store.put_raw('x.bin', b'old')
     backend = store.make_via_proxy(altering)
     backend.write('y.bin', b'C' * size)
-    assert b'C' * size == store.get_raw('y.bin')
+    assert store.get_raw('y.bin') == b'C' * size
     with pytest.raises(fs.ChecksumMismatch):
         backend.write('x.bin', b'A' * size)
-    assert ['x.bin', 'y.bin'] == store.names_raw()
-    assert b'old' == store.get_raw('x.bin')
+    assert store.names_raw() == ['x.bin', 'y.bin']
+    assert store.get_raw('x.bin') == b'old'
 
 
 # --- Processes that die.
@@ -500,23 +500,23 @@ def test_a_process_killed_inside_an_upload_leaves_what_was_there(store: Any, sta
         """,
         dict(store.settings()),
     )
-    assert 'sending\n' == child.stdout.readline()
+    assert child.stdout.readline() == 'sending\n'
     child.send_signal(signal.SIGKILL)
     child.wait(30)
     backend = store.make()
-    assert b'old' == backend.read('x.bin')
-    assert ['x.bin'] == list(backend.list_files())
-    assert ['upload of x.bin', 'x.bin'] == store.names_raw()
-    assert 1 == backend.sweep(older_than_s=0)
-    assert ['x.bin'] == store.names_raw()
-    assert b'old' == backend.read('x.bin')
+    assert backend.read('x.bin') == b'old'
+    assert list(backend.list_files()) == ['x.bin']
+    assert store.names_raw() == ['upload of x.bin', 'x.bin']
+    assert backend.sweep(older_than_s=0) == 1
+    assert store.names_raw() == ['x.bin']
+    assert backend.read('x.bin') == b'old'
 
 
 def test_sweeping_spares_what_is_not_below_the_prefix(store: Any) -> None:
     for key in ('tenants/7/x', 'tenants/70/x', 'other'):
         store.client.create_multipart_upload(Bucket=store.bucket, Key=key)
-    assert 1 == store.make(prefix='tenants/7').sweep(older_than_s=0)
-    assert ['upload of other', 'upload of tenants/70/x'] == store.names_raw()
+    assert store.make(prefix='tenants/7').sweep(older_than_s=0) == 1
+    assert store.names_raw() == ['upload of other', 'upload of tenants/70/x']
 
 
 @pytest.mark.parametrize(('size', 'parts'), [(100, 13), (128, 16), (200, 16), (512, 16), (1024, 32)], ids=str)
