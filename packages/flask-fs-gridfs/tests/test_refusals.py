@@ -161,7 +161,7 @@ def test_a_name_that_others_always_write_first_is_given_up(
     with pytest.raises(fs.FSError, match='too many others write this name at the same time') as caught:
         verb(mocked)
     assert 'secret words' not in str(caught.value)
-    assert writer.MAX_ATTEMPTS <= len(asked)
+    assert len(asked) >= writer.MAX_ATTEMPTS
     assert {name: mocked.read(name) for name in mocked.list_files()} == {'x': b'content', 'y': b'other'}
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_vanishes_at_every_look_is_said_so(mocked: GridFSBackend, mo
     # It is there: only its content was never got hold of. Serving makes that a 503.
     with pytest.raises(fs.Replaced):
         mocked.read('x')
-    assert 1 < len(looks)
+    assert len(looks) > 1
 
 
 @pytest.mark.parametrize('last', ['\U0010ffff', '\ud7ff'])

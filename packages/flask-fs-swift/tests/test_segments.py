@@ -257,7 +257,7 @@ def test_writers_of_one_name_never_take_each_other_s_segments(swift_harness, bac
     for thread in threads:
         thread.join()
     assert backend.read('x') in contents
-    assert 3 <= len(swift_harness.segments())
+    assert len(swift_harness.segments()) >= 3
     backend.sweep(older_than_s=0)
     assert backend.read('x') in contents
     assert len(swift_harness.segments()) == 3
