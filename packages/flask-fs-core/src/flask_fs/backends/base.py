@@ -284,11 +284,11 @@ class BaseBackend:
         self._copy_or_move(self._move, filename, target, overwrite)
 
     def stat(self, filename: str) -> FileInfo:
-        """Facts about a file."""
+        """The metadata of a file."""
         return self._strip_prefix(self._call_hook(self._stat, self._key(filename)))
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        """Facts about every file whose name begins with *prefix*, lazily; what has no possible name is left out."""
+        """The metadata of every file whose name begins with *prefix*, lazily; what has no possible name is left out."""
         if not is_valid_prefix(prefix):
             return iter(())
         found = self._list_hook(self._scan, self._prefix + prefix)
@@ -302,7 +302,7 @@ class BaseBackend:
         return filter_valid((name[skipped:] for name in found) if skipped else found)
 
     def metadata(self, filename: str) -> dict[str, Any]:
-        """Facts about a file as a dictionary; where the backend keeps no checksum, asking for it reads the file."""
+        """The metadata of a file as a dictionary; where the backend keeps no checksum, looking at it reads the file."""
         return self._call_hook(self._metadata, self._key(filename))
 
     def path(self, filename: str) -> str:
@@ -311,7 +311,7 @@ class BaseBackend:
 
     @contextlib.contextmanager
     def local_file(self, filename: str) -> Generator[str]:
-        """A path on this machine where the file's content can be read: its own, or that of a passing copy."""
+        """A path on this machine where the file's content can be read: its own, or that of a temporary copy."""
         if Capability.LOCAL_PATH in self.capabilities:
             self.stat(filename)
             yield self.path(filename)
@@ -320,7 +320,7 @@ class BaseBackend:
             yield path
 
     def serve(self, filename: str) -> Any:
-        """The HTTP answer to the current request for a file."""
+        """The HTTP response to the current request for a file."""
         key = self._key(filename)
         if (response := self._call_hook(functools.partial(sendfile.respond, self), key)) is not None:
             return response
@@ -339,7 +339,7 @@ class BaseBackend:
     # --- For drivers.
 
     def error(self, kind: type[E], name: str | None = None, reason: str | None = None) -> E:
-        """An error of *kind* about the file *name*, which tells this storage and backend."""
+        """An error of *kind* about the file *name*, which names this storage and backend."""
         # A listing of everything is about no file.
         shown = (name or '').removeprefix(self._prefix) or None
         return kind(shown, storage=self.name, backend=self.kind or type(self).__name__, reason=reason)
