@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 from measuring import Measure, cpu_s, in_turn, machine, report
-from s3_place import BUCKET, SMALL, Place
+from s3_bucket import BUCKET, SMALL, BucketAccess
 
 from flask_fs_testing.servers import S3Service, SeaweedServer
 
@@ -61,21 +61,21 @@ def compare(
     report(title, seconds, reference=CLIENT, limit=1.05)
 
 
-def compare_reading(place: Place, rounds: int) -> None:
+def compare_reading(access: BucketAccess, rounds: int) -> None:
     """Report what single calls cost that need an object and leave it as it is."""
-    storage, client, resource = place.storage, place.client, place.resource
+    storage, client, resource = access.storage, access.client, access.resource
     name = 'small.bin'
     here = {'Bucket': BUCKET, 'Key': name}
-    place.put((name,))
+    access.put((name,))
     assert storage.read(name) == SMALL
 
     def by_client() -> bytes:
-        answer: bytes = client.get_object(**here)['Body'].read()
-        return answer
+        content: bytes = client.get_object(**here)['Body'].read()
+        return content
 
     def by_resource() -> bytes:
-        answer: bytes = resource.Object(BUCKET, name).get()['Body'].read()
-        return answer
+        content: bytes = resource.Object(BUCKET, name).get()['Body'].read()
+        return content
 
     calls: dict[str, Callable[[], object]] = {
         CLIENT: by_client,
@@ -100,9 +100,9 @@ def compare_reading(place: Place, rounds: int) -> None:
     compare('copy', calls, rounds)
 
 
-def compare_writing(place: Place, rounds: int) -> None:
+def compare_writing(access: BucketAccess, rounds: int) -> None:
     """Report what storing 1 KiB costs; with the same type and metadata, but boto3's callers are given the checksum."""
-    storage, client, resource = place.storage, place.client, place.resource
+    storage, client, resource = access.storage, access.client, access.resource
     here = {'Bucket': BUCKET, 'Key': 'written.bin'}
     storage.write('written.bin', SMALL)
     written = client.head_object(**here)
@@ -124,9 +124,9 @@ def compare_writing(place: Place, rounds: int) -> None:
     compare('save, 1 KiB, create-only', calls, rounds)
 
 
-def compare_deleting(place: Place, rounds: int) -> None:
+def compare_deleting(access: BucketAccess, rounds: int) -> None:
     """Report what deleting a file and all under it costs, where there is nothing under it."""
-    client, resource = place.client, place.resource
+    client, resource = access.client, access.resource
 
     def by_client(key: str) -> None:
         client.list_objects_v2(Bucket=BUCKET, Prefix=f'{key}/')
@@ -139,16 +139,16 @@ def compare_deleting(place: Place, rounds: int) -> None:
     key = 'doomed.bin'
     calls: dict[str, Callable[[], object]] = {
         CLIENT: lambda: by_client(key),
-        OURS: lambda: place.storage.delete(key),
+        OURS: lambda: access.storage.delete(key),
         RESOURCE: lambda: by_resource(key),
     }
-    compare('delete: list, then delete', calls, rounds, before=lambda: place.put((key,)))
+    compare('delete: list, then delete', calls, rounds, before=lambda: access.put((key,)))
 
 
-def compare_listing(place: Place, rounds: int) -> None:
+def compare_listing(access: BucketAccess, rounds: int) -> None:
     """Report what listing costs by three pages."""
-    storage, client, resource = place.storage, place.client, place.resource
-    place.put(KEYS)
+    storage, client, resource = access.storage, access.client, access.resource
+    access.put(KEYS)
 
     def by_client() -> list[str]:
         found: list[str] = []
@@ -170,15 +170,15 @@ def compare_listing(place: Place, rounds: int) -> None:
     compare(f'list, {len(KEYS):,} keys', calls, rounds, times=1)
 
 
-def compare_signing(place: Place, rounds: int) -> None:
+def compare_signing(access: BucketAccess, rounds: int) -> None:
     """Report what links cost, for which nothing is sent."""
     here = {'Bucket': BUCKET, 'Key': 'small.bin'}
-    config = place.storage.config
+    config = access.storage.config
     service = S3Service(config.endpoint, config.access_key, config.secret_key, config.region)
-    elsewhere = Place(service, public_endpoint='https://files.example').storage
+    elsewhere = BucketAccess(service, public_endpoint='https://files.example').storage
     calls: dict[str, Callable[[], object]] = {
-        CLIENT: lambda: place.client.generate_presigned_url('get_object', Params=here),
-        OURS: lambda: place.storage.signed_url('small.bin'),
+        CLIENT: lambda: access.client.generate_presigned_url('get_object', Params=here),
+        OURS: lambda: access.storage.signed_url('small.bin'),
         f'{OURS}, with a public endpoint': lambda: elsewhere.signed_url('small.bin'),
     }
     compare('signed_url', calls, rounds)
@@ -191,10 +191,10 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     print(f'{machine()}; boto3 {boto3.__version__}; {rounds} rounds\n')
     with SeaweedServer() as server:
-        place = Place(server.service)
-        place.client.create_bucket(Bucket=BUCKET)
+        access = BucketAccess(server.service)
+        access.client.create_bucket(Bucket=BUCKET)
         for compare_some in (compare_reading, compare_writing, compare_deleting, compare_listing, compare_signing):
-            compare_some(place, rounds)
+            compare_some(access, rounds)
 
 
 if __name__ == '__main__':

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import boto3
 from measuring import Measure, cost_of, in_turn, machine, passing_folder, report
-from s3_place import BUCKET, Place
+from s3_bucket import BUCKET, BucketAccess
 
 from flask_fs_testing.servers import S3Service, SeaweedServer
 
@@ -26,7 +26,7 @@ UPLOAD, DOWNLOAD = 'upload_fileobj()', 'download_fileobj()'
 
 
 class OnlyRead:
-    """A source of *size* bytes, of which nobody is told how many there are."""
+    """A source of *size* bytes that does not say how many there are."""
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -37,9 +37,9 @@ class OnlyRead:
         return chunk
 
 
-def transfers(place: Place, folder: str, size: int) -> dict[str, Callable[[], object]]:
+def transfers(access: BucketAccess, folder: str, size: int) -> dict[str, Callable[[], object]]:
     """Ways to store *size* bytes, from a file that is named by their number, and to read an object so named to nowhere."""
-    storage, client, key = place.storage, place.client, str(size)
+    storage, client, key = access.storage, access.client, str(size)
 
     def upload() -> None:
         with open(f'{folder}/{key}', 'rb') as file:
@@ -75,17 +75,17 @@ def transfers(place: Place, folder: str, size: int) -> dict[str, Callable[[], ob
     }
 
 
-def prepare(place: Place, folder: str, size: int) -> None:
+def prepare(access: BucketAccess, folder: str, size: int) -> None:
     """Make the file and the object that :func:`transfers` need."""
     with open(f'{folder}/{size}', 'w+b') as file:
         file.writelines(itertools.repeat(BLOCK, size // len(BLOCK)))
         file.seek(0)
-        place.client.upload_fileobj(file, BUCKET, str(size))
+        access.client.upload_fileobj(file, BUCKET, str(size))
 
 
-def compare_transfers(place: Place, folder: str, size: int, rounds: int) -> None:
+def compare_transfers(access: BucketAccess, folder: str, size: int, rounds: int) -> None:
     """Report the CPU time, and the time on the clock, of large uploads and downloads."""
-    acts = transfers(place, folder, size)
+    acts = transfers(access, folder, size)
     names = list(acts)
     split = names.index(DOWNLOAD)
     for title, chosen in (('up', names[:split]), ('down', names[split:])):
@@ -97,7 +97,7 @@ def compare_transfers(place: Place, folder: str, size: int, rounds: int) -> None
                 acts[name]()
                 clock[name].append(time.perf_counter() - start)
 
-            # What the last upload left in memory goes to the disk now, and not while somebody else is measured.
+            # What the last upload left in memory goes to the disk now, and not while the next one is measured.
             return cost_of(on_the_clock, before=os.sync)
 
         seconds = in_turn({name: contender(name) for name in chosen}, rounds=rounds)
@@ -110,7 +110,7 @@ def compare_transfers(place: Place, folder: str, size: int, rounds: int) -> None
 
 def growth(service: S3Service, folder: str, sizes: tuple[int, int], operation: str) -> int:
     """By how many bytes this process grows, at its peak, when it does *operation* again on a larger file."""
-    small, large = (transfers(Place(service), folder, size)[operation] for size in sizes)
+    small, large = (transfers(BucketAccess(service), folder, size)[operation] for size in sizes)
     small()
     Path('/proc/self/clear_refs').write_text('5')
     before = peak_bytes()
@@ -147,12 +147,12 @@ def main() -> None:
     needed_bytes = (3 * arguments.rounds + 8) * size
     with passing_folder(needed_bytes=needed_bytes) as path, SeaweedServer() as server:
         service, folder = server.service, str(path)
-        place = Place(service)
-        place.client.create_bucket(Bucket=BUCKET)
+        access = BucketAccess(service)
+        access.client.create_bucket(Bucket=BUCKET)
         for each_size in (sizes := (len(BLOCK), size)):
-            prepare(place, folder, each_size)
-        compare_transfers(place, folder, size, arguments.rounds)
-        compare_growth(service, folder, sizes, transfers(place, folder, size))
+            prepare(access, folder, each_size)
+        compare_transfers(access, folder, size, arguments.rounds)
+        compare_growth(service, folder, sizes, transfers(access, folder, size))
 
 
 if __name__ == '__main__':

@@ -96,7 +96,7 @@ class S3Harness(NetworkHarness):
 
 
 class SeaweedHarness(S3Harness):
-    """A fresh bucket on SeaweedFS, where the losers of a race wait for their answer for a second or two."""
+    """A fresh bucket on SeaweedFS, where the losers of a race wait for their response for a second or two."""
 
     race_rounds = 5
 
@@ -104,7 +104,7 @@ class SeaweedHarness(S3Harness):
 class SwiftHarness(S3Harness):
     """A fresh bucket on Swift's own S3, whose conditional writes let several rivals win."""
 
-    # With nothing to prove, they only show that somebody wins.
+    # With nothing to prove, they only show that one wins.
     race_rounds = 10
 
     def settings(self) -> Mapping[str, Any]:

@@ -56,8 +56,8 @@ def test_a_copy_keeps_type_checksum_and_metadata(store: Any, create: bool, conte
     before, after = backend.stat('a.bin'), backend.stat('b.bin')
     assert before.checksum is not None
     assert (before.size, before.mime, before.checksum) == (after.size, after.mime, after.checksum)
-    answer = store.client.head_object(Bucket=store.bucket, Key='b.bin')
-    assert (answer['Metadata']['colour'], answer['CacheControl']) == ('blue', 'max-age=60')
+    response = store.client.head_object(Bucket=store.bucket, Key='b.bin')
+    assert (response['Metadata']['colour'], response['CacheControl']) == ('blue', 'max-age=60')
     assert store.get_raw('b.bin') == content
 
 
@@ -97,11 +97,11 @@ def test_finding_out_what_a_store_heeds_leaves_the_file_as_it_was(store: Any, fa
 
 @pytest.fixture
 def facts() -> Callable[[Any, str], dict[str, Any]]:
-    """All that a store tells about a file."""
+    """All that a store reports about a file."""
 
     def tell(store: Any, name: str) -> dict[str, Any]:
-        answer = store.client.head_object(Bucket=store.bucket, Key=name)
-        return {key: answer.get(key) for key in ('ContentType', 'ETag', 'LastModified', 'Metadata', 'ContentLength')}
+        response = store.client.head_object(Bucket=store.bucket, Key=name)
+        return {key: response.get(key) for key in ('ContentType', 'ETag', 'LastModified', 'Metadata', 'ContentLength')}
 
     return tell
 
@@ -134,7 +134,7 @@ def test_a_taken_name_is_refused_and_named(store: Any, act: str, content: bytes)
 def test_a_name_taken_at_the_last_moment_is_refused_by_the_store(
     amazon: Any, hook: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Amazon refuses it; moto does not know the condition, so it is answered here."""
+    """As Amazon refuses it; moto does not know the condition, so the response is made here."""
     backend = amazon.make()
     monkeypatch.setattr(backend._bucket, 'refuse_if_taken', lambda key: None)
 
@@ -142,7 +142,7 @@ def test_a_name_taken_at_the_last_moment_is_refused_by_the_store(
 
         if 'If-None-Match' not in request.headers or request.url.rpartition('/')[2] not in amazon.names_raw():
             return None
-        # Whatever is answered here, moto is asked as well: let that change nothing.
+        # Whatever the response is, moto gets the request as well: let that change nothing.
         request.method = 'HEAD'
         body = b'<Error><Code>PreconditionFailed</Code><Message>x</Message></Error>'
         return AWSResponse(request.url, 412, {}, HTTPResponse(io.BytesIO(body), preload_content=False))
@@ -294,8 +294,8 @@ def test_a_copy_in_parts_that_is_cut_off_leaves_nothing(store: Any, proxy: Any, 
     assert store.names_raw() == ['a.bin']
 
 
-def test_an_error_in_an_answer_of_status_200_is_no_copy(store: Any, proxy: Any, backend: Any) -> None:
-    """S3 may begin to answer CopyObject before it knows how that ends."""
+def test_an_error_in_a_response_of_status_200_is_no_copy(store: Any, proxy: Any, backend: Any) -> None:
+    """S3 may begin its response to CopyObject before it knows how that ends."""
     store.put_raw('a.txt', b'content')
     error = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>x</Message></Error>'
     proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS)

@@ -44,7 +44,7 @@ def test_what_is_read_are_the_stored_bytes(store: Any) -> None:
 def test_how_the_upload_of_another_program_was_framed_is_no_encoding(
     amazon: Any, hook: Any, stored: str, told: str | None
 ) -> None:
-    """Stores keep it as it came. It is put into the answer here, because moto does not take it."""
+    """Stores keep it as it came. It is put into the response here, because moto does not keep it."""
     backend = amazon.make()
     amazon.put_raw('a.css', CONTENT)
     hook(backend, 'after-call.s3.HeadObject', lambda parsed, **_: parsed.update(ContentEncoding=stored))
@@ -112,6 +112,6 @@ def test_a_client_that_accepts_no_gzip_gets_the_content_decoded(store: Any) -> N
         storage.write('a.css', CONTENT)
         url = storage.url('a.css')
     for more in ({}, {'Range': 'bytes=3-8'}):
-        answer = app.test_client().get(url, headers={'Accept-Encoding': 'identity', **more})
-        assert (answer.status_code, answer.data) == (200, PLAIN)
-        assert 'Content-Encoding' not in answer.headers
+        response = app.test_client().get(url, headers={'Accept-Encoding': 'identity', **more})
+        assert (response.status_code, response.data) == (200, PLAIN)
+        assert 'Content-Encoding' not in response.headers

@@ -1,4 +1,4 @@
-"""What S3 answers, and what does not answer at all, in the words of Flask-FS."""
+"""What S3 responds with, and what does not respond at all, as errors of Flask-FS."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECRETS = ('a secret of ours', 'a token of ours')
 
 @pytest.fixture(scope='module')
 def shared() -> Iterator[tuple[FaultProxy, S3Backend]]:
-    """A proxy with nothing behind it, which answers as it is told, and a backend that tries everything once."""
+    """A proxy with nothing behind it, whose responses are scripted, and a backend that tries everything once."""
     with FaultProxy('127.0.0.1', 9) as proxy:
         settings = {
             'endpoint': proxy.endpoint,
@@ -69,7 +69,7 @@ def _xml(code: str, message: str = '', more: str = '') -> str:
 
 
 def _error(proxy: FaultProxy, backend: Any, act: Verb, status: int, body: str = '', **headers: str) -> Any:
-    """What *act* raises when everything is answered so."""
+    """What *act* raises when this is the response to everything."""
     given = {'Content-Type': 'application/xml', **{name.replace('_', '-'): value for name, value in headers.items()}}
     fault = proxy.answer(status, body, headers=given, times=ALWAYS)
     with pytest.raises(fs.FSError) as raised:
@@ -79,7 +79,7 @@ def _error(proxy: FaultProxy, backend: Any, act: Verb, status: int, body: str = 
     return raised.value
 
 
-#: Status, code and message of an answer, and what it is for the caller.
+#: Status, code and message of a response, and what it is for the caller.
 TABLE = [
     (400, 'BadDigest', '', fs.ChecksumMismatch),
     (400, 'InvalidDigest', '', fs.ChecksumMismatch),
@@ -106,7 +106,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(('status', 'code', 'message', 'kind'), TABLE, ids=[f'{row[0]} {row[1]}' for row in TABLE])
-def test_an_answer_of_the_store_is_an_error_of_flask_fs(
+def test_an_error_response_of_the_store_is_an_error_of_flask_fs(
     scripted: FaultProxy, lone: S3Backend, status: int, code: str, message: str, kind: type[fs.FSError]
 ) -> None:
     error = _error(scripted, lone, VERBS['read'], status, _xml(code, message))
@@ -133,7 +133,7 @@ def test_a_refusal_names_the_key_with_its_prefix_and_the_file_without(scripted: 
 
 
 def test_a_refusal_without_a_body_says_what_it_may_mean(scripted: FaultProxy, lone: S3Backend) -> None:
-    """Asked for facts about a missing file, S3 answers 403 to who may not list the bucket."""
+    """To requests for the metadata of a missing file, S3 responds with 403 if they may not list the bucket."""
     error = _error(scripted, lone, VERBS['stat'], 403)
     assert type(error) is fs.PermissionDenied
     assert 'missing' in str(error)
@@ -193,7 +193,7 @@ ELSEWHERE = [
     ('status', 'body', 'headers'), ELSEWHERE, ids=[f'{row[0]}-{i}' for i, row in enumerate(ELSEWHERE)]
 )
 @pytest.mark.parametrize('name', ['read', 'write', 'list'])
-def test_a_bucket_in_another_region_is_told_with_its_region(
+def test_a_bucket_in_another_region_is_reported_with_its_region(
     scripted: FaultProxy, lone: S3Backend, status: int, body: str, headers: dict[str, str], name: str
 ) -> None:
     if status in (301, 307):
@@ -204,10 +204,10 @@ def test_a_bucket_in_another_region_is_told_with_its_region(
 
 
 @pytest.mark.parametrize('status', [301, 400])
-def test_a_bucket_in_another_region_is_told_without_a_body_too(
+def test_a_bucket_in_another_region_is_reported_without_a_body_too(
     scripted: FaultProxy, lone: S3Backend, status: int
 ) -> None:
-    """HEAD is answered by a status and a header alone."""
+    """The response to HEAD has a status and headers alone."""
     error = _error(scripted, lone, VERBS['stat'], status, x_amz_bucket_region='eu-west-3')
     assert type(error) is fs.BackendError
     assert "KIT_FS_REGION = 'eu-west-3'" in str(error)
@@ -223,7 +223,7 @@ def test_a_store_that_stays_busy_is_unavailable(scripted: FaultProxy, lone: S3Ba
 
 
 @verb
-def test_an_answer_that_is_no_xml_is_unavailable(scripted: FaultProxy, lone: S3Backend, verb: Verb) -> None:
+def test_a_response_that_is_no_xml_is_unavailable(scripted: FaultProxy, lone: S3Backend, verb: Verb) -> None:
     """As a proxy or a captive portal between the two gives."""
     error = _error(scripted, lone, verb, 502, '<html><p>Bad Gateway</html>', Content_Type='text/html')
     assert type(error) is fs.Unavailable
@@ -249,7 +249,7 @@ def test_a_time_out_is_unavailable(scripted: FaultProxy, lone: S3Backend) -> Non
 
 
 @pytest.mark.slow
-def test_a_time_out_inside_an_answer_is_unavailable(proxy: Any, store: Any) -> None:
+def test_a_time_out_inside_a_response_is_unavailable(proxy: Any, store: Any) -> None:
     store.put_raw('x', bytes(3_000_000))
     backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}', retries=0)
     proxy.cut_download(after_bytes=1_000_000, times=ALWAYS)
@@ -339,6 +339,6 @@ def test_errors_can_be_pickled_and_hold_no_secret(scripted: FaultProxy, lone: S3
 
 
 @pytest.mark.parametrize('name', ['exists', 'stat'])
-def test_facts_told_by_a_server_that_is_no_store_are_an_error(scripted: FaultProxy, lone: S3Backend, name: str) -> None:
+def test_metadata_from_a_server_that_is_no_store_is_an_error(scripted: FaultProxy, lone: S3Backend, name: str) -> None:
     error = _error(scripted, lone, VERBS[name], 200, 'It works!', Content_Type='text/plain')
     assert isinstance(error, fs.BackendError)

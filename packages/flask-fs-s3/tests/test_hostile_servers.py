@@ -1,4 +1,4 @@
-"""Servers that answer as no store does: pages that say 200 to everything, redirects, listings with holes."""
+"""Servers that respond as no store does: pages that say 200 to everything, redirects, listings with holes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Hostile:
             disable_nagle_algorithm = True
 
             def handle(self) -> None:
-                # A client that does not like the answer hangs up.
+                # A client that does not like the response hangs up.
                 with contextlib.suppress(ConnectionError):
                     super().handle()
 
@@ -132,7 +132,7 @@ def refused(backend: S3Backend, act: Verb, match: str = 'KIT_FS_ENDPOINT') -> No
     assert type(raised.value) is fs.BackendError
 
 
-# --- One answer to everything.
+# --- One response to everything.
 
 
 PAGES: dict[str, Answer] = {
@@ -150,13 +150,13 @@ PAGES: dict[str, Answer] = {
 
 @verb
 @pytest.mark.parametrize('page', PAGES.values(), ids=PAGES)
-def test_what_answers_everything_with_a_page_is_no_store(
+def test_what_responds_to_everything_with_a_page_is_no_store(
     hostile: Hostile, lone: S3Backend, verb: Verb, page: Answer
 ) -> None:
     hostile.answer = lambda *_: page
     with pytest.raises(fs.BackendError) as raised:
         verb(lone)
-    # What cannot be parsed at all may come from a store whose answer was cut.
+    # What cannot be parsed at all may come from a store whose response was cut.
     assert type(raised.value) in (fs.BackendError, fs.Unavailable)
 
 
@@ -178,7 +178,7 @@ def test_a_missing_page_is_no_missing_file(hostile: Hostile, lone: S3Backend, na
 
 
 def store_but(**instead: Answer) -> Callable[[str, str, dict[str, list[str]]], Answer]:
-    """The answers of a small store, with others in the place of those to some operations."""
+    """The responses of a small store, with others for some operations."""
     copied = b'<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>'
     listed = b'<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>'
 
@@ -379,7 +379,7 @@ def test_sweeping_aborts_nothing_outside_of_its_prefix(hostile: Hostile, lone: S
     assert {method for method, _ in hostile.requests} == {'GET'}
 
 
-# --- Files of which the answer makes no sense.
+# --- Files of which the response makes no sense.
 
 
 @pytest.mark.parametrize('header', ['ETag', 'Last-Modified'])
@@ -412,7 +412,7 @@ def test_facts_that_cannot_be_parsed_are_an_error(hostile: Hostile, lone: S3Back
         (200, '', b'0123456789'),
     ],
 )
-def test_another_part_of_a_file_than_was_asked_for_is_an_error(
+def test_another_part_of_a_file_than_was_requested_is_an_error(
     hostile: Hostile, lone: S3Backend, status: int, told: str, content: bytes
 ) -> None:
     hostile.answer = store_but(get=(status, {**OBJECT, 'Content-Range': told}, content))

@@ -124,7 +124,7 @@ def test_what_goes_while_it_is_listed_is_no_end_of_the_list(amazon: Any) -> None
 
 
 def test_two_first_writers_at_once_make_one_bucket(amazon: Any, hook: Callable[..., None]) -> None:
-    """One has just been told that there is none when the other makes it, and uses it."""
+    """One has just learned that there is none when the other creates it, and uses it."""
     vanish(amazon)
     backend = amazon.make()
     left = [True]

@@ -29,7 +29,7 @@ Watch = Callable[[Any], AbstractContextManager[list[str]]]
 
 @pytest.fixture
 def old(proxy: Any) -> Any:
-    """The proxy, in front of a store that answers 501 to conditional writes."""
+    """The proxy, in front of a store that responds with 501 to conditional writes."""
     proxy.answer(
         501,
         NOT_IMPLEMENTED,
@@ -56,7 +56,7 @@ source = pytest.mark.parametrize('source', SOURCES.values(), ids=SOURCES)
 
 
 @source
-def test_an_old_server_takes_what_is_new(store: Any, old: Any, backend: Any, source: Callable[[], Any]) -> None:
+def test_an_old_server_accepts_what_is_new(store: Any, old: Any, backend: Any, source: Callable[[], Any]) -> None:
     backend.save(source(), 'x', overwrite=False)
     assert store.names_raw() == ['x']
 
@@ -77,7 +77,7 @@ def test_an_old_server_still_refuses_a_taken_name(
 
 
 @source
-def test_what_an_old_server_lacks_is_taken_back_by_that_instance_alone(
+def test_what_an_old_server_lacks_is_dropped_by_that_instance_alone(
     store: Any, old: Any, backend: Any, source: Callable[[], Any]
 ) -> None:
     other = store.make()
@@ -89,7 +89,7 @@ def test_what_an_old_server_lacks_is_taken_back_by_that_instance_alone(
     assert Capability.ATOMIC_CREATE in type(backend).capabilities
 
 
-def test_an_old_server_is_told_of_once_and_asked_once(old: Any, backend: Any, caplog: Any) -> None:
+def test_an_old_server_is_reported_once_and_tried_once(old: Any, backend: Any, caplog: Any) -> None:
     for number in range(3):
         backend.write(f'{number}', b'content', overwrite=False)
     assert len(caplog.records) == 1
@@ -98,7 +98,7 @@ def test_an_old_server_is_told_of_once_and_asked_once(old: Any, backend: Any, ca
     assert sum('if-none-match' in request.headers for request in old.requests) == 1
 
 
-def test_threads_that_meet_an_old_server_together_tell_of_it_once(
+def test_threads_that_meet_an_old_server_at_once_report_it_once(
     old: Any, backend: Any, caplog: Any, hook: Any
 ) -> None:
     together = threading.Barrier(4, timeout=30)
@@ -133,7 +133,7 @@ def test_an_old_server_copies_to_new_names_and_refuses_taken_ones(
 # --- Conditions that are not heeded.
 
 
-def test_without_conditional_writes_a_name_is_asked_for_first(store: Any, sent: Watch) -> None:
+def test_without_conditional_writes_a_name_is_looked_up_first(store: Any, sent: Watch) -> None:
     backend = store.make(conditional_writes=False)
     assert Capability.ATOMIC_CREATE not in backend.capabilities
     with sent(backend) as operations:
@@ -176,7 +176,7 @@ def test_a_store_that_ignores_conditions_on_copies_still_refuses(store: Any, pro
 # --- What older stores ask for, and what they do not know.
 
 
-def test_deleting_many_files_carries_the_digest_that_older_stores_ask_for(proxy: Any, store: Any, backend: Any) -> None:
+def test_deleting_many_files_carries_the_digest_that_older_stores_require(proxy: Any, store: Any, backend: Any) -> None:
     store.put_raw('x/1', b'')
     store.put_raw('x/2', b'')
     backend.delete('x')

@@ -1,4 +1,4 @@
-"""Rivals that create one name at the same moment, in threads and processes: one wins, and each of the others knows it."""
+"""Rivals that create one name at the same moment, in threads and processes: one wins, and each of the others learns it."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_stored(store: Any, hook: An
     assert store.names_raw() == []
 
 
-def test_a_store_that_takes_no_such_request_is_reported_with_the_setting(store: Any, proxy: Any) -> None:
+def test_a_store_that_accepts_no_such_request_is_reported_with_the_setting(store: Any, proxy: Any) -> None:
     """As a web server in front of it does, which limits how large a request may be."""
     backend: S3Backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}')
     proxy.answer(413, when=lambda request: request.method == 'PUT')

@@ -1,4 +1,4 @@
-"""Answers that stores give seldom: refusals in the middle of an operation, uploads that are gone, altered bytes."""
+"""Responses that stores give seldom: refusals in the middle of an operation, uploads that are gone, altered bytes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ Hook = Callable[[S3Backend, str, Callable[..., Any]], None]
 
 
 def answer_of(status: int, content: bytes = b'', **headers: str) -> Any:
-    """What botocore takes for the answer to a request, if a function at its event ``before-send`` gives it."""
+    """What botocore uses as the response to a request, if a function at its event ``before-send`` gives it."""
     given = {name.replace('_', '-'): value for name, value in headers.items()}
     raw = io.BytesIO(content)
-    raw.stream = lambda *_, **__: iter([content])  # type: ignore[attr-defined]  # as urllib3's answers have it
+    raw.stream = lambda *_, **__: iter([content])  # type: ignore[attr-defined]  # as urllib3's responses have it
     return botocore.awsrequest.AWSResponse('https://s3.invalid/', status, given, raw)
 
 
@@ -74,7 +74,7 @@ def test_a_mark_of_a_folder_is_no_file_and_goes_with_the_folder(amazon: Any) -> 
     assert amazon.names_raw() == ['b/']
 
 
-def test_keys_that_no_verb_takes_are_not_listed_and_go_with_their_folder(amazon: Any) -> None:
+def test_keys_that_no_verb_accepts_are_not_listed_and_go_with_their_folder(amazon: Any) -> None:
     backend = amazon.make()
     for key in ('/lead.txt', './x', '.fs-tmp-1', 'a//b.txt', 'a/x'):
         amazon.put_raw(key, b'')
@@ -103,7 +103,7 @@ def test_a_closed_stream_gives_nothing_more_and_an_open_one_all_that_is_left(ama
 
 
 def test_a_whole_file_in_place_of_a_range_is_an_error(amazon: Any, hook: Hook) -> None:
-    """It would be taken for the range: a server, or a cache in front of it, that knows no ranges."""
+    """It would be mistaken for the range: a server, or a cache in front of it, that supports no ranges."""
     backend = amazon.make()
     backend.write('x', b'0123456789')
     hook(backend, 'before-send.s3.GetObject', lambda request, **_: request.headers.__delitem__('Range'))
@@ -126,7 +126,7 @@ def test_bytes_altered_on_their_way_back_are_noticed(amazon: Any, hook: Hook) ->
 
 
 @pytest.mark.parametrize('status', [301, 400])
-def test_a_bucket_in_another_region_is_told_if_the_store_does_not_say_where(
+def test_a_bucket_in_another_region_is_reported_if_the_store_does_not_say_where(
     amazon: Any, hook: Hook, status: int
 ) -> None:
     backend = amazon.make()
@@ -148,9 +148,9 @@ def test_a_file_that_is_replaced_at_every_look_is_no_mixture_and_is_to_be_tried_
 
     with app.app_context():
         hook(storage.backend, 'before-send.s3.GetObject', replace)
-    answer = app.test_client().get('/kit/a.bin', headers={'If-None-Match': '"another"'})
+    response = app.test_client().get('/kit/a.bin', headers={'If-None-Match': '"another"'})
     assert len(contents) == 5
-    assert answer.status_code == 503
+    assert response.status_code == 503
     request = app.test_request_context(headers={'If-None-Match': '"another"'})
     with request, pytest.raises(fs.Replaced, match='it was replaced meanwhile'):
         storage.serve('a.bin')
@@ -160,10 +160,10 @@ def test_a_file_that_is_replaced_at_every_look_is_no_mixture_and_is_to_be_tried_
 
 
 @pytest.mark.parametrize('create', [False, True])
-def test_a_completion_that_is_repeated_after_its_answer_was_lost_has_succeeded(
+def test_a_completion_that_is_repeated_after_its_response_was_lost_has_succeeded(
     amazon: Any, hook: Hook, create: bool
 ) -> None:
-    """By a store that knows the upload no more when it is asked again."""
+    """By a store that has no such upload any more at the second request."""
     backend = amazon.make()
     lost: list[bool] = []
 
@@ -184,7 +184,7 @@ def test_a_completion_that_is_repeated_after_its_answer_was_lost_has_succeeded(
     assert amazon.names_raw() == ['x']
 
 
-def test_an_upload_that_somebody_else_aborted_needs_no_sweeping(amazon: Any, caplog: Any) -> None:
+def test_an_upload_that_was_aborted_elsewhere_needs_no_sweeping(amazon: Any, caplog: Any) -> None:
     backend = amazon.make()
 
     class Swept(Pattern):
@@ -206,7 +206,7 @@ def test_an_upload_that_somebody_else_aborted_needs_no_sweeping(amazon: Any, cap
     assert amazon.names_raw() == []
 
 
-def test_parts_that_cannot_be_aborted_are_told_of(amazon: Any, hook: Hook, caplog: Any) -> None:
+def test_parts_that_cannot_be_aborted_are_reported(amazon: Any, hook: Hook, caplog: Any) -> None:
     """The opposite: they stay, and cost storage."""
     backend = amazon.make()
     hook(backend, 'before-send.s3.AbortMultipartUpload', lambda **_: refusal(403, 'AccessDenied'))
@@ -219,12 +219,12 @@ def test_parts_that_cannot_be_aborted_are_told_of(amazon: Any, hook: Hook, caplo
         backend.save(Pattern(PART + 1), 'x', overwrite=True)
     assert [bool(re.search("for 'x' are left in bucket", message)) for message in caplog.messages] == [True]
     assert not backend.exists('x')
-    # moto tells of no upload without parts: whether the first one arrived is left to chance.
+    # moto lists no upload without parts: whether the first one arrived is left to chance.
     assert amazon.names_raw() in ([], ['upload of x'])
 
 
 @pytest.mark.slow
-def test_a_refused_delete_is_told_through_a_real_connection(store: Any, proxy: FaultProxy) -> None:
+def test_a_refused_delete_is_reported_through_a_real_connection(store: Any, proxy: FaultProxy) -> None:
     backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}')
     store.put_raw('x', b'1')
     proxy.answer(403, when=lambda request: request.method == 'DELETE')

@@ -95,10 +95,10 @@ def test_exists_is_one_request(storage: fs.Storage, sent: Watch) -> None:
     assert operations == ['HeadObject']
 
 
-def test_exists_of_what_is_missing_asks_for_a_bucket_that_was_seen_some_time_ago(
+def test_exists_of_what_is_missing_looks_for_a_bucket_that_was_seen_some_time_ago(
     storage: fs.Storage, sent: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may be the bucket that is missing, and an answer to HEAD does not say which."""
+    """It may be the bucket that is missing, and a response to HEAD does not say which."""
     monkeypatch.setattr(presence, 'PRESUMED_S', 3600)
     with sent(storage.backend) as operations:
         assert not storage.exists('missing.txt')
@@ -185,7 +185,7 @@ def test_copying_only_to_new_names_is_two_requests_on_amazon(amazon: Any, sent: 
 
 
 def test_copying_only_to_new_names_is_two_requests_elsewhere(storage: fs.Storage, sent: Watch) -> None:
-    """A store whose conditions on copies are not known to hold is asked by a conditional write."""
+    """A store whose conditions on copies are not known to hold gets a conditional write."""
     storage.write('a.txt', b'content')
     with sent(storage.backend) as operations:
         storage.copy('a.txt', 'b.txt')
@@ -241,14 +241,14 @@ def test_serving_1000_bytes_is_one_request_that_moves_1000_bytes(store: Any, pro
     content = os.urandom(2 * MiB)
     store.put_raw('a.bin', content)
     with app.app_context(), sent(storage.backend) as operations:
-        answer = app.test_client().get('/kit/a.bin', headers={'Range': 'bytes=700000-700999'})
-        assert answer.data == content[700_000:701_000]
+        response = app.test_client().get('/kit/a.bin', headers={'Range': 'bytes=700000-700999'})
+        assert response.data == content[700_000:701_000]
     assert operations == ['GetObject']
     assert [request.bytes_down for request in proxy.requests] == [1000]
     assert 1000 <= proxy.connections[0].bytes_down < 3000
 
 
-def test_addresses_and_links_ask_nothing(app: Flask, storage: fs.Storage, sent: Watch) -> None:
+def test_urls_and_links_send_nothing(app: Flask, storage: fs.Storage, sent: Watch) -> None:
     with sent(storage.backend) as operations, app.test_request_context():
         assert storage.url('a.txt') == '/kit/a.txt'
         for method in ('GET', 'HEAD', 'PUT'):
@@ -312,7 +312,7 @@ def test_an_archive_is_listed_and_a_member_read_by_few_small_requests(
     assert sum(request.bytes_down for request in proxy.requests) < MiB
 
 
-def test_a_picture_tells_its_size_by_its_first_bytes(storage_through: fs.Storage, store: Any, proxy: Any) -> None:
+def test_a_picture_gives_its_size_by_its_first_bytes(storage_through: fs.Storage, store: Any, proxy: Any) -> None:
     image = pytest.importorskip('PIL.Image')
     drawn = io.BytesIO()
     image.frombytes('RGB', (900, 1000), os.urandom(900 * 1000 * 3)).save(drawn, 'PNG')

@@ -92,7 +92,7 @@ def test_a_range_beyond_the_end_is_416(client: FlaskClient, asked: str) -> None:
 
 
 @pytest.mark.parametrize('asked', ['bytes=0-1,4-5', 'bytes=5-2', 'lines=1-2', 'bytes=a-b', 'nonsense'])
-def test_several_ranges_and_nonsense_are_answered_with_the_whole_file(client: FlaskClient, asked: str) -> None:
+def test_several_ranges_and_nonsense_give_the_whole_file(client: FlaskClient, asked: str) -> None:
     answer = client.get('/kit/a.bin', headers={'Range': asked})
     assert (answer.status_code, answer.data) == (200, CONTENT)
 
@@ -106,7 +106,7 @@ def test_an_empty_file_has_no_range(client: FlaskClient, store: Any, asked: str 
         assert (answer.data, answer.headers['Content-Length']) == (b'', '0')
 
 
-def test_a_head_tells_the_length_and_sends_nothing(client: FlaskClient) -> None:
+def test_a_head_gives_the_length_and_sends_nothing(client: FlaskClient) -> None:
     answer = client.head('/kit/a.bin', headers={'Range': 'bytes=2-4'})
     assert (answer.status_code, answer.data, answer.headers['Content-Length']) == (200, b'', '10')
 
@@ -149,7 +149,7 @@ def test_if_range_gives_the_rest_of_the_same_file_or_the_whole_of_another(client
 def test_a_file_replaced_between_facts_and_content_is_no_mixture(
     client: FlaskClient, store: Any, app: Flask, storage: fs.Storage, hook: Any, asked: dict[str, str]
 ) -> None:
-    """With a condition the store is asked for facts first; what is sent then must be the file that they are about."""
+    """With a condition the metadata is requested first; what is sent then must be the file that it is about."""
     replaced: list[bool] = []
 
     def replace(**_: Any) -> None:
@@ -185,7 +185,7 @@ def test_a_browser_that_stops_reading_a_large_file_frees_the_connection(
     assert sum(connection.bytes_down for connection in proxy.connections) < 20 * MiB
 
 
-def test_an_answer_that_is_never_read_frees_the_connection(client: FlaskClient, store: Any, proxy: Any) -> None:
+def test_a_response_that_is_never_read_frees_the_connection(client: FlaskClient, store: Any, proxy: Any) -> None:
     store.put_raw('large.bin', os.urandom(4 * MiB))
     client.get('/kit/large.bin', buffered=False).close()
     proxy.wait_until(lambda: proxy.open_connections == 0)

@@ -76,7 +76,7 @@ def test_a_storage_is_configured_by_its_own_names_before_those_of_all() -> None:
 
 
 @pytest.mark.parametrize(('storage', 'bucket'), [('avatars', 'avatars'), ('My_Files', 'my-files'), ('a.b', 'a.b')])
-def test_a_bucket_is_named_as_its_storage_unless_it_is_told(storage: str, bucket: str) -> None:
+def test_a_bucket_is_named_as_its_storage_unless_it_is_set(storage: str, bucket: str) -> None:
     assert _bound(fs.Storage(storage))._bucket.name == bucket
 
 
@@ -149,7 +149,7 @@ def test_no_secret_is_shown() -> None:
 @pytest.mark.parametrize(
     'value', ['https://somebody:a-secret-of-ours@objects.example.org', 'somebody:a-secret-of-ours@objects.example.org']
 )
-def test_the_password_of_a_refused_address_is_not_shown(key: str, value: str) -> None:
+def test_the_password_of_a_refused_url_is_not_shown(key: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         _backend(**{key: value})
     assert 'a-secret-of-ours' not in ''.join(traceback.format_exception(raised.value))
@@ -248,7 +248,7 @@ def test_an_impossible_region_is_a_matter_of_configuration(act: Any) -> None:
 # --- Addresses.
 
 
-def test_the_addressing_style_decides_where_the_bucket_stands() -> None:
+def test_the_addressing_style_decides_where_the_bucket_is() -> None:
     link = _backend(addressing_style='virtual').signed_url('a.txt')
     assert link.startswith('https://box.objects.example.org/a.txt?')
     link = _backend(addressing_style='path').signed_url('a.txt')
@@ -331,10 +331,10 @@ def test_object_parameters_reach_the_store(
     if copied:
         name = 'b.html'
         store.make().copy('a.txt', name, overwrite=copied != 'creating')
-    answer = store.client.head_object(Bucket=store.bucket, Key=name)
-    assert answer['Metadata'].pop('colour') == 'blue'
-    assert {'ContentType': 'text/html' if copied else 'text/plain', **parameters, 'Metadata': answer['Metadata']} == {
-        key: answer.get(key) for key in ('ContentType', *parameters)
+    response = store.client.head_object(Bucket=store.bucket, Key=name)
+    assert response['Metadata'].pop('colour') == 'blue'
+    assert {'ContentType': 'text/html' if copied else 'text/plain', **parameters, 'Metadata': response['Metadata']} == {
+        key: response.get(key) for key in ('ContentType', *parameters)
     }
     assert backend.stat('a.txt').checksum == backend.stat(name).checksum is not None
 
@@ -360,8 +360,8 @@ def test_a_bucket_is_made_in_the_region_of_the_settings(amazon: Any) -> None:
     for region, constraint in (('eu-west-3', 'eu-west-3'), ('us-east-1', None)):
         backend = amazon.make(region=region, bucket_name=f'made-in-{region}')
         backend.write('a.txt', b'content')
-        answer = amazon.client.get_bucket_location(Bucket=f'made-in-{region}')
-        assert constraint == answer['LocationConstraint']
+        response = amazon.client.get_bucket_location(Bucket=f'made-in-{region}')
+        assert constraint == response['LocationConstraint']
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def app(seaweed: Any, storage: fs.Storage, ran: list[str]) -> Flask:
 @pytest.fixture
 def site(app: Flask) -> Iterator[str]:
     server = make_server('127.0.0.1', 0, app, threaded=True)
-    # So that closing the server waits for the requests it still answers.
+    # So that closing the server waits for the requests it still handles.
     vars(server)['daemon_threads'] = False
     thread = threading.Thread(target=server.serve_forever, kwargs={'poll_interval': 0.02})
     thread.start()

@@ -41,7 +41,7 @@ def backend(store: Any, proxy: Any) -> Any:
 
 
 class Generous(OnlyRead):
-    """Gives more than it is asked for, as files of archives and of networks do that know only whole blocks."""
+    """Gives more than requested, as files of archives and of networks do that have only whole blocks."""
 
     def read(self, size: int = -1) -> bytes:
         chunk, self._content = self._content[: 2 * PART + 77], self._content[2 * PART + 77 :]
@@ -97,7 +97,7 @@ def test_a_stream_of_unknown_length_arrives_whole(store: Any, size: int) -> None
     assert store.get_raw('x.bin') == content
 
 
-def test_a_source_that_gives_more_than_it_is_asked_for_arrives_whole(store: Any) -> None:
+def test_a_source_that_gives_more_than_requested_arrives_whole(store: Any) -> None:
     content = _content(4 * PART + 3)
     store.make().save(Generous(content), 'x.bin', overwrite=True)
     assert store.get_raw('x.bin') == content
@@ -125,7 +125,7 @@ def _spooled(content: bytes, folder: Path) -> Any:
 
 @pytest.mark.parametrize('make', [_memory, _file, _spooled])
 @pytest.mark.parametrize('size', [10, PART, 2 * PART + 1])
-def test_the_checksum_is_the_one_that_local_tells(
+def test_the_checksum_is_the_one_that_local_gives(
     store: Any, tmp_path: Path, make: Callable[[bytes, Path], Any], size: int
 ) -> None:
     content = _content(size)
@@ -169,9 +169,9 @@ def test_type_and_own_metadata_are_kept_in_one_part_and_in_many(store: Any, size
     backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
     backend.save(OnlyRead(_content(size), step=MiB), 'x.bin', mime='image/x-odd', overwrite=True)
     assert backend.stat('x.bin').mime == 'image/x-odd'
-    answer = store.client.head_object(Bucket=store.bucket, Key='x.bin')
-    assert answer['Metadata']['colour'] == 'blue'
-    assert answer['CacheControl'] == 'max-age=60'
+    response = store.client.head_object(Bucket=store.bucket, Key='x.bin')
+    assert response['Metadata']['colour'] == 'blue'
+    assert response['CacheControl'] == 'max-age=60'
 
 
 def test_many_threads_upload_in_parts_at_once(store: Any) -> None:
@@ -376,15 +376,15 @@ def test_a_busy_store_is_sent_a_part_again(store: Any, proxy: Any, backend: Any)
 
 
 @pytest.mark.parametrize('status', [500, 503])
-def test_a_busy_store_is_asked_again_to_complete(store: Any, proxy: Any, backend: Any, status: int) -> None:
+def test_a_busy_store_gets_the_completion_again(store: Any, proxy: Any, backend: Any, status: int) -> None:
     fault = proxy.answer(status, '<Error><Code>InternalError</Code></Error>', when=_is_completion)
     backend.save(Pattern(PART + 1), 'x.bin', overwrite=False)
     assert fault.is_spent
     assert store.names_raw() == ['x.bin']
 
 
-def test_an_error_in_an_answer_of_status_200_is_none_the_less_an_error(store: Any, proxy: Any, backend: Any) -> None:
-    """S3 may begin to answer CompleteMultipartUpload before it knows how that ends."""
+def test_an_error_in_a_response_of_status_200_is_an_error_all_the_same(store: Any, proxy: Any, backend: Any) -> None:
+    """S3 may begin its response to CompleteMultipartUpload before it knows how that ends."""
     error = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>x</Message></Error>'
     fault = proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS, when=_is_completion)
     with pytest.raises(fs.Unavailable):
@@ -393,15 +393,15 @@ def test_an_error_in_an_answer_of_status_200_is_none_the_less_an_error(store: An
     assert store.names_raw() == []
 
 
-def test_a_creation_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any) -> None:
+def test_a_creation_whose_response_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any) -> None:
     fault = proxy.lose_answer(when=lambda request: request.method == 'PUT')
     backend.write('x.txt', b'mine', overwrite=False)
     assert fault.is_spent
     assert store.get_raw('x.txt') == b'mine'
 
 
-def test_a_creation_that_met_another_writer_after_a_lost_answer_has_not(store: Any, proxy: Any, backend: Any) -> None:
-    """The first attempt did not arrive; before the second one somebody else wrote, even the same content."""
+def test_a_creation_that_met_another_writer_after_a_lost_response_has_not(store: Any, proxy: Any, backend: Any) -> None:
+    """The first attempt did not arrive; before the second one another writer stored even the same content."""
 
     def overtake(request: Any) -> bool:
         if request.method == 'PUT':
@@ -414,7 +414,7 @@ def test_a_creation_that_met_another_writer_after_a_lost_answer_has_not(store: A
 
 
 @pytest.mark.parametrize('create', [False, True])
-def test_a_completion_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any, create: bool) -> None:
+def test_a_completion_whose_response_was_lost_has_succeeded(store: Any, proxy: Any, backend: Any, create: bool) -> None:
     fault = proxy.lose_answer(when=_is_completion)
     content = _content(PART + 1)
     backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=not create)
@@ -423,7 +423,7 @@ def test_a_completion_whose_answer_was_lost_has_succeeded(store: Any, proxy: Any
     assert store.names_raw() == ['x.bin']
 
 
-def test_a_part_whose_answer_was_lost_is_stored_once(store: Any, proxy: Any, backend: Any) -> None:
+def test_a_part_whose_response_was_lost_is_stored_once(store: Any, proxy: Any, backend: Any) -> None:
     fault = proxy.lose_answer(when=_is_part)
     content = _content(2 * PART)
     backend.save(OnlyRead(content, step=MiB), 'x.bin', overwrite=True)

@@ -115,16 +115,13 @@ def has_range(requested: str | None, response: Any) -> bool:
         content = _content_range(response)
     except ValueError:
         return False
+    first, last = (requested or 'bytes=0-').removeprefix('bytes=').split('-')
     if content is None:
-        # The whole instead of its first bytes is cut by the caller. Instead of its last ones, that of a short file is right.
-        if requested is not None and requested.startswith('bytes=-'):
-            return bool(response['ContentLength'] <= int(requested[len('bytes=-') :]))
-        return requested is None or requested.startswith('bytes=0-')
+        # The whole instead of its first bytes is cut by the caller; it is also the end of a shorter or empty file.
+        return first == '0' or (not first and response['ContentLength'] <= int(last))
     begin, end, size = content
-    wanted = re.fullmatch(r'bytes=(\d*)-(\d*)', requested or '')
-    if wanted is None or not begin <= end < size or response['ContentLength'] != end - begin + 1:
+    if requested is None or not begin <= end < size or response['ContentLength'] != end - begin + 1:
         return False
-    first, last = wanted.groups()
     if not first:
         return begin == max(0, size - int(last)) and end == size - 1
     return begin == int(first) and end == (min(int(last), size - 1) if last else size - 1)

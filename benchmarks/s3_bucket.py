@@ -16,7 +16,7 @@ BUCKET = 'files'
 SMALL = bytes(range(256)) * 4
 
 
-class Place:
+class BucketAccess:
     """One bucket, reached in every way: by a storage, and by a client and a resource of boto3 with the same Config."""
 
     def __init__(self, service: S3Service, **more: Any) -> None:
