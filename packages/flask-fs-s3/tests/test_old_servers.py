@@ -98,9 +98,7 @@ def test_an_old_server_is_reported_once_and_tried_once(old: Any, backend: Any, c
     assert sum('if-none-match' in request.headers for request in old.requests) == 1
 
 
-def test_threads_that_meet_an_old_server_at_once_report_it_once(
-    old: Any, backend: Any, caplog: Any, hook: Any
-) -> None:
+def test_threads_that_meet_an_old_server_at_once_report_it_once(old: Any, backend: Any, caplog: Any, hook: Any) -> None:
     together = threading.Barrier(4, timeout=30)
 
     def wait(request: Any, **_: Any) -> None:
