@@ -154,6 +154,22 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, hook: An
     assert store.names_raw() == []
 
 
+@pytest.mark.parametrize('request_checksums', ['when_supported', 'when_required'])
+def test_memory_that_changes_while_it_is_sent_is_not_stored(store: Any, hook: Any, request_checksums: str) -> None:
+    """Nothing but its bytes shows it, and not every store is given a CRC-32 to compare."""
+    backend: S3Backend = store.make(request_checksums=request_checksums)
+    file = io.BytesIO(bytes(6 * MiB))
+
+    def change(**_: Any) -> None:
+        with file.getbuffer() as content:
+            content[4 * MiB] = 1
+
+    hook(backend, 'before-send.s3.PutObject', change)
+    with pytest.raises(fs.BackendError):
+        backend.save(file, 'x')
+    assert store.names_raw() == []
+
+
 def test_a_file_that_shrinks_while_it_is_sent_is_not_stored(store: Any, hook: Any, tmp_path: Path) -> None:
     backend: S3Backend = store.make()
     path = tmp_path / 'shrinking'

@@ -62,6 +62,11 @@ class SourceFile:
             self._file.seek(self._start + at)
             return int(self._file.readinto(buffer))
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether only its bytes show that it was written to."""
+        return self._before is None
+
     def has_changed(self) -> bool:
         """Whether the file was written to since, so that its checksums are not those of what is sent."""
         return self._state() != self._before
@@ -90,6 +95,8 @@ class FileBody(SeekableStream):
         self._buffer: memoryview | None = None
         self.size = size
         self.crc32 = 0
+        # What was sent since the beginning; None before anything is.
+        self._sent_crc32: int | None = None
         #: What reading it raised.
         self.error: BaseException | None = None
 
@@ -106,7 +113,9 @@ class FileBody(SeekableStream):
         try:
             count = self._source.readinto(block, self._start + self._at)
             self._at += count
-            if not count or (self._at == self.size and self._source.has_changed()):
+            if self._sent_crc32 is not None:
+                self._sent_crc32 = zlib.crc32(block[:count], self._sent_crc32)
+            if not count or (self._at == self.size and self._has_changed()):
                 raise FileChanged
         except BaseException as error:
             self.error = error
@@ -114,6 +123,13 @@ class FileBody(SeekableStream):
         if self._at == self.size:
             self._buffer = None
         return cast('bytes', block[:count])
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._sent_crc32 = 0 if (offset, whence) == (0, io.SEEK_SET) and self._source.in_memory else None
+        return super().seek(offset, whence)
+
+    def _has_changed(self) -> bool:
+        return self._source.has_changed() or self._sent_crc32 not in (None, self.crc32)
 
 
 class FileChanged(Exception):
