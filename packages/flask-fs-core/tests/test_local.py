@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.backends import filesystem
+from flask_fs.backends import Opened, filesystem
 from flask_fs.backends.local import LocalBackend
 
 needs_posix = pytest.mark.skipif(os.name == 'nt', reason='needs symbolic links, modes and FIFOs')
@@ -657,3 +657,23 @@ def test_the_type_of_a_file_system_is_found_or_unknown(tmp_path: Path) -> None:
         found = filesystem.type_of(file.fileno())
     assert found in {line.split()[-1] for line in Path('/proc/filesystems').read_text().splitlines()}
     assert filesystem.type_of(10**6) is None
+
+
+def test_a_subclass_that_overrides_a_hook_is_asked_by_every_verb(tmp_path: Path) -> None:
+    class Shouting(LocalBackend):
+        def _open(self, *args: Any, **kwargs: Any) -> Opened:
+            info, stream = super()._open(*args, **kwargs)
+            with stream:
+                return Opened(info, io.BytesIO(stream.read().upper()))
+
+        def _stat(self, name: str) -> fs.FileInfo:
+            return super()._stat(name.removesuffix('!'))
+
+        def _names(self, prefix: str) -> Iterator[str]:
+            return (f'{name}!' for name in super()._names(prefix))
+
+    backend = Shouting('docs', {'root': str(tmp_path)})
+    backend.write('a', b'content')
+    assert backend.read('a') == b'CONTENT'
+    assert backend.exists('a!')
+    assert list(backend.list_files()) == ['a!']

@@ -40,11 +40,12 @@ from .symlinks import require_no_symlink_above
 __all__ = ['LocalBackend']
 
 # Without O_NONBLOCK, opening a FIFO that somebody put into the root would wait for a writer.
-_SEPARATOR = os.sep
-_WINDOWS = os.name == 'nt'
 _READ = os.O_RDONLY
 for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):
     _READ |= getattr(os, _flag, 0)
+
+# The verbs that do without hooks of the template, and the hooks that do the same.
+_HOOKS_OF_VERBS = {'exists': ('_stat',), 'read': ('_open',), 'list_files': ('_names', '_scan')}
 
 
 class LocalBackend(BaseBackend):
@@ -82,6 +83,15 @@ class LocalBackend(BaseBackend):
             allow_global=True,
         ),
     )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A subclass that overrides a hook has the template's verbs, which go through it."""
+        super().__init_subclass__(**kwargs)
+        for verb, hooks in _HOOKS_OF_VERBS.items():
+            if getattr(cls, verb) is getattr(LocalBackend, verb) and any(
+                getattr(cls, hook) is not getattr(LocalBackend, hook) for hook in hooks
+            ):
+                setattr(cls, verb, getattr(BaseBackend, verb))
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
@@ -121,11 +131,11 @@ class LocalBackend(BaseBackend):
         if not filename:
             return os.path.join(self.root, '')
         name = check(filename)
-        if _WINDOWS and (reason := windows_refusal(name)):
+        if os.name == 'nt' and (reason := windows_refusal(name)):
             raise self.error(InvalidFilename, name, reason)
         root = self.root
         # What os.path.join() gives, in a fifth of its time.
-        return f'{root}{name}' if root[-1] == _SEPARATOR else f'{root}{_SEPARATOR}{name}'
+        return f'{root}{name}' if root[-1] == os.sep else f'{root}{os.sep}{name}'
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int:
         """Remove the temporary files that processes left when they died; the number of those removed.
@@ -373,10 +383,10 @@ class LocalBackend(BaseBackend):
         if self._used_root is None:
             self._lost_root(None)
         inside = prefix.rpartition('/')[0]
-        if _WINDOWS and inside and windows_refusal(inside):
+        if os.name == 'nt' and inside and windows_refusal(inside):
             return iter(())
         found = folders.walk(self._local_path, prefix, lambda: self._require_root(None))
-        if not _WINDOWS:
+        if os.name != 'nt':
             return found
         return ((base, [e for e in entries if not windows_refusal(base + e.name)]) for base, entries in found)
 
