@@ -73,13 +73,18 @@ class SharingChecks:
     @check('construction')
     def test_nothing_is_connected_to_before_it_is_needed(self, harness: Harness) -> None:
         """Making a backend, and setting an application up, sends nothing: applications start while their store is down."""
-        # Clients of earlier tests may look after their servers meanwhile, in threads of their own.
-        others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        # Clients of earlier tests may look after their servers meanwhile, in threads of their own, old and new.
+        ours, start = {threading.current_thread()}, threading.Thread.start
         attempts: list[Any] = []
+
+        def start_ours(thread: threading.Thread) -> None:
+            if threading.current_thread() in ours:
+                ours.add(thread)
+            start(thread)
 
         def refused(real: Callable[..., Any]) -> Callable[..., Any]:
             def connect(*address: Any, **options: Any) -> Any:
-                if threading.get_ident() in others:
+                if threading.current_thread() not in ours:
                     return real(*address, **options)
                 attempts.append(address[-1])
                 raise AssertionError('a connection was opened before anything was requested')
@@ -87,6 +92,7 @@ class SharingChecks:
             return connect
 
         with (
+            mock.patch.object(threading.Thread, 'start', start_ours),
             mock.patch.object(socket.socket, 'connect', refused(socket.socket.connect)),
             mock.patch.object(socket, 'getaddrinfo', refused(socket.getaddrinfo)),
         ):
