@@ -189,7 +189,7 @@ NO_HOOKS = {
     '_call_hook',
     '_checksum_of',
     '_copy_or_move',
-    '_keep_apart',
+    '_namespace_by_storage',
     '_key',
     '_lacks',
     '_list_hook',

@@ -253,7 +253,7 @@ class InPlaces(MemoryBackend):
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
-        self._keep_apart('place')
+        self._namespace_by_storage('place')
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ class InPlaces(MemoryBackend):
         ({}, 'a.txt'),
     ],
 )
-def test_storages_that_share_a_place_keep_apart(given: dict[str, str], key: str) -> None:
+def test_storages_that_share_a_place_namespace_by_storage(given: dict[str, str], key: str) -> None:
     backend = InPlaces('docs', resolve(given, 'docs', 'places', (*STORAGE_SETTINGS, *InPlaces.settings)))
     backend.write('a.txt', b'')
     assert [key] == list(backend._files)

@@ -69,7 +69,7 @@ class GridFSBackend(BaseBackend):
             self._collection = collection_name(self.config.get('collection') or name)
         except ValueError as error:
             raise settings_error(name, self.kind, f'needs {self._settings}COLLECTION: it must be {error}') from None
-        self._keep_apart('collection')
+        self._namespace_by_storage('collection')
         self._connection = Connection(name, self.config)
         self._opened: Store | None = None
         self._has_indexes = False

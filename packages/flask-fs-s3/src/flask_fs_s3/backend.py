@@ -68,7 +68,7 @@ class S3Backend(BaseBackend):
             if self.config.get(one) and not self.config.get(other):
                 raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, other)} too')
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
-        self._keep_apart('bucket_name')
+        self._namespace_by_storage('bucket_name')
         if not self.config.conditional_writes:
             self.drop_capability(Capability.ATOMIC_CREATE)
 

@@ -71,7 +71,7 @@ class SwiftBackend(BaseBackend):
         super().__init__(name, config)
         #: The container of the files.
         self.container: str = self.config.get('container') or name
-        self._keep_apart('container')
+        self._namespace_by_storage('container')
         segments_container = self.config.get('segments_container') or f'{self.container}_segments'
         self._check_settings(segments_container)
         if not self.config.get('temp_url_key'):

@@ -72,7 +72,7 @@ class BaseBackend:
         # A legacy backend's own verbs would not add it.
         self._prefix = f'{self.config.prefix}/' if self.config.prefix and self.capabilities else ''
 
-    def _keep_apart(self, place: str) -> None:
+    def _namespace_by_storage(self, place: str) -> None:
         """Put the storage's name before all keys if the setting *place*, such as a bucket, names one for several storages.
 
         That is the case where it was not set for this very storage, as with roots and URLs.
