@@ -343,6 +343,10 @@ def _swallow_and_spit(listener: socket.socket, size: int) -> None:
         piece = bytes(64 * 1024)
         for _ in range(size // len(piece)):
             connection.sendall(piece)
+        # Closing with bytes unread would reset the connection, and what is still on its way would be lost.
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(64 * 1024):
+            pass
 
 
 # --- What is recorded.

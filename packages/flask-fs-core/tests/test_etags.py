@@ -8,6 +8,7 @@ import dataclasses
 import multiprocessing
 import os
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,12 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 def in_place(backend: LocalBackend, content: bytes) -> None:
     with open(backend.path('a'), 'r+b') as file:
         file.write(content)
+
+
+def _sleep_by(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], object]) -> None:
+    """Have *sleep* called where this thread would sleep; clients of other tests may have threads that go on sleeping."""
+    here, real = threading.get_ident(), time.sleep
+    monkeypatch.setattr(time, 'sleep', lambda s: sleep(s) if threading.get_ident() == here else real(s))
 
 
 @pytest.fixture
@@ -186,7 +193,7 @@ def test_an_unchanged_file_keeps_its_etag(app: Flask, storage: fs.Storage, backe
 
 def test_only_who_asks_for_an_etag_waits_for_it(backend: Any, fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(time, 'sleep', waits.append)
+    _sleep_by(monkeypatch, waits.append)
     monkeypatch.setattr(etags, 'settled_in_ns', lambda facts: 0 if waits else 3_000_000)
     for number in range(50):
         backend.write(f'{number}', b'content')
@@ -211,7 +218,7 @@ def test_many_fresh_files_are_waited_for_once(backend: Any, monkeypatch: pytest.
         waits.append(duration_s)
         sleep(duration_s)
 
-    monkeypatch.setattr(time, 'sleep', wait)
+    _sleep_by(monkeypatch, wait)
     for number in range(200):
         backend.write(f'{number}', b'content')
     assert len({info.etag for info in backend.scan()}) == 200
@@ -261,7 +268,7 @@ def test_nobody_waits_for_a_clock_that_stands_still(backend: Any, monkeypatch: p
     backend.write('a', b'content')
     now_ns, waits = time.time_ns() - 10_000_000, list[float]()
     monkeypatch.setattr(etags, '_now_ns', lambda: now_ns)
-    monkeypatch.setattr(time, 'sleep', waits.append)
+    _sleep_by(monkeypatch, waits.append)
     assert backend.stat('a').etag is None
     assert 0 < len(waits) <= 10
 
@@ -278,7 +285,7 @@ def test_a_fresh_file_has_no_etag_where_times_are_rough(
     coarse(step)
     backend.write('a', b'content')
     changed_ns = os.lstat(backend.path('a')).st_ctime_ns
-    monkeypatch.setattr(time, 'sleep', lambda _: pytest.fail('nobody waits so long'))
+    _sleep_by(monkeypatch, lambda _: pytest.fail('nobody waits so long'))
     for later_ns in (0, 1, 1_500_000_000, 1_949_000_000):
         monkeypatch.setattr(etags, '_now_ns', lambda now_ns=changed_ns + later_ns: now_ns)
         assert backend.stat('a').etag is None
