@@ -117,7 +117,7 @@ def run(steps: list[Step], at_once: int) -> int:
 
 def main() -> int:
     """The exit code of all steps."""
-    return run([Step(name, ['hatch', 'run', name], needs) for name, needs in STEPS], at_once=(os.cpu_count() or 1) + 1)
+    return run([Step(name, ['hatch', 'run', name], needs) for name, needs in STEPS], at_once=os.cpu_count() or 1)
 
 
 if __name__ == '__main__':
