@@ -15,7 +15,6 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from flask_fs.backends import (
     NO_ATTRIBUTES,
-    STALE_S,
     Attributes,
     BaseBackend,
     Capability,
@@ -209,16 +208,13 @@ class GridFSBackend(BaseBackend):
     def _remove_where(self, where: Mapping[str, Any]) -> None:
         Writer(self._store(), slots=False).remove(where, batch=self.page_size)
 
-    def sweep(self, *, older_than_s: float = STALE_S) -> int:
+    def _sweep(self, older_than_s: float) -> int:
         """Remove what uploads left behind when their processes died; the number of uploads.
 
         These are chunks without a file, in the whole collection, whatever the key prefix. An upload that has sent
         anything within *older_than_s* seconds is not touched.
         """
-        try:
-            return sweep(self._store(), older_than_s)
-        except ERRORS as error:
-            raise self.translated(error) from error
+        return sweep(self._store(), older_than_s)
 
     # --- The collections.
 

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 
 from flask_fs.backends import (
     NO_ATTRIBUTES,
-    STALE_S,
     Attributes,
     BaseBackend,
     Capability,
@@ -172,16 +171,13 @@ class S3Backend(BaseBackend):
         else:
             remove_many(self._bucket, itertools.chain((name, first), below))
 
-    def sweep(self, *, older_than_s: float = STALE_S) -> int:
+    def _sweep(self, older_than_s: float) -> int:
         """Abort uploads in parts that were begun so long ago and never completed, and return how many there were.
 
         They are left by processes that were killed, are in no listing and cost storage.
         """
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
-        try:
-            return abort_abandoned(self._bucket, entries(self._bucket, UPLOADS, self._prefix), limit)
-        except SDK_ERRORS as error:
-            raise self.translated(error) from error
+        return abort_abandoned(self._bucket, entries(self._bucket, UPLOADS, self._prefix), limit)
 
     # --- Links.
 

@@ -12,7 +12,6 @@ from urllib.parse import quote, urlsplit
 
 from flask_fs.backends import (
     NO_ATTRIBUTES,
-    STALE_S,
     Attributes,
     BaseBackend,
     Capability,
@@ -112,12 +111,12 @@ class SwiftBackend(BaseBackend):
         if problem:
             raise settings_error(self.name, self.kind, problem)
 
-    def sweep(self, *, older_than_s: float = STALE_S) -> int:
+    def _sweep(self, older_than_s: float) -> int:
         """Remove segments that no file names, left by processes that died in an upload; the number of those removed.
 
         :param older_than_s: How long nothing was added to an upload that counts as dead, in seconds.
         """
-        return self._call_hook(self._segments.sweep, self._prefix, older_than_s, self.page_size)
+        return self._segments.sweep(self._prefix, older_than_s, self.page_size)
 
     def describe_location(self) -> str:
         host = host_of(self.config.get('storage_url') or self.config.authurl)

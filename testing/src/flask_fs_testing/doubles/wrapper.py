@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from flask_fs.backends import NO_ATTRIBUTES, STALE_S, Attributes, BaseBackend, Capability, FileInfo, Opened, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, FileInfo, Opened, Source
 from flask_fs.errors import FileNotFound, FSError
 
 #: The hooks of a backend, as tests name them: without the underscore.
@@ -62,7 +62,7 @@ class BackendWrapper(BaseBackend):
     def location(self) -> tuple[Hashable, ...] | None:
         return self.wrapped.location
 
-    def sweep(self, *, older_than_s: float = STALE_S) -> int | None:
+    def _sweep(self, older_than_s: float) -> int | None:
         return self.wrapped.sweep(older_than_s=older_than_s)
 
     def describe_location(self) -> str:

@@ -154,7 +154,7 @@ class AtomicFile:
                     filesystem.unnamed = False
                 elif error.errno != errno.EPERM:
                     raise
-                # EPERM is what ext4 gives in a folder that is just being removed: a name there tells for sure.
+                # EPERM is what ext4 gives in a folder that is just being removed: a name there settles it.
             else:
                 if filesystem.learn_from(self._fd):
                     return

@@ -185,10 +185,11 @@ class BaseBackend:
         """A link signed by the store, with SIGNED_URL."""
         raise self._lacks('_signed_url')
 
-    def sweep(self, *, older_than_s: float = STALE_S) -> int | None:
+    def _sweep(self, older_than_s: float) -> int | None:
         """Remove what processes left behind when they died half-way, and return how much that was.
 
-        None where they leave nothing behind.
+        :param older_than_s: How long it has not changed, in seconds.
+        :return: None where they leave nothing behind.
         """
         return None
 
@@ -319,6 +320,13 @@ class BaseBackend:
         with temporary_copy(self._open_translated(self._key(filename)).stream, filename) as path:
             yield path
 
+    def sweep(self, *, older_than_s: float = STALE_S) -> int | None:
+        """Remove what processes left behind when they died half-way, and return how much that was.
+
+        :return: None where they leave nothing behind.
+        """
+        return self._call_hook(lambda _: self._sweep(older_than_s), '')
+
     def serve(self, filename: str) -> Any:
         """The HTTP response to the current request for a file."""
         key = self._key(filename)
@@ -378,7 +386,7 @@ class BaseBackend:
             # Some are errors of the operating system too.
             if isinstance(error, FSError):
                 raise
-            raise self.translated(error, name) from error
+            raise self.translated(error, name or None) from error
 
     def _list_hook(self, hook: Callable[[str], Iterator[T]], prefix: str) -> Iterator[T]:
         found = self._call_hook(hook, prefix)

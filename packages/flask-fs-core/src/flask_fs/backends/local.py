@@ -28,7 +28,7 @@ from ..settings import Setting, boolean, file_mode, folder
 from . import folders
 from .atomic_file import AtomicFile
 from .base import BaseBackend
-from .contract import CHUNK_BYTES, NO_ATTRIBUTES, STALE_S, Attributes, Capability, FileInfo, Opened
+from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
 from .etags import UnsettledInfo, etag_finder, etag_of, settled, settled_in_ns
 from .filesystem import FilesystemSupport
 from .os_errors import MISSING, translate
@@ -136,13 +136,6 @@ class LocalBackend(BaseBackend):
         root = self.root
         # What os.path.join() gives, in a fifth of its time.
         return f'{root}{name}' if root[-1] == os.sep else f'{root}{os.sep}{name}'
-
-    def sweep(self, *, older_than_s: float = STALE_S) -> int:
-        """Remove the temporary files that processes left when they died; the number of those removed.
-
-        Listing does the same along its way. Where the file system has unnamed files there are hardly ever any.
-        """
-        return self._call_hook(self._sweep, '', older_than_s)
 
     # --- Verbs that do without what the template does for stores behind a network.
 
@@ -287,7 +280,7 @@ class LocalBackend(BaseBackend):
     def _read_whole(self, name: str) -> bytes:
         fd, status = self._open_file(name)
         try:
-            # One byte more than the size tells that this was the end.
+            # One byte more than the size shows that this was the end.
             content = os.read(fd, status.st_size + 1)
             if len(content) != status.st_size:
                 # Longer or shorter than one read can tell: the file was open while somebody wrote to it in place,
@@ -390,10 +383,14 @@ class LocalBackend(BaseBackend):
             return found
         return ((base, [e for e in entries if not windows_refusal(base + e.name)]) for base, entries in found)
 
-    def _sweep(self, prefix: str, older_than_s: float) -> int:
+    def _sweep(self, older_than_s: float) -> int:
+        """Remove the temporary files that processes left when they died; the number of those removed.
+
+        Listing does the same along its way. Where the file system has unnamed files there are hardly ever any.
+        """
         return sum(
             folders.removed_if_stale(entry, older_than_s)
-            for _, entries in self._walk(prefix)
+            for _, entries in self._walk('')
             for entry in entries
             if entry.name.startswith(TEMPORARY_PREFIX)
         )

@@ -215,7 +215,7 @@ class SizeLimitedReader:
         self._too_large = too_large
 
     def read(self, size: int = -1, /) -> bytes:
-        # One byte more than allowed tells too large from just fitting.
+        # One byte more than allowed separates too large from just fitting.
         most = self._left + 1
         chunk = self._reader.read(most if size < 0 else min(size, most))
         self._left -= len(chunk)
