@@ -7,9 +7,16 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from pymongo.errors import AutoReconnect
 
 import flask_fs as fs
 from flask_fs import mongo
+from flask_fs.backends import Capability
+from flask_fs.backends.gridfs import GridFsBackend
+from flask_fs.backends.s3 import S3Backend
+from flask_fs.backends.swift import SwiftBackend
+from flask_fs_swift.errors import ContainerGone
 
 REQUIRED = inspect.Parameter.empty
 
@@ -159,6 +166,26 @@ def test_what_is_documented_is_taken_by_position_and_by_name(path: str, paramete
 @pytest.mark.parametrize('path', ATTRIBUTES)
 def test_documented_attributes_are_there(path: str) -> None:
     named(path)
+
+
+@pytest.mark.parametrize(
+    ('backend', 'error'),
+    [
+        (S3Backend('kit', {'bucket': 'b'}), EndpointConnectionError(endpoint_url='http://s3.test')),
+        (SwiftBackend('kit', {'authurl': 'http://swift.test', 'user': 'u', 'key': 'k'}), ContainerGone('c')),
+        (GridFsBackend('kit', {'mongo_url': 'mongodb://mongo.test', 'mongo_db': 'd'}), AutoReconnect('gone')),
+    ],
+    ids=['s3', 'swift', 'gridfs'],
+)
+def test_backends_translate_what_their_libraries_raise(backend: Any, error: Exception) -> None:
+    translated = backend.translate(error, 'a.txt')
+    assert (type(translated), translated.filename) == (fs.Unavailable, 'a.txt')
+
+
+def test_s3_takes_back_what_its_store_lacks() -> None:
+    backend = S3Backend('kit', {'bucket': 'b'})
+    backend.narrow()
+    assert Capability.ATOMIC_CREATE not in backend.capabilities
 
 
 def test_each_field_makes_its_kind_of_reference() -> None:

@@ -17,7 +17,9 @@ from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.settings import storage_prefix
 
-#: What attributes of harnesses were called in 1.0; subclasses may still define them by these names.
+from .former_names import keep_former_names
+
+#: What attributes of harnesses were called in 1.0: subclasses may still define them, and tests use them, by these names.
 _NAMES_IN_1_0 = {
     'borders_bytes': 'part_sizes',
     'patience_s': 'timeout_s',
@@ -49,10 +51,10 @@ class Harness(abc.ABC):
     #: Whether other processes see the same files. A store inside the process has no other.
     shared_between_processes: ClassVar[bool] = True
 
+    borders_bytes = part_sizes
+
     def __init_subclass__(cls) -> None:
-        for former, name in _NAMES_IN_1_0.items():
-            if former in vars(cls):
-                setattr(cls, name, vars(cls)[former])
+        keep_former_names(cls, _NAMES_IN_1_0)
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

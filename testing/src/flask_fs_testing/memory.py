@@ -42,22 +42,36 @@ def in_memory(app: Flask) -> Generator[Flask]:
     there before.
     """
     state = state_of(app)
-    configured, replace = dict(state.bindings), state.replace
+    memory, replace = InMemory(dict(state.bindings)), state.replace
 
     def swap(storage: Any, binding: Binding) -> Binding:
-        configured[storage] = replace(storage, binding)
-        return _in_memory(storage.name, binding)
+        memory[storage] = replace(storage, binding)
+        return memory[storage]
 
-    state.bindings.update({storage: _in_memory(storage.name, binding) for storage, binding in configured.items()})
+    state.bindings.update(memory)
     state.replace = swap
     try:
         yield app
     finally:
         state.replace = replace
-        state.bindings.update({storage: still_valid(binding) for storage, binding in configured.items()})
+        state.bindings.update({storage: still_valid(binding) for storage, binding in memory.configured.items()})
 
 
-def _in_memory(storage: str, binding: Binding) -> Binding:
-    settings: Mapping[str, Any] = {**binding.config, 'backend': MemoryBackend.kind}
-    config = complete(settings, binding.config.explicit_keys or ())
-    return binding._replace(config=config).with_backend(MemoryBackend(storage, config), storage)
+class InMemory(dict[Any, Binding]):
+    """The bindings of an application, each with a memory backend in place of its own.
+
+    :param configured: The bindings with the backends that were configured; what is added here is added there.
+    """
+
+    def __init__(self, configured: dict[Any, Binding]) -> None:
+        super().__init__()
+        self.configured = configured
+        for storage, binding in configured.items():
+            self[storage] = binding
+
+    def __setitem__(self, storage: Any, binding: Binding) -> None:
+        self.configured[storage] = binding
+        settings: Mapping[str, Any] = {**binding.config, 'backend': MemoryBackend.kind}
+        config = complete(settings, binding.config.explicit_keys or ())
+        backend = MemoryBackend(storage.name, config)
+        super().__setitem__(storage, binding._replace(config=config).with_backend(backend, storage.name))

@@ -242,3 +242,6 @@ class GridFSBackend(BaseBackend):
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         location = '.'.join(filter(None, (self.config.get('mongo_db'), self._collection)))
         return kind_of(error), reason_for(error, location=location, settings=self._settings)
+
+    #: What it was called in 1.0.
+    translate = BaseBackend.translated

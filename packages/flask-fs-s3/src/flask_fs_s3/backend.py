@@ -200,3 +200,10 @@ class S3Backend(BaseBackend):
             create_bucket=self.config.create_bucket,
         )
         return kind_of(error), reason
+
+    #: What it was called in 1.0.
+    translate = BaseBackend.translated
+
+    def narrow(self) -> None:
+        """Take back ATOMIC_CREATE: what 1.0 had for :meth:`drop_capability`."""
+        self.drop_capability(Capability.ATOMIC_CREATE)

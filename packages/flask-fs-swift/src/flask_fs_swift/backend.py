@@ -131,6 +131,9 @@ class SwiftBackend(BaseBackend):
             reason = f'{reason}; {error.advice.format(setting_names(self.name, self.kind, error.setting))}'
         return error.kind, reason
 
+    #: What it was called in 1.0.
+    translate = BaseBackend.translated
+
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         is_whole = start == 0 and stop is None
         last = '' if stop is None else stop - 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Generic, TypeVar
 
+from ..former_names import keep_former_names
 from .connection import Address, Connection, launch
 from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
 
@@ -54,9 +55,7 @@ class Server(abc.ABC, Generic[Service]):
     attempts: ClassVar[int] = 3
 
     def __init_subclass__(cls) -> None:
-        # What stray_files() was called in 1.0; subclasses may still define it by that name.
-        if 'litter' in vars(cls):
-            cls.stray_files = vars(cls)['litter']  # type: ignore[method-assign]
+        keep_former_names(cls, {'litter': 'stray_files'})
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         self.deadline_s = deadline_s
@@ -93,6 +92,9 @@ class Server(abc.ABC, Generic[Service]):
     def stray_files(self) -> list[str]:
         """Files that it leaves outside of its folder."""
         return []
+
+    #: What it was called in 1.0.
+    litter = stray_files
 
     # Starting and stopping
 
