@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from flask import Flask, current_app
 
-from .backends.contract import Capability, Driver
+from .backends.contract import Capability
 from .config import STORAGE_SETTINGS, Config, backend_of, default_root, refresh, resolve, storage_settings
 from .errors import ConfigurationError
-from .registry import backend_class_of, driver_of
+from .registry import Driver, backend_class_of, driver_of
 from .settings import settings_error, storage_prefix
 
 #: Returns the current application itself, not the proxy. Looked up once, as every operation of every storage calls it.
@@ -222,12 +222,8 @@ class AppBound:
             raise self._unbound(several if candidates else 'is not configured for any application')
         return candidates[0]
 
-    def _binding_in(self, app: Flask) -> Binding | None:
-        state = app.extensions.get('fs')
-        return None if state is None else state.bindings.get(self)
-
     def _candidates(self) -> list[Binding]:
-        bindings = [self._detached, *(self._binding_in(app) for app in self._apps)]
+        bindings = [self._detached, *(state_of(app).bindings.get(self) for app in self._apps)]
         return [binding for binding in bindings if binding is not None]
 
     def _unbound(self, what: str) -> ConfigurationError:

@@ -53,7 +53,12 @@ def _bindings() -> Iterator[tuple[str, Binding]]:
     return ((name, storage._bound()) for name, storage in sorted(storages.items()))
 
 
-@click.command('list')
+@click.group('fs')
+def group() -> None:
+    """List the storages of the application, and sweep them."""
+
+
+@group.command('list')
 @_for_each_storage
 def list_storages(name: str, binding: Binding) -> str:
     """Show each storage with its backend, the location of its files, and the backend's capabilities."""
@@ -71,22 +76,10 @@ def _location(binding: Binding) -> str:
     return binding.config.get('url') or ''
 
 
-@click.command()
+@group.command()
 @_for_each_storage
 def sweep(name: str, binding: Binding) -> str | None:
     """Remove what crashed processes left behind: temporary files, parts of uploads."""
     swept: Any = getattr(binding.backend, 'sweep', None)
     removed = None if swept is None else swept()
     return None if removed is None else f'{name}\t{removed} removed'
-
-
-COMMANDS = (list_storages, sweep)
-
-
-@click.group('fs')
-def group() -> None:
-    """List the storages of the application, and sweep them."""
-
-
-for _command in COMMANDS:
-    group.add_command(_command)

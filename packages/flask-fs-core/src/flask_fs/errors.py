@@ -25,6 +25,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -96,7 +97,7 @@ class FSError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., FSError], tuple[Any, ...]]:
         fields = {name: getattr(self, name) for name in ('filename', 'storage', 'backend', 'reason')}
-        return _restore, (type(self), fields)
+        return functools.partial(type(self), **fields), ()
 
     def _file(self) -> str:
         return 'A file' if self.filename is None else repr(self.filename)
@@ -106,10 +107,6 @@ class FSError(Exception):
             return 'the storage' if self.backend is None else f'the {self.backend} storage'
         kind = '' if self.backend is None else f' ({self.backend})'
         return f'storage {self.storage!r}{kind}'
-
-
-def _restore(kind: type[FSError], fields: dict[str, Any]) -> FSError:
-    return kind(**fields)
 
 
 class FileNotFound(FSError, FileNotFoundError):

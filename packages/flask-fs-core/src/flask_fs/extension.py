@@ -7,7 +7,7 @@ import functools
 from flask import Flask, current_app
 
 from .bindings import State, state_of
-from .cli import COMMANDS
+from .cli import group
 from .config import DEFAULT_BACKEND, default_root
 from .errors import UnknownStorage
 from .signing import check_fallbacks
@@ -15,8 +15,7 @@ from .storage import Storage
 from .urls import ENDPOINT, add_route
 from .views import blueprint, get_file
 
-for _command in COMMANDS:
-    blueprint.cli.add_command(_command)
+blueprint.cli.add_command(group)
 
 
 def init_app(app: Flask, *storages: Storage) -> None:

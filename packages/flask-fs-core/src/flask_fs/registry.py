@@ -6,13 +6,17 @@ import functools
 import importlib
 from typing import Any
 
-from .backends.contract import Capability, Driver
+from .backends.base import BaseBackend
+from .backends.contract import Capability
 from .backends.legacy import LegacyDriver
 from .errors import UnknownBackend
 from .settings import storage_prefix
 
 #: Distributions announce their backends in these groups; the second is that of flask-storage.
 ENTRY_POINT_GROUPS = ('fs.backend', 'storage.backend')
+
+#: What a storage calls: a backend itself, or the adapter for one with the documented verbs alone.
+Driver = BaseBackend | LegacyDriver
 
 _BUILT_IN = {'local': 'LocalBackend', 'memory': 'MemoryBackend', 'mock': 'MockBackend'}
 _SIBLINGS = ('gridfs', 's3', 'swift')

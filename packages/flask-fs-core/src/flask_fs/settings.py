@@ -6,9 +6,10 @@ as settings may come from the environment.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Generator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -87,6 +88,15 @@ def settings_error(storage: str, kind: str, problem: str) -> ConfigurationError:
     return ConfigurationError(reason=f'Storage {storage!r} ({kind}) {problem}.')
 
 
+@contextlib.contextmanager
+def _must_be(expected: str) -> Generator[None]:
+    """Says what is *expected*, whatever went wrong; around a whole parser as its decorator."""
+    try:
+        yield
+    except (LookupError, OverflowError, TypeError, ValueError):
+        raise ValueError(expected) from None
+
+
 def text(value: Any) -> str:
     """Any text. Numbers are not accepted: ``1e5`` would become ``100000.0``."""
     if isinstance(value, str):
@@ -119,13 +129,11 @@ def public_url(value: Any) -> str:
 def http_url(value: Any) -> str:
     """The URL of an HTTP service; a slash at its end is dropped."""
     expected = "a URL with its scheme, 'http://' or 'https://'"
-    try:
+    with _must_be(expected):
         url = text(value).rstrip('/')
         parts = urlsplit(url)
-    except ValueError:
-        raise ValueError(expected) from None
-    if parts.scheme not in ('http', 'https') or not parts.netloc:
-        raise ValueError(expected)
+        if parts.scheme not in ('http', 'https') or not parts.netloc:
+            raise ValueError
     if '@' in url:
         # Libraries quote URLs in messages and logs, and signed links begin with one. A password may contain what ends a host.
         raise ValueError(f'{expected}, without user and password')
@@ -148,28 +156,22 @@ def key_prefix(value: Any) -> str:
     return prefix
 
 
+@_must_be('True or False')
 def boolean(value: Any) -> bool:
     """True or False, also as words such as ``yes`` and ``off``."""
     if isinstance(value, bool):
         return value
     words = {'true': True, 'yes': True, 'on': True, '1': True, 'false': False, 'no': False, 'off': False, '0': False}
-    if (known := words.get(str(value).strip().lower())) is None:
-        raise ValueError('True or False')
-    return known
+    return words[str(value).strip().lower()]
 
 
+@_must_be('a whole number, 0 or more')
 def non_negative_int(value: Any) -> int:
     """A whole number, 0 or more."""
-    expected = 'a whole number, 0 or more'
-    if isinstance(value, bool):
-        raise ValueError(expected)
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(expected) from None
+    number = int(value)
     # int() drops the fraction of a number, and rejects text that has one.
-    if number < 0 or (not isinstance(value, str) and number != value):
-        raise ValueError(expected)
+    if isinstance(value, bool) or number < 0 or (not isinstance(value, str) and number != value):
+        raise ValueError
     return number
 
 
@@ -179,72 +181,56 @@ def at_least(minimum: int, maximum: int | None = None) -> Callable[[Any], int]:
         f'a whole number, {minimum} or more' if maximum is None else f'a whole number from {minimum} to {maximum}'
     )
 
+    @_must_be(expected)
     def parse(value: Any) -> int:
-        try:
-            number = non_negative_int(value)
-        except ValueError:
-            raise ValueError(expected) from None
+        number = non_negative_int(value)
         if number < minimum or (maximum is not None and number > maximum):
-            raise ValueError(expected)
+            raise ValueError
         return number
 
     return parse
 
 
+@_must_be('a number of seconds, more than 0')
 def seconds(value: Any) -> float:
     """A duration in seconds, with or without a fraction."""
-    expected = 'a number of seconds, more than 0'
-    if isinstance(value, bool):
-        raise ValueError(expected)
-    try:
-        duration = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(expected) from None
-    if not 0 < duration < float('inf'):
-        raise ValueError(expected)
+    duration = float(value)
+    if isinstance(value, bool) or not 0 < duration < float('inf'):
+        raise ValueError
     return duration
 
 
+@_must_be('a dictionary, or one as JSON')
 def mapping(value: Any) -> Mapping[str, Any]:
     """A dictionary with text as keys, also as JSON."""
-    expected = 'a dictionary, or one as JSON'
     if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise ValueError(expected) from None
+        value = json.loads(value)
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError(expected)
+        raise ValueError
     return value
 
 
+@_must_be("permission bits with which the owner may read and write, such as '0o640'")
 def file_mode(value: Any) -> int:
     """Permission bits, as a number or as octal text such as ``0o640``, with which the owner may read and write.
 
     That rejects every usual mode whose octal digits were read as decimal: 640 is ``0o1200``.
     """
-    expected = "permission bits with which the owner may read and write, such as '0o640'"
     if isinstance(value, str):
-        try:
-            value = int(value, 8)
-        except ValueError:
-            raise ValueError(expected) from None
+        value = int(value, 8)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0o7777 or value & 0o600 != 0o600:
-        raise ValueError(expected)
+        raise ValueError
     return value
 
 
+@_must_be('a container of extensions, such as ["png", "jpg"]')
 def extensions(value: Any) -> Container[str]:
     """A container of extensions; text is split at commas and blanks."""
-    expected = 'a container of extensions, such as ["png", "jpg"]'
     if isinstance(value, str):
-        try:
-            parts = json.loads(value) if value.lstrip().startswith('[') else value.replace(',', ' ').split()
-        except ValueError:
-            raise ValueError(expected) from None
+        parts = json.loads(value) if value.lstrip().startswith('[') else value.replace(',', ' ').split()
         return tuple(str(part).lower().removeprefix('.') for part in parts)
     if not hasattr(value, '__contains__'):
-        raise ValueError(expected)
+        raise ValueError
     return value  # type: ignore[no-any-return]  # anything with __contains__ is a container
 
 

@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 from werkzeug.datastructures import FileStorage
 
 from .backends.sources import (
-    Prefixed,
     SizeLimitedReader,
+    Source,
     as_seekable_file,
     as_source,
     peek,
@@ -117,7 +117,9 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
                 break
             head += chunk
         # The given file itself if it can seek back, which includes text and compressed files.
-        file = file if restore_position(file, position) else Prefixed(head, reader)
+        if not restore_position(file, position):
+            file = Source(reader)
+            file.unread(head)
     if head and (reason := contradiction(ext, head[:HEAD_BYTES])) is not None:
         raise InvalidContent(name, storage=storage, reason=reason)
     return file

@@ -16,7 +16,7 @@ from .names import check
 from .storage import Storage
 
 #: Has the endpoint's name and the ``flask fs`` commands; each storage gets a route of its own.
-blueprint = Blueprint('fs', __name__, cli_group='fs')
+blueprint = Blueprint('fs', __name__, cli_group=None)
 
 #: The minimum lifetime of the links that a storage with ``SERVING = 'redirect'`` redirects browsers to, in seconds.
 REDIRECT_EXPIRES_S = 300

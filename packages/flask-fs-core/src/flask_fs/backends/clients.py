@@ -60,10 +60,8 @@ class SharedClient(Generic[C]):
         if self._finalizer is not None:
             # Closing may end sessions at the server, which are the parent's.
             self._finalizer.detach()
-        if client is not None and self._inherit is not None:
-            client = self._inherit(client)
-            if client is not None:
-                self._adopt(client)
+        if client is not None and self._inherit is not None and (inherited := self._inherit(client)) is not None:
+            self._adopt(inherited)
 
 
 class _Registry:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO
+
+from .streams import InputStream
 
 #: What opening a file fetches of it, in bytes: all of most small files, the header of most pictures.
 FIRST_BYTES = 32 * 1024
@@ -18,7 +20,7 @@ MAX_BYTES = 32 * 1024 * 1024
 _GROWTH = 4
 
 
-class SeekableStream(io.RawIOBase):
+class SeekableStream(InputStream):
     """The base of streams over content of a known size that seeking costs nothing; a subclass reads from ``_at`` on.
 
     :param size: The length of the content in bytes.
@@ -27,9 +29,6 @@ class SeekableStream(io.RawIOBase):
     def __init__(self, size: int) -> None:
         self._size = size
         self._at = 0
-
-    def readable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return True
@@ -48,15 +47,6 @@ class SeekableStream(io.RawIOBase):
             raise ValueError(f'cannot seek to {target}, before the beginning of the file')
         self._at = target
         return target
-
-    def readinto(self, buffer: Any, /) -> int:
-        piece: bytes = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ValueError('this file is closed')
 
 
 class RangedReader(SeekableStream):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
-from typing import Any
+
+from .streams import InputStream
 
 #: A rest of up to this size is read, so that the connection can be used again; for a larger one a new one costs less.
 DRAIN_BYTES = 64 * 1024
@@ -13,7 +13,7 @@ DRAIN_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024
 
 
-class ResponseStream(io.RawIOBase):
+class ResponseStream(InputStream):
     """The body of one response. Its connection is released once it is read to the end, has failed, is closed or dropped.
 
     A subclass implements :meth:`_receive` and :meth:`_release`.
@@ -37,37 +37,20 @@ class ResponseStream(io.RawIOBase):
         """
         raise NotImplementedError
 
-    def readable(self) -> bool:
-        return True
-
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            return self.readall()
-        size = min(size, self._left)
-        if size <= READ_BYTES:
-            return self._read_once(size)
+        self._check_open()
+        size = self._left if size is None or size < 0 else min(size, self._left)
         pieces = []
-        while size and (piece := self._read_once(min(size, READ_BYTES))):
+        while size:
+            piece = self._read_once(min(size, READ_BYTES))
             pieces.append(piece)
             size -= len(piece)
-        return b''.join(pieces)
-
-    def readall(self) -> bytes:
-        pieces = []
-        while piece := self.read(self._left):
-            pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b''.join(pieces)
 
-    def readinto(self, buffer: Any, /) -> int:
-        piece = self._read_once(min(len(buffer), self._left))
-        buffer[: len(piece)] = piece
-        return len(piece)
+    def readall(self) -> bytes:
+        return self.read()
 
     def _read_once(self, size: int) -> bytes:
-        if self.closed:
-            raise ValueError('this file is closed')
-        if not size:
-            return b''
         try:
             piece = self._receive(size)
         except BaseException:
@@ -89,8 +72,7 @@ class ResponseStream(io.RawIOBase):
             if self._left <= DRAIN_BYTES and self._pid == os.getpid():
                 # Whatever goes wrong now concerns bytes that nobody wants.
                 with contextlib.suppress(Exception):
-                    while self._left:
-                        self._read_once(self._left)
+                    self.read()
             with contextlib.suppress(Exception):
                 self._release_once(reusable=not self._left)
         super().close()

@@ -224,23 +224,6 @@ class SizeLimitedReader:
         return chunk
 
 
-class Prefixed:
-    """The bytes *head*, which were read from *reader*, and then the rest of it."""
-
-    def __init__(self, head: bytes, reader: ByteReader) -> None:
-        self._head = head
-        self._reader = reader
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._head:
-            return self._reader.read(size)
-        if size < 0:
-            chunk, self._head = self._head + self._reader.read(), b''
-        else:
-            chunk, self._head = self._head[:size], self._head[size:]
-        return chunk
-
-
 def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
     """The next bytes in *reader*, at most *size*, which are still to be read; None if it may be read only once.
 

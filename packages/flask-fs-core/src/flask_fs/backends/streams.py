@@ -46,7 +46,29 @@ class TranslatingFile(io.FileIO):
             super().close()
 
 
-class TranslatedStream(io.RawIOBase):
+class InputStream(io.RawIOBase):
+    """The base of streams that hand on the bytes of something else: a subclass implements ``read``.
+
+    RawIOBase would implement that by ``readinto``: with a buffer made for each call, and copying twice.
+    """
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise NotImplementedError
+
+    def readinto(self, buffer: Any, /) -> int:
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError('this file is closed')
+
+
+class TranslatedStream(InputStream):
     """A stream of a store whose errors are those of Flask-FS; closing it closes the stream.
 
     :param errors: What the store's library raises.
@@ -64,8 +86,7 @@ class TranslatedStream(io.RawIOBase):
         self._translated = translated
 
     def _call(self, act: Callable[..., T], *args: Any) -> T:
-        if self.closed:
-            raise ValueError('this file is closed')
+        self._check_open()
         try:
             return act(*args)
         except self._errors as error:
@@ -74,26 +95,14 @@ class TranslatedStream(io.RawIOBase):
                 raise
             raise translated from error
 
-    def readable(self) -> bool:
-        return True
-
     def seekable(self) -> bool:
         return self._stream.seekable()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        # Hands the stream's own bytes on: RawIOBase.read() would copy them twice.
         return self._call(self._stream.read, -1 if size is None else size)
 
     def readall(self) -> bytes:
         return self.read()
-
-    def readinto(self, buffer: Any, /) -> int:
-        readinto: Callable[[Any], int] | None = getattr(self._stream, 'readinto', None)
-        if readinto is not None:
-            return self._call(readinto, buffer)
-        chunk = self.read(len(buffer))
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         return self._call(self._stream.seek, offset, whence)
@@ -144,25 +153,14 @@ class Chunks(Iterator[bytes]):
             stream.close()
 
 
-class BoundedReader(io.RawIOBase):
+class BoundedReader(InputStream):
     """At most *length* bytes of *stream*, from where it stands; closing it closes the stream."""
 
     def __init__(self, stream: IO[bytes], length: int) -> None:
         self._stream = stream
         self._left = length
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        size = min(len(buffer), self._left)
-        chunk = self._stream.read(size) if size else b''
-        buffer[: len(chunk)] = chunk
-        self._left -= len(chunk)
-        return len(chunk)
-
     def read(self, size: int | None = -1, /) -> bytes:
-        # Hands the stream's own bytes on: RawIOBase.read() makes a buffer of *size* bytes for each, and copies twice.
         chunk = self._stream.read(self._left if size is None or size < 0 else min(size, self._left))
         self._left -= len(chunk)
         return chunk
