@@ -198,6 +198,7 @@ NO_HOOKS = {
     '_open_translated',
     '_overrides',
     '_put_translated',
+    '_raise_translated',
     '_strip_prefix',
     # The wrapped backend translates its own errors.
     '_translate',

@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import CHUNK_BYTES, SpoolFailed
-from flask_fs.errors import BackendError, FileExists
+from flask_fs.backends import CHUNK_BYTES
+from flask_fs.errors import FileExists
 from flask_fs.files import mime_type
 
 from .bodies import spooled
@@ -53,11 +53,8 @@ def _create(bucket: Bucket, name: str, target: str) -> None:
         if bucket.creates_at_once and size <= MAX_PART_BYTES:
             # Rather than after all has been read; storing looks again.
             bucket.refuse_if_taken(target)
-            try:
-                with spooled(iter(lambda: body.read(CHUNK_BYTES), b'')) as copied:
-                    put_object(bucket, target, copied, parameters, writer)
-            except SpoolFailed as failed:
-                raise bucket.error(BackendError, target, str(failed)) from failed.__cause__
+            with spooled(iter(lambda: body.read(CHUNK_BYTES), b'')) as copied:
+                put_object(bucket, target, copied, parameters, writer)
             return
     _copy_in_parts(bucket, name, target, source, create=True)
 

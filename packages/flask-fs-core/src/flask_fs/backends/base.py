@@ -8,7 +8,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
-from typing import IO, Any, ClassVar, TypeVar, cast
+from typing import IO, Any, ClassVar, NoReturn, TypeVar, cast
 
 from ..config import STORAGE_SETTINGS, from_mapping
 from ..errors import BackendError, FileExists, FileNotFound, FSError, OperationNotSupported, Replaced, Unavailable
@@ -358,7 +358,7 @@ class BaseBackend:
 
     def translated(self, error: Exception, name: str | None = None) -> FSError:
         """The error of Flask-FS for *error*, one of ``errors``, about the file *name*."""
-        kind, reason = self._translate(error, name)
+        kind, reason = (BackendError, str(error)) if isinstance(error, SpoolFailed) else self._translate(error, name)
         return self.error(kind, name, reason)
 
     def drop_capability(self, capability: Capability, reason: str | None = None) -> None:
@@ -382,11 +382,18 @@ class BaseBackend:
         """What *hook* gives, its errors translated."""
         try:
             return hook(name, *args, **kwargs)
-        except self.errors as error:
-            # Some are errors of the operating system too.
-            if isinstance(error, FSError):
-                raise
-            raise self.translated(error, name or None) from error
+        except self._translatable as error:
+            self._raise_translated(error, name or None)
+
+    @property
+    def _translatable(self) -> tuple[type[Exception], ...]:
+        return (SpoolFailed, *self.errors)
+
+    def _raise_translated(self, error: Exception, name: str | None) -> NoReturn:
+        # Some are errors of the operating system too.
+        if isinstance(error, FSError):
+            raise error
+        raise self.translated(error, name) from error
 
     def _list_hook(self, hook: Callable[[str], Iterator[T]], prefix: str) -> Iterator[T]:
         found = self._call_hook(hook, prefix)
@@ -396,23 +403,15 @@ class BaseBackend:
         try:
             yield from found
         except self.errors as error:
-            if isinstance(error, FSError):
-                raise
-            raise self.translated(error, prefix or None) from error
+            self._raise_translated(error, prefix or None)
 
     def _open_translated(
         self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
     ) -> Opened:
-        if not self.errors:
-            return self._open(name, start, stop, etag=etag)
         opened = self._call_hook(self._open, name, start, stop, etag=etag)
-        if isinstance(opened.stream, TranslatingFile):
+        if not self.errors or isinstance(opened.stream, TranslatingFile):
             return opened
-
-        def translated(error: Exception) -> Exception:
-            return error if isinstance(error, FSError) else self.translated(error, name)
-
-        stream = TranslatedStream(opened.stream, self.errors, translated)
+        stream = TranslatedStream(opened.stream, self.errors, lambda error: self._raise_translated(error, name))
         return Opened(opened.info, cast('IO[bytes]', stream))
 
     def _open_seekable(self, key: str) -> IO[bytes]:
@@ -438,12 +437,10 @@ class BaseBackend:
         attributes = Attributes(mime=mime) if mime else NO_ATTRIBUTES
         try:
             info = self._put(key, stream, create=create, attributes=attributes)
-        except SpoolFailed as failed:
-            raise self.error(BackendError, key, str(failed)) from failed.__cause__
-        except self.errors as error:
-            if error is stream.error or isinstance(error, FSError):
+        except self._translatable as error:
+            if error is stream.error:
                 raise
-            raise self.translated(error, key) from error
+            self._raise_translated(error, key)
         return None if info is None else self._strip_prefix(info)
 
     def _metadata(self, key: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import io
 from collections.abc import Callable, Iterator
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, NoReturn, TypeVar, cast
 
 from .contract import CHUNK_BYTES, ByteReader
 
@@ -72,28 +72,25 @@ class TranslatedStream(InputStream):
     """A stream of a store whose errors are those of Flask-FS; closing it closes the stream.
 
     :param errors: What the store's library raises.
-    :param translated: Makes an error of Flask-FS from one of these.
+    :param raise_translated: Raises an error of Flask-FS for one of these.
     """
 
     def __init__(
         self,
         stream: IO[bytes],
         errors: tuple[type[Exception], ...],
-        translated: Callable[[Exception], Exception],
+        raise_translated: Callable[[Exception], NoReturn],
     ) -> None:
         self._stream = stream
         self._errors = errors
-        self._translated = translated
+        self._raise_translated = raise_translated
 
     def _call(self, act: Callable[..., T], *args: Any) -> T:
         self._check_open()
         try:
             return act(*args)
         except self._errors as error:
-            translated = self._translated(error)
-            if translated is error:
-                raise
-            raise translated from error
+            self._raise_translated(error)
 
     def seekable(self) -> bool:
         return self._stream.seekable()
