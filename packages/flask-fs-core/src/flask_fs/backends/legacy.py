@@ -39,38 +39,34 @@ class LegacyDriver:
     def exists(self, filename: str) -> bool:
         return bool(self.backend.exists(filename))
 
-    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> Any:
         how = Mode(mode)
         if how.reads:
             self._require(filename)
         elif how.creates:
             self._require_absent(filename)
-        opened: IO[Any] = self.backend.open(filename, mode, **kwargs)
-        return opened
+        return self.backend.open(filename, mode, **kwargs)
 
-    def read(self, filename: str) -> bytes:
+    def read(self, filename: str) -> Any:
         self._require(filename)
-        content: bytes = self.backend.read(filename)
-        return content
+        return self.backend.read(filename)
 
-    def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
+    def read_range(self, filename: str, start: int, stop: int | None = None) -> Any:
         if not self._is_double:
             self._require(filename)
-            content: bytes = self.backend.read_range(filename, start, stop)
-            return content
+            return self.backend.read_range(filename, start, stop)
         check_range(start, stop)
         content = self.read(filename)
         if start and start >= max(len(content), 1):
             raise RangeNotSatisfiable(filename, storage=self.storage)
         return content[start:stop]
 
-    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Iterator[bytes]:
+    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Any:
         if self._has_own('read_chunks') or (self._is_double and hasattr(self.backend, 'read_chunks')):
             self._require(filename)
             # In other packages the size has another name.
             size = () if chunk_size == CHUNK_BYTES else (chunk_size,)
-            chunks: Iterator[bytes] = self.backend.read_chunks(filename, *size)
-            return chunks
+            return self.backend.read_chunks(filename, *size)
         return Chunks(buffered(self.open(filename, 'rb')), chunk_size)
 
     def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
@@ -102,26 +98,23 @@ class LegacyDriver:
     def move(self, filename: str, target: str, overwrite: bool = True) -> Any:
         return self._copy_or_move(self._verb('move'), filename, target, overwrite)
 
-    def stat(self, filename: str) -> FileInfo:
+    def stat(self, filename: str) -> Any:
         self._require(filename)
-        if self._is_double:
-            return info_from(filename, self._verb('metadata')(filename))
-        info: FileInfo = self.backend.stat(filename)
-        return info
+        return info_from(filename, self._verb('metadata')(filename)) if self._is_double else self.backend.stat(filename)
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
         return (self.stat(name) for name in self.list_files(prefix))
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
-        names: Any = self._verb('list_files')()
+        names = self._verb('list_files')()
         if not self._is_double:
             # What a double returns is handed on as it is.
             valid = filter_valid(names)
             names = list(valid) if isinstance(names, list) else valid
         return (name for name in names if name.startswith(prefix)) if prefix else names
 
-    def metadata(self, filename: str) -> dict[str, Any]:
-        metadata: dict[str, Any] = self._verb('metadata')(filename)
+    def metadata(self, filename: str) -> Any:
+        metadata = self._verb('metadata')(filename)
         if isinstance(metadata, dict):
             # Applications find the documented keys, whatever the backend reports.
             metadata['mime'] = normalized(metadata.get('mime') or mime_type(filename))
@@ -129,23 +122,19 @@ class LegacyDriver:
                 metadata.setdefault(key, None)
         return metadata
 
-    def path(self, filename: str) -> str:
+    def path(self, filename: str) -> Any:
         root = getattr(self.backend, 'root', '')
-        if self._has_own('path') or self._has_own('_local_path'):
-            path: str = self.backend.path(filename)
-        elif isinstance(root, (str, Path)) and root:  # not os.PathLike, which every MagicMock is
-            path = os.path.join(root, filename)
-        elif root is None or not self._is_double or not hasattr(self.backend, 'path'):
-            raise self._unsupported(filename, 'its files have no path on this machine; use local_file()')
-        else:
-            path = self.backend.path(filename)
-        return path
+        has_own = self._has_own('path') or self._has_own('_local_path')
+        if not has_own and isinstance(root, (str, Path)) and root:  # not os.PathLike, which every MagicMock is
+            return os.path.join(root, filename)
+        if has_own or (root is not None and self._is_double and hasattr(self.backend, 'path')):
+            return self.backend.path(filename)
+        raise self._unsupported(filename, 'its files have no path on this machine; use local_file()')
 
-    def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
+    def local_file(self, filename: str) -> Any:
         self._require(filename)
         if not self._is_double:
-            local: contextlib.AbstractContextManager[str] = self.backend.local_file(filename)
-            return local
+            return self.backend.local_file(filename)
         try:
             return contextlib.nullcontext(self.path(filename))
         except OperationNotSupported:
@@ -166,11 +155,11 @@ class LegacyDriver:
             self._require_absent(target)
         return None if filename == target else verb(filename, target)
 
-    def _verb(self, verb: str) -> Callable[..., Any]:
+    def _verb(self, verb: str) -> Any:
         """A verb that a double may lack, because the documentation of backends has none."""
         if (found := getattr(self.backend, verb, None)) is None:
             raise self._unsupported(None, f'{type(self.backend).__name__} has no {verb}()')
-        return found  # type: ignore[no-any-return]  # whatever a double has
+        return found
 
     def _has_own(self, verb: str) -> bool:
         """Whether the class of the backend defines *verb* itself."""

@@ -87,17 +87,8 @@ class RangedReader(SeekableStream):
         return piece
 
     def readall(self) -> bytes:
-        self._check_open()
-        pieces = []
-        if piece := self._from_block(self._size):
-            pieces.append(piece)
-            self._at += len(piece)
-        if self._size - self._at > BLOCK_BYTES and not self._streams_from(self._stop):
-            # Whoever reads all that is left gets it by one request.
-            self._fetch(self._at, self._size)
-        while piece := self.read(self._size - self._at if self._at < self._size else 0):
-            pieces.append(piece)
-        return b''.join(pieces)
+        # Whoever reads all that is left gets it by one request.
+        return b''.join(iter(lambda: self.read(self._size), b''))
 
     def close(self) -> None:
         if not self.closed:
@@ -132,10 +123,8 @@ class RangedReader(SeekableStream):
         """Fetch the block where the reader stands; near the end the last one, as directories are read backwards."""
         start = max(0, min(self._at, self._size - BLOCK_BYTES))
         self._fetch(start, start + BLOCK_BYTES)
-        pieces = []
-        while piece := self._from_stream(self._stop - self._next):
-            pieces.append(piece)
-        self._block, self._block_at = b''.join(pieces), start
+        self._block = b''.join(iter(lambda: self._from_stream(self._stop - self._next), b''))
+        self._block_at = start
 
     def _from_block(self, size: int) -> bytes:
         offset = self._at - self._block_at
