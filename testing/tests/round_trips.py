@@ -21,38 +21,38 @@ def s3_client(service: S3Service) -> Any:
     )
 
 
-def s3_round_trip(service: S3Service) -> bytes:
+def s3_round_trip(service: S3Service, bucket: str) -> bytes:
     with contextlib.closing(s3_client(service)) as client:
-        client.create_bucket(Bucket='round-trip')
-        client.put_object(Bucket='round-trip', Key='folder/a.txt', Body=b'hello')
-        with client.get_object(Bucket='round-trip', Key='folder/a.txt')['Body'] as body:
+        client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key='folder/a.txt', Body=b'hello')
+        with client.get_object(Bucket=bucket, Key='folder/a.txt')['Body'] as body:
             return bytes(body.read())
 
 
-def swift_round_trip(service: SwiftService) -> bytes:
+def swift_round_trip(service: SwiftService, container: str) -> bytes:
     swiftclient = pytest.importorskip('swiftclient')
     with contextlib.closing(swiftclient.Connection(service.auth_url, service.user, service.key)) as connection:
-        connection.put_container('round-trip')
-        connection.put_object('round-trip', 'folder/a.txt', b'hello')
-        return bytes(connection.get_object('round-trip', 'folder/a.txt')[1])
+        connection.put_container(container)
+        connection.put_object(container, 'folder/a.txt', b'hello')
+        return bytes(connection.get_object(container, 'folder/a.txt')[1])
 
 
-def mongo_round_trip(service: MongoService) -> bytes:
+def mongo_round_trip(service: MongoService, database: str) -> bytes:
     pymongo, gridfs = pytest.importorskip('pymongo'), pytest.importorskip('gridfs')
     with pymongo.MongoClient(service.url) as client:
-        files = gridfs.GridFSBucket(client['round-trip'])
+        files = gridfs.GridFSBucket(client[database])
         files.upload_from_stream('folder/a.txt', b'hello')
         with files.open_download_stream_by_name('folder/a.txt') as stream:
             return bytes(stream.read())
 
 
-def round_trip(service: object) -> bytes:
+def round_trip(service: object, name: str = 'round-trip') -> bytes:
     if isinstance(service, SwiftService):
-        return swift_round_trip(service)
+        return swift_round_trip(service, name)
     if isinstance(service, MongoService):
-        return mongo_round_trip(service)
+        return mongo_round_trip(service, name)
     assert isinstance(service, S3Service)
-    return s3_round_trip(service)
+    return s3_round_trip(service, name)
 
 
 def as_s3(service: S3Service | SwiftService) -> S3Service:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-# Each test runs pytest in a process of its own.
+# Each test runs pytest once more.
 pytestmark = pytest.mark.slow
 
 CONFORMANCE = """
@@ -36,7 +36,7 @@ def only_the_plugin_of_the_kit(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> pytest.RunResult:
     pytester.makepyfile(CONFORMANCE)
-    return pytester.runpytest_subprocess(
+    return pytester.runpytest_inprocess(
         '-p', 'no:cacheprovider', '--fs-report=found', '-k', 'deleting or threads or 404'
     )
 
@@ -74,7 +74,8 @@ def test_what_works_undeclared_is_a_warning(pytester: pytest.Pytester) -> None:
             'def _remove', 'capabilities = MemoryBackend.capabilities & ~Capability.ATOMIC_CREATE\n    def _never'
         ).replace('import MemoryBackend', 'import MemoryBackend\nfrom flask_fs.backends import Capability')
     )
-    result = pytester.runpytest_subprocess('-p', 'no:cacheprovider', '-k', 'of_many_threads')
+    # Inside of this process, where warnings are errors.
+    result = pytester.runpytest_inprocess('-p', 'no:cacheprovider', '-W', 'default', '-k', 'of_many_threads')
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(['*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it was seen to work*'])
 
@@ -85,7 +86,7 @@ def test_the_report_tells_what_the_class_declares_where_no_instance_can_be_made(
         CONFORMANCE.replace('backend_class = Forgetful\n', unmade)
         + '\ndef test_of_the_author(record_property):\n    record_property("colour", "red")\n'
     )
-    result = pytester.runpytest_subprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404 or author')
+    result = pytester.runpytest_inprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404 or author')
     result.assert_outcomes(passed=1, failed=1)
     told = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))
     assert list(told) == ['TestForgetful']
@@ -101,5 +102,5 @@ def test_the_report_tells_what_an_instance_declares(pytester: pytest.Pytester) -
             'import MemoryBackend', 'import MemoryBackend\nfrom flask_fs.backends import Capability'
         )
     )
-    pytester.runpytest_subprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404').assert_outcomes(passed=1)
+    pytester.runpytest_inprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404').assert_outcomes(passed=1)
     assert json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']['declared'] == []

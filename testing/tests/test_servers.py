@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from round_trips import as_s3, round_trip, s3_client, s3_round_trip
+from round_trips import round_trip, s3_client
 from small_servers import is_alive, is_gone, until
 
 from flask_fs_testing.servers import (
@@ -46,12 +47,16 @@ def needs(server_class: type[Server[Any]]) -> None:
 
 @pytest.mark.slow
 @each_server
-def test_a_server_serves_its_client_and_leaves_nothing(server_class: type[Server[Any]], temporary_folder: Path) -> None:
+def test_two_servers_at_once_serve_their_clients_and_leave_nothing(
+    server_class: type[Server[Any]], temporary_folder: Path
+) -> None:
     needs(server_class)
-    with server_class() as server:
-        pids = list(server.pids.values())
-        stray_files = server.stray_files()
-        assert round_trip(server.service) == b'hello'
+    with server_class() as one, server_class() as other:
+        pids = [*one.pids.values(), *other.pids.values()]
+        stray_files = [*one.stray_files(), *other.stray_files()]
+        assert one.service != other.service
+        # Each is empty before its own round trip.
+        assert [round_trip(one.service), round_trip(other.service)] == [b'hello', b'hello']
         assert all(map(is_alive, pids))
     assert [pid for pid in pids if is_alive(pid)] == []
     assert list(temporary_folder.iterdir()) == []
@@ -83,42 +88,30 @@ def test_a_server_is_gone_after_its_parent_was_killed(server_class: type[Server[
     assert [path for path in stray_files if os.path.lexists(path)] == []
 
 
-@pytest.mark.slow
-@each_server
-def test_two_servers_at_once_do_not_collide(server_class: type[Server[Any]]) -> None:
-    needs(server_class)
-    with server_class() as one, server_class() as other:
-        assert one.service != other.service
-        # Each is empty before its own round trip.
-        assert [round_trip(one.service), round_trip(other.service)] == [b'hello', b'hello']
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('server_class', [SeaweedServer, SwiftServer], ids=lambda server_class: server_class.name)
-def test_a_real_s3_refuses_a_wrong_secret(server_class: type[Server[Any]]) -> None:
-    needs(server_class)
-    exceptions = pytest.importorskip('botocore.exceptions')
-    with server_class() as server:
-        service = dataclasses.replace(as_s3(server.service), secret_key='wrong')
-        with (
-            contextlib.closing(s3_client(service)) as client,
-            pytest.raises(exceptions.ClientError, match='SignatureDoesNotMatch'),
-        ):
-            client.list_buckets()
-
-
-@pytest.mark.slow
-def test_swift_speaks_s3_too() -> None:
-    needs(SwiftServer)
-    with SwiftServer() as server:
-        assert s3_round_trip(as_s3(server.service)) == b'hello'
-
-
-@pytest.mark.slow
-def test_seaweedfs_has_one_winner_for_each_conditional_put() -> None:
+@pytest.fixture(scope='module')
+def seaweed() -> Iterator[Server[Any]]:
+    """One for what is asked of it only here."""
     needs(SeaweedServer)
+    with SeaweedServer() as server:
+        yield server
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['s3_service', 'swift_s3_service'])
+def test_a_real_s3_refuses_a_wrong_secret(name: str, request: pytest.FixtureRequest) -> None:
+    exceptions = pytest.importorskip('botocore.exceptions')
+    service = dataclasses.replace(request.getfixturevalue(name), secret_key='wrong')
+    with (
+        contextlib.closing(s3_client(service)) as client,
+        pytest.raises(exceptions.ClientError, match='SignatureDoesNotMatch'),
+    ):
+        client.list_buckets()
+
+
+@pytest.mark.slow
+def test_seaweedfs_has_one_winner_for_each_conditional_put(seaweed: Server[Any]) -> None:
     rivals = 4
-    with SeaweedServer() as server, contextlib.closing(s3_client(server.service)) as client:
+    with contextlib.closing(s3_client(seaweed.service)) as client:
         client.create_bucket(Bucket='races')
         for number in range(3):
             answers = race_to_create(client, f'{number}.txt', rivals)
@@ -142,22 +135,18 @@ def race_to_create(client: Any, key: str, rivals: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_seaweedfs_has_room_for_many_buckets() -> None:
+def test_seaweedfs_has_room_for_many_buckets(seaweed: SeaweedServer) -> None:
     """Each bucket takes a volume, of which there are some seventy unless it is told otherwise."""
-    needs(SeaweedServer)
-    with SeaweedServer() as server:
-        with urllib.request.urlopen(f'http://127.0.0.1:{server._ports["master.port"]}/dir/status') as answer:
-            volumes = json.load(answer)['Topology']['Max']
-        assert volumes >= 10_000
+    with urllib.request.urlopen(f'http://127.0.0.1:{seaweed._ports["master.port"]}/dir/status') as answer:
+        volumes = json.load(answer)['Topology']['Max']
+    assert volumes >= 10_000
 
 
 @pytest.mark.slow
-def test_seaweedfs_makes_no_bucket_by_itself() -> None:
-    needs(SeaweedServer)
+def test_seaweedfs_makes_no_bucket_by_itself(seaweed: Server[Any]) -> None:
     exceptions = pytest.importorskip('botocore.exceptions')
     with (
-        SeaweedServer() as server,
-        contextlib.closing(s3_client(server.service)) as client,
+        contextlib.closing(s3_client(seaweed.service)) as client,
         pytest.raises(exceptions.ClientError, match='NoSuchBucket'),
     ):
         client.put_object(Bucket='missing', Key='a.txt', Body=b'hello')

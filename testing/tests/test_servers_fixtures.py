@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-# Each test runs pytest in a process of its own.
+# Each test runs pytest once more.
 pytestmark = pytest.mark.slow
 
 S3_VARIABLES = ('FS_TEST_S3_ENDPOINT', 'FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_SECRET_KEY', 'FS_TEST_S3_REGION')
@@ -53,7 +53,7 @@ def kit(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Py
 
 def run(kit: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     plugins = ('-p', 'xdist', '-p', 'flask_fs_testing.fixtures', '-p', 'no:cacheprovider')
-    return kit.runpytest_subprocess(*plugins, *arguments)
+    return kit.runpytest_inprocess(*plugins, *arguments)
 
 
 NAMED = """
@@ -193,9 +193,6 @@ def test_a_worker_that_is_killed_leaves_no_server_behind(kit: pytest.Pytester) -
     assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []
 
 
-# What is real
-
-
 def test_names_are_fresh_and_good_for_buckets_and_databases(kit: pytest.Pytester) -> None:
     kit.makepyfile("""
         import re
@@ -212,64 +209,3 @@ def test_names_are_fresh_and_good_for_buckets_and_databases(kit: pytest.Pytester
             seen.add(name)
     """)
     run(kit).assert_outcomes(passed=2)
-
-
-REAL = """
-import time
-from concurrent import futures
-
-import pytest
-import round_trips
-
-
-def test_s3(s3_service): assert b'hello' == round_trips.round_trip(s3_service)
-
-def test_swift(swift_service): assert b'hello' == round_trips.round_trip(swift_service)
-
-def test_swift_as_s3(swift_s3_service): round_trips.s3_client(swift_s3_service).list_buckets()
-
-def test_mongo(mongo_service): assert b'hello' == round_trips.round_trip(mongo_service)
-
-def test_moto(moto_service): assert b'hello' == round_trips.round_trip(moto_service)
-
-@pytest.mark.parametrize('time', ['first', 'second'])
-def test_moto_in_process_is_empty_each_time(moto_in_process, time):
-    client = round_trips.s3_client(moto_in_process)
-    assert [] == client.list_buckets()['Buckets']
-    assert b'hello' == round_trips.s3_round_trip(moto_in_process)
-
-def test_moto_in_process_has_one_winner(moto_in_process, monkeypatch):
-    moto_models = pytest.importorskip('moto.s3.models')
-    client = round_trips.s3_client(moto_in_process)
-    client.create_bucket(Bucket='bucket')
-    found, get_object = [], moto_models.S3Backend.get_object
-    def slowly(*args, **kwargs):
-        # The condition was checked; the write comes only when another thread had its time.
-        key = get_object(*args, **kwargs)
-        time.sleep(0.05)
-        return key
-    monkeypatch.setattr(moto_models.S3Backend, 'get_object', slowly)
-    def create(number):
-        try:
-            client.put_object(Bucket='bucket', Key='a', Body=bytes([number]), IfNoneMatch='*')
-        except client.exceptions.ClientError:
-            return 0
-        return 1
-    with futures.ThreadPoolExecutor(4) as threads:
-        assert 1 == sum(threads.map(create, range(4)))
-
-def test_mongomock_has_gridfs(mongomock_in_process):
-    gridfs = pytest.importorskip('gridfs')
-    files = gridfs.GridFS(mongomock_in_process()['database'])
-    files.put(b'hello', filename='a.txt')
-    assert b'hello' == files.get_last_version('a.txt').read()
-"""
-
-
-@pytest.mark.slow
-def test_each_fixture_gives_a_service_that_works(kit: pytest.Pytester) -> None:
-    for name in ('boto3', 'gridfs', 'mongomock', 'moto', 'swift', 'swiftclient'):
-        pytest.importorskip(name)
-    kit.makepyfile(REAL)
-    run(kit).assert_outcomes(passed=9)
-    assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []

@@ -91,7 +91,8 @@ def apng(frames, *, size=(10, 10), control=True):
 
 
 LINE = zlib.compress(bytes(1024))
-BOMB = zlib.compress(bytes(64 * 1024 * 1024), 9)
+MEBIBYTE = zlib.compress(bytes(2**20))
+BOMB = zlib.compress(bytes(64 * 2**20), 9)
 REFUSED = {
     'nothing': b'',
     'one byte': b'\xff',
@@ -113,7 +114,7 @@ REFUSED = {
     'PNG: a chunk longer than the file': png(500, 500)[:33] + b'\x7f\xff\xff\xffIDAT' + LINE,
     'PNG: text that unpacks to much': png(5, 5, chunk(b'zTXt', b'k\0\0' + BOMB), chunk(b'IDAT', LINE)),
     'PNG: many texts that unpack to much': png(
-        5, 5, *[chunk(b'zTXt', b'k%d\0\0' % n + zlib.compress(bytes(2**20))) for n in range(200)], chunk(b'IDAT', LINE)
+        5, 5, *[chunk(b'zTXt', b'k%d\0\0' % n + MEBIBYTE) for n in range(200)], chunk(b'IDAT', LINE)
     ),
     'PNG: a giant header': png(5, 5, chunk(b'tEXt', b'k\0' + bytes(40 * 2**20)), chunk(b'IDAT', LINE)),
     'PNG: too many chunks': png(5, 5, chunk(b'prIv') * 200_000, chunk(b'IDAT', LINE)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
+from array import array
 
 import pytest
 
@@ -19,7 +21,10 @@ SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 
 
 def content_of(size: int) -> bytes:
     """*size* bytes in which a piece out of its place would show."""
-    return b''.join(number.to_bytes(4, 'big') for number in range(size // 4 + 1))[:size]
+    numbers = array('I', range(size // 4 + 1))
+    if sys.byteorder == 'little':
+        numbers.byteswap()
+    return numbers.tobytes()[:size]
 
 
 class ContentChecks:

@@ -20,7 +20,9 @@ from ..harness import Harness
 from .content import content_of
 
 THREADS = 16
-TURNS = 15
+TURNS = 5
+#: How often each kind of stream is opened.
+ROUNDS = 8
 
 
 class SharingChecks:
@@ -124,7 +126,7 @@ class SharingChecks:
         next(backend.read_chunks('x', 1000))
         gc.collect()
         before = _open_files()
-        for _ in range(20):
+        for _ in range(ROUNDS):
             backend.read_chunks('x', 1000)
             next(backend.read_chunks('x', 1000))
             closed = backend.read_chunks('x', 1000)
@@ -136,7 +138,9 @@ class SharingChecks:
         gc.collect()
         # A pool may have grown by a connection or two; a leak shows as one for each stream.
         if _open_files() > before + 5:
-            broken(f'Expected about {before} open files and connections after 100 streams; seen {_open_files()}.')
+            broken(
+                f'Expected about {before} open files and connections after {5 * ROUNDS} streams; seen {_open_files()}.'
+            )
 
 
 def _in_child(backend: BaseBackend, results: Any) -> None:
