@@ -15,7 +15,7 @@ import copy
 import functools
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import current_app, has_app_context
@@ -75,18 +75,17 @@ class Config(dict[str, Any]):
     def __reduce_ex__(self, _: Any) -> Any:
         raise TypeError('a Config contains secrets and cannot be pickled: pickle the name of the storage instead')
 
-    def __copy__(self) -> Config:
+    def copy(self) -> Config:
+        """A copy, which does not show secrets either."""
         copied = type(self).__new__(type(self))
         dict.update(copied, self)
         vars(copied).update(vars(self))
         return copied
 
-    def copy(self) -> Config:
-        """A copy, which does not show secrets either."""
-        return self.__copy__()
+    __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Config:
-        copied = self.__copy__()
+        copied = self.copy()
         memo[id(self)] = copied
         dict.update(copied, copy.deepcopy(dict(self), memo))
         return copied
@@ -288,16 +287,8 @@ from .settings import at_least, file_mode, folder, host_of, mapping, seconds, se
 whole_number = non_negative_int
 
 
-def Setting(  # noqa: N802  # it was a class
-    key: str,
-    parse: Callable[[Any], Any],
-    default: Any = None,
-    doc: str = '',
-    required: bool = False,
-    appended: bool = False,
-    everywhere: bool = True,
-    secret: bool = False,
-    live: bool = False,
-) -> _Setting:
+def Setting(*values: Any, **options: Any) -> _Setting:  # noqa: N802  # it was a class
     """:class:`flask_fs.settings.Setting` as 1.0 had it, when every setting could be set by ``FS_{KEY}`` unless it said otherwise."""
-    return _Setting(key, parse, default, doc, required, appended, everywhere, secret, live)
+    names = {'appended': 'append_storage_name', 'everywhere': 'allow_global'}
+    given = {names.get(name, name): value for name, value in options.items()}
+    return _Setting(**{'allow_global': True, **dict(zip(_Setting._fields, values, strict=False)), **given})

@@ -89,7 +89,8 @@ class FSError(Exception):
     def __str__(self) -> str:
         if self.filename is None and self.storage is None and self.backend is None:
             return self.reason or ''
-        message = self.template.format(file=self._file(), place=self._place())
+        file = 'A file' if self.filename is None else repr(self.filename)
+        message = self.template.format(file=file, place=self._place())
         if self.reason:
             message += f': {self.reason}'
         message = message.rstrip('.') + '.'
@@ -98,9 +99,6 @@ class FSError(Exception):
     def __reduce__(self) -> tuple[Callable[..., FSError], tuple[Any, ...]]:
         fields = {name: getattr(self, name) for name in ('filename', 'storage', 'backend', 'reason')}
         return functools.partial(type(self), **fields), ()
-
-    def _file(self) -> str:
-        return 'A file' if self.filename is None else repr(self.filename)
 
     def _place(self) -> str:
         if self.storage is None:
@@ -188,8 +186,6 @@ class UnknownStorage(ConfigurationError, KeyError):
 
 class BackendError(FSError):
     """The store behind the backend failed; the cause is chained."""
-
-    template = '{file} failed in {place}'
 
 
 class PermissionDenied(BackendError, PermissionError):

@@ -69,15 +69,15 @@ class FileTypes(tuple[str, ...]):
         return FileTypes((*FileTypes(other), *self))
 
 
-class _Rule:
+class _Rule(Container[str]):
     """A group of extensions that cannot be listed, only tested for membership."""
-
-    def __contains__(self, ext: object) -> bool:
-        raise NotImplementedError
 
     def file_allowed(self, storage: object, basename: str) -> bool:
         """Whether a file named *basename* is allowed: what Flask-WTF's ``FileAllowed`` calls on what it cannot iterate over."""
         return extension(basename) in self
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
 
 
 class All(_Rule):
@@ -85,9 +85,6 @@ class All(_Rule):
 
     def __contains__(self, ext: object) -> bool:
         return True
-
-    def __repr__(self) -> str:
-        return 'All()'
 
 
 class AllExcept(_Rule):
@@ -111,9 +108,6 @@ class DisallowAll(_Rule):
 
     def __contains__(self, ext: object) -> bool:
         return False
-
-    def __repr__(self) -> str:
-        return 'DisallowAll()'
 
 
 TEXT = FileTypes('txt md')

@@ -1,8 +1,6 @@
 """The documented import path of what the distribution flask-fs-mongo offers."""
 
-from .siblings import missing_distribution_error
+from .siblings import requires
 
-try:
+with requires('flask-fs-mongo'):
     from flask_fs_mongo import *  # noqa: F403  # an alias hands on every public name
-except ModuleNotFoundError as error:
-    raise missing_distribution_error(error, 'flask-fs-mongo') from error

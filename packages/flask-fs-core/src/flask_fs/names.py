@@ -93,10 +93,6 @@ def _is_printable(text: str) -> bool:
     return text.isprintable()
 
 
-def _fits(filename: str) -> bool:
-    return len(filename.encode('utf-8', 'surrogatepass')) <= MAX_BYTES
-
-
 def _refusal(filename: str) -> str | None:
     parts = filename.split('/')
     if not filename:
@@ -115,7 +111,7 @@ def _refusal(filename: str) -> str | None:
         return 'it has a lone surrogate, which UTF-8 cannot encode'
     if any(part.lower().startswith(TEMPORARY_PREFIX) for part in parts):
         return f"it has a part that begins with '{TEMPORARY_PREFIX}', which is reserved for backends"
-    if not _fits(filename):
+    if len(filename.encode('utf-8')) > MAX_BYTES:
         return f'it takes more than {MAX_BYTES} bytes of UTF-8'
     return None
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
 
-def missing_distribution_error(error: ModuleNotFoundError, distribution: str) -> ImportError:
-    """The error to raise for *error*: one that names the pip command, if it is *distribution* itself that is missing."""
+
+@contextlib.contextmanager
+def requires(distribution: str) -> Generator[None]:
+    """Around the import of what *distribution* offers: if that is missing, the error names the pip command."""
     package = distribution.replace('-', '_')
-    if error.name != package:
-        return error
-    return ImportError(f'this needs the distribution {distribution}: pip install {distribution}', name=package)
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ImportError(
+            f'this needs the distribution {distribution}: pip install {distribution}', name=package
+        ) from error

@@ -127,11 +127,8 @@ class Storage(AppBound):
         if isinstance(root, str) and f'{target_folder}/'.startswith(f'{root}/'):
             target_folder = target_folder[len(root) :]
         folder = f'{target_folder}/' if (target_folder := names.join(target_folder)) else ''
-        for number in itertools.count(1):
-            candidate = names.with_suffix(folder + names.join(basename), f'_{number}')
-            if not self.exists(candidate):
-                return candidate.removeprefix(folder)
-        raise AssertionError  # pragma: no cover - counting never ends
+        numbered = (names.with_suffix(folder + names.join(basename), f'_{number}') for number in itertools.count(1))
+        return next(name for name in numbered if not self.exists(name)).removeprefix(folder)
 
     def _named(
         self, app: Any, file: Any, filename: str | None, prefix: UploadTo | None, upload_to: UploadTo | None
@@ -301,7 +298,10 @@ class Storage(AppBound):
         bound, name = self._bound(), names.check(filename)
         facts = bound.driver.metadata(name)
         facts['filename'] = posixpath.basename(name)
-        facts['url'] = self._full_url(bound, name)
+        facts['url'] = None
+        # Configured without init_app, the storage has no URL, but its files have other metadata.
+        with contextlib.suppress(ConfigurationError):
+            facts['url'] = urls.under(self.base_url, name)
         return facts
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
@@ -421,7 +421,7 @@ class Storage(AppBound):
     def base_url(self) -> str:
         """The URL under which the files are found, with a trailing slash."""
         bound = self._bound()
-        return self._configured_base(bound) or urls.base_url(bound.app, self.name)
+        return urls.configured_base(bound.app, bound.config) or urls.base_url(bound.app, self.name)
 
     def url(self, filename: str, external: bool = False) -> str:
         """The URL of a file, whether it exists or not, quoted; a leading slash in *filename* is dropped.
@@ -429,7 +429,7 @@ class Storage(AppBound):
         :param external: A full URL, with scheme and host, even if the application serves the file.
         """
         bound, name = self._bound(), names.check(filename.removeprefix('/'))
-        if base := self._configured_base(bound):
+        if base := urls.configured_base(bound.app, bound.config):
             return urls.under(base, name)
         return urls.app_url(bound.app, self.name, name, external=external)
 
@@ -475,18 +475,6 @@ class Storage(AppBound):
         link = signing.SignedLink(self.name, name, method, signing.expiry(lifetime_s), download_name)
         signature = {signing.PARAMETER: signing.sign(bound.app, link)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)
-
-    def _configured_base(self, bound: Binding) -> str | None:
-        """The URL of the files on the server of the setting ``URL``: under the key prefix, which names do not show."""
-        url = bound.config.get('url')
-        return urls.configured_base(bound.app, url, bound.config.prefix) if url else None
-
-    def _full_url(self, bound: Binding, name: str) -> str | None:
-        try:
-            return urls.under(self.base_url, name)
-        except ConfigurationError:
-            # Configured without init_app, the storage has no URL, but its files have other metadata.
-            return None
 
     def serve(self, filename: str, *, download_name: str | None = None, private: bool = False) -> Any:
         """The response to the current request for a file: conditional requests, ranges and streaming included.

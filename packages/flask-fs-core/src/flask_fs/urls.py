@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Flask, has_request_context, request, url_for
 from werkzeug.routing import BuildError
 
+from .config import Config
 from .credentials import shown
 from .errors import ConfigurationError, ConfigurationWarning
 from .names import is_valid
@@ -19,12 +20,14 @@ ENDPOINT = 'fs.get_file'
 _SAFE = "/!$'()*,:@~"
 
 
-def configured_base(app: Any, url: str, prefix: str) -> str:
-    """The folder *prefix* under *url* from a setting: with a scheme and a trailing slash."""
+def configured_base(app: Any, config: Config) -> str | None:
+    """The URL of the files on the server of the setting ``URL``: with a scheme, a trailing slash and the key prefix."""
+    if not (url := config.get('url')):
+        return None
     if '://' not in url and not url.startswith('/'):
         scheme = request.scheme if has_request_context() else app.config.get('PREFERRED_URL_SCHEME', 'http')
         url = f'{scheme}://{url}'
-    return under(url.rstrip('/') + '/', f'{prefix}/' if prefix else '')
+    return under(url.rstrip('/') + '/', f'{config.prefix}/' if config.prefix else '')
 
 
 def under(base: str, filename: str) -> str:

@@ -332,8 +332,8 @@ class BaseBackend:
         key = self._key(filename)
         if (response := self._call_hook(functools.partial(sendfile.respond, self), key)) is not None:
             return response
-        open_file = cast('http.Opener', functools.partial(self._open_translated, key))
-        return http.respond(functools.partial(self._call_hook, self._stat, key), open_file)
+        stat = functools.partial(self._call_hook, self._stat, key)
+        return http.respond(stat, functools.partial(self._open_translated, key))
 
     def signed_url(
         self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None

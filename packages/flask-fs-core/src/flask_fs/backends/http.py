@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import unicodedata
 from collections.abc import Callable
-from typing import IO, Protocol
+from typing import IO
 from urllib.parse import quote
 
 from flask import Response, current_app, request
@@ -13,9 +13,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.http import (
     http_date,
     is_resource_modified,
-    parse_etags,
     parse_if_range_header,
-    parse_range_header,
     quote_etag,
 )
 
@@ -37,10 +35,8 @@ _PRECONDITIONS = frozenset(
 _CONDITIONS = _PRECONDITIONS | {'HTTP_IF_RANGE'}
 
 
-class Opener(Protocol):
-    """Opens the bytes [start, stop) of a file, with metadata of the same version: see :meth:`BaseBackend._open`."""
-
-    def __call__(self, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened: ...
+#: Opens the bytes [start, stop) of a file, with metadata of the same version: see :meth:`BaseBackend._open`.
+Opener = Callable[..., Opened]
 
 
 def respond(stat: Callable[[], FileInfo], open_file: Opener) -> Response:
@@ -166,9 +162,7 @@ def _decoded(headers: Headers, stream: IO[bytes]) -> Response:
 
 def _requested_range() -> tuple[int, int | None] | None:
     """The one range of bytes that the current request is for; a negative start counts from the end."""
-    if 'HTTP_RANGE' not in request.environ:
-        return None
-    parsed = parse_range_header(request.environ['HTTP_RANGE'])
+    parsed = request.range
     if parsed is None or parsed.units != 'bytes' or len(parsed.ranges) != 1:
         return None
     return parsed.ranges[0]
@@ -181,7 +175,7 @@ def _precondition(info: FileInfo) -> int | None:
     headers = request.headers
     etag = quote_etag(info.etag) if info.etag is not None else None
     if 'If-Match' in headers:
-        matched = parse_etags(headers['If-Match'])
+        matched = request.if_match
         if not (matched.star_tag or (info.etag is not None and matched.is_strong(info.etag))):
             return 412
     elif (

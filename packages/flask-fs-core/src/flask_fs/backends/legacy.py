@@ -29,6 +29,8 @@ class LegacyDriver:
     """A driver on top of the documented verbs of *backend*, which may be any object that has them."""
 
     capabilities = Capability.NONE
+    # Nothing is known about where its files are.
+    location = reserved_location = None
 
     def __init__(self, backend: Any, storage: str) -> None:
         self.backend = backend
@@ -77,7 +79,9 @@ class LegacyDriver:
     def save(self, file_or_wfs: Any, filename: str, overwrite: bool = False, *, mime: str | None = None) -> Any:
         if not overwrite:
             self._require_absent(filename)
-        elif _takes_overwrite(self.backend.save):
+        # As documented, save() refuses an existing file by default. Some backends have no such parameter, and doubles that
+        # take anything expect to be called without it.
+        elif 'overwrite' in inspect.signature(self.backend.save).parameters:
             return self.backend.save(file_or_wfs, filename, overwrite=True)
         return self.backend.save(file_or_wfs, filename)
 
@@ -175,12 +179,6 @@ class LegacyDriver:
     def _require_absent(self, filename: str) -> None:
         if self.backend.exists(filename):
             raise FileExists(filename, storage=self.storage)
-
-
-def _takes_overwrite(save: Callable[..., Any]) -> bool:
-    # As documented, save() refuses an existing file by default. Some backends have no such parameter, and doubles that
-    # take anything expect to be called without it.
-    return 'overwrite' in inspect.signature(save).parameters
 
 
 def info_from(name: str, metadata: Mapping[str, Any]) -> FileInfo:

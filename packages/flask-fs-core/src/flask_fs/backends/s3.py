@@ -1,8 +1,6 @@
 """The documented import path of what the distribution flask-fs-s3 offers."""
 
-from ..siblings import missing_distribution_error
+from ..siblings import requires
 
-try:
+with requires('flask-fs-s3'):
     from flask_fs_s3 import *  # noqa: F403  # an alias hands on every public name
-except ModuleNotFoundError as error:
-    raise missing_distribution_error(error, 'flask-fs-s3') from error

@@ -1,8 +1,6 @@
 """The documented import path of what the distribution flask-fs-swift offers."""
 
-from ..siblings import missing_distribution_error
+from ..siblings import requires
 
-try:
+with requires('flask-fs-swift'):
     from flask_fs_swift import *  # noqa: F403  # an alias hands on every public name
-except ModuleNotFoundError as error:
-    raise missing_distribution_error(error, 'flask-fs-swift') from error
