@@ -47,15 +47,18 @@ def etag_of(status: os.stat_result) -> str | None:
     return f'{changed:x}-{status.st_size:x}-{mixed:x}'
 
 
-def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, str | None]:
-    """The status of an open file, *status* or newer, and the tag of that version; None for one that does not settle."""
+def settled_etag(status: os.stat_result, renewed: Callable[[], os.stat_result]) -> str | None:
+    """The tag of a file once its time is settled; None if it does not settle: a clock may be set back again and again.
+
+    :param renewed: Gives the status that counts after waiting.
+    """
     for _ in range(_MAX_LOOKUPS):
         if (left := settled_in_ns(status)) <= 0:
-            return status, etag_of(status)
+            return etag_of(status)
         if not _waited(left):
             break
-        status = os.fstat(fd)
-    return status, None
+        status = renewed()
+    return None
 
 
 class UnsettledInfo(FileInfo):
@@ -107,15 +110,8 @@ def etag_finder(status: os.stat_result, lookup: Callable[[], os.stat_result]) ->
     """
 
     def find() -> str | None:
-        for _ in range(_MAX_LOOKUPS):
-            if (left := settled_in_ns(status)) <= 0:
-                break
-            if not _waited(left):
-                return None
-        else:
-            # A clock that stands still, or is set back again and again.
+        if (tag := settled_etag(status, lambda: status)) is None:
             return None
-        tag = etag_of(status)
         with contextlib.suppress(OSError):
             if etag_of(lookup()) == tag:
                 return tag

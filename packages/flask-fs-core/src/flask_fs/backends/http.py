@@ -21,7 +21,7 @@ from ..errors import RangeNotSatisfiable, Replaced
 from ..media_types import content_type, is_inert
 from .codings import gunzipped, must_decode
 from .contract import FileInfo, Opened
-from .streams import Chunks, limited
+from .streams import Chunks, limited, undone_by
 
 #: How much of a file is handed to the server at once, in bytes.
 BLOCK_BYTES = 256 * 1024
@@ -105,7 +105,7 @@ def _respond_by_metadata(info: FileInfo, open_file: Opener, requested: tuple[int
 
 def _send(info: FileInfo, stream: IO[bytes], requested: tuple[int, int | None] | None) -> Response:
     """The response with the bytes of *stream*, which are those of the range *requested*, or of the whole file for None."""
-    try:
+    with undone_by(stream.close):
         headers, decoding = _headers(info)
         if decoding:
             return _decoded(headers, stream)
@@ -125,9 +125,6 @@ def _send(info: FileInfo, stream: IO[bytes], requested: tuple[int, int | None] |
         body = request.environ.get('wsgi.file_wrapper', Chunks)(stream, BLOCK_BYTES)
         status = 200 if requested is None else 206
         return current_app.response_class(body, status=status, headers=headers, direct_passthrough=True)
-    except BaseException:
-        stream.close()
-        raise
 
 
 def _headers(info: FileInfo, *, decodes: bool = True) -> tuple[Headers, bool]:

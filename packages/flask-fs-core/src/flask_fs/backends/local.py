@@ -29,7 +29,7 @@ from . import folders
 from .atomic_file import AtomicFile
 from .base import BaseBackend
 from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
-from .etags import UnsettledInfo, etag_finder, etag_of, settled, settled_in_ns
+from .etags import UnsettledInfo, etag_finder, etag_of, settled_etag, settled_in_ns
 from .filesystem import FilesystemSupport
 from .os_errors import MISSING, translate
 from .sendfile import internal_location
@@ -167,7 +167,7 @@ class LocalBackend(BaseBackend):
         # Opened by number but named by path, which other libraries ask for.
         stream = cast('IO[bytes]', TranslatingFile(fd, self.path(name), lambda error: self.translated(error, name)))
         try:
-            if etag is not None and (etag != etag_of(status) or etag != settled(fd, status)[1]):
+            if etag is not None and (etag != etag_of(status) or etag != settled_etag(status, lambda: os.fstat(fd))):
                 raise self.error(Replaced, name)
             size = status.st_size
             if start >= max(size, 1):

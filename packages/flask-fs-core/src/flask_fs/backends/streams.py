@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any, NoReturn, TypeVar, cast
 
 from .contract import CHUNK_BYTES, ByteReader
@@ -115,6 +115,16 @@ class TranslatedStream(InputStream):
                 self._stream.close()
 
 
+@contextlib.contextmanager
+def undone_by(undo: Callable[[], object]) -> Generator[None]:
+    """Around what is handed on only if all goes well: if anything is raised, *undo* is called first."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
+
+
 def chunks_of(reader: ByteReader, size: int = CHUNK_BYTES) -> Iterator[bytes]:
     """All that is left in *reader*, in pieces of at most *size* bytes where it obeys sizes."""
     while chunk := reader.read(size):
@@ -213,11 +223,8 @@ def open_reader(
     stream = buffered(stream)
     if not mode.text:
         return stream
-    try:
+    with undone_by(stream.close):
         return io.TextIOWrapper(cast('io.BufferedReader', stream), encoding or 'utf-8', errors, newline)
-    except BaseException:
-        stream.close()
-        raise
 
 
 class Mode:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import IO, Any, cast
 
 from .sources import SPOOL_BYTES
-from .streams import Mode
+from .streams import Mode, undone_by
 
 
 class FileWriter(io.BufferedIOBase):
@@ -106,8 +106,5 @@ def open_writer(
     writer = FileWriter(put)
     if not mode.text:
         return cast('IO[bytes]', writer)
-    try:
+    with undone_by(writer.discard):
         return TextWriter(writer, encoding or 'utf-8', errors, newline)
-    except BaseException:
-        writer.discard()
-        raise
