@@ -17,17 +17,17 @@ SMALL_FIXTURE = """
 import pytest
 from small_servers import NotInstalled, SmallServer, SmallService
 
-from flask_fs_testing.fixtures import _of_the_run
+from flask_fs_testing.fixtures import _service
 
 
 @pytest.fixture(scope='session')
 def small_service(request, tmp_path_factory):
-    yield from _of_the_run(SmallServer(), SmallService, request, tmp_path_factory)
+    yield from _service(SmallServer(), SmallService, (), request, tmp_path_factory)
 
 
 @pytest.fixture(scope='session')
 def missing_service(request, tmp_path_factory):
-    yield from _of_the_run(NotInstalled(), SmallService, request, tmp_path_factory)
+    yield from _service(NotInstalled(), SmallService, (), request, tmp_path_factory)
 """
 
 
@@ -58,15 +58,15 @@ def run(kit: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 NAMED = """
 def test_s3(s3_service):
-    assert 'http://s3.test' == s3_service.endpoint
-    assert ['key', 'hidden', 'eu-west-3'] == [s3_service.access_key, s3_service.secret_key, s3_service.region]
+    assert s3_service.endpoint == 'http://s3.test'
+    assert [s3_service.access_key, s3_service.secret_key, s3_service.region] == ['key', 'hidden', 'eu-west-3']
 
 def test_swift(swift_service):
-    assert 'http://swift.test/auth/v1.0' == swift_service.auth_url
-    assert ['me:too', 'hidden'] == [swift_service.user, swift_service.key]
+    assert swift_service.auth_url == 'http://swift.test/auth/v1.0'
+    assert [swift_service.user, swift_service.key] == ['me:too', 'hidden']
 
 def test_mongo(mongo_service):
-    assert 'mongodb://me:hidden@mongo.test' == mongo_service.url
+    assert mongo_service.url == 'mongodb://me:hidden@mongo.test'
 """
 
 
@@ -153,7 +153,7 @@ from flask_fs_testing.servers.base import http_status
 
 @pytest.mark.parametrize('number', range(8))
 def test_it(small_service, number):
-    assert 200 == http_status(int(small_service.url.rpartition(':')[2]), '/')
+    assert http_status(int(small_service.url.rpartition(':')[2]), '/') == 200
     worker = os.environ['PYTEST_XDIST_WORKER']
     pathlib.Path(worker).write_text(small_service.url)
     # Until another worker was here too, so that one is not done with all tests before the next comes.
@@ -181,7 +181,7 @@ from flask_fs_testing.servers.base import http_status
 
 @pytest.mark.parametrize('number', range(8))
 def test_it(small_service, number):
-    assert 200 == http_status(int(small_service.url.rpartition(':')[2]), '/')
+    assert http_status(int(small_service.url.rpartition(':')[2]), '/') == 200
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -17,11 +17,12 @@ What cannot be had skips the test, or fails it under ``FS_TEST_SERVICES=required
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import threading
-from collections.abc import Generator, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, NoReturn, TypeVar
 from unittest import mock
 
 import pytest
@@ -45,28 +46,16 @@ S = TypeVar('S')
 @pytest.fixture(scope='session')
 def s3_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
     """A real S3-compatible server, shared by the run."""
-    if endpoint := os.environ.get('FS_TEST_S3_ENDPOINT'):
-        yield S3Service(
-            endpoint,
-            _needed('FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_ENDPOINT'),
-            _needed('FS_TEST_S3_SECRET_KEY', 'FS_TEST_S3_ENDPOINT'),
-            os.environ.get('FS_TEST_S3_REGION', 'us-east-1'),
-        )
-    else:
-        yield from _of_the_run(SeaweedServer(), S3Service, request, tmp_path_factory)
+    service_type = functools.partial(S3Service, region=os.environ.get('FS_TEST_S3_REGION', 'us-east-1'))
+    variables = ('FS_TEST_S3_ENDPOINT', 'FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_SECRET_KEY')
+    yield from _service(SeaweedServer(), service_type, variables, request, tmp_path_factory)
 
 
 @pytest.fixture(scope='session')
 def swift_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftService]:
     """A real OpenStack Swift, shared by the run."""
-    if auth_url := os.environ.get('FS_TEST_SWIFT_AUTHURL'):
-        yield SwiftService(
-            auth_url,
-            _needed('FS_TEST_SWIFT_USER', 'FS_TEST_SWIFT_AUTHURL'),
-            _needed('FS_TEST_SWIFT_KEY', 'FS_TEST_SWIFT_AUTHURL'),
-        )
-    else:
-        yield from _of_the_run(SwiftServer(), SwiftService, request, tmp_path_factory)
+    variables = ('FS_TEST_SWIFT_AUTHURL', 'FS_TEST_SWIFT_USER', 'FS_TEST_SWIFT_KEY')
+    yield from _service(SwiftServer(), SwiftService, variables, request, tmp_path_factory)
 
 
 @pytest.fixture(scope='session')
@@ -80,16 +69,13 @@ def swift_s3_service(swift_service: SwiftService) -> S3Service:
 @pytest.fixture(scope='session')
 def mongo_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoService]:
     """A MongoDB-compatible server, shared by the run."""
-    if url := os.environ.get('FS_TEST_MONGO_URL'):
-        yield MongoService(url)
-    else:
-        yield from _of_the_run(SecantusServer(), MongoService, request, tmp_path_factory)
+    yield from _service(SecantusServer(), MongoService, ('FS_TEST_MONGO_URL',), request, tmp_path_factory)
 
 
 @pytest.fixture(scope='session')
 def moto_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
     """An imitation of S3 in a process of its own, shared by the run."""
-    yield from _of_the_run(MotoServer(), S3Service, request, tmp_path_factory)
+    yield from _service(MotoServer(), S3Service, (), request, tmp_path_factory)
 
 
 @pytest.fixture
@@ -138,16 +124,20 @@ def fresh_name() -> str:
     return f'flask-fs-test-{secrets.token_hex(6)}'
 
 
-def _of_the_run(
+def _service(
     server: Server[S],
-    service_type: type[S],
+    service_type: Callable[..., S],
+    variables: tuple[str, ...],
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[S]:
-    """The service of *server*, started by whichever worker of pytest-xdist wants it first."""
+    """The service that environment *variables* name, or else of *server*, started by whichever worker wants it first."""
+    if variables and os.environ.get(variables[0]):
+        yield service_type(*(_needed(name, variables[0]) for name in variables))
+        return
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, 'workerinput'):
-        # Each worker has a folder of its own in that of the run.
+        # Each worker of pytest-xdist has a folder of its own in that of the run.
         folder = folder.parent
     try:
         with shared(server, service_type, folder) as service:
@@ -169,10 +159,9 @@ def _module(name: str, install: str) -> Any:
         return pytest.importorskip(name, reason=f'{name} is not installed. Install it with: {install}')
     except pytest.skip.Exception as missing:
         _unavailable(str(missing))
-    return None  # pragma: no cover - _unavailable() always raises
 
 
-def _unavailable(message: str) -> None:
+def _unavailable(message: str) -> NoReturn:
     """Skip the test, unless the run has to have all services."""
     if os.environ.get('FS_TEST_SERVICES') == 'required':
         pytest.fail(f'{message}\nFS_TEST_SERVICES=required makes this a failure.', pytrace=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -139,37 +138,29 @@ class LocalHarness(Harness):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._root = os.path.join(folder, 'root')
-        self._missing = os.path.join(folder, 'missing', 'root')
+        self._root = Path(folder, 'root')
 
     def settings(self) -> Mapping[str, Any]:
         """The folder as the root."""
-        return {'root': self._root}
+        return {'root': str(self._root)}
 
     def missing_settings(self) -> Mapping[str, Any]:
         """A root that is not there."""
-        return {'root': self._missing}
+        return {'root': str(Path(self.folder, 'missing', 'root'))}
 
     def put_raw(self, name: str, content: bytes) -> None:
         """Write into the folder."""
-        path = os.path.join(self._root, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, 'wb') as file:
-            file.write(content)
+        path = self._root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
     def get_raw(self, name: str) -> bytes:
         """Read from the folder."""
-        with open(os.path.join(self._root, name), 'rb') as file:
-            return file.read()
+        return (self._root / name).read_bytes()
 
     def names_raw(self) -> list[str]:
         """Every file under the folder."""
-        found = (
-            os.path.relpath(os.path.join(folder, file), self._root)
-            for folder, _, files in os.walk(self._root)
-            for file in files
-        )
-        return sorted(path.replace(os.sep, '/') for path in found)
+        return sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob('*') if not path.is_dir())
 
 
 class MemoryHarness(Harness):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from flask_fs.backends import BaseBackend, Capability
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from ..sources import OnlyRead
+from .sharing import in_threads
 
 WRITERS = 8
 TIMEOUT_S = 100
@@ -27,28 +27,15 @@ MEETING_S = 0.1
 
 def race(writers: int, act: Callable[[int], None]) -> list[int]:
     """Which of *writers* threads won: did not get FileExists from *act*, all begun at the same moment."""
-    gate = threading.Barrier(writers)
-    winners: list[int] = []
-    errors: list[BaseException] = []
 
-    def run(number: int) -> None:
-        gate.wait()
+    def wins(number: int) -> bool:
         try:
             act(number)
         except fs.FileExists:
-            return
-        except BaseException as error:  # noqa: BLE001  # shown to the one who waits
-            errors.append(error)
-        winners.append(number)
+            return False
+        return True
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(writers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return winners
+    return [number for number, won in enumerate(in_threads(writers, wins)) if won]
 
 
 class CreateChecks:

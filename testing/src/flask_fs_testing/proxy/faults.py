@@ -17,8 +17,6 @@ SLOW_DOWN = (
 
 #: What a fault does.
 Kind = Literal['cut_upload', 'cut_download', 'lose_response', 'delay', 'respond', 'hang']
-
-
 #: Whether a fault is meant for a request.
 When = Callable[[ProxiedRequest], bool]
 
@@ -75,9 +73,7 @@ class Faults:
 
     def for_request(self, request: ProxiedRequest) -> Fault | None:
         """The first fault meant for *request*, which strikes it."""
-        with self._changed:
-            waiting = list(self._queue)
-        for fault in waiting:
+        for fault in list(self._queue):
             # Called without the lock: a test's predicate may look at the proxy.
             if (fault.when is None or fault.when(request)) and self._strike(fault):
                 request.fault = fault.kind
@@ -86,17 +82,16 @@ class Faults:
 
     def for_bytes(self, kinds: tuple[Kind, ...], connection: int, size: int) -> tuple[Fault, int] | None:
         """The first fault of *kinds* that strikes while a connection moves *size* bytes, and how many go before it."""
-        with self._changed:
-            for fault in [fault for fault in self._queue if fault.kind in kinds]:
-                allowed = fault.after_bytes - fault.moved.get(connection, 0)
-                if size >= allowed:
-                    fault.moved.clear()
-                    self._strike(fault)
-                    return fault, allowed
-                fault.moved[connection] = fault.after_bytes - allowed + size
+        for fault in [fault for fault in list(self._queue) if fault.kind in kinds]:
+            allowed = fault.after_bytes - fault.moved.get(connection, 0)
+            if size >= allowed and self._strike(fault):
+                fault.moved.clear()
+                return fault, allowed
+            fault.moved[connection] = fault.after_bytes - allowed + size
         return None
 
     def _strike(self, fault: Fault) -> bool:
+        """Count that *fault* strikes, unless it was taken back meanwhile."""
         with self._changed:
             if fault not in self._queue:
                 return False

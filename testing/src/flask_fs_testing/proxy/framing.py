@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .sockets import take
+
 #: The longest head of a message that is accepted.
 MAX_HEAD_BYTES = 64 * 1024
 #: The longest line with the size of a chunk, and the longest trailer.
@@ -17,16 +19,17 @@ class Malformed(Exception):
 
 
 class Head(NamedTuple):
-    """The first line of a message, its headers by lower-case name, and all of it as it came."""
+    """The first line of a message, its headers by lower-case name, and all of it as it came.
+
+    :param status: Of a response; 0 of a request.
+    :param length: The size of the body, if the headers say it.
+    """
 
     line: tuple[str, str, str]
     headers: Mapping[str, str]
     raw: bytes
-
-    @property
-    def version(self) -> str:
-        """Of a request: ``HTTP/1.1``."""
-        return self.line[2]
+    status: int
+    length: int | None
 
     def has(self, header: str, token: str) -> bool:
         """Whether *token* is one of the comma-separated values of *header*."""
@@ -36,31 +39,35 @@ class Head(NamedTuple):
 def take_head(inbox: bytearray) -> Head | None:
     """The head at the beginning of *inbox*, removed from it; None while it is incomplete.
 
-    :raises Malformed: If this cannot become the head of an HTTP/1 message.
+    :raises Malformed: If this cannot become the head of an HTTP/1 message. It stays where it is.
     """
     end = inbox.find(b'\r\n\r\n')
     if end < 0:
         if len(inbox) >= MAX_HEAD_BYTES:
             raise Malformed
         return None
-    raw = bytes(inbox[: end + 4])
-    first, *lines = raw[:end].decode('latin-1').split('\r\n')
-    parts = first.split(' ', 2)
-    if len(parts) < 2 or not (parts[0].startswith('HTTP/1.') or parts[-1].startswith('HTTP/1.')):
+    first, *lines = inbox[:end].decode('latin-1').split('\r\n')
+    # A response may have no reason phrase.
+    one, two, three = (*first.split(' ', 2), '', '')[:3]
+    is_response = one.startswith('HTTP/1.')
+    if not is_response and not three.startswith('HTTP/1.'):
         raise Malformed
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(':')
         name, value = name.strip().lower(), value.strip()
         headers[name] = f'{headers[name]}, {value}' if name in headers else value
-    del inbox[: end + 4]
-    return Head((parts[0], parts[1], parts[2] if len(parts) > 2 else ''), headers, raw)
+    length, status = headers.get('content-length', '0').partition(',')[0], two if is_response else '0'
+    if not (length.isdecimal() and status.isdecimal()):
+        raise Malformed
+    raw = take(inbox, end + len(b'\r\n\r\n'))
+    return Head((one, two, three), headers, raw, int(status), int(length) if 'content-length' in headers else None)
 
 
 class Sized:
-    """A body of known length."""
+    """A body of known length, or one that ends where the connection does."""
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int = sys.maxsize) -> None:
         self._left = length
 
     @property
@@ -68,18 +75,9 @@ class Sized:
         return not self._left
 
     def take(self, inbox: bytearray, max_bytes: int) -> bytes:
-        taken = _cut_off(inbox, min(self._left, max_bytes))
+        taken = take(inbox, min(self._left, max_bytes))
         self._left -= len(taken)
         return taken
-
-
-class UntilClose:
-    """A body that ends where the connection does."""
-
-    done = False
-
-    def take(self, inbox: bytearray, max_bytes: int) -> bytes:
-        return _cut_off(inbox, max_bytes)
 
 
 class Chunked:
@@ -97,7 +95,7 @@ class Chunked:
     def take(self, inbox: bytearray, max_bytes: int) -> bytes:
         taken = bytearray()
         while not self.done and len(taken) < max_bytes and (self._left or self._understand_line(inbox)):
-            piece = _cut_off(inbox, min(self._left, max_bytes - len(taken)))
+            piece = take(inbox, min(self._left, max_bytes - len(taken)))
             if not piece:
                 break
             taken += piece
@@ -128,46 +126,18 @@ class Chunked:
 
 
 #: What follows a head: ``take`` reads up to so many bytes that belong to it, framing included, until it is ``done``.
-Body = Sized | UntilClose | Chunked
+Body = Sized | Chunked
 
 
 def request_body(head: Head) -> Body:
     """The body that follows the head of a request."""
-    if head.has('transfer-encoding', 'chunked'):
-        return Chunked()
-    return Sized(_length(head) or 0)
+    return Chunked() if head.has('transfer-encoding', 'chunked') else Sized(head.length or 0)
 
 
 def response_body(head: Head, method: str) -> Body:
     """The body that follows the head of the response to a request with *method*."""
-    status = status_of(head)
-    if method == 'HEAD' or status in (204, 304) or status < 200:
+    if method == 'HEAD' or head.status in (204, 304) or head.status < 200:
         return Sized(0)
     if head.has('transfer-encoding', 'chunked'):
         return Chunked()
-    length = _length(head)
-    return UntilClose() if length is None else Sized(length)
-
-
-def status_of(head: Head) -> int:
-    """The status of a response."""
-    try:
-        return int(head.line[1])
-    except ValueError:
-        raise Malformed from None
-
-
-def _length(head: Head) -> int | None:
-    given = head.headers.get('content-length')
-    if given is None:
-        return None
-    try:
-        return int(given.partition(',')[0])
-    except ValueError:
-        raise Malformed from None
-
-
-def _cut_off(inbox: bytearray, size: int) -> bytes:
-    piece = bytes(memoryview(inbox)[:size])
-    del inbox[: len(piece)]
-    return piece
+    return Sized() if head.length is None else Sized(head.length)

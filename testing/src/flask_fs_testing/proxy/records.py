@@ -47,14 +47,15 @@ class ProxiedRequest:
 
 
 class Records:
-    """All requests and connections of one proxy, in the order in which they came."""
+    """All requests and connections of one proxy, in the order in which they came. Whoever changes them calls :meth:`note`."""
 
     def __init__(self) -> None:
         self.requests: list[ProxiedRequest] = []
         self.connections: list[ProxiedConnection] = []
         #: How many requests (or connections, without HTTP) are kept waiting.
         self.held = 0
-        self._releases = 0
+        #: How often all that wait were let go on.
+        self.releases = 0
         #: Notified of every beginning and end.
         self.changed = threading.Condition()
 
@@ -67,45 +68,6 @@ class Records:
         """Let whoever waits look again."""
         with self.changed:
             self.changed.notify_all()
-
-    def connected(self) -> ProxiedConnection:
-        """A new connection's record."""
-        with self.changed:
-            record = ProxiedConnection(len(self.connections))
-            self.connections.append(record)
-            self.changed.notify_all()
-            return record
-
-    def disconnected(self, record: ProxiedConnection) -> None:
-        """Note the end of a connection."""
-        with self.changed:
-            record.is_open = False
-            self.changed.notify_all()
-
-    def requested(self, request: ProxiedRequest) -> None:
-        """Note a request whose head has come."""
-        with self.changed:
-            self.requests.append(request)
-            self.changed.notify_all()
-
-    def hold(self) -> Callable[[], bool]:
-        """Note one more that waits; the function returns whether it was released."""
-        with self.changed:
-            self.held += 1
-            since = self._releases
-            self.changed.notify_all()
-        return lambda: self._releases > since
-
-    def unhold(self) -> None:
-        """Note that one waits no more."""
-        with self.changed:
-            self.held -= 1
-            self.changed.notify_all()
-
-    def release(self) -> None:
-        """Let all that wait now go on, as soon as they look."""
-        with self.changed:
-            self._releases += 1
 
     def wait_until(self, condition: Callable[[], Any], timeout_s: float) -> None:
         """Wait until *condition* holds.

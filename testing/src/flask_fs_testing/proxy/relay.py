@@ -1,18 +1,15 @@
-"""One connection of a client, from its first byte to its last, in a thread of its own."""
+"""One connection of a client, from its first byte to its last."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import selectors
 import socket
-import threading
-import time
-from collections.abc import Callable
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
-from .faults import Fault, Faults
-from .records import Records
-from .sockets import BUFFER_BYTES, BufferedSocket, Poller, Waker
+from .faults import Fault, Faults, Kind
+from .records import ProxiedConnection, Records
+from .sockets import BUFFER_BYTES, BufferedSocket, take
 
 #: How long the server behind the proxy may take to accept a connection.
 CONNECT_TIMEOUT_S = 10
@@ -25,186 +22,158 @@ class Closed(Exception):
 class Relay:
     """Carries bytes between one client and the server, in bounded memory, whatever the protocol.
 
+    Made and used in the thread of an event loop.
+
     :param sock: The client's connection.
     :param server: Where the server is.
     :param faults: What is to go wrong.
     :param records: Where to count.
     """
 
+    #: The faults that strike bytes, whatever these mean, on their way up and down.
+    faults_up: ClassVar[tuple[Kind, ...]] = ('hang', 'cut_upload')
+    faults_down: ClassVar[tuple[Kind, ...]] = ('delay', 'cut_download')
+
     def __init__(self, sock: socket.socket, server: tuple[str, int], faults: Faults, records: Records) -> None:
         self.faults = faults
         self.records = records
-        self.record = records.connected()
-        self.client = BufferedSocket(sock)
+        self.record = ProxiedConnection(len(records.connections))
+        records.connections.append(self.record)
+        records.note()
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self.client = BufferedSocket(sock, self._loop, self._changed.set)
         self._server = server
         self.upstream: BufferedSocket | None = None
-        #: Before this time the client is sent nothing.
-        self.silent_until = 0.0
+        #: How many delays are not over yet: meanwhile the client is sent nothing.
+        self._delays = 0
         self._stopped = False
-        self._waker = Waker()
-        self._poller = Poller(self._waker)
-        self._thread = threading.Thread(target=self._run, name=f'fault-proxy-{self.record.number}', daemon=True)
-
-    def start(self) -> None:
-        """Begin to carry bytes."""
-        self._thread.start()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its thread still runs."""
-        return self._thread.is_alive()
 
     def wake(self) -> None:
         """Look again whether what was waited for has come."""
-        self._waker.wake()
+        self._changed.set()
 
     def stop(self) -> None:
-        """Close the connection, and wait until that is done."""
+        """Close the connection soon."""
         self._stopped = True
-        self._waker.wake()
-        self._thread.join()
+        self.wake()
 
-    def _run(self) -> None:
+    async def run(self) -> None:
+        """Carry everything there is, and close both sides."""
         try:
             # A ConnectionError, or a server that cannot be reached, ends the client's connection too.
             with contextlib.suppress(Closed, OSError):
-                self.carry()
+                await self.carry()
         finally:
-            self._poller.close()
-            self._waker.close()
-            for side in (self.client, self.upstream):
-                if side is not None:
-                    side.sock.close()
-            self.records.disconnected(self.record)
+            self.client.close()
+            if self.upstream is not None:
+                self.upstream.close()
+            self.record.is_open = False
+            self.records.note()
 
-    def carry(self) -> None:
+    async def carry(self) -> None:
         """Carry everything there is."""
-        self.tunnel(self.connect(), self._faulty_up, self._faulty_down)
+        await self.tunnel()
 
-    def connect(self) -> BufferedSocket:
+    async def connect(self) -> BufferedSocket:
         """The connection to the server, made when it is first needed."""
         if self.upstream is None:
-            self.upstream = BufferedSocket(socket.create_connection(self._server, timeout=CONNECT_TIMEOUT_S))
+            connecting = self._loop.run_in_executor(None, socket.create_connection, self._server, CONNECT_TIMEOUT_S)
+            self.upstream = BufferedSocket(await connecting, self._loop, self.wake)
         return self.upstream
 
-    def tunnel(self, upstream: BufferedSocket, up: Callable[[bytes], None], down: Callable[[bytes], None]) -> None:
-        """Carry bytes both ways, whatever they mean, until both sides have ended.
-
-        :param up: Called with the client's bytes, to pass them on.
-        :param down: Called with the server's bytes, to pass them on.
-        """
-        client = self.client
+    async def tunnel(self) -> None:
+        """Carry bytes both ways, whatever they mean, until both sides have ended."""
+        client, upstream = self.client, await self.connect()
         while not (client.drained and upstream.drained and not client.outbox and not upstream.outbox):
             if client.inbox and len(upstream.outbox) < BUFFER_BYTES:
-                up(all_of(client.inbox))
+                await self._pass(client, upstream, self.faults_up)
             if upstream.inbox and len(client.outbox) < BUFFER_BYTES:
-                down(all_of(upstream.inbox))
+                await self._pass(upstream, client, self.faults_down)
             if client.drained and not upstream.outbox:
                 upstream.finish()
             if upstream.drained and not client.outbox:
                 client.finish()
-            self.step()
+            await self.step()
 
-    def pass_up(self, data: bytes) -> None:
-        """Send *data* to the server."""
-        self.record.bytes_up += len(data)
-        self.connect().outbox += data
+    async def _pass(self, source: BufferedSocket, target: BufferedSocket, faults: tuple[Kind, ...]) -> None:
+        """Pass on what *source* has sent, if none of *faults* strikes it."""
+        struck = self.faults.for_bytes(faults, self.record.number, len(source.inbox))
+        if struck is not None:
+            fault, allowed = struck
+            self.send(target, take(source.inbox, allowed))
+            if fault.kind == 'hang':
+                await self.hold()
+            elif fault.kind == 'delay':
+                self.delay(fault)
+            else:
+                await self.flush(target)
+                raise Closed
+        self.send(target, take(source.inbox))
 
-    def pass_down(self, data: bytes) -> None:
-        """Send *data* to the client."""
-        self.record.bytes_down += len(data)
-        self.client.outbox += data
+    def send(self, target: BufferedSocket, data: bytes) -> None:
+        """Send *data* to the client or the server."""
+        if target is self.client:
+            self.record.bytes_down += len(data)
+        else:
+            self.record.bytes_up += len(data)
+        target.outbox += data
 
-    def step(self) -> None:
+    async def step(self) -> None:
         """Wait until something can be received or sent, and do it.
 
         :raises Closed: If the proxy is closing, or the client is gone.
         """
-        silence_s = self.silent_until - time.monotonic()
-        wanted = {self.client: _events(self.client, may_send=silence_s <= 0)}
+        sent_all = self.client.watch(may_send=not self._delays)
         if self.upstream is not None:
-            wanted[self.upstream] = _events(self.upstream)
-        self._poller.wait(wanted, silence_s if silence_s > 0 else None)
+            sent_all |= self.upstream.watch()
+        self._changed.clear()
+        if not (sent_all or self._stopped):
+            await self._changed.wait()
         if self._stopped or self.client.broken:
             raise Closed
 
-    def flush(self, side: BufferedSocket) -> None:
+    async def flush(self, side: BufferedSocket) -> None:
         """Send all that *side* still has to send."""
         while side.outbox:
-            self.step()
+            await self.step()
 
     def delay(self, fault: Fault) -> None:
         """Send the client nothing for as long as *fault* says."""
-        self.silent_until = time.monotonic() + fault.delay_s
+        self._delays += 1
+        self._loop.call_later(fault.delay_s, self._end_delay)
 
-    def part(self) -> NoReturn:
+    def _end_delay(self) -> None:
+        self._delays -= 1
+        self.wake()
+
+    async def part(self) -> NoReturn:
         """Close the connection when the client has read all, though it may still be sending.
 
         Closing at once would make its system forget what it has not read yet (RFC 9112 §9.6).
 
         :raises Closed: Always.
         """
-        self.flush(self.client)
+        await self.flush(self.client)
         self.client.finish()
         while not self.client.ended:
             self.client.inbox.clear()
-            self.step()
+            await self.step()
         raise Closed
 
-    def hold(self) -> None:
+    async def hold(self) -> None:
         """Wait until the proxy releases it, or the client gives up.
 
         :raises Closed: If the client gave up.
         """
-        released = self.records.hold()
+        records, before = self.records, self.records.releases
+        records.held += 1
+        records.note()
         try:
-            while not released():
+            while records.releases == before:
                 if self.client.ended:
                     raise Closed
-                self.step()
+                await self.step()
         finally:
-            self.records.unhold()
-
-    # --- Faults that need no requests.
-
-    def _faulty_up(self, data: bytes) -> None:
-        struck = self.faults.for_bytes(('hang', 'cut_upload'), self.record.number, len(data))
-        if struck is None:
-            self.pass_up(data)
-            return
-        fault, allowed = struck
-        self.pass_up(data[:allowed])
-        if fault.kind == 'cut_upload':
-            self.flush(self.connect())
-            raise Closed
-        self.hold()
-        self.pass_up(data[allowed:])
-
-    def _faulty_down(self, data: bytes) -> None:
-        struck = self.faults.for_bytes(('delay', 'cut_download'), self.record.number, len(data))
-        if struck is None:
-            self.pass_down(data)
-            return
-        fault, allowed = struck
-        if fault.kind == 'cut_download':
-            self.pass_down(data[:allowed])
-            self.flush(self.client)
-            raise Closed
-        self.delay(fault)
-        self.pass_down(data)
-
-
-def _events(side: BufferedSocket, *, may_send: bool = True) -> int:
-    events = 0
-    if not side.ended and len(side.inbox) < BUFFER_BYTES:
-        events |= selectors.EVENT_READ
-    if side.outbox and may_send:
-        events |= selectors.EVENT_WRITE
-    return events
-
-
-def all_of(inbox: bytearray) -> bytes:
-    """What is in *inbox*, removed from it."""
-    data = bytes(inbox)
-    inbox.clear()
-    return data
+            records.held -= 1
+            records.note()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import selectors
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +13,6 @@ from .faults import SLOW_DOWN, Fault, Faults, When
 from .http_relay import HttpRelay
 from .records import ProxiedConnection, ProxiedRequest, Records
 from .relay import Relay
-from .sockets import Waker
 
 #: How long :meth:`FaultProxy.wait_until` waits by default.
 TIMEOUT_S = 10
@@ -37,7 +36,7 @@ class FaultProxy:
         self._server = (host, port)
         self._records = Records()
         self._faults = Faults(self._records.changed)
-        self._relays: list[Relay] = []
+        self._relays: dict[asyncio.Task[None], Relay] = {}
         # Keeps the port for us while nothing listens on it. Only after bind(): another proxy must not be given it.
         self._place = socket.socket()
         self._place.bind(('127.0.0.1', 0))
@@ -46,7 +45,11 @@ class FaultProxy:
         self.host: str
         self.port: int
         self.host, self.port = self._place.getsockname()
-        self._listener: _Listener | None = None
+        self._listener: socket.socket | None = None
+        # Not the default loop of Windows, which watches no sockets.
+        self._loop = asyncio.SelectorEventLoop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f'fault-proxy-{self.port}', daemon=True)
+        self._thread.start()
         self.up()
 
     def __repr__(self) -> str:
@@ -61,8 +64,14 @@ class FaultProxy:
 
     def close(self) -> None:
         """End all connections and wait until nothing of the proxy is left."""
-        self.down()
-        self._place.close()
+        if not self._loop.is_closed():
+            try:
+                self.down()
+            finally:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
+                self._loop.close()
+                self._place.close()
 
     @property
     def endpoint(self) -> str:
@@ -137,22 +146,34 @@ class FaultProxy:
 
     def release(self) -> None:
         """Pass on everything that is held."""
-        self._records.release()
-        for relay in self._relays:
-            relay.wake()
+        self._records.releases += 1
+        for relay in list(self._relays.values()):
+            self._loop.call_soon_threadsafe(relay.wake)
 
     def down(self) -> None:
         """End all connections and refuse new ones."""
+        asyncio.run_coroutine_threadsafe(self._end_connections(), self._loop).result()
+
+    async def _end_connections(self) -> None:
         if self._listener is not None:
+            self._loop.remove_reader(self._listener)
             self._listener.close()
             self._listener = None
-        for relay in self._relays:
+        relays, self._relays = self._relays, {}
+        for relay in relays.values():
             relay.stop()
+        # What a predicate of the test raised is raised here.
+        await asyncio.gather(*relays)
 
     def up(self) -> None:
         """Take connections again, on the same port as before."""
         if self._listener is None:
-            self._listener = _Listener(self.host, self.port, self._accepted)
+            self._listener = socket.socket()
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind((self.host, self.port))
+            self._listener.listen(128)
+            self._listener.setblocking(False)
+            self._loop.call_soon_threadsafe(self._loop.add_reader, self._listener, self._accept, self._listener)
 
     def recover(self) -> None:
         """Forget all faults that did not strike yet, release what is held, and take connections."""
@@ -175,39 +196,9 @@ class FaultProxy:
             raise ValueError(f'{what} needs requests: this proxy was made with http=False')
         return self._faults.add(fault)
 
-    def _accepted(self, sock: socket.socket) -> None:
-        kind = HttpRelay if self.http else Relay
-        relay = kind(sock, self._server, self._faults, self._records)
-        self._relays = [*(relay for relay in self._relays if relay.is_alive), relay]
-        relay.start()
-
-
-class _Listener:
-    """Takes connections, in a thread of its own, until it is closed."""
-
-    def __init__(self, host: str, port: int, accepted: Callable[[socket.socket], None]) -> None:
-        self._listener = socket.socket()
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((host, port))
-        self._listener.listen(128)
-        self._listener.setblocking(False)
-        self._accepted = accepted
-        self._waker = Waker()
-        self._thread = threading.Thread(target=self._run, name=f'fault-proxy-door-{port}', daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._waker.sock, selectors.EVENT_READ)
-            while all(key.fileobj is self._listener for key, _ in selector.select()):
-                # The client may be gone again.
-                with contextlib.suppress(BlockingIOError, ConnectionError):
-                    self._accepted(self._listener.accept()[0])
-
-    def close(self) -> None:
-        """Refuse connections from now on."""
-        self._waker.wake()
-        self._thread.join()
-        self._waker.close()
-        self._listener.close()
+    def _accept(self, listener: socket.socket) -> None:
+        # The client may be gone again.
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            kind = HttpRelay if self.http else Relay
+            relay = kind(listener.accept()[0], self._server, self._faults, self._records)
+            self._relays[self._loop.create_task(relay.run())] = relay

@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import TracebackType
 from typing import ClassVar, Generic, TypeVar
 
 from ..former_names import keep_former_names
@@ -102,9 +101,7 @@ class Server(abc.ABC, Generic[Service]):
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:

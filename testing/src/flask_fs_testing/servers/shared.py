@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ S = TypeVar('S')
 
 
 @contextlib.contextmanager
-def shared(server: Server[S], service_type: type[S], folder: Path) -> Generator[S]:
+def shared(server: Server[S], service_type: Callable[..., S], folder: Path) -> Generator[S]:
     """The service of *server*, or of the one that another process with the same *folder* has started already."""
     note = folder / f'{server.name}.json'
     with contextlib.ExitStack() as stack:
