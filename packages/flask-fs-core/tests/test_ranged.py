@@ -52,7 +52,7 @@ def test_a_file_read_at_once_takes_at_most_one_more_request(size: int) -> None:
 @pytest.mark.parametrize('piece', [1000, 100_000, 3 * BLOCK_BYTES])
 def test_a_file_read_by_pieces_is_fetched_once_and_by_few_requests(piece: int) -> None:
     store = Store(LARGE, step=70_000)
-    with io.BufferedReader(store.reader()) as file:
+    with io.BufferedReader(store.reader(), BLOCK_BYTES) as file:
         assert b''.join(iter(lambda: file.read(piece), b'')) == LARGE
     assert store.moved == len(LARGE) - FIRST_BYTES
     assert len(store.fetched) <= 3
@@ -79,7 +79,7 @@ def test_it_reads_like_a_file_in_memory() -> None:
     content = LARGE[: 9 * BLOCK_BYTES + 17]
     for buffered in (False, True):
         store = Store(content, step=50_000)
-        file = io.BufferedReader(store.reader()) if buffered else store.reader()
+        file = io.BufferedReader(store.reader(), BLOCK_BYTES) if buffered else store.reader()
         model = io.BytesIO(content)
         for _ in range(1000):
             whence = chance.choice([0, 0, 1, 2])
@@ -113,10 +113,20 @@ def test_an_archive_is_opened_and_one_member_read_by_few_small_requests() -> Non
         archive.writestr('wanted.txt', b'wanted')
         archive.writestr('last.bin', noise)
     store = Store(content.getvalue())
-    with zipfile.ZipFile(io.BufferedReader(store.reader())) as archive:
+    with zipfile.ZipFile(io.BufferedReader(store.reader(), BLOCK_BYTES)) as archive:
         assert archive.read('wanted.txt') == b'wanted'
     assert len(store.fetched) == 2
     assert store.moved == 2 * BLOCK_BYTES
+
+
+@pytest.mark.parametrize('size', [1, 1000, BLOCK_BYTES, 20_000, 3 * BLOCK_BYTES, 100_000])
+def test_a_read_elsewhere_is_one_request_that_moves_at_most_two_blocks_more(size: int) -> None:
+    store = Store(LARGE)
+    with io.BufferedReader(store.reader(), BLOCK_BYTES) as file:
+        file.seek(1_000_001)
+        assert file.read(size) == LARGE[1_000_001 : 1_000_001 + size]
+    assert len(store.fetched) == 1
+    assert store.moved < size + 2 * BLOCK_BYTES
 
 
 def test_a_short_skip_forward_goes_on_with_the_same_stream() -> None:

@@ -131,11 +131,14 @@ def test_facts_are_one_request_and_read_no_content(storage_through: fs.Storage, 
     assert [request.bytes_down for request in proxy.requests[before:]] == [0, 0]
 
 
-def test_opening_and_reading_a_small_file_is_one_request(storage: fs.Storage, sent: Watch) -> None:
-    storage.write('a.txt', b'content')
-    with sent(storage.backend) as operations, storage.open('a.txt') as file:
-        assert file.read() == 'content'
-    assert operations == ['GetObject']
+@pytest.mark.parametrize('size', [7, 54 * 1024])
+def test_opening_and_reading_a_small_file_is_one_request(storage: fs.Storage, sent: Watch, size: int) -> None:
+    content = os.urandom(size // 2 + 1).hex()[:size]
+    storage.write('a.txt', content)
+    for mode, expected in (('r', content), ('rb', content.encode())):
+        with sent(storage.backend) as operations, storage.open('a.txt', mode) as file:
+            assert file.read() == expected
+        assert operations == ['GetObject']
 
 
 def test_opening_and_reading_a_large_file_at_once_is_two_requests(storage: fs.Storage, sent: Watch) -> None:

@@ -107,16 +107,17 @@ def test_a_few_bytes_of_a_large_file_move_little_more(swift_harness, proxy, meth
         assert backend.read_range('x', first, stop) == content[first:stop]
 
 
-def test_a_whole_file_of_two_ranges_is_read_by_two_requests(swift_harness, proxy, methods_of):
+@pytest.mark.parametrize(('kib', 'requests'), [(1, 1), (54, 1), (55, 2), (1000, 2)])
+def test_a_whole_file_is_read_by_one_request_or_two(swift_harness, proxy, methods_of, kib, requests):
     backend = swift_harness.make_counted(proxy)
-    content = KIB * 1000
+    content = KIB * kib
     backend.save(io.BytesIO(content), 'x', overwrite=True)
 
     def read_all() -> None:
         with backend.open('x', 'rb') as file:
             assert file.read() == content
 
-    assert methods_of(read_all) == ['GET', 'GET']
+    assert methods_of(read_all) == ['GET'] * requests
 
 
 def test_a_listing_is_one_request_for_each_page(swift_harness, proxy, methods_of, many):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import io
 import logging
 import os
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
@@ -28,7 +29,7 @@ from .contract import (
 )
 from .copies import temporary_copy
 from .metadata import Metadata
-from .ranged import FIRST_BYTES, RangedReader
+from .ranged import BLOCK_BYTES, FIRST_BYTES, RangedReader
 from .sources import Source, SpoolFailed, as_bytes, as_source, media_type_of, source
 from .streams import Chunks, Mode, TranslatedStream, TranslatingFile, buffered, check_range, chunks_of, open_reader
 from .writers import open_writer
@@ -428,7 +429,8 @@ class BaseBackend:
         def truncated() -> Unavailable:
             return self.error(Unavailable, key, 'the store sent less of it than was requested')
 
-        return cast('IO[bytes]', RangedReader(open_range, head, info.size, truncated))
+        # Not the default size, which in newer Pythons is 128 KiB: so much would be fetched for each look at a few bytes.
+        return io.BufferedReader(RangedReader(open_range, head, info.size, truncated), BLOCK_BYTES)
 
     def _put_translated(
         self, key: str, reader: ByteReader, *, create: bool, mime: str | None = None

@@ -8,16 +8,16 @@ from typing import IO
 
 from .streams import InputStream
 
-#: What opening a file fetches of it, in bytes: all of most small files, the header of most pictures.
-FIRST_BYTES = 32 * 1024
-#: What reading at another position fetches first, in bytes.
-BLOCK_BYTES = 16 * 1024
-#: Reading on from there fetches a range of this size, in bytes, then of four times as much each time, up to a maximum.
-NEXT_BYTES = 512 * 1024
+#: What opening a file fetches of it, in bytes: all of most small files, the header of most pictures. Together with a block,
+#: and with the heads of two responses, it is no more than 64 KiB.
+FIRST_BYTES = 54 * 1024
+#: What reading at another position fetches first, in bytes: as much as the buffer around a reader requests for a few bytes.
+BLOCK_BYTES = 8 * 1024
+#: Reading on from there fetches so many times as much each time, up to a maximum in bytes.
+GROWTH = 10
+MAX_BYTES = 32 * 1024 * 1024
 #: Up to so many bytes are skipped, rather than requested at another position.
 SKIP_BYTES = 128 * 1024
-MAX_BYTES = 32 * 1024 * 1024
-_GROWTH = 4
 
 
 class SeekableStream(InputStream):
@@ -54,7 +54,7 @@ class RangedReader(SeekableStream):
 
     Reading at a new position fetches a block, which is kept in memory; reading on from there opens streams on longer and
     longer ranges. So a file that its head holds costs one request, any file that is read at once two, and an archive's
-    directory one.
+    directory one. A buffer of BLOCK_BYTES belongs around it.
 
     :param open_range: Opens the bytes [start, stop) of the same version of the file.
     :param head: The first bytes of the file, or the whole of a shorter one.
@@ -75,8 +75,7 @@ class RangedReader(SeekableStream):
         self._block, self._block_at = head, 0
         self._stream: IO[bytes] | None = None
         # The stream gives the bytes [next, stop); after a block both are its end.
-        self._next = self._stop = len(head)
-        self._reach = NEXT_BYTES
+        self._next = self._stop = self._fetched = len(head)
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._check_open()
@@ -103,14 +102,13 @@ class RangedReader(SeekableStream):
         if piece := self._from_block(size):
             return piece
         if self._at == self._next == self._stop:
-            self._fetch(self._at, self._at + max(self._reach, size))
-            self._reach = min(self._reach * _GROWTH, MAX_BYTES)
+            self._fetch(self._at, max(size, min(self._fetched * GROWTH, MAX_BYTES)))
         elif not self._streams_from(min(self._stop, self._next + SKIP_BYTES)):
-            self._reach = NEXT_BYTES
             if size <= BLOCK_BYTES:
                 self._look()
                 return self._from_block(size)
-            self._fetch(self._at, self._at + size)
+            # A buffer requests whole blocks of what is read, and then one for the rest.
+            self._fetch(self._at, size + BLOCK_BYTES)
         while self._next < self._at:
             self._from_stream(self._at - self._next)
         return self._from_stream(min(size, self._stop - self._next))
@@ -122,7 +120,7 @@ class RangedReader(SeekableStream):
     def _look(self) -> None:
         """Fetch the block where the reader stands; near the end the last one, as directories are read backwards."""
         start = max(0, min(self._at, self._size - BLOCK_BYTES))
-        self._fetch(start, start + BLOCK_BYTES)
+        self._fetch(start, BLOCK_BYTES)
         self._block = b''.join(iter(lambda: self._from_stream(self._stop - self._next), b''))
         self._block_at = start
 
@@ -138,11 +136,11 @@ class RangedReader(SeekableStream):
         self._next += len(piece)
         return piece
 
-    def _fetch(self, start: int, stop: int) -> None:
+    def _fetch(self, start: int, size: int) -> None:
         self._leave()
-        stop = min(stop, self._size)
+        stop = min(start + size, self._size)
         self._stream = self._open_range(start, stop)
-        self._next, self._stop = start, stop
+        self._next, self._stop, self._fetched = start, stop, size
 
     def _leave(self) -> None:
         if self._stream is not None:
