@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import io
 import lzma
+import re
 import tarfile
 import tempfile
 import time
@@ -111,7 +112,7 @@ AGREES = {
 @pytest.fixture(params=['with the library', 'without the library'])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     if request.param == 'without the library':
-        monkeypatch.setattr(content, '_library', lambda: ())
+        monkeypatch.setattr(content, '_library', lambda: (re.compile(b''), ()))
         return False
     pytest.importorskip('puremagic')
     return True

@@ -197,12 +197,13 @@ class AppBound:
 
     def _bound(self) -> Binding:
         try:
-            app = current_application()
+            binding: Binding | None = current_application().extensions['fs'].bindings[self]
         except RuntimeError:
             return self._only_binding()
-        state = app.extensions.get('fs')
-        if (binding := (state and state.bindings.get(self)) or self._detached) is None:
-            raise self._unbound(f'is not configured for {app.name!r}')
+        except KeyError:
+            binding = self._detached
+        if binding is None:
+            raise self._unbound(f'is not configured for {current_application().name!r}')
         return binding
 
     def _only_binding(self) -> Binding:

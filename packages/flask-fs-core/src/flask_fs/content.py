@@ -35,10 +35,10 @@ def contradiction(ext: str, head: bytes) -> str | None:
     family = family_of(ext)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode('utf-16', 'replace').encode()
-    if family is None or (family == 'text' and len(head.translate(None, _BINARY)) == len(head)):
-        return None
     kind = recognized(head) or _recognized_by_library(head)
-    if kind is None or family == kind.family or not kind.agrees.isdisjoint((family, ext)):
+    if family is None or kind is None or family == kind.family or not kind.agrees.isdisjoint((family, ext)):
+        return None
+    if family == 'text' and len(head.translate(None, _BINARY)) == len(head):
         return None
     return f'the content is {kind.name}, not {_FAMILY_NAMES[family]} as the name says'
 
@@ -134,8 +134,14 @@ _SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
         # Mach-O for several processors, or a class of Java, which has a version there.
         (rb'\xca\xfe\xba\xbe\0\0', _PROGRAM),
         (rb'\0asm\x01\0\0\0', _PROGRAM),
+        (rb'#![\t ]*/', _SCRIPT),
     )
 )  # fmt: skip
+# What all content begins with that is recognized below. Most is not, and one look tells.
+_CANDIDATE = re.compile(
+    b'|'.join((*(signature.pattern for signature, _ in _SIGNATURES), b'MZ', rb'(?:\xef\xbb\xbf|[\t\n\x0c\r ])*<')),
+    re.DOTALL,
+)
 _MARKUP = re.compile(
     rb'\xef\xbb\xbf|[\t\n\x0c\r ]+|<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(\[.*?\][\t\n\x0c\r ]*)?>',
     re.DOTALL | re.IGNORECASE,
@@ -148,6 +154,8 @@ _HTML_ELEMENTS = frozenset(b'html head script iframe h1 div font table a style t
 
 def recognized(head: bytes) -> Kind | None:
     """The kind of content that begins with *head*, by the signatures of this module; None if they do not prove it."""
+    if _CANDIDATE.match(head) is None:
+        return None
     for signature, kind in _SIGNATURES:
         if signature.match(head):
             return kind
@@ -155,8 +163,6 @@ def recognized(head: bytes) -> Kind | None:
         # Two letters are no proof: the program header of Windows is at the offset given here.
         offset = int.from_bytes(head[60:64], 'little')
         return _PROGRAM if head[offset : offset + 4] == b'PE\0\0' else None
-    if re.match(rb'#![\t ]*/', head):
-        return _SCRIPT
     return _markup(head)
 
 
@@ -196,13 +202,16 @@ class _Row(NamedTuple):
 
 
 @functools.cache
-def _library() -> tuple[_Row, ...]:
-    """The long signatures of puremagic, if that is installed."""
+def _library() -> tuple[re.Pattern[bytes], tuple[_Row, ...]]:
+    """The long signatures of puremagic, if that is installed: in one expression, and each."""
     try:
         from puremagic.main import magic_header_array
     except ImportError:
-        return ()
-    return tuple(row for row in (_Row(*row) for row in magic_header_array) if _is_certain(row.byte_match))
+        magic_header_array = []
+    rows = tuple(row for row in (_Row(*row) for row in magic_header_array) if _is_certain(row.byte_match))
+    # Without a `.{0}` in front, which would keep the expression from being fast.
+    patterns = ((b'.{%d}' % row.offset if row.offset else b'') + re.escape(row.byte_match) for row in rows)
+    return re.compile(b'|'.join(patterns), re.DOTALL), rows
 
 
 def _is_certain(signature: bytes) -> bool:
@@ -212,7 +221,8 @@ def _is_certain(signature: bytes) -> bool:
 
 def _recognized_by_library(head: bytes) -> Kind | None:
     """The kind of the longest signature in *head*. It agrees with the types of all matching signatures."""
-    found = [row for row in _library() if head.startswith(row.byte_match, row.offset)]
+    signature, rows = _library()
+    found = [row for row in rows if head.startswith(row.byte_match, row.offset)] if signature.match(head) else []
     if not found:
         return None
     extensions = {row.extension.removeprefix('.') for row in found}

@@ -166,17 +166,14 @@ def contains(extensions: Container[str], ext: str) -> bool:
     A list, tuple or set may be in any case, and have dots; text is split at commas and blanks. Any other container is
     tested for the lower case.
     """
-    if extensions == ():
-        return False
     ext = ext.casefold()
     if isinstance(extensions, str):
         # 'p' is in 'php' as text, and no extension of it.
         extensions = extensions.replace(',', ' ').split()
-    if ext in extensions:
-        return True
-    if isinstance(extensions, (list, tuple, set, frozenset)):
-        return any(str(item).lower().removeprefix('.') == ext for item in extensions)
-    return False
+    return ext in extensions or (
+        isinstance(extensions, (list, tuple, set, frozenset))
+        and any(str(item).lower().removeprefix('.') == ext for item in extensions)
+    )
 
 
 def extension(filename: str) -> str:
@@ -186,11 +183,10 @@ def extension(filename: str) -> str:
     none. What some of them drop is ignored, so that ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
     ``x.php::$DATA`` all have the extension ``php``.
     """
-    if '.' not in filename:
+    stem, dot, ext = filename.rpartition('.')
+    if not dot:
         return ''
-    basename = filename[filename.rfind('/') + 1 :]
-    stem, dot, ext = basename.rpartition('.')
-    if dot and stem and ext.isascii() and ext.isalnum():
+    if ext.isascii() and ext.isalnum() and stem and stem[-1] != '/':
         return ext.lower()
     # Not lower(): a case-insensitive file system treats ſ as s, as casefold() does.
     return bare_extension(split_extension(filename)[1][1:]).casefold()

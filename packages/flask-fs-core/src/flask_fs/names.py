@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import os
 import re
@@ -24,6 +23,10 @@ MAX_PART_BYTES = 255
 #: The prefix of backends' own temporary files; no part of a filename may begin with it.
 TEMPORARY_PREFIX = '.fs-tmp-'
 
+# Names that were accepted. A storage checks each, and so does the backend that it passes it to, for those who use that
+# directly. Looking here takes a third of what functools.lru_cache takes.
+_accepted: set[str] = set()
+_MAX_ACCEPTED = 1024
 # How many names of a listing are checked at once.
 _BATCH = 1000
 _ASCII_CONTROLS = bytes((*range(0x20), 0x7F))
@@ -44,19 +47,17 @@ def check(filename: str) -> str:
         control character, a lone surrogate, a part that begins like a backend's own temporary files, or more than
         1024 bytes of UTF-8.
     """
-    if type(filename) is str:
-        return _checked(filename)
-    if isinstance(filename, str):
+    if type(filename) is not str:
+        if not isinstance(filename, str):
+            raise InvalidFilename(reason=f'A filename must be a str, not {type(filename).__name__}')
         # For a subclass of str (Markup, a lazy string), its text counts.
-        return _checked(str.__str__(filename))
-    raise InvalidFilename(reason=f'A filename must be a str, not {type(filename).__name__}')
-
-
-# A storage checks each name, and so does the backend that it passes it to, for those who use that directly.
-@functools.lru_cache(maxsize=1024)
-def _checked(filename: str) -> str:
-    if not _is_plain(filename) and (reason := _refusal(filename)) is not None:
-        raise InvalidFilename(filename, reason=reason)
+        filename = str.__str__(filename)
+    if filename not in _accepted:
+        if not _is_plain(filename) and (reason := _refusal(filename)) is not None:
+            raise InvalidFilename(filename, reason=reason)
+        if len(_accepted) >= _MAX_ACCEPTED:
+            _accepted.clear()
+        _accepted.add(filename)
     return filename
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ..names import TEMPORARY_PREFIX
 from .contract import STALE_S
-from .symlinks import symlink_above
+from .symlinks import SymbolicLinkError, require_no_symlink_above
 
 #: What the operating system reports when a folder has the name that a file is to get or to lose.
 IN_THE_WAY = frozenset((errno.EISDIR, errno.EPERM, errno.ENOTEMPTY, errno.EEXIST))
@@ -66,7 +66,9 @@ def walk(
     """
     inside, slash, stem = prefix.rpartition('/')
     top = path_of(inside)
-    if inside and (symlink_above(top, inside) or os.path.islink(top)):
+    try:
+        require_no_symlink_above(f'{top}/', f'{inside}/')
+    except SymbolicLinkError:
         return
     pending = [(top, inside + slash)]
     while pending:

@@ -121,10 +121,11 @@ class LocalBackend(BaseBackend):
     @property
     def root(self) -> str:
         """The folder that holds the files of this storage."""
-        overridden = type(self).default_root is not _DEFAULT_ROOT
-        if self._root is None or (overridden and 'root' not in (self.config.explicit_keys or ())):
-            return os.path.join(self.default_root, self.name, *filter(None, (self._subfolder,)))
-        return self._root
+        root = self._root
+        overridden = self.__class__.default_root is not _DEFAULT_ROOT
+        if root is None or (overridden and 'root' not in (self.config.explicit_keys or ())):
+            root = os.path.join(self.default_root, self.name, *filter(None, (self._subfolder,)))
+        return root
 
     def path(self, filename: str) -> str:
         """The absolute path where a file is, or would be. Every operation asks here, so that an override moves them all."""
@@ -259,10 +260,10 @@ class LocalBackend(BaseBackend):
     # --- One file.
 
     def _lstat(self, name: str) -> os.stat_result:
-        path = self._local_path(name)
+        path = self.path(name)
         status = os.lstat(path)
         if '/' in name:
-            require_no_symlink_above(path, name)
+            require_no_symlink_above(os.fspath(path), name)
         if self._used_root is None:
             self._lost_root(name)
         return status
@@ -322,10 +323,10 @@ class LocalBackend(BaseBackend):
 
     def _unlink(self, name: str) -> bool:
         """Remove what is at *name*, unless it is a folder; false if it is one."""
-        path = self._local_path(name)
+        path = self.path(name)
         try:
             if '/' in name:
-                require_no_symlink_above(path, name)
+                require_no_symlink_above(os.fspath(path), name)
             os.unlink(path)
         except OSError as error:
             return self._was_removed(name, path, error)

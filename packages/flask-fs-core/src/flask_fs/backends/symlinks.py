@@ -18,37 +18,22 @@ _NO_FOLLOW = getattr(os, 'O_NOFOLLOW', 0)
 class SymbolicLinkError(OSError):
     """A part of a filename is a symbolic link."""
 
-    def __init__(self, link: str, path: str) -> None:
-        super().__init__(errno.ELOOP, f'{link} is a symbolic link, which local storage does not follow', path)
-        self.link = link
 
-
-def symlink_above(path: str, name: str) -> str | None:
-    """A folder of *name* that is a symbolic link, if any is.
+def require_no_symlink_above(path: str, name: str) -> None:
+    """Raise SymbolicLinkError if a folder of *name* is a symbolic link.
 
     :param path: Where the file *name* is. If it does not end with *name*, the application made it, and it is trusted.
     """
-    try:
-        require_no_symlink_above(path, name)
-    except SymbolicLinkError as error:
-        return error.link
-    return None
-
-
-def require_no_symlink_above(path: str, name: str) -> None:
-    """Raise SymbolicLinkError if a folder of *name* is a symbolic link: see :func:`symlink_above`."""
-    if not path.endswith(name):
-        return
-    at = name.rfind('/')
-    while at > 0:
+    root, folder = path.removesuffix(name), name
+    while (folder := folder.rpartition('/')[0]) and root != path:
         try:
-            mode = os.lstat(path[: at - len(name)]).st_mode
+            is_link = S_ISLNK(os.lstat(root + folder).st_mode)
         except OSError:
             # It may be missing where a link further up leads.
-            mode = 0
-        if S_ISLNK(mode):
-            raise SymbolicLinkError(name[:at], path)
-        at = name.rfind('/', 0, at)
+            continue
+        if is_link:
+            reason = f'{folder} is a symbolic link, which local storage does not follow'
+            raise SymbolicLinkError(errno.ELOOP, reason, path)
 
 
 class Opener:
