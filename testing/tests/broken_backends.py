@@ -220,7 +220,7 @@ class LooksBeforeItWrites(LocalBackend):
 
 
 class LetsNobodyWin(LocalBackend):
-    """Takes its own reservation of a name for that of somebody else."""
+    """Takes its own reservation of a name for that of another writer."""
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         if create:
@@ -233,7 +233,7 @@ class RefusesInOtherWords(LocalBackend):
         try:
             super()._put(name, stream, **options)
         except fs.FileExists as error:
-            raise self.error(fs.Unavailable, name, 'somebody else is writing') from error
+            raise self.error(fs.Unavailable, name, 'another writer holds the name') from error
 
 
 class MovesByCopyAndRemove(MemoryBackend):
@@ -396,7 +396,7 @@ class SignsForNobody(MemoryBackend):
     capabilities = MemoryBackend.capabilities | Capability.SIGNED_URL
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
-        # To the application's own address, which asks for a signature of its own.
+        # To the application's own URL, which needs a signature of its own.
         return url_for('fs.get_file', fs=self.name, filename=name, signature='none', _external=True)
 
 

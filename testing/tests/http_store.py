@@ -25,9 +25,9 @@ from flask_fs.backends.streams import chunks_of
 from flask_fs.files import mime_type
 from flask_fs.settings import Setting, text
 
-#: How many names one answer lists.
+#: How many names one response lists.
 PAGE = 100
-#: How long a look behind the scenes waits for requests that are still being answered.
+#: How long a look behind the scenes waits for requests that are still in progress.
 TIMEOUT_S = 10
 BUFFER_BYTES = 64 * 1024
 
@@ -39,8 +39,8 @@ class Stored(NamedTuple):
     sha256: str
 
     @property
-    def facts(self) -> dict[str, str]:
-        """Told as headers, and in lists."""
+    def metadata(self) -> dict[str, str]:
+        """Sent as headers, and in lists."""
         return {
             'Content-Length': str(len(self.content)),
             'Content-Type': self.mime,
@@ -111,7 +111,7 @@ class Handler(BaseHTTPRequestHandler):
         self.name = unquote(names[0]) if names else ''
         self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
         if self.headers['Authorization'] != f'Bearer {self.server.token}':
-            self.answer(403)
+            self.respond(403)
             return False
         return True
 
@@ -121,21 +121,23 @@ class Handler(BaseHTTPRequestHandler):
             return
         stored = self.server.files.get((self.bucket, self.name))
         if stored is None:
-            self.answer(404)
-        elif self.headers['If-Match'] not in (None, stored.facts['ETag']):
-            self.answer(412)
+            self.respond(404)
+        elif self.headers['If-Match'] not in (None, stored.metadata['ETag']):
+            self.respond(412)
         elif given := self.headers['Range']:
             first, _, last = given.removeprefix('bytes=').partition('-')
             size = len(stored.content)
             first = first or str(max(0, size - int(last)))
             piece = stored.content[int(first) : int(last) + 1 if last and not given.startswith('bytes=-') else None]
             if piece:
-                told = f'bytes {first}-{int(first) + len(piece) - 1}/{len(stored.content)}'
-                self.answer(206, piece, {**stored.facts, 'Content-Range': told, 'Content-Length': str(len(piece))})
+                content_range = f'bytes {first}-{int(first) + len(piece) - 1}/{len(stored.content)}'
+                self.respond(
+                    206, piece, {**stored.metadata, 'Content-Range': content_range, 'Content-Length': str(len(piece))}
+                )
             else:
-                self.answer(416)
+                self.respond(416)
         else:
-            self.answer(200, stored.content, stored.facts)
+            self.respond(200, stored.content, stored.metadata)
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -155,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
             is_taken = self.headers['If-None-Match'] == '*' and (self.bucket, self.name) in self.server.files
             if not is_taken:
                 self.server.files[self.bucket, self.name] = stored
-        self.answer(412 if is_taken else 201)
+        self.respond(412 if is_taken else 201)
 
     def do_DELETE(self) -> None:
         """One file, or without a name all of the bucket."""
@@ -163,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
             for bucket, name in list(self.server.files):
                 if bucket == self.bucket and self.name in ('', name):
                     del self.server.files[bucket, name]
-        self.answer(204)
+        self.respond(204)
 
     def list_bucket(self) -> None:
         if 'quiet' in self.query:
@@ -175,8 +177,8 @@ class Handler(BaseHTTPRequestHandler):
                 for (bucket, name), stored in self.server.files.items()
                 if bucket == self.bucket and name.startswith(prefix) and name > after
             )
-        files = [{'name': name, **stored.facts} for name, stored in found[:PAGE]]
-        self.answer(200, json.dumps({'files': files, 'more': len(found) > PAGE}).encode())
+        files = [{'name': name, **stored.metadata} for name, stored in found[:PAGE]]
+        self.respond(200, json.dumps({'files': files, 'more': len(found) > PAGE}).encode())
 
     def body(self) -> Iterator[bytes]:
         """The body as it comes.
@@ -208,7 +210,7 @@ class Handler(BaseHTTPRequestHandler):
             size -= len(piece)
             yield piece
 
-    def answer(self, status: int, content: bytes = b'', headers: Mapping[str, str] | None = None) -> None:
+    def respond(self, status: int, content: bytes = b'', headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
         if status != 204:
             headers = {'Content-Length': str(len(content)), **(headers or {})}
@@ -233,16 +235,16 @@ def main(token: str, *flags: str) -> None:
 
 
 class Refused(Exception):
-    """The store's answer is an error."""
+    """The store's response is an error."""
 
     def __init__(self, method: str, status: int) -> None:
-        super().__init__(f'{method} was answered {status}')
+        super().__init__(f'{method} got {status}')
         self.method = method
         self.status = status
 
 
 class Reader(io.RawIOBase):
-    """A file of the store, from *start* to where the answer ends. Seeking asks the store again."""
+    """A file of the store, from *start* to where the response ends. Seeking makes another request."""
 
     def __init__(self, backend: HTTPBackend, name: str, response: http.client.HTTPResponse, start: int) -> None:
         self._backend = backend
@@ -312,11 +314,11 @@ class HTTPBackend(BaseBackend):
     settings = (
         Setting('endpoint', text, None, 'Host and port of the store.', required=True),
         Setting('bucket', text, None, 'Where in the store the files are.', required=True),
-        Setting('token', text, None, 'What the store asks for.', required=True, secret=True),
+        Setting('token', text, None, 'What the store requires.', required=True, secret=True),
         Setting('timeout_s', float, 30.0, 'How long the store may keep silent, in seconds.'),
     )
     seekable_streams = True
-    #: How often a busy store is asked for what can be asked twice.
+    #: How often a request that can be repeated is sent to a busy store.
     attempts: ClassVar[int] = 2
     reader: ClassVar[type[Reader]] = Reader
 
@@ -330,10 +332,10 @@ class HTTPBackend(BaseBackend):
             if start > 0:
                 raise self.error(fs.RangeNotSatisfiable, name) from error
             return Opened(self._stat(name), io.BytesIO())
-        facts = dict(response.headers.items())
-        part, _, size = facts.get('Content-Range', '').removeprefix('bytes ').partition('/')
+        metadata = dict(response.headers.items())
+        part, _, size = metadata.get('Content-Range', '').removeprefix('bytes ').partition('/')
         begin = int(part.partition('-')[0]) if part else 0
-        info = _info(name, {**facts, 'Content-Length': size} if size else facts)
+        info = _info(name, {**metadata, 'Content-Length': size} if size else metadata)
         reader = self.reader(self, name, response, begin)
         return Opened(info, cast('IO[bytes]', io.BufferedReader(reader, BUFFER_BYTES)))
 
@@ -368,9 +370,9 @@ class HTTPBackend(BaseBackend):
         while more:
             with self._translated(None), self._ask('GET', query={'prefix': prefix, 'after': after}) as response:
                 page = json.loads(response.read())
-            for facts in page['files']:
-                after = facts['name']
-                yield _info(after, facts)
+            for metadata in page['files']:
+                after = metadata['name']
+                yield _info(after, metadata)
             more = page['more']
 
     def _remove(self, name: str) -> None:
@@ -403,7 +405,7 @@ class HTTPBackend(BaseBackend):
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> http.client.HTTPResponse:
-        """The answer, to be closed, to what may be asked twice."""
+        """The response, to be closed, to a request that may be repeated."""
         with self._translated(name):
             for _ in range(self.attempts - 1):
                 try:
@@ -417,7 +419,7 @@ class HTTPBackend(BaseBackend):
         connection = self._connection()
         try:
             connection.request(method, path, headers={**self._headers, **headers})
-            # From here on the answer has the connection: it is told to close.
+            # From here on the response has the connection, which is to be closed.
             response = connection.getresponse()
         except BaseException:
             connection.close()
@@ -441,7 +443,7 @@ class HTTPBackend(BaseBackend):
     def translate(self, error: Exception, name: str | None) -> fs.FSError:
         """What Flask-FS calls *error*."""
         if not isinstance(error, Refused):
-            reason = 'it did not answer in time' if isinstance(error, TimeoutError) else 'the connection failed'
+            reason = 'it did not respond in time' if isinstance(error, TimeoutError) else 'the connection failed'
             return self.error(fs.Unavailable, name, reason)
         if error.status == 404:
             return self.error(fs.FileNotFound, name)
@@ -458,14 +460,14 @@ def _check(method: str, response: http.client.HTTPResponse) -> None:
         raise Refused(method, response.status)
 
 
-def _info(name: str, facts: Mapping[str, str]) -> fs.FileInfo:
+def _info(name: str, metadata: Mapping[str, str]) -> fs.FileInfo:
     return fs.FileInfo(
         name,
-        int(facts['Content-Length']),
-        parsedate_to_datetime(facts['Last-Modified']),
-        facts['Content-Type'] or mime_type(name),
-        f'sha256:{facts["X-SHA256"]}',
-        facts['ETag'].strip('"'),
+        int(metadata['Content-Length']),
+        parsedate_to_datetime(metadata['Last-Modified']),
+        metadata['Content-Type'] or mime_type(name),
+        f'sha256:{metadata["X-SHA256"]}',
+        metadata['ETag'].strip('"'),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from flask_fs_testing.servers import Server, base
 
-ANSWER = """
+RESPONDER = """
 import http.server, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -32,7 +32,7 @@ class SmallService:
 class SmallServer(Server[SmallService]):
     name = 'Small'
     install = 'pip install small'
-    code = ANSWER
+    code = RESPONDER
 
     def __init__(self, *, deadline_s: float = 30) -> None:
         super().__init__(deadline_s=deadline_s)
@@ -76,7 +76,7 @@ class NotInstalled(SmallServer):
 
 
 class StartsAChild(SmallServer):
-    child = f'import os\nopen("child.pid", "w").write(str(os.getpid()))\n{ANSWER}'
+    child = f'import os\nopen("child.pid", "w").write(str(os.getpid()))\n{RESPONDER}'
     code = f'import subprocess, sys\nsubprocess.run([sys.executable, "-c", {child!r}, sys.argv[1]])'
 
 
@@ -89,7 +89,7 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     with contextlib.suppress(OSError):
-        # A zombie has ended; only nobody has asked for its exit code.
+        # A zombie has ended; only its exit code was not read yet.
         return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
     return True
 

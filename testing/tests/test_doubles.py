@@ -20,7 +20,7 @@ from flask_fs_testing.doubles import HOOKS, BackendWrapper, Call, FaultyBackend,
 
 
 class Shelf(BaseBackend):
-    """A backend from older days: a few verbs, no capability, and errors of its own for what is not there."""
+    """A legacy backend: a few verbs, no capability, and errors of its own for what is not there."""
 
     def __init__(self, name: str, config: Any = None) -> None:
         super().__init__(name, config)
@@ -102,12 +102,12 @@ def test_a_wrapper_does_what_the_backend_does(backend: BaseBackend, wrapper: typ
         double.write('f.txt', '', overwrite=False)
     double.delete('f.txt')
     assert (double.exists('f.txt'), double.exists('d.txt')) == (False, True)
-    for ask in (double.read, double.stat, double.open, double.metadata):
+    for verb in (double.read, double.stat, double.open, double.metadata):
         with pytest.raises(fs.FileNotFound):
-            ask('f.txt')
+            verb('f.txt')
 
 
-def test_a_wrapper_is_taken_for_the_backend(backend: BaseBackend) -> None:
+def test_a_wrapper_passes_for_the_backend(backend: BaseBackend) -> None:
     double = FaultyBackend(backend)
     assert isinstance(double, type(backend))
     assert isinstance(double, FaultyBackend)
@@ -209,18 +209,18 @@ NO_HOOKS = {
 # --- Recording.
 
 
-def test_what_was_asked_is_recorded(recording: RecordingBackend) -> None:
+def test_calls_are_recorded_with_their_options(recording: RecordingBackend) -> None:
     recording.write('a.txt', 'one', overwrite=False)
     recording.read('a.txt')
     recording.copy('a.txt', 'b.txt')
     recording.delete('a.txt')
     assert recording.hooks() == ['put', 'open', 'copy', 'delete']
-    assert [
+    assert recording.calls == [
         Call('put', 'a.txt', None, {'create': True, 'attributes': Attributes()}),
         Call('open', 'a.txt', None, {'start': 0, 'stop': None, 'etag': None}),
         Call('copy', 'a.txt', 'b.txt', {'create': False}),
         Call('delete', 'a.txt', None, {}),
-    ] == recording.calls
+    ]
 
 
 def test_names_are_listed_by_hook(recording: RecordingBackend) -> None:
@@ -240,7 +240,7 @@ def test_a_range_is_recorded(recording: RecordingBackend) -> None:
     recording.write('a', '12345')
     recording.calls.clear()
     assert recording.read_range('a', 1, 3) == b'23'
-    assert [Call('open', 'a', None, {'start': 1, 'stop': 3, 'etag': None})] == recording.calls
+    assert recording.calls == [Call('open', 'a', None, {'start': 1, 'stop': 3, 'etag': None})]
 
 
 def test_what_fails_is_recorded_too(recording: RecordingBackend) -> None:
@@ -315,7 +315,7 @@ def test_any_error_can_be_planned(faulty: FaultyBackend) -> None:
     faulty.write('a', '')
 
 
-def test_failures_strike_as_often_as_told_in_the_order_told(faulty: FaultyBackend) -> None:
+def test_failures_strike_as_often_as_planned_in_the_order_planned(faulty: FaultyBackend) -> None:
     faulty.fail_next('put', fs.Unavailable, times=2)
     faulty.fail_next('put', fs.PermissionDenied)
     seen = []
@@ -346,7 +346,7 @@ def test_only_the_files_meant_fail(faulty: FaultyBackend) -> None:
     faulty.write('thumbs/a.png', '')
 
 
-def test_a_failure_taken_back_while_it_is_asked_about_does_not_strike(faulty: FaultyBackend) -> None:
+def test_a_failure_taken_back_while_its_condition_is_checked_does_not_strike(faulty: FaultyBackend) -> None:
     def take_back(_: str) -> bool:
         faulty.recover()
         return True
@@ -380,7 +380,7 @@ def test_the_second_of_two_names_can_be_the_one_that_fails(faulty: FaultyBackend
 
 
 @pytest.mark.parametrize('after_bytes', [0, 1, 1000, 3_000_000, 5_000_000])
-def test_a_put_fails_half_way_and_leaves_nothing_behind(faulty: FaultyBackend, after_bytes: int) -> None:
+def test_a_put_fails_half_way_and_stores_nothing(faulty: FaultyBackend, after_bytes: int) -> None:
     class Source(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             return super().read(size)
@@ -487,7 +487,7 @@ def app(request: pytest.FixtureRequest, storage: fs.Storage, tmp_path: Path) -> 
     return app
 
 
-def test_a_wrapper_stands_in_while_the_block_lasts(app: Flask, storage: fs.Storage) -> None:
+def test_a_wrapper_is_used_while_the_block_lasts(app: Flask, storage: fs.Storage) -> None:
     with app.app_context():
         before = storage.backend
         with wrap(storage, FaultyBackend) as faulty:
@@ -501,7 +501,7 @@ def test_a_wrapper_stands_in_while_the_block_lasts(app: Flask, storage: fs.Stora
         assert storage.read('a') == b'2'
 
 
-def test_a_wrapper_is_taken_back_after_an_exception(app: Flask, storage: fs.Storage) -> None:
+def test_a_wrapper_is_removed_after_an_exception(app: Flask, storage: fs.Storage) -> None:
     with app.app_context():
         before = storage.backend
         with pytest.raises(ZeroDivisionError), wrap(storage, FaultyBackend):
@@ -519,8 +519,8 @@ def test_requests_meet_the_wrapper(app: Flask, storage: fs.Storage) -> None:
         faulty.fail_next('stat')
         assert client.head('/files/a.txt').status_code == 503
         faulty.fail_next('open', after_bytes=4)
-        with pytest.raises(fs.Unavailable), client.get('/files/a.txt') as answer:
-            answer.get_data()
+        with pytest.raises(fs.Unavailable), client.get('/files/a.txt') as response:
+            response.get_data()
         assert client.get('/files/a.txt').data == b'0123456789'
 
 
@@ -552,16 +552,16 @@ def test_only_the_application_meant_gets_the_wrapper(app: Flask, storage: fs.Sto
             storage.write('a', '')
 
 
-def test_wrapping_needs_an_application_that_knows_the_storage(app: Flask, storage: fs.Storage) -> None:
+def test_wrapping_needs_an_application_that_has_the_storage(app: Flask, storage: fs.Storage) -> None:
     with (
         pytest.raises(fs.ConfigurationError, match=r'wrap\(\) needs app.app_context\(\)'),
         wrap(storage, FaultyBackend),
     ):
         pass
-    stranger = fs.Storage('stranger')
+    unconfigured = fs.Storage('unconfigured')
     with (
-        pytest.raises(fs.ConfigurationError, match="Storage 'stranger' is not configured for 'app'"),
-        wrap(stranger, FaultyBackend, app=app),
+        pytest.raises(fs.ConfigurationError, match="Storage 'unconfigured' is not configured for 'app'"),
+        wrap(unconfigured, FaultyBackend, app=app),
     ):
         pass
 

@@ -32,7 +32,7 @@ def signature(method: str, name: str, expires: str) -> str:
 
 
 class Store(ThreadingHTTPServer):
-    """The files of one backend, for those who come with a link. ``careless`` tells what it does not look at."""
+    """The files of one backend, for those who come with a link. ``careless`` says what it does not check."""
 
     def __init__(self) -> None:
         super().__init__(('127.0.0.1', 0), Handler)
@@ -50,21 +50,21 @@ class Handler(BaseHTTPRequestHandler):
     server: Store
 
     def do_GET(self) -> None:
-        self.answer()
+        self.respond()
 
     def do_PUT(self) -> None:
-        self.answer()
+        self.respond()
 
     def do_DELETE(self) -> None:
-        self.answer()
+        self.respond()
 
-    def answer(self) -> None:
-        backend, address = self.server.backend, urlsplit(self.path)
-        name = unquote(address.path[1:])
+    def respond(self) -> None:
+        backend, url = self.server.backend, urlsplit(self.path)
+        name = unquote(url.path[1:])
         body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
         content = b'refused'
         assert backend is not None
-        if allowed := self.server.allows(self.command, name, parse_qs(address.query)):
+        if allowed := self.server.allows(self.command, name, parse_qs(url.query)):
             if self.command == 'PUT' and self.server.careless != 'storing':
                 backend.write(name, body)
             content = backend.read(name) if self.command == 'GET' else b''
@@ -114,7 +114,7 @@ def test_links_of_a_careful_store_pass(check: str, store: Store, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ('careless', 'check', 'told'),
+    ('careless', 'check', 'message'),
     [
         ('everything', READING, "Expected the link for another file to be refused; seen status 200 with b'other'"),
         ('everything', STORING, 'Expected a link for another file to store nothing; seen status 200'),
@@ -124,9 +124,9 @@ def test_links_of_a_careful_store_pass(check: str, store: Store, tmp_path: Path)
     ],
 )
 def test_links_of_a_careless_store_are_caught(
-    careless: str, check: str, told: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    careless: str, check: str, message: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(links, '_TIMEOUT_S', 2)
     store.careless = careless
-    with pytest.raises(pytest.fail.Exception, match=re.escape(told)):
+    with pytest.raises(pytest.fail.Exception, match=re.escape(message)):
         run(check, store, tmp_path)

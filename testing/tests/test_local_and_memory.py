@@ -38,7 +38,7 @@ PREFIX = 'tenants/7'
 
 
 class Prefixed(LocalHarness):
-    """A place inside of a folder, by the setting for it; the checks' own prefixes go further in."""
+    """A location inside of a folder, by the setting for it; the checks' own prefixes go further in."""
 
     def settings(self) -> Mapping[str, Any]:
         return {**super().settings(), 'prefix': PREFIX}

@@ -59,21 +59,21 @@ class HTTPHarness(NetworkHarness):
         return self.make(endpoint=endpoint, **{'timeout_s': 30, **more})
 
     def put_raw(self, name: str, content: bytes) -> None:
-        self.ask('PUT', f'/{quote(name, safe="")}', content)
+        self.request('PUT', f'/{quote(name, safe="")}', content)
 
     def get_raw(self, name: str) -> bytes:
-        return self.ask('GET', f'/{quote(name, safe="")}')
+        return self.request('GET', f'/{quote(name, safe="")}')
 
     def names_raw(self) -> list[str]:
         # What was cut a moment ago has then been dropped, or kept.
-        self.ask('GET', '?quiet=yes')
+        self.request('GET', '?quiet=yes')
         return sorted(HTTPBackend('raw', self.settings()).list_files())
 
     def clear(self) -> None:
-        self.ask('DELETE', '')
-        self.ask('DELETE', '-missing')
+        self.request('DELETE', '')
+        self.request('DELETE', '-missing')
 
-    def ask(self, method: str, rest: str, body: bytes | None = None) -> bytes:
+    def request(self, method: str, rest: str, body: bytes | None = None) -> bytes:
         with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=30)) as connection:
             headers = {'Authorization': f'Bearer {TOKEN}', 'Connection': 'close'}
             connection.request(method, f'/{self.bucket}{rest}', body, headers)
@@ -107,7 +107,7 @@ class TestHTTP(NetworkConformance):
 
 
 class BytesHarness(HTTPHarness):
-    """Seen as a protocol of which the proxy knows nothing, as that of a database is."""
+    """Seen as a protocol that the proxy does not recognize, as that of a database."""
 
     http = False
 

@@ -1,4 +1,4 @@
-"""Core's backends in other ways: inherited through a fork, and as a custom backend of older days."""
+"""Core's backends in other ways: inherited through a fork, and as a legacy custom backend."""
 
 from __future__ import annotations
 

@@ -63,9 +63,9 @@ def test_the_report_tells_people_and_programs(run: pytest.RunResult, pytester: p
     assert '| `SIGNED_URL` | no |' in table
     assert '| `MIME` | declared |' in table
     assert '| checks failed | 2 |' in table
-    facts = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']
-    assert (facts['backend'], facts['passed']) == ('Forgetful', 2)
-    assert 'test_deleting_what_is_not_there_is_no_error' in facts['failed']
+    report = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']
+    assert (report['backend'], report['passed']) == ('Forgetful', 2)
+    assert 'test_deleting_what_is_not_there_is_no_error' in report['failed']
 
 
 def test_what_works_undeclared_is_a_warning(pytester: pytest.Pytester) -> None:
@@ -81,16 +81,16 @@ def test_what_works_undeclared_is_a_warning(pytester: pytest.Pytester) -> None:
 
 
 def test_the_report_tells_what_the_class_declares_where_no_instance_can_be_made(pytester: pytest.Pytester) -> None:
-    unmade = 'backend_class = Forgetful\n    def settings(self):\n        raise OSError("no place")\n'
+    unmade = 'backend_class = Forgetful\n    def settings(self):\n        raise OSError("no location")\n'
     pytester.makepyfile(
         CONFORMANCE.replace('backend_class = Forgetful\n', unmade)
         + '\ndef test_of_the_author(record_property):\n    record_property("colour", "red")\n'
     )
     result = pytester.runpytest_inprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404 or author')
     result.assert_outcomes(passed=1, failed=1)
-    told = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))
-    assert list(told) == ['TestForgetful']
-    assert 'ATOMIC_CREATE' in told['TestForgetful']['declared']
+    reports = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))
+    assert list(reports) == ['TestForgetful']
+    assert 'ATOMIC_CREATE' in reports['TestForgetful']['declared']
 
 
 def test_the_report_tells_what_an_instance_declares(pytester: pytest.Pytester) -> None:

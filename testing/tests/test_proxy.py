@@ -29,7 +29,7 @@ def content(size: int) -> bytes:
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Answers GET /SIZE with so many bytes, and tells what it was sent; /chunked/SIZE, /closing/SIZE differ in framing."""
+    """Responds to GET /SIZE with so many bytes, and keeps what it was sent; /chunked/SIZE, /closing/SIZE differ in framing."""
 
     protocol_version = 'HTTP/1.1'
     disable_nagle_algorithm = True
@@ -67,11 +67,11 @@ class Upstream(BaseHTTPRequestHandler):
             self.send_response(204)
             self.end_headers()
             return
-        answer = hashlib.sha256(received).hexdigest().encode()
+        digest = hashlib.sha256(received).hexdigest().encode()
         self.send_response(201)
-        self.send_header('Content-Length', str(len(answer)))
+        self.send_header('Content-Length', str(len(digest)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(digest)
 
     def do_DELETE(self) -> None:
         """Refuses before it has read anything, and closes when the client has read that."""
@@ -158,12 +158,12 @@ def client(proxy: FaultProxy) -> Iterator[http.client.HTTPConnection]:
     connection.close()
 
 
-def ask(
+def request(
     client: http.client.HTTPConnection, method: str, path: str, body: Any = None, **headers: str
 ) -> tuple[int, bytes]:
     client.request(method, path, body, headers)
-    answer = client.getresponse()
-    return answer.status, answer.read()
+    response = client.getresponse()
+    return response.status, response.read()
 
 
 def connected(proxy: FaultProxy) -> socket.socket:
@@ -187,24 +187,24 @@ def read_until(sock: socket.socket, ending: bytes) -> bytes:
 
 
 @pytest.mark.parametrize('path', ['/0', '/1', f'/{LARGE}', f'/chunked/{LARGE}', '/chunked/0', f'/closing/{LARGE}'])
-def test_answers_of_every_framing_arrive_whole(client: http.client.HTTPConnection, path: str) -> None:
+def test_responses_of_every_framing_arrive_whole(client: http.client.HTTPConnection, path: str) -> None:
     size = int(path.rpartition('/')[2])
     for _ in range(2):
-        assert ask(client, 'GET', path) == (200, content(size))
+        assert request(client, 'GET', path) == (200, content(size))
 
 
 def test_requests_of_every_framing_arrive_whole(client: http.client.HTTPConnection, server: Server) -> None:
     body = content(LARGE)
     pieces = [body[start : start + 99_991] for start in range(0, LARGE, 99_991)]
     expected = (201, hashlib.sha256(body).hexdigest().encode())
-    assert ask(client, 'PUT', '/sized', body) == expected
-    assert ask(client, 'PUT', '/chunked', iter(pieces)) == expected
-    assert [('/sized', body), ('/chunked', body)] == server.received
+    assert request(client, 'PUT', '/sized', body) == expected
+    assert request(client, 'PUT', '/chunked', iter(pieces)) == expected
+    assert server.received == [('/sized', body), ('/chunked', body)]
 
 
 def test_urllib_passes(proxy: FaultProxy) -> None:
-    with urllib.request.urlopen(f'{proxy.endpoint}/{LARGE}', timeout=WAIT_S) as answer:
-        assert answer.read() == content(LARGE)
+    with urllib.request.urlopen(f'{proxy.endpoint}/{LARGE}', timeout=WAIT_S) as response:
+        assert response.read() == content(LARGE)
     assert [request.method for request in proxy.requests] == ['GET']
 
 
@@ -212,16 +212,16 @@ def test_a_kept_connection_stays_one_on_both_sides(
     client: http.client.HTTPConnection, proxy: FaultProxy, server: Server
 ) -> None:
     for size in (0, 10, LARGE):
-        ask(client, 'GET', f'/{size}')
-        ask(client, 'PUT', '/a', content(size))
-        ask(client, 'HEAD', f'/{size}')
-        ask(client, 'PUT', '/nothing', b'12')
+        request(client, 'GET', f'/{size}')
+        request(client, 'PUT', '/a', content(size))
+        request(client, 'HEAD', f'/{size}')
+        request(client, 'PUT', '/nothing', b'12')
     assert (len(proxy.connections), server.accepted) == (1, 1)
     assert {request.connection for request in proxy.requests} == {0}
     assert [request.status for request in proxy.requests] == [200, 201, 200, 204] * 3
 
 
-def test_pipelined_requests_are_answered_in_order(proxy: FaultProxy) -> None:
+def test_pipelined_requests_get_their_responses_in_order(proxy: FaultProxy) -> None:
     sizes = [5, 0, 200_000, 1, 99]
     with connected(proxy) as sock:
         sock.sendall(b''.join(b'GET /%d HTTP/1.1\r\nHost: x\r\n\r\n' % size for size in sizes))
@@ -231,7 +231,7 @@ def test_pipelined_requests_are_answered_in_order(proxy: FaultProxy) -> None:
                 assert line
             assert stream.read(size) == content(size)
         stream.close()
-    assert [f'/{size}' for size in sizes] == [request.path for request in proxy.requests]
+    assert [request.path for request in proxy.requests] == [f'/{size}' for size in sizes]
 
 
 def test_the_body_waits_for_100_continue(proxy: FaultProxy, server: Server) -> None:
@@ -251,7 +251,7 @@ def test_a_refused_expectation_passes(proxy: FaultProxy, server: Server) -> None
     assert server.received == []
 
 
-def test_an_answer_in_the_middle_of_an_upload_arrives(proxy: FaultProxy) -> None:
+def test_a_response_in_the_middle_of_an_upload_arrives(proxy: FaultProxy) -> None:
     with connected(proxy) as sock:
         sock.sendall(b'DELETE /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n' + bytes(1000))
         assert read_all(sock).endswith(b'\r\n\r\nno!')
@@ -285,7 +285,7 @@ def test_messages_in_small_pieces_are_understood(proxy: FaultProxy, server: Serv
     assert [request.method for request in proxy.requests] == ['PUT', 'GET']
 
 
-def test_a_client_that_says_it_sends_no_more_is_still_answered(proxy: FaultProxy) -> None:
+def test_a_client_that_says_it_sends_no_more_still_gets_its_response(proxy: FaultProxy) -> None:
     with connected(proxy) as sock:
         sock.sendall(b'GET /%d HTTP/1.1\r\nHost: x\r\n\r\n' % LARGE)
         sock.shutdown(socket.SHUT_WR)
@@ -299,8 +299,8 @@ def test_many_connections_at_once_do_not_mix(proxy: FaultProxy) -> None:
             body = content(number * 10_007)
             expected = (201, hashlib.sha256(body).hexdigest().encode())
             return all(
-                ask(connection, 'PUT', '/a', body) == expected
-                and ask(connection, 'GET', f'/chunked/{len(body)}') == (200, body)
+                request(connection, 'PUT', '/a', body) == expected
+                and request(connection, 'GET', f'/chunked/{len(body)}') == (200, body)
                 for _ in range(3)
             )
         finally:
@@ -353,8 +353,8 @@ def _swallow_and_spit(listener: socket.socket, size: int) -> None:
 
 
 def test_requests_are_recorded_with_their_sizes(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
-    ask(client, 'PUT', '/a%20b?c=d', b'12345', **{'X-Note': 'yes'})
-    ask(client, 'GET', f'/{LARGE}')
+    request(client, 'PUT', '/a%20b?c=d', b'12345', **{'X-Note': 'yes'})
+    request(client, 'GET', f'/{LARGE}')
     put, get = proxy.requests
     assert (put.method, put.path, put.status, put.bytes_up, put.bytes_down) == ('PUT', '/a%20b?c=d', 201, 5, 64)
     assert (get.method, get.status, get.bytes_up, get.bytes_down) == ('GET', 200, 0, LARGE)
@@ -363,7 +363,7 @@ def test_requests_are_recorded_with_their_sizes(client: http.client.HTTPConnecti
 
 
 def test_open_connections_are_counted(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
-    ask(client, 'GET', '/1')
+    request(client, 'GET', '/1')
     assert proxy.open_connections == 1
     client.close()
     proxy.wait_until(lambda: proxy.open_connections == 0)
@@ -371,7 +371,7 @@ def test_open_connections_are_counted(client: http.client.HTTPConnection, proxy:
 
 
 def test_waiting_in_vain_says_what_was_seen(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
-    ask(client, 'GET', '/1')
+    request(client, 'GET', '/1')
     with pytest.raises(TimeoutError, match='1 requests, 0 held, 1 connections open of 1'):
         proxy.wait_until(lambda: False, timeout_s=0.01)
 
@@ -383,11 +383,11 @@ def test_waiting_in_vain_says_what_was_seen(client: http.client.HTTPConnection, 
 def test_an_upload_is_cut_at_the_byte(client: http.client.HTTPConnection, proxy: FaultProxy, after_bytes: int) -> None:
     fault = proxy.cut_upload(after_bytes=after_bytes)
     with pytest.raises((ConnectionError, http.client.HTTPException)):
-        ask(client, 'PUT', '/a', content(LARGE))
+        request(client, 'PUT', '/a', content(LARGE))
     client.close()
     assert (fault.struck, fault.is_spent) == (1, True)
     assert (proxy.requests[0].bytes_up, proxy.requests[0].fault) == (after_bytes, 'cut_upload')
-    assert ask(client, 'PUT', '/b', b'')[0] == 201
+    assert request(client, 'PUT', '/b', b'')[0] == 201
 
 
 def test_the_server_gets_what_went_before_the_cut() -> None:
@@ -415,7 +415,7 @@ def test_a_download_is_cut_at_the_byte(proxy: FaultProxy, path: str, after_bytes
 def test_http_client_notices_a_cut_download(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     proxy.cut_download(after_bytes=1000)
     with pytest.raises(http.client.IncompleteRead) as caught:
-        ask(client, 'GET', '/5000')
+        request(client, 'GET', '/5000')
     assert caught.value.partial == content(5000)[:1000]
 
 
@@ -430,62 +430,64 @@ def test_short_uploads_and_downloads_are_cut_at_their_end(proxy: FaultProxy) -> 
         assert read_all(sock).endswith(b'\r\n\r\n' + content(3))
 
 
-def test_a_lost_answer_was_carried_out(client: http.client.HTTPConnection, proxy: FaultProxy, server: Server) -> None:
+def test_the_request_of_a_lost_response_was_carried_out(
+    client: http.client.HTTPConnection, proxy: FaultProxy, server: Server
+) -> None:
     proxy.lose_response()
     with pytest.raises(http.client.RemoteDisconnected):
-        ask(client, 'PUT', '/a', b'once')
+        request(client, 'PUT', '/a', b'once')
     assert server.received == [('/a', b'once')]
     assert (proxy.requests[0].status, proxy.requests[0].bytes_down) == (201, 0)
 
 
-def test_an_answer_is_delayed(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
+def test_a_response_is_delayed(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     proxy.delay(0.2)
     begin = time.monotonic()
-    assert ask(client, 'GET', '/10') == (200, content(10))
+    assert request(client, 'GET', '/10') == (200, content(10))
     assert time.monotonic() - begin >= 0.2
-    assert ask(client, 'GET', '/10') == (200, content(10))
+    assert request(client, 'GET', '/10') == (200, content(10))
 
 
-def test_a_client_with_less_patience_than_the_delay_gives_up(proxy: FaultProxy) -> None:
+def test_a_client_whose_timeout_is_shorter_than_the_delay_gives_up(proxy: FaultProxy) -> None:
     proxy.delay(3600)
     client = http.client.HTTPConnection(proxy.host, proxy.port, timeout=0.1)
     with pytest.raises(TimeoutError):
-        ask(client, 'GET', '/10')
+        request(client, 'GET', '/10')
     client.close()
 
 
 @pytest.mark.parametrize('method', ['GET', 'HEAD', 'PUT'])
-def test_an_answer_of_ours_keeps_the_connection(
+def test_a_response_of_ours_keeps_the_connection(
     client: http.client.HTTPConnection, proxy: FaultProxy, server: Server, method: str
 ) -> None:
     proxy.respond(403, 'no', headers={'X-Why': 'test'})
     body = content(LARGE) if method == 'PUT' else None
     client.request(method, '/5', body)
-    answer = client.getresponse()
+    response = client.getresponse()
     assert (
-        answer.status,
-        answer.reason,
-        answer.headers['X-Why'],
-        answer.headers['Content-Length'],
+        response.status,
+        response.reason,
+        response.headers['X-Why'],
+        response.headers['Content-Length'],
     ) == (403, 'Forbidden', 'test', '2')
-    assert (b'' if method == 'HEAD' else b'no') == answer.read()
-    assert ask(client, 'GET', '/5') == (200, content(5))
+    assert response.read() == (b'' if method == 'HEAD' else b'no')
+    assert request(client, 'GET', '/5') == (200, content(5))
     assert (len(proxy.connections), server.received, proxy.requests[0].bytes_up) == (1, [], len(body or b''))
 
 
-def test_faults_strike_in_the_order_told(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
+def test_faults_strike_in_the_order_planned(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     proxy.respond(500, times=2)
     proxy.slow_down()
-    answers = [ask(client, 'GET', '/1') for _ in range(4)]
-    assert answers == [(500, b''), (500, b''), (503, SLOW_DOWN), (200, content(1))]
+    responses = [request(client, 'GET', '/1') for _ in range(4)]
+    assert responses == [(500, b''), (500, b''), (503, SLOW_DOWN), (200, content(1))]
 
 
 def test_faults_strike_only_what_they_are_meant_for(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
     fault = proxy.respond(500, when=lambda request: request.method == 'PUT' and request.path.startswith('/b'))
-    assert ask(client, 'GET', '/1')[0] == 200
-    assert ask(client, 'PUT', '/a', b'')[0] == 201
+    assert request(client, 'GET', '/1')[0] == 200
+    assert request(client, 'PUT', '/a', b'')[0] == 201
     assert fault.struck == 0
-    assert ask(client, 'PUT', '/b', b'')[0] == 500
+    assert request(client, 'PUT', '/b', b'')[0] == 500
     assert [request.fault for request in proxy.requests] == [None, None, 'respond']
 
 
@@ -495,7 +497,7 @@ def test_many_clients_share_a_fault_that_strikes_a_few_times(proxy: FaultProxy) 
     def work(_: int) -> int:
         connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=WAIT_S)
         try:
-            return ask(connection, 'GET', '/1')[0]
+            return request(connection, 'GET', '/1')[0]
         finally:
             connection.close()
 
@@ -503,7 +505,7 @@ def test_many_clients_share_a_fault_that_strikes_a_few_times(proxy: FaultProxy) 
         assert sorted(pool.map(work, range(30))) == [200] * 23 + [503] * 7
 
 
-def test_an_answer_of_ours_refuses_an_expectation(proxy: FaultProxy) -> None:
+def test_a_response_of_ours_refuses_an_expectation(proxy: FaultProxy) -> None:
     proxy.respond(403)
     with connected(proxy) as sock:
         sock.sendall(b'PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n')
@@ -517,11 +519,11 @@ def test_a_request_hangs_until_it_is_released(
 ) -> None:
     proxy.hang()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask, client, 'PUT', '/a', b'late')
+        response = pool.submit(request, client, 'PUT', '/a', b'late')
         proxy.wait_until(lambda: proxy.held == 1)
         assert server.received == []
         proxy.release()
-        assert asked.result(WAIT_S)[0] == 201
+        assert response.result(WAIT_S)[0] == 201
     assert server.received == [('/a', b'late')]
     assert proxy.held == 0
 
@@ -530,7 +532,7 @@ def test_a_client_that_gives_up_is_not_passed_on(proxy: FaultProxy, server: Serv
     proxy.hang()
     client = http.client.HTTPConnection(proxy.host, proxy.port, timeout=0.1)
     with pytest.raises(TimeoutError):
-        ask(client, 'PUT', '/a', b'')
+        request(client, 'PUT', '/a', b'')
     client.close()
     proxy.wait_until(lambda: proxy.open_connections == 0)
     proxy.release()
@@ -538,18 +540,18 @@ def test_a_client_that_gives_up_is_not_passed_on(proxy: FaultProxy, server: Serv
 
 
 def test_connections_are_refused_while_it_is_down(client: http.client.HTTPConnection, proxy: FaultProxy) -> None:
-    ask(client, 'GET', '/1')
+    request(client, 'GET', '/1')
     port = proxy.port
     for _ in range(3):
         proxy.down()
         with pytest.raises((ConnectionError, http.client.HTTPException)):
-            ask(client, 'GET', '/1')
+            request(client, 'GET', '/1')
         client.close()
         with pytest.raises(ConnectionRefusedError):
-            ask(client, 'GET', '/1')
+            request(client, 'GET', '/1')
         client.close()
         proxy.up()
-        assert ask(client, 'GET', '/1') == (200, content(1))
+        assert request(client, 'GET', '/1') == (200, content(1))
     assert port == proxy.port
 
 
@@ -557,11 +559,11 @@ def test_recovering_forgets_and_releases(client: http.client.HTTPConnection, pro
     proxy.hang()
     proxy.respond(500, times=100)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask, client, 'GET', '/1')
+        response = pool.submit(request, client, 'GET', '/1')
         proxy.wait_until(lambda: proxy.held == 1)
         proxy.recover()
-        assert asked.result(WAIT_S)[0] == 200
-    assert ask(client, 'GET', '/1')[0] == 200
+        assert response.result(WAIT_S)[0] == 200
+    assert request(client, 'GET', '/1')[0] == 200
 
 
 def test_a_server_that_is_gone_ends_the_connection(server: Server) -> None:
@@ -579,7 +581,7 @@ def test_a_server_that_is_gone_ends_the_connection(server: Server) -> None:
 def echo() -> Iterator[tuple[str, int]]:
     """A server that sends back what it gets, in upper case."""
 
-    def answer(connection: socket.socket) -> None:
+    def respond(connection: socket.socket) -> None:
         with connection:
             try:
                 while data := connection.recv(MIB):
@@ -594,7 +596,7 @@ def echo() -> Iterator[tuple[str, int]]:
             if ending.is_set():
                 connection.close()
                 break
-            threads.append(threading.Thread(target=answer, args=(connection,)))
+            threads.append(threading.Thread(target=respond, args=(connection,)))
             threads[-1].start()
         for thread in threads:
             thread.join()

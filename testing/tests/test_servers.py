@@ -90,7 +90,7 @@ def test_a_server_is_gone_after_its_parent_was_killed(server_class: type[Server[
 
 @pytest.fixture(scope='module')
 def seaweed() -> Iterator[Server[Any]]:
-    """One for what is asked of it only here."""
+    """One for what only these tests need."""
     needs(SeaweedServer)
     with SeaweedServer() as server:
         yield server
@@ -114,8 +114,8 @@ def test_seaweedfs_has_one_winner_for_each_conditional_put(seaweed: Server[Any])
     with contextlib.closing(s3_client(seaweed.service)) as client:
         client.create_bucket(Bucket='races')
         for number in range(3):
-            answers = race_to_create(client, f'{number}.txt', rivals)
-            assert sorted(answers) == ['PreconditionFailed'] * (rivals - 1) + ['stored']
+            outcomes = race_to_create(client, f'{number}.txt', rivals)
+            assert sorted(outcomes) == ['PreconditionFailed'] * (rivals - 1) + ['stored']
 
 
 def race_to_create(client: Any, key: str, rivals: int) -> list[str]:
@@ -136,9 +136,9 @@ def race_to_create(client: Any, key: str, rivals: int) -> list[str]:
 
 @pytest.mark.slow
 def test_seaweedfs_has_room_for_many_buckets(seaweed: SeaweedServer) -> None:
-    """Each bucket takes a volume, of which there are some seventy unless it is told otherwise."""
-    with urllib.request.urlopen(f'http://127.0.0.1:{seaweed._ports["master.port"]}/dir/status') as answer:
-        volumes = json.load(answer)['Topology']['Max']
+    """Each bucket takes a volume, of which there are some seventy by default."""
+    with urllib.request.urlopen(f'http://127.0.0.1:{seaweed._ports["master.port"]}/dir/status') as response:
+        volumes = json.load(response)['Topology']['Max']
     assert volumes >= 10_000
 
 
@@ -204,9 +204,9 @@ def test_a_port_that_stays_occupied_is_an_error_with_the_log(
     needs(server_class)
     with socket.socket() as occupying:
         occupying.bind(('127.0.0.1', 0))
-        taken, free_ports = occupying.getsockname()[1], base.free_ports
+        used, free_ports = occupying.getsockname()[1], base.free_ports
         monkeypatch.setattr(
-            sys.modules[server_class.__module__], 'free_ports', lambda count: [taken, *free_ports(count - 1)]
+            sys.modules[server_class.__module__], 'free_ports', lambda count: [used, *free_ports(count - 1)]
         )
         monkeypatch.setattr(server_class, 'attempts', 1)
         with pytest.raises(

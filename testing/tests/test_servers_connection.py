@@ -1,4 +1,4 @@
-"""A supervisor and its users, each with somebody of ours on the other side."""
+"""A supervisor and its users, each with a peer of the test on the other side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT_S = 20
 
 @contextlib.contextmanager
 def saying(*lines: bytes) -> Iterator[Address]:
-    """Where somebody says *lines* to one user, and hangs up."""
+    """The address of a peer that sends *lines* to one user and closes the connection."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
 
         def say() -> None:
@@ -36,19 +36,19 @@ def saying(*lines: bytes) -> Iterator[Address]:
 HELLO = b'{"token": "ours", "pids": {"small": 7}}\n'
 
 
-def test_a_supervisor_that_has_gone_is_told_of_after_what_it_said() -> None:
+def test_a_supervisor_that_has_gone_is_reported_after_what_it_said() -> None:
     with saying(HELLO, b'{"ended": "small ended with exit code 1"}\n') as address:
         connection = Connection(address)
     assert connection.pids == {'small': 7}
-    told: list[str] = []
-    while len(told) < 2:
-        told = connection.ended()
-    assert told == ['small ended with exit code 1', 'The supervisor has gone.']
+    ended: list[str] = []
+    while len(ended) < 2:
+        ended = connection.ended()
+    assert ended == ['small ended with exit code 1', 'The supervisor has gone.']
     connection.leave()
 
 
 @pytest.mark.parametrize(
-    ('said', 'error', 'told'),
+    ('said', 'error', 'message'),
     [
         (b'', ConnectionError, 'The supervisor has gone'),
         (b'{"token": "ou', ConnectionError, 'The supervisor has gone'),
@@ -57,8 +57,8 @@ def test_a_supervisor_that_has_gone_is_told_of_after_what_it_said() -> None:
         (b'SSH-2.0\n', ValueError, 'Expecting value'),
     ],
 )
-def test_who_is_no_supervisor_is_no_connection(said: bytes, error: type[Exception], told: str) -> None:
-    with saying(said) as address, pytest.raises(error, match=told):
+def test_who_is_no_supervisor_is_no_connection(said: bytes, error: type[Exception], message: str) -> None:
+    with saying(said) as address, pytest.raises(error, match=message):
         Connection(address)
 
 

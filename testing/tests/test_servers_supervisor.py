@@ -1,4 +1,4 @@
-"""What every launcher does: say what went wrong, leave nothing behind, and be shared by the processes of a run."""
+"""What every launcher does: say what went wrong, clean up, and be shared by the processes of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from small_servers import (
-    ANSWER,
+    RESPONDER,
     DyingServer,
     NotInstalled,
     SilentServer,
@@ -44,7 +44,7 @@ def test_a_server_that_dies_shows_the_end_of_its_log(temporary_folder: Path) -> 
     assert list(temporary_folder.iterdir()) == []
 
 
-def test_a_server_that_never_answers_shows_the_end_of_its_log(temporary_folder: Path) -> None:
+def test_a_server_that_never_responds_shows_the_end_of_its_log(temporary_folder: Path) -> None:
     server = SilentServer(deadline_s=3)
     with pytest.raises(ServerNotReady) as raised:
         server.start()
@@ -63,7 +63,7 @@ def test_a_server_that_is_not_installed_says_what_to_install() -> None:
         NotInstalled().start()
 
 
-def test_a_port_taken_in_the_meantime_is_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_used_in_the_meantime_is_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as occupied:
         occupied.bind(('127.0.0.1', 0))
         ports = iter([[occupied.getsockname()[1]], base.free_ports(1)])
@@ -99,7 +99,7 @@ def test_what_a_server_started_goes_with_it() -> None:
 
 def test_a_server_does_not_see_the_environment_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     class Telling(SmallServer):
-        code = f'import os\nopen("variables", "w").write(" ".join(os.environ))\n{ANSWER}'
+        code = f'import os\nopen("variables", "w").write(" ".join(os.environ))\n{RESPONDER}'
 
     monkeypatch.setenv('AWS_PROFILE', 'production')
     monkeypatch.setenv('HTTP_PROXY', 'http://127.0.0.1:9')
@@ -120,7 +120,7 @@ def test_a_server_dies_with_its_supervisor() -> None:
 
 
 @on_linux
-def test_a_supervisor_told_to_end_takes_the_server_along(temporary_folder: Path) -> None:
+def test_a_supervisor_that_is_terminated_ends_its_server(temporary_folder: Path) -> None:
     with SmallServer() as server:
         [pid] = server.pids.values()
         os.kill(parent_of(pid), signal.SIGTERM)
@@ -151,8 +151,8 @@ def test_a_shared_server_outlives_the_user_who_started_it(tmp_path: Path, tempor
         service = first.enter_context(shared(SmallServer(), SmallService, tmp_path))
         second.enter_context(shared(SmallServer(), SmallService, tmp_path))
         first.close()
-        assert answers(service)
-    assert not answers(service)
+        assert responds(service)
+    assert not responds(service)
     assert list(temporary_folder.iterdir()) == []
 
 
@@ -160,8 +160,8 @@ def test_a_user_after_the_last_gets_a_new_server(tmp_path: Path) -> None:
     with shared(SmallServer(), SmallService, tmp_path) as one:
         pass
     with shared(SmallServer(), SmallService, tmp_path) as other:
-        assert answers(other)
-        assert not answers(one)
+        assert responds(other)
+        assert not responds(one)
 
 
 def test_a_shared_server_that_died_is_an_error_for_those_who_come(tmp_path: Path) -> None:
@@ -179,19 +179,19 @@ def fails_to_join(folder: Path) -> bool:
         return False
 
 
-def test_a_stranger_where_the_supervisor_was_is_not_trusted(tmp_path: Path) -> None:
-    with socket.create_server(('127.0.0.1', 0)) as stranger:
+def test_an_unrelated_program_where_the_supervisor_was_is_not_trusted(tmp_path: Path) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as unrelated:
 
-        def answer() -> None:
-            with stranger.accept()[0] as connection:
+        def respond() -> None:
+            with unrelated.accept()[0] as connection:
                 connection.sendall(b'{"token": "another", "pids": {}}\n')
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=respond)
         thread.start()
-        note = {'port': stranger.getsockname()[1], 'token': 'ours', 'service': {'url': 'of the stranger'}}
+        note = {'port': unrelated.getsockname()[1], 'token': 'ours', 'service': {'url': 'of the unrelated program'}}
         (tmp_path / 'Small.json').write_text(json.dumps(note))
         with shared(SmallServer(), SmallService, tmp_path) as service:
-            assert answers(service)
+            assert responds(service)
         thread.join()
 
 
@@ -208,5 +208,5 @@ def test_users_who_come_at_once_share_a_server(tmp_path: Path) -> None:
         assert len(set(threads.map(use, range(users)))) == 1
 
 
-def answers(service: SmallService) -> bool:
+def responds(service: SmallService) -> bool:
     return base.http_status(int(service.url.rpartition(':')[2]), '/') == 200

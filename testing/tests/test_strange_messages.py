@@ -14,17 +14,17 @@ from flask_fs_testing.proxy.framing import MAX_HEAD_BYTES
 
 WAIT_S = 20
 REQUEST = b'GET /x HTTP/1.1\r\nHost: x\r\n\r\n'
-Answer = Callable[[socket.socket], None]
+Responder = Callable[[socket.socket], None]
 
 
 @contextlib.contextmanager
-def behind_proxy(answer: Answer) -> Iterator[tuple[FaultProxy, socket.socket]]:
-    """A connection through a proxy to a server that takes one connection, and lets *answer* have it."""
+def behind_proxy(respond: Responder) -> Iterator[tuple[FaultProxy, socket.socket]]:
+    """A connection through a proxy to a server that takes one connection, and lets *respond* have it."""
     with socket.create_server(('127.0.0.1', 0)) as listener:
 
         def serve() -> None:
             with contextlib.suppress(ConnectionError), listener.accept()[0] as connection:
-                answer(connection)
+                respond(connection)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -45,7 +45,7 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize(
-    'answer',
+    'response',
     [
         b'HTTP/1.1 abc OK\r\n\r\nthe rest',
         b'HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nthe rest',
@@ -55,14 +55,14 @@ def read_all(sock: socket.socket) -> bytes:
     ],
     ids=['status', 'length', 'chunk', 'another protocol', 'a long head'],
 )
-def test_a_strange_answer_passes_as_it_is(answer: bytes) -> None:
+def test_a_strange_response_passes_as_it_is(response: bytes) -> None:
     def give(connection: socket.socket) -> None:
         assert connection.recv(1000)
-        connection.sendall(answer)
+        connection.sendall(response)
 
     with behind_proxy(give) as (proxy, client):
         client.sendall(REQUEST)
-        assert read_all(client) == answer
+        assert read_all(client) == response
         assert [request.path for request in proxy.requests] == ['/x']
 
 
@@ -83,30 +83,30 @@ def test_a_strange_request_passes_as_it_is(request_: bytes) -> None:
         client.shutdown(socket.SHUT_WR)
         assert read_all(client) == b'seen'
         assert proxy.requests == []
-    assert [request_] == received
+    assert received == [request_]
 
 
-def test_what_a_server_says_unasked_passes() -> None:
+def test_what_a_server_says_without_a_request_passes() -> None:
     """As when it closes a connection that was silent for too long (RFC 9110 §15.5.9)."""
-    asked, timed_out = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', b'HTTP/1.1 408 Request Timeout\r\n\r\n'
+    response, timed_out = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok', b'HTTP/1.1 408 Request Timeout\r\n\r\n'
     first_read = threading.Event()
 
     def give(connection: socket.socket) -> None:
         assert connection.recv(1000)
-        connection.sendall(asked)
+        connection.sendall(response)
         assert first_read.wait(WAIT_S)
         connection.sendall(timed_out)
 
     with behind_proxy(give) as (_, client):
         client.sendall(REQUEST)
         received = b''
-        while len(received) < len(asked):
+        while len(received) < len(response):
             received += client.recv(1000)
         first_read.set()
-        assert received + read_all(client) == asked + timed_out
+        assert received + read_all(client) == response + timed_out
 
 
-def test_a_client_that_leaves_before_an_answer_of_ours_gets_none() -> None:
+def test_a_client_that_goes_before_a_response_of_ours_gets_none() -> None:
     with behind_proxy(lambda connection: None) as (proxy, client):
         proxy.respond(503)
         client.sendall(b'PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123')
@@ -115,7 +115,7 @@ def test_a_client_that_leaves_before_an_answer_of_ours_gets_none() -> None:
         assert [(request.status, request.bytes_up) for request in proxy.requests] == [(None, 3)]
 
 
-def test_an_answer_of_ours_may_have_a_status_that_nobody_knows() -> None:
+def test_a_response_of_ours_may_have_an_unknown_status() -> None:
     with behind_proxy(lambda connection: None) as (proxy, client):
         proxy.respond(599, 'no')
         client.sendall(REQUEST)
@@ -123,12 +123,12 @@ def test_an_answer_of_ours_may_have_a_status_that_nobody_knows() -> None:
         assert read_all(client) == b'HTTP/1.1 599 Fault\r\nContent-Length: 2\r\n\r\nno'
 
 
-def test_a_fault_that_is_taken_back_while_it_is_asked_about_does_not_strike() -> None:
-    answer = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'
+def test_a_fault_that_is_taken_back_while_its_condition_is_checked_does_not_strike() -> None:
+    response = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok'
 
     def give(connection: socket.socket) -> None:
         assert connection.recv(1000)
-        connection.sendall(answer)
+        connection.sendall(response)
 
     with behind_proxy(give) as (proxy, client):
 
@@ -138,5 +138,5 @@ def test_a_fault_that_is_taken_back_while_it_is_asked_about_does_not_strike() ->
 
         fault = proxy.respond(503, when=take_back)
         client.sendall(REQUEST)
-        assert read_all(client) == answer
+        assert read_all(client) == response
         assert fault.struck == 0

@@ -18,21 +18,21 @@ from flask_fs_testing.memory import FSMemory, in_memory
 
 
 class Remote(BaseBackend):
-    """A store that must not be asked for anything in these tests, with a setting of its own and signed links."""
+    """A store that must get no request in these tests, with a setting of its own and signed links."""
 
     kind = 'remote'
     capabilities = Capability.SIGNED_URL | Capability.ATOMIC_CREATE
     settings = (Setting('bucket', text, required=True),)
 
-    def _asked(self, *_: Any, **__: Any) -> Any:
-        pytest.fail('the store was asked')
+    def _called(self, *_: Any, **__: Any) -> Any:
+        pytest.fail('the store got a request')
 
-    _open: Any = _asked
-    _put: Any = _asked
-    _stat: Any = _asked
-    _scan: Any = _asked
-    _remove: Any = _asked
-    _signed_url: Any = _asked
+    _open: Any = _called
+    _put: Any = _called
+    _stat: Any = _called
+    _scan: Any = _called
+    _remove: Any = _called
+    _signed_url: Any = _called
 
 
 @pytest.fixture
@@ -126,9 +126,9 @@ def test_a_redirect_to_the_store_becomes_one_to_the_application(tmp_path: Path, 
     fs.init_app(app, storage)
     fs_memory(app)
     storage.write('a.txt', '123')
-    answer = app.test_client().get('/files/a.txt')
-    assert answer.status_code == 302
-    assert app.test_client().get(answer.headers['Location']).data == b'123'
+    response = app.test_client().get('/files/a.txt')
+    assert response.status_code == 302
+    assert app.test_client().get(response.headers['Location']).data == b'123'
 
 
 def test_storages_added_later_are_in_memory_too(app: Flask) -> None:
@@ -186,7 +186,7 @@ def test_wrappers_stand_around_memory(app: Flask, avatars: fs.Storage, fs_memory
     assert (avatars.exists('a.png'), avatars.exists('b.png')) == (True, False)
 
 
-def test_a_wrapper_is_taken_back_from_under_a_swap(app: Flask, docs: fs.Storage) -> None:
+def test_a_wrapper_is_removed_from_under_a_swap(app: Flask, docs: fs.Storage) -> None:
     before = docs.backend
     outer = in_memory(app)
     with wrap(docs, FaultyBackend):

@@ -113,8 +113,9 @@ def mongomock_in_process() -> Any:
 
     That is ``gridfs.GridFS``; ``gridfs.GridFSBucket`` does not work on it.
     """
-    mongomock = _module('mongomock', SecantusServer.install)
-    _module('mongomock.gridfs', SecantusServer.install).enable_gridfs_integration()
+    install = "pip install 'flask-fs-testing[gridfs]'"
+    mongomock = _module('mongomock', install)
+    _module('mongomock.gridfs', install).enable_gridfs_integration()
     return mongomock.MongoClient
 
 

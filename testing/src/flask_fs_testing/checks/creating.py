@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -17,10 +19,9 @@ from flask_fs.backends import BaseBackend, Capability
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from ..sources import OnlyRead
-from .sharing import in_threads
+from .sharing import in_processes, in_threads
 
 WRITERS = 8
-TIMEOUT_S = 100
 #: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
 MEETING_S = 0.1
 
@@ -81,21 +82,10 @@ class CreateChecks:
         backend = harness.make()
         if not harness.shared_between_processes or not harness.race_rounds:
             return
-        context = multiprocessing.get_context('fork')
-        meeting, wins = _Meeting(context.Array('i', [-1, -1])), context.Queue()
+        meeting = _Meeting(multiprocessing.get_context('fork').Array('i', [-1, -1]))
         names = [f'name-{number}' for number in range(harness.race_rounds)]
-        processes = [
-            context.Process(target=_create_all, args=(backend, names, number, meeting, wins)) for number in (0, 1)
-        ]
-        for process in processes:
-            process.start()
-        won: list[str] = []
-        for _ in processes:
-            won += wins.get(timeout=TIMEOUT_S)
-        for process in processes:
-            process.join()
-        assert [process.exitcode for process in processes] == [0, 0]
-        _judge(backend, [won.count(name) for name in names])
+        wins = Counter(itertools.chain(*in_processes(2, partial(_create_all, backend, names, meeting))))
+        _judge(backend, [wins[name] for name in names])
 
     @check('copy and move onto themselves')
     def test_copy_and_move_onto_themselves_lose_nothing(self, harness: Harness) -> None:
@@ -118,7 +108,7 @@ class CreateChecks:
         backend.copy('x', 'taken')
         backend.move('x', 'a/moved', overwrite=False)
         assert set(backend.list_files()) == {'a/copied', 'a/moved', 'taken'}
-        assert b'1' == backend.read('a/copied') == backend.read('a/moved') == backend.read('taken')
+        assert {backend.read(name) for name in ('a/copied', 'a/moved', 'taken')} == {b'1'}
         for verb in (backend.copy, backend.move):
             with pytest.raises(fs.FileNotFound):
                 verb('missing', 'y')
@@ -197,8 +187,8 @@ class _Awaiting(OnlyRead):
         return super().read(size)
 
 
-def _create_all(backend: BaseBackend, names: Sequence[str], number: int, meeting: _Meeting, wins: Any) -> None:
-    """Create all *names*, meeting the others for each, and report which were won."""
+def _create_all(backend: BaseBackend, names: Sequence[str], meeting: _Meeting, number: int) -> list[str]:
+    """Create all *names* as writer *number*, meeting the others for each; those that were won."""
     won = []
     try:
         for turn, name in enumerate(names):
@@ -208,7 +198,7 @@ def _create_all(backend: BaseBackend, names: Sequence[str], number: int, meeting
     finally:
         # The others shall wait no longer for this one.
         meeting.reach(number, len(names))
-        wins.put(won)
+    return won
 
 
 def _judge(backend: BaseBackend, counts: list[int]) -> None:

@@ -145,7 +145,7 @@ class FaultChecks:
                 error, result = _outcome(backend, verb)
                 if error is not None:
                     broken(f'Expected {name} to be tried again after one 503; seen {error!r}.')
-                assert undisturbed == result
+                assert result == undisturbed
                 assert fault.struck == 1
 
     @check('_put')

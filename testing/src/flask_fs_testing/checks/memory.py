@@ -35,7 +35,7 @@ class MemoryChecks:
             'reading': _memory_of(read),
             'copying': _memory_of(lambda: backend.copy('large', 'copied')),
         }
-        assert source.digest.hexdigest() == digest.hexdigest()
+        assert digest.hexdigest() == source.digest.hexdigest()
         assert backend.stat('copied').size == SIZE
         ceiling = harness.memory_ceiling_bytes
         for what, peak in peaks.items():

@@ -31,13 +31,13 @@ class MetadataChecks:
         [scanned] = backend.scan()
         assert (info.name, info.size, info.mime) == ('a/x.txt', 10, 'text/plain')
         assert info.modified is not None
-        assert datetime.timedelta(0) == info.modified.utcoffset()
+        assert info.modified.utcoffset() == datetime.timedelta(0)
         assert abs((info.modified - begun).total_seconds()) < 120
-        assert (info.name, info.size) == (scanned.name, scanned.size)
+        assert (scanned.name, scanned.size) == (info.name, info.size)
         assert scanned.modified is not None
         assert abs((info.modified - scanned.modified).total_seconds()) < 2
         metadata = backend.metadata('a/x.txt')
-        assert (info.size, info.mime, info.modified) == (metadata['size'], metadata['mime'], metadata['modified'])
+        assert (metadata['size'], metadata['mime'], metadata['modified']) == (info.size, info.mime, info.modified)
 
     @check('FileInfo')
     def test_facts_do_not_change(self, harness: Harness) -> None:
@@ -58,7 +58,7 @@ class MetadataChecks:
             assert backend.metadata(f'x-{size}')['checksum'] == true
             stored = backend.stat(f'x-{size}').checksum
             if declares(backend, Capability.CHECKSUM):
-                assert true == stored
+                assert stored == true
             elif stored is not None:
                 algorithm, _, digest = stored.partition(':')
                 assert hashlib.new(algorithm, content).hexdigest() == digest
@@ -71,7 +71,7 @@ class MetadataChecks:
         backend.write('x', b'first')
         first, etag = backend.metadata('x')['checksum'], backend.stat('x').etag
         backend.write('x', b'other content')
-        assert first != backend.metadata('x')['checksum']
+        assert backend.metadata('x')['checksum'] != first
         assert etag is None or etag != backend.stat('x').etag
 
     @check('MIME', proves=Capability.MIME)
@@ -84,9 +84,9 @@ class MetadataChecks:
         if not declares(backend, Capability.MIME) and seen == 'text/x-special':
             works_undeclared(backend, Capability.MIME)
         elif not declares(backend, Capability.MIME):
-            assert mime_type('x.bin') == seen
+            assert seen == mime_type('x.bin')
         else:
-            assert 'text/x-special' == seen == backend.stat('y.bin').mime
+            assert (seen, backend.stat('y.bin').mime) == ('text/x-special', 'text/x-special')
 
     @check('LOCAL_PATH', proves=Capability.LOCAL_PATH)
     def test_paths_are_told_where_promised(self, harness: Harness) -> None:

@@ -71,7 +71,7 @@ class RangeChecks:
         for name, start, stop in (('x', 5000, None), ('x', 5000, 5010), ('x', 9000, None), ('empty', 1, None)):
             with pytest.raises(fs.RangeNotSatisfiable) as caught:
                 _opened(backend, name, start, stop)
-            assert name == caught.value.filename
+            assert caught.value.filename == name
 
     @check('_open')
     def test_a_range_comes_with_the_metadata_of_the_whole_file(self, harness: Harness) -> None:
@@ -81,7 +81,7 @@ class RangeChecks:
         known = backend.stat('x.txt')
         for start, stop in ((0, None), (10, 20), (4990, None), (-10, None)):
             info, _ = _opened(backend, 'x.txt', start, stop)
-            assert (known.name, known.size, known.mime, known.etag) == (info.name, info.size, info.mime, info.etag)
+            assert (info.name, info.size, info.mime, info.etag) == (known.name, known.size, known.mime, known.etag)
             assert info.checksum in (None, known.checksum)
 
     @check('_open')
@@ -136,8 +136,8 @@ class RangeChecks:
             _opened(backend, 'missing', etag='other')
         for start, stop in ((0, None), (2, None), (2, 5), (-3, None)):
             info, content = _opened(backend, 'x', start, stop, etag=etag)
-            assert b'0123456789'[start:stop] == content
-            assert etag == info.etag
+            assert content == b'0123456789'[start:stop]
+            assert info.etag == etag
             with pytest.raises(fs.Replaced):
                 _opened(backend, 'x', start, stop, etag='other')
         backend.write('x', b'9876543210')

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend
 
 from ..guarantees import broken, check
 from ..harness import Harness
@@ -24,6 +23,9 @@ THREADS = 16
 TURNS = 5
 #: How often each kind of stream is opened.
 ROUNDS = 8
+
+#: How long other processes may take.
+TIMEOUT_S = 100
 
 T = TypeVar('T')
 
@@ -38,6 +40,32 @@ def in_threads(count: int, act: Callable[[int], T]) -> list[T]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run, range(count)))
+
+
+def in_processes(count: int, act: Callable[[int], Any], meanwhile: Callable[[], object] = lambda: None) -> list[Any]:
+    """What *act* returns, in any order, for each number below *count*, called in as many forks of this process.
+
+    :param meanwhile: Called here when they have begun.
+    """
+    context = multiprocessing.get_context('fork')
+    results = context.Queue()
+
+    def run(number: int) -> None:
+        try:
+            results.put(act(number))
+        except BaseException as error:
+            results.put(repr(error))
+            raise
+
+    processes = [context.Process(target=run, args=(number,)) for number in range(count)]
+    for process in processes:
+        process.start()
+    meanwhile()
+    returned = [results.get(timeout=TIMEOUT_S) for _ in processes]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * count, returned
+    return returned
 
 
 class SharingChecks:
@@ -64,14 +92,12 @@ class SharingChecks:
         """A backend that was used before a fork works after it, in the child and in the parent."""
         backend = harness.make()
         backend.write('before', b'before')
-        context = multiprocessing.get_context('fork')
-        results = context.Queue()
-        child = context.Process(target=_in_child, args=(backend, results))
-        child.start()
-        backend.write('parent', b'parent')
-        assert results.get(timeout=100) == b'before'
-        child.join()
-        assert child.exitcode == 0
+
+        def write_and_read(_: int) -> bytes:
+            backend.write('child', b'child')
+            return backend.read('before')
+
+        assert in_processes(1, write_and_read, lambda: backend.write('parent', b'parent')) == [b'before']
         assert backend.read('parent') == b'parent'
         if harness.shared_between_processes:
             assert backend.read('child') == b'child'
@@ -145,15 +171,6 @@ class SharingChecks:
             broken(
                 f'Expected about {before} open files and connections after {5 * ROUNDS} streams; seen {_open_files()}.'
             )
-
-
-def _in_child(backend: BaseBackend, results: Any) -> None:
-    try:
-        backend.write('child', b'child')
-        results.put(backend.read('before'))
-    except BaseException as error:
-        results.put(repr(error))
-        raise
 
 
 def _open_files() -> int:

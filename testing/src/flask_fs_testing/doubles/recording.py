@@ -48,9 +48,7 @@ class RecordingBackend(BackendWrapper):
         return [call.name for call in self.calls if call.hook == hook]
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
-        options = dict(kwargs)
-        if hook == 'open':
-            options = {'start': args[1], 'stop': args[2], 'etag': kwargs.get('etag')}
+        options = {**dict(zip(('start', 'stop'), args[1:], strict=False)), **kwargs} if hook == 'open' else kwargs
         name = self.shown(args[0])
         target = self.shown(args[1]) if hook in ('copy', 'move') else None
         self.calls.append(Call(hook, name, target, options))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, FileInfo, Opened, Source
+from flask_fs.backends import BaseBackend, Capability
 from flask_fs.errors import FileNotFound, FSError
 
 #: The hooks of a backend, as tests name them: without the underscore.
@@ -97,20 +97,12 @@ class BackendWrapper(BaseBackend):
 
     # --- Hooks.
 
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        opened: Opened = self.pass_on('open', name, start, stop, etag=etag)
-        return opened
-
-    def _put(
-        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
-    ) -> FileInfo | None:
-        info: FileInfo | None = self.pass_on('put', name, stream, create=create, attributes=attributes)
-        return info
-
     def _internal_location(self, name: str) -> str | None:
         return self.wrapped._internal_location(name)
 
     # Of the template's own signatures.
+    _open: Any = _passing_on('open')
+    _put: Any = _passing_on('put')
     _stat: Any = _passing_on('stat')
     _scan: Any = _passing_on('scan')
     _remove: Any = _passing_on('remove')

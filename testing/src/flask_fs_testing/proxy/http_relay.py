@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -76,31 +77,28 @@ class HttpRelay(Relay):
             await self.part()
 
 
+@dataclass
 class _Exchange:
     """One request and its response, both on their way at once."""
 
-    def __init__(
-        self, relay: HttpRelay, upstream: BufferedSocket, request: ProxiedRequest, body: Body, fault: Fault | None
-    ) -> None:
-        self._relay = relay
-        self._client = relay.client
-        self._upstream = upstream
-        self._request = request
-        self._body = body
-        self._response: Body | None = None
-        self._fault = fault
+    relay: HttpRelay
+    upstream: BufferedSocket
+    request: ProxiedRequest
+    body: Body
+    fault: Fault | None
+    response: Body | None = None
 
     async def run(self) -> None:
         """Carry both to their end.
 
         :raises Closed: If the connection ends before, or with them.
         """
-        client, upstream, relay = self._client, self._upstream, self._relay
+        client, upstream, relay = self.relay.client, self.upstream, self.relay
         while True:
             await self._carry_request()
             await self._carry_response()
-            responded = self._response is not None and self._response.done
-            if responded and self._body.done and not client.outbox and not upstream.outbox:
+            responded = self.response is not None and self.response.done
+            if responded and self.body.done and not client.outbox and not upstream.outbox:
                 return
             if client.drained and not upstream.outbox:
                 upstream.finish()
@@ -109,39 +107,41 @@ class _Exchange:
             await relay.step()
 
     async def _carry_request(self) -> None:
-        request = self._request
-        room = self._room(self._upstream, 'cut_upload', request.bytes_up)
-        piece = self._body.take(self._client.inbox, room)
+        request = self.request
+        room = self._room(self.upstream, 'cut_upload', request.bytes_up)
+        piece = self.body.take(self.relay.client.inbox, room)
         request.bytes_up += len(piece)
-        self._relay.send(self._upstream, piece)
-        await self._cut(self._upstream, 'cut_upload', self._body, request.bytes_up)
+        self.relay.send(self.upstream, piece)
+        await self._cut(self.upstream, 'cut_upload', self.body, request.bytes_up)
 
     async def _carry_response(self) -> None:
-        request = self._request
-        while self._response is None:
-            head = take_head(self._upstream.inbox)
+        request = self.request
+        while self.response is None:
+            head = take_head(self.upstream.inbox)
             if head is None:
                 return
             self._begin_response(head)
-        piece = self._response.take(self._upstream.inbox, self._room(self._client, 'cut_download', request.bytes_down))
+        piece = self.response.take(
+            self.upstream.inbox, self._room(self.relay.client, 'cut_download', request.bytes_down)
+        )
         if request.fault == 'lose_response':
-            if self._response.done:
+            if self.response.done:
                 raise Closed
             return
         request.bytes_down += len(piece)
-        self._relay.send(self._client, piece)
-        await self._cut(self._client, 'cut_download', self._response, request.bytes_down)
+        self.relay.send(self.relay.client, piece)
+        await self._cut(self.relay.client, 'cut_download', self.response, request.bytes_down)
 
     def _begin_response(self, head: Head) -> None:
         if head.status >= HTTPStatus.OK:
-            self._response = response_body(head, self._request.method)
-            self._request.status = head.status
-            self._relay.records.note()
-            if self._request.fault == 'lose_response':
+            self.response = response_body(head, self.request.method)
+            self.request.status = head.status
+            self.relay.records.note()
+            if self.request.fault == 'lose_response':
                 return
-            if self._fault is not None and self._fault.kind == 'delay':
-                self._relay.delay(self._fault)
-        self._relay.send(self._client, head.raw)
+            if self.fault is not None and self.fault.kind == 'delay':
+                self.relay.delay(self.fault)
+        self.relay.send(self.relay.client, head.raw)
         if head.status == HTTPStatus.SWITCHING_PROTOCOLS:
             # What follows is no HTTP.
             raise Malformed
@@ -154,11 +154,11 @@ class _Exchange:
         """Close the connection if it is to be *cut* after so many bytes, or at the end of the *body*."""
         limit = self._limit(cut)
         if passed == limit or (body.done and limit < sys.maxsize):
-            await self._relay.flush(target)
+            await self.relay.flush(target)
             raise Closed
 
     def _limit(self, cut: Kind) -> int:
-        fault = self._fault
+        fault = self.fault
         return fault.after_bytes if fault is not None and fault.kind == cut else sys.maxsize
 
 

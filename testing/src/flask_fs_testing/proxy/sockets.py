@@ -32,7 +32,7 @@ class BufferedSocket:
         self.ended = False
         #: Whether the other side is gone, and takes nothing any more.
         self.broken = False
-        self._finished = self._is_sending = self._is_receiving = False
+        self._finished = False
 
     @property
     def drained(self) -> bool:
@@ -44,22 +44,13 @@ class BufferedSocket:
         had_some = bool(self.outbox) and may_send
         if had_some:
             self._send()
-        if self._is_sending != (is_sending := bool(self.outbox) and may_send):
-            self._is_sending = is_sending
-            if is_sending:
-                self._loop.add_writer(self._sock, self._changed)
-            else:
-                self._loop.remove_writer(self._sock)
-        self._watch_for_more()
+        if self.outbox and may_send:
+            self._loop.add_writer(self._sock, self._changed)
+        else:
+            self._loop.remove_writer(self._sock)
+        if not self.ended and len(self.inbox) < BUFFER_BYTES:
+            self._loop.add_reader(self._sock, self._receive)
         return had_some and not self.outbox
-
-    def _watch_for_more(self) -> None:
-        if self._is_receiving != (is_receiving := not self.ended and len(self.inbox) < BUFFER_BYTES):
-            self._is_receiving = is_receiving
-            if is_receiving:
-                self._loop.add_reader(self._sock, self._receive)
-            else:
-                self._loop.remove_reader(self._sock)
 
     def _receive(self) -> None:
         try:
@@ -71,7 +62,8 @@ class BufferedSocket:
             data = b''
         self.inbox += data
         self.ended = not data
-        self._watch_for_more()
+        if self.ended or len(self.inbox) >= BUFFER_BYTES:
+            self._loop.remove_reader(self._sock)
         self._changed()
 
     def _send(self) -> None:

@@ -24,11 +24,9 @@ class SeaweedServer(Server[S3Service]):
     @classmethod
     def missing(cls) -> str | None:
         """Whether there is a ``weed``."""
-        return (
-            None
-            if program('weed')
-            else f"SeaweedFS is not installed (no program 'weed'). Install it with: {cls.install}"
-        )
+        if program('weed'):
+            return None
+        return f"SeaweedFS is not installed (no program 'weed'). Install it with: {cls.install}"
 
     def prepare(self) -> Mapping[str, list[str]]:
         """Everything is given a port: what is not takes a fixed one, on all interfaces."""

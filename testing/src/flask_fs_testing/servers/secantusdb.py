@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import socket
 import struct
 import sys
@@ -16,15 +15,9 @@ class SecantusServer(Server[MongoService]):
     """One SecantusDB that is no replica set and needs no password."""
 
     name = 'SecantusDB'
-    install = "pip install 'flask-fs-testing[gridfs]'"
+    modules = ('secantus',)
+    install = "pip install 'flask-fs-testing[gridfs]', on Python 3.13 or older"
     _port = 0
-
-    @classmethod
-    def missing(cls) -> str | None:
-        """Whether it is installed."""
-        if importlib.util.find_spec('secantus'):
-            return None
-        return f'SecantusDB is not installed. Install it on Python 3.13 or older with: {cls.install}'
 
     def prepare(self) -> Mapping[str, list[str]]:
         """A configuration of its own keeps it from reading the user's."""

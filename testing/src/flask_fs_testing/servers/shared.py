@@ -29,13 +29,12 @@ def shared(server: Server[S], service_type: Callable[..., S], folder: Path) -> G
     note = folder / f'{server.name}.json'
     with contextlib.ExitStack() as stack:
         with _alone(note.with_suffix('.lock')):
-            known = _read(note)
-            connection = None if known is None else _join(known)
-            if known is None or connection is None:
+            if (joined := _join(note)) is None:
                 stack.enter_context(server)
                 service = server.service
                 _write(note, server)
             else:
+                connection, known = joined
                 stack.callback(connection.leave)
                 if ended := connection.ended():
                     raise ServerDied(f'{server.name}, which another process of this run started: {"; ".join(ended)}.')
@@ -52,15 +51,6 @@ def _alone(path: Path) -> Generator[None]:
         yield
 
 
-def _read(note: Path) -> dict[str, Any] | None:
-    try:
-        known = json.loads(note.read_text(encoding='utf-8'))
-    except (OSError, ValueError):
-        return None
-    assert isinstance(known, dict)
-    return known
-
-
 def _write(note: Path, server: Server[Any]) -> None:
     # The folder is that of one run, and only its user can look inside.
     note.write_text(
@@ -69,8 +59,10 @@ def _write(note: Path, server: Server[Any]) -> None:
     )
 
 
-def _join(known: dict[str, Any]) -> Connection | None:
+def _join(note: Path) -> tuple[Connection, dict[str, Any]] | None:
+    """A connection to what *note* describes, if there is a note and its last user has not left."""
     try:
-        return Connection(Address(known['port'], known['token']))
+        known = json.loads(note.read_text(encoding='utf-8'))
+        return Connection(Address(known['port'], known['token'])), known
     except (OSError, ValueError):
-        return None  # Its last user has left, and it with them.
+        return None

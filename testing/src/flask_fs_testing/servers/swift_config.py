@@ -77,8 +77,6 @@ _OPTIONS = {
     ],
     'versioned_writes': ['allow_versioned_writes = true'],
 }
-# Other filters have the name of an entry point of Swift.
-_ENTRY_POINTS = {'proxy-logging': 'proxy_logging'}
 
 _PROXY_SERVER = """
 [app:proxy-server]
@@ -105,7 +103,7 @@ def _proxy(user: str, key: str, fernet_key: str) -> str:
     values = {'user': user.replace(':', '_'), 'key': key, 'fernet_key': fernet_key}
     lines = ['[pipeline:main]', f'pipeline = {_FILTERS} proxy-logging proxy-server']
     for name in _FILTERS.split():
-        lines += ['', f'[filter:{name}]', f'use = egg:swift#{_ENTRY_POINTS.get(name, name)}']
+        lines += ['', f'[filter:{name}]', f'use = egg:swift#{name.replace("-", "_")}']
         lines += [option.format(**values) for option in _OPTIONS.get(name, [])]
     return '\n'.join([*lines, _PROXY_SERVER])
 
