@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, cast
 
 from PIL import Image, ImageChops
-from PIL.GifImagePlugin import GifImageFile
+from PIL.GifImagePlugin import GifImageFile, getdata, getheader
 
 from .limits import Extent
 from .reader import ImageReader
@@ -20,6 +20,7 @@ Box = tuple[int, int, int, int]
 HALF = 128
 _HEADER_BYTES = 13
 _KEEP, _TO_BACKGROUND, _TO_PREVIOUS = 1, 2, 3
+_PICTURE, _CONTROL, _APPLICATION, _TRAILER = b',', b'!\xf9', b'!\xff', b';'
 _LOOPS = frozenset((b'NETSCAPE2.0', b'ANIMEXTS1.0'))
 
 
@@ -36,9 +37,9 @@ class Frame:
     box: Box
     flags: int
     palette: bytes
-    transparent: int | None
     disposal: int
     duration_ms: int
+    transparent: int | None
     start: int
     end: int
 
@@ -65,31 +66,44 @@ def structure(reader: ImageReader, max_frames: int) -> Structure:
     shared = _palette(reader, flags)
     found = Structure(Extent(width, height, 0))
     control: tuple[int, int, int | None] = (0, 0, None)
-    while len(found.frames) <= max_frames and (kind := reader.read(1)) not in {b'', b';'}:
-        if kind == b'!':
-            label = reader.read(1)
-            blocks = _blocks(reader)
-            if label == b'\xf9' and len(blocks) >= 4:
-                control = _control(blocks)
-            elif label == b'\xff' and blocks[:11] in _LOOPS and blocks[11:12] == b'\x01' and len(blocks) >= 14:
-                loop = int.from_bytes(blocks[12:14], 'little')
-                found.plays = loop + 1 if loop else 0
-        elif kind == b',':
-            descriptor = reader.read(9)
-            if len(descriptor) < 9:
-                break
-            left, upper, across, down, flags = struct.unpack('<HHHHB', descriptor)
+    for kind, at, begin in _parts(reader):
+        if kind == _CONTROL and len(begin) >= 4:
+            control = _control(begin)
+        elif _is_loop(kind, begin):
+            loop = int.from_bytes(begin[12:14], 'little')
+            found.plays = loop + 1 if loop else 0
+        elif kind == _PICTURE:
+            left, upper, across, down, flags = struct.unpack_from('<HHHHB', begin)
             width, height = max(width, left + across), max(height, upper + down)
-            palette = _palette(reader, flags) or shared
-            start = reader.tell()
-            reader.read(1)
-            _blocks(reader)
-            box = left, upper, left + across, upper + down
-            disposal, duration, transparent = control
-            found.frames.append(Frame(box, flags, palette, transparent, disposal, duration, start, reader.tell()))
+            box, palette = (left, upper, left + across, upper + down), begin[9:] or shared
+            found.frames.append(Frame(box, flags, palette, *control, at + 1 + len(begin), reader.tell()))
             control = (0, 0, None)
+            if len(found.frames) > max_frames:
+                break
     found.extent = Extent(width, height, len(found.frames))
     return found
+
+
+def _parts(reader: ImageReader) -> Iterator[tuple[bytes, int, bytes]]:
+    """The kind of each part after the header, where it begins, and its beginning. The reader is at its end then.
+
+    The beginning of a picture is its descriptor and palette; that of an extension, its first data.
+    """
+    while kind := reader.read(1):
+        at = reader.tell() - 1
+        if kind == b'!':
+            yield kind + reader.read(1), at, _blocks(reader)
+        elif kind == _PICTURE:
+            descriptor = reader.read(9)
+            if len(descriptor) < 9:
+                return
+            begin = descriptor + _palette(reader, descriptor[8])
+            reader.read(1)
+            _blocks(reader)
+            yield kind, at, begin
+        elif kind == _TRAILER:
+            yield kind, at, b''
+            return
 
 
 def _palette(reader: ImageReader, flags: int) -> bytes:
@@ -106,6 +120,10 @@ def _blocks(reader: ImageReader) -> bytes:
             begin += block[:size]
         length = block[size:]
     return begin
+
+
+def _is_loop(kind: bytes, begin: bytes) -> bool:
+    return kind == _APPLICATION and begin[:11] in _LOOPS and begin[11:12] == b'\x01' and len(begin) >= 14
 
 
 def _control(block: bytes) -> tuple[int, int, int | None]:
@@ -155,33 +173,32 @@ def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
 
 def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: int) -> bytes:
     """The file of an animation, or of one picture. Each frame holds no more than what changed."""
-    size = images[0].size
+    size, animated = images[0].size, len(images) > 1
     parts: list[bytes] = []
-    shared = b''
+    shared: list[int] | None = None
     # Most are one opaque picture, which may be large: it is not copied.
-    alone = len(images) == 1 and images[0].mode == 'RGB'
-    canvas = shown = images[0] if alone else _binary(images[0])
+    canvas = shown = _binary(images[0]) if animated or images[0].mode != 'RGB' else images[0]
     for number, duration in enumerate(durations_ms):
         following = _binary(images[number + 1]) if number + 1 < len(images) else None
         vanishing = _vanishing(shown, following)
         # Programs disagree about what surrounds a first frame smaller than the canvas.
         box = (_union(_changed(canvas, shown), vanishing) or (0, 0, 1, 1)) if parts else (0, 0, *size)
-        palette, transparent, data = _compressed(shown.crop(box) if parts else shown, with_hole=vanishing is not None)
+        frame = _paletted(shown.crop(box) if parts else shown, with_hole=vanishing is not None)
+        palette = frame.getpalette()
         if not parts:
             shared = palette
-            depth = _depth(palette)
-            parts.append(b'GIF89a' + struct.pack('<HHBBB', *size, 0xF0 | depth, 0, 0) + palette)
-            if len(images) > 1 and plays != 1:
-                parts.append(b'!\xff\x0bNETSCAPE2.0\x03\x01' + struct.pack('<HB', min(max(0, plays - 1), 65_535), 0))
-        disposal = _TO_BACKGROUND if vanishing else _KEEP
-        own = palette != shared
-        parts += [
-            _graphic_control(disposal if len(images) > 1 else 0, duration, transparent),
-            b','
-            + struct.pack('<HHHHB', *box[:2], box[2] - box[0], box[3] - box[1], 0x80 | _depth(palette) if own else 0),
-            palette if own else b'',
-            data,
-        ]
+            # Any duration makes it a GIF89a.
+            loop = min(max(0, plays - 1), 65_535) if animated and plays != 1 else None
+            parts += getheader(frame, info={'duration': 1, 'loop': loop})[0]
+        parts += getdata(
+            frame,
+            box[:2],
+            interlace=False,
+            duration=min(duration, 655_350),
+            disposal=(_TO_BACKGROUND if vanishing else _KEEP) if animated else 0,
+            include_color_table=palette != shared,
+            **frame.info,
+        )
         canvas = shown
         if vanishing:
             canvas = shown.copy()
@@ -189,12 +206,6 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
         if following is not None:
             shown = following
     return b''.join([*parts, b';'])
-
-
-def _graphic_control(disposal: int, duration_ms: int, transparent: int | None) -> bytes:
-    hundredths = min(round(duration_ms / 10), 65_535)
-    flags = disposal << 2 | (transparent is not None)
-    return b'!\xf9\x04' + struct.pack('<BHBB', flags, hundredths, transparent or 0, 0)
 
 
 def _binary(image: Image.Image) -> Image.Image:
@@ -225,28 +236,12 @@ def _union(one: Box | None, other: Box | None) -> Box | None:
     return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
 
 
-def _depth(palette: bytes) -> int:
-    return max(0, (len(palette) // 3 - 1).bit_length() - 1)
-
-
-def _compressed(image: Image.Image, *, with_hole: bool) -> tuple[bytes, int | None, bytes]:
-    """The palette, the number of its transparent color, and the compressed pixels of a frame.
+def _paletted(image: Image.Image, *, with_hole: bool) -> Image.Image:
+    """A frame with a palette, and as its info the number of the transparent color.
 
     :param with_hole: Whether to have a transparent color where there is room for one: some programs fill with the
         background color what is disposed of, unless the frame has one.
     """
-    alone = _paletted(image, with_hole=with_hole)
-    file = io.BytesIO()
-    hole = {key: alone.info[key] for key in ('transparency',) if key in alone.info}
-    alone.save(file, 'GIF', interlace=False, optimize=False, **hole)
-    file.seek(0)
-    reader = ImageReader(file, None)
-    (frame,) = structure(reader, 1).frames
-    reader.seek(frame.start)
-    return frame.palette, frame.transparent, reader.read(frame.end - frame.start)
-
-
-def _paletted(image: Image.Image, *, with_hole: bool) -> Image.Image:
     colors = image if image.mode == 'RGB' else image.convert('RGB')
     alpha = None if image.mode == 'RGB' else image.getchannel('A')
     opaque = alpha is None or cast('tuple[int, int]', alpha.getextrema())[0] == 255
@@ -276,20 +271,9 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
     reader.in_header = False
     head = reader.read(_HEADER_BYTES)
     parts = [head, _palette(reader, head[10])]
-    while (kind := reader.read(1)) not in {b'', b';'}:
-        start = reader.tell() - 1
-        if kind == b'!':
-            label = reader.read(1)
-            blocks = _blocks(reader)
-            if label == b'\xf9':
-                parts.append(content[start : reader.tell()])
-            elif label == b'\xff' and blocks[:11] in _LOOPS and len(blocks) >= 14:
-                parts.append(b'!\xff\x0b' + blocks[:11] + b'\x03' + blocks[11:14] + b'\0')
-        elif kind == b',':
-            descriptor = reader.read(9)
-            _palette(reader, descriptor[-1] if descriptor else 0)
-            reader.read(1)
-            _blocks(reader)
-            parts.append(content[start : reader.tell()])
-    # A file without the trailer is valid too, and must not grow.
-    return b''.join([*parts, kind])
+    for kind, at, begin in _parts(reader):
+        if kind in {_CONTROL, _PICTURE, _TRAILER}:
+            parts.append(content[at : reader.tell()])
+        elif _is_loop(kind, begin):
+            parts.append(b'!\xff\x0b' + begin[:11] + b'\x03' + begin[11:14] + b'\0')
+    return b''.join(parts)

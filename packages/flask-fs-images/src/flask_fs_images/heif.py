@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .bitstreams import av1_extents, hevc_extents, length_prefixed
-from .isobmff import CODED, Box, Item, Span, Structure, structure
+from .bits import Bits
+from .isobmff import CODED, Box, Item, Structure
 from .limits import Extent
 from .reader import Broken
 
@@ -23,7 +24,7 @@ _MAX_DEPTH = 8
 _METADATA = frozenset((b'Exif', b'mime', b'uri '))
 
 
-def decoded_extents(content: bytes, found: Structure) -> list[Extent]:
+def decoded_extents(found: Structure) -> list[Extent]:
     """Every size that a decoder may allocate memory for: those in boxes, and those in the coded pictures themselves.
 
     Those of a sequence have the number of its frames.
@@ -34,36 +35,43 @@ def decoded_extents(content: bytes, found: Structure) -> list[Extent]:
     if found.items or not found.tracks:
         _check_kinds(found, found.primary)
     for item in found.items.values():
-        declared = [_size(content, box) for box in item.properties if box.kind == b'ispe']
+        declared = _sizes(found, item)
         extents += declared
         if item.kind == b'grid':
-            extents.append(_grid(content, item, found))
+            extents.append(_grid(item, found))
         elif item.kind == b'iovl':
-            extents.append(_derived_size(_joined(content, item.spans), 10))
-        if item.kind in CODED:
-            extents += _coded(content, item.kind == b'av01', item.properties, [_joined(content, item.spans)], declared)
+            extents.append(_derived_size(found.joined(item.spans), 10))
+        elif item.kind in CODED:
+            extents += _coded(found, item.kind == b'av01', item.properties, [found.joined(item.spans)], declared)
     for track in found.tracks:
-        declared = [Extent(*size, len(track.samples)) for size in track.sizes]
-        samples = [content[span.start : span.end] for span in track.samples]
-        extents += declared
-        extents += _coded(content, _has(track.configurations, b'av1C'), track.configurations, samples, declared)
+        extents += track.sizes
+        is_av1 = any(box.kind == b'av1C' for box in track.configurations)
+        samples = [found.content[span] for span in track.samples]
+        extents += _coded(found, is_av1, track.configurations, samples, track.sizes)
     return extents
 
 
+def _sizes(found: Structure, item: Item) -> list[Extent]:
+    """The sizes of an item according to its properties."""
+    boxes = [found.bits(box, 4) for box in item.properties if box.kind == b'ispe']
+    return [Extent(bits.read(32), bits.read(32)) for bits in boxes]
+
+
 def _coded(
-    content: bytes, is_av1: bool, properties: list[Box], samples: list[bytes], declared: list[Extent]
+    found: Structure, is_av1: bool, properties: list[Box], samples: list[bytes], declared: list[Extent]
 ) -> list[Extent]:
     """The sizes that the coded pictures of an item or of a track have."""
     real: list[Extent] = []
+    length_bytes = 4
     for box in properties:
         if box.kind == b'av1C':
-            real += av1_extents([content[box.start + 4 : box.end]])
+            real += av1_extents([found.content[box.start + 4 : box.end]])
         elif box.kind == b'hvcC':
-            real += hevc_extents(_parameter_sets(content, box))
+            length_bytes = found.bits(box, 21).read(8) % 4 + 1
+            real += hevc_extents(_parameter_sets(found.bits(box, 22)))
     if is_av1:
         real += av1_extents(samples)
     else:
-        length_bytes = next((content[box.start + 21] & 3 for box in properties if box.kind == b'hvcC'), 3) + 1
         for sample in samples:
             real += hevc_extents(length_prefixed(sample, length_bytes))
     if sum(one.frames for one in real) > _MAX_HIDDEN * (len(samples) + 1):
@@ -80,34 +88,12 @@ def _is_larger(one: Extent, other: Extent) -> bool:
     return one.width >= other.width + _BLOCK_PX or one.height >= other.height + _BLOCK_PX
 
 
-def _has(boxes: list[Box], kind: bytes) -> bool:
-    return any(box.kind == kind for box in boxes)
-
-
-def _size(content: bytes, box: Box) -> Extent:
-    return Extent(_number(content, box.start + 4, 4), _number(content, box.start + 8, 4))
-
-
-def _number(content: bytes, at: int, count: int) -> int:
-    return int.from_bytes(content[at : at + count], 'big')
-
-
-def _joined(content: bytes, spans: list[Span]) -> bytes:
-    return b''.join(content[span.start : span.end] for span in spans)
-
-
-def _parameter_sets(content: bytes, box: Box) -> Iterator[bytes]:
-    # HEVCDecoderConfigurationRecord: 22 bytes, the number of arrays, and in each its kind and the number of its units.
-    at = box.start + 22
-    for _ in range(_number(content, at, 1)):
-        count = _number(content, at + 2, 2)
-        at += 3
-        for _ in range(count):
-            length = _number(content, at + 1, 2)
-            if at + 3 + length > box.end:
-                raise Broken('a parameter set is cut short')
-            yield content[at + 3 : at + 3 + length]
-            at += 2 + length
+def _parameter_sets(bits: Bits) -> Iterator[bytes]:
+    # The arrays of a HEVCDecoderConfigurationRecord, each with the kind and the number of its units.
+    for _ in range(bits.read(8)):
+        bits.read(8)
+        for _ in range(bits.read(16)):
+            yield bits.take(bits.read(16))
 
 
 def _check_kinds(found: Structure, number: int, depth: int = 0) -> None:
@@ -122,34 +108,32 @@ def _check_kinds(found: Structure, number: int, depth: int = 0) -> None:
 
 def _derived_size(head: bytes, at: int) -> Extent:
     """The size of a picture that is made of others: of 16 bits, or of 32 if the lowest flag says so."""
-    wide = 4 if head[1:2] and head[1] & 1 else 2
-    if len(head) < at + 2 * wide:
-        raise Broken('a derived picture is cut short')
-    return Extent(_number(head, at, wide), _number(head, at + wide, wide))
+    wide = 32 if head[1:2] and head[1] & 1 else 16
+    bits = Bits(head, at)
+    return Extent(bits.read(wide), bits.read(wide))
 
 
-def _grid(content: bytes, item: Item, found: Structure) -> Extent:
+def _grid(item: Item, found: Structure) -> Extent:
     """The size of a picture made of tiles, which may exceed it by less than one tile."""
-    head = _joined(content, item.spans)
+    head = found.joined(item.spans)
     size = _derived_size(head, 4)
     rows, columns = head[2] + 1, head[3] + 1
     tiles = [found.items[number] for number in item.parts if number in found.items]
     if len(tiles) != rows * columns:
         raise Broken('a grid without all of its tiles')
     for tile in tiles:
-        for box in tile.properties:
-            if box.kind == b'ispe':
-                across, down = _size(content, box)[:2]
-                if (columns - 1) * across >= size.width or (rows - 1) * down >= size.height:
-                    raise Broken('the tiles of a grid are larger than the grid')
+        for across, down, _ in _sizes(found, tile):
+            if (columns - 1) * across >= size.width or (rows - 1) * down >= size.height:
+                raise Broken('the tiles of a grid are larger than the grid')
     return size
 
 
-def color_codes(content: bytes, found: Structure) -> bytes:
+def color_codes(found: Structure) -> bytes:
     """Primaries, transfer, matrix and range of the picture as in a PNG's ``cICP``; empty if it has none."""
-    for box in found.primary_property(b'colr'):
-        if content[box.start : box.start + 4] == b'nclx' and box.end - box.start >= 11:
-            codes = content[box.start + 4 : box.start + 11]
+    item = found.items.get(found.primary, Item())
+    for box in item.properties:
+        if box.kind == b'colr' and found.content[box.start : box.start + 4] == b'nclx':
+            codes = found.bits(box, 4).take(7)
             # Browsers treat the transfer functions of video as that of sRGB here, but not in a PNG.
             transfer = _SRGB_TRANSFER if codes[3] in _VIDEO_TRANSFERS else codes[3]
             return bytes((codes[1], transfer, codes[5], codes[6] >> 7))
@@ -162,22 +146,21 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
     Lengths and positions stay, so that no table has to change: what is not needed becomes zeros in boxes named ``free``.
     The orientation is a property of the picture, and stays too.
     """
-    found = structure(content)
-    needed = [span for item in found.items.values() if item.kind not in _METADATA for span in item.spans]
-    needed += [span for track in found.tracks for span in track.samples]
-    made = bytearray(content)
-    for box in [*found.top, *found.user]:
-        if box in found.user or box.kind not in _KEPT:
-            made[box.at + 4 : box.at + 8] = b'free'
-        if box in found.user or box.kind not in _KEPT - {b'mdat'}:
-            made[box.start : box.end] = bytes(box.end - box.start)
+    found, made = Structure(content), bytearray(content)
+    needed = [span for track in found.tracks for span in track.samples]
+    unneeded = [*found.user, *(box for box in found.top if box.kind not in _KEPT)]
+    for box in unneeded:
+        made[box.at + 4 : box.at + 8] = b'free'
+    for box in (*unneeded, *(box for box in found.top if box.kind == b'mdat')):
+        made[box.start : box.end] = bytes(box.end - box.start)
     for item in found.items.values():
         if item.kind in _METADATA and item.kind_at is not None:
-            start, stop = item.kind_at
-            made[start:stop] = b'skip'.ljust(stop - start, b'\0')
+            made[item.kind_at] = b'skip'.ljust(item.kind_at.stop - item.kind_at.start, b'\0')
             for span in item.spans:
-                made[span.start : span.end] = bytes(span.end - span.start)
+                made[span] = bytes(span.stop - span.start)
+        else:
+            needed += item.spans
     for span in needed:
-        made[span.start : span.end] = content[span.start : span.end]
+        made[span] = content[span]
     # Decoders look for data behind the last whole box too.
-    return bytes(made[: max([found.top[-1].end, *(span.end for span in needed)])])
+    return bytes(made[: max([found.top[-1].end, *(span.stop for span in needed)])])

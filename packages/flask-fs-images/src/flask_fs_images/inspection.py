@@ -50,8 +50,8 @@ def inspect(name: str, reader: ImageReader, content: bytes | None, max_frames: i
     if name == 'WEBP' and content is not None:
         return Inspection(*webp.extents(content))
     if name in {'AVIF', 'HEIC'} and content is not None:
-        boxes = isobmff.structure(content)
-        return Inspection(heif.decoded_extents(content, boxes), color_codes=heif.color_codes(content, boxes))
+        boxes = isobmff.Structure(content)
+        return Inspection(heif.decoded_extents(boxes), color_codes=heif.color_codes(boxes))
     return Inspection()
 
 
