@@ -29,6 +29,10 @@ with contextlib.suppress(ImportError):  # Pillow before 11.3
 #: How many bytes at the beginning of a file reveal its format. An SVG may have comments and a document type before its root.
 HEAD_BYTES = 16 * 1024
 
+#: What may come before its root. Declarations in a document type are in brackets, and each has a > of its own.
+_SVG_PROLOG = re.compile(
+    r'\s+ | <\?.*?\?> | <!--.*?--> | (?i:<!DOCTYPE) [^\[>]* (?: \[ [^\]]* \] [^>]* )? >', re.DOTALL | re.VERBOSE
+)
 _SVG_ROOT = re.compile(r'<(?:[\w.-]+:)?svg[\s/>]')
 _SIGNATURES = (
     (b'\xff\xd8\xff', 'JPEG'),
@@ -136,20 +140,7 @@ def _brands(head: bytes) -> set[bytes]:
 
 def _is_svg(head: bytes) -> bool:
     encoding = 'utf-16' if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else 'utf-8-sig'
-    text = head.decode(encoding, 'replace').lstrip()
-    while not (root := _SVG_ROOT.match(text)):
-        if text.startswith('<?'):
-            begin, end = '<?', '?>'
-        elif text.startswith('<!--'):
-            begin, end = '<!--', '-->'
-        elif text[:9].upper() == '<!DOCTYPE':
-            # It may contain declarations in brackets, each with its own >.
-            bracket, close = text.find('['), text.find('>')
-            begin, end = text[: text.find(']') if 0 <= bracket < close else 9], '>'
-        else:
-            break
-        _, found, text = text[len(begin) :].partition(end)
-        if not found:
-            return False
-        text = text.lstrip()
-    return root is not None
+    text, at = head.decode(encoding, 'replace'), 0
+    while found := _SVG_PROLOG.match(text, at):
+        at = found.end()
+    return _SVG_ROOT.match(text, at) is not None

@@ -40,7 +40,8 @@ def inspect(name: str, reader: ImageReader, content: bytes | None, max_frames: i
     :raises Broken: If it is broken.
     """
     if name == 'JPEG':
-        return _inspect_jpeg(reader)
+        extents, one_scan = jpeg.header(reader)
+        return Inspection(extents, on_read=None if one_scan else jpeg.ScanCounter().feed)
     if name == 'PNG':
         chunks, exif = png.metadata(reader)
         return Inspection(exif=exif, chunks=chunks, color_codes=chunks.get(b'cICP', b''))
@@ -53,17 +54,3 @@ def inspect(name: str, reader: ImageReader, content: bytes | None, max_frames: i
         boxes = isobmff.Structure(content)
         return Inspection(heif.decoded_extents(boxes), color_codes=heif.color_codes(boxes))
     return Inspection()
-
-
-def _inspect_jpeg(reader: ImageReader) -> Inspection:
-    header = jpeg.header(reader)
-    if header.one_scan:
-        return Inspection(header.extents)
-    counter = jpeg.ScanCounter()
-
-    def on_read(position: int, piece: bytes) -> None:
-        counter.feed(position, piece)
-        if counter.scans > jpeg.MAX_SCANS:
-            raise reader.invalid(f'a JPEG of more than {jpeg.MAX_SCANS} scans')
-
-    return Inspection(header.extents, on_read=on_read)

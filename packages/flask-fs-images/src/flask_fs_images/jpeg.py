@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from .limits import Extent
 from .orientation import to_exif
-from .reader import ImageReader
+from .reader import Broken, ImageReader
 
 #: The marker of a segment with a length, or of the end. Within a scan's data, FF is followed by 00 or a restart.
 _MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]')
@@ -20,26 +19,18 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 
 
-class Header(NamedTuple):
-    """What comes before the first scan.
+def header(reader: ImageReader) -> tuple[list[Extent], bool]:
+    """What the segments up to the first scan say: the sizes, and whether that scan is the only one.
 
-    :param extents: The size in each start of frame; a valid picture has one.
-    :param one_scan: Whether the first scan has all components, completely, so that it is the only one.
+    There is a size in each start of frame; a valid picture has one. A scan with all components, completely, is the only one.
     """
-
-    extents: list[Extent]
-    one_scan: bool
-
-
-def header(reader: ImageReader) -> Header:
-    """What the segments up to the first scan say."""
     extents: list[Extent] = []
     components, progressive, at = 0, False, 2
     while True:
         reader.seek(at)
         window = reader.read(_WINDOW_BYTES)
         if len(window) < 4:
-            return Header(extents, one_scan=False)
+            return extents, False
         found = _MARKER.search(window)
         if found is None or found.start():
             # An FF at the end may begin a marker.
@@ -47,7 +38,7 @@ def header(reader: ImageReader) -> Header:
             continue
         marker = window[1]
         if marker in {_END, _SCAN}:
-            return Header(extents, marker == _SCAN and not progressive and window[4:5] == bytes((components,)))
+            return extents, marker == _SCAN and not progressive and window[4:5] == bytes((components,))
         if marker in _FRAMES and len(window) >= 10:
             extents.append(Extent(int.from_bytes(window[7:9], 'big'), int.from_bytes(window[5:7], 'big')))
             components, progressive = window[9], marker in _PROGRESSIVE
@@ -60,33 +51,38 @@ class ScanCounter:
     def __init__(self) -> None:
         self.scans = 0
         self._expected = 0
-        self._skip = 0
+        #: Where the next marker is looked for.
+        self._next = 0
         self._rest = b''
-        self._ended = False
 
     def feed(self, position: int, chunk: bytes) -> None:
-        """Count in the bytes that were read from *position*, unless they do not follow the previous ones."""
+        """Count in the bytes that were read from *position*, unless they do not follow the previous ones.
+
+        :raises Broken: If there are too many scans.
+        """
         if position == 0:
             self.__init__()  # type: ignore[misc]  # a decoder starts over
-        if position != self._expected or self._ended:
+        if position != self._expected:
             return
+        start, data = position - len(self._rest), self._rest + chunk
         self._expected += len(chunk)
-        data, at = self._rest + chunk, self._skip
-        self._rest = b''
-        while (found := _MARKER.search(data, at)) is not None:
+        while (found := _MARKER.search(data, max(0, self._next - start))) is not None:
             at = found.start()
-            marker = data[at + 1]
+            marker, self._next = data[at + 1], start + at
             if marker == _END:
-                self._ended = True
+                # Nothing follows it.
+                self._expected = -1
                 return
             if at + 4 > len(data):
-                self._rest, self._skip = data[at:], 0
-                return
+                break
             self.scans += marker == _SCAN
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
-        self._skip = max(0, at - len(data))
-        if not self._skip and data.endswith(b'\xff'):
-            self._rest = b'\xff'
+            if self.scans > MAX_SCANS:
+                raise Broken(f'it has more than {MAX_SCANS} scans')
+            self._next += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
+        else:
+            # An FF at the end may begin a marker.
+            self._next = max(self._next, self._expected - data.endswith(b'\xff'))
+        self._rest = data[max(0, self._next - start) :]
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:

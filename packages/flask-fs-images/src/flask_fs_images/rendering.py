@@ -12,7 +12,7 @@ from PIL.JpegImagePlugin import get_sampling
 
 from . import color
 from .concurrency import decoding
-from .encoding import Encoder, Frames
+from .encoding import Frames, encode
 from .formats import FORMATS, Format
 from .limits import Limits
 from .optimization import no_larger
@@ -58,9 +58,9 @@ def render(
     :raises Unavailable: If too many other pictures were being decoded for too long.
     :raises ValueError: If a bbox lies outside of the picture.
     """
-    if isinstance(file, OpenedImage):
-        return _render(file, list(specs))
     specs = list(specs)
+    if isinstance(file, OpenedImage):
+        return _render(file, specs)
     with open_image(file, limits=limits, filename=filename) as image:
         return _render(image, specs)
 
@@ -171,14 +171,15 @@ class _Output:
         self._frames.durations.append(duration_ms)
 
     def encode(self) -> Rendered:
-        picture, spec, same_format = self._picture, self.spec, self.name == self._picture.format
-        keep = self._settings_to_keep() if spec.effort and spec.quality is None and same_format else {}
+        picture, spec = self._picture, self.spec
+        shrinks = spec.effort and spec.quality is None and self.name == picture.format
+        keep = self._settings_to_keep() if shrinks else {}
         chunks = picture.inspection.chunks if self.name == 'PNG' and self._profile else None
         width, height = self._frames.images[0].size
-        file = Encoder(self.name, spec.quality, spec.effort, keep).encode(self._frames, self._profile, chunks)
+        file = encode(self.name, spec, self._frames, self._profile, keep=keep, chunks=chunks)
         # The pixels are needed no more.
         self._frames.images.clear()
-        if spec.effort and spec.quality is None and not spec.srgb and same_format and self.is_whole:
+        if shrinks and not spec.srgb and self.is_whole:
             file = no_larger(picture, file, kept_quality=bool(keep))
         return Rendered(file, self.name, width, height)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO
@@ -14,7 +13,7 @@ from .concurrency import decoding
 from .formats import FORMATS
 from .limits import Limits
 from .picture import identify, open_picture
-from .reader import open_reader
+from .reader import ImageReader, open_reader
 
 Validator = Callable[[IO[bytes], str], None]
 
@@ -88,11 +87,7 @@ class _MaxSize:
     size_bytes: int
 
     def __call__(self, file: IO[bytes], filename: str) -> None:
-        start = file.tell()
-        try:
-            size = file.seek(0, os.SEEK_END) - start
-        finally:
-            file.seek(start)
+        size = ImageReader(file, filename).size_bytes()
         if size > self.size_bytes:
             raise FileTooLarge(filename, reason=f'{size:,} bytes are more than the {self.size_bytes:,} allowed')
 
