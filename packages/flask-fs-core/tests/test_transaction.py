@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 
 import flask_fs as fs
 from flask_fs.transaction import FileTransaction, discard, removes, suffixed
+from flask_fs_testing.doubles import FaultyBackend, wrap
 
 
 def content(text: str = 'new') -> io.BytesIO:
@@ -99,6 +101,82 @@ def test_files_are_removed_on_commit_only(storage: fs.Storage, app: Flask) -> No
     assert list(files(storage)) == ['a.txt', 'a.txt.d/b.txt', 'c.txt']
     change()
     assert list(files(storage)) == ['a.txt.d/b.txt', 'c.txt', 'd.txt']
+
+
+def change_many(storage: fs.Storage, *, deferred: bool = False) -> FileTransaction:
+    """Creates c.txt, replaces d.txt, and removes a.txt, b.txt and e.txt."""
+    with FileTransaction(storage, deferred=deferred) as transaction:
+        for name in ('a.txt', 'b.txt', 'e.txt'):
+            transaction.remove(name)
+        transaction.save(content(), 'c.txt')
+        transaction.write('d.txt', content(), replace=True)
+    return transaction
+
+
+@pytest.fixture
+def many(storage: fs.Storage, app: Flask) -> Iterator[FaultyBackend]:
+    """The storage has a.txt, b.txt, d.txt and e.txt; its backend, which fails on request."""
+    for name in ('a.txt', 'b.txt', 'd.txt', 'e.txt'):
+        storage.write(name, 'old')
+    with wrap(storage, FaultyBackend) as backend:
+        yield backend
+
+
+@pytest.mark.parametrize('error', [fs.Unavailable, KeyboardInterrupt])
+@pytest.mark.parametrize(('failing', 'left'), [('a.txt', ['a.txt', 'b.txt', 'e.txt']), ('b.txt', ['b.txt', 'e.txt'])])
+def test_what_was_stored_stays_if_a_removal_fails(
+    failing: str, left: list[str], error: type[BaseException], storage: fs.Storage, many: FaultyBackend
+) -> None:
+    """The request may have been carried out: rolling back could leave neither the old file nor the new one."""
+    many.fail_next('remove', error, when=failing.__eq__)
+    with pytest.raises(error):
+        change_many(storage)
+    assert files(storage) == {**dict.fromkeys(left, b'old'), 'c.txt': b'new', 'd.txt': b'new'}
+
+
+def test_a_removal_that_failed_is_tried_again(storage: fs.Storage, many: FaultyBackend) -> None:
+    transaction = change_many(storage, deferred=True)
+    many.fail_next('remove', when='b.txt'.__eq__, times=2)
+    for _ in range(2):
+        with pytest.raises(fs.Unavailable) as raised:
+            transaction.commit()
+        assert raised.value.filename == 'b.txt'
+        assert list(files(storage)) == ['b.txt', 'c.txt', 'd.txt', 'e.txt']
+    transaction.commit()
+    assert files(storage) == {'c.txt': b'new', 'd.txt': b'new'}
+
+
+def test_rolling_back_after_a_removal_removes_nothing(storage: fs.Storage, many: FaultyBackend) -> None:
+    """The database has the new state by then, and refers to the new files."""
+    transaction = change_many(storage, deferred=True)
+    many.fail_next('remove', when='b.txt'.__eq__)
+    with pytest.raises(fs.Unavailable):
+        transaction.commit()
+    transaction.roll_back()
+    transaction.commit()
+    assert files(storage) == {'b.txt': b'old', 'c.txt': b'new', 'd.txt': b'new', 'e.txt': b'old'}
+
+
+def test_nothing_is_removed_if_the_move_into_place_fails(storage: fs.Storage, many: FaultyBackend) -> None:
+    many.fail_next('move')
+    with pytest.raises(fs.Unavailable):
+        change_many(storage)
+    assert files(storage) == dict.fromkeys(('a.txt', 'b.txt', 'd.txt', 'e.txt'), b'old')
+
+
+def test_a_file_that_is_replaced_after_all_is_not_removed(storage: fs.Storage, app: Flask) -> None:
+    storage.write('a.txt', 'old')
+    with FileTransaction(storage) as transaction:
+        transaction.remove('a.txt')
+        transaction.write('a.txt', content(), replace=True)
+    assert files(storage) == {'a.txt': b'new'}
+
+
+def test_a_file_that_is_gone_already_counts_as_removed(storage: fs.Storage, app: Flask) -> None:
+    with FileTransaction(storage) as transaction:
+        transaction.remove('a.txt')
+        transaction.save(content(), 'b.txt')
+    assert files(storage) == {'b.txt': b'new'}
 
 
 def test_an_existing_name_is_refused_replaced_or_avoided(storage: fs.Storage, app: Flask) -> None:

@@ -51,7 +51,8 @@ class FileTransaction:
     """Stores and removes the files of one change. Leaving its ``with`` block commits it; an exception rolls it back.
 
     A file that replaces another waits next to it until the end of the block, so no file changes before all are stored. If
-    the store fails while they are moved into place, some files may have their new content; none is missing.
+    the store fails while they are moved into place, some files may have their new content; none is missing. Files to be
+    removed are removed last: see :meth:`commit`.
 
     :param storage: Where the files are stored.
     :param deferred: Whether to commit later than at the end of the block, with the transaction of a database: the caller
@@ -77,11 +78,11 @@ class FileTransaction:
             return
         try:
             self._move_into_place()
-            if not self._deferred:
-                self.commit()
         except BaseException:
             self.roll_back()
             raise
+        if not self._deferred:
+            self.commit()
 
     def save(self, file: Any, name: str, *, replace: bool = False, available: bool = False, alone: bool = False) -> str:
         """Store an upload, if :meth:`flask_fs.Storage.save` accepts it, and return its name.
@@ -101,13 +102,20 @@ class FileTransaction:
         return self._store(lambda name: self._write(name, content), name, replace, available)
 
     def remove(self, name: str) -> None:
-        """Remove exactly this file on commit."""
+        """Remove exactly this file on commit, unless it is replaced until then."""
         self._unused.append(name)
 
     def commit(self) -> None:
-        """Remove the files to be removed; the others stay."""
+        """Remove the files to be removed, in their order; the others stay.
+
+        If removing one fails, that error is raised, and another call continues with that file. What was created stays in
+        any case: once a file may be gone, nothing is rolled back.
+        """
         while self._unused:
-            self._storage.remove(self._unused.pop(0))
+            # Even a removal that fails may have been carried out.
+            self._created.clear()
+            self._storage.remove(self._unused[0])
+            del self._unused[0]
 
     def _move_into_place(self) -> None:
         # All checks come before the first move: an error here changes nothing yet.
@@ -126,6 +134,7 @@ class FileTransaction:
 
     def _store(self, create: Callable[[str], str], name: str, replace: bool, available: bool) -> str:
         if replace:
+            self._unused = [unused for unused in self._unused if unused != name]
             # A random suffix keeps apart names that have all else in common once they are shortened.
             waiting = suffixed(name, f'new-{secrets.token_hex(6)}')
             # Only this process uses that name: it is removed even if the store fails, and has the file all the same.

@@ -21,7 +21,11 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     'WEBP': {'quality': 80, 'method': 4},
     'AVIF': {'quality': 75, 'speed': 8},
 }
-_EFFORT = {'JPEG': {'optimize': True, 'progressive': True}, 'WEBP': {'method': 5}, 'AVIF': {'speed': 6}}
+_EFFORT: dict[str, dict[str, Any]] = {
+    'JPEG': {'optimize': True, 'progressive': True},
+    'WEBP': {'method': 5},
+    'AVIF': {'speed': 6},
+}
 #: The maximum size of the pixels, in bytes, for each level of zlib. Where little repeats exactly, as in a screened scan, these
 #: take up to 1, 0.4 and 0.1 s of CPU time per MiB, and level 6 takes 0.06 s.
 _PNG_LEVELS = ((1 << 20, 9), (2 << 20, 8), (12 << 20, 7))

@@ -197,7 +197,7 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
             duration=min(duration, 655_350),
             disposal=(_TO_BACKGROUND if vanishing else _KEEP) if animated else 0,
             include_color_table=palette != shared,
-            **frame.info,
+            transparency=frame.info.get('transparency'),
         )
         canvas = shown
         if vanishing:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .bitstreams import av1_extents, hevc_extents, length_prefixed
 from .bits import Bits
+from .bitstreams import av1_extents, hevc_extents, length_prefixed
 from .isobmff import CODED, Box, Item, Structure
 from .limits import Extent
 from .reader import Broken
