@@ -24,7 +24,7 @@ from flask_fs.backends import (
     Source,
     batched,
 )
-from flask_fs.errors import FileExists, FileNotFound, FSError, RangeNotSatisfiable, Replaced
+from flask_fs.errors import FileExists, FileNotFound, FSError, Replaced
 from flask_fs.files import mime_type
 from flask_fs.settings import setting_names, settings_error, storage_prefix
 
@@ -115,11 +115,7 @@ class GridFSBackend(BaseBackend):
         for _ in range(_MAX_REVISIONS):
             document = latest or self._newest(name)
             info = self._info(document)
-            if etag not in (None, info.etag):
-                break
-            if start >= max(info.size, 1):
-                raise self.error(RangeNotSatisfiable, name)
-            first = max(0, info.size + start) if start < 0 else start
+            first = self.range_start(info, start, etag)
             with contextlib.suppress(Vanished):
                 stream = ChunkStream(
                     self._store(), document, first, min(info.size, info.size if stop is None else stop)

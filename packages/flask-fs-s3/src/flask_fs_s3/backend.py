@@ -21,7 +21,7 @@ from flask_fs.backends import (
     attachment,
     limited,
 )
-from flask_fs.errors import BackendError, FSError, RangeNotSatisfiable, Replaced
+from flask_fs.errors import BackendError, FSError, Replaced
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error
 
@@ -99,10 +99,7 @@ class S3Backend(BaseBackend):
                 stream = limited(stream, stop)
             return Opened(self._info(name, response), stream)
         info = self._stat(name)
-        if etag not in (None, info.etag):
-            raise self.error(Replaced, name)
-        if start > 0 and start >= info.size:
-            raise self.error(RangeNotSatisfiable, name)
+        self.range_start(info, start, etag)
         if info.size:
             # It was shorter a moment ago.
             raise self.error(Replaced, name)

@@ -150,9 +150,7 @@ class SwiftBackend(BaseBackend):
             info = self._info(name, response.headers)
             if response.status == 200 and not is_whole:
                 # The whole file, whatever was requested.
-                if start > 0 and start >= info.size:
-                    raise self.error(RangeNotSatisfiable, name)
-                stream = window(stream, max(0, info.size + start) if start < 0 else start, stop)
+                stream = window(stream, self.range_start(info, start), stop)
         except BaseException:
             stream.close()
             raise

@@ -24,8 +24,6 @@ from flask_fs.errors import (
     FileNotFound,
     FSError,
     PermissionDenied,
-    RangeNotSatisfiable,
-    Replaced,
 )
 from flask_fs.files import mime_type
 from flask_fs.settings import Setting, folder
@@ -62,13 +60,13 @@ class NameBackend(BaseBackend):
         # REPLACE: one request for metadata and bytes. Many stores compare versions themselves (If-Match), and refuse
         # ranges that begin at the end (416).
         metadata, body = self._store.get(name, start, stop)
-        if etag not in (None, metadata.version):
+        info = _info(metadata)
+        try:
+            self.range_start(info, start, etag)
+        except FSError:
             body.close()
-            raise self.error(Replaced, name)
-        if start >= max(metadata.size, 1):
-            body.close()
-            raise self.error(RangeNotSatisfiable, name)
-        return Opened(_info(metadata), cast('IO[bytes]', body))
+            raise
+        return Opened(info, cast('IO[bytes]', body))
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         # REPLACE: an upload by pieces. What the source raises reaches the caller as it is, and leaves nothing behind.

@@ -12,7 +12,16 @@ from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from typing import IO, Any, ClassVar, NoReturn, TypeVar, cast
 
 from ..config import STORAGE_SETTINGS, from_mapping
-from ..errors import BackendError, FileExists, FileNotFound, FSError, OperationNotSupported, Replaced, Unavailable
+from ..errors import (
+    BackendError,
+    FileExists,
+    FileNotFound,
+    FSError,
+    OperationNotSupported,
+    RangeNotSatisfiable,
+    Replaced,
+    Unavailable,
+)
 from ..names import check, filter_valid, is_valid, is_valid_prefix
 from ..settings import Setting
 from . import http, legacy, sendfile
@@ -361,6 +370,19 @@ class BaseBackend:
         """The error of Flask-FS for *error*, one of ``errors``, about the file *name*."""
         kind, reason = (BackendError, str(error)) if isinstance(error, SpoolFailed) else self._translate(error, name)
         return self.error(kind, name, reason)
+
+    def range_start(self, info: FileInfo, start: int, etag: str | None = None) -> int:
+        """Where a range of a file begins: *start*, or counted from the end if that is negative.
+
+        :raises Replaced: If the file is no longer the version *etag*.
+        :raises RangeNotSatisfiable: If it ends at *start* or before, and *start* is not 0.
+        """
+        # Looked at only where it is requested: finding that of a local file may take a moment.
+        if etag is not None and etag != info.etag:
+            raise self.error(Replaced, info.name)
+        if start >= max(info.size, 1):
+            raise self.error(RangeNotSatisfiable, info.name)
+        return max(0, info.size + start) if start < 0 else start
 
     def drop_capability(self, capability: Capability, reason: str | None = None) -> None:
         """Narrow what this backend promises, for its server or its settings.

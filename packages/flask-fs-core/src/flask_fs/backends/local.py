@@ -18,7 +18,6 @@ from ..errors import (
     FileNotFound,
     FSError,
     InvalidFilename,
-    RangeNotSatisfiable,
     Replaced,
     Unavailable,
 )
@@ -170,11 +169,8 @@ class LocalBackend(BaseBackend):
         try:
             if etag is not None and (etag != etag_of(status) or etag != settled_etag(status, lambda: os.fstat(fd))):
                 raise self.error(Replaced, name)
-            size = status.st_size
-            if start >= max(size, 1):
-                raise self.error(RangeNotSatisfiable, name)
             info = self._info(name, status, lambda: os.fstat(fd))
-            return Opened(info, window(stream, max(0, size + start) if start < 0 else start, stop))
+            return Opened(info, window(stream, self.range_start(info, start), stop))
         except BaseException:
             stream.close()
             raise

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import FileExists, FileNotFound, RangeNotSatisfiable, Replaced
+from ..errors import FileExists, FileNotFound
 from ..files import mime_type
 from .base import BaseBackend
 from .checksums import Checksum
@@ -52,10 +52,7 @@ class MemoryBackend(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         info, content = self._found(name)
-        if etag not in (None, info.etag):
-            raise self.error(Replaced, name)
-        if start >= max(info.size, 1):
-            raise self.error(RangeNotSatisfiable, name)
+        start = self.range_start(info, start, etag)
         # BytesIO shares the content until somebody writes to it.
         return Opened(info, io.BytesIO(content if start == 0 and stop is None else content[start:stop]))
 
