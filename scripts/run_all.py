@@ -71,17 +71,18 @@ class Step:
         print(f'{text}\n=== {self.name} {how} after {seconds:.0f} s ===\n', flush=True)
 
 
-#: Scripts of hatch.toml, each with the one that it needs. The longest comes first, the others as it is good to hear of them.
+#: Scripts of hatch.toml, each with the one that it needs. The longest comes first, then what is soon known. What waits for
+#: the network comes before what computes, which so keeps all processors busy to the end.
 STEPS: list[tuple[str, str | None]] = [
     ('test-all', None),
     ('lint:check', None),
     ('wheels:build', None),
-    ('wheels:lowest', 'wheels:build'),
     ('types:mypy', None),
     ('types:pyright', None),
     ('docs:build', None),
-    ('matrix', None),
     ('wheels:install', 'wheels:build'),
+    ('wheels:lowest', 'wheels:build'),
+    ('matrix', None),
 ]
 
 

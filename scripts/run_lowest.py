@@ -1,26 +1,25 @@
-"""Run the unit tests on the built wheels, with the oldest libraries that they allow, on the oldest Python that is here.
+"""Run the tests of the distributions on their wheels, with the oldest libraries that they allow, on the oldest Python here.
 
-Arguments go to pytest. The other Pythons have the newest libraries and the sources (``test``, ``matrix``). A library is as
+Arguments go to pytest. The other Pythons have the newest libraries and the sources (``test-all``, ``matrix``). A library is as
 old as its lower bound says, or the oldest for which there is a wheel for that Python.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from members import ROOT, libraries, members
-from run_matrix import oldest
+from run_matrix import oldest, settings
 
 __all__ = ['main']
 
+#: Made anew by each run. In one place, so that what is installed again is not compiled again.
+FOLDER = ROOT / '.dev' / 'lowest'
 #: What the tests use besides. mongomock is the last for the oldest PyMongo; moto is what the kit's fixtures start.
 TOOLS = ['gevent', 'hypothesis', 'mongomock<4.3', 'moto[server]', 'pytest-timeout', 'pytest-xdist', 'sybil']
-#: The tests of distributions, and not those of examples, scripts and pages.
-TESTS = ['packages', 'testing']
 #: Older libraries leave connections to the garbage collector, which may come during any later test.
 LEFT_OPEN = 'ignore:unclosed <socket:ResourceWarning'
 
@@ -31,23 +30,22 @@ def main(arguments: list[str]) -> int:
     if len(wheels) != len(members()):
         print('Build the wheels first: python3 dev.py dist', file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory() as folder:
-        python = Path(folder) / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
-        install = ['uv', 'pip', 'install', '--quiet', '--python', str(python)]
-        steps = [
-            ['uv', 'venv', '--quiet', '--python', oldest(), folder],
-            [*install, '--resolution', 'lowest-direct', '--no-build', *wheels, *libraries(members()), 'pytest>=8.4'],
-            [*install, *TOOLS],
-            ['uv', 'pip', 'list', '--python', str(python)],
-        ]
-        for step in steps:
-            subprocess.run(step, check=True)
-        # Not `python -m pytest`, which would put the root of the sources in front of what is installed.
-        pytest = [str(python.with_name('pytest' + python.suffix)), '-n', 'auto', '--dist', 'loadfile', '-W', LEFT_OPEN]
-        line = [*pytest, '-m', 'not slow and not browser', *TESTS, *arguments]
-        # Servers would bring newer libraries along, so what needs them is skipped here, and required in `test`.
-        variables = {name: value for name, value in os.environ.items() if name != 'FS_TEST_SERVICES'}
-        return subprocess.run(line, cwd=ROOT, env=variables, check=False).returncode
+    python = FOLDER / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
+    install = ['uv', 'pip', 'install', '--quiet', '--python', str(python)]
+    steps = [
+        ['uv', 'venv', '--quiet', '--clear', '--python', oldest(), str(FOLDER)],
+        [*install, '--resolution', 'lowest-direct', '--no-build', *wheels, *libraries(members()), 'pytest>=8.4'],
+        [*install, *TOOLS],
+        ['uv', 'pip', 'list', '--python', str(python)],
+    ]
+    for step in steps:
+        subprocess.run(step, check=True)
+    pytest, *options = shlex.split(settings()['default']['scripts']['unit'].replace('{args}', ''))
+    # Not `python -m pytest`, which would put the root of the sources in front of what is installed.
+    line = [str(python.with_name(pytest + python.suffix)), '-W', LEFT_OPEN, *options, *arguments]
+    # Servers would bring newer libraries along, so what needs them is skipped here, and required in `test-all`.
+    variables = {name: value for name, value in os.environ.items() if name != 'FS_TEST_SERVICES'}
+    return subprocess.run(line, cwd=ROOT, env=variables, check=False).returncode
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
-"""Run the unit tests on every Python of the matrix that is on PATH, except this one and the oldest.
+"""Run the tests of the distributions on every Python of the matrix that is on PATH, except this one and the oldest.
 
-This one runs all tests (``test``), and the oldest runs the unit tests with the oldest libraries (``lowest``). hatch itself stops with a traceback at a Python that is not there; here it is
-named and skipped. Arguments go to pytest.
+This one runs all tests (``test-all``), and the oldest has the oldest libraries (``lowest``). hatch itself stops with a
+traceback at a Python that is not there; here it is named and skipped. Arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -9,16 +9,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 from members import ROOT, tomllib
 
-__all__ = ['find', 'main', 'matrix', 'oldest']
+__all__ = ['find', 'main', 'matrix', 'oldest', 'settings']
+
+
+def settings() -> dict[str, Any]:
+    """The environments in hatch.toml."""
+    environments: dict[str, Any] = tomllib.loads((ROOT / 'hatch.toml').read_text(encoding='utf-8'))['envs']
+    return environments
 
 
 def matrix() -> list[str]:
     """The Pythons in hatch.toml, such as ``3.12``."""
-    settings = tomllib.loads((ROOT / 'hatch.toml').read_text(encoding='utf-8'))
-    [table] = settings['envs']['test']['matrix']
+    [table] = settings()['test']['matrix']
     return [str(version) for version in table['python']]
 
 

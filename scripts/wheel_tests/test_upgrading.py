@@ -16,9 +16,7 @@ USE = "import flask_fs; flask_fs.Storage('files'); import flask_fs.backends.loca
 def unchanged_old(new_environment):
     """An environment with the last release of the older flask-fs, and everything that the new one requires."""
     environment = new_environment()
-    # By uv, which is quick; what pip does with our own distributions is what is looked at.
-    install = ['uv', 'pip', 'install', '--quiet', '--python', str(environment.python)]
-    subprocess.run([*install, *libraries(members())], check=True)
+    environment.add(*libraries(members()))
     environment.pip('install', '--no-deps', 'flask-fs==0.6.1')
     return environment
 

@@ -17,6 +17,9 @@ from flask_fs.backends.memory import MemoryBackend
 from flask_fs_testing import BackendConformance, Harness, LocalHarness, MemoryHarness
 from flask_fs_testing.guarantees import UndeclaredCapability, guarantee_of
 
+# Each Python runs the same checks on backends that work.
+pytestmark = pytest.mark.once
+
 CAUGHT_BY = [
     (broken.TakesAnyName, 'test_hostile_names_are_refused_by_every_verb'),
     (broken.NormalisesNames, 'test_odd_names_make_the_round_trip'),
