@@ -439,3 +439,32 @@ def test_what_was_read_ahead_is_read_again(kind: Callable[[bytes], Any]) -> None
     source.unread(head)
     assert source.read(0) == b''
     assert [bytes(source.read(1)), source.take(4), source.read(), source.take(1)] == [b'0', b'1234', b'56789', b'']
+
+
+@pytest.mark.skipif(not hasattr(os, 'posix_fadvise'), reason='the system takes no advice')
+@pytest.mark.parametrize('max_bytes', [0, 1000])
+def test_a_spool_has_the_system_forget_what_was_written_and_read(
+    monkeypatch: pytest.MonkeyPatch, max_bytes: int
+) -> None:
+    advise, forgotten = os.posix_fadvise, []
+
+    def record(fd: int, offset: int, length: int, advice: int) -> None:
+        assert (offset, advice) == (0, os.POSIX_FADV_DONTNEED)
+        forgotten.append(length)
+        advise(fd, offset, length, advice)
+
+    monkeypatch.setattr(os, 'posix_fadvise', record)
+    mebibyte = os.urandom(2**20)
+    with Spool(max_bytes) as spool:
+        for number in range(20):
+            spool.write(mebibyte[number:])
+        written, forgotten[:] = list(forgotten), []
+        file, content = spool.rewind(), b''
+        while chunk := file.read(2**20):
+            content += chunk
+            spool.forget(len(content))
+    assert content == b''.join(mebibyte[number:] for number in range(20))
+    for stops in (written, forgotten):
+        assert stops == sorted(stops)
+        assert len(stops) >= 2
+        assert stops[-1] > len(content) - 9 * 2**20

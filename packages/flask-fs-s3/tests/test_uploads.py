@@ -97,6 +97,17 @@ def test_a_stream_of_unknown_length_arrives_whole(store: Any, size: int) -> None
     assert store.get_raw('x.bin') == content
 
 
+def test_a_created_stream_of_unknown_length_arrives_whole_at_the_second_attempt(store: Any, proxy: Any) -> None:
+    """It passes through a temporary file of which the operating system forgets what it has written to the disk."""
+    fault = proxy.cut_upload(after_bytes=15 * MiB, when=lambda request: request.method == 'PUT')
+    backend = store.make_via_proxy(f'{proxy.host}:{proxy.port}')
+    content = _content(20 * MiB + 1)
+    backend.save(OnlyRead(content, step=700_001), 'x.bin', overwrite=False)
+    assert fault.is_spent
+    assert store.get_raw('x.bin') == content
+    assert backend.stat('x.bin').checksum == f'sha256:{hashlib.sha256(content).hexdigest()}'
+
+
 def test_a_source_that_gives_more_than_requested_arrives_whole(store: Any) -> None:
     content = _content(4 * PART + 3)
     store.make().save(Generous(content), 'x.bin', overwrite=True)
@@ -465,14 +476,19 @@ def altering(store: Any) -> Iterator[str]:
         one.close()
 
 
+@pytest.mark.parametrize('make', [io.BytesIO, OnlyRead])
 @pytest.mark.parametrize('size', [100, PART + 1])
-def test_what_was_altered_on_the_way_is_refused(store: Any, altering: str, size: int) -> None:
+@pytest.mark.parametrize('checksum', ['sha256', 'sha1', 'md5'])
+@pytest.mark.parametrize('overwrite', [True, False])
+def test_what_was_altered_on_the_way_is_refused(
+    store: Any, altering: str, make: Callable[[bytes], Any], size: int, checksum: str, overwrite: bool
+) -> None:
     store.put_raw('x.bin', b'old')
-    backend = store.make_via_proxy(altering)
-    backend.write('y.bin', b'C' * size)
+    backend = store.make_via_proxy(altering, checksum=checksum)
+    backend.save(make(b'C' * size), 'y.bin', overwrite=overwrite)
     assert store.get_raw('y.bin') == b'C' * size
     with pytest.raises(fs.ChecksumMismatch):
-        backend.write('x.bin', b'A' * size)
+        backend.save(make(b'A' * size), 'x.bin' if overwrite else 'new.bin', overwrite=overwrite)
     assert store.names_raw() == ['x.bin', 'y.bin']
     assert store.get_raw('x.bin') == b'old'
 

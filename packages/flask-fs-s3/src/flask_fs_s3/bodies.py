@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import io
 import os
 import threading
 import zlib
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import IO, Any, cast
 
-from flask_fs.backends import READ_BYTES, Checksum, SeekableStream, Spool
+from flask_fs.backends import READ_BYTES, Checksum, SeekableStream, Spool, chunks_of
 
 from .errors import SDK_ERRORS
 
@@ -37,8 +38,9 @@ class SourceFile:
     :param size: How many bytes there are.
     """
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
+    def __init__(self, file: IO[bytes], size: int, forget: Callable[[int], object] = int) -> None:
         self._file: Any = file
+        self._forget = forget
         self._start = file.tell()
         self._lock = threading.Lock()
         self._before = self._state()
@@ -50,6 +52,7 @@ class SourceFile:
             FileBody(self, start, min(part_bytes, self.size - start)) for start in range(0, self.size, part_bytes)
         ]
         for body in bodies:
+            body.crc32 = 0
             # Both see each block while it is in the processor's cache.
             while block := body.read(READ_BYTES):
                 body.crc32 = zlib.crc32(block, body.crc32)
@@ -60,7 +63,9 @@ class SourceFile:
         """Read from the position *at*, whoever else does, and return how many bytes there were."""
         with self._lock:
             self._file.seek(self._start + at)
-            return int(self._file.readinto(buffer))
+            count = int(self._file.readinto(buffer))
+            self._forget(at + count)
+            return count
 
     @property
     def in_memory(self) -> bool:
@@ -94,8 +99,9 @@ class FileBody(SeekableStream):
         self._start = start
         self._buffer: memoryview | None = None
         self.size = size
-        self.crc32 = 0
-        # What was sent since the beginning; None before anything is.
+        #: None if it was not computed.
+        self.crc32: int | None = None
+        # What was sent since the beginning; None if that is not to be compared.
         self._sent_crc32: int | None = None
         #: What reading it raised.
         self.error: BaseException | None = None
@@ -125,7 +131,8 @@ class FileBody(SeekableStream):
         return cast('bytes', block[:count])
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        self._sent_crc32 = 0 if (offset, whence) == (0, io.SEEK_SET) and self._source.in_memory else None
+        compares = self._source.in_memory and self.crc32 is not None and (offset, whence) == (0, io.SEEK_SET)
+        self._sent_crc32 = 0 if compares else None
         return super().seek(offset, whence)
 
     def _has_changed(self) -> bool:
@@ -139,12 +146,22 @@ class FileChanged(Exception):
 Body = bytes | Part | FileBody
 
 
-def crc32_header(body: Body) -> dict[str, Any]:
+def checksum_header(body: Body, known: Checksum | None = None) -> dict[str, Any]:
     """The parameter by which the store checks *body* as it arrives: a header, which stores that do not support it ignore.
 
     CRC-32 finds what networks do to bytes, and costs a fraction of a hash.
+
+    :param known: A checksum of the body: if it is one that S3 compares, nothing else is computed.
     """
-    crc32 = zlib.crc32(body) if isinstance(body, bytes) else body.crc32
+    algorithm, _, digest = str(known or '').partition(':')
+    if algorithm in ('sha1', 'sha256'):
+        return {f'Checksum{algorithm.upper()}': base64.b64encode(bytes.fromhex(digest)).decode()}
+    if isinstance(body, bytes):
+        crc32 = zlib.crc32(body)
+    elif body.crc32 is not None:
+        crc32 = body.crc32
+    else:
+        crc32 = functools.reduce(lambda crc32, block: zlib.crc32(block, crc32), chunks_of(body), 0)
     return {'ChecksumCRC32': base64.b64encode(crc32.to_bytes(4, 'big')).decode()}
 
 
@@ -165,11 +182,8 @@ def sending(body: Body) -> Generator[None]:
 def spooled(chunks: Iterable[bytes]) -> Generator[FileBody]:
     """A body with *chunks*, in a temporary file."""
     with Spool() as spool:
-        size, crc32 = 0, 0
+        size = 0
         for chunk in chunks:
             spool.write(chunk)
             size += len(chunk)
-            crc32 = zlib.crc32(chunk, crc32)
-        body = FileBody(SourceFile(spool.rewind(), size), 0, size)
-        body.crc32 = crc32
-        yield body
+        yield FileBody(SourceFile(spool.rewind(), size, spool.forget), 0, size)

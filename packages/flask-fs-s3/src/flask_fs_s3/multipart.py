@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from .bodies import FileBody, Part, crc32_header, sending
+from .bodies import FileBody, Part, checksum_header, sending
 from .bucket import Bucket
 from .errors import SDK_ERRORS, code_of
 
@@ -100,7 +100,7 @@ class Upload:
                 raise
 
     def _send(self, number: int, body: Part | FileBody) -> dict[str, Any]:
-        checksum = crc32_header(body) if self._checked else {}
+        checksum = checksum_header(body) if self._checked else {}
         with sending(body):
             response = self._request('upload_part', PartNumber=number, Body=body, **checksum)
         return _part(number, response)

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from flask_fs.backends import CHUNK_BYTES, Checksum, Source, checksum_of
 from flask_fs.errors import BackendError, FileTooLarge
 
-from .bodies import Body, FileBody, FileChanged, Part, SourceFile, crc32_header, sending, spooled
+from .bodies import Body, FileBody, FileChanged, Part, SourceFile, checksum_header, sending, spooled
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
 from .errors import SDK_ERRORS, code_of, status_of
 from .multipart import MAX_PARTS, PART_BYTES, TooManyParts, Upload, part_size
@@ -83,7 +83,7 @@ class _Upload:
         checksum = Checksum(self._bucket.config.checksum)
         with spooled(checksum.through(_for_one_request(source))) as body:
             if body.size <= MAX_REQUEST_BYTES:
-                put_object(self._bucket, self._key, body, self._parameters(checksum), self._writer)
+                put_object(self._bucket, self._key, body, self._parameters(checksum), self._writer, checksum)
             else:
                 self._send_parts(self._parts(Source(_Joined(body, source))), self._parameters())
 
@@ -119,18 +119,25 @@ class _Upload:
             raise self._bucket.error(BackendError, self._key, reason) from None
 
 
-def put_object(bucket: Bucket, key: str, body: Body, parameters: dict[str, Any], writer: str | None) -> None:
-    """Store *body* by one request: with a *writer*, only where there is no object yet.
+def put_object(
+    bucket: Bucket,
+    key: str,
+    body: Body,
+    parameters: dict[str, Any],
+    writer: str | None,
+    checksum: Checksum | None = None,
+) -> None:
+    """Store *body*, whose *checksum* may be known, by one request: with a *writer*, only where there is no object yet.
 
     That is the one way of creating that is free of races on every store with conditional writes.
     """
-    checksum = crc32_header(body) if bucket.checks_uploads else {}
+    header = checksum_header(body, checksum) if bucket.checks_uploads else {}
 
     def write(**conditions: Any) -> None:
         for attempt in range(1, _CONFLICTS + 1):  # pragma: no branch - the last attempt returns or raises
             try:
                 with sending(body):
-                    bucket.request('put_object', key, Body=body, **checksum, **parameters, **conditions)
+                    bucket.request('put_object', key, Body=body, **header, **parameters, **conditions)
             except ClientError as error:
                 if code_of(error) != 'ConditionalRequestConflict' or attempt == _CONFLICTS:
                     raise

@@ -18,6 +18,8 @@ from .streams import TranslatingFile, chunks_of
 
 #: What is spooled stays in memory up to this size, then goes on in a temporary file.
 SPOOL_BYTES = 1024 * 1024
+#: How much of a temporary file passes before the operating system is to forget it, in bytes.
+FORGET_BYTES = 8 * 1024 * 1024
 
 _RAW_FILES = (io.FileIO, TranslatingFile)
 _REAL_FILES = (*_RAW_FILES, io.BufferedReader, io.BufferedRandom)
@@ -145,6 +147,7 @@ class Spool:
             # Closed by __exit__. A size of 0 would keep everything in memory.
             make = functools.partial(tempfile.SpooledTemporaryFile, max_bytes) if max_bytes else tempfile.TemporaryFile
             self.file = cast('IO[bytes]', make())
+        self._forgotten = 0
 
     def __enter__(self) -> Spool:
         return self
@@ -161,6 +164,16 @@ class Spool:
         """
         with _spooling():
             self.file.write(data)
+            self.forget(self.file.tell())
+
+    def forget(self, stop: int) -> None:
+        """Have the operating system write what is before *stop* to the disk, and keep no copy of it in memory.
+
+        Else a large file fills all memory that is free, which virtual machines have to be given first, page by page.
+        """
+        if abs(stop - self._forgotten) >= FORGET_BYTES and hasattr(os, 'posix_fadvise'):
+            os.posix_fadvise(self.file.fileno(), 0, stop, os.POSIX_FADV_DONTNEED)
+            self._forgotten = stop
 
     def rewind(self, *, clear: bool = False) -> IO[bytes]:
         """The file at its beginning; with *clear*, an empty one."""
