@@ -13,7 +13,7 @@ import pytest
 from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Opened, Source, streams
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Opened, Source, is_range, range_header, streams
 from flask_fs.backends.legacy import LegacyDriver
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
@@ -198,6 +198,37 @@ def test_a_window_shows_one_range(seekable: bool, start: int, stop: int | None) 
     shown.close()
     shown.close()
     assert stream.closed
+
+
+@pytest.mark.parametrize(
+    ('start', 'stop', 'header', 'held'),
+    [
+        (3, 5, 'bytes=3-4', 'bytes 3-4/10'),
+        (3, 99, 'bytes=3-98', 'bytes 3-9/10'),
+        (3, None, 'bytes=3-', 'bytes 3-9/10'),
+        (-3, None, 'bytes=-3', 'bytes 7-9/10'),
+        (-99, None, 'bytes=-99', 'bytes 0-9/10'),
+        (0, 1, 'bytes=0-0', 'bytes 0-0/10'),
+    ],
+)
+def test_a_response_holds_the_range_that_was_requested_or_another_one(
+    start: int, stop: int | None, header: str, held: str
+) -> None:
+    first, last = (int(number) for number in held.removeprefix('bytes ').removesuffix('/10').split('-'))
+    length = last - first + 1
+    assert range_header(start, stop) == header
+    assert is_range(held, length, start, stop)
+    others = (
+        None,
+        '',
+        'bytes */10',
+        f'bytes {first}-{last}/*',
+        f'lines {first}-{last}/10',
+        f'bytes {first}-{last}/{last}',
+    )
+    assert not any(is_range(other, length, start, stop) for other in (*others, f'bytes {first}-{last + 1}/{last + 2}'))
+    assert not is_range(held, length + 1, start, stop)
+    assert not is_range(held, length, first + 1, stop)
 
 
 def test_a_window_reads_in_pieces() -> None:

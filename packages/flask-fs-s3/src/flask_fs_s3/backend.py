@@ -19,7 +19,9 @@ from flask_fs.backends import (
     Opened,
     Source,
     attachment,
+    is_range,
     limited,
+    range_header,
 )
 from flask_fs.errors import BackendError, FSError, Replaced
 from flask_fs.files import mime_type
@@ -32,7 +34,7 @@ from .errors import SDK_ERRORS, kind_of, reason_for, status_of
 from .listing import OBJECTS, UPLOADS, entries
 from .multipart import abort_abandoned
 from .removal import remove, remove_many
-from .responses import BodyStream, has_range, object_size, range_header
+from .responses import BodyStream, object_size
 from .settings import SETTINGS
 from .uploads import put
 
@@ -91,8 +93,7 @@ class S3Backend(BaseBackend):
     # --- Reading.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        requested = None if start == 0 and stop is None else range_header(start, stop)
-        response = self._get(name, requested, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
+        response = self._get(name, start, stop, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
         if response is not None:
             stream = cast('IO[bytes]', BodyStream(response['Body'], response['ContentLength']))
             if stop is not None and 'ContentRange' not in response:
@@ -105,16 +106,21 @@ class S3Backend(BaseBackend):
             raise self.error(Replaced, name)
         return Opened(info, io.BytesIO())
 
-    def _get(self, name: str, requested: str | None, **conditions: str) -> Any:
-        """The response with an object, or with the range of it in a Range header; None if it has no such range."""
-        parameters = conditions if requested is None else {'Range': requested, **conditions}
+    def _get(self, name: str, start: int, stop: int | None, **parameters: str) -> Any:
+        """The response with the bytes [start, stop) of an object; None if it has no such range."""
+        is_whole = start == 0 and stop is None
+        if not is_whole:
+            parameters['Range'] = range_header(start, stop)
         try:
             response = self._bucket.request('get_object', name, **parameters)
         except ClientError as error:
             if status_of(error) != 416:
                 raise
             return None
-        if not has_range(requested, response):
+        part, length = response.get('ContentRange'), response['ContentLength']
+        # The whole instead of its first bytes is cut by the caller; it is also the end of a shorter or empty file.
+        has_first = part is None and (start == 0 or length <= -start)
+        if not has_first and (is_whole or not is_range(part, length, start, stop)):
             response['Body'].close()
             raise self.error(BackendError, name, 'the store sent another part of the file than the one requested')
         return response

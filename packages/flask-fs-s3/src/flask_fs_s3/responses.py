@@ -6,7 +6,6 @@ what was stored nowhere would be reported as saved, and the source of a copy tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,47 +95,9 @@ class Parsers(ResponseParserFactory):
         return parser
 
 
-def range_header(start: int, stop: int | None) -> str:
-    """A Range header for the bytes [start, stop); a negative start counts from the end."""
-    if start < 0:
-        return f'bytes={start}'
-    return f'bytes={start}-' if stop is None else f'bytes={start}-{stop - 1}'
-
-
 def object_size(response: Any) -> int:
-    """The length of the whole object, also in a response with a range of it."""
-    content = _content_range(response)
-    return int(response['ContentLength']) if content is None else content[2]
-
-
-def has_range(requested: str | None, response: Any) -> bool:
-    """Whether a response has just the bytes of the Range header *requested*: servers and caches on the way may ignore it."""
-    try:
-        content = _content_range(response)
-    except ValueError:
-        return False
-    first, last = (requested or 'bytes=0-').removeprefix('bytes=').split('-')
-    if content is None:
-        # The whole instead of its first bytes is cut by the caller; it is also the end of a shorter or empty file.
-        return first == '0' or (not first and response['ContentLength'] <= int(last))
-    begin, end, size = content
-    if requested is None or not begin <= end < size or response['ContentLength'] != end - begin + 1:
-        return False
-    if not first:
-        return begin == max(0, size - int(last)) and end == size - 1
-    return begin == int(first) and end == (min(int(last), size - 1) if last else size - 1)
-
-
-def _content_range(response: Any) -> tuple[int, int, int] | None:
-    """The first and the last byte in a response, and the size of the whole object; None if it has the whole."""
-    header = response.get('ContentRange')
-    if header is None:
-        return None
-    found = re.fullmatch(r'bytes (\d+)-(\d+)/(\d+)', header)
-    if found is None:
-        raise ValueError(header)
-    begin, end, size = map(int, found.groups())
-    return begin, end, size
+    """The length of the whole object, also in a checked response with a range of it."""
+    return int(response['ContentRange'].rpartition('/')[2] if 'ContentRange' in response else response['ContentLength'])
 
 
 class BodyStream(ResponseStream):

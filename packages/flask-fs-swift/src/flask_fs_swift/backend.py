@@ -19,6 +19,8 @@ from flask_fs.backends import (
     Opened,
     Source,
     batched,
+    is_range,
+    range_header,
     window,
 )
 from flask_fs.errors import FileNotFound, FSError, RangeNotSatisfiable, Replaced
@@ -27,8 +29,8 @@ from flask_fs.settings import host_of, server_of, setting_names, settings_error,
 
 from . import auth
 from .client import BULK_NAMES, Client
-from .errors import Failure
-from .metadata import check_object, check_part, etag_of, info_from_headers, is_folder
+from .errors import Failure, InvalidResponse
+from .metadata import check_object, etag_of, info_from_headers, is_folder
 from .pool import Response
 from .segments import Segments
 from .settings import SETTINGS
@@ -136,9 +138,7 @@ class SwiftBackend(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         is_whole = start == 0 and stop is None
-        last = '' if stop is None else stop - 1
-        range_ = '' if is_whole else f'bytes={start}' if start < 0 else f'bytes={start}-{last}'
-        response = self._get(name, range_, etag)
+        response = self._get(name, None if is_whole else (start, stop), etag)
         stream = cast('IO[bytes]', io.BytesIO() if response.body is None else response.body)
         try:
             if response.status == 416:
@@ -211,12 +211,12 @@ class SwiftBackend(BaseBackend):
             raise self.error(FileNotFound, name, 'it only marks a folder')
         return info_from_headers(name, headers, self.config['checksum'])
 
-    def _get(self, name: str, range_: str, etag: str | None) -> Response:
-        """The checked response to a GET, which has no body if the range is beyond the end of the file.
+    def _get(self, name: str, requested: tuple[int, int | None] | None, etag: str | None) -> Response:
+        """The checked response to a GET, which has no body if the range *requested* is beyond the end of the file.
 
         :raises Replaced: If the file is another version than *etag*.
         """
-        headers = {'Range': range_} if range_ else {}
+        headers = {} if requested is None else {'Range': range_header(*requested)}
         expected = [416]
         if etag is not None:
             headers['If-Match'] = f'"{etag}"'
@@ -232,8 +232,9 @@ class SwiftBackend(BaseBackend):
         try:
             if response.status not in (412, 416):
                 check_object(response.headers)
-                if response.status == 206:
-                    check_part(range_, response.headers)
+                part, length = response.headers.get('content-range'), int(response.headers['content-length'])
+                if response.status == 206 and (requested is None or not is_range(part, length, *requested)):
+                    raise InvalidResponse('the store gave another range of the file than the requested one')
             # Not every store that speaks Swift's protocol heeds If-Match.
             if response.status == 412 or etag not in (None, etag_of(response.headers)):
                 raise self.error(Replaced, name)

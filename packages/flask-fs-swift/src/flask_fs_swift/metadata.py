@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import email.utils
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -25,8 +24,6 @@ FOLDER_MIME = 'application/directory'
 _MARKS = ('x-trans-id', 'x-openstack-request-id')
 #: Errors that say something about a file, a container or a request; believed like a success.
 _MEANINGFUL = frozenset((404, 409, 412, 413, 416, 422))
-_REQUESTED = re.compile(r'bytes=(\d*)-(\d*)')
-_PART = re.compile(r'bytes (\d{1,19})-(\d{1,19})/(\d{1,19})')
 
 
 class Entry(NamedTuple):
@@ -84,24 +81,6 @@ def check_object(headers: Mapping[str, str]) -> None:
         missing = ['content-length']
     if missing:
         raise InvalidResponse(f'the response about the file has no usable {" and no ".join(missing)}')
-
-
-def check_part(requested: str, headers: Mapping[str, str]) -> None:
-    """Make sure that a partial response holds the range *requested*, as in a Range header.
-
-    :raises InvalidResponse: If it holds another one, or does not say which.
-    """
-    part, match = _PART.fullmatch(headers.get('content-range', '')), _REQUESTED.fullmatch(requested)
-    if part is not None and match is not None:
-        start, last, size = (int(number) for number in part.groups())
-        first, final = match.groups()
-        if not first:
-            expected = max(0, size - int(final)), size - 1
-        else:
-            expected = int(first), min(int(final), size - 1) if final else size - 1
-        if (start, last) == expected and int(headers['content-length']) == last - start + 1:
-            return
-    raise InvalidResponse('the store gave another range of the file than the requested one')
 
 
 def is_number(text: str) -> bool:

@@ -17,7 +17,7 @@ from .contract import (
     FileInfo,
     Opened,
 )
-from .http import attachment
+from .http import attachment, is_range, range_header
 from .presence import Presence, gone_reason
 from .ranged import SeekableStream
 from .response_stream import READ_BYTES, ResponseStream
@@ -49,7 +49,9 @@ __all__ = [
     'checksum_of',
     'chunks_of',
     'gone_reason',
+    'is_range',
     'limited',
+    'range_header',
     'shared_client',
     'window',
 ]

@@ -13,6 +13,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.http import (
     http_date,
     is_resource_modified,
+    parse_content_range_header,
     parse_if_range_header,
     quote_etag,
 )
@@ -205,6 +206,26 @@ def _range_applies(info: FileInfo) -> bool:
         and info.modified is not None
         and condition.date == info.modified.replace(microsecond=0)
     )
+
+
+def range_header(start: int, stop: int | None) -> str:
+    """The Range header of a request for the bytes [start, stop) of a file; a negative *start* counts from its end."""
+    if start < 0:
+        return f'bytes={start}'
+    return f'bytes={start}-' if stop is None else f'bytes={start}-{stop - 1}'
+
+
+def is_range(content_range: str | None, length: int, start: int, stop: int | None) -> bool:
+    """Whether a response holds just the range that was requested: servers and caches on the way may send another one.
+
+    :param content_range: Its header of that name.
+    :param length: How many bytes it has.
+    """
+    part = parse_content_range_header(content_range)
+    if part is None or part.units != 'bytes' or part.length is None:
+        return False
+    first, end = _bounds(start, stop, part.length)
+    return (part.start, part.stop) == (first, end) and length == end - first
 
 
 def attachment(name: str) -> str:
