@@ -715,3 +715,15 @@ def test_nothing_is_left_after_closing(server: Server) -> None:
     while any('process_request' in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert (len(os.listdir('/proc/self/fd')) if before else 0) == before
+
+
+def test_what_a_condition_raises_is_raised_when_the_proxy_closes(server: Server) -> None:
+    proxy = FaultProxy('127.0.0.1', server.server_port)
+    proxy.hang(when=lambda request: 1 / 0)
+    with connected(proxy) as sock:
+        sock.sendall(b'GET /10 HTTP/1.1\r\nHost: x\r\n\r\n')
+        assert read_all(sock) == b''
+    with pytest.raises(ZeroDivisionError):
+        proxy.close()
+    assert [thread for thread in threading.enumerate() if thread.name.startswith('fault-proxy')] == []
+    proxy.close()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import multiprocessing
-import time
+import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -66,11 +66,10 @@ class CreateChecks:
     def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
         """Of all threads that create one name at once, exactly one wins, and the file is its own."""
         backend = harness.make()
-        meeting = _Meeting([-1] * WRITERS)
         counts = []
         for turn in range(harness.race_rounds):
             name = f'race-{turn}'
-            winners = race(WRITERS, partial(meeting.create, backend, name, turn))
+            winners = race(WRITERS, partial(_create, backend, name, threading.Barrier(WRITERS)))
             counts.append(len(winners))
             if winners:
                 assert backend.read(name) in [_own(winner) for winner in winners]
@@ -82,10 +81,10 @@ class CreateChecks:
         backend = harness.make()
         if not harness.shared_between_processes or not harness.race_rounds:
             return
-        meeting = _Meeting(multiprocessing.get_context('fork').Array('i', [-1, -1]))
-        names = [f'name-{number}' for number in range(harness.race_rounds)]
-        wins = Counter(itertools.chain(*in_processes(2, partial(_create_all, backend, names, meeting))))
-        _judge(backend, [wins[name] for name in names])
+        context = multiprocessing.get_context('fork')
+        gates = {f'name-{number}': context.Barrier(2) for number in range(harness.race_rounds)}
+        wins = Counter(itertools.chain(*in_processes(2, partial(_create_all, backend, gates))))
+        _judge(backend, [wins[name] for name in gates])
 
     @check('copy and move onto themselves')
     def test_copy_and_move_onto_themselves_lose_nothing(self, harness: Harness) -> None:
@@ -146,58 +145,37 @@ def _own(number: int) -> bytes:
     return f'writer {number}\n'.encode() * 500
 
 
-class _Meeting:
-    """Where writers wait for one another, once a turn: *arrived* holds the latest turn of each, shared by all of them."""
-
-    def __init__(self, arrived: Any) -> None:
-        # A list, or an array that processes share: no type covers both.
-        self._arrived = arrived
-
-    def reach(self, number: int, turn: int) -> bool:
-        """Say that writer *number* has come to *turn*; whether that is news."""
-        news: bool = self._arrived[number] < turn
-        if news:
-            self._arrived[number] = turn
-        return news
-
-    def wait(self, turn: int) -> None:
-        """Until all are at *turn*, or a moment has passed: a store may let in one writer at a time."""
-        deadline = time.monotonic() + MEETING_S
-        while min(self._arrived) < turn and time.monotonic() < deadline:
-            time.sleep(0.0002)
-
-    def create(self, backend: BaseBackend, name: str, turn: int, number: int) -> None:
-        """Create *name* as writer *number*; one that is refused unread has arrived too, so that no rival waits for it."""
-        try:
-            backend.save(_Awaiting(self, number, turn), name, overwrite=False)
-        finally:
-            self.reach(number, turn)
-
-
 class _Awaiting(OnlyRead):
-    """Gives its first byte when the rivals are as far, so that all are between looking and writing."""
+    """Gives its first byte when all rivals have come to the *gate*, so that all are between looking and writing."""
 
-    def __init__(self, meeting: _Meeting, number: int, turn: int) -> None:
-        super().__init__(_own(number))
-        self._meeting, self._number, self._turn = meeting, number, turn
+    def __init__(self, content: bytes, gate: threading.Barrier) -> None:
+        super().__init__(content)
+        self._gates = [gate]
 
     def read(self, size: int = -1) -> bytes:
-        if self._meeting.reach(self._number, self._turn):
-            self._meeting.wait(self._turn)
+        # Or when a moment has passed: a store may let in one writer at a time.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            if self._gates:
+                self._gates.pop().wait(MEETING_S)
         return super().read(size)
 
 
-def _create_all(backend: BaseBackend, names: Sequence[str], meeting: _Meeting, number: int) -> list[str]:
-    """Create all *names* as writer *number*, meeting the others for each; those that were won."""
-    won = []
+def _create(backend: BaseBackend, name: str, gate: threading.Barrier, number: int) -> None:
+    """Create *name* as writer *number*, meeting the others at the *gate*."""
     try:
-        for turn, name in enumerate(names):
-            with contextlib.suppress(fs.FileExists):
-                meeting.create(backend, name, turn, number)
-                won.append(name)
+        backend.save(_Awaiting(_own(number), gate), name, overwrite=False)
     finally:
-        # The others shall wait no longer for this one.
-        meeting.reach(number, len(names))
+        # One that was refused unread never comes to the gate: the others shall not wait for it.
+        gate.abort()
+
+
+def _create_all(backend: BaseBackend, gates: Mapping[str, Any], number: int) -> list[str]:
+    """Create all names of *gates* as writer *number*; those that were won."""
+    won = []
+    for name, gate in gates.items():
+        with contextlib.suppress(fs.FileExists):
+            _create(backend, name, gate, number)
+            won.append(name)
     return won
 
 

@@ -85,10 +85,8 @@ class Chunked:
 
     def __init__(self) -> None:
         self.done = False
-        #: Bytes left of the line or the chunk that is on its way.
+        #: Bytes left of the line, with its chunk, that is on its way.
         self._left = 0
-        #: Bytes of the chunk that follows the line.
-        self._chunk = 0
         self._in_trailers = False
         self._is_last = False
 
@@ -100,9 +98,7 @@ class Chunked:
                 break
             taken += piece
             self._left -= len(piece)
-            if not self._left:
-                self._left, self._chunk = self._chunk, 0
-                self.done = self._is_last
+            self.done = self._is_last and not self._left
         return bytes(taken)
 
     def _understand_line(self, inbox: bytearray) -> bool:
@@ -121,7 +117,8 @@ class Chunked:
             self._left = sys.maxsize
             return True
         self._in_trailers = size == 0
-        self._chunk = size + len(b'\r\n') if size else 0
+        if size:
+            self._left += size + len(b'\r\n')
         return True
 
 

@@ -25,7 +25,7 @@ class HttpRelay(Relay):
             while True:
                 await self._exchange(await self._next_head())
         except Malformed:
-            await self.tunnel()
+            await super().carry()
 
     async def _next_head(self) -> Head:
         client, upstream = self.client, self.upstream

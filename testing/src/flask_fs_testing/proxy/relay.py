@@ -42,16 +42,14 @@ class Relay:
         records.note()
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self.client = BufferedSocket(sock, self._loop, self._changed.set)
+        #: Looks again whether what was waited for has come.
+        self.wake = self._changed.set
+        self.client = BufferedSocket(sock, self._loop, self.wake)
         self._server = server
         self.upstream: BufferedSocket | None = None
         #: How many delays are not over yet: meanwhile the client is sent nothing.
         self._delays = 0
         self._stopped = False
-
-    def wake(self) -> None:
-        """Look again whether what was waited for has come."""
-        self._changed.set()
 
     def stop(self) -> None:
         """Close the connection soon."""
@@ -71,10 +69,6 @@ class Relay:
             self.record.is_open = False
             self.records.note()
 
-    async def carry(self) -> None:
-        """Carry everything there is."""
-        await self.tunnel()
-
     async def connect(self) -> BufferedSocket:
         """The connection to the server, made when it is first needed."""
         if self.upstream is None:
@@ -82,7 +76,7 @@ class Relay:
             self.upstream = BufferedSocket(await connecting, self._loop, self.wake)
         return self.upstream
 
-    async def tunnel(self) -> None:
+    async def carry(self) -> None:
         """Carry bytes both ways, whatever they mean, until both sides have ended."""
         client, upstream = self.client, await self.connect()
         while not (client.drained and upstream.drained and not client.outbox and not upstream.outbox):

@@ -117,8 +117,8 @@ def serve(
     token: str,
 ) -> None:
     """Return when the last user has gone, leaving only its connection in *users*."""
-    ended: dict[str, int] = {}
-    hello = as_line({'token': token, 'pids': {name: process.pid for name, process in processes.items()}})
+    running = dict(processes)
+    news = [as_line({'token': token, 'pids': {name: process.pid for name, process in processes.items()}})]
     listener.settimeout(FIRST_USER_S)
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
@@ -126,26 +126,24 @@ def serve(
             return
         while True:
             for key, _ in selector.select(LOOK_EVERY_S):
-                if key.fileobj is listener:
+                user = key.data
+                if user is None:
                     user = listener.accept()[0]
-                    send(user, hello + b''.join(obituary(name, code) for name, code in ended.items()))
+                    send(user, b''.join(news))
                     users.append(user)
-                    selector.register(user, selectors.EVENT_READ)
-                    continue
-                user = next(each for each in users if each is key.fileobj)
-                if said_anything(user):
-                    continue
-                selector.unregister(user)
-                if users == [user]:
-                    return
-                users.remove(user)
-                user.close()
-            for name, process in processes.items():
-                code = process.poll()
-                if code is not None and name not in ended:
-                    ended[name] = code
-                    for user in users:
-                        send(user, obituary(name, code))
+                    selector.register(user, selectors.EVENT_READ, user)
+                elif not said_anything(user):
+                    selector.unregister(user)
+                    if users == [user]:
+                        return
+                    users.remove(user)
+                    user.close()
+            for name in [name for name, process in running.items() if process.poll() is not None]:
+                code = running.pop(name).returncode
+                how = f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
+                news.append(as_line({'ended': f'{name} {how}'}))
+                for user in users:
+                    send(user, news[-1])
 
 
 def said_anything(user: socket.socket) -> bool:
@@ -154,12 +152,6 @@ def said_anything(user: socket.socket) -> bool:
         return bool(user.recv(1024))
     except OSError:
         return False
-
-
-def obituary(name: str, code: int) -> bytes:
-    """The message to users when a process ends."""
-    how = f'was ended by signal {-code}' if code < 0 else f'ended with exit code {code}'
-    return as_line({'ended': f'{name} {how}'})
 
 
 def as_line(message: Request) -> bytes:
