@@ -80,13 +80,12 @@ class StoredFile:
             return cls(problem=f'it must be a name or an object, not {type(value).__name__}', raw=value)
         form = {'filename': value} if isinstance(value, str) else value
         parts: dict[str, Any] = {}
-        found: list[str]
         problems: list[str] = []
         for key, reader in cls.readers.items():
             if (part := form.get(key)) is not None:
-                parts[key] = reader(part, found := [])
-                if found:
-                    problems += [f'{key}: {problem}' for problem in found]
+                found: list[str] = []
+                parts[key] = reader(part, found)
+                problems += [f'{key}: {problem}' for problem in found]
         if parts.get('filename') is None:
             if parts and any(cls(**parts).files()):
                 problems.append('filename: it is missing')

@@ -143,17 +143,16 @@ class FileTransaction:
             self._waiting.append((waiting, name))
             return name
         folder, basename = posixpath.split(name)
-        for attempt in range(_MAX_ATTEMPTS):
+        attempts = _MAX_ATTEMPTS if available else 1
+        while True:
             try:
-                created = create(name)
+                self._created.append(create(name))
+                return self._created[-1]
             except FileExists:
-                if not available or attempt == _MAX_ATTEMPTS - 1:
+                attempts -= 1
+                if not attempts:
                     raise
-                name = names.join(folder, self._storage.resolve_conflict(folder, basename))
-            else:
-                self._created.append(created)
-                return created
-        raise AssertionError  # pragma: no cover - the last attempt raises
+            name = names.join(folder, self._storage.resolve_conflict(folder, basename))
 
     def _save(self, file: Any, name: str, *, overwrite: bool = False) -> str:
         storage, upload_to = self._storage, self._storage.upload_to

@@ -64,29 +64,22 @@ def derive(
     :raises InvalidContent: If it is not a picture, is broken, or exceeds the limits.
     :raises ValueError: If the bbox lies outside of the picture.
     """
+    sizes, effort = recipe.thumbnail_sizes, recipe.effort
     try:
-        return _derive(recipe, file, bbox, filename, remake=remake)
+        with open_image(file, limits=recipe.limits, filename=filename) as image:
+            info = image.info
+            if info.width is None or info.height is None:
+                return Derivatives(None, {}, sizes)
+            exceeds = recipe.max_size is not None and (
+                info.width > recipe.max_size[0] or info.height > recipe.max_size[1]
+            )
+            converted = info.format == 'HEIC'
+            main = [Spec(recipe.max_size, effort=effort)] if remake or effort or converted or exceeds else []
+            thumbnails = [Spec(size, 'cover', bbox, effort=effort) for size in sizes]
+            # It must be possible to decode a picture, even if nothing is made from it.
+            rendered = render(image, [*main, *thumbnails] or [Spec(1)])
     except InvalidContent as error:
         error.storage = error.storage or storage
         raise
-
-
-def _derive(recipe: Recipe, file: Any, bbox: Iterable[float] | None, filename: str, *, remake: bool) -> Derivatives:
-    sizes, effort = recipe.thumbnail_sizes, recipe.effort
-    with open_image(file, limits=recipe.limits, filename=filename) as image:
-        info = image.info
-        if info.width is None or info.height is None:
-            return Derivatives(None, {}, sizes)
-        thumbnails = [Spec(size, 'cover', bbox, effort=effort) for size in sizes]
-        main = [Spec(recipe.max_size, effort=effort)]
-        converted = info.format == 'HEIC'
-        if not remake and not effort and not converted and not _exceeds((info.width, info.height), recipe.max_size):
-            main = []
-        # It must be possible to decode a picture, even if nothing is made from it.
-        rendered = render(image, [*main, *thumbnails] or [Spec(1)])
     made = dict(zip(sizes, rendered[len(main) :], strict=False))
     return Derivatives(rendered[0] if main else None, made, converted=converted)
-
-
-def _exceeds(size: tuple[int, int], max_size: tuple[int, int] | None) -> bool:
-    return max_size is not None and (size[0] > max_size[0] or size[1] > max_size[1])

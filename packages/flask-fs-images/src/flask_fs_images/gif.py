@@ -6,10 +6,10 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, cast
+from typing import cast
 
 from PIL import Image, ImageChops
-from PIL.GifImagePlugin import GifImageFile, getdata, getheader
+from PIL.GifImagePlugin import getdata, getheader
 
 from .limits import Extent
 from .reader import ImageReader
@@ -159,11 +159,7 @@ def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
         return None
     reader.seek(frame.start)
     data = reader.read(frame.end - frame.start)
-    # A GIF of its own. Each color is its own index, so that Pillow's interpretation loses none.
-    alone = b'GIF89a' + struct.pack('<HHBBB', *size, 0xF7, 0, 0) + bytes(b for n in range(256) for b in (n, 0, n))
-    alone += b',' + struct.pack('<HHHHB', 0, 0, *size, frame.flags & 0x40) + data + b'\0;'
-    with GifImageFile(cast('IO[bytes]', io.BytesIO(alone))) as image:
-        numbers = Image.frombytes('P', size, image.tobytes())
+    numbers = Image.frombytes('P', size, data[1:], 'gif', (data[0], frame.flags >> 6 & 1))
     colors = [frame.palette[at : at + 3] + b'\xff' for at in range(0, len(frame.palette) - 2, 3)]
     if frame.transparent is not None and frame.transparent < len(colors):
         colors[frame.transparent] = bytes(4)
@@ -182,7 +178,11 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
         following = _binary(images[number + 1]) if number + 1 < len(images) else None
         vanishing = _vanishing(shown, following)
         # Programs disagree about what surrounds a first frame smaller than the canvas.
-        box = (_union(_changed(canvas, shown), vanishing) or (0, 0, 1, 1)) if parts else (0, 0, *size)
+        box = (
+            (_union(ImageChops.difference(canvas, shown).getbbox(alpha_only=False), vanishing) or (0, 0, 1, 1))
+            if parts
+            else (0, 0, *size)
+        )
         frame = _paletted(shown.crop(box) if parts else shown, with_hole=vanishing is not None)
         palette = frame.getpalette()
         if not parts:
@@ -217,10 +217,6 @@ def _binary(image: Image.Image) -> Image.Image:
     shown.paste(image.convert('RGBA'), mask=alpha)
     shown.putalpha(alpha)
     return shown
-
-
-def _changed(before: Image.Image, after: Image.Image) -> Box | None:
-    return ImageChops.difference(before, after).getbbox(alpha_only=False)
 
 
 def _vanishing(shown: Image.Image, following: Image.Image | None) -> Box | None:

@@ -6,8 +6,8 @@ import math
 import struct
 from collections.abc import Sequence
 
-Vector = tuple[float, float, float]
-Matrix = tuple[Vector, Vector, Vector]
+Vector = Sequence[float]
+Matrix = Sequence[Vector]
 
 #: x and y of red, green, blue and white, by their code in ITU-T H.273, 8.1.
 _PRIMARIES = {
@@ -99,25 +99,18 @@ def _profile(curve: bytes, primaries: Sequence[float], *, gray: bool) -> bytes:
 def _colorants(primaries: Sequence[float]) -> list[Vector]:
     """Red, green and blue in XYZ, adapted to D50."""
     *corners, white = [(x / y, 1.0, (1 - x - y) / y) for x, y in zip(primaries[::2], primaries[1::2], strict=True)]
-    shares = _times(_inverse(_transposed(corners)), white)
+    shares = _times(_inverse(list(zip(*corners, strict=True))), white)
     seen, wanted = _times(_BRADFORD, white), _times(_BRADFORD, _D50)
-    scales = [b / a for a, b in zip(seen, wanted, strict=True)]
     columns = []
     for corner, share in zip(corners, shares, strict=True):
-        cone = _times(_BRADFORD, (corner[0] * share, corner[1] * share, corner[2] * share))
-        adapted = (cone[0] * scales[0], cone[1] * scales[1], cone[2] * scales[2])
+        cone = _times(_BRADFORD, [number * share for number in corner])
+        adapted = [number * b / a for number, a, b in zip(cone, seen, wanted, strict=True)]
         columns.append(_times(_inverse(_BRADFORD), adapted))
     return columns
 
 
 def _times(matrix: Matrix, vector: Vector) -> Vector:
-    a, b, c = (sum(x * y for x, y in zip(row, vector, strict=True)) for row in matrix)
-    return a, b, c
-
-
-def _transposed(rows: Sequence[Vector]) -> Matrix:
-    (a, b, c), (d, e, f), (g, h, i) = rows
-    return (a, d, g), (b, e, h), (c, f, i)
+    return [sum(x * y for x, y in zip(row, vector, strict=True)) for row in matrix]
 
 
 def _inverse(matrix: Matrix) -> Matrix:

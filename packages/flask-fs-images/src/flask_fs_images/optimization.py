@@ -11,12 +11,6 @@ from .reader import MAX_BYTES
 
 #: How small encoding again must make a picture to be worth its loss: with the tables of the original, and without.
 _MAX_RATIO_SAME_TABLES, _MAX_RATIO = 0.99, 0.95
-
-
-def _unchanged(content: bytes, orientation: int) -> bytes | None:
-    return content
-
-
 #: What removes the metadata from a file without decoding it.
 _STRIPPERS: dict[str, Callable[[bytes, int], bytes | None]] = {
     'JPEG': jpeg.stripped,
@@ -24,7 +18,8 @@ _STRIPPERS: dict[str, Callable[[bytes, int], bytes | None]] = {
     'GIF': gif.stripped,
     'WEBP': webp.stripped,
     'AVIF': heif.stripped,
-    'BMP': _unchanged,
+    # It has none.
+    'BMP': lambda content, _: content,
 }
 
 

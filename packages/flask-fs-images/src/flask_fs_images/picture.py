@@ -62,11 +62,6 @@ class Picture:
         width, height = self.size
         return (height, width) if self.orientation >= 5 else self.size
 
-    @property
-    def written_as(self) -> str:
-        """The format of its outputs, unless another one is requested."""
-        return FORMATS[self.format].written_as or self.format
-
     def reduce(self, factor: int) -> None:
         """Have only every so many pixels decoded, 2, 4 or 8; only JPEG can, all others stay as they are."""
         if factor > 1 and self.format == 'JPEG':
@@ -80,16 +75,11 @@ class Picture:
         :raises InvalidContent: If the picture is broken.
         """
         structure = self.inspection.structure
-        if structure is not None:
-            frames: Iterator[tuple[Image, int]] = itertools.islice(gif.composed(self.reader, structure), self.frames)
-        else:
-            frames = self._load()
-        while True:
-            with self.reader.content_errors():
-                frame = next(frames, None)
-            if frame is None:
-                return
-            yield frame
+        with self.reader.content_errors():
+            if structure is None:
+                yield from self._load()
+            else:
+                yield from itertools.islice(gif.composed(self.reader, structure), self.frames)
 
     def _load(self) -> Iterator[tuple[Image, int]]:
         # A PNG's picture for programs that do not support animation is not a frame of it.

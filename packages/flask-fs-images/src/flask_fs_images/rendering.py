@@ -13,7 +13,7 @@ from PIL.JpegImagePlugin import get_sampling
 from . import color
 from .concurrency import decoding
 from .encoding import Frames, encode
-from .formats import FORMATS, Format
+from .formats import FORMATS
 from .limits import Limits
 from .optimization import no_larger
 from .orientation import Orientation
@@ -144,15 +144,12 @@ class _Output:
     def __init__(self, picture: Picture, spec: Spec, placement: Placement) -> None:
         self.spec = spec
         self.placement = placement
-        self.name = spec.format or picture.written_as
+        self.name = spec.format or FORMATS[picture.format].written_as or picture.format
+        self.format = FORMATS[self.name]
         self.is_whole = placement == Placement((0, 0, *picture.size), picture.size)
         self._picture = picture
         self._frames = Frames([], [], picture.plays)
         self._profile = b''
-
-    @property
-    def format(self) -> Format:
-        return FORMATS[self.name]
 
     def check_size(self, limits: Limits) -> None:
         side_px, max_px = max(self.placement.size), min(limits.side_px, self.format.side_px)

@@ -24,8 +24,7 @@ class Bbox(list[float]):
     def __eq__(self, other: object) -> bool:
         return list(self) == (list(other) if isinstance(other, tuple) else other)
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
+    __ne__ = object.__ne__
 
 
 class Thumbnails(dict[int, str]):
@@ -47,8 +46,7 @@ class Thumbnails(dict[int, str]):
             return NotImplemented
         return dict(self) == {_as_number(size): name for size, name in other.items()}
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
+    __ne__ = object.__ne__
 
 
 def _as_number(size: Any) -> Any:

@@ -212,7 +212,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
     def _set_owner_document(self, owner_document: Any) -> None:
         super()._set_owner_document(owner_document)
         # The field of the items of a list or map has no name: it is not an attribute.
-        tracking.track(owner_document, in_container=self.name is None)
+        tracking.track(in_container=self.name is None)
         if self.on_delete != 'keep':
             cleanup.watch_deletions(owner_document)
         if self.on_replace != 'keep':

@@ -5,7 +5,7 @@ MongoEngine returns the items of lists and maps as they are, so those references
 
 from __future__ import annotations
 
-import weakref
+import functools
 from typing import Any
 
 from mongoengine import signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
@@ -13,15 +13,12 @@ from mongoengine.base import ComplexBaseField  # type: ignore[import-untyped]  #
 
 from flask_fs.references import FileReference
 
-from .traversal import file_fields, forget_file_fields, innermost, is_file_field, items_of, references, with_embedded
-
-_container_fields: weakref.WeakKeyDictionary[Any, tuple[Any, ...]] = weakref.WeakKeyDictionary()
+from .traversal import file_fields, innermost, is_file_field, items_of, references, with_embedded
 
 
-def track(document_class: Any, *, in_container: bool) -> None:
-    """Track the references of *document_class*, which declares a file field, or a list or map of them."""
-    forget_file_fields()
-    _container_fields.pop(document_class, None)
+def track(*, in_container: bool) -> None:
+    """Track references from now on, as a class of documents declares a file field, or a list or map of them."""
+    _container_fields_of.cache_clear()
     signals.pre_save.connect(_mark_items)
     if in_container:
         signals.post_init.connect(_bind_items)
@@ -65,13 +62,10 @@ def _bind_items(sender: Any, document: Any, **_: Any) -> None:
         _bind(document, field.name, field.field, document._data.get(field.name))
 
 
-def _container_fields_of(document_class: Any) -> tuple[Any, ...]:
-    known = _container_fields.get(document_class)
-    if known is None:
-        fields = document_class._fields.values()
-        known = tuple(field for field in fields if field is not innermost(field) and is_file_field(innermost(field)))
-        _container_fields[document_class] = known
-    return known
+@functools.cache
+def _container_fields_of(document_class: Any) -> list[Any]:
+    fields = document_class._fields.values()
+    return [field for field in fields if field is not innermost(field) and is_file_field(innermost(field))]
 
 
 def _bind(document: Any, name: str, field: Any, values: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -73,26 +72,14 @@ def items_of(value: Any) -> Iterator[tuple[Any, Any]]:
 
 # --- What a class of documents declares.
 
-_file_fields: weakref.WeakKeyDictionary[Any, Mapping[str, tuple[Any, ...]]] = weakref.WeakKeyDictionary()
-
-
-def forget_file_fields() -> None:
-    """Look again for the fields of all classes: another class of documents declares one."""
-    _file_fields.clear()
-
 
 def file_fields(document_class: Any) -> Mapping[str, tuple[Any, ...]]:
     """The file fields that documents of this class can have, including embedded ones, by where they are in MongoDB.
 
     That is the name of the document's own field: ``profile`` for ``profile.pictures``.
     """
-    known = _file_fields.get(document_class)
-    if known is None:
-        inside = {field.db_field: _fields_in(field, {document_class}) for field in document_class._fields.values()}
-        known = {name: fields for name, (_, fields) in inside.items() if fields}
-        if all(complete for complete, _ in inside.values()):
-            _file_fields[document_class] = known
-    return known
+    found = {field.db_field: tuple(_fields_in(field, {document_class})) for field in document_class._fields.values()}
+    return {name: fields for name, fields in found.items() if fields}
 
 
 def is_file_field(field: Any) -> bool:
@@ -100,21 +87,16 @@ def is_file_field(field: Any) -> bool:
     return isinstance(field, Owner)
 
 
-def _fields_in(field: Any, seen: set[Any]) -> tuple[bool, tuple[Any, ...]]:
-    """The file fields in *field*, and whether all of the classes involved exist by now."""
+def _fields_in(field: Any, seen: set[Any]) -> Iterator[Any]:
+    """The file fields in *field*."""
     field = innermost(field)
     if is_file_field(field):
-        return True, (field,)
-    complete, found = True, ()
+        yield field
     for embedded in _embedded_in(field):
-        if embedded is None:
-            complete = False
-        elif embedded not in seen:
+        if embedded not in seen:
             # On the way down only: two attributes may have embedded documents of the same class.
             for deeper in embedded._fields.values():
-                whole, fields = _fields_in(deeper, seen | {embedded})
-                complete, found = complete and whole, found + fields
-    return complete, found
+                yield from _fields_in(deeper, seen | {embedded})
 
 
 def innermost(field: Any) -> Any:
@@ -125,7 +107,7 @@ def innermost(field: Any) -> Any:
 
 
 def _embedded_in(field: Any) -> Iterator[Any]:
-    """The classes of embedded documents that *field* can have; None for one that does not exist yet."""
+    """The classes of embedded documents that *field* can have, as far as they exist yet."""
     if isinstance(field, mongoengine.EmbeddedDocumentField):
         classes = [field.document_type_obj if field.document_type_obj != 'self' else field.owner_document]
     elif isinstance(field, mongoengine.GenericEmbeddedDocumentField):
@@ -137,7 +119,6 @@ def _embedded_in(field: Any) -> Iterator[Any]:
             try:
                 embedded = get_document(embedded)
             except mongoengine.NotRegistered:
-                yield None
                 continue
         yield from subclasses(embedded)
 
