@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import math
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
+from PIL.ImageFile import ImageFile
+
+from flask_fs_images.formats import FORMATS, Format
 
 Encode = Callable[..., io.BytesIO]
 
@@ -115,3 +119,34 @@ def animation(photo: Callable[..., Image.Image]) -> Callable[..., list[Image.Ima
         return made
 
     return frames
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """How often an image was opened, and how often its pixels were decoded."""
+    counted = {'opened': 0, 'decoded': 0}
+    load, frombytes = ImageFile.load, Image.frombytes
+
+    def opening(kind: Format) -> Any:
+        def open_image(file: Any, filename: str) -> ImageFile:
+            counted['opened'] += 1
+            assert kind.open is not None
+            return kind.open(file, filename)
+
+        return open_image
+
+    def loading(image: ImageFile) -> Any:
+        # Loaded again, an image has no tiles left to decode.
+        counted['decoded'] += bool(image.tile)
+        return load(image)
+
+    def decoding(mode: str, size: tuple[int, int], data: Any, decoder: str = 'raw', *args: Any) -> Any:
+        counted['decoded'] += decoder != 'raw'
+        return frombytes(mode, size, data, decoder, *args)
+
+    for name, kind in FORMATS.items():
+        if kind.available:
+            monkeypatch.setitem(FORMATS, name, dataclasses.replace(kind, open=opening(kind)))
+    monkeypatch.setattr(ImageFile, 'load', loading)
+    monkeypatch.setattr(Image, 'frombytes', decoding)
+    return counted

@@ -101,7 +101,7 @@ def test_a_format_without_animation_takes_the_first_frame(animated, frames_of, p
     assert psnr(frames_of(file)[0][0], found[0][0]) > 28
 
 
-def test_frames_shorter_than_a_gif_can_tell_are_not_lost(animated, frames_of):
+def test_frames_shorter_than_a_gif_can_store_are_not_lost(animated, frames_of):
     found = frames_of(render(animated('WEBP', durations=[1, 33, 47, 0]), [Spec(format='GIF')])[0].file)
     assert [duration for _, duration in found] == [10, 30, 50, 0]
 
@@ -125,13 +125,13 @@ def test_frames_over_the_edge_make_the_canvas_larger(animated, frames_of):
 @pytest.mark.parametrize('hole', [False, True])
 def test_frames_of_several_modes_become_frames_of_one(frames_of, target, hole):
     """Each frame is shown in the colors of its own palette, which Pillow gets wrong behind a frame of grays."""
-    # Each gray is the number of its place: only then Pillow takes a palette for grays.
+    # Each gray is its own index: only then does Pillow treat a palette as one of grays.
     black, dark, blue, red = (0, 0, 0), (1, 1, 1), (0, 0, 255), (255, 0, 0)
 
     def frame(codes, transparent, *palette):
         control = b'!\xf9\x04' + struct.pack('<BHBx', 4 | transparent, 5, 0)
-        place = struct.pack('<HHHHB', 0, 0, 2, 1, 0x80 if palette else 0)
-        return control + b',' + place + bytes(sum(palette, ())) + b'\x02\x02' + codes + b'\0'
+        descriptor = struct.pack('<HHHHB', 0, 0, 2, 1, 0x80 if palette else 0)
+        return control + b',' + descriptor + bytes(sum(palette, ())) + b'\x02\x02' + codes + b'\0'
 
     head = b'GIF89a' + struct.pack('<HHBBB', 2, 1, 0x80, 0, 0) + bytes(black + dark)
     # Two pixels each: the colors 0 and 1 of the palette, then 1 and 0.

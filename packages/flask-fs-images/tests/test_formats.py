@@ -238,7 +238,7 @@ def test_other_formats_are_not_opened(photo, encode, name):
         resize(encode(photo(64, 64), name), 10)
 
 
-def test_a_heic_is_not_taken_for_an_avif():
+def test_a_heic_is_not_mistaken_for_an_avif():
     assert recognize(b'\0\0\0\x18ftypheic\0\0\0\0mif1heic') == 'HEIC'
     assert recognize(b'\0\0\0\x18ftypmp42\0\0\0\0isommp42') is None
     assert recognize(b'\0\0\0\x18ftypmif1\0\0\0\0mif1avif') == 'AVIF'

@@ -100,19 +100,19 @@ CASES = {
 }
 
 
-def taken(content):
-    """The colors of each frame as it is taken, in the middle of its three columns."""
+def decoded(content):
+    """The colors of each frame as it is decoded, in the middle of its three columns."""
     with open_reader(content) as reader:
         picture = open_picture(reader, Limits())
         return [[image.convert('RGBA').getpixel((x, 5)) for x in (5, 15, 25)] for image, _ in picture.decode()]
 
 
 @pytest.mark.parametrize('case', CASES)
-def test_frames_are_taken_as_browsers_show_them(case):
+def test_frames_are_decoded_as_browsers_show_them(case):
     frames, expected = CASES[case]
-    assert taken(gif(*frames)) == expected
+    assert decoded(gif(*frames)) == expected
     made = render(gif(*frames), [Spec()])[0].file.getvalue()
-    assert taken(made) == expected
+    assert decoded(made) == expected
 
 
 @pytest.mark.browser

@@ -49,7 +49,7 @@ def test_a_heic_comes_out_as_jpeg(photo, heic, psnr, settings):
     assert opened(render(content, [Spec(format='PNG')])[0].file).format == 'PNG'
 
 
-def test_a_heic_is_turned_and_says_nothing_of_places(photo, heic, psnr):
+def test_a_heic_is_turned_and_has_no_location(photo, heic, psnr):
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010F] = SECRET.decode()

@@ -19,7 +19,7 @@ from flask_fs_images.formats import WRITTEN
 
 AVAILABLE = [name for name, kind in WRITTEN.items() if kind.available]
 #: No picture here may take longer, on however slow a machine.
-MOST_S = 20
+MAX_S = 20
 #: Many changes make a picture larger. That takes time, and shows nothing new.
 SMALL = Limits(pixels=1_000_000, frame_pixels=2_000_000)
 
@@ -179,7 +179,7 @@ def bounded():
     """Each of these tests ends soon and leaves the process not much larger than it was."""
     started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
-    assert time.process_time() - started < MOST_S
+    assert time.process_time() - started < MAX_S
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 400
 
 
@@ -275,14 +275,14 @@ def test_pictures_with_changed_bytes_are_refused_or_read(encode, photo, animatio
     # The header matters most: half of the changes are there.
     for number in range(150):
         content = bytearray(whole)
-        most = min(len(content), 200) if number % 2 else len(content)
+        end = min(len(content), 200) if number % 2 else len(content)
         for _ in range(chance.choice((1, 1, 2, 8, 64))):
-            content[chance.randrange(most)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+            content[chance.randrange(end)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
         if chance.random() < 0.2:
-            at = chance.randrange(most)
+            at = chance.randrange(end)
             content[at:at] = chance.randbytes(chance.randrange(1, 50))
         if chance.random() < 0.2:
-            at = chance.randrange(most)
+            at = chance.randrange(end)
             del content[at : at + chance.randrange(1, 50)]
         tried(bytes(content), SMALL)
         with contextlib.suppress(flask_fs.InvalidContent):

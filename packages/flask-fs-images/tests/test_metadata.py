@@ -104,7 +104,7 @@ def located(photo, encode, name):
 
 @pytest.mark.parametrize('act', ACTS)
 @pytest.mark.parametrize('name', ['JPEG', 'PNG', 'GIF', 'WEBP', AVIF])
-def test_nothing_tells_of_places_and_cameras(photo, encode, act, name):
+def test_locations_and_cameras_are_removed(photo, encode, act, name):
     file = located(photo, encode, name)
     content = file.getvalue()
     assert SECRET in content
@@ -118,7 +118,7 @@ def test_nothing_tells_of_places_and_cameras(photo, encode, act, name):
 
 
 @pytest.mark.parametrize('act', ACTS)
-def test_nothing_tells_of_places_in_an_animation(animation, encode, act):
+def test_locations_are_removed_from_an_animation(animation, encode, act):
     frames = animation()
     for name, settings in (('GIF', {'comment': SECRET}), ('WEBP', {'xmp': SECRET, 'exif': exif_of(1)})):
         file = encode(frames[0], name, save_all=True, append_images=frames[1:], duration=50, **settings)

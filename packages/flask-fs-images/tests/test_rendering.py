@@ -21,7 +21,7 @@ def size_of(file):
 
 
 def marked(width=90, height=60):
-    # Each pixel tells where it was.
+    # Each pixel says where it was.
     return Image.frombytes(
         'RGB', (width, height), bytes(v for y in range(height) for x in range(width) for v in (2 * x, 3 * y, 77))
     )
@@ -128,7 +128,7 @@ def test_crop_cuts_out_of_the_middle_without_scaling(encode):
     assert marked().crop((30, 20, 60, 40)).tobytes() == shown.tobytes()
 
 
-def test_outputs_come_in_the_order_asked_for(photo, encode):
+def test_outputs_come_in_the_order_of_their_specs(photo, encode):
     made = render(encode(photo(1600, 1200)), [Spec(32, 'cover'), Spec(), Spec(100, 'cover'), Spec(1200)])
     expected = [(32, 32), (1600, 1200), (100, 100), (1200, 900)]
     assert expected == [(one.width, one.height) for one in made] == [size_of(one.file) for one in made]
@@ -205,7 +205,7 @@ def test_what_is_no_file_is_a_mistake(file):
 
 
 @pytest.mark.parametrize('name', ['JPEG', 'PNG', 'GIF', 'WEBP', 'BMP'])
-def test_a_file_is_read_from_where_it_stands_and_left_there(photo, encode, tmp_path, name):
+def test_a_file_is_read_from_its_position_and_has_it_again(photo, encode, tmp_path, name):
     content = encode(photo(), name).getvalue()
     (tmp_path / 'file').write_bytes(b'before' + content)
     with open(tmp_path / 'file', 'rb') as file:
@@ -216,7 +216,7 @@ def test_a_file_is_read_from_where_it_stands_and_left_there(photo, encode, tmp_p
     assert render(content, [Spec(30)])[0].file.getvalue() == made.getvalue()
 
 
-def test_a_refused_file_is_left_open_where_it_stood():
+def test_a_refused_file_stays_open_at_its_position():
     file = io.BytesIO(b'before' + b'no picture')
     file.seek(6)
     with pytest.raises(flask_fs.InvalidContent):

@@ -159,7 +159,7 @@ def test_scans_are_counted_whatever_the_pieces(encode, photo, size):
     counter = ScanCounter()
     for at in range(0, len(content), size):
         counter.feed(at, content[at : at + size])
-    # As libjpeg writes a progressive picture in color, unless it is told otherwise.
+    # As libjpeg writes a progressive picture in color, by default.
     assert counter.scans == 10
     for at in range(0, len(content), size):
         counter.feed(at, content[at : at + size])
@@ -195,7 +195,7 @@ def test_orientation_is_read_at_the_end_of_a_webp(encode, photo):
 
 
 @pytest.mark.parametrize('name', ['TIFF', 'ICO', 'ICNS', 'TGA', 'PPM', 'JPEG2000'])
-def test_formats_whose_sizes_nobody_looks_at_are_not_read(encode, photo, name):
+def test_formats_whose_sizes_are_not_inspected_are_not_read(encode, photo, name):
     content = encode(photo(64, 64), name).getvalue()
     with pytest.raises(flask_fs.InvalidContent, match='not a picture of a supported format'):
         identify(content)

@@ -49,7 +49,7 @@ def test_an_animation_is_looked_at_to_its_end(animation, encode):
         image_content(io.BytesIO(content[:-40]), 'a.gif')
 
 
-def test_svg_is_told_by_its_root():
+def test_svg_is_recognized_by_its_root():
     image_content(io.BytesIO(SVG), 'a.svg')
     with pytest.raises(flask_fs.InvalidContent, match='the content is SVG, not PNG'):
         image_content(io.BytesIO(SVG), 'a.png')
@@ -66,15 +66,15 @@ def test_image_content_has_limits(photo, encode):
         ImageContent(Limits(pixels=100))(encode(photo(64, 48)), 'a.jpg')
 
 
-@pytest.mark.parametrize('most', [(64, 48), (65, 49)])
-def test_dimensions_within_the_limit_pass(photo, encode, most):
-    max_dimensions(*most)(encode(photo(64, 48)), 'a.jpg')
+@pytest.mark.parametrize('limit', [(64, 48), (65, 49)])
+def test_dimensions_within_the_limit_pass(photo, encode, limit):
+    max_dimensions(*limit)(encode(photo(64, 48)), 'a.jpg')
 
 
-@pytest.mark.parametrize('most', [(63, 48), (64, 47), (48, 64)])
-def test_dimensions_over_the_limit_are_refused(photo, encode, most):
+@pytest.mark.parametrize('limit', [(63, 48), (64, 47), (48, 64)])
+def test_dimensions_over_the_limit_are_refused(photo, encode, limit):
     with pytest.raises(flask_fs.InvalidContent, match='64x48 pixels are more than the') as raised:
-        max_dimensions(*most)(encode(photo(64, 48)), 'a.jpg')
+        max_dimensions(*limit)(encode(photo(64, 48)), 'a.jpg')
     assert raised.value.filename == 'a.jpg'
 
 
@@ -85,7 +85,7 @@ def test_dimensions_are_those_shown(photo, encode):
         max_dimensions(64, 48)(file, 'a.jpg')
 
 
-def test_dimensions_are_told_by_the_header(photo, encode):
+def test_dimensions_are_those_of_the_header(photo, encode):
     max_dimensions(64, 48)(io.BytesIO(encode(photo(64, 48)).getvalue()[:700]), 'a.jpg')
 
 
@@ -101,7 +101,7 @@ def test_the_size_in_bytes_is_limited():
 
 
 @pytest.mark.parametrize('validator', [image_content, max_dimensions(100, 100), max_size(10**6)])
-def test_a_validator_leaves_the_file_where_it_stood(photo, encode, validator):
+def test_a_validator_keeps_the_position_of_the_file(photo, encode, validator):
     content = encode(photo(64, 48)).getvalue()
     file = io.BytesIO(b'before' + content)
     file.seek(6)
@@ -110,7 +110,7 @@ def test_a_validator_leaves_the_file_where_it_stood(photo, encode, validator):
 
 
 @pytest.mark.parametrize('validator', [image_content, max_dimensions(10, 10), max_size(10)])
-def test_a_validator_that_refuses_leaves_the_file_where_it_stood(photo, encode, validator):
+def test_a_validator_that_refuses_keeps_the_position_of_the_file(photo, encode, validator):
     content = encode(photo(64, 48)).getvalue()[:1000]
     file = io.BytesIO(content)
     with pytest.raises(flask_fs.UploadNotAllowed):

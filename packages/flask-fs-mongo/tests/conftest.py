@@ -84,10 +84,8 @@ def memory(memory_app: Flask, database: str) -> fs.Storage:
 def picture() -> Picture:
     """Draws pictures: ``picture(width, height, 'PNG')``."""
 
-    def picture(
-        width: int = 300, height: int = 200, kind: str = 'PNG', colour: str = 'navy', **more: Any
-    ) -> io.BytesIO:
-        image = Image.new('RGB', (width, height), colour)
+    def picture(width: int = 300, height: int = 200, kind: str = 'PNG', color: str = 'navy', **more: Any) -> io.BytesIO:
+        image = Image.new('RGB', (width, height), color)
         ImageDraw.Draw(image).ellipse((width / 4, height / 4, width / 2, height / 2), 'orange')
         file = io.BytesIO()
         image.save(file, kind, **more)

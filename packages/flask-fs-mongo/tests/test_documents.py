@@ -1,4 +1,4 @@
-"""Files in every place that a document has: lists, maps, embedded documents, and what MongoEngine does with them."""
+"""Files wherever a document can have them: lists, maps, embedded documents, and what MongoEngine does with them."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_failures_are_reported_at_the_end_and_stop_nothing(page: Any, fill: Any,
     assert page.objects.get(number=2).image.thumbnails[32] == '2-32.png'
 
 
-def test_it_goes_on_where_another_run_ended(page: Any, fill: Any) -> None:
+def test_it_continues_where_another_run_ended(page: Any, fill: Any) -> None:
     fill(5)
     declare(page, 64)
     done: list[int] = []

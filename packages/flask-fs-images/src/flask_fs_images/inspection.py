@@ -12,7 +12,7 @@ from .reader import ImageReader
 
 @dataclass
 class Inspection:
-    """The facts of a structure that matter here and that Pillow does not report.
+    """What the structure of a file says that matters here and that Pillow does not report.
 
     :param extents: Every size that a decoder may allocate memory for.
     :param lossless: Whether a WebP was encoded without loss.

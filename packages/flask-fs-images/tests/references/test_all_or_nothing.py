@@ -62,7 +62,7 @@ def test_an_interrupted_save_leaves_nothing_either(
     assert names(memory) == []
 
 
-def test_a_storage_that_overwrites_can_be_told_not_to(
+def test_a_storage_that_overwrites_does_not_if_the_call_says_so(
     image_in: Any, memory_app: Flask, picture: Any, names: Names
 ) -> None:
     storage = fs.Storage('overwriting', fs.IMAGES, overwrite=True)

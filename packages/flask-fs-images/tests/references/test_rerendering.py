@@ -48,6 +48,17 @@ def test_rerender_with_an_unchanged_declaration_reports_no_change(
     assert names(memory) == ALL
 
 
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'GIF', 'BMP'])
+def test_rerender_opens_and_decodes_the_original_once(
+    image_in: Any, memory: fs.Storage, picture: Any, counts: dict[str, int], kind: str
+) -> None:
+    image = image_in(memory)
+    image.save(picture(kind=kind), f'test.{kind.lower()}')
+    counts.update(opened=0, decoded=0)
+    image.rerender()
+    assert counts == {'opened': 1, 'decoded': 1}
+
+
 def test_rerender_keeps_the_stored_file_when_a_smaller_one_is_wanted_now(
     image_in: Any, memory: fs.Storage, picture: Any, names: Names, size_of: Any
 ) -> None:

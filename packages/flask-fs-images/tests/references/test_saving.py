@@ -13,8 +13,6 @@ from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 import flask_fs.transaction
-import flask_fs_images.derivatives
-import flask_fs_images.references
 
 Names = Callable[[fs.Storage], list[str]]
 ALL = ['test-100.png', 'test-32.png', 'test-original.png', 'test.png']
@@ -299,24 +297,15 @@ def test_each_file_costs_one_request_and_an_existing_main_file_two(
         assert [(call.hook, call.name) for call in backend.calls] == [('put', 'test-original.png'), ('put', 'test.png')]
 
 
+@pytest.mark.parametrize('declared', [{}, {'max_size': None}, {'optimize': True}, {'thumbnail_sizes': ()}], ids=str)
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'GIF', 'BMP'])
 def test_a_picture_is_opened_and_decoded_once_for_all_sizes(
-    image_in: Any, memory: fs.Storage, picture: Any, monkeypatch: pytest.MonkeyPatch
+    image_in: Any, memory: fs.Storage, picture: Any, counts: dict[str, int], kind: str, declared: dict[str, Any]
 ) -> None:
-    calls: list[str] = []
-
-    def count(name: str) -> None:
-        function = getattr(flask_fs_images.derivatives, name)
-
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            calls.append(name)
-            return function(*args, **kwargs)
-
-        monkeypatch.setattr(flask_fs_images.derivatives, name, counted)
-
-    for name in ('open_image', 'render'):
-        count(name)
-    image_in(memory).save(picture(), 'test.png')
-    assert calls == ['open_image', 'render']
+    image, file = image_in(memory, **declared), picture(kind=kind)
+    counts.update(opened=0, decoded=0)
+    image.save(file, f'test.{kind.lower()}')
+    assert counts == {'opened': 1, 'decoded': 1}
 
 
 def test_deleting_removes_the_original_and_the_thumbnails(
