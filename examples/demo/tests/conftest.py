@@ -81,8 +81,17 @@ def site(app: Flask) -> Iterator[str]:
     server.server_close()
 
 
+@pytest.fixture(scope='module')
+def tab(chromium: Browser) -> Iterator[Page]:
+    """A tab for one page after the other: each new one takes a new process. All that pages keep, they keep by their port."""
+    with chromium.new_context(locale='en-GB', timezone_id='UTC') as context:
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        yield page
+
+
 @pytest.fixture
-def page(chromium: Browser, site: str) -> Iterator[Page]:
+def page(tab: Page, site: str) -> Iterator[Page]:
     """The application's page in a browser that may use the clipboard; a complaint in its console fails the test."""
     complaints: list[str] = []
 
@@ -90,14 +99,20 @@ def page(chromium: Browser, site: str) -> Iterator[Page]:
         if message.type in ('error', 'warning') and not REFUSED.match(message.text):
             complaints.append(message.text)
 
-    context = chromium.new_context(locale='en-GB', timezone_id='UTC', viewport={'width': 1280, 'height': 800})
-    context.grant_permissions(['clipboard-read', 'clipboard-write'], origin=site)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.on('console', note)
-    page.on('pageerror', lambda error: complaints.append(str(error)))
-    page.goto(site)
-    page.locator('#empty').wait_for()
-    yield page
-    context.close()
+    def note_error(error: object) -> None:
+        complaints.append(str(error))
+
+    tab.context.grant_permissions(['clipboard-read', 'clipboard-write'], origin=site)
+    tab.set_viewport_size({'width': 1280, 'height': 800})
+    tab.on('console', note)
+    tab.on('pageerror', note_error)
+    tab.goto(site)
+    tab.locator('#empty').wait_for()
+    yield tab
+    for other in tab.context.pages:
+        if other is not tab:
+            other.close()
+    tab.goto('about:blank')
+    tab.remove_listener('console', note)
+    tab.remove_listener('pageerror', note_error)
     assert complaints == []

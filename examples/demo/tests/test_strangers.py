@@ -198,7 +198,6 @@ def settled(pages: list[Page]) -> list[Page]:
 
 
 WAYS: dict[str, Way] = {
-    'tab': in_a_tab,
     'clicked': in_a_tab_that_is_clicked_and_reloaded,
     'opened': in_a_window_opened_by_a_page,
     'iframe': within('iframe', 'src'),
@@ -247,12 +246,8 @@ def test_without_the_headers_everything_runs(context: BrowserContext, site: str,
     """The control: were the tests above unable to fail, this one would."""
     certain = {'frame', 'onload', 'outside', 'picture', 'script', 'storage', 'style'}
     # The tab that opens a window is told of its first alert too early; of several frames one gets the focus.
-    certain |= {
-        'tab': {'alert'},
-        'clicked': {'alert', 'click'},
-        'opened': {'message'},
-    }.get(way, {'alert', 'message'})
-    page = certain | {'address', 'link', 'onerror'} | ({'focus'} if way in ('tab', 'clicked') else set())
+    certain |= {'clicked': {'alert', 'click'}, 'opened': {'message'}}.get(way, {'alert', 'message'})
+    page = certain | {'address', 'link', 'onerror'} | ({'focus'} if way == 'clicked' else set())
     expected = {'svg': certain | {'animation', 'foreign'}, 'html': page, 'xml': page, 'txt': page, 'away': {'refresh'}}
     # An <embed> goes by the ending of the name where no type is given.
     expected |= {} if way == 'embed' else {'png': page}

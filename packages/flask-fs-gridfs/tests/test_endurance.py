@@ -55,7 +55,8 @@ def content(number, turn):
 def work(number):
     chance = random.Random(number)
     try:
-        for turn in range(1, turns + 1):
+        # Each worker begins elsewhere, so that a few turns do all that there is to do.
+        for turn in range(1 + number, 1 + number + turns):
             name, expected = f'w{number}/{turn % 3}', content(number, turn)
             backend.save(io.BytesIO(expected), name, overwrite=True)
             assert backend.read(name) == expected
@@ -116,9 +117,8 @@ print(sum(done), 'turns, at most', Pool.most, 'connections at once')
 """
 
 
-# Every seventh turn does all that a turn may do.
 @pytest.mark.timeout(TIMEOUT_S + 20)
-@pytest.mark.parametrize(('kind', 'workers', 'turns'), [('threads', 16, 14), ('gevent', 100, 7)])
+@pytest.mark.parametrize(('kind', 'workers', 'turns'), [('threads', 16, 7), ('gevent', 100, 2)])
 def test_one_storage_serves_many_at_once(
     mongo_service: MongoService, database: Database[Any], kind: str, workers: int, turns: int
 ) -> None:

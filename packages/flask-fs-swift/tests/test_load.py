@@ -1,4 +1,4 @@
-"""Many at once, for a while, and large files: on a real Swift."""
+"""Many at once, and large files: on a real Swift."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 
 import pytest
@@ -18,20 +17,18 @@ pytestmark = pytest.mark.slow
 
 THREADS = 16
 GREENLETS = 100
-WORK_S = 30
 LARGE_BYTES = 96 * 1024 * 1024
 MOST_GROWTH_BYTES = 32 * 1024 * 1024
 
 #: Run by threads here, and by greenlets in a process of its own: mixed work on names of one's own and on a shared one.
 WORK = """
-def work(backend, number, until):
-    import io, random, time
+def work(backend, number, turns):
+    import io, random
     chance = random.Random(number)
-    turns = 0
-    while time.monotonic() < until:
+    for turn in range(turns):
         size = chance.choice((0, 10, 5_000, 300_000))
         content = bytes([number % 256]) * size
-        name = f'own/{number}/{turns % 3}'
+        name = f'own/{number}/{turn}'
         backend.save(io.BytesIO(content), name, overwrite=True)
         assert backend.read(name) == content
         with backend.open(name, 'rb') as file:
@@ -44,8 +41,6 @@ def work(backend, number, until):
         assert name in set(backend.list_files(f'own/{number}/'))
         backend.copy(name, f'{name}.copy')
         backend.delete(f'{name}.copy')
-        turns += 1
-    return turns
 
 SHARED = bytes(range(256)) * 2000
 """
@@ -54,37 +49,34 @@ GEVENT = (
     """
 from gevent import monkey
 monkey.patch_all()
-import json, sys, time
+import json, sys
 import gevent, gevent.pool
 from flask_fs_swift import SwiftBackend
 """
     + WORK
     + """
-config, count, seconds = json.loads(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+config, count = json.loads(sys.argv[1]), int(sys.argv[2])
 backend = SwiftBackend('kit', {**config, 'pool_timeout_s': 120})
 backend.write('shared', SHARED)
 pool = gevent.pool.Pool(count)
-until = time.monotonic() + seconds
-greenlets = [pool.spawn(work, backend, number, until) for number in range(count)]
+greenlets = [pool.spawn(work, backend, number, 1) for number in range(count)]
 gevent.joinall(greenlets, raise_error=True)
 import gc; gc.collect()
-print(json.dumps({'turns': [greenlet.value for greenlet in greenlets], 'in_use': backend._client.account.pool.in_use}))
+print(backend._client.account.pool.in_use)
 """
 )
 
 
-@pytest.mark.timeout(WORK_S + 120)
 def test_sixteen_threads_share_a_storage(swift_harness):
     backend = swift_harness.make(pool_timeout_s=120)
     scope: dict = {}
     exec(compile(WORK, 'work', 'exec'), scope)
     backend.write('shared', scope['SHARED'])
-    until = time.monotonic() + WORK_S
-    turns, errors = [], []
+    errors = []
 
     def run(number: int) -> None:
         try:
-            turns.append(scope['work'](backend, number, until))
+            scope['work'](backend, number, 3)
         except BaseException as error:  # noqa: BLE001  # shown below
             errors.append(error)
 
@@ -94,23 +86,15 @@ def test_sixteen_threads_share_a_storage(swift_harness):
     for thread in threads:
         thread.join()
     assert errors == []
-    assert len(turns) == THREADS
-    assert min(turns) > 0
     assert backend._client.account.pool.in_use == 0
 
 
-@pytest.mark.timeout(WORK_S + 180)
 def test_a_hundred_greenlets_share_a_storage(swift_harness):
     pytest.importorskip('gevent')
     command = [sys.executable, '-W', 'error', '-c', GEVENT, json.dumps(dict(swift_harness.settings()))]
-    done = subprocess.run(
-        [*command, str(GREENLETS), str(WORK_S)], capture_output=True, text=True, timeout=WORK_S + 150, check=False
-    )
+    done = subprocess.run([*command, str(GREENLETS)], capture_output=True, text=True, timeout=110, check=False)
     assert (done.returncode, done.stderr) == (0, '')
-    report = json.loads(done.stdout)
-    assert len(report['turns']) == GREENLETS
-    assert min(report['turns']) > 0
-    assert report['in_use'] == 0
+    assert int(done.stdout) == 0
 
 
 def peak_of(action) -> int:

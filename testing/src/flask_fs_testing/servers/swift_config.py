@@ -59,9 +59,39 @@ recon_cache_path = {folder}
 use = egg:swift#healthcheck
 """
 
+#: In place of a memcached. Without one the proxy requests account and container anew for each object.
+_CACHE = """
+import json
+from time import time as now
+
+class Cache:
+    def __init__(self):
+        self._entries = {}
+
+    def get(self, key, **_):
+        value, expires = self._entries.get(key, ('null', 0))
+        return json.loads(value) if now() < expires else None
+
+    def set(self, key, value, time=0, **_):
+        self._entries[key] = json.dumps(value), now() + time
+
+    def delete(self, key, **_):
+        self._entries.pop(key, None)
+
+def filter_factory(global_conf, **local_conf):
+    cache = Cache()
+
+    def with_cache(app):
+        def call(environ, start_response):
+            environ['swift.cache'] = cache
+            return app(environ, start_response)
+        return call
+    return with_cache
+"""
+
 # In the order in which Swift wants them.
 _FILTERS = (
-    'catch_errors gatekeeper healthcheck proxy-logging listing_formats bulk tempurl formpost s3api '
+    'catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk tempurl formpost s3api '
     'tempauth copy slo dlo versioned_writes symlink'
 )
 
@@ -91,7 +121,8 @@ error_suppression_limit = 1000000
 
 def files(folder: Path, ports: Mapping[str, int], user: str, key: str, fernet_key: str) -> dict[str, str]:
     """The text of each configuration file, by its name."""
-    texts = {'swift.conf': _SWIFT}
+    # Its processes run in this folder, so they can import from it.
+    texts = {'swift.conf': _SWIFT, 'memory_cache.py': _CACHE}
     for part in PARTS:
         common = _COMMON.format(port=ports[part], user=_run_as(), folder=folder)
         rest = _proxy(user, key, fernet_key) if part == 'proxy' else _STORAGE.format(part=part, folder=folder)
@@ -103,7 +134,8 @@ def _proxy(user: str, key: str, fernet_key: str) -> str:
     values = {'user': user.replace(':', '_'), 'key': key, 'fernet_key': fernet_key}
     lines = ['[pipeline:main]', f'pipeline = {_FILTERS} proxy-logging proxy-server']
     for name in _FILTERS.split():
-        lines += ['', f'[filter:{name}]', f'use = egg:swift#{name.replace("-", "_")}']
+        factory = 'paste.filter_factory = memory_cache:filter_factory'
+        lines += ['', f'[filter:{name}]', factory if name == 'cache' else f'use = egg:swift#{name.replace("-", "_")}']
         lines += [option.format(**values) for option in _OPTIONS.get(name, [])]
     return '\n'.join([*lines, _PROXY_SERVER])
 
