@@ -6,12 +6,14 @@ of its own and one set of names, so later blocks can use earlier ones.
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
+from unittest import mock
 
 import pytest
 from sybil import Sybil
@@ -88,21 +90,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             isinstance(item, SybilItem) and 'from flask_fs_testing.servers import' in item.example.document.text
         ):
             item.add_marker('server')
-    # Servers make tests wait: begun first, they do so while others compute.
-    items.sort(key=lambda item: item.get_closest_marker('server') is None)
+    # Servers and browsers make tests wait: begun first, they do so while others compute.
+    items.sort(key=lambda item: not (item.get_closest_marker('server') or item.get_closest_marker('browser')))
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """That of ``--dist loadfile``, which also divides the checks of the conformance kit: they wait long, and share nothing."""
+    """That of ``--dist loadfile``, which also divides files of long tests that share nothing."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             scope = super()._split_scope(nodeid)
-            return nodeid if 'test_conformance' in scope else scope
+            return nodeid if 'test_conformance' in scope or 'test_interleavings' in scope else scope
 
     return Scheduling(config, log) if config.option.dist == 'loadfile' else None
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _models_parsed_once() -> Iterator[None]:
+    """Each of hundreds of sessions of boto3 would parse the same megabytes of JSON."""
+    try:
+        from botocore.loaders import JSONFileLoader
+    except ImportError:
+        yield
+        return
+    load = functools.cache(JSONFileLoader().load_file)
+    with mock.patch.object(JSONFileLoader, 'load_file', lambda _, path: load(path)):
+        yield
 
 
 @pytest.fixture(scope='session')

@@ -107,9 +107,7 @@ def claim(backend: BaseBackend, who: str, names: list[str]) -> list[str]:
 # --- One winner for each name.
 
 
-def assert_each_name_has_one_winner(
-    backend: BaseBackend, won: dict[str, list[str]], names: list[str] = NAMES
-) -> None:
+def assert_each_name_has_one_winner(backend: BaseBackend, won: dict[str, list[str]], names: list[str] = NAMES) -> None:
     assert sorted(itertools.chain.from_iterable(won.values())) == sorted(names)
     winner_of = {name: who for who, theirs in won.items() for name in theirs}
     assert {name: backend.read(name).decode() for name in backend.list_files()} == {

@@ -40,7 +40,12 @@ class OnePort(SecantusServer):
         mine = {'--port': self._own_port, '--storage-path': self._data}
         return {
             'secantusdb': [
-                f'{option}={mine[option]}' if (option := part.partition('=')[0]) in mine else part for part in command
+                *(
+                    f'{option}={mine[option]}' if (option := part.partition('=')[0]) in mine else part
+                    for part in command
+                ),
+                # It is killed, and what it has confirmed has to be there afterwards.
+                '--sync-on-commit',
             ]
         }
 

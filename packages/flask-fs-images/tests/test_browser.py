@@ -29,7 +29,7 @@ SHOWN = """async ([content]) => {
 }"""
 
 
-@pytest.fixture
+@pytest.fixture(scope='module')
 def shown(chromium):
     """How a browser shows a file."""
     page = chromium.new_page()

@@ -115,17 +115,22 @@ def test_frames_are_decoded_as_browsers_show_them(case):
     assert decoded(made) == expected
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize('case', CASES)
-def test_a_browser_shows_the_same_frames(chromium, case):
-    frames, expected = CASES[case]
+@pytest.fixture(scope='module')
+def page(chromium):
     page = chromium.new_page()
     # Frames are decoded for secure pages only.
     page.goto('chrome://version')
+    yield page
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize('case', CASES)
+def test_a_browser_shows_the_same_frames(page, case):
+    frames, expected = CASES[case]
     for content in (gif(*frames), render(gif(*frames), [Spec()])[0].file.getvalue()):
         found = page.evaluate(FRAMES, [base64.b64encode(content).decode()])
         assert [[tuple(color) for color in one] for one in found] == expected
-    page.close()
 
 
 def test_what_is_made_is_read_again_as_the_same():

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != 'linux', reas
 
 MiB = 1024 * 1024
 #: Of the file; what it takes does not depend on this.
-SIZE = 256 * MiB
+SIZE = 160 * MiB
 #: What a transfer may add to the memory that the process had before.
 CEILING = 64 * MiB
 

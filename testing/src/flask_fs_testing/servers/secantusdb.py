@@ -34,7 +34,6 @@ class SecantusServer(Server[MongoService]):
                 f'--port={self._port}',
                 f'--storage-path={self.folder / "data"}',
                 '--standalone',
-                '--sync-on-commit',
             ]
         }
 
