@@ -59,28 +59,26 @@ recon_cache_path = {folder}
 use = egg:swift#healthcheck
 """
 
-#: In place of a memcached. Without one the proxy requests account and container anew for each object.
+#: In place of a memcached, without which the proxy requests account and container anew for each object. Nothing expires:
+#: all changes pass the proxy, which then deletes what it has cached.
 _CACHE = """
-import json
-from time import time as now
+import copy
 
 class Cache:
     def __init__(self):
-        self._entries = {}
+        self._values = {}
 
     def get(self, key, **_):
-        value, expires = self._entries.get(key, ('null', 0))
-        return json.loads(value) if now() < expires else None
+        return copy.deepcopy(self._values.get(key))
 
-    def set(self, key, value, time=0, **_):
-        self._entries[key] = json.dumps(value), now() + time
+    def set(self, key, value, **_):
+        self._values[key] = copy.deepcopy(value)
 
     def delete(self, key, **_):
-        self._entries.pop(key, None)
+        self._values.pop(key, None)
 
-def filter_factory(global_conf, **local_conf):
+def filter_factory(*_, **__):
     cache = Cache()
-
     def with_cache(app):
         def call(environ, start_response):
             environ['swift.cache'] = cache
