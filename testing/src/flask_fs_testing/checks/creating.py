@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import multiprocessing
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -24,19 +21,6 @@ from .sharing import in_processes, in_threads
 WRITERS = 8
 #: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
 MEETING_S = 0.1
-
-
-def race(writers: int, act: Callable[[int], None]) -> list[int]:
-    """Which of *writers* threads won: did not get FileExists from *act*, all begun at the same moment."""
-
-    def wins(number: int) -> bool:
-        try:
-            act(number)
-        except fs.FileExists:
-            return False
-        return True
-
-    return [number for number, won in enumerate(in_threads(writers, wins)) if won]
 
 
 class CreateChecks:
@@ -69,10 +53,10 @@ class CreateChecks:
         counts = []
         for turn in range(harness.race_rounds):
             name = f'race-{turn}'
-            winners = race(WRITERS, partial(_create, backend, name, threading.Barrier(WRITERS)))
-            counts.append(len(winners))
-            if winners:
-                assert backend.read(name) in [_own(winner) for winner in winners]
+            wins = in_threads(WRITERS, partial(_create, backend, name, threading.Barrier(WRITERS)))
+            counts.append(sum(wins))
+            if any(wins):
+                assert backend.read(name) in [_own(number) for number, won in enumerate(wins) if won]
         _judge(backend, counts)
 
     @check('_put with create', proves=Capability.ATOMIC_CREATE)
@@ -83,8 +67,11 @@ class CreateChecks:
             return
         context = multiprocessing.get_context('fork')
         gates = {f'name-{number}': context.Barrier(2) for number in range(harness.race_rounds)}
-        wins = Counter(itertools.chain(*in_processes(2, partial(_create_all, backend, gates))))
-        _judge(backend, [wins[name] for name in gates])
+
+        def create_all(number: int) -> list[bool]:
+            return [_create(backend, name, gate, number) for name, gate in gates.items()]
+
+        _judge(backend, [sum(wins) for wins in zip(*in_processes(2, create_all), strict=True)])
 
     @check('copy and move onto themselves')
     def test_copy_and_move_onto_themselves_lose_nothing(self, harness: Harness) -> None:
@@ -160,23 +147,16 @@ class _Awaiting(OnlyRead):
         return super().read(size)
 
 
-def _create(backend: BaseBackend, name: str, gate: threading.Barrier, number: int) -> None:
-    """Create *name* as writer *number*, meeting the others at the *gate*."""
+def _create(backend: BaseBackend, name: str, gate: threading.Barrier, number: int) -> bool:
+    """Create *name* as writer *number*, meeting the others at the *gate*; whether it won."""
     try:
         backend.save(_Awaiting(_own(number), gate), name, overwrite=False)
+    except fs.FileExists:
+        return False
     finally:
         # One that was refused unread never comes to the gate: the others shall not wait for it.
         gate.abort()
-
-
-def _create_all(backend: BaseBackend, gates: Mapping[str, Any], number: int) -> list[str]:
-    """Create all names of *gates* as writer *number*; those that were won."""
-    won = []
-    for name, gate in gates.items():
-        with contextlib.suppress(fs.FileExists):
-            _create(backend, name, gate, number)
-            won.append(name)
-    return won
+    return True
 
 
 def _judge(backend: BaseBackend, counts: list[int]) -> None:
