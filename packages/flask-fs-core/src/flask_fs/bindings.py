@@ -170,11 +170,10 @@ class AppBound:
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         self._detached: Binding | None = None
 
-    def __copy__(self) -> AppBound:
+    def __deepcopy__(self, _: dict[int, Any] | None = None) -> AppBound:
         return self
 
-    def __deepcopy__(self, _: dict[int, Any]) -> AppBound:
-        return self
+    __copy__ = __deepcopy__
 
     def configure(self, app: Any) -> None:
         """Set the storage up for *app*, without opening a connection. ``fs.init_app(app, storage)`` does this too.

@@ -471,8 +471,7 @@ class BaseBackend:
         given = legacy.given_metadata(self, key) if type(self)._stat is BaseBackend._stat else None
         info = self._stat(key) if given is None else legacy.info_from(key, given)
         facts = {'mime': info.mime, 'size': info.size, 'modified': info.modified, 'checksum': info.checksum}
-        if given is not None:
-            facts = {**given, **facts}
+        facts = {**(given or {}), **facts}
         return facts if info.checksum else Metadata(facts, checksum=lambda: self._checksum_of(key))
 
     def _checksum_of(self, key: str) -> str:

@@ -10,6 +10,17 @@ from typing import IO, NamedTuple, Protocol
 from ..files import mime_type
 from ..media_types import content_coding, normalized
 
+__all__ = [
+    'CHUNK_BYTES',
+    'NO_ATTRIBUTES',
+    'STALE_S',
+    'Attributes',
+    'ByteReader',
+    'Capability',
+    'FileInfo',
+    'Opened',
+]
+
 #: How much is read or written at once, in bytes.
 CHUNK_BYTES = 1024 * 1024
 #: What a process that died half-way left behind is removed once it is this old, in seconds.

@@ -14,7 +14,6 @@ from werkzeug.http import (
     http_date,
     is_resource_modified,
     parse_content_range_header,
-    parse_if_range_header,
     quote_etag,
 )
 
@@ -198,7 +197,7 @@ def _range_applies(info: FileInfo) -> bool:
     given = request.headers.get('If-Range')
     if given is None:
         return True
-    condition = parse_if_range_header(given)
+    condition = request.if_range
     if condition.etag is not None:
         return not given.lstrip().startswith('W/') and condition.etag == info.etag
     return (

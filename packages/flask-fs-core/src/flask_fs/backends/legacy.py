@@ -204,9 +204,7 @@ def open_file(self: Any, name: str, start: int, stop: int | None) -> Opened:
     try:
         if start:
             size = info.size if (known := remaining_size(stream)) is None else known
-            if start >= max(size, 1):
-                raise self.error(RangeNotSatisfiable, name)
-            start = max(0, size + start) if start < 0 else start
+            start = self.range_start(FileInfo(name, size, None), start)
         return Opened(info, window(stream, start, stop))
     except BaseException:
         stream.close()

@@ -247,12 +247,8 @@ def peek(reader: Any, size: int, start: int | None = None) -> bytes | None:
     if type(inner) is not io.BytesIO and isinstance(inner, tempfile.SpooledTemporaryFile):
         # fileno() would push a small one to the disk.
         inner = getattr(inner, '_file', None)
-    if type(inner) is io.BytesIO:
-        start = inner.tell()
-        head = inner.read(size)
-        inner.seek(start)
-        return head
-    if (file := as_seekable_file(reader)) is None:
+    file = inner if type(inner) is io.BytesIO else as_seekable_file(reader)
+    if file is None:
         return None
     start = file.tell() if start is None else start
     if hasattr(os, 'pread') and isinstance(file, (io.FileIO, io.BufferedReader)):
