@@ -5,7 +5,6 @@ import contextlib
 import gzip
 import io
 import lzma
-import re
 import tarfile
 import tempfile
 import time
@@ -112,7 +111,9 @@ AGREES = {
 @pytest.fixture(params=['with the library', 'without the library'])
 def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     if request.param == 'without the library':
-        monkeypatch.setattr(content, '_library', lambda: (re.compile(b''), ()))
+        # Made once, from the library too.
+        content._candidate()
+        monkeypatch.setattr(content, '_library', lambda: ())
         return False
     pytest.importorskip('puremagic')
     return True

@@ -35,8 +35,10 @@ def contradiction(ext: str, head: bytes) -> str | None:
     family = family_of(ext)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode('utf-16', 'replace').encode()
+    if family is None or _candidate().match(head) is None:
+        return None
     kind = recognized(head) or _recognized_by_library(head)
-    if family is None or kind is None or family == kind.family or not kind.agrees.isdisjoint((family, ext)):
+    if kind is None or family == kind.family or not kind.agrees.isdisjoint((family, ext)):
         return None
     if family == 'text' and len(head.translate(None, _BINARY)) == len(head):
         return None
@@ -91,6 +93,16 @@ def _family_of_type(mime: str) -> str | None:
     return 'xml' if mime.endswith(('/xml', '+xml')) else _FAMILIES_OF_TYPES.get(mime.partition('/')[0])
 
 
+@functools.cache
+def _candidate() -> re.Pattern[bytes]:
+    """What all content begins with that may be recognized. Most content does not, and one look says so."""
+    patterns = [signature.pattern for signature, _ in _SIGNATURES]
+    patterns += [b'MZ', rb'(?:\xef\xbb\xbf|[\t\n\x0c\r ])*<']
+    # Without a `.{0}` in front, which would keep the expression from being fast.
+    patterns += [(b'.{%d}' % row.offset if row.offset else b'') + re.escape(row.byte_match) for row in _library()]
+    return re.compile(b'|'.join(patterns), re.DOTALL)
+
+
 # --- What the content says.
 
 # Bytes that do not occur in text (MIME Sniffing Standard §3).
@@ -137,11 +149,6 @@ _SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
         (rb'#![\t ]*/', _SCRIPT),
     )
 )  # fmt: skip
-# What all content begins with that is recognized below. Most is not, and one look tells.
-_CANDIDATE = re.compile(
-    b'|'.join((*(signature.pattern for signature, _ in _SIGNATURES), b'MZ', rb'(?:\xef\xbb\xbf|[\t\n\x0c\r ])*<')),
-    re.DOTALL,
-)
 _MARKUP = re.compile(
     rb'\xef\xbb\xbf|[\t\n\x0c\r ]+|<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(\[.*?\][\t\n\x0c\r ]*)?>',
     re.DOTALL | re.IGNORECASE,
@@ -154,8 +161,6 @@ _HTML_ELEMENTS = frozenset(b'html head script iframe h1 div font table a style t
 
 def recognized(head: bytes) -> Kind | None:
     """The kind of content that begins with *head*, by the signatures of this module; None if they do not prove it."""
-    if _CANDIDATE.match(head) is None:
-        return None
     for signature, kind in _SIGNATURES:
         if signature.match(head):
             return kind
@@ -202,16 +207,13 @@ class _Row(NamedTuple):
 
 
 @functools.cache
-def _library() -> tuple[re.Pattern[bytes], tuple[_Row, ...]]:
-    """The long signatures of puremagic, if that is installed: in one expression, and each."""
+def _library() -> tuple[_Row, ...]:
+    """The long signatures of puremagic, if that is installed."""
     try:
         from puremagic.main import magic_header_array
     except ImportError:
-        magic_header_array = []
-    rows = tuple(row for row in (_Row(*row) for row in magic_header_array) if _is_certain(row.byte_match))
-    # Without a `.{0}` in front, which would keep the expression from being fast.
-    patterns = ((b'.{%d}' % row.offset if row.offset else b'') + re.escape(row.byte_match) for row in rows)
-    return re.compile(b'|'.join(patterns), re.DOTALL), rows
+        return ()
+    return tuple(row for row in (_Row(*row) for row in magic_header_array) if _is_certain(row.byte_match))
 
 
 def _is_certain(signature: bytes) -> bool:
@@ -221,8 +223,7 @@ def _is_certain(signature: bytes) -> bool:
 
 def _recognized_by_library(head: bytes) -> Kind | None:
     """The kind of the longest signature in *head*. It agrees with the types of all matching signatures."""
-    signature, rows = _library()
-    found = [row for row in rows if head.startswith(row.byte_match, row.offset)] if signature.match(head) else []
+    found = [row for row in _library() if head.startswith(row.byte_match, row.offset)]
     if not found:
         return None
     extensions = {row.extension.removeprefix('.') for row in found}

@@ -209,7 +209,7 @@ def split_extension(filename: str) -> tuple[str, str]:
 
 def bare_extension(ext: str) -> str:
     """The extension *ext* without what is ignored: to Windows, what follows a colon is the name of a stream."""
-    if ext.isascii() and ext.isalnum():
+    if not ext or (ext.isascii() and ext.isalnum()):
         return ext
     ext = ext.partition(':')[0]
     ext = ext[: _end(ext, len(ext))]

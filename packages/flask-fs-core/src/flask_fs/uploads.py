@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Generator, Iterable
 from typing import IO, TYPE_CHECKING, Any
 
@@ -134,10 +135,8 @@ def limited(file: Any, name: str, storage: str, config: Config) -> Any:
     # Config.get() takes ten times as long, because a Config has its settings as attributes too.
     if 'max_bytes' not in config or (max_bytes := config['max_bytes']) is None:
         return file
-
-    def too_large() -> FileTooLarge:
-        return FileTooLarge(name, storage=storage, reason=f'at most {max_bytes} bytes are allowed')
-
+    reason = f'at most {max_bytes} bytes are allowed'
+    too_large = functools.partial(FileTooLarge, name, storage=storage, reason=reason)
     size = remaining_size(reader := as_source(file))
     if size is None:
         return SizeLimitedReader(reader, max_bytes, too_large)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
+import functools
 import os
-import secrets
+import random
 import time
 from collections.abc import Callable
 
@@ -25,23 +25,14 @@ _WRITE = os.O_WRONLY | getattr(os, 'O_CLOEXEC', 0) | getattr(os, 'O_BINARY', 0)
 _NAMED = _WRITE | os.O_CREAT | os.O_EXCL
 
 
-class _TemporaryNames:
-    """Names that no other process chooses; a random number for each would be a system call more."""
-
-    def __init__(self) -> None:
-        self._count = itertools.count()
-        self.renew()
-        if hasattr(os, 'register_at_fork'):
-            os.register_at_fork(after_in_child=self.renew)
-
-    def renew(self) -> None:
-        self._prefix = f'{TEMPORARY_PREFIX}{secrets.token_hex(8)}-'
-
-    def next(self) -> str:
-        return f'{self._prefix}{next(self._count)}'
+# For names that no other process chooses; reading each number from the operating system would be a system call more.
+_random = random.Random()  # O_EXCL settles it if two should be equal
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_random.seed)
 
 
-_temporary_names = _TemporaryNames()
+def _temporary_name() -> str:
+    return f'{TEMPORARY_PREFIX}{_random.getrandbits(64)}'
 
 
 class AtomicFile:
@@ -52,9 +43,10 @@ class AtomicFile:
     name. All methods raise the OSError that the operating system gave, except :meth:`close`.
 
     :param name: What *target* ends with: no part of it may be a symbolic link.
-    :param check_root: Called before folders are made, to refuse it.
-    :param named: Give it a temporary name at once, which spares a call when it replaces a file. For content that is
-        there already, and so is written in a moment.
+    :param check_root: Called with *name* before folders are made, to refuse it.
+    :param create: Publish it only if the name is free.
+    :param is_short: Whether the content is there already, and so is written in a moment: then a file that may replace
+        another one has a temporary name at once, which spares a call.
     """
 
     def __init__(
@@ -62,25 +54,23 @@ class AtomicFile:
         target: str,
         name: str,
         filesystem: FilesystemSupport,
-        check_root: Callable[[], None],
+        check_root: Callable[[str], None],
         *,
-        named: bool = False,
+        create: bool,
+        is_short: bool = False,
     ) -> None:
         self._target = target
-        self._parent = name.rpartition('/')[0]
+        self._name = name
         self._filesystem = filesystem
         self._check_root = check_root
+        self._creates = create
+        self._named = is_short and not create
         # os.path.dirname() takes as long as opening a file.
-        self._folder = os.path.dirname(target) if os.name == 'nt' else target[: target.rindex('/')] or '/'
+        self._folder = os.path.dirname(target) if os.name == 'nt' else target.rpartition('/')[0] or '/'
         self._made: list[str] = []
         self._temporary: str | None = None
         self._fd = -1
-        self._named = named
-        try:
-            self._open()
-        except FileNotFoundError:
-            self._make_folder()
-            retry_creating_parent(self._make_folder, self._open)
+        retry_creating_parent(self._make_folder, self._open)
         if filesystem.file_mode is not None:
             try:
                 os.fchmod(self._fd, filesystem.file_mode)
@@ -108,15 +98,15 @@ class AtomicFile:
                     raise
         return copied
 
-    def publish(self, *, create: bool) -> None:
+    def publish(self) -> None:
         """Give the file its name.
 
-        :param create: Only if the name is free; otherwise FileExistsError.
+        :raises FileExistsError: If it is to create that name, which is taken.
         """
         # It is closed already where a folder was in the way of a first attempt.
         if self._filesystem.fsync and self._fd >= 0:
             os.fsync(self._fd)
-        if create:
+        if self._creates:
             self._create()
         else:
             self._replace()
@@ -145,10 +135,10 @@ class AtomicFile:
             os.close(fd)
 
     def _open(self) -> None:
-        filesystem = self._filesystem
+        filesystem, parent = self._filesystem, self._name.rpartition('/')[0]
         if filesystem.unnamed and not self._named:
             try:
-                self._fd = filesystem.opener.open(self._folder, self._parent, _WRITE | os.O_TMPFILE, 0o666)
+                self._fd = filesystem.opener.open(self._folder, parent, _WRITE | os.O_TMPFILE, 0o666)
             except OSError as error:
                 if error.errno in _NO_UNNAMED:
                     filesystem.unnamed = False
@@ -159,15 +149,15 @@ class AtomicFile:
                 if filesystem.learn_from(self._fd):
                     return
                 self._close()
-        base = _temporary_names.next()
+        base = _temporary_name()
         temporary = f'{self._folder}/{base}'
-        name = f'{self._parent}/{base}' if self._parent else base
-        self._fd = filesystem.opener.open(temporary, name, _NAMED, 0o666)
+        # O_EXCL follows no link.
+        self._fd = filesystem.opener.open(temporary, f'{parent}/{base}' if parent else '', _NAMED, 0o666)
         self._temporary = temporary
         filesystem.learn_from(self._fd)
 
     def _make_folder(self) -> None:
-        self._check_root()
+        self._check_root(self._name)
         folder = self._folder
         while folder and not os.path.isdir(folder):
             self._made.append(folder)
@@ -204,12 +194,11 @@ class AtomicFile:
                 self._link(target)
             except FileNotFoundError:
                 # The folder has been removed since the file was opened in it.
-                self._make_folder()
-                retry_creating_parent(self._make_folder, lambda: self._link(target))
+                retry_creating_parent(self._make_folder, functools.partial(self._link, target))
             except OSError as error:
                 if error.errno not in _NO_LINKS or self._temporary is None:
                     raise
-                filesystem.links = False
+                filesystem.links = filesystem.creates_atomically = False
         if not filesystem.links:
             assert self._temporary is not None, 'only a file system with links has unnamed files'
             if not filesystem.creates_atomically and os.path.lexists(target):
@@ -221,8 +210,8 @@ class AtomicFile:
     def _replace(self) -> None:
         if self._temporary is None:
             # A file without a name cannot replace one.
-            temporary = f'{self._folder}/{_temporary_names.next()}'
-            retry_creating_parent(self._make_folder, lambda: self._link(temporary))
+            temporary = f'{self._folder}/{_temporary_name()}'
+            retry_creating_parent(self._make_folder, functools.partial(self._link, temporary))
             self._temporary = temporary
         self._close_named()
         os.replace(self._temporary, self._target)

@@ -27,11 +27,8 @@ class FilesystemSupport:
         self._seen = False
         #: Whether there are hard links, which make creating a name race-free.
         self.links = hasattr(os, 'link') and os.name != 'nt'
-
-    @property
-    def creates_atomically(self) -> bool:
-        """Whether creating a name is race-free: through links, or on Windows because rename() refuses to replace."""
-        return self.links or os.name == 'nt'
+        #: Whether it is: through links, or on Windows because rename() refuses to replace.
+        self.creates_atomically = self.links or os.name == 'nt'
 
     def learn_from(self, fd: int) -> bool:
         """Whether :attr:`unnamed` holds on the file system that the open file *fd* is on; looked up once."""

@@ -47,12 +47,15 @@ def make(path: str, mode: int) -> None:
 
 def retry_creating_parent(make_folder: Callable[[], None], act: Callable[[], T]) -> T:
     """What *act* gives, which needs the folder that *make_folder* makes: if it is missing, and again if others remove it."""
-    for _ in range(TRIES):
+    left = TRIES
+    while True:
         try:
             return act()
         except FileNotFoundError:
+            if not left:
+                raise
+            left -= 1
             make_folder()
-    return act()
 
 
 def walk(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import errno
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +47,8 @@ for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):
 # The verbs that do without hooks of the template, and the hooks that do the same.
 _HOOKS_OF_VERBS = {'exists': ('_stat',), 'read': ('_open',), 'list_files': ('_names', '_scan')}
 
+_global_setting = functools.partial(Setting, allow_global=True)
+
 
 class LocalBackend(BaseBackend):
     """Keeps each file as a file under one folder, its root.
@@ -59,28 +62,17 @@ class LocalBackend(BaseBackend):
     seekable_streams = True
     errors = (OSError,)
     settings = (
-        Setting('root', folder, None, 'The folder that holds the files.', append_storage_name=True, allow_global=True),
-        Setting(
+        _global_setting('root', folder, None, 'The folder that holds the files.', append_storage_name=True),
+        _global_setting(
             'accel_redirect',
             internal_location,
             None,
             'The internal location of nginx that stands for the root: nginx then sends what the application serves.',
             append_storage_name=True,
-            allow_global=True,
         ),
-        Setting(
-            'fsync', boolean, False, 'Whether a file is safe from a power cut when it is saved.', allow_global=True
-        ),
-        Setting(
-            'file_mode', file_mode, None, 'Permission bits of files; default: 666 less the umask.', allow_global=True
-        ),
-        Setting(
-            'folder_mode',
-            file_mode,
-            None,
-            'Permission bits of folders; default: 777. The umask applies.',
-            allow_global=True,
-        ),
+        _global_setting('fsync', boolean, False, 'Whether a file is safe from a power cut when it is saved.'),
+        _global_setting('file_mode', file_mode, None, 'Permission bits of files; default: 666 less the umask.'),
+        _global_setting('folder_mode', file_mode, None, 'Permission bits of folders; default: 777. The umask applies.'),
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -176,8 +168,30 @@ class LocalBackend(BaseBackend):
             raise
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        path, file = self._local_path(name), stream.file
         try:
-            self._store(name, self._local_path(name), stream, create)
+            chunk = stream.take(CHUNK_BYTES) if file is None else b''
+            is_short = file is None and len(chunk) < CHUNK_BYTES
+            new = AtomicFile(path, name, self._filesystem, self._require_root, create=create, is_short=is_short)
+            try:
+                if file is not None:
+                    self._refuse_early(name, path, create)
+                    start = file.tell()
+                    file.seek(start + new.copy_from(file.fileno(), start))
+                    chunk = stream.take(CHUNK_BYTES)
+                while chunk:
+                    new.write(chunk)
+                    if len(chunk) < CHUNK_BYTES:
+                        break
+                    self._refuse_early(name, path, create)
+                    chunk = stream.take(CHUNK_BYTES)
+                folders.replace_empty_dirs(path, new.publish)
+            finally:
+                new.close()
+                if create and not self._filesystem.creates_atomically:
+                    self.drop_capability(Capability.ATOMIC_CREATE)
+            if self._used_root is None:
+                self._lost_root(name)
         except OSError as error:
             if error is stream.error or isinstance(error, FSError):
                 raise
@@ -233,11 +247,10 @@ class LocalBackend(BaseBackend):
         return os.fspath(self.path(name))
 
     def _internal_location(self, name: str) -> str | None:
-        if (location := self.config.get('accel_redirect')) is None:
-            return None
-        path, root = self._local_path(name), os.path.join(self._local_path(''), '')
-        if not path.startswith(root):
-            # An override of `path` has put it elsewhere.
+        location = self.config.get('accel_redirect')
+        path, root = self._local_path(name), os.path.join(self.path(''), '')
+        # An override of `path` may have put it elsewhere.
+        if location is None or not path.startswith(root):
             return None
         return '/'.join(filter(None, (location, self._subfolder, path.removeprefix(root))))
 
@@ -287,31 +300,6 @@ class LocalBackend(BaseBackend):
         finally:
             os.close(fd)
 
-    def _store(self, name: str, path: str, stream: Source, create: bool) -> None:
-        file = stream.file
-        chunk = stream.take(CHUNK_BYTES) if file is None else b''
-        named = not create and file is None and len(chunk) < CHUNK_BYTES
-        new = AtomicFile(path, name, self._filesystem, lambda: self._require_root(name), named=named)
-        try:
-            if file is not None:
-                start = file.tell()
-                self._refuse_early(name, path, create)
-                file.seek(start + new.copy_from(file.fileno(), start))
-                chunk = stream.take(CHUNK_BYTES)
-            while chunk:
-                new.write(chunk)
-                if len(chunk) < CHUNK_BYTES:
-                    break
-                self._refuse_early(name, path, create)
-                chunk = stream.take(CHUNK_BYTES)
-            folders.replace_empty_dirs(path, lambda: new.publish(create=create))
-        finally:
-            new.close()
-            if create and not self._filesystem.creates_atomically:
-                self.drop_capability(Capability.ATOMIC_CREATE)
-        if self._used_root is None:
-            self._lost_root(name)
-
     def _refuse_early(self, name: str, path: str, create: bool) -> None:
         """Spare a large upload that cannot win the rest of its way; publishing decides, free of races."""
         if create and os.path.isfile(path):
@@ -325,28 +313,17 @@ class LocalBackend(BaseBackend):
                 require_no_symlink_above(os.fspath(path), name)
             os.unlink(path)
         except OSError as error:
-            return self._was_removed(name, path, error)
+            if error.errno in folders.IN_THE_WAY and os.path.isdir(path):
+                # Unlinking a folder gives EISDIR on Linux and EPERM elsewhere (unlink(2)).
+                return False
+            # After EISDIR it was a folder that somebody else has removed since. Linux gives EROFS for what is absent, too.
+            is_absent = error.errno == errno.EISDIR or isinstance(self.translated(error, name), FileNotFound)
+            if is_absent or (error.errno in (*folders.IN_THE_WAY, errno.EROFS) and not os.path.lexists(path)):
+                return True
+            raise
         if self._used_root is None:
             self._lost_root(name)
         return True
-
-    def _was_removed(self, name: str, path: str, error: OSError) -> bool:
-        """Whether there is nothing at *path*, which unlink() did not remove: false for a folder, *error* for a file."""
-        if error.errno in folders.IN_THE_WAY:
-            # A folder is EISDIR on Linux and EPERM elsewhere (unlink(2)).
-            if os.path.isdir(path):
-                return False
-            # After EISDIR, or with nothing left, it was a folder that somebody else has removed since.
-            if error.errno == errno.EISDIR or not os.path.lexists(path):
-                return True
-        elif error.errno == errno.EROFS and not os.path.lexists(path):
-            # Linux says so of what is not there, too.
-            return True
-        elif isinstance(failure := self.translated(error, name), FileNotFound):
-            return True
-        elif isinstance(failure, Unavailable):
-            raise failure from error
-        raise error
 
     def _info(self, name: str, status: os.stat_result, lookup: Callable[[], os.stat_result] | None = None) -> FileInfo:
         if not S_ISREG(status.st_mode):

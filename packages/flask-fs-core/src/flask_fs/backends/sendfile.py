@@ -32,13 +32,9 @@ def respond(backend: Any, name: str) -> Response | None:
     if (location := backend._internal_location(name)) is not None:
         return by_location(backend._stat(name), location)
     if Capability.LOCAL_PATH in backend.capabilities and current_app.config.get('USE_X_SENDFILE'):
-        return by_path(backend._stat(name), backend._local_path(name))
+        # Apache's mod_xsendfile and lighttpd expect the path of the file on this machine.
+        return _with_header(backend._stat(name), 'X-Sendfile', backend._local_path(name))
     return None
-
-
-def by_path(info: FileInfo, path: str) -> Response:
-    """The response for Apache's mod_xsendfile and lighttpd, which expect the path of the file on this machine."""
-    return _with_header(info, 'X-Sendfile', path)
 
 
 def by_location(info: FileInfo, location: str) -> Response:

@@ -106,7 +106,7 @@ class Source:
         while size and (piece := self.read(size)):
             pieces.append(piece)
             size -= len(piece)
-        return bytes(pieces[0]) if len(pieces) == 1 else b''.join(pieces)
+        return b''.join(pieces)
 
     def unread(self, head: bytes) -> None:
         """Have *head* read again, before the rest."""
