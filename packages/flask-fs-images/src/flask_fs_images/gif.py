@@ -169,7 +169,7 @@ def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
 
 def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: int) -> bytes:
     """The file of an animation, or of one picture. Each frame holds no more than what changed."""
-    size, animated = images[0].size, len(images) > 1
+    animated = len(images) > 1
     parts: list[bytes] = []
     shared: list[int] | None = None
     # Most are one opaque picture, which may be large: it is not copied.
@@ -177,13 +177,14 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
     for number, duration in enumerate(durations_ms):
         following = _binary(images[number + 1]) if number + 1 < len(images) else None
         vanishing = _vanishing(shown, following)
-        # Programs disagree about what surrounds a first frame smaller than the canvas.
-        box = (
-            (_union(ImageChops.difference(canvas, shown).getbbox(alpha_only=False), vanishing) or (0, 0, 1, 1))
-            if parts
-            else (0, 0, *size)
-        )
-        frame = _paletted(shown.crop(box) if parts else shown, with_hole=vanishing is not None)
+        if parts:
+            changed = ImageChops.difference(canvas, shown).getbbox(alpha_only=False)
+            box = _union(changed, vanishing) or (0, 0, 1, 1)
+            part = shown.crop(box)
+        else:
+            # Programs disagree about what surrounds a first frame smaller than the canvas.
+            box, part = (0, 0, *images[0].size), shown
+        frame = _paletted(part, with_hole=vanishing is not None)
         palette = frame.getpalette()
         if not parts:
             shared = palette
@@ -203,8 +204,7 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
         if vanishing:
             canvas = shown.copy()
             canvas.paste((0, 0, 0, 0), box)
-        if following is not None:
-            shown = following
+        shown = following or shown
     return b''.join([*parts, b';'])
 
 

@@ -9,14 +9,14 @@ from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flask_fs.errors import FileExists, OperationNotSupported, Replaced
+from flask_fs.errors import FileExists, InvalidContent, OperationNotSupported, Replaced
 from flask_fs.files import extension
 from flask_fs.references import FileReference
 from flask_fs.storage import Storage
 from flask_fs.transaction import FileTransaction, suffixed
 from flask_fs.uploads import check_type, limited, position_of, restore_position, validated
 
-from .derivatives import Derivatives, Recipe, derive
+from .derivatives import Derivatives, derive
 from .limits import Limits
 from .spec import Spec
 from .stored import Bbox, StoredImage, Thumbnails, bbox_of
@@ -121,14 +121,20 @@ class ImageReference(FileReference):
         large_enough = [side for side in made if size is not None and side >= size]
         return made[min(large_enough)] if large_enough else self.filename
 
-    def _recipe(self) -> Recipe:
-        """What to make from a picture, according to the current settings."""
+    def _derive(self, file: Any, bbox: Iterable[float] | None, filename: str, *, remake: bool = False) -> Derivatives:
+        """What to make from the picture in *file*, according to the current settings."""
         config = self.fs.config
-        optimize = config.get('images_optimize') if self.optimize is None else self.optimize
+        effort = bool(config.get('images_optimize') if self.optimize is None else self.optimize)
         limits = self.limits or Limits(
             pixels=config.get('images_max_pixels') or Limits.pixels, concurrency=config.get('images_concurrency')
         )
-        return Recipe(self.max_size, self.thumbnail_sizes, bool(optimize), limits)
+        main = Spec(self.max_size, effort=effort)
+        thumbnails = {size: Spec(size, 'cover', bbox, effort=effort) for size in self.thumbnail_sizes}
+        try:
+            return derive(file, main, thumbnails, limits=limits, filename=filename, remake=remake)
+        except InvalidContent as error:
+            error.storage = error.storage or self.fs.name
+            raise
 
     # --- Changes.
 
@@ -166,7 +172,7 @@ class ImageReference(FileReference):
         # Before any work is put into it.
         check_type(file_or_wfs, main, self.fs, self.fs.config)
         with _rereadable(file_or_wfs, main, self.fs) as source, self.owner.transaction(self) as transaction:
-            made = derive(self._recipe(), source, part, main, self.fs.name)
+            made = self._derive(source, part, main)
             original = None
             if made.main is None:
                 main = transaction.save(source, main, replace=replace, alone=not made.thumbnails)
@@ -207,7 +213,7 @@ class ImageReference(FileReference):
         stored, separate = self.stored, self.stored.original is not None
         version = self._version_of(self.original)
         with self.fs.local_file(self.original) as path, self.owner.transaction(self) as transaction:
-            made = derive(self._recipe(), Path(path), stored.bbox, self.original, self.fs.name, remake=separate)
+            made = self._derive(Path(path), stored.bbox, self.original, remake=separate)
             main, original = self.filename, stored.original
             if made.main is not None and separate:
                 transaction.write(main, made.main.file, replace=True)

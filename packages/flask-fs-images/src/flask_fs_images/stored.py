@@ -70,8 +70,6 @@ def bbox_of(given: Any) -> tuple[float, ...] | None:
 
 
 def _number(side: Any) -> float:
-    if type(side) is int and -_MAX_INTEGER <= side <= _MAX_INTEGER:
-        return side
     number = float(side)
     if not math.isfinite(number):
         raise ValueError
