@@ -42,14 +42,14 @@ def from_gamma(gamma: bytes, chromaticities: bytes, *, gray: bool) -> bytes:
         primaries = [number for pair in [*others, white] for number in pair]
     if abs(exponent - 2.2) < 0.01 and all(abs(a - b) < 0.002 for a, b in zip(primaries, _SRGB, strict=True)):
         return b''
-    return _profile(_power(exponent), primaries, gray=gray)
+    return _profile(_parametric(0, exponent), primaries, gray=gray)
 
 
 def from_codes(codes: bytes, *, gray: bool) -> bytes:
     """The profile for primaries and transfer as ``cICP`` and ``nclx`` give them; empty for sRGB, and if they are undefined."""
     primaries, transfer = _PRIMARIES.get(codes[0], _SRGB), codes[1]
     if transfer in _POWERS:
-        curve = _power(_POWERS[transfer])
+        curve = _parametric(0, _POWERS[transfer])
     elif transfer in {_PQ, _HLG}:
         curve = _table([(_pq if transfer == _PQ else _hlg)(n / (_TABLE_ENTRIES - 1)) for n in range(_TABLE_ENTRIES)])
     elif primaries == _SRGB:
@@ -134,10 +134,6 @@ def _xyz(vector: Vector) -> bytes:
 
 def _parametric(kind: int, *numbers: float) -> bytes:
     return b'para\0\0\0\0' + struct.pack('>HH', kind, 0) + _fixed(*numbers)
-
-
-def _power(exponent: float) -> bytes:
-    return _parametric(0, exponent)
 
 
 def _table(values: Sequence[float]) -> bytes:

@@ -74,10 +74,9 @@ class ImageReader:
     def size_bytes(self) -> int:
         """The size of the content. The position stays."""
         at = self.tell()
-        try:
-            return self._file.seek(0, os.SEEK_END) - self.start
-        finally:
-            self.seek(at)
+        size = self._file.seek(0, os.SEEK_END) - self.start
+        self.seek(at)
+        return size
 
     def _read(self, size: int) -> bytes:
         position = self.tell() if self.on_read else 0

@@ -18,7 +18,7 @@ from flask_fs.uploads import check_type, limited, position_of, restore_position,
 
 from .derivatives import Derivatives, derive
 from .limits import Limits
-from .spec import Spec
+from .spec import Spec, size_of
 from .stored import Bbox, StoredImage, Thumbnails, bbox_of
 
 
@@ -272,10 +272,7 @@ def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
 
     :raises ValueError: If it is not a valid size.
     """
-    if given is None:
-        return None
-    size = Spec(given).size
-    return (size, size) if isinstance(size, int) else size
+    return None if given is None else size_of(given)
 
 
 def sizes_of(given: Iterable[int] | None) -> tuple[int, ...]:

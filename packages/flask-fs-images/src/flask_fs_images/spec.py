@@ -49,7 +49,7 @@ class Spec:
 
     def __post_init__(self) -> None:
         if self.size is not None:
-            object.__setattr__(self, 'size', _size(self.size))
+            object.__setattr__(self, 'size', size_of(self.size))
         elif self.fit != 'contain':
             raise ValueError(f'fit={self.fit!r} needs a size')
         if self.fit not in get_args(Fit):
@@ -105,7 +105,11 @@ def _whole_pixels(region: Box, across: float, down: float) -> Placement:
     return Placement((*start, start[0] + size[0], start[1] + size[1]), size)
 
 
-def _size(given: int | Iterable[int]) -> Size:
+def size_of(given: int | Iterable[int]) -> Size:
+    """*given* as (width, height).
+
+    :raises ValueError: If it is not a valid size.
+    """
     sides = (given, given) if isinstance(given, int) else tuple(given)
     if len(sides) != 2 or any(side != int(side) or side < 1 for side in sides):
         raise ValueError(f'size must be a whole number of pixels, 1 or more, or two of them, not {given!r}')

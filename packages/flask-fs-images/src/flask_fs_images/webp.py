@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from .limits import Extent
 from .orientation import to_exif
@@ -17,12 +16,6 @@ _PICTURES = frozenset((b'ALPH', b'VP8 ', b'VP8L'))
 _KEPT = _PICTURES | {b'ICCP', b'ANIM'}
 
 
-class _Chunk(NamedTuple):
-    kind: bytes
-    start: int
-    end: int
-
-
 def extents(content: bytes) -> tuple[list[Extent], bool]:
     """Every size that a decoder may allocate memory for, with the number of frames, and whether all pictures are lossless.
 
@@ -31,19 +24,19 @@ def extents(content: bytes) -> tuple[list[Extent], bool]:
     sizes: list[tuple[int, int]] = []
     kinds: set[bytes] = set()
     frames = 0
-    for chunk in _chunks(content, _HEADER_BYTES, _end(content)):
-        inner = [chunk]
-        if chunk.kind == b'VP8X':
+    for kind, start, end in _chunks(content, _HEADER_BYTES, _end(content)):
+        parts = [(kind, start, end)]
+        if kind == b'VP8X':
             # Canvas width and height less one, in 24 bits each.
-            sizes.append(_pair(content, chunk.start + 4))
-        elif chunk.kind == b'ANMF':
+            sizes.append(_pair(content, start + 4))
+        elif kind == b'ANMF':
             frames += 1
-            sizes.append(_pair(content, chunk.start + 6))
-            inner = list(_chunks(content, chunk.start + _FRAME_BYTES, chunk.end))
-        for part in inner:
-            if part.kind in _PICTURES:
-                kinds.add(part.kind)
-                sizes += _size(part.kind, content[part.start : part.start + 10])
+            sizes.append(_pair(content, start + 6))
+            parts = list(_chunks(content, start + _FRAME_BYTES, end))
+        for part, at, _ in parts:
+            if part in _PICTURES:
+                kinds.add(part)
+                sizes += _size(part, content[at : at + 10])
     if not sizes:
         raise Broken('no size in the header of a WebP')
     return [Extent(*size, max(1, frames)) for size in sizes], b'VP8L' in kinds and b'VP8 ' not in kinds
@@ -53,10 +46,11 @@ def _end(content: bytes) -> int:
     return min(len(content), 8 + int.from_bytes(content[4:8], 'little'))
 
 
-def _chunks(content: bytes, at: int, end: int) -> Iterator[_Chunk]:
+def _chunks(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """The kind of each chunk, and where its content begins and ends."""
     while at + 8 <= end:
         length = int.from_bytes(content[at + 4 : at + 8], 'little')
-        yield _Chunk(content[at : at + 4], at + 8, min(end, at + 8 + length))
+        yield content[at : at + 4], at + 8, min(end, at + 8 + length)
         at += 8 + length + length % 2
 
 
@@ -95,7 +89,7 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
             body = bytes((flags | _EXIF if orientation != 1 else flags,)) + body[1:]
         elif kind == b'ANMF':
             inner = _chunks(content, start + _FRAME_BYTES, end)
-            kept = (_chunk(one.kind, content[one.start : one.end]) for one in inner if one.kind in _PICTURES)
+            kept = (_chunk(part, content[at:stop]) for part, at, stop in inner if part in _PICTURES)
             body = b''.join([body[:_FRAME_BYTES], *kept])
         elif kind not in _KEPT:
             continue
