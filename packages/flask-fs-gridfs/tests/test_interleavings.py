@@ -125,13 +125,29 @@ class Scene:
         self.gate = Gate()
         self.slow = make(chunk_bytes=CHUNK_BYTES, mongo_options={'event_listeners': [self.gate]})
         self.quick = make(chunk_bytes=CHUNK_BYTES)
+        self._collections = [database['docs.files'], database['docs.chunks']]
+        self._begun: dict[tuple[str, bool], tuple[Files, list[list[Any]]]] = {}
         for backend in (self.slow, self.quick):
             backend.write('first', b'')
 
     def begin(self, state: str, *, moves: bool = True) -> Files:
-        """The files that are there at the beginning; the one to be moved only where something *moves*."""
-        for collection in ('docs.files', 'docs.chunks'):
-            self._database[collection].delete_many({})
+        """The files that are there at the beginning; the one to be moved only where something *moves*.
+
+        What was made once is put there again as it was.
+        """
+        for collection in self._collections:
+            collection.delete_many({})
+        if (begun := self._begun.get((state, moves))) is None:
+            files = self._make(state, moves=moves)
+            self._begun[state, moves] = files, [list(collection.find()) for collection in self._collections]
+            return files
+        files, contents = begun
+        for collection, documents in zip(self._collections, contents, strict=True):
+            if documents:
+                collection.insert_many(documents)
+        return dict(files)
+
+    def _make(self, state: str, *, moves: bool) -> Files:
         files = {'y': content_of('y')} if moves else {}
         for name, content in files.items():
             self.quick.write(name, content)

@@ -1,4 +1,4 @@
-"""96 MiB up and down in a process of its own, whose memory hardly grows."""
+"""64 MiB up and down in a process of its own, whose memory hardly grows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_fs_testing.servers import MongoService
 
 pytestmark = pytest.mark.slow
 
-SIZE = 96 * 1024 * 1024
+SIZE = 64 * 1024 * 1024
 CEILING = 32 * 1024 * 1024
 TIMEOUT_S = 110
 

@@ -19,7 +19,7 @@ from flask_fs_gridfs import GridFSBackend
 pytestmark = pytest.mark.slow
 
 #: How long each race lasts, and how much each process does at least.
-RACE_S = 1.5
+RACE_S = 0.75
 MIN_TURNS = 11
 TIMEOUT_S = 60
 _fork = multiprocessing.get_context('fork')

@@ -20,7 +20,7 @@ from ..harness import Harness
 from .content import content_of
 
 #: How often a file is opened while another thread replaces it, and how often that does, at least.
-OPENINGS, REPLACEMENTS = 10, 50
+OPENINGS, REPLACEMENTS = 10, 20
 
 
 class RangeChecks:
