@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ OLD = b'old content'
 # Two writes.
 NEW_BYTES = 1024 * 1024 + 1000
 STALE_S = 2 * 24 * 60 * 60
+RootsOf = Callable[[str], list[Path]]
 
 
 def local(root: Path | str) -> LocalBackend:
@@ -148,14 +150,14 @@ class TestLeftDraft:
 
 # --- Killed before each system call in turn.
 
-# For each number until the change is through: a child of this process makes the change in a folder of its own, and
-# kills itself before its system call of that number. Told are the numbers of the killed ones.
+# For each change, and each number until it is through: a child of this process makes the change in a folder of its own, and
+# kills itself before its system call of that number. Told are the folders of the killed ones.
 KILLED_AT_EVERY_CALL = """
 import io, itertools, json, os, signal, sys, tempfile
 from flask_fs.backends import symlinks
 from flask_fs.backends.local import LocalBackend
 
-root, drafts, change, size = sys.argv[1:]
+root, size = sys.argv[1:]
 CALLS = 'close copy_file_range fstat link lstat mkdir open rename replace rmdir scandir stat unlink write'.split()
 NEW = b'n' * int(size)
 
@@ -165,8 +167,8 @@ class OnlyRead:
         self.read = io.BytesIO(content).read
 
 
-def prepared(number):
-    backend = LocalBackend('killed', {'root': f'{root}/{number}'})
+def prepared(folder, drafts):
+    backend = LocalBackend('killed', {'root': folder})
     backend._filesystem.unnamed = backend._filesystem.unnamed and drafts == 'unnamed'
     backend.write('a/old.txt', b'old content')
     backend.write('source.txt', NEW)
@@ -197,75 +199,94 @@ def dying(call, left):
 real_file = tempfile.TemporaryFile()
 real_file.write(NEW)
 real_file.flush()
-killed = []
-for number in itertools.count():
-    backend = prepared(number)
-    real_file.seek(0)
-    child = os.fork()
-    if child == 0:
-        left = itertools.count(number, -1)
-        for name in CALLS:
-            setattr(os, name, dying(getattr(os, name), left))
-        if (openat2 := symlinks._openat2()) is not None:
-            symlinks._openat2 = lambda: dying(openat2, left)
-        CHANGES[change](backend)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    if os.WIFEXITED(status):
-        assert os.WEXITSTATUS(status) == 0
-        break
-    assert os.WTERMSIG(status) == signal.SIGKILL
-    killed.append(number)
-print(json.dumps(killed))
+
+
+
+def killed(drafts, change):
+    for number in itertools.count():
+        folder = f'{root}/{drafts}/{change}/{number}'
+        backend = prepared(folder, drafts)
+        real_file.seek(0)
+        child = os.fork()
+        if child == 0:
+            left = itertools.count(number, -1)
+            for name in CALLS:
+                setattr(os, name, dying(getattr(os, name), left))
+            if (openat2 := symlinks._openat2()) is not None:
+                symlinks._openat2 = lambda: dying(openat2, left)
+            CHANGES[change](backend)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0
+            return
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        yield folder
+
+
+print(json.dumps({drafts: {change: list(killed(drafts, change)) for change in CHANGES} for drafts in ('unnamed', 'named')}))
 """
 
 
-def killed_at_every_call(root: Path, drafts: str, change: str) -> list[Path]:
-    """The root of each storage in which a process was killed during *change*, one for each of its system calls."""
-    command = [sys.executable, '-c', KILLED_AT_EVERY_CALL, str(root), drafts, change, str(NEW_BYTES)]
+@pytest.fixture(scope='module')
+def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
+    """The roots of storages in which a process was killed, one for each system call of each change."""
+    root = tmp_path_factory.mktemp('killed')
+    command = [sys.executable, '-c', KILLED_AT_EVERY_CALL, str(root), str(NEW_BYTES)]
     # Coverage would begin anew in each of the hundreds of children, only to be killed with it.
     environ = {key: value for key, value in os.environ.items() if not key.startswith('COV')}
     done = subprocess.run(command, check=True, env=environ, stdout=subprocess.PIPE, text=True)
-    numbers: Any = json.loads(done.stdout)
-    assert len(numbers) > 1
-    return [root / str(number) for number in numbers]
+    found: dict[str, dict[str, list[str]]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture
+def roots_of(killed: dict[str, dict[str, list[str]]], drafts: str, tmp_path: Path) -> RootsOf:
+    """The roots of one change, copied, so that each test may change them."""
+
+    def roots_of(change: str) -> list[Path]:
+        roots = killed[drafts][change]
+        assert len(roots) > 1
+        return [Path(shutil.copytree(root, tmp_path / Path(root).name)) for root in roots]
+
+    return roots_of
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork()')
 @pytest.mark.parametrize('drafts', ['unnamed', 'named'])
 class TestKilledBeforeAnySystemCall:
     @pytest.mark.parametrize('change', ['create', 'save', 'copy'])
-    def test_a_new_file_is_whole_or_absent(self, tmp_path: Path, drafts: str, change: str) -> None:
+    def test_a_new_file_is_whole_or_absent(self, roots_of: RootsOf, change: str) -> None:
         new = b'n' * NEW_BYTES
         before = {'a/old.txt': OLD, 'source.txt': new}
-        for root in killed_at_every_call(tmp_path, drafts, change):
+        for root in roots_of(change):
             assert state_of(root) in (before, {**before, 'a/b/new.txt': new})
 
     @pytest.mark.parametrize('change', ['replace', 'replace by a real file', 'copy over'])
-    def test_a_replaced_file_is_the_old_or_the_new_one(self, tmp_path: Path, drafts: str, change: str) -> None:
+    def test_a_replaced_file_is_the_old_or_the_new_one(self, roots_of: RootsOf, change: str) -> None:
         new = b'n' * NEW_BYTES
-        for root in killed_at_every_call(tmp_path, drafts, change):
+        for root in roots_of(change):
             assert state_of(root) in ({'a/old.txt': content, 'source.txt': new} for content in (OLD, new))
 
     @pytest.mark.parametrize(('change', 'target'), [('move', 'a/b/new.txt'), ('move over', 'a/old.txt')])
-    def test_a_moved_file_is_at_one_name_or_both(self, tmp_path: Path, drafts: str, change: str, target: str) -> None:
+    def test_a_moved_file_is_at_one_name_or_both(self, roots_of: RootsOf, change: str, target: str) -> None:
         new = b'n' * NEW_BYTES
         before = {'a/old.txt': OLD, 'source.txt': new}
         both = {**before, target: new}
         after = {name: content for name, content in both.items() if name != 'source.txt'}
-        for root in killed_at_every_call(tmp_path, drafts, change):
+        for root in roots_of(change):
             assert state_of(root) in (before, both, after)
 
-    def test_a_delete_spares_what_lies_elsewhere(self, tmp_path: Path, drafts: str) -> None:
-        for root in killed_at_every_call(tmp_path, drafts, 'delete'):
+    def test_a_delete_spares_what_lies_elsewhere(self, roots_of: RootsOf) -> None:
+        for root in roots_of('delete'):
             assert local(root).read('source.txt') == b'n' * NEW_BYTES
             try:
                 assert local(root).read('a/old.txt') == OLD
             except FileNotFound:
                 assert list(local(root).list_files()) == ['source.txt']
 
-    def test_another_writer_can_finish_the_change(self, tmp_path: Path, drafts: str) -> None:
-        for root in killed_at_every_call(tmp_path, drafts, 'replace'):
+    def test_another_writer_can_finish_the_change(self, roots_of: RootsOf) -> None:
+        for root in roots_of('replace'):
             local(root).write('a/old.txt', b'newest')
             local(root).delete('source.txt')
             assert state_of(root) == {'a/old.txt': b'newest'}
