@@ -1,6 +1,7 @@
 """Run everything that CI runs, as much at once as there are processors.
 
 What a step writes is shown when it ends. The first one that fails ends the others, is shown last, and gives the exit code.
+If none does, the seconds that each took are shown last.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Step:
     command: list[str]
     needs: str | None = None
     started: float = 0
+    seconds: float = 0
+    cpu_seconds: float = 0
     output: IO[bytes] = field(default_factory=io.BytesIO, repr=False)
     process: subprocess.Popen[bytes] | None = None
 
@@ -51,6 +54,17 @@ class Step:
             start_new_session=True,
         )
 
+    def poll(self) -> int | None:
+        """Its exit code, once it has ended."""
+        assert self.process is not None
+        # What a process used, with all that it waited for, is added to our children's when it is reaped here.
+        before = os.times()
+        code = self.process.poll()
+        after = os.times()
+        self.seconds = time.monotonic() - self.started
+        self.cpu_seconds = after.children_user + after.children_system - before.children_user - before.children_system
+        return code
+
     def stop(self) -> None:
         """End it, if it still runs, with all that it started."""
         if self.process is not None and self.process.poll() is None:
@@ -63,12 +77,11 @@ class Step:
 
     def show(self) -> None:
         """Print what it wrote."""
-        seconds = time.monotonic() - self.started
         code = self.process.returncode if self.process is not None else None
         how = 'passed' if code == 0 else f'failed with exit code {code}'
         self.output.seek(0)
         text = self.output.read().decode(errors='replace').rstrip()
-        print(f'{text}\n=== {self.name} {how} after {seconds:.0f} s ===\n', flush=True)
+        print(f'{text}\n=== {self.name} {how} after {self.seconds:.0f} s ===\n', flush=True)
 
 
 #: Scripts of hatch.toml, each with the one that it needs. The longest comes first, then what is soon known. What waits for
@@ -97,8 +110,7 @@ def run(steps: list[Step], at_once: int) -> int:
                 running.append(step)
             time.sleep(0.1)
             for step in list(running):
-                assert step.process is not None
-                if (code := step.process.poll()) is None:
+                if (code := step.poll()) is None:
                     continue
                 if code:
                     for other in running:
@@ -113,6 +125,9 @@ def run(steps: list[Step], at_once: int) -> int:
     finally:
         for step in running:
             step.stop()
+    print('seconds  of CPU  step')
+    for step in steps:
+        print(f'{step.seconds:7.0f}  {step.cpu_seconds:6.0f}  {step.name}')
     return 0
 
 

@@ -34,6 +34,15 @@ def test_all_steps_run_and_each_shows_what_it_wrote(capfd):
     assert re.search(r'second\n=== two passed after \d+ s ===', shown)
 
 
+def test_what_each_step_took_is_shown_last(capfd):
+    busy = 'import time\nwhile time.process_time() < 1: pass'
+    assert run([step('idle', 'import time; time.sleep(1)'), step('busy', busy)], at_once=2) == 0
+    idle, busy = re.findall(r'^ +(\d+) +(\d+)  (\w+)$', capfd.readouterr().out, re.MULTILINE)
+    assert idle[1:] == ('0', 'idle')
+    assert busy[1:] == ('1', 'busy')
+    assert int(idle[0]) >= 1
+
+
 def test_a_step_waits_for_the_one_that_it_needs(tmp_path):
     made = tmp_path / 'made'
     steps = [
