@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from members import ROOT
+from run_matrix import command, others
 
 __all__ = ['STEPS', 'Step', 'main', 'run']
 
@@ -95,7 +96,6 @@ STEPS: list[tuple[str, str | None]] = [
     ('docs:build', None),
     ('wheels:install', 'wheels:build'),
     ('wheels:lowest', 'wheels:build'),
-    ('matrix', None),
 ]
 
 
@@ -132,8 +132,10 @@ def run(steps: list[Step], at_once: int) -> int:
 
 
 def main() -> int:
-    """The exit code of all steps."""
-    return run([Step(name, ['hatch', 'run', name], needs) for name, needs in STEPS], at_once=os.cpu_count() or 1)
+    """The exit code of all steps, of which the last are `matrix`, in a step for each Python."""
+    steps = [Step(name, ['hatch', 'run', name], needs) for name, needs in STEPS]
+    steps += [Step(f'matrix {version}', command([version])) for version in others()]
+    return run(steps, at_once=os.cpu_count() or 1)
 
 
 if __name__ == '__main__':

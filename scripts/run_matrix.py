@@ -13,7 +13,7 @@ from typing import Any
 
 from members import ROOT, tomllib
 
-__all__ = ['find', 'main', 'matrix', 'oldest', 'settings']
+__all__ = ['command', 'find', 'main', 'matrix', 'oldest', 'others', 'settings']
 
 
 def settings() -> dict[str, Any]:
@@ -52,20 +52,27 @@ def _version_of(program: str) -> str | None:
     return done.stdout.strip()
 
 
+def others() -> list[str]:
+    """The Pythons of the matrix that are here, except this one and the oldest. Those that are not here are named."""
+    elsewhere = {'{}.{}'.format(*sys.version_info[:2]), _version_of(oldest())}
+    wanted = [version for version in matrix() if version not in elsewhere]
+    found = [version for version in wanted if find(version, os.get_exec_path())]
+    if missing := [version for version in wanted if version not in found]:
+        print(f'Not here, so skipped: Python {", ".join(missing)}', flush=True)
+    return found
+
+
+def command(versions: list[str]) -> list[str]:
+    """The command that runs the tests on these Pythons."""
+    return ['hatch', 'run', f'+py={",".join(versions)}', 'test:unit']
+
+
 def main(arguments: list[str]) -> int:
     """The exit code of the tests; 0 if there is no other Python."""
-    here = '{}.{}'.format(*sys.version_info[:2])
-    folders = os.get_exec_path()
-    elsewhere = {here, _version_of(oldest())}
-    others = [version for version in matrix() if version not in elsewhere]
-    found = [version for version in others if find(version, folders)]
-    missing = [version for version in others if version not in found]
-    if missing:
-        print(f'Not here, so skipped: Python {", ".join(missing)}', flush=True)
-    if not found:
+    if not (found := others()):
         print('No other Python of the matrix is here.')
         return 0
-    return subprocess.run(['hatch', 'run', f'+py={",".join(found)}', 'test:unit', *arguments], check=False).returncode
+    return subprocess.run([*command(found), *arguments], check=False).returncode
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from members import members
-from run_matrix import find, matrix
+from run_matrix import find, matrix, others
 
 pytestmark = pytest.mark.skipif(os.name == 'nt', reason='the programs made here are shell scripts')
 
@@ -38,6 +38,18 @@ def test_a_program_of_another_version_is_passed_over(tmp_path):
 
 def test_a_folder_that_is_not_there_is_passed_over(tmp_path):
     assert find('3.12', [str(tmp_path / 'gone')]) is None
+
+
+def test_every_other_python_is_found_or_named_as_missing(tmp_path, monkeypatch, capsys):
+    here = '{}.{}'.format(*sys.version_info[:2])
+    programs = [program(tmp_path / version, version, f'echo {version}') for version in ('3.91', '3.93')]
+    folders = [str(Path(name).parent) for name in [sys.executable, *programs]]
+    monkeypatch.setattr('os.get_exec_path', lambda: folders)
+    # The first one is the oldest.
+    monkeypatch.setattr('run_matrix.matrix', lambda: [here, '3.91', '3.92', '3.93'])
+
+    assert others() == ['3.91', '3.93']
+    assert capsys.readouterr().out == 'Not here, so skipped: Python 3.92\n'
 
 
 def test_a_real_python_is_found():
