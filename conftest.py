@@ -90,8 +90,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             isinstance(item, SybilItem) and 'from flask_fs_testing.servers import' in item.example.document.text
         ):
             item.add_marker('server')
-    # Servers and browsers make tests wait: begun first, they do so while others compute.
-    items.sort(key=lambda item: not (item.get_closest_marker('server') or item.get_closest_marker('browser')))
+    # What takes long begins first: it often waits, while others compute, and no worker is left with it at the end.
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ('server', 'browser', 'slow'))))
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist
