@@ -196,14 +196,14 @@ class AppBound:
 
     def _bound(self) -> Binding:
         try:
-            binding: Binding | None = current_application().extensions['fs'].bindings[self]
+            bindings: dict[Any, Binding] = current_application().extensions['fs'].bindings
+            return bindings[self]
         except RuntimeError:
             return self._only_binding()
         except KeyError:
-            binding = self._detached
-        if binding is None:
-            raise self._unbound(f'is not configured for {current_application().name!r}')
-        return binding
+            if self._detached is not None:
+                return self._detached
+            raise self._unbound(f'is not configured for {current_application().name!r}') from None
 
     def _only_binding(self) -> Binding:
         """The binding outside of an application context."""

@@ -352,7 +352,8 @@ class BaseBackend:
         key = self._key(filename)
         if Capability.SIGNED_URL not in self.capabilities:
             raise self.unsupported(key, 'it signs no links')
-        return self._call_hook(self._signed_url, key, expires_s=expires_s, method=method, download_name=download_name)
+        sign = functools.partial(self._signed_url, expires_s=expires_s, method=method, download_name=download_name)
+        return self._call_hook(sign, key)
 
     # --- For drivers.
 
@@ -401,10 +402,10 @@ class BaseBackend:
     def _strip_prefix(self, info: FileInfo) -> FileInfo:
         return dataclasses.replace(info, name=info.name.removeprefix(self._prefix)) if self._prefix else info
 
-    def _call_hook(self, hook: Callable[..., T], name: str, *args: Any, **kwargs: Any) -> T:
+    def _call_hook(self, hook: Callable[[str], T], name: str) -> T:
         """What *hook* gives, its errors translated."""
         try:
-            return hook(name, *args, **kwargs)
+            return hook(name)
         except self._translatable as error:
             self._raise_translated(error, name or None)
 
@@ -431,7 +432,7 @@ class BaseBackend:
     def _open_translated(
         self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
     ) -> Opened:
-        opened = self._call_hook(self._open, name, start, stop, etag=etag)
+        opened = self._call_hook(lambda name: self._open(name, start, stop, etag=etag), name)
         if not self.errors or isinstance(opened.stream, TranslatingFile):
             return opened
         stream = TranslatedStream(opened.stream, self.errors, lambda error: self._raise_translated(error, name))
@@ -481,7 +482,7 @@ class BaseBackend:
     def _copy_or_move(self, hook: Callable[..., None], filename: str, target: str, overwrite: bool) -> None:
         name, new = self._key(filename), self._key(target)
         if name != new:
-            self._call_hook(hook, name, new, create=not overwrite)
+            self._call_hook(lambda name: hook(name, new, create=not overwrite), name)
             return
         self._call_hook(self._stat, name)
         if not overwrite:

@@ -70,7 +70,7 @@ def walk(
     inside, slash, stem = prefix.rpartition('/')
     top = path_of(inside)
     try:
-        require_no_symlink_above(f'{top}/', f'{inside}/')
+        require_no_symlink_above(f'{top}/', inside and f'{inside}/')
     except SymbolicLinkError:
         return
     pending = [(top, inside + slash)]

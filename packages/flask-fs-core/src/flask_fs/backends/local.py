@@ -113,19 +113,17 @@ class LocalBackend(BaseBackend):
     def root(self) -> str:
         """The folder that holds the files of this storage."""
         root = self._root
-        overridden = self.__class__.default_root is not _DEFAULT_ROOT
-        if root is None or (overridden and 'root' not in (self.config.explicit_keys or ())):
+        if root is not None and self.__class__.default_root is _DEFAULT_ROOT:
+            return root
+        if root is None or 'root' not in (self.config.explicit_keys or ()):
             root = os.path.join(self.default_root, self.name, *filter(None, (self._subfolder,)))
         return root
 
     def path(self, filename: str) -> str:
         """The absolute path where a file is, or would be. Every operation asks here, so that an override moves them all."""
-        if not filename:
-            return os.path.join(self.root, '')
-        name = check(filename)
-        if os.name == 'nt' and (reason := windows_refusal(name)):
+        root, name = self.root, check(filename) if filename else ''
+        if os.name == 'nt' and name and (reason := windows_refusal(name)):
             raise self.error(InvalidFilename, name, reason)
-        root = self.root
         # What os.path.join() gives, in a fifth of its time.
         return f'{root}{name}' if root[-1] == os.sep else f'{root}{os.sep}{name}'
 

@@ -25,7 +25,8 @@ def require_no_symlink_above(path: str, name: str) -> None:
     :param path: Where the file *name* is. If it does not end with *name*, the application made it, and it is trusted.
     """
     root, folder = path.removesuffix(name), name
-    while (folder := folder.rpartition('/')[0]) and root != path:
+    while '/' in folder and root != path:
+        folder = folder.rpartition('/')[0]
         try:
             is_link = S_ISLNK(os.lstat(root + folder).st_mode)
         except OSError:
