@@ -37,12 +37,12 @@ def no_larger(picture: Picture, encoded: io.BytesIO, *, kept_quality: bool) -> i
     with picture.reader.content_errors():
         picture.reader.seek(0)
         content = b''.join(iter(lambda: picture.reader.read(1 << 20), b''))
-        kept = _STRIPPERS[picture.format](content, picture.orientation)
+        kept = _STRIPPERS[picture.format](content, picture.orientation.number)
     if kept is None:
         return encoded
     exact = picture.inspection.lossless or picture.format in {'PNG', 'GIF', 'BMP'}
     max_bytes = len(kept) * (1 if exact else _MAX_RATIO_SAME_TABLES if kept_quality else _MAX_RATIO)
     # More programs read turned pixels than an orientation in EXIF.
-    if encoded_bytes < max_bytes or (picture.orientation != 1 and encoded_bytes <= size_bytes):
+    if encoded_bytes < max_bytes or (picture.orientation.number != 1 and encoded_bytes <= size_bytes):
         return encoded
     return io.BytesIO(kept)

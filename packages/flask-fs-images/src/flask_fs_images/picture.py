@@ -12,10 +12,11 @@ from typing import IO, Any, cast
 from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
-from . import gif, icc, inspection, orientation, webp
+from . import gif, icc, inspection, webp
 from .formats import FORMATS, HEAD_BYTES, recognize
 from .inspection import Inspection
 from .limits import Extent, Limits, excess
+from .orientation import Orientation
 from .reader import ImageReader, open_reader
 from .spec import Size
 
@@ -51,16 +52,10 @@ class Picture:
     format: str
     size: Size
     frames: int
-    orientation: int
+    orientation: Orientation
     plays: int
     profile: bytes
     inspection: Inspection
-
-    @property
-    def shown_size(self) -> Size:
-        """Its size after its orientation is applied."""
-        width, height = self.size
-        return (height, width) if self.orientation >= 5 else self.size
 
     def reduce(self, factor: int) -> None:
         """Have only every so many pixels decoded, 2, 4 or 8; only JPEG can, all others stay as they are."""
@@ -139,9 +134,9 @@ def open_picture(reader: ImageReader, limits: Limits) -> Picture | None:
         reader.in_header = False
         reader.on_read = found.on_read
         exif = image.info.get('exif') or found.exif
-        turned = orientation.from_exif(exif if isinstance(exif, bytes) else b'')
-        size, profile = (extent.width, extent.height), _profile(image, found)
-        return Picture(reader, image, name, size, extent.frames, turned, plays, profile, found)
+        size = extent.width, extent.height
+        orientation = Orientation.of(exif if isinstance(exif, bytes) else b'', size)
+        return Picture(reader, image, name, size, extent.frames, orientation, plays, _profile(image, found), found)
 
 
 def _check(reader: ImageReader, extent: Extent, limits: Limits) -> None:
@@ -176,7 +171,7 @@ class OpenedImage:
         self._picture = open_picture(reader, limits)
         self.info = Info('SVG', None, None)
         if self._picture is not None:
-            self.info = Info(self._picture.format, *self._picture.shown_size, self._picture.frames)
+            self.info = Info(self._picture.format, *self._picture.orientation.size, self._picture.frames)
 
     def take_picture(self) -> Picture | None:
         """The picture to decode, or None for an SVG. Only from the second call on, it is opened anew."""

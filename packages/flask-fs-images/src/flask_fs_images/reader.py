@@ -56,29 +56,9 @@ class ImageReader:
         return InvalidContent(self.filename, reason=reason)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            chunk = self._read(MAX_BYTES + 1)
-            if len(chunk) > MAX_BYTES:
-                raise self.invalid(f'more than {MAX_BYTES >> 20} MiB are too much for a picture of this kind')
-            return chunk
-        if self.in_header and self._bytes + size > MAX_HEADER_BYTES:
-            size = MAX_HEADER_BYTES + 1 - self._bytes
-        return self._read(size)
-
-    def read_all(self) -> bytes:
-        """The whole content, for a format that is not read piece by piece."""
-        self.in_header = False
-        self.seek(0)
-        return self.read()
-
-    def size_bytes(self) -> int:
-        """The size of the content. The position stays."""
-        at = self.tell()
-        size = self._file.seek(0, os.SEEK_END) - self.start
-        self.seek(at)
-        return size
-
-    def _read(self, size: int) -> bytes:
+        size = MAX_BYTES if size is None or size < 0 else size
+        if self.in_header:
+            size = min(size, max(0, MAX_HEADER_BYTES + 1 - self._bytes))
         position = self.tell() if self.on_read else 0
         try:
             chunk = self._file.read(size)
@@ -89,11 +69,27 @@ class ImageReader:
         self._bytes += len(chunk)
         if self._pieces > MAX_PIECES + self._bytes // BYTES_PER_PIECE:
             raise self.invalid('the picture is in too many pieces')
-        if self.in_header and self._bytes > MAX_HEADER_BYTES and size <= MAX_HEADER_BYTES:
+        if self.in_header and self._bytes > MAX_HEADER_BYTES:
             raise self.invalid(f'more than {MAX_HEADER_BYTES >> 20} MiB come before the picture')
         if self.on_read:
             self.on_read(position, chunk)
         return chunk
+
+    def read_all(self) -> bytes:
+        """The whole content, for a format that is not read piece by piece."""
+        self.in_header = False
+        self.seek(0)
+        content = self.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise self.invalid(f'more than {MAX_BYTES >> 20} MiB are too much for a picture of this kind')
+        return content
+
+    def size_bytes(self) -> int:
+        """The size of the content. The position stays."""
+        at = self.tell()
+        size = self._file.seek(0, os.SEEK_END) - self.start
+        self.seek(at)
+        return size
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == 1:

@@ -121,7 +121,7 @@ def _render(image: OpenedImage, specs: Sequence[Spec]) -> list[Rendered]:
     picture, limits = image.take_picture(), image.limits
     if picture is None:
         return _pass_through(image.reader, specs)
-    orientation = Orientation(picture.orientation, picture.shown_size)
+    orientation = picture.orientation
     outputs = [_Output(picture, spec, orientation.stored(spec.place(*orientation.size))) for spec in specs]
     for output in outputs:
         output.check_size(limits)
@@ -133,8 +133,7 @@ def _render(image: OpenedImage, specs: Sequence[Spec]) -> list[Rendered]:
 def _pass_through(reader: ImageReader, specs: Sequence[Spec]) -> list[Rendered]:
     if any(spec.format is not None for spec in specs):
         raise reader.invalid('an SVG cannot be turned into another format')
-    reader.seek(0)
-    content = reader.read()
+    content = reader.read_all()
     return [Rendered(io.BytesIO(content), 'SVG', None, None) for _ in specs]
 
 
