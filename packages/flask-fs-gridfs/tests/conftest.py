@@ -36,12 +36,12 @@ class Commands(monitoring.CommandListener):
 
     def taken(self) -> list[str]:
         """All since the last call, such as ``find files``."""
-        told = [self._told(event) for event in self.events]
+        reported = [self._shown(event) for event in self.events]
         self.events.clear()
         self.answers.clear()
-        return told
+        return reported
 
-    def _told(self, event: monitoring.CommandStartedEvent) -> str:
+    def _shown(self, event: monitoring.CommandStartedEvent) -> str:
         place = event.command.get('collection') or event.command[event.command_name]
         return f'{event.command_name} {str(place).rpartition(".")[2]}'
 

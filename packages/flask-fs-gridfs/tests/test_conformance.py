@@ -29,9 +29,9 @@ class SmallPages(GridFSBackend):
 
 
 def _options(timeout_s: float) -> dict[str, Any]:
-    """How pymongo reaches a server through a proxy, and how long it waits for an answer."""
+    """How pymongo reaches a server through a proxy, and how long it waits for a response."""
     return {
-        # Where it is not one server alone, pymongo would go on to those that it tells of, past the proxy.
+        # Where it is not one server alone, pymongo would go on to those that it names, past the proxy.
         'directConnection': True,
         # pymongo looks for a server that was lost at most every half second.
         'serverSelectionTimeoutMS': 1200,

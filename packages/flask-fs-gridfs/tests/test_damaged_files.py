@@ -71,7 +71,7 @@ def test_what_is_whole_of_a_damaged_file_can_be_read(make: BackendFactory, datab
     assert backend.read_range('x', 0, 3000) == CONTENT[:3000]
 
 
-def test_a_reader_of_a_file_that_is_replaced_or_removed_is_told_so(make: BackendFactory) -> None:
+def test_a_reader_of_a_file_that_is_replaced_or_removed_gets_an_error(make: BackendFactory) -> None:
     """From the second fetch on; what was fetched when the file was opened can still be read."""
     backend = make(chunk_bytes=1024 * 1024)
     size = 5 * 1024 * 1024

@@ -25,7 +25,7 @@ BackendFactory = Callable[..., GridFSBackend]
 
 
 class Endless:
-    """Gives so much, tells when that was read, and then nothing, for ever."""
+    """Gives so much, reports when that was read, and then nothing, for ever."""
 
     def __init__(self, after: int, reached: Any) -> None:
         self._left = after
@@ -90,7 +90,7 @@ def test_only_what_is_old_and_has_no_file_is_swept(backend: GridFSBackend, datab
     _orphan(database, DAY_S - 600)
     _orphan(database, 3 * DAY_S, files_id=slow)
     _orphan(database, 600, files_id=slow, n=1)
-    # Made by a program whose ids tell no time.
+    # Made by a program whose ids contain no time.
     database['docs.chunks'].insert_one({'_id': 'theirs', 'files_id': 'theirs', 'n': 0, 'data': b'left'})
     assert backend.sweep() == 1
     assert database['docs.chunks'].count_documents({}) == 5

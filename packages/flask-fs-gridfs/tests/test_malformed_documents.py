@@ -37,7 +37,7 @@ NESTED: dict[str, Any] = {}
 for _ in range(50):
     NESTED = {'a': NESTED}
 
-#: Files whose content cannot be told: reading and looking fail, clearly.
+#: Files whose content cannot be determined: reading and looking fail, clearly.
 UNREADABLE: dict[str, dict[str, Any]] = {
     **{f'length {value!r}': {'length': value} for value in WRONG},
     **{f'chunkSize {value!r}': {'chunkSize': value} for value in WRONG},
@@ -48,7 +48,7 @@ UNREADABLE: dict[str, dict[str, Any]] = {
     'a length that no file has': {'length': 2**62},
     'a float beyond all': {'length': 1e300},
 }
-#: Files that can be read, whatever else is told about them.
+#: Files that can be read, whatever else is reported about them.
 READABLE: dict[str, dict[str, Any]] = {
     **{f'uploadDate {value!r}': {'uploadDate': value} for value in SOME},
     **{f'metadata {value!r}': {'metadata': value} for value in SOME},
@@ -263,7 +263,7 @@ def test_malformed_chunks_are_said_to_be_damaged(make: BackendFactory, database:
         damage(database['docs.chunks'])
         for verb, read in VERBS.items():
             if label == 'twice' and verb != 'copy':
-                # The second one is beyond what is asked for.
+                # The second one is beyond what is requested.
                 assert read(backend) == b'abcd'
                 continue
             if label == 'twice':

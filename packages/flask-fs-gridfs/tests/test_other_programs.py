@@ -117,8 +117,8 @@ def test_a_file_of_another_program_is_there_for_create(backend: GridFSBackend, t
     assert backend.read('x') == b'theirs'
 
 
-def test_types_and_checksums_of_older_programs_are_told(make: BackendFactory, database: Database[Any]) -> None:
-    """They kept contentType and md5 beside the other fields; an md5 is told to those who ask for that algorithm."""
+def test_types_and_checksums_of_older_programs_are_reported(make: BackendFactory, database: Database[Any]) -> None:
+    """They kept contentType and md5 beside the other fields; an md5 is reported where that algorithm is configured."""
     md5 = hashlib.md5(b'content', usedforsecurity=False).hexdigest()
     put(database, b'content', contentType='text/x-old', md5=md5, uploadDate=datetime.datetime(2015, 1, 1))  # noqa: DTZ001  # as such programs do
     backend = make()

@@ -28,7 +28,7 @@ Act = Callable[[GridFSBackend, int, random.Random], Any]
 
 
 def content_of(number: int, turn: int) -> bytes:
-    """Several chunks of 1,000 bytes that tell their writer, so that a mixture would show."""
+    """Several chunks of 1,000 bytes that identify their writer, so that a mixture would show."""
     return f'{number:4}.{turn:6};'.encode() * 300
 
 
@@ -36,26 +36,26 @@ def is_whole(content: bytes) -> bool:
     return len(content) == 12 * 300 and content == content[:12] * 300
 
 
-def _run(backend: GridFSBackend, number: int, act: Act, answers: Any) -> None:
+def _run(backend: GridFSBackend, number: int, act: Act, finished: Any) -> None:
     """Do *act* again and again; what it gave, or the first error."""
     chance, deadline = random.Random(number), time.monotonic() + RACE_S
     results: list[Any] = []
     try:
         while time.monotonic() < deadline or len(results) < MIN_TURNS:
             results.append(act(backend, len(results), chance))
-        answers.put((number, results))
+        finished.put((number, results))
     except BaseException as error:
-        answers.put((number, repr(error)))
+        finished.put((number, repr(error)))
         raise
 
 
 def race(backend: GridFSBackend, *acts: Act) -> list[list[Any]]:
     """What each of *acts* gave, each run in a process of its own until the time is over."""
-    answers = _fork.Queue()
-    processes = [_fork.Process(target=_run, args=(backend, number, act, answers)) for number, act in enumerate(acts)]
+    finished = _fork.Queue()
+    processes = [_fork.Process(target=_run, args=(backend, number, act, finished)) for number, act in enumerate(acts)]
     for process in processes:
         process.start()
-    given = dict(answers.get(timeout=TIMEOUT_S) for _ in processes)
+    given = dict(finished.get(timeout=TIMEOUT_S) for _ in processes)
     for process in processes:
         process.join()
     assert {number: results for number, results in given.items() if isinstance(results, str)} == {}
@@ -94,7 +94,7 @@ def read_if_there(backend: GridFSBackend, turn: int, chance: random.Random) -> N
 
 
 def read_by_pieces(backend: GridFSBackend, turn: int, chance: random.Random) -> None:
-    """A reader of pieces may be told that the file was replaced, and never gets a mixture."""
+    """A reader of pieces may get an error that the file was replaced, and never gets a mixture."""
     with contextlib.suppress(fs.Replaced):
         assert is_whole(b''.join(backend.read_chunks('x', 500)))
 

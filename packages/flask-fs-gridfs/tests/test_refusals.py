@@ -26,12 +26,12 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         for kind in (Collection, mongomock.Collection):
             inner = getattr(kind, method)
 
-            def ask(collection: Any, *args: Any, inner: Any = inner, **kwargs: Any) -> Any:
+            def call(collection: Any, *args: Any, inner: Any = inner, **kwargs: Any) -> Any:
                 if when(collection, *args, **kwargs):
                     raise error
                 return inner(collection, *args, **kwargs)
 
-            monkeypatch.setattr(kind, method, ask)
+            monkeypatch.setattr(kind, method, call)
 
     return refuse
 
@@ -44,7 +44,7 @@ def mocked(mongomock_in_process: Callable[[], Any]) -> GridFSBackend:
 
 
 @pytest.mark.parametrize(
-    ('error', 'kind', 'told'),
+    ('error', 'kind', 'reason'),
     [
         (OperationFailure('secret words', 13, {'codeName': 'Unauthorized'}), fs.PermissionDenied, 'role readWrite'),
         (OperationFailure('secret words', 18), fs.PermissionDenied, 'check the user and password in DOCS_FS_MONGO_URL'),
@@ -61,8 +61,8 @@ def mocked(mongomock_in_process: Callable[[], Any]) -> GridFSBackend:
     ],
     ids=repr,
 )
-def test_what_the_server_answers_is_told_in_the_words_of_flask_fs(
-    mocked: GridFSBackend, refused: Callable[..., None], error: Exception, kind: type[fs.FSError], told: str
+def test_what_the_server_responds_is_raised_in_the_words_of_flask_fs(
+    mocked: GridFSBackend, refused: Callable[..., None], error: Exception, kind: type[fs.FSError], reason: str
 ) -> None:
     """With the cause, and without quoting what may hold documents."""
     for method in ('find', 'insert_one', 'find_one', 'delete_many'):
@@ -74,7 +74,7 @@ def test_what_the_server_answers_is_told_in_the_words_of_flask_fs(
         lambda: mocked.delete('x'),
         lambda: list(mocked.scan()),
     ):
-        with pytest.raises(kind, match=told) as caught:
+        with pytest.raises(kind, match=reason) as caught:
             verb()
         assert type(caught.value) is kind
         assert caught.value.__cause__ is error
@@ -151,17 +151,17 @@ def test_a_name_that_others_always_write_first_is_given_up(
     mocked: GridFSBackend, refused: Callable[..., None], method: str, verb: Callable[[GridFSBackend], object]
 ) -> None:
     mocked.write('y', b'other')
-    asked: list[int] = []
+    requested: list[int] = []
 
     def is_about_files(collection: Any, *_: Any, **__: Any) -> bool:
-        asked.append(1)
+        requested.append(1)
         return str(collection.name).endswith('.files')
 
     refused(method, DuplicateKeyError('secret words'), is_about_files)
     with pytest.raises(fs.FSError, match='too many others write this name at the same time') as caught:
         verb(mocked)
     assert 'secret words' not in str(caught.value)
-    assert len(asked) >= writer.MAX_ATTEMPTS
+    assert len(requested) >= writer.MAX_ATTEMPTS
     assert {name: mocked.read(name) for name in mocked.list_files()} == {'x': b'content', 'y': b'other'}
 
 

@@ -1,4 +1,4 @@
-"""A server that goes away and comes back, connections that are dead when they are used, and answers that are lost."""
+"""A server that goes away and comes back, connections that are dead when they are used, and responses that are lost."""
 
 from __future__ import annotations
 
@@ -95,33 +95,33 @@ def test_a_server_that_is_started_again_is_used_again(server: Callable[[], OnePo
 
 
 class Breaking:
-    """Lets what is asked of a collection fail, before it is sent or after it was done."""
+    """Makes an operation on a collection fail, before it is sent or after it was done."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._ask = ''
+        self._operation = ''
         self._left = self.struck = 0
         for method in ('find', 'find_one', 'insert_one', 'insert_many', 'update_one', 'delete_many'):
             monkeypatch.setattr(Collection, method, self._wrapped(method, getattr(Collection, method)))
 
     def strike(
         self,
-        ask: str,
+        operation: str,
         error: Exception,
         *,
         after: bool = False,
         times: int = 1,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
-        """Fail at *ask*, such as ``insert_one files``, so many times; with *after*, the first one is done all the same.
+        """Fail at *operation*, such as ``insert_one files``, so many times; with *after*, the first one is done all the same.
 
         What happens *meanwhile* happens before each of them fails.
         """
-        self._ask, self._error, self._after, self._left, self.struck = ask, error, after, times, 0
+        self._operation, self._error, self._after, self._left, self.struck = operation, error, after, times, 0
         self._meanwhile = meanwhile
 
     def _wrapped(self, method: str, inner: Callable[..., Any]) -> Callable[..., Any]:
-        def ask(collection: Any, *args: Any, **kwargs: Any) -> Any:
-            if not self._left or self._ask != f'{method} {collection.name.rpartition(".")[2]}':
+        def operation(collection: Any, *args: Any, **kwargs: Any) -> Any:
+            if not self._left or self._operation != f'{method} {collection.name.rpartition(".")[2]}':
                 return inner(collection, *args, **kwargs)
             self._left -= 1
             self.struck += 1
@@ -131,7 +131,7 @@ class Breaking:
             self._meanwhile()
             raise self._error
 
-        return ask
+        return operation
 
 
 @pytest.fixture
@@ -182,13 +182,16 @@ CHANGES: Mapping[str, tuple[Callable[[GridFSBackend], object], list[str], dict[s
 
 
 @pytest.mark.parametrize('after', [False, True], ids=['before it arrives', 'after it was done'])
-@pytest.mark.parametrize(('change', 'ask'), [(change, ask) for change, (_, asks, _) in CHANGES.items() for ask in asks])
+@pytest.mark.parametrize(
+    ('change', 'operation'),
+    [(change, operation) for change, (_, operations, _) in CHANGES.items() for operation in operations],
+)
 def test_a_command_whose_connection_dies_is_sent_again(
-    plain: GridFSBackend, database: Database[Any], breaking: Breaking, change: str, ask: str, *, after: bool
+    plain: GridFSBackend, database: Database[Any], breaking: Breaking, change: str, operation: str, *, after: bool
 ) -> None:
     """Once, whether it had been done or not: the outcome is the same as without."""
     act, _, expected = CHANGES[change]
-    breaking.strike(ask, AutoReconnect('the connection was cut'), after=after)
+    breaking.strike(operation, AutoReconnect('the connection was cut'), after=after)
     act(plain)
     assert breaking.struck == 1
     assert {name: plain.read(name) for name in plain.list_files()} == expected
@@ -208,7 +211,7 @@ def test_a_creation_that_meets_another_writer_after_its_connection_died_has_fail
     assert left(database) == {'x': 1, 'taken': 1, 'new': 1}
 
 
-def test_a_client_that_awaits_no_answers_is_answered_here(make: BackendFactory, mongo_service: MongoService) -> None:
+def test_a_client_that_awaits_no_responses_gets_them_here(make: BackendFactory, mongo_service: MongoService) -> None:
     backend = make(mongo_url=f'{mongo_service.url}/?w=0')
     backend.write('x', b'1', overwrite=False)
     with pytest.raises(fs.FileExists):
@@ -238,17 +241,17 @@ def test_a_child_does_not_close_the_client_of_its_parent(make: BackendFactory, c
     # What earlier tests have left is not counted.
     gc.collect()
     context = multiprocessing.get_context('fork')
-    answers = context.Queue()
+    results = context.Queue()
 
     def work() -> None:
         before = len(closed)
         used.clear()
         gc.collect()
-        answers.put(len(closed) - before)
+        results.put(len(closed) - before)
 
     child = context.Process(target=work)
     child.start()
-    assert answers.get(timeout=60) == 0
+    assert results.get(timeout=60) == 0
     child.join()
     assert child.exitcode == 0
     assert used[0].read('x') == b'1'
@@ -263,10 +266,10 @@ def test_a_client_that_nobody_uses_any_more_is_closed(make: BackendFactory, clos
 
 
 @pytest.mark.parametrize('change', CHANGES)
-def test_a_server_that_is_too_slow_is_not_asked_again(plain: GridFSBackend, breaking: Breaking, change: str) -> None:
+def test_a_server_that_is_too_slow_gets_no_second_request(plain: GridFSBackend, breaking: Breaking, change: str) -> None:
     """Whoever has waited for half a minute does not want to wait for another one."""
-    act, asks, _ = CHANGES[change]
-    breaking.strike(asks[0], NetworkTimeout('timed out'), times=2)
+    act, operations, _ = CHANGES[change]
+    breaking.strike(operations[0], NetworkTimeout('timed out'), times=2)
     with pytest.raises(fs.Unavailable, match='timed out'):
         act(plain)
     assert breaking.struck == 1
@@ -287,13 +290,13 @@ def test_a_file_whose_document_is_in_doubt_is_whole_or_not_there(
 
 @pytest.mark.parametrize('error', [NotPrimaryError('not primary'), WaitQueueTimeoutError('no connection is free')])
 def test_a_busy_server_is_no_absence(plain: GridFSBackend, breaking: Breaking, error: Exception) -> None:
-    for ask, verb in (
+    for operation, verb in (
         ('find_one files', lambda: plain.exists('missing')),
         ('find_one files', lambda: plain.read('x')),
         ('find chunks', lambda: plain.read('x')),
         ('find files', lambda: list(plain.list_files())),
     ):
-        breaking.strike(ask, error)
+        breaking.strike(operation, error)
         with pytest.raises(fs.Unavailable) as caught:
             verb()
         assert caught.value.__cause__ is error

@@ -1,4 +1,4 @@
-"""How often the server is asked, and what it sends, for each verb."""
+"""How often a request is sent to the server, and what it sends, for each verb."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_reading_a_small_file_finds_its_document_and_its_chunk(listened: GridFSB
         assert commands.taken() == ['find files', 'find chunks']
 
 
-def test_facts_take_one_question(listened: GridFSBackend, commands: Any) -> None:
+def test_metadata_takes_one_request(listened: GridFSBackend, commands: Any) -> None:
     listened.write('x', KIB)
     commands.taken()
     for look in (lambda: listened.exists('x'), lambda: listened.exists('missing'), lambda: listened.stat('x')):
@@ -52,7 +52,7 @@ def test_facts_take_one_question(listened: GridFSBackend, commands: Any) -> None
     assert commands.taken() == ['find files']
 
 
-def test_saving_a_new_small_file_takes_two_inserts_and_one_question(listened: GridFSBackend, commands: Any) -> None:
+def test_saving_a_new_small_file_takes_two_inserts_and_one_query(listened: GridFSBackend, commands: Any) -> None:
     listened.save(io.BytesIO(KIB), 'x', overwrite=True)
     assert commands.taken() == ['insert chunks', 'find files', 'insert files']
     listened.save(io.BytesIO(KIB), 'y', overwrite=False)
@@ -107,7 +107,7 @@ def test_copying_a_small_file_reads_and_writes_it(listened: GridFSBackend, comma
     assert commands.taken() == ['find files', 'find chunks', 'insert chunks', 'find files', 'insert files']
 
 
-def test_listing_asks_once_and_then_goes_on_page_by_page(
+def test_listing_is_one_query_and_then_goes_on_page_by_page(
     listened: GridFSBackend, commands: Any, database: Database[Any]
 ) -> None:
     database['docs.files'].insert_many(
@@ -202,7 +202,7 @@ def test_indexes_are_made_once_at_the_first_write(make: BackendFactory, commands
 
 
 def test_a_large_file_is_sent_by_several_chunks_at_once(listened: GridFSBackend, commands: Any) -> None:
-    """No chunk waits for the answer to the one before: eight of them make 2 MiB."""
+    """No chunk waits for the response to the one before: eight of them make 2 MiB."""
     listened.save(io.BytesIO(bytes(20 * CHUNK_BYTES)), 'x', overwrite=True)
     assert commands.taken() == [*['insert chunks'] * 3, 'find files', 'insert files']
     listened.read('x')

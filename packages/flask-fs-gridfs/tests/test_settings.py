@@ -29,27 +29,27 @@ def app_with(**config: Any) -> Flask:
 
 def messages_of(error: BaseException | None) -> str:
     """All that a traceback would show of an error and its causes."""
-    told = ''
+    shown = ''
     while error is not None:
-        told += f'{error!r} {error} {getattr(error, "reason", "")} {getattr(error, "details", "")}'
+        shown += f'{error!r} {error} {getattr(error, "reason", "")} {getattr(error, "details", "")}'
         error = error.__cause__ or error.__context__
-    return told
+    return shown
 
 
-def test_a_missing_address_is_said_with_the_settings_that_give_one() -> None:
+def test_a_missing_url_is_reported_with_the_settings_that_give_one() -> None:
     with pytest.raises(fs.ConfigurationError) as caught:
         fs.init_app(app_with(FS_MONGO_URL=URL), fs.Storage('docs'))
     assert str(caught.value) == "Storage 'docs' (gridfs) needs DOCS_FS_MONGO_URL or FS_GRIDFS_MONGO_URL."
 
 
-def test_an_address_of_the_name_service_is_taken_without_asking_it() -> None:
+def test_a_url_of_the_name_service_is_accepted_without_looking_it_up() -> None:
     backend = GridFSBackend('docs', {'mongo_url': f'mongodb+srv://someone:{PASSWORD}@no.such.cluster.invalid/files'})
     assert backend.kind == 'gridfs'
     assert PASSWORD not in repr(backend)
 
 
 @pytest.mark.parametrize('setting', ['DOCS_FS_MONGO_URL', 'FS_GRIDFS_MONGO_URL'])
-def test_an_address_is_enough(setting: str) -> None:
+def test_a_url_is_enough(setting: str) -> None:
     storage = fs.Storage('docs')
     fs.init_app(app_with(**{setting: URL}), storage)
     assert storage.backend.kind == 'gridfs'
@@ -66,7 +66,7 @@ def test_an_address_is_enough(setting: str) -> None:
         f'mongodb://{PASSWORD}:%zz@host/"',
     ],
 )
-def test_an_impossible_address_is_refused_without_being_shown(url: Any) -> None:
+def test_an_impossible_url_is_refused_without_being_shown(url: Any) -> None:
     with pytest.raises(fs.ConfigurationError, match=r'cannot use DOCS_FS_MONGO_URL: it must be a URL') as caught:
         fs.init_app(app_with(DOCS_FS_MONGO_URL=url), fs.Storage('docs'))
     assert PASSWORD not in messages_of(caught.value)
@@ -91,7 +91,7 @@ def test_impossible_settings_are_refused(key: str, value: Any) -> None:
         GridFSBackend('docs', {'mongo_url': URL, key: value})
 
 
-def test_a_storage_whose_name_is_no_collection_is_told_what_to_set() -> None:
+def test_a_storage_whose_name_is_no_collection_gets_an_error_with_the_setting() -> None:
     with pytest.raises(fs.ConfigurationError, match=r'needs A\.\.B_FS_COLLECTION'):
         GridFSBackend('a..b', {'mongo_url': URL})
 
@@ -132,11 +132,11 @@ def test_the_storage_names_the_collections_unless_a_setting_does() -> None:
     assert GridFSBackend('docs', {'mongo_url': URL, 'collection': 'mine'})._store().chunks.name == 'mine.chunks'
 
 
-def test_clients_give_up_soon_unless_told_otherwise() -> None:
+def test_clients_give_up_soon_unless_configured_otherwise() -> None:
     def timeouts(url: str, **options: Any) -> tuple[Any, ...]:
-        told = GridFSBackend('docs', {'mongo_url': url, 'mongo_options': options})._store().database.client.options
-        pool = told.pool_options
-        return told.server_selection_timeout, pool.connect_timeout, pool.socket_timeout, pool.wait_queue_timeout
+        made = GridFSBackend('docs', {'mongo_url': url, 'mongo_options': options})._store().database.client.options
+        pool = made.pool_options
+        return made.server_selection_timeout, pool.connect_timeout, pool.socket_timeout, pool.wait_queue_timeout
 
     assert timeouts('mongodb://127.0.0.1:1') == (5, 5, 30, 10)
     assert timeouts('mongodb://127.0.0.1:1', serverSelectionTimeoutMS=7000) == (7, 5, 30, 10)
@@ -170,7 +170,7 @@ def test_a_given_client_is_used_and_left_open(mongomock_in_process: Callable[[],
     assert GridFSBackend('docs', {'mongo_client': lambda: client, 'mongo_db': 'mine'}).read('x') == b'content'
 
 
-def test_what_gives_a_client_is_asked_at_the_first_use(mongomock_in_process: Callable[[], Any]) -> None:
+def test_what_gives_a_client_is_called_at_the_first_use(mongomock_in_process: Callable[[], Any]) -> None:
     asked = []
 
     def give() -> Any:

@@ -112,7 +112,7 @@ class SwiftHarness(S3Harness):
 
 
 class OnMoto(SmallPages):
-    """Without signed links: moto gives a file to whoever asks. Nor race-free: it looks for a file, and then stores it."""
+    """Without signed links: moto gives a file to everyone. Nor race-free: it looks for a file, and then stores it."""
 
     capabilities = S3Backend.capabilities & ~(Capability.SIGNED_URL | Capability.ATOMIC_CREATE)
 
@@ -231,7 +231,7 @@ def sent() -> Callable[[S3Backend], contextlib.AbstractContextManager[list[str]]
     """The operations that a backend's client sends in a ``with`` block, by botocore's own events.
 
     Each attempt counts that was answered, redirects and refusals too. Those that a busy machine makes botocore repeat,
-    by no answer or one of 500 and more, say nothing of the backend.
+    by no response or one of 500 and more, say nothing of the backend.
     """
 
     @contextlib.contextmanager
@@ -281,8 +281,8 @@ def python(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., str]:
 
     def run(code: str, given: Any = None, **environ: str) -> str:
         child = start(code, given, **environ)
-        told, _ = child.communicate(timeout=100)
+        output, _ = child.communicate(timeout=100)
         assert child.returncode == 0
-        return told.strip()
+        return output.strip()
 
     return run

@@ -87,26 +87,26 @@ def test_names_with_every_odd_character_are_copied(store: Any, create: bool) -> 
     assert store.get_raw(f'copy of/{name}') == b'content'
 
 
-def test_finding_out_what_a_store_heeds_leaves_the_file_as_it_was(store: Any, facts: Any) -> None:
+def test_finding_out_what_a_store_heeds_leaves_the_file_as_it_was(store: Any, metadata_of: Any) -> None:
     backend = store.make()
     backend.write('a.bin', b'content', mime='image/x-odd')
-    before = facts(store, 'a.bin')
+    before = metadata_of(store, 'a.bin')
     backend.copy('a.bin', 'b.bin', overwrite=False)
-    assert facts(store, 'a.bin') == before
+    assert metadata_of(store, 'a.bin') == before
 
 
 @pytest.fixture
-def facts() -> Callable[[Any, str], dict[str, Any]]:
+def metadata_of() -> Callable[[Any, str], dict[str, Any]]:
     """All that a store reports about a file."""
 
-    def tell(store: Any, name: str) -> dict[str, Any]:
+    def read(store: Any, name: str) -> dict[str, Any]:
         response = store.client.head_object(Bucket=store.bucket, Key=name)
         return {key: response.get(key) for key in ('ContentType', 'ETag', 'LastModified', 'Metadata', 'ContentLength')}
 
-    return tell
+    return read
 
 
-def test_a_move_leaves_one_file_with_the_facts_of_the_old_one(store: Any) -> None:
+def test_a_move_leaves_one_file_with_the_metadata_of_the_old_one(store: Any) -> None:
     backend = store.make()
     backend.write('a.txt', b'content')
     before = backend.stat('a.txt')
@@ -262,7 +262,7 @@ def test_a_file_that_changes_while_it_is_copied_in_parts_is_no_mixture(
 
 
 def test_a_file_that_changes_while_its_type_is_changed_is_an_error(store: Any, hook: Any) -> None:
-    """Its facts were those of the old content: the new one would be given a wrong checksum."""
+    """Its metadata was that of the old content: the new one would be given a wrong checksum."""
     backend = store.make()
     backend.write('a.txt', b'first')
 
@@ -295,7 +295,7 @@ def test_a_copy_in_parts_that_is_cut_off_leaves_nothing(store: Any, proxy: Any, 
 
 
 def test_an_error_in_a_response_of_status_200_is_no_copy(store: Any, proxy: Any, backend: Any) -> None:
-    """S3 may begin its response to CopyObject before it knows how that ends."""
+    """S3 may begin its response to CopyObject before its end is certain."""
     store.put_raw('a.txt', b'content')
     error = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>x</Message></Error>'
     proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS)

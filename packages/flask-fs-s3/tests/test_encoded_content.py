@@ -39,16 +39,16 @@ def test_what_is_read_are_the_stored_bytes(store: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ('stored', 'told'), [('GZIP', 'gzip'), ('aws-chunked', None), ('gzip,aws-chunked', 'gzip'), ('br', 'br')]
+    ('stored', 'reported'), [('GZIP', 'gzip'), ('aws-chunked', None), ('gzip,aws-chunked', 'gzip'), ('br', 'br')]
 )
 def test_how_the_upload_of_another_program_was_framed_is_no_encoding(
-    amazon: Any, hook: Any, stored: str, told: str | None
+    amazon: Any, hook: Any, stored: str, reported: str | None
 ) -> None:
     """Stores keep it as it came. It is put into the response here, because moto does not keep it."""
     backend = amazon.make()
     amazon.put_raw('a.css', CONTENT)
     hook(backend, 'after-call.s3.HeadObject', lambda parsed, **_: parsed.update(ContentEncoding=stored))
-    assert backend.stat('a.css').content_encoding == told
+    assert backend.stat('a.css').content_encoding == reported
 
 
 @creating

@@ -140,8 +140,8 @@ def test_a_refusal_without_a_body_says_what_it_may_mean(scripted: FaultProxy, lo
 
 
 def test_a_refusal_for_one_of_many_deleted_files_names_it(scripted: FaultProxy, lone: S3Backend) -> None:
-    facts = '<LastModified>2026-11-29T08:00:00.000Z</LastModified><ETag>"1"</ETag><Size>1</Size>'
-    listed = f'<Name>box</Name><IsTruncated>false</IsTruncated><Contents><Key>x/1</Key>{facts}</Contents>'
+    fields = '<LastModified>2026-11-29T08:00:00.000Z</LastModified><ETag>"1"</ETag><Size>1</Size>'
+    listed = f'<Name>box</Name><IsTruncated>false</IsTruncated><Contents><Key>x/1</Key>{fields}</Contents>'
     refused = '<Error><Key>x/1</Key><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
     for body in (f'<ListBucketResult>{listed}</ListBucketResult>', f'<DeleteResult>{refused}</DeleteResult>'):
         scripted.answer(200, body, headers={'Content-Type': 'application/xml'})
@@ -282,7 +282,7 @@ def test_a_conflict_with_another_writer_is_tried_again(proxy: Any, backend: Any,
 
 @pytest.mark.slow
 def test_a_conflict_at_the_completion_leaves_nothing(proxy: Any, store: Any) -> None:
-    """S3 asks for all parts again then, which are gone."""
+    """S3 requests all parts again then, which are gone."""
     backend = store.make(endpoint=proxy.endpoint, conditional_completion=True)
     proxy.answer(
         409,

@@ -394,14 +394,16 @@ def test_a_file_without_what_every_store_says_of_one_is_an_error(
 @pytest.mark.parametrize(
     'headers', [{'Last-Modified': 'yesterday'}, {'Content-Length': 'ten'}], ids=['a time in words', 'a length in words']
 )
-def test_facts_that_cannot_be_parsed_are_an_error(hostile: Hostile, lone: S3Backend, headers: dict[str, str]) -> None:
+def test_metadata_that_cannot_be_parsed_are_an_error(
+    hostile: Hostile, lone: S3Backend, headers: dict[str, str]
+) -> None:
     hostile.answer = store_but(get=(200, {**OBJECT, **headers}, b''))
     with pytest.raises(fs.BackendError):
         lone.exists('x')
 
 
 @pytest.mark.parametrize(
-    ('status', 'told', 'content'),
+    ('status', 'content_range', 'content'),
     [
         (206, 'bytes 0-1/10', b'01'),
         (206, 'bytes 3-5/10', b'345'),
@@ -413,9 +415,9 @@ def test_facts_that_cannot_be_parsed_are_an_error(hostile: Hostile, lone: S3Back
     ],
 )
 def test_another_part_of_a_file_than_was_requested_is_an_error(
-    hostile: Hostile, lone: S3Backend, status: int, told: str, content: bytes
+    hostile: Hostile, lone: S3Backend, status: int, content_range: str, content: bytes
 ) -> None:
-    hostile.answer = store_but(get=(status, {**OBJECT, 'Content-Range': told}, content))
+    hostile.answer = store_but(get=(status, {**OBJECT, 'Content-Range': content_range}, content))
     refused(lone, lambda backend: backend._open('x', 3, 5), 'another part of the file')
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != 'linux', reason='asks Linux for it')]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != 'linux', reason='only Linux reports it')]
 
 MiB = 1024 * 1024
 #: Of the file; what it takes does not depend on this.
@@ -75,8 +75,8 @@ def large_store(tmp_path_factory: pytest.TempPathFactory, s3_service: Any, kept_
     upload = {**where, 'UploadId': store.client.create_multipart_upload(**where)['UploadId']}
     parts = []
     for number in range(1, SIZE // len(piece) + 1):
-        answer = store.client.upload_part(**upload, PartNumber=number, Body=piece)
-        parts.append({'PartNumber': number, 'ETag': answer['ETag']})
+        response = store.client.upload_part(**upload, PartNumber=number, Body=piece)
+        parts.append({'PartNumber': number, 'ETag': response['ETag']})
     store.client.complete_multipart_upload(**upload, MultipartUpload={'Parts': parts})
     return store
 

@@ -171,7 +171,7 @@ def test_a_store_that_ignores_conditions_on_copies_still_refuses(store: Any, pro
     assert all(request.bytes_up < PART for request in proxy.requests)
 
 
-# --- What older stores ask for, and what they do not know.
+# --- What older stores require, and what they do not support.
 
 
 def test_deleting_many_files_carries_the_digest_that_older_stores_require(proxy: Any, store: Any, backend: Any) -> None:

@@ -23,7 +23,7 @@ MiB = 1024 * 1024
 
 
 def test_a_child_and_its_parent_both_work_after_a_fork(store: Any, proxy: Any, python: Callable[..., str]) -> None:
-    told = python(
+    output = python(
         """
         import os
         from flask_fs_s3 import S3Backend
@@ -51,7 +51,7 @@ def test_a_child_and_its_parent_both_work_after_a_fork(store: Any, proxy: Any, p
         """,
         {**store.settings(), 'endpoint': proxy.endpoint},
     )
-    assert told == 'another client'
+    assert output == 'another client'
     assert len(store.names_raw()) == 41
     # One of each process: nobody speaks on a connection of the other.
     assert len(proxy.connections) == 2
@@ -60,7 +60,7 @@ def test_a_child_and_its_parent_both_work_after_a_fork(store: Any, proxy: Any, p
 def test_a_fork_while_other_threads_make_clients_does_not_lock_the_child(
     store: Any, python: Callable[..., str]
 ) -> None:
-    told = python(
+    output = python(
         """
         import os, signal, threading, warnings
         from flask_fs_s3 import S3Backend
@@ -92,7 +92,7 @@ def test_a_fork_while_other_threads_make_clients_does_not_lock_the_child(
         """,
         dict(store.settings()),
     )
-    assert told == '[0, 0, 0]'
+    assert output == '[0, 0, 0]'
     assert len(store.names_raw()) == 3
 
 
@@ -122,7 +122,7 @@ def test_threads_work_on_one_backend_at_once(store: Any, proxy: Any) -> None:
 
 def test_greenlets_work_on_one_backend_at_once(store: Any, python: Callable[..., str]) -> None:
     pytest.importorskip('gevent')
-    told = python(
+    output = python(
         """
         from gevent import monkey
         monkey.patch_all()
@@ -154,7 +154,7 @@ def test_greenlets_work_on_one_backend_at_once(store: Any, python: Callable[...,
         """,
         dict(store.settings()),
     )
-    assert told == 'together'
+    assert output == 'together'
     assert len(store.names_raw()) == 105
 
 
@@ -176,10 +176,10 @@ def test_an_application_starts_without_its_store_and_works_when_that_is_back(sto
         with pytest.raises(fs.Unavailable):
             remote.exists('a.txt')
         assert remote.signed_url('a.txt').startswith('http')
-    assert ((answer := client.get('/docs/a.txt')).status_code, answer.data) == (200, b'local')
+    assert ((response := client.get('/docs/a.txt')).status_code, response.data) == (200, b'local')
     assert client.get('/kit/a.txt').status_code == 503
     proxy.up()
-    assert ((answer := client.get('/kit/a.txt')).status_code, answer.data) == (200, b'remote')
+    assert ((response := client.get('/kit/a.txt')).status_code, response.data) == (200, b'remote')
     with app.app_context():
         remote.write('b.txt', b'content')
     assert store.names_raw() == ['a.txt', 'b.txt']
@@ -212,8 +212,8 @@ def test_several_threads_may_read_one_application_at_once(store: Any) -> None:
 
     def fetch(start: int) -> bytes:
         together.wait()
-        answer = app.test_client().get('/kit/a.bin', headers={'Range': f'bytes={start}-'})
-        return answer.data
+        response = app.test_client().get('/kit/a.bin', headers={'Range': f'bytes={start}-'})
+        return response.data
 
     with ThreadPoolExecutor(4) as pool:
         starts = [0, 1, 1000, 5 * MiB]
@@ -222,7 +222,7 @@ def test_several_threads_may_read_one_application_at_once(store: Any) -> None:
 
 def test_the_client_of_an_application_is_gone_with_it(python: Callable[..., str]) -> None:
     """Tests and servers that reload make many applications in one process."""
-    told = python(
+    output = python(
         """
         import gc, json, weakref
         from flask_fs_s3 import S3Backend
@@ -236,4 +236,4 @@ def test_the_client_of_an_application_is_gone_with_it(python: Callable[..., str]
         """,
         {'endpoint': 'http://127.0.0.1:9', 'region': 'us-east-1', 'access_key': 'a', 'secret_key': 'b'},
     )
-    assert json.loads(told)
+    assert json.loads(output)

@@ -121,7 +121,7 @@ def test_reading_is_one_request(storage: fs.Storage, sent: Watch, size: int) -> 
     assert operations == ['GetObject'] * 2
 
 
-def test_facts_are_one_request_and_read_no_content(storage_through: fs.Storage, proxy: Any, sent: Watch) -> None:
+def test_metadata_is_one_request_and_reads_no_content(storage_through: fs.Storage, proxy: Any, sent: Watch) -> None:
     storage_through.write('a.bin', bytes(MiB))
     before = len(proxy.requests)
     with sent(storage_through.backend) as operations:
@@ -210,7 +210,7 @@ def test_deleting_is_at_most_two_requests(storage: fs.Storage, sent: Watch, name
     assert len(operations) <= 2
 
 
-# --- Serving and addresses.
+# --- Serving and URLs.
 
 
 @pytest.mark.parametrize('size', [0, 10, 3 * MiB])
@@ -371,7 +371,7 @@ def test_a_picture_of_which_little_was_read_gives_its_connection_back(storage_th
 
 
 def test_import_construction_and_init_app_open_no_socket(python: Callable[..., str]) -> None:
-    told = python(
+    output = python(
         """
         import socket
 
@@ -389,4 +389,4 @@ def test_import_construction_and_init_app_open_no_socket(python: Callable[..., s
             print(storage.backend.name)
         """
     )
-    assert told == 'files'
+    assert output == 'files'

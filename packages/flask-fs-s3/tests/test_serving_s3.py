@@ -44,8 +44,8 @@ def client(app: Flask) -> FlaskClient:
 def _follow(url: str, method: str = 'GET', body: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
     request = urllib.request.Request(url, data=body, method=method, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.headers, answer.read()
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return response.status, response.headers, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.headers, error.read()
@@ -54,21 +54,21 @@ def _follow(url: str, method: str = 'GET', body: bytes | None = None, **headers:
 # --- Through the application.
 
 
-def test_a_whole_file_is_200_with_its_facts(client: FlaskClient, storage: fs.Storage, app: Flask) -> None:
+def test_a_whole_file_is_200_with_its_metadata(client: FlaskClient, storage: fs.Storage, app: Flask) -> None:
     with app.app_context():
         storage.write('page.txt', 'grüße')
         info = storage.stat('page.txt')
-    answer = client.get('/kit/page.txt')
-    assert (answer.status_code, answer.data) == (200, 'grüße'.encode())
-    assert answer.headers['Content-Type'] == 'text/plain; charset=utf-8'
-    assert answer.headers['Content-Length'] == '7'
-    assert answer.headers['ETag'] == f'"{info.etag}"'
-    assert info.modified.replace(microsecond=0) == answer.last_modified
-    assert answer.headers['Accept-Ranges'] == 'bytes'
+    response = client.get('/kit/page.txt')
+    assert (response.status_code, response.data) == (200, 'grüße'.encode())
+    assert response.headers['Content-Type'] == 'text/plain; charset=utf-8'
+    assert response.headers['Content-Length'] == '7'
+    assert response.headers['ETag'] == f'"{info.etag}"'
+    assert info.modified.replace(microsecond=0) == response.last_modified
+    assert response.headers['Accept-Ranges'] == 'bytes'
 
 
 @pytest.mark.parametrize(
-    ('asked', 'got', 'told'),
+    ('requested', 'content', 'content_range'),
     [
         ('bytes=0-0', b'0', 'bytes 0-0/10'),
         ('bytes=2-4', b'234', 'bytes 2-4/10'),
@@ -79,36 +79,38 @@ def test_a_whole_file_is_200_with_its_facts(client: FlaskClient, storage: fs.Sto
         ('bytes=0-', CONTENT, 'bytes 0-9/10'),
     ],
 )
-def test_one_range_is_206(client: FlaskClient, asked: str, got: bytes, told: str) -> None:
-    answer = client.get('/kit/a.bin', headers={'Range': asked})
-    assert (answer.status_code, answer.data, answer.headers['Content-Range']) == (206, got, told)
-    assert answer.headers['Content-Length'] == str(len(got))
+def test_one_range_is_206(client: FlaskClient, requested: str, content: bytes, content_range: str) -> None:
+    response = client.get('/kit/a.bin', headers={'Range': requested})
+    assert (response.status_code, response.data, response.headers['Content-Range']) == (206, content, content_range)
+    assert response.headers['Content-Length'] == str(len(content))
 
 
-@pytest.mark.parametrize('asked', ['bytes=10-', 'bytes=10-20', 'bytes=99-'])
-def test_a_range_beyond_the_end_is_416(client: FlaskClient, asked: str) -> None:
-    answer = client.get('/kit/a.bin', headers={'Range': asked})
-    assert (answer.status_code, answer.headers['Content-Range']) == (416, 'bytes */10')
+@pytest.mark.parametrize('requested', ['bytes=10-', 'bytes=10-20', 'bytes=99-'])
+def test_a_range_beyond_the_end_is_416(client: FlaskClient, requested: str) -> None:
+    response = client.get('/kit/a.bin', headers={'Range': requested})
+    assert (response.status_code, response.headers['Content-Range']) == (416, 'bytes */10')
 
 
-@pytest.mark.parametrize('asked', ['bytes=0-1,4-5', 'bytes=5-2', 'lines=1-2', 'bytes=a-b', 'nonsense'])
-def test_several_ranges_and_nonsense_give_the_whole_file(client: FlaskClient, asked: str) -> None:
-    answer = client.get('/kit/a.bin', headers={'Range': asked})
-    assert (answer.status_code, answer.data) == (200, CONTENT)
+@pytest.mark.parametrize('requested', ['bytes=0-1,4-5', 'bytes=5-2', 'lines=1-2', 'bytes=a-b', 'nonsense'])
+def test_several_ranges_and_nonsense_give_the_whole_file(client: FlaskClient, requested: str) -> None:
+    response = client.get('/kit/a.bin', headers={'Range': requested})
+    assert (response.status_code, response.data) == (200, CONTENT)
 
 
-@pytest.mark.parametrize(('asked', 'status'), [(None, 200), ('bytes=0-', 416), ('bytes=0-10', 416), ('bytes=-5', 416)])
-def test_an_empty_file_has_no_range(client: FlaskClient, store: Any, asked: str | None, status: int) -> None:
+@pytest.mark.parametrize(
+    ('requested', 'status'), [(None, 200), ('bytes=0-', 416), ('bytes=0-10', 416), ('bytes=-5', 416)]
+)
+def test_an_empty_file_has_no_range(client: FlaskClient, store: Any, requested: str | None, status: int) -> None:
     store.put_raw('empty.bin', b'')
-    answer = client.get('/kit/empty.bin', headers={'Range': asked} if asked else {})
-    assert answer.status_code == status
+    response = client.get('/kit/empty.bin', headers={'Range': requested} if requested else {})
+    assert response.status_code == status
     if status == 200:
-        assert (answer.data, answer.headers['Content-Length']) == (b'', '0')
+        assert (response.data, response.headers['Content-Length']) == (b'', '0')
 
 
 def test_a_head_gives_the_length_and_sends_nothing(client: FlaskClient) -> None:
-    answer = client.head('/kit/a.bin', headers={'Range': 'bytes=2-4'})
-    assert (answer.status_code, answer.data, answer.headers['Content-Length']) == (200, b'', '10')
+    response = client.head('/kit/a.bin', headers={'Range': 'bytes=2-4'})
+    assert (response.status_code, response.data, response.headers['Content-Length']) == (200, b'', '10')
 
 
 @pytest.mark.parametrize('method', ['get', 'head'])
@@ -120,11 +122,11 @@ def test_a_missing_file_is_404(client: FlaskClient, method: str) -> None:
 def test_what_the_browser_has_is_304_until_it_is_replaced(client: FlaskClient, store: Any) -> None:
     first = client.get('/kit/a.bin').headers
     for condition in ({'If-None-Match': first['ETag']}, {'If-Modified-Since': first['Last-Modified']}):
-        answer = client.get('/kit/a.bin', headers=condition)
-        assert (answer.status_code, answer.data) == (304, b'')
+        response = client.get('/kit/a.bin', headers=condition)
+        assert (response.status_code, response.data) == (304, b'')
     store.put_raw('a.bin', b'other')
-    answer = client.get('/kit/a.bin', headers={'If-None-Match': first['ETag']})
-    assert (answer.status_code, answer.data) == (200, b'other')
+    response = client.get('/kit/a.bin', headers={'If-None-Match': first['ETag']})
+    assert (response.status_code, response.data) == (200, b'other')
 
 
 def test_a_failed_precondition_is_412(client: FlaskClient) -> None:
@@ -138,16 +140,16 @@ def test_a_failed_precondition_is_412(client: FlaskClient) -> None:
 def test_if_range_gives_the_rest_of_the_same_file_or_the_whole_of_another(client: FlaskClient, store: Any) -> None:
     etag = client.get('/kit/a.bin').headers['ETag']
     wanted = {'Range': 'bytes=5-', 'If-Range': etag}
-    answer = client.get('/kit/a.bin', headers=wanted)
-    assert (answer.status_code, answer.data) == (206, CONTENT[5:])
+    response = client.get('/kit/a.bin', headers=wanted)
+    assert (response.status_code, response.data) == (206, CONTENT[5:])
     store.put_raw('a.bin', b'another file')
-    answer = client.get('/kit/a.bin', headers=wanted)
-    assert (answer.status_code, answer.data) == (200, b'another file')
+    response = client.get('/kit/a.bin', headers=wanted)
+    assert (response.status_code, response.data) == (200, b'another file')
 
 
-@pytest.mark.parametrize('asked', [{}, {'Range': 'bytes=5-'}], ids=['whole', 'range'])
-def test_a_file_replaced_between_facts_and_content_is_no_mixture(
-    client: FlaskClient, store: Any, app: Flask, storage: fs.Storage, hook: Any, asked: dict[str, str]
+@pytest.mark.parametrize('requested', [{}, {'Range': 'bytes=5-'}], ids=['whole', 'range'])
+def test_a_file_replaced_between_metadata_and_content_is_no_mixture(
+    client: FlaskClient, store: Any, app: Flask, storage: fs.Storage, hook: Any, requested: dict[str, str]
 ) -> None:
     """With a condition the metadata is requested first; what is sent then must be the file that it is about."""
     replaced: list[bool] = []
@@ -159,12 +161,12 @@ def test_a_file_replaced_between_facts_and_content_is_no_mixture(
 
     with app.app_context():
         hook(storage.backend, 'before-send.s3.GetObject', replace)
-    answer = client.get('/kit/a.bin', headers={'If-None-Match': '"something else"', **asked})
+    response = client.get('/kit/a.bin', headers={'If-None-Match': '"something else"', **requested})
     assert replaced
-    start = 5 if asked else 0
-    assert (answer.status_code, answer.data) == (206 if asked else 200, b'a longer file than before'[start:])
-    assert str(len(answer.data)) == answer.headers['Content-Length']
-    assert answer.headers['ETag'] == client.get('/kit/a.bin').headers['ETag']
+    start = 5 if requested else 0
+    assert (response.status_code, response.data) == (206 if requested else 200, b'a longer file than before'[start:])
+    assert str(len(response.data)) == response.headers['Content-Length']
+    assert response.headers['ETag'] == client.get('/kit/a.bin').headers['ETag']
 
 
 def test_a_refused_file_is_no_missing_one(client: FlaskClient, proxy: Any) -> None:
@@ -178,9 +180,9 @@ def test_a_browser_that_stops_reading_a_large_file_frees_the_connection(
 ) -> None:
     store.put_raw('large.bin', os.urandom(8 * MiB))
     for _ in range(3):
-        answer = client.get('/kit/large.bin', buffered=False)
-        assert next(iter(answer.response))
-        answer.close()
+        response = client.get('/kit/large.bin', buffered=False)
+        assert next(iter(response.response))
+        response.close()
     proxy.wait_until(lambda: proxy.open_connections == 0)
     assert sum(connection.bytes_down for connection in proxy.connections) < 20 * MiB
 
@@ -208,12 +210,12 @@ def test_redirect_serving_sends_the_browser_to_the_store(store: Any, storage: fs
     store.put_raw('a b/grüße.txt', CONTENT)
     app = store.make_app(storage, serving='redirect')
     with app.app_context(), sent(storage.backend) as operations:
-        answer = app.test_client().get('/kit/a%20b/gr%C3%BC%C3%9Fe.txt')
+        response = app.test_client().get('/kit/a%20b/gr%C3%BC%C3%9Fe.txt')
     assert operations == []
-    assert answer.status_code in (302, 303, 307)
-    assert answer.headers['Location'].startswith(store.service.endpoint)
-    assert _follow(answer.headers['Location'])[::2] == (200, CONTENT)
-    assert _follow(answer.headers['Location'], Range='bytes=2-4')[::2] == (206, b'234')
+    assert response.status_code in (302, 303, 307)
+    assert response.headers['Location'].startswith(store.service.endpoint)
+    assert _follow(response.headers['Location'])[::2] == (200, CONTENT)
+    assert _follow(response.headers['Location'], Range='bytes=2-4')[::2] == (206, b'234')
 
 
 def test_a_link_saves_under_its_download_name(app: Flask, storage: fs.Storage) -> None:
@@ -266,11 +268,11 @@ def test_a_link_is_refused_when_it_is_old(app: Flask, storage: fs.Storage) -> No
         link = storage.signed_url('a.bin', expires_s=1)
     assert parse_qs(urlsplit(link).query)['X-Amz-Expires'] == ['1']
     deadline = time.monotonic() + 30
-    while (answer := _follow(link))[0] == 200:
+    while (response := _follow(link))[0] == 200:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert answer[0] == 403
-    assert CONTENT not in answer[2]
+    assert response[0] == 403
+    assert CONTENT not in response[2]
 
 
 def test_a_link_holds_no_secret(app: Flask, storage: fs.Storage, store: Any) -> None:

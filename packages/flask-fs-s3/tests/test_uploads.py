@@ -395,7 +395,7 @@ def test_a_busy_store_gets_the_completion_again(store: Any, proxy: Any, backend:
 
 
 def test_an_error_in_a_response_of_status_200_is_an_error_all_the_same(store: Any, proxy: Any, backend: Any) -> None:
-    """S3 may begin its response to CompleteMultipartUpload before it knows how that ends."""
+    """S3 may begin its response to CompleteMultipartUpload before its end is certain."""
     error = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code><Message>x</Message></Error>'
     fault = proxy.answer(200, error, headers={'Content-Type': 'application/xml'}, times=ALWAYS, when=_is_completion)
     with pytest.raises(fs.Unavailable):

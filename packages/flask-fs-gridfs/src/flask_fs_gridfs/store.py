@@ -14,7 +14,6 @@ from typing import Any
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
-from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from pymongo.read_preferences import ReadPreference
@@ -113,11 +112,8 @@ class Store:
     ) -> Iterator[list[Document]]:
         """All revisions of each file, oldest first, name after name; the server sends *batch* documents at once."""
         order = [('filename', ASCENDING), ('uploadDate', ASCENDING)]
-        cursor: Cursor[dict[str, Any]] = self.files.find(where, fields).sort(order).batch_size(batch)
-        try:
+        with self.files.find(where, fields).sort(order).batch_size(batch) as cursor:
             yield from by_name(cursor)
-        finally:
-            cursor.close()
 
     # --- Chunks.
 

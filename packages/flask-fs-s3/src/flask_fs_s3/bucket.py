@@ -182,14 +182,18 @@ class Bucket:
         self.refuse_if_taken(key)
         write()
 
-    def refuse_if_taken(self, key: str) -> None:
-        """Raise FileExists if there is an object of that key."""
+    def find(self, key: str) -> Any:
+        """The metadata of an object, or None if there is none of that key."""
         try:
-            self.request('head_object', key)
+            return self.request('head_object', key)
         except ClientError as error:
             if status_of(error) != 404:
                 raise
-        else:
+            return None
+
+    def refuse_if_taken(self, key: str) -> None:
+        """Raise FileExists if there is an object of that key."""
+        if self.find(key) is not None:
             raise self.error(FileExists, key)
 
     def is_own(self, key: str, writer: str, error: ClientError) -> bool:
@@ -197,6 +201,7 @@ class Bucket:
         if not is_retried(error):
             return False
         try:
-            return bool(self.request('head_object', key)['Metadata'].get(WRITER_KEY) == writer)
+            found = self.find(key)
         except ClientError:
             return False
+        return found is not None and found['Metadata'].get(WRITER_KEY) == writer

@@ -41,28 +41,27 @@ def bucket_resource(config: Mapping[str, Any], name: str) -> Any:
     return _make('resource', _deciding(config)).Bucket(name)
 
 
-def _deciding(config: Mapping[str, Any], **instead: Any) -> tuple[Any, ...]:
+def _deciding(config: Mapping[str, Any], **instead: Any) -> dict[str, Any]:
     settings = {**config, **instead}
     # One of the two is enough for the store to check a body: a checksum sent along, or its hash in the signature.
     settings['signs_bodies'] = settings.get('request_checksums') == 'when_required'
     if settings.get('request_checksums') is None:
         # Many S3-compatible stores refuse the checksums that newer versions of boto3 send unasked.
         settings['request_checksums'] = 'when_required' if settings.get('endpoint') else 'when_supported'
-    return tuple(settings.get(key) for key in _DECIDING)
+    return {key: settings.get(key) for key in _DECIDING}
 
 
-def _make_client(settings: tuple[Any, ...]) -> S3Client:
+def _make_client(settings: dict[str, Any]) -> S3Client:
     client = _make('client', settings)
     client.meta.events.register('after-call.s3', check)
     client.meta.events.register_first('needs-retry.s3', check_redirect)
     return cast('S3Client', client)
 
 
-def _make(kind: str, settings: tuple[Any, ...]) -> Any:
+def _make(kind: str, given: dict[str, Any]) -> Any:
     for name in _LOGGERS:
         # The same filter is added once, however often it is given.
         logging.getLogger(name).addFilter(_token_filter)
-    given = dict(zip(_DECIDING, settings, strict=True))
     core = botocore.session.get_session()
     core.register_component('response_parser_factory', Parsers())
     session = boto3.session.Session(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from .bucket import Bucket
@@ -19,7 +20,6 @@ class Listing(NamedTuple):
     """One of the operations that list.
 
     :param operation: Its name in S3.
-    :param method: Its name in boto3.
     :param entry: The field of a page with what is listed.
     :param required: What S3 reports of each.
     :param identity: Which of it identifies each.
@@ -27,7 +27,6 @@ class Listing(NamedTuple):
     """
 
     operation: str
-    method: str
     entry: str
     required: tuple[str, ...]
     identity: tuple[str, ...]
@@ -36,10 +35,9 @@ class Listing(NamedTuple):
 
 _NEXT = {'NextContinuationToken': 'ContinuationToken'}
 # Not the ETag: s3proxy and others list none for what they keep in stores of another kind.
-OBJECTS = Listing('ListObjectsV2', 'list_objects_v2', 'Contents', ('Key', 'Size', 'LastModified'), ('Key',), _NEXT)
+OBJECTS = Listing('ListObjectsV2', 'Contents', ('Key', 'Size', 'LastModified'), ('Key',), _NEXT)
 UPLOADS = Listing(
     'ListMultipartUploads',
-    'list_multipart_uploads',
     'Uploads',
     ('Key', 'UploadId', 'Initiated'),
     ('Key', 'UploadId'),
@@ -58,7 +56,7 @@ def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> It
     number, empty = 0, 0
     while True:
         try:
-            page = bucket.request(kind.method, Prefix=prefix, **parameters, **more)
+            page = bucket.request(xform_name(kind.operation), Prefix=prefix, **parameters, **more)
         except ClientError as error:
             if code_of(error) != 'NoSuchBucket':
                 raise

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from flask_fs.backends import batched
 
 from .bucket import Bucket
-from .errors import code_of, status_of
+from .errors import code_of
 from .responses import ImplausibleResponse
 
 #: How many keys S3 deletes by one request.
@@ -48,12 +48,9 @@ def remove_many(bucket: Bucket, keys: Iterable[str]) -> None:
 
 def _is_gone(bucket: Bucket, key: str) -> bool:
     try:
-        bucket.request('head_object', key)
-    except ClientError as error:
-        return status_of(error) == 404
-    except ImplausibleResponse:
-        pass
-    return False
+        return bucket.find(key) is None
+    except (ClientError, ImplausibleResponse):
+        return False
 
 
 def _error(refusal: dict[str, Any]) -> ClientError:

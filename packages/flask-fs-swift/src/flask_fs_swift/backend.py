@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import importlib.util
 import io
@@ -31,7 +32,6 @@ from . import auth
 from .client import BULK_NAMES, Client
 from .errors import Failure, InvalidResponse
 from .metadata import check_object, etag_of, info_from_headers, is_folder
-from .pool import Response
 from .segments import Segments
 from .settings import SETTINGS
 from .uploads import Uploads
@@ -79,7 +79,7 @@ class SwiftBackend(BaseBackend):
             self.drop_capability(Capability.SIGNED_URL)
         self._client = Client(self.config, self._create_headers)
         self._segments = Segments(self._client, self.container, segments_container)
-        self._uploads = Uploads(self._client, self._segments, self.container, self.config, self.error)
+        self._uploads = Uploads(self._client, self._segments, self.container, self)
 
     @property
     def location(self) -> tuple[Hashable, ...]:
@@ -138,22 +138,39 @@ class SwiftBackend(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         is_whole = start == 0 and stop is None
-        response = self._get(name, None if is_whole else (start, stop), etag)
-        stream = cast('IO[bytes]', io.BytesIO() if response.body is None else response.body)
+        request = {} if is_whole else {'Range': range_header(start, stop)}
+        if etag is not None:
+            request['If-Match'] = f'"{etag}"'
         try:
-            if response.status == 416:
-                if start > 0:
-                    raise self.error(RangeNotSatisfiable, name)
-                # Only an empty file has no first byte, nor a last one; not every store describes it then.
-                is_described = etag_of(response.headers) and response.headers.get('content-range') == 'bytes */0'
-                return Opened(self._info(name, response.headers) if is_described else self._stat(name), stream)
-            info = self._info(name, response.headers)
-            if response.status == 200 and not is_whole:
-                # The whole file, whatever was requested.
-                stream = window(stream, self.range_start(info, start), stop)
-        except BaseException:
-            stream.close()
+            response = self._client.request(
+                'GET', self.container, name, headers=request, expected_statuses=(412, 416), stream=True
+            )
+        except Failure as error:
+            if error.kind is FileNotFound and not self._client.exists(self.container):
+                raise self.error(FileNotFound, name, f'there is no container {self.container!r} yet') from error
             raise
+        status, headers, stream = response.status, response.headers, cast('IO[bytes]', response.body or io.BytesIO())
+        with contextlib.ExitStack() as closing:
+            closing.push(stream)
+            if status not in (412, 416):
+                check_object(headers)
+                part, length = headers.get('content-range'), int(headers['content-length'])
+                if status == 206 and (is_whole or not is_range(part, length, start, stop)):
+                    raise InvalidResponse('the store gave another range of the file than the requested one')
+            # Not every store that speaks Swift's protocol heeds If-Match.
+            if status == 412 or etag not in (None, etag_of(headers)):
+                raise self.error(Replaced, name)
+            if status == 416 and start > 0:
+                raise self.error(RangeNotSatisfiable, name)
+            # Only an empty file has no first byte, nor a last one; not every store describes it then.
+            is_described = status != 416 or (etag_of(headers) and headers.get('content-range') == 'bytes */0')
+            info = self._info(name, headers) if is_described else self._stat(name)
+            if status == 200 and not is_whole:
+                # The whole file, whatever was requested.
+                if start > 0 and start >= info.size:
+                    raise self.error(RangeNotSatisfiable, name)
+                stream = window(stream, max(0, info.size + start) if start < 0 else start, stop)
+            closing.pop_all()
         return Opened(info, stream)
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
@@ -210,36 +227,3 @@ class SwiftBackend(BaseBackend):
         if is_folder(headers):
             raise self.error(FileNotFound, name, 'it only marks a folder')
         return info_from_headers(name, headers, self.config['checksum'])
-
-    def _get(self, name: str, requested: tuple[int, int | None] | None, etag: str | None) -> Response:
-        """The checked response to a GET, which has no body if the range *requested* is beyond the end of the file.
-
-        :raises Replaced: If the file is another version than *etag*.
-        """
-        headers = {} if requested is None else {'Range': range_header(*requested)}
-        expected = [416]
-        if etag is not None:
-            headers['If-Match'] = f'"{etag}"'
-            expected.append(412)
-        try:
-            response = self._client.request(
-                'GET', self.container, name, headers=headers, expected_statuses=expected, stream=True
-            )
-        except Failure as error:
-            if error.kind is FileNotFound and not self._client.exists(self.container):
-                raise self.error(FileNotFound, name, f'there is no container {self.container!r} yet') from error
-            raise
-        try:
-            if response.status not in (412, 416):
-                check_object(response.headers)
-                part, length = response.headers.get('content-range'), int(response.headers['content-length'])
-                if response.status == 206 and (requested is None or not is_range(part, length, *requested)):
-                    raise InvalidResponse('the store gave another range of the file than the requested one')
-            # Not every store that speaks Swift's protocol heeds If-Match.
-            if response.status == 412 or etag not in (None, etag_of(response.headers)):
-                raise self.error(Replaced, name)
-        except BaseException:
-            if response.body is not None:
-                response.body.close()
-            raise
-        return response

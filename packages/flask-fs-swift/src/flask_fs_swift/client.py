@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -14,9 +13,10 @@ from flask_fs.backends import Presence, batched, shared_client
 
 from .auth import Access, Login
 from .errors import ContainerGone, Failure, InvalidResponse, NoContainer, Refused
-from .metadata import Entry, check_object, check_origin, etag_of, listing
+from .metadata import Entry, check_object, check_origin, etag_of, has_dot_segment, listing, removed_all
 from .pieces import Piece
 from .pool import Pool, Request, Response
+from .settings import AccountSettings
 
 T = TypeVar('T')
 
@@ -27,21 +27,6 @@ BULK_NAMES = 1000
 #: The wait before the second attempt; it doubles with each.
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 5.0
-
-_ACCOUNT_SETTINGS = (
-    'authurl', 'user', 'key', 'auth_version', 'tenant_name', 'region_name', 'os_options', 'storage_url', 'cacert',
-    'insecure', 'timeout_s', 'retries', 'pool_size', 'pool_timeout_s',
-)  # fmt: skip
-
-
-class AccountSettings(dict[str, Any]):
-    """The settings that backends which share an account have in common; there is a password among them."""
-
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        super().__init__((name, config.get(name)) for name in _ACCOUNT_SETTINGS)
-
-    def __repr__(self) -> str:
-        return f'<{type(self).__name__}>'
 
 
 class Account:
@@ -305,19 +290,6 @@ def path_of(container: str, name: str = '') -> str:
     :raises ValueError: If a part of it is ``.`` or ``..``, which HTTP clients resolve, so that it leads elsewhere.
     """
     path = f'/{container}/{name}' if name else f'/{container}'
-    if '/./' in f'{path}/' or '/../' in f'{path}/':
+    if has_dot_segment(path):
         raise ValueError(f'{path!r} has a dot segment')
     return quote(path)
-
-
-def removed_all(content: bytes, count: int) -> bool | None:
-    """Whether a bulk request has removed *count* objects; None if the response is not the report of one."""
-    try:
-        report = json.loads(content)
-        numbers = report['Number Deleted'], report['Number Not Found']
-        errors = report['Errors']
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    if not all(type(number) is int and number >= 0 for number in numbers) or not isinstance(errors, list):
-        return None
-    return sum(numbers) == count and not errors

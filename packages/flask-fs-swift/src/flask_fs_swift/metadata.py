@@ -46,14 +46,18 @@ class Entry(NamedTuple):
 
     @property
     def is_reachable(self) -> bool:
-        """Whether a request for it would reach it: HTTP clients resolve dot segments."""
-        framed = f'/{self.name}/'
-        return '/./' not in framed and '/../' not in framed
+        """Whether a request for it would reach it."""
+        return not has_dot_segment(self.name)
 
     @property
     def is_file(self) -> bool:
         """Whether it is a file, and no mark of a folder."""
         return self.size != 0 or not self.mime.startswith(FOLDER_MIME)
+
+
+def has_dot_segment(path: str) -> bool:
+    """Whether a part of *path* is ``.`` or ``..``, which HTTP clients resolve, so that it leads elsewhere."""
+    return not {'.', '..'}.isdisjoint(path.split('/'))
 
 
 # --- Headers.
@@ -151,6 +155,19 @@ def listing(content: bytes, prefix: str, marker: str) -> list[Entry]:
             raise InvalidResponse('a page of the listing of the container holds what was not requested')
         marker = entry.name
     return entries
+
+
+def removed_all(content: bytes, count: int) -> bool | None:
+    """Whether a bulk request has removed *count* objects; None if the response is not the report of one."""
+    try:
+        report = json.loads(content)
+        numbers = report['Number Deleted'], report['Number Not Found']
+        errors = report['Errors']
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not all(type(number) is int and number >= 0 for number in numbers) or not isinstance(errors, list):
+        return None
+    return sum(numbers) == count and not errors
 
 
 def list_of_mappings(content: bytes) -> list[dict[str, Any]]:

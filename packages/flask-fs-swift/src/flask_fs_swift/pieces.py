@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
-from flask_fs.backends import CHUNK_BYTES, Checksum, Source, Spool
+from flask_fs.backends import CHUNK_BYTES, ByteReader, Checksum, Source, Spool
 
 #: A piece up to this size is kept in memory, in bytes.
 MEMORY_BYTES = CHUNK_BYTES
@@ -18,15 +17,15 @@ class Piece:
     """Some bytes of a file, sent as the body of one request, as often as that takes.
 
     :param content: The bytes, or the file that has them from *start* on.
-    :param md5: In hexadecimal: what Swift will return as the ETag.
+    :param md5: Of them: what Swift will return as the ETag.
     :param is_last: Whether nothing comes after it.
     """
 
-    def __init__(self, content: bytes | IO[bytes], start: int, size: int, md5: str, *, is_last: bool) -> None:
+    def __init__(self, content: bytes | IO[bytes], start: int, md5: Checksum, *, is_last: bool) -> None:
         self._content = content
         self._start = start
-        self.size = size
-        self.md5 = md5
+        self.size = md5.size
+        self.md5 = md5.hex
         self.is_last = is_last
         #: What reading the file raised while it was sent: the caller's error.
         self.error: BaseException | None = None
@@ -41,12 +40,11 @@ class Piece:
         assert not isinstance(file, bytes)
         try:
             file.seek(self._start)
-            while left:
-                chunk = file.read(min(CHUNK_BYTES, left))
-                if not chunk:
-                    raise OSError('the file became shorter while it was sent')
+            for chunk in _chunks(file, left):
                 left -= len(chunk)
                 yield chunk
+            if left:
+                raise OSError('the file became shorter while it was sent')
         except Exception as error:
             self.error = error
             raise
@@ -72,23 +70,17 @@ def _in_place(file: IO[bytes], left: int, size: int, checksum: Checksum) -> Iter
     start, is_last = file.tell(), False
     while not is_last:
         file.seek(start)
-        length = min(size, left)
+        length, md5 = min(size, left), Checksum('md5')
+        chunks = md5.through(checksum.through(_chunks(file, length)))
+        content: bytes | IO[bytes] = file
         if length <= MEMORY_BYTES:
-            content = file.read(length)
-            read, md5 = len(content), _md5(content)
-            checksum.update(content)
-            is_last = read == left or read < length
-            yield Piece(content, 0, read, md5.hexdigest(), is_last=is_last)
-        else:
-            md5, read = _md5(), 0
-            while read < length and (chunk := file.read(min(CHUNK_BYTES, length - read))):
-                md5.update(chunk)
-                checksum.update(chunk)
-                read += len(chunk)
-            is_last = read == left or read < length
-            yield Piece(file, start, read, md5.hexdigest(), is_last=is_last)
-        start += read
-        left -= read
+            content = b''.join(chunks)
+        for _ in chunks:
+            pass
+        is_last = md5.size == left or md5.size < length
+        yield Piece(content, start, md5, is_last=is_last)
+        start += md5.size
+        left -= md5.size
     file.seek(start)
 
 
@@ -96,18 +88,18 @@ def _spooled(source: Source, size: int, checksum: Checksum) -> Iterator[Piece]:
     with Spool(MEMORY_BYTES) as spool:
         is_last = False
         while not is_last:
-            md5, length, file = _md5(), 0, spool.rewind(clear=True)
-            while length < size and (chunk := source.read(min(CHUNK_BYTES, size - length))):
-                md5.update(chunk)
-                checksum.update(chunk)
-                length += len(chunk)
+            md5, file = Checksum('md5'), spool.rewind(clear=True)
+            for chunk in md5.through(checksum.through(_chunks(source, size))):
                 spool.write(chunk)
-            ahead = source.read(CHUNK_BYTES) if length == size else b''
+            ahead = source.read(CHUNK_BYTES) if md5.size == size else b''
             source.unread(ahead)
             is_last = not ahead
-            content = spool.rewind().read() if length <= MEMORY_BYTES else file
-            yield Piece(content, 0, length, md5.hexdigest(), is_last=is_last)
+            content = spool.rewind().read() if md5.size <= MEMORY_BYTES else file
+            yield Piece(content, 0, md5, is_last=is_last)
 
 
-def _md5(content: bytes = b'') -> Any:
-    return hashlib.md5(content, usedforsecurity=False)
+def _chunks(reader: ByteReader, left: int) -> Iterator[bytes]:
+    """At most *left* bytes of *reader*, which obeys sizes."""
+    while left and (chunk := reader.read(min(CHUNK_BYTES, left))):
+        left -= len(chunk)
+        yield chunk

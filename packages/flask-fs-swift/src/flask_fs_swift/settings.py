@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_fs.settings import (
@@ -83,3 +84,17 @@ SETTINGS = (
     Setting('timeout_s', seconds, 60.0, 'How long the store may be silent; ten times that while it copies.'),
     Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or the connection is lost.'),
 )
+_ACCOUNT_SETTINGS = (
+    'authurl', 'user', 'key', 'auth_version', 'tenant_name', 'region_name', 'os_options', 'storage_url', 'cacert',
+    'insecure', 'timeout_s', 'retries', 'pool_size', 'pool_timeout_s',
+)  # fmt: skip
+
+
+class AccountSettings(dict[str, Any]):
+    """The settings that backends which share an account have in common; there is a password among them."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        super().__init__((name, config.get(name)) for name in _ACCOUNT_SETTINGS)
+
+    def __repr__(self) -> str:
+        return f'<{type(self).__name__}>'

@@ -6,11 +6,11 @@ import itertools
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flask_fs.backends import Checksum, Source
-from flask_fs.errors import FileExists, FileTooLarge, FSError, InvalidFilename
+from flask_fs.backends import BaseBackend, Checksum, Source
+from flask_fs.errors import FileExists, FileTooLarge, InvalidFilename
 
 from .client import Client
 from .errors import ETagMismatchError, Failure
@@ -31,24 +31,14 @@ _PASSED_ON = (
 
 
 class Uploads:
-    """Stores files in one container.
+    """Stores files in the container of *backend*."""
 
-    :param error: Makes an error of Flask-FS of a kind, about the file of a name, with a reason.
-    """
-
-    def __init__(
-        self,
-        client: Client,
-        segments: Segments,
-        container: str,
-        config: Mapping[str, Any],
-        error: Callable[..., FSError],
-    ) -> None:
+    def __init__(self, client: Client, segments: Segments, container: str, backend: BaseBackend) -> None:
         self._client = client
         self._segments = segments
         self._container = container
-        self._config = config
-        self._error = error
+        self._config = backend.config
+        self._error = backend.error
 
     def put(self, name: str, source: Source, mime: str, *, create: bool) -> None:
         """Store what *source* holds: as one object, or in segments if it is larger than one may be."""
@@ -60,7 +50,7 @@ class Uploads:
             return
         headers = {'Content-Type': mime, 'ETag': first.md5, CHECKSUM: str(checksum)}
         replaced = [] if create else self._segments.of(name)
-        response = self._place(name, first.body, headers, create=create)
+        response = self._store(name, first.body, headers, create=create)
         if response is not None:
             self._compare(response, first, self._container, name, about=name)
         self._discard_replaced(replaced, name)
@@ -81,7 +71,7 @@ class Uploads:
 
     # --- One object.
 
-    def _place(
+    def _store(
         self, name: str, body: bytes | Piece, headers: dict[str, str], *, create: bool, query: str = ''
     ) -> Response | None:
         """Store an object; None if a lost attempt has done it.
@@ -179,7 +169,7 @@ class Uploads:
             body = json.dumps(manifest).encode()
             is_absent = False
             try:
-                self._place(name, body, headers, create=create, query='?multipart-manifest=put')
+                self._store(name, body, headers, create=create, query='?multipart-manifest=put')
             except FileExists:
                 is_absent = True
                 raise
