@@ -40,6 +40,7 @@ class OnlyRead:
 def transfers(access: BucketAccess, folder: str, size: int) -> dict[str, Callable[[], object]]:
     """Ways to store *size* bytes, from a file that is named by their number, and to read an object so named to nowhere."""
     storage, client, key = access.storage, access.client, str(size)
+    new = map(f'new/{os.getpid()}-{size}-{{}}'.format, itertools.count())
 
     def upload() -> None:
         with open(f'{folder}/{key}', 'rb') as file:
@@ -66,6 +67,9 @@ def transfers(access: BucketAccess, folder: str, size: int) -> dict[str, Callabl
         UPLOAD: upload,
         'storage.save(open file)': save,
         'storage.save(object with only read)': lambda: storage.save(OnlyRead(size), 'ours'),
+        'storage.save(object with only read), create-only': lambda: storage.save(
+            OnlyRead(size), next(new), overwrite=False
+        ),
         DOWNLOAD: download,
         "get_object()['Body']": lambda: drain(
             client.get_object(Bucket=BUCKET, Key=key)['Body'].iter_chunks(len(BLOCK))
@@ -144,7 +148,7 @@ def main() -> None:
     size = arguments.mebibytes << 20
     print(f'{machine()}; boto3 {boto3.__version__}; {arguments.rounds} rounds\n')
     # What is replaced stays on the server's disk for a while.
-    needed_bytes = (3 * arguments.rounds + 8) * size
+    needed_bytes = (4 * arguments.rounds + 12) * size
     with passing_folder(needed_bytes=needed_bytes) as path, SeaweedServer() as server:
         service, folder = server.service, str(path)
         access = BucketAccess(service)

@@ -266,7 +266,9 @@ def test_a_client_that_nobody_uses_any_more_is_closed(make: BackendFactory, clos
 
 
 @pytest.mark.parametrize('change', CHANGES)
-def test_a_server_that_is_too_slow_gets_no_second_request(plain: GridFSBackend, breaking: Breaking, change: str) -> None:
+def test_a_server_that_is_too_slow_gets_no_second_request(
+    plain: GridFSBackend, breaking: Breaking, change: str
+) -> None:
     """Whoever has waited for half a minute does not want to wait for another one."""
     act, operations, _ = CHANGES[change]
     breaking.strike(operations[0], NetworkTimeout('timed out'), times=2)
