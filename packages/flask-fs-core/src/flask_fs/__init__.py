@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from . import errors
 from .backends.base import BaseBackend
 from .backends.contract import Capability, FileInfo
-from .errors import *  # noqa: F403  # its __all__ says which: every error
+from .errors import (
+    BackendError,
+    ChecksumMismatch,
+    ConfigurationError,
+    ConfigurationWarning,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    FSError,
+    InvalidContent,
+    InvalidFilename,
+    NoFile,
+    OperationNotSupported,
+    PermissionDenied,
+    RangeNotSatisfiable,
+    Replaced,
+    UnauthorizedFileType,
+    Unavailable,
+    UnknownBackend,
+    UnknownStorage,
+    UploadNotAllowed,
+)
 from .extension import by_name, init_app
 from .files import (
     ALL,
@@ -41,16 +61,35 @@ __all__ = [
     'TEXT',
     'All',
     'AllExcept',
+    'BackendError',
     'BaseBackend',
     'Capability',
+    'ChecksumMismatch',
+    'ConfigurationError',
+    'ConfigurationWarning',
     'DisallowAll',
+    'FSError',
+    'FileExists',
     'FileInfo',
+    'FileNotFound',
+    'FileTooLarge',
     'FileTypes',
+    'InvalidContent',
+    'InvalidFilename',
+    'NoFile',
+    'OperationNotSupported',
+    'PermissionDenied',
+    'RangeNotSatisfiable',
+    'Replaced',
     'Storage',
+    'UnauthorizedFileType',
+    'Unavailable',
+    'UnknownBackend',
+    'UnknownStorage',
+    'UploadNotAllowed',
     'by_name',
     'file_deleted',
     'file_moved',
     'file_saved',
     'init_app',
 ]
-__all__ += errors.__all__

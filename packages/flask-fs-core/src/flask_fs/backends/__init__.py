@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from ..config import Config
-from . import contract
 from .base import BaseBackend
 from .batching import batched
 from .checksums import Checksum, checksum_of
 from .clients import SharedClient, shared_client
-from .contract import *  # noqa: F403  # its __all__ says which
+from .contract import (
+    CHUNK_BYTES,
+    NO_ATTRIBUTES,
+    STALE_S,
+    Attributes,
+    ByteReader,
+    Capability,
+    FileInfo,
+    Opened,
+)
 from .http import attachment, is_range, range_header
 from .presence import Presence, gone_reason
 from .ranged import SeekableStream
@@ -17,10 +25,18 @@ from .sources import Source, Spool, SpoolFailed
 from .streams import chunks_of, limited, window
 
 __all__ = [
+    'CHUNK_BYTES',
+    'NO_ATTRIBUTES',
     'READ_BYTES',
+    'STALE_S',
+    'Attributes',
     'BaseBackend',
+    'ByteReader',
+    'Capability',
     'Checksum',
     'Config',
+    'FileInfo',
+    'Opened',
     'Presence',
     'ResponseStream',
     'SeekableStream',
@@ -39,4 +55,3 @@ __all__ = [
     'shared_client',
     'window',
 ]
-__all__ += contract.__all__
