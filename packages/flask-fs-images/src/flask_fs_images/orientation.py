@@ -63,7 +63,7 @@ class Orientation:
     def of(cls, exif: bytes, stored: Size) -> Orientation:
         """The orientation in *exif* of a picture whose size is *stored*."""
         number = from_exif(exif)
-        return cls(number, stored[::-1] if number >= 5 else stored)
+        return cls(number, (stored[1], stored[0]) if number >= 5 else stored)
 
     def stored(self, placement: Placement) -> Placement:
         """The same part of the picture in pixels as they are stored."""
