@@ -98,8 +98,11 @@ def _candidate() -> re.Pattern[bytes]:
     """What all content begins with that may be recognized. Most content does not, and one look says so."""
     patterns = [signature.pattern for signature, _ in _SIGNATURES]
     patterns += [b'MZ', rb'(?:\xef\xbb\xbf|[\t\n\x0c\r ])*<']
-    # Without a `.{0}` in front, which would keep the expression from being fast.
-    patterns += [(b'.{%d}' % row.offset if row.offset else b'') + re.escape(row.byte_match) for row in _library()]
+    patterns += [b'.{%d}%b' % (row.offset, re.escape(row.byte_match)) for row in _library() if row.offset]
+    if starts := [row.byte_match for row in _library() if not row.offset]:
+        # What begins with none of their first bytes is not compared with each.
+        first_bytes = re.escape(bytes({start[0] for start in starts}))
+        patterns.append(b'(?=[%b])(?:%b)' % (first_bytes, b'|'.join(map(re.escape, starts))))
     return re.compile(b'|'.join(patterns), re.DOTALL)
 
 
