@@ -694,8 +694,15 @@ def test_nothing_is_left_after_closing(server: Server) -> None:
     def left() -> list[str]:
         return [thread.name for thread in threading.enumerate() if thread.name.startswith('fault-proxy')]
 
-    gc.collect()
-    before = len(os.listdir('/proc/self/fd')) if os.path.isdir('/proc/self/fd') else 0
+    def open_files() -> int:
+        # The server closes its ends in its own time, in threads that end with them; some may just be starting.
+        deadline = time.monotonic() + WAIT_S
+        while any('process_request' in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        gc.collect()
+        return len(os.listdir('/proc/self/fd')) if os.path.isdir('/proc/self/fd') else 0
+
+    before = open_files()
     with FaultProxy('127.0.0.1', server.server_port) as proxy:
         proxy.hang()
         proxy.delay(3600)
@@ -710,11 +717,7 @@ def test_nothing_is_left_after_closing(server: Server) -> None:
     with pytest.raises(ConnectionRefusedError):
         connected(proxy)
     proxy.close()
-    # The server closes its ends in its own time, in threads that end with them; some may just be starting.
-    deadline = time.monotonic() + WAIT_S
-    while any('process_request' in thread.name for thread in threading.enumerate()) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert (len(os.listdir('/proc/self/fd')) if before else 0) == before
+    assert open_files() == before
 
 
 def test_what_a_condition_raises_is_raised_when_the_proxy_closes(server: Server) -> None:
