@@ -53,9 +53,9 @@ class Environment:
         self.pip('check')
 
     def add(self, *requirements: str) -> None:
-        """Install with uv what is no matter of the test: it downloads nothing twice."""
-        line = ['uv', 'pip', 'install', '--quiet', '--python', str(self.python), *requirements]
-        subprocess.run(line, check=True)
+        """The same with uv, where how users install is no matter of the test: it downloads nothing twice."""
+        line = ['uv', 'pip', 'install', '--quiet', '--python', str(self.python)]
+        subprocess.run([*line, '--constraint', str(self._constraints), *requirements], check=True)
 
     def pip(self, *arguments: str) -> str:
         """What pip shows."""

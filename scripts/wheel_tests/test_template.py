@@ -15,7 +15,7 @@ def test_what_is_made_is_installed_and_passes_the_kit_and_keeps_what_its_readme_
     readme = (folder / 'README.md').read_text(encoding='utf-8')
     assert '$ pytest --fs-report=report\n' in readme
 
-    environment.install(f'{folder}[dev]')
+    environment.add(f'{folder}[dev]')
     # One of its own tests finds the backend by its entry point.
     environment.program('pytest', '--fs-report=report', folder=folder)
     [(name, report)] = json.loads((folder / 'report.json').read_text(encoding='utf-8')).items()

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ from small_servers import (
     until,
 )
 
-from flask_fs_testing.servers import ServerDied, ServerError, ServerMissing, ServerNotReady, base, shared
+from flask_fs_testing.servers import ServerDied, ServerError, ServerMissing, ServerNotReady, base, shared, supervisor
 
 pytestmark = pytest.mark.usefixtures('temporary_folder')
 
@@ -125,6 +126,15 @@ def test_a_supervisor_that_is_terminated_ends_its_server(temporary_folder: Path)
         [pid] = server.pids.values()
         os.kill(parent_of(pid), signal.SIGTERM)
         until(lambda: not is_alive(pid) and not any(temporary_folder.iterdir()), 'the server and its folder gone')
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='needs groups of processes')
+def test_a_process_is_ended_although_a_look_at_it_was_interrupted() -> None:
+    """SIGTERM may strike a supervisor when Popen.poll() has taken its lock, which it then never releases."""
+    command = [sys.executable, '-c', 'import time; time.sleep(60)']
+    with subprocess.Popen(command, start_new_session=True) as process, process._waitpid_lock:
+        supervisor.kill(process)
+        assert not is_alive(process.pid)
 
 
 # Sharing

@@ -169,11 +169,14 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """End *process* and what it started."""
     if sys.platform == 'win32':  # pragma: no cover - Windows has no groups of processes
         process.kill()
+        process.wait()
     else:
         # Before it is waited for: until then its number cannot be reused.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        # Not by Popen.wait(), which waits forever for the lock of a Popen.poll() that SIGTERM left by an exception.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, 0)
 
 
 if __name__ == '__main__':
