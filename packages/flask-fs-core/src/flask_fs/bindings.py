@@ -39,10 +39,16 @@ class Binding(NamedTuple):
     kind: str
     configured: Binding | None = None
 
+    @property
+    def location(self) -> tuple[Hashable, ...] | None:
+        """Where the files are, if the backend says so; one that is no ``BaseBackend`` may say anything."""
+        location = getattr(self.driver, 'location', None)
+        return location if isinstance(location, tuple) else None
+
     def keeps_more_at(self, location: tuple[Hashable, ...] | None) -> bool:
         """Whether another storage with its files at *location* would find there what is no file of its own."""
-        reserved = self.driver.reserved_location
-        return reserved is not None and location is not None and location[: len(reserved)] == reserved
+        reserved = getattr(self.driver, 'reserved_location', None)
+        return isinstance(reserved, tuple) and location is not None and location[: len(reserved)] == reserved
 
     def with_backend(self, backend: Any, storage: str) -> Binding:
         """The same with another backend, which may be any object that has the documented verbs."""
@@ -78,12 +84,11 @@ class State(dict[str, Any]):
                 'the same object again.'
             )
             raise ConfigurationError(reason=reason)
-        location = binding.driver.location
         for other, bound in self.bindings.items():
             if other is storage or other in self.pending:
                 continue
-            is_reserved = binding.keeps_more_at(bound.driver.location) or bound.keeps_more_at(location)
-            if is_reserved or (location is not None and location == bound.driver.location):
+            is_reserved = binding.keeps_more_at(bound.location) or bound.keeps_more_at(binding.location)
+            if is_reserved or (binding.location is not None and binding.location == bound.location):
                 raise ConfigurationError(reason=_same_location(other.name, storage.name, binding.kind, is_reserved))
         if storage.name not in self:
             # First, because it may refuse FS_PREFIX, and then nothing may be left behind.

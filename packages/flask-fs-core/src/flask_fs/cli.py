@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from flask import current_app, has_app_context
-from flask.cli import ScriptInfo
+from flask.cli import AppGroup, ScriptInfo
 
 from .backends.contract import Capability
 from .bindings import Binding, state_of
@@ -53,12 +53,12 @@ def _bindings() -> Iterator[tuple[str, Binding]]:
     return ((name, storage._bound()) for name, storage in sorted(storages.items()))
 
 
-@click.group('fs')
+@click.group('fs', cls=AppGroup)
 def group() -> None:
     """List the storages of the application, and sweep them."""
 
 
-@group.command('list')
+@group.command('list', with_appcontext=False)
 @_for_each_storage
 def list_storages(name: str, binding: Binding) -> str:
     """Show each storage with its backend, the location of its files, and the backend's capabilities."""
@@ -76,7 +76,7 @@ def _location(binding: Binding) -> str:
     return binding.config.get('url') or ''
 
 
-@group.command()
+@group.command(with_appcontext=False)
 @_for_each_storage
 def sweep(name: str, binding: Binding) -> str | None:
     """Remove what crashed processes left behind: temporary files, parts of uploads."""

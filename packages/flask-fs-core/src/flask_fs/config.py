@@ -291,4 +291,6 @@ def Setting(*values: Any, **options: Any) -> _Setting:  # noqa: N802  # it was a
     """:class:`flask_fs.settings.Setting` as 1.0 had it, when every setting could be set by ``FS_{KEY}`` unless it said otherwise."""
     names = {'appended': 'append_storage_name', 'everywhere': 'allow_global'}
     given = {names.get(name, name): value for name, value in options.items()}
-    return _Setting(**{'allow_global': True, **dict(zip(_Setting._fields, values, strict=False)), **given})
+    if len(values) <= _Setting._fields.index('allow_global'):
+        given.setdefault('allow_global', True)
+    return _Setting(*values, **given)

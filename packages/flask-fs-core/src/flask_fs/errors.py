@@ -25,7 +25,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -98,13 +97,17 @@ class FSError(Exception):
 
     def __reduce__(self) -> tuple[Callable[..., FSError], tuple[Any, ...]]:
         fields = {name: getattr(self, name) for name in ('filename', 'storage', 'backend', 'reason')}
-        return functools.partial(type(self), **fields), ()
+        return _restore, (type(self), fields)
 
     def _place(self) -> str:
         if self.storage is None:
             return 'the storage' if self.backend is None else f'the {self.backend} storage'
         kind = '' if self.backend is None else f' ({self.backend})'
         return f'storage {self.storage!r}{kind}'
+
+
+def _restore(kind: type[FSError], fields: dict[str, Any]) -> FSError:
+    return kind(**fields)
 
 
 class FileNotFound(FSError, FileNotFoundError):

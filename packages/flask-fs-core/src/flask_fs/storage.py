@@ -112,10 +112,10 @@ class Storage(AppBound):
         """Whether files with the extension *ext*, without its dot, are accepted; case is ignored."""
         bound, ext = self._configured(), bare_extension(ext)
         allow, deny = ((), ()) if bound is None else (bound.config['allow'], bound.config['deny'])
-        # Both settings are rare.
-        if allow and contains(allow, ext):
+        # Both settings are rare. A container may be false and still contain something.
+        if allow != () and contains(allow, ext):
             return True
-        return contains(self.extensions, ext) and not (deny and contains(deny, ext))
+        return contains(self.extensions, ext) and not (deny != () and contains(deny, ext))
 
     def file_allowed(self, storage: FileStorage, basename: str) -> bool:
         """Whether the upload *storage* may be saved as *basename*."""

@@ -101,7 +101,9 @@ class Connection:
             raise self._rejected(error) from None
         database = self._database
         if database is None or database.client is not client:
-            self._database = database = self._named(client.get_default_database(DATABASE))
+            name = self._config.get('mongo_db')
+            database = client.get_default_database(DATABASE) if name is None else client.get_database(name)
+            self._database = database
         return database
 
     def _rejected(self, error: Exception) -> ConfigurationError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,21 +36,31 @@ class Derivatives:
 
 
 def derive(
-    file: Any, main: Spec, thumbnails: Mapping[int, Spec], *, limits: Limits, filename: str, remake: bool = False
+    file: Any,
+    main: Spec,
+    sizes: Iterable[int],
+    bbox: Iterable[float] | None,
+    *,
+    limits: Limits,
+    filename: str,
+    remake: bool = False,
 ) -> Derivatives:
     """What to store of the picture in *file*, which is decoded once, and is left at its position.
 
     :param main: The main file. None is made if the upload fits its size, and nothing else requires one.
-    :param thumbnails: The thumbnail of each size.
+    :param sizes: Those of the thumbnails, which are made with the effort of the main file.
+    :param bbox: The part of the picture that the thumbnails show.
     :param filename: Its name in errors.
     :param remake: Whether to make a main file in any case.
     :raises InvalidContent: If it is not a picture, is broken, or exceeds the limits.
-    :raises ValueError: If the bbox lies outside of the picture.
+    :raises ValueError: If the bbox is invalid, or lies outside of the picture.
     """
     with open_image(file, limits=limits, filename=filename) as image:
         width, height, converted = image.info.width, image.info.height, image.info.format == 'HEIC'
         if width is None or height is None:
-            return Derivatives(None, {}, tuple(thumbnails))
+            # A bbox in pixels means nothing then.
+            return Derivatives(None, {}, tuple(sizes))
+        thumbnails = {size: Spec(size, 'cover', bbox, effort=main.effort) for size in sizes}
         is_made = remake or main.effort or converted or main.place(width, height).size != (width, height)
         mains = [main] if is_made else []
         # It must be possible to decode a picture, even if nothing is made from it.

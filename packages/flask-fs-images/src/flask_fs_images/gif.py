@@ -159,7 +159,8 @@ def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
         return None
     reader.seek(frame.start)
     data = reader.read(frame.end - frame.start)
-    numbers = Image.frombytes('P', size, data[1:], 'gif', (data[0], frame.flags >> 6 & 1))
+    # What was cut short within its last block may still have all pixels, if the block and the file end.
+    numbers = Image.frombytes('P', size, data[1:] + b'\0;', 'gif', (data[0], frame.flags >> 6 & 1))
     colors = [frame.palette[at : at + 3] + b'\xff' for at in range(0, len(frame.palette) - 2, 3)]
     if frame.transparent is not None and frame.transparent < len(colors):
         colors[frame.transparent] = bytes(4)

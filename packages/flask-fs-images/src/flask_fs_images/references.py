@@ -129,9 +129,8 @@ class ImageReference(FileReference):
             pixels=config.get('images_max_pixels') or Limits.pixels, concurrency=config.get('images_concurrency')
         )
         main = Spec(self.max_size, effort=effort)
-        thumbnails = {size: Spec(size, 'cover', bbox, effort=effort) for size in self.thumbnail_sizes}
         try:
-            return derive(file, main, thumbnails, limits=limits, filename=filename, remake=remake)
+            return derive(file, main, self.thumbnail_sizes, bbox, limits=limits, filename=filename, remake=remake)
         except InvalidContent as error:
             error.storage = error.storage or self.fs.name
             raise

@@ -88,15 +88,15 @@ def is_file_field(field: Any) -> bool:
 
 
 def _fields_in(field: Any, seen: set[Any]) -> Iterator[Any]:
-    """The file fields in *field*."""
+    """The file fields in *field*, but not those of classes that were *seen* already."""
     field = innermost(field)
     if is_file_field(field):
         yield field
     for embedded in _embedded_in(field):
         if embedded not in seen:
-            # On the way down only: two attributes may have embedded documents of the same class.
+            seen.add(embedded)
             for deeper in embedded._fields.values():
-                yield from _fields_in(deeper, seen | {embedded})
+                yield from _fields_in(deeper, seen)
 
 
 def innermost(field: Any) -> Any:

@@ -139,11 +139,13 @@ class SwiftBackend(BaseBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         is_whole = start == 0 and stop is None
         request = {} if is_whole else {'Range': range_header(start, stop)}
+        expected_statuses = [416]
         if etag is not None:
             request['If-Match'] = f'"{etag}"'
+            expected_statuses.append(412)
         try:
             response = self._client.request(
-                'GET', self.container, name, headers=request, expected_statuses=(412, 416), stream=True
+                'GET', self.container, name, headers=request, expected_statuses=expected_statuses, stream=True
             )
         except Failure as error:
             if error.kind is FileNotFound and not self._client.exists(self.container):

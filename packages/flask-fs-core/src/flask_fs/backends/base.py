@@ -417,7 +417,7 @@ class BaseBackend:
         # Some are errors of the operating system too.
         if isinstance(error, FSError):
             raise error
-        raise self.translated(error, name) from error
+        raise self.translated(error, name) from (error.__cause__ if isinstance(error, SpoolFailed) else error)
 
     def _list_hook(self, hook: Callable[[str], Iterator[T]], prefix: str) -> Iterator[T]:
         found = self._call_hook(hook, prefix)

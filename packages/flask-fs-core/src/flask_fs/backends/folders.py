@@ -70,8 +70,10 @@ def walk(
     inside, slash, stem = prefix.rpartition('/')
     top = path_of(inside)
     try:
-        require_no_symlink_above(f'{top}/', inside and f'{inside}/')
+        require_no_symlink_above(top, inside)
     except SymbolicLinkError:
+        return
+    if inside and os.path.islink(top):
         return
     pending = [(top, inside + slash)]
     while pending:

@@ -121,8 +121,10 @@ class LocalBackend(BaseBackend):
 
     def path(self, filename: str) -> str:
         """The absolute path where a file is, or would be. Every operation asks here, so that an override moves them all."""
-        root, name = self.root, check(filename) if filename else ''
-        if os.name == 'nt' and name and (reason := windows_refusal(name)):
+        if not filename:
+            return os.path.join(self.root, '')
+        root, name = self.root, check(filename)
+        if os.name == 'nt' and (reason := windows_refusal(name)):
             raise self.error(InvalidFilename, name, reason)
         # What os.path.join() gives, in a fifth of its time.
         return f'{root}{name}' if root[-1] == os.sep else f'{root}{os.sep}{name}'
@@ -245,10 +247,11 @@ class LocalBackend(BaseBackend):
         return os.fspath(self.path(name))
 
     def _internal_location(self, name: str) -> str | None:
-        location = self.config.get('accel_redirect')
-        path, root = self._local_path(name), os.path.join(self.path(''), '')
-        # An override of `path` may have put it elsewhere.
-        if location is None or not path.startswith(root):
+        if (location := self.config.get('accel_redirect')) is None:
+            return None
+        path, root = self._local_path(name), os.path.join(self._local_path(''), '')
+        if not path.startswith(root):
+            # An override of `path` has put it elsewhere.
             return None
         return '/'.join(filter(None, (location, self._subfolder, path.removeprefix(root))))
 

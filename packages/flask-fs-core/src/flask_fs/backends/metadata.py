@@ -16,32 +16,48 @@ class Metadata(dict[str, Any]):
         super().__init__(known, checksum=None)
         self._compute = checksum
 
+    def _complete(self) -> None:
+        if super().get('checksum') is None:
+            self['checksum'] = self._compute()
+
     def __getitem__(self, key: str, /) -> Any:
-        if key == 'checksum' and super().__getitem__(key) is None:
-            self[key] = self._compute()
+        if key == 'checksum':
+            self._complete()
         return super().__getitem__(key)
 
-    # These get each value by __getitem__, which those of dict do not.
-    get: Any = Mapping.get
-    items: Any = Mapping.items
-    values: Any = Mapping.values
-    __eq__: Any = Mapping.__eq__
+    def get(self, key: str, default: Any = None, /) -> Any:
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
     def pop(self, key: str, /, *default: Any) -> Any:
-        self.get(key)
+        if key == 'checksum' and key in self:
+            self._complete()
         return super().pop(key, *default)
 
+    def items(self) -> Any:
+        self._complete()
+        return super().items()
+
+    def values(self) -> Any:
+        self._complete()
+        return super().values()
+
     def copy(self) -> dict[str, Any]:
-        return dict(self)
+        return dict(self.items())
 
     # dict(metadata) and {**metadata} copy a dict's table without asking it, unless it has an __iter__ of its own.
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 
+    def __eq__(self, other: object) -> bool:
+        return dict(self.items()) == other
+
     __hash__ = None
 
     def __repr__(self) -> str:
-        return repr(self.copy())
+        return repr(dict(self.items()))
 
     def __or__(self, other: Any, /) -> Any:
         return self.copy() | other
