@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from flask import Flask, g
@@ -298,3 +299,32 @@ def test_every_public_name_is_there() -> None:
     ]
     assert fs.DEFAULTS == fs.TEXT + fs.DOCUMENTS + fs.IMAGES + fs.DATA
     assert all(documented)
+
+
+class LazySet:
+    """Contains something, and is false: its length is not known yet."""
+
+    def __contains__(self, ext: object) -> bool:
+        return ext == 'zip'
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_types_of_a_container_that_is_false_count(make_app: Callable[..., Flask]) -> None:
+    denying, allowing = fs.Storage('denying', fs.ALL), fs.Storage('allowing', fs.NONE)
+    with make_app(denying, allowing, DENYING_FS_DENY=LazySet(), ALLOWING_FS_ALLOW=LazySet()).app_context():
+        assert not denying.extension_allowed('zip')
+        assert denying.extension_allowed('txt')
+        assert allowing.extension_allowed('zip')
+        assert not allowing.extension_allowed('txt')
+
+
+@pytest.mark.parametrize('location', [None, 'a text', MagicMock()])
+def test_a_location_that_is_no_tuple_says_nothing(make_app: Callable[..., Flask], location: Any) -> None:
+    class Told(MemoryBackend):
+        pass
+
+    Told.location = location
+    storages = [fs.Storage('a'), fs.Storage('b')]
+    assert list(make_app(*storages, FS_BACKEND=Told).extensions['fs']) == ['a', 'b']

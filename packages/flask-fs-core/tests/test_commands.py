@@ -12,7 +12,7 @@ from unittest.mock import MagicMock, patch
 
 import pytest
 from click.testing import CliRunner
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import FlaskGroup
 
 import flask_fs as fs
@@ -142,3 +142,17 @@ def test_an_application_without_storages_says_so(run: Any, make_app: AppFactory)
     result = run(make_app, 'fs', 'list')
     assert (result.exit_code, result.stdout) == (0, '')
     assert 'has no storages: pass them to fs.init_app(app, …).' in result.stderr
+
+
+def test_a_command_that_an_application_adds_has_its_context(make_app: AppFactory) -> None:
+    app = make_app(fs.Storage('a'))
+
+    @app.cli.commands['fs'].command('show-name')  # type: ignore[attr-defined]  # it is a group
+    def show_name() -> None:
+        print(current_app.name)
+
+    try:
+        result = app.test_cli_runner().invoke(args=['fs', 'show-name'])
+    finally:
+        del app.cli.commands['fs'].commands['show-name']  # type: ignore[attr-defined]
+    assert (result.exit_code, result.output) == (0, f'{app.name}\n')

@@ -70,3 +70,8 @@ def test_it_behaves_like_a_dictionary(metadata: Metadata) -> None:
     assert metadata.pop('absent', 'd') == 'd'
     with pytest.raises(KeyError):
         metadata['absent']
+
+
+def test_items_and_values_can_be_reversed(metadata: Metadata) -> None:
+    assert list(reversed(metadata.items())) == [('checksum', 'sha256:ab'), ('size', 1)]
+    assert list(reversed(metadata.values())) == ['sha256:ab', 1]

@@ -162,6 +162,17 @@ def test_x_sendfile_is_the_quoted_path(make_app: Callable[..., Flask]) -> None:
     assert unquote(told) == path
 
 
+def test_an_override_of_path_is_called_with_filenames_only(make_app: Callable[..., Flask], monkeypatch: Any) -> None:
+    """One that spreads files by the first letter of their names cannot be called with an empty one."""
+    monkeypatch.setattr(LocalBackend, 'path', lambda self, filename: os.path.join(self.root, filename[0], filename))
+    storage = fs.Storage()
+    app = make_app(storage, USE_X_SENDFILE=True)
+    with app.app_context():
+        storage.write('x.txt', 'x')
+        path = os.path.join(str(storage.root), 'x', 'x.txt')
+    assert app.test_client().get('/files/x.txt').headers['X-Sendfile'] == path
+
+
 # --- nginx.
 
 

@@ -181,3 +181,11 @@ def test_a_webp_of_opaque_parts_on_nothing_keeps_what_is_transparent():
             image.seek(number)
             alphas = [image.convert('RGBA').getpixel((x * 20 + 5, 10))[3] for x in range(3)]
             assert alphas == [255 if x == number else 0 for x in range(3)]
+
+
+@pytest.mark.parametrize('cut', [1, 2, 3])
+def test_a_frame_that_lacks_only_its_end_is_whole(cut):
+    """All pixels are there without the trailer, the end of the last block's list, and the last byte of that block."""
+    content = gif(frame(0, 30, 1, 0))[:-cut]
+    [picture] = render(io.BytesIO(content), [Spec(format='PNG')])
+    assert Image.open(picture.file).convert('RGBA').getcolors() == [(300, RED)]

@@ -27,6 +27,7 @@ from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 from flask_fs_mongo import FileField, ImageField
+from flask_fs_mongo.traversal import file_fields
 
 Names = Callable[[fs.Storage], list[str]]
 STORED = {'filename': 'a.png', 'original': 'a-original.png', 'thumbnails': {'32': 'a-32.png'}, 'bbox': [1, 2, 3, 4]}
@@ -530,3 +531,21 @@ def test_required_holds_in_embedded_documents(memory: fs.Storage) -> None:
     with pytest.raises(ValidationError, match='Field is required'):
         Whole(parts=[Part(number=1)]).save()
     Whole(parts=[Part(number=1, file='a.txt')]).save()
+
+
+def test_fields_of_documents_that_may_hold_one_another_are_found_at_once() -> None:
+    """Each class of eleven may be in each other one: there are more ways through them than can be walked."""
+    for number in range(10):
+        type(f'Mutual{number}', (EmbeddedDocument,), {'items': ListField(GenericEmbeddedDocumentField())})
+
+    class MutualWithFile(EmbeddedDocument):
+        items = ListField(GenericEmbeddedDocumentField())
+        file = FileField()
+
+    class Holder(Document):
+        first = ListField(GenericEmbeddedDocumentField())
+        second = GenericEmbeddedDocumentField()
+
+    found = file_fields(Holder)
+    assert MutualWithFile.file in found['first']
+    assert MutualWithFile.file in found['second']

@@ -291,3 +291,14 @@ def test_a_file_that_is_replaced_while_it_is_served_is_served_anew(swift_harness
             proxy.answer(412, headers=swift_harness.trans_id, times=times, **is_pinned)
         assert methods_of(get) == ['HEAD', 'GET'] * min(times + 1, 5)
     assert statuses == [200, 200, 503]
+
+
+def test_a_condition_that_was_not_set_cannot_fail(swift_harness, proxy):
+    """A proxy in between that responds with 412 to a plain request: the file was not replaced."""
+    backend = swift_harness.make_counted(proxy, retries=0)
+    backend.write('x', b'x')
+    proxy.answer(412, headers=swift_harness.trans_id, times=1000)
+    with pytest.raises(fs.FSError) as caught:
+        backend.read('x')
+    proxy.recover()
+    assert not isinstance(caught.value, fs.Replaced)

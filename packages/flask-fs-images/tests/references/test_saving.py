@@ -192,6 +192,13 @@ def test_max_size_may_be_a_width_and_a_height(image_in: Any, memory: fs.Storage,
     assert size_of(memory, 'test.png') == (75, 50)
 
 
+@pytest.mark.parametrize('bbox', [(10, 10, 10, 10), (10, 10, 5, 5)])
+def test_a_bbox_means_nothing_for_an_svg(image_in: Any, memory: fs.Storage, svg: io.BytesIO, bbox: Any) -> None:
+    image = image_in(memory)
+    image.save(svg, 'drawing.svg', bbox=bbox)
+    assert image.thumbnail(32) == 'drawing.svg'
+
+
 def test_an_svg_is_used_for_every_size(image_in: Any, memory: fs.Storage, svg: io.BytesIO, names: Names) -> None:
     image = image_in(memory)
     image.save(svg, 'drawing.svg')
