@@ -539,3 +539,12 @@ def test_a_storage_name_that_settings_or_addresses_cannot_hold_is_refused(name: 
 def test_settings_declared_as_in_1_0_mean_what_they_meant(setting: Setting, found: object) -> None:
     given = {'FS_PLACE': '3', 'FS_MINE_OTHER': None}
     assert config.resolve(given, 'docs', 'mine', [setting]).get('place') == found
+
+
+@pytest.mark.parametrize(
+    ('values', 'more'),
+    [(('k', str, None, '', False, False, True, False, False, 'surplus'), {}), (('k', str), {'key': 'z'})],
+)
+def test_a_setting_declared_as_in_1_0_has_each_value_once(values: tuple[Any, ...], more: dict[str, Any]) -> None:
+    with pytest.raises(TypeError):
+        config.Setting(*values, **more)

@@ -56,3 +56,14 @@ def test_an_unknown_storage_reads_like_any_error() -> None:
 
 def test_advice_that_would_not_help_is_left_out() -> None:
     assert 'overwrite' not in str(fs.FileExists('a', reason='it is a folder'))
+
+
+def test_an_error_that_1_0_pickled_can_be_read() -> None:
+    """As the result of a task, in a queue that outlives an upgrade."""
+    pickled = (
+        b'\x80\x02cflask_fs.errors\n_restore\ncflask_fs.errors\nFileNotFound\n}(X\x08\x00\x00\x00filenameX\x05\x00\x00\x00a.txt'
+        b'X\x07\x00\x00\x00storageX\x05\x00\x00\x00filesX\x07\x00\x00\x00backendX\x05\x00\x00\x00localX\x06\x00\x00\x00reasonX\x03\x00\x00\x00whyu\x86R.'
+    )
+    error = pickle.loads(pickled)
+    assert type(error) is fs.FileNotFound
+    assert (error.filename, error.storage, error.backend, error.reason) == ('a.txt', 'files', 'local', 'why')

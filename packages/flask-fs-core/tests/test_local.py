@@ -677,3 +677,28 @@ def test_a_subclass_that_overrides_a_hook_is_asked_by_every_verb(tmp_path: Path)
     assert backend.read('a') == b'CONTENT'
     assert backend.exists('a!')
     assert list(backend.list_files()) == ['a!']
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='needs symbolic links')
+def test_a_folder_that_an_override_puts_at_a_symbolic_link_is_not_listed(tmp_path: Path) -> None:
+    class Renamed(LocalBackend):
+        def path(self, filename: str) -> str:
+            return super().path(filename.replace('shown', 'link'))
+
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'elsewhere' / 'file').write_text('x')
+    backend = Renamed('files', {'root': str(tmp_path / 'root')})
+    backend.write('own/file', b'x')
+    (tmp_path / 'root' / 'link').symlink_to(tmp_path / 'elsewhere')
+    assert list(backend.list_files('shown/')) == []
+    assert list(backend.list_files('own/')) == ['own/file']
+
+
+def test_a_root_may_be_overridden_by_a_path_object_where_files_are_listed(tmp_path: Path) -> None:
+    class Rooted(LocalBackend):
+        @property
+        def root(self) -> Any:
+            return tmp_path
+
+    (tmp_path / 'file').write_text('x')
+    assert list(Rooted('files').list_files()) == ['file']

@@ -184,6 +184,13 @@ def test_what_gives_a_client_is_called_at_the_first_use(mongomock_in_process: Ca
     assert len(asked) == 1
 
 
+def test_a_given_client_needs_no_default_database_if_one_is_named(mongomock_in_process: Callable[[], Any]) -> None:
+    client = mongomock_in_process()
+    client.get_default_database = None
+    GridFSBackend('docs', {'mongo_client': client, 'mongo_db': 'mine'}).write('x', b'content')
+    assert client.list_database_names() == ['mine']
+
+
 def test_a_given_client_names_the_database(mongomock_in_process: Callable[..., Any]) -> None:
     for url, expected in (('mongodb://host/theirs', 'theirs'), ('mongodb://host', 'fs')):
         client = mongomock_in_process(url)

@@ -56,6 +56,7 @@ def test_a_full_disk_is_an_error_that_names_it_and_leaves_nothing(
     backend = store.make()
     store.put_raw('large', bytes(6 * MiB))
     monkeypatch.setattr(tempfile, 'TemporaryFile', make)
-    with pytest.raises(fs.BackendError, match=r'temporary file .* cannot be written: No space left'):
+    with pytest.raises(fs.BackendError, match=r'temporary file .* cannot be written: No space left') as caught:
         act(backend)
+    assert isinstance(caught.value.__cause__, OSError)
     assert store.names_raw() == ['large']
