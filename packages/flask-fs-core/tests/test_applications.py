@@ -322,9 +322,9 @@ def test_types_of_a_container_that_is_false_count(make_app: Callable[..., Flask]
 
 @pytest.mark.parametrize('location', [None, 'a text', MagicMock()])
 def test_a_location_that_is_no_tuple_says_nothing(make_app: Callable[..., Flask], location: Any) -> None:
-    class Told(MemoryBackend):
+    class Located(MemoryBackend):
         pass
 
-    Told.location = location
+    Located.location = location
     storages = [fs.Storage('a'), fs.Storage('b')]
-    assert list(make_app(*storages, FS_BACKEND=Told).extensions['fs']) == ['a', 'b']
+    assert list(make_app(*storages, FS_BACKEND=Located).extensions['fs']) == ['a', 'b']

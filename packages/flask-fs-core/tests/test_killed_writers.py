@@ -151,7 +151,7 @@ class TestLeftDraft:
 # --- Killed before each system call in turn.
 
 # For each change, and each number until it is through: a child of this process makes the change in a folder of its own, and
-# kills itself before its system call of that number. Told are the folders of the killed ones.
+# kills itself before its system call of that number. It prints the folders of the killed ones.
 KILLED_AT_EVERY_CALL = """
 import io, itertools, json, os, signal, sys, tempfile
 from flask_fs.backends import symlinks

@@ -29,8 +29,6 @@ class LegacyDriver:
     """A driver on top of the documented verbs of *backend*, which may be any object that has them."""
 
     capabilities = Capability.NONE
-    # Nothing is known about where its files are.
-    location = reserved_location = None
 
     def __init__(self, backend: Any, storage: str) -> None:
         self.backend = backend
