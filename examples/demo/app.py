@@ -30,8 +30,8 @@ LIST_PX, GALLERY_PX = SIDES_PX = (128, 480)
 box = Blueprint('box', __name__)
 # What an error is to the page: a status, a word for its script, a sentence for people.
 REFUSALS: dict[Any, tuple[int, str, str]] = {
-    fs.UnauthorizedFileType: (415, 'type', 'Files of this type are not taken.'),
-    fs.InvalidContent: (422, 'content', 'This file is not taken: {reason}.'),
+    fs.UnauthorizedFileType: (415, 'type', 'Files of this type are not accepted.'),
+    fs.InvalidContent: (422, 'content', 'This file is not accepted: {reason}.'),
     fs.NoFile: (400, 'none', 'No file was chosen.'),
     fs.FileExists: (409, 'exists', 'There is a file of this name already.'),
     (fs.FileTooLarge, RequestEntityTooLarge): (413, 'size', 'This file is too large.'),
@@ -144,7 +144,7 @@ def explain(error: Exception) -> tuple[dict[str, Any], int]:
 
 
 def limits() -> dict[str, Any]:
-    """Which files are taken."""
+    """Which files are accepted."""
     return {'allowed': [*fs.DEFAULTS, *fs.AUDIO, *files.config.allow], 'max_bytes': files.config.max_bytes}
 
 

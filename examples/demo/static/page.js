@@ -239,7 +239,7 @@ function send({ row, file, conflict }) {
   };
   request.onload = () => {
     if (request.status === 201) stored(row, file, request.response);
-    else refuse(row, file, request.response ?? { error: `The server answered with an error (${request.status}).` });
+    else refuse(row, file, request.response ?? { error: `The server responded with an error (${request.status}).` });
   };
   request.onerror = () => refuse(row, file, { error: `${LOST} Nothing was stored.`, kind: 'lost' });
   request.onabort = () => remove(row);
@@ -299,7 +299,7 @@ async function answer(url, method = 'GET') {
     throw new Error(LOST);
   }
   const content = response.status === 204 ? null : await response.json().catch(() => null);
-  if (!response.ok) throw new Error(content?.error ?? `The server answered with an error (${response.status}).`);
+  if (!response.ok) throw new Error(content?.error ?? `The server responded with an error (${response.status}).`);
   return content;
 }
 
@@ -325,7 +325,7 @@ addEventListener('drop', (event) => {
   entered = 0;
   document.body.classList.remove('dragging');
   const folders = [...event.dataTransfer.items].filter((item) => item.webkitGetAsEntry?.()?.isDirectory);
-  if (folders.length) say('Folders are not taken. Drop the files that are in them.');
+  if (folders.length) say('Folders are not accepted. Drop the files that are in them.');
   else take(event.dataTransfer.files);
 });
 addEventListener('paste', (event) => take(event.clipboardData.files));

@@ -122,7 +122,7 @@ def test_a_refused_type_is_explained(client: FlaskClient) -> None:
     assert answer.status_code == 415
     problem = answer.get_json()
     assert problem['kind'] == 'type'
-    assert problem['error'] == 'Files of this type are not taken.'
+    assert problem['error'] == 'Files of this type are not accepted.'
     assert [*fs.DEFAULTS, *fs.AUDIO] == problem['allowed']
 
 
@@ -169,7 +169,7 @@ def test_a_form_in_which_no_file_was_chosen_is_explained(client: FlaskClient) ->
 
 def test_what_contradicts_its_name_is_refused_whatever_it_is(client: FlaskClient) -> None:
     answer = send(client, 'letter.pdf', b'<html/>')
-    assert answer.get_json()['error'] == 'This file is not taken: the content is HTML, not PDF as the name says.'
+    assert answer.get_json()['error'] == 'This file is not accepted: the content is HTML, not PDF as the name says.'
 
 
 class TestLimits:
@@ -277,7 +277,7 @@ class TestPictures:
     ) -> None:
         answer = send(client, name, content)
         assert (answer.status_code, answer.get_json()['kind'], answer.get_json()['filename']) == (422, 'content', name)
-        assert answer.get_json()['error'].startswith(f'This file is not taken: {told}')
+        assert answer.get_json()['error'].startswith(f'This file is not accepted: {told}')
         assert list(files.list_files()) == []
 
     def test_a_broken_picture_that_is_here_all_the_same_is_told(self, client: FlaskClient, files: Any) -> None:

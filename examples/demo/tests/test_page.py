@@ -147,10 +147,10 @@ def test_a_drawing_is_shown(page: Page) -> None:
 def test_a_broken_picture_is_refused(page: Page, files: Any) -> None:
     choose(page, ('broken.jpg', landscape(300, 200)[:2000]), ('lying.jpg', png(3, 2)))
     expect(upload_of(page, 'broken.jpg').get_by_role('alert')).to_have_text(
-        'This file is not taken: the picture is broken or cut short.'
+        'This file is not accepted: the picture is broken or cut short.'
     )
     expect(upload_of(page, 'lying.jpg').get_by_role('alert')).to_have_text(
-        'This file is not taken: the content is PNG, not JPEG as the name says.'
+        'This file is not accepted: the content is PNG, not JPEG as the name says.'
     )
     assert list(files.list_files()) == []
 
@@ -318,7 +318,9 @@ def test_the_question_of_an_earlier_file_is_not_answered_by_a_later_one(page: Pa
 def test_a_refused_type_is_explained(page: Page, files: Any) -> None:
     choose(page, ('program.exe', b''), ('notes.txt', b''))
     upload = upload_of(page, 'program.exe')
-    expect(upload.get_by_role('alert')).to_contain_text('Files of this type are not taken. Allowed are txt, md, pdf,')
+    expect(upload.get_by_role('alert')).to_contain_text(
+        'Files of this type are not accepted. Allowed are txt, md, pdf,'
+    )
     expect(row(page, 'notes.txt')).to_be_visible()
     upload.get_by_role('button', name='Dismiss').click()
     expect(upload).to_have_count(0)
