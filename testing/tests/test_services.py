@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent import futures
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from round_trips import round_trip, s3_client, s3_round_trip
 
-from flask_fs_testing.servers import MongoService, S3Service, SwiftService
+from flask_fs_testing.servers import MongoService, S3Service, SeaweedServer, SwiftServer, SwiftService
 
 pytestmark = pytest.mark.slow
 
@@ -71,3 +72,12 @@ def test_mongomock_has_gridfs(mongomock_in_process: Any) -> None:
     files = gridfs.GridFS(mongomock_in_process()['database'])
     files.put(b'hello', filename='a.txt')
     assert files.get_last_version('a.txt').read() == b'hello'
+
+
+def test_credentials_are_text_where_they_are_read_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flask reads environment variables so, and of sixteen hexadecimal digits some are a number."""
+    monkeypatch.setattr('secrets.token_hex', lambda size: '1' * 2 * size)
+    seaweed, swift = SeaweedServer(), SwiftServer()
+    for credential in (seaweed._access_key, seaweed._secret_key, swift._key):
+        with pytest.raises(ValueError, match='Expecting value'):
+            json.loads(credential)

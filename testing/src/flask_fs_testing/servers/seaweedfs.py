@@ -17,8 +17,9 @@ class SeaweedServer(Server[S3Service]):
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         super().__init__(deadline_s=deadline_s)
-        self._access_key = secrets.token_hex(8)
-        self._secret_key = secrets.token_hex(16)
+        # With a letter that makes them no numbers: Flask reads environment variables as JSON.
+        self._access_key = f'key{secrets.token_hex(8)}'
+        self._secret_key = f'key{secrets.token_hex(16)}'
         self._ports: dict[str, int] = {}
 
     @classmethod

@@ -27,7 +27,8 @@ class SwiftServer(Server[SwiftService]):
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         super().__init__(deadline_s=deadline_s)
-        self._key = secrets.token_hex(16)
+        # With a letter that makes it no number: Flask reads environment variables as JSON.
+        self._key = f'key{secrets.token_hex(16)}'
         self._ports: dict[str, int] = {}
 
     @classmethod
