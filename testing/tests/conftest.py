@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from http_harness import store
 
 
 @pytest.fixture
@@ -15,3 +17,10 @@ def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv('TMPDIR', str(folder))
     monkeypatch.setattr('tempfile.tempdir', str(folder))
     return folder
+
+
+@pytest.fixture(scope='session')
+def http_store_port() -> Iterator[int]:
+    """The port of a store over HTTP, in a process of its own."""
+    with store() as port:
+        yield port

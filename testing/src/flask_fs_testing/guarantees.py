@@ -22,11 +22,13 @@ class Guarantee:
     :param text: The promise, in a sentence.
     :param contract: The hook or verb whose documentation makes it.
     :param proves: The capability that the check proves, if it is about one.
+    :param cause: What usually breaks it, and the hook to look at.
     """
 
     text: str
     contract: str
     proves: Capability = Capability.NONE
+    cause: str = ''
 
     def __str__(self) -> str:
         return f'{self.text}\nWritten down in the reference of backends, at {self.contract}.'
@@ -36,12 +38,15 @@ class UndeclaredCapability(UserWarning):
     """A backend can do what its capabilities do not say."""
 
 
-def check(contract: str, *, proves: Capability = Capability.NONE) -> Callable[[F], F]:
-    """Mark a test method as the check of the guarantee in its docstring."""
+def check(contract: str, *, proves: Capability = Capability.NONE, cause: str = '') -> Callable[[F], F]:
+    """Mark a test method as the check of the guarantee in its docstring.
+
+    :param cause: What usually breaks it, and the hook to look at, in a sentence or two.
+    """
 
     def mark(function: F) -> F:
         text = ' '.join((inspect.getdoc(function) or '').split())
-        function.guarantee = Guarantee(text, contract, proves)  # type: ignore[attr-defined]  # read by guarantee_of
+        function.guarantee = Guarantee(text, contract, proves, cause)  # type: ignore[attr-defined]  # read by guarantee_of
         return function
 
     return mark

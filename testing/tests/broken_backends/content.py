@@ -1,0 +1,128 @@
+"""Backends that are each broken in one way: content."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import flask_fs as fs
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+
+from . import caught_by
+
+
+@caught_by('test_content_of_any_size_comes_back')
+class StoresOneChunk(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(io.BytesIO(stream.read(1 << 20))), **options)
+
+
+@caught_by('test_a_source_with_only_short_reads_is_read_to_its_end')
+class ReadsOnce(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(io.BytesIO(stream.read(1 << 30))), **options)
+
+
+@caught_by('test_saving_starts_where_the_source_stands_and_leaves_it_open')
+class ClosesTheSource(MemoryBackend):
+    def save(self, file: Any, filename: str, **options: Any) -> None:
+        super().save(file, filename, **options)
+        getattr(file, 'close', lambda: None)()
+
+
+@caught_by('test_saving_starts_where_the_source_stands_and_leaves_it_open')
+class RewindsTheSource(MemoryBackend):
+    def save(self, file: Any, filename: str, **options: Any) -> None:
+        if hasattr(file, 'seek'):
+            file.seek(0)
+        super().save(file, filename, **options)
+
+
+@caught_by('test_saving_keeps_a_file_that_is_there_unless_told_to_replace_it')
+class SavesOverWhatIsThere(MemoryBackend):
+    def save(self, file: Any, filename: str, *_: Any, **options: Any) -> None:
+        super().save(file, filename, True, mime=options.get('mime'))
+
+
+@caught_by('test_write_takes_what_can_be_read_too')
+class WritesWholeFiles(MemoryBackend):
+    def write(self, filename: str, content: Any, **options: Any) -> None:
+        if hasattr(content, 'seek'):
+            content.seek(0)
+        super().write(filename, content, **options)
+
+
+@caught_by('test_text_is_stored_as_utf_8')
+class StoresTextAsLatin1(MemoryBackend):
+    def write(self, filename: str, content: Any, **options: Any) -> None:
+        super().write(filename, content.encode('latin-1') if isinstance(content, str) else content, **options)
+
+
+@caught_by('test_a_source_that_fails_leaves_nothing_new')
+class LeaksAPartialFile(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        content = b''
+        try:
+            while chunk := stream.read(1 << 16):
+                content += chunk
+        finally:
+            super()._put(name, Source(io.BytesIO(content)), **options)
+
+
+@caught_by('test_a_source_that_fails_leaves_nothing_new')
+class LeavesTemporaryFiles(LocalBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        temporary = Path(self.root, f'{name.replace("/", "-")}.part')
+        with temporary.open('wb') as file:
+            shutil.copyfileobj(stream, file)
+        with temporary.open('rb') as file:
+            super()._put(name, Source(file), **options)
+        temporary.unlink()
+
+
+@caught_by(
+    'test_a_replaced_file_is_replaced_whole',
+    'test_a_source_that_fails_leaves_nothing_new',
+    'test_a_reader_of_a_file_that_is_replaced_gets_one_of_the_two',
+)
+class WritesInPlace(LocalBackend):
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        path = Path(self.path(name))
+        if create or not path.exists():
+            super()._put(name, stream, create=create)
+        else:
+            with path.open('r+b') as file:
+                shutil.copyfileobj(stream, file)
+
+
+@caught_by('test_a_file_open_for_writing_appears_when_it_is_closed')
+class OpensInPlace(LocalBackend):
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        if 'w' not in mode:
+            return super().open(filename, mode, **kwargs)
+        Path(self.root).mkdir(parents=True, exist_ok=True)
+        return open(self.path(filename), mode, **kwargs)
+
+
+@caught_by('test_a_missing_file_is_said_to_be_missing_at_the_call')
+class FindsOutLate(MemoryBackend):
+    def read_chunks(self, filename: str, chunk_size: int = 1 << 20) -> Any:
+        yield from super().read_chunks(filename, chunk_size)
+
+
+@caught_by('test_a_missing_place_is_empty_and_made_by_the_first_write')
+class NeedsItsFolder(LocalBackend):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        os.listdir(self.root)
+        return super()._scan(prefix)
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        os.listdir(self.root)
+        return super()._names(prefix)

@@ -1,0 +1,43 @@
+"""Backends that are each broken in one way: names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import flask_fs as fs
+from flask_fs.backends.memory import MemoryBackend
+
+from . import caught_by
+
+
+@caught_by('test_hostile_names_are_refused_by_every_verb')
+class TakesAnyName(MemoryBackend):
+    def _key(self, filename: str) -> str:
+        return self._prefix + filename
+
+
+@caught_by('test_odd_names_make_the_round_trip')
+class NormalisesNames(MemoryBackend):
+    def _key(self, filename: str) -> str:
+        return unicodedata.normalize('NFC', super()._key(filename))
+
+
+@caught_by('test_odd_names_make_the_round_trip')
+class TrimsNames(MemoryBackend):
+    def _key(self, filename: str) -> str:
+        return super()._key(filename).strip()
+
+
+@caught_by('test_a_key_prefix_is_invisible_in_names')
+class ShowsThePrefix(MemoryBackend):
+    def _strip_prefix(self, info: fs.FileInfo) -> fs.FileInfo:
+        return info
+
+
+@caught_by('test_a_key_prefix_is_invisible_in_names', 'test_one_storage_stays_apart_in_two_applications')
+class IgnoresThePrefix(MemoryBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._prefix = ''

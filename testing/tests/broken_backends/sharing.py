@@ -1,0 +1,78 @@
+"""Backends that are each broken in one way: threads, processes and streams."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flask_fs as fs
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Opened, Source
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+
+from . import caught_by
+
+
+@caught_by('test_threads_share_a_backend')
+class SharesOneTemporaryFile(LocalBackend):
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(self.root, '.fs-tmp-shared')
+        with temporary.open('wb') as file:
+            shutil.copyfileobj(stream, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+
+
+@caught_by('test_a_backend_works_on_both_sides_of_a_fork')
+class WorksInOneProcess(LocalBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._process = os.getpid()
+
+    def _refuse_others(self) -> None:
+        if os.getpid() != self._process:
+            raise self.error(fs.Unavailable, reason='the connection belongs to another process')
+
+    def read(self, filename: str) -> bytes:
+        self._refuse_others()
+        return super().read(filename)
+
+
+@caught_by('test_nothing_is_connected_to_before_it_is_needed')
+class ConnectsAtOnce(MemoryBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        with socket.socket() as connection, contextlib.suppress(OSError):
+            connection.connect(('127.0.0.1', 9))
+
+
+@caught_by('test_nothing_is_connected_to_before_it_is_needed')
+class ConnectsInTheBackground(MemoryBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        thread = threading.Thread(target=self._connect)
+        thread.start()
+        thread.join()
+
+    def _connect(self) -> None:
+        with socket.socket() as connection, contextlib.suppress(OSError, AssertionError):
+            connection.connect(('127.0.0.1', 9))
+
+
+@caught_by('test_streams_give_back_what_they_hold')
+class KeepsItsStreams(LocalBackend):
+    kept: list[Any] = []  # noqa: RUF012
+    lock = threading.Lock()
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        self.kept.append(os.dup(self._open_file(name)[0]))
+        return super()._open(name, start, stop, etag=etag)
