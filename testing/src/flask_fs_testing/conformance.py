@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from .checks.content import ContentChecks
+from .checks.copying import CopyChecks
 from .checks.creating import CreateChecks
 from .checks.faults import FaultChecks
 from .checks.links import LinkChecks
@@ -26,6 +27,7 @@ class BackendConformance(
     ContentChecks,
     RangeChecks,
     CreateChecks,
+    CopyChecks,
     DeleteChecks,
     ListChecks,
     MetadataChecks,

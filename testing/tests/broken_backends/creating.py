@@ -1,4 +1,4 @@
-"""Backends that are each broken in one way: creating, copying and moving."""
+"""Backends that are each broken in one way: creating."""
 
 from __future__ import annotations
 
@@ -46,20 +46,6 @@ class RefusesInOtherWords(LocalBackend):
             super()._put(name, stream, **options)
         except fs.FileExists as error:
             raise self.error(fs.Unavailable, name, 'another writer holds the name') from error
-
-
-@caught_by('test_copy_and_move_onto_themselves_lose_nothing')
-class MovesByCopyAndRemove(MemoryBackend):
-    def move(self, filename: str, target: str, overwrite: bool = True) -> None:
-        name, new = self._key(filename), self._key(target)
-        self._copy(name, new, create=not overwrite)
-        self._remove(name)
-
-
-@caught_by('test_copy_and_move_do_what_they_say')
-class MovesHalf(MemoryBackend):
-    def _move(self, name: str, target: str, *, create: bool) -> None:
-        self._copy(name, target, create=create)
 
 
 @caught_by('test_a_file_and_a_folder_of_one_name')
