@@ -13,10 +13,10 @@ import pytest
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, Capability
 
+from ..concurrency import CAN_FORK, in_processes, in_threads
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from ..sources import OnlyRead
-from .sharing import in_processes, in_threads
 
 WRITERS = 8
 #: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
@@ -63,7 +63,7 @@ class CreateChecks:
     def test_of_many_processes_one_creates_a_name(self, harness: Harness) -> None:
         """Of several processes that create the same names at once, exactly one wins each."""
         backend = harness.make()
-        if not harness.shared_between_processes or not harness.race_rounds:
+        if not CAN_FORK or not harness.shared_between_processes or not harness.race_rounds:
             return
         context = multiprocessing.get_context('fork')
         gates = {f'name-{number}': context.Barrier(2) for number in range(harness.race_rounds)}

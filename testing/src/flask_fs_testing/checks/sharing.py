@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 import gc
-import multiprocessing
 import os
 import socket
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 from unittest import mock
 
 import flask_fs as fs
 
+from ..concurrency import CAN_FORK, in_processes, in_threads
 from ..guarantees import broken, check
 from ..harness import Harness
 from .content import content_of
@@ -23,49 +22,6 @@ THREADS = 16
 TURNS = 5
 #: How often each kind of stream is opened.
 ROUNDS = 8
-
-#: How long other processes may take.
-TIMEOUT_S = 100
-
-T = TypeVar('T')
-
-
-def in_threads(count: int, act: Callable[[int], T]) -> list[T]:
-    """What *act* returns for each number below *count*, called by as many threads at the same moment."""
-    gate = threading.Barrier(count)
-
-    def run(number: int) -> T:
-        gate.wait()
-        return act(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
-
-
-def in_processes(count: int, act: Callable[[int], Any], meanwhile: Callable[[], object] = lambda: None) -> list[Any]:
-    """What *act* returns, in any order, for each number below *count*, called in as many forks of this process.
-
-    :param meanwhile: Called here when they have begun.
-    """
-    context = multiprocessing.get_context('fork')
-    results = context.Queue()
-
-    def run(number: int) -> None:
-        try:
-            results.put(act(number))
-        except BaseException as error:
-            results.put(repr(error))
-            raise
-
-    processes = [context.Process(target=run, args=(number,)) for number in range(count)]
-    for process in processes:
-        process.start()
-    meanwhile()
-    returned = [results.get(timeout=TIMEOUT_S) for _ in processes]
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0] * count, returned
-    return returned
 
 
 class SharingChecks:
@@ -90,6 +46,8 @@ class SharingChecks:
     @check('fork')
     def test_a_backend_works_on_both_sides_of_a_fork(self, harness: Harness) -> None:
         """A backend that was used before a fork works after it, in the child and in the parent."""
+        if not CAN_FORK:
+            return
         backend = harness.make()
         backend.write('before', b'before')
 
