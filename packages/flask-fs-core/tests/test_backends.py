@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import pytest
 from werkzeug.datastructures import FileStorage
@@ -17,7 +17,7 @@ from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Opened, So
 from flask_fs.backends.legacy import LegacyDriver
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
-from flask_fs.backends.streams import BoundedReader, TranslatedStream, window
+from flask_fs.backends.streams import BoundedReader, TranslatedStream, limited, window
 from flask_fs.config import STORAGE_SETTINGS, resolve
 from flask_fs.settings import Setting, text
 
@@ -237,6 +237,30 @@ def test_a_window_reads_in_pieces() -> None:
     assert [shown.read(3) for _ in range(3)] == [b'012', b'3', b'']
 
 
+class Dribbling(io.RawIOBase):
+    """A raw stream as sockets are: it gives a few bytes at a time, whatever is requested."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        return self._content.readinto(memoryview(buffer)[:3])
+
+
+@pytest.mark.parametrize(('start', 'stop'), [(0, None), (0, 9), (4, None), (4, 9), (4, 99)])
+def test_a_part_of_a_raw_stream_gives_as_much_as_is_requested(start: int, stop: int | None) -> None:
+    content = bytes(range(16))
+    shown = window(cast('IO[bytes]', Dribbling(content)), start, stop)
+    assert [shown.read(5), shown.read(99), shown.read(5)] == [content[start:stop][:5], content[start:stop][5:], b'']
+    assert window(cast('IO[bytes]', Dribbling(content)), start, stop).read() == content[start:stop]
+    if stop is not None:
+        shown = limited(cast('IO[bytes]', Dribbling(content)), stop)
+        assert [shown.read(5), shown.read(99), shown.read()] == [content[:5], content[5:stop], b'']
+
+
 def test_a_window_fills_the_buffers_of_those_who_bring_their_own() -> None:
     stream = io.BytesIO(b'0123456789')
     stream.seek(2)
@@ -301,6 +325,56 @@ def test_storages_that_share_a_place_namespace_by_storage(given: dict[str, str],
     backend.write('a.txt', b'')
     assert [key] == list(backend._files)
     assert list(backend.list_files()) == ['a.txt']
+
+
+class OnDisk(Least):
+    """A driver whose library raises errors of the operating system, as some errors of Flask-FS are."""
+
+    errors = (OSError,)
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        opened = super()._open(name, start, stop, etag=etag)
+        return Opened(opened.info, cast('IO[bytes]', Denying(self.raised)) if name == 'denied' else opened.stream)
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        yield from super()._scan(prefix)
+        raise self.raised
+
+    @property
+    def raised(self) -> fs.PermissionDenied:
+        return self.error(fs.PermissionDenied, 'denied', 'its own words')
+
+
+class Denying(io.RawIOBase):
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        raise self._error
+
+
+def test_an_error_of_flask_fs_passes_untouched_where_the_library_raises_oserror() -> None:
+    backend = OnDisk()
+    backend.write('denied', b'1')
+    attempts: list[tuple[type[fs.FSError], Callable[[], object]]] = [
+        (fs.FileExists, lambda: backend.write('denied', b'2', overwrite=False)),
+        (fs.FileExists, lambda: backend.copy('denied', 'denied', overwrite=False)),
+        (fs.FileNotFound, lambda: backend.stat('missing')),
+        (fs.FileNotFound, lambda: backend.open('missing', 'rb')),
+        (fs.PermissionDenied, lambda: backend.read('denied')),
+        (fs.PermissionDenied, lambda: list(backend.read_chunks('denied'))),
+        (fs.PermissionDenied, lambda: list(backend.scan())),
+        (fs.PermissionDenied, lambda: list(backend.list_files())),
+    ]
+    for kind, act in attempts:
+        with pytest.raises(fs.FSError) as caught:
+            act()
+        assert type(caught.value) is kind
+        assert caught.value.__cause__ is None
+        assert caught.value.reason == ('its own words' if kind is fs.PermissionDenied else None)
 
 
 class Breaking(io.BytesIO):

@@ -57,7 +57,8 @@ class BaseBackend:
     are given names that were checked, with the storage's key prefix in front.
 
     What is raised in a hook, by a generator that it gave or by a stream that it opened passes through
-    :meth:`_translate` if it is one of ``errors``; what the caller's source raises does not.
+    :meth:`_translate` if it is one of ``errors``. What the caller's source raises does not, nor does an :exc:`FSError`: some of
+    these are errors of the operating system too, so that ``except OSError`` in a hook would catch its own FileExists.
 
     :param name: The storage's name.
     :param config: Its settings by lower-case key; ``None`` values mean the default.
@@ -69,7 +70,7 @@ class BaseBackend:
     capabilities: Capability = Capability.NONE
     #: The settings it understands besides those of every storage.
     settings: ClassVar[tuple[Setting, ...]] = ()
-    #: What the library of the store raises.
+    #: What the library of the store raises; ``OSError`` may be among it.
     errors: ClassVar[tuple[type[Exception], ...]] = ()
     #: Whether the streams of ``_open`` seek at no cost. Otherwise, with RANGE, files are read by small ranges.
     seekable_streams: ClassVar[bool] = False
@@ -414,7 +415,7 @@ class BaseBackend:
         return (SpoolFailed, *self.errors)
 
     def _raise_translated(self, error: Exception, name: str | None) -> NoReturn:
-        # Some are errors of the operating system too.
+        # FileExists, FileNotFound and PermissionDenied are errors of the operating system too.
         if isinstance(error, FSError):
             raise error
         raise self.translated(error, name) from (error.__cause__ if isinstance(error, SpoolFailed) else error)

@@ -34,7 +34,7 @@ from .filesystem import FilesystemSupport
 from .os_errors import MISSING, translate
 from .sendfile import internal_location
 from .sources import Source
-from .streams import TranslatingFile, window
+from .streams import TranslatingFile, limited
 from .symlinks import require_no_symlink_above
 
 __all__ = ['LocalBackend']
@@ -162,7 +162,9 @@ class LocalBackend(BaseBackend):
             if etag is not None and (etag != etag_of(status) or etag != settled_etag(status, lambda: os.fstat(fd))):
                 raise self.error(Replaced, name)
             info = self._info(name, status, lambda: os.fstat(fd))
-            return Opened(info, window(stream, self.range_start(info, start), stop))
+            if start := self.range_start(info, start):
+                stream.seek(start)
+            return Opened(info, stream if stop is None else limited(stream, stop - start))
         except BaseException:
             stream.close()
             raise

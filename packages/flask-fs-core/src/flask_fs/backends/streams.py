@@ -161,16 +161,23 @@ class Chunks(Iterator[bytes]):
 
 
 class BoundedReader(InputStream):
-    """At most *length* bytes of *stream*, from where it stands; closing it closes the stream."""
+    """At most *length* bytes of *stream*, from where it stands; closing it closes the stream.
+
+    Reading gives as much as was requested, or what is left, also where *stream* gives it by and by, as raw streams do.
+    """
 
     def __init__(self, stream: IO[bytes], length: int) -> None:
         self._stream = stream
         self._left = length
 
     def read(self, size: int | None = -1, /) -> bytes:
-        chunk = self._stream.read(self._left if size is None or size < 0 else min(size, self._left))
-        self._left -= len(chunk)
-        return chunk
+        size = self._left if size is None or size < 0 else min(size, self._left)
+        pieces = []
+        while size > 0 and (piece := self._stream.read(size)):
+            pieces.append(piece)
+            size -= len(piece)
+            self._left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b''.join(pieces)
 
     def close(self) -> None:
         if not self.closed:
@@ -179,7 +186,10 @@ class BoundedReader(InputStream):
 
 
 def limited(stream: IO[bytes], length: int) -> IO[bytes]:
-    """At most *length* bytes of *stream*, from where it stands; closing it closes the stream."""
+    """At most *length* bytes of *stream*, from where it stands; closing it closes the stream.
+
+    ``read(n)`` gives n bytes unless it ends before, also where *stream* is a raw one, which may give fewer.
+    """
     return cast('IO[bytes]', BoundedReader(stream, length))
 
 
@@ -195,7 +205,10 @@ def check_range(start: int, stop: int | None) -> None:
 
 
 def window(stream: IO[bytes], start: int = 0, stop: int | None = None) -> IO[bytes]:
-    """The bytes [start, stop) of *stream*, which stands at its beginning and may not be seekable."""
+    """The bytes [start, stop) of *stream*, which stands at its beginning and may not be seekable.
+
+    ``read(n)`` gives n bytes unless it ends before, also where *stream* is a raw one, which may give fewer.
+    """
     if start:
         if stream.seekable():
             stream.seek(start)
@@ -203,7 +216,7 @@ def window(stream: IO[bytes], start: int = 0, stop: int | None = None) -> IO[byt
             left = start
             while left and (skipped := stream.read(min(left, CHUNK_BYTES))):
                 left -= len(skipped)
-    return stream if stop is None else limited(stream, max(0, stop - start))
+    return buffered(stream) if stop is None else limited(stream, max(0, stop - start))
 
 
 def buffered(stream: IO[bytes]) -> IO[bytes]:
