@@ -30,6 +30,14 @@ class HTTPHarness(NetworkHarness):
     page_size = http_store.PAGE
     timeout_s = 10
     short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
+    max_requests: ClassVar[Mapping[str, int]] = {
+        **dict.fromkeys(
+            ('save', 'save_large', 'create', 'replace', 'read', 'open', 'exists', 'stat', 'list', 'remove'), 1
+        ),
+        'copy': 2,
+        'move': 3,
+        'delete': 2,
+    }
     host = '127.0.0.1'
     secrets = (TOKEN,)
 

@@ -244,49 +244,24 @@ class Refused(Exception):
 
 
 class Reader(io.RawIOBase):
-    """A file of the store, from *start* to where the response ends. Seeking makes another request."""
+    """The bytes of a response, all of which have to come."""
 
-    def __init__(self, backend: HTTPBackend, name: str, response: http.client.HTTPResponse, start: int) -> None:
+    def __init__(self, backend: HTTPBackend, name: str, response: http.client.HTTPResponse) -> None:
         self._backend = backend
         self._name = name
-        self._etag = response.headers['ETag']
-        self._response: http.client.HTTPResponse | None = response
-        self._start = self._at = start
-        self._end = start + int(response.headers['Content-Length'])
-        self._failed: fs.FSError | None = None
+        self._response = response
+        self._left = int(response.headers['Content-Length'])
 
     def readable(self) -> bool:
         return True
 
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at - self._start
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        origin = {io.SEEK_SET: self._start, io.SEEK_CUR: self._at, io.SEEK_END: self._end}[whence]
-        if (to := origin + offset) != self._at:
-            self._at = max(self._start, to)
-            self._hang_up()
-        return self.tell()
-
     def readinto(self, buffer: Any, /) -> int:
-        if self._failed is not None:
-            raise self._failed
-        if (left := self._end - self._at) <= 0:
+        if not self._left:
             return 0
-        try:
-            if self._response is None:
-                self._response = self._backend._get(self._name, self._at, self._end, self._etag)
-            with self._backend._translated(self._name):
-                count = self._response.readinto(memoryview(buffer)[:left])
-                self.check_whole(count, left)
-        except fs.FSError as error:
-            # A buffer in front may have lost what came before: nothing may be read as if it followed.
-            self._failed = error
-            raise
-        self._at += count
+        with self._backend._translated(self._name):
+            count = self._response.readinto(memoryview(buffer)[: self._left])
+            self.check_whole(count, self._left)
+        self._left -= count
         return count
 
     def check_whole(self, count: int, left: int) -> None:
@@ -295,13 +270,8 @@ class Reader(io.RawIOBase):
             raise http.client.IncompleteRead(b'', left)
 
     def close(self) -> None:
-        self._hang_up()
+        self._response.close()
         super().close()
-
-    def _hang_up(self) -> None:
-        if (response := getattr(self, '_response', None)) is not None:
-            response.close()
-            self._response = None
 
 
 class HTTPBackend(BaseBackend):
@@ -317,7 +287,6 @@ class HTTPBackend(BaseBackend):
         Setting('token', text, None, 'What the store requires.', required=True, secret=True),
         Setting('timeout_s', float, 30.0, 'How long the store may keep silent, in seconds.'),
     )
-    seekable_streams = True
     #: How often a request that can be repeated is sent to a busy store.
     attempts: ClassVar[int] = 2
     reader: ClassVar[type[Reader]] = Reader
@@ -333,11 +302,9 @@ class HTTPBackend(BaseBackend):
                 raise self.error(fs.RangeNotSatisfiable, name) from error
             return Opened(self._stat(name), io.BytesIO())
         metadata = dict(response.headers.items())
-        part, _, size = metadata.get('Content-Range', '').removeprefix('bytes ').partition('/')
-        begin = int(part.partition('-')[0]) if part else 0
+        _, _, size = metadata.get('Content-Range', '').partition('/')
         info = _info(name, {**metadata, 'Content-Length': size} if size else metadata)
-        reader = self.reader(self, name, response, begin)
-        return Opened(info, cast('IO[bytes]', io.BufferedReader(reader, BUFFER_BYTES)))
+        return Opened(info, cast('IO[bytes]', io.BufferedReader(self.reader(self, name, response), BUFFER_BYTES)))
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         headers = {'Content-Type': attributes.mime or mime_type(name), 'Transfer-Encoding': 'chunked'}

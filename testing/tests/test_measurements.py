@@ -13,7 +13,8 @@ def test_measurements_are_kept_by_harness_and_kind(tmp_path: Path) -> None:
     harness, other = LocalHarness(tmp_path), LocalHarness(tmp_path)
     record(harness, 'requests', read=1)
     record(harness, 'requests', write=2)
-    record(harness, 'moved', read=10)
+    for moved in (7, 10, 8):
+        record(harness, 'moved', read=moved)
     assert recorded(harness) == {'requests': {'read': 1, 'write': 2}, 'moved': {'read': 10}}
     assert recorded(other) == {}
 
@@ -23,3 +24,4 @@ def test_sizes_lie_around_the_borders_of_the_parts(tmp_path: Path) -> None:
     assert sizes_of(harness) == {'small': 10, 'border': 3000, 'parts': 4005}
     assert recorded(harness) == {'sizes': {'small': 10, 'border': 3000, 'parts': 4005}}
     assert sizes_of(LocalHarness(tmp_path)) == {'small': 10, 'border': CHUNK_BYTES, 'parts': 2 * CHUNK_BYTES + 5}
+    assert sizes_of(LocalHarness(tmp_path), min_bytes=1 << 24)['parts'] == 1 << 24

@@ -47,6 +47,8 @@ class GridFSHarness(NetworkHarness):
     page_size = SmallPages.page_size
     http = False
     part_sizes = (CHUNK_BYTES, BATCH_BYTES)
+    # Opening a file fetches a batch of chunks, and reading elsewhere whole ones.
+    overhead_bytes = BATCH_BYTES + 2 * CHUNK_BYTES
     short_timeouts: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(timeout_s=0.5)}
 
     def __init__(self, folder: Path, service: MongoService, database: str) -> None:

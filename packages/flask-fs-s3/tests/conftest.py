@@ -43,6 +43,13 @@ class S3Harness(NetworkHarness):
     memory_ceiling_bytes = 22 * MiB
     timeout_s = 20
     short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5}
+    max_requests: ClassVar[Mapping[str, int]] = {
+        **dict.fromkeys(('save', 'create', 'replace', 'read', 'open', 'exists', 'stat', 'list', 'copy', 'remove'), 1),
+        # Four parts, a beginning and an end.
+        'save_large': 6,
+        'move': 2,
+        'delete': 2,
+    }
 
     def __init__(self, folder: Path, service: S3Service) -> None:
         super().__init__(folder)
@@ -106,6 +113,7 @@ class SwiftHarness(S3Harness):
 
     # With nothing to prove, they only show that one wins.
     race_rounds = 10
+    max_requests: ClassVar[Mapping[str, int]] = {**S3Harness.max_requests, 'create': 2}
 
     def settings(self) -> Mapping[str, Any]:
         return {**super().settings(), 'conditional_writes': False}

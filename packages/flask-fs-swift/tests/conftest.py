@@ -83,6 +83,16 @@ class SwiftHarness(NetworkHarness):
     #: A piece that is held in memory, and what the client library and the sockets hold.
     memory_ceiling_bytes = 16 * 1024 * 1024
     short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
+    #: What may have had segments is looked at before it goes, for these are to go too.
+    max_requests: ClassVar[Mapping[str, int]] = {
+        **dict.fromkeys(('save', 'create', 'read', 'open', 'exists', 'stat', 'list'), 1),
+        'save_large': 7,
+        'replace': 2,
+        'copy': 2,
+        'move': 4,
+        'remove': 2,
+        'delete': 3,
+    }
     #: What every response of Swift has: those of a proxy in its place are believed only with it.
     trans_id: ClassVar[Mapping[str, str]] = {'X-Trans-Id': 'tx0'}
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 
+from .checks.budgets import BudgetChecks, RequestChecks
 from .checks.content import ContentChecks
 from .checks.copying import CopyChecks
 from .checks.creating import CreateChecks
@@ -35,6 +36,7 @@ class BackendConformance(
     LinkChecks,
     SharingChecks,
     MemoryChecks,
+    BudgetChecks,
 ):
     """Every guarantee that a backend gives. Subclass it as ``Test…`` and give it a ``harness_class``.
 
@@ -52,7 +54,7 @@ class BackendConformance(
         return self.harness_class(tmp_path)
 
 
-class NetworkConformance(BackendConformance, FaultChecks):
+class NetworkConformance(BackendConformance, FaultChecks, RequestChecks):
     """Every guarantee of a backend whose store is reached over a network.
 
     Subclass it as ``Test…`` and give it a fixture ``harness`` that makes a :class:`NetworkHarness`.

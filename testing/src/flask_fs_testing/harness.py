@@ -44,6 +44,9 @@ class Harness(abc.ABC):
     memory_ceiling_bytes: ClassVar[int | None] = 16 * 1024 * 1024
     #: Sizes in bytes at which the backend splits a file into parts: contents around each are tried.
     part_sizes: ClassVar[tuple[int, ...]] = ()
+    #: What reading a range may move besides its bytes, and copying inside the store at all, in bytes: the heads of requests,
+    #: what opening a file reads ahead, and the rest of the blocks that the store keeps.
+    overhead_bytes: ClassVar[int] = 128 * 1024
     #: How often threads, or processes, race for a name. Fewer for a store that makes the losers of each race wait for
     #: seconds; 0 for one that is known to let several win, but so rarely that a run may not show it.
     race_rounds: ClassVar[int] = 60
@@ -110,6 +113,10 @@ class NetworkHarness(Harness):
     #: Settings with which a backend gives up on such a store within a second or so, as the checks wait for that many times.
     #: With those of :meth:`make_via_proxy` alone it may wait as long as in applications: a busy machine is no silent store.
     short_timeouts: ClassVar[Mapping[str, Any]] = {}
+    #: The maximum number of requests of an operation on a small file, over HTTP, once the backend has been used: for any of
+    #: ``save``, ``save_large`` (of several parts), ``create``, ``replace``, ``read``, ``open``, ``exists``, ``stat``,
+    #: ``list`` (ten files), ``copy``, ``move``, ``remove`` and ``delete``. Without it ``read`` and ``stat`` may take one.
+    max_requests: ClassVar[Mapping[str, int]] = {}
     #: Where the real server is.
     host: str
     #: Where the real server is.

@@ -15,8 +15,9 @@ Measurements = dict[str, dict[str, int]]
 
 
 def record(harness: Harness, kind: str, **values: int) -> None:
-    """Note *values* as what the current check measured; each check has a harness of its own."""
-    recorded(harness).setdefault(kind, {}).update(values)
+    """Note *values* as what the current check measured, of several the largest; each check has a harness of its own."""
+    noted = recorded(harness).setdefault(kind, {})
+    noted |= {key: max(value, noted.get(key, value)) for key, value in values.items()}
 
 
 def recorded(harness: Harness) -> Measurements:
@@ -26,12 +27,15 @@ def recorded(harness: Harness) -> Measurements:
     return noted
 
 
-def sizes_of(harness: Harness) -> dict[str, int]:
+def sizes_of(harness: Harness, *, min_bytes: int = 0) -> dict[str, int]:
     """A size of file for each class that a promise about content has to hold for, in bytes; noted as tried.
 
     ``small`` fits into any buffer, ``border`` is just where a file is split, and ``parts`` takes several parts.
+
+    :param min_bytes: The minimum of the largest one.
     """
     border = max(harness.part_sizes, default=CHUNK_BYTES)
-    sizes = {'small': 10, 'border': border, 'parts': border + min(harness.part_sizes, default=CHUNK_BYTES) + 5}
+    parts = border + min(harness.part_sizes, default=CHUNK_BYTES) + 5
+    sizes = {'small': 10, 'border': border, 'parts': max(parts, min_bytes)}
     record(harness, 'sizes', **sizes)
     return sizes

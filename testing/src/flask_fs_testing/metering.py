@@ -1,0 +1,81 @@
+"""Counts the bytes that an operation moves: over the network, from and to the disk, or in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import tracemalloc
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from flask_fs.backends import BaseBackend
+
+from .harness import Harness, NetworkHarness
+from .proxy import FaultProxy
+
+#: Does something, and returns how many bytes that moved.
+Meter = Callable[[Callable[[], object]], int]
+
+#: What this process has read and written by system calls, pages in memory included (Linux; proc_pid_io(5)).
+_PROCESS_IO = Path('/proc/self/io')
+
+
+@contextlib.contextmanager
+def through_proxy(harness: NetworkHarness) -> Generator[tuple[FaultProxy, BaseBackend]]:
+    """A proxy in front of the store, and a backend that reaches it only so and has already done something."""
+    with FaultProxy(harness.host, harness.port, http=harness.http) as proxy:
+        backend = harness.make_via_proxy(f'{proxy.host}:{proxy.port}')
+        # Signing in, and finding the container, are paid once.
+        backend.write('warm', b'')
+        backend.remove('warm')
+        yield proxy, backend
+
+
+def can_be_metered(harness: Harness) -> bool:
+    """Whether there is a way to count what moves.
+
+    There is none for a store on a disk without ``/proc``, and for the emulator of a server inside this process, which takes
+    memory itself.
+    """
+    if isinstance(harness, NetworkHarness):
+        return harness.shared_between_processes
+    return not harness.shared_between_processes or _PROCESS_IO.exists()
+
+
+@contextlib.contextmanager
+def metered(harness: Harness) -> Generator[tuple[BaseBackend, Meter]]:
+    """A backend of this harness and its meter.
+
+    Over a network it counts what passes through a proxy, in both directions; of a store inside the process, the memory
+    that is taken; of one on a disk, what the process reads and writes.
+    """
+    if isinstance(harness, NetworkHarness):
+        with through_proxy(harness) as (proxy, backend):
+            yield backend, lambda act: _difference(lambda: _moved_through(proxy), act)
+    elif not harness.shared_between_processes:
+        yield harness.make(), _memory_taken
+    else:
+        yield harness.make(), lambda act: _difference(_read_and_written, act)
+
+
+def _difference(count: Callable[[], int], act: Callable[[], object]) -> int:
+    before = count()
+    act()
+    return count() - before
+
+
+def _moved_through(proxy: FaultProxy) -> int:
+    return sum(connection.bytes_up + connection.bytes_down for connection in proxy.connections)
+
+
+def _memory_taken(act: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _read_and_written() -> int:
+    counts = dict(line.split(': ') for line in _PROCESS_IO.read_text().splitlines())
+    return int(counts['rchar']) + int(counts['wchar'])
