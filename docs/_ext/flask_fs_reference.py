@@ -26,6 +26,9 @@ from flask_fs.settings import Setting
 from flask_fs_testing import NetworkConformance
 from flask_fs_testing.guarantees import guarantee_of
 from flask_fs_testing.report import BackendReport
+from flask_fs_testing.report.markdown import items
+from flask_fs_testing.report.markdown import table as report_table
+from flask_fs_testing.report.tables import lists, overview
 
 #: All but NONE, which Python 3.10 counts as a member.
 CAPABILITIES = [flag for flag in Capability if flag]
@@ -80,18 +83,19 @@ class Capabilities(FromCode):
 
 
 class ConformanceReport(FromCode):
-    """``{conformance-report} TestClass ...``, a column for each: what the last recorded run of the kit found out."""
+    """``{conformance-report} TestClass ...``, a column for each, or for all: what the last recorded run of the kit found out."""
 
     def markdown(self) -> str:
         recorded = json.loads(REPORT.read_text(encoding='utf-8'))
         self.env.note_dependency(str(REPORT))
-        reports = [BackendReport(**recorded[name]) for name in self.arguments]
-        rows = [
-            *([f'`{flag.name}`', *(report.state_of(str(flag.name)) for report in reports)] for flag in CAPABILITIES),
-            ['checks passed', *(str(report.passed) for report in reports)],
-            ['checks failed', *(str(len(report.failed)) for report in reports)],
+        names = self.arguments or sorted(recorded)
+        reports = {name.removeprefix('Test'): BackendReport(**recorded[name]) for name in names}
+        said = lists(reports)
+        parts = [report_table(overview(reports))]
+        parts += [
+            f'{title}:\n\n{items(said[title])}' for title in ('Broken guarantees', 'Known limits') if title in said
         ]
-        return table(['capability', *(name.removeprefix('Test') for name in self.arguments)], rows)
+        return '\n\n'.join(parts)
 
 
 class CapabilityList(FromCode):

@@ -1,8 +1,6 @@
-"""What the author of a backend sees: fewer than twenty lines to write, clear failures, and a report."""
+"""What the author of a backend sees: fewer than twenty lines to write, clear failures, known limits, and advice."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
@@ -12,6 +10,7 @@ pytestmark = pytest.mark.slow
 CONFORMANCE = """
 import pytest
 from flask_fs_testing import BackendConformance, MemoryHarness
+from flask_fs.backends import Capability
 from flask_fs.backends.memory import MemoryBackend
 
 class Forgetful(MemoryBackend):
@@ -20,10 +19,15 @@ class Forgetful(MemoryBackend):
 
 class ForgetfulHarness(MemoryHarness):
     backend_class = Forgetful
+    secrets = ('t0ken',)
 
 class TestForgetful(BackendConformance):
     harness_class = ForgetfulHarness
 """
+MODEST = CONFORMANCE.replace(
+    'def _remove', 'capabilities = MemoryBackend.capabilities & ~Capability.ATOMIC_CREATE\n    def _never'
+)
+DELETING = 'test_deleting_what_is_not_there_is_no_error'
 
 
 @pytest.fixture(autouse=True)
@@ -33,74 +37,105 @@ def only_the_plugin_of_the_kit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('PYTEST_PLUGINS', 'flask_fs_testing.plugin')
 
 
-@pytest.fixture
-def run(pytester: pytest.Pytester) -> pytest.RunResult:
-    pytester.makepyfile(CONFORMANCE)
-    return pytester.runpytest_inprocess(
-        '-p', 'no:cacheprovider', '--fs-report=found', '-k', 'deleting or threads or 404'
-    )
+def run(pytester: pytest.Pytester, code: str, *options: str) -> pytest.RunResult:
+    pytester.makepyfile(code)
+    return pytester.runpytest_inprocess('-p', 'no:cacheprovider', *options)
 
 
-def test_a_failure_says_which_guarantee_broke_and_where_it_is_written_down(run: pytest.RunResult) -> None:
-    run.assert_outcomes(passed=2, failed=2)
-    run.stdout.fnmatch_lines(
+def limited(limits: dict[str, str], code: str = CONFORMANCE) -> str:
+    return code.replace('secrets =', f'known_limits = {limits!r}\n    secrets =')
+
+
+def test_a_failure_says_what_was_seen_and_done_which_guarantee_broke_where_it_is_and_why(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(pytester, CONFORMANCE, '-k', 'deleting_what or 404')
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
         [
-            '*the guarantee that broke*',
+            '*checks?listing.py:*: in test_deleting_what_is_not_there_is_no_error',
+            "    assert not backend.exists('x')",
+            'E * assert not True',
+            '* what was done *',
+            "write('x', b'') -> <FileInfo of 0 bytes>",
+            "delete('x') -> None",
+            "delete('x') -> None",
+            "exists('x') -> True",
+            '* the guarantee that broke *',
             'Deleting is silent when there is nothing to delete.',
-            'Written down in the reference of backends, at _remove.',
+            'Contract of _remove: https://*/docs/reference/backend-api.md#hooks-to-implement',
         ]
     )
 
 
-def test_a_failure_shows_what_was_expected_and_what_was_seen(run: pytest.RunResult) -> None:
-    run.stdout.fnmatch_lines(['E * assert not True*'])
+def test_a_traceback_shows_the_check_and_the_backend_and_not_what_is_between(pytester: pytest.Pytester) -> None:
+    failing = 'def _stat(self, name):\n        raise ZeroDivisionError(name)\n    def _remove'
+    result = run(pytester, CONFORMANCE.replace('def _remove', failing), '-k', 'deleting_what')
+    shown = [line.split(': in ')[1] for line in result.outlines if ': in ' in line]
+    assert shown == [DELETING, '_stat']
+    result.stdout.fnmatch_lines(['E * ZeroDivisionError: x'])
 
 
-def test_the_report_tells_people_and_programs(run: pytest.RunResult, pytester: pytest.Pytester) -> None:
-    table = (pytester.path / 'found.md').read_text(encoding='utf-8')
-    assert '| backend | `Forgetful` |' in table
-    assert '| `ATOMIC_CREATE` | **broken** |' in table or '| `ATOMIC_CREATE` | proven |' in table
-    assert '| `SIGNED_URL` | no |' in table
-    assert '| `MIME` | declared |' in table
-    assert '| checks failed | 2 |' in table
-    report = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']
-    assert (report['backend'], report['passed']) == ('Forgetful', 2)
-    assert 'test_deleting_what_is_not_there_is_no_error' in report['failed']
+@pytest.mark.parametrize('option', ['--tb=long', '--full-trace'])
+def test_who_asks_for_a_long_traceback_gets_it(pytester: pytest.Pytester, option: str) -> None:
+    result = run(pytester, CONFORMANCE, '-k', 'deleting_what', option)
+    result.stdout.fnmatch_lines(['>       assert not backend.exists*', '* the guarantee that broke *'])
 
 
-def test_what_works_undeclared_is_a_warning(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        CONFORMANCE.replace(
-            'def _remove', 'capabilities = MemoryBackend.capabilities & ~Capability.ATOMIC_CREATE\n    def _never'
-        ).replace('import MemoryBackend', 'import MemoryBackend\nfrom flask_fs.backends import Capability')
+def test_what_was_done_holds_no_secret(pytester: pytest.Pytester) -> None:
+    own = """
+    from flask_fs_testing.guarantees import check
+    @check('read')
+    def test_own(self, harness):
+        \"\"\"A file is read.\"\"\"
+        harness.put_raw('x', b'the t0ken')
+        harness.make().read('x/t0ken')
+"""
+    result = run(pytester, CONFORMANCE + own, '-k', 'test_own')
+    result.stdout.fnmatch_lines(
+        ["harness.put_raw('x', b'the [*][*][*]') -> None", "read('x/[*][*][*]') raises FileNotFound: *"]
     )
-    # Inside of this process, where warnings are errors.
-    result = pytester.runpytest_inprocess('-p', 'no:cacheprovider', '-W', 'default', '-k', 'of_many_threads')
+
+
+def test_a_known_limit_fails_as_expected_and_is_shown(pytester: pytest.Pytester) -> None:
+    result = run(pytester, limited({DELETING: 'it forgets'}), '-k', 'deleting_what or 404')
+    result.assert_outcomes(passed=1, xfailed=1)
+    result.stdout.fnmatch_lines(
+        [
+            'TestForgetful: 1 of * checks passed, 1 known limits; * s*',
+            f'  known limit: {DELETING}: it forgets',
+        ]
+    )
+
+
+def test_a_known_limit_that_is_gone_is_said_to_be_unless_it_is_a_race(pytester: pytest.Pytester) -> None:
+    race = 'test_of_many_threads_one_creates_a_name'
+    limits = limited({'test_a_missing_file_is_404': 'it says 200', race: 'it looks first'})
+    result = run(pytester, limits, '-k', '404 or of_many_threads', '-W', 'error', '-o', 'xfail_strict=true')
+    result.assert_outcomes(xpassed=2)
+    result.stdout.fnmatch_lines(['  advice: test_a_missing_file_is_404 passes: its known limit is gone (it says 200)'])
+    result.stdout.no_fnmatch_line(f'*{race} passes*')
+
+
+def test_a_known_limit_of_no_check_is_an_error(pytester: pytest.Pytester) -> None:
+    result = run(pytester, limited({'test_misspelled': 'it forgets'}), '-k', '404')
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['ForgetfulHarness.known_limits: no check is named test_misspelled.'])
+
+
+@pytest.mark.parametrize('option', ['error', 'default'])
+def test_what_works_undeclared_is_advice_and_fails_nothing(pytester: pytest.Pytester, option: str) -> None:
+    result = run(pytester, MODEST, '-W', option, '-k', 'of_many_threads')
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(['*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it was seen to work*'])
-
-
-def test_the_report_tells_what_the_class_declares_where_no_instance_can_be_made(pytester: pytest.Pytester) -> None:
-    unmade = 'backend_class = Forgetful\n    def settings(self):\n        raise OSError("no location")\n'
-    pytester.makepyfile(
-        CONFORMANCE.replace('backend_class = Forgetful\n', unmade)
-        + '\ndef test_of_the_author(record_property):\n    record_property("colour", "red")\n'
+    result.stdout.fnmatch_lines(
+        [
+            '*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it was seen to work*',
+            '  advice: Forgetful could declare ATOMIC_CREATE: it was seen to work',
+        ]
     )
-    result = pytester.runpytest_inprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404 or author')
-    result.assert_outcomes(passed=1, failed=1)
-    reports = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))
-    assert list(reports) == ['TestForgetful']
-    assert 'ATOMIC_CREATE' in reports['TestForgetful']['declared']
 
 
-def test_the_report_tells_what_an_instance_declares(pytester: pytest.Pytester) -> None:
-    narrowing = (
-        'def __init__(self, *given):\n        super().__init__(*given)\n        self.capabilities = Capability.NONE\n'
-    )
-    pytester.makepyfile(
-        CONFORMANCE.replace('def _remove', f'{narrowing}    def _never').replace(
-            'import MemoryBackend', 'import MemoryBackend\nfrom flask_fs.backends import Capability'
-        )
-    )
-    pytester.runpytest_inprocess('-p', 'no:cacheprovider', '--fs-report=found', '-k', '404').assert_outcomes(passed=1)
-    assert json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']['declared'] == []
+def test_advice_can_be_ignored(pytester: pytest.Pytester) -> None:
+    result = run(pytester, MODEST, '-W', 'ignore::flask_fs_testing.UndeclaredCapability', '-k', 'of_many_threads')
+    result.assert_outcomes(passed=1, warnings=0)
+    result.stdout.no_fnmatch_line('*advice: *')

@@ -6,11 +6,16 @@ import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import pytest
 
 from flask_fs.backends import BaseBackend, Capability
+
+DOCS = 'https://github.com/flask-fs/flask-fs/blob/main/docs/'
+#: Of topics with a page of their own.
+_PAGES = {'names': 'reference/names.md', 'PREFIX': 'reference/configuration.md'}
 
 F = TypeVar('F', bound=Callable[..., Any])
 
@@ -23,30 +28,36 @@ class Guarantee:
     :param contract: The hook or verb whose documentation makes it.
     :param proves: The capability that the check proves, if it is about one.
     :param cause: What usually breaks it, and the hook to look at.
+    :param race: Whether a backend that breaks it may pass by luck.
     """
 
     text: str
     contract: str
     proves: Capability = Capability.NONE
     cause: str = ''
+    race: bool = False
 
     def __str__(self) -> str:
-        return f'{self.text}\nWritten down in the reference of backends, at {self.contract}.'
+        lines = [self.text, *(f'Contract of {what}: {where}' for what, where in documented_at(self.contract))]
+        return '\n'.join([*lines, f'Usual cause: {self.cause}'] if self.cause else lines)
 
 
 class UndeclaredCapability(UserWarning):
-    """A backend can do what its capabilities do not say."""
+    """A backend can do what its capabilities do not say. It is advice, and fails no check where warnings are errors."""
 
 
-def check(contract: str, *, proves: Capability = Capability.NONE, cause: str = '') -> Callable[[F], F]:
+def check(
+    contract: str, *, proves: Capability = Capability.NONE, cause: str = '', race: bool = False
+) -> Callable[[F], F]:
     """Mark a test method as the check of the guarantee in its docstring.
 
     :param cause: What usually breaks it, and the hook to look at, in a sentence or two.
+    :param race: Whether a backend that breaks it may pass by luck.
     """
 
     def mark(function: F) -> F:
         text = ' '.join((inspect.getdoc(function) or '').split())
-        function.guarantee = Guarantee(text, contract, proves, cause)  # type: ignore[attr-defined]  # read by guarantee_of
+        function.guarantee = Guarantee(text, contract, proves, cause, race)  # type: ignore[attr-defined]  # read by guarantee_of
         return function
 
     return mark
@@ -58,6 +69,34 @@ def guarantee_of(function: Any) -> Guarantee | None:
     return found if isinstance(found, Guarantee) else None
 
 
+def checks_of(cls: type) -> dict[str, Guarantee]:
+    """The checks of a class by name, also those that a subclass overrides with a test of its own."""
+    found = ((name, guarantee_of(vars(base)[name])) for base in reversed(cls.__mro__) for name in vars(base))
+    return {name: guarantee for name, guarantee in sorted(found, key=itemgetter(0)) if guarantee}
+
+
+def documented_at(contract: str) -> list[tuple[str, str]]:
+    """Each hook, verb, capability or topic that *contract* names, with where the documentation has it."""
+    pages = {word: page for word in contract.split() if (page := _page_of(word))}
+    return [(word, DOCS + page) for word, page in pages.items()] or [(contract, f'{DOCS}explanation/guarantees.md')]
+
+
+def _page_of(word: str) -> str | None:
+    if word in Capability.__members__:
+        return 'reference/capabilities.md#what-each-one-means'
+    if word in _PAGES:
+        return _PAGES[word]
+    if not hasattr(BaseBackend, word):
+        return None
+    if not callable(getattr(BaseBackend, word)):
+        return 'reference/backend-api.md#backend-interface'
+    if not word.startswith('_'):
+        return 'reference/backend-api.md#documented-verbs'
+    # What is to be implemented has no default that is right everywhere.
+    required = word in ('_open', '_put', '_stat', '_scan', '_remove', '_translate')
+    return f'reference/backend-api.md#hooks-{"to-implement" if required else "with-a-default"}'
+
+
 def declares(backend: BaseBackend, capability: Capability) -> bool:
     """Whether *backend* promises *capability*."""
     return capability in backend.capabilities
@@ -66,7 +105,13 @@ def declares(backend: BaseBackend, capability: Capability) -> bool:
 def works_undeclared(backend: BaseBackend, capability: Capability) -> None:
     """Warn that *backend* can do what it does not promise."""
     message = f'{type(backend).__name__} could declare {capability.name}: it was seen to work'
-    warnings.warn(message, UndeclaredCapability, stacklevel=3)
+    try:
+        warnings.warn(message, UndeclaredCapability, stacklevel=3)
+    except UndeclaredCapability:
+        # Of a run whose warnings are errors: it shows this one all the same.
+        with warnings.catch_warnings():
+            warnings.simplefilter('always', UndeclaredCapability)
+            warnings.warn(message, UndeclaredCapability, stacklevel=3)
 
 
 def broken(message: str) -> None:

@@ -1,62 +1,159 @@
-"""The pytest plugin: what a broken guarantee says, and the report."""
+"""The pytest plugin: what a broken guarantee says, known limits, and the report."""
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flask_fs.backends import Capability
+from flask_fs.backends import BaseBackend, Capability
 
-from .guarantees import guarantee_of
+from .conformance import NetworkConformance
+from .guarantees import UndeclaredCapability, checks_of, guarantee_of
 from .harness import Harness
-from .report import BackendReport, write
+from .journal import CHECKS, VERBS, Journal
+from .measurements import recorded
+from .proxy import FaultProxy
+from .report import Collected, Outcome, summary, write
 
 pytest_plugins = ['flask_fs_testing.fixtures', 'flask_fs_testing.memory']
 
 _PROPERTY = 'flask-fs-check'
+_JOURNAL = pytest.StashKey[Journal]()
+_FAULTS = ('down', 'up', 'respond', 'slow_down', 'hang', 'cut_upload', 'cut_download', 'lose_response', 'recover')
+_RAW = ('put_raw', 'get_raw', 'names_raw')
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option for the report."""
     group = parser.getgroup('flask-fs', 'conformance of Flask-FS backends')
-    group.addoption('--fs-report', metavar='PATH', help='write what the checks found as PATH.md and PATH.json')
+    group.addoption(
+        '--fs-report',
+        metavar='PATH',
+        help='write what the checks found as PATH.md, .json and .html, and a badge as PATH.svg',
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the report in the process that the workers of pytest-xdist report to."""
-    if (path := config.getoption('--fs-report')) and not hasattr(config, 'workerinput'):
-        config.pluginmanager.register(_Collector(Path(path)), 'flask-fs-report')
+    """Collect what the checks found in the process that the workers of pytest-xdist report to."""
+    if not hasattr(config, 'workerinput'):
+        path = config.getoption('--fs-report')
+        config.pluginmanager.register(_Collector(path and Path(path)), 'flask-fs-report')
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say which guarantee a failed check is about, and pass its outcome on to the report."""
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Record what a check does, and expect it to fail at a known limit."""
+    if (harness := _harness_of(item)) is None:
+        return (yield)
+    _apply_known_limits(item, harness)
+    item.stash[_JOURNAL] = journal = Journal()
+    with journal.recording(
+        ('', harness.backend_class, VERBS), ('harness.', type(harness), _RAW), ('proxy.', FaultProxy, _FAULTS)
+    ):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say which guarantee a failed check is about and what it did, and pass its outcome on to the report."""
     report = yield
-    guarantee = guarantee_of(getattr(item, 'function', None))
-    harness = getattr(item, 'funcargs', {}).get('harness')
-    if report.when != 'call' or guarantee is None or not isinstance(harness, Harness):
+    harness = _harness_of(item)
+    if report.when != 'call' or harness is None or not isinstance(item, pytest.Function):
         return report
     if report.failed:
-        report.sections.append(('the guarantee that broke', str(guarantee)))
-    backend = harness.backend_class
-    outcome: dict[str, Any] = {
-        'class': item.parent.name if item.parent else '',
-        'backend': backend.__name__,
-        'declared': [name for name, flag in Capability.__members__.items() if flag & _capabilities(harness)],
-        'check': item.name,
-        'guarantee': guarantee.text,
-        'proves': guarantee.proves.name if guarantee.proves else None,
-        'passed': report.passed,
-    }
-    report.user_properties.append((_PROPERTY, outcome))
+        _explain(item, report, call, harness)
+    report.user_properties.append((_PROPERTY, _outcome(item, report, harness)))
     return report
 
 
-def _capabilities(harness: Harness) -> Capability:
+def _harness_of(item: pytest.Item) -> Harness | None:
+    """The harness of a check; None of other tests."""
+    harness = getattr(item, 'funcargs', {}).get('harness')
+    return harness if guarantee_of(getattr(item, 'function', None)) and isinstance(harness, Harness) else None
+
+
+def _apply_known_limits(item: pytest.Item, harness: Harness) -> None:
+    assert isinstance(item, pytest.Function)
+    # A harness may serve several classes, each with some of the checks.
+    checks = {**checks_of(NetworkConformance), **(checks_of(item.cls) if item.cls else {})}
+    if unknown := sorted(harness.known_limits.keys() - checks.keys()):
+        pytest.fail(f'{type(harness).__name__}.known_limits: no check is named {", ".join(unknown)}.', pytrace=False)
+    if reason := harness.known_limits.get(item.originalname):
+        item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
+
+
+def _explain(item: pytest.Function, report: pytest.TestReport, call: pytest.CallInfo[None], harness: Harness) -> None:
+    option, excinfo = item.config.option, call.excinfo
+    says_it_all = isinstance(excinfo and excinfo.value, pytest.fail.Exception)
+    if excinfo is not None and option.tbstyle == 'auto' and not option.fulltrace and not says_it_all:
+        report.longrepr = excinfo.getrepr(style='short', tbfilter=functools.partial(_relevant, item, harness))
+    done = str(item.stash.get(_JOURNAL, ''))
+    for secret in getattr(harness, 'secrets', ()):
+        done = done.replace(secret, '***')
+    if done:
+        report.sections.append(('what was done', done))
+    report.sections.append(('the guarantee that broke', str(guarantee_of(item.function))))
+
+
+def _relevant(item: pytest.Function, harness: Harness, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """The frames of the check, of the backend and of the harness, and where it ended: not those that only pass on."""
+    bases = (*harness.backend_class.__mro__, *type(harness).__mro__)
+    modules = {cls.__module__ for cls in bases} - {BaseBackend.__module__, Harness.__module__, 'abc', 'builtins'}
+    packages = {name.partition('.')[0] for name in modules} - {'flask_fs', 'flask_fs_testing'}
+
+    def is_relevant(entry: Any) -> bool:
+        name = entry.frame.f_globals.get('__name__', '')
+        return name in modules or name.startswith(CHECKS) or name.partition('.')[0] in packages or entry == last
+
+    traceback = excinfo.traceback.cut(path=item.function.__code__.co_filename)
+    last = traceback[-1]
+    return traceback.filter(is_relevant)
+
+
+def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness) -> Outcome:
+    """What the report is made from, in types that pass from a worker of pytest-xdist."""
+    guarantee, cls = guarantee_of(item.function), item.cls or type(None)
+    assert guarantee is not None
+    expected: str | None = getattr(report, 'wasxfail', None)
+    return {
+        'module': item.nodeid.partition('::')[0],
+        'class': cls.__name__,
+        'backend': harness.backend_class.__name__,
+        'modules': [base.__module__ for base in harness.backend_class.__mro__],
+        'declared': [name for name, flag in Capability.__members__.items() if flag & _capabilities(item, harness)],
+        'checks': list(checks_of(cls)),
+        'check': item.name,
+        'function': item.originalname,
+        'topic': next((base.__name__ for base in cls.__mro__ if item.originalname in vars(base)), ''),
+        'guarantee': guarantee.text,
+        'proves': guarantee.proves.name if guarantee.proves else None,
+        'cause': guarantee.cause,
+        'outcome': 'passed'
+        if report.passed
+        else 'failed'
+        if report.failed
+        else 'skipped'
+        if expected is None
+        else 'limited',
+        'reason': expected.removeprefix('reason: ') if expected is not None else '',
+        'race': guarantee.race,
+        'seconds': report.duration,
+        'measured': recorded(harness),
+        'max_requests': dict(getattr(harness, 'max_requests', {})),
+    }
+
+
+def _capabilities(item: pytest.Item, harness: Harness) -> Capability:
     """What the backend of this harness declares: an instance may have fewer capabilities than its class."""
+    if not item.config.getoption('--fs-report'):
+        return harness.backend_class.capabilities
     try:
         return harness.make().capabilities
     except Exception:  # noqa: BLE001  # the check that failed for it says why
@@ -64,15 +161,28 @@ def _capabilities(harness: Harness) -> Capability:
 
 
 class _Collector:
-    def __init__(self, path: Path) -> None:
+    """Gathers what workers found, for the summary and the report."""
+
+    def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._reports: dict[str, BackendReport] = {}
+        self._found = Collected()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, outcome in report.user_properties:
             if name == _PROPERTY and report.when == 'call':
                 assert isinstance(outcome, dict)
-                self._reports.setdefault(outcome['class'], BackendReport(outcome['backend'])).add(outcome)
+                self._found.add(outcome)
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, nodeid: str) -> None:
+        if issubclass(warning_message.category, UndeclaredCapability):
+            self._found.advise(nodeid, str(warning_message.message))
 
     def pytest_sessionfinish(self) -> None:
-        write(self._reports, self._path)
+        if self._path is not None:
+            write(self._found, self._path)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if lines := summary(self._found):
+            terminalreporter.section('conformance of Flask-FS backends')
+            for line in lines:
+                terminalreporter.write_line(line)

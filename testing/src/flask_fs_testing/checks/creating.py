@@ -46,7 +46,7 @@ class CreateChecks:
             assert backend.read('y') == b'second'
         assert set(backend.list_files()) == {'x', 'y'}
 
-    @check('_put with create', proves=Capability.ATOMIC_CREATE)
+    @check('_put with create', proves=Capability.ATOMIC_CREATE, race=True)
     def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
         """Of all threads that create one name at once, exactly one wins, and the file is its own."""
         backend = harness.make()
@@ -59,7 +59,7 @@ class CreateChecks:
                 assert backend.read(name) in [_own(number) for number, won in enumerate(wins) if won]
         _judge(backend, counts)
 
-    @check('_put with create', proves=Capability.ATOMIC_CREATE)
+    @check('_put with create', proves=Capability.ATOMIC_CREATE, race=True)
     def test_of_many_processes_one_creates_a_name(self, harness: Harness) -> None:
         """Of several processes that create the same names at once, exactly one wins each."""
         backend = harness.make()

@@ -1,0 +1,36 @@
+"""The result of a run in a picture for a README."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .backend_report import BackendReport
+from .pages import render
+
+LABEL = 'flask-fs conformance'
+#: Of the right half, dark enough for white letters (WCAG 2, contrast of 4.5).
+COLORS = {'passed': '#2c6e33', 'limited': '#7a5c00', 'partial': '#555f6b', 'failed': '#b3261e'}
+#: Of a letter in Verdana of 11 pixels, on average.
+LETTER_PX = 6.6
+
+
+def text_of(reports: Collection[BackendReport]) -> str:
+    """How many of how many checks passed, of all backends together: ``131/131``."""
+    return f'{sum(report.passed for report in reports)}/{sum(report.checks for report in reports)}'
+
+
+def svg(reports: Collection[BackendReport]) -> str:
+    """A badge for *reports*, the worst of which gives the color."""
+    states = {report.state for report in reports}
+    worst = next((state for state in ('failed', 'partial', 'limited') if state in states), 'passed')
+    kits = sorted({report.run['kit'] for report in reports if report.run})
+    left, right = (round(len(text) * LETTER_PX) + 10 for text in (LABEL, text_of(reports)))
+    return render(
+        'badge.svg',
+        label=LABEL,
+        text=text_of(reports),
+        kits=', '.join(kits),
+        color=COLORS[worst if reports else 'partial'],
+        left=left,
+        right=right,
+    )

@@ -1,0 +1,50 @@
+"""The report as Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from .tables import Entry, Reports, Table, further, lists, overview
+
+#: What would mean something in Markdown, besides HTML.
+_SPECIAL = re.compile(r'([\\`*\[\]|])')
+
+
+def markdown(reports: Reports, badge: str = '') -> str:
+    """A table with a column for each test class, and what else there is to say below it.
+
+    :param badge: The Markdown of the badge.
+    """
+    parts = [badge, table(overview(reports))]
+    parts += [f'**{plain(title)}**\n\n{items(entries)}' for title, entries in lists(reports).items()]
+    parts += [f'**{plain(each.title)}**\n\n{table(each)}' for each in further(reports)]
+    return '\n\n'.join(part for part in parts if part) + '\n'
+
+
+def table(content: Table) -> str:
+    """A pipe table."""
+    columns = ['', *map(plain, content.columns)]
+    rows = [[code(heading), *map(_state, cells)] for heading, cells in content.rows]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in [columns, ['---'] * len(columns), *rows])
+
+
+def items(entries: list[Entry]) -> str:
+    """A list."""
+    return '\n'.join(
+        f'- {plain(name)}: {f"{code(check)} — " if check else ""}{plain(text)}' for name, check, text in entries
+    )
+
+
+def plain(text: str) -> str:
+    """*text* in one line, of which nothing is markup."""
+    return _SPECIAL.sub(r'\\\1', html.escape(' '.join(text.split()), quote=False))
+
+
+def code(text: str) -> str:
+    """A name as code; other text plain."""
+    return f'`{text}`' if (text.isidentifier() and not text.islower()) or text.startswith('test_') else plain(text)
+
+
+def _state(text: str) -> str:
+    return f'**{text}**' if text == 'broken' else plain(text)

@@ -1,0 +1,21 @@
+"""The templates beside this module; what is filled in is escaped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+_environment = Environment(
+    loader=PackageLoader(__package__, 'templates'),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """The *template* of that name, filled in."""
+    return _environment.get_template(template).render(values)
