@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 # Each test runs pytest once more.
@@ -27,6 +29,7 @@ class TestForgetful(BackendConformance):
 MODEST = CONFORMANCE.replace(
     'def _remove', 'capabilities = MemoryBackend.capabilities & ~Capability.ATOMIC_CREATE\n    def _never'
 )
+FILES = ('md', 'json', 'html', 'svg')
 DELETING = 'test_deleting_what_is_not_there_is_no_error'
 
 
@@ -139,3 +142,58 @@ def test_advice_can_be_ignored(pytester: pytest.Pytester) -> None:
     result = run(pytester, MODEST, '-W', 'ignore::flask_fs_testing.UndeclaredCapability', '-k', 'of_many_threads')
     result.assert_outcomes(passed=1, warnings=0)
     result.stdout.no_fnmatch_line('*advice: *')
+
+
+def test_the_report_says_the_same_of_one_process_and_of_several(pytester: pytest.Pytester) -> None:
+    limits = limited({'test_a_missing_file_is_404': 'it says 200'})
+    options = ('-k', 'deleting_what or 404 or range_from', '--fs-report')
+    run(pytester, limits, *options, 'one').assert_outcomes(passed=1, failed=1, xpassed=1)
+    # A process of its own, as workers are: what a plugin began here, xdist would not expect.
+    pytester.runpytest_subprocess('-p', 'xdist.plugin', '-n', '2', *options, 'several')
+    one, several = (json.loads((pytester.path / f'{name}.json').read_text()) for name in ('one', 'several'))
+    for report in (one, several):
+        report['TestForgetful'].pop('seconds')
+        report['TestForgetful']['run'].pop('when')
+    assert one == several
+    assert one['TestForgetful']['failed'] == {DELETING: 'Deleting is silent when there is nothing to delete.'}
+    assert one['TestForgetful']['advice'] == [
+        'test_a_missing_file_is_404 passes: its known limit is gone (it says 200)'
+    ]
+    assert {path.name for path in pytester.path.glob('several.*')} == {f'several.{suffix}' for suffix in FILES}
+
+
+def test_the_report_says_what_the_class_declares_where_no_instance_can_be_made(pytester: pytest.Pytester) -> None:
+    unmade = 'backend_class = Forgetful\n    def settings(self):\n        raise OSError("no location")\n'
+    own = '\ndef test_of_the_author(record_property):\n    record_property("colour", "red")\n'
+    code = CONFORMANCE.replace('backend_class = Forgetful\n', unmade) + own
+    run(pytester, code, '--fs-report=found', '-k', '404 or author').assert_outcomes(passed=1, failed=1)
+    reports = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))
+    assert list(reports) == ['TestForgetful']
+    assert 'ATOMIC_CREATE' in reports['TestForgetful']['declared']
+
+
+def test_the_report_says_what_an_instance_declares(pytester: pytest.Pytester) -> None:
+    narrowing = (
+        'def __init__(self, *given):\n        super().__init__(*given)\n        self.capabilities = Capability.NONE\n'
+    )
+    code = CONFORMANCE.replace('def _remove', f'{narrowing}    def _never')
+    run(pytester, code, '--fs-report=found', '-k', '404').assert_outcomes(passed=1)
+    assert json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']['declared'] == []
+
+
+def test_a_check_that_is_replaced_or_does_not_get_so_far_is_not_passed(pytester: pytest.Pytester) -> None:
+    own = f"""
+    def {DELETING}(self):
+        pass
+    @pytest.fixture
+    def harness(self, tmp_path, request):
+        if '404' in request.node.name:
+            pytest.skip('no server')
+        return ForgetfulHarness(tmp_path)
+"""
+    result = run(pytester, CONFORMANCE + own, '-k', 'deleting_what or 404 or a_range_is_served', '--fs-report=found')
+    result.assert_outcomes(passed=2, skipped=1)
+    report = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))['TestForgetful']
+    assert report['passed'] == 1
+    assert {DELETING, 'test_a_missing_file_is_404'} <= set(report['not_run'])
+    assert len(report['not_run']) == report['checks'] - 1

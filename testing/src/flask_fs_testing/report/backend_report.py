@@ -55,7 +55,7 @@ class BackendReport:
     ) -> BackendReport:
         """What the *outcomes* of the checks of one test class, at least one, say together."""
         first = outcomes[0]
-        report = cls(first['backend'], max_requests=dict(first['max_requests']))
+        report = cls(first['backend'])
         if versions is not None:
             report.run = versions.of(first['modules'])
         # Narrower in one check than in the others if a server made it so.
@@ -102,6 +102,7 @@ class BackendReport:
         return {True: 'proven', False: 'broken', None: 'declared'}[self.proven.get(capability)]
 
     def _add_measured(self, outcome: Mapping[str, Any]) -> None:
+        self.max_requests.update(outcome['max_requests'])
         for kind, values in outcome['measured'].items():
             known = self.measured.setdefault(kind, {})
             for operation, value in values.items():

@@ -9,6 +9,8 @@ from .tables import Entry, Reports, Table, further, lists, overview
 
 #: What would mean something in Markdown, besides HTML.
 _SPECIAL = re.compile(r'([\\`*\[\]|])')
+#: A class, a capability, or a check with its parameter; no word.
+_NAME = re.compile(r'(?=.*[A-Z_])\w+(\[[\w.-]*\])?', re.ASCII)
 
 
 def markdown(reports: Reports, badge: str = '') -> str:
@@ -25,7 +27,7 @@ def markdown(reports: Reports, badge: str = '') -> str:
 def table(content: Table) -> str:
     """A pipe table."""
     columns = ['', *map(plain, content.columns)]
-    rows = [[code(heading), *map(_state, cells)] for heading, cells in content.rows]
+    rows = [[code(heading), *(_cell(heading, cell) for cell in cells)] for heading, cells in content.rows]
     return '\n'.join(f'| {" | ".join(row)} |' for row in [columns, ['---'] * len(columns), *rows])
 
 
@@ -43,8 +45,10 @@ def plain(text: str) -> str:
 
 def code(text: str) -> str:
     """A name as code; other text plain."""
-    return f'`{text}`' if (text.isidentifier() and not text.islower()) or text.startswith('test_') else plain(text)
+    return f'`{text}`' if _NAME.fullmatch(text) else plain(text)
 
 
-def _state(text: str) -> str:
+def _cell(heading: str, text: str) -> str:
+    if heading == 'backend':
+        return code(text)
     return f'**{text}**' if text == 'broken' else plain(text)

@@ -13,6 +13,8 @@ from .versions import sentence
 Reports = Mapping[str, BackendReport]
 #: How many names of checks that were not run are of interest: more are a selection.
 MAX_NAMES = 12
+#: What kinds of measurements count.
+UNITS = {'moved': 'bytes moved', 'open': 'left open'}
 
 
 class Table(NamedTuple):
@@ -58,7 +60,10 @@ def further(reports: Reports) -> list[Table]:
         }
     )
     measured = [
-        (f'{kind}: {operation}', _cells(reports, lambda report, at=(kind, operation): _measured(report, *at)))  # type: ignore[misc]
+        (
+            f'{UNITS.get(kind, kind)}: {operation}',
+            _cells(reports, lambda report, at=(kind, operation): _measured(report, *at)),
+        )  # type: ignore[misc]
         for kind, operation in kinds
     ]
     sized = sorted({capability for report in reports.values() for capability in report.sizes})
@@ -87,7 +92,7 @@ def lists(reports: Reports) -> dict[str, list[Entry]]:
         ],
         'Not run': [Entry(name, '', _not_run(report)) for name, report in reports.items() if report.not_run],
         'Advice': [Entry(name, '', text) for name, report in reports.items() for text in report.advice],
-        'Proof': [Entry(name, '', sentence(report.run)) for name, report in reports.items() if report.run],
+        'Proof': _proofs(reports),
     }
     return {title: entries for title, entries in found.items() if entries}
 
@@ -105,6 +110,14 @@ def _measured(report: BackendReport, kind: str, operation: str) -> str:
 def _sizes(report: BackendReport, capability: str) -> str:
     sizes = sorted(report.sizes.get(capability, {}).items(), key=lambda item: (item[1], item[0]))
     return ', '.join(f'{name} {size:,}' for name, size in sizes)
+
+
+def _proofs(reports: Reports) -> list[Entry]:
+    names: dict[str, list[str]] = {}
+    for name, report in reports.items():
+        if report.run:
+            names.setdefault(sentence(report.run), []).append(name)
+    return [Entry(', '.join(proved), '', text) for text, proved in names.items()]
 
 
 def _not_run(report: BackendReport) -> str:

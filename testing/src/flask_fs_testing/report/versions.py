@@ -24,14 +24,20 @@ class Versions:
             'system': platform.system(),
             'when': when.strftime('%Y-%m-%d %H:%M UTC'),
         }
-        self._distributions = importlib.metadata.packages_distributions()
+        # Not packages_distributions(), which does not find what is installed as editable.
+        self._distributions = {
+            entry_point.module.partition('.')[0]: f'{entry_point.dist.name} {entry_point.dist.version}'
+            for group in ('storage.backend', 'fs.backend')
+            for entry_point in importlib.metadata.entry_points(group=group)
+            # The version of core is among the others.
+            if entry_point.dist is not None and entry_point.dist.name != 'flask-fs-core'
+        }
 
     def of(self, modules: Iterable[str]) -> dict[str, str]:
-        """All versions for a backend whose class, and its bases, are from *modules*; the first distribution is the backend's."""
-        for module in modules:
-            for distribution in self._distributions.get(module.partition('.')[0], ()):
-                return self._common | {'backend': f'{distribution} {importlib.metadata.version(distribution)}'}
-        return dict(self._common)
+        """All versions for a backend whose class and its bases are from *modules*; its own is that of the first entry point."""
+        packages = (module.partition('.')[0] for module in modules)
+        own = next((self._distributions[package] for package in packages if package in self._distributions), None)
+        return self._common | ({'backend': own} if own else {})
 
 
 def sentence(run: dict[str, str]) -> str:
