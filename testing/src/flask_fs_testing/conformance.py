@@ -18,8 +18,10 @@ from .checks.memory import MemoryChecks
 from .checks.metadata import MetadataChecks
 from .checks.names import NameChecks
 from .checks.ranges import RangeChecks
+from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
+from .checks.versions import VersionChecks
 from .harness import Harness
 
 
@@ -27,6 +29,8 @@ class BackendConformance(
     NameChecks,
     ContentChecks,
     RangeChecks,
+    SeekChecks,
+    VersionChecks,
     CreateChecks,
     CopyChecks,
     DeleteChecks,

@@ -1,45 +1,29 @@
-"""Parts of files: which bytes, of which version, with which metadata."""
+"""Parts of files: which bytes, with which metadata."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from unittest import mock
+import io
 
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, FileInfo
+from flask_fs.backends import BaseBackend, FileInfo, Opened, chunks_of
 
 from ..doubles import BackendWrapper
-from ..guarantees import check
+from ..guarantees import broken, check
 from ..harness import Harness
+from ..measurements import sizes_of
 from .content import content_of
-
-#: How often a file is opened while another thread replaces it, and how often that does, at least.
-OPENINGS, REPLACEMENTS = 10, 20
 
 
 class RangeChecks:
     """What opening a file gives."""
 
-    @check('_open')
-    def test_an_open_file_can_be_read_from_anywhere(self, harness: Harness) -> None:
-        """A file open for reading in binary mode is seekable, as zip readers and picture libraries need."""
-        backend = harness.make()
-        backend.write('x', b'0123456789')
-        with backend.open('x', 'rb') as file:
-            assert file.seekable()
-            file.seek(-3, 2)
-            assert file.read() == b'789'
-            file.seek(2)
-            assert file.read(2) == b'23'
-            assert file.tell() == 4
-
-    @check('_open')
+    @check(
+        '_open',
+        cause='The stop is taken for included, or ignored: see how _open hands start and stop to the store.',
+    )
     def test_a_range_has_exactly_its_bytes(self, harness: Harness) -> None:
         """_open(name, start, stop) gives the bytes [start, stop), cut off at the end of the file."""
         backend = harness.make()
@@ -47,11 +31,14 @@ class RangeChecks:
         backend.write('x', content)
         backend.write('empty', b'')
         for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (4999, 5000)):
-            assert _opened(backend, 'x', start, stop)[1] == content[start:stop]
+            assert read_range(backend, 'x', start, stop)[1] == content[start:stop]
         for stop in (None, 10):
-            assert _opened(backend, 'empty', 0, stop)[1] == b''
+            assert read_range(backend, 'empty', 0, stop)[1] == b''
 
-    @check('_open')
+    @check(
+        '_open',
+        cause='A negative start is not counted from the end in _open, which range_start does; of a shorter file it gives all.',
+    )
     def test_a_range_from_the_end_has_the_last_bytes(self, harness: Harness) -> None:
         """_open(name, -count) gives the last *count* bytes, and of a shorter file all of it."""
         backend = harness.make()
@@ -59,10 +46,13 @@ class RangeChecks:
         backend.write('x', content)
         backend.write('empty', b'')
         for start in (-1, -10, -5000, -6000):
-            assert _opened(backend, 'x', start)[1] == content[start:]
-        assert _opened(backend, 'empty', -10)[1] == b''
+            assert read_range(backend, 'x', start)[1] == content[start:]
+        assert read_range(backend, 'empty', -10)[1] == b''
 
-    @check('_open')
+    @check(
+        '_open',
+        cause='The store gives no bytes for such a range, or an error that _translate does not recognize: call range_start in _open.',
+    )
     def test_a_range_that_begins_beyond_the_end_is_refused(self, harness: Harness) -> None:
         """A range that begins at the end of a file or after it raises RangeNotSatisfiable, unless it begins at 0."""
         backend = harness.make()
@@ -70,82 +60,85 @@ class RangeChecks:
         backend.write('empty', b'')
         for name, start, stop in (('x', 5000, None), ('x', 5000, 5010), ('x', 9000, None), ('empty', 1, None)):
             with pytest.raises(fs.RangeNotSatisfiable) as caught:
-                _opened(backend, name, start, stop)
+                read_range(backend, name, start, stop)
             assert caught.value.filename == name
 
-    @check('_open')
+    @check(
+        '_open',
+        cause='The size, type or etag in the response to a range is that of the part: _open takes them from other fields than _stat.',
+    )
     def test_a_range_comes_with_the_metadata_of_the_whole_file(self, harness: Harness) -> None:
         """What _open says of a file is what stat says of it, whichever of its bytes are requested."""
         backend = harness.make()
         backend.write('x.txt', content_of(5000))
         known = backend.stat('x.txt')
         for start, stop in ((0, None), (10, 20), (4990, None), (-10, None)):
-            info, _ = _opened(backend, 'x.txt', start, stop)
+            info, _ = read_range(backend, 'x.txt', start, stop)
             assert (info.name, info.size, info.mime, info.etag) == (known.name, known.size, known.mime, known.etag)
             assert info.checksum in (None, known.checksum)
 
-    @check('_open')
-    def test_bytes_come_with_the_metadata_of_their_version(self, harness: Harness) -> None:
-        """The metadata that _open gives is of the version that its bytes are of, also when the file is replaced meanwhile."""
-        backend, other = harness.make(), harness.make()
-        versions = (content_of(4000), content_of(5000))
-        other.write('x', content_of(3000))
-        look = backend._stat
-
-        def look_while_it_is_replaced(name: str) -> FileInfo:
-            other.write('x', versions[0])
-            info = look(name)
-            other.write('x', versions[1])
-            return info
-
-        with mock.patch.object(backend, '_stat', look_while_it_is_replaced):
-            info, content = _opened(backend, 'x')
-            assert len(content) == info.size
-        other.write('x', versions[0])
-        replacements, done = list[bytes](), threading.Event()
-
-        def keep_replacing() -> None:
-            for content in itertools.cycle(versions):
-                if done.is_set():
-                    return
-                other.write('x', content)
-                replacements.append(content)
-
-        with ThreadPoolExecutor(1) as pool:
-            replacing = pool.submit(keep_replacing)
-            try:
-                opened = 0
-                while not replacing.done() and (opened < OPENINGS or len(replacements) < REPLACEMENTS):
-                    # A store may notice that a file goes while it is read.
-                    with contextlib.suppress(fs.Replaced):
-                        info, content = _opened(backend, 'x')
-                        assert content in versions
-                        assert len(content) == info.size
-                    opened += 1
-            finally:
-                done.set()
-        replacing.result()
-
-    @check('_open')
-    def test_a_version_asked_for_is_opened_or_refused(self, harness: Harness) -> None:
-        """_open(name, start, stop, etag=…) gives the version with that etag, and raises Replaced if there is another."""
+    @check(
+        '_open',
+        cause='Off by one at the end, or at a border of its parts: see how _open makes the numbers of parts from start and stop.',
+    )
+    def test_every_range_of_every_size_has_its_bytes(self, harness: Harness) -> None:
+        """Of files of any size, empty and around the borders of parts, each kind of range has its bytes or is refused."""
         backend = harness.make()
-        backend.write('x', b'0123456789')
-        etag = backend.stat('x').etag
-        with pytest.raises(fs.FileNotFound):
-            _opened(backend, 'missing', etag='other')
-        for start, stop in ((0, None), (2, None), (2, 5), (-3, None)):
-            info, content = _opened(backend, 'x', start, stop, etag=etag)
-            assert content == b'0123456789'[start:stop]
-            assert info.etag == etag
-            with pytest.raises(fs.Replaced):
-                _opened(backend, 'x', start, stop, etag='other')
-        backend.write('x', b'9876543210')
-        if etag is not None:
-            with pytest.raises(fs.Replaced):
-                _opened(backend, 'x', etag=etag)
+        sizes = sizes_of(harness)
+        border = sizes['border']
+        for size in (0, 1, 2, border, sizes['parts']):
+            content = content_of(size)
+            backend.save(io.BytesIO(content), 'x', overwrite=True)
+            # Short ones at each place where one may go wrong, all that follows it, and all that ends the file; without
+            # moving a large file many times.
+            places = {at for at in (0, 1, border - 1, border, border + 1, size - 1, size, size + 1) if at >= 0}
+            ranges = [
+                (at, stop) for at in sorted(places) for stop in (at + 1, at + 2, None) if stop or size - at <= border
+            ]
+            ranges += [(-count, None) for count in (1, 2, size, size + 1) if count]
+            for start, stop in ranges:
+                what = f'_open(name, {start}, {stop}) of a file of {size} bytes'
+                try:
+                    seen = read_range(backend, 'x', start, stop)[1]
+                except fs.RangeNotSatisfiable:
+                    if start < max(size, 1):
+                        broken(f'Expected {what} to give bytes; seen RangeNotSatisfiable.')
+                else:
+                    if start >= max(size, 1):
+                        broken(f'Expected {what} to raise RangeNotSatisfiable; seen {len(seen)} bytes.')
+                    expect_bytes(seen, content[start:stop], what)
 
-    @check('read_range')
+    @check(
+        '_open',
+        cause='The stop limits only what is read at once: give the stream to limited() or window(), which every read() obeys.',
+    )
+    def test_a_range_read_by_pieces_ends_where_it_should(self, harness: Harness) -> None:
+        """A range read by pieces of any size has the bytes of the range, then none, however often it is read."""
+        backend = harness.make()
+        size = sizes_of(harness)['border'] + 10
+        content = content_of(size)
+        backend.save(io.BytesIO(content), 'x')
+        for start, stop in (
+            (0, 10),
+            (3, 8),
+            (size - 20, size - 5),
+            (size - 20, size - 9),
+            (size - 7, None),
+            (-7, None),
+        ):
+            for piece in (1, 3, 100):
+                with opened(backend, 'x', start, stop).stream as stream:
+                    seen = b''.join(chunks_of(stream, piece))
+                    rest = stream.read(piece) + stream.read()
+                what = f'_open(name, {start}, {stop}), read by {piece} bytes,'
+                expect_bytes(seen, content[start:stop], what)
+                if rest:
+                    broken(f'Expected {what} to have ended; seen {len(rest)} bytes more at its end.')
+
+    @check(
+        'read_range',
+        cause='A read_range of your own differs from the one of the template, which is made from _open.',
+    )
     def test_read_range_gives_exactly_its_bytes(self, harness: Harness) -> None:
         """read_range(filename, start, stop) gives the bytes [start, stop), the last ones if start is negative, none if empty."""
         backend = harness.make()
@@ -163,11 +156,27 @@ class RangeChecks:
                 backend.read_range('a/x', start, stop)
 
 
-def _opened(
+def opened(
+    backend: BaseBackend, filename: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
+) -> Opened:
+    """What the hook _open gives, its errors translated as in every verb."""
+    info, stream = BackendWrapper(backend).pass_on('open', backend._key(filename), start, stop, etag=etag)
+    # Of the open file: a driver may look at it for its etag.
+    return Opened(dataclasses.replace(backend._strip_prefix(info)), stream)
+
+
+def read_range(
     backend: BaseBackend, filename: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
 ) -> tuple[FileInfo, bytes]:
-    """What the hook _open gives, its errors translated as in every verb."""
-    info, stream = BackendWrapper(backend).pass_on('open', filename, start, stop, etag=etag)
+    """The metadata that the hook _open gives, and all bytes of the range."""
+    info, stream = opened(backend, filename, start, stop, etag=etag)
     with stream:
-        # Of the open file: a driver may look at it for its etag.
-        return dataclasses.replace(info), stream.read()
+        return info, stream.read()
+
+
+def expect_bytes(seen: bytes, expected: bytes, what: str) -> None:
+    """Fail unless *seen* are the bytes *expected*, saying where they differ: they may be many."""
+    if seen != expected:
+        at = next((at for at, (one, two) in enumerate(zip(seen, expected, strict=False)) if one != two), None)
+        differ = '' if at is None else f', which differ from byte {at} on: {seen[at : at + 8]!r}'
+        broken(f'Expected {what} to give {len(expected)} bytes; seen {len(seen)}{differ}.')

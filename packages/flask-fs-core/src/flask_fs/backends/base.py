@@ -72,7 +72,8 @@ class BaseBackend:
     settings: ClassVar[tuple[Setting, ...]] = ()
     #: What the library of the store raises; ``OSError`` may be among it.
     errors: ClassVar[tuple[type[Exception], ...]] = ()
-    #: Whether the streams of ``_open`` seek at no cost. Otherwise, with RANGE, files are read by small ranges.
+    #: Whether the streams of ``_open`` seek at no cost: anywhere, also beyond the end, where nothing is read; to a negative
+    #: position they raise ValueError or OSError. Otherwise, with RANGE, files are read by small ranges.
     seekable_streams: ClassVar[bool] = False
     #: How many entries a listing requests at once.
     page_size = 1000
