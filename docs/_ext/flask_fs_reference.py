@@ -25,6 +25,7 @@ from flask_fs.config import STORAGE_SETTINGS
 from flask_fs.settings import Setting
 from flask_fs_testing import NetworkConformance
 from flask_fs_testing.guarantees import guarantee_of
+from flask_fs_testing.history import since
 from flask_fs_testing.report import BackendReport
 from flask_fs_testing.report.markdown import items
 from flask_fs_testing.report.markdown import table as report_table
@@ -130,8 +131,8 @@ def checks_of(topic: type) -> str:
         if guarantee := guarantee_of(function):
             proves = f'`{guarantee.proves.name}`' if guarantee.proves else ''
             contract = ' '.join(f'`{w}`' if w.isidentifier() and is_code(w) else w for w in guarantee.contract.split())
-            rows.append([f'{guarantee.text} `{name}`', contract, proves])
-    return table(['guarantee, and its check', 'written down at', 'proves'], rows)
+            rows.append([f'{guarantee.text} `{name}`', contract, proves, since(name)])
+    return table(['guarantee, and its check', 'written down at', 'proves', 'since'], rows)
 
 
 def is_code(word: str) -> bool:

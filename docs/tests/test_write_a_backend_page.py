@@ -32,7 +32,7 @@ def test_the_page_writes_a_backend_and_proves_it(tmp_path: Path) -> None:
     assert INSTALL in done
     assert 'pytest --fs-report=report' in done
 
-    table = (tmp_path / 'report.md').read_text(encoding='utf-8')
+    table = (tmp_path / 'report.md').read_text(encoding='utf-8').split('\n\n')[1]
     assert without_numbers(table) in without_numbers(page)
     facts = json.loads((tmp_path / 'report.json').read_text(encoding='utf-8'))['TestSQLite']
     assert facts['failed'] == {}

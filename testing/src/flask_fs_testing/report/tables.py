@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from flask_fs.backends import Capability
@@ -38,47 +38,43 @@ class Entry(NamedTuple):
 
 def overview(reports: Reports) -> Table:
     """The capabilities, and how many checks passed."""
-    rows = {'backend': _cells(reports, lambda report: report.backend)}
-    for capability in Capability.__members__:
-        if capability != 'NONE':
-            rows[capability] = _cells(reports, lambda report, capability=capability: report.state_of(capability))  # type: ignore[misc]
-    rows['checks passed'] = _cells(reports, lambda report: f'{report.passed}/{report.checks}')
-    rows['known limits'] = _cells(reports, lambda report: str(len(report.known_limits)))
-    rows['checks failed'] = _cells(reports, lambda report: str(len(report.failed)))
-    return Table('Capabilities', list(reports), list(rows.items()))
+    found = reports.values()
+    capabilities = [name for name in Capability.__members__ if name != 'NONE']
+    rows = [
+        ('backend', [report.backend for report in found]),
+        *((capability, [report.state_of(capability) for report in found]) for capability in capabilities),
+        ('checks passed', [f'{report.passed}/{report.checks}' for report in found]),
+        ('known limits', [str(len(report.known_limits)) for report in found]),
+        ('checks failed', [str(len(report.failed)) for report in found]),
+    ]
+    return Table('Capabilities', list(reports), rows)
 
 
 def further(reports: Reports) -> list[Table]:
     """What was measured, beside what is allowed, and how long each class of checks took; those with a row."""
-    kinds = sorted(
+    found = reports.values()
+    measured = sorted(
         {
-            (kind, operation)
-            for report in reports.values()
+            (kind, each)
+            for report in found
             for kind, values in report.measured.items()
-            for operation in values
+            for each in values
             if kind != 'sizes'
         }
     )
-    measured = [
-        (
-            f'{UNITS.get(kind, kind)}: {operation}',
-            _cells(reports, lambda report, at=(kind, operation): _measured(report, *at)),
-        )  # type: ignore[misc]
-        for kind, operation in kinds
-    ]
-    sized = sorted({capability for report in reports.values() for capability in report.sizes})
-    sizes = [(each, _cells(reports, lambda report, each=each: _sizes(report, each))) for each in sized]  # type: ignore[misc]
-    topics = sorted({topic for report in reports.values() for topic in report.seconds})
-    seconds = [
-        (topic, _cells(reports, lambda report, topic=topic: f'{report.seconds.get(topic, 0):.1f}'))  # type: ignore[misc]
-        for topic in topics
-    ]
-    tables = [
-        Table('Measured (and the maximum that is allowed)', list(reports), measured),
-        Table('Sizes of the files behind each “proven”, in bytes', list(reports), sizes),
-        Table('Seconds', list(reports), seconds),
-    ]
-    return [table for table in tables if table.rows]
+    sized = sorted({capability for report in found for capability in report.sizes})
+    topics = sorted({topic for report in found for topic in report.seconds})
+    rows = {
+        'Measured (and the maximum that is allowed)': [
+            (f'{UNITS.get(kind, kind)}: {each}', [_measured(report, kind, each) for report in found])
+            for kind, each in measured
+        ],
+        'Sizes of the files behind each “proven”, in bytes': [
+            (capability, [_sizes(report, capability) for report in found]) for capability in sized
+        ],
+        'Seconds': [(topic, [f'{report.seconds.get(topic, 0):.1f}' for report in found]) for topic in topics],
+    }
+    return [Table(title, list(reports), each) for title, each in rows.items() if each]
 
 
 def lists(reports: Reports) -> dict[str, list[Entry]]:
@@ -95,10 +91,6 @@ def lists(reports: Reports) -> dict[str, list[Entry]]:
         'Proof': _proofs(reports),
     }
     return {title: entries for title, entries in found.items() if entries}
-
-
-def _cells(reports: Reports, cell: Callable[[BackendReport], str]) -> list[str]:
-    return [cell(report) for report in reports.values()]
 
 
 def _measured(report: BackendReport, kind: str, operation: str) -> str:
