@@ -45,6 +45,7 @@ COMMANDS = {
     'doc': 'build the documentation into docs/_build/html',
     'dist': 'build every distribution into dist/, check it, install it as users do',
     'report': 'run the conformance kit on every backend and server, and record what it saw for the documentation',
+    'mutants': 'run every check of the kit on every broken backend, and print what it caught; --help lists the options',
     'public-names': 'compare the public names with the lists kept; --write renews the lists',
     'start': 'start the servers of compose.yaml, with Docker',
     'stop': 'stop them',

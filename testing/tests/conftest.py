@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 from http_harness import store
+from score import pytest_terminal_summary
+
+__all__ = ['pytest_terminal_summary']
 
 
 @pytest.fixture

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-import gc
 import inspect
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from broken_backends import CAUGHT_BY
-from broken_backends.network import OnAStoreThatKeepsCutUploads
-from http_harness import HTTPHarness, store
-from http_store import HTTPBackend
+from catching import catches
 
 from flask_fs.backends import Capability
-from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs_testing import Harness, LocalHarness, MemoryHarness, NetworkConformance
 from flask_fs_testing.guarantees import UndeclaredCapability, guarantee_of
@@ -28,38 +23,13 @@ pytestmark = pytest.mark.once
 RACES = [pair for pair in CAUGHT_BY if pair[1].startswith('test_of_many_') or 'threads' in pair[1]]
 
 
-@contextlib.contextmanager
-def harness_of(backend: Any, folder: Path, port: int) -> Any:
-    """A harness for *backend*, on the HTTP store at *port* if it is one over HTTP."""
-    bases = {LocalBackend: LocalHarness, MemoryBackend: MemoryHarness, HTTPBackend: HTTPHarness}
-    base = next(harness for kind, harness in bases.items() if issubclass(backend, kind))
-    made: Any = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend})
-    if base is not HTTPHarness:
-        yield made(folder)
-    elif backend is OnAStoreThatKeepsCutUploads:
-        with store('keeps-cut-uploads') as port:
-            yield made(port)
-    else:
-        yield made(port)
-
-
-def catches(check: str, backend: Any, folder: Path, port: int) -> bool:
-    """Whether *check* fails on *backend*, for whatever reason it gives."""
-    with harness_of(backend, folder, port) as harness, warnings.catch_warnings():
-        # What a broken backend leaves open is its own fault.
-        warnings.simplefilter('ignore')
-        try:
-            getattr(NetworkConformance(), check)(harness)
-        except (Exception, pytest.fail.Exception):  # noqa: BLE001  # a check may fail in any way
-            return True
-        finally:
-            gc.collect()
-    return False
-
-
 @pytest.mark.parametrize(('backend', 'check'), CAUGHT_BY, ids=lambda value: getattr(value, '__name__', value))
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
-def test_a_broken_backend_is_caught(backend: Any, check: str, tmp_path: Path, http_store_port: int) -> None:
+def test_a_broken_backend_is_caught(
+    backend: Any, check: str, tmp_path: Path, http_store_port: int, record_property: Callable[[str, object], None]
+) -> None:
+    # For the score at the end of the run: see conftest.py.
+    record_property('broken-backend', [backend.__name__, check])
     assert catches(check, backend, tmp_path, http_store_port)
 
 

@@ -1,0 +1,54 @@
+"""Whether a check catches a broken backend."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broken_backends.network import OnAStoreThatKeepsCutUploads
+from http_harness import HTTPHarness, store
+from http_store import HTTPBackend
+
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs_testing import LocalHarness, MemoryHarness, NetworkConformance
+
+#: What broken backends are made from, each with its harness.
+HARNESSES: dict[Any, Any] = {LocalBackend: LocalHarness, MemoryBackend: MemoryHarness, HTTPBackend: HTTPHarness}
+
+
+def harness_class_of(backend: Any) -> Any:
+    """The harness of what *backend* is made from."""
+    return next(harness for kind, harness in HARNESSES.items() if issubclass(backend, kind))
+
+
+@contextlib.contextmanager
+def harness_of(backend: Any, folder: Path, port: int) -> Any:
+    """A harness for *backend*, on the HTTP store at *port* if it is one over HTTP."""
+    base = harness_class_of(backend)
+    made: Any = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend})
+    if base is not HTTPHarness:
+        yield made(folder)
+    elif backend is OnAStoreThatKeepsCutUploads:
+        with store('keeps-cut-uploads') as port:
+            yield made(port)
+    else:
+        yield made(port)
+
+
+def catches(check: str, backend: Any, folder: Path, port: int) -> bool:
+    """Whether *check* fails on *backend*, for whatever reason it gives."""
+    with harness_of(backend, folder, port) as harness, warnings.catch_warnings():
+        # What a broken backend leaves open is its own fault.
+        warnings.simplefilter('ignore')
+        try:
+            getattr(NetworkConformance(), check)(harness)
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001  # a check may fail in any way
+            return True
+        finally:
+            gc.collect()
+    return False
