@@ -10,6 +10,7 @@ import argparse
 import collections
 import contextlib
 import fnmatch
+import functools
 import json
 import multiprocessing
 import os
@@ -34,7 +35,6 @@ POLL_S = 0.005
 Pair = tuple[Any, str]
 
 _at_the_end = contextlib.ExitStack()
-_port = 0
 
 
 def main(arguments: list[str]) -> int:
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     chosen = [mutant for mutant in mutants if fnmatch.fnmatch(mutant.__name__, options.backend)]
     controls = {(base, check): 'survived' for base in catching.HARNESSES for check in _checks_for(base, options.check)}
     print(f'{len(controls)} checks on backends that are not broken, {len(chosen)} broken backends ...', flush=True)
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context('fork'), _begin) as pool:
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context('fork')) as pool:
         controls = _run(pool, controls, options.timeout_s)
         unfit = {pair for pair, outcome in controls.items() if outcome != 'survived'}
         pairs = [
@@ -116,13 +116,14 @@ def judge(backend: Any, check: str, timeout_s: float, port: int = 0) -> str:
     return 'hung'
 
 
-def _begin() -> None:
-    global _port
-    _port = _at_the_end.enter_context(store())
+@functools.cache
+def _port() -> int:
+    """That of a store of this process, which ends with it."""
+    return _at_the_end.enter_context(store())
 
 
 def _judge(pair: Pair, timeout_s: float) -> str:
-    return judge(*pair, timeout_s, _port)
+    return judge(*pair, timeout_s, _port())
 
 
 def _run(pool: ProcessPoolExecutor, pairs: Iterable[Pair], timeout_s: float) -> dict[Pair, str]:
