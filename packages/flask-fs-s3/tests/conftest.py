@@ -102,9 +102,16 @@ class S3Harness(NetworkHarness):
         return sorted([*names, *(f'upload of {upload["Key"]}' for upload in uploads)])
 
 
+class OnSeaweedFS(SmallPages):
+    """Names of folders are no names of files there: ``If-None-Match: *`` takes the folder for the object."""
+
+    capabilities = S3Backend.capabilities & ~Capability.NESTED_NAMES
+
+
 class SeaweedHarness(S3Harness):
     """A fresh bucket on SeaweedFS, where the losers of a race wait for their response for a second or two."""
 
+    backend_class = OnSeaweedFS
     race_rounds = 5
 
 

@@ -16,6 +16,7 @@ from .checks.links import LinkChecks
 from .checks.listing import DeleteChecks, ListChecks
 from .checks.memory import MemoryChecks
 from .checks.metadata import MetadataChecks
+from .checks.model import ModelChecks
 from .checks.names import NameChecks
 from .checks.ranges import RangeChecks
 from .checks.seeking import SeekChecks
@@ -41,6 +42,7 @@ class BackendConformance(
     SharingChecks,
     MemoryChecks,
     BudgetChecks,
+    ModelChecks,
 ):
     """Every guarantee that a backend gives. Subclass it as ``Test…`` and give it a ``harness_class``.
 

@@ -51,6 +51,8 @@ class Harness(abc.ABC):
     #: How often threads, or processes, race for a name. Fewer for a store that makes the losers of each race wait for
     #: seconds; 0 for one that is known to let several win, but so rarely that a run may not show it.
     race_rounds: ClassVar[int] = 60
+    #: How many sequences of verbs are compared with a model of the backend.
+    sequences: ClassVar[int] = 50
     #: Whether other processes see the same files. A store inside the process has no other.
     shared_between_processes: ClassVar[bool] = True
     #: What the store is known not to keep: the names of checks, each with the reason. They run, their failures count as
@@ -110,6 +112,7 @@ class Harness(abc.ABC):
 class NetworkHarness(Harness):
     """A store that the checks may put a proxy in front of, to make connections fail."""
 
+    sequences: ClassVar[int] = 10
     #: Whether the store speaks HTTP/1. With another protocol, no refusals and no busy store are imitated.
     http: ClassVar[bool] = True
     #: How long an operation may take, with all its attempts, before it gives up on a store that does not respond.

@@ -1,0 +1,229 @@
+"""Any sequence of verbs, by two backends on one store, against the plainest model of it: a dictionary."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
+
+import flask_fs as fs
+from flask_fs.backends import Capability
+
+from ..console import Console, Outcome, console
+from ..guarantees import broken, check, declares
+from ..harness import Harness
+from ..sources import SourceFailed
+
+#: Names the number with which the same sequences are tried again.
+SEED_VARIABLE = 'FS_TEST_SEED'
+STEPS = 25
+#: Few, so that they meet: a folder of one another, a neighbor, and one that URLs quote.
+NAMES = ('a', 'a/b', 'ab', 'é f/g')
+CONTENTS = (b'', b'1', b'other', b'0123456789')
+
+#: What stores a content.
+STORING = (
+    '{who}.write({name!r}, {content!r}, overwrite={overwrite})',
+    '{who}.save(BytesIO({content!r}), {name!r}, overwrite={overwrite})',
+    '{who}.save(OnlyRead({content!r}), {name!r}, overwrite={overwrite})',
+    'put({who}, {name!r}, {mode!r}, {content!r})',
+)
+REMOVING = ('{who}.remove({name!r})', '{who}.delete({name!r})')
+COPYING = (
+    '{who}.copy({name!r}, {new!r}, overwrite={overwrite})',
+    '{who}.move({name!r}, {new!r}, overwrite={overwrite})',
+)
+#: What begins to store a content, and fails.
+FAILING = ('{who}.save(Failing({content!r}, 3), {name!r}, overwrite=True)', 'leave({who}, {name!r}, {content!r})')
+
+Files = dict[str, bytes]
+
+
+def _of_file(of: Callable[[bytes], Any]) -> Callable[[Files, str], Any]:
+    return lambda files, name: of(files[name]) if name in files else fs.FileNotFound
+
+
+#: What looks at a file, or at all, and what it should return.
+LOOKING: Mapping[str, Callable[[Files, str], Any]] = {
+    '{who}.exists({name!r})': lambda files, name: name in files,
+    '{who}.read({name!r})': _of_file(bytes),
+    '{who}.stat({name!r}).size': _of_file(len),
+    '{who}.read_range({name!r}, 0, 3)': _of_file(lambda content: content[:3]),
+    'read_from({who}, {name!r}, 2)': _of_file(lambda content: content[2:]),
+    'sorted({who}.list_files({name!r}))': lambda files, name: sorted(each for each in files if each.startswith(name)),
+    '{{info.name: info.size for info in {who}.scan()}}': lambda files, _: {
+        name: len(content) for name, content in files.items()
+    },
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a script, with all that some line needs, and a line that looks at what it did."""
+
+    #: None does nothing: what a failure does not need becomes that.
+    who: str | None
+    line: str
+    name: str
+    new: str
+    content: bytes
+    overwrite: bool
+    look: str
+
+
+SEQUENCE = st.lists(
+    st.builds(
+        Step,
+        who=st.sampled_from((None, *('one', 'two') * 3)),
+        line=st.sampled_from((*STORING, *REMOVING, *COPYING, *FAILING)),
+        name=st.sampled_from(NAMES),
+        new=st.sampled_from(NAMES),
+        content=st.sampled_from(CONTENTS),
+        overwrite=st.booleans(),
+        look=st.sampled_from(tuple(LOOKING)),
+    ),
+    min_size=STEPS,
+    max_size=STEPS,
+)
+
+
+class ModelChecks:
+    """Verbs in any order."""
+
+    @check(
+        'documented verbs',
+        cause='Something is remembered, or left behind, by a verb of the script below: a cache, an index, a marker. '
+        'Begin at the hook of its last line.',
+    )
+    def test_any_sequence_of_verbs_does_what_a_dictionary_would(self, harness: Harness) -> None:
+        """Whatever verbs two backends on one store call in whatever order, files are what a plain dictionary would hold."""
+        seed = int(os.environ.get(SEED_VARIABLE) or random.randrange(2**32))
+        elsewhere = harness.shared_between_processes and hasattr(os, 'fork')
+        settings = hypothesis.settings(
+            max_examples=harness.sequences,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            suppress_health_check=list(HealthCheck),
+        )
+        with console(harness, elsewhere=False) as one, console(harness, elsewhere=elsewhere) as two:
+            consoles, runs = {'one': one, 'two': two}, itertools.count()
+            nested = declares(harness.make(), Capability.NESTED_NAMES)
+            failed: list[tuple[Mismatch, Sequence]] = []
+
+            @hypothesis.seed(seed)
+            @settings
+            @hypothesis.given(SEQUENCE)
+            def run(steps: list[Step]) -> None:
+                sequence = Sequence(consoles, f'run-{next(runs)}', nested=nested)
+                try:
+                    for step in steps:
+                        if step.who is not None:
+                            sequence.do(step, step.who)
+                except Mismatch as mismatch:
+                    failed.append((mismatch, sequence))
+                    raise
+
+            # The last one that fails is the shortest, unless it did not fail again.
+            with contextlib.suppress(Mismatch, hypothesis.errors.Flaky):
+                run()
+        if failed:
+            mismatch, sequence = failed[-1]
+            script = '\n'.join(f'    {line}' for line in sequence.lines)
+            where = ', which is in another process,' if elsewhere else ''
+            broken(
+                f'{mismatch}\nThe script, in which two{where} is on the store of one:\n{script}\n'
+                f'{SEED_VARIABLE}={seed} repeats this run.'
+            )
+
+
+class Mismatch(AssertionError):
+    """A backend did not do what the model does."""
+
+
+class Sequence:
+    """A script as it runs, each line on the backend and on the model.
+
+    :param consoles: Where lines run, by the backend in them.
+    :param prefix: The key prefix of its files, which no other sequence has.
+    :param nested: Whether a file may have the name of a folder.
+    """
+
+    def __init__(self, consoles: Mapping[str, Console], prefix: str, *, nested: bool) -> None:
+        self._consoles = consoles
+        self._nested = nested
+        self._files: Files = {}
+        self.lines: list[str] = []
+        for who in consoles:
+            self._run(who, f'{who} = harness.make(prefix={prefix!r})')
+
+    def do(self, step: Step, who: str) -> None:
+        """Run the line of *step* by the backend *who*, and look at what it did by both.
+
+        :raises Mismatch: If the backend did not do what the model does.
+        """
+        files, name, new = self._files, step.name, step.new
+        mode = 'wb' if step.overwrite else 'xb'
+        outcome = self._run(who, step.line.format(**{**vars(step), 'mode': mode}))
+        if step.line in STORING:
+            self._stored(outcome, name, step.content, step.overwrite)
+        elif step.line in FAILING:
+            if not self._is_refused(outcome, name):
+                self._expect(outcome, SourceFailed)
+        elif step.line in REMOVING:
+            self._expect(outcome, None)
+            files.pop(name, None)
+            for below in [each for each in files if each.startswith(f'{name}/') and 'delete' in step.line]:
+                del files[below]
+        elif name not in files:
+            # Of two things that are wrong, a store may see the target first.
+            is_target_seen = isinstance(outcome.error, fs.FileExists) and new in files and not step.overwrite
+            self._expect(outcome, fs.FileExists if is_target_seen else fs.FileNotFound)
+        elif self._stored(outcome, new, files[name], step.overwrite) and 'move' in step.line and name != new:
+            del files[name]
+        names = {name, new} if step.line in COPYING else {name}
+        for looking, looked_at in itertools.product(self._consoles, sorted(names)):
+            line = step.look.format(who=looking, name=looked_at)
+            self._expect(self._run(looking, line), LOOKING[step.look](files, looked_at))
+
+    # --- What the model would do.
+
+    def _stored(self, outcome: Outcome, name: str, content: bytes, overwrite: bool) -> bool:
+        """Judge a line that should have stored *content*; whether it did."""
+        if name in self._files and not overwrite:
+            self._expect(outcome, fs.FileExists)
+        elif not self._is_refused(outcome, name):
+            self._expect(outcome, None)
+            self._files[name] = content
+            return True
+        return False
+
+    def _is_refused(self, outcome: Outcome, name: str) -> bool:
+        """Whether *name* was refused, as a file and a folder would have one name, where no store has to keep both."""
+        in_the_way = (each for each in self._files if each.startswith(f'{name}/') or name.startswith(f'{each}/'))
+        return not self._nested and isinstance(outcome.error, fs.FileExists) and any(in_the_way)
+
+    # --- Running and judging lines.
+
+    def _run(self, who: str, line: str) -> Outcome:
+        self.lines.append(line)
+        return self._consoles[who].run(line)
+
+    def _expect(self, outcome: Outcome, expected: Any) -> None:
+        """Judge the last line by the value that it should return, or the error that it should raise."""
+        is_error = isinstance(expected, type)
+        if outcome.error is not None:
+            if is_error and isinstance(outcome.error, expected):
+                return
+        elif not is_error and (outcome.value == expected or expected is None):
+            return
+        shown = f'a {expected.__name__}' if is_error else repr(expected)
+        raise Mismatch(f'Expected {shown} from {self.lines[-1]}; seen {outcome}.')

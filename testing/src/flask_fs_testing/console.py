@@ -1,0 +1,125 @@
+"""Lines of Python about a backend, run here or in another process: what failed is shown, and repeated, as a script."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+from collections.abc import Generator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from flask_fs.backends import BaseBackend
+
+from .harness import Harness
+from .sources import Failing, OnlyRead, SourceFailed
+
+#: How long another process may take for a line.
+TIMEOUT_S = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a line gave.
+
+    :param value: What it returned.
+    :param error: What it raised instead.
+    """
+
+    value: Any = None
+    error: Exception | None = None
+
+    def __str__(self) -> str:
+        return repr(self.value) if self.error is None else f'{type(self.error).__name__}: {self.error}'
+
+
+class Console(Protocol):
+    """Runs lines, one after the other."""
+
+    def run(self, line: str) -> Outcome:
+        """What *line* returns, if it is an expression, or raises."""
+
+
+class ConsoleHere:
+    """Runs lines in this process. They may use ``harness``, sources of the kit, and what earlier lines assigned."""
+
+    def __init__(self, harness: Harness) -> None:
+        self._names: dict[str, Any] = {
+            'harness': harness,
+            'BytesIO': io.BytesIO,
+            **{each.__name__: each for each in (Failing, OnlyRead, put, leave, read_from)},
+        }
+
+    def run(self, line: str) -> Outcome:
+        """What *line* returns, if it is an expression, or raises."""
+        try:
+            code = compile(line, '<script>', 'exec' if ' = ' in line else 'eval')
+            return Outcome(eval(code, self._names))  # lines of checks
+        except Exception as error:  # noqa: BLE001  # judged by the check
+            return Outcome(error=error)
+
+
+class ConsoleElsewhere:
+    """Runs lines in another process, forked from this one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def run(self, line: str) -> Outcome:
+        """What *line* returns, if it is an expression, or raises."""
+        self._connection.send(line)
+        if not self._connection.poll(TIMEOUT_S):
+            return Outcome(error=TimeoutError(f'the other process did not respond within {TIMEOUT_S} s'))
+        outcome: Outcome = self._connection.recv()
+        return outcome
+
+
+@contextlib.contextmanager
+def console(harness: Harness, *, elsewhere: bool) -> Generator[Console]:
+    """A console, in another process if *elsewhere*."""
+    if not elsewhere:
+        yield ConsoleHere(harness)
+        return
+    context = multiprocessing.get_context('fork')
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, ours, harness), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ConsoleElsewhere(ours)
+    finally:
+        ours.close()
+        process.join(TIMEOUT_S)
+        process.kill()
+
+
+def _serve(connection: Connection, other_end: Connection, harness: Harness) -> None:
+    other_end.close()
+    here = ConsoleHere(harness)
+    with contextlib.suppress(EOFError):
+        while True:
+            connection.send(here.run(connection.recv()))
+
+
+# --- What lines do in more than one expression.
+
+
+def put(backend: BaseBackend, filename: str, mode: str, content: bytes) -> None:
+    """Write a file through ``open``."""
+    with backend.open(filename, mode) as file:
+        file.write(content)
+
+
+def leave(backend: BaseBackend, filename: str, content: bytes) -> None:
+    """Write a file through ``open``, and leave it by an exception."""
+    with backend.open(filename, 'wb') as file:
+        file.write(content)
+        raise SourceFailed
+
+
+def read_from(backend: BaseBackend, filename: str, start: int) -> bytes:
+    """The bytes of a file from *start* on, through ``open``."""
+    with backend.open(filename, 'rb') as file:
+        file.seek(start)
+        return bytes(file.read())

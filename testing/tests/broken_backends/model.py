@@ -1,0 +1,64 @@
+"""Backends that are each broken in what verbs do after other verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import flask_fs as fs
+from flask_fs.backends import Source
+from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.memory import MemoryBackend
+
+from . import caught_by
+
+ANY_SEQUENCE = 'test_any_sequence_of_verbs_does_what_a_dictionary_would'
+
+
+@caught_by(ANY_SEQUENCE)
+class RefusesNamesThatWereDeleted(MemoryBackend):
+    """A marker of the deletion stays where the file was."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._deleted: set[str] = set()
+
+    def _remove(self, name: str) -> None:
+        super()._remove(name)
+        self._deleted.add(name)
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        if options.get('create') and name in self._deleted:
+            raise self.error(fs.FileExists, name)
+        super()._put(name, stream, **options)
+
+
+@caught_by(ANY_SEQUENCE)
+class ListsFromAnIndexThatMovesForget(MemoryBackend):
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._moved: set[str] = set()
+
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        super()._move(name, target, create=create)
+        self._moved.add(target)
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        return (name for name in super()._names(prefix) if name not in self._moved)
+
+
+@caught_by(ANY_SEQUENCE)
+class RemembersSizes(LocalBackend):
+    """Until it writes the file itself: what another process writes is not seen."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._known: dict[str, fs.FileInfo] = {}
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        self._known.pop(name, None)
+        super()._put(name, stream, **options)
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        return self._known.setdefault(name, info)
