@@ -52,7 +52,9 @@ class Harness(abc.ABC):
     #: seconds; 0 for one that is known to let several win, but so rarely that a run may not show it.
     race_rounds: ClassVar[int] = 60
     #: How many sequences of verbs are compared with a model of the backend.
-    sequences: ClassVar[int] = 50
+    sequences: ClassVar[int] = 30
+    #: The names in these sequences: few, so that they meet; of a folder, of a neighbor, and one that URLs quote.
+    sequence_names: ClassVar[tuple[str, ...]] = ('a', 'a/b', 'ab', 'é f/g')
     #: Whether other processes see the same files. A store inside the process has no other.
     shared_between_processes: ClassVar[bool] = True
     #: What the store is known not to keep: the names of checks, each with the reason. They run, their failures count as

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,6 @@ from ..sources import SourceFailed
 #: Names the number with which the same sequences are tried again.
 SEED_VARIABLE = 'FS_TEST_SEED'
 STEPS = 25
-#: Few, so that they meet: a folder of one another, a neighbor, and one that URLs quote.
-NAMES = ('a', 'a/b', 'ab', 'é f/g')
 CONTENTS = (b'', b'1', b'other', b'0123456789')
 
 #: What stores a content.
@@ -79,20 +77,18 @@ class Step:
     look: str
 
 
-SEQUENCE = st.lists(
-    st.builds(
+def _sequences(names: Sequence[str]) -> st.SearchStrategy[list[Step]]:
+    step = st.builds(
         Step,
         who=st.sampled_from((None, *('one', 'two') * 3)),
         line=st.sampled_from((*STORING, *REMOVING, *COPYING, *FAILING)),
-        name=st.sampled_from(NAMES),
-        new=st.sampled_from(NAMES),
+        name=st.sampled_from(names),
+        new=st.sampled_from(names),
         content=st.sampled_from(CONTENTS),
         overwrite=st.booleans(),
         look=st.sampled_from(tuple(LOOKING)),
-    ),
-    min_size=STEPS,
-    max_size=STEPS,
-)
+    )
+    return st.lists(step, min_size=STEPS, max_size=STEPS)
 
 
 class ModelChecks:
@@ -117,30 +113,30 @@ class ModelChecks:
         with console(harness, elsewhere=False) as one, console(harness, elsewhere=elsewhere) as two:
             consoles, runs = {'one': one, 'two': two}, itertools.count()
             nested = declares(harness.make(), Capability.NESTED_NAMES)
-            failed: list[tuple[Mismatch, Sequence]] = []
+            failed: list[tuple[Mismatch, Script]] = []
 
             @hypothesis.seed(seed)
             @settings
-            @hypothesis.given(SEQUENCE)
+            @hypothesis.given(_sequences(harness.sequence_names))
             def run(steps: list[Step]) -> None:
-                sequence = Sequence(consoles, f'run-{next(runs)}', nested=nested)
+                script = Script(consoles, f'run-{next(runs)}', nested=nested)
                 try:
                     for step in steps:
                         if step.who is not None:
-                            sequence.do(step, step.who)
+                            script.do(step, step.who)
                 except Mismatch as mismatch:
-                    failed.append((mismatch, sequence))
+                    failed.append((mismatch, script))
                     raise
 
             # The last one that fails is the shortest, unless it did not fail again.
             with contextlib.suppress(Mismatch, hypothesis.errors.Flaky):
                 run()
         if failed:
-            mismatch, sequence = failed[-1]
-            script = '\n'.join(f'    {line}' for line in sequence.lines)
+            mismatch, script = failed[-1]
+            lines = '\n'.join(f'    {line}' for line in script.lines)
             where = ', which is in another process,' if elsewhere else ''
             broken(
-                f'{mismatch}\nThe script, in which two{where} is on the store of one:\n{script}\n'
+                f'{mismatch}\nThe script, in which two{where} is on the store of one:\n{lines}\n'
                 f'{SEED_VARIABLE}={seed} repeats this run.'
             )
 
@@ -149,7 +145,7 @@ class Mismatch(AssertionError):
     """A backend did not do what the model does."""
 
 
-class Sequence:
+class Script:
     """A script as it runs, each line on the backend and on the model.
 
     :param consoles: Where lines run, by the backend in them.

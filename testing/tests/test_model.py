@@ -1,0 +1,67 @@
+"""What a failed comparison with the model shows: the shortest script, and how to repeat the run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from broken_backends.model import RefusesNamesThatWereDeleted
+
+from flask_fs_testing import BackendConformance, LocalHarness, MemoryHarness
+from flask_fs_testing.console import ConsoleHere, console
+
+# Each Python runs the same checks on backends that work.
+pytestmark = pytest.mark.once
+
+
+def message_of(backend: Any, base: Any, folder: Path) -> str:
+    harness = type('BrokenHarness', (base,), {'backend_class': backend})(folder)
+    with pytest.raises(pytest.fail.Exception) as caught:
+        BackendConformance().test_any_sequence_of_verbs_does_what_a_dictionary_would(harness)
+    return str(caught.value)
+
+
+def script_in(message: str) -> list[str]:
+    lines = [line.strip() for line in message.splitlines() if line.startswith('    ')]
+    return [re.sub(r"prefix='run-\d+'", "prefix='run'", line) for line in lines]
+
+
+def test_the_script_has_no_more_lines_than_the_failure_needs(tmp_path: Path) -> None:
+    message = message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path)
+    assert re.match(r"Expected None from one\.write\('a', b'', overwrite=False\); seen FileExists: ", message)
+    assert script_in(message) == [
+        "one = harness.make(prefix='run')",
+        "two = harness.make(prefix='run')",
+        "one.remove('a')",
+        "one.exists('a')",
+        "two.exists('a')",
+        "one.write('a', b'', overwrite=False)",
+    ]
+
+
+def test_the_script_fails_when_its_lines_are_run(tmp_path: Path) -> None:
+    lines = script_in(message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path))
+    harness: Any = type('BrokenHarness', (MemoryHarness,), {'backend_class': RefusesNamesThatWereDeleted})
+    here = ConsoleHere(harness(tmp_path))
+    assert [here.run(line).error is None for line in lines] == [True] * (len(lines) - 1) + [False]
+
+
+def test_the_seed_repeats_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path)
+    found = re.search(r'FS_TEST_SEED=(\d+) repeats this run\.', message)
+    assert found is not None
+    monkeypatch.setenv('FS_TEST_SEED', found[1])
+    assert message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path) == message
+
+
+def test_another_process_runs_lines_of_its_own(tmp_path: Path) -> None:
+    harness = LocalHarness(tmp_path)
+    with console(harness, elsewhere=True) as two, console(harness, elsewhere=False) as one:
+        for each in (one, two):
+            assert each.run('backend = harness.make()').error is None
+        assert one.run("backend.write('x', b'1')").error is None
+        assert two.run("backend.read('x')").value == b'1'
+        assert str(two.run("backend.read('missing')")).startswith("FileNotFound: 'missing' ")
+        assert one.run("__import__('os').getpid()") != two.run("__import__('os').getpid()")
