@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_backends.network import OnAStoreThatKeepsCutUploads
 from http_harness import HTTPHarness, store
 from http_store import HTTPBackend
 
@@ -33,8 +32,8 @@ def harness_of(backend: Any, folder: Path, port: int) -> Any:
     made: Any = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend})
     if base is not HTTPHarness:
         yield made(folder)
-    elif backend is OnAStoreThatKeepsCutUploads:
-        with store('keeps-cut-uploads') as port:
+    elif flags := getattr(backend, 'store_flags', ()):
+        with store(*flags) as port:
             yield made(port)
     else:
         yield made(port)

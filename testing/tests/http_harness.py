@@ -63,7 +63,7 @@ class HTTPHarness(NetworkHarness):
     def names_raw(self) -> list[str]:
         # What was cut a moment ago has then been dropped, or kept.
         self.request('GET', '?quiet=yes')
-        return sorted(HTTPBackend('raw', self.settings()).list_files())
+        return sorted(info.name for info in HTTPBackend('raw', self.settings())._scan())
 
     def clear(self) -> None:
         self.request('DELETE', '')

@@ -159,6 +159,19 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.files[self.bucket, self.name] = stored
         self.respond(412 if is_taken else 201)
 
+    def do_MOVE(self) -> None:
+        """Give a file another name (RFC 4918), one that nobody has with ``If-None-Match``."""
+        target = unquote(self.headers['Destination'])
+        with self.server.changed:
+            if self.headers['If-None-Match'] == '*' and (self.bucket, target) in self.server.files:
+                status = 412
+            elif (stored := self.server.files.pop((self.bucket, self.name), None)) is None:
+                status = 404
+            else:
+                self.server.files[self.bucket, target] = stored
+                status = 204
+        self.respond(status)
+
     def do_DELETE(self) -> None:
         """One file, or without a name all of the bucket."""
         with self.server.changed:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import pytest
-from http_harness import HTTPHarness
+from broken_backends.network import Drafting
+from http_harness import HTTPHarness, store
 
 from flask_fs_testing import NetworkConformance, NetworkHarness
 from flask_fs_testing.checks.faults import FaultChecks
@@ -35,6 +36,14 @@ class TestHTTPAsBytes(FaultChecks):
         harness = BytesHarness(http_store_port)
         yield harness
         harness.clear()
+
+
+def test_a_draft_that_no_client_could_remove_is_allowed_if_it_is_hidden_and_swept() -> None:
+    class DraftingHarness(HTTPHarness):
+        backend_class = Drafting
+
+    with store(*Drafting.store_flags) as port:
+        NetworkConformance().test_an_upload_that_is_cut_leaves_what_was_there(DraftingHarness(port))
 
 
 def test_a_backend_that_waits_for_ever_is_caught(http_store_port: int) -> None:

@@ -11,7 +11,9 @@ from .checks.budgets import BudgetChecks, RequestChecks
 from .checks.content import ContentChecks
 from .checks.copying import CopyChecks
 from .checks.creating import CreateChecks
+from .checks.fault_matrix import FaultMatrixChecks
 from .checks.faults import FaultChecks
+from .checks.interrupts import InterruptChecks
 from .checks.links import LinkChecks
 from .checks.listing import DeleteChecks, ListChecks
 from .checks.memory import MemoryChecks
@@ -41,6 +43,7 @@ class BackendConformance(
     LinkChecks,
     SharingChecks,
     MemoryChecks,
+    InterruptChecks,
     BudgetChecks,
     ModelChecks,
 ):
@@ -60,7 +63,7 @@ class BackendConformance(
         return self.harness_class(tmp_path)
 
 
-class NetworkConformance(BackendConformance, FaultChecks, RequestChecks):
+class NetworkConformance(BackendConformance, FaultChecks, FaultMatrixChecks, RequestChecks):
     """Every guarantee of a backend whose store is reached over a network.
 
     Subclass it as ``Test…`` and give it a fixture ``harness`` that makes a :class:`NetworkHarness`.

@@ -26,16 +26,20 @@ class SourceFailed(Exception):
 
 
 class Failing(OnlyRead):
-    """Fails after *after* bytes, as an upload does whose client went away."""
+    """Fails after *after* bytes, as an upload does whose client went away.
 
-    def __init__(self, content: bytes, after: int) -> None:
-        super().__init__(content[:after])
+    :param error: What it raises then.
+    """
+
+    def __init__(self, content: bytes, after: int, error: type[BaseException] = SourceFailed, step: int = 1000) -> None:
+        super().__init__(content[:after], step)
+        self._error = error
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, and then SourceFailed."""
+        """The next bytes, and then the error."""
         if chunk := super().read(size):
             return chunk
-        raise SourceFailed
+        raise self._error
 
 
 class Pattern:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import http.client
+import io
+import secrets
 import socket
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 from http_store import HTTPBackend, Reader, Refused
 
 import flask_fs as fs
-from flask_fs.backends import Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
 from flask_fs.config import Config
+from flask_fs.files import mime_type
+from flask_fs.names import TEMPORARY_PREFIX
 
 from . import caught_by
 
@@ -135,3 +141,141 @@ class TellsItsToken(HTTPBackend):
 @caught_by('test_an_upload_that_is_cut_leaves_what_was_there')
 class OnAStoreThatKeepsCutUploads(HTTPBackend):
     """Right itself."""
+
+    store_flags: ClassVar[tuple[str, ...]] = ('keeps-cut-uploads',)
+
+
+class Drafting(HTTPBackend):
+    """Uploads under a hidden name, and renames: right itself, also on a store that keeps cut uploads."""
+
+    store_flags: ClassVar[tuple[str, ...]] = ('keeps-cut-uploads',)
+
+    def draft_name(self, name: str) -> str:
+        return f'{TEMPORARY_PREFIX}{secrets.token_hex(8)}'
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        draft = self.draft_name(name)
+        attributes = Attributes(attributes.mime or mime_type(name))
+        try:
+            super()._put(draft, stream, create=False, attributes=attributes)
+            self.publish(draft, name, create)
+        except fs.Unavailable:
+            # A store that is away removes nothing.
+            raise
+        except BaseException:
+            with contextlib.suppress(fs.FSError):
+                self._remove(draft)
+            raise
+
+    def publish(self, draft: str, name: str, create: bool) -> None:
+        headers = {'Destination': quote(name, safe=''), **({'If-None-Match': '*'} if create else {})}
+        try:
+            self._ask('MOVE', draft, headers=headers).close()
+        except fs.Replaced as error:
+            raise self.error(fs.FileExists, name) from error
+
+    def _sweep(self, older_than_s: float) -> int:
+        limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
+        stale = [info.name for info in self._scan(TEMPORARY_PREFIX) if info.modified and info.modified <= limit]
+        for name in stale:
+            self._remove(name)
+        return len(stale)
+
+
+@caught_by('test_an_upload_that_is_cut_leaves_what_was_there')
+class SweepsNothing(Drafting):
+    def _sweep(self, older_than_s: float) -> int:
+        return 0
+
+
+@caught_by('test_an_upload_that_is_cut_leaves_what_was_there')
+class ShowsItsDrafts(Drafting):
+    def draft_name(self, name: str) -> str:
+        return f'{name}.part'
+
+
+@caught_by('test_a_refusal_is_no_absence')
+class ListsNothingWhenRefused(HTTPBackend):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        with contextlib.suppress(fs.PermissionDenied):
+            yield from super()._scan(prefix)
+
+
+@caught_by('test_a_store_that_refuses_connections_is_no_absence')
+class RemovesNothingQuietly(HTTPBackend):
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(fs.Unavailable):
+            super()._remove(name)
+
+
+@caught_by('test_a_store_that_does_not_answer_is_no_absence')
+class HasNoWordForATimeOut(HTTPBackend):
+    def translate(self, error: Exception, name: str | None) -> fs.FSError:
+        is_late = isinstance(error, TimeoutError)
+        return self.error(fs.BackendError, name, str(error)) if is_late else super().translate(error, name)
+
+
+@caught_by('test_a_backend_works_again_when_its_store_does')
+class StaysAwayFromASilentStore(HTTPBackend):
+    """A circuit breaker that nothing closes."""
+
+    is_broken = False
+
+    def _ask_once(self, *args: Any) -> http.client.HTTPResponse:
+        if self.is_broken:
+            raise TimeoutError
+        try:
+            return super()._ask_once(*args)
+        except TimeoutError:
+            self.is_broken = True
+            raise
+
+
+@caught_by('test_a_busy_store_is_asked_again')
+class TriesOnlyContentAgain(HTTPBackend):
+    def _ask(self, method: str, name: str | None = None, **options: Any) -> http.client.HTTPResponse:
+        self.attempts = 2 if method == 'GET' and name else 1  # type: ignore[misc]  # of the class
+        return super()._ask(method, name, **options)
+
+
+@caught_by('test_a_fault_at_any_request_leaves_a_file_old_or_new')
+class RemovesBeforeItStores(HTTPBackend):
+    def _put(self, name: str, stream: Source, *, create: bool = False, **options: Any) -> None:
+        if not create:
+            self._remove(name)
+        super()._put(name, stream, create=create, **options)
+
+
+@caught_by('test_a_fault_at_any_request_leaves_a_file_old_or_new')
+class RemovesBeforeItMoves(HTTPBackend):
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        content = self.read(name)
+        self._remove(name)
+        self._put(target, Source(io.BytesIO(content)), create=create)
+
+
+@caught_by('test_a_fault_at_any_request_leaves_a_file_old_or_new')
+class CreatesUnderALock(HTTPBackend):
+    """A file beside the one to be created, which a failure leaves."""
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, **options: Any) -> None:
+        if create:
+            super()._put(f'{name}.lock', Source(io.BytesIO()), create=True)
+        super()._put(name, stream, create=create, **options)
+        if create:
+            self._remove(f'{name}.lock')
+
+
+@caught_by('test_a_fault_at_any_request_leaves_a_file_old_or_new')
+class LeavesItsProbeOpen(HTTPBackend):
+    """Looks after each failure whether anything listens."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self.probes: list[socket.socket] = []
+
+    def translate(self, error: Exception, name: str | None) -> fs.FSError:
+        host, _, port = self.config.endpoint.partition(':')
+        with contextlib.suppress(OSError):
+            self.probes.append(socket.create_connection((host, int(port))))
+        return super().translate(error, name)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from ..names import TEMPORARY_PREFIX
 from .filesystem import FilesystemSupport
 from .folders import make, retry_creating_parent
+from .streams import undone_by
 
 # What open() gives where the kernel, the file system or the mount has no O_TMPFILE (open(2)).
 _NO_UNNAMED = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
@@ -70,13 +71,11 @@ class AtomicFile:
         self._made: list[str] = []
         self._temporary: str | None = None
         self._fd = -1
-        retry_creating_parent(self._make_folder, self._open)
-        if filesystem.file_mode is not None:
-            try:
+        # An interrupt may be raised anywhere.
+        with undone_by(self.close):
+            retry_creating_parent(self._make_folder, self._open)
+            if filesystem.file_mode is not None:
                 os.fchmod(self._fd, filesystem.file_mode)
-            except OSError:
-                self.close()
-                raise
 
     def write(self, data: bytes) -> None:
         """Add *data* at the end."""

@@ -33,8 +33,9 @@ class FilesystemSupport:
     def learn_from(self, fd: int) -> bool:
         """Whether :attr:`unnamed` holds on the file system that the open file *fd* is on; looked up once."""
         if not self._seen:
-            self._seen = True
             self.unnamed = self.unnamed and type_of(fd) in _CLOSE_CANNOT_FAIL
+            # Only now: looking may have been interrupted.
+            self._seen = True
         return self.unnamed
 
 

@@ -156,8 +156,13 @@ class LocalBackend(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         fd, status = self._open_file(name)
-        # Opened by number but named by path, which other libraries ask for.
-        stream = cast('IO[bytes]', TranslatingFile(fd, self.path(name), lambda error: self.translated(error, name)))
+        try:
+            # Opened by number but named by path, which other libraries ask for.
+            stream = cast('IO[bytes]', TranslatingFile(fd, self.path(name), lambda error: self.translated(error, name)))
+        except BaseException:
+            # An interrupt, before the stream has the file.
+            os.close(fd)
+            raise
         try:
             if etag is not None and (etag != etag_of(status) or etag != settled_etag(status, lambda: os.fstat(fd))):
                 raise self.error(Replaced, name)

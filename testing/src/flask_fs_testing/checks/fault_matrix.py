@@ -1,0 +1,120 @@
+"""Every verb that changes files under every fault of a network, at its first request and at its last."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend
+
+from ..guarantees import broken, check
+from ..harness import NetworkHarness
+from ..proxy import FaultProxy, ProxiedRequest
+from .faults import ACCESS_DENIED, ALWAYS, via_proxy
+from .operations import Operation, Stage, writing_operations
+from .sharing import _open_files as open_files
+
+
+class FaultMatrixChecks:
+    """Each verb that changes files × each fault × each class of sizes."""
+
+    @check(
+        '_put, _copy, _move, _remove and _delete',
+        cause='Requests that have succeeded are not taken back when a later one fails, or a lost response is taken for a '
+        'refusal. Look at the hook of the verb, and at what it does in its `except` and `finally`.',
+    )
+    def test_a_fault_at_any_request_leaves_a_file_old_or_new(self, harness: NetworkHarness) -> None:
+        """A request that is refused, cut half-way, or whose response is lost leaves each file old or new, whole, and nothing besides."""
+        stage = Stage(harness)
+        with via_proxy(harness) as (proxy, backend):
+            stage.files()
+            gc.collect()
+            files = open_files()
+            for operation in writing_operations(harness):
+                faults = _faults_of_requests if harness.http else _faults_of_bytes
+                for fault, strike in faults(stage, proxy, backend, operation).items():
+                    stage.set_up(operation.before)
+                    strike(proxy)
+                    error = _error_of(operation, backend)
+                    proxy.recover()
+                    operation.judge(stage.files(), fault, succeeded=error is None)
+                    if error is not None and not isinstance(error, fs.FSError):
+                        broken(f'Expected an FSError from {operation.name}, when {fault}; seen {error!r}.')
+                stage.clear(operation, 'requests were refused, cut, or not responded to', sweep=True)
+            gc.collect()
+            # A pool may have grown, by a few connections that the proxy has a share in; a leak shows as one for each fault.
+            if open_files() > files + 20:
+                broken(f'Expected about {files} open files and connections after all faults; seen {open_files()}.')
+
+
+def _error_of(operation: Operation, backend: BaseBackend) -> Exception | None:
+    try:
+        operation.run(backend)
+    except Exception as error:  # noqa: BLE001  # judged by the caller
+        return error
+    return None
+
+
+def _faults_of_requests(
+    stage: Stage, proxy: FaultProxy, backend: BaseBackend, operation: Operation
+) -> dict[str, Callable[[FaultProxy], object]]:
+    """What can strike the first and the last request of *operation*, which is carried out once to count them."""
+    requests = [(request.bytes_up, request.bytes_down) for request in _measured(stage, proxy, backend, operation)]
+    found: dict[str, Callable[[FaultProxy], object]] = {}
+    for number in sorted({0, len(requests) - 1}):
+        which = f'request {number + 1} of {len(requests)}'
+        found[f'{which} was refused'] = partial(_refuse, number=number)
+        found[f'the response to {which} was lost'] = partial(_lose, number=number)
+        up, down = requests[number]
+        if up > 1:
+            found[f'{which} was cut after {up // 2} bytes'] = partial(_cut_up, number=number, after_bytes=up // 2)
+        elif down > 1:
+            found[f'the response to {which} was cut'] = partial(_cut_down, number=number, after_bytes=down // 2)
+    return found
+
+
+def _faults_of_bytes(
+    stage: Stage, proxy: FaultProxy, backend: BaseBackend, operation: Operation
+) -> dict[str, Callable[[FaultProxy], object]]:
+    """What can strike the connections of *operation*, which is carried out once to measure what it sends."""
+    before = sum(connection.bytes_up for connection in proxy.connections)
+    _measured(stage, proxy, backend, operation)
+    half = (sum(connection.bytes_up for connection in proxy.connections) - before) // 2
+    return {
+        f'connections were cut after {half} bytes': lambda proxy: proxy.cut_upload(after_bytes=half, times=ALWAYS),
+        'all responses were lost': lambda proxy: proxy.cut_download(times=ALWAYS),
+    }
+
+
+def _measured(stage: Stage, proxy: FaultProxy, backend: BaseBackend, operation: Operation) -> list[ProxiedRequest]:
+    """The requests of *operation* when nothing disturbs it."""
+    stage.set_up(operation.before)
+    before = len(proxy.requests)
+    operation.run(backend)
+    operation.judge(stage.files(), 'nothing disturbed it', succeeded=True)
+    return proxy.requests[before:]
+
+
+def _number(number: int) -> Callable[[ProxiedRequest], bool]:
+    """True of one request: the one that comes after *number* others."""
+    counted = itertools.count()
+    return lambda _: next(counted) == number
+
+
+def _refuse(proxy: FaultProxy, number: int) -> object:
+    return proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, when=_number(number))
+
+
+def _lose(proxy: FaultProxy, number: int) -> object:
+    return proxy.lose_response(when=_number(number))
+
+
+def _cut_up(proxy: FaultProxy, number: int, after_bytes: int) -> object:
+    return proxy.cut_upload(after_bytes=after_bytes, when=_number(number))
+
+
+def _cut_down(proxy: FaultProxy, number: int, after_bytes: int) -> object:
+    return proxy.cut_download(after_bytes=after_bytes, when=_number(number))

@@ -1,0 +1,202 @@
+"""What is raised anywhere and is no Exception: KeyboardInterrupt, and GreenletExit of gevent."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from flask_fs.backends import BaseBackend, Capability
+
+from ..concurrency import in_threads
+from ..guarantees import broken, check
+from ..harness import Harness
+from ..interrupts import INTERRUPTS, Moments, interrupting
+from ..measurements import sizes_of
+from ..sources import Failing
+from .content import content_of
+from .operations import OLD, Operation, Stage, reading_operations, writing_operations
+from .sharing import _open_files as open_files
+
+#: At how many of its calls an operation is interrupted; and if it talks to a server, where a large file takes hundreds.
+MOMENTS, MOMENTS_ON_NETWORK = 6, 3
+ROUNDS = 8
+
+
+class InterruptChecks:
+    """Interrupts, wherever they strike."""
+
+    @check(
+        '_put',
+        cause='Clean up in `finally` or `except BaseException`: `except Exception` lets interrupts pass. Look at _put.',
+    )
+    def test_an_interrupted_source_leaves_nothing_new(self, harness: Harness) -> None:
+        """When the source is interrupted, the caller gets the interrupt, the old file is whole, and nothing new is left."""
+        backend = harness.make()
+        backend.write('x', OLD)
+        before = harness.names_raw()
+        size = sizes_of(harness)['parts']
+        content, errors = content_of(size), itertools.cycle(INTERRUPTS)
+        for name, overwrite, after in itertools.product(('x', 'new'), (True, False), (0, 1, size - 1)):
+            if name == 'x' and not overwrite:
+                continue  # Refused, perhaps unread.
+            error = next(errors)
+            what = f'from save() whose source raises {error.__name__} after {after} of {size} bytes'
+            try:
+                backend.save(Failing(content, after, error, step=65_537), name, overwrite=overwrite)
+            except BaseException as caught:  # noqa: BLE001  # judged here
+                if not isinstance(caught, error):
+                    broken(f'Expected {error.__name__} {what}; seen {caught!r}.')
+            else:
+                broken(f'Expected {error.__name__} {what}; seen no error.')
+            if (seen := harness.names_raw()) != before or harness.get_raw('x') != OLD:
+                broken(
+                    f'Expected only the old file {what}; seen {seen}, of which x has {len(harness.get_raw("x"))} bytes.'
+                )
+            assert list(backend.list_files()) == ['x']
+        _works(backend)
+
+    @check(
+        'open',
+        cause='`__exit__` stores unless the error is an Exception, or a finalizer closes the file. Look at open().',
+    )
+    def test_an_interrupted_writer_stores_nothing(self, harness: Harness) -> None:
+        """Leaving a file open for writing by an interrupt stores nothing, whatever was written to it."""
+        backend = harness.make()
+        backend.write('x', OLD)
+        for error, mode in itertools.product(INTERRUPTS, ('w', 'wb', 'x', 'xb')):
+            with pytest.raises(error):
+                _interrupted_writer(backend, mode, error)
+            if (seen := (harness.names_raw(), harness.get_raw('x'))) != (['x'], OLD):
+                broken(f'Expected only x, with {OLD!r}, after {error.__name__} left open(…, {mode!r}); seen {seen}.')
+        _works(backend)
+
+    @check(
+        'read_chunks',
+        cause='A stream, a page or a temporary copy is released at its end only. Look at the streams of _open, and at _scan.',
+    )
+    def test_an_interrupted_reader_gives_back_what_it_held(self, harness: Harness) -> None:
+        """When whoever reads or lists is interrupted, files, connections and temporary copies are given back."""
+        backend = harness.make()
+        backend.write('x', content_of(sizes_of(harness)['parts']))
+        backend.write('y', OLD)
+        consumers: dict[str, Callable[[BaseBackend, type[BaseException]], object]] = {
+            'read_chunks': lambda backend, error: _interrupted(backend.read_chunks('x', 1000), error),
+            'list_files': lambda backend, error: _interrupted(backend.list_files(), error),
+            'scan': lambda backend, error: _interrupted(backend.scan(), error),
+            'open': _interrupted_file,
+            'local_file': _interrupted_local_file,
+        }
+        for name, consume in consumers.items():
+            # The first time may open what stays open.
+            counts = [_files_after(backend, consume, turn) for turn in range(ROUNDS)]
+            if counts[-1] - counts[0] > 2:
+                broken(f'Expected no more open files after each interrupted {name}; seen {counts}.')
+        _works(backend)
+
+    @check(
+        '_put, _copy, _move and _remove',
+        cause='The old file goes before the new one is in place, or what was begun is kept: do all that can fail before '
+        'one last step, and clean up in `finally`.',
+    )
+    def test_an_interrupt_at_any_call_leaves_a_file_old_or_new(self, harness: Harness) -> None:
+        """Interrupted right before any of its calls, a verb leaves each file old or new, loses none, and leaves nothing behind."""
+        stage = Stage(harness)
+        errors = itertools.cycle(INTERRUPTS)
+        harness.make().exists('x')
+        gc.collect()
+        files = open_files()
+        writing = writing_operations(harness)
+        for operation in (*writing, *reading_operations(harness)):
+            stage.set_up(operation.before)
+            with interrupting(KeyboardInterrupt) as moments:
+                operation.run(harness.make())
+            operation.judge(stage.files(), 'nothing disturbed it', succeeded=True)
+            on_network = moments.on_network
+            for at in _spread(moments.count, MOMENTS_ON_NETWORK if on_network else MOMENTS):
+                stage.set_up(operation.before)
+                moments = _strike(harness, operation, error := next(errors), at)
+                when = f'{error.__name__} was raised at call {at} of it'
+                if operation in writing:
+                    operation.judge(stage.files(), when, succeeded=not moments.struck)
+            stage.clear(operation, 'it was interrupted', sweep=on_network)
+        gc.collect()
+        # A pool may have grown by a connection or two.
+        if open_files() > files + 5:
+            broken(f'Expected about {files} open files and connections after all interrupts; seen {open_files()}.')
+        _works(harness.make())
+
+
+def _strike(harness: Harness, operation: Operation, error: type[BaseException], at: int) -> Moments:
+    """Interrupt *operation* at its call number *at*, if it makes so many; fail unless it then raises the interrupt."""
+    backend = harness.make()
+    try:
+        with interrupting(error, at) as moments:
+            operation.run(backend)
+    except BaseException as caught:
+        # Nobody keeps it: its traceback holds what is to be given back.
+        if not moments.struck:
+            raise
+        if not isinstance(caught, error):
+            broken(f'Expected {error.__name__} from {operation.name}, raised at call {at} of it; seen {caught!r}.')
+    else:
+        if moments.struck:
+            broken(f'Expected {error.__name__} from {operation.name}, raised at call {at} of it; seen it swallowed.')
+    return moments
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """At most *wanted* of the numbers from 1 to *count*, the first and the last among them."""
+    if count <= wanted:
+        return [*range(1, count + 1)]
+    return [1 + step * (count - 1) // (wanted - 1) for step in range(wanted)]
+
+
+def _interrupted(found: Iterator[object], error: type[BaseException]) -> None:
+    for _ in found:
+        raise error
+
+
+def _interrupted_file(backend: BaseBackend, error: type[BaseException]) -> None:
+    with backend.open('x', 'rb') as file:
+        file.read(10)
+        raise error
+
+
+def _interrupted_writer(backend: BaseBackend, mode: str, error: type[BaseException]) -> None:
+    with backend.open('new' if 'x' in mode else 'x', mode) as file:
+        file.write(b'other' if 'b' in mode else 'other')
+        raise error
+
+
+def _interrupted_local_file(backend: BaseBackend, error: type[BaseException]) -> None:
+    path = ''
+    try:
+        with backend.local_file('x') as path:
+            raise error
+    finally:
+        if Capability.LOCAL_PATH not in backend.capabilities and os.path.exists(path):
+            broken('Expected the temporary copy of local_file() to be removed after an interrupt; seen it there.')
+
+
+def _files_after(backend: BaseBackend, consume: Callable[[BaseBackend, type[BaseException]], object], turn: int) -> int:
+    """How many files and connections are open when *consume* was interrupted."""
+    error = INTERRUPTS[turn % len(INTERRUPTS)]
+    with pytest.raises(error):
+        consume(backend, error)
+    gc.collect()
+    return open_files()
+
+
+def _works(backend: BaseBackend) -> None:
+    """Fail unless another thread can use *backend* too, which hangs if a lock is still held."""
+
+    def write_and_read(_: int) -> bytes:
+        backend.write('works', b'still')
+        return backend.read('works')
+
+    assert in_threads(1, write_and_read) == [b'still']
+    backend.remove('works')
