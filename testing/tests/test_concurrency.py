@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from flask_fs_testing import concurrency
-from flask_fs_testing.concurrency import in_processes, in_threads
+from flask_fs_testing.concurrency import Background, in_processes, in_step, in_threads
 
 pytestmark = pytest.mark.skipif(not concurrency.CAN_FORK, reason='Windows has no fork')
 
@@ -67,9 +68,11 @@ def test_one_that_hangs_is_shown_with_its_stack(run: object) -> None:
     assert 'hangs' in failure
 
 
+@pytest.mark.slow
 @WAYS
-@pytest.mark.usefixtures('impatient')
-def test_one_that_hangs_does_not_hide_what_failed(run: object) -> None:
+def test_one_that_hangs_does_not_hide_what_failed(run: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Enough for the other one to fail on a busy machine.
+    monkeypatch.setattr(concurrency, 'TIMEOUT_S', 3)
     failure = failure_of(run, lambda number: fails_if_odd(number) if number else hangs(number), 2)
     assert 'seen 2 fail' in failure
     assert 'ValueError: 1 is odd' in failure
@@ -134,3 +137,23 @@ def test_a_failure_here_meanwhile_stops_the_processes() -> None:
     with pytest.raises(ValueError, match='odd'):
         in_processes(1, hangs, lambda: fails_if_odd(1))
     assert time.monotonic() - start < concurrency.TIMEOUT_S / 2
+
+
+def test_rivals_in_step_wait_for_each_other_after_each_call_of_the_file_system(tmp_path: Path) -> None:
+    calls: list[str] = []
+    with in_step(lambda: calls.append('met')):
+        os.path.exists(tmp_path)
+        len(calls)
+        (tmp_path / 'folder').mkdir()
+    os.path.exists(tmp_path)
+    assert calls == ['met', 'met']
+
+
+def test_a_call_in_the_background_gives_its_result_or_shows_what_went_wrong() -> None:
+    begun = threading.Event()
+    waiting = Background(lambda: begun.wait(60))
+    waiting.wait(0.01)
+    begun.set()
+    assert waiting.result()
+    with pytest.raises(pytest.fail.Exception, match='ValueError: 1 is odd'):
+        Background(lambda: fails_if_odd(1)).result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import multiprocessing
 import os
 import signal
@@ -12,12 +13,12 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 from .guarantees import broken
 
-__all__ = ['CAN_FORK', 'in_processes', 'in_threads']
+__all__ = ['CAN_FORK', 'Background', 'in_processes', 'in_step', 'in_threads']
 
 #: How long all threads or processes of one call may take, in seconds.
 TIMEOUT_S = 100
@@ -28,6 +29,13 @@ SHOWN = 3
 #: Whether this system has processes that begin as a copy of another; Windows has none.
 CAN_FORK = hasattr(os, 'fork')
 
+#: What looks at the file system, or changes it.
+_FILE_SYSTEM = frozenset(
+    getattr(os, name)
+    for name in ('access', 'link', 'lstat', 'mkdir', 'open', 'rename', 'replace', 'rmdir', 'stat', 'symlink', 'unlink')
+    if hasattr(os, name)
+)
+
 T = TypeVar('T')
 
 
@@ -37,28 +45,14 @@ def in_threads(count: int, act: Callable[[int], T]) -> list[T]:
     The check fails if it raises in any of them, or does not return.
     """
     gate = threading.Barrier(count)
-    results: dict[int, T] = {}
-    failures: dict[int, str] = {}
 
-    def run(number: int) -> None:
-        try:
-            gate.wait(TIMEOUT_S)
-            results[number] = act(number)
-        except BaseException as error:  # noqa: BLE001  # shown below
-            failures[number] = _traceback(error)
+    def run(number: int) -> T:
+        gate.wait(TIMEOUT_S)
+        return act(number)
 
-    # Daemons: Python waits for other threads when it ends.
-    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(count)]
-    for thread in threads:
-        thread.start()
+    threads = [Background(functools.partial(run, number)) for number in range(count)]
     deadline = time.monotonic() + TIMEOUT_S
-    for number, thread in enumerate(threads):
-        thread.join(max(0, deadline - time.monotonic()))
-        if thread.is_alive():
-            frame = sys._current_frames().get(thread.ident or 0)
-            failures[number] = _hung(''.join(traceback.format_stack(frame)) if frame else '')
-    _judge('thread', count, failures)
-    return [results[number] for number in range(count)]
+    return _results('thread', [thread.outcome(deadline) for thread in threads])
 
 
 def in_processes(count: int, act: Callable[[int], T], meanwhile: Callable[[], object] = lambda: None) -> list[T]:
@@ -72,9 +66,59 @@ def in_processes(count: int, act: Callable[[int], T], meanwhile: Callable[[], ob
         children = [stack.enter_context(contextlib.closing(_Fork(act, number))) for number in range(count)]
         meanwhile()
         deadline = time.monotonic() + TIMEOUT_S
-        outcomes = [child.outcome(deadline) for child in children]
-    _judge('process', count, {number: text for number, (text, _) in enumerate(outcomes) if text})
-    return [result for _, result in outcomes]
+        return _results('process', [child.outcome(deadline) for child in children])
+
+
+@contextlib.contextmanager
+def in_step(meet: Callable[[], object]) -> Generator[None]:
+    """Have *meet* called in this thread after each call of the file system, for the ``with`` block.
+
+    Rivals who wait for each other there all look before any of them writes, if that is what they do.
+    """
+
+    def after(frame: Any, event: str, called: Any) -> None:
+        if event == 'c_return' and called in _FILE_SYSTEM:
+            meet()
+
+    before = sys.getprofile()
+    sys.setprofile(after)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+class Background(Generic[T]):
+    """A call of *act* in a thread of its own, which has begun."""
+
+    def __init__(self, act: Callable[[], T]) -> None:
+        self._act = act
+        self._outcome: tuple[str, Any] | None = None
+        # A daemon: Python waits for other threads when it ends.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._outcome = '', self._act()
+        except BaseException as error:  # noqa: BLE001  # shown to whoever waits for the result
+            self._outcome = _traceback(error), None
+
+    def wait(self, seconds: float) -> None:
+        """Return when it has ended, or after so long."""
+        self._thread.join(seconds)
+
+    def result(self) -> T:
+        """What *act* returned; the check fails if it raised, or does not return."""
+        return cast('T', _results('thread', [self.outcome(time.monotonic() + TIMEOUT_S)])[0])
+
+    def outcome(self, deadline: float) -> tuple[str, Any]:
+        """What went wrong, if anything did, and what *act* returned."""
+        self.wait(max(0, deadline - time.monotonic()))
+        if self._outcome is not None:
+            return self._outcome
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        return _hung(''.join(traceback.format_stack(frame)) if frame else ''), None
 
 
 class _Fork:
@@ -140,8 +184,11 @@ def _hung(stack: str) -> str:
     return f'It did not end within {TIMEOUT_S:g} s. It was at:\n{stack or "a place that could not be found out"}'
 
 
-def _judge(kind: str, count: int, failures: dict[int, str]) -> None:
+def _results(kind: str, outcomes: Sequence[tuple[str, Any]]) -> list[Any]:
+    """What was returned, if nothing went wrong in any of them."""
+    failures = {number: failure for number, (failure, _) in enumerate(outcomes) if failure}
     if failures:
-        shown = [f'--- {kind} {number}:\n{text}' for number, text in sorted(failures.items())[:SHOWN]]
-        lines = '\n'.join(shown)
+        shown = [f'--- {kind} {number}:\n{failure}' for number, failure in sorted(failures.items())[:SHOWN]]
+        lines, count = '\n'.join(shown), len(outcomes)
         broken(f'Expected {count} of {count} to succeed, each a {kind}; seen {len(failures)} fail.\n{lines}')
+    return [result for _, result in outcomes]

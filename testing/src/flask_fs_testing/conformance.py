@@ -20,6 +20,7 @@ from .checks.memory import MemoryChecks
 from .checks.metadata import MetadataChecks
 from .checks.model import ModelChecks
 from .checks.names import NameChecks
+from .checks.races import RaceChecks
 from .checks.ranges import RangeChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
@@ -35,6 +36,7 @@ class BackendConformance(
     SeekChecks,
     VersionChecks,
     CreateChecks,
+    RaceChecks,
     CopyChecks,
     DeleteChecks,
     ListChecks,

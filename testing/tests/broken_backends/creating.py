@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-from typing import Any
+from typing import IO, Any
 
 import flask_fs as fs
 from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Source
@@ -19,35 +20,97 @@ class IgnoresCreate(MemoryBackend):
         super()._put(name, stream, attributes=attributes)
 
 
-@caught_by('test_of_many_threads_one_creates_a_name', 'test_of_many_processes_one_creates_a_name')
-class LooksBeforeItWrites(LocalBackend):
-    """What nearly every first version does: the name is free now, so it will be in a moment."""
+@caught_by('test_create_keeps_the_first_writer')
+class WrapsItsOwnRefusal(LocalBackend):
+    """Has every error of the operating system handled in one place. FileExists is one, and so it is wrapped."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        try:
+            super()._put(name, stream, **options)
+        except OSError as error:
+            raise self.error(fs.BackendError, name, str(error)) from error
+
+
+@caught_by('test_create_keeps_the_first_writer')
+class LosesWhatItCannotMove(MemoryBackend):
+    """Takes the file from its old name first."""
+
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        content = self._found(name)[1]
+        self._remove(name)
+        self._put(target, Source(io.BytesIO(content)), create=create)
+
+
+@caught_by('test_a_name_taken_while_the_source_is_read_is_refused')
+class ReplacesARival(LocalBackend):
+    """Tries once more without create if storing fails at the end, as with any error that may pass."""
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         if create and os.path.exists(self.path(name)):
             raise self.error(fs.FileExists, name)
-        super()._put(name, stream)
+        content = stream.read()
+        try:
+            super()._put(name, Source(io.BytesIO(content)), create=create)
+        except fs.FileExists:
+            super()._put(name, Source(io.BytesIO(content)))
 
 
-@caught_by('test_of_many_threads_one_creates_a_name')
-class LetsNobodyWin(LocalBackend):
-    """Takes its own reservation of a name for that of another writer."""
+@caught_by('test_a_name_taken_while_the_source_is_read_is_refused')
+class KeepsWhatWasRefused(LocalBackend):
+    """Stores under a temporary name, and goes without a look back when that cannot become the name."""
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        if create:
+        if not create:
+            super()._put(name, stream)
+            return
+        self._refuse_early(name, os.fspath(self.path(name)), create)
+        part = f'{name}.part'
+        super()._put(part, stream)
+        os.link(self.path(part), self.path(name))
+        os.unlink(self.path(part))
+
+
+@caught_by('test_a_name_taken_while_the_source_is_read_is_refused')
+class RefusesAtTheBeginning(LocalBackend):
+    """The condition goes with the first byte of an upload, and counts no longer when its last one has come."""
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        head = stream.take(1)
+        if create and os.path.exists(self.path(name)):
             raise self.error(fs.FileExists, name)
+        stream.unread(head)
         super()._put(name, stream)
 
 
-@caught_by('test_of_many_threads_one_creates_a_name')
-class RefusesInOtherWords(LocalBackend):
-    def _put(self, name: str, stream: Source, **options: Any) -> None:
-        try:
-            super()._put(name, stream, **options)
-        except fs.FileExists as error:
-            raise self.error(fs.Unavailable, name, 'another writer holds the name') from error
+@caught_by('test_a_file_opened_to_be_created_replaces_nothing')
+class LooksWhenItOpens(MemoryBackend):
+    """Refuses at open(), and at close() no longer."""
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        if 'x' in mode and self.exists(filename):
+            raise self.error(fs.FileExists, filename)
+        return super().open(filename, mode.replace('x', 'w'), **kwargs)
+
+
+@caught_by('test_a_file_opened_to_be_created_replaces_nothing')
+class CreatesTextOnly(MemoryBackend):
+    """Compares the mode with one word, where there are three."""
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        return super().open(filename, mode if mode == 'x' else mode.replace('x', 'w'), **kwargs)
 
 
 @caught_by('test_a_file_and_a_folder_of_one_name')
 class ClaimsNestedNames(LocalBackend):
     capabilities = LocalBackend.capabilities | Capability.NESTED_NAMES
+
+
+@caught_by('test_a_file_and_a_folder_of_one_name')
+class ReplacesAFileByAFolder(LocalBackend):
+    """Makes room for the folder that it needs."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        parent = os.path.dirname(self.path(name))
+        if os.path.isfile(parent):
+            os.unlink(parent)
+        super()._put(name, stream, **options)

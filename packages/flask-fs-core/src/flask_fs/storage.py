@@ -258,7 +258,8 @@ class Storage(AppBound):
         :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
         :param kwargs: ``encoding``, ``errors`` and ``newline``, for text.
         :raises FileNotFound: When reading, if there is no file of that name.
-        :raises FileExists: With ``x``, at the latest when the file object is closed, if there is a file of that name.
+        :raises FileExists: With ``x``, if there is a file of that name: here, before anything is written, or when the file
+            object is closed if it came meanwhile.
         """
         bound, name, how = self._bound(), names.check(filename), Mode(mode)
         if how.reads or not isinstance(bound.driver, BaseBackend):

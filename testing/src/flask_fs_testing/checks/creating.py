@@ -1,32 +1,35 @@
-"""Create-only writes: the first writer wins."""
+"""Create-only writes: a name that is taken stays as it is."""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, Capability
 
-from ..concurrency import CAN_FORK, in_processes, in_threads
+from ..concurrency import Background
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
+from ..measurements import sizes_of
 from ..sources import OnlyRead
+from .content import content_of
+from .ranges import expect_bytes
 
-WRITERS = 8
-#: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
-MEETING_S = 0.1
+#: How long a source waits for another writer to be done: many times what that takes on a busy machine.
+MEETING_S = 2
 
 
 class CreateChecks:
-    """One winner for each name."""
+    """Names that are taken."""
 
-    @check('_put with create')
+    @check(
+        '_put with create',
+        cause='create is not handed on to the store, or its refusal is not translated to FileExists: see _put, _copy and _move.',
+    )
     def test_create_keeps_the_first_writer(self, harness: Harness) -> None:
         """With create, the name of an existing file raises FileExists, and the first content stays."""
         backend = harness.make()
@@ -46,34 +49,74 @@ class CreateChecks:
             assert backend.read('y') == b'second'
         assert set(backend.list_files()) == {'x', 'y'}
 
-    @check('_put with create', proves=Capability.ATOMIC_CREATE, race=True)
-    def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
-        """Of all threads that create one name at once, exactly one wins, and the file is its own."""
-        backend = harness.make()
-        counts = []
-        for turn in range(harness.race_rounds):
-            name = f'race-{turn}'
-            wins = in_threads(WRITERS, partial(_create, backend, name, threading.Barrier(WRITERS)))
-            counts.append(sum(wins))
-            if any(wins):
-                assert backend.read(name) in [_own(number) for number, won in enumerate(wins) if won]
-        _judge(backend, counts)
+    @check(
+        '_put with create',
+        proves=Capability.ATOMIC_CREATE,
+        cause='The name is looked up before the source is read: let the store decide in the step that makes the file visible.',
+    )
+    def test_a_name_taken_while_the_source_is_read_is_refused(self, harness: Harness) -> None:
+        """A name that another writer creates while the source is read, at any point, stays theirs, and nothing else is left."""
+        backend, other = harness.make(), harness.make()
+        sizes = sizes_of(harness)
+        for size in (sizes['small'], sizes['border'] + 1):
+            for point in (0, size // 2, size):
+                name = f'{size}-{point}'
+                rivals: list[Background[bool]] = []
 
-    @check('_put with create', proves=Capability.ATOMIC_CREATE, race=True)
-    def test_of_many_processes_one_creates_a_name(self, harness: Harness) -> None:
-        """Of several processes that create the same names at once, exactly one wins each."""
-        backend = harness.make()
-        if not CAN_FORK or not harness.shared_between_processes or not harness.race_rounds:
-            return
-        context = multiprocessing.get_context('fork')
-        gates = {f'name-{number}': context.Barrier(2) for number in range(harness.race_rounds)}
+                def strike(name: str = name, rivals: list[Background[bool]] = rivals) -> None:
+                    rivals.append(Background(lambda: _wins(lambda: other.write(name, b'theirs', overwrite=False))))
+                    # A store may let in one writer at a time: then it comes second.
+                    rivals[0].wait(MEETING_S)
 
-        def create_all(number: int) -> list[bool]:
-            return [_create(backend, name, gate, number) for name, gate in gates.items()]
+                source = Interrupted(content_of(size), point, strike)
+                won = _wins(partial(backend.save, source, name, overwrite=False))
+                contents = [
+                    content for content, wins in ((content_of(size), won), (b'theirs', rivals[0].result())) if wins
+                ]
+                what = f'a file of {size} bytes whose name is taken when {point} of them were read'
+                if declares(backend, Capability.ATOMIC_CREATE) and len(contents) != 1:
+                    broken(f'Expected one writer to win {what}; seen {len(contents)}.')
+                if backend.read(name) not in contents:
+                    broken(f'Expected the content of the winner of {what}; seen another one.')
+                backend.remove(name)
+        assert harness.names_raw() == []
 
-        _judge(backend, [sum(wins) for wins in zip(*in_processes(2, create_all), strict=True)])
+    @check(
+        'open',
+        cause='open() with x looks for the file once, and then stores as with w: hand create on to _put.',
+    )
+    def test_a_file_opened_to_be_created_replaces_nothing(self, harness: Harness) -> None:
+        """open() with x raises FileExists for a name that is taken: at once, or when it is closed, and always if it was taken meanwhile."""
+        backend, other = harness.make(), harness.make()
+        backend.write('taken', b'first')
+        large = content_of(sizes_of(harness)['border'] + 1)
+        contents: tuple[tuple[str, Any], ...] = (('x', 'text'), ('xb', b'bytes'), ('xb', large))
+        for mode, content in contents:
+            with pytest.raises(fs.FileExists) as caught, backend.open('taken', mode) as file:
+                file.write(content)
+            assert caught.value.filename == 'taken'
+            with pytest.raises(fs.FileExists):
+                _create_late(backend, 'meanwhile', mode, content, partial(other.write, 'meanwhile', b'first'))
+            for name in ('taken', 'meanwhile'):
+                assert backend.read(name) == b'first'
+            backend.remove('meanwhile')
+            with backend.open('new', mode) as file:
+                file.write(content)
+            expect_bytes(
+                backend.read('new'), content.encode() if isinstance(content, str) else content, 'what was created'
+            )
+            backend.remove('new')
+        assert harness.names_raw() == ['taken']
+        storage = fs.Storage('kit', fs.ALL)
+        with harness.make_app(storage).app_context(), pytest.raises(fs.FileExists):
+            # Before anything is written.
+            storage.open('taken', 'xb')
 
-    @check('NESTED_NAMES', proves=Capability.NESTED_NAMES)
+    @check(
+        'NESTED_NAMES',
+        proves=Capability.NESTED_NAMES,
+        cause='The store has folders, where a name is one or the other: do not declare it, and translate its refusal to FileExists in _put.',
+    )
     def test_a_file_and_a_folder_of_one_name(self, harness: Harness) -> None:
         """Where a name can be a file and a folder both are kept; elsewhere the second is refused and the first stays."""
         backend = harness.make()
@@ -101,48 +144,31 @@ def _is_refused(backend: BaseBackend, name: str) -> bool:
     return False
 
 
-def _own(number: int) -> bytes:
-    return f'writer {number}\n'.encode() * 500
+def _create_late(backend: BaseBackend, name: str, mode: str, content: Any, strike: Callable[[], object]) -> None:
+    with backend.open(name, mode) as file:
+        file.write(content)
+        strike()
 
 
-class _Awaiting(OnlyRead):
-    """Gives its first byte when all rivals have come to the *gate*, so that all are between looking and writing."""
-
-    def __init__(self, content: bytes, gate: threading.Barrier) -> None:
-        super().__init__(content)
-        self._gates = [gate]
-
-    def read(self, size: int = -1) -> bytes:
-        # Or when a moment has passed: a store may let in one writer at a time.
-        with contextlib.suppress(threading.BrokenBarrierError):
-            if self._gates:
-                self._gates.pop().wait(MEETING_S)
-        return super().read(size)
-
-
-def _create(backend: BaseBackend, name: str, gate: threading.Barrier, number: int) -> bool:
-    """Create *name* as writer *number*, meeting the others at the *gate*; whether it won."""
+def _wins(create: Callable[[], object]) -> bool:
+    """Whether *create* finds its name free."""
     try:
-        backend.save(_Awaiting(_own(number), gate), name, overwrite=False)
+        create()
     except fs.FileExists:
         return False
-    finally:
-        # One that was refused unread never comes to the gate: the others shall not wait for it.
-        gate.abort()
     return True
 
 
-def _judge(backend: BaseBackend, counts: list[int]) -> None:
-    """Exactly one winner in each race where that was promised; at least one everywhere."""
-    if not counts and declares(backend, Capability.ATOMIC_CREATE):
-        broken('Declared, but race_rounds of the harness is 0, so that nothing shows it.')
-    if 0 in counts:
-        broken(f'Expected a winner in each of {len(counts)} races; seen none in {counts.count(0)} of them.')
-    several = len(counts) - counts.count(1)
-    if declares(backend, Capability.ATOMIC_CREATE):
-        if several:
-            broken(
-                f'Expected one winner in each of {len(counts)} races; seen more in {several} (at most {max(counts)}).'
-            )
-    elif counts and not several:
-        works_undeclared(backend, Capability.ATOMIC_CREATE)
+class Interrupted(OnlyRead):
+    """Calls *strike* when *after* bytes were read, once, before it gives any more."""
+
+    def __init__(self, content: bytes, after: int, strike: Callable[[], object]) -> None:
+        super().__init__(content, step=after or len(content))
+        self._strikes = [strike]
+        self._after = after
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        if self._strikes and self._at >= self._after:
+            self._strikes.pop()()
+        return super().read(size)

@@ -1,0 +1,269 @@
+"""Writers that create one name at the same moment: one wins."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, Capability
+
+from ..concurrency import CAN_FORK, in_processes, in_step, in_threads
+from ..guarantees import broken, check, declares, works_undeclared
+from ..harness import Harness
+from ..measurements import sizes_of
+from ..sources import OnlyRead
+
+WRITERS = 8
+#: How many store a large file at once, and how often.
+LARGE_WRITERS, LARGE_ROUNDS = 3, 3
+#: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
+MEETING_S = 0.1
+
+
+class RaceChecks:
+    """One winner for each name."""
+
+    @check(
+        '_put with create',
+        proves=Capability.ATOMIC_CREATE,
+        race=True,
+        cause='The name is looked up first, and then written: two writers find it free. Let the store decide, in the step that makes the file visible in _put.',
+    )
+    def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
+        """Of all threads that create one name at once, exactly one wins, and the file is its own."""
+        backend = harness.make()
+        counts = []
+        for turn in range(harness.race_rounds):
+            name = f'race-{turn}'
+            wins = in_threads(WRITERS, partial(_create, backend, name, threading.Barrier(WRITERS)))
+            counts.append(sum(wins))
+            _expect_right(backend, name, [_save] * WRITERS, wins)
+        _judge(backend, counts)
+        if declares(backend, Capability.ATOMIC_CREATE):
+            if not counts:
+                broken('Declared, but race_rounds of the harness is 0, so that nothing shows it.')
+        elif counts and set(counts) == {1}:
+            works_undeclared(backend, Capability.ATOMIC_CREATE)
+
+    @check(
+        '_put with create',
+        proves=Capability.ATOMIC_CREATE,
+        race=True,
+        cause='A lock of this process, or a look at the store before writing: only the store itself can decide between processes in _put.',
+    )
+    def test_of_many_processes_one_creates_a_name(self, harness: Harness) -> None:
+        """Of several processes that create the same names at once, exactly one wins each."""
+        backend = harness.make()
+        if not CAN_FORK or not harness.shared_between_processes or not harness.race_rounds:
+            return
+        context = multiprocessing.get_context('fork')
+        gates = {f'race-{turn}': context.Barrier(2) for turn in range(harness.race_rounds)}
+
+        def create_all(number: int) -> list[bool]:
+            return [_create(backend, name, gate, number) for name, gate in gates.items()]
+
+        _judge(backend, [sum(wins) for wins in zip(*in_processes(2, create_all), strict=True)])
+
+    @check(
+        '_put with create',
+        proves=Capability.ATOMIC_CREATE,
+        race=True,
+        cause='What is stored in parts is completed without the condition that small files are stored with: see the end of _put.',
+    )
+    def test_of_many_threads_one_creates_a_large_file(self, harness: Harness) -> None:
+        """Of several threads that store a file of several parts under one new name, exactly one wins, and its file is whole."""
+        backend = harness.make()
+        size = sizes_of(harness)['border'] + 1
+        counts = []
+        for turn in range(min(LARGE_ROUNDS, harness.race_rounds)):
+            name = f'race-{turn}'
+            gates = [threading.Barrier(LARGE_WRITERS) for _ in range(2)]
+
+            def create(number: int, name: str = name, gates: list[threading.Barrier] = gates) -> bool:
+                source = _Awaiting(bytes([number]) * size, *gates)
+                return _wins(lambda: backend.save(source, name, overwrite=False), *gates)
+
+            wins = in_threads(LARGE_WRITERS, create)
+            counts.append(sum(wins))
+            if any(wins) and backend.read(name) not in [
+                bytes([number]) * size for number, won in enumerate(wins) if won
+            ]:
+                broken(f'Expected the {size} bytes of a winner; seen other ones.')
+        _judge(backend, counts)
+
+    @check(
+        '_put, _copy and _move with create',
+        proves=Capability.ATOMIC_CREATE,
+        race=True,
+        cause='_copy or _move looks for the target first, and then replaces: their last step needs the same condition as that of _put.',
+    )
+    def test_of_many_threads_that_create_by_any_verb_one_wins(self, harness: Harness) -> None:
+        """Of threads that save, write, open, copy and move to one new name, exactly one wins, and no loser loses its source."""
+        ways = [_save, _copy, _move, _write, _move, _open, _copy, _move]
+        backends = [harness.make() for _ in ways]
+        counts = []
+        for turn in range(_few(harness.race_rounds)):
+            name, gate = f'race-{turn}', threading.Barrier(len(ways))
+            _prepare(backends[0], name, ways)
+
+            def create(number: int, name: str = name, gate: threading.Barrier = gate) -> bool:
+                with in_step(partial(_meet, gate)):
+                    return _wins(lambda: ways[number](backends[number], name, number, gate), gate)
+
+            wins = in_threads(len(ways), create)
+            counts.append(sum(wins))
+            _expect_right(backends[0], name, ways, wins)
+        _judge(backends[0], counts)
+
+    @check(
+        '_copy and _move with create',
+        proves=Capability.ATOMIC_CREATE,
+        race=True,
+        cause='A lock of this process, or a look at the target before replacing it: let the store decide in _copy and _move.',
+    )
+    def test_of_many_processes_that_copy_or_move_to_a_name_one_wins(self, harness: Harness) -> None:
+        """Of processes that copy or move files to the same names at once, exactly one wins each, and no loser loses its source."""
+        backend = harness.make()
+        if not CAN_FORK or not harness.shared_between_processes:
+            return
+        context = multiprocessing.get_context('fork')
+        rounds = [
+            (f'race-{turn}', ways, context.Barrier(2)) for turn, ways in enumerate(PAIRS * _few(harness.race_rounds))
+        ]
+        for name, ways, _ in rounds:
+            _prepare(backend, name, ways)
+
+        def create(number: int, name: str, ways: tuple[Way, Way], gate: Any) -> bool:
+            with in_step(partial(_meet, gate)):
+                return _wins(partial(ways[number], backend, name, number, gate), gate)
+
+        def create_all(number: int) -> list[bool]:
+            return [create(number, *race) for race in rounds]
+
+        wins = list(zip(*in_processes(2, create_all), strict=True))
+        for (name, ways, _), won in zip(rounds, wins, strict=True):
+            _expect_right(backend, name, ways, won)
+        _judge(backend, [sum(won) for won in wins])
+
+
+def _few(rounds: int) -> int:
+    """How many rounds are enough where each has several ways to show a fault; none for none."""
+    return -(-rounds // 5)
+
+
+def _own(number: int) -> bytes:
+    return f'writer {number}\n'.encode() * 500
+
+
+class _Awaiting(OnlyRead):
+    """Gives its first byte when all rivals have come to the first of the *gates*, so that all are between looking and writing.
+
+    Its end is given when all have come to the second one, if there is one: so all have written, and none is done.
+    """
+
+    def __init__(self, content: bytes, *gates: threading.Barrier) -> None:
+        super().__init__(content, step=max(1000, len(content) // 20))
+        self._gates = list(gates)
+        self._size = len(content)
+
+    def read(self, size: int = -1) -> bytes:
+        if self._gates and self._at in (0, self._size):
+            _meet(self._gates.pop(0))
+        return super().read(size)
+
+
+def _meet(gate: threading.Barrier) -> None:
+    """Wait for all rivals, or for a moment: a store may let in one writer at a time."""
+    with contextlib.suppress(threading.BrokenBarrierError):
+        gate.wait(MEETING_S)
+
+
+def _create(backend: BaseBackend, name: str, gate: threading.Barrier, number: int) -> bool:
+    """Create *name* as writer *number*, meeting the others at the *gate*; whether it won."""
+    return _wins(lambda: backend.save(_Awaiting(_own(number), gate), name, overwrite=False), gate)
+
+
+def _wins(create: Callable[[], object], *gates: threading.Barrier) -> bool:
+    """Whether *create* finds its name free."""
+    try:
+        create()
+    except fs.FileExists:
+        return False
+    finally:
+        # One that was refused unread never comes to the gates: the others shall not wait for it.
+        for gate in gates:
+            gate.abort()
+    return True
+
+
+# --- Ways to create a file: each is given a backend, the name, a number, and the gate where the others are met.
+
+Way = Callable[[BaseBackend, str, int, Any], object]
+
+
+def _save(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
+    backend.save(_Awaiting(_own(number), gate), name, overwrite=False)
+
+
+def _write(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
+    _meet(gate)
+    backend.write(name, _own(number), overwrite=False)
+
+
+def _open(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
+    with backend.open(name, 'xb') as file:
+        file.write(_own(number))
+        _meet(gate)
+
+
+def _copy(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
+    _meet(gate)
+    backend.copy(_source(name, number), name, overwrite=False)
+
+
+def _move(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
+    _meet(gate)
+    backend.move(_source(name, number), name, overwrite=False)
+
+
+def _source(name: str, number: int) -> str:
+    return f'from/{name}-{number}'
+
+
+def _prepare(backend: BaseBackend, name: str, ways: Sequence[Way]) -> None:
+    """Store what is copied or moved."""
+    for number, way in enumerate(ways):
+        if way in (_copy, _move):
+            backend.write(_source(name, number), _own(number))
+
+
+def _expect_right(backend: BaseBackend, name: str, ways: Sequence[Way], wins: Sequence[bool]) -> None:
+    """The file is that of a winner, and whoever lost has lost nothing else."""
+    if any(wins) and backend.read(name) not in [_own(number) for number, won in enumerate(wins) if won]:
+        broken(f'Expected the content of the winner of a race for {name!r}; seen another one.')
+    for number, (way, won) in enumerate(zip(ways, wins, strict=True)):
+        if way in (_copy, _move):
+            is_there, expected = backend.exists(_source(name, number)), way is _copy or not won
+            if is_there != expected:
+                outcome = f'{way.__name__[1:]} that {"won" if won else "lost"}'
+                broken(
+                    f'Expected the source of a {outcome} to be {"there" if expected else "gone"}; seen the contrary.'
+                )
+
+
+def _judge(backend: BaseBackend, counts: Sequence[int]) -> None:
+    """Exactly one winner in each race where that was promised; at least one everywhere."""
+    if 0 in counts:
+        broken(f'Expected a winner in each of {len(counts)} races; seen none in {counts.count(0)} of them.')
+    several = len(counts) - counts.count(1)
+    if several and declares(backend, Capability.ATOMIC_CREATE):
+        broken(f'Expected one winner in each of {len(counts)} races; seen more in {several} (at most {max(counts)}).')
+
+
+#: What two processes do at once.
+PAIRS: list[tuple[Way, Way]] = [(_move, _move), (_copy, _move), (_copy, _copy)]
