@@ -33,7 +33,6 @@ def outcome(check: str = 'test_one', result: str = 'passed', **more: Any) -> Out
         'cause': '',
         'outcome': result,
         'reason': '',
-        'race': False,
         'seconds': 0.25,
         'measured': {},
         'max_requests': {},

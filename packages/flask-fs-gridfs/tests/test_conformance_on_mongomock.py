@@ -9,28 +9,23 @@ from typing import Any, ClassVar
 import pytest
 from gridfs import GridFS
 
-from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends import BaseBackend
 from flask_fs_gridfs import GridFSBackend
 from flask_fs_testing import BackendConformance, Harness
-
-
-class OnMongomock(GridFSBackend):
-    """What of GridFS mongomock can do.
-
-    It keeps a document, looks whether it is unique, and takes it back if it is not: two threads see each other's, and
-    both take theirs back. So nothing is unique there under races.
-    """
-
-    capabilities = GridFSBackend.capabilities & ~Capability.ATOMIC_CREATE
 
 
 class MongomockHarness(Harness):
     """One mongomock, in the memory of this process."""
 
-    backend_class: ClassVar[type[BaseBackend]] = OnMongomock
+    backend_class: ClassVar[type[BaseBackend]] = GridFSBackend
     memory_ceiling_bytes = None
     shared_between_processes = False
     page_size = 100
+    known_limits: ClassVar[Mapping[str, str]] = {
+        'test_of_many_threads_one_creates_a_name': (
+            'mongomock keeps a document, looks whether it is unique, and takes it back if it is not: two threads may both win, or lose'
+        )
+    }
 
     def __init__(self, folder: Path, client: Any) -> None:
         super().__init__(folder)
@@ -59,8 +54,6 @@ class MongomockHarness(Harness):
         return sorted([document['filename'] for document in documents] + [f'chunks of {each}' for each in lost])
 
 
-# Its threads meet so seldom that it often seems to create atomically.
-@pytest.mark.filterwarnings('ignore::flask_fs_testing.UndeclaredCapability')
 class TestGridFSOnMongomock(BackendConformance):
     @pytest.fixture
     def harness(self, tmp_path: Path, mongomock_in_process: Any) -> MongomockHarness:

@@ -122,12 +122,13 @@ def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness)
     guarantee, cls = guarantee_of(item.function), item.cls or type(None)
     assert guarantee is not None
     expected: str | None = getattr(report, 'wasxfail', None)
+    capabilities = _capabilities(item, harness)
     return {
         'module': item.nodeid.partition('::')[0],
         'class': cls.__name__,
         'backend': harness.backend_class.__name__,
         'modules': [base.__module__ for base in harness.backend_class.__mro__],
-        'declared': [name for name, flag in Capability.__members__.items() if flag & _capabilities(item, harness)],
+        'declared': [name for name, flag in Capability.__members__.items() if flag & capabilities],
         'checks': list(checks_of(cls)),
         'check': item.name,
         'function': item.originalname,
@@ -135,19 +136,21 @@ def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness)
         'guarantee': guarantee.text,
         'proves': guarantee.proves.name if guarantee.proves else None,
         'cause': guarantee.cause,
-        'outcome': 'passed'
-        if report.passed
-        else 'failed'
-        if report.failed
-        else 'skipped'
-        if expected is None
-        else 'limited',
+        'outcome': _result(report, expected is not None, guarantee.race),
         'reason': expected.removeprefix('reason: ') if expected is not None else '',
-        'race': guarantee.race,
         'seconds': report.duration,
         'measured': recorded(harness),
         'max_requests': dict(getattr(harness, 'max_requests', {})),
     }
+
+
+def _result(report: pytest.TestReport, expected_to_fail: bool, race: bool) -> str:
+    """``passed``, ``failed``, ``skipped``, or ``limited``: where a check is expected to fail, luck in a race proves nothing."""
+    if report.failed:
+        return 'failed'
+    if expected_to_fail and (report.skipped or race):
+        return 'limited'
+    return 'passed' if report.passed else 'skipped'
 
 
 def _capabilities(item: pytest.Item, harness: Harness) -> Capability:
