@@ -22,6 +22,7 @@ from .checks.model import ModelChecks
 from .checks.names import NameChecks
 from .checks.races import RaceChecks
 from .checks.ranges import RangeChecks
+from .checks.resources import ResourceChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
@@ -44,6 +45,7 @@ class BackendConformance(
     ServeChecks,
     LinkChecks,
     SharingChecks,
+    ResourceChecks,
     MemoryChecks,
     InterruptChecks,
     BudgetChecks,

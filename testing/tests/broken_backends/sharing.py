@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, Opened, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -66,13 +66,3 @@ class ConnectsInTheBackground(MemoryBackend):
     def _connect(self) -> None:
         with socket.socket() as connection, contextlib.suppress(OSError, AssertionError):
             connection.connect(('127.0.0.1', 9))
-
-
-@caught_by('test_streams_give_back_what_they_hold')
-class KeepsItsStreams(LocalBackend):
-    kept: list[Any] = []  # noqa: RUF012
-    lock = threading.Lock()
-
-    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        self.kept.append(os.dup(self._open_file(name)[0]))
-        return super()._open(name, start, stop, etag=etag)

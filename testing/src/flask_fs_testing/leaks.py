@@ -1,0 +1,101 @@
+"""What is still open after something was done often: files, connections, threads, temporary files, and what is in the store."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import tempfile
+import threading
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from unittest import mock
+
+from .guarantees import broken
+from .harness import Harness
+from .measurements import record
+
+__all__ = ['MIN_ROUNDS', 'leaves_nothing']
+
+#: How often each thing is done, at most, and at least if all of them take longer than BUDGET_S.
+ROUNDS, MIN_ROUNDS = 200, 8
+BUDGET_S = 0.3
+#: How much may be open besides what was before: a pool may have grown by a few connections. A leak shows as one for each time.
+ALLOWED = 5
+#: How many names of what was left in the store are shown.
+SHOWN = 10
+#: How long what was closed may take to be gone.
+GRACE_S = 1.0
+
+#: Something to do; it is given a number that is new each time.
+Act = Callable[[int], object]
+
+
+def leaves_nothing(harness: Harness, acts: Mapping[str, Act]) -> None:
+    """Do each of *acts* often; the check fails if something stays open, or in the store, for each time."""
+    with _temporary_files() as folder:
+        # What the first times load, connect and keep is there from now on.
+        _repeat(acts, range(2))
+        stored, before = harness.names_raw(), _held(folder)
+        begun, rounds = time.monotonic(), 0
+        while rounds < MIN_ROUNDS or (rounds < ROUNDS and time.monotonic() < begun + BUDGET_S):
+            _repeat(acts, range(rounds + 2, rounds + 3))
+            rounds += 1
+        record(harness, 'open', rounds=rounds)
+        if leaked := _leaked(folder, before):
+            guilty = (name for name, act in acts.items() if _leaks(folder, {name: act}, rounds + 2))
+            what = ', '.join(f'{count} more {kind}' for kind, count in leaked.items())
+            who = next(guilty, 'all of them together')
+            broken(f'Expected nothing to stay open after {rounds} times each; seen {what}, first after: {who}.')
+        # By number: what belongs to a file that was replaced may have another name now.
+        if len(left := harness.names_raw()) > len(stored):
+            extra = sorted(Counter(left) - Counter(stored))
+            broken(f'Expected nothing new in the store after {rounds} times each; seen {", ".join(extra[:SHOWN])}.')
+
+
+def _leaks(folder: str, acts: Mapping[str, Act], first: int) -> bool:
+    before = _held(folder)
+    _repeat(acts, range(first, first + MIN_ROUNDS))
+    return bool(_leaked(folder, before))
+
+
+def _repeat(acts: Mapping[str, Act], numbers: range) -> None:
+    with warnings.catch_warnings():
+        # What is dropped unclosed says so; the checks do that on purpose.
+        warnings.simplefilter('ignore', ResourceWarning)
+        for number in numbers:
+            for act in acts.values():
+                act(number)
+
+
+def _leaked(folder: str, before: Counter[str]) -> Counter[str]:
+    """What is open besides what was *before*, if that stays too much."""
+    deadline = time.monotonic() + GRACE_S
+    while True:
+        leaked = _held(folder) - before
+        if max(leaked.values(), default=0) <= ALLOWED:
+            return Counter()
+        if time.monotonic() > deadline:
+            return leaked
+        time.sleep(0.05)
+
+
+def _held(folder: str) -> Counter[str]:
+    gc.collect()
+    descriptors = next(filter(os.path.isdir, ('/proc/self/fd', '/dev/fd')), None)
+    return Counter(
+        {
+            'open files and connections': len(os.listdir(descriptors)) if descriptors else 0,
+            'threads': threading.active_count(),
+            'temporary files': len(os.listdir(folder)),
+        }
+    )
+
+
+@contextlib.contextmanager
+def _temporary_files() -> Generator[str]:
+    """A folder for all temporary files of this process: other processes have theirs in the usual one."""
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(tempfile, 'tempdir', folder):
+        yield folder
