@@ -17,7 +17,7 @@ from .guarantees import broken
 from .harness import Harness
 from .measurements import record
 
-__all__ = ['MIN_ROUNDS', 'leaves_nothing']
+__all__ = ['MIN_ROUNDS', 'leaves_nothing', 'open_files']
 
 #: How often each thing is done, at most, and at least if all of them take longer than BUDGET_S.
 ROUNDS, MIN_ROUNDS = 200, 8
@@ -82,12 +82,17 @@ def _leaked(folder: str, before: Counter[str]) -> Counter[str]:
         time.sleep(0.05)
 
 
+def open_files() -> int:
+    """How many files and connections this process has open; 0 where there is no way to find out."""
+    descriptors = next(filter(os.path.isdir, ('/proc/self/fd', '/dev/fd')), None)
+    return len(os.listdir(descriptors)) if descriptors else 0
+
+
 def _held(folder: str) -> Counter[str]:
     gc.collect()
-    descriptors = next(filter(os.path.isdir, ('/proc/self/fd', '/dev/fd')), None)
     return Counter(
         {
-            'open files and connections': len(os.listdir(descriptors)) if descriptors else 0,
+            'open files and connections': open_files(),
             'threads': threading.active_count(),
             'temporary files': len(os.listdir(folder)),
         }

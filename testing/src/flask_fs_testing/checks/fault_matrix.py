@@ -12,10 +12,10 @@ from flask_fs.backends import BaseBackend
 
 from ..guarantees import broken, check
 from ..harness import NetworkHarness
+from ..leaks import open_files
 from ..proxy import FaultProxy, ProxiedRequest
 from .faults import ACCESS_DENIED, ALWAYS, via_proxy
 from .operations import Operation, Stage, writing_operations
-from .sharing import _open_files as open_files
 
 
 class FaultMatrixChecks:

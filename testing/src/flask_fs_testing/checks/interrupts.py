@@ -15,11 +15,11 @@ from ..concurrency import in_threads
 from ..guarantees import broken, check
 from ..harness import Harness
 from ..interrupts import INTERRUPTS, Moments, interrupting
+from ..leaks import open_files
 from ..measurements import sizes_of
 from ..sources import Failing
 from .content import content_of
 from .operations import OLD, Operation, Stage, reading_operations, writing_operations
-from .sharing import _open_files as open_files
 
 #: At how many of its calls an operation is interrupted; and if it talks to a server, where a large file takes hundreds.
 MOMENTS, MOMENTS_ON_NETWORK = 6, 3
