@@ -42,9 +42,9 @@ class FilesystemSupport:
 def type_of(fd: int) -> str | None:
     """The type of the file system that the open file *fd* is on, as Linux names it (proc(5), fdinfo and mountinfo)."""
     try:
-        with open(f'/proc/self/fdinfo/{fd}') as lines:
+        with open(f'/proc/self/fdinfo/{fd}', encoding='ascii') as lines:
             mount = next(line.split()[1] for line in lines if line.startswith('mnt_id:'))
-        with open('/proc/self/mountinfo', errors='replace') as lines:
+        with open('/proc/self/mountinfo', encoding='utf-8', errors='replace') as lines:
             found = next(line for line in lines if line.startswith(f'{mount} '))
     except (OSError, StopIteration):
         return None

@@ -31,7 +31,7 @@ from .base import BaseBackend
 from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
 from .etags import UnsettledInfo, etag_finder, etag_of, settled_etag, settled_in_ns
 from .filesystem import FilesystemSupport
-from .os_errors import MISSING, translate
+from .os_errors import MISSING, translate, unencodable
 from .sendfile import internal_location
 from .sources import Source
 from .streams import TranslatingFile, limited
@@ -125,6 +125,8 @@ class LocalBackend(BaseBackend):
             return os.path.join(self.root, '')
         root, name = self.root, check(filename)
         if os.name == 'nt' and (reason := windows_refusal(name)):
+            raise self.error(InvalidFilename, name, reason)
+        if not name.isascii() and (reason := unencodable(name)):
             raise self.error(InvalidFilename, name, reason)
         # What os.path.join() gives, in a fifth of its time.
         return f'{root}{name}' if root[-1] == os.sep else f'{root}{os.sep}{name}'

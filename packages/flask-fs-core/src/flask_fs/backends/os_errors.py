@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from ..errors import BackendError, FileExists, FileNotFound, FSError, InvalidFilename, PermissionDenied, Unavailable
 from .symlinks import SymbolicLinkError
@@ -41,3 +42,13 @@ def translate(error: OSError, *, writing: bool = False) -> tuple[type[FSError], 
         return PermissionDenied, f'{error.strerror}: {error.filename!r}'
     kind = Unavailable if number in _NO_RESPONSE else BackendError
     return kind, f'{error.strerror}' + (f': {error.filename!r}' if error.filename else '')
+
+
+def unencodable(name: str) -> str | None:
+    """Why this process cannot pass *name* to the operating system, or None if it can."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        return f'this process runs in a locale whose file names are {encoding}; set PYTHONUTF8=1 for names in UTF-8'
+    return None
