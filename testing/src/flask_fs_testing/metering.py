@@ -77,5 +77,5 @@ def _memory_taken(act: Callable[[], object]) -> int:
 
 
 def _read_and_written() -> int:
-    counts = dict(line.split(': ') for line in _PROCESS_IO.read_text().splitlines())
+    counts = dict(line.split(': ') for line in _PROCESS_IO.read_text(encoding='ascii').splitlines())
     return int(counts['rchar']) + int(counts['wchar'])
