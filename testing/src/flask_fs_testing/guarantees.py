@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
@@ -114,6 +114,6 @@ def works_undeclared(backend: BaseBackend, capability: Capability) -> None:
             warnings.warn(message, UndeclaredCapability, stacklevel=3)
 
 
-def broken(message: str) -> None:
+def broken(message: str) -> NoReturn:
     """Fail the check with *message*: what was expected, and what was seen."""
     pytest.fail(message, pytrace=False)

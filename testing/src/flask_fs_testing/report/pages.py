@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 _environment = Environment(
-    loader=PackageLoader(__package__, 'templates'),
+    loader=PackageLoader('flask_fs_testing.report', 'templates'),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
