@@ -100,6 +100,16 @@ def test_what_was_not_run_is_not_passed(outcomes: list[Outcome], state: str, num
     assert report.not_run == (['test_two'] if state == 'partial' else [])
 
 
+def test_what_was_skipped_is_listed_with_its_reason(tmp_path: Path) -> None:
+    found = collected(outcome(), outcome('test_two', 'skipped', reason='needs a proxy'))
+    assert '- TestA: needs a proxy: test_two' in written(found, tmp_path)['.md'].splitlines()
+    [report] = found.reports().values()
+    assert (report.not_run_by_reason, report.skipped) == (
+        {'needs a proxy': ['test_two']},
+        {'test_two': 'needs a proxy'},
+    )
+
+
 def test_classes_of_one_name_are_kept_apart() -> None:
     found = collected(outcome(), outcome(module='tests/test_b.py'))
     assert list(found.reports()) == ['TestA in tests/test_a.py', 'TestA in tests/test_b.py']

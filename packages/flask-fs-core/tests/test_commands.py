@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock, patch
 
+import click
 import pytest
 from click.testing import CliRunner
 from flask import Flask, current_app
@@ -18,6 +20,7 @@ from flask.cli import FlaskGroup
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs.cli import bindings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -156,3 +159,44 @@ def test_a_command_that_an_application_adds_has_its_context(make_app: AppFactory
     finally:
         del app.cli.commands['fs'].commands['show-name']  # type: ignore[attr-defined]
     assert (result.exit_code, result.output) == (0, f'{app.name}\n')
+
+
+# --- Commands of other distributions
+
+
+def announce(monkeypatch: pytest.MonkeyPatch, *points: Any) -> None:
+    monkeypatch.setattr('flask_fs.cli.entry_points', lambda *, group: points if group == 'flask_fs.commands' else ())
+
+
+def test_a_distribution_adds_a_command(run: Any, make_app: AppFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    announce(monkeypatch, SimpleNamespace(name='prove', load=lambda: announced))
+    result = run(lambda: make_app(fs.Storage('b'), fs.Storage('a')), 'fs', 'prove')
+    assert (result.exit_code, result.stdout) == (0, 'a, b\n')
+    assert 'Announced by the tests.' in run(make_app, 'fs', '--help').stdout
+
+
+@click.command()
+def announced() -> None:
+    """Announced by the tests."""
+    click.echo(', '.join(bindings()))
+
+
+def test_a_command_that_cannot_be_loaded_disturbs_no_other(
+    run: Any, make_app: AppFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce(monkeypatch, EntryPoint('other', 'no_such_module:command', 'flask_fs.commands'))
+    assert run(lambda: make_app(fs.Storage('a')), 'fs', 'sweep').stdout == 'a\t0 removed\n'
+    assert isinstance(run(make_app, 'fs', 'other').exception, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize('arguments', [(), ('avatars', '--yes', '--report', 'x')])
+def test_without_the_kit_its_command_says_where_it_comes_from(
+    run: Any, make_app: AppFactory, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    announce(monkeypatch)
+    result = run(make_app, 'fs', 'prove', *arguments)
+    assert (result.exit_code, result.stdout) == (1, '')
+    assert result.stderr == (
+        'Error: flask fs prove comes with the conformance kit. Install it with pip install flask-fs-testing.\n'
+    )
+    assert '(comes with flask-fs-testing)' in run(make_app, 'fs', '--help').stdout

@@ -113,7 +113,7 @@ def test_a_bucket_that_was_only_looked_for_is_made(amazon: Any) -> None:
 
 def test_what_goes_while_it_is_listed_is_no_end_of_the_list(amazon: Any) -> None:
     backend = amazon.make()
-    backend.page_keys = 1
+    backend.page_size = 1
     for name in ('a', 'b', 'c'):
         amazon.put_raw(name, b'content')
     listed = backend.list_files()

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from .guarantees import broken
 
-__all__ = ['CAN_FORK', 'Background', 'in_processes', 'in_step', 'in_threads']
+__all__ = ['CAN_FORK', 'THREAD_NAME', 'Background', 'in_processes', 'in_step', 'in_threads']
 
 #: How long all threads or processes of one call may take, in seconds.
 TIMEOUT_S = 100
@@ -26,6 +26,8 @@ TIMEOUT_S = 100
 GRACE_S = 10
 #: How many of those that failed are shown: mostly all fail alike.
 SHOWN = 3
+#: What the names of the threads begin with.
+THREAD_NAME = 'flask-fs-check-'
 #: Whether this system has processes that begin as a copy of another; Windows has none.
 CAN_FORK = hasattr(os, 'fork')
 
@@ -96,6 +98,7 @@ class Background(Generic[T]):
         self._outcome: tuple[str, Any] | None = None
         # A daemon: Python waits for other threads when it ends.
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.name = f'{THREAD_NAME}{self._thread.name}'
         self._thread.start()
 
     def _run(self) -> None:

@@ -18,11 +18,10 @@ from .harness import Harness
 from .journal import CHECKS, VERBS, Journal
 from .measurements import recorded
 from .proxy import FaultProxy
-from .report import Collected, Outcome, summary, write
+from .report import PROPERTY, Collected, Outcome, summary, write
 
 pytest_plugins = ['flask_fs_testing.fixtures', 'flask_fs_testing.memory']
 
-_PROPERTY = 'flask-fs-check'
 _JOURNAL = pytest.StashKey[Journal]()
 _FAULTS = ('down', 'up', 'respond', 'slow_down', 'hang', 'cut_upload', 'cut_download', 'lose_response', 'recover')
 _RAW = ('put_raw', 'get_raw', 'names_raw')
@@ -69,7 +68,7 @@ def pytest_runtest_makereport(
         return report
     if report.failed:
         _explain(item, report, call, harness)
-    report.user_properties.append((_PROPERTY, _outcome(item, report, harness)))
+    report.user_properties.append((PROPERTY, _outcome(item, report, harness)))
     return report
 
 
@@ -137,7 +136,7 @@ def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness)
         'proves': guarantee.proves.name if guarantee.proves else None,
         'cause': guarantee.cause,
         'outcome': _result(report, expected is not None, guarantee.race),
-        'reason': expected.removeprefix('reason: ') if expected is not None else '',
+        'reason': expected.removeprefix('reason: ') if expected is not None else _skip_reason(report),
         'seconds': report.duration,
         'measured': recorded(harness),
         'max_requests': dict(getattr(harness, 'max_requests', {})),
@@ -151,6 +150,10 @@ def _result(report: pytest.TestReport, expected_to_fail: bool, race: bool) -> st
     if expected_to_fail and (report.skipped or race):
         return 'limited'
     return 'passed' if report.passed else 'skipped'
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    return report.longrepr[2].removeprefix('Skipped: ') if report.skipped and isinstance(report.longrepr, tuple) else ''
 
 
 def _capabilities(item: pytest.Item, harness: Harness) -> Capability:
@@ -172,7 +175,7 @@ class _Collector:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, outcome in report.user_properties:
-            if name == _PROPERTY and report.when == 'call':
+            if name == PROPERTY and report.when == 'call':
                 assert isinstance(outcome, dict)
                 self._found.add(outcome)
 

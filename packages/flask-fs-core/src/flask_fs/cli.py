@@ -1,9 +1,10 @@
-"""The commands ``flask fs list`` and ``flask fs sweep``."""
+"""The commands ``flask fs list`` and ``flask fs sweep``, and those that other distributions add to ``flask fs``."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
@@ -13,6 +14,9 @@ from flask.cli import AppGroup, ScriptInfo
 from .backends.contract import Capability
 from .bindings import Binding, state_of
 from .errors import FSError
+
+#: Distributions announce further commands of ``flask fs`` in this group of entry points, by the command's name.
+ENTRY_POINT_GROUP = 'flask_fs.commands'
 
 #: Does something with one storage of the application, and returns a line to print, or None.
 _Act = Callable[[str, Binding], str | None]
@@ -24,7 +28,7 @@ def _for_each_storage(act: _Act) -> Callable[[], None]:
     @functools.wraps(act)
     def command() -> None:
         failed = False
-        for name, binding in _bindings():
+        for name, binding in bindings().items():
             try:
                 if (line := act(name, binding)) is not None:
                     click.echo(line)
@@ -39,7 +43,11 @@ def _for_each_storage(act: _Act) -> Callable[[], None]:
     return command
 
 
-def _bindings() -> Iterator[tuple[str, Binding]]:
+def bindings() -> dict[str, Binding]:
+    """The storages of the application of the current command, by name; the application is loaded if it is not yet.
+
+    :raises click.ClickException: If its configuration is wrong.
+    """
     context = click.get_current_context()
     try:
         # The command loads the application itself, so that it can report what is wrong with its configuration.
@@ -50,10 +58,26 @@ def _bindings() -> Iterator[tuple[str, Binding]]:
     storages = state_of(current_app)
     if not storages:
         click.echo(f'{current_app.name!r} has no storages: pass them to fs.init_app(app, …).', err=True)
-    return ((name, storage._bound()) for name, storage in sorted(storages.items()))
+    return {name: storage._bound() for name, storage in sorted(storages.items())}
 
 
-@click.group('fs', cls=AppGroup)
+class _Commands(AppGroup):
+    """The commands of core, and those that other distributions announce, which are loaded when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._announced()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (point := self._announced().get(cmd_name)) is not None:
+            command: click.Command = point.load()
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def _announced(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+@click.group('fs', cls=_Commands)
 def group() -> None:
     """List the storages of the application, and sweep them."""
 
@@ -83,3 +107,11 @@ def sweep(name: str, binding: Binding) -> str | None:
     swept: Any = getattr(binding.backend, 'sweep', None)
     removed = None if swept is None else swept()
     return None if removed is None else f'{name}\t{removed} removed'
+
+
+# Announced by flask-fs-testing; this one says where it is to be had.
+@group.command(with_appcontext=False, context_settings={'ignore_unknown_options': True, 'allow_extra_args': True})
+def prove() -> None:
+    """Try what a server promises (comes with flask-fs-testing)."""
+    message = 'flask fs prove comes with the conformance kit. Install it with pip install flask-fs-testing.'
+    raise click.ClickException(message)

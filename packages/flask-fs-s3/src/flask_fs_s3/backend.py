@@ -60,11 +60,12 @@ class S3Backend(BaseBackend):
     )
     settings = SETTINGS
     errors = SDK_ERRORS
-    #: How many keys a listing requests at once; S3 gives at most 1,000.
-    page_keys = 1000
+    #: The legacy name of ``page_size``, for subclasses that set it.
+    page_keys: int | None = None
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
+        self.page_size = self.page_keys or self.page_size
         for one, other in (('access_key', 'secret_key'), ('secret_key', 'access_key')):
             if self.config.get(one) and not self.config.get(other):
                 raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, other)} too')
@@ -154,7 +155,7 @@ class S3Backend(BaseBackend):
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
         """What the bucket lists of each object, also of those that stand for folders or have no possible name."""
-        return entries(self._bucket, OBJECTS, prefix, MaxKeys=self.page_keys)
+        return entries(self._bucket, OBJECTS, prefix, MaxKeys=self.page_size)
 
     # --- Changes.
 

@@ -1,8 +1,8 @@
 """What a run of the kit found out about each backend: for people as Markdown, a page and a badge, for programs as JSON."""
 
 from .backend_report import BackendReport
-from .collected import Collected, Outcome
+from .collected import PROPERTY, Collected, Outcome
 from .files import write
 from .terminal import summary
 
-__all__ = ['BackendReport', 'Collected', 'Outcome', 'summary', 'write']
+__all__ = ['PROPERTY', 'BackendReport', 'Collected', 'Outcome', 'summary', 'write']

@@ -23,6 +23,7 @@ class BackendReport:
     :param failed: The guarantees that broke, by the name of the check.
     :param known_limits: The reasons of the harness for checks that failed as it expects, by the name of the check.
     :param not_run: The checks that were deselected, skipped or replaced by another test.
+    :param skipped: The reasons of those that were skipped, by the name of the check.
     :param advice: What the backend could declare, and known limits that are gone.
     :param sizes: Of the files that the checks of each capability tried, in bytes by class of size.
     :param measured: What checks measured, by kind and operation.
@@ -41,6 +42,7 @@ class BackendReport:
     failed: dict[str, str] = field(default_factory=dict)
     known_limits: dict[str, str] = field(default_factory=dict)
     not_run: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
     advice: list[str] = field(default_factory=list)
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     measured: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class BackendReport:
             report.results[check] = result
             seconds[outcome['topic']] += outcome['seconds']
             if result == 'skipped':
+                report.skipped[check] = outcome['reason']
                 continue
             run.add(outcome['function'])
             if result == 'failed':
@@ -92,6 +95,14 @@ class BackendReport:
         if self.not_run or self.passed + len(self.known_limits) < self.checks:
             return 'partial'
         return 'limited' if self.known_limits else 'passed'
+
+    @property
+    def not_run_by_reason(self) -> dict[str, list[str]]:
+        """The checks that were not run, by the reason why they were skipped; by an empty text where there is none."""
+        found: dict[str, list[str]] = {}
+        for check in self.not_run:
+            found.setdefault(self.skipped.get(check, ''), []).append(check)
+        return found
 
     def state_of(self, capability: str) -> str:
         """The word for *capability* in a table."""

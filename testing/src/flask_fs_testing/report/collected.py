@@ -9,6 +9,8 @@ from typing import Any
 from .backend_report import BackendReport
 from .versions import Versions
 
+#: The property of pytest's report on a check that has its outcome.
+PROPERTY = 'flask-fs-check'
 #: The outcome of one check, in types that JSON has, as pytest-xdist sends it. The plugin makes it.
 Outcome = dict[str, Any]
 

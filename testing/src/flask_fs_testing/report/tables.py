@@ -86,7 +86,7 @@ def lists(reports: Reports) -> dict[str, list[Entry]]:
         'Known limits': [
             Entry(name, *each) for name, report in reports.items() for each in sorted(report.known_limits.items())
         ],
-        'Not run': [Entry(name, '', _not_run(report)) for name, report in reports.items() if report.not_run],
+        'Not run': [Entry(name, '', text) for name, report in reports.items() for text in _not_run(report)],
         'Advice': [Entry(name, '', text) for name, report in reports.items() for text in report.advice],
         'Proof': _proofs(reports),
     }
@@ -112,6 +112,12 @@ def _proofs(reports: Reports) -> list[Entry]:
     return [Entry(', '.join(proved), '', text) for text, proved in names.items()]
 
 
-def _not_run(report: BackendReport) -> str:
-    names = report.not_run
+def _not_run(report: BackendReport) -> list[str]:
+    return [
+        f'{reason}: {_names(names, report)}' if reason else _names(names, report)
+        for reason, names in report.not_run_by_reason.items()
+    ]
+
+
+def _names(names: list[str], report: BackendReport) -> str:
     return ', '.join(names) if len(names) <= MAX_NAMES else f'{len(names)} of {report.checks} checks'

@@ -1,0 +1,30 @@
+"""``flask fs prove`` on a real server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from flask.cli import ScriptInfo
+
+import flask_fs as fs
+from flask_fs_testing.cli import prove
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+
+def test_a_bucket_is_proven_and_left_as_it_was(seaweed: Any) -> None:
+    app = seaweed.make_app(fs.Storage('kit', fs.IMAGES), prefix='tenants/7', max_bytes=10, checksum='md5')
+    beside = ['fs-prove-0', 'tenants/7/fs-prove-0123456789abcdef/x', 'tenants/7/x', 'tenants/70/x']
+    for name in beside:
+        seaweed.put_raw(name, b'beside')
+
+    result = CliRunner().invoke(prove, ['kit', '--yes'], obj=ScriptInfo(create_app=lambda: app))
+
+    assert result.exit_code == 0, result.output
+    for capability in ('ATOMIC_CREATE', 'CHECKSUM', 'MIME', 'NESTED_NAMES', 'SIGNED_URL'):
+        assert f'{capability:15} proven' in result.output
+    assert f's3://{seaweed.bucket}/tenants/7/fs-prove-' in result.output
+    assert seaweed.names_raw() == beside
+    assert {seaweed.get_raw(name) for name in beside} == {b'beside'}

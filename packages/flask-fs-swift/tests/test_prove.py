@@ -1,0 +1,30 @@
+"""``flask fs prove`` on a real Swift."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from flask.cli import ScriptInfo
+
+import flask_fs as fs
+from flask_fs_testing.cli import prove
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+
+def test_a_container_is_proven_and_left_as_it_was(swift_harness: Any) -> None:
+    app = swift_harness.make_app(fs.Storage('kit', fs.IMAGES), prefix='tenants/7')
+    beside = ['fs-prove-0', 'tenants/7/fs-prove-0123456789abcdef/x', 'tenants/7/x', 'tenants/70/x']
+    for name in beside:
+        swift_harness.put_raw(name, b'beside')
+
+    result = CliRunner().invoke(prove, ['kit', '--yes'], obj=ScriptInfo(create_app=lambda: app))
+
+    assert result.exit_code == 0, result.output
+    for capability in ('CHECKSUM', 'MIME', 'NESTED_NAMES', 'SIGNED_URL'):
+        assert f'{capability:15} proven' in result.output
+    assert 'ATOMIC_CREATE   not declared' in result.output
+    # The segments of large files too.
+    assert swift_harness.names_raw() == beside

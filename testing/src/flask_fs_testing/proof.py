@@ -1,0 +1,168 @@
+"""Runs the checks on a deployment: pytest in this process, without its output, the user's settings and other plugins."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import io
+import os
+import signal
+import tempfile
+import textwrap
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from flask_fs import signals
+
+from .concurrency import THREAD_NAME
+from .deployment import Deployment, LiveHarness
+from .report import PROPERTY, BackendReport, Collected
+
+__all__ = ['Proof', 'prove']
+
+#: How long a thread of a check that was interrupted may take to come to its end, in seconds.
+GRACE_S = 30
+
+
+@dataclass
+class Proof:
+    """What a run found out.
+
+    :param collected: The outcome of each check, for the report of the kit.
+    :param broken: What each check that failed saw and did, by its name.
+    :param left: What could not be removed, a sentence each.
+    :param interrupted: Whether it was ended early, by the user or the system.
+    :param failure: Why the checks could not be run to their end, if they were not interrupted either.
+    """
+
+    collected: Collected = field(default_factory=Collected)
+    broken: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    failure: str = ''
+
+    @property
+    def report(self) -> BackendReport | None:
+        """What the checks say together; None if none was run."""
+        return next(iter(self.collected.reports().values()), None)
+
+
+def prove(deployment: Deployment, progress: Callable[[int, int], None]) -> Proof:
+    """Run all checks, and remove what they stored, however the run ends.
+
+    :param progress: Called after each check with the number of those that were run, and that of all.
+    """
+    proof = Proof()
+    with tempfile.TemporaryDirectory(prefix='fs-prove-') as folder, _terminable():
+        try:
+            with _undisturbed(), contextlib.redirect_stdout(io.StringIO()) as output:
+                # With no application current but those of the checks.
+                code = contextvars.Context().run(_run, _Live(deployment, proof, progress), Path(folder))
+            proof.interrupted = code == pytest.ExitCode.INTERRUPTED
+            if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+                proof.failure = output.getvalue()
+        except KeyboardInterrupt:
+            proof.interrupted = True
+        finally:
+            _wait_for_threads()
+            proof.left = deployment.clear()
+    return proof
+
+
+def _run(live: _Live, folder: Path) -> int:
+    (folder / 'pytest.ini').write_text('[pytest]\n', encoding='utf-8')
+    options = [
+        *(
+            '--noconftest',
+            '--import-mode=importlib',
+            '--capture=sys',
+            '--color=no',
+            '-Wdefault',
+            '-p',
+            'no:cacheprovider',
+        ),
+        # Those of the deployment are for its own tests.
+        *('--disable-plugin-autoload', '-p', f'{__package__}.plugin'),
+        # Makes the plugin look at what each backend declares.
+        f'--fs-report={folder / "report"}',
+    ]
+    folders = ['-c', str(folder / 'pytest.ini'), f'--rootdir={folder}', f'--basetemp={folder / "checks"}']
+    return pytest.main(['--pyargs', f'{__package__}.live_checks', *folders, *options], plugins=[live])
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Generator[None]:
+    """Without the user's options for pytest, and without the receivers of the application hearing of the checks' files."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.dict(os.environ))
+        for variable in ('PYTEST_ADDOPTS', 'PYTEST_PLUGINS'):
+            os.environ.pop(variable, None)
+        for name in signals.__all__:
+            stack.enter_context(getattr(signals, name).muted())
+        yield
+
+
+@contextlib.contextmanager
+def _terminable() -> Generator[None]:
+    """Lets the signals that end a process end the run as Ctrl-C does, so that what it stored is removed."""
+    names = [name for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+    before = {name: signal.signal(getattr(signal, name), signal.default_int_handler) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _wait_for_threads() -> None:
+    """Until the threads of an interrupted check store nothing any more."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(THREAD_NAME):
+            thread.join(GRACE_S)
+
+
+class _Live:
+    """The plugin that gives each check its harness, and takes in what it finds out."""
+
+    def __init__(self, deployment: Deployment, proof: Proof, progress: Callable[[int, int], None]) -> None:
+        self._deployment = deployment
+        self._proof = proof
+        self._progress = progress
+        self._run, self._total = 0, 0
+
+    @pytest.fixture
+    def live_harness(self, tmp_path: Path) -> Generator[LiveHarness]:
+        """A part of the deployment, which is cleared again."""
+        below = f'{self._run}'
+        yield LiveHarness(tmp_path, self._deployment, below)
+        # Here for the sake of the room it takes; what is left is said once all checks were run.
+        self._deployment.clear(below)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._total = len(session.items)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, outcome in report.user_properties:
+            if name == PROPERTY and report.when == 'call' and isinstance(outcome, dict):
+                self._proof.collected.add({**outcome, 'module': '', 'class': self._deployment.storage})
+        if report.failed:
+            crash = getattr(report.longrepr, 'reprcrash', None)
+            seen = crash.message if crash is not None else report.longreprtext
+            # Those of the kit, and not what was captured.
+            sections = [(title, text) for title, text in report.sections if not title.startswith('Captured')]
+            told = (f'{title}:\n{textwrap.indent(text, "  ")}' for title, text in sections)
+            text = '\n'.join([seen, *told])
+            for secret in self._deployment.secrets:
+                text = text.replace(secret, '***')
+            self._proof.broken[report.nodeid.rpartition('::')[2]] = text
+
+    def pytest_runtest_logfinish(self) -> None:
+        self._run += 1
+        self._progress(self._run, self._total)
