@@ -24,6 +24,7 @@ KIT = 'flask-fs-testing'
 #: What each distribution is documented to hold: exactly one import package, or none.
 IMPORT_PACKAGES: dict[str, str | None] = {
     'flask-fs': None,
+    'flask-fs-azure': 'flask_fs_azure',
     'flask-fs-core': 'flask_fs',
     'flask-fs-gridfs': 'flask_fs_gridfs',
     'flask-fs-images': 'flask_fs_images',

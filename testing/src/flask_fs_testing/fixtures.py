@@ -6,6 +6,7 @@
 ``swift_service``          ``FS_TEST_SWIFT_AUTHURL``, ``FS_TEST_SWIFT_USER``, ``FS_TEST_SWIFT_KEY``; else Swift
 ``swift_s3_service``       the S3 that the Swift of ``swift_service`` speaks besides
 ``mongo_service``          ``FS_TEST_MONGO_URL``; else SecantusDB, which is compatible with MongoDB
+``azure_service``          ``FS_TEST_AZURE_ENDPOINT``, ``FS_TEST_AZURE_ACCOUNT``, ``FS_TEST_AZURE_KEY``; else Azurite
 ``moto_service``           moto's server
 ``moto_in_process``        moto inside this process
 ``mongomock_in_process``   mongomock inside this process
@@ -28,6 +29,8 @@ from unittest import mock
 import pytest
 
 from .servers import (
+    AzureService,
+    AzuriteServer,
     MongoService,
     MotoServer,
     S3Service,
@@ -70,6 +73,13 @@ def swift_s3_service(swift_service: SwiftService) -> S3Service:
 def mongo_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoService]:
     """A MongoDB-compatible server, shared by the run."""
     yield from _service(SecantusServer(), MongoService, ('FS_TEST_MONGO_URL',), request, tmp_path_factory)
+
+
+@pytest.fixture(scope='session')
+def azure_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureService]:
+    """A storage account of Azure on an emulator, shared by the run."""
+    variables = ('FS_TEST_AZURE_ENDPOINT', 'FS_TEST_AZURE_ACCOUNT', 'FS_TEST_AZURE_KEY')
+    yield from _service(AzuriteServer(), AzureService, variables, request, tmp_path_factory)
 
 
 @pytest.fixture(scope='session')

@@ -35,7 +35,7 @@ class ContentChecks:
         """What is stored is what is read, in the store too, whether it fits into one chunk or not."""
         backend = harness.make()
         around = [border + more for border in harness.part_sizes for more in (-1, 0, 1)]
-        for size in (*SIZES, *around):
+        for size in {*SIZES, *around}:
             content = content_of(size)
             backend.save(io.BytesIO(content), f'size-{size}')
             assert backend.read(f'size-{size}') == content

@@ -8,7 +8,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from types import MappingProxyType
 
 import pytest
 from flask import Flask
@@ -65,7 +66,8 @@ class LinkChecks:
             # Made first: a link is no permission to create the container.
             storage.write('other.txt', b'other')
             link = storage.signed_url('a/x.txt', method='PUT')
-            status, _ = _fetch(link, 'PUT', b'sent')
+            headers = storage.backend.signed_put_headers
+            status, _ = _fetch(link, 'PUT', b'sent', headers)
             if status >= 400 or not storage.exists('a/x.txt'):
                 broken(f'Expected a link for PUT to store what is sent; seen status {status}.')
             assert storage.read('a/x.txt') == b'sent'
@@ -73,10 +75,10 @@ class LinkChecks:
                 ('for another file', link.replace('x.txt', 'y.txt')),
                 ('unsigned', link.partition('?')[0]),
             ):
-                status, _ = _fetch(url, 'PUT', b'sent')
+                status, _ = _fetch(url, 'PUT', b'sent', headers)
                 if status < 400 or storage.exists('a/y.txt'):
                     broken(f'Expected a link {what} to store nothing; seen status {status}.')
-            _wait_until_refused(storage.signed_url('a/x.txt', method='PUT', expires_s=1), 'PUT')
+            _wait_until_refused(storage.signed_url('a/x.txt', method='PUT', expires_s=1), 'PUT', headers)
 
 
 @contextlib.contextmanager
@@ -92,8 +94,10 @@ def _listening(app: Flask) -> Generator[str]:
         server.server_close()
 
 
-def _fetch(url: str, method: str = 'GET', body: bytes = b'') -> tuple[int, bytes]:
-    request = urllib.request.Request(url, method=method, data=body if method == 'PUT' else None)
+def _fetch(
+    url: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, bytes]:
+    request = urllib.request.Request(url, body if method == 'PUT' else None, dict(headers), method=method)
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
             return response.status, response.read()
@@ -105,10 +109,10 @@ def _fetch(url: str, method: str = 'GET', body: bytes = b'') -> tuple[int, bytes
         return 500, b''
 
 
-def _wait_until_refused(link: str, method: str = 'GET') -> None:
+def _wait_until_refused(link: str, method: str = 'GET', headers: Mapping[str, str] = MappingProxyType({})) -> None:
     """Follow *link*, which lives for a second, until it is refused."""
     deadline = time.monotonic() + _TIMEOUT_S
-    while _fetch(link, method)[0] < 400:
+    while _fetch(link, method, headers=headers)[0] < 400:
         if time.monotonic() > deadline:
             broken(f'Expected a link that lives for 1 s to be refused; seen it work for {_TIMEOUT_S} s.')
         time.sleep(0.1)

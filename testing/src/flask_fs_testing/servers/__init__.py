@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from .azurite import AzuriteServer
 from .base import Server
 from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
 from .moto import MotoServer
 from .seaweedfs import SeaweedServer
 from .secantusdb import SecantusServer
-from .services import MongoService, S3Service, SwiftService
+from .services import AzureService, MongoService, S3Service, SwiftService
 from .shared import shared
 from .swift import SwiftServer
 
 __all__ = [
+    'AzureService',
+    'AzuriteServer',
     'MongoService',
     'MotoServer',
     'S3Service',

@@ -34,6 +34,24 @@ class SwiftService:
 
 
 @dataclass(frozen=True)
+class AzureService:
+    """A storage account of Azure, or of what imitates it.
+
+    :param endpoint: The URL of its Blob Storage, such as ``http://127.0.0.1:10000/devstoreaccount1``.
+    :param account: Its name.
+    """
+
+    endpoint: str
+    account: str
+    key: str = field(repr=False)
+
+    @property
+    def connection_string(self) -> str:
+        """What clients of Azure are configured with."""
+        return f'AccountName={self.account};AccountKey={self.key};BlobEndpoint={self.endpoint}'
+
+
+@dataclass(frozen=True)
 class MongoService:
     """A MongoDB or a server compatible with it.
 

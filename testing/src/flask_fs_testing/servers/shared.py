@@ -18,7 +18,7 @@ try:
 except ImportError:  # pragma: no cover - Windows has no fcntl
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ['shared']
+__all__ = ['alone', 'shared']
 
 S = TypeVar('S')
 
@@ -28,7 +28,7 @@ def shared(server: Server[S], service_type: Callable[..., S], folder: Path) -> G
     """The service of *server*, or of the one that another process with the same *folder* has started already."""
     note = folder / f'{server.name}.json'
     with contextlib.ExitStack() as stack:
-        with _alone(note.with_suffix('.lock')):
+        with alone(note.with_suffix('.lock')):
             if (joined := _join(note)) is None:
                 stack.enter_context(server)
                 service = server.service
@@ -43,8 +43,8 @@ def shared(server: Server[S], service_type: Callable[..., S], folder: Path) -> G
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Generator[None]:
-    """Wait until no other process starts this server. Where that cannot be, each may start its own, which is as good."""
+def alone(path: Path) -> Generator[None]:
+    """Wait until no other process is in such a block. Where that cannot be, each may start its own server, which is as good."""
     with path.open('w') as lock:
         if fcntl is not None:  # pragma: no branch - Windows has no fcntl
             fcntl.flock(lock, fcntl.LOCK_EX)

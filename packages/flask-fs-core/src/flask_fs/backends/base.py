@@ -75,6 +75,8 @@ class BaseBackend:
     #: Whether the streams of ``_open`` seek at no cost: anywhere, also beyond the end, where nothing is read; to a negative
     #: position they raise ValueError or OSError. Otherwise, with RANGE, files are read by small ranges.
     seekable_streams: ClassVar[bool] = False
+    #: The headers, besides what every client sends, without which the store refuses a link for PUT.
+    signed_put_headers: ClassVar[Mapping[str, str]] = {}
     #: How many entries a listing requests at once.
     page_size = 1000
 

@@ -1,0 +1,71 @@
+"""What Azure and its library raise, as errors of Flask-FS."""
+
+from __future__ import annotations
+
+from azure.core import exceptions as azure
+
+from flask_fs import errors as fs
+
+from .client import ForeignResponse
+
+_BY_CODE: dict[str, type[fs.FSError]] = {
+    'BlobAlreadyExists': fs.FileExists,
+    'BlobImmutableDueToPolicy': fs.PermissionDenied,
+    'InvalidBlockList': fs.Unavailable,
+    'InvalidResourceName': fs.InvalidFilename,
+    'InvalidUri': fs.InvalidFilename,
+    'LeaseIdMissing': fs.PermissionDenied,
+    'OutOfRangeInput': fs.InvalidFilename,
+}
+_BY_STATUS: dict[int, type[fs.FSError]] = {
+    401: fs.PermissionDenied,
+    403: fs.PermissionDenied,
+    404: fs.FileNotFound,
+    412: fs.Replaced,
+}
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status of the response, or 0."""
+    return getattr(error, 'status_code', None) or 0
+
+
+def code_of(error: BaseException) -> str:
+    """Azure's code for an error, such as ``BlobNotFound``; empty if the response has none."""
+    response = getattr(error, 'response', None)
+    return '' if response is None else str(response.headers.get('x-ms-error-code', ''))
+
+
+def kind_of(error: Exception) -> type[fs.FSError]:
+    """The error of Flask-FS that means the same."""
+    status = status_of(error)
+    if isinstance(error, ForeignResponse):
+        return fs.PermissionDenied if status in (401, 403) else fs.BackendError
+    if isinstance(error, azure.ClientAuthenticationError):
+        return fs.PermissionDenied
+    if (kind := _BY_CODE.get(code_of(error))) is not None:
+        return kind
+    if status in (0, 408, 409, 429) or status >= 500:
+        return fs.Unavailable
+    return _BY_STATUS.get(status, fs.BackendError)
+
+
+def reason_for(error: Exception, container: str, name: str | None, settings: str) -> str | None:
+    """What went wrong and how to put it right.
+
+    :param settings: What the storage's settings begin with, such as ``AVATARS_FS_``.
+    """
+    if isinstance(error, ForeignResponse):
+        return f'what responds there is no Azure Blob Storage ({error}): look at {settings}ACCOUNT_URL'
+    code, kind = code_of(error), kind_of(error)
+    if code == 'ContainerNotFound':
+        return f'there is no container {container!r}: with {settings}CREATE_CONTAINER the first file stored creates it'
+    if code == 'InvalidBlockList':
+        return 'another writer stored it meanwhile, which discarded the blocks sent so far'
+    if kind in (fs.FileExists, fs.FileNotFound):
+        return None
+    where = f'container {container!r}' + (f', blob {name!r}' if name else '')
+    if status := status_of(error):
+        return f'{where}: the store responded with {status} {code}'.rstrip()
+    # Without what is quoted of the request.
+    return f'{where}: {str(error).splitlines()[0].partition("?")[0] or type(error).__name__}'

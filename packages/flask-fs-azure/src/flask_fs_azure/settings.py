@@ -1,0 +1,41 @@
+"""What can be configured about a container, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask_fs.settings import Setting, at_least, boolean, http_url, non_negative_int, seconds, text
+
+MiB = 1024 * 1024
+#: The maximum size of a block, and of what is stored by one request
+#: (https://learn.microsoft.com/azure/storage/blobs/scalability-targets).
+MAX_BLOCK_BYTES = 4000 * MiB
+
+
+def container_name(value: Any) -> str:
+    """The name of a container (https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata)."""
+    if not isinstance(value, str) or not re.fullmatch(r'(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*', value, re.ASCII):
+        raise ValueError('the name of a container: 3 to 63 lower-case letters, digits and single hyphens between them')
+    return value
+
+
+def account_url(value: Any) -> str:
+    """The URL of a storage account, without anything secret."""
+    if '?' in (url := http_url(value)):
+        raise ValueError('the URL of a storage account, without a query: a SAS token has a setting of its own')
+    return url
+
+
+SETTINGS = (
+    Setting('connection_string', text, None, 'How to reach the storage account, as the portal shows it.', secret=True),
+    Setting('account_url', account_url, None, 'Its URL, such as https://example.blob.core.windows.net, instead.'),
+    Setting('account_key', text, None, 'A key of the account. Default: a login by azure-identity.', secret=True),
+    Setting('sas_token', text, None, 'A SAS token for the account or the container, in place of a key.', secret=True),
+    Setting('container', container_name, None, "Default: the storage's name, in lower case and with - for _."),
+    Setting('create_container', boolean, True, 'Whether the first file creates the container, where there is none.'),
+    Setting('block_bytes', at_least(1, MAX_BLOCK_BYTES), 8 * MiB, 'From this size on, files are sent in such blocks.'),
+    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
+    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+    Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or unreachable.'),
+)
