@@ -17,8 +17,8 @@ ALIASES = {
     'flask_fs.images': 'flask-fs-images',
     'flask_fs.mongo': 'flask-fs-mongo',
 }
-EXTRAS = ['s3', 'gridfs', 'swift', 'mongo', 'images']
-MORE_EXTRAS = ['content', 'heic', 'keystone', 'all']
+EXTRAS = ['s3', 'azure', 'gridfs', 'swift', 'mongo', 'images']
+MORE_EXTRAS = ['content', 'heic', 'identity', 'keystone', 'all']
 
 PRINT_BACKENDS = """
 import importlib.metadata
@@ -69,7 +69,8 @@ def test_the_metapackage_brings_everything(everything):
     assert len(packages) == len(places.splitlines())
     assert all(str(everything.folder) in place for place in places.splitlines())
     everything.run('\n'.join(f'import {name}' for name in ALIASES))
-    assert set(everything.run(PRINT_BACKENDS).split()[::2]) == {'gridfs', 'local', 'memory', 'mock', 's3', 'swift'}
+    kinds = {'azure', 'gridfs', 'local', 'memory', 'mock', 's3', 'swift'}
+    assert set(everything.run(PRINT_BACKENDS).split()[::2]) == kinds
 
 
 def test_the_metapackage_knows_its_extras(everything):
@@ -81,6 +82,7 @@ def test_the_metapackage_knows_its_extras(everything):
 
     assert 'does not provide the extra' not in shown
     assert 'pillow' in shown
+    assert 'azure-identity' in shown
     assert 'keystoneauth1' in shown
     assert 'puremagic' in shown
 

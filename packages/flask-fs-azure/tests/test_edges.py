@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import hashlib
 import io
 import logging
 import threading
@@ -78,7 +79,7 @@ def test_blocks_grow_where_there_would_be_too_many(store: Any, monkeypatch: pyte
     blocks, _ = store.client.get_blob_client('x').get_block_list()
     assert [block.size for block in blocks] == [10, 10, 20, 20, 30, 7]
     assert backend.read('x') == content
-    assert backend.metadata('x')['checksum'] == f'sha256:{__import__("hashlib").sha256(content).hexdigest()}'
+    assert backend.metadata('x')['checksum'] == f'sha256:{hashlib.sha256(content).hexdigest()}'
 
 
 def test_a_writer_whose_response_was_lost_has_created_its_file(backend: AzureBackend, proxy: FaultProxy) -> None:
@@ -254,7 +255,7 @@ VERBS: dict[str, Any] = {
 def test_a_web_page_is_no_azure(backend: AzureBackend, proxy: FaultProxy, store: Any, verb: Any, status: int) -> None:
     store.put_raw('x', b'content')
     fault = proxy.respond(status, '<html>Log in</html>', headers={'Content-Type': 'text/html'}, times=9)
-    with pytest.raises(fs.BackendError, match='no Azure Blob Storage.*KIT_FS_ACCOUNT_URL') as raised:
+    with pytest.raises(fs.BackendError, match=r'no Azure Blob Storage.*KIT_FS_ACCOUNT_URL') as raised:
         verb(backend)
     assert not isinstance(raised.value, fs.Unavailable)
     # It is not worth another attempt.

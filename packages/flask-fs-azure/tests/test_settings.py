@@ -86,7 +86,7 @@ def test_what_cannot_be_is_refused_by_name(settings: dict[str, Any], message: st
 
 
 def test_a_storage_whose_name_is_none_of_a_container_needs_one() -> None:
-    with pytest.raises(ConfigurationError, match='AB_FS_CONTAINER or FS_AZURE_CONTAINER.*3 to 63'):
+    with pytest.raises(ConfigurationError, match=r'AB_FS_CONTAINER or FS_AZURE_CONTAINER.*3 to 63'):
         _backend('ab')
     assert _backend('ab', container='files').container.container_name == 'files'
 
