@@ -57,8 +57,9 @@ class BaseBackend:
     are given names that were checked, with the storage's key prefix in front.
 
     What is raised in a hook, by a generator that it gave or by a stream that it opened passes through
-    :meth:`_translate` if it is one of ``errors``. What the caller's source raises does not, nor does an :exc:`~flask_fs.FSError`: some of
-    these are errors of the operating system too, so that ``except OSError`` in a hook would catch its own FileExists.
+    :meth:`_translate` if it is one of ``errors``. What the caller's source raises does not, nor does an
+    :exc:`~flask_fs.FSError`: some of these are errors of the operating system too, so that ``except OSError`` in a hook
+    would catch its own FileExists.
 
     :param name: The storage's name.
     :param config: Its settings by lower-case key; ``None`` values mean the default.
