@@ -114,7 +114,7 @@ def test_a_known_limit_fails_as_expected_and_is_shown(pytester: pytest.Pytester)
 def test_a_known_limit_that_is_gone_is_said_to_be_unless_it_is_a_race(pytester: pytest.Pytester) -> None:
     race = 'test_of_many_threads_one_creates_a_name'
     limits = limited({'test_a_missing_file_is_404': 'it says 200', race: 'it looks first'})
-    result = run(pytester, limits, '-k', '404 or of_many_threads', '-W', 'error', '-o', 'xfail_strict=true')
+    result = run(pytester, limits, '-k', '404 or threads_one_creates_a_name', '-W', 'error', '-o', 'xfail_strict=true')
     result.assert_outcomes(xpassed=2)
     result.stdout.fnmatch_lines(
         [
@@ -133,7 +133,7 @@ def test_a_known_limit_of_no_check_is_an_error(pytester: pytest.Pytester) -> Non
 
 @pytest.mark.parametrize('option', ['error', 'default'])
 def test_what_works_undeclared_is_advice_and_fails_nothing(pytester: pytest.Pytester, option: str) -> None:
-    result = run(pytester, MODEST, '-W', option, '-k', 'of_many_threads')
+    result = run(pytester, MODEST, '-W', option, '-k', 'threads_one_creates_a_name')
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(
         [
@@ -144,7 +144,9 @@ def test_what_works_undeclared_is_advice_and_fails_nothing(pytester: pytest.Pyte
 
 
 def test_advice_can_be_ignored(pytester: pytest.Pytester) -> None:
-    result = run(pytester, MODEST, '-W', 'ignore::flask_fs_testing.UndeclaredCapability', '-k', 'of_many_threads')
+    result = run(
+        pytester, MODEST, '-W', 'ignore::flask_fs_testing.UndeclaredCapability', '-k', 'threads_one_creates_a_name'
+    )
     result.assert_outcomes(passed=1, warnings=0)
     result.stdout.no_fnmatch_line('*advice: *')
 
@@ -154,7 +156,8 @@ def test_the_report_says_the_same_of_one_process_and_of_several(pytester: pytest
     options = ('-k', 'deleting_what or 404 or range_from', '--fs-report')
     run(pytester, limits, *options, 'one').assert_outcomes(passed=1, failed=1, xpassed=1)
     # A process of its own, as workers are: what a plugin began here, xdist would not expect.
-    pytester.runpytest_subprocess('-p', 'xdist.plugin', '-n', '2', *options, 'several')
+    result = pytester.runpytest_subprocess('-p', 'xdist.plugin', '-n', '2', *options, 'several')
+    result.stdout.fnmatch_lines(['* what was done *', 'TestForgetful: 2 of *'])
     one, several = (json.loads((pytester.path / f'{name}.json').read_text()) for name in ('one', 'several'))
     for report in (one, several):
         report['TestForgetful'].pop('seconds')

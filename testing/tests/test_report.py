@@ -35,7 +35,6 @@ def outcome(check: str = 'test_one', result: str = 'passed', **more: Any) -> Out
         'reason': '',
         'seconds': 0.25,
         'measured': {},
-        'max_requests': {},
         **more,
     }
 
@@ -134,8 +133,8 @@ def test_the_report_says_all_there_is_to_say(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv('SOURCE_DATE_EPOCH', '1700000000')
     found = collected(
         outcome('test_one', proves='MIME', measured={'requests': {'read': 1}, 'sizes': {'border': 1024, 'small': 10}}),
-        outcome('test_two', 'limited', reason='so it is', max_requests={'read': 1}),
-        outcome('test_one', 'failed', max_requests={'read': 1}, **{'class': 'TestB'}),
+        outcome('test_two', 'limited', reason='so it is', measured={'allowed': {'read': 1}}),
+        outcome('test_one', 'failed', measured={'allowed': {'read': 1}}, **{'class': 'TestB'}),
     )
     found.advise('tests/test_a.py::TestA::test_one', 'BackendA could declare CHECKSUM')
     files = written(found, tmp_path)

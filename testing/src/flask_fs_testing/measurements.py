@@ -9,7 +9,7 @@ from flask_fs.backends import CHUNK_BYTES
 if TYPE_CHECKING:
     from .harness import Harness
 
-#: What was measured, by its kind: ``requests`` (how many, by operation), ``moved`` (bytes, by operation), ``sizes`` (of
+#: What was measured, by its kind: ``requests`` (how many, by operation), ``allowed`` (the maximum of these), ``moved`` (bytes, by operation), ``sizes`` (of
 #: the files tried, in bytes, by class) and ``open`` (files, threads and connections that were left, by operation).
 Measurements = dict[str, dict[str, int]]
 

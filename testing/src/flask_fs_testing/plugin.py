@@ -139,7 +139,6 @@ def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness)
         'reason': expected.removeprefix('reason: ') if expected is not None else _skip_reason(report),
         'seconds': report.duration,
         'measured': recorded(harness),
-        'max_requests': dict(getattr(harness, 'max_requests', {})),
     }
 
 

@@ -137,6 +137,7 @@ class RequestChecks:
         if not harness.http:
             return  # What one request is, each other protocol says for itself.
         allowed = {'read': 1, 'stat': 1, **harness.max_requests}
+        record(harness, 'allowed', **allowed)
         large, numbers = content_of(sizes_of(harness)['parts']), itertools.count()
         with through_proxy(harness) as (proxy, backend):
             for number in range(LISTED):

@@ -26,8 +26,7 @@ class BackendReport:
     :param skipped: The reasons of those that were skipped, by the name of the check.
     :param advice: What the backend could declare, and known limits that are gone.
     :param sizes: Of the files that the checks of each capability tried, in bytes by class of size.
-    :param measured: What checks measured, by kind and operation.
-    :param max_requests: What the harness allows, by operation.
+    :param measured: What checks measured, by kind and operation; ``allowed`` is the maximum of ``requests``.
     :param seconds: How long the checks took, by the class that they are from.
     :param results: The outcome of each check: ``passed``, ``failed``, ``limited`` or ``skipped``.
     :param run: Which versions proved it, on what, and when.
@@ -46,7 +45,6 @@ class BackendReport:
     advice: list[str] = field(default_factory=list)
     sizes: dict[str, dict[str, int]] = field(default_factory=dict)
     measured: dict[str, dict[str, int]] = field(default_factory=dict)
-    max_requests: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     run: dict[str, str] = field(default_factory=dict)
@@ -113,7 +111,6 @@ class BackendReport:
         return {True: 'proven', False: 'broken', None: 'declared'}[self.proven.get(capability)]
 
     def _add_measured(self, outcome: Mapping[str, Any]) -> None:
-        self.max_requests.update(outcome['max_requests'])
         for kind, values in outcome['measured'].items():
             known = self.measured.setdefault(kind, {})
             for operation, value in values.items():

@@ -59,7 +59,7 @@ def further(reports: Reports) -> list[Table]:
             for report in found
             for kind, values in report.measured.items()
             for each in values
-            if kind != 'sizes'
+            if kind not in ('sizes', 'allowed')
         }
     )
     sized = sorted({capability for report in found for capability in report.sizes})
@@ -95,7 +95,7 @@ def lists(reports: Reports) -> dict[str, list[Entry]]:
 
 def _measured(report: BackendReport, kind: str, operation: str) -> str:
     value = report.measured.get(kind, {}).get(operation)
-    maximum = report.max_requests.get(operation) if kind == 'requests' else None
+    maximum = report.measured.get('allowed', {}).get(operation) if kind == 'requests' else None
     return '' if value is None else f'{value:,}' + (f' (max. {maximum})' if maximum is not None else '')
 
 
