@@ -488,6 +488,20 @@ def test_an_old_style_backend_lists_no_name_that_no_verb_takes(make_app: Callabl
             assert isinstance(storage.list_files(), list) == (kind is ListsAtOnce)
 
 
+def test_a_file_that_goes_during_a_scan_of_an_old_style_backend_is_left_out(make_app: Callable[..., Flask]) -> None:
+    class ListsAtOnce(Listing):
+        def list_files(self) -> Iterator[str]:
+            return iter(list(self.files))
+
+    storage = fs.Storage('old', fs.ALL)
+    with make_app(storage, FS_BACKEND=ListsAtOnce, OLD_FS_COLOUR='red').app_context():
+        storage.backend.files.update({'a': b'', 'b': b'', 'c': b''})
+        scanned = storage.scan()
+        assert next(scanned).name == 'a'
+        del storage.backend.files['b']
+        assert [info.name for info in scanned] == ['c']
+
+
 def test_an_old_style_backend_lists_by_itself_too() -> None:
     backend = Listing('x', from_mapping('x', '', {'colour': 'red'}, STORAGE_SETTINGS))
     backend.files.update({'a/x': b'1', 'ab': b'', 'b': b''})

@@ -11,7 +11,7 @@ import functools
 import inspect
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -105,7 +105,7 @@ class LegacyDriver:
         return info_from(filename, self._verb('metadata')(filename)) if self._is_double else self.backend.stat(filename)
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        return (self.stat(name) for name in self.list_files(prefix))
+        return _stat_each(self.stat, self.list_files(prefix))
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
         names = self._verb('list_files')()
@@ -243,7 +243,17 @@ def scan(self: Any, prefix: str) -> Iterator[FileInfo]:
     """``_scan`` by its ``list_files``."""
     if not self._overrides('list_files'):
         raise self._lacks('_scan')
-    return (self._stat(name) for name in self._names(prefix))
+    return _stat_each(self._stat, self._names(prefix))
+
+
+def _stat_each(stat: Callable[[str], FileInfo], names: Iterable[str]) -> Iterator[FileInfo]:
+    for name in names:
+        try:
+            info = stat(name)
+        except FileNotFound:
+            # It has gone since it was listed.
+            continue
+        yield info
 
 
 def remove(self: Any, name: str) -> None:
