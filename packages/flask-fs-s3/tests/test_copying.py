@@ -79,6 +79,17 @@ def test_a_type_that_was_given_stays_whatever_the_new_name_suggests(store: Any, 
 
 
 @creating
+def test_a_file_of_unknown_type_becomes_no_page(store: Any, create: bool) -> None:
+    """SeaweedFS takes the type from the name if it is given as application/octet-stream."""
+    backend = store.make()
+    backend.write('x.html', b'<script>', mime='application/octet-stream')
+    backend.copy('x.html', 'y.html', overwrite=not create)
+    backend.write('unknown', b'', overwrite=not create)
+    backend.copy('unknown', '.env', overwrite=not create)
+    assert {backend.stat(name).mime for name in ('x.html', 'y.html', 'unknown', '.env')} == {'application/octet-stream'}
+
+
+@creating
 def test_names_with_every_odd_character_are_copied(store: Any, create: bool) -> None:
     backend = store.make()
     name = "a+b %41/ü ?#&=;@!$'()*,~[x]{y}|^`<>.txt"

@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 from flask_fs.backends import CHUNK_BYTES
 from flask_fs.errors import FileExists
 from flask_fs.files import mime_type
+from flask_fs.media_types import normalized
 
 from .bodies import spooled
-from .bucket import WRITER_KEY, Bucket
+from .bucket import WRITER_KEY, Bucket, as_content_type
 from .errors import code_of, status_of
 from .multipart import Upload, part_size
 from .settings import MAX_PART_BYTES
@@ -106,6 +107,7 @@ def _kept(source: Any, name: str, target: str) -> dict[str, Any]:
         codings = [coding.strip() for coding in kept.pop('ContentEncoding').split(',')]
         if kept_codings := [coding for coding in codings if coding and coding.lower() != 'aws-chunked']:
             kept['ContentEncoding'] = ', '.join(kept_codings)
-    if kept.get('ContentType') == mime_type(name):
-        kept['ContentType'] = mime_type(target)
+    if 'ContentType' in kept:
+        mime = normalized(kept['ContentType'])
+        kept['ContentType'] = as_content_type(mime_type(target) if mime == mime_type(name) else mime)
     return kept
