@@ -304,6 +304,12 @@ class HTTPBackend(BaseBackend):
     attempts: ClassVar[int] = 2
     reader: ClassVar[type[Reader]] = Reader
 
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        if self.config.checksum != 'sha256':
+            # The store computes no other.
+            self.drop_capability(Capability.CHECKSUM)
+
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         try:
             response = self._get(name, start, stop, etag and f'"{etag}"')
@@ -316,7 +322,7 @@ class HTTPBackend(BaseBackend):
             return Opened(self._stat(name), io.BytesIO())
         metadata = dict(response.headers.items())
         _, _, size = metadata.get('Content-Range', '').partition('/')
-        info = _info(name, {**metadata, 'Content-Length': size} if size else metadata)
+        info = self._info(name, {**metadata, 'Content-Length': size} if size else metadata)
         return Opened(info, cast('IO[bytes]', io.BufferedReader(self.reader(self, name, response), BUFFER_BYTES)))
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
@@ -343,7 +349,7 @@ class HTTPBackend(BaseBackend):
 
     def _stat(self, name: str) -> fs.FileInfo:
         with self._ask('HEAD', name) as response:
-            return _info(name, dict(response.headers.items()))
+            return self._info(name, dict(response.headers.items()))
 
     def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
         after, more = '', True
@@ -352,11 +358,21 @@ class HTTPBackend(BaseBackend):
                 page = json.loads(response.read())
             for metadata in page['files']:
                 after = metadata['name']
-                yield _info(after, metadata)
+                yield self._info(after, metadata)
             more = page['more']
 
     def _remove(self, name: str) -> None:
         self._ask('DELETE', name).close()
+
+    def _info(self, name: str, metadata: Mapping[str, str]) -> fs.FileInfo:
+        return fs.FileInfo(
+            name,
+            int(metadata['Content-Length']),
+            parsedate_to_datetime(metadata['Last-Modified']),
+            metadata['Content-Type'] or mime_type(name),
+            f'sha256:{metadata["X-SHA256"]}' if Capability.CHECKSUM in self.capabilities else None,
+            metadata['ETag'].strip('"'),
+        )
 
     # --- The way to the store.
 
@@ -438,17 +454,6 @@ class HTTPBackend(BaseBackend):
 def _check(method: str, response: http.client.HTTPResponse) -> None:
     if response.status >= 400:
         raise Refused(method, response.status)
-
-
-def _info(name: str, metadata: Mapping[str, str]) -> fs.FileInfo:
-    return fs.FileInfo(
-        name,
-        int(metadata['Content-Length']),
-        parsedate_to_datetime(metadata['Last-Modified']),
-        metadata['Content-Type'] or mime_type(name),
-        f'sha256:{metadata["X-SHA256"]}',
-        metadata['ETag'].strip('"'),
-    )
 
 
 if __name__ == '__main__':

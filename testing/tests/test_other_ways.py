@@ -17,8 +17,10 @@ import flask_fs as fs
 from flask_fs.backends import BaseBackend
 from flask_fs.backends.legacy import LegacyDriver
 from flask_fs_testing import BackendConformance, Harness, LocalHarness
-from flask_fs_testing.checks.listing import DeleteChecks, ListChecks
+from flask_fs_testing.checks.deleting import DeleteChecks
+from flask_fs_testing.checks.listing import ListChecks
 from flask_fs_testing.checks.metadata import MetadataChecks
+from flask_fs_testing.checks.paging import PageChecks
 from flask_fs_testing.checks.serving import ServeChecks
 
 CHECKS = [name for name in dir(BackendConformance) if name.startswith('test_')]
@@ -115,7 +117,7 @@ class OldStyleHarness(Harness):
 
 
 @pytest.mark.filterwarnings('ignore::flask_fs_testing.UndeclaredCapability')
-class TestOldStyle(DeleteChecks, ListChecks, MetadataChecks, ServeChecks):
+class TestOldStyle(DeleteChecks, ListChecks, PageChecks, MetadataChecks, ServeChecks):
     """What verbs alone can promise: the rest needs hooks."""
 
     @pytest.fixture

@@ -56,7 +56,7 @@ def test_a_failure_says_what_was_seen_and_done_which_guarantee_broke_where_it_is
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         [
-            '*checks?listing.py:*: in test_deleting_what_is_not_there_is_no_error',
+            '*checks?deleting.py:*: in test_deleting_what_is_not_there_is_no_error',
             "    assert not backend.exists('x')",
             'E * assert not True',
             '* what was done *',

@@ -64,7 +64,7 @@ class S3Harness(NetworkHarness):
             aws_access_key_id=service.access_key,
             aws_secret_access_key=service.secret_key,
             region_name=service.region,
-            config=Config(request_checksum_calculation='when_required'),
+            config=Config(request_checksum_calculation='when_required', response_checksum_validation='when_required'),
         )
         self.client.create_bucket(Bucket=self.bucket)
 
@@ -110,6 +110,9 @@ class SeaweedHarness(S3Harness):
     }
     # For a while after its last file was deleted, a folder is still there, and its name cannot be created.
     sequence_names = ('a', 'a b/c', 'ab', 'é f/g')
+    known_limits: ClassVar[Mapping[str, str]] = {
+        'test_a_name_that_only_a_folder_has_can_be_created': 'for a while, an empty folder is still there, and is an object'
+    }
     race_rounds = 5
 
 
@@ -136,6 +139,7 @@ MOTO_LIMITS = {
 IN_PROCESS_LIMITS = {
     **MOTO_LIMITS,
     **dict.fromkeys((name for name in MOTO_LIMITS if 'link' in name), 'its links lead to Amazon'),
+    'test_a_copy_is_a_file_of_its_own': 'a copy of an object in parts has the checksum of their checksums as its own',
 }
 
 

@@ -7,19 +7,23 @@ from typing import ClassVar
 
 import pytest
 
+from .checks.agreement import AgreementChecks
 from .checks.budgets import BudgetChecks, RequestChecks
 from .checks.content import ContentChecks
 from .checks.copying import CopyChecks
 from .checks.creating import CreateChecks
+from .checks.deleting import DeleteChecks
 from .checks.fault_matrix import FaultMatrixChecks
 from .checks.faults import FaultChecks
+from .checks.freshness import FreshnessChecks
 from .checks.interrupts import InterruptChecks
 from .checks.links import LinkChecks
-from .checks.listing import DeleteChecks, ListChecks
+from .checks.listing import ListChecks, UnfinishedChecks
 from .checks.memory import MemoryChecks
 from .checks.metadata import MetadataChecks
 from .checks.model import ModelChecks
 from .checks.names import NameChecks
+from .checks.paging import LazyPageChecks, PageChecks
 from .checks.races import RaceChecks
 from .checks.ranges import RangeChecks
 from .checks.resources import ResourceChecks
@@ -41,7 +45,11 @@ class BackendConformance(
     CopyChecks,
     DeleteChecks,
     ListChecks,
+    PageChecks,
+    UnfinishedChecks,
     MetadataChecks,
+    AgreementChecks,
+    FreshnessChecks,
     ServeChecks,
     LinkChecks,
     SharingChecks,
@@ -67,7 +75,7 @@ class BackendConformance(
         return self.harness_class(tmp_path)
 
 
-class NetworkConformance(BackendConformance, FaultChecks, FaultMatrixChecks, RequestChecks):
+class NetworkConformance(BackendConformance, FaultChecks, FaultMatrixChecks, RequestChecks, LazyPageChecks):
     """Every guarantee of a backend whose store is reached over a network.
 
     Subclass it as ``Test…`` and give it a fixture ``harness`` that makes a :class:`NetworkHarness`.

@@ -79,7 +79,7 @@ class Harness(abc.ABC):
 
     @abc.abstractmethod
     def put_raw(self, name: str, content: bytes) -> None:
-        """Store a file without the backend, as another program would."""
+        """Store a file without the backend, as another program would; one of that name is replaced."""
 
     @abc.abstractmethod
     def get_raw(self, name: str) -> bytes:

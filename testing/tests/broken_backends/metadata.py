@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
 import hashlib
+import mimetypes
 import os
+from collections.abc import Generator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import flask_fs as fs
 from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Source
+from flask_fs.backends.copies import temporary_copy
+from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs.files import mime_type
 
 from . import caught_by
 
@@ -21,6 +28,53 @@ class TellsLocalTime(MemoryBackend):
         info = super()._stat(name)
         assert info.modified is not None
         return dataclasses.replace(info, modified=info.modified.replace(tzinfo=None))
+
+
+@caught_by('test_facts_are_true_and_the_same_everywhere')
+class ScansBlocks(LocalBackend):
+    """Lists the size that a file takes on the disk."""
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        for info in super()._scan(prefix):
+            yield dataclasses.replace(info, size=-(-info.size // 4096) * 4096)
+
+
+@caught_by('test_facts_are_true_and_the_same_everywhere')
+class ScansQuotedEtags(MemoryBackend):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        return (dataclasses.replace(info, etag=f'"{info.etag}"') for info in super()._scan(prefix))
+
+
+@caught_by('test_facts_are_true_and_the_same_everywhere')
+class GuessesByTheLastSuffix(MemoryBackend):
+    """A type for each verb: one is made from the name in another way."""
+
+    def _metadata(self, key: str) -> dict[str, Any]:
+        return {**super()._metadata(key), 'mime': mimetypes.guess_type(key)[0]}
+
+
+@caught_by('test_times_are_in_utc_wherever_the_application_runs')
+class TakesLocalTimeForUTC(LocalBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        local = datetime.datetime.fromtimestamp(os.stat(self.path(name)).st_mtime)  # noqa: DTZ006  # the fault
+        return dataclasses.replace(super()._stat(name), modified=local.replace(tzinfo=datetime.timezone.utc))
+
+
+@caught_by('test_times_are_in_utc_wherever_the_application_runs')
+class ScansInTheZoneOfTheMachine(MemoryBackend):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        for info in super()._scan(prefix):
+            assert info.modified is not None
+            yield dataclasses.replace(info, modified=info.modified.astimezone())
+
+
+@caught_by('test_facts_do_not_change')
+class TellsMoreThanFacts(MemoryBackend):
+    """A dictionary with attributes, as SDKs give it."""
+
+    def stat(self, filename: str) -> Any:
+        info = super().stat(filename)
+        return type('Facts', (dict,), dataclasses.asdict(info))()
 
 
 @caught_by('test_facts_do_not_change')
@@ -53,6 +107,18 @@ class RemembersTheFirstChecksum(MemoryBackend):
         return dataclasses.replace(info, checksum=first.checksum, etag=first.etag)
 
 
+@caught_by('test_a_replaced_file_has_its_own_checksum_and_etag')
+class ChecksumsTheName(MemoryBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        return dataclasses.replace(super()._stat(name), checksum=f'sha256:{hashlib.sha256(name.encode()).hexdigest()}')
+
+
+@caught_by('test_a_given_media_type_is_kept_where_promised')
+class TrustsTheNameAlone(MemoryBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        return dataclasses.replace(super()._stat(name), mime=mime_type(name))
+
+
 @caught_by('test_a_given_media_type_is_kept_where_promised')
 class ForgetsTheType(MemoryBackend):
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
@@ -77,3 +143,11 @@ class TellsAPathUnasked(MemoryBackend):
 class NamesNoFile(MemoryBackend):
     def local_file(self, filename: str) -> Any:
         return super().local_file(filename) if filename == 'missing' else open(os.devnull)
+
+
+@caught_by('test_any_file_can_be_had_as_a_local_one')
+class NamesItsCopiesAnyhow(MemoryBackend):
+    @contextlib.contextmanager
+    def local_file(self, filename: str) -> Generator[str]:
+        with temporary_copy(self._open(self._key(filename)).stream, 'copy') as path:
+            yield path

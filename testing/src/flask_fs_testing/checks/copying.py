@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+from collections.abc import Callable, Generator
+from typing import Any
+from unittest import mock
+
 import pytest
 
 import flask_fs as fs
+from flask_fs.backends import BaseBackend, Capability
+from flask_fs.files import mime_type
 
-from ..guarantees import check
+from ..guarantees import broken, check, declares
 from ..harness import Harness
+from ..measurements import sizes_of
+from .content import content_of
+
+VERBS = ('copy', 'move')
+#: The hooks that the template, or a driver, may make a copy or a move of.
+STEPS = ('_stat', '_open', '_put', '_copy', '_remove', '_delete')
+OLD, NEW = b'what was there', b'what is copied or moved'
+SPECIAL = 'text/x-special'
 
 
 class CopyChecks:
     """Copies and moves."""
 
-    @check('copy and move onto themselves')
+    @check(
+        'copy and move onto themselves',
+        cause='The target is removed, or the file itself once it was copied, without comparing names. Override _copy and '
+        '_move, which are never given one name twice, and not the verbs.',
+    )
     def test_copy_and_move_onto_themselves_lose_nothing(self, harness: Harness) -> None:
-        """Copying or moving a file to its own name changes nothing."""
+        """Copying or moving a file to its own name changes nothing, and needs the file."""
         backend = harness.make()
-        backend.write('x', b'1')
-        backend.copy('x', 'x')
-        backend.move('x', 'x')
-        with pytest.raises(fs.FileExists):
-            backend.move('x', 'x', overwrite=False)
-        assert backend.read('x') == b'1'
+        backend.write('x', b'1', mime=SPECIAL)
+        before = backend.stat('x')
+        for verb in VERBS:
+            _call(backend, verb, 'x', 'x')
+            with pytest.raises(fs.FileExists):
+                _call(backend, verb, 'x', 'x', overwrite=False)
+            with pytest.raises(fs.FileNotFound):
+                _call(backend, verb, 'missing', 'missing')
+            assert backend.read('x') == b'1'
+            assert backend.stat('x').mime == before.mime
+        assert harness.names_raw() == ['x']
 
-    @check('_copy and _move')
+    @check(
+        '_copy and _move',
+        cause='_move does not remove its source, or _copy does; a missing folder or container of the target is not made; '
+        'or create is ignored. Look at _copy and _move.',
+    )
     def test_copy_and_move_do_what_they_say(self, harness: Harness) -> None:
         """A copy is a second file; a moved file is no longer where it was; both replace unless told to create."""
         backend = harness.make()
@@ -35,7 +64,233 @@ class CopyChecks:
         backend.move('x', 'a/moved', overwrite=False)
         assert set(backend.list_files()) == {'a/copied', 'a/moved', 'taken'}
         assert {backend.read(name) for name in ('a/copied', 'a/moved', 'taken')} == {b'1'}
-        for verb in (backend.copy, backend.move):
-            with pytest.raises(fs.FileNotFound):
-                verb('missing', 'y')
-        assert not backend.exists('y')
+        backend.move('a/moved', 'b/c/d/moved')
+        backend.move('a/copied', 'taken')
+        assert set(harness.names_raw()) == {'b/c/d/moved', 'taken'}
+        # Nothing of the former folder is in the way.
+        backend.copy('taken', 'a')
+        assert backend.read('a') == b'1'
+
+    @check(
+        '_copy and _move',
+        cause='The target is removed or emptied before the source was found, or a folder is renamed as if it were a file. '
+        'Look at the first step of _copy and _move.',
+    )
+    def test_copying_or_moving_what_is_not_there_changes_nothing(self, harness: Harness) -> None:
+        """A source that is missing, or only a folder, raises FileNotFound, and a file at the target stays as it is."""
+        backend = harness.make()
+        backend.write('taken', OLD, mime=SPECIAL)
+        backend.write('folder/file', OLD)
+        mime, names = backend.stat('taken').mime, set(harness.names_raw())
+        for verb in VERBS:
+            for source in ('missing', 'folder', 'taken/missing', 'missing/missing'):
+                for target in ('new', 'taken', 'folder/file'):
+                    with pytest.raises(fs.FileNotFound):
+                        _call(backend, verb, source, target)
+                with pytest.raises((fs.FileNotFound, fs.FileExists)):
+                    _call(backend, verb, source, 'taken', overwrite=False)
+                assert set(harness.names_raw()) == names
+                assert (backend.read('taken'), backend.read('folder/file')) == (OLD, OLD)
+                assert backend.stat('taken').mime == mime
+
+    @check(
+        '_copy and _move',
+        cause='The source is removed, or the target cleared, before it is known that the target can be written. '
+        'Look at the order of the steps in _move.',
+    )
+    def test_a_refused_copy_or_move_loses_nothing(self, harness: Harness) -> None:
+        """Where the target cannot be a file FileExists is raised, and the source, other files and folders stay as they are."""
+        backend = harness.make()
+        kept = {'file': OLD, 'folder/below': OLD}
+        for name, content in kept.items():
+            backend.write(name, content)
+        for verb in VERBS:
+            for target in ('file/below', 'folder'):
+                for overwrite in (True, False):
+                    backend.write('x', NEW)
+                    try:
+                        _call(backend, verb, 'x', target, overwrite=overwrite)
+                    except fs.FileExists:
+                        assert backend.read('x') == NEW
+                    else:
+                        assert backend.read(target) == NEW
+                        backend.remove(target)
+                    assert {name: backend.read(name) for name in kept} == kept
+
+    @check(
+        '_copy and _move',
+        cause='Only the bytes are replaced and the metadata of the target stays, or that of the source is not read. Look at '
+        'what _copy and _move store besides the bytes.',
+    )
+    def test_nothing_of_a_replaced_target_stays(self, harness: Harness) -> None:
+        """A file that a copy or move replaces is gone with its type, checksum and length, however much longer it was."""
+        backend = harness.make()
+        for verb in VERBS:
+            for target in ('taken.png', 'a/taken.png'):
+                backend.write('x.txt', NEW)
+                backend.write(target, content_of(50_000), mime=SPECIAL)
+                before = backend.stat(target)
+                _call(backend, verb, 'x.txt', target)
+                info = backend.stat(target)
+                assert (backend.read(target), info.size, info.mime) == (NEW, len(NEW), 'image/png')
+                assert info.etag is None or info.etag != before.etag
+                assert info.checksum is None or info.checksum != before.checksum
+                assert backend.metadata(target)['checksum'] == _checksum(NEW)
+        backend.delete('a')
+        backend.delete('taken.png')
+        assert harness.names_raw() == []
+
+    @check(
+        '_copy and _move',
+        proves=Capability.MIME,
+        cause='The type is copied as it is stored, although it was only suggested by the old name, or is always guessed anew. '
+        'FileInfo.given_mime is what a copy keeps. Look at _copy and _move.',
+    )
+    def test_a_given_type_goes_along_and_a_suggested_one_does_not(self, harness: Harness) -> None:
+        """A copied or moved file has the type that its new name suggests, unless another one was given with it and is kept."""
+        backend = harness.make()
+        for verb in VERBS:
+            for overwrite in (True, False):
+                backend.write('plain.txt', NEW)
+                backend.write('special.txt', NEW, mime=SPECIAL)
+                before = backend.stat('special.txt').given_mime
+                for name in ('plain', 'special'):
+                    _call(backend, verb, f'{name}.txt', f'to/{name}.json', overwrite=overwrite)
+                seen = [backend.stat(f'to/{name}.json').mime for name in ('plain', 'special')]
+                assert seen == ['application/json', before or 'application/json']
+                if declares(backend, Capability.MIME):
+                    assert seen[1] == SPECIAL
+                assert mime_type('plain.json') == 'application/json'
+                backend.delete('to')
+
+    @check(
+        '_copy',
+        proves=Capability.CHECKSUM,
+        cause='The copy refers to parts of its source, which go with it, or shares its bytes, or only a first part is copied. '
+        'Look at how _copy treats a file of several parts.',
+    )
+    def test_a_copy_is_a_file_of_its_own(self, harness: Harness) -> None:
+        """A copy of any size is whole, has a true checksum, and stays when its source is replaced, moved or removed."""
+        backend = harness.make()
+        sizes = sizes_of(harness)
+        for size, overwrite in (('small', True), ('small', False), ('border', False), ('parts', True)):
+            content = content_of(sizes[size])
+            backend.write('source', content)
+            backend.copy('source', 'a/copy', overwrite=overwrite)
+            backend.write('source', OLD)
+            assert backend.read('a/copy') == content
+            backend.remove('source')
+            backend.move('a/copy', 'moved', overwrite=overwrite)
+            assert harness.get_raw('moved') == content
+            stored = backend.stat('moved').checksum
+            assert backend.metadata('moved')['checksum'] == _checksum(content)
+            assert stored == _checksum(content) or (stored is None and not declares(backend, Capability.CHECKSUM))
+            if size == 'small':
+                # Nor does a change of the copy show in its source.
+                backend.copy('moved', 'a/copy')
+                backend.write('a/copy', OLD)
+                assert backend.read('moved') == content
+                backend.remove('a/copy')
+            backend.remove('moved')
+            assert harness.names_raw() == []
+
+    @check(
+        '_move',
+        cause='The source is removed before the target is stored, or the target before that, or what is made is cleaned up by '
+        'a name that holds something else. Look at the order of the steps in _move, and at its except blocks.',
+    )
+    def test_a_move_that_fails_half_way_loses_nothing(self, harness: Harness) -> None:
+        """A copy or move that is interrupted at any of its steps leaves the content under one of the names, and every file whole."""
+        backend, other = harness.make(), harness.make()
+        for verb in VERBS:
+            for step in STEPS:
+                for error in (other.error(fs.Unavailable, 'x', 'as planned'), KeyboardInterrupt()):
+                    for is_done in (False, True):
+                        other.write('x', NEW)
+                        other.write('taken', OLD)
+                        with _interrupted(backend, step, error, is_done=is_done) as steps:
+                            completed = _completes(backend, verb)
+                        if not steps:
+                            break
+                        when = f'{verb} is interrupted {"after" if is_done else "before"} {step}'
+                        _judge(other, verb, completed, when)
+
+    @check(
+        '_move',
+        cause='What is missing at the second step is taken for success, or the target is cleared first. Look at what _move '
+        'does when the store says that there is no such file.',
+    )
+    def test_a_source_that_vanishes_leaves_the_target_whole(self, harness: Harness) -> None:
+        """If another program removes the source meanwhile, the target is the old file or the new one, and success means the new one."""
+        backend, other = harness.make(), harness.make()
+        for verb in VERBS:
+            for step in STEPS:
+                other.write('x', NEW)
+                other.write('taken', OLD)
+                with _after(backend, step, lambda: other.remove('x')):
+                    completed = _completes(backend, verb)
+                seen = other.read('taken')
+                if seen not in (OLD, NEW) or (completed and seen != NEW):
+                    broken(
+                        f'Expected one whole file at the target of a {verb} whose source vanishes after {step}, and the new one '
+                        f'if it succeeds; it {"succeeded" if completed else "failed"}, and seen is {seen!r}.'
+                    )
+
+
+def _call(backend: BaseBackend, verb: str, source: str, target: str, *, overwrite: bool = True) -> None:
+    getattr(backend, verb)(source, target, overwrite)
+
+
+def _completes(backend: BaseBackend, verb: str) -> bool:
+    """Whether copying or moving the file ``x`` over ``taken`` succeeds."""
+    try:
+        _call(backend, verb, 'x', 'taken')
+    except (fs.FSError, KeyboardInterrupt):
+        return False
+    return True
+
+
+def _judge(backend: BaseBackend, verb: str, completed: bool, when: str) -> None:
+    seen = {name: backend.read(name) if backend.exists(name) else None for name in ('x', 'taken')}
+    if completed:
+        possible = [(NEW if verb == 'copy' else None, NEW)]
+    elif verb == 'copy':
+        possible = [(NEW, OLD), (NEW, NEW)]
+    else:
+        possible = [(NEW, OLD), (NEW, NEW), (None, NEW)]
+    if (seen['x'], seen['taken']) not in possible:
+        broken(f'Expected source and target to be one of {possible} when a {when}; seen {tuple(seen.values())}.')
+
+
+def _checksum(content: bytes) -> str:
+    return f'sha256:{hashlib.sha256(content).hexdigest()}'
+
+
+@contextlib.contextmanager
+def _interrupted(backend: BaseBackend, step: str, error: BaseException, *, is_done: bool) -> Generator[list[str]]:
+    """Let the hook *step* raise *error*, when it is done or instead of that; the list has each call of it."""
+    real, calls = getattr(backend, step), list[str]()
+
+    def interrupted(name: str, *args: Any, **kwargs: Any) -> None:
+        calls.append(name)
+        # What is only looked at needs not be.
+        if is_done and step not in ('_stat', '_open'):
+            real(name, *args, **kwargs)
+        raise error
+
+    with mock.patch.object(backend, step, interrupted):
+        yield calls
+
+
+@contextlib.contextmanager
+def _after(backend: BaseBackend, step: str, act: Callable[[], object]) -> Generator[None]:
+    """Do *act* whenever the hook *step* is done."""
+    real = getattr(backend, step)
+
+    def act_after(*args: Any, **kwargs: Any) -> Any:
+        result = real(*args, **kwargs)
+        act()
+        return result
+
+    with mock.patch.object(backend, step, act_after):
+        yield

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
 import io
+import os
+import time
+from collections.abc import Generator
+from unittest import mock
 
 import pytest
 
@@ -13,33 +18,65 @@ import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, Capability
 from flask_fs.files import mime_type
 
-from ..guarantees import check, declares, works_undeclared
+from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from .content import content_of
+
+FILES = {'a/x.txt': b'0123456789', 'empty': b'', 'a/b/\u00fc 1.PNG': b'x' * 1000, 'x.tar.gz': b'1', '.env': b'A=1'}
 
 
 class MetadataChecks:
     """What is said of a file."""
 
-    @check('_stat')
+    @check(
+        '_stat and _scan',
+        cause='One of the verbs guesses what another one reads from the store, or takes another field or unit for it. Look at '
+        "what _stat and _scan make of the store's response: best one function for both.",
+    )
     def test_facts_are_true_and_the_same_everywhere(self, harness: Harness) -> None:
-        """stat, scan and metadata give the same name, size, type and time of a file, and the time is about now, in UTC."""
+        """stat, scan and metadata agree on each file's name, size, type, time, checksum and etag, and the time is about now."""
         backend = harness.make()
         begun = datetime.datetime.now(datetime.timezone.utc)
-        backend.write('a/x.txt', b'0123456789')
-        info = backend.stat('a/x.txt')
-        [scanned] = backend.scan()
-        assert (info.name, info.size, info.mime) == ('a/x.txt', 10, 'text/plain')
-        assert info.modified is not None
-        assert info.modified.utcoffset() == datetime.timedelta(0)
-        assert abs((info.modified - begun).total_seconds()) < 120
-        assert (scanned.name, scanned.size) == (info.name, info.size)
-        assert scanned.modified is not None
-        assert abs((info.modified - scanned.modified).total_seconds()) < 2
-        metadata = backend.metadata('a/x.txt')
-        assert (metadata['size'], metadata['mime'], metadata['modified']) == (info.size, info.mime, info.modified)
+        for name, content in FILES.items():
+            backend.write(name, content)
+        listed = {info.name: info for info in backend.scan()}
+        assert set(listed) == set(FILES)
+        for name, content in FILES.items():
+            info, scanned, metadata = backend.stat(name), listed[name], backend.metadata(name)
+            assert (info.name, info.size, info.mime) == (name, len(content), mime_type(name))
+            assert info.modified is not None
+            assert abs((info.modified - begun).total_seconds()) < 120
+            assert (scanned.name, scanned.size, scanned.mime) == (info.name, info.size, info.mime)
+            assert scanned.modified is not None
+            assert abs((info.modified - scanned.modified).total_seconds()) < 2
+            # A listing may lack them.
+            assert scanned.etag in (None, info.etag)
+            assert scanned.checksum in (None, info.checksum)
+            assert (metadata['size'], metadata['mime'], metadata['modified']) == (info.size, info.mime, info.modified)
+            assert info.checksum in (None, metadata['checksum'])
+            assert info.etag is None or not info.etag.startswith(('"', 'W/'))
 
-    @check('FileInfo')
+    @check(
+        '_stat',
+        cause='A time without a zone is taken for one in UTC, or in that of the machine. Look at how _stat and _scan make a '
+        'datetime, and at what _put stores.',
+    )
+    def test_times_are_in_utc_wherever_the_application_runs(self, harness: Harness) -> None:
+        """Modified is in UTC, and right in whatever time zone the application runs."""
+        begun = datetime.datetime.now(datetime.timezone.utc)
+        with _far_away():
+            backend = harness.make()
+            backend.write('x', b'')
+            [scanned] = backend.scan()
+            for modified in (backend.stat('x').modified, scanned.modified, backend.metadata('x')['modified']):
+                if modified is None or modified.utcoffset() != datetime.timedelta(0):
+                    broken(f'Expected a time in UTC; seen {modified!r}.')
+                elif abs((modified - begun).total_seconds()) > 120:
+                    broken(
+                        f'Expected about {begun} for a file written now, in a zone 13 h 45 min ahead; seen {modified}.'
+                    )
+
+    @check('FileInfo', cause='Something else than a FileInfo is given. Look at _stat.')
     def test_facts_do_not_change(self, harness: Harness) -> None:
         """A FileInfo is frozen: what it says does not change."""
         backend = harness.make()
@@ -47,7 +84,12 @@ class MetadataChecks:
         with pytest.raises(dataclasses.FrozenInstanceError):
             backend.stat('x').size = 1  # type: ignore[misc]  # that is the point
 
-    @check('CHECKSUM', proves=Capability.CHECKSUM)
+    @check(
+        'CHECKSUM',
+        proves=Capability.CHECKSUM,
+        cause="Something else is given as a checksum, such as the store's etag, or only a part of the content was digested. "
+        'Look at what _put keeps and _stat gives; Checksum.through() sees all that passes.',
+    )
     def test_checksums_are_true(self, harness: Harness) -> None:
         """A checksum is that of the content, for small files and large; stat has one that is stored with the file, too."""
         backend = harness.make()
@@ -64,7 +106,10 @@ class MetadataChecks:
                 assert hashlib.new(algorithm, content).hexdigest() == digest
                 works_undeclared(backend, Capability.CHECKSUM)
 
-    @check('CHECKSUM')
+    @check(
+        'CHECKSUM',
+        cause='The metadata of the first version is kept, or remembered. Look at what _put replaces besides the bytes.',
+    )
     def test_a_replaced_file_has_its_own_checksum_and_etag(self, harness: Harness) -> None:
         """New content has a new checksum, and a new etag: caches and checks of before do not go for it."""
         backend = harness.make()
@@ -74,21 +119,33 @@ class MetadataChecks:
         assert backend.metadata('x')['checksum'] != first
         assert etag is None or etag != backend.stat('x').etag
 
-    @check('MIME', proves=Capability.MIME)
+    @check(
+        'MIME',
+        proves=Capability.MIME,
+        cause='_put does not store attributes.mime, or _stat guesses instead of reading it.',
+    )
     def test_a_given_media_type_is_kept_where_promised(self, harness: Harness) -> None:
         """A type given with a file is kept, also by copies, where the backend says so; else the name suggests one."""
         backend = harness.make()
-        backend.write('x.bin', b'', mime='text/x-special')
-        backend.copy('x.bin', 'y.bin')
-        seen = backend.stat('x.bin').mime
-        if not declares(backend, Capability.MIME) and seen == 'text/x-special':
+        # Such as a page that browsers are not to show.
+        given = {'x.bin': 'text/x-special', 'y.html': 'application/octet-stream', 'z.txt': 'image/png'}
+        for name, mime in given.items():
+            backend.write(name, b'', mime=mime)
+            backend.copy(name, f'copied/{name}')
+        seen = {name: backend.stat(name).mime for name in given}
+        if declares(backend, Capability.MIME):
+            assert seen == given
+            assert {name: backend.stat(f'copied/{name}').mime for name in given} == given
+        elif seen == given:
             works_undeclared(backend, Capability.MIME)
-        elif not declares(backend, Capability.MIME):
-            assert seen == mime_type('x.bin')
         else:
-            assert (seen, backend.stat('y.bin').mime) == ('text/x-special', 'text/x-special')
+            assert seen == {name: mime_type(name) for name in given}
 
-    @check('LOCAL_PATH', proves=Capability.LOCAL_PATH)
+    @check(
+        'LOCAL_PATH',
+        proves=Capability.LOCAL_PATH,
+        cause='_local_path gives another path than _put writes to, or exists without the capability.',
+    )
     def test_paths_are_told_where_promised(self, harness: Harness) -> None:
         """path() leads to the file where the backend says so, and else raises OperationNotSupported."""
         backend = harness.make()
@@ -100,7 +157,7 @@ class MetadataChecks:
             with pytest.raises(fs.OperationNotSupported):
                 backend.path('a/x.txt')
 
-    @check('local_file')
+    @check('local_file', cause='local_file is overridden. Override _open or _local_path instead.')
     def test_any_file_can_be_had_as_a_local_one(self, harness: Harness) -> None:
         """local_file() gives a path with the content, and with the extension that programs look at."""
         backend = harness.make()
@@ -110,3 +167,15 @@ class MetadataChecks:
             assert path.endswith('.txt')
         with pytest.raises(fs.FileNotFound), backend.local_file('missing'):
             pass  # pragma: no cover - local_file() has raised
+
+
+@contextlib.contextmanager
+def _far_away() -> Generator[None]:
+    """Run in a time zone nearly 14 hours ahead, where the operating system can change it."""
+    set_zone = getattr(time, 'tzset', lambda: None)
+    try:
+        with mock.patch.dict(os.environ, TZ='KIT-13:45'):
+            set_zone()
+            yield
+    finally:
+        set_zone()

@@ -135,7 +135,10 @@ class BaseBackend:
     ) -> FileInfo | None:
         """Store what *stream* holds, read once and in bounded memory, so that it appears whole or not at all.
 
-        :param create: Fail if the name is taken. Race-free where ATOMIC_CREATE is declared.
+        Until it is whole nothing of it is seen, and nobody waits for it: its source may take minutes. It replaces all of a
+        file of that name.
+
+        :param create: Fail if the name is taken, by a file and not by a folder. Race-free where ATOMIC_CREATE is declared.
         :return: The metadata of the new file, if it is known without a further request.
         :raises FileExists: With *create*, if there is a file of that name.
         """
@@ -147,7 +150,11 @@ class BaseBackend:
         return legacy.stat(self, name)
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        """The metadata of every file whose name begins with the literal text *prefix*, lazily."""
+        """The metadata of every file whose name begins with the literal text *prefix*, lazily.
+
+        Files may come and go meanwhile: one that is there all the time is given once. Where the store does not list a
+        type, it is the one that the name suggests; a checksum or etag that it does not list is None.
+        """
         return legacy.scan(self, prefix)
 
     def _remove(self, name: str) -> None:
@@ -177,14 +184,23 @@ class BaseBackend:
         self._remove(name)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
-        """Copy a file to another name."""
+        """Copy a file to another name, with the media type that was given with it, if that is kept.
+
+        The copy is a file of its own, which stays when the other one goes. If it fails, what was at the target stays.
+
+        :raises FileNotFound: If there is no such file; a folder is none.
+        :raises FileExists: With *create*, if there is a file *target*.
+        """
         info, stream = self._open_translated(name)
         mime = info.given_mime if Capability.MIME in self.capabilities else None
         with stream:
             self._put_translated(target, stream, create=create, mime=mime)
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
-        """Give a file another name."""
+        """Give a file another name; like :meth:`_copy`, but for the old name.
+
+        Interrupted half-way, it leaves the file under one of the names or both, and what was at the target whole or replaced.
+        """
         self._copy(name, target, create=create)
         self._remove(name)
 

@@ -37,8 +37,8 @@ class FileInfo:
     :param mime: Its media type: the stored one, or the one that its name suggests; ``application/octet-stream`` for a
         malformed one, whatever the store returned.
     :param checksum: ``algorithm:hex`` where the backend keeps one with the file, else None.
-    :param etag: A text that changes with the content, without quotes, or None. Finding that of a local file which was
-        changed a moment ago may take some milliseconds.
+    :param etag: A text that changes with every change of the content, whoever makes it and however soon, without quotes; or
+        None. Finding that of a local file which was changed a moment ago may take some milliseconds.
     :param content_encoding: How the stored bytes are encoded, such as ``gzip``, where the store keeps that; else None.
     """
 
@@ -94,7 +94,8 @@ class Capability(enum.Flag):
     NONE = 0
     #: Of all writers that create one name with ``overwrite=False``, also in other processes and on other hosts, one wins.
     ATOMIC_CREATE = enum.auto()
-    #: The checksum is computed while a file is stored and kept with it, so reporting it reads nothing.
+    #: The checksum is computed while a file is stored, with the algorithm that is set then, and kept with it, so reporting
+    #: it reads nothing.
     CHECKSUM = enum.auto()
     #: The media type given with a file is kept.
     MIME = enum.auto()

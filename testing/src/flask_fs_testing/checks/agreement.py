@@ -1,0 +1,124 @@
+"""What is read and served comes with the metadata that stat gives, and checksums are of the algorithm that is set."""
+
+from __future__ import annotations
+
+import hashlib
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, Capability
+
+from ..doubles import BackendWrapper
+from ..guarantees import broken, check, declares
+from ..harness import Harness
+
+ALGORITHMS = ('sha512', 'md5', 'sha1', 'sha256')
+CONTENT = b'0123456789' * 100
+#: Content and media type of files, by name.
+FILES = {
+    'a/x.txt': (CONTENT, None),
+    'a/empty.txt': (b'', None),
+    'a/y.bin': (CONTENT, 'text/x-special'),
+    'b/\u00fc 1.png': (b'1', 'image/webp'),
+}
+
+FIELDS = ('name', 'size', 'mime', 'modified', 'etag', 'content_encoding', 'checksum')
+
+
+class AgreementChecks:
+    """Metadata, by whatever verb."""
+
+    @check(
+        '_open',
+        cause='_open makes its metadata from another response than _stat, in which a field has another name, lacks, or is about '
+        'the part that was requested. Best one function makes both.',
+    )
+    def test_an_opened_file_has_the_metadata_of_stat(self, harness: Harness) -> None:
+        """What _open says of a file is what stat says of it, in every field, whichever of its bytes are requested."""
+        backend = harness.make()
+        for name, (content, mime) in FILES.items():
+            backend.write(name, content, mime=mime)
+            expected = backend.stat(name)
+            for start, stop in ((0, None), (0, 1), (-1, None)):
+                info, stream = BackendWrapper(backend).pass_on('open', name, start, stop)
+                with stream:
+                    # Of the open file: a driver may look at it for its etag.
+                    opened = {field: getattr(info, field) for field in FIELDS}
+                for field, seen in opened.items():
+                    known = getattr(expected, field)
+                    if seen != known and not (field == 'checksum' and seen is None):
+                        broken(f'Expected {field} {known!r} of {name!r} from _open({start}, {stop}); seen {seen!r}.')
+
+    @check(
+        'serve',
+        cause='serve is overridden, or _open gives other metadata than _stat. Override the hooks, and let the template serve.',
+    )
+    def test_a_served_file_has_the_metadata_of_stat(self, harness: Harness) -> None:
+        """Length, type, ETag and Last-Modified of a response are what stat says, for GET and HEAD."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage)
+        client = app.test_client()
+        for name, (content, mime) in FILES.items():
+            with app.app_context():
+                storage.backend.write(name, content, mime=mime)
+                info = storage.stat(name)
+            modified = None if info.modified is None else info.modified.replace(microsecond=0)
+            expected = (200, len(content), info.mime, info.etag, modified)
+            for method in ('GET', 'HEAD'):
+                response = client.open(f'/kit/{name}', method=method)
+                headers = (response.content_length, response.mimetype, response.get_etag()[0], response.last_modified)
+                if (seen := (response.status_code, *headers)) != expected:
+                    broken(
+                        f'Expected status, length, type, ETag and time {expected} for {method} of {name!r}; seen {seen}.'
+                    )
+                assert response.data == (content if method == 'GET' else b'')
+
+    @check(
+        'the setting CHECKSUM',
+        proves=Capability.CHECKSUM,
+        cause='One algorithm is used whatever config.checksum says. Look at what _put computes: Checksum(self.config.checksum).',
+    )
+    def test_a_checksum_is_of_the_algorithm_that_is_set(self, harness: Harness) -> None:
+        """With the setting CHECKSUM, checksums are of that algorithm, where files keep them and where they are computed."""
+        for algorithm in ALGORITHMS:
+            backend = harness.make(checksum=algorithm)
+            for content in (CONTENT, b''):
+                backend.write('x', content)
+                backend.copy('x', 'copied')
+                expected = _checksum(algorithm, content)
+                for name in ('x', 'copied'):
+                    for verb, seen in _checksums(backend, name).items():
+                        if seen != expected and (seen or verb == 'metadata' or declares(backend, Capability.CHECKSUM)):
+                            broken(f'Expected {expected!r} by {verb} with CHECKSUM = {algorithm!r}; seen {seen!r}.')
+
+    @check(
+        'the setting CHECKSUM',
+        proves=Capability.CHECKSUM,
+        cause='The name of the algorithm is that of the setting, whatever the file keeps. Keep the name with the checksum, and '
+        'look at what _stat gives of a file that was stored before.',
+    )
+    def test_a_checksum_is_true_when_the_setting_has_changed(self, harness: Harness) -> None:
+        """A file that was stored with another setting has a true checksum, of the algorithm named in it."""
+        for before in ALGORITHMS:
+            harness.make(checksum=before).write('x', CONTENT)
+            for after in ALGORITHMS:
+                backend = harness.make(checksum=after)
+                backend.copy('x', 'copied')
+                for name in ('x', 'copied'):
+                    for verb, seen in _checksums(backend, name).items():
+                        named = (seen or '').partition(':')[0]
+                        possible = [
+                            _checksum(algorithm, CONTENT) for algorithm in (before, after) if algorithm == named
+                        ]
+                        if seen not in possible and (seen or verb == 'metadata'):
+                            broken(
+                                f'Expected a true checksum by {verb} of a file that was stored with CHECKSUM = {before!r}, '
+                                f'and is looked at with {after!r}; seen {seen!r}.'
+                            )
+
+
+def _checksum(algorithm: str, content: bytes) -> str:
+    return f'{algorithm}:{hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()}'
+
+
+def _checksums(backend: BaseBackend, name: str) -> dict[str, str | None]:
+    return {'stat': backend.stat(name).checksum, 'metadata': backend.metadata(name)['checksum']}
