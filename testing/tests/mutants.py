@@ -32,6 +32,8 @@ from flask_fs_testing.guarantees import checks_of
 
 #: Between two looks at a process.
 POLL_S = 0.005
+#: After how many runs of a check there is a sign of life.
+PROGRESS = 500
 Pair = tuple[Any, str]
 
 _at_the_end = contextlib.ExitStack()
@@ -127,8 +129,11 @@ def _judge(pair: Pair, timeout_s: float) -> str:
 
 
 def _run(pool: ProcessPoolExecutor, pairs: Iterable[Pair], timeout_s: float) -> dict[Pair, str]:
-    todo = list(pairs)
-    found = pool.map(_judge, todo, [timeout_s] * len(todo), chunksize=8)
+    todo, found = list(pairs), []
+    for outcome in pool.map(_judge, todo, [timeout_s] * len(todo), chunksize=8):
+        found.append(outcome)
+        if len(found) % PROGRESS == 0:
+            print(f'{len(found)} of {len(todo)}', file=sys.stderr, flush=True)
     return dict(zip(todo, found, strict=True))
 
 

@@ -18,7 +18,6 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from flask_fs.backends import Capability
 from flask_fs_s3 import S3Backend
 from flask_fs_testing import NetworkHarness
 from flask_fs_testing.proxy import FaultProxy

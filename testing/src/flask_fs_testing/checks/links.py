@@ -27,7 +27,11 @@ _TIMEOUT_S = 30
 class LinkChecks:
     """Links that need no other permission."""
 
-    @check('signed_url', proves=Capability.SIGNED_URL)
+    @check(
+        'signed_url',
+        proves=Capability.SIGNED_URL,
+        cause='The signature does not cover the name, the method or the time. Look at _signed_url.',
+    )
     def test_a_signed_link_is_good_for_one_file_one_method_and_a_while(self, harness: Harness) -> None:
         """A signed link gives the file, over HTTP, until it expires; altered, or with another method, it gives nothing."""
         storage = fs.Storage('kit', fs.ALL)
@@ -53,7 +57,11 @@ class LinkChecks:
             assert _fetch(link) == (200, b'content')
             _wait_until_refused(storage.signed_url('a/x.txt', expires_s=1))
 
-    @check('signed_url', proves=Capability.SIGNED_URL)
+    @check(
+        'signed_url',
+        proves=Capability.SIGNED_URL,
+        cause='The link is signed for GET whatever the method, or for a whole folder. Look at _signed_url.',
+    )
     def test_a_signed_link_to_store_stores_one_file(self, harness: Harness) -> None:
         """A link signed by the store for PUT stores what is sent, under one name, and no longer than it lives."""
         storage = fs.Storage('kit', fs.ALL)

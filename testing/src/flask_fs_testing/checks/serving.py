@@ -21,7 +21,10 @@ CONTENT = b'0123456789' * 100
 class ServeChecks:
     """HTTP, by the application."""
 
-    @check('serve')
+    @check(
+        'serve',
+        cause='A driver that overrides serve(), or an _open whose metadata lacks the size or the type. Look at _open and _stat.',
+    )
     def test_a_file_is_served_with_its_facts(self, harness: Harness) -> None:
         """GET gives the content with type, length and validators; HEAD gives the same without content."""
         client = _served(harness)
@@ -34,7 +37,10 @@ class ServeChecks:
             assert response.headers['X-Content-Type-Options'] == 'nosniff'
             assert {'ETag', 'Last-Modified'} & set(response.headers.keys())
 
-    @check('serve')
+    @check(
+        'serve',
+        cause='An etag or a time of modification that differs from look to look. Look at the FileInfo of _stat and of _open.',
+    )
     def test_what_a_client_has_is_not_sent_again(self, harness: Harness) -> None:
         """If-None-Match and If-Modified-Since with the values of an earlier response get 304, without content."""
         client = _served(harness)
@@ -44,7 +50,10 @@ class ServeChecks:
                 response = client.get(URL, headers={condition: earlier[header]})
                 assert (response.status_code, response.data) == (304, b'')
 
-    @check('serve')
+    @check(
+        'serve',
+        cause='A stop that is taken as included, or a size that is that of the range. Look at _open.',
+    )
     def test_a_range_is_served(self, harness: Harness) -> None:
         """The response to a range is 206 with exactly its bytes, to one beyond the end 416; If-Range keeps old parts apart."""
         client = _served(harness)
@@ -60,7 +69,10 @@ class ServeChecks:
         other = client.get(URL, headers={'Range': 'bytes=0-1', 'If-Range': '"other"'})
         assert (other.status_code, other.data) == (200, CONTENT)
 
-    @check('serve')
+    @check(
+        'serve',
+        cause='Bytes and metadata come by two requests, or _open ignores etag. Look at _open.',
+    )
     def test_a_served_file_is_one_version(self, harness: Harness) -> None:
         """Type, length, ETag and bytes of a response are of one version, also when the file is replaced meanwhile."""
         storage = fs.Storage('kit', fs.ALL, overwrite=True)
@@ -87,14 +99,21 @@ class ServeChecks:
             if 'If-Range' in conditions and response.status_code == 206:
                 assert response.headers['ETag'] == old
 
-    @check('serve')
+    @check(
+        'serve',
+        cause='An error of the library that _translate does not make FileNotFound, or a folder that is taken for a file.',
+    )
     def test_a_missing_file_is_404(self, harness: Harness) -> None:
         """What is not there is 404, whatever the store says of it."""
         client = _served(harness)
         for path in ('missing', 'a', 'a/', '%2e%2e/x'):
             assert client.get(f'/kit/{path}').status_code == 404
 
-    @check('SIGNED_URL', proves=Capability.SIGNED_URL)
+    @check(
+        'SIGNED_URL',
+        proves=Capability.SIGNED_URL,
+        cause='SIGNED_URL is declared without _signed_url, or a link of _signed_url that is no URL.',
+    )
     def test_links_are_signed_by_the_store_or_by_the_application(self, harness: Harness) -> None:
         """A storage gives a signed link on every backend; a backend whose store signs none says so."""
         storage = fs.Storage('kit', fs.ALL)

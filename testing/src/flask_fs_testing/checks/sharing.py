@@ -22,7 +22,10 @@ TURNS = 5
 class SharingChecks:
     """Side by side."""
 
-    @check('threads')
+    @check(
+        'threads',
+        cause='One connection, cursor or open file for all threads. Look at the client that the driver keeps.',
+    )
     def test_threads_share_a_backend(self, harness: Harness) -> None:
         """Sixteen threads write, read, list and delete through one backend without disturbing one another."""
         backend = harness.make()
@@ -38,7 +41,10 @@ class SharingChecks:
         in_threads(THREADS, work)
         assert harness.names_raw() == []
 
-    @check('fork')
+    @check(
+        'fork',
+        cause='A connection is used by both processes. Keep the client in a SharedClient, or make a new one when os.getpid() has changed.',
+    )
     def test_a_backend_works_on_both_sides_of_a_fork(self, harness: Harness) -> None:
         """A backend that was used before a fork works after it, in the child and in the parent."""
         if not CAN_FORK:
@@ -55,7 +61,10 @@ class SharingChecks:
         if harness.shared_between_processes:
             assert backend.read('child') == b'child'
 
-    @check('construction')
+    @check(
+        'construction',
+        cause='__init__ makes the client connect, or looks for the container. Connect in the first hook that needs it.',
+    )
     def test_nothing_is_connected_to_before_it_is_needed(self, harness: Harness) -> None:
         """Making a backend, and setting an application up, sends nothing: applications start while their store is down."""
         # Clients of earlier tests may look after their servers meanwhile, in threads of their own, old and new.
@@ -87,7 +96,10 @@ class SharingChecks:
         # Whoever made one may have swallowed the error.
         assert attempts == []
 
-    @check('applications')
+    @check(
+        'applications',
+        cause='What belongs to one application is kept on the class or in the module, or the key prefix is left out.',
+    )
     def test_one_storage_stays_apart_in_two_applications(self, harness: Harness) -> None:
         """A storage in two applications uses the store of each; copying a storage gives the storage itself."""
         storage = fs.Storage('kit', fs.ALL)
