@@ -94,7 +94,8 @@ def main(arguments: list[str]) -> int:
         return demo(rest)
     if command == 'new-backend':
         # Here, where a relative folder means what the user says, and without an environment, as it needs none.
-        return subprocess.run([sys.executable, str(ROOT / 'scripts' / 'new_backend.py'), *rest], check=False).returncode
+        script = ROOT / 'testing' / 'src' / 'flask_fs_testing' / 'new_backend.py'
+        return subprocess.run([sys.executable, str(script), *rest], check=False).returncode
     tools = environment('tools', TOOLS)
     hatch = str(program(tools, 'hatch'))
     line = [hatch, *rest] if command == 'hatch' else [hatch, 'run', command, *rest]

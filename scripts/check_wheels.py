@@ -22,6 +22,8 @@ METADATA = ('Summary', 'License-Expression', 'License-File', 'Requires-Python', 
 SDIST = {'.gitignore', 'LICENSE', 'PKG-INFO', 'README.md', 'pyproject.toml', 'src', 'tests'}
 #: Modules, the mark of typed packages, and lists that tests read.
 SUFFIXES = {'.py', '.typed', '.txt'}
+#: Folders of other files that belong to a package.
+DATA = {'template', 'templates'}
 
 
 def problems(dist: Path, found: list[Member]) -> Iterator[str]:
@@ -68,7 +70,8 @@ def _wrong_sdist(sdist: Path, stem: str) -> Iterator[str]:
         files = [PurePosixPath(entry.name).relative_to(stem) for entry in archive.getmembers() if entry.isfile()]
     for file in files:
         below = len(file.parts) > 1
-        if file.parts[0] not in SDIST or (below and file.suffix not in SUFFIXES):
+        known = file.suffix in SUFFIXES or DATA & set(file.parts)
+        if file.parts[0] not in SDIST or (below and not known):
             yield f'{sdist.name}: holds {file}, which is neither source nor test.'
 
 

@@ -70,6 +70,14 @@ def test_a_file_left_from_another_version_is_found(dist, workspace):
     assert list(problems(dist, members(workspace))) == ['flask_fs_core-0.0.1.tar.gz: is not expected in dist/.']
 
 
+def test_files_of_other_kinds_belong_to_templates(dist, workspace):
+    [sdist] = dist.glob('flask_fs_testing-*.tar.gz')
+    stem = sdist.name.removesuffix('.tar.gz')
+    with tarfile.open(sdist, 'w:gz') as archive:
+        archive.addfile(tarfile.TarInfo(f'{stem}/src/flask_fs_testing/template/flask-fs-NAME/README.md'), io.BytesIO())
+    assert list(problems(dist, members(workspace))) == []
+
+
 @pytest.mark.parametrize('stray', ['report.json', 'tests/__pycache__/test_it.cpython-311.pyc', 'docs/index.md'])
 def test_what_lay_about_is_found_in_an_sdist(dist, workspace, stray):
     [sdist] = dist.glob('flask_fs_s3-*.tar.gz')

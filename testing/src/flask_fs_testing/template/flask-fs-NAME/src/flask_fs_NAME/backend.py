@@ -31,7 +31,7 @@ from flask_fs.settings import Setting, folder
 from .store import AccessDenied, Metadata, NoSuchObject, ObjectExists, Store, StoreError  # REPLACE
 
 # REPLACE: errors of the client library; what is not here is a BackendError. A refusal is no absence, and a time-out is
-# Unavailable.
+# Unavailable. In the order in which they are tried: a subclass goes before its base.
 KINDS: Mapping[type[Exception], type[FSError]] = {
     NoSuchObject: FileNotFound,
     ObjectExists: FileExists,

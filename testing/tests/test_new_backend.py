@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import importlib.metadata
 import re
 import shutil
 import stat
@@ -10,11 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from members import IMPORT_PACKAGES, ROOT, members, tomllib
-from new_backend import TEMPLATE, Refused, check, instantiate, main, taken, version
+from flask_fs_testing.new_backend import OWN, TEMPLATE, Refused, check, instantiate, main, version
 
-SCRIPT = ROOT / 'scripts' / 'new_backend.py'
-PROGRAMS = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get('PATH', os.defpath)])
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+#: The kit in a clone, and the module as the file that is run there.
+KIT = Path(__file__).parents[1]
+SCRIPT = KIT / 'src' / 'flask_fs_testing' / 'new_backend.py'
+pytestmark = pytest.mark.once
 #: What tools that were run in the template leave there.
 LEFT_OVER = re.compile(r'__pycache__/|_cache/|^(dist|report\.|\.venv)')
 #: Every word of the template in which a placeholder stands, and what becomes of it.
@@ -45,7 +51,7 @@ def words_with_placeholders(text: str) -> set[str]:
 # --- Names
 
 
-@pytest.mark.parametrize('name', ['r', 'redis', 'my-store', 'b2', 'a-1-b', 'class', 'zodb', 'filename', 'x' * 30])
+@pytest.mark.parametrize('name', ['r', 'redis', 'my-store', 'b2', 'a-1-b', 'classes', 'zodb', 'filename', 'x' * 30])
 def test_a_good_name_is_taken_as_it_is(name):
     assert check(name) == name
 
@@ -85,8 +91,33 @@ def test_names_of_our_own_are_refused(name):
 
 
 def test_every_member_is_one_of_our_own():
-    own = {name.removeprefix('flask-fs-') for name in IMPORT_PACKAGES} - {'flask-fs'}
-    assert taken() == own | {'local', 'memory', 'mock'}
+    assert {folder.name.removeprefix('flask-fs-') for folder in (KIT.parent / 'packages').glob('flask-fs-*')} <= OWN
+
+
+@pytest.mark.parametrize(
+    ('name', 'reason'),
+    [
+        ('class', "'class' is a keyword of Python"),
+        ('none', "'none' is a keyword of Python"),
+        ('match', "'match' is a keyword of Python"),
+        ('open', "'open' is a builtin of Python, which a variable of that name would shadow"),
+        ('sqlite3', "'sqlite3' is a module of the standard library"),
+        ('xml', "'xml' is a module of the standard library"),
+    ],
+)
+def test_words_of_python_are_refused(name, reason, tmp_path, capsys):
+    assert main([name, str(tmp_path / 'made')]) == 1
+    assert capsys.readouterr().err == f'new-backend: {reason}: use another name.\n'
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_name_of_a_distribution_that_is_installed_is_refused(tmp_path, monkeypatch):
+    info = tmp_path / 'flask_fs_taken-1.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: flask-fs-taken\nVersion: 1.0\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Refused, match='flask-fs-taken is installed here already'):
+        check('taken')
 
 
 @pytest.mark.parametrize('name', ['base', 'test', 'testrail', 'x' * 31])
@@ -95,8 +126,10 @@ def test_names_that_would_break_what_is_made_are_refused(name):
         check(name)
 
 
-def test_the_version_is_that_of_the_members():
-    assert {version()} == {member.version for member in members()}
+def test_the_version_is_that_of_the_kit():
+    assert version() == tomllib.loads((KIT / 'pyproject.toml').read_text())['project']['version']
+    # As where it is installed.
+    assert version(Path('/nowhere/at/all')) == importlib.metadata.version('flask-fs-testing')
 
 
 # --- What is made
@@ -110,7 +143,7 @@ def test_every_placeholder_of_the_template_is_one_that_is_meant():
 
 
 def test_every_placeholder_is_filled_in_and_nothing_else_changes(tmp_path):
-    instantiate('my-store', tmp_path / 'made')
+    instantiate('my-store', tmp_path / 'made', version=version())
 
     made = files(tmp_path / 'made')
     # Longer words first: a shorter one may be a part of them.
@@ -125,8 +158,8 @@ def test_every_placeholder_is_filled_in_and_nothing_else_changes(tmp_path):
         assert words_with_placeholders(f'{path}\n{text}') <= {'NESTED_NAMES'}
 
 
-def test_it_asks_for_the_version_of_the_workspace(tmp_path):
-    instantiate('redis', tmp_path / 'made')
+def test_it_depends_on_the_version_of_the_kit(tmp_path):
+    instantiate('redis', tmp_path / 'made', version=version())
 
     project = tomllib.loads((tmp_path / 'made' / 'pyproject.toml').read_text())['project']
     assert project['name'] == 'flask-fs-redis'
@@ -136,7 +169,7 @@ def test_it_asks_for_the_version_of_the_workspace(tmp_path):
 
 
 def test_a_name_that_looks_like_a_placeholder_is_filled_in_once(tmp_path):
-    instantiate('name', tmp_path / 'made')
+    instantiate('name', tmp_path / 'made', version=version())
     assert 'class NameBackend(' in (tmp_path / 'made' / 'src' / 'flask_fs_name' / 'backend.py').read_text()
 
 
@@ -153,13 +186,13 @@ def test_what_tools_leave_in_the_template_stays_there(tmp_path):
         (template / left).parent.mkdir(parents=True, exist_ok=True)
         (template / left).touch()
 
-    instantiate('NAME', tmp_path / 'made', template)
+    instantiate('NAME', tmp_path / 'made', template, version='VERSION')
     assert set(files(tmp_path / 'made')) == wanted
 
 
 def test_others_may_read_what_is_made_as_far_as_the_template(tmp_path):
     """The passing folder is private; what it held must not stay so."""
-    instantiate('redis', tmp_path / 'made')
+    instantiate('redis', tmp_path / 'made', version=version())
     assert stat.S_IMODE((tmp_path / 'made').stat().st_mode) == stat.S_IMODE(TEMPLATE.stat().st_mode)
 
 
@@ -192,7 +225,7 @@ def test_a_folder_in_a_folder_that_is_not_there_is_refused(tmp_path, capsys):
 
 def test_a_bad_name_makes_nothing(tmp_path, capsys):
     assert main(['s3', str(tmp_path / 'made')]) == 1
-    assert capsys.readouterr().err == "new-backend: Flask-FS has 's3' itself: take another name.\n"
+    assert capsys.readouterr().err == "new-backend: Flask-FS has 's3' itself: use another name.\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -228,7 +261,7 @@ def test_it_works_from_any_folder_and_tells_the_next_commands(tmp_path):
     steps = [line.strip() for line in result.stdout.splitlines() if line.startswith('  ')]
     assert steps[0] == f"cd '{tmp_path / 'my files'}'"
     assert steps[1].startswith('pip install -e ')
-    assert steps[1].endswith('packages/flask-fs-core -e ' + str(ROOT / 'testing') + " -e '.[dev]'")
+    assert steps[1].endswith('packages/flask-fs-core -e ' + str(KIT) + " -e '.[dev]'")
     assert steps[2:] == ['pytest --fs-report=report']
     assert (tmp_path / 'my files' / 'src' / 'flask_fs_my_store' / 'backend.py').is_file()
 
@@ -240,30 +273,24 @@ def test_it_needs_the_standard_library_alone(tmp_path):
     assert (tmp_path / 'made' / 'pyproject.toml').is_file()
 
 
-def test_it_works_on_a_copy_of_the_repository(tmp_path, capsys):
-    """Nothing is looked for outside of the root that is given."""
-    root = tmp_path / 'clone'
-    (root / 'packages' / 'flask-fs-core').mkdir(parents=True)
-    (root / 'packages' / 'flask-fs-core' / 'pyproject.toml').write_text('[project]\nversion = "7.8.9"\n')
-    (root / 'packages' / 'flask-fs-ours').mkdir()
-
-    assert main(['redis', str(tmp_path / 'made')], root) == 0
-    assert f'-e {root / "testing"}' in capsys.readouterr().out
-    assert '"flask-fs-core>=7.8.9"' in (tmp_path / 'made' / 'pyproject.toml').read_text()
-    assert main(['ours', str(tmp_path / 'second')], root) == 1
+def test_where_it_is_installed_the_next_commands_install_from_the_index(tmp_path, capsys):
+    assert main(['redis', str(tmp_path / 'made')], tmp_path) == 0
+    assert "  pip install -e '.[dev]'\n" in capsys.readouterr().out
 
 
-# --- The kit
-
-
-def do(line: list[str], folder: Path) -> str:
-    """What *line* prints in *folder*, where it has to succeed."""
-    program = shutil.which(line[0], path=PROGRAMS)
-    assert program, f'{line[0]} is not installed: the environment of the tests has to have it'
-    variables = {name: value for name, value in os.environ.items() if not name.startswith('PYTEST_')}
-    variables['PYTHONPATH'] = str(folder / 'installed')
-    result = subprocess.run(
-        [program, *line[1:]], cwd=folder, env=variables, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
+@pytest.mark.parametrize(
+    ('arguments', 'code', 'shown'),
+    [
+        (['new-backend', 'redis', 'made'], 0, 'README.md there says how to go on.'),
+        (['new-backend', 'class', 'made'], 1, "'class' is a keyword of Python"),
+        (['new-backend'], 2, 'the following arguments are required: NAME, FOLDER'),
+        (['--help'], 0, 'usage: python -m flask_fs_testing new-backend NAME FOLDER'),
+        ([], 2, 'usage: python -m flask_fs_testing new-backend NAME FOLDER'),
+        (['old-backend', 'redis', 'made'], 2, 'usage: python -m flask_fs_testing new-backend NAME FOLDER'),
+    ],
+)
+def test_the_package_runs_it(tmp_path, arguments, code, shown):
+    line = [sys.executable, '-m', 'flask_fs_testing', *arguments]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / 'made').exists()) == (code, code == 0 and 'made' in arguments)
+    assert shown in done.stdout + done.stderr

@@ -1,6 +1,6 @@
 """Start the distribution of a new backend: a copy of the template under its own name, which passes the conformance kit.
 
-``new_backend.py redis ../flask-fs-redis`` makes the folder and says how to go on. Names in the template:
+``python -m flask_fs_testing new-backend redis ../flask-fs-redis`` makes the folder and says how to go on. Names in the template:
 
 ===========  =============================  ================
 ``NAME``     the name, as in configuration  ``my-store``
@@ -9,11 +9,17 @@
 ``Name``     in names of classes            ``MyStore``
 ``VERSION``  the version of Flask-FS        ``1.0.0``
 ===========  =============================  ================
+
+The standard library is enough for this module: in a clone of the repository it is run as a file, by people who have nothing
+installed yet.
 """
 
 from __future__ import annotations
 
 import argparse
+import builtins
+import importlib.metadata
+import keyword
 import os
 import re
 import shlex
@@ -22,15 +28,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Not from members.py, which needs a library on Python 3.10: this is for people who have nothing installed yet.
-ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = ROOT / 'template' / 'flask-fs-NAME'
+__all__ = ['Refused', 'main']
 
-__all__ = ['TEMPLATE', 'Refused', 'check', 'instantiate', 'main', 'taken', 'version']
+TEMPLATE = Path(__file__).with_name('template') / 'flask-fs-NAME'
+#: The folder of the kit in a clone of the repository; somewhere else, where it is installed.
+CLONED = Path(__file__).resolve().parents[2]
 
 NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')
 #: The lines of the template keep within their length with names up to this one.
 MAX_LETTERS = 30
+#: The distributions and backends that Flask-FS itself has.
+OWN = frozenset(
+    ('azure', 'core', 'gcs', 'gridfs', 'images', 'local', 'memory', 'mock', 'mongo', 's3', 'swift', 'testing')
+)
 # Not the ends of NESTED_NAMES and the like.
 PLACEHOLDER = re.compile(r'(?<![A-Z])(FS_NAME|_NAME|NAME|VERSION)(?![A-Z])|Name(?![a-z])')
 #: Left in the template by tools that were run there.
@@ -41,20 +51,20 @@ class Refused(Exception):
     """Why no folder is made, and what would help, for the user."""
 
 
-def taken(root: Path = ROOT) -> set[str]:
-    """The names of the distributions and backends that Flask-FS itself has."""
-    found = {folder.name.removeprefix('flask-fs-') for folder in root.glob('packages/flask-fs-*')}
-    return found | {'local', 'memory', 'mock', 'testing'}
-
-
-def version(root: Path = ROOT) -> str:
-    """The version that all members have."""
-    text = (root / 'packages' / 'flask-fs-core' / 'pyproject.toml').read_text(encoding='utf-8')
-    [found] = re.findall(r'(?m)^version = "([^"]*)"', text)
+def version(cloned: Path = CLONED) -> str:
+    """The version of the kit, which is that of all members."""
+    if not is_clone(cloned):
+        return importlib.metadata.version('flask-fs-testing')
+    [found] = re.findall(r'(?m)^version = "([^"]*)"', (cloned / 'pyproject.toml').read_text(encoding='utf-8'))
     return str(found)
 
 
-def check(name: str, root: Path = ROOT) -> str:
+def is_clone(cloned: Path = CLONED) -> bool:
+    """Whether the kit is in a clone of the repository, whose members may be newer than what an index has."""
+    return (cloned.parent / 'packages' / 'flask-fs-core' / 'pyproject.toml').is_file()
+
+
+def check(name: str) -> str:
     """*name* itself, if a backend can have it.
 
     :raises Refused: If not.
@@ -62,26 +72,49 @@ def check(name: str, root: Path = ROOT) -> str:
     if not NAME.fullmatch(name):
         plain = re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-').removeprefix('flask-fs-')
         hint = f', such as {plain!r}' if NAME.fullmatch(plain) else ''
-        raise Refused(f'{name!r} is no name for a backend: take small letters, digits and single hyphens{hint}.')
+        raise Refused(f'{name!r} is no name for a backend: use lower-case letters, digits and single hyphens{hint}.')
     if name.startswith('flask-fs'):
         rest = name.removeprefix('flask-fs').strip('-') or 'redis'
-        raise Refused(f'{name!r} would give flask-fs-{name}: leave flask-fs- away, as in {rest!r}.')
+        raise Refused(f'{name!r} would give flask-fs-{name}: omit flask-fs-, as in {rest!r}.')
     if len(name) > MAX_LETTERS:
-        raise Refused(f'{name!r} is too long: take at most {MAX_LETTERS} letters.')
-    if name in taken(root):
-        raise Refused(f'Flask-FS has {name!r} itself: take another name.')
-    if name == 'base':
-        raise Refused(
-            "'base' would give a BaseBackend, which is the class that backends derive from: take another name."
-        )
-    if name.startswith('test'):
-        raise Refused(f'{name!r}: pytest would take its class for tests, as that begins with Test: take another name.')
+        raise Refused(f'{name!r} is too long: use at most {MAX_LETTERS} letters.')
+    if reason := _reserved(name):
+        raise Refused(f'{reason}: use another name.')
     return name
 
 
-def instantiate(name: str, folder: Path, template: Path = TEMPLATE, root: Path = ROOT) -> None:
+def _reserved(name: str) -> str | None:
+    """Who else has *name*, if anybody has; a sentence without its full stop."""
+    python = name.replace('-', '_')
+    if name in OWN:
+        return f'Flask-FS has {name!r} itself'
+    if name == 'base':
+        return "'base' would give a BaseBackend, which is the class that backends derive from"
+    if name.startswith('test'):
+        return f'{name!r}: pytest would collect its class as tests, as that begins with Test'
+    if python in {word.lower() for word in (*keyword.kwlist, *keyword.softkwlist)}:
+        return f'{name!r} is a keyword of Python'
+    if python in {word.lower() for word in dir(builtins)}:
+        return f'{name!r} is a builtin of Python, which a variable of that name would shadow'
+    if python in sys.stdlib_module_names:
+        return f'{name!r} is a module of the standard library'
+    if installed := _installed(name):
+        return f'{installed} is installed here already'
+    return None
+
+
+def _installed(name: str) -> str | None:
+    """The distribution that this Python has under the name that the new one would have."""
+    try:
+        return str(importlib.metadata.distribution(f'flask-fs-{name}').metadata['Name'])
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def instantiate(name: str, folder: Path, template: Path = TEMPLATE, *, version: str) -> None:
     """Make *folder*, with the distribution of a backend *name* in it; all of it or nothing.
 
+    :param version: Of Flask-FS, the oldest that the distribution shall work with.
     :raises Refused: If *folder* is there already, or the folder around it is not.
     """
     if os.path.lexists(folder):
@@ -94,7 +127,7 @@ def instantiate(name: str, folder: Path, template: Path = TEMPLATE, root: Path =
         '_NAME': f'_{python}',
         'NAME': name,
         'Name': ''.join(part.capitalize() for part in name.split('-')),
-        'VERSION': version(root),
+        'VERSION': version,
     }
 
     def filled(text: str) -> str:
@@ -113,14 +146,14 @@ def instantiate(name: str, folder: Path, template: Path = TEMPLATE, root: Path =
         draft.rename(folder)
 
 
-def next_steps(folder: Path, root: Path = ROOT) -> list[str]:
-    """The commands that prove what was made, on the Flask-FS of this clone, which may not be released yet."""
-    core, kit = str(root / 'packages' / 'flask-fs-core'), str(root / 'testing')
-    install = ['pip', 'install', '-e', core, '-e', kit, '-e', '.[dev]']
+def next_steps(folder: Path, cloned: Path = CLONED) -> list[str]:
+    """The commands that prove what was made; in a clone with the Flask-FS of it, which may not be released yet."""
+    ours = ['-e', str(cloned.parent / 'packages' / 'flask-fs-core'), '-e', str(cloned)] if is_clone(cloned) else []
+    install = ['pip', 'install', *ours, '-e', '.[dev]']
     return [shlex.join(line) for line in (['cd', str(folder)], install, ['pytest', '--fs-report=report'])]
 
 
-def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+def main(arguments: list[str], cloned: Path = CLONED) -> int:
     """The exit code: 0 if the folder was made."""
     parser = argparse.ArgumentParser(prog='new-backend', description='Start the distribution of a new backend.')
     parser.add_argument('name', metavar='NAME', help='what configuration will call the backend, such as redis')
@@ -128,7 +161,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_args(arguments)
     folder = Path(os.path.abspath(options.folder.expanduser()))
     try:
-        instantiate(check(options.name, root), folder, root=root)
+        instantiate(check(options.name), folder, version=version(cloned))
     except (Refused, OSError) as error:
         print(f'new-backend: {error}', file=sys.stderr)
         return 1
@@ -136,10 +169,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         f'Made {folder}: a backend that works, on a store that stands in for yours. README.md there says how to go on.\n'
     )
     print('Next, in a virtual environment:\n')
-    for line in next_steps(folder, root):
+    for line in next_steps(folder, cloned):
         print(f'  {line}')
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
