@@ -326,7 +326,18 @@ def test_what_no_verb_takes_is_not_listed(make_app: Callable[..., Flask]) -> Non
 
 @pytest.mark.parametrize(
     ('prefix', 'possible'),
-    [('', True), ('a', True), ('a/', True), ('.', True), ('..', True), ('../', False), ('/', False), ('a//', False)],
+    [
+        ('', True),
+        ('a', True),
+        ('a/', True),
+        ('.', True),
+        ('..', True),
+        ('../', False),
+        ('/', False),
+        ('a//', False),
+        ('n' * 1024, True),
+        ('n' * 1025, False),
+    ],
 )
 def test_a_prefix_is_told_from_what_begins_no_name(prefix: str, possible: bool) -> None:
     assert names.is_valid_prefix(prefix) == possible

@@ -13,9 +13,11 @@ from .checks.content import ContentChecks
 from .checks.copying import CopyChecks
 from .checks.creating import CreateChecks
 from .checks.deleting import DeleteChecks
+from .checks.errors import ErrorChecks
 from .checks.fault_matrix import FaultMatrixChecks
 from .checks.faults import FaultChecks
 from .checks.freshness import FreshnessChecks
+from .checks.inputs import InputChecks
 from .checks.interrupts import InterruptChecks
 from .checks.links import LinkChecks
 from .checks.listing import ListChecks, UnfinishedChecks
@@ -53,6 +55,8 @@ class BackendConformance(
     ServeChecks,
     LinkChecks,
     SharingChecks,
+    InputChecks,
+    ErrorChecks,
     ResourceChecks,
     MemoryChecks,
     InterruptChecks,

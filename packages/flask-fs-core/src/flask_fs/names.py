@@ -172,7 +172,8 @@ def filter_valid(listed: Iterable[str]) -> Iterator[str]:
 
 def is_valid_prefix(prefix: str) -> bool:
     """Whether any filename can begin with *prefix*: an empty one, ``a``, ``a/`` and ``.`` can, ``/``, ``../`` cannot."""
-    return not prefix or is_valid(prefix + 'x') or is_valid(prefix + '.x')
+    # A name of the maximum length begins with all of itself.
+    return not prefix or is_valid(prefix) or is_valid(prefix + 'x') or is_valid(prefix + '.x')
 
 
 def join(*parts: str) -> str:
