@@ -32,6 +32,8 @@ from .checks.resources import ResourceChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
+from .checks.text import TextChecks
+from .checks.uploads import UploadChecks
 from .checks.versions import VersionChecks
 from .harness import Harness
 
@@ -39,6 +41,8 @@ from .harness import Harness
 class BackendConformance(
     NameChecks,
     ContentChecks,
+    UploadChecks,
+    TextChecks,
     RangeChecks,
     SeekChecks,
     VersionChecks,

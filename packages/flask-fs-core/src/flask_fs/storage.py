@@ -257,6 +257,7 @@ class Storage(AppBound):
 
         :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
         :param kwargs: ``encoding``, ``errors`` and ``newline``, for text.
+        :raises ValueError: For any other mode: files are read or replaced whole.
         :raises FileNotFound: When reading, if there is no file of that name.
         :raises FileExists: With ``x``, if there is a file of that name: here, before anything is written, or when the file
             object is closed if it came meanwhile.

@@ -12,11 +12,13 @@ import pytest
 import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES
 
-from ..guarantees import check
+from ..guarantees import broken, check
 from ..harness import Harness
 from ..sources import Failing, OnlyRead, SourceFailed
 
-SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES + 5)
+SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES + 5)
+#: By how much libraries read and send at once, unless they are told otherwise.
+BUFFERS_BYTES = (4096, 8192, 64 * 1024, 128 * 1024, 256 * 1024)
 
 
 def content_of(size: int) -> bytes:
@@ -27,24 +29,47 @@ def content_of(size: int) -> bytes:
     return numbers.tobytes()[:size]
 
 
+def _around(borders: set[int]) -> list[int]:
+    """The sizes just below, at and above each of *borders*."""
+    return sorted({border + more for border in borders for more in (-1, 0, 1)})
+
+
 class ContentChecks:
     """Bytes in, bytes out."""
 
-    @check('_put and _open')
+    @check(
+        '_put and _open',
+        cause='Only the first piece is stored, or the last one is lost where the size is a multiple of a part or a buffer. '
+        'Look at the loops of _put, and of the stream of _open.',
+    )
     def test_content_of_any_size_comes_back(self, harness: Harness) -> None:
-        """What is stored is what is read, in the store too, whether it fits into one chunk or not."""
+        """What is stored is what is read, in the store too, just below, at and above the size of any part, chunk or page."""
         backend = harness.make()
-        around = [border + more for border in harness.part_sizes for more in (-1, 0, 1)]
-        for size in {*SIZES, *around}:
+        parts = {*harness.part_sizes, 2 * min(harness.part_sizes, default=CHUNK_BYTES)}
+        for size in sorted({*SIZES, *_around(parts)}):
+            content, name = content_of(size), f'size-{size}'
+            backend.save(io.BytesIO(content), name, overwrite=True)
+            with backend.open(name, 'rb') as file:
+                seen = {
+                    'read()': backend.read(name),
+                    'the store': harness.get_raw(name),
+                    'read_chunks()': b''.join(backend.read_chunks(name, 100_000)),
+                    'open()': file.read(),
+                }
+            if wrong := {how: len(found) for how, found in seen.items() if found != content}:
+                broken(f'Expected the {size} bytes that were stored from each; seen others from {wrong} (with sizes).')
+        for size in _around({*BUFFERS_BYTES, *(2 * size for size in BUFFERS_BYTES)}):
             content = content_of(size)
-            backend.save(io.BytesIO(content), f'size-{size}')
-            assert backend.read(f'size-{size}') == content
-            assert harness.get_raw(f'size-{size}') == content
-            assert b''.join(backend.read_chunks(f'size-{size}', 100_000)) == content
-            with backend.open(f'size-{size}', 'rb') as file:
-                assert file.read() == content
+            backend.save(OnlyRead(content, step=10_007), 'buffers', overwrite=True)
+            if not content == backend.read('buffers') == harness.get_raw('buffers'):
+                broken(
+                    f'Expected the {size} bytes that were stored; seen {len(harness.get_raw("buffers"))} in the store.'
+                )
 
-    @check('_put')
+    @check(
+        '_put',
+        cause='read() is called once, or a short piece is taken for the end: it ends where read() gives nothing. Look at _put.',
+    )
     def test_a_source_with_only_short_reads_is_read_to_its_end(self, harness: Harness) -> None:
         """A source that has only read(), and gives less than was requested, is stored whole."""
         backend = harness.make()
@@ -52,7 +77,10 @@ class ContentChecks:
         backend.save(OnlyRead(content, step=7), 'short')
         assert backend.read('short') == content
 
-    @check('save')
+    @check(
+        'save',
+        cause='The client library rewinds or closes what it is given. Look at _put, and at an own save().',
+    )
     def test_saving_starts_where_the_source_stands_and_leaves_it_open(self, harness: Harness) -> None:
         """The rest of an open file is stored, and the file stays open: closing it is its owner's business."""
         backend = harness.make()
@@ -62,7 +90,10 @@ class ContentChecks:
         assert backend.read('rest') == b'456789'
         assert not source.closed
 
-    @check('write')
+    @check(
+        'write',
+        cause='An own write() handles files by their name, or from their beginning. Look at write(), which needs no override.',
+    )
     def test_write_takes_what_can_be_read_too(self, harness: Harness) -> None:
         """write() stores text, bytes, and the rest of anything with read(), which stays open."""
         backend = harness.make()
@@ -74,7 +105,10 @@ class ContentChecks:
             assert backend.read(name) == b'456789'
         assert not source.closed
 
-    @check('save')
+    @check(
+        'save',
+        cause='An own save() loses overwrite, which comes by position too. Look at save(), which needs no override.',
+    )
     def test_saving_keeps_a_file_that_is_there_unless_told_to_replace_it(self, harness: Harness) -> None:
         """save() raises FileExists for a file that is there, and replaces it with overwrite, by position or by name."""
         backend = harness.make()
@@ -89,7 +123,10 @@ class ContentChecks:
         backend.save(io.BytesIO(b'third'), 'x', overwrite=True)
         assert backend.read('x') == b'third'
 
-    @check('save')
+    @check(
+        'save',
+        cause='An own write() encodes text in another way, or adds a byte order mark. Look at write() and as_binary().',
+    )
     def test_text_is_stored_as_utf_8(self, harness: Harness) -> None:
         """Text, given as such or by a text stream, is stored in UTF-8."""
         backend = harness.make()
@@ -99,7 +136,10 @@ class ContentChecks:
         with backend.open('text') as file:
             assert file.read() == 'été\n'
 
-    @check('_put')
+    @check(
+        '_put',
+        cause='What was sent so far is kept or published in `finally`, or its draft stays. Look at how _put ends when stream.read() raises.',
+    )
     def test_a_source_that_fails_leaves_nothing_new(self, harness: Harness) -> None:
         """When the source fails half-way, its error reaches the caller, the old file is whole and nothing new is left."""
         backend = harness.make()
@@ -114,7 +154,10 @@ class ContentChecks:
                 assert list(backend.list_files()) == ['old']
                 assert harness.names_raw() == before
 
-    @check('_put')
+    @check(
+        '_put',
+        cause='The old file is written over in place, or its size is remembered. Look at _put and _stat.',
+    )
     def test_a_replaced_file_is_replaced_whole(self, harness: Harness) -> None:
         """Replacing a long file by a short one leaves nothing of the long one."""
         backend = harness.make()
@@ -123,7 +166,10 @@ class ContentChecks:
         assert (backend.read('x'), harness.get_raw('x')) == (b'short', b'short')
         assert backend.stat('x').size == 5
 
-    @check('_open')
+    @check(
+        '_open',
+        cause='A file that is read by ranges is not held to one version: pass etag on to the store. Look at _open.',
+    )
     def test_a_reader_of_a_file_that_is_replaced_gets_one_of_the_two(self, harness: Harness) -> None:
         """A file that is replaced while it is read gives its old content, or an error: never a mixture."""
         backend = harness.make()
@@ -137,7 +183,10 @@ class ContentChecks:
             assert seen == old
         assert backend.read('x') == new
 
-    @check('open')
+    @check(
+        'open',
+        cause='An own open() writes in place, or stores in its __exit__ whatever happened. Look at open(), which needs no override.',
+    )
     def test_a_file_open_for_writing_appears_when_it_is_closed(self, harness: Harness) -> None:
         """What is written through open() appears, whole, at close; leaving by an exception stores nothing."""
         backend = harness.make()
@@ -152,7 +201,10 @@ class ContentChecks:
         finally:
             assert backend.read('x') == b'0123'
 
-    @check('_open')
+    @check(
+        '_open',
+        cause='A generator finds it out at the first byte, or an absent file gets made-up metadata. Look at _open and _stat.',
+    )
     def test_a_missing_file_is_said_to_be_missing_at_the_call(self, harness: Harness) -> None:
         """Reading a missing file raises FileNotFound when it is called, before the first byte is read."""
         backend = harness.make()
@@ -161,7 +213,10 @@ class ContentChecks:
                 verb('missing')
             assert caught.value.filename == 'missing'
 
-    @check('a missing bucket, container or folder')
+    @check(
+        'a missing bucket, container or folder',
+        cause='The error for a missing container passes as it is, or nobody makes the container. Look at _translate, _scan and _put.',
+    )
     def test_a_missing_place_is_empty_and_made_by_the_first_write(self, harness: Harness) -> None:
         """Before anything was stored there is nothing to find, which is no error; the first write creates the container."""
         backend = harness.make_missing()

@@ -16,7 +16,10 @@ SIZE = 64 * 1024 * 1024
 class MemoryChecks:
     """How much memory a large file takes."""
 
-    @check('bounded memory')
+    @check(
+        'bounded memory',
+        cause='read() without a size, or a body that the client library holds whole. Look at _put, at the stream of _open, and at _copy.',
+    )
     def test_a_large_file_goes_in_and_out_in_bounded_memory(self, harness: Harness) -> None:
         """Storing and reading 64 MiB takes a fixed amount of memory in both directions, and every byte is right."""
         backend = harness.make()

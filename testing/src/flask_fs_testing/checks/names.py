@@ -27,7 +27,10 @@ ODD = (
 class NameChecks:
     """Names, hostile and odd."""
 
-    @check('the rules of names')
+    @check(
+        'the rules of names',
+        cause='An own verb does not check its names, or cleans them instead. Look at the overridden verb: the template checks them in _key().',
+    )
     def test_hostile_names_are_refused_by_every_verb(self, harness: Harness) -> None:
         """A name that could lead out of the store, or that not every store can keep, is refused and nothing is stored."""
         backend = harness.make()
@@ -45,7 +48,10 @@ class NameChecks:
                 verb(name)
         assert harness.names_raw() == before
 
-    @check('the rules of names')
+    @check(
+        'the rules of names',
+        cause='Names are not quoted in a URL, or normalized, trimmed or split at some character. Look at how each hook passes names on.',
+    )
     def test_odd_names_make_the_round_trip(self, harness: Harness) -> None:
         """Every legal name is kept to the letter, by the backend and in the store."""
         backend = harness.make()
@@ -59,7 +65,10 @@ class NameChecks:
             backend.delete(name)
         assert list(backend.list_files()) == []
 
-    @check('the setting PREFIX')
+    @check(
+        'the setting PREFIX',
+        cause='A name in the metadata, a listing or an error lacks or shows the prefix. Look at the names that _scan, _stat and _translate give.',
+    )
     def test_a_key_prefix_is_invisible_in_names(self, harness: Harness) -> None:
         """With a key prefix, names are as without, and files outside of the prefix are neither seen nor touched."""
         whole = harness.make()

@@ -20,7 +20,7 @@ Files = Mapping[str, bytes]
 
 OLD = b'old content'
 #: How long a store may take to forget what sweeping removes, and a server to notice that a client is gone.
-SETTLING_S = 10
+SETTLING_S = 5
 
 
 @dataclass(frozen=True)

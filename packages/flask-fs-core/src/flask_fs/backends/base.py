@@ -136,7 +136,9 @@ class BaseBackend:
         """Store what *stream* holds, read once and in bounded memory, so that it appears whole or not at all.
 
         Until it is whole nothing of it is seen, and nobody waits for it: its source may take minutes. It replaces all of a
-        file of that name.
+        file of that name. Whatever is raised meanwhile, interrupts such as KeyboardInterrupt too, leaves the old file, and
+        nothing new behind; only where the connection is lost may the new file be there, or something hidden that
+        :meth:`_sweep` removes.
 
         :param create: Fail if the name is taken, by a file and not by a folder. Race-free where ATOMIC_CREATE is declared.
         :return: The metadata of the new file, if it is known without a further request.
@@ -278,7 +280,7 @@ class BaseBackend:
         )
 
     def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
-        """Store text (as UTF-8), bytes, or the rest of what has ``read``, which stays open.
+        """Store text (as UTF-8), bytes of any kind, or the rest of what has ``read``, which stays open.
 
         :param mime: The media type to keep with it; by default that of an upload.
         :raises FileExists: Without *overwrite*, if there is a file of that name.

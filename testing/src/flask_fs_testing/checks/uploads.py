@@ -1,0 +1,155 @@
+"""What files are stored from: pieces and buffers of every kind, and what a refused one leaves."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import CHUNK_BYTES, BaseBackend
+
+from ..guarantees import broken, check
+from ..harness import Harness
+from ..measurements import sizes_of
+from ..sources import OnlyRead
+from .content import content_of
+
+
+class Pieces(OnlyRead):
+    """Gives pieces that are no ``bytes``."""
+
+    def __init__(self, content: bytes, step: int, kind: Callable[[bytes], Any]) -> None:
+        super().__init__(content, step)
+        self._kind = kind
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, as one of that kind."""
+        piece: bytes = self._kind(super().read(size))
+        return piece
+
+
+class Generous(OnlyRead):
+    """Gives more than was requested, as a source does that has its own idea of a piece."""
+
+    def read(self, size: int = -1) -> bytes:
+        """The next *step* bytes."""
+        return super().read(self._step) if size else b''
+
+
+class UploadChecks:
+    """Sources and buffers."""
+
+    @check(
+        '_put',
+        cause='The last piece is taken for one that is shorter than requested, or a full last part for no last part. '
+        'Look at the loop of _put: it ends where read() gives nothing.',
+    )
+    def test_pieces_of_any_size_make_the_same_file(self, harness: Harness) -> None:
+        """A source may give pieces of any size, and any kind of bytes: what is stored is all of them, in their order."""
+        backend = harness.make()
+        border, parts = (sizes_of(harness)[size_class] for size_class in ('border', 'parts'))
+        sizes = itertools.cycle((2 * min(harness.part_sizes, default=CHUNK_BYTES), border, parts))
+        sources: dict[str, Callable[[bytes], object]] = {
+            'pieces of an odd size': lambda content: OnlyRead(content, step=65_537),
+            'pieces a byte short of a part': lambda content: OnlyRead(content, step=border - 1),
+            'pieces as large as a part': lambda content: OnlyRead(content, step=border),
+            'pieces a byte longer than a part': lambda content: Generous(content, step=border + 1),
+            'one piece, larger than requested': lambda content: Generous(content, step=len(content)),
+            'pieces of a bytearray': lambda content: Pieces(content, 100_003, bytearray),
+            'pieces of a memoryview': lambda content: Pieces(content, border // 2, memoryview),
+            'a file in memory': io.BytesIO,
+        }
+        for what, source in sources.items():
+            content = content_of(next(sizes))
+            backend.save(source(content), 'x', overwrite=True)
+            _same(harness, backend, content, f'{len(content)} bytes in {what}')
+        for step in (1, 7):
+            backend.save(OnlyRead(b'0123456789' * 5, step), 'x', overwrite=True)
+            _same(harness, backend, b'0123456789' * 5, f'50 bytes by {step}')
+
+    @check(
+        'write',
+        cause='len() of a memoryview counts items, not bytes, and not everything that is no str is bytes. Look at write().',
+    )
+    def test_every_kind_of_bytes_is_stored_as_its_bytes(self, harness: Harness) -> None:
+        """bytes, bytearray and memoryview, also of items larger than a byte, are stored as the bytes that they are."""
+        backend = harness.make()
+        numbers = array('I', range(5000))
+        content = numbers.tobytes()
+        kinds = {
+            'bytes': content,
+            'bytearray': bytearray(content),
+            'memoryview': memoryview(content),
+            'memoryview of a bytearray': memoryview(bytearray(content)),
+            'memoryview of numbers': memoryview(numbers),
+            'slice of a memoryview': memoryview(b'-' + content + b'-')[1:-1],
+            'BytesIO': io.BytesIO(content),
+        }
+        for kind, given in kinds.items():
+            backend.write('x', given)
+            _same(harness, backend, content, f'a {kind} of {len(content)} bytes')
+
+    @check(
+        '_put',
+        cause='The buffer of the caller is kept, or read later: copy what is kept, and read the source before _put returns.',
+    )
+    def test_a_buffer_changed_after_it_was_stored_changes_no_file(self, harness: Harness) -> None:
+        """When storing has returned, the file has its content: the caller may use the buffer for something else."""
+        backend = harness.make()
+        for size in (sizes_of(harness)[size_class] for size_class in ('small', 'border')):
+            content = content_of(size)
+            buffer, file = bytearray(content), io.BytesIO(content)
+            backend.write('buffer', buffer)
+            backend.write('view', memoryview(buffer))
+            backend.save(file, 'file', overwrite=True)
+            buffer[:] = file.getbuffer()[:] = bytes(size)
+            for name in ('buffer', 'view', 'file'):
+                if not content == backend.read(name) == harness.get_raw(name):
+                    broken(f'Expected the {size} bytes that {name!r} was stored with; seen those of the buffer now.')
+
+    @check(
+        '_put with create',
+        cause='What was sent before it turned out that the name is taken is kept. Look at the end of _put, where it refuses.',
+    )
+    def test_a_refused_create_leaves_nothing(self, harness: Harness) -> None:
+        """A file that is refused because its name is taken leaves nothing in the store, and its source open."""
+        backend = harness.make()
+        old = b'old content'
+        backend.write('x', old)
+        before = harness.names_raw()
+        for size in sizes_of(harness).values():
+            content = content_of(size)
+            file = io.BytesIO(content)
+            attempts: dict[str, Callable[[], object]] = {
+                'save() of a file': lambda file=file: backend.save(file, 'x'),  # type: ignore[misc]  # bound now
+                'save() of a stream': lambda content=content: backend.save(OnlyRead(content, 65_537), 'x'),  # type: ignore[misc]
+                'write()': lambda content=content: backend.write('x', content, overwrite=False),  # type: ignore[misc]
+                'open()': lambda content=content: _create(backend, content),  # type: ignore[misc]
+            }
+            for what, attempt in attempts.items():
+                with pytest.raises(fs.FileExists):
+                    attempt()
+                if (seen := harness.names_raw()) != before or harness.get_raw('x') != old:
+                    broken(f'Expected only the old x after a refused {what} of {size} bytes; seen {seen}.')
+                assert [info.name for info in backend.scan()] == ['x']
+            assert not file.closed
+
+
+def _create(backend: BaseBackend, content: bytes) -> None:
+    with backend.open('x', 'xb') as file:
+        file.write(content)
+
+
+def _same(harness: Harness, backend: BaseBackend, content: bytes, what: str) -> None:
+    for how, seen in (('read', backend.read('x')), ('found in the store', harness.get_raw('x'))):
+        if seen != content:
+            at = next(
+                (at for at, (one, two) in enumerate(zip(seen, content, strict=False)) if one != two),
+                min(len(seen), len(content)),
+            )
+            broken(f'Expected {what} to be {how} as they were stored; seen {len(seen)} bytes, differing at {at}.')
