@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import sys
 from array import array
@@ -23,10 +24,16 @@ BUFFERS_BYTES = (4096, 8192, 64 * 1024, 128 * 1024, 256 * 1024)
 
 def content_of(size: int) -> bytes:
     """*size* bytes in which a piece out of its place would show."""
-    numbers = array('I', range(size // 4 + 1))
+    return _numbers(size.bit_length())[:size]
+
+
+@functools.lru_cache(4)
+def _numbers(bits: int) -> bytes:
+    # Making them takes longer than storing them.
+    numbers = array('I', range((1 << bits) // 4 + 1))
     if sys.byteorder == 'little':
         numbers.byteswap()
-    return numbers.tobytes()[:size]
+    return numbers.tobytes()
 
 
 def _around(borders: set[int]) -> list[int]:
