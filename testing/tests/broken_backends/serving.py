@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
-from flask_fs.backends import Opened
+import flask_fs as fs
+from flask_fs.backends import Capability, Opened
 from flask_fs.backends.http import respond
 from flask_fs.backends.memory import MemoryBackend
 
@@ -54,3 +57,42 @@ class SignsUnasked(MemoryBackend):
         self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
     ) -> str:
         return f'https://store.example/{filename}'
+
+
+@caught_by('test_a_file_is_served_with_its_facts')
+class AnswersHeadWithoutALength(MemoryBackend):
+    def serve(self, filename: str) -> Any:
+        response = super().serve(filename)
+        if request.method == 'HEAD':
+            del response.headers['Content-Length']
+            response.direct_passthrough = False
+            response.automatically_set_content_length = False
+        return response
+
+
+@caught_by('test_a_missing_file_is_404')
+class ServesAListOfAFolder(MemoryBackend):
+    def serve(self, filename: str) -> Any:
+        below = list(self.list_files(f'{filename}/'))
+        return Response('\n'.join(below)) if below else super().serve(filename)
+
+
+@caught_by('test_what_a_client_has_is_not_sent_again')
+class ChangesItsETags(MemoryBackend):
+    """Of two servers behind one address, each counts versions for itself."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._looks = itertools.count()
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        return dataclasses.replace(info, etag=f'{info.etag}-{next(self._looks)}')
+
+
+@caught_by('test_links_are_signed_by_the_store_or_by_the_application')
+class SignsAPath(MemoryBackend):
+    capabilities = MemoryBackend.capabilities | Capability.SIGNED_URL
+
+    def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+        return f'/{name}?signature=0123'

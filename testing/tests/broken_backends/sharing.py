@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import flask_fs as fs
 from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
@@ -30,6 +32,44 @@ class SharesOneTemporaryFile(LocalBackend):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+
+
+@caught_by('test_threads_share_a_backend')
+class RemembersTheNameOnItself(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        self._current = name
+        content = b''.join(iter(lambda: stream.read(1 << 20), b''))
+        time.sleep(0.001)
+        return super()._put(self._current, Source(io.BytesIO(content)), **options)
+
+
+@caught_by('test_one_storage_stays_apart_in_two_applications')
+class RemembersOnItsClass(LocalBackend):
+    """What is there, by names alone."""
+
+    known: ClassVar[set[str]] = set()
+
+    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
+        self.known.add(filename)
+        return super().write(filename, content, overwrite, mime=mime)
+
+    def exists(self, filename: str) -> bool:
+        return filename in self.known or super().exists(filename)
+
+
+@caught_by('test_a_backend_works_on_both_sides_of_a_fork')
+class WritesBehind(LocalBackend):
+    """Keeps the last file in memory until the next one comes; a process that ends loses it."""
+
+    last: tuple[str, bytes] | None = None
+
+    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> None:
+        if self.last is not None:
+            super().write(*self.last)
+        self.last = (filename, content)
+
+    def read(self, filename: str) -> bytes:
+        return self.last[1] if self.last is not None and self.last[0] == filename else super().read(filename)
 
 
 @caught_by('test_a_backend_works_on_both_sides_of_a_fork')
