@@ -26,8 +26,10 @@ from .checks.metadata import MetadataChecks
 from .checks.model import ModelChecks
 from .checks.names import NameChecks
 from .checks.paging import LazyPageChecks, PageChecks
+from .checks.processes import ProcessChecks
 from .checks.races import RaceChecks
 from .checks.ranges import RangeChecks
+from .checks.reading_memory import ReadingMemoryChecks
 from .checks.resources import ResourceChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
@@ -62,7 +64,9 @@ class BackendConformance(
     InputChecks,
     ErrorChecks,
     ResourceChecks,
+    ProcessChecks,
     MemoryChecks,
+    ReadingMemoryChecks,
     InterruptChecks,
     BudgetChecks,
     ModelChecks,

@@ -37,9 +37,9 @@ class MemoryChecks:
                 digest.update(chunk)
 
         peaks = {
-            'storing': _memory_of(lambda: backend.save(source, 'large', overwrite=True)),
-            'reading': _memory_of(read),
-            'copying': _memory_of(lambda: backend.copy('large', 'copied')),
+            'storing': memory_of(lambda: backend.save(source, 'large', overwrite=True)),
+            'reading': memory_of(read),
+            'copying': memory_of(lambda: backend.copy('large', 'copied')),
         }
         assert digest.hexdigest() == source.digest.hexdigest()
         assert backend.stat('copied').size == size
@@ -48,7 +48,8 @@ class MemoryChecks:
                 broken(f'Expected {what} 64 MiB to take at most {ceiling:,} bytes of memory; seen {peak:,}.')
 
 
-def _memory_of(act: Callable[[], object]) -> int:
+def memory_of(act: Callable[[], object]) -> int:
+    """How much memory *act* takes at most, in bytes."""
     tracemalloc.start()
     try:
         act()

@@ -97,7 +97,7 @@ class RaceChecks:
         _judge(backend, counts)
 
     @check(
-        '_put, _copy and _move with create',
+        '_put and _copy and _move with create',
         proves=Capability.ATOMIC_CREATE,
         race=True,
         cause='_copy or _move looks for the target first, and then replaces: their last step needs the same condition as that of _put.',

@@ -1,0 +1,45 @@
+"""Other processes: those that share nothing with this one but the settings."""
+
+from __future__ import annotations
+
+import pytest
+
+import flask_fs as fs
+
+from ..fresh_process import in_fresh_process
+from ..fresh_python import look_and_change
+from ..guarantees import check
+from ..harness import Harness
+
+NAMES = ('a/kept', 'a/replaced', 'removed', 'moved', 'ä ö/ü.txt')
+
+
+class ProcessChecks:
+    """Started by themselves."""
+
+    @check(
+        'construction',
+        cause='Something of this process decides where files are, or which: an index or a key in memory, hash(), a temporary '
+        'folder, writing that waits for the end.',
+    )
+    def test_a_fresh_process_sees_and_changes_the_same_files(self, harness: Harness) -> None:
+        """A process that has nothing of this one but the settings sees the same files, and what it changes is seen here."""
+        if not harness.shared_between_processes:
+            return
+        backend = harness.make()
+        for name in NAMES:
+            backend.write(name, name.encode())
+        assert set(backend.list_files()) == set(NAMES)
+        seen = in_fresh_process(backend, look_and_change)
+        assert seen == {name: name.encode() for name in NAMES}
+        expected = {
+            'a/kept': b'a/kept',
+            'a/replaced': b'replaced there',
+            'a/moved': b'moved',
+            NAMES[-1]: NAMES[-1].encode(),
+        }
+        expected['new'] = b'created there'
+        assert {name: backend.read(name) for name in backend.list_files()} == expected
+        assert not backend.exists('removed')
+        with pytest.raises(fs.FileExists):
+            backend.write('new', b'created here', overwrite=False)

@@ -1,0 +1,69 @@
+"""Memory that does not grow with the file, in each way to read one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+import flask_fs as fs
+
+from ..guarantees import broken, check
+from ..harness import Harness
+from ..sources import Pattern
+from .memory import SIZE, memory_of
+
+PIECE_BYTES = 100_000
+
+
+class ReadingMemoryChecks:
+    """How much memory reading a large file takes."""
+
+    @check(
+        'open and serve and local_file',
+        cause='A verb of your own reads the file at once, or _open gives all of it: read by pieces of a fixed size.',
+    )
+    def test_a_large_file_is_opened_served_and_lent_in_bounded_memory(self, harness: Harness) -> None:
+        """Reading a large file through open(), over HTTP and as a local one takes a fixed amount of memory, and every byte is right."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage)
+        client = app.test_client()
+        ceiling = harness.memory_ceiling_bytes
+        # Twice what would be too much. A store in memory has to keep the file, and no ceiling.
+        source = Pattern(size := 2 * (ceiling or SIZE // 16))
+        with app.app_context():
+            storage.write('small', b'small')
+            storage.write('large', source)
+
+        def read(name: str, digest: hashlib._Hash) -> None:
+            with app.app_context(), storage.open(name, 'rb') as file:
+                # There and back, without what lies between.
+                file.seek(-1, 2)
+                file.read(1)
+                file.seek(0)
+                while piece := file.read(PIECE_BYTES):
+                    digest.update(piece)
+
+        def get(name: str, digest: hashlib._Hash) -> None:
+            with client.get(f'/kit/{name}') as response:
+                for piece in response.iter_encoded():
+                    digest.update(piece)
+
+        def lend(name: str, digest: hashlib._Hash) -> None:
+            with app.app_context(), storage.local_file(name) as path, open(path, 'rb') as file:
+                while piece := file.read(PIECE_BYTES):
+                    digest.update(piece)
+
+        ways: dict[str, Callable[[str, hashlib._Hash], None]] = {
+            'opening': read,
+            'serving': get,
+            'lending as a local file': lend,
+        }
+        for what, act in ways.items():
+            # What a client library loads at its first use does not grow with the file.
+            act('small', hashlib.sha256())
+            digest = hashlib.sha256()
+            peak = memory_of(partial(act, 'large', digest))
+            assert digest.hexdigest() == source.digest.hexdigest(), what
+            if ceiling is not None and peak > ceiling:
+                broken(f'Expected {what} {size:,} bytes to take at most {ceiling:,} bytes of memory; seen {peak:,}.')

@@ -1,0 +1,58 @@
+"""A process that begins with nothing, other than a fork: what a backend has in the memory of this one is not there."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask_fs.backends import BaseBackend
+
+from . import fresh_python
+from .concurrency import GRACE_S, TIMEOUT_S
+from .guarantees import broken
+
+__all__ = ['in_fresh_process']
+
+# It finds modules where this one does.
+_PROGRAM = 'import pickle, runpy, sys; sys.path[:] = pickle.load(sys.stdin.buffer); runpy.run_path({path!r}, run_name="__main__")'
+
+T = TypeVar('T')
+
+
+def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T]) -> T:
+    """What *act* returns, given a backend of the class and with the settings of *backend*, in a Python that is started for it.
+
+    The check fails if it raises there, or does not return. The class has to be at the top of a module.
+
+    :param act: A function at the top of a file that can be run by itself. Best one that imports little: each import takes
+        its time again. What it returns is pickled.
+    """
+    kind, config = type(backend), backend.config
+    where = (kind.__module__, inspect.getfile(kind), kind.__qualname__)
+    what = (inspect.getfile(act), act.__name__)
+    try:
+        task = pickle.dumps((TIMEOUT_S, where, backend.name, dict(config), config.explicit_keys, what))
+    except (AttributeError, TypeError, pickle.PicklingError) as error:
+        broken(
+            f'Expected settings of which another process can make the backend; seen that they cannot be sent: {error}.'
+        )
+    try:
+        done = subprocess.run(
+            [sys.executable, '-c', _PROGRAM.format(path=fresh_python.__file__)],
+            input=pickle.dumps(sys.path) + task,
+            capture_output=True,
+            timeout=TIMEOUT_S + GRACE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as expired:
+        # It ends itself, unless it is stopped as a whole.
+        broken(f'Expected a fresh process to end; seen that it had to be killed.\n{expired.stderr!r}')
+    if done.returncode:
+        shown = done.stderr.decode(errors='replace')
+        broken(f'Expected a fresh process to succeed; seen that it ended with exit code {done.returncode}.\n{shown}')
+    result: T = pickle.loads(done.stdout)
+    return result

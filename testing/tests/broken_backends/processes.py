@@ -1,0 +1,55 @@
+"""Backends that are each broken in one way: what other processes see."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
+from flask_fs.backends.local import LocalBackend
+
+from . import caught_by
+
+#: What an extension makes for itself when no key is configured.
+KEY = secrets.randbelow(255) + 1
+
+
+@caught_by('test_a_fresh_process_sees_and_changes_the_same_files')
+class SpreadsByHash(LocalBackend):
+    """Has a folder by hash(), which each process seeds anew: only its forks agree with it."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._folder = f'{hash(name) & 0xFFFF:x}/'
+
+    def path(self, filename: str) -> Any:
+        return os.path.join(super().path(self._folder.rstrip('/')), filename)
+
+
+@caught_by('test_a_fresh_process_sees_and_changes_the_same_files')
+class EncryptsByAKeyOfItsOwn(LocalBackend):
+    def read(self, filename: str) -> bytes:
+        return bytes(byte ^ KEY for byte in super().read(filename))
+
+    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
+        hidden = bytes(byte ^ KEY for byte in self.as_binary(content))
+        return super().write(filename, hidden, overwrite=overwrite, mime=mime)
+
+
+@caught_by('test_a_fresh_process_sees_and_changes_the_same_files')
+class ListsFromAnIndex(LocalBackend):
+    """Lists the store once, and then notes what it changes itself."""
+
+    _index: set[str] | None = None
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        if self._index is None:
+            self._index = set(super().list_files())
+        return (name for name in sorted(self._index) if name.startswith(prefix))
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        super()._put(name, stream, create=create, attributes=attributes)
+        if self._index is not None:
+            self._index.add(name)
