@@ -5,9 +5,9 @@ import copy
 import io
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
@@ -577,6 +577,15 @@ class OpensByRanges(MemoryBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         info, stream = super()._open(name, start, stop, etag=etag)
         return Opened(info, limited(stream, 1000))
+
+
+class WantsHeaders(MemoryBackend):
+    signed_put_headers: ClassVar[Mapping[str, str]] = {'x-kind': 'file'}
+
+
+def test_a_wrapper_says_what_links_have_to_be_followed_with() -> None:
+    assert RecordingBackend(WantsHeaders('files')).signed_put_headers == {'x-kind': 'file'}
+    assert RecordingBackend(MemoryBackend('files')).signed_put_headers == {}
 
 
 def test_a_wrapped_file_can_be_read_from_anywhere() -> None:

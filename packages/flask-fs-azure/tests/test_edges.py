@@ -134,6 +134,20 @@ def test_a_type_is_kept_by_copies_unless_the_name_alone_suggested_it(store: Any)
     assert backend.stat('a.txt.html').checksum == backend.stat('a.txt').checksum is not None
 
 
+def test_a_copy_that_is_replaced_at_once_keeps_its_own_type(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = store.make()
+    backend.write('a.txt', b'content')
+    set_http_headers = BlobClient.set_http_headers
+
+    def set_late(client: BlobClient, *args: Any, **options: Any) -> Any:
+        backend.write('b.html', b'other', mime='image/png')
+        return set_http_headers(client, *args, **options)
+
+    monkeypatch.setattr(BlobClient, 'set_http_headers', set_late)
+    backend.copy('a.txt', 'b.html')
+    assert (backend.read('b.html'), backend.stat('b.html').mime) == (b'other', 'image/png')
+
+
 @pytest.mark.parametrize('ended', ['success', 'failed'])
 def test_a_copy_that_takes_the_store_a_while_is_waited_for(
     store: Any, ended: str, monkeypatch: pytest.MonkeyPatch
@@ -141,7 +155,7 @@ def test_a_copy_that_takes_the_store_a_while_is_waited_for(
     backend = store.make()
     backend.write('a', b'content')
     monkeypatch.setattr(backend_module, '_COPY_PAUSE_S', 0)
-    monkeypatch.setattr(BlobClient, 'start_copy_from_url', lambda *_, **__: {'copy_status': 'pending'})
+    monkeypatch.setattr(BlobClient, 'start_copy_from_url', lambda *_, **__: {'copy_status': 'pending', 'etag': '"1"'})
     states = iter(['pending', ended])
     properties = BlobClient.get_blob_properties
 

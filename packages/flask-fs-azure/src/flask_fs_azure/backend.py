@@ -9,10 +9,10 @@ import itertools
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
-from typing import IO, Any, ClassVar, TypeVar, cast
+from typing import IO, Any, ClassVar, cast
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceModifiedError
 from azure.storage import blob as azure
 
 from flask_fs.backends import (
@@ -38,8 +38,6 @@ from .client import ForeignResponse, service_for
 from .errors import code_of, kind_of, reason_for, status_of
 from .settings import SETTINGS, container_name
 from .uploads import CHECKSUM_KEY, put
-
-T = TypeVar('T')
 
 #: How many blobs Azure deletes by one request.
 _BATCH_NAMES = 256
@@ -105,7 +103,7 @@ class AzureBackend(BaseBackend):
     def _blob(self, name: str) -> Any:
         return self._shared_service.get().get_blob_client(self._container, name)
 
-    def _request(self, request: Callable[[], T], name: str | None = None) -> T:
+    def _request(self, request: Callable[[], Any], name: str | None = None) -> Any:
         """What *request* returns.
 
         :raises Unavailable: If the container was there, and is gone.
@@ -143,8 +141,8 @@ class AzureBackend(BaseBackend):
                 # It was another one a moment ago.
                 raise self.error(Replaced, name) from error
             return Opened(info, io.BytesIO())
-        properties = downloader.properties
-        info = self._info(name, properties, int(str(properties.content_range).rpartition('/')[2]))
+        total = int(str(downloader.properties.content_range).rpartition('/')[2])
+        info = self._info(name, downloader.properties, total)
         self.range_start(info, start)
         return Opened(info, cast('IO[bytes]', _BlobStream(downloader)))
 
@@ -182,7 +180,7 @@ class AzureBackend(BaseBackend):
         etag = stored['etag'].strip('"')
         return FileInfo(name, checksum.size, stored['last_modified'], mime, str(checksum), etag)
 
-    def _write(self, request: Callable[[], T]) -> T:
+    def _write(self, request: Callable[[], Any]) -> Any:
         """What *request* returns, for which the container is created where there is none yet."""
 
         def may_create(error: Exception) -> bool:
@@ -210,15 +208,18 @@ class AzureBackend(BaseBackend):
             if not create or status_of(error) not in (409, 412):
                 raise
             raise self.error(FileExists, target) from error
-        status: str = copied['copy_status']
+        status, etag = copied['copy_status'], copied['etag']
         while status == 'pending':
             # Inside one account, that is rare.
             time.sleep(_COPY_PAUSE_S)
-            status = blob.get_blob_properties().copy.status
+            properties = blob.get_blob_properties()
+            status, etag = properties.copy.status, properties.etag
         if status != 'success':
             raise self.error(BackendError, name, f'the store did not copy it to {target!r}: {status}')
         if headers is not None:
-            blob.set_http_headers(headers)
+            # Not those of what has replaced the copy meanwhile.
+            with contextlib.suppress(ResourceModifiedError):
+                blob.set_http_headers(headers, etag=etag, match_condition=MatchConditions.IfNotModified)
 
     def _remove(self, name: str) -> None:
         try:
@@ -228,11 +229,11 @@ class AzureBackend(BaseBackend):
                 raise
 
     def _delete(self, name: str) -> None:
-        for batch in batched(itertools.chain((name,), self._names(f'{name}/')), _BATCH_NAMES):
-            if len(batch) == 1 or '?' in self.container.url:
-                # Azurite has no batches with a SAS token.
-                for one in batch:
-                    self._remove(one)
+        # Azurite has no batches with a SAS token.
+        size = 1 if '?' in self.container.url else _BATCH_NAMES
+        for batch in batched(itertools.chain((name,), self._names(f'{name}/')), size):
+            if len(batch) == 1:
+                self._remove(batch[0])
                 continue
             parts = list(self.container.delete_blobs(*batch, delete_snapshots='include', raise_on_any_failure=False))
             if len(parts) != len(batch):

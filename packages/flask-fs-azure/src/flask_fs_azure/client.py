@@ -45,7 +45,7 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # a library without 
         except AzureError as error:
             # It may quote the URL, and that a SAS token.
             raise type(error)(error.message.partition('?')[0]) from None
-        status: int = response.status_code
+        status = response.status_code
         if 'x-ms-request-id' in response.headers and not (status == 200 and 'x-ms-range' in request.headers):
             return response
         response.internal_response.close()

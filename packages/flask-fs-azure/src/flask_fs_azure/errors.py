@@ -43,11 +43,8 @@ def kind_of(error: Exception) -> type[fs.FSError]:
         return fs.PermissionDenied if status in (401, 403) else fs.BackendError
     if isinstance(error, azure.ClientAuthenticationError):
         return fs.PermissionDenied
-    if (kind := _BY_CODE.get(code_of(error))) is not None:
-        return kind
-    if status in (0, 408, 409, 429) or status >= 500:
-        return fs.Unavailable
-    return _BY_STATUS.get(status, fs.BackendError)
+    is_busy = status in (0, 408, 409, 429) or status >= 500
+    return _BY_CODE.get(code_of(error)) or (fs.Unavailable if is_busy else _BY_STATUS.get(status, fs.BackendError))
 
 
 def reason_for(error: Exception, container: str, name: str | None, settings: str) -> str | None:
@@ -57,15 +54,15 @@ def reason_for(error: Exception, container: str, name: str | None, settings: str
     """
     if isinstance(error, ForeignResponse):
         return f'what responds there is no Azure Blob Storage ({error}): look at {settings}ACCOUNT_URL'
-    code, kind = code_of(error), kind_of(error)
+    code = code_of(error)
     if code == 'ContainerNotFound':
         return f'there is no container {container!r}: with {settings}CREATE_CONTAINER the first file stored creates it'
     if code == 'InvalidBlockList':
         return 'another writer stored it meanwhile, which discarded the blocks sent so far'
-    if kind in (fs.FileExists, fs.FileNotFound):
+    if kind_of(error) in (fs.FileExists, fs.FileNotFound):
         return None
     where = f'container {container!r}' + (f', blob {name!r}' if name else '')
     if status := status_of(error):
         return f'{where}: the store responded with {status} {code}'.rstrip()
     # Without what is quoted of the request.
-    return f'{where}: {str(error).splitlines()[0].partition("?")[0] or type(error).__name__}'
+    return f'{where}: {str(error).partition("?")[0] or type(error).__name__}'

@@ -66,8 +66,8 @@ def put(
         return write(partial(finish, match_condition=MatchConditions.IfMissing))
     except HttpResponseError as error:
         # Another writer may have been faster, and its blocks have replaced all others.
-        is_conflict = status_of(error) in (409, 412) or code_of(error) == 'InvalidBlockList'
-        if not is_conflict or (found := _find(blob)) is None:
+        may_be_taken = status_of(error) in (409, 412) or code_of(error) == 'InvalidBlockList'
+        if not may_be_taken or (found := _find(blob)) is None:
             raise
         if (found.metadata or {}).get(_WRITER_KEY) == writer:
             # An earlier attempt had succeeded, whose response was lost.

@@ -38,7 +38,7 @@ class BackendWrapper(BaseBackend):
         self.config = backend.config
         self._prefix = backend._prefix
         # Of the class in other backends, and here of what is wrapped.
-        for name in ('kind', 'settings', 'seekable_streams', 'page_size'):
+        for name in ('kind', 'settings', 'seekable_streams', 'signed_put_headers', 'page_size'):
             vars(self)[name] = getattr(backend, name)
 
     def __repr__(self) -> str:
