@@ -26,6 +26,7 @@ IMPORT_PACKAGES: dict[str, str | None] = {
     'flask-fs': None,
     'flask-fs-azure': 'flask_fs_azure',
     'flask-fs-core': 'flask_fs',
+    'flask-fs-gcs': 'flask_fs_gcs',
     'flask-fs-gridfs': 'flask_fs_gridfs',
     'flask-fs-images': 'flask_fs_images',
     'flask-fs-mongo': 'flask_fs_mongo',

@@ -17,7 +17,7 @@ ALIASES = {
     'flask_fs.images': 'flask-fs-images',
     'flask_fs.mongo': 'flask-fs-mongo',
 }
-EXTRAS = ['s3', 'azure', 'gridfs', 'swift', 'mongo', 'images']
+EXTRAS = ['s3', 'azure', 'gcs', 'gridfs', 'swift', 'mongo', 'images']
 MORE_EXTRAS = ['content', 'heic', 'identity', 'keystone', 'all']
 
 PRINT_BACKENDS = """
@@ -69,7 +69,7 @@ def test_the_metapackage_brings_everything(everything):
     assert len(packages) == len(places.splitlines())
     assert all(str(everything.folder) in place for place in places.splitlines())
     everything.run('\n'.join(f'import {name}' for name in ALIASES))
-    kinds = {'azure', 'gridfs', 'local', 'memory', 'mock', 's3', 'swift'}
+    kinds = {'azure', 'gcs', 'gridfs', 'local', 'memory', 'mock', 's3', 'swift'}
     assert set(everything.run(PRINT_BACKENDS).split()[::2]) == kinds
 
 

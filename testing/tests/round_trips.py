@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_fs_testing.servers import AzureService, MongoService, S3Service, SwiftService
+from flask_fs_testing.servers import AzureService, GCSService, MongoService, S3Service, SwiftService
 
 
 def s3_client(service: S3Service) -> Any:
@@ -37,6 +37,15 @@ def swift_round_trip(service: SwiftService, container: str) -> bytes:
         return bytes(connection.get_object(container, 'folder/a.txt')[1])
 
 
+def gcs_round_trip(service: GCSService, bucket: str) -> bytes:
+    storage, auth = pytest.importorskip('google.cloud.storage'), pytest.importorskip('google.auth.credentials')
+    options = {'api_endpoint': service.endpoint}
+    with storage.Client(service.project, auth.AnonymousCredentials(), client_options=options) as client:
+        blob = client.create_bucket(bucket).blob('folder/a.txt')
+        blob.upload_from_string(b'hello')
+        return bytes(blob.download_as_bytes())
+
+
 def mongo_round_trip(service: MongoService, database: str) -> bytes:
     pymongo, gridfs = pytest.importorskip('pymongo'), pytest.importorskip('gridfs')
     with pymongo.MongoClient(service.url) as client:
@@ -58,6 +67,8 @@ def round_trip(service: object, name: str = 'round-trip') -> bytes:
         return swift_round_trip(service, name)
     if isinstance(service, AzureService):
         return azure_round_trip(service, name)
+    if isinstance(service, GCSService):
+        return gcs_round_trip(service, name)
     if isinstance(service, MongoService):
         return mongo_round_trip(service, name)
     assert isinstance(service, S3Service)

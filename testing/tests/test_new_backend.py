@@ -83,7 +83,7 @@ def test_the_name_of_the_distribution_is_not_the_name_of_the_backend():
 
 
 @pytest.mark.parametrize(
-    'name', ['s3', 'azure', 'gridfs', 'swift', 'images', 'mongo', 'core', 'testing', 'local', 'memory', 'mock']
+    'name', ['s3', 'azure', 'gcs', 'gridfs', 'swift', 'images', 'mongo', 'core', 'testing', 'local', 'memory', 'mock']
 )
 def test_names_of_our_own_are_refused(name):
     with pytest.raises(Refused, match=f"Flask-FS has '{name}' itself"):

@@ -22,6 +22,7 @@ from small_servers import is_alive, is_gone, until
 
 from flask_fs_testing.servers import (
     AzuriteServer,
+    FakeGCSServer,
     MotoServer,
     SeaweedServer,
     SecantusServer,
@@ -31,7 +32,7 @@ from flask_fs_testing.servers import (
     base,
 )
 
-SERVERS: list[type[Server[Any]]] = [SeaweedServer, AzuriteServer, SwiftServer, SecantusServer, MotoServer]
+SERVERS: list[type[Server[Any]]] = [SeaweedServer, AzuriteServer, SwiftServer, SecantusServer, MotoServer, FakeGCSServer]
 
 each_server = pytest.mark.parametrize('server_class', SERVERS, ids=lambda server_class: server_class.name)
 

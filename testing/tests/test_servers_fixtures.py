@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 S3_VARIABLES = ('FS_TEST_S3_ENDPOINT', 'FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_SECRET_KEY', 'FS_TEST_S3_REGION')
 SWIFT_VARIABLES = ('FS_TEST_SWIFT_AUTHURL', 'FS_TEST_SWIFT_USER', 'FS_TEST_SWIFT_KEY')
 AZURE_VARIABLES = ('FS_TEST_AZURE_ENDPOINT', 'FS_TEST_AZURE_ACCOUNT', 'FS_TEST_AZURE_KEY')
-VARIABLES = (*S3_VARIABLES, *SWIFT_VARIABLES, *AZURE_VARIABLES, 'FS_TEST_MONGO_URL', 'FS_TEST_SERVICES')
+VARIABLES = (*S3_VARIABLES, *SWIFT_VARIABLES, *AZURE_VARIABLES, 'FS_TEST_GCS_ENDPOINT', 'FS_TEST_MONGO_URL', 'FS_TEST_SERVICES')
 
 SMALL_FIXTURE = """
 import pytest
@@ -70,6 +70,9 @@ def test_azure(azure_service):
     assert [azure_service.endpoint, azure_service.account, azure_service.key] == ['http://azure.test', 'me', 'hidden']
     assert 'AccountKey=hidden' in azure_service.connection_string
 
+def test_gcs(gcs_service):
+    assert [gcs_service.endpoint, gcs_service.project] == ['http://gcs.test', 'photos']
+
 def test_mongo(mongo_service):
     assert mongo_service.url == 'mongodb://me:hidden@mongo.test'
 """
@@ -80,13 +83,15 @@ def name_services(monkeypatch: pytest.MonkeyPatch) -> None:
     values = (*s3, 'http://swift.test/auth/v1.0', 'me:too', 'hidden', *azure)
     for variable, value in zip((*S3_VARIABLES, *SWIFT_VARIABLES, *AZURE_VARIABLES), values, strict=True):
         monkeypatch.setenv(variable, value)
+    monkeypatch.setenv('FS_TEST_GCS_ENDPOINT', 'http://gcs.test')
+    monkeypatch.setenv('FS_TEST_GCS_PROJECT', 'photos')
     monkeypatch.setenv('FS_TEST_MONGO_URL', 'mongodb://me:hidden@mongo.test')
 
 
 def test_services_named_by_the_environment_are_used(kit: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     name_services(monkeypatch)
     kit.makepyfile(NAMED)
-    run(kit).assert_outcomes(passed=4)
+    run(kit).assert_outcomes(passed=5)
     assert list((kit.path / 'temporary').glob('flask-fs-testing-*')) == []
 
 

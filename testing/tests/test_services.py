@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from round_trips import round_trip, s3_client, s3_round_trip
 
-from flask_fs_testing.servers import AzureService, MongoService, S3Service, SeaweedServer, SwiftServer, SwiftService
+from flask_fs_testing.servers import AzureService, GCSService, MongoService, S3Service, SeaweedServer, SwiftServer, SwiftService
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +29,10 @@ def test_swift_as_s3(swift_s3_service: S3Service, fresh_name: str) -> None:
 
 def test_azure(azure_service: AzureService, fresh_name: str) -> None:
     assert round_trip(azure_service, fresh_name) == b'hello'
+
+
+def test_gcs(gcs_service: GCSService, fresh_name: str) -> None:
+    assert round_trip(gcs_service, fresh_name) == b'hello'
 
 
 def test_mongo(mongo_service: MongoService, fresh_name: str) -> None:

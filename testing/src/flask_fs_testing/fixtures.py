@@ -3,6 +3,7 @@
 =========================  ==============================================================================
 ``s3_service``             ``FS_TEST_S3_ENDPOINT``, ``FS_TEST_S3_ACCESS_KEY``, ``FS_TEST_S3_SECRET_KEY``,
                            ``FS_TEST_S3_REGION`` (us-east-1); else SeaweedFS
+``gcs_service``            ``FS_TEST_GCS_ENDPOINT``, ``FS_TEST_GCS_PROJECT`` (testing); else fake-gcs-server
 ``swift_service``          ``FS_TEST_SWIFT_AUTHURL``, ``FS_TEST_SWIFT_USER``, ``FS_TEST_SWIFT_KEY``; else Swift
 ``swift_s3_service``       the S3 that the Swift of ``swift_service`` speaks besides
 ``mongo_service``          ``FS_TEST_MONGO_URL``; else SecantusDB, which is compatible with MongoDB
@@ -31,6 +32,8 @@ import pytest
 from .servers import (
     AzureService,
     AzuriteServer,
+    FakeGCSServer,
+    GCSService,
     MongoService,
     MotoServer,
     S3Service,
@@ -52,6 +55,13 @@ def s3_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     service_type = functools.partial(S3Service, region=os.environ.get('FS_TEST_S3_REGION', 'us-east-1'))
     variables = ('FS_TEST_S3_ENDPOINT', 'FS_TEST_S3_ACCESS_KEY', 'FS_TEST_S3_SECRET_KEY')
     yield from _service(SeaweedServer(), service_type, variables, request, tmp_path_factory)
+
+
+@pytest.fixture(scope='session')
+def gcs_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GCSService]:
+    """An emulator of Google Cloud Storage, shared by the run."""
+    service_type = functools.partial(GCSService, project=os.environ.get('FS_TEST_GCS_PROJECT', 'testing'))
+    yield from _service(FakeGCSServer(), service_type, ('FS_TEST_GCS_ENDPOINT',), request, tmp_path_factory)
 
 
 @pytest.fixture(scope='session')

@@ -19,7 +19,7 @@ ENTRY_POINT_GROUPS = ('fs.backend', 'storage.backend')
 Driver = BaseBackend | LegacyDriver
 
 _BUILT_IN = {'local': 'LocalBackend', 'memory': 'MemoryBackend', 'mock': 'MockBackend'}
-_SIBLINGS = ('azure', 'gridfs', 's3', 'swift')
+_SIBLINGS = ('azure', 'gcs', 'gridfs', 's3', 'swift')
 
 
 def backend_class_of(kind: str, storage: str) -> Any:

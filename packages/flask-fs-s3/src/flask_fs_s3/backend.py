@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import io
 import itertools
 from collections.abc import Hashable, Iterator, Mapping
 from typing import IO, Any, cast
@@ -19,11 +18,9 @@ from flask_fs.backends import (
     Opened,
     Source,
     attachment,
-    is_range,
-    limited,
     range_header,
 )
-from flask_fs.errors import BackendError, FSError, Replaced
+from flask_fs.errors import FSError
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error
 
@@ -94,37 +91,18 @@ class S3Backend(BaseBackend):
     # --- Reading.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        response = self._get(name, start, stop, **({} if etag is None else {'IfMatch': f'"{etag}"'}))
-        if response is not None:
-            stream = cast('IO[bytes]', BodyStream(response['Body'], response['ContentLength']))
-            if stop is not None and 'ContentRange' not in response:
-                stream = limited(stream, stop)
-            return Opened(self._info(name, response), stream)
-        info = self._stat(name)
-        self.range_start(info, start, etag)
-        if info.size:
-            # It was shorter a moment ago.
-            raise self.error(Replaced, name)
-        return Opened(info, io.BytesIO())
-
-    def _get(self, name: str, start: int, stop: int | None, **parameters: str) -> Any:
-        """The response with the bytes [start, stop) of an object; None if it has no such range."""
-        is_whole = start == 0 and stop is None
-        if not is_whole:
+        parameters = {} if etag is None else {'IfMatch': f'"{etag}"'}
+        if start != 0 or stop is not None:
             parameters['Range'] = range_header(start, stop)
         try:
             response = self._bucket.request('get_object', name, **parameters)
         except ClientError as error:
             if status_of(error) != 416:
                 raise
-            return None
-        part, length = response.get('ContentRange'), response['ContentLength']
-        # The whole instead of its first bytes is cut by the caller; it is also the end of a shorter or empty file.
-        has_first = part is None and (start == 0 or length <= -start)
-        if not has_first and (is_whole or not is_range(part, length, start, stop)):
-            response['Body'].close()
-            raise self.error(BackendError, name, 'the store sent another part of the file than the one requested')
-        return response
+            return self.opened_empty(self._stat(name), start, etag)
+        length = response['ContentLength']
+        given = Opened(self._info(name, response), cast('IO[bytes]', BodyStream(response['Body'], length)))
+        return self.opened(given, response.get('ContentRange'), length, start, stop, etag)
 
     # --- Metadata.
 

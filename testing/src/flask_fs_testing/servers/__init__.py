@@ -5,16 +5,19 @@ from __future__ import annotations
 from .azurite import AzuriteServer
 from .base import Server
 from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
+from .fake_gcs import FakeGCSServer
 from .moto import MotoServer
 from .seaweedfs import SeaweedServer
 from .secantusdb import SecantusServer
-from .services import AzureService, MongoService, S3Service, SwiftService
+from .services import AzureService, GCSService, MongoService, S3Service, SwiftService
 from .shared import shared
 from .swift import SwiftServer
 
 __all__ = [
     'AzureService',
     'AzuriteServer',
+    'FakeGCSServer',
+    'GCSService',
     'MongoService',
     'MotoServer',
     'S3Service',

@@ -19,6 +19,17 @@ class S3Service:
 
 
 @dataclass(frozen=True)
+class GCSService:
+    """An emulator of Google Cloud Storage, which takes requests without credentials.
+
+    :param endpoint: Its URL, such as ``http://127.0.0.1:4443``.
+    """
+
+    endpoint: str
+    project: str = 'testing'
+
+
+@dataclass(frozen=True)
 class SwiftService:
     """An OpenStack Swift with version 1 authentication.
 

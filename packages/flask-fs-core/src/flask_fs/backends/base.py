@@ -40,7 +40,17 @@ from .copies import temporary_copy
 from .metadata import Metadata
 from .ranged import BLOCK_BYTES, FIRST_BYTES, RangedReader
 from .sources import Source, SpoolFailed, as_bytes, as_source, media_type_of, source
-from .streams import Chunks, Mode, TranslatedStream, TranslatingFile, buffered, check_range, chunks_of, open_reader
+from .streams import (
+    Chunks,
+    Mode,
+    TranslatedStream,
+    TranslatingFile,
+    buffered,
+    check_range,
+    chunks_of,
+    limited,
+    open_reader,
+)
 from .writers import open_writer
 
 E = TypeVar('E', bound=FSError)
@@ -407,6 +417,48 @@ class BaseBackend:
         if start >= max(info.size, 1):
             raise self.error(RangeNotSatisfiable, info.name)
         return max(0, info.size + start) if start < 0 else start
+
+    def opened(
+        self, given: Opened, content_range: str | None, length: int, start: int, stop: int | None, etag: str | None
+    ) -> Opened:
+        """What :meth:`_open` returns, after a store has responded over HTTP: *given*, once it is the range that was requested.
+
+        :param given: The metadata of the whole file, and the body, which is closed if it is not.
+        :param content_range: The header of that name, if there is one. Without it, the body is the whole file, of which the
+            first bytes are as good as a range.
+        :param length: How many bytes the body has.
+        :param etag: Compared even if the store was requested to.
+        :raises Replaced: If the file is no longer the version *etag*.
+        :raises BackendError: If it is another range.
+        """
+        with contextlib.ExitStack() as closing:
+            closing.push(given.stream)
+            if etag not in (None, given.info.etag):
+                raise self.error(Replaced, given.info.name)
+            if content_range is None:
+                is_right = start == 0 or length <= -start
+            else:
+                # Of an empty file some stores send odd ranges.
+                is_right = http.is_range(content_range, length, start, stop) or given.info.size == length == 0
+            if not is_right:
+                reason = 'the store sent another part of the file than the one requested'
+                raise self.error(BackendError, given.info.name, reason)
+            closing.pop_all()
+        if content_range is None and stop is not None:
+            return given._replace(stream=limited(given.stream, stop))
+        return given
+
+    def opened_empty(self, info: FileInfo, start: int, etag: str | None = None) -> Opened:
+        """What :meth:`_open` returns where a store says that there is no such range (416): that of an empty file.
+
+        :param info: What the file is now.
+        :raises Replaced: If it is no longer the version *etag*, or not empty: then it was shorter a moment ago.
+        :raises RangeNotSatisfiable: If it ends at *start* or before.
+        """
+        self.range_start(info, start, etag)
+        if info.size:
+            raise self.error(Replaced, info.name)
+        return Opened(info, io.BytesIO())
 
     def drop_capability(self, capability: Capability, reason: str | None = None) -> None:
         """Narrow what this backend promises, for its server or its settings.

@@ -1,0 +1,81 @@
+"""Clients of google-cloud-storage, and requests for what it has no method for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import google.auth
+from google.api_core.exceptions import from_http_response
+from google.auth.credentials import AnonymousCredentials
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import storage  # type: ignore[import-untyped]  # it has no types
+from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-untyped]  # it has no types
+from google.oauth2.service_account import Credentials
+from requests import Response
+from requests.adapters import HTTPAdapter
+
+from flask_fs.backends import SharedClient, shared_client
+
+#: What decides whether two configurations can share a client.
+_DECIDING = ('project', 'endpoint', 'credentials', 'anonymous', 'connect_timeout_s', 'read_timeout_s', 'retry_s')
+#: How many connections are kept open for later requests.
+_POOL_SIZE = 50
+_SCOPES = ('https://www.googleapis.com/auth/devstorage.read_write',)
+
+
+class Client(NamedTuple):
+    """One client for all requests of a process with the same settings.
+
+    :param options: How each request is sent: what the methods of :attr:`sdk` have as keyword parameters.
+    """
+
+    sdk: Any
+    session: AuthorizedSession
+    endpoint: str
+    options: dict[str, Any]
+
+    def request(self, method: str, path: str, *expected: int, **options: Any) -> Any:
+        """The response, whose body is still to be read, if its status is one of *expected*.
+
+        :raises GoogleAPICallError: For any other status.
+        """
+
+        def send() -> Response:
+            response: Response = self.session.request(
+                method, self.url(path), timeout=self.options['timeout'], allow_redirects=False, stream=True, **options
+            )
+            if response.status_code not in expected:
+                with response:
+                    raise from_http_response(response)
+            return response
+
+        return self.options['retry'](send)()
+
+    def url(self, path: str) -> str:
+        """*path* at the endpoint, also where it is a URL: emulators and proxies give out their own address."""
+        return self.endpoint + urlsplit(path)._replace(scheme='', netloc='').geturl()
+
+
+def client_for(config: Mapping[str, Any]) -> SharedClient[Client]:
+    """The client that all with this configuration share."""
+    return shared_client(_make, {key: config.get(key) for key in _DECIDING}, close=lambda client: client.sdk.close())
+
+
+def _make(settings: dict[str, Any]) -> Client:
+    credentials: Any
+    key, endpoint = settings['credentials'], settings['endpoint']
+    if settings['anonymous']:
+        credentials, project = AnonymousCredentials(), None
+    elif key:
+        credentials, project = Credentials.from_service_account_info(key, scopes=_SCOPES), key.get('project_id')
+    else:
+        credentials, project = google.auth.default(scopes=_SCOPES)
+    session, options = AuthorizedSession(credentials), {'api_endpoint': endpoint} if endpoint else None
+    for scheme in ('http://', 'https://'):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
+    sdk = storage.Client(settings['project'] or project, credentials, _http=session, client_options=options)
+    retry = DEFAULT_RETRY.with_delay(initial=0.2, maximum=5.0, multiplier=2.0).with_timeout(settings['retry_s'])
+    timeout = settings['connect_timeout_s'], settings['read_timeout_s']
+    return Client(sdk, session, endpoint or sdk.api_endpoint, {'timeout': timeout, 'retry': retry})

@@ -1,0 +1,52 @@
+"""What can be configured about a bucket, and what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask_fs.settings import Setting, at_least, boolean, http_url, mapping, seconds, text
+
+#: Each piece of an upload but the last has a multiple of so many bytes
+#: (https://cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload).
+CHUNK_UNIT = 256 * 1024
+
+
+def bucket_name(value: Any) -> str:
+    """A name that Google accepts: https://cloud.google.com/storage/docs/buckets#naming."""
+    if not isinstance(value, str) or not re.fullmatch(r'[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]', value, re.ASCII):
+        raise ValueError('the name of a bucket: lower-case letters, digits, -, _ and ., 3 characters or more')
+    return value
+
+
+def service_account(value: Any) -> Mapping[str, Any]:
+    """The key of a service account, wherever it is; no error quotes it."""
+    try:
+        if isinstance(value, str):
+            value = json.loads(value if value.lstrip().startswith('{') else Path(value).read_text(encoding='utf-8'))
+        if {'client_email', 'private_key', 'token_uri'} <= set(mapping(value)):
+            return dict(value)
+    except (OSError, ValueError):
+        pass
+    raise ValueError('the path of the key file of a service account, or what is in that file')
+
+
+SETTINGS = (
+    Setting('project', text, None, 'Where the first file creates the bucket. Default: the project of the credentials.'),
+    Setting('bucket_name', bucket_name, None, "Default: the storage's name, in lower case and with - for _."),
+    Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket, where there is none.'),
+    Setting('region', text, None, "Where that bucket is then. Default: Google's, which is US."),
+    Setting('endpoint', http_url, None, 'The URL of an emulator or a private endpoint; not set for Google.'),
+    Setting('public_endpoint', http_url, None, 'Its URL for browsers, in signed links, if they use another one.'),
+    Setting(
+        'credentials', service_account, None, 'The key of a service account: its file, or what is in that.', secret=True
+    ),
+    Setting('anonymous', boolean, False, 'Whether requests carry no credentials, as for emulators.'),
+    Setting('chunk_bytes', at_least(CHUNK_UNIT), 8 * 1024**2, 'Larger files are sent in pieces of this size.'),
+    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
+    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+    Setting('retry_s', seconds, 30.0, 'How long to go on trying while the store is busy or unreachable.'),
+)
