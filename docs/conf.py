@@ -34,7 +34,19 @@ python_maximum_signature_line_length = 110
 autodoc_preserve_defaults = True
 
 # Names of other projects cannot be linked without the network; a wrong name of our own stays an error.
-_others = ['azure', 'flask', 'werkzeug', 'click', 'blinker', 'jinja2', 'pytest', *sys.stdlib_module_names]
+_others = [
+    'azure',
+    'flask',
+    'google',
+    'requests',
+    'urllib3',
+    'werkzeug',
+    'click',
+    'blinker',
+    'jinja2',
+    'pytest',
+    *sys.stdlib_module_names,
+]
 # Type variables are no classes to be linked.
 nitpick_ignore_regex = [
     ('py:class', r'flask_fs\w*(\.\w+)*\.[A-Z]'),
