@@ -32,7 +32,14 @@ from flask_fs_testing.servers import (
     base,
 )
 
-SERVERS: list[type[Server[Any]]] = [SeaweedServer, AzuriteServer, SwiftServer, SecantusServer, MotoServer, FakeGCSServer]
+SERVERS: list[type[Server[Any]]] = [
+    SeaweedServer,
+    AzuriteServer,
+    SwiftServer,
+    SecantusServer,
+    MotoServer,
+    FakeGCSServer,
+]
 
 each_server = pytest.mark.parametrize('server_class', SERVERS, ids=lambda server_class: server_class.name)
 

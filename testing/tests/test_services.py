@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 from round_trips import round_trip, s3_client, s3_round_trip
 
-from flask_fs_testing.servers import AzureService, GCSService, MongoService, S3Service, SeaweedServer, SwiftServer, SwiftService
+from flask_fs_testing.servers import (
+    AzureService,
+    GCSService,
+    MongoService,
+    S3Service,
+    SeaweedServer,
+    SwiftServer,
+    SwiftService,
+)
 
 pytestmark = pytest.mark.slow
 
