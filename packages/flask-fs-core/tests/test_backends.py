@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -375,6 +376,29 @@ def test_an_error_of_flask_fs_passes_untouched_where_the_library_raises_oserror(
         assert type(caught.value) is kind
         assert caught.value.__cause__ is None
         assert caught.value.reason == ('its own words' if kind is fs.PermissionDenied else None)
+
+
+class FromDisk(OnDisk):
+    """Its files are those of the operating system, which refuses a position before the beginning."""
+
+    seekable_streams = True
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        file = cast('IO[bytes]', tempfile.TemporaryFile())  # noqa: SIM115  # closed by the caller
+        file.write(self._content(name)[start:stop])
+        file.seek(0)
+        return Opened(self._stat(name), file)
+
+
+def test_a_position_before_the_beginning_is_no_failure_of_the_store() -> None:
+    backend = FromDisk()
+    backend.write('x', b'0123')
+    with backend.open('x', 'rb') as file:
+        for offset, whence in ((-1, io.SEEK_SET), (-9, io.SEEK_CUR), (-9, io.SEEK_END)):
+            file.seek(2)
+            with pytest.raises(ValueError, match='cannot seek'):
+                file.seek(offset, whence)
+            assert file.read(1) == b'2'
 
 
 class Breaking(io.BytesIO):

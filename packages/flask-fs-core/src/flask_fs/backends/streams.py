@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import io
 from collections.abc import Callable, Generator, Iterator
@@ -102,7 +103,16 @@ class TranslatedStream(InputStream):
         return self.read()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        return self._call(self._stream.seek, offset, whence)
+        return self._call(self._seek, offset, whence)
+
+    def _seek(self, offset: int, whence: int) -> int:
+        try:
+            return self._stream.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # That is before the beginning (lseek(2)): no failure of the store.
+            raise ValueError(f'cannot seek by {offset} from there (whence {whence})') from error
 
     def tell(self) -> int:
         return self._call(self._stream.tell)
