@@ -31,6 +31,7 @@ from .checks.races import RaceChecks
 from .checks.ranges import RangeChecks
 from .checks.reading_memory import ReadingMemoryChecks
 from .checks.resources import ResourceChecks
+from .checks.responses import ResponseChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
@@ -59,6 +60,7 @@ class BackendConformance(
     AgreementChecks,
     FreshnessChecks,
     ServeChecks,
+    ResponseChecks,
     LinkChecks,
     SharingChecks,
     InputChecks,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator
-from unittest import mock
-
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends import Capability
 
 from ..guarantees import check, declares
 from ..harness import Harness
+from .responses import after_stat
 
 URL = '/kit/a/x.txt'
 CONTENT = b'0123456789' * 100
@@ -87,7 +84,7 @@ class ServeChecks:
         for conditions in ((), ('If-None-Match',), ('Range',), ('Range', 'If-Range')):
             old = etag_of(CONTENT)
             given = {'If-None-Match': '"other"', 'Range': 'bytes=10-19', 'If-Range': old or '"none"'}
-            with app.app_context(), _after_stat(storage.backend, lambda: storage.write('a/x.txt', newer)):
+            with app.app_context(), after_stat(storage.backend, lambda: storage.write('a/x.txt', newer)):
                 response = client.get(URL, headers={header: given[header] for header in conditions})
             # Asked for, as another write of the same content may give another tag.
             now = client.get(URL).headers.get('ETag')
@@ -131,21 +128,6 @@ class ServeChecks:
         assert client.get(URL).status_code == 404
         assert client.get(link).data == CONTENT
         assert client.get(link.replace('signature=', 'signature=A')).status_code == 403
-
-
-@contextlib.contextmanager
-def _after_stat(backend: BaseBackend, act: Callable[[], None]) -> Generator[None]:
-    """Do *act* once, between what *backend* says of a file and what it does with it."""
-    stat, pending = backend._stat, [act]
-
-    def stat_then_act(name: str) -> fs.FileInfo:
-        info = stat(name)
-        if pending:
-            pending.pop()()
-        return info
-
-    with mock.patch.object(backend, '_stat', stat_then_act):
-        yield
 
 
 def _served(harness: Harness):  # type: ignore[no-untyped-def]  # a FlaskClient
