@@ -25,6 +25,8 @@ def install(project: Project) -> None:
 
 
 @pytest.mark.slow
+# All checks of the kit are run, each transaction of them synchronized to the disk.
+@pytest.mark.timeout(600)
 def test_the_page_writes_a_backend_and_proves_it(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding='utf-8')
     project = Project(tmp_path, PYTHONPATH=str(tmp_path / 'installed'))
