@@ -38,6 +38,7 @@ from .checks.sharing import SharingChecks
 from .checks.text import TextChecks
 from .checks.uploads import UploadChecks
 from .checks.versions import VersionChecks
+from .checks.writers import WriterChecks
 from .harness import Harness
 
 
@@ -45,6 +46,7 @@ class BackendConformance(
     NameChecks,
     ContentChecks,
     UploadChecks,
+    WriterChecks,
     TextChecks,
     RangeChecks,
     SeekChecks,

@@ -279,3 +279,14 @@ class LeavesItsProbeOpen(HTTPBackend):
         with contextlib.suppress(OSError):
             self.probes.append(socket.create_connection((host, int(port))))
         return super().translate(error, name)
+
+
+@caught_by('test_a_fault_at_any_request_leaves_a_file_old_or_new')
+class TriesAgainWithWhatIsLeft(HTTPBackend):
+    """Of a source that can be read once."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        try:
+            super()._put(name, stream, **options)
+        except fs.Unavailable:
+            super()._put(name, stream, **options)

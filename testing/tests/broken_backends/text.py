@@ -86,14 +86,14 @@ class StoresWhatCouldBeEncoded(MemoryBackend):
         return Writer(io.BytesIO(), **options)
 
 
-@caught_by('test_modes_that_change_a_file_in_place_are_refused')
+@caught_by('test_a_mode_that_no_store_has_is_refused')
 class LooksAtTheFirstLetter(MemoryBackend):
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
         plain = mode[:1].replace('a', 'w') or 'r'
         return super().open(filename, plain + ('b' if 'b' in mode else ''), **kwargs)
 
 
-@caught_by('test_modes_that_change_a_file_in_place_are_refused')
+@caught_by('test_a_mode_that_no_store_has_is_refused')
 class OpensAnyMode(LocalBackend):
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
         if not self.exists(filename):

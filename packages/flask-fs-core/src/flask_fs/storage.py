@@ -252,8 +252,8 @@ class Storage(AppBound):
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
         """A file object.
 
-        What is written is stored, whole, when the file object is closed; leaving its ``with`` block by an exception
-        stores nothing.
+        What is written is stored, whole, when the file object is closed. Leaving its ``with`` block by an exception
+        stores nothing, nor does dropping it unclosed.
 
         :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
         :param kwargs: ``encoding``, ``errors`` and ``newline``, for text.

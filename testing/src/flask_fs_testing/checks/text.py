@@ -97,19 +97,6 @@ class TextChecks:
                 backend.open('x', mode, encoding='no-such-encoding')
         _judge('writing what cannot be encoded', (['x'], b'\xff-'), (harness.names_raw(), harness.get_raw('x')))
 
-    @check(
-        'open',
-        cause='Only the first letter of the mode is looked at. Look at open().',
-    )
-    def test_modes_that_change_a_file_in_place_are_refused(self, harness: Harness) -> None:
-        """Files are read or replaced whole: a mode that appends or updates is a ValueError, and changes nothing."""
-        backend = harness.make()
-        backend.write('x', b'content')
-        for mode in ('a', 'ab', 'r+', 'r+b', 'w+', 'x+', 'rw', ''):
-            with pytest.raises(ValueError, match='mode'):
-                backend.open('x', mode)
-        _judge('modes that are refused', (['x'], b'content'), (harness.names_raw(), harness.get_raw('x')))
-
 
 def _write_in_ascii(file: IO[Any]) -> None:
     with file:
