@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+import io
 import os
 import re
 import shutil
@@ -119,7 +120,7 @@ class MarksFolders(MemoryBackend):
 
     def _put(self, name: str, stream: Source, **options: Any) -> Any:
         if folder := name.rpartition('/')[0]:
-            super()._put(f'{folder}/', Source(b''))
+            super()._put(f'{folder}/', Source(io.BytesIO()))
         return super()._put(name, stream, **options)
 
 

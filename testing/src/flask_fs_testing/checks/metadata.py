@@ -45,6 +45,7 @@ class MetadataChecks:
             info, scanned, metadata = backend.stat(name), listed[name], backend.metadata(name)
             assert (info.name, info.size, info.mime) == (name, len(content), mime_type(name))
             assert info.modified is not None
+            assert info.modified.utcoffset() == datetime.timedelta(0)
             assert abs((info.modified - begun).total_seconds()) < 120
             assert (scanned.name, scanned.size, scanned.mime) == (info.name, info.size, info.mime)
             assert scanned.modified is not None
