@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, ContentSettings
 
 from flask_fs_azure import AzureBackend
 from flask_fs_testing import NetworkHarness
@@ -75,6 +75,10 @@ class PlainHarness(NetworkHarness):
 
     def put_raw(self, name: str, content: bytes) -> None:
         self.client.upload_blob(name, content, overwrite=True)
+
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        settings = ContentSettings(content_encoding=encoding)
+        self.client.upload_blob(name, content, overwrite=True, content_settings=settings)
 
     def get_raw(self, name: str) -> bytes:
         return self.client.download_blob(name).readall()

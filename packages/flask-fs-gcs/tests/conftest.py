@@ -99,6 +99,11 @@ class GCSHarness(NetworkHarness):
     def put_raw(self, name: str, content: bytes) -> None:
         self.bucket.blob(name).upload_from_string(content)
 
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        blob = self.bucket.blob(name)
+        blob.content_encoding = encoding
+        blob.upload_from_string(content)
+
     def get_raw(self, name: str) -> bytes:
         content: bytes = self.bucket.blob(name).download_as_bytes(raw_download=True)
         return content

@@ -89,6 +89,9 @@ class S3Harness(NetworkHarness):
     def put_raw(self, name: str, content: bytes) -> None:
         self.client.put_object(Bucket=self.bucket, Key=name, Body=content)
 
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=name, Body=content, ContentEncoding=encoding)
+
     def get_raw(self, name: str) -> bytes:
         content: bytes = self.client.get_object(Bucket=self.bucket, Key=name)['Body'].read()
         return content

@@ -133,6 +133,9 @@ class SwiftHarness(NetworkHarness):
     def put_raw(self, name: str, content: bytes) -> None:
         self.raw.request('PUT', f'/{self.container}/{quote(name)}', content)
 
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        self.raw.request('PUT', f'/{self.container}/{quote(name)}', content, {'Content-Encoding': encoding})
+
     def get_raw(self, name: str) -> bytes:
         status, _, content = self.raw.request('GET', f'/{self.container}/{quote(name)}')
         assert status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,6 +81,13 @@ class Harness(abc.ABC):
     @abc.abstractmethod
     def put_raw(self, name: str, content: bytes) -> None:
         """Store a file without the backend, as another program would; one of that name is replaced."""
+
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        """Store what is encoded already, such as by gzip, so that the store keeps this as its Content-Encoding.
+
+        :raises NotImplementedError: If the store keeps none, which is the default.
+        """
+        raise NotImplementedError
 
     @abc.abstractmethod
     def get_raw(self, name: str) -> bytes:
@@ -214,6 +222,12 @@ class MemoryHarness(Harness):
     def put_raw(self, name: str, content: bytes) -> None:
         """Put into the store, under no prefix."""
         self._store._put(name, Source(io.BytesIO(content)))
+
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        """Put into the store, with metadata that no backend writes."""
+        self.put_raw(name, content)
+        info, _ = self._store._files[name]
+        self._store._files[name] = dataclasses.replace(info, content_encoding=encoding), content
 
     def get_raw(self, name: str) -> bytes:
         """Look into the store."""

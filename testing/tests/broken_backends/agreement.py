@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 from typing import Any
 
 from flask import Response
@@ -112,3 +113,26 @@ class NamesTheAlgorithmOfCopies(MemoryBackend):
         info, content = self._files[target]
         digest = (info.checksum or '').partition(':')[2]
         self._files[target] = dataclasses.replace(info, checksum=f'{self.config.checksum}:{digest}'), content
+
+
+@caught_by('test_an_encoded_file_stays_encoded')
+class CopiesWithoutTheEncoding(MemoryBackend):
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        super(MemoryBackend, self)._copy(name, target, create=create)
+
+
+@caught_by('test_an_encoded_file_stays_encoded')
+class OverlooksTheEncoding(Opening):
+    """Serves what is encoded as if it were not."""
+
+    def opened(self, info: fs.FileInfo, length: int) -> fs.FileInfo:
+        return dataclasses.replace(info, content_encoding=None)
+
+
+@caught_by('test_an_encoded_file_stays_encoded')
+class DecodesWhatItReads(MemoryBackend):
+    """As HTTP clients do unasked, while the size stays that of what is stored."""
+
+    def read(self, filename: str) -> bytes:
+        content = super().read(filename)
+        return gzip.decompress(content) if self.stat(filename).content_encoding == 'gzip' else content

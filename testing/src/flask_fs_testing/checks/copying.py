@@ -202,18 +202,17 @@ class CopyChecks:
     def test_a_move_that_fails_half_way_loses_nothing(self, harness: Harness) -> None:
         """A copy or move that is interrupted at any of its steps leaves the content under one of the names, and every file whole."""
         backend, other = harness.make(), harness.make()
+        unavailable = other.error(fs.Unavailable, 'x', 'as planned')
         for verb in VERBS:
             for step in STEPS:
-                for error in (other.error(fs.Unavailable, 'x', 'as planned'), KeyboardInterrupt()):
-                    for is_done in (False, True):
-                        other.write('x', NEW)
-                        other.write('taken', OLD)
-                        with _interrupted(backend, step, error, is_done=is_done) as steps:
-                            completed = _completes(backend, verb)
-                        if not steps:
-                            break
-                        when = f'{verb} is interrupted {"after" if is_done else "before"} {step}'
-                        _judge(other, verb, completed, when)
+                for error, is_done in ((unavailable, False), (KeyboardInterrupt(), False), (KeyboardInterrupt(), True)):
+                    other.write('x', NEW)
+                    other.write('taken', OLD)
+                    with _interrupted(backend, step, error, is_done=is_done) as steps:
+                        completed = _completes(backend, verb)
+                    if not steps:
+                        break
+                    _judge(other, verb, completed, f'{verb} is interrupted {"after" if is_done else "before"} {step}')
 
     @check(
         '_move',

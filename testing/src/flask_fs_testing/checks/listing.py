@@ -37,9 +37,8 @@ class ListChecks:
         for name in names:
             backend.write(name, b'')
         for prefix in (
-            '', 'a', 'ab', 'ab/', 'ab/c', 'ab/cd', 'ab/cd/', 'ab/cd/z', 'ab/cd/zz', 'a.', 'a+', 'a+b/', 'a*', '(', '.', '.*',
-            'é', 'éa/', 'éa/ü ', 'e', 'A', 'b', '/', '../', 'a[', '^a', 'a_', 'a%', '%', '_', 'ab%2F', 'x ', 'x y/', 'x&', 'x&y=',
-            "x'", "x'y/", 'x"', 'x#', 'x?', '日', '日/', '🎉', 'x/', 'x/y', 'x', 'x-', 'missing', 'missing/',
+            '', 'a', 'ab', 'ab/', 'ab/c', 'ab/cd/z', 'ab/cd/zz', 'a.', 'a+b/', 'a*', '(', '.', '.*', 'é', 'éa/ü ', 'e', 'A', 'b',
+            '/', '../', 'a[', '^a', 'a_', 'a%', '%', 'ab%2F', 'x y', 'x&y=', "x'y/", 'x"', 'x#', 'x?', '日', '日/', '🎉', 'x/y', 'x-',
         ):  # fmt: skip
             expected = sorted(name for name in names if name.startswith(prefix))
             assert (prefix, sorted(backend.list_files(prefix))) == (prefix, expected)

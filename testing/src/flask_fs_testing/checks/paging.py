@@ -122,7 +122,7 @@ class LazyPageChecks:
     )
     def test_the_first_names_need_one_page(self, harness: NetworkHarness) -> None:
         """The first name of a long listing comes after its first page, and the pages after it are requested as they are needed."""
-        names = list(itertools.islice(_names(), PAGES * harness.page_size))
+        names = list(itertools.islice(_names(), (PAGES - 1) * harness.page_size + 1))
         _fill(harness.make(), names)
         with through_proxy(harness) as (proxy, backend):
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import io
 import threading
@@ -82,7 +83,7 @@ class MemoryBackend(BaseBackend):
         info, content = self._found(name)
         now = datetime.datetime.now(datetime.timezone.utc)
         mime = info.given_mime or mime_type(target)
-        self._keep(FileInfo(target, info.size, now, mime, info.checksum, info.etag), content, create)
+        self._keep(dataclasses.replace(info, name=target, modified=now, mime=mime), content, create)
 
     def _keep(self, info: FileInfo, content: bytes, create: bool) -> None:
         with self._lock:
