@@ -13,11 +13,14 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from email.utils import formatdate, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any, ClassVar, NamedTuple, cast
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from signed_links import Policy, allows, signed_query
 
 import flask_fs as fs
 from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, Opened, Source
@@ -110,7 +113,8 @@ class Handler(BaseHTTPRequestHandler):
         _, self.bucket, *names = url.path.split('/', 2)
         self.name = unquote(names[0]) if names else ''
         self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
-        if self.headers['Authorization'] != f'Bearer {self.server.token}':
+        has_token = self.headers['Authorization'] == f'Bearer {self.server.token}'
+        if not has_token and not allows(self.server.token, self.query, self.command, url.path):
             self.respond(403)
             return False
         return True
@@ -137,7 +141,9 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self.respond(416)
         else:
-            self.respond(200, stored.content, stored.metadata)
+            saved_as = quote(self.query.get('download', ''), safe='')
+            disposition = {'Content-Disposition': f"attachment; filename*=UTF-8''{saved_as}"} if saved_as else {}
+            self.respond(200, stored.content, {**stored.metadata, **disposition})
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -292,7 +298,12 @@ class HTTPBackend(BaseBackend):
 
     kind = 'http'
     capabilities = (
-        Capability.ATOMIC_CREATE | Capability.CHECKSUM | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
+        Capability.ATOMIC_CREATE
+        | Capability.CHECKSUM
+        | Capability.MIME
+        | Capability.RANGE
+        | Capability.NESTED_NAMES
+        | Capability.SIGNED_URL
     )
     settings = (
         Setting('endpoint', text, None, 'Host and port of the store.', required=True),
@@ -373,6 +384,15 @@ class HTTPBackend(BaseBackend):
             f'sha256:{metadata["X-SHA256"]}' if Capability.CHECKSUM in self.capabilities else None,
             metadata['ETag'].strip('"'),
         )
+
+    def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+        policy = self._policy(name, expires_s, method, download_name)
+        query = {} if download_name is None else {'download': download_name}
+        return f'http://{self.config.endpoint}{self._path(name)}?{signed_query(self.config.token, policy, query)}'
+
+    def _policy(self, name: str, expires_s: int, method: str, download_name: str | None) -> Policy:
+        expires = time.time() + expires_s
+        return {'path': self._path(name), 'method': method, 'expires': expires, 'download': download_name}
 
     # --- The way to the store.
 

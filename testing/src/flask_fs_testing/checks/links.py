@@ -9,19 +9,37 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping
-from types import MappingProxyType
+from functools import partial
+from types import MappingProxyType, SimpleNamespace
+from unittest import mock
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from flask import Flask
+from werkzeug.http import parse_options_header
 from werkzeug.serving import make_server
 
 import flask_fs as fs
+from flask_fs import signing
 from flask_fs.backends import Capability
 
 from ..guarantees import broken, check, declares
 from ..harness import Harness
 
 _TIMEOUT_S = 30
+#: The shortest life that a link may have, how much longer a store may take to notice its end, and how often it is tried.
+_LIFE_S, _GRACE_S, _PAUSE_S = 1, 5, 0.2
+_ODD = ('a b.txt', "it's", 'a+b&c=d', '100%25', 'a#b?c', 'a;b', 'été/日本語.png', 'a/~b')
+_ODD_DOWNLOADS = (
+    'a b.txt',
+    "it's.txt",
+    'say "hi".txt',
+    'a;b=c.txt',
+    '100%25.txt',
+    'a+b,c.txt',
+    'Zürich.txt',
+    '日本語.png',
+)
 
 
 class LinkChecks:
@@ -33,7 +51,7 @@ class LinkChecks:
         cause='The signature does not cover the name, the method or the time. Look at _signed_url.',
     )
     def test_a_signed_link_is_good_for_one_file_one_method_and_a_while(self, harness: Harness) -> None:
-        """A signed link gives the file, over HTTP, until it expires; altered, or with another method, it gives nothing."""
+        """A signed link gives the file, over HTTP; altered, or with another method, it gives nothing."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage, serve=False)
         with _listening(app) as base_url, app.test_request_context(base_url=base_url):
@@ -55,7 +73,6 @@ class LinkChecks:
                 if status < 400 or content in (b'content', b'other'):
                     broken(f'Expected the link {what} to be refused; seen status {status} with {content!r}.')
             assert _fetch(link) == (200, b'content')
-            _wait_until_refused(storage.signed_url('a/x.txt', expires_s=1))
 
     @check(
         'signed_url',
@@ -86,13 +103,128 @@ class LinkChecks:
                 status, _ = _fetch(url, 'PUT', b'sent', headers)
                 if status < 400 or storage.exists('a/y.txt'):
                     broken(f'Expected a link {what} to store nothing; seen status {status}.')
-            _wait_until_refused(storage.signed_url('a/x.txt', method='PUT', expires_s=1), 'PUT', headers)
+            for method in ('GET', 'DELETE'):
+                status, content = _fetch(link, method)
+                if status < 400 or content == b'sent' or not storage.exists('a/x.txt'):
+                    broken(
+                        f'Expected a link for PUT to be refused for {method}; seen status {status} with {content!r}.'
+                    )
+
+    @check(
+        'signed_url',
+        proves=Capability.SIGNED_URL,
+        cause='A part of the link is added to it after it was signed, or the policy that is signed leaves it out.',
+    )
+    def test_no_part_of_a_signed_link_can_be_changed(self, harness: Harness) -> None:
+        """With any of its parts changed or removed, or for another file, below or beside it, a signed link gives nothing."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage, serve=False)
+        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+            others = ('a/y.txt', 'a/x.txt2', 'b/x.txt', 'x.txt')
+            for name in ('a/x.txt', *others):
+                storage.write(name, name.encode())
+            link = storage.signed_url('a/x.txt')
+            parts = urlsplit(link)
+            # What has no value is a flag: none says for which file, for what or until when.
+            given = parse_qsl(parts.query)
+            changed = {f'for {name}': _for_another(link, name) for name in others}
+            for number, (key, value) in enumerate(given):
+                middle = len(value) // 2
+                other = chr(ord(value[middle]) ^ 1)
+                rest = given[:number], given[number + 1 :]
+                for how, pairs in (
+                    ('changed', [(key, value[:middle] + other + value[middle + 1 :])]),
+                    ('removed', []),
+                ):
+                    query = urlencode([*rest[0], *pairs, *rest[1]])
+                    changed[f'with {key} {how}'] = parts._replace(query=query).geturl()
+            for what, url in changed.items():
+                status, content = _fetch(url)
+                if url != link and status < 400:
+                    broken(f'Expected the link {what} to be refused; seen status {status} with {content!r}.')
+            assert _fetch(link) == (200, b'a/x.txt')
+
+    @check(
+        'signed_url',
+        proves=Capability.SIGNED_URL,
+        cause='The download name is added to the link after it was signed.',
+    )
+    def test_the_download_name_of_a_link_is_signed(self, harness: Harness) -> None:
+        """A link that saves a file under one name saves it under no other: nobody makes a program of a picture."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage, serve=False)
+        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+            storage.write('a/x.txt', b'content')
+            link = storage.signed_url('a/x.txt', download_name='picture.png')
+            assert _download_name(link) == 'picture.png'
+            # Where the application signs, it is inside of the signature.
+            changed = link.replace('picture.png', 'program.exe')
+            if changed != link and _fetch(changed)[0] < 400:
+                broken('Expected the link with another download name to be refused; seen it accepted.')
+
+    @check(
+        'signed_url',
+        cause='The name is not quoted as a path, or quoted twice; or the header is put together without quoting.',
+    )
+    def test_links_and_download_names_may_be_odd(self, harness: Harness) -> None:
+        """Links work for files of any legal name, and save them under any printable name, to the letter."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage, serve=False)
+        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+            for name in _ODD:
+                storage.write(name, name.encode())
+                seen = _fetch(storage.signed_url(name))
+                if seen != (200, name.encode()):
+                    broken(f'Expected the link to {name!r} to give it; seen {seen}.')
+            for download_name in _ODD_DOWNLOADS:
+                seen_name = _download_name(storage.signed_url('a b.txt', download_name=download_name))
+                if seen_name != download_name:
+                    broken(f'Expected a file to be saved as {download_name!r}; seen {seen_name!r}.')
+            assert _download_name(storage.signed_url('a b.txt')) is None
+            for refused in ('', 'a\r\nSet-Cookie: b', 'a\0b', '../a', 'a\\b'):
+                with pytest.raises(fs.InvalidFilename):
+                    storage.signed_url('a b.txt', download_name=refused)
+
+    @check(
+        'signed_url',
+        proves=Capability.SIGNED_URL,
+        cause='_signed_url ignores expires_s, or takes it for minutes or for a point in time.',
+    )
+    def test_a_link_lives_no_longer_than_said(self, harness: Harness) -> None:
+        """A link for reading, and one for storing, works at once and is refused when its time is over."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage, serve=False)
+        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+            storage.write('a/x.txt', b'content')
+            links = {'GET': storage.signed_url('a/x.txt', expires_s=_LIFE_S)}
+            if not declares(storage.backend, Capability.SIGNED_URL):
+                assert _fetch(links['GET'])[0] == 200
+                # The application signs, and its own clock says that the time is over.
+                later = SimpleNamespace(time=partial(_later, _LIFE_S + _LIFE_S / 4 + 1))
+                with mock.patch.object(signing, 'time', later):
+                    assert _fetch(links['GET'])[0] == 403
+                return
+            links['PUT'] = storage.signed_url('a/y.txt', method='PUT', expires_s=_LIFE_S)
+            begun = time.monotonic()
+            while links:
+                tried_s = time.monotonic() - begun
+                for method, link in list(links.items()):
+                    headers = storage.backend.signed_put_headers if method == 'PUT' else {}
+                    if _fetch(link, method, headers=headers)[0] >= 400:
+                        del links[method]
+                if links and tried_s > _LIFE_S + _GRACE_S:
+                    alive = ' and '.join(links)
+                    broken(
+                        f'Expected a link that lives for {_LIFE_S} s to be refused; seen {alive} work after {tried_s:.0f} s.'
+                    )
+                time.sleep(_PAUSE_S)
 
 
 @contextlib.contextmanager
 def _listening(app: Flask) -> Generator[str]:
     server = make_server('127.0.0.1', 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    # Asked often whether to end: it is waited for.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f'http://127.0.0.1:{server.port}'
@@ -117,10 +249,19 @@ def _fetch(
         return 500, b''
 
 
-def _wait_until_refused(link: str, method: str = 'GET', headers: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Follow *link*, which lives for a second, until it is refused."""
-    deadline = time.monotonic() + _TIMEOUT_S
-    while _fetch(link, method, headers=headers)[0] < 400:
-        if time.monotonic() > deadline:
-            broken(f'Expected a link that lives for 1 s to be refused; seen it work for {_TIMEOUT_S} s.')
-        time.sleep(0.1)
+def _for_another(link: str, name: str) -> str:
+    """*link*, which is for ``a/x.txt``, with another name in its path."""
+    parts = urlsplit(link)
+    path = parts.path.replace('a/x.txt', name).replace('a%2Fx.txt', quote(name, safe=''))
+    return parts._replace(path=path).geturl()
+
+
+def _download_name(link: str) -> str | None:
+    """The name under which browsers save what *link* gives, or None if they show it."""
+    with urllib.request.urlopen(link, timeout=_TIMEOUT_S) as response:
+        disposition, options = parse_options_header(response.headers['Content-Disposition'])
+    return options.get('filename') if disposition == 'attachment' else None
+
+
+def _later(seconds: float) -> float:
+    return time.time() + seconds
