@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import io
 import itertools
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -30,7 +29,7 @@ from flask_fs.backends import (
     batched,
     gone_reason,
 )
-from flask_fs.errors import BackendError, FileExists, FSError, Replaced, Unavailable
+from flask_fs.errors import BackendError, FileExists, FSError, Unavailable
 from flask_fs.files import mime_type
 from flask_fs.settings import setting_names, settings_error, storage_prefix
 
@@ -135,12 +134,7 @@ class AzureBackend(BaseBackend):
             if status_of(error) not in (412, 416):
                 raise
             # Another version, or none; the end of a shorter file, or all of an empty one.
-            info = self._stat(name)
-            self.range_start(info, start, etag)
-            if info.size:
-                # It was another one a moment ago.
-                raise self.error(Replaced, name) from error
-            return Opened(info, io.BytesIO())
+            return self.opened_empty(self._stat(name), start, etag)
         total = int(str(downloader.properties.content_range).rpartition('/')[2])
         info = self._info(name, downloader.properties, total)
         self.range_start(info, start)
