@@ -14,6 +14,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client
 
 from flask_fs.backends import Capability
+from flask_fs.errors import FileExists
 from flask_fs_gcs import GCSBackend
 from flask_fs_testing import NetworkHarness
 from flask_fs_testing.proxy import FaultProxy
@@ -52,8 +53,6 @@ class OnEmulator(SmallPages):
         super()._copy(name, target, create=create)
 
     def _refuse_if_taken(self, name: str) -> None:
-        from flask_fs.errors import FileExists
-
         try:
             self._stat(name)
         except NotFound:
@@ -70,6 +69,14 @@ class GCSHarness(NetworkHarness):
     # Of hundreds of races for a large file, or a copy, a few have several winners.
     race_rounds = 0
     timeout_s = 20
+    max_requests: ClassVar[Mapping[str, int]] = {
+        **dict.fromkeys(('save', 'create', 'replace', 'read', 'open', 'exists', 'stat', 'list', 'remove'), 1),
+        # The beginning, four pieces, and the checksum.
+        'save_large': 6,
+        'copy': 2,
+        'move': 3,
+        'delete': 2,
+    }
     short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5, 'retry_s': 0.5}
 
     def __init__(self, folder: Path, service: GCSService) -> None:

@@ -128,7 +128,7 @@ class GCSBackend(BaseBackend):
                 # A type that only the old name suggested gives way to the one that the new name suggests.
                 made.content_type = mime_type(target)
             made.metadata = {**(source.metadata or {}), **metadata}
-            conditions = {'if_generation_match': generation, 'if_source_generation_match': source.generation}
+            conditions = {'if_generation_match': generation, 'if_source_generation_match': info_from_blob(source).etag}
             while token is not None:
                 token, _, _ = made.rewrite(original, token=token, **conditions, **self._bucket.client.options)
 

@@ -65,17 +65,20 @@ def client_for(config: Mapping[str, Any]) -> SharedClient[Client]:
 
 def _make(settings: dict[str, Any]) -> Client:
     credentials: Any
-    key, endpoint = settings['credentials'], settings['endpoint']
     if settings['anonymous']:
         credentials, project = AnonymousCredentials(), None
-    elif key:
+    elif key := settings['credentials']:
         credentials, project = Credentials.from_service_account_info(key, scopes=_SCOPES), key.get('project_id')
     else:
         credentials, project = google.auth.default(scopes=_SCOPES)
-    session, options = AuthorizedSession(credentials), {'api_endpoint': endpoint} if endpoint else None
+    session, options = AuthorizedSession(credentials), {'api_endpoint': settings['endpoint']}
+    # urllib3 1 takes a response that is cut for a whole one.
+    session.hooks['response'].append(lambda response, **_: setattr(response.raw, 'enforce_content_length', True))
     for scheme in ('http://', 'https://'):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
     sdk = storage.Client(settings['project'] or project, credentials, _http=session, client_options=options)
+    # For traces, newer versions look at the bucket in a thread of their own, by a request more.
+    sdk._bucket_metadata_cache = None
     retry = DEFAULT_RETRY.with_delay(initial=0.2, maximum=5.0, multiplier=2.0).with_timeout(settings['retry_s'])
     timeout = settings['connect_timeout_s'], settings['read_timeout_s']
-    return Client(sdk, session, endpoint or sdk.api_endpoint, {'timeout': timeout, 'retry': retry})
+    return Client(sdk, session, settings['endpoint'] or sdk.api_endpoint, {'timeout': timeout, 'retry': retry})
