@@ -18,18 +18,24 @@ from .guarantees import broken
 __all__ = ['in_fresh_process']
 
 # It finds modules where this one does.
-_PROGRAM = 'import pickle, runpy, sys; sys.path[:] = pickle.load(sys.stdin.buffer); runpy.run_path({path!r}, run_name="__main__")'
+_PROGRAM = (
+    'import pickle, runpy, sys; sys.path[:] = pickle.load(sys.stdin.buffer); {first}; '
+    'runpy.run_path({path!r}, run_name="__main__")'
+)
+#: What applications on gevent do before they import anything else.
+PATCHED = 'from gevent import monkey; monkey.patch_all()'
 
 T = TypeVar('T')
 
 
-def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T]) -> T:
+def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T], *, first: str = 'pass') -> T:
     """What *act* returns, given a backend of the class and with the settings of *backend*, in a Python that is started for it.
 
     The check fails if it raises there, or does not return. The class has to be at the top of a module.
 
     :param act: A function at the top of a file that can be run by itself. Best one that imports little: each import takes
         its time again. What it returns is pickled.
+    :param first: A statement to execute there before the backend is imported, such as PATCHED.
     """
     kind, config = type(backend), backend.config
     where = (kind.__module__, inspect.getfile(kind), kind.__qualname__)
@@ -42,7 +48,7 @@ def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T]) -> T:
         )
     try:
         done = subprocess.run(
-            [sys.executable, '-c', _PROGRAM.format(path=fresh_python.__file__)],
+            [sys.executable, '-c', _PROGRAM.format(path=fresh_python.__file__, first=first)],
             input=pickle.dumps(sys.path) + task,
             capture_output=True,
             timeout=TIMEOUT_S + GRACE_S,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import multiprocessing
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -9,6 +12,7 @@ from typing import Any
 
 from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
 from flask_fs.backends.local import LocalBackend
+from flask_fs.backends.streams import chunks_of
 
 from . import caught_by
 
@@ -53,3 +57,30 @@ class ListsFromAnIndex(LocalBackend):
         super()._put(name, stream, create=create, attributes=attributes)
         if self._index is not None:
             self._index.add(name)
+
+
+@caught_by('test_greenlets_share_a_backend')
+class GuardsByALockOfProcesses(LocalBackend):
+    """One that a thread may take twice: all greenlets are the same one."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._lock = multiprocessing.RLock()
+        self._pieces: list[bytes] = []
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        with self._lock:
+            self._pieces.clear()
+            self._pieces.extend(chunks_of(stream))
+            super()._put(name, Source(io.BytesIO(b''.join(self._pieces))), create=create, attributes=attributes)
+
+
+@caught_by('test_greenlets_share_a_backend')
+class StoresWhatAKilledGreenletGave(LocalBackend):
+    """For it catches what is raised in sources, GreenletExit among it."""
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        pieces: list[bytes] = []
+        with contextlib.suppress(BaseException):
+            pieces.extend(chunks_of(stream))
+        super()._put(name, Source(io.BytesIO(b''.join(pieces))), create=create, attributes=attributes)

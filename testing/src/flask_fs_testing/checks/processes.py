@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
 import flask_fs as fs
 
-from ..fresh_process import in_fresh_process
+from ..fresh_gevent import work
+from ..fresh_process import PATCHED, in_fresh_process
 from ..fresh_python import look_and_change
-from ..guarantees import check
+from ..guarantees import broken, check
 from ..harness import Harness
 
 NAMES = ('a/kept', 'a/replaced', 'removed', 'moved', 'ä ö/ü.txt')
@@ -43,3 +46,19 @@ class ProcessChecks:
         assert not backend.exists('removed')
         with pytest.raises(fs.FileExists):
             backend.write('new', b'created here', overwrite=False)
+
+    @check(
+        'threads',
+        cause='State of one operation is kept on the backend, behind a lock of threads: all greenlets are one thread. Or the '
+        'library below was imported, or has its connections, in a way that gevent cannot patch.',
+    )
+    def test_greenlets_share_a_backend(self, harness: Harness) -> None:
+        """On gevent, greenlets use a backend at once without disturbing one another; one that is killed leaves nothing."""
+        if not harness.shared_between_processes or importlib.util.find_spec('gevent') is None:
+            return
+        backend = harness.make()
+        backend.write('x', b'made first')
+        backend.remove('x')
+        if wrong := in_fresh_process(backend, work, first=PATCHED):
+            broken(f'Expected greenlets not to disturb one another; seen {len(wrong)} faults: {", ".join(wrong[:5])}.')
+        assert harness.names_raw() == []
