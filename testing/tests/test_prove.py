@@ -29,12 +29,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-pytestmark = [pytest.mark.once, pytest.mark.slow]
+pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Before Click 8.2, what goes to stderr is kept apart only when asked for.
 APART: dict[str, Any] = {'mix_stderr': False} if 'mix_stderr' in inspect.signature(CliRunner).parameters else {}
 PREFIX = 'fs-prove-0123456789abcdef'
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 
 #: A deployment whose settings are no matter of the backend, with a receiver that must not hear of the checks.
 APP = """

@@ -15,7 +15,7 @@ import flask_fs as fs
 from flask_fs_testing.cli import prove
 from flask_fs_testing.servers import MongoService
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.timeout(900)]
 
 
 def test_a_collection_is_proven_and_left_as_it_was(mongo_service: MongoService, fresh_name: str) -> None:

@@ -11,7 +11,7 @@ from flask.cli import ScriptInfo
 import flask_fs as fs
 from flask_fs_testing.cli import prove
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.timeout(900)]
 
 
 def test_a_container_is_proven_and_left_as_it_was(swift_harness: Any) -> None:
