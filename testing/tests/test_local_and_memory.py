@@ -10,7 +10,7 @@ from flask import Flask
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
 from flask_fs.names import join
-from flask_fs_testing import BackendConformance, LocalHarness, MemoryHarness
+from flask_fs_testing import BackendConformance, Harness, LocalHarness, MemoryHarness
 
 
 class TestLocal(BackendConformance):
@@ -37,7 +37,7 @@ class TestMemory(BackendConformance):
 PREFIX = 'tenants/7'
 
 
-class Prefixed(LocalHarness):
+class Prefixed(Harness):
     """A location inside of a folder, by the setting for it; the checks' own prefixes go further in."""
 
     def settings(self) -> Mapping[str, Any]:
@@ -55,6 +55,9 @@ class Prefixed(LocalHarness):
     def put_raw(self, name: str, content: bytes) -> None:
         super().put_raw(f'{PREFIX}/{name}', content)
 
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        super().put_encoded_raw(f'{PREFIX}/{name}', content, encoding)
+
     def get_raw(self, name: str) -> bytes:
         return super().get_raw(f'{PREFIX}/{name}')
 
@@ -62,5 +65,17 @@ class Prefixed(LocalHarness):
         return [name.removeprefix(f'{PREFIX}/') for name in super().names_raw()]
 
 
+class PrefixedLocal(Prefixed, LocalHarness):
+    """Where a prefix is a folder, and hooks are given names without it."""
+
+
 class TestLocalUnderAPrefix(BackendConformance):
-    harness_class = Prefixed
+    harness_class = PrefixedLocal
+
+
+class PrefixedMemory(Prefixed, MemoryHarness):
+    """Where hooks are given names with the prefix."""
+
+
+class TestMemoryUnderAPrefix(BackendConformance):
+    harness_class = PrefixedMemory

@@ -19,6 +19,7 @@ from flask_fs.bindings import Binding
 from flask_fs.config import complete, storage_settings
 from flask_fs.errors import InvalidFilename
 from flask_fs.names import join
+from flask_fs.settings import settings_error
 
 from .doubles.wrapper import BackendWrapper
 from .harness import NetworkHarness
@@ -31,6 +32,8 @@ MARK = re.compile(r'fs-prove-[0-9a-f]{16}')
 MAX_PART_BYTES = 8 * 1024 * 1024
 #: How often files are looked for, and removed, before those that are still there count as left.
 ROUNDS = 3
+_NO_OTHER_PROGRAM = 'needs a program besides the backend that stores files there'
+_NO_PROXY = 'needs a proxy between the backend and its server'
 
 
 class Unsuitable(Exception):
@@ -85,7 +88,10 @@ class Deployment:
         """
         defaults = {setting.key: setting for setting in storage_settings()}
         known = {**defaults, **{setting.key: setting for setting in self.backend_class.settings}}
-        given = {key: known[key].parse(value) if key in known else value for key, value in more.items()}
+        try:
+            given = {key: known[key].parse(value) if key in known else value for key, value in more.items()}
+        except ValueError as error:
+            raise settings_error(self.storage, self.backend_class.kind, f'needs another setting: {error}') from None
         given['prefix'] = join(self.config.prefix, below, given.get('prefix', ''))
         settings = {**self.config, **{key: setting.default for key, setting in defaults.items()}, **given}
         return self.backend_class(self.storage, complete(settings, {*(self.config.explicit_keys or ()), *more}))
@@ -176,16 +182,20 @@ class LiveHarness(NetworkHarness):
 
     def make_via_proxy(self, endpoint: str, **more: Any) -> BaseBackend:
         """Not to be had."""
-        _not_tried('needs a proxy between the backend and its server')
+        _not_tried(_NO_PROXY)
 
     @property
     def host(self) -> str:  # type: ignore[override]  # as make_via_proxy()
         """Not to be had."""
-        _not_tried('needs a proxy between the backend and its server')
+        _not_tried(_NO_PROXY)
 
     def put_raw(self, name: str, content: bytes) -> None:
         """Store it by a backend of its own, past the verbs."""
         self._raw.put(name, content)
+
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        """Not to be had."""
+        _not_tried(_NO_OTHER_PROGRAM)
 
     def get_raw(self, name: str) -> bytes:
         """Read it by a backend of its own, past the verbs."""
@@ -214,7 +224,7 @@ class _Raw:
             self._hooks.pass_on('put', f'{self._prefix}{name}', Source(io.BytesIO(content)))
         except InvalidFilename:
             if (path := self._path(name)) is None:
-                _not_tried('needs a program besides the backend that stores files there')
+                _not_tried(_NO_OTHER_PROGRAM)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 

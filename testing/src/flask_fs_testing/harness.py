@@ -225,7 +225,7 @@ class MemoryHarness(Harness):
 
     def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
         """Put into the store, with metadata that no backend writes."""
-        self.put_raw(name, content)
+        self._store._put(name, Source(io.BytesIO(content)))
         info, _ = self._store._files[name]
         self._store._files[name] = dataclasses.replace(info, content_encoding=encoding), content
 

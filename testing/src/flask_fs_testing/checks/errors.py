@@ -47,7 +47,11 @@ _FAILURES: Mapping[str, tuple[type[fs.FSError], str, Callable[[BaseBackend], obj
     'copy to it': (fs.FileExists, 'x', lambda backend: backend.copy('y', 'x', overwrite=False)),
     'move to it': (fs.FileExists, 'x', lambda backend: backend.move('y', 'x', overwrite=False)),
     'a range': (fs.RangeNotSatisfiable, 'x', lambda backend: backend.read_range('x', 1000)),
-    'another version': (fs.Replaced, 'x', lambda backend: BackendWrapper(backend).pass_on('open', 'x', etag='other')),
+    'another version': (
+        fs.Replaced,
+        'x',
+        lambda backend: BackendWrapper(backend).pass_on('open', backend._key('x'), etag='other'),
+    ),
 }
 
 
