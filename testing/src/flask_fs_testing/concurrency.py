@@ -82,7 +82,8 @@ def in_step(meet: Callable[[], object]) -> Generator[None]:
         if event == 'c_return' and called in _FILE_SYSTEM:
             meet()
 
-    before = sys.getprofile()
+    # Greenlets share a thread, and so may find the function of another one that is still in its block.
+    before = None if getattr(sys.getprofile(), '__code__', None) is after.__code__ else sys.getprofile()
     sys.setprofile(after)
     try:
         yield

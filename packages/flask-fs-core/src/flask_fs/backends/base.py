@@ -66,6 +66,8 @@ class BaseBackend:
     settings, names the errors that its library raises, and may do better than the defaults of the other hooks. Hooks
     are given names that were checked, with the storage's key prefix in front.
 
+    Where the files are, and which, is decided by the settings and the store alone, so that other processes find the same ones.
+
     What is raised in a hook, by a generator that it gave or by a stream that it opened passes through
     :meth:`_translate` if it is one of ``errors``. What the caller's source raises does not, nor does an
     :exc:`~flask_fs.FSError`: some of these are errors of the operating system too, so that ``except OSError`` in a hook
@@ -128,7 +130,9 @@ class BaseBackend:
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         """The bytes [start, stop) of a file, with the metadata of that version, by one request.
 
-        The stream raises if it ends before its last byte: a file is never silently short.
+        The stream raises if it ends before its last byte: a file is never silently short. It is read from a position of its
+        own, whatever else is open or done meanwhile, and gives the bytes of that version, or raises, if the file is replaced or
+        removed.
 
         :param start: Where to begin; a negative one counts from the end, and then *stop* is None.
         :param stop: Larger than *start*; None, or beyond the end, is the end of the file.
