@@ -29,7 +29,7 @@ from flask_fs_testing.history import since
 from flask_fs_testing.report import BackendReport
 from flask_fs_testing.report.markdown import items
 from flask_fs_testing.report.markdown import table as report_table
-from flask_fs_testing.report.tables import lists, overview
+from flask_fs_testing.report.tables import further, lists, overview
 
 #: All but NONE, which Python 3.10 counts as a member.
 CAPABILITIES = [flag for flag in Capability if flag]
@@ -96,6 +96,9 @@ class ConformanceReport(FromCode):
         parts += [
             f'{title}:\n\n{items(said[title])}' for title in ('Broken guarantees', 'Known limits') if title in said
         ]
+        if not self.arguments:
+            parts += [f'{each.title}:\n\n{report_table(each)}' for each in further(reports) if each.title != 'Seconds']
+            parts.append(items(said.get('Proof', [])))
         return '\n\n'.join(parts)
 
 

@@ -14,7 +14,7 @@ Reports = Mapping[str, BackendReport]
 #: How many names of checks that were not run are of interest: more are a selection.
 MAX_NAMES = 12
 #: What kinds of measurements count.
-UNITS = {'moved': 'bytes moved', 'open': 'left open'}
+UNITS = {'moved': 'bytes moved', 'open': 'left nothing open after'}
 
 
 class Table(NamedTuple):
