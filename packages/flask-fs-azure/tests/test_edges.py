@@ -291,3 +291,31 @@ def test_a_busy_store_is_tried_as_often_as_configured(store: Any, proxy: FaultPr
     with pytest.raises(fs.Unavailable):
         backend.stat('x')
     assert fault.struck == retries + 1
+
+
+# --- Requests, as the reference counts them.
+
+
+@pytest.mark.parametrize(
+    ('act', 'methods'),
+    [
+        (lambda backend: backend.read('empty'), 'GET GET'),
+        (lambda backend: backend.open('empty', 'rb').read(), 'GET HEAD'),
+        (lambda backend: backend.read('large'), 'GET GET GET'),
+        (lambda backend: backend.read_range('large', 5, 6), 'GET'),
+        (lambda backend: backend.read_range('large', -3), 'HEAD GET'),
+        (lambda backend: backend.save(io.BytesIO(bytes(2 * MiB)), 'new'), 'HEAD PUT PUT PUT'),
+        (lambda backend: backend.copy('empty', 'new.txt'), 'HEAD PUT PUT'),
+        (lambda backend: list(backend.scan()), 'GET'),
+        (lambda backend: backend.delete('empty'), 'GET DELETE'),
+        (lambda backend: backend.signed_url('empty'), ''),
+    ],
+    ids=['empty', 'open empty', 'large', 'range', 'suffix', 'blocks', 'copy', 'scan', 'delete', 'link'],
+)
+def test_operations_take_the_requests_that_the_reference_counts(
+    store: Any, backend: AzureBackend, proxy: FaultProxy, act: Any, methods: str
+) -> None:
+    store.put_raw('empty', b'')
+    store.put_raw('large', bytes(9 * MiB))
+    act(backend)
+    assert [request.method for request in proxy.requests] == methods.split()
