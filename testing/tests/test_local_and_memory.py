@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from flask import Flask
 
 import flask_fs as fs
@@ -26,6 +27,7 @@ class NamedDrafts(LocalHarness):
         return backend
 
 
+@pytest.mark.once
 class TestLocalWithoutUnnamedFiles(BackendConformance):
     harness_class = NamedDrafts
 
@@ -69,6 +71,7 @@ class PrefixedLocal(Prefixed, LocalHarness):
     """Where a prefix is a folder, and hooks are given names without it."""
 
 
+@pytest.mark.once
 class TestLocalUnderAPrefix(BackendConformance):
     harness_class = PrefixedLocal
 

@@ -12,8 +12,8 @@ from broken_backends.model import RefusesNamesThatWereDeleted
 from flask_fs_testing import BackendConformance, LocalHarness, MemoryHarness
 from flask_fs_testing.console import ConsoleHere, console
 
-# Each Python runs the same checks on backends that work.
-pytestmark = pytest.mark.once
+# Each makes shorter what failed, which takes hundreds of runs.
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 
 def message_of(backend: Any, base: Any, folder: Path) -> str:
