@@ -30,7 +30,7 @@ from .checks.processes import ProcessChecks
 from .checks.races import RaceChecks
 from .checks.ranges import RangeChecks
 from .checks.reading_memory import ReadingMemoryChecks
-from .checks.resources import ResourceChecks
+from .checks.resources import NetworkResourceChecks, ResourceChecks
 from .checks.responses import ResponseChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
@@ -91,7 +91,9 @@ class BackendConformance(
         return self.harness_class(tmp_path)
 
 
-class NetworkConformance(BackendConformance, FaultChecks, FaultMatrixChecks, RequestChecks, LazyPageChecks):
+class NetworkConformance(
+    BackendConformance, FaultChecks, FaultMatrixChecks, NetworkResourceChecks, RequestChecks, LazyPageChecks
+):
     """Every guarantee of a backend whose store is reached over a network.
 
     Subclass it as ``Test…`` and give it a fixture ``harness`` that makes a :class:`NetworkHarness`.

@@ -17,7 +17,7 @@ from .guarantees import broken
 from .harness import Harness
 from .measurements import record
 
-__all__ = ['MIN_ROUNDS', 'leaves_nothing', 'open_files']
+__all__ = ['ALLOWED', 'MIN_ROUNDS', 'leaves_nothing', 'open_files']
 
 #: How often each thing is done, at most, and at least if all of them take longer than BUDGET_S.
 ROUNDS, MIN_ROUNDS = 200, 8
@@ -33,8 +33,11 @@ GRACE_S = 1.0
 Act = Callable[[int], object]
 
 
-def leaves_nothing(harness: Harness, acts: Mapping[str, Act]) -> None:
-    """Do each of *acts* often; the check fails if something stays open, or in the store, for each time."""
+def leaves_nothing(harness: Harness, acts: Mapping[str, Act], *, allowed: int = ALLOWED) -> None:
+    """Do each of *acts* often; the check fails if something stays open, or in the store, for each time.
+
+    :param allowed: How much more may be open, of each kind.
+    """
     with _temporary_files() as folder:
         # What the first times load, connect and keep is there from now on.
         _repeat(acts, range(2))
@@ -43,8 +46,9 @@ def leaves_nothing(harness: Harness, acts: Mapping[str, Act]) -> None:
         while rounds < MIN_ROUNDS or (rounds < ROUNDS and time.monotonic() < begun + BUDGET_S):
             _repeat(acts, range(rounds + 2, rounds + 3))
             rounds += 1
-        record(harness, 'open', rounds=rounds)
-        if leaked := _leaked(folder, before):
+        leaked = _left(folder, before, allowed)
+        record(harness, 'open', **leaked)
+        if max(leaked.values(), default=0) > allowed:
             guilty = (name for name, act in acts.items() if _leaks(folder, {name: act}, rounds + 2))
             what = ', '.join(f'{count} more {kind}' for kind, count in leaked.items())
             who = next(guilty, 'all of them together')
@@ -58,7 +62,7 @@ def leaves_nothing(harness: Harness, acts: Mapping[str, Act]) -> None:
 def _leaks(folder: str, acts: Mapping[str, Act], first: int) -> bool:
     before = _held(folder)
     _repeat(acts, range(first, first + MIN_ROUNDS))
-    return bool(_leaked(folder, before))
+    return max(_left(folder, before, ALLOWED).values(), default=0) > ALLOWED
 
 
 def _repeat(acts: Mapping[str, Act], numbers: range) -> None:
@@ -70,16 +74,12 @@ def _repeat(acts: Mapping[str, Act], numbers: range) -> None:
                 act(number)
 
 
-def _leaked(folder: str, before: Counter[str]) -> Counter[str]:
-    """What is open besides what was *before*, if that stays too much."""
+def _left(folder: str, before: Counter[str], allowed: int) -> Counter[str]:
+    """What is open besides what was *before*; more than is *allowed* has a moment to go."""
     deadline = time.monotonic() + GRACE_S
-    while True:
-        leaked = _held(folder) - before
-        if max(leaked.values(), default=0) <= ALLOWED:
-            return Counter()
-        if time.monotonic() > deadline:
-            return leaked
+    while max((left := _held(folder) - before).values(), default=0) > allowed and time.monotonic() < deadline:
         time.sleep(0.05)
+    return left
 
 
 def open_files() -> int:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .harness import Harness
 
 #: What was measured, by its kind: ``requests`` (how many, by operation), ``allowed`` (the maximum of these), ``moved`` (bytes, by operation), ``sizes`` (of
-#: the files tried, in bytes, by class) and ``open`` (files, threads and connections that were left, by operation).
+#: the files tried, in bytes, by class) and ``open`` (what was left open, by its kind).
 Measurements = dict[str, dict[str, int]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import queue
 import tempfile
@@ -87,7 +88,7 @@ class LeavesTheTemporaryFileOfAFailedUpload(MemoryBackend):
         return info
 
 
-@caught_by('test_failures_leave_nothing_open')
+@caught_by('test_failures_leave_nothing_open', 'test_failures_of_the_network_leave_nothing_open')
 class KeepsRefusedResponses(HTTPBackend):
     """For a log of errors, with all that hangs on their tracebacks."""
 
@@ -99,6 +100,19 @@ class KeepsRefusedResponses(HTTPBackend):
             connection = self._connection()
             connection.connect()
             error.connection = connection  # type: ignore[attr-defined]  # to try it again on
+        return super().translate(error, name)
+
+
+@caught_by('test_failures_of_the_network_leave_nothing_open')
+class ConnectsAnewAfterACut(HTTPBackend):
+    """To be ready for the next request, which makes a connection of its own."""
+
+    ready: ClassVar[list[http.client.HTTPConnection]] = []
+
+    def translate(self, error: Exception, name: str | None) -> fs.FSError:
+        if isinstance(error, http.client.IncompleteRead):
+            self.ready.append(connection := self._connection())
+            connection.connect()
         return super().translate(error, name)
 
 

@@ -7,6 +7,7 @@ import io
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import flask_fs as fs
@@ -15,14 +16,17 @@ from flask_fs.backends import CHUNK_BYTES, BaseBackend
 from ..concurrency import CAN_FORK, in_processes
 from ..doubles import BackendWrapper
 from ..guarantees import check
-from ..harness import Harness
-from ..leaks import Act, leaves_nothing
+from ..harness import Harness, NetworkHarness
+from ..leaks import ALLOWED, Act, leaves_nothing
+from ..metering import through_proxy
 from ..sources import Failing, OnlyRead, SourceFailed
 from .content import content_of
 
 #: More than sockets and pipes hold, so that a stream that is not read to its end has something left.
 LARGE = 3_000_000
 TIMEOUT_S = 30
+#: More often than any backend tries again.
+ALWAYS = 1000
 
 
 def _read(backend: BaseBackend, filename: str, mode: str = 'rb') -> None:
@@ -232,6 +236,49 @@ class ResourceChecks:
         assert backend.read('large') == content
         if harness.shared_between_processes:
             assert backend.read('child') == b'child'
+
+
+class NetworkResourceChecks:
+    """The same where a network fails."""
+
+    @check(
+        'errors',
+        cause='The error, or a list of errors, keeps the response, and that its connection; or only what was read to its end '
+        'is closed.',
+    )
+    def test_failures_of_the_network_leave_nothing_open(self, harness: NetworkHarness) -> None:
+        """What is refused by the store, or cut off while it is read, leaves no open connection, file or thread."""
+        reads: dict[str, Callable[[BaseBackend], object]] = {
+            'read': lambda backend: backend.read('x'),
+            'read_chunks': lambda backend: list(backend.read_chunks('x', 100_000)),
+            'open': lambda backend: _read(backend, 'x'),
+        }
+        others: dict[str, Callable[[BaseBackend], object]] = {
+            'stat': lambda backend: backend.stat('x'),
+            'list_files': lambda backend: list(backend.list_files()),
+            'write': lambda backend: backend.write('y', b'content'),
+        }
+        with through_proxy(harness) as (proxy, backend):
+            harness.put_raw('x', content_of(LARGE))
+
+            def failing(strike: Callable[[], object], act: Callable[[BaseBackend], object]) -> Act:
+                def fail(_: int) -> None:
+                    strike()
+                    with contextlib.suppress(fs.FSError):
+                        act(backend)
+                    proxy.recover()
+
+                return fail
+
+            is_get = (lambda request: request.method == 'GET') if harness.http else None
+            # Once: some wait longer from one attempt to the next.
+            cut = partial(proxy.cut_download, after_bytes=100_000, when=is_get)
+            acts = {'read_chunks that is cut': failing(cut, reads['read_chunks'])}
+            if harness.http:
+                refuse = partial(proxy.respond, 403, times=ALWAYS)
+                acts |= {f'{name} that is refused': failing(refuse, act) for name, act in {**reads, **others}.items()}
+            # Each connection is one of the backend, and two of the proxy.
+            leaves_nothing(harness, acts, allowed=3 * ALLOWED)
 
 
 def _read_a_little(backend: BaseBackend) -> None:
