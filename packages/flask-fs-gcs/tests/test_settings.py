@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import traceback
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from flask import Flask
 
 import flask_fs as fs
@@ -124,6 +126,22 @@ def test_a_key_signs_links_without_a_request(key: dict[str, str], tmp_path: Path
         assert part in link
     assert backend.signed_url('x') != backend.signed_url('x', method='PUT')
     assert backend._bucket.client.sdk.project == 'photos'
+
+
+@pytest.mark.parametrize('method', ['GET', 'PUT'])
+def test_a_signature_is_what_google_documents(key: dict[str, str], method: str) -> None:
+    """Put together anew, as in https://cloud.google.com/storage/docs/access-control/signing-urls-manually."""
+    link = urlsplit(GCSBackend('kit', {'credentials': key}).signed_url('a b/ü.txt', method=method, expires_s=90))
+    query, _, signature = link.query.rpartition('&X-Goog-Signature=')
+    query = '&'.join(sorted(query.split('&')))
+    given = dict(parse_qsl(query))
+    request = f'{method}\n{link.path}\n{query}\nhost:{link.netloc}\n\nhost\nUNSIGNED-PAYLOAD'
+    scope = given['X-Goog-Credential'].partition('/')[2]
+    digest = hashlib.sha256(request.encode()).hexdigest()
+    signed = f'GOOG4-RSA-SHA256\n{given["X-Goog-Date"]}\n{scope}\n{digest}'
+    private: Any = serialization.load_pem_private_key(key['private_key'].encode(), None)
+    # Raises if it is another one.
+    private.public_key().verify(bytes.fromhex(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
 
 
 def test_links_lead_to_the_public_endpoint(key: dict[str, str]) -> None:

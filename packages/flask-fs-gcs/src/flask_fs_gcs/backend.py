@@ -87,7 +87,7 @@ class GCSBackend(BaseBackend):
             return self.opened_empty(self._stat(name), start, etag)
         with contextlib.ExitStack() as closing:
             closing.push(response)
-            info, length = info_from_headers(name, response.headers), int(response.headers['Content-Length'])
+            info, length = info_from_headers(name, response.headers)
             closing.pop_all()
         given = Opened(info, cast('IO[bytes]', _Body(response, length)))
         return self.opened(given, response.headers.get('Content-Range'), length, start, stop, etag)

@@ -122,13 +122,15 @@ def info_from_blob(blob: Any) -> FileInfo:
     return FileInfo(name, blob.size, modified, mime, checksum, str(blob.generation), blob.content_encoding)
 
 
-def info_from_headers(name: str, headers: Mapping[str, str]) -> FileInfo:
-    """The metadata of a file from a response with its bytes, or some of them."""
+def info_from_headers(name: str, headers: Mapping[str, str]) -> tuple[FileInfo, int]:
+    """The metadata of a file from a response with its bytes, or some of them, and how many these are."""
     try:
-        size = int(headers.get('Content-Range', '').rpartition('/')[2] or headers['Content-Length'])
+        length = int(headers.get('Content-Length') or headers['X-Goog-Stored-Content-Length'])
+        size = int(headers.get('Content-Range', '').rpartition('/')[2] or length)
         modified, generation = parsedate_to_datetime(headers['Last-Modified']), headers['X-Goog-Generation']
     except (KeyError, TypeError, ValueError) as error:
         raise ImplausibleResponse('content without generation, size or time') from error
     mime, checksum = headers.get('Content-Type') or mime_type(name), headers.get(f'X-Goog-Meta-{CHECKSUM_KEY}')
-    coding = headers.get('X-Goog-Stored-Content-Encoding', 'identity')
-    return FileInfo(name, size, modified, mime, checksum, generation, None if coding == 'identity' else coding)
+    return FileInfo(
+        name, size, modified, mime, checksum, generation, headers.get('X-Goog-Stored-Content-Encoding')
+    ), length

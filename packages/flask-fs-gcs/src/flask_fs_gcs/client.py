@@ -22,7 +22,6 @@ from flask_fs.backends import SharedClient, shared_client
 _DECIDING = ('project', 'endpoint', 'credentials', 'anonymous', 'connect_timeout_s', 'read_timeout_s', 'retry_s')
 #: How many connections are kept open for later requests.
 _POOL_SIZE = 50
-_SCOPES = ('https://www.googleapis.com/auth/devstorage.read_write',)
 
 
 class Client(NamedTuple):
@@ -65,12 +64,13 @@ def client_for(config: Mapping[str, Any]) -> SharedClient[Client]:
 
 def _make(settings: dict[str, Any]) -> Client:
     credentials: Any
+    scopes = storage.Client.SCOPE
     if settings['anonymous']:
         credentials, project = AnonymousCredentials(), None
     elif key := settings['credentials']:
-        credentials, project = Credentials.from_service_account_info(key, scopes=_SCOPES), key.get('project_id')
+        credentials, project = Credentials.from_service_account_info(key, scopes=scopes), key.get('project_id')
     else:
-        credentials, project = google.auth.default(scopes=_SCOPES)
+        credentials, project = google.auth.default(scopes=scopes)
     session, options = AuthorizedSession(credentials), {'api_endpoint': settings['endpoint']}
     # urllib3 1 takes a response that is cut for a whole one.
     session.hooks['response'].append(lambda response, **_: setattr(response.raw, 'enforce_content_length', True))
