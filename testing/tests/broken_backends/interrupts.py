@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import queue
 import shutil
 import tempfile
 import threading
@@ -99,6 +101,32 @@ class KeepsItsConnection(MemoryBackend):
             self.pool.release()
             raise
         self.pool.release()
+
+
+@caught_by('test_an_interrupted_source_leaves_nothing_new')
+class LeavesItsThreadWaiting(MemoryBackend):
+    """It sends what comes through a queue, until None comes."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        pieces: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        sent: list[bytes] = []
+
+        def send() -> None:
+            # Not for ever, as there are other tests.
+            with contextlib.suppress(queue.Empty):
+                sent.extend(iter(lambda: pieces.get(timeout=5), None))
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        try:
+            for piece in chunks_of(stream):
+                pieces.put(piece)
+        except Exception:
+            pieces.put(None)
+            raise
+        pieces.put(None)
+        sender.join()
+        super()._put(name, Source(io.BytesIO(b''.join(sent))), **options)
 
 
 class WritingUnlessError(FileWriter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import shutil
 from collections.abc import Callable, Mapping
@@ -52,6 +53,31 @@ class WritesTheReprOfABuffer(MemoryBackend):
         if not (isinstance(content, bytes) or hasattr(content, 'read')):
             content = str(content)
         super().write(filename, content, **options)
+
+
+@caught_by('test_bytes_that_mean_something_elsewhere_are_kept')
+class Decompresses(MemoryBackend):
+    """As client libraries do with what is sent as Content-Encoding: gzip."""
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        info, stream = super()._open(name, start, stop, etag=etag)
+        content = stream.read()
+        is_encoded = name.endswith('.gz') and content.startswith(b'\x1f\x8b')
+        return Opened(info, io.BytesIO(gzip.decompress(content) if is_encoded else content))
+
+
+@caught_by('test_bytes_that_mean_something_elsewhere_are_kept')
+class TrimsItsBlocks(MemoryBackend):
+    """Which it fills up with zeros."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(io.BytesIO(stream.read().rstrip(b'\0'))), **options)
+
+
+@caught_by('test_bytes_that_mean_something_elsewhere_are_kept')
+class DropsByteOrderMarks(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(io.BytesIO(stream.read().removeprefix(b'\xef\xbb\xbf'))), **options)
 
 
 @caught_by('test_a_buffer_changed_after_it_was_stored_changes_no_file')

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
+import zlib
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -93,6 +95,40 @@ class UploadChecks:
         for kind, given in kinds.items():
             backend.write('x', given)
             _same(harness, backend, content, f'a {kind} of {len(content)} bytes')
+
+    @check(
+        '_put and _open',
+        cause='The client library decodes what says that it is compressed, blocks are padded and trimmed, or bytes pass '
+        'through text. Look at the requests of _put and _open, and at the headers that they send.',
+    )
+    def test_bytes_that_mean_something_elsewhere_are_kept(self, harness: Harness) -> None:
+        """Bytes are bytes: compressed ones, byte order marks, zeros and newlines come back, whatever name and type say."""
+        backend = harness.make()
+        compressed = gzip.compress(b'content ' * 100, mtime=0)
+        contents = {
+            'a.txt.gz': compressed,
+            'no-gzip.gz': b'not compressed at all',
+            'gzip-inside': compressed,
+            'deflated.z': zlib.compress(b'content ' * 100),
+            'mark.txt': b'\xef\xbb\xbftext',
+            'mark-16.txt': b'\xff\xfet\0',
+            'lines.txt': b'\r\n\none\r\n\rtwo \t\r\n\n',
+            'zeros.bin': bytes(10_000),
+            'zeros-behind.bin': b'content' + bytes(5000),
+            'ends.bin': b'\x1a\x04\0\x1a',
+            'encoded.txt': b'aGVsbG8=',
+            'chunked': b'5\r\nhello\r\n0\r\n\r\n',
+        }
+        mimes = itertools.cycle((None, 'application/gzip', 'text/plain; charset=utf-16'))
+        for name, content in contents.items():
+            backend.save(io.BytesIO(content), name, mime=next(mimes))
+            with backend.open(name, 'rb') as file:
+                seen = (backend.read(name), harness.get_raw(name), file.read(), b''.join(backend.read_chunks(name)))
+            if {*seen} != {content} or backend.stat(name).size != len(content):
+                broken(
+                    f'Expected {content[:30]!r} from {name!r}, {len(content)} bytes; seen {[each[:30] for each in seen]} '
+                    f'from read(), the store, open() and read_chunks(), and the size {backend.stat(name).size}.'
+                )
 
     @check(
         '_put',
