@@ -131,6 +131,5 @@ def info_from_headers(name: str, headers: Mapping[str, str]) -> tuple[FileInfo, 
     except (KeyError, TypeError, ValueError) as error:
         raise ImplausibleResponse('content without generation, size or time') from error
     mime, checksum = headers.get('Content-Type') or mime_type(name), headers.get(f'X-Goog-Meta-{CHECKSUM_KEY}')
-    return FileInfo(
-        name, size, modified, mime, checksum, generation, headers.get('X-Goog-Stored-Content-Encoding')
-    ), length
+    coding = headers.get('X-Goog-Stored-Content-Encoding')
+    return FileInfo(name, size, modified, mime, checksum, generation, coding), length

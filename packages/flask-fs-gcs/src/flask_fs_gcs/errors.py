@@ -38,8 +38,7 @@ def translate(error: BaseException | None, name: str | None) -> tuple[type[FSErr
     if isinstance(error, GoogleAuthError) and not isinstance(error, TransportError):
         return PermissionDenied, f'Google gives no token for these credentials ({type(error).__name__})'
     if isinstance(error, (ImplausibleResponse, InvalidJSONError, InvalidResponse, DataCorruption)):
-        shown = f': {error}' if isinstance(error, ImplausibleResponse) else ''
-        return BackendError, f'what responds there is no Cloud Storage{shown}; look at the setting ENDPOINT'
+        return BackendError, f'what responds there is no Cloud Storage: {error}; look at the setting ENDPOINT'
     if not isinstance(error, GoogleAPICallError):
         return Unavailable, f'the store gave no whole response ({type(error).__name__})'
     code, message = int(error.code or 0), ''.join(str(one.get('message', '')) for one in error.errors[:1])
