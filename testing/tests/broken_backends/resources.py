@@ -63,7 +63,7 @@ class StartsAThreadForEachListing(MemoryBackend):
 @caught_by('test_operations_leave_nothing_open')
 class KeepsOldRevisions(LocalBackend):
     def _put(self, name: str, stream: Source, **options: Any) -> None:
-        with contextlib.suppress(fs.FileNotFound):
+        with contextlib.suppress(FileNotFoundError):
             super()._put(f'old-{os.urandom(4).hex()}', Source(super()._open(name).stream))
         super()._put(name, stream, **options)
 

@@ -244,6 +244,8 @@ def _fetch(
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
+    except urllib.error.URLError as error:
+        broken(f'Expected a link that clients can follow; seen {error.reason}.')
     except http.client.RemoteDisconnected:
         # A server that hangs up on a link has given nothing for it.
         return 500, b''
