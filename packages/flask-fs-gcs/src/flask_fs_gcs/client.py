@@ -76,7 +76,7 @@ def _make(settings: dict[str, Any]) -> Client:
     session.hooks['response'].append(lambda response, **_: setattr(response.raw, 'enforce_content_length', True))
     for scheme in ('http://', 'https://'):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
-    sdk = storage.Client(settings['project'] or project, credentials, _http=session, client_options=options)
+    sdk: Any = storage.Client(settings['project'] or project, credentials, _http=session, client_options=options)
     # For traces, newer versions look at the bucket in a thread of their own, by a request more.
     sdk._bucket_metadata_cache = None
     retry = DEFAULT_RETRY.with_delay(initial=0.2, maximum=5.0, multiplier=2.0).with_timeout(settings['retry_s'])

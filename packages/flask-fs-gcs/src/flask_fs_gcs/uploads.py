@@ -49,7 +49,7 @@ def _send(bucket: Bucket, blob: Any, session: str, source: Source, mime: str) ->
     """
     checksum, md5 = Checksum(bucket.config.checksum), Checksum('md5')
     chunk_bytes = bucket.config.chunk_bytes // CHUNK_UNIT * CHUNK_UNIT
-    at, chunk, is_last, stored = 0, b'', False, None
+    at, chunk, is_last, stored, digest = 0, b'', False, None, ''
     try:
         while stored is None:
             if not chunk and not is_last:
