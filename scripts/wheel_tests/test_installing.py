@@ -60,6 +60,10 @@ def test_core_alone_says_what_to_install_for_the_rest(environment, smoke_script)
     for alias, distribution in ALIASES.items():
         code = f'try:\n import {alias}\nexcept ImportError as error:\n print(error)'
         assert f'pip install {distribution}' in environment.run(code)
+    line = [str(environment.python), '-m', 'flask', 'fs', 'prove', 'files', '--yes']
+    done = subprocess.run(line, cwd=environment.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, '')
+    assert 'pip install flask-fs-testing' in done.stderr
 
 
 def test_the_metapackage_brings_everything(everything):
@@ -71,6 +75,10 @@ def test_the_metapackage_brings_everything(everything):
     everything.run('\n'.join(f'import {name}' for name in ALIASES))
     kinds = {'azure', 'gcs', 'gridfs', 'local', 'memory', 'mock', 's3', 'swift'}
     assert set(everything.run(PRINT_BACKENDS).split()[::2]) == kinds
+
+
+def test_the_kit_adds_its_command(everything):
+    assert '--clean-up PREFIX' in everything.program('python', '-m', 'flask', 'fs', 'prove', '--help')
 
 
 def test_the_metapackage_knows_its_extras(everything):
