@@ -229,7 +229,14 @@ class BaseBackend:
         return None
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
-        """A link signed by the store, with SIGNED_URL."""
+        """A link signed by the store, with SIGNED_URL: for one file, one method and *expires_s* seconds.
+
+        No part of it can be changed without making it useless; that the signature covers the download name too may be
+        beyond the store.
+
+        :param expires_s: Whole seconds.
+        :param download_name: What browsers save the file as; None lets them show it. Any printable text without slashes.
+        """
         raise self._lacks('_signed_url')
 
     def _sweep(self, older_than_s: float) -> int | None:
