@@ -39,6 +39,7 @@ class Console(Protocol):
 
     def run(self, line: str) -> Outcome:
         """What *line* returns, if it is an expression, or raises."""
+        ...
 
 
 class ConsoleHere:

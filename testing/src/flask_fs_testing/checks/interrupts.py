@@ -150,6 +150,7 @@ class InterruptChecks:
 def _strike(harness: Harness, operation: Operation, error: type[BaseException], at: int) -> Moments:
     """Interrupt *operation* at its call number *at*, if it makes so many; fail unless it then raises the interrupt."""
     backend = harness.make()
+    moments = Moments(error, at)
     try:
         with interrupting(error, at) as moments:
             operation.run(backend)

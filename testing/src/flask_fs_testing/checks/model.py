@@ -13,6 +13,7 @@ from typing import Any
 import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 import flask_fs as fs
 from flask_fs.backends import Capability
@@ -108,7 +109,7 @@ class ModelChecks:
             database=None,
             deadline=None,
             phases=(Phase.generate, Phase.shrink),
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
         )
         with console(harness, elsewhere=False) as one, console(harness, elsewhere=elsewhere) as two:
             consoles, runs = {'one': one, 'two': two}, itertools.count()
@@ -129,7 +130,7 @@ class ModelChecks:
                     raise
 
             # The last one that fails is the shortest, unless it did not fail again.
-            with contextlib.suppress(Mismatch, hypothesis.errors.Flaky):
+            with contextlib.suppress(Mismatch, Flaky):
                 run()
         if failed:
             mismatch, script = failed[-1]
