@@ -5,6 +5,7 @@ An sdist holds the sources and tests of its member, and nothing that lay about w
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -78,7 +79,10 @@ def _wrong_sdist(sdist: Path, stem: str) -> Iterator[str]:
 def check_contents(dist: Path) -> int:
     """The exit code of check-wheel-contents over every wheel that is meant to hold something."""
     wheels = [str(file) for file in sorted(dist.glob('*.whl')) if not file.name.startswith('flask_fs-')]
-    return subprocess.run(['check-wheel-contents', *wheels], check=False).returncode
+    kit = [wheel for wheel in wheels if wheel.startswith(f'{dist}{os.sep}flask_fs_testing-')]
+    # The template in it is no module before its placeholders are filled in.
+    runs = [['check-wheel-contents', '--ignore', 'W004', *kit], ['check-wheel-contents', *sorted({*wheels} - {*kit})]]
+    return max(subprocess.run(run, check=False).returncode for run in runs)
 
 
 def main(dist: Path) -> int:
