@@ -52,7 +52,7 @@ def metered(harness: Harness) -> Generator[tuple[BaseBackend, Meter]]:
         with through_proxy(harness) as (proxy, backend):
             yield backend, lambda act: _difference(lambda: _moved_through(proxy), act)
     elif not harness.shared_between_processes:
-        yield harness.make(), _memory_taken
+        yield harness.make(), memory_of
     else:
         yield harness.make(), lambda act: _difference(_read_and_written, act)
 
@@ -67,7 +67,8 @@ def _moved_through(proxy: FaultProxy) -> int:
     return sum(connection.bytes_up + connection.bytes_down for connection in proxy.connections)
 
 
-def _memory_taken(act: Callable[[], object]) -> int:
+def memory_of(act: Callable[[], object]) -> int:
+    """How much memory *act* takes at most, in bytes."""
     tracemalloc.start()
     try:
         act()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import tracemalloc
-from collections.abc import Callable
 
 from ..guarantees import broken, check
 from ..harness import Harness
+from ..metering import memory_of
 from ..sources import Pattern
 
 SIZE = 64 * 1024 * 1024
@@ -46,13 +45,3 @@ class MemoryChecks:
         for what, peak in peaks.items():
             if ceiling is not None and peak > ceiling:
                 broken(f'Expected {what} 64 MiB to take at most {ceiling:,} bytes of memory; seen {peak:,}.')
-
-
-def memory_of(act: Callable[[], object]) -> int:
-    """How much memory *act* takes at most, in bytes."""
-    tracemalloc.start()
-    try:
-        act()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()

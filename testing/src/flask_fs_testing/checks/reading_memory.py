@@ -10,8 +10,9 @@ import flask_fs as fs
 
 from ..guarantees import broken, check
 from ..harness import Harness
+from ..metering import memory_of
 from ..sources import Pattern
-from .memory import SIZE, memory_of
+from .memory import SIZE
 
 PIECE_BYTES = 100_000
 
