@@ -10,21 +10,25 @@ import pytest
 import test_local_and_memory
 
 # Each runs pytest once more.
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.timeout(400)]
 
-ENVIRONMENTS = {
+PYTEST = ['-m', 'pytest']
+SPAWNING = "import multiprocessing, sys, pytest; multiprocessing.set_start_method('spawn'); sys.exit(pytest.main(sys.argv[1:]))"
+ENVIRONMENTS: dict[str, tuple[dict[str, str], list[str]]] = {
     # Neither a whole number of hours from UTC, nor on its day for hours.
-    'a time zone': ({'TZ': 'Asia/Kathmandu'}, []),
-    'no locale': ({'LC_ALL': 'C'}, []),
-    'no encoding by default': ({}, ['-X', 'warn_default_encoding']),
+    'a time zone': ({'TZ': 'Asia/Kathmandu'}, PYTEST),
+    'no locale': ({'LC_ALL': 'C'}, PYTEST),
+    'no encoding by default': ({}, ['-X', 'warn_default_encoding', *PYTEST]),
+    'gevent': ({}, ['-m', 'gevent.monkey', '--module', 'pytest']),
+    'processes that are not forked': ({}, ['-c', SPAWNING]),
 }
 
 
-@pytest.mark.parametrize(('variables', 'options'), ENVIRONMENTS.values(), ids=ENVIRONMENTS)
-def test_core_passes_the_kit_in(variables: dict[str, str], options: list[str]) -> None:
-    words = ['-p', 'no:cacheprovider', '-p', 'no:xdist', '-q', f'{test_local_and_memory.__file__}::TestLocal']
+@pytest.mark.parametrize(('variables', 'words'), ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_core_passes_the_kit_in(variables: dict[str, str], words: list[str]) -> None:
+    options = ['-p', 'no:cacheprovider', '-p', 'no:xdist', '-q']
     run = subprocess.run(
-        [sys.executable, *options, '-m', 'pytest', *words],
+        [sys.executable, *words, *options, f'{test_local_and_memory.__file__}::TestLocal'],
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

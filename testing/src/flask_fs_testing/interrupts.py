@@ -102,8 +102,9 @@ def _install_hook() -> None:
     sys.addaudithook(_audit)
 
 
-def _audit(event: str, _: tuple[Any, ...]) -> None:
-    if event in _CALLS and (moments := _armed.moments) is not None:
+def _audit(event: str, _: tuple[Any, ...], calls: frozenset[str] = _CALLS, armed: _Armed = _armed) -> None:
+    # Parameters: when Python ends, globals go before the hook does.
+    if event in calls and (moments := armed.moments) is not None:
         moments.come()
 
 

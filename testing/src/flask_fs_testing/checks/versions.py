@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO
@@ -60,6 +61,8 @@ class VersionChecks:
                     return
                 other.write('x', content)
                 replacements.append(content)
+                # A greenlet runs until it gives others their turn.
+                time.sleep(0)
 
         with ThreadPoolExecutor(1) as pool:
             replacing = pool.submit(keep_replacing)
@@ -72,6 +75,7 @@ class VersionChecks:
                         assert content in versions
                         assert len(content) == info.size
                     opened += 1
+                    time.sleep(0)
             finally:
                 done.set()
         replacing.result()
