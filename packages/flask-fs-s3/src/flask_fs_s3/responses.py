@@ -96,8 +96,9 @@ class Parsers(ResponseParserFactory):
 
 
 def object_size(response: Any) -> int:
-    """The length of the whole object, also in a checked response with a range of it."""
-    return int(response['ContentRange'].rpartition('/')[2] if 'ContentRange' in response else response['ContentLength'])
+    """The length of the whole object, also in a checked response with a range of it, as far as that reports it."""
+    total = response.get('ContentRange', '').rpartition('/')[2]
+    return int(total if total.isdecimal() else response['ContentLength'])
 
 
 class BodyStream(ResponseStream):
