@@ -283,6 +283,15 @@ def test_without_a_terminal_it_asks_for_the_option(deployment: Path) -> None:
     assert tree(deployment) == before
 
 
+def test_nothing_is_tried_without_assertions(deployment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = tree(deployment)
+    monkeypatch.setenv('PYTHONOPTIMIZE', '1')
+    done = run(deployment, 'files', '--yes')
+    assert done.returncode == 2
+    assert 'Run it without -O and PYTHONOPTIMIZE.' in done.stderr
+    assert tree(deployment) == before
+
+
 @pytest.mark.skipif(os.name == 'nt', reason='Windows has no pseudo-terminals')
 def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(deployment: Path) -> None:
     before, (controller, terminal) = tree(deployment), os.openpty()

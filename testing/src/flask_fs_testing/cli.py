@@ -54,6 +54,8 @@ def prove(storage: str, yes: bool, report: Path | None, prefix: str | None) -> N
     they stored is removed. The exit code is 0 if every guarantee held and nothing is left, 1 if not, and 2 if nothing was
     tried.
     """
+    if not __debug__:
+        raise Refused('Python leaves out assertions, by which the checks judge. Run it without -O and PYTHONOPTIMIZE.')
     deployment = _deployment(storage, prefix)
     click.echo(f'Storage {storage!r} is on {deployment.backend_class.__name__}.')
     if prefix:

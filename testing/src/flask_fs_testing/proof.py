@@ -157,8 +157,8 @@ class _Live:
             seen = crash.message if crash is not None else report.longreprtext
             # Those of the kit, and not what was captured.
             sections = [(title, text) for title, text in report.sections if not title.startswith('Captured')]
-            told = (f'{title}:\n{textwrap.indent(text, "  ")}' for title, text in sections)
-            text = '\n'.join([seen, *told])
+            shown = (f'{title}:\n{textwrap.indent(text, "  ")}' for title, text in sections)
+            text = '\n'.join([seen, *shown])
             for secret in self._deployment.secrets:
                 text = text.replace(secret, '***')
             self._proof.broken[report.nodeid.rpartition('::')[2]] = text
