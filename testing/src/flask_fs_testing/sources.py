@@ -26,20 +26,21 @@ class SourceFailed(Exception):
 
 
 class Failing(OnlyRead):
-    """Fails after *after* bytes, as an upload does whose client went away.
+    """Fails after *after* bytes, as an upload does whose client went away; whoever reads on finds its end, as with a generator.
 
     :param error: What it raises then.
     """
 
     def __init__(self, content: bytes, after: int, error: type[BaseException] = SourceFailed, step: int = 1000) -> None:
         super().__init__(content[:after], step)
-        self._error = error
+        self._errors = [error]
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, and then the error."""
-        if chunk := super().read(size):
-            return chunk
-        raise self._error
+        chunk = super().read(size)
+        if not chunk and self._errors:
+            raise self._errors.pop()
+        return chunk
 
 
 class Pattern:

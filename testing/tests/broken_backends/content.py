@@ -247,3 +247,52 @@ class NeverMakesItsFolder(LocalBackend):
         if not os.path.isdir(self.root):
             raise self.error(fs.Unavailable, name, 'there is no folder')
         super()._put(name, stream, **options)
+
+
+class _Descriptor:
+    """Reads a file of the operating system by its number."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1, /) -> bytes:
+        return os.read(self._file.fileno(), 1 << 20 if size < 0 else size)
+
+
+@caught_by('test_saving_starts_where_the_source_stands_and_leaves_it_open')
+class ReadsTheDescriptor(LocalBackend):
+    """Reads on from where the buffer of the source has read to, as a call of sendfile() does."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, Source(_Descriptor(stream.file)) if stream.file else stream, **options)
+
+
+@caught_by('test_saving_starts_where_the_source_stands_and_leaves_it_open')
+class RewindsFilesOnTheDisk(LocalBackend):
+    """Signs the content before it is sent, and begins again at the beginning."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        if stream.file:
+            stream.file.seek(0)
+        super()._put(name, stream, **options)
+
+
+@caught_by('test_a_source_that_fails_leaves_nothing_new')
+class RetriesTheSource(MemoryBackend):
+    """Tries again after a lost connection, also if it was that of the source, of which only a rest is left then."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        try:
+            content = stream.read()
+        except ConnectionError:
+            content = stream.read()
+        super()._put(name, Source(io.BytesIO(content)), **options)
+
+
+@caught_by('test_a_source_that_fails_leaves_nothing_new')
+class TakesATimeoutForItsOwn(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        try:
+            super()._put(name, stream, **options)
+        except TimeoutError as error:
+            raise self.error(fs.Unavailable, name) from error

@@ -10,9 +10,10 @@ import shutil
 from pathlib import Path
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
+from flask_fs.backends import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs.files import mime_type
 
 from . import caught_by
 
@@ -230,3 +231,50 @@ class TakesAMissingSourceForMoved(MemoryBackend):
         self._stat(name)
         with contextlib.suppress(fs.FileNotFound):
             super()._move(name, target, create=create)
+
+
+@caught_by('test_a_given_type_goes_along_and_a_suggested_one_does_not')
+class CopiesPartsWithoutTheirType(MemoryBackend):
+    """Copies what is large part by part, which takes no metadata along."""
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        super()._copy(name, target, create=create)
+        info, content = self._files[target]
+        if info.size > CHUNK_BYTES:
+            self._files[target] = (dataclasses.replace(info, mime=mime_type(target)), content)
+
+
+class _ByPieces:
+    """Opens the file anew for each piece, by its name alone."""
+
+    def __init__(self, backend: LocalBackend, info: fs.FileInfo) -> None:
+        self._backend = backend
+        self._info = info
+        self._at = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        size = min(size, 1 << 18, self._info.size - self._at)
+        if size <= 0:
+            return b''
+        with self._backend._open(self._info.name, self._at, self._at + size).stream as stream:
+            piece = stream.read()
+        self._at += len(piece)
+        return piece
+
+
+@caught_by('test_a_copy_is_of_one_version')
+class CopiesByRanges(LocalBackend):
+    """Copies by ranges that do not name the version."""
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        self._put(target, Source(_ByPieces(self, self._stat(name))), create=create)
+
+
+@caught_by('test_a_copy_is_of_one_version')
+class CopiesTheMetadataOfBefore(MemoryBackend):
+    """Looks at the metadata, then copies whatever has the name by then."""
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        info = self._stat(name)
+        mime = info.given_mime or mime_type(target)
+        self._keep(dataclasses.replace(info, name=target, mime=mime), self._found(name)[1], create)

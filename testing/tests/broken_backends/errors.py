@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from collections.abc import Iterator
 from typing import IO, Any
 
 from http_store import HTTPBackend, Refused
@@ -223,3 +224,22 @@ class QuotesTheRefusedRequest(HTTPBackend):
 class ShowsItsTokenInItsLocation(HTTPBackend):
     def describe_location(self) -> str:
         return f'http://{self.config.token}@{self.config.endpoint}/{self.config.bucket}'
+
+
+@caught_by('test_what_cannot_be_opened_is_not_missing')
+class TakesEveryErrorForMissing(LocalBackend):
+    """Errors of some clients have no number, so that its author saw only one kind."""
+
+    def _translate(self, error: Exception, name: str | None) -> tuple[type[fs.FSError], str | None]:
+        return fs.FileNotFound, None
+
+
+@caught_by('test_what_cannot_be_opened_is_not_missing')
+class ListsWhatItCanOpen(LocalBackend):
+    """os.walk() passes over folders that it cannot open."""
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        for folder, _, files in os.walk(self.root):
+            for name in (os.path.relpath(os.path.join(folder, file), self.root) for file in files):
+                if name.startswith(prefix):
+                    yield self._stat(name)

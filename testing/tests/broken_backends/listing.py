@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Source
@@ -134,3 +135,34 @@ class ListsItsTemporaryFiles(LocalBackend):
                 super()._put(name, Source(file), create=create, attributes=attributes)
             finally:
                 temporary.unlink()
+
+
+@caught_by('test_a_prefix_is_literal_text')
+class EndsPrefixesAtTheLastOfTheBasicPlane(MemoryBackend):
+    """Lists the names from the prefix to the prefix and U+FFFF, beyond which there are others."""
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        return (info for info in super()._scan(prefix) if not prefix or info.name <= f'{prefix}\uffff')
+
+
+@caught_by('test_a_writer_at_work_is_neither_seen_nor_waited_for')
+class LetsWritersOfANameWait(MemoryBackend):
+    """A lock for each name, held while the source is read."""
+
+    locks: ClassVar[dict[tuple[int, str], threading.RLock]] = {}
+
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        with self.locks.setdefault((id(self._files), name), threading.RLock()):
+            return super()._put(name, stream, **options)
+
+
+@caught_by('test_a_writer_at_work_is_neither_seen_nor_waited_for')
+class SweepsWhatIsBeingStored(LocalBackend):
+    """Takes every temporary file for one of a process that died."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._filesystem.unnamed = False
+
+    def _sweep(self, older_than_s: float) -> int:
+        return super()._sweep(-1)

@@ -6,14 +6,15 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
+import io
 import mimetypes
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Source
+from flask_fs.backends import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, Source
 from flask_fs.backends.copies import temporary_copy
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
@@ -151,3 +152,63 @@ class NamesItsCopiesAnyhow(MemoryBackend):
     def local_file(self, filename: str) -> Generator[str]:
         with temporary_copy(self._open(self._key(filename)).stream, 'copy') as path:
             yield path
+
+
+@caught_by('test_facts_are_true_and_the_same_everywhere')
+class KeepsTheTimeOfItsSource(LocalBackend):
+    """Copies files on the disk with shutil.copy2()."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        file = stream.file
+        super()._put(name, stream, **options)
+        if file is not None:
+            status = os.fstat(file.fileno())
+            os.utime(self._local_path(name), ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@caught_by('test_facts_are_true_and_the_same_everywhere')
+class ReturnsTheEtagOfTheUpload(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        info = super()._put(name, stream, **options)
+        return dataclasses.replace(info, etag=f'{info.etag}-1')
+
+
+@caught_by('test_facts_are_true_and_the_same_everywhere')
+class ReturnsTheSizeThatWasAnnounced(MemoryBackend):
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        size = stream.remaining_size or 0
+        return dataclasses.replace(super()._put(name, stream, **options), size=size)
+
+
+@caught_by('test_a_replaced_file_has_its_own_checksum_and_etag')
+class KnowsContentByItsBeginning(MemoryBackend):
+    """Stores equal content once, and takes what begins and ends at the same place for equal."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._contents: dict[tuple[int, bytes], bytes] = {}
+
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        content = stream.read()
+        content = self._contents.setdefault((len(content), content[:4096]), content)
+        return super()._put(name, Source(io.BytesIO(content)), **options)
+
+
+@caught_by('test_a_replaced_file_has_its_own_checksum_and_etag')
+class TagsTheFirstPart(MemoryBackend):
+    """Its etag is of the size and the first part."""
+
+    def _keep(self, info: fs.FileInfo, content: bytes, create: bool) -> None:
+        etag = hashlib.sha256(content[: CHUNK_BYTES - 1] + str(info.size).encode()).hexdigest()
+        super()._keep(dataclasses.replace(info, etag=etag), content, create)
+
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        super()._put(name, stream, **options)
+        return self._stat(name)
+
+
+@caught_by('test_a_given_media_type_is_kept_where_promised')
+class DropsTheParametersOfTypes(MemoryBackend):
+    def _put(self, name: str, stream: Source, *, attributes: Attributes = NO_ATTRIBUTES, **options: Any) -> fs.FileInfo:
+        mime = attributes.mime and attributes.mime.partition(';')[0]
+        return super()._put(name, stream, attributes=Attributes(mime=mime), **options)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import flask_fs as fs
+from flask_fs.backends import Source
 from flask_fs.backends.memory import MemoryBackend
 
 from . import caught_by
@@ -50,3 +51,24 @@ class IgnoresThePrefix(MemoryBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         self._prefix = ''
+
+
+@caught_by('test_odd_names_make_the_round_trip')
+class CreatesWithoutCase(MemoryBackend):
+    """A unique index whose collation folds case, which only those who create meet."""
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, **options: Any) -> fs.FileInfo:
+        if create and any(name.casefold() == other.casefold() for other in self._files):
+            raise self.error(fs.FileExists, name)
+        return super()._put(name, stream, create=create, **options)
+
+
+@caught_by('test_odd_names_make_the_round_trip')
+class CreatesByNormalForm(MemoryBackend):
+    """An index over composed letters, which only those who create meet."""
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, **options: Any) -> fs.FileInfo:
+        form = unicodedata.normalize('NFC', name)
+        if create and any(form == unicodedata.normalize('NFC', other) for other in self._files):
+            raise self.error(fs.FileExists, name)
+        return super()._put(name, stream, create=create, **options)

@@ -6,11 +6,13 @@ import itertools
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from http_store import HTTPBackend
 
 import flask_fs as fs
+from flask_fs.backends import Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -155,3 +157,32 @@ class ListsAllAtOnce(HTTPBackend):
 class SortsItsNames(HTTPBackend):
     def _names(self, prefix: str) -> Iterator[str]:
         return iter(sorted(info.name for info in super()._scan(prefix)))
+
+
+@caught_by('test_every_page_is_listed')
+class SharesACursor(MemoryBackend):
+    """Continues with the listing that was begun last."""
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        self._cursor = super()._scan(prefix)
+        while (info := next(self._cursor, None)) is not None:
+            yield info
+
+
+@caught_by('test_files_may_come_and_go_during_a_listing')
+class LocksWhatItLists(MemoryBackend):
+    """A listing is a transaction for reading, which shuts out those that replace."""
+
+    _listings = 0
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        self._listings += 1
+        try:
+            yield from super()._scan(prefix)
+        finally:
+            self._listings -= 1
+
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        if self._listings and name in self._files:
+            raise self.error(fs.Unavailable, name, 'it is locked')
+        return super()._put(name, stream, **options)

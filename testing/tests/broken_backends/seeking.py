@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, cast
 
@@ -206,3 +207,38 @@ class SharesABuffer(MemoryBackend):
         if start == 0 and stop is None:
             return Opened(info, stream)
         return Opened(info, cast('IO[bytes]', Reused(stream)))
+
+
+class OfOneThread(io.BytesIO):
+    """Can be read by the thread alone that has opened it, as the cursors of some databases."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._thread = threading.get_ident()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if threading.get_ident() != self._thread:
+            raise RuntimeError('a cursor was used by another thread than the one that has made it')
+        return super().read(size)
+
+
+@caught_by('test_an_open_file_outlasts_other_operations')
+class GivesStreamsToOneThread(Sought):
+    stream_class = OfOneThread
+
+
+class ByTheClientOfTheThread(io.BytesIO):
+    """Finds what it reads by something that each thread has its own of."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._client = threading.local()
+        self._client.open = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(size) if getattr(self._client, 'open', False) else b''
+
+
+@caught_by('test_an_open_file_outlasts_other_operations')
+class ReadsByTheClientOfTheThread(Sought):
+    stream_class = ByTheClientOfTheThread

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import io
+import mimetypes
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import flask_fs as fs
-from flask_fs.backends import FileInfo, Opened, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, FileInfo, Opened, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -159,3 +161,42 @@ class ClosesARefusedSource(MemoryBackend):
         except fs.FileExists:
             getattr(file, 'close', lambda: None)()
             raise
+
+
+@caught_by('test_a_refused_create_leaves_nothing')
+class ClosesWhatItRefuses(LocalBackend):
+    """Clients that close what they could not send do that."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        file = stream.file
+        try:
+            super()._put(name, stream, **options)
+        except fs.FileExists:
+            if file is not None:
+                file.close()
+            raise
+
+
+@caught_by('test_a_refused_create_leaves_nothing')
+class KeepsTheTypeOfTheRefused(MemoryBackend):
+    """Stores metadata in one table and content in another, of which only one refuses."""
+
+    def _put(self, name: str, stream: Source, *, attributes: Attributes = NO_ATTRIBUTES, **options: Any) -> FileInfo:
+        if (entry := self._files.get(name)) is not None and attributes.mime is not None:
+            self._files[name] = (dataclasses.replace(entry[0], mime=attributes.mime), entry[1])
+        return super()._put(name, stream, attributes=attributes, **options)
+
+
+@caught_by('test_bytes_that_mean_something_elsewhere_are_kept')
+class GuessesEncodingsByTheName(MemoryBackend):
+    """Takes the second of the two that mimetypes.guess_type() gives for what the content is encoded by."""
+
+    def _stat(self, name: str) -> FileInfo:
+        return dataclasses.replace(super()._stat(name), content_encoding=mimetypes.guess_type(name)[1])
+
+
+@caught_by('test_bytes_that_mean_something_elsewhere_are_kept')
+class GuessesEncodingsByTheContent(MemoryBackend):
+    def _stat(self, name: str) -> FileInfo:
+        info, content = self._found(name)
+        return dataclasses.replace(info, content_encoding='gzip' if content.startswith(b'\x1f\x8b') else None)

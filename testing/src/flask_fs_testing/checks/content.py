@@ -6,7 +6,9 @@ import contextlib
 import functools
 import io
 import sys
+import tempfile
 from array import array
+from pathlib import Path
 
 import pytest
 
@@ -91,11 +93,17 @@ class ContentChecks:
     def test_saving_starts_where_the_source_stands_and_leaves_it_open(self, harness: Harness) -> None:
         """The rest of an open file is stored, and the file stays open: closing it is its owner's business."""
         backend = harness.make()
-        source = io.BytesIO(b'0123456789')
-        source.read(4)
-        backend.save(source, 'rest')
-        assert backend.read('rest') == b'456789'
-        assert not source.closed
+        content = content_of(20_000)
+        # A file on the disk has a buffer, and so reads further than its reader does.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, 'source')
+            path.write_bytes(content)
+            with path.open('rb') as on_disk:
+                for source in (io.BytesIO(content), on_disk):
+                    source.read(4)
+                    backend.save(source, 'rest', overwrite=True)
+                    assert backend.read('rest') == content[4:]
+                    assert not source.closed
 
     @check(
         'write',
@@ -145,7 +153,8 @@ class ContentChecks:
 
     @check(
         '_put',
-        cause='What was sent so far is kept or published in `finally`, or its draft stays. Look at how _put ends when stream.read() raises.',
+        cause='What was sent so far is kept or published in `finally`, its draft stays, or an error of the source is retried or '
+        'translated as one of the store. Look at how _put ends when stream.read() raises.',
     )
     def test_a_source_that_fails_leaves_nothing_new(self, harness: Harness) -> None:
         """When the source fails half-way, its error reaches the caller, the old file is whole and nothing new is left."""
@@ -153,9 +162,17 @@ class ContentChecks:
         backend.write('old', b'old content')
         before = harness.names_raw()
         for name in ('old', 'new'):
-            for after in (0, 10_000, 2 * CHUNK_BYTES):
-                with pytest.raises(SourceFailed):
-                    backend.save(Failing(bytes(3 * CHUNK_BYTES), after), name, overwrite=True)
+            # Some of them are errors that stores have too.
+            for after, error in (
+                (0, FileNotFoundError),
+                (10_000, ConnectionResetError),
+                (2 * CHUNK_BYTES, TimeoutError),
+                (2 * CHUNK_BYTES, SourceFailed),
+            ):
+                with pytest.raises(error) as caught:
+                    backend.save(Failing(bytes(3 * CHUNK_BYTES), after, error), name, overwrite=True)
+                if type(caught.value) is not error:
+                    broken(f'Expected the {error.__name__} of the source as it is; seen {caught.value!r}.')
                 assert backend.read('old') == b'old content'
                 assert not backend.exists('new')
                 assert list(backend.list_files()) == ['old']

@@ -18,6 +18,7 @@ from ..guarantees import broken, check, declares
 from ..harness import Harness
 from ..measurements import sizes_of
 from .content import content_of
+from .operations import small_sizes
 
 VERBS = ('copy', 'move')
 #: The hooks that the template, or a driver, may make a copy or a move of.
@@ -149,10 +150,12 @@ class CopyChecks:
     def test_a_given_type_goes_along_and_a_suggested_one_does_not(self, harness: Harness) -> None:
         """A copied or moved file has the type that its new name suggests, unless another one was given with it and is kept."""
         backend = harness.make()
+        large = content_of(sizes_of(harness)['parts'])
         for verb in VERBS:
             for overwrite in (True, False):
+                content = NEW if overwrite else large
                 backend.write('plain.txt', NEW)
-                backend.write('special.txt', NEW, mime=SPECIAL)
+                backend.write('special.txt', content, mime=SPECIAL)
                 before = backend.stat('special.txt').given_mime
                 for name in ('plain', 'special'):
                     _call(backend, verb, f'{name}.txt', f'to/{name}.json', overwrite=overwrite)
@@ -233,6 +236,32 @@ class CopyChecks:
                     broken(
                         f'Expected one whole file at the target of a {verb} whose source vanishes after {step}, and the new one '
                         f'if it succeeds; it {"succeeded" if completed else "failed"}, and seen is {seen!r}.'
+                    )
+
+    @check(
+        '_copy',
+        cause='The source is looked up by its name more than once: for its metadata and its bytes, or for each part. Look at '
+        'what _copy requests after the first response, and name the version.',
+    )
+    def test_a_copy_is_of_one_version(self, harness: Harness) -> None:
+        """If the source of a copy is replaced meanwhile, the copy is one of the two versions, with its checksum, or fails."""
+        backend, other = harness.make(), harness.make()
+        old = content_of(small_sizes(harness)['parts'])
+        new = bytes(255 - byte for byte in old[:256]) * (len(old) // 256) + b'and more than before'
+        for step in ('_stat', '_open', '_copy'):
+            other.write('x', old)
+            other.write('taken', OLD)
+            with _after(backend, step, lambda: other.write('x', new)):
+                completed = _completes(backend, 'copy')
+            seen = harness.get_raw('taken')
+            if seen not in (old, new, OLD) or (completed and seen == OLD):
+                broken(
+                    f'Expected one version of a file that is replaced after {step} while it is copied; seen a mixture.'
+                )
+            for told in (other.metadata('taken')['checksum'], other.stat('taken').checksum):
+                if told not in (None, _checksum(seen)):
+                    broken(
+                        f'Expected the checksum of the version that was copied when replaced after {step}; seen another.'
                     )
 
 

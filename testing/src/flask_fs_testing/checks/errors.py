@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ import pytest
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
 
+from ..concurrency import CAN_FORK, in_processes
 from ..doubles import BackendWrapper
 from ..guarantees import broken, check
 from ..harness import Harness, NetworkHarness
@@ -121,6 +123,50 @@ class ErrorChecks:
                     backend.remove(target)
 
     @check(
+        'errors',
+        cause='Whatever fails counts as a missing file, or a listing leaves out what it cannot open, as os.walk() does. Look at '
+        '_translate, and at the except blocks of _stat, _open and _scan.',
+    )
+    def test_what_cannot_be_opened_is_not_missing(self, harness: Harness) -> None:
+        """In a process that can open no more files, no verb says that a file is not there."""
+        # Clients of a network would try again for minutes; there, servers that refuse show the same.
+        if not CAN_FORK or not harness.shared_between_processes or isinstance(harness, NetworkHarness):
+            return
+        harness.make().write('a/x', _CONTENT)
+        verbs: dict[str, Callable[[BaseBackend], bool]] = {
+            'exists': lambda backend: backend.exists('a/x'),
+            'read': lambda backend: backend.read('a/x') == _CONTENT,
+            'open': lambda backend: not backend.open('a/x', 'rb').close(),
+            'stat': lambda backend: backend.stat('a/x').size > 0,
+            'list_files': lambda backend: list(backend.list_files()) == ['a/x'],
+            'scan': lambda backend: [info.name for info in backend.scan('a/')] == ['a/x'],
+            'create': lambda backend: not backend.write('a/x', b'other', overwrite=False),
+        }
+
+        def wrong(_: int) -> dict[str, str]:
+            # What is loaded at the first use is not what fails.
+            backend, seen = harness.make(), {}
+            backend.read('a/x')
+            for verb, is_right in verbs.items():
+                with _no_more_files():
+                    try:
+                        outcome = None if is_right(backend) else 'nothing'
+                    except fs.FileNotFound as error:
+                        outcome = repr(error)
+                    except Exception:  # noqa: BLE001  # anything else is an honest failure
+                        outcome = None
+                if outcome is not None:
+                    seen[verb] = outcome
+            return seen
+
+        [seen] = in_processes(1, wrong)
+        if seen:
+            broken(
+                f'Expected a file, or another error than that it is missing, where nothing can be opened; seen {seen}.'
+            )
+        assert harness.get_raw('a/x') == _CONTENT
+
+    @check(
         'the rules of names',
         cause='The store refuses the name with an error that is not translated, or cuts it off.',
     )
@@ -180,6 +226,20 @@ class ErrorChecks:
                 ]
                 if shown:
                     broken(f'Expected no secret to be shown by a backend {what}; seen {len(shown)} in what it says.')
+
+
+@contextlib.contextmanager
+def _no_more_files() -> Generator[None]:
+    """Let this process open no file."""
+    # Whatever can fork has it.
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _fields(error: fs.FSError) -> tuple[str | None, ...]:

@@ -8,18 +8,22 @@ import datetime
 import hashlib
 import io
 import os
+import tempfile
 import time
 from collections.abc import Generator
+from typing import IO
 from unittest import mock
 
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import CHUNK_BYTES, Capability
+from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability, FileInfo
 from flask_fs.files import mime_type
 
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
+from ..measurements import sizes_of
+from ..sources import OnlyRead
 from .content import content_of
 
 FILES = {'a/x.txt': b'0123456789', 'empty': b'', 'a/b/\u00fc 1.PNG': b'x' * 1000, 'x.tar.gz': b'1', '.env': b'A=1'}
@@ -34,11 +38,18 @@ class MetadataChecks:
         "what _stat and _scan make of the store's response: best one function for both.",
     )
     def test_facts_are_true_and_the_same_everywhere(self, harness: Harness) -> None:
-        """stat, scan and metadata agree on each file's name, size, type, time, checksum and etag, and the time is about now."""
+        """stat, scan, metadata and what storing returns agree on each file's name, size, type, time, checksum and etag; the time is about now."""
         backend = harness.make()
         begun = datetime.datetime.now(datetime.timezone.utc)
         for name, content in FILES.items():
-            backend.write(name, content)
+            _judge_result(backend, name, backend.save(OnlyRead(content), name))
+            _judge_result(backend, name, backend.write(name, content))
+            # From a file that is older than the one it becomes.
+            with tempfile.TemporaryFile() as file:
+                file.write(content)
+                file.seek(0)
+                _make_old(file)
+                _judge_result(backend, name, backend.save(file, name, overwrite=True))
         listed = {info.name: info for info in backend.scan()}
         assert set(listed) == set(FILES)
         for name, content in FILES.items():
@@ -112,13 +123,22 @@ class MetadataChecks:
         cause='The metadata of the first version is kept, or remembered. Look at what _put replaces besides the bytes.',
     )
     def test_a_replaced_file_has_its_own_checksum_and_etag(self, harness: Harness) -> None:
-        """New content has a new checksum, and a new etag: caches and checks of before do not go for it."""
+        """New content has a new checksum, and a new etag, also if only its last byte is new: caches of before do not go for it."""
         backend = harness.make()
-        backend.write('x', b'first')
-        first, etag = backend.metadata('x')['checksum'], backend.stat('x').etag
-        backend.write('x', b'other content')
-        assert backend.metadata('x')['checksum'] != first
-        assert etag is None or etag != backend.stat('x').etag
+        for size in sizes_of(harness).values():
+            etags = set[str | None]()
+            content = content_of(size)
+            for version in (content, content[:-1] + bytes([content[-1] ^ 1]), b'short'):
+                backend.write('x', version)
+                info = backend.stat('x')
+                assert backend.metadata('x')['checksum'] == f'sha256:{hashlib.sha256(version).hexdigest()}'
+                if version != backend.read('x') or info.size != len(version):
+                    broken(f'Expected the {len(version)} bytes that x was replaced by; seen others.')
+                if info.etag in etags - {None}:
+                    broken(
+                        f'Expected another etag for another content of {len(version)} bytes; seen {info.etag!r} again.'
+                    )
+                etags.add(info.etag)
 
     @check(
         'MIME',
@@ -129,7 +149,12 @@ class MetadataChecks:
         """A type given with a file is kept, also by copies, where the backend says so; else the name suggests one."""
         backend = harness.make()
         # Such as a page that browsers are not to show.
-        given = {'x.bin': 'text/x-special', 'y.html': 'application/octet-stream', 'z.txt': 'image/png'}
+        given = {
+            'x.bin': 'text/x-special',
+            'y.html': 'application/octet-stream',
+            'z.txt': 'image/png',
+            'w.txt': 'text/plain; charset=iso-8859-1',
+        }
         for name, mime in given.items():
             backend.write(name, b'', mime=mime)
             backend.copy(name, f'copied/{name}')
@@ -168,6 +193,26 @@ class MetadataChecks:
             assert path.endswith('.txt')
         with pytest.raises(fs.FileNotFound), backend.local_file('missing'):
             pass  # pragma: no cover - local_file() has raised
+
+
+def _make_old(file: IO[bytes]) -> None:
+    """Have *file* look as if it was written years ago, where the operating system can do that to an open one."""
+    file.flush()
+    if os.utime in os.supports_fd:
+        os.utime(file.fileno(), (10**9, 10**9))
+
+
+def _judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) -> None:
+    """Fail unless what storing a file has returned is what there is to know of it."""
+    if returned is None:
+        return
+    info = backend.stat(name)
+    for field in ('name', 'size', 'mime', 'checksum', 'etag'):
+        seen, known = getattr(returned, field), getattr(info, field)
+        if seen != known and not (seen is None and field in ('checksum', 'etag')):
+            broken(
+                f'Expected {field} {known!r} of {name!r} from the verb that has stored it, as from stat; seen {seen!r}.'
+            )
 
 
 @contextlib.contextmanager

@@ -44,6 +44,15 @@ class PageChecks:
             written.update(new)
             for verb, listing in LISTINGS.items():
                 _judge(verb, listing(backend), written)
+        for verb, listing in LISTINGS.items():
+            # Two of them at once, one a name ahead of the other.
+            first, second = listing(backend), listing(backend)
+            seen: tuple[list[str | None], ...] = ([next(first)], [])
+            for found in itertools.zip_longest(first, second):
+                for listed, name in zip(seen, found, strict=True):
+                    listed.append(name)
+            for listed in seen:
+                _judge(f'{verb}, twice at once,', filter(None, listed), written)
         assert len(list(itertools.islice(backend.list_files(), 3))) == 3
 
     @check(
@@ -60,6 +69,8 @@ class PageChecks:
             going, late, seen = set(removed), set(removed[1::2]), list[str]()
             for name in listing(backend):
                 if not seen:
+                    # By the backend that lists, too.
+                    backend.write(name, b'')
                     other.write('many/0 new', b'')
                     other.write('many/z new', b'')
                     for early in ('many/0 new', *removed[::2]):

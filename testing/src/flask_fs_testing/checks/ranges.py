@@ -30,7 +30,7 @@ class RangeChecks:
         content = content_of(5000)
         backend.write('x', content)
         backend.write('empty', b'')
-        for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (4999, 5000)):
+        for start, stop in ((0, None), (0, 1), (10, 20), (4990, None), (4990, 6000), (4999, 5000), (10, 1 << 32)):
             assert read_range(backend, 'x', start, stop)[1] == content[start:stop]
         for stop in (None, 10):
             assert read_range(backend, 'empty', 0, stop)[1] == b''

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import itertools
+import tempfile
 import zlib
 from array import array
 from collections.abc import Callable
@@ -124,6 +125,8 @@ class UploadChecks:
             backend.save(io.BytesIO(content), name, mime=next(mimes))
             with backend.open(name, 'rb') as file:
                 seen = (backend.read(name), harness.get_raw(name), file.read(), b''.join(backend.read_chunks(name)))
+            if (encoding := backend.stat(name).content_encoding) is not None:
+                broken(f'Expected no Content-Encoding of {name!r}, which was given none; seen {encoding!r}.')
             if {*seen} != {content} or backend.stat(name).size != len(content):
                 broken(
                     f'Expected {content[:30]!r} from {name!r}, {len(content)} bytes; seen {[each[:30] for each in seen]} '
@@ -150,14 +153,15 @@ class UploadChecks:
 
     @check(
         '_put with create',
-        cause='What was sent before it turned out that the name is taken is kept. Look at the end of _put, where it refuses.',
+        cause='What was sent before it turned out that the name is taken is kept, or the metadata of the refused file. Look at '
+        'the end of _put, where it refuses.',
     )
     def test_a_refused_create_leaves_nothing(self, harness: Harness) -> None:
-        """A file that is refused because its name is taken leaves nothing in the store, and its source open."""
+        """A file that is refused because its name is taken leaves the other one and its metadata as they were, nothing else, and its source open."""
         backend = harness.make()
         old = b'old content'
         backend.write('x', old)
-        before = harness.names_raw()
+        before, facts = harness.names_raw(), _facts(backend)
         for size in sizes_of(harness).values():
             content = content_of(size)
             file = io.BytesIO(content)
@@ -173,7 +177,22 @@ class UploadChecks:
                 if (seen := harness.names_raw()) != before or harness.get_raw('x') != old:
                     broken(f'Expected only the old x after a refused {what} of {size} bytes; seen {seen}.')
                 assert [info.name for info in backend.scan()] == ['x']
+                if (now := _facts(backend)) != facts:
+                    broken(f'Expected the metadata {facts} of x after a refused {what} of {size} bytes; seen {now}.')
             assert not file.closed
+        with tempfile.TemporaryFile() as on_disk:
+            on_disk.write(content_of(100_000))
+            on_disk.seek(0)
+            with pytest.raises(fs.FileExists):
+                backend.save(on_disk, 'x', mime='text/x-refused')
+            assert not on_disk.closed
+        if (now := _facts(backend)) != facts or harness.names_raw() != before:
+            broken(f'Expected x with the metadata {facts} after a refused file of another type; seen {now}.')
+
+
+def _facts(backend: BaseBackend) -> tuple[object, ...]:
+    info = backend.stat('x')
+    return info.size, info.mime, info.modified, info.checksum, info.etag
 
 
 def _create(backend: BaseBackend, content: bytes) -> None:

@@ -88,9 +88,15 @@ class VersionChecks:
         """_open(name, start, stop, etag=…) gives the version with that etag, and raises Replaced if there is another."""
         backend = harness.make()
         backend.write('x', b'0123456789')
+        backend.write('empty', b'')
         etag = backend.stat('x').etag
         with pytest.raises(fs.FileNotFound):
             read_range(backend, 'missing', etag='other')
+        for start in (0, -3):
+            info, content = read_range(backend, 'empty', start, etag=backend.stat('empty').etag)
+            assert (info.size, content) == (0, b'')
+            with pytest.raises(fs.Replaced):
+                read_range(backend, 'empty', start, etag='other')
         for start, stop in ((0, None), (2, None), (2, 5), (-3, None)):
             info, content = read_range(backend, 'x', start, stop, etag=etag)
             assert content == b'0123456789'[start:stop]
@@ -168,16 +174,18 @@ def _size(harness: Harness) -> int:
 def _changes(backend: BaseBackend, old: bytes) -> list[tuple[str, bytes | None, Callable[[], object]]]:
     """What may happen to a file with the content *old*: in words, what it has then, and how."""
     same_size = bytes(255 - byte for byte in old[:256]) * (len(old) // 256 + 1)
-    versions = {
-        'replaced': same_size[: len(old)],
-        'replaced by a shorter one': same_size[: len(old) // 3],
-        'replaced by a longer one': same_size[: len(old)] + b'more',
-    }
+    longer = same_size[: len(old)] + b'more'
+    versions = {'replaced': same_size[: len(old)], 'replaced by a shorter one': same_size[: len(old) // 3]}
 
     def replace(content: bytes) -> Callable[[], object]:
         return lambda: backend.write('x', content)
 
+    def replace_by_copy() -> None:
+        backend.write('longer', longer)
+        backend.copy('longer', 'x')
+
     changes = [(what, content, replace(content)) for what, content in versions.items()]
+    changes.append(('replaced by a copy of a longer one', longer, replace_by_copy))
     return [*changes, ('removed', None, lambda: backend.remove('x'))]
 
 

@@ -131,8 +131,8 @@ class BaseBackend:
         """The bytes [start, stop) of a file, with the metadata of that version, by one request.
 
         The stream raises if it ends before its last byte: a file is never silently short. It is read from a position of its
-        own, whatever else is open or done meanwhile, and gives the bytes of that version, or raises, if the file is replaced or
-        removed.
+        own, by whatever thread and whatever else is open or done meanwhile, and gives the bytes of that version, or raises, if
+        the file is replaced or removed.
 
         :param start: Where to begin; a negative one counts from the end, and then *stop* is None.
         :param stop: Larger than *start*; None, or beyond the end, is the end of the file.
