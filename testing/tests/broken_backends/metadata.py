@@ -212,3 +212,13 @@ class DropsTheParametersOfTypes(MemoryBackend):
     def _put(self, name: str, stream: Source, *, attributes: Attributes = NO_ATTRIBUTES, **options: Any) -> fs.FileInfo:
         mime = attributes.mime and attributes.mime.partition(';')[0]
         return super()._put(name, stream, attributes=Attributes(mime=mime), **options)
+
+
+@caught_by('test_facts_are_true_and_the_same_everywhere')
+class ReturnsTheTimeOfItsClock(MemoryBackend):
+    """Tells when it stored a file by the clock of this machine, where that of the store counts."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        info = super()._put(name, stream, **options)
+        assert info.modified is not None
+        return dataclasses.replace(info, modified=info.modified - datetime.timedelta(seconds=3))

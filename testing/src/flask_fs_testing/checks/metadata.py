@@ -207,6 +207,8 @@ def _judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) ->
     if returned is None:
         return
     info = backend.stat(name)
+    if returned.modified and info.modified and abs((returned.modified - info.modified).total_seconds()) >= 2:
+        broken(f'Expected {name!r} to be said to be stored at {info.modified}; seen {returned.modified}.')
     for field in ('name', 'size', 'mime', 'checksum', 'etag'):
         seen, known = getattr(returned, field), getattr(info, field)
         if seen != known and not (seen is None and field in ('checksum', 'etag')):
