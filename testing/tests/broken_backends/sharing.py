@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import socket
@@ -106,3 +107,34 @@ class ConnectsInTheBackground(MemoryBackend):
     def _connect(self) -> None:
         with socket.socket() as connection, contextlib.suppress(OSError, AssertionError):
             connection.connect(('127.0.0.1', 9))
+
+
+class ThroughATemporaryFile(LocalBackend):
+    """Replaces files as a recipe says: write beside, then rename."""
+
+    def _temporary(self, folder: str) -> str:
+        raise NotImplementedError
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, **options: Any) -> None:
+        folder, base = os.path.split(self._local_path(name))
+        if create or not os.path.isdir(folder):
+            super()._put(name, stream, create=create, **options)
+            return
+        temporary = self._temporary(folder)
+        with open(temporary, 'wb') as file:
+            shutil.copyfileobj(stream, file)
+        os.replace(temporary, os.path.join(folder, base))
+
+
+@caught_by('test_processes_that_store_at_once_keep_apart')
+class NumbersItsTemporaryFiles(ThroughATemporaryFile):
+    _numbers = itertools.count()
+
+    def _temporary(self, folder: str) -> str:
+        return os.path.join(folder, f'.fs-tmp-{next(self._numbers)}')
+
+
+@caught_by('test_processes_that_store_at_once_keep_apart')
+class NamesTemporaryFilesByTheThread(ThroughATemporaryFile):
+    def _temporary(self, folder: str) -> str:
+        return os.path.join(folder, f'.fs-tmp-{threading.get_ident()}')

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import multiprocessing
 import socket
 import threading
 from collections.abc import Callable
@@ -10,11 +12,15 @@ from typing import Any
 from unittest import mock
 
 import flask_fs as fs
+from flask_fs.backends import CHUNK_BYTES
 
 from ..concurrency import CAN_FORK, in_processes, in_threads
-from ..guarantees import check
+from ..guarantees import broken, check
 from ..harness import Harness
+from ..sources import OnlyRead
 
+#: How long a process waits for the other one, in seconds.
+MEETING_S = 30
 THREADS = 16
 TURNS = 5
 
@@ -60,6 +66,30 @@ class SharingChecks:
         assert backend.read('parent') == b'parent'
         if harness.shared_between_processes:
             assert backend.read('child') == b'child'
+
+    @check(
+        '_put',
+        cause='What is not whole yet is named by a number, or by a random state, that processes have in common after a fork, or '
+        'by the thread alone. Look at how _put names temporary files, drafts and parts.',
+    )
+    def test_processes_that_store_at_once_keep_apart(self, harness: Harness) -> None:
+        """Of two processes that store at the same time, each stores its files whole, and under one name one of them does."""
+        if not CAN_FORK or not harness.shared_between_processes:
+            return
+        backend = harness.make()
+        backend.write('a/before', b'before')
+        contents = [bytes([number]) * (CHUNK_BYTES + 300_000) for number in range(2)]
+        gate = multiprocessing.get_context('fork').Barrier(2)
+
+        def store(number: int) -> None:
+            backend.save(_Meeting(contents[number], gate.wait), f'a/{number}', overwrite=True)
+            # Of one name, a store may refuse the second that is complete.
+            with contextlib.suppress(fs.FSError):
+                backend.save(_Meeting(contents[number], gate.wait), 'a/same', overwrite=True)
+
+        in_processes(2, store)
+        if [backend.read(f'a/{number}') for number in range(2)] != contents or backend.read('a/same') not in contents:
+            broken('Expected the files of two processes as each has stored them; seen others.')
 
     @check(
         'construction',
@@ -112,3 +142,17 @@ class SharingChecks:
         with one.app_context():
             assert storage.read('x') == b'one'
             assert copy.deepcopy([storage])[0] is storage
+
+
+class _Meeting(OnlyRead):
+    """Waits for another one, once more has been read than drivers look at before they begin to store."""
+
+    def __init__(self, content: bytes, meet: Callable[[float], object]) -> None:
+        super().__init__(content, 100_000)
+        self._meetings = [meet]
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        if self._at > CHUNK_BYTES and self._meetings:
+            self._meetings.pop()(MEETING_S)
+        return super().read(size)
