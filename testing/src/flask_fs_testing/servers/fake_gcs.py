@@ -45,6 +45,10 @@ class FakeGCSServer(Server[GCSService]):
             ]
         }
 
+    def environment(self) -> Mapping[str, str]:
+        """Times in UTC, as Google reports them, wherever this machine is."""
+        return {'TZ': 'UTC'}
+
     def is_ready(self) -> bool:
         """It responds to a question after its health."""
         return http_status(self._port, '/_internal/healthcheck') == 200
