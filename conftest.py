@@ -104,7 +104,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             scope = super()._split_scope(nodeid)
-            return nodeid if 'test_conformance' in scope or 'test_interleavings' in scope else scope
+            divided = ('test_conformance', 'test_interleavings', 'test_broken_backends')
+            return nodeid if any(name in scope for name in divided) else scope
 
     return Scheduling(config, log) if config.option.dist == 'loadfile' else None
 
