@@ -29,7 +29,8 @@ def harness_class_of(backend: Any) -> Any:
 def harness_of(backend: Any, folder: Path, port: int) -> Any:
     """A harness for *backend*, on the HTTP store at *port* if it is one over HTTP."""
     base = harness_class_of(backend)
-    made: Any = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend})
+    # Random sequences end at the first that fails: so many that none is missed by chance.
+    made: Any = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend, 'sequences': 300})
     if base is not HTTPHarness:
         yield made(folder)
     elif flags := getattr(backend, 'store_flags', ()):

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 
 def message_of(backend: Any, base: Any, folder: Path) -> str:
-    harness = type('BrokenHarness', (base,), {'backend_class': backend})(folder)
+    harness = type('BrokenHarness', (base,), {'backend_class': backend, 'sequences': 300})(folder)
     with pytest.raises(pytest.fail.Exception) as caught:
         BackendConformance().test_any_sequence_of_verbs_does_what_a_dictionary_would(harness)
     return str(caught.value)
