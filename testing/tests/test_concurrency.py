@@ -83,7 +83,7 @@ def test_a_process_that_hangs_is_killed_and_joined() -> None:
     pids: list[int] = []
 
     def hang(number: int) -> None:
-        # One that does not show where it is, and does not end when told to.
+        # One that does not show where it is, and does not end when asked to.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         hangs(number)
 

@@ -22,7 +22,7 @@ __all__ = ['CAN_FORK', 'THREAD_NAME', 'Background', 'in_processes', 'in_step', '
 
 #: How long all threads or processes of one call may take, in seconds.
 TIMEOUT_S = 100
-#: How long a process may take to end after it was told to, in seconds.
+#: How long a process may take to end after it was asked to, in seconds.
 GRACE_S = 10
 #: How many of those that failed are shown: mostly all fail alike.
 SHOWN = 3

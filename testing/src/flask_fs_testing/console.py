@@ -12,11 +12,9 @@ from typing import Any, Protocol
 
 from flask_fs.backends import BaseBackend
 
+from .concurrency import TIMEOUT_S
 from .harness import Harness
 from .sources import Failing, OnlyRead, SourceFailed
-
-#: How long another process may take for a line.
-TIMEOUT_S = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class GCSBackend(BaseBackend):
             'Range': None if start == 0 and stop is None else range_header(start, stop),
             'X-Goog-If-Generation-Match': etag,
         }
-        # By the XML API: that of JSON does not tell the metadata with the content.
+        # By the XML API: that of JSON does not return the metadata with the content.
         client, path = self._bucket.client, f'/{self._bucket.name}/{quote(name)}'
         try:
             response = self._bucket.request(name, lambda: client.request('GET', path, 200, 206, headers=headers))
@@ -104,7 +104,7 @@ class GCSBackend(BaseBackend):
         return (blob.name for blob in self._blobs(prefix, 'items(name),nextPageToken'))
 
     def _blobs(self, prefix: str, fields: str) -> Iterator[Any]:
-        """What the bucket lists, but for objects that stand for folders; nothing if there is no bucket yet."""
+        """What the bucket lists, but for objects that only mark folders; nothing if there is no bucket yet."""
         options = {'page_size': self.page_size, 'fields': fields, **self._bucket.client.options}
         pages = self._bucket.sdk.list_blobs(prefix=prefix, **options).pages
         with contextlib.suppress(NotFound):

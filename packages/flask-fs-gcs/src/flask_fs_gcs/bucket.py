@@ -1,4 +1,4 @@
-"""The bucket of one storage: requests, conditions on what is written, and what the store tells of objects."""
+"""The bucket of one storage: requests, conditions on what is written, and what the store reports of objects."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Bucket:
         return response
 
     def find(self, name: str) -> Any:
-        """An object with all that the store tells of it."""
+        """An object with all that the store reports of it."""
         blob = self.sdk.blob(name)
         self.request(name, lambda: blob.reload(**self.client.options))
         return blob

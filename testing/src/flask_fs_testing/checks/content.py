@@ -20,7 +20,7 @@ from ..harness import Harness
 from ..sources import Failing, OnlyRead, SourceFailed
 
 SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES + 5)
-#: By how much libraries read and send at once, unless they are told otherwise.
+#: By how much libraries read and send at once, unless they are configured otherwise.
 BUFFERS_BYTES = (4096, 8192, 64 * 1024, 128 * 1024, 256 * 1024)
 
 

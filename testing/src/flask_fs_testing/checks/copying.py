@@ -56,7 +56,7 @@ class CopyChecks:
         'or create is ignored. Look at _copy and _move.',
     )
     def test_copy_and_move_do_what_they_say(self, harness: Harness) -> None:
-        """A copy is a second file; a moved file is no longer where it was; both replace unless told to create."""
+        """A copy is a second file; a moved file is no longer where it was; both replace unless they are to create."""
         backend = harness.make()
         backend.write('x', b'1')
         backend.write('taken', b'2')
@@ -258,8 +258,8 @@ class CopyChecks:
                 broken(
                     f'Expected one version of a file that is replaced after {step} while it is copied; seen a mixture.'
                 )
-            for told in (other.metadata('taken')['checksum'], other.stat('taken').checksum):
-                if told not in (None, _checksum(seen)):
+            for reported in (other.metadata('taken')['checksum'], other.stat('taken').checksum):
+                if reported not in (None, _checksum(seen)):
                     broken(
                         f'Expected the checksum of the version that was copied when replaced after {step}; seen another.'
                     )

@@ -52,9 +52,7 @@ class LinkChecks:
     )
     def test_a_signed_link_is_good_for_one_file_one_method_and_a_while(self, harness: Harness) -> None:
         """A signed link gives the file, over HTTP; altered, or with another method, it gives nothing."""
-        storage = fs.Storage('kit', fs.ALL)
-        app = harness.make_app(storage, serve=False)
-        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+        with _deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             storage.write('a/y.txt', b'other')
             link = storage.signed_url('a/x.txt', download_name='Zürich.txt')
@@ -117,9 +115,7 @@ class LinkChecks:
     )
     def test_no_part_of_a_signed_link_can_be_changed(self, harness: Harness) -> None:
         """With any of its parts changed or removed, or for another file, below or beside it, a signed link gives nothing."""
-        storage = fs.Storage('kit', fs.ALL)
-        app = harness.make_app(storage, serve=False)
-        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+        with _deployed(harness) as storage:
             others = ('a/y.txt', 'a/x.txt2', 'b/x.txt', 'x.txt')
             for name in ('a/x.txt', *others):
                 storage.write(name, name.encode())
@@ -151,9 +147,7 @@ class LinkChecks:
     )
     def test_the_download_name_of_a_link_is_signed(self, harness: Harness) -> None:
         """A link that saves a file under one name saves it under no other: nobody makes a program of a picture."""
-        storage = fs.Storage('kit', fs.ALL)
-        app = harness.make_app(storage, serve=False)
-        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+        with _deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             link = storage.signed_url('a/x.txt', download_name='picture.png')
             assert _download_name(link) == 'picture.png'
@@ -168,9 +162,7 @@ class LinkChecks:
     )
     def test_links_and_download_names_may_be_odd(self, harness: Harness) -> None:
         """Links work for files of any legal name, and save them under any printable name, to the letter."""
-        storage = fs.Storage('kit', fs.ALL)
-        app = harness.make_app(storage, serve=False)
-        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+        with _deployed(harness) as storage:
             for name in _ODD:
                 storage.write(name, name.encode())
                 seen = _fetch(storage.signed_url(name))
@@ -192,9 +184,7 @@ class LinkChecks:
     )
     def test_a_link_lives_no_longer_than_said(self, harness: Harness) -> None:
         """A link for reading, and one for storing, works at once and is refused when its time is over."""
-        storage = fs.Storage('kit', fs.ALL)
-        app = harness.make_app(storage, serve=False)
-        with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+        with _deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             links = {'GET': storage.signed_url('a/x.txt', expires_s=_LIFE_S)}
             if not declares(storage.backend, Capability.SIGNED_URL):
@@ -218,6 +208,15 @@ class LinkChecks:
                         f'Expected a link that lives for {_LIFE_S} s to be refused; seen {alive} work after {tried_s:.0f} s.'
                     )
                 time.sleep(_PAUSE_S)
+
+
+@contextlib.contextmanager
+def _deployed(harness: Harness) -> Generator[fs.Storage]:
+    """A storage that is served by signed links alone, during a request to its application, which listens."""
+    storage = fs.Storage('kit', fs.ALL)
+    app = harness.make_app(storage, serve=False)
+    with _listening(app) as base_url, app.test_request_context(base_url=base_url):
+        yield storage
 
 
 @contextlib.contextmanager

@@ -107,7 +107,7 @@ class PageChecks:
         'what _scan and _names hold while they yield.',
     )
     def test_a_listing_that_is_dropped_gives_back_what_it_holds(self, harness: Harness) -> None:
-        """A listing of which only the beginning is used keeps nothing open, and stands in the way of nothing."""
+        """A listing of which only the beginning is used keeps nothing open, and is in the way of nothing."""
         backend = harness.make()
         # Of several folders with several files.
         _fill(backend, (f'many/{number}/{name}' for number in range(3) for name in 'abc'))

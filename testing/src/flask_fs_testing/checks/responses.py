@@ -42,7 +42,7 @@ class ResponseChecks:
             seen, expected = (below.status_code, below.data), (plain.status_code, plain.data)
             if seen != expected or dict(below.headers) != dict(plain.headers):
                 broken(f'Expected {method} below /root to get what it gets without; seen {seen}, and not {expected}.')
-        # Outside of requests, it is this setting that says so; for the client of tests it stands for the server.
+        # Outside of requests, it is this setting that says so; for the client of tests it takes the place of the server.
         app.config['APPLICATION_ROOT'] = '/root'
         with app.app_context():
             assert storage.url('a/x.txt') == f'/root{_URL}'

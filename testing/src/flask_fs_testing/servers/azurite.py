@@ -32,7 +32,7 @@ class AzuriteServer(Server[AzureService]):
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         super().__init__(deadline_s=deadline_s)
-        # Not the well-known account: whoever knows that could connect too.
+        # Not the well-known account: everybody has its key.
         self._key = base64.b64encode(secrets.token_bytes(64)).decode()
         self._port = 0
 

@@ -55,7 +55,7 @@ class FakeGCSServer(Server[GCSService]):
 
     @property
     def service(self) -> GCSService:
-        """It takes any project."""
+        """It accepts any project."""
         return GCSService(f'http://127.0.0.1:{self._port}')
 
 

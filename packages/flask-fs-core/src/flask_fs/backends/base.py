@@ -50,6 +50,7 @@ from .streams import (
     chunks_of,
     limited,
     open_reader,
+    undone_by,
 )
 from .writers import open_writer
 
@@ -442,8 +443,7 @@ class BaseBackend:
         :raises Replaced: If the file is no longer the version *etag*.
         :raises BackendError: If it is another range.
         """
-        with contextlib.ExitStack() as closing:
-            closing.push(given.stream)
+        with undone_by(given.stream.close):
             if etag not in (None, given.info.etag):
                 raise self.error(Replaced, given.info.name)
             if content_range is None:
@@ -454,7 +454,6 @@ class BaseBackend:
             if not is_right:
                 reason = 'the store sent another part of the file than the one requested'
                 raise self.error(BackendError, given.info.name, reason)
-            closing.pop_all()
         if content_range is None and stop is not None:
             return given._replace(stream=limited(given.stream, stop))
         return given

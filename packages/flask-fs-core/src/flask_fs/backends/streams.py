@@ -171,7 +171,7 @@ class Chunks(Iterator[bytes]):
 
 
 class BoundedReader(InputStream):
-    """At most *length* bytes of *stream*, from where it stands; closing it closes the stream.
+    """At most *length* bytes of *stream*, from its position on; closing it closes the stream.
 
     Reading gives as much as was requested, or what is left, also where *stream* gives it by and by, as raw streams do.
     """
@@ -196,7 +196,7 @@ class BoundedReader(InputStream):
 
 
 def limited(stream: IO[bytes], length: int) -> IO[bytes]:
-    """At most *length* bytes of *stream*, from where it stands; closing it closes the stream.
+    """At most *length* bytes of *stream*, from its position on; closing it closes the stream.
 
     ``read(n)`` gives n bytes unless it ends before, also where *stream* is a raw one, which may give fewer.
     """
@@ -215,7 +215,7 @@ def check_range(start: int, stop: int | None) -> None:
 
 
 def window(stream: IO[bytes], start: int = 0, stop: int | None = None) -> IO[bytes]:
-    """The bytes [start, stop) of *stream*, which stands at its beginning and may not be seekable.
+    """The bytes [start, stop) of *stream*, which is at its beginning and may not be seekable.
 
     ``read(n)`` gives n bytes unless it ends before, also where *stream* is a raw one, which may give fewer.
     """
