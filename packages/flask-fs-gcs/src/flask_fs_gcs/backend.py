@@ -23,6 +23,7 @@ from flask_fs.backends import (
     Source,
     attachment,
     range_header,
+    undone_by,
 )
 from flask_fs.errors import FSError
 from flask_fs.files import mime_type
@@ -85,10 +86,8 @@ class GCSBackend(BaseBackend):
             response = self._bucket.request(name, lambda: client.request('GET', path, 200, 206, headers=headers))
         except RequestRangeNotSatisfiable:
             return self.opened_empty(self._stat(name), start, etag)
-        with contextlib.ExitStack() as closing:
-            closing.push(response)
+        with undone_by(response.close):
             info, length = info_from_headers(name, response.headers)
-            closing.pop_all()
         given = Opened(info, cast('IO[bytes]', _Body(response, length)))
         return self.opened(given, response.headers.get('Content-Range'), length, start, stop, etag)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import importlib.util
 import io
@@ -22,6 +21,7 @@ from flask_fs.backends import (
     batched,
     is_range,
     range_header,
+    undone_by,
     window,
 )
 from flask_fs.errors import FileNotFound, FSError, RangeNotSatisfiable, Replaced
@@ -152,8 +152,7 @@ class SwiftBackend(BaseBackend):
                 raise self.error(FileNotFound, name, f'there is no container {self.container!r} yet') from error
             raise
         status, headers, stream = response.status, response.headers, cast('IO[bytes]', response.body or io.BytesIO())
-        with contextlib.ExitStack() as closing:
-            closing.push(stream)
+        with undone_by(stream.close):
             if status not in (412, 416):
                 check_object(headers)
                 part, length = headers.get('content-range'), int(headers['content-length'])
@@ -172,7 +171,6 @@ class SwiftBackend(BaseBackend):
                 if start > 0 and start >= info.size:
                     raise self.error(RangeNotSatisfiable, name)
                 stream = window(stream, max(0, info.size + start) if start < 0 else start, stop)
-            closing.pop_all()
         return Opened(info, stream)
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:

@@ -22,7 +22,7 @@ from .presence import Presence, gone_reason
 from .ranged import SeekableStream
 from .response_stream import READ_BYTES, ResponseStream
 from .sources import Source, Spool, SpoolFailed
-from .streams import chunks_of, limited, window
+from .streams import chunks_of, limited, undone_by, window
 
 __all__ = [
     'CHUNK_BYTES',
@@ -53,5 +53,6 @@ __all__ = [
     'limited',
     'range_header',
     'shared_client',
+    'undone_by',
     'window',
 ]

@@ -127,7 +127,10 @@ class TranslatedStream(InputStream):
 
 @contextlib.contextmanager
 def undone_by(undo: Callable[[], object]) -> Generator[None]:
-    """Around what is handed on only if all goes well: if anything is raised, *undo* is called first."""
+    """A ``with`` block that calls *undo* if anything is raised in it, interrupts too, and raises that.
+
+    In ``_open``, *undo* is the ``close`` of what was opened: the block is what may fail before that is handed on.
+    """
     try:
         yield
     except BaseException:
