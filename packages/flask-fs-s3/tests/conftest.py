@@ -130,31 +130,18 @@ class SwiftHarness(S3Harness):
 
 RACES = [check for check, guarantee in checks_of(NetworkConformance).items() if guarantee.race]
 LOOKS_FIRST = 'moto looks for a file and then stores it, so that several rivals may win'
-ASKS_NOBODY = 'moto gives a file to everyone, whatever the signature says'
-MOTO_LIMITS = {
-    **dict.fromkeys(RACES, LOOKS_FIRST),
-    'test_a_link_lives_no_longer_than_said': ASKS_NOBODY,
-    'test_a_signed_link_is_good_for_one_file_one_method_and_a_while': ASKS_NOBODY,
-    'test_no_part_of_a_signed_link_can_be_changed': ASKS_NOBODY,
-    'test_the_download_name_of_a_link_is_signed': ASKS_NOBODY,
-    'test_a_signed_link_to_store_stores_one_file': 'moto stores nothing of what is sent to a signed link',
-}
-#: Nothing listens where they lead.
+#: Nothing listens where its links lead.
+LEADS_TO_AMAZON = 'its links lead to Amazon'
 IN_PROCESS_LIMITS = {
-    **MOTO_LIMITS,
-    **dict.fromkeys(
-        (*(name for name in MOTO_LIMITS if 'link' in name), 'test_links_and_download_names_may_be_odd'),
-        'its links lead to Amazon',
-    ),
+    **dict.fromkeys(RACES, LOOKS_FIRST),
+    'test_a_link_lives_no_longer_than_said': LEADS_TO_AMAZON,
+    'test_a_signed_link_is_good_for_one_file_one_method_and_a_while': LEADS_TO_AMAZON,
+    'test_a_signed_link_to_store_stores_one_file': LEADS_TO_AMAZON,
+    'test_links_and_download_names_may_be_odd': LEADS_TO_AMAZON,
+    'test_no_part_of_a_signed_link_can_be_changed': LEADS_TO_AMAZON,
+    'test_the_download_name_of_a_link_is_signed': LEADS_TO_AMAZON,
     'test_a_copy_is_a_file_of_its_own': 'a copy of an object in parts has the checksum of their checksums as its own',
 }
-
-
-class MotoHarness(S3Harness):
-    """A fresh bucket on moto."""
-
-    race_rounds = 10
-    known_limits: ClassVar[Mapping[str, str]] = MOTO_LIMITS
 
 
 @pytest.fixture
@@ -167,12 +154,6 @@ def seaweed(tmp_path: Path, s3_service: S3Service) -> S3Harness:
 def swift(tmp_path: Path, swift_s3_service: S3Service) -> S3Harness:
     """A fresh bucket on Swift's own S3."""
     return SwiftHarness(tmp_path, swift_s3_service)
-
-
-@pytest.fixture
-def moto(tmp_path: Path, moto_service: S3Service) -> S3Harness:
-    """A fresh bucket on moto."""
-    return MotoHarness(tmp_path, moto_service)
 
 
 # --- For the tests of this backend alone.
