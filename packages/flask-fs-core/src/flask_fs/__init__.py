@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from .backends.base import BaseBackend
-from .backends.contract import Capability, FileInfo
+from .backends.contract import Capability, FileInfo, Folder
 from .errors import (
     BackendError,
+    Changed,
     ChecksumMismatch,
     ConfigurationError,
     ConfigurationWarning,
+    DeletionFailed,
     FileExists,
     FileNotFound,
     FileTooLarge,
@@ -44,7 +46,7 @@ from .files import (
     DisallowAll,
     FileTypes,
 )
-from .signals import file_deleted, file_moved, file_saved
+from .signals import file_deleted, file_deleting, file_moved, file_saved, file_saving
 from .storage import Storage
 
 __all__ = [
@@ -64,9 +66,11 @@ __all__ = [
     'BackendError',
     'BaseBackend',
     'Capability',
+    'Changed',
     'ChecksumMismatch',
     'ConfigurationError',
     'ConfigurationWarning',
+    'DeletionFailed',
     'DisallowAll',
     'FSError',
     'FileExists',
@@ -74,6 +78,7 @@ __all__ = [
     'FileNotFound',
     'FileTooLarge',
     'FileTypes',
+    'Folder',
     'InvalidContent',
     'InvalidFilename',
     'NoFile',
@@ -89,7 +94,9 @@ __all__ = [
     'UploadNotAllowed',
     'by_name',
     'file_deleted',
+    'file_deleting',
     'file_moved',
     'file_saved',
+    'file_saving',
     'init_app',
 ]

@@ -5,6 +5,8 @@
     FSError
     ├── FileNotFound            also a FileNotFoundError
     ├── FileExists              also a FileExistsError
+    ├── Changed
+    ├── DeletionFailed
     ├── UploadNotAllowed
     │   ├── UnauthorizedFileType
     │   ├── FileTooLarge
@@ -25,16 +27,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .credentials import without_userinfo
 
 __all__ = [
     'BackendError',
+    'Changed',
     'ChecksumMismatch',
     'ConfigurationError',
     'ConfigurationWarning',
+    'DeletionFailed',
     'FSError',
     'FileExists',
     'FileNotFound',
@@ -125,6 +129,27 @@ class FileExists(FSError, FileExistsError):
     def __str__(self) -> str:
         # If there is a reason, overwriting would not help: see LocalBackend on folders.
         return super().__str__().removesuffix(f' {self.advice}') if self.reason else super().__str__()
+
+
+class Changed(FSError):
+    """The file is no longer the version that ``if_match`` names: it was replaced or removed. Nothing was stored."""
+
+    template = '{file} has changed in {place}'
+    advice = 'Read it again, and pass the etag that it has now.'
+
+
+class DeletionFailed(FSError):
+    """Some of many files could not be deleted; the others are.
+
+    :ivar failures: The error of each file that is still there, by its name.
+    """
+
+    template = '{file} could not be deleted from {place}'
+
+    failures: Mapping[str, FSError] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (*super().__reduce__(), {'failures': self.failures})
 
 
 class UploadNotAllowed(FSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import inspect
 import io
@@ -12,16 +13,18 @@ import posixpath
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
 from types import GeneratorType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from flask import make_response
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
 from . import names, signals, signing, urls
+from .backends.attributes import NAMES, attributes_of
 from .backends.base import BaseBackend
-from .backends.contract import CHUNK_BYTES, Capability, FileInfo
+from .backends.contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Folder, Opened
 from .backends.http import add_security_headers
+from .backends.legacy import LegacyDriver
 from .backends.sources import media_type_of
 from .backends.streams import Mode
 from .backends.writers import open_writer
@@ -29,12 +32,14 @@ from .bindings import AppBound, Binding
 from .config import Config
 from .errors import (
     ConfigurationError,
+    DeletionFailed,
     FileExists,
     FileNotFound,
     InvalidFilename,
     OperationNotSupported,
 )
 from .files import DEFAULTS, bare_extension, contains, extension
+from .registry import Driver
 from .uploads import (
     Validator,
     check_content,
@@ -47,6 +52,11 @@ from .uploads import (
     validated,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .backends.attributes import GivenAttributes
+
 __all__ = ['Authorize', 'Config', 'Storage', 'UploadTo']
 
 #: A folder or a name, or a callable that returns one; if it takes an argument, that is the application.
@@ -55,6 +65,17 @@ UploadTo = str | Callable[..., str]
 Authorize = Callable[[str], bool | Response]
 
 _STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
+
+
+class Usage(NamedTuple):
+    """How much is stored.
+
+    :param files: The number of files.
+    :param bytes: Their size together, as they are stored.
+    """
+
+    files: int
+    bytes: int
 
 
 class Storage(AppBound):
@@ -157,6 +178,8 @@ class Storage(AppBound):
         overwrite: bool | None = None,
         *,
         upload_to: UploadTo | None = None,
+        if_match: str | None = None,
+        **attributes: Unpack[GivenAttributes],
     ) -> str:
         """Store a file and return the name it was stored under: ``upload_to/prefix/filename``.
 
@@ -170,7 +193,14 @@ class Storage(AppBound):
         :param overwrite: Whether to replace a file of that name; the default is that of the storage.
         :param upload_to: A folder, or a callable that returns one, instead of the storage's ``upload_to``; ``''`` for
             none.
+        :param if_match: Replace only this version of the file, by its ``etag``: of all who replace it, one wins. Needs
+            COMPARE_AND_SWAP.
+        :param attributes: What to keep with it, given by name; needs ATTRIBUTES, or for ``mime`` alone MIME. ``mime``,
+            ``cache_control``, ``content_encoding`` (how the given bytes are encoded already), ``content_language``,
+            ``download_name``, and ``metadata``, text by name. See :class:`~flask_fs.backends.Attributes`.
         :raises FileExists: If there is a file of that name, and ``overwrite`` is false. The first writer wins.
+        :raises Changed: If there is another version than *if_match*, or none.
+        :raises OperationNotSupported: If the backend cannot keep an attribute, or compare and swap. Nothing is stored.
         :raises UnauthorizedFileType: If its extension is not allowed.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         :raises NoFile: If a form was sent without a file.
@@ -181,38 +211,55 @@ class Storage(AppBound):
         """
         bound = self._bound()
         check_sent(file_or_wfs, filename, self.name)
+        kept = attributes_of(attributes) if attributes else NO_ATTRIBUTES
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
         check_type(file_or_wfs, name, self, bound.config)
         overwrite = self._may_overwrite(overwrite)
         # A mock of a file is path-like too, and open() would use it as the number of another open file.
         if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
-                self._store_upload(bound, name, file, None, overwrite=overwrite)
+                self._store_upload(bound, name, file, None, overwrite=overwrite, attributes=kept, if_match=if_match)
         else:
             position = position_of(file_or_wfs)
             try:
-                self._store_upload(bound, name, file_or_wfs, position, overwrite=overwrite)
+                self._store_upload(
+                    bound, name, file_or_wfs, position, overwrite=overwrite, attributes=kept, if_match=if_match
+                )
             finally:
                 restore_position(file_or_wfs, position)
         return name
 
-    def write(self, filename: str, content: Any, overwrite: bool = False) -> None:
+    def write(
+        self,
+        filename: str,
+        content: Any,
+        overwrite: bool = False,
+        *,
+        if_match: str | None = None,
+        **attributes: Unpack[GivenAttributes],
+    ) -> None:
         """Store text, as UTF-8, bytes, or the content of a file or upload. The application's own content may have any type.
 
         Anything with ``read`` is read and left as :meth:`save` does. The media type of an upload is stored with it if
         the backend supports that.
 
+        :param if_match: Replace only this version of the file, by its ``etag``, as :meth:`save` does.
+        :param attributes: What to keep with it, as :meth:`save` does.
         :raises FileExists: If there is a file of that name, and neither *overwrite* nor the storage allows replacing it.
+        :raises Changed: If there is another version than *if_match*, or none.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         """
         bound, name = self._bound(), names.check(filename)
         if isinstance(content, FileStorage):
             check_sent(content, name, self.name)
+        kept = attributes_of(attributes) if attributes else NO_ATTRIBUTES
         overwrite = overwrite or self.overwrite
         position = position_of(content)
         try:
             source = limited(content, name, self.name, bound.config)
-            info = bound.driver.write(name, source, overwrite=overwrite, mime=media_type_of(content))
+            info = bound.driver.write(
+                name, source, overwrite, mime=media_type_of(content), attributes=kept, if_match=if_match
+            )
         finally:
             restore_position(content, position)
         self._announce_saved(bound, name, info)
@@ -256,19 +303,31 @@ class Storage(AppBound):
         stores nothing, nor does dropping it unclosed.
 
         :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
-        :param kwargs: ``encoding``, ``errors`` and ``newline``, for text.
+        :param kwargs: ``encoding``, ``errors`` and ``newline``, for text; for writing also attributes, as :meth:`save` has
+            them.
         :raises ValueError: For any other mode: files are read or replaced whole.
         :raises FileNotFound: When reading, if there is no file of that name.
         :raises FileExists: With ``x``, if there is a file of that name: here, before anything is written, or when the file
             object is closed if it came meanwhile.
         """
         bound, name, how = self._bound(), names.check(filename), Mode(mode)
+        given = {attribute: kwargs.pop(attribute) for attribute in NAMES if attribute in kwargs} if kwargs else {}
+        if given and how.reads:
+            raise ValueError(
+                f'{", ".join(given)}: attributes are for writing; change those of a file with set_attributes()'
+            )
+        attributes = attributes_of(given)
+        bound.driver.require_attributes(name, attributes)
         if how.reads or not isinstance(bound.driver, BaseBackend):
             return bound.driver.open(name, mode, **kwargs)
         if how.creates and bound.driver.exists(name):
             # Raised before anything is written; closing checks again, without a race.
             raise bound.driver.error(FileExists, name)
-        return open_writer(lambda stream: self._store(bound, name, stream, overwrite=not how.creates), how, **kwargs)
+
+        def store(stream: IO[bytes]) -> None:
+            self._store(bound, name, stream, overwrite=not how.creates, attributes=attributes)
+
+        return open_writer(store, how, **kwargs)
 
     def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
         """A path where programs on this machine can read the file: its own, or that of a temporary copy.
@@ -317,6 +376,37 @@ class Storage(AppBound):
         """The metadata of every file whose name begins with the literal text *prefix*, lazily."""
         return self._bound().driver.scan(prefix)
 
+    def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
+        """One page of what is directly in a folder: its files and subfolders, by one request to the store.
+
+        A folder exists as long as there are files under it; one that does not is empty.
+
+        :param prefix: The folder's name, with or without a slash at the end; empty for the top.
+        :param after: The ``next`` of the page before, to continue from there.
+        :param limit: How many files and folders together to list at most, 1 to 1000. There may be fewer, even none, before the
+            last page, whose ``next`` is None.
+        """
+        return self._bound().driver.folder(prefix, after=after, limit=limit)
+
+    def usage(self, prefix: str = '') -> Usage:
+        """How many files there are whose name begins with the literal text *prefix*, and how many bytes they have together.
+
+        It is counted by listing them, as fast as the store lists.
+        """
+        files = size = 0
+        for info in self._bound().driver.scan(prefix):
+            files, size = files + 1, size + info.size
+        return Usage(files, size)
+
+    def set_attributes(self, filename: str, **attributes: Unpack[GivenAttributes]) -> None:
+        """Change attributes of a file, without sending its content where the store can; those not given stay.
+
+        :param attributes: By name, as :meth:`save` has them; None removes one. ``metadata`` replaces all of it.
+        :raises FileNotFound: If there is no file of that name.
+        :raises OperationNotSupported: If the backend keeps no attributes.
+        """
+        self._bound().driver.set_attributes(names.check(filename), attributes)
+
     def path(self, filename: str) -> str:
         """The absolute path of a file on this machine, whether it exists or not.
 
@@ -339,6 +429,29 @@ class Storage(AppBound):
         bound.driver.remove(name)
         for info in doomed:
             signals.file_deleted.send(self, info=info)
+
+    def delete_many(self, filenames: Iterable[str]) -> None:
+        """Remove exactly these files, by as few requests as the store allows; those that are not there are removed already.
+
+        :raises DeletionFailed: If some are still there; its ``failures`` has the error of each by name.
+        :raises InvalidFilename: If one of the names is not valid; then none is removed.
+        """
+        bound, doomed = self._bound(), [names.check(filename) for filename in filenames]
+        infos: list[FileInfo] = []
+        if signals.file_deleted.has_receivers_for(self):
+            for name in dict.fromkeys(doomed):
+                with contextlib.suppress(FileNotFound):
+                    infos.append(bound.driver.stat(name))
+        failures = bound.driver.remove_many(doomed)
+        for info in infos:
+            if info.name not in failures:
+                signals.file_deleted.send(self, info=info)
+        if failures:
+            first = next(iter(failures))
+            reason = f'{len(failures)} of {len(doomed)} files are still there, the first because of: {failures[first]}'
+            error = DeletionFailed(first, storage=self.name, backend=bound.kind, reason=reason)
+            error.failures = failures
+            raise error
 
     def delete(self, filename: str) -> None:
         """Remove a file **and every file under** ``filename/``; nothing happens if there is none.
@@ -378,37 +491,56 @@ class Storage(AppBound):
             signals.file_moved.send(self, info=bound.driver.stat(new), source=name)
 
     def transfer(
-        self, filename: str, other_storage: Storage, target: str | None = None, *, overwrite: bool | None = None
+        self,
+        filename: str,
+        other_storage: Storage,
+        target: str | None = None,
+        *,
+        overwrite: bool | None = None,
+        attributes: bool = True,
     ) -> str:
-        """Copy a file to another storage, in bounded memory, and return its name there.
+        """Copy a file with its attributes to another storage, in bounded memory, and return its name there.
 
         :param target: Its new name; by default the same one.
         :param overwrite: Whether to replace a file of that name; the default is that of the other storage.
+        :param attributes: Whether its attributes go with it; false leaves behind what the other backend may not keep.
         :raises FileNotFound: If there is no file of that name here.
         :raises FileExists: If there is a file of that name there, and *overwrite* is false.
+        :raises OperationNotSupported: If the other backend cannot keep its attributes. Nothing is stored.
         """
         bound, other = self._bound(), other_storage._bound()
         name, new = names.check(filename), names.check(filename if target is None else target)
-        mime = bound.driver.stat(name).given_mime if Capability.MIME in other.driver.capabilities else None
-        with bound.driver.open(name, 'rb') as stream:
-            other_storage._store(other, new, stream, overwrite=other_storage._may_overwrite(overwrite), mime=mime)
+        opened = bound.driver.open_whole(name)
+        with opened.stream as stream:
+            kept = _kept(opened, bound.driver, other.driver) if attributes else NO_ATTRIBUTES
+            other_storage._store(other, new, stream, overwrite=other_storage._may_overwrite(overwrite), attributes=kept)
         return new
 
     def _may_overwrite(self, overwrite: bool | None) -> bool:
         return self.overwrite if overwrite is None else overwrite
 
-    def _store_upload(self, bound: Binding, name: str, file: Any, position: Any, *, overwrite: bool) -> None:
+    def _store_upload(self, bound: Binding, name: str, file: Any, position: Any, **how: Any) -> None:
         if bound.config['check_content']:
             file = check_content(file, name, self.name, position=position)
         if not self.validators:
-            self._store(bound, name, file, overwrite=overwrite)
+            self._store(bound, name, file, **how)
             return
         with validated(limited(file, name, self.name, bound.config), name, self.validators, self.name) as file:
-            self._store(bound, name, file, overwrite=overwrite)
+            self._store(bound, name, file, **how)
 
-    def _store(self, bound: Binding, name: str, file: Any, *, overwrite: bool, mime: str | None = None) -> None:
+    def _store(
+        self,
+        bound: Binding,
+        name: str,
+        file: Any,
+        *,
+        overwrite: bool,
+        mime: str | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+        if_match: str | None = None,
+    ) -> None:
         file = limited(file, name, self.name, bound.config)
-        info = bound.driver.save(file, name, overwrite=overwrite, mime=mime)
+        info = bound.driver.save(file, name, overwrite, mime=mime, attributes=attributes, if_match=if_match)
         self._announce_saved(bound, name, info)
 
     def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
@@ -493,8 +625,10 @@ class Storage(AppBound):
         if not isinstance(served, (Response, str, bytes, bytearray, tuple, list, dict, GeneratorType, io.IOBase)):
             # The result of a test double is returned unchanged.
             return served
-        cache_control = bound.config.get('cache_control')
         response = make_response(served)
+        # What was stored with the file wins; a legacy backend's own response has no such thing.
+        stored = response.headers.get('Cache-Control') if Capability.ATTRIBUTES in bound.driver.capabilities else None
+        cache_control = stored or bound.config.get('cache_control')
         return add_security_headers(response, cache_control=cache_control, private=private, download_name=download_name)
 
 
@@ -502,3 +636,15 @@ def _given(given: UploadTo | None, app: Any) -> str:
     if not callable(given):
         return given or ''
     return given(app) if inspect.signature(given).parameters else given()
+
+
+def _kept(opened: Opened, source: Driver, target: Driver) -> Attributes:
+    """The attributes with which a file from *source* is stored in *target*: a type by itself only where that keeps types."""
+    if isinstance(source, LegacyDriver):
+        # Its metadata may be expensive, and says no more than the type.
+        can_keep = Capability.MIME in target.capabilities
+        return Attributes(mime=opened.info.given_mime) if can_keep else NO_ATTRIBUTES
+    attributes = opened.info.attributes
+    if not target.capabilities & (Capability.MIME | Capability.ATTRIBUTES):
+        attributes = dataclasses.replace(attributes, mime=None)
+    return attributes

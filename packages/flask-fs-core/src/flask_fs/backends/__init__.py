@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..config import Config
+from .attributes import changed, decode_text, download_name_of, encode_text, with_attributes
 from .base import BaseBackend
 from .batching import batched
 from .checksums import Checksum, checksum_of
@@ -15,6 +16,7 @@ from .contract import (
     ByteReader,
     Capability,
     FileInfo,
+    Folder,
     Opened,
 )
 from .http import attachment, is_range, range_header
@@ -36,6 +38,7 @@ __all__ = [
     'Checksum',
     'Config',
     'FileInfo',
+    'Folder',
     'Opened',
     'Presence',
     'ResponseStream',
@@ -46,8 +49,12 @@ __all__ = [
     'SpoolFailed',
     'attachment',
     'batched',
+    'changed',
     'checksum_of',
     'chunks_of',
+    'decode_text',
+    'download_name_of',
+    'encode_text',
     'gone_reason',
     'is_range',
     'limited',
@@ -55,4 +62,5 @@ __all__ = [
     'shared_client',
     'undone_by',
     'window',
+    'with_attributes',
 ]

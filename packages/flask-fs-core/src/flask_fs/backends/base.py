@@ -8,7 +8,7 @@ import functools
 import io
 import logging
 import os
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, ClassVar, NoReturn, TypeVar, cast
 
 from ..config import STORAGE_SETTINGS, from_mapping
@@ -25,6 +25,7 @@ from ..errors import (
 from ..names import check, filter_valid, is_valid, is_valid_prefix
 from ..settings import Setting
 from . import http, legacy, sendfile
+from .attributes import changed
 from .checksums import checksum_of
 from .contract import (
     CHUNK_BYTES,
@@ -34,10 +35,12 @@ from .contract import (
     ByteReader,
     Capability,
     FileInfo,
+    Folder,
     Opened,
 )
 from .copies import temporary_copy
 from .metadata import Metadata
+from .paging import check_limit, page_of
 from .ranged import BLOCK_BYTES, FIRST_BYTES, RangedReader
 from .sources import Source, SpoolFailed, as_bytes, as_source, media_type_of, source
 from .streams import (
@@ -156,6 +159,8 @@ class BaseBackend:
         :meth:`_sweep` removes.
 
         :param create: Fail if the name is taken, by a file and not by a folder. Race-free where ATOMIC_CREATE is declared.
+        :param attributes: What to keep with it, all of it with ATTRIBUTES; with MIME alone, the media type. A backend that
+            finds out here that its store cannot keep them raises OperationNotSupported, and stores nothing.
         :return: The metadata of the new file, if it is known without a further request.
         :raises FileExists: With *create*, if there is a file of that name.
         """
@@ -200,8 +205,54 @@ class BaseBackend:
             self._remove(below)
         self._remove(name)
 
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo | None:
+        """Like :meth:`_put`, but replace only the version *etag* of a file, with COMPARE_AND_SWAP.
+
+        :param etag: The ``etag`` of its :class:`~flask_fs.FileInfo`.
+        :raises Changed: If the file is no longer that version, or gone.
+        """
+        raise self._lacks('_swap')
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
+        """Remove files, each like :meth:`_remove`, by as few requests as the store allows; the errors of those that stay."""
+        failures: dict[str, FSError] = {}
+        left = iter(names)
+        for name in left:
+            try:
+                self._call_hook(self._remove, name)
+            except Unavailable as error:
+                # It would take the same time for each of them to fail.
+                failures |= dict.fromkeys((name, *left), error)
+            except FSError as error:
+                failures[name] = error
+        return failures
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        """One page of what is directly in a folder; with few requests, however much is below it.
+
+        :param prefix: Empty, or what the names in the folder begin with: it ends with a slash. There may be no such folder.
+        :param after: The ``next`` of the page before.
+        :param limit: How many files and folders together it has at most, 1 to 1000. It may have fewer.
+        """
+        return page_of(self._scan(prefix), prefix, after, limit)
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        """Change attributes of a file, with ATTRIBUTES, and leave its content and its other attributes as they are.
+
+        Bytes that are replaced meanwhile are never brought back.
+
+        :param changes: The new value of each attribute that changes, for :func:`~flask_fs.backends.changed`.
+        """
+        info, stream = self._open_translated(name)
+        attributes = changed(info.attributes, changes)
+        with stream:
+            if info.etag is not None and Capability.COMPARE_AND_SWAP in self.capabilities:
+                self._swap(name, Source(stream), info.etag, attributes=attributes)
+            else:
+                self._put(name, Source(stream), attributes=attributes)
+
     def _copy(self, name: str, target: str, *, create: bool) -> None:
-        """Copy a file to another name, with the media type that was given with it, if that is kept.
+        """Copy a file to another name, with the attributes that were given with it, if they are kept.
 
         The copy is a file of its own, which stays when the other one goes. If it fails, what was at the target stays.
 
@@ -209,9 +260,9 @@ class BaseBackend:
         :raises FileExists: With *create*, if there is a file *target*.
         """
         info, stream = self._open_translated(name)
-        mime = info.given_mime if Capability.MIME in self.capabilities else None
+        attributes = info.attributes if Capability.ATTRIBUTES in self.capabilities else NO_ATTRIBUTES
         with stream:
-            self._put_translated(target, stream, create=create, mime=mime)
+            self._put_translated(target, stream, create=create, mime=info.given_mime, attributes=attributes)
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
         """Give a file another name; like :meth:`_copy`, but for the old name.
@@ -269,6 +320,11 @@ class BaseBackend:
             return open_writer(lambda stream: self._put_translated(key, stream, create=how.creates), how, **kwargs)
         return open_reader(self._open_seekable(key), how, **kwargs)
 
+    def open_whole(self, filename: str) -> Opened:
+        """The content of a file, to be read once, with the metadata of that version, by one request."""
+        info, stream = self._open_translated(self._key(filename))
+        return Opened(self._strip_prefix(info) if self._prefix else info, stream)
+
     def read(self, filename: str) -> bytes:
         """The whole content of a file."""
         key, attempts = self._key(filename), 0
@@ -301,25 +357,52 @@ class BaseBackend:
             chunk_size if chunks_size is None else chunks_size,
         )
 
-    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
+    def write(
+        self,
+        filename: str,
+        content: Any,
+        overwrite: bool = True,
+        *,
+        mime: str | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+        if_match: str | None = None,
+    ) -> Any:
         """Store text (as UTF-8), bytes of any kind, or the rest of what has ``read``, which stays open.
 
-        :param mime: The media type to keep with it; by default that of an upload.
+        :param mime: The media type to keep with it if the backend can; by default that of an upload.
+        :param attributes: What to keep with it.
+        :param if_match: The etag of the version to replace.
         :raises FileExists: Without *overwrite*, if there is a file of that name.
+        :raises Changed: With *if_match*, if there is another version, or none.
+        :raises OperationNotSupported: If *attributes* are not kept here, or *if_match* is not supported.
         """
-        key, reader = self._key(filename), as_source(content)
-        return self._put_translated(key, reader, create=not overwrite, mime=mime or media_type_of(content))
+        key, reader, mime = self._key(filename), as_source(content), mime or media_type_of(content)
+        create = not overwrite and if_match is None
+        return self._put_translated(key, reader, create=create, mime=mime, attributes=attributes, if_match=if_match)
 
-    def save(self, file_or_wfs: Any, filename: str, overwrite: bool = False, *, mime: str | None = None) -> Any:
-        """Store the rest of an open file or upload, which stays open.
-
-        :raises FileExists: Without *overwrite*, if there is a file of that name.
-        """
-        return self._put_translated(self._key(filename), source(file_or_wfs), create=not overwrite, mime=mime)
+    def save(
+        self,
+        file_or_wfs: Any,
+        filename: str,
+        overwrite: bool = False,
+        *,
+        mime: str | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+        if_match: str | None = None,
+    ) -> Any:
+        """Store the rest of an open file or upload, which stays open: see :meth:`write`."""
+        key, reader, create = self._key(filename), source(file_or_wfs), not overwrite and if_match is None
+        return self._put_translated(key, reader, create=create, mime=mime, attributes=attributes, if_match=if_match)
 
     def remove(self, filename: str) -> None:
         """Remove exactly one file; nothing happens if there is none."""
         self._call_hook(self._remove, self._key(filename))
+
+    def remove_many(self, filenames: Iterable[str]) -> dict[str, FSError]:
+        """Remove exactly these files by as few requests as possible; the errors of those that are still there, by name."""
+        keys = dict.fromkeys(map(self._key, filenames))
+        failures = self._call_hook(lambda _: self._remove_many(keys), '')
+        return {key.removeprefix(self._prefix): error for key, error in failures.items()}
 
     def delete(self, filename: str) -> None:
         """Remove a file **and all files under** ``filename/``; nothing happens if there is none."""
@@ -356,6 +439,23 @@ class BaseBackend:
             return iter(())
         found, skipped = self._list_hook(self._names, self._prefix + prefix), len(self._prefix)
         return filter_valid((name[skipped:] for name in found) if skipped else found)
+
+    def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
+        """One page of what is directly in a folder: see :meth:`flask_fs.Storage.folder`."""
+        check_limit(limit)
+        inside = prefix.removesuffix('/')
+        key = f'{self._key(inside)}/' if inside else self._prefix
+        page, skipped = self._call_hook(lambda key: self._folder(key, after, limit), key), len(self._prefix)
+        files = [info for info in map(self._strip_prefix, page.files) if is_valid(info.name)]
+        return Folder(files, [name for name in (name[skipped:] for name in page.folders) if is_valid(name)], page.next)
+
+    def set_attributes(self, filename: str, changes: Mapping[str, Any]) -> None:
+        """Change attributes of a file: see :meth:`flask_fs.Storage.set_attributes`."""
+        key = self._key(filename)
+        changed(NO_ATTRIBUTES, changes)
+        if Capability.ATTRIBUTES not in self.capabilities:
+            raise self.unsupported(key, 'it keeps no attributes')
+        self._call_hook(lambda name: self._set_attributes(name, changes), key)
 
     def metadata(self, filename: str) -> dict[str, Any]:
         """The metadata of a file as a dictionary; where the backend keeps no checksum, looking at it reads the file."""
@@ -416,6 +516,17 @@ class BaseBackend:
         """The error of Flask-FS for *error*, one of ``errors``, about the file *name*."""
         kind, reason = (BackendError, str(error)) if isinstance(error, SpoolFailed) else self._translate(error, name)
         return self.error(kind, name, reason)
+
+    def require_attributes(self, name: str, attributes: Attributes) -> None:
+        """Refuse to store a file with *attributes* that are not kept: dropping one silently would lose it.
+
+        :raises OperationNotSupported: If there are any.
+        """
+        given = attributes.given()
+        if Capability.MIME in self.capabilities:
+            given.pop('mime', None)
+        if given and Capability.ATTRIBUTES not in self.capabilities:
+            raise self.unsupported(name, f'it does not keep {", ".join(given)} with a file')
 
     def range_start(self, info: FileInfo, start: int, etag: str | None = None) -> int:
         """Where a range of a file begins: *start*, or counted from the end if that is negative.
@@ -541,12 +652,31 @@ class BaseBackend:
         return io.BufferedReader(RangedReader(open_range, head, info.size, truncated), BLOCK_BYTES)
 
     def _put_translated(
-        self, key: str, reader: ByteReader, *, create: bool, mime: str | None = None
+        self,
+        key: str,
+        reader: ByteReader,
+        *,
+        create: bool,
+        mime: str | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+        if_match: str | None = None,
     ) -> FileInfo | None:
+        """Store what *reader* holds.
+
+        :param mime: Kept if the backend can, unless *attributes* have one.
+        """
         stream = Source(reader)
-        attributes = Attributes(mime=mime) if mime else NO_ATTRIBUTES
+        if attributes is not NO_ATTRIBUTES:
+            self.require_attributes(key, attributes)
+        if mime and not attributes.mime and Capability.MIME in self.capabilities:
+            attributes = dataclasses.replace(attributes, mime=mime)
+        if if_match is not None and Capability.COMPARE_AND_SWAP not in self.capabilities:
+            raise self.unsupported(key, 'it cannot compare and swap, so if_match would not be free of races')
         try:
-            info = self._put(key, stream, create=create, attributes=attributes)
+            if if_match is None:
+                info = self._put(key, stream, create=create, attributes=attributes)
+            else:
+                info = self._swap(key, stream, if_match, attributes=attributes)
         except self._translatable as error:
             if error is stream.error:
                 raise

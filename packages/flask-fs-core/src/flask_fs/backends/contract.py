@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from ..files import mime_type
 from ..media_types import content_coding, normalized
@@ -18,6 +20,7 @@ __all__ = [
     'ByteReader',
     'Capability',
     'FileInfo',
+    'Folder',
     'Opened',
 ]
 
@@ -25,6 +28,35 @@ __all__ = [
 CHUNK_BYTES = 1024 * 1024
 #: What a process that died half-way left behind is removed once it is this old, in seconds.
 STALE_S = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is stored with a file besides its bytes. All of it is optional.
+
+    :param mime: The media type, where it is not the one that the name suggests.
+    :param cache_control: The Cache-Control header with which the file is served.
+    :param content_encoding: How the stored bytes are encoded, such as ``gzip``.
+    :param content_language: The languages of the content, as in ``de, en-US`` (BCP 47).
+    :param download_name: What browsers save the file as, instead of showing it.
+    :param metadata: The application's own, text by name.
+    """
+
+    mime: str | None = None
+    cache_control: str | None = None
+    content_encoding: str | None = None
+    content_language: str | None = None
+    download_name: str | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+
+    def given(self) -> dict[str, Any]:
+        """Those that were given, by name."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value}
+
+
+#: The attributes of a file that was given none.
+NO_ATTRIBUTES = Attributes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +72,11 @@ class FileInfo:
     :param etag: A text that changes with every change of the content, whoever makes it and however soon, without quotes; or
         None. Finding that of a local file which was changed a moment ago may take some milliseconds.
     :param content_encoding: How the stored bytes are encoded, such as ``gzip``, where the store keeps that; else None.
+    :param cache_control: The Cache-Control header with which the file is served, if one was given with it.
+    :param content_language: The languages of the content, if they were given.
+    :param download_name: What browsers save the file as, if it was given a name for that.
+    :param metadata: The application's own, text by name. Listings leave it out, with the three before it, where the store
+        does not list it.
     """
 
     name: str
@@ -49,6 +86,10 @@ class FileInfo:
     checksum: str | None = None
     etag: str | None = None
     content_encoding: str | None = None
+    cache_control: str | None = None
+    content_language: str | None = None
+    download_name: str | None = None
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         # Here, so that no backend can forget it: a stored type may come from anyone.
@@ -61,6 +102,18 @@ class FileInfo:
     def given_mime(self) -> str | None:
         """The media type, if it is not the one that the name suggests: what a copy under another name keeps."""
         return None if self.mime == mime_type(self.name) else self.mime
+
+    @property
+    def attributes(self) -> Attributes:
+        """What was given with the file, and a copy keeps."""
+        return Attributes(
+            self.given_mime,
+            self.cache_control,
+            self.content_encoding,
+            self.content_language,
+            self.download_name,
+            self.metadata,
+        )
 
 
 class Opened(NamedTuple):
@@ -75,17 +128,17 @@ class Opened(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Attributes:
-    """What is stored with a file besides its bytes.
+class Folder:
+    """One page of what is directly in a folder, in the order of the store.
 
-    :param mime: The media type, where it is not the one that the name suggests; kept with MIME.
+    :param files: The metadata of its files, as listings give it.
+    :param folders: The whole names of its subfolders, without a slash at the end.
+    :param next: What ``folder(after=…)`` continues from; None after the last page.
     """
 
-    mime: str | None = None
-
-
-#: The attributes of a file that was given none.
-NO_ATTRIBUTES = Attributes()
+    files: list[FileInfo]
+    folders: list[str]
+    next: str | None = None
 
 
 class Capability(enum.Flag):
@@ -109,6 +162,11 @@ class Capability(enum.Flag):
     SIGNED_URL = enum.auto()
     #: Every file has a path on this machine.
     LOCAL_PATH = enum.auto()
+    #: All attributes that are given with a file are kept, and can be changed.
+    ATTRIBUTES = enum.auto()
+    #: Of all writers that replace one version of a file with ``if_match``, also in other processes and on other hosts, one
+    #: wins.
+    COMPARE_AND_SWAP = enum.auto()
 
 
 class ByteReader(Protocol):

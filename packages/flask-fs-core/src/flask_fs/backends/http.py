@@ -135,6 +135,12 @@ def _headers(info: FileInfo, *, decodes: bool = True) -> tuple[Headers, bool]:
     decoding = decodes and must_decode(request, info.content_encoding)
     if info.etag is not None:
         headers.add('ETag', quote_etag(info.etag, weak=decoding))
+    if info.cache_control is not None:
+        headers.add('Cache-Control', info.cache_control)
+    if info.content_language is not None:
+        headers.add('Content-Language', info.content_language)
+    if info.download_name is not None:
+        headers.add('Content-Disposition', attachment(info.download_name))
     if info.content_encoding is not None:
         headers.add('Vary', 'Accept-Encoding')
     return headers, decoding

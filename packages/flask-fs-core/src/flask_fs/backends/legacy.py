@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ..errors import FileExists, FileNotFound, OperationNotSupported, RangeNotSatisfiable
+from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported, RangeNotSatisfiable
 from ..files import mime_type
 from ..media_types import normalized
 from ..names import filter_valid
-from .contract import CHUNK_BYTES, Capability, FileInfo, Opened
+from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Folder, Opened
 from .copies import temporary_copy
+from .paging import check_limit, page_of
 from .sources import Source, as_bytes, remaining_size
 from .streams import Chunks, Mode, buffered, check_range, chunks_of, window
 
@@ -47,6 +48,9 @@ class LegacyDriver:
             self._require_absent(filename)
         return self.backend.open(filename, mode, **kwargs)
 
+    def open_whole(self, filename: str) -> Opened:
+        return Opened(cast('FileInfo', _LazyInfo(lambda: self.stat(filename))), self.open(filename, 'rb'))
+
     def read(self, filename: str) -> Any:
         self._require(filename)
         return self.backend.read(filename)
@@ -69,12 +73,34 @@ class LegacyDriver:
             return self.backend.read_chunks(filename, *size)
         return Chunks(buffered(self.open(filename, 'rb')), chunk_size)
 
-    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
+    def write(
+        self,
+        filename: str,
+        content: Any,
+        overwrite: bool = True,
+        *,
+        mime: str | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+        if_match: str | None = None,
+    ) -> Any:
+        self.require_attributes(filename, attributes)
+        self._refuse_condition(filename, if_match)
         if not overwrite:
             self._require_absent(filename)
         return self.backend.write(filename, content)
 
-    def save(self, file_or_wfs: Any, filename: str, overwrite: bool = False, *, mime: str | None = None) -> Any:
+    def save(
+        self,
+        file_or_wfs: Any,
+        filename: str,
+        overwrite: bool = False,
+        *,
+        mime: str | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+        if_match: str | None = None,
+    ) -> Any:
+        self.require_attributes(filename, attributes)
+        self._refuse_condition(filename, if_match)
         if not overwrite:
             self._require_absent(filename)
         # As documented, save() refuses an existing file by default. Some backends have no such parameter, and doubles that
@@ -90,6 +116,15 @@ class LegacyDriver:
             reason = f'there are files under {filename!r}, which the delete of its backend could remove too'
             raise self._unsupported(filename, reason)
         return self.backend.delete(filename)
+
+    def remove_many(self, filenames: Iterable[str]) -> dict[str, FSError]:
+        failures: dict[str, FSError] = {}
+        for filename in dict.fromkeys(filenames):
+            try:
+                self.remove(filename)
+            except FSError as error:
+                failures[filename] = error
+        return failures
 
     def delete(self, filename: str) -> Any:
         return self.backend.delete(filename)
@@ -114,6 +149,19 @@ class LegacyDriver:
             valid = filter_valid(names)
             names = list(valid) if isinstance(names, list) else valid
         return (name for name in names if name.startswith(prefix)) if prefix else names
+
+    def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
+        check_limit(limit)
+        inside = prefix.removesuffix('/')
+        inside = f'{inside}/' if inside else ''
+        return page_of(self.scan(inside), inside, after, limit)
+
+    def require_attributes(self, filename: str, attributes: Attributes) -> None:
+        if given := attributes.given():
+            raise self._unsupported(filename, f'its backend does not keep {", ".join(given)} with a file')
+
+    def set_attributes(self, filename: str, changes: Mapping[str, Any]) -> None:
+        raise self._unsupported(filename, 'its backend keeps no attributes')
 
     def metadata(self, filename: str) -> Any:
         metadata = self._verb('metadata')(filename)
@@ -169,6 +217,12 @@ class LegacyDriver:
 
     def _unsupported(self, filename: str | None, reason: str) -> OperationNotSupported:
         return OperationNotSupported(filename, storage=self.storage, reason=reason)
+
+    def _refuse_condition(self, filename: str, if_match: str | None) -> None:
+        if if_match is not None:
+            raise self._unsupported(
+                filename, 'its backend cannot compare and swap, so if_match would not be free of races'
+            )
 
     def _require(self, filename: str) -> None:
         if not self.backend.exists(filename):

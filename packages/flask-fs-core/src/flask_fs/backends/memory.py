@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import io
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import FileExists, FileNotFound
-from ..files import mime_type
+from ..errors import Changed, FileExists, FileNotFound
+from .attributes import changed, with_attributes
 from .base import BaseBackend
 from .checksums import Checksum
 from .contract import NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
@@ -35,6 +36,8 @@ class MemoryBackend(BaseBackend):
         | Capability.RANGE
         | Capability.NESTED_NAMES
         | Capability.SERVER_COPY
+        | Capability.ATTRIBUTES
+        | Capability.COMPARE_AND_SWAP
     )
     seekable_streams = True
 
@@ -60,12 +63,18 @@ class MemoryBackend(BaseBackend):
     def _put(
         self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
     ) -> FileInfo:
+        return self._keep(*self._received(name, stream, attributes), create=create)
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo:
+        return self._keep(*self._received(name, stream, attributes), etag=etag)
+
+    def _received(self, name: str, stream: Source, attributes: Attributes) -> tuple[FileInfo, bytes]:
         checksum = Checksum(self.config.checksum)
         content = b''.join(map(bytes, checksum.through(chunks_of(stream))))
         now = datetime.datetime.now(datetime.timezone.utc)
-        info = FileInfo(name, len(content), now, attributes.mime or mime_type(name), str(checksum), checksum.hex[:32])
-        self._keep(info, content, create)
-        return info
+        # No two versions share it, even where the second one brings back what the first one held.
+        info = FileInfo(name, len(content), now, checksum=str(checksum), etag=secrets.token_hex(16))
+        return with_attributes(info, attributes), content
 
     def _stat(self, name: str) -> FileInfo:
         return self._found(name)[0]
@@ -81,15 +90,24 @@ class MemoryBackend(BaseBackend):
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         info, content = self._found(name)
-        now = datetime.datetime.now(datetime.timezone.utc)
-        mime = info.given_mime or mime_type(target)
-        self._keep(dataclasses.replace(info, name=target, modified=now, mime=mime), content, create)
+        now, etag = datetime.datetime.now(datetime.timezone.utc), secrets.token_hex(16)
+        copied = dataclasses.replace(info, name=target, modified=now, etag=etag)
+        self._keep(with_attributes(copied, info.attributes), content, create=create)
 
-    def _keep(self, info: FileInfo, content: bytes, create: bool) -> None:
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
         with self._lock:
-            if create and info.name in self._files:
+            info, content = self._found(name)
+            self._files[name] = (with_attributes(info, changed(info.attributes, changes)), content)
+
+    def _keep(self, info: FileInfo, content: bytes, *, create: bool = False, etag: str | None = None) -> FileInfo:
+        with self._lock:
+            there = self._files.get(info.name)
+            if create and there is not None:
                 raise self.error(FileExists, info.name)
+            if etag is not None and (there is None or there[0].etag != etag):
+                raise self.error(Changed, info.name)
             self._files[info.name] = (info, content)
+        return info
 
     def _found(self, name: str) -> tuple[FileInfo, bytes]:
         try:
