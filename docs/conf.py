@@ -49,6 +49,8 @@ _others = [
 ]
 # Type variables are no classes to be linked.
 nitpick_ignore_regex = [
+    # Keyword arguments, which the text below the signature explains; imported for type checkers alone.
+    ('py:class', 'GivenAttributes'),
     ('py:class', r'flask_fs\w*(\.\w+)*\.[A-Z]'),
     ('py:.*', rf'({"|".join(map(re.escape, _others))})(\..*)?'),
 ]
