@@ -12,15 +12,14 @@ import test_local_and_memory
 # Each runs pytest once more.
 pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.timeout(400)]
 
-PYTEST = ['-m', 'pytest']
 SPAWNING = "import multiprocessing, sys, pytest; multiprocessing.set_start_method('spawn'); sys.exit(pytest.main(sys.argv[1:]))"
 ENVIRONMENTS: dict[str, tuple[dict[str, str], list[str]]] = {
-    # Neither a whole number of hours from UTC, nor on its day for hours.
-    'a time zone': ({'TZ': 'Asia/Kathmandu'}, PYTEST),
-    'no locale': ({'LC_ALL': 'C'}, PYTEST),
-    'no encoding by default': ({}, ['-X', 'warn_default_encoding', *PYTEST]),
     'gevent': ({}, ['-m', 'gevent.monkey', '--module', 'pytest']),
-    'processes that are not forked': ({}, ['-c', SPAWNING]),
+    # The time zone is neither a whole number of hours from UTC, nor on its day for hours.
+    'a time zone, no locale, no encoding by default, and processes that are not forked': (
+        {'TZ': 'Asia/Kathmandu', 'LC_ALL': 'C'},
+        ['-X', 'warn_default_encoding', '-c', SPAWNING],
+    ),
 }
 
 

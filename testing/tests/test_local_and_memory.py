@@ -80,5 +80,6 @@ class PrefixedMemory(Prefixed, MemoryHarness):
     """Where hooks are given names with the prefix."""
 
 
+@pytest.mark.once
 class TestMemoryUnderAPrefix(BackendConformance):
     harness_class = PrefixedMemory

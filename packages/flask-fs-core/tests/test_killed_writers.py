@@ -16,6 +16,9 @@ import pytest
 from flask_fs import FileNotFound, InvalidFilename
 from flask_fs.backends.local import LocalBackend
 
+# test_system_calls.py shows on every Python that the calls are the same.
+pytestmark = pytest.mark.once
+
 OLD = b'old content'
 # Two writes.
 NEW_BYTES = 1024 * 1024 + 1000

@@ -23,6 +23,9 @@ from flask_fs.backends.base import BaseBackend
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
+# The kit has races on every Python.
+pytestmark = pytest.mark.once
+
 NAMES = [f'file-{number}.txt' for number in range(1000)]
 THREADS = 16
 NAMES_OF_THREADS = NAMES[:250]

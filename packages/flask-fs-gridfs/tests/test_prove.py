@@ -1,4 +1,4 @@
-"""``flask fs prove`` on a MongoDB-compatible server."""
+"""``flask fs prove`` on a MongoDB-compatible server, with some of the checks: flask-fs-s3 runs them all on a server."""
 
 from __future__ import annotations
 
@@ -12,13 +12,25 @@ from flask.cli import ScriptInfo
 from pymongo import MongoClient
 
 import flask_fs as fs
+from flask_fs_testing import live_checks
+from flask_fs_testing.checks.creating import CreateChecks
+from flask_fs_testing.checks.metadata import MetadataChecks
+from flask_fs_testing.checks.names import NameChecks
+from flask_fs_testing.checks.uploads import UploadChecks
 from flask_fs_testing.cli import prove
 from flask_fs_testing.servers import MongoService
 
-pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 
-def test_a_collection_is_proven_and_left_as_it_was(mongo_service: MongoService, fresh_name: str) -> None:
+class SomeChecks(CreateChecks, MetadataChecks, NameChecks, UploadChecks):
+    harness = live_checks.TestDeployment.harness
+
+
+def test_a_collection_is_proven_and_left_as_it_was(
+    mongo_service: MongoService, fresh_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_checks, 'TestDeployment', SomeChecks)
     app = Flask('office')
     app.config.update(
         FS_BACKEND='gridfs',
