@@ -202,6 +202,23 @@ def test_the_small_store_itself_is_believed(hostile: Hostile, lone: S3Backend) -
         VERBS[name](lone)
 
 
+def test_an_object_that_a_newer_one_replaced_at_once_was_stored(hostile: Hostile, lone: S3Backend) -> None:
+    """Swift's S3 says so by 200 without an ETag."""
+    hostile.answer = store_but(put=(200, {'x-amz-request-id': 'tx4442587FB7D0A2F9'}, b''))
+    VERBS['write'](lone)
+
+
+def test_of_two_that_create_a_name_the_one_whose_object_is_older_has_lost(hostile: Hostile, lone: S3Backend) -> None:
+    hostile.answer = store_but(put=(200, {'x-amz-request-id': 'tx4442587FB7D0A2F9'}, b''))
+    with pytest.raises(fs.FileExists):
+        VERBS['create'](lone)
+
+
+def test_an_object_that_is_not_there_was_not_stored(hostile: Hostile, lone: S3Backend) -> None:
+    hostile.answer = store_but(put=(200, {'x-amz-request-id': 'tx4442587FB7D0A2F9'}, b''), get=(404, {}, b''))
+    refused(lone, VERBS['write'], '200 without ETag')
+
+
 @pytest.mark.parametrize('body', [PAGE, b'<CopyObjectResult/>', b'<CopyObjectResult><ETag/></CopyObjectResult>'])
 def test_what_was_not_surely_copied_is_not_removed(hostile: Hostile, lone: S3Backend, body: bytes) -> None:
     hostile.answer = store_but(put=(200, {**XML, 'ETag': '"1"'}, body))

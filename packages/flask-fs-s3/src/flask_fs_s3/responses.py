@@ -38,6 +38,13 @@ class ImplausibleResponse(BotoCoreError):
     fmt = 'the response to {operation} was {what}'
 
 
+class Superseded(ImplausibleResponse):
+    """A store's own response to an object that it did not keep, because another writer's is newer.
+
+    Swift's S3 responds so, with 200 but without an ETag, when the object server says 202: two writers came at one moment.
+    """
+
+
 def check(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> None:
     """Raise unless a success looks like a store's own; for botocore's event ``after-call``."""
     status: int = http_response.status_code
@@ -51,7 +58,9 @@ def check(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> N
         if found in (None, ''):
             if 'Body' in parsed:
                 parsed['Body'].close()
-            raise ImplausibleResponse(operation=operation, what=f'{status} without {path[-1]}')
+            is_own = operation == 'PutObject' and 'x-amz-request-id' in http_response.headers
+            kind = Superseded if is_own else ImplausibleResponse
+            raise kind(operation=operation, what=f'{status} without {path[-1]}')
     if operation in _WITHOUT_CONTENT and status != 204 and 'x-amz-request-id' not in http_response.headers:
         raise ImplausibleResponse(operation=operation, what=f'{status} instead of 204')
 

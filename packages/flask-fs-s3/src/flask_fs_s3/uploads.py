@@ -10,12 +10,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from flask_fs.backends import CHUNK_BYTES, Checksum, Source, checksum_of
-from flask_fs.errors import BackendError, FileTooLarge
+from flask_fs.errors import BackendError, FileExists, FileTooLarge
 
 from .bodies import Body, FileBody, FileChanged, Part, SourceFile, checksum_header, sending, spooled
 from .bucket import CHECKSUM_KEY, WRITER_KEY, Bucket
 from .errors import SDK_ERRORS, code_of, status_of
 from .multipart import MAX_PARTS, PART_BYTES, TooManyParts, Upload, part_size
+from .responses import Superseded
 from .settings import MAX_PART_BYTES as MAX_REQUEST_BYTES
 
 #: How often to try when another writer is at the same key at the same moment, as S3 recommends for its 409.
@@ -146,6 +147,12 @@ def put_object(
 
     try:
         bucket.write(write if writer is None else lambda: bucket.create_only(key, writer, write))
+    except Superseded as error:
+        # What replaced it at once is there. Of two that create a name, the other one has won.
+        if bucket.find(key) is None:
+            raise
+        if writer is not None:
+            raise bucket.error(FileExists, key) from error
     except ClientError as error:
         if isinstance(body, FileBody) and (status_of(error) == 413 or code_of(error) == 'EntityTooLarge'):
             reason = (
