@@ -34,7 +34,7 @@ def test_a_name_that_is_gone_and_one_that_is_new_are_told(distribution, monkeypa
 
 def test_a_name_stands_with_what_it_takes():
     names = public_names.public_names('flask-fs-core')
-    assert 'flask_fs.Storage.write(filename, content, overwrite=...)' in names
+    assert 'flask_fs.Storage.write(filename, content, overwrite=..., *, if_match=..., **attributes)' in names
     assert 'flask_fs.IMAGES' in names
     assert 'flask_fs.Capability.ATOMIC_CREATE' in names
     assert not [name for name in names if '._' in name]

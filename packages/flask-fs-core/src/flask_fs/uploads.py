@@ -25,7 +25,7 @@ from .files import extension
 
 if TYPE_CHECKING:
     from .config import Config
-    from .storage import Storage
+    from .verbs.naming import Naming
 
 #: Called with an open file and the name that it will have; raises :class:`UploadNotAllowed` to reject it.
 Validator = Callable[[IO[bytes], str], object]
@@ -56,7 +56,7 @@ def _is_empty(upload: FileStorage) -> bool:
     return empty
 
 
-def check_type(file: Any, name: str, storage: Storage, config: Config) -> None:
+def check_type(file: Any, name: str, storage: Naming, config: Config) -> None:
     """Reject what *storage* does not allow under the whole name *name*.
 
     :raises UnauthorizedFileType: If its extension is not allowed.
@@ -65,7 +65,7 @@ def check_type(file: Any, name: str, storage: Storage, config: Config) -> None:
         raise refused_type(name, storage, config)
 
 
-def refused_type(name: str, storage: Storage, config: Config) -> UnauthorizedFileType:
+def refused_type(name: str, storage: Naming, config: Config) -> UnauthorizedFileType:
     """The error for a file whose extension *storage* does not allow; it lists those that it does."""
     known = [*_listed(config.get('allow')), *_listed(storage.extensions)]
     reason = f'allowed are {", ".join(known)}' if known else None

@@ -1,0 +1,147 @@
+"""Reading files, finding out what there is, and what is kept with it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import posixpath
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from .. import names, urls
+from ..backends.contract import CHUNK_BYTES, FileInfo, Folder
+from ..errors import ConfigurationError
+from .linking import Linking
+
+
+class Usage(NamedTuple):
+    """How much is stored.
+
+    :param files: The number of files.
+    :param bytes: Their size together, as they are stored.
+    """
+
+    files: int
+    bytes: int
+
+
+class Reading(Linking):
+    """The verbs that read content and metadata, and list."""
+
+    def read(self, filename: str) -> bytes:
+        """The whole content of a file.
+
+        :raises FileNotFound: If there is no file of that name.
+        """
+        return self._bound().driver.read(names.check(filename))
+
+    def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
+        """The bytes [start, stop) of a file, by one request; a backend with RANGE moves no others.
+
+        :param start: Where to begin, in bytes; a negative one counts from the end, and then there is no *stop*.
+        :param stop: Where to end; by default, and where it is larger, at the end of the file.
+        :raises FileNotFound: If there is no file of that name.
+        :raises RangeNotSatisfiable: If the file ends at *start* or before, unless that is 0.
+        :raises ValueError: If *stop* is less than *start*, or given with a negative *start*.
+        """
+        return self._bound().driver.read_range(names.check(filename), start, stop)
+
+    def read_chunks(
+        self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None
+    ) -> Iterator[bytes]:
+        """The content of a file in chunks of *chunk_size* bytes; the last may be shorter.
+
+        Closing or dropping the iterator releases its resources.
+
+        :param chunks_size: The same as *chunk_size*, for backward compatibility.
+        :raises FileNotFound: At this call, if there is no file of that name.
+        """
+        return self._bound().driver.read_chunks(
+            names.check(filename), chunk_size if chunks_size is None else chunks_size
+        )
+
+    def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
+        """A path where programs on this machine can read the file: its own, or that of a temporary copy.
+
+        :raises FileNotFound: If there is no file of that name.
+        """
+        return self._bound().driver.local_file(names.check(filename))
+
+    def exists(self, filename: str) -> bool:
+        """Whether there is a file of that name; folders do not count."""
+        return self._bound().driver.exists(names.check(filename))
+
+    def __contains__(self, filename: str) -> bool:
+        return self.exists(filename)
+
+    def stat(self, filename: str) -> FileInfo:
+        """The metadata of a file, in one request to the store.
+
+        :raises FileNotFound: If there is no file of that name.
+        """
+        return self._bound().driver.stat(names.check(filename))
+
+    def metadata(self, filename: str) -> dict[str, Any]:
+        """The metadata of a file: filename (without folders), url, checksum (``algorithm:hex``), mime, size and modified.
+
+        If the backend does not store checksums, as on a local disk, accessing ``checksum`` reads the file.
+
+        :raises FileNotFound: If there is no file of that name.
+        """
+        bound, name = self._bound(), names.check(filename)
+        facts = bound.driver.metadata(name)
+        facts['filename'] = posixpath.basename(name)
+        facts['url'] = None
+        # Configured without init_app, the storage has no URL, but its files have other metadata.
+        with contextlib.suppress(ConfigurationError):
+            facts['url'] = urls.under(self.base_url, name)
+        return facts
+
+    def resolve_conflict(self, target_folder: str, basename: str) -> str:
+        """The first available one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*, as a basename.
+
+        :param target_folder: A folder of the storage; if files have paths on this machine, its absolute path works too.
+        """
+        root = self.root
+        if isinstance(root, str) and f'{target_folder}/'.startswith(f'{root}/'):
+            target_folder = target_folder[len(root) :]
+        folder = f'{target_folder}/' if (target_folder := names.join(target_folder)) else ''
+        numbered = (names.with_suffix(folder + names.join(basename), f'_{number}') for number in itertools.count(1))
+        return next(name for name in numbered if not self.exists(name)).removeprefix(folder)
+
+    def list_files(self, prefix: str = '') -> Iterator[str]:
+        """The name of every file that begins with the literal text *prefix*, lazily, in the order of the store."""
+        return self._bound().driver.list_files(prefix)
+
+    def scan(self, prefix: str = '') -> Iterator[FileInfo]:
+        """The metadata of every file whose name begins with the literal text *prefix*, lazily."""
+        return self._bound().driver.scan(prefix)
+
+    def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
+        """One page of what is directly in a folder: its files and subfolders, by one request to the store.
+
+        A folder exists as long as there are files under it; one that does not is empty.
+
+        :param prefix: The folder's name, with or without a slash at the end; empty for the top.
+        :param after: The ``next`` of the page before, to continue from there.
+        :param limit: How many files and folders together to list at most, 1 to 1000. There may be fewer, even none, before the
+            last page, whose ``next`` is None.
+        """
+        return self._bound().driver.folder(prefix, after=after, limit=limit)
+
+    def usage(self, prefix: str = '') -> Usage:
+        """How many files there are whose name begins with the literal text *prefix*, and how many bytes they have together.
+
+        It is counted by listing them, as fast as the store lists.
+        """
+        files = size = 0
+        for info in self._bound().driver.scan(prefix):
+            files, size = files + 1, size + info.size
+        return Usage(files, size)
+
+    def path(self, filename: str) -> str:
+        """The absolute path of a file on this machine, whether it exists or not.
+
+        :raises OperationNotSupported: If the backend stores files elsewhere; :meth:`local_file` works with every backend.
+        """
+        return self._bound().driver.path(names.check(filename))

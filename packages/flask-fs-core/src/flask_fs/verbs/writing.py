@@ -1,0 +1,206 @@
+"""Storing content, and what is kept with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Any
+
+from werkzeug.datastructures import FileStorage
+
+from .. import names, signals
+from ..backends.attributes import NAMES, attributes_of
+from ..backends.base import BaseBackend
+from ..backends.contract import NO_ATTRIBUTES, Attributes, FileInfo
+from ..backends.sources import media_type_of
+from ..backends.streams import Mode
+from ..backends.writers import open_writer
+from ..bindings import Binding
+from ..errors import FileExists
+from ..uploads import (
+    Validator,
+    check_content,
+    check_sent,
+    check_type,
+    limited,
+    position_of,
+    restore_position,
+    validated,
+)
+from .naming import UploadTo
+from .reading import Reading
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..backends.attributes import GivenAttributes
+
+
+class Writing(Reading):
+    """The verbs that store content and attributes."""
+
+    validators: Iterable[Validator]
+
+    def save(
+        self,
+        file_or_wfs: Any,
+        filename: str | None = None,
+        prefix: UploadTo | None = None,
+        overwrite: bool | None = None,
+        *,
+        upload_to: UploadTo | None = None,
+        if_match: str | None = None,
+        **attributes: Unpack[GivenAttributes],
+    ) -> str:
+        """Store a file and return the name it was stored under: ``upload_to/prefix/filename``.
+
+        The file appears whole or not at all. It is read from its current position, in bounded memory, and not closed; a
+        seekable file is left at the position that it had, so it can be saved again.
+
+        :param file_or_wfs: An upload, an open file, anything with ``read``, or the path of a file as a path-like object.
+        :param filename: Its name; by default the upload's own filename, cleaned, or the storage's ``basename`` with the
+            extension of that.
+        :param prefix: A folder under ``upload_to``, or a callable that returns one.
+        :param overwrite: Whether to replace a file of that name; the default is that of the storage.
+        :param upload_to: A folder, or a callable that returns one, instead of the storage's ``upload_to``; ``''`` for
+            none.
+        :param if_match: Replace only this version of the file, by its ``etag``: of all who replace it, one wins. Needs
+            COMPARE_AND_SWAP.
+        :param attributes: What to keep with it, given by name; needs ATTRIBUTES, or for ``mime`` alone MIME. ``mime``,
+            ``cache_control``, ``content_encoding`` (how the given bytes are encoded already), ``content_language``,
+            ``download_name``, and ``metadata``, text by name. See :class:`~flask_fs.backends.Attributes`.
+        :raises FileExists: If there is a file of that name, and ``overwrite`` is false. The first writer wins.
+        :raises Changed: If there is another version than *if_match*, or none.
+        :raises OperationNotSupported: If the backend cannot keep an attribute, or compare and swap. Nothing is stored.
+        :raises UnauthorizedFileType: If its extension is not allowed.
+        :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+        :raises NoFile: If a form was sent without a file.
+        :raises InvalidContent: If its content contradicts its extension, such as HTML named ``a.png``, unless the setting
+            ``CHECK_CONTENT`` is false.
+        :raises UploadNotAllowed: If one of the storage's validators rejects it.
+        :raises InvalidFilename: If no name was given or found, or the name is not valid.
+        """
+        bound = self._bound()
+        check_sent(file_or_wfs, filename, self.name)
+        kept = attributes_of(attributes) if attributes else NO_ATTRIBUTES
+        name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
+        check_type(file_or_wfs, name, self, bound.config)
+        overwrite = self._may_overwrite(overwrite)
+        # A mock of a file is path-like too, and open() would use it as the number of another open file.
+        if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
+            with open(file_or_wfs, 'rb') as file:
+                self._store_upload(bound, name, file, None, overwrite=overwrite, attributes=kept, if_match=if_match)
+        else:
+            position = position_of(file_or_wfs)
+            try:
+                self._store_upload(
+                    bound, name, file_or_wfs, position, overwrite=overwrite, attributes=kept, if_match=if_match
+                )
+            finally:
+                restore_position(file_or_wfs, position)
+        return name
+
+    def write(
+        self,
+        filename: str,
+        content: Any,
+        overwrite: bool = False,
+        *,
+        if_match: str | None = None,
+        **attributes: Unpack[GivenAttributes],
+    ) -> None:
+        """Store text, as UTF-8, bytes, or the content of a file or upload. The application's own content may have any type.
+
+        Anything with ``read`` is read and left as :meth:`save` does. The media type of an upload is stored with it if
+        the backend supports that.
+
+        :param if_match: Replace only this version of the file, by its ``etag``, as :meth:`save` does.
+        :param attributes: What to keep with it, as :meth:`save` does.
+        :raises FileExists: If there is a file of that name, and neither *overwrite* nor the storage allows replacing it.
+        :raises Changed: If there is another version than *if_match*, or none.
+        :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+        """
+        bound, name = self._bound(), names.check(filename)
+        if isinstance(content, FileStorage):
+            check_sent(content, name, self.name)
+        kept = attributes_of(attributes) if attributes else NO_ATTRIBUTES
+        overwrite = overwrite or self.overwrite
+        position = position_of(content)
+        try:
+            source = limited(content, name, self.name, bound.config)
+            info = bound.driver.write(
+                name, source, overwrite, mime=media_type_of(content), attributes=kept, if_match=if_match
+            )
+        finally:
+            restore_position(content, position)
+        self._announce_saved(bound, name, info)
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        """A file object.
+
+        What is written is stored, whole, when the file object is closed. Leaving its ``with`` block by an exception
+        stores nothing, nor does dropping it unclosed.
+
+        :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
+        :param kwargs: ``encoding``, ``errors`` and ``newline``, for text; for writing also attributes, as :meth:`save` has
+            them.
+        :raises ValueError: For any other mode: files are read or replaced whole.
+        :raises FileNotFound: When reading, if there is no file of that name.
+        :raises FileExists: With ``x``, if there is a file of that name: here, before anything is written, or when the file
+            object is closed if it came meanwhile.
+        """
+        bound, name, how = self._bound(), names.check(filename), Mode(mode)
+        given = {attribute: kwargs.pop(attribute) for attribute in NAMES if attribute in kwargs} if kwargs else {}
+        if given and how.reads:
+            raise ValueError(
+                f'{", ".join(given)}: attributes are for writing; change those of a file with set_attributes()'
+            )
+        attributes = attributes_of(given)
+        bound.driver.require_attributes(name, attributes)
+        if how.reads or not isinstance(bound.driver, BaseBackend):
+            return bound.driver.open(name, mode, **kwargs)
+        if how.creates and bound.driver.exists(name):
+            # Raised before anything is written; closing checks again, without a race.
+            raise bound.driver.error(FileExists, name)
+
+        def store(stream: IO[bytes]) -> None:
+            self._store(bound, name, stream, overwrite=not how.creates, attributes=attributes)
+
+        return open_writer(store, how, **kwargs)
+
+    def set_attributes(self, filename: str, **attributes: Unpack[GivenAttributes]) -> None:
+        """Change attributes of a file, without sending its content where the store can; those not given stay.
+
+        :param attributes: By name, as :meth:`save` has them; None removes one. ``metadata`` replaces all of it.
+        :raises FileNotFound: If there is no file of that name.
+        :raises OperationNotSupported: If the backend keeps no attributes.
+        """
+        self._bound().driver.set_attributes(names.check(filename), attributes)
+
+    def _store_upload(self, bound: Binding, name: str, file: Any, position: Any, **how: Any) -> None:
+        if bound.config['check_content']:
+            file = check_content(file, name, self.name, position=position)
+        if not self.validators:
+            self._store(bound, name, file, **how)
+            return
+        with validated(limited(file, name, self.name, bound.config), name, self.validators, self.name) as file:
+            self._store(bound, name, file, **how)
+
+    def _store(
+        self,
+        bound: Binding,
+        name: str,
+        file: Any,
+        *,
+        overwrite: bool,
+        mime: str | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+        if_match: str | None = None,
+    ) -> None:
+        file = limited(file, name, self.name, bound.config)
+        info = bound.driver.save(file, name, overwrite, mime=mime, attributes=attributes, if_match=if_match)
+        self._announce_saved(bound, name, info)
+
+    def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
+        if signals.file_saved.has_receivers_for(self):
+            signals.file_saved.send(self, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
