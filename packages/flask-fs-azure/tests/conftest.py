@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -18,6 +20,8 @@ from flask_fs_testing.proxy import FaultProxy
 from flask_fs_testing.servers import AzureService
 
 MiB = 1024 * 1024
+#: How long to wait before another attempt, at most.
+PAUSE_S = 0.02
 
 
 class SmallPages(AzureBackend):
@@ -42,7 +46,7 @@ class PlainHarness(NetworkHarness):
         'move': 2,
         'delete': 2,
     }
-    short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5}
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.3, 'read_timeout_s': 0.3}
 
     def __init__(self, folder: Path, service: AzureService) -> None:
         super().__init__(folder)
@@ -96,8 +100,11 @@ class AzureHarness(PlainHarness):
 
 
 @pytest.fixture
-def harness(tmp_path: Path, azure_service: AzureService) -> Iterator[AzureHarness]:
-    """A fresh container for the conformance kit."""
+def harness(tmp_path: Path, azure_service: AzureService, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureHarness]:
+    """A fresh container for the conformance kit, of a backend that hardly waits before it tries again."""
+    monkeypatch.setattr('flask_fs_azure.client._MAX_PAUSE_S', PAUSE_S)
+    # One second, whatever the policy says.
+    monkeypatch.setattr('azure.storage.blob._download.time', SimpleNamespace(sleep=lambda _: time.sleep(PAUSE_S)))
     harness = AzureHarness(tmp_path, azure_service)
     yield harness
     harness.close()

@@ -77,7 +77,7 @@ class GCSHarness(NetworkHarness):
         'move': 3,
         'delete': 2,
     }
-    short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5, 'retry_s': 0.5}
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.3, 'read_timeout_s': 0.3, 'retry_s': 0.2}
 
     def __init__(self, folder: Path, service: GCSService) -> None:
         super().__init__(folder)

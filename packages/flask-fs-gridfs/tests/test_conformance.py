@@ -28,13 +28,12 @@ class SmallPages(GridFSBackend):
     page_size = 100
 
 
-def _options(timeout_s: float) -> dict[str, Any]:
-    """How pymongo reaches a server through a proxy, and how long it waits for a response."""
+def _options(*, selection_s: float, timeout_s: float) -> dict[str, Any]:
+    """How pymongo reaches a server through a proxy, how long it looks for one that was lost, and waits for a response."""
     return {
         # Where it is not one server alone, pymongo would go on to those that it names, past the proxy.
         'directConnection': True,
-        # pymongo looks for a server that was lost at most every half second.
-        'serverSelectionTimeoutMS': 1200,
+        'serverSelectionTimeoutMS': int(selection_s * 1000),
         'connectTimeoutMS': int(timeout_s * 1000),
         'socketTimeoutMS': int(timeout_s * 1000),
     }
@@ -49,7 +48,7 @@ class GridFSHarness(NetworkHarness):
     part_sizes = (CHUNK_BYTES, BATCH_BYTES)
     # Opening a file fetches a batch of chunks, and reading elsewhere whole ones.
     overhead_bytes = BATCH_BYTES + 2 * CHUNK_BYTES
-    short_timeouts: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(timeout_s=0.5)}
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(selection_s=0.2, timeout_s=0.3)}
 
     def __init__(self, folder: Path, service: MongoService, database: str) -> None:
         super().__init__(folder)
@@ -70,7 +69,7 @@ class GridFSHarness(NetworkHarness):
     def make_via_proxy(self, endpoint: str, **more: Any) -> BaseBackend:
         host, _, port = endpoint.rpartition(':')
         url = self._url.replace(f'{self.host}:{self.port}', f'{host}:{port}')
-        return self.make(mongo_url=url, **{'mongo_options': _options(timeout_s=20), **more})
+        return self.make(mongo_url=url, **{'mongo_options': _options(selection_s=0.8, timeout_s=20), **more})
 
     def put_raw(self, name: str, content: bytes) -> None:
         files = GridFS(self._database, 'kit')
@@ -95,7 +94,11 @@ class GridFSHarness(NetworkHarness):
 
 class TestGridFS(NetworkConformance):
     @pytest.fixture
-    def harness(self, tmp_path: Path, mongo_service: MongoService, fresh_name: str) -> Iterator[GridFSHarness]:
+    def harness(
+        self, tmp_path: Path, mongo_service: MongoService, fresh_name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[GridFSHarness]:
+        # pymongo looks for a server that was lost at most every half second; its own tests shorten that so.
+        monkeypatch.setattr('pymongo.common.MIN_HEARTBEAT_INTERVAL', 0.05)
         harness = GridFSHarness(tmp_path, mongo_service, fresh_name)
         yield harness
         harness.close()

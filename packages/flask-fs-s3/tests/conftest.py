@@ -42,7 +42,7 @@ class S3Harness(NetworkHarness):
     # Three parts of 5 MiB: two on their way, and one being read.
     memory_ceiling_bytes = 22 * MiB
     timeout_s = 20
-    short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.5, 'read_timeout_s': 0.5}
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'connect_timeout_s': 0.3, 'read_timeout_s': 0.3}
     max_requests: ClassVar[Mapping[str, int]] = {
         **dict.fromkeys(('save', 'create', 'replace', 'read', 'open', 'exists', 'stat', 'list', 'copy', 'remove'), 1),
         # Four parts, a beginning and an end.
@@ -114,7 +114,7 @@ class SeaweedHarness(S3Harness):
     }
     # For a while after its last file was deleted, a folder is still there, and its name cannot be created.
     sequence_names = ('a', 'a b/c', 'ab', 'é f/g')
-    race_rounds = 5
+    race_rounds = 3
 
 
 class SwiftHarness(S3Harness):
@@ -145,13 +145,19 @@ IN_PROCESS_LIMITS = {
 
 
 @pytest.fixture
-def seaweed(tmp_path: Path, s3_service: S3Service) -> S3Harness:
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hardly wait before another attempt; botocore has no setting for that, and waits for up to a second before the first."""
+    monkeypatch.setattr('botocore.retries.standard.ExponentialBackoff.delay_amount', lambda *_: 0.02)
+
+
+@pytest.fixture
+def seaweed(tmp_path: Path, s3_service: S3Service, short_pauses: None) -> S3Harness:
     """A fresh bucket on SeaweedFS, or on the server that the environment names."""
     return SeaweedHarness(tmp_path, s3_service)
 
 
 @pytest.fixture
-def swift(tmp_path: Path, swift_s3_service: S3Service) -> S3Harness:
+def swift(tmp_path: Path, swift_s3_service: S3Service, short_pauses: None) -> S3Harness:
     """A fresh bucket on Swift's own S3."""
     return SwiftHarness(tmp_path, swift_s3_service)
 

@@ -23,7 +23,7 @@ TEMP_URL_KEY = 'a very/secret TempURL key'
 PAGE_NAMES = 25
 SEGMENT_BYTES = 1_500_000
 #: Reading from a store that says nothing is given up after so long.
-TIMEOUT_S = 0.5
+TIMEOUT_S = 0.3
 
 
 class SmallPages(SwiftBackend):
@@ -85,7 +85,7 @@ class SwiftHarness(NetworkHarness):
     }
     #: A piece that is held in memory, and what the client library and the sockets hold.
     memory_ceiling_bytes = 16 * 1024 * 1024
-    short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S, 'retries': 1}
     #: What may have had segments is looked at before it goes, for these are to go too.
     max_requests: ClassVar[Mapping[str, int]] = {
         **dict.fromkeys(('save', 'create', 'read', 'open', 'exists', 'stat', 'list'), 1),
@@ -123,7 +123,7 @@ class SwiftHarness(NetworkHarness):
 
     def make_via_proxy(self, endpoint: str, **more: Any) -> BaseBackend:
         path = urlsplit(self.service.auth_url).path
-        return self.make(authurl=f'http://{endpoint}{path}', retries=2, **more)
+        return self.make(authurl=f'http://{endpoint}{path}', **{'retries': 2, **more})
 
     def make_counted(self, proxy: FaultProxy, **more: Any) -> SwiftBackend:
         """A backend whose requests *proxy* counts, authenticated already, that has seen its container."""

@@ -15,5 +15,7 @@ class TestSwift(NetworkConformance):
     """With the fixture ``harness`` of conftest.py."""
 
     @pytest.fixture
-    def harness(self, swift_harness):  # type: ignore[no-untyped-def]  # that of conftest.py
+    def harness(self, swift_harness, monkeypatch):  # type: ignore[no-untyped-def]  # that of conftest.py
+        # Before the second attempt.
+        monkeypatch.setattr('flask_fs_swift.client.FIRST_DELAY_S', 0.01)
         return swift_harness

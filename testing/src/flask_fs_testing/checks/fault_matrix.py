@@ -14,7 +14,7 @@ from ..guarantees import broken, check
 from ..harness import NetworkHarness
 from ..leaks import open_files
 from ..proxy import FaultProxy, ProxiedRequest
-from .faults import ACCESS_DENIED, ALWAYS, via_proxy
+from .faults import ACCESS_DENIED, ALWAYS, quick_to_fail, reach, via_proxy
 from .operations import Operation, Stage, writing_operations
 
 
@@ -30,6 +30,7 @@ class FaultMatrixChecks:
         """A request that is refused, cut half-way, or whose response is lost leaves each file old or new, whole, and nothing besides."""
         stage = Stage(harness)
         with via_proxy(harness) as (proxy, backend):
+            struck = quick_to_fail(harness, proxy, backend)
             stage.files()
             gc.collect()
             files = open_files()
@@ -37,8 +38,9 @@ class FaultMatrixChecks:
                 faults = _faults_of_requests if harness.http else _faults_of_bytes
                 for fault, strike in faults(stage, proxy, backend, operation).items():
                     stage.set_up(operation.before)
+                    reach(struck, harness)
                     strike(proxy)
-                    error = _error_of(operation, backend)
+                    error = _error_of(operation, struck)
                     proxy.recover()
                     operation.judge(stage.files(), fault, succeeded=error is None)
                     if error is not None and not isinstance(error, fs.FSError):
