@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .backends.base import BaseBackend
-from .backends.contract import Capability, FileInfo, Folder
+from .backends.contract import Capability, DeletedFile, FileInfo, Folder
 from .errors import (
     BackendError,
     Changed,
@@ -70,6 +70,7 @@ __all__ = [
     'ChecksumMismatch',
     'ConfigurationError',
     'ConfigurationWarning',
+    'DeletedFile',
     'DeletionFailed',
     'DisallowAll',
     'FSError',

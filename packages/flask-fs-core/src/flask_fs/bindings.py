@@ -143,6 +143,11 @@ def bind(storage: str, app: Any) -> Binding:
     if config.serving == 'redirect' and Capability.SIGNED_URL not in driver.capabilities:
         setting = f"{storage_prefix(storage)}SERVING = 'redirect'"
         raise settings_error(storage, kind, f"cannot use {setting}: its backend signs no links. Use 'proxy'")
+    if config.retention_days and not driver.capabilities:
+        setting = f'{storage_prefix(storage)}RETENTION_DAYS'
+        raise settings_error(
+            storage, kind, f'cannot keep deleted files: its backend is a legacy one. Set {setting} = 0'
+        )
     return Binding(app, config, backend, driver, kind)
 
 

@@ -131,6 +131,12 @@ STORAGE_SETTINGS = (
         'Called with a filename before it is served; if it returns false, the response is 403.',
     ),
     _everywhere('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
+    _everywhere(
+        'retention_days',
+        non_negative_int,
+        0,
+        'How many days deleted files can be restored; 0 is not at all.',
+    ),
 )
 
 #: What other distributions have registered.

@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage
 from .errors import InvalidFilename
 from .files import UNSEEN, split_extension
 
-__all__ = ['MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean', 'with_suffix']
+__all__ = ['DELETED_PREFIX', 'MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean', 'with_suffix']
 
 #: The maximum length of a filename in bytes of UTF-8: the limit of an S3 key.
 MAX_BYTES = 1024
@@ -22,6 +22,10 @@ MAX_BYTES = 1024
 MAX_PART_BYTES = 255
 #: The prefix of backends' own temporary files; no part of a filename may begin with it.
 TEMPORARY_PREFIX = '.fs-tmp-'
+#: The hidden folder of deleted files that can be restored, and the prefix of their names; no part of a filename may begin
+#: with it.
+DELETED_PREFIX = '.fs-deleted'
+_RESERVED = (TEMPORARY_PREFIX, DELETED_PREFIX)
 
 # Names that were accepted. A storage checks each, and so does the backend that it passes it to, for those who use that
 # directly. Looking here takes a third of what functools.lru_cache takes.
@@ -44,8 +48,8 @@ def check(filename: str) -> str:
     Names are parts joined by single slashes. Nothing is normalized: two names that differ in one code point are two files.
 
     :raises InvalidFilename: If it is empty or absolute, has an empty, ``.`` or ``..`` part, a backslash, a NUL or other
-        control character, a lone surrogate, a part that begins like a backend's own temporary files, or more than
-        1024 bytes of UTF-8.
+        control character, a lone surrogate, a part that begins like a backend's own temporary or deleted files, or more
+        than 1024 bytes of UTF-8.
     """
     if type(filename) is not str:
         if not isinstance(filename, str):
@@ -110,8 +114,8 @@ def _refusal(filename: str) -> str | None:
         return 'it has a control character'
     if any(unicodedata.category(character) == 'Cs' for character in filename):
         return 'it has a lone surrogate, which UTF-8 cannot encode'
-    if any(part.lower().startswith(TEMPORARY_PREFIX) for part in parts):
-        return f"it has a part that begins with '{TEMPORARY_PREFIX}', which is reserved for backends"
+    if reserved := [part for part in parts if part.lower().startswith(_RESERVED)]:
+        return f"it has a part {reserved[0]!r}: what begins with '{TEMPORARY_PREFIX}' or '{DELETED_PREFIX}' is reserved for backends"
     if len(filename.encode('utf-8')) > MAX_BYTES:
         return f'it takes more than {MAX_BYTES} bytes of UTF-8'
     return None
@@ -129,6 +133,19 @@ def windows_refusal(filename: str) -> str | None:
         if _SHORT_NAME.fullmatch(part):
             return f'Windows may have another file under the short name {part!r}'
     return None
+
+
+def check_stored(name: str) -> str:
+    """*name* itself, if it is valid, or that of a deleted file or a folder of these.
+
+    :raises InvalidFilename: If it is neither.
+    """
+    hidden, _, visible = name.partition('/')
+    if hidden != DELETED_PREFIX:
+        return check(name)
+    if visible := visible.partition(f'/{DELETED_PREFIX}')[0]:
+        check(visible)
+    return name
 
 
 def is_valid(filename: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import functools
 import io
 import logging
@@ -24,7 +25,7 @@ from ..errors import (
 )
 from ..names import check, filter_valid, is_valid, is_valid_prefix
 from ..settings import Setting
-from . import http, legacy, sendfile
+from . import http, legacy, retention, sendfile
 from .attributes import changed
 from .checksums import checksum_of
 from .contract import (
@@ -34,6 +35,7 @@ from .contract import (
     Attributes,
     ByteReader,
     Capability,
+    DeletedFile,
     FileInfo,
     Folder,
     Opened,
@@ -102,6 +104,7 @@ class BaseBackend:
         self.config = from_mapping(name, self.kind, config or {}, (*STORAGE_SETTINGS, *self.settings))
         # A legacy backend's own verbs would not add it.
         self._prefix = f'{self.config.prefix}/' if self.config.prefix and self.capabilities else ''
+        self._retains = bool(self.config.retention_days)
 
     def _namespace_by_storage(self, place: str) -> None:
         """Put the storage's name before all keys if the setting *place*, such as a bucket, names one for several storages.
@@ -215,17 +218,33 @@ class BaseBackend:
 
     def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
         """Remove files, each like :meth:`_remove`, by as few requests as the store allows; the errors of those that stay."""
-        failures: dict[str, FSError] = {}
-        left = iter(names)
-        for name in left:
-            try:
-                self._call_hook(self._remove, name)
-            except Unavailable as error:
-                # It would take the same time for each of them to fail.
-                failures |= dict.fromkeys((name, *left), error)
-            except FSError as error:
-                failures[name] = error
-        return failures
+        return self._each(self._remove, names)
+
+    def _retain(self, name: str) -> None:
+        """Delete one file so that it can be restored; an absent one is deleted already."""
+        if (kept := retention.kept_name(name, self._prefix)) is None:
+            raise self.unsupported(
+                name, 'its name is too long to keep it; move it to a shorter one before you delete it'
+            )
+        with contextlib.suppress(FileNotFound):
+            self._call_hook(functools.partial(self._move, target=kept, create=False), name)
+
+    def _deleted(self, prefix: str) -> Iterator[DeletedFile]:
+        """The files that :meth:`_retain` has deleted and whose name begins with *prefix*, in no order."""
+        kept = self._scan(retention.folder_of(self._prefix) + prefix.removeprefix(self._prefix))
+        return retention.deleted_files(kept, self._prefix)
+
+    def _restore(self, file: DeletedFile) -> None:
+        """Give a deleted file its name back.
+
+        :raises FileNotFound: If it is not kept any more.
+        :raises FileExists: If there is a file of that name.
+        """
+        self._move(file.id, file.name, create=True)
+
+    def _purge(self, file: DeletedFile) -> None:
+        """Remove a deleted file for good."""
+        self._remove(file.id)
 
     def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
         """One page of what is directly in a folder; with few requests, however much is below it.
@@ -396,17 +415,51 @@ class BaseBackend:
 
     def remove(self, filename: str) -> None:
         """Remove exactly one file; nothing happens if there is none."""
-        self._call_hook(self._remove, self._key(filename))
+        self._call_hook(self._retain if self._retains else self._remove, self._key(filename))
 
     def remove_many(self, filenames: Iterable[str]) -> dict[str, FSError]:
         """Remove exactly these files by as few requests as possible; the errors of those that are still there, by name."""
         keys = dict.fromkeys(map(self._key, filenames))
-        failures = self._call_hook(lambda _: self._remove_many(keys), '')
+        failures = self._call_hook(
+            lambda _: self._each(self._retain, keys) if self._retains else self._remove_many(keys), ''
+        )
         return {key.removeprefix(self._prefix): error for key, error in failures.items()}
 
     def delete(self, filename: str) -> None:
         """Remove a file **and all files under** ``filename/``; nothing happens if there is none."""
-        self._call_hook(self._delete, self._key(filename))
+        key = self._key(filename)
+        if not self._retains:
+            self._call_hook(self._delete, key)
+            return
+        for name in self._list_hook(self._names, f'{key}/'):
+            self._call_hook(self._retain, name)
+        self._call_hook(self._retain, key)
+
+    def deleted(self, prefix: str = '') -> Iterator[DeletedFile]:
+        """The files that were deleted and can be restored: see :meth:`flask_fs.Storage.deleted`."""
+        if not is_valid_prefix(prefix):
+            return iter(())
+        found, skipped = self._list_hook(self._deleted, self._prefix + prefix), len(self._prefix)
+        files = (dataclasses.replace(file, name=file.name[skipped:]) for file in found) if skipped else found
+        return (file for file in files if is_valid(file.name))
+
+    def restore(self, filename: str, *, deleted: datetime.datetime | None = None) -> None:
+        """Give a deleted file its name back: see :meth:`flask_fs.Storage.restore`."""
+        key = self._key(filename)
+        found = [file for file in self._kept(key) if deleted in (None, file.deleted)]
+        if not found:
+            raise self.error(FileNotFound, key, 'it was not deleted, or is not kept any more')
+        newest = max(found, key=lambda file: file.deleted)
+        self._call_hook(lambda _: self._restore(newest), key)
+
+    def purge(self, filename: str) -> None:
+        """Remove a deleted file for good: see :meth:`flask_fs.Storage.purge`."""
+        key = self._key(filename)
+        for file in self._kept(key):
+            self._purge_translated(file)
+
+    def _kept(self, key: str) -> list[DeletedFile]:
+        return [file for file in self._list_hook(self._deleted, key) if file.name == key]
 
     def copy(self, filename: str, target: str, overwrite: bool = True) -> None:
         """Copy a file.
@@ -476,11 +529,25 @@ class BaseBackend:
             yield path
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int | None:
-        """Remove what processes left behind when they died half-way, and return how much that was.
+        """Remove what processes left behind when they died half-way, and deleted files that were kept long enough.
 
-        :return: None where they leave nothing behind.
+        :param older_than_s: How long what is left behind has not changed, in seconds.
+        :return: How much that was; None where nothing is left behind or kept.
         """
-        return self._call_hook(lambda _: self._sweep(older_than_s), '')
+        swept = self._call_hook(lambda _: self._sweep(older_than_s), '')
+        return swept if not self._retains else (swept or 0) + self._purge_expired()
+
+    def _purge_expired(self) -> int:
+        limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=self.config.retention_days)
+        purged = 0
+        for file in self._list_hook(self._deleted, self._prefix):
+            if file.deleted < limit:
+                self._purge_translated(file)
+                purged += 1
+        return purged
+
+    def _purge_translated(self, file: DeletedFile) -> None:
+        self._call_hook(lambda _: self._purge(file), file.name)
 
     def serve(self, filename: str) -> Any:
         """The HTTP response to the current request for a file."""
@@ -614,6 +681,19 @@ class BaseBackend:
         if isinstance(error, FSError):
             raise error
         raise self.translated(error, name) from (error.__cause__ if isinstance(error, SpoolFailed) else error)
+
+    def _each(self, hook: Callable[[str], None], names: Iterable[str]) -> dict[str, FSError]:
+        failures: dict[str, FSError] = {}
+        left = iter(names)
+        for name in left:
+            try:
+                self._call_hook(hook, name)
+            except Unavailable as error:
+                # It would take the same time for each of them to fail.
+                failures |= dict.fromkeys((name, *left), error)
+            except FSError as error:
+                failures[name] = error
+        return failures
 
     def _list_hook(self, hook: Callable[[str], Iterator[T]], prefix: str) -> Iterator[T]:
         found = self._call_hook(hook, prefix)

@@ -19,6 +19,7 @@ __all__ = [
     'Attributes',
     'ByteReader',
     'Capability',
+    'DeletedFile',
     'FileInfo',
     'Folder',
     'Opened',
@@ -139,6 +140,22 @@ class Folder:
     files: list[FileInfo]
     folders: list[str]
     next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedFile:
+    """A file that was deleted, and can be restored.
+
+    :param name: The name that it had.
+    :param deleted: When it was deleted, in UTC.
+    :param size: Its length in bytes.
+    :param id: Which one of several of that name it is, for the backend.
+    """
+
+    name: str
+    deleted: datetime.datetime
+    size: int
+    id: str
 
 
 class Capability(enum.Flag):

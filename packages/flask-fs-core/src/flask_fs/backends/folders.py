@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from ..names import TEMPORARY_PREFIX
+from ..names import DELETED_PREFIX, TEMPORARY_PREFIX
 from .contract import STALE_S
 from .symlinks import SymbolicLinkError, require_no_symlink_above
 
@@ -92,7 +92,11 @@ def walk(
                 files = [entry for entry in batch if entry.is_file(follow_symlinks=False)]
                 if len(files) < len(batch):
                     subfolders = [entry for entry in batch if entry.is_dir(follow_symlinks=False)]
-                    pending += [(entry.path, f'{base}{entry.name}/') for entry in subfolders]
+                    pending += [
+                        (entry.path, f'{base}{entry.name}/')
+                        for entry in subfolders
+                        if not entry.name.startswith(DELETED_PREFIX)
+                    ]
                 yield base, files
         stem = ''
 
@@ -147,6 +151,12 @@ def _removed_empty(top: str) -> bool:
         # A file; or a folder that was, and is gone by now.
         return not os.path.lexists(top)
     return all(not files and _remove(folder) for folder, _, files in os.walk(top, topdown=False))
+
+
+def remove_empty(folder: str, *, stop: str) -> None:
+    """Remove *folder* and those above it, up to *stop*, as long as they are empty."""
+    while folder.startswith(f'{stop}{os.sep}') and _remove(folder):
+        folder = os.path.dirname(folder)
 
 
 def _remove(path: str) -> bool:

@@ -23,12 +23,12 @@ from ..errors import (
     Unavailable,
 )
 from ..files import mime_type
-from ..names import TEMPORARY_PREFIX, check, is_valid, is_valid_prefix, valid_in_folder, windows_refusal
+from ..names import TEMPORARY_PREFIX, check, check_stored, is_valid, is_valid_prefix, valid_in_folder, windows_refusal
 from ..settings import Setting, boolean, file_mode, folder
 from . import folders
 from .atomic_file import AtomicFile
 from .base import BaseBackend
-from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
+from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Opened
 from .etags import UnsettledInfo, etag_finder, etag_of, settled_etag, settled_in_ns
 from .filesystem import FilesystemSupport
 from .os_errors import MISSING, translate, unencodable
@@ -123,7 +123,7 @@ class LocalBackend(BaseBackend):
         """The absolute path where a file is, or would be. Every operation asks here, so that an override moves them all."""
         if not filename:
             return os.path.join(self.root, '')
-        root, name = self.root, check(filename)
+        root, name = self.root, check_stored(filename)
         if os.name == 'nt' and (reason := windows_refusal(name)):
             raise self.error(InvalidFilename, name, reason)
         if not name.isascii() and (reason := unencodable(name)):
@@ -223,6 +223,18 @@ class LocalBackend(BaseBackend):
 
     def _remove(self, name: str) -> None:
         self._unlink(name)
+
+    def _restore(self, file: DeletedFile) -> None:
+        super()._restore(file)
+        self._tidy(file)
+
+    def _purge(self, file: DeletedFile) -> None:
+        super()._purge(file)
+        self._tidy(file)
+
+    def _tidy(self, file: DeletedFile) -> None:
+        """Remove the folders that *file* was the last one in; nothing else does that in the hidden folder."""
+        folders.remove_empty(os.path.dirname(self.path(file.id)), stop=self.root)
 
     def _delete(self, name: str) -> None:
         if not self._unlink(name):
