@@ -14,6 +14,7 @@ from flask_fs.backends import (
     Attributes,
     BaseBackend,
     Capability,
+    DeletedFile,
     FileInfo,
     Opened,
     Source,
@@ -34,6 +35,7 @@ from .removal import remove, remove_many
 from .responses import BodyStream, object_size
 from .settings import SETTINGS
 from .uploads import put
+from .versions import Versions
 
 #: What S3 reports of objects that came without a type.
 _NO_TYPE = ('', 'binary/octet-stream')
@@ -68,6 +70,7 @@ class S3Backend(BaseBackend):
                 raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, other)} too')
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
         self._namespace_by_storage('bucket_name')
+        self._versions = Versions(self._bucket) if self.config.retention_by == 'versions' else None
         if not self.config.conditional_writes:
             self.drop_capability(Capability.ATOMIC_CREATE)
 
@@ -160,6 +163,20 @@ class S3Backend(BaseBackend):
         """
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
         return abort_abandoned(self._bucket, entries(self._bucket, UPLOADS, self._prefix), limit)
+
+    # --- Deleted files.
+
+    def _retain(self, name: str) -> None:
+        super()._retain(name) if self._versions is None else self._versions.retain(name)
+
+    def _deleted(self, prefix: str) -> Iterator[DeletedFile]:
+        return super()._deleted(prefix) if self._versions is None else self._versions.deleted(prefix)
+
+    def _restore(self, file: DeletedFile) -> None:
+        super()._restore(file) if self._versions is None else self._versions.restore(file)
+
+    def _purge(self, file: DeletedFile) -> None:
+        super()._purge(file) if self._versions is None else self._versions.purge(file)
 
     # --- Links.
 

@@ -14,7 +14,7 @@ from .errors import code_of
 from .responses import ImplausibleResponse
 
 #: How many keys S3 deletes by one request.
-_BATCH_KEYS = 1000
+BATCH_KEYS = 1000
 
 
 def remove(bucket: Bucket, key: str) -> None:
@@ -32,7 +32,7 @@ def remove(bucket: Bucket, key: str) -> None:
 
 def remove_many(bucket: Bucket, keys: Iterable[str]) -> None:
     """Remove objects, for each of which the store says that it is gone: its silence would be that of any web page."""
-    for batch in batched(keys, _BATCH_KEYS):
+    for batch in batched(keys, BATCH_KEYS):
         response = bucket.request('delete_objects', Delete={'Objects': [{'Key': key} for key in batch]})
         errors: list[Any] = response.get('Errors', [])
         for refusal in errors:
@@ -44,6 +44,15 @@ def remove_many(bucket: Bucket, keys: Iterable[str]) -> None:
         for key in batch:
             if key not in reported:
                 remove(bucket, key)
+
+
+def remove_versions(bucket: Bucket, key: str, versions: Iterable[str]) -> None:
+    """Remove versions of an object for good."""
+    doomed = [{'Key': key, 'VersionId': version} for version in versions]
+    for refusal in bucket.request('delete_objects', Delete={'Objects': doomed, 'Quiet': True}).get('Errors') or ():
+        if refusal.get('Code') not in ('NoSuchKey', 'NoSuchVersion'):
+            error = _error(refusal)
+            raise bucket.translated(error, key) from error
 
 
 def _is_gone(bucket: Bucket, key: str) -> bool:

@@ -73,6 +73,13 @@ SETTINGS = (
         "'when_required' sends checksums only where S3 requires them, 'when_supported' wherever botocore can. Default: uploads carry their CRC-32; "
         "other requests are as with 'when_supported' on Amazon, and with 'when_required' elsewhere.",
     ),
+    Setting(
+        'retention_by',
+        one_of('copies', 'versions'),
+        'copies',
+        'With RETENTION_DAYS, how deleted files are kept: under another name, or as a version in a bucket that keeps '
+        "versions ('versions').",
+    ),
     Setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where the bucket is in URLs.'),
     Setting('signature_version', text, 's3v4', 'How requests are signed, by the names that botocore uses.'),
     Setting(

@@ -448,6 +448,9 @@ class BaseBackend:
         key = self._key(filename)
         found = [file for file in self._kept(key) if deleted in (None, file.deleted)]
         if not found:
+            # Some stores list what is deleted only as long as there is no newer file.
+            if self.exists(filename):
+                raise self.error(FileExists, key, 'nothing was restored')
             raise self.error(FileNotFound, key, 'it was not deleted, or is not kept any more')
         newest = max(found, key=lambda file: file.deleted)
         self._call_hook(lambda _: self._restore(newest), key)
