@@ -32,6 +32,7 @@ from .checks.ranges import RangeChecks
 from .checks.reading_memory import ReadingMemoryChecks
 from .checks.resources import NetworkResourceChecks, ResourceChecks
 from .checks.responses import ResponseChecks
+from .checks.retention import RetentionChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
@@ -72,6 +73,7 @@ class BackendConformance(
     MemoryChecks,
     ReadingMemoryChecks,
     InterruptChecks,
+    RetentionChecks,
     BudgetChecks,
     ModelChecks,
 ):

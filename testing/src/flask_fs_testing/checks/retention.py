@@ -1,0 +1,215 @@
+"""Deleted files that are kept for a while: hidden, restored on request, and gone when their time is over."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, Capability
+
+from ..guarantees import broken, check
+from ..harness import Harness
+from ..interrupts import INTERRUPTS, interrupting
+from .content import content_of
+from .operations import small_sizes
+
+#: At how many of its calls each verb is interrupted.
+MOMENTS = 4
+DAYS = 7
+
+
+class RetentionChecks:
+    """Deleting with the setting ``RETENTION_DAYS``."""
+
+    @check(
+        '_retain',
+        cause='What is deleted is removed, or only a part of it is kept. Look at _retain, which moves a file out of sight.',
+    )
+    def test_what_was_deleted_can_be_restored(self, harness: Harness) -> None:
+        """Whichever verb deletes a file, it can be restored as it was, under its name, once."""
+        backend = harness.make(retention_days=DAYS)
+        deleting: dict[str, Callable[[], object]] = {
+            'd/removed.txt': lambda: backend.remove('d/removed.txt'),
+            'd/many.txt': lambda: backend.remove_many(['d/many.txt', 'd/nothing']),
+            'd/deleted.txt': lambda: backend.delete('d/deleted.txt'),
+            'f/below.txt': lambda: backend.delete('f'),
+            'Ü 日本 +%.tar.gz': lambda: backend.delete('Ü 日本 +%.tar.gz'),
+        }
+        sizes = itertools.cycle((0, *small_sizes(harness).values()))
+        contents = {name: content_of(next(sizes)) for name in deleting}
+        before = datetime.datetime.now(datetime.timezone.utc)
+        for name, delete in deleting.items():
+            backend.write(name, contents[name])
+            delete()
+            if backend.exists(name):
+                broken(f'Expected {name!r} to be gone after it was deleted; seen it there.')
+        kept = {file.name: file for file in backend.deleted()}
+        if (seen := {name: file.size for name, file in kept.items()}) != {k: len(v) for k, v in contents.items()}:
+            broken(f'Expected deleted() to give the size of {sorted(contents)}; seen {seen}.')
+        skew = datetime.timedelta(minutes=10)
+        for file in kept.values():
+            if not before - skew < file.deleted < datetime.datetime.now(datetime.timezone.utc) + skew:
+                broken(f'Expected {file.name!r} to have been deleted just now, in UTC; seen {file.deleted}.')
+        for name, content in contents.items():
+            backend.restore(name)
+            if backend.read(name) != content:
+                broken(f'Expected {name!r} to have its content back; seen {len(backend.read(name))} other bytes.')
+            with pytest.raises((fs.FileNotFound, fs.FileExists)):
+                backend.restore(name)
+        assert [file.name for file in backend.deleted()] == []
+        backend.remove('nothing')
+        backend.delete('nothing')
+        with pytest.raises(fs.FileNotFound):
+            backend.restore('nothing')
+
+    @check(
+        '_deleted',
+        cause='Kept files have names that verbs accept, or listings do not leave them out. Keep them under names.DELETED_PREFIX.',
+    )
+    def test_deleted_files_are_hidden(self, harness: Harness) -> None:
+        """No verb, listing or response shows what was deleted, nor accepts the names under which it is kept."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage, retention_days=DAYS)
+        with app.app_context():
+            backend = storage.backend
+            for name in ('a.txt', 'd/b.txt', 'there.txt'):
+                backend.write(name, b'secret')
+            raw = set(harness.names_raw())
+            backend.remove('a.txt')
+            backend.delete('d')
+            hidden = {*harness.names_raw()} - raw
+            seen = {*backend.list_files(), *(info.name for info in backend.scan())}
+            page = backend.folder()
+            seen |= {*(info.name for info in page.files), *page.folders}
+            if seen != {'there.txt'}:
+                broken(f'Expected listings to show there.txt alone after the others were deleted; seen {sorted(seen)}.')
+            for prefix in ('.', '.fs', '.fs-deleted', '.fs-deleted/'):
+                if found := [*backend.list_files(prefix), *backend.scan(prefix)]:
+                    broken(f'Expected nothing under {prefix!r}; seen {found}.')
+            client = app.test_client()
+            for name in ('a.txt', 'd/b.txt', *hidden):
+                with client.get(f'/kit/{name}') as response:
+                    if response.status_code != 404:
+                        broken(f'Expected 404 for the deleted {name!r}; seen {response.status_code}.')
+                with pytest.raises((fs.FileNotFound, fs.InvalidFilename)):
+                    backend.read(name)
+            for name in hidden:
+                for verb in (backend.remove, backend.delete, functools.partial(backend.write, content=b'')):
+                    with pytest.raises(fs.InvalidFilename):
+                        verb(name)
+        assert storage.backend is not None
+
+    @check(
+        '_restore',
+        cause='The kept file replaces the one that has come meanwhile. Look at _restore: it must only create the name.',
+    )
+    def test_restoring_never_replaces_a_file(self, harness: Harness) -> None:
+        """A name that is taken again keeps its new file; the deleted one stays until the name is free."""
+        backend = harness.make(retention_days=DAYS)
+        backend.write('x.txt', b'old')
+        backend.remove('x.txt')
+        backend.write('x.txt', b'new')
+        with pytest.raises(fs.FileExists):
+            backend.restore('x.txt')
+        if (seen := backend.read('x.txt')) != b'new':
+            broken(f"Expected the new file to be left alone by restore(), b'new'; seen {seen!r}.")
+        backend.move('x.txt', 'y.txt')
+        backend.restore('x.txt')
+        assert (backend.read('x.txt'), backend.read('y.txt')) == (b'old', b'new')
+
+    @check(
+        '_deleted',
+        cause='Names are matched by their beginning, or those that lie deeper are mixed up with those above. Look at _deleted.',
+    )
+    def test_purging_removes_one_name_for_good(self, harness: Harness) -> None:
+        """purge(name) removes what is kept of that name, all of it, and nothing of any other name, deleted or not."""
+        backend = harness.make(retention_days=DAYS)
+        names = [
+            'a.txt',
+            'a.txt/b' if Capability.NESTED_NAMES in backend.capabilities else 'a/b',
+            'a.txtx',
+            'aa.txt',
+            'A.txt',
+        ]
+        for content in (b'1', b'2'):
+            for name in names:
+                backend.write(name, content)
+                backend.remove(name)
+        backend.write('a.txt', b'3')
+        backend.purge('a.txt')
+        if (seen := sorted({file.name for file in backend.deleted()})) != sorted({*names} - {'a.txt'}):
+            broken(f'Expected purge() of a.txt to leave {sorted({*names} - {"a.txt"})} to be restored; seen {seen}.')
+        assert backend.read('a.txt') == b'3'
+        backend.purge('nothing')
+        for name in names[1:]:
+            backend.restore(name)
+            # Of several that were deleted, the newest one is back.
+            assert backend.read(name) == b'2'
+            backend.remove(name)
+            backend.purge(name)
+        assert harness.names_raw() == ['a.txt']
+
+    @check(
+        'sweep',
+        cause='What is kept is removed too early, or never. Look at _purge, and at the time that _deleted gives.',
+    )
+    def test_deleted_files_are_swept_when_their_time_is_over(self, harness: Harness) -> None:
+        """Sweeping removes what was deleted more than RETENTION_DAYS ago, and nothing else."""
+        backend = harness.make(retention_days=DAYS)
+        for name in ('d/x.txt', 'kept.txt'):
+            backend.write(name, b'old')
+        backend.delete('d')
+        swept = backend.sweep()
+        if swept or [file.name for file in backend.deleted()] != ['d/x.txt']:
+            broken(f'Expected nothing to be swept that was deleted just now, with {DAYS} days; seen {swept} removed.')
+        backend.config.retention_days = -1
+        swept = backend.sweep()
+        if swept != 1 or list(backend.deleted()):
+            broken(f'Expected 1 file to be swept once its time was over; seen {swept}, and {list(backend.deleted())}.')
+        assert harness.names_raw() == ['kept.txt']
+
+    @check(
+        '_retain',
+        cause='The file is removed before it is kept. Look at _retain and _restore: one of the two is always there.',
+    )
+    def test_an_interrupt_loses_no_deleted_file(self, harness: Harness) -> None:
+        """Interrupted at any of its calls, deleting leaves a file where it is or restorable, and restoring does too."""
+        content = content_of(small_sizes(harness)['parts'])
+        verbs: dict[str, Callable[[BaseBackend], object]] = {
+            'remove': lambda backend: backend.remove('d/x.bin'),
+            'delete': lambda backend: backend.delete('d'),
+            'restore': lambda backend: backend.restore('d/x.bin'),
+        }
+        errors = itertools.cycle(INTERRUPTS)
+        for name, verb in verbs.items():
+            for at in range(1, MOMENTS + 1):
+                backend = harness.make(retention_days=DAYS)
+                backend.write('d/x.bin', content)
+                if name == 'restore':
+                    backend.remove('d/x.bin')
+                error = next(errors)
+                with interrupting(error, at) as moments:
+                    try:
+                        verb(harness.make(retention_days=DAYS))
+                    except BaseException as caught:
+                        if not isinstance(caught, error) or not moments.struck:
+                            raise
+                backend = harness.make(retention_days=DAYS)
+                if not backend.exists('d/x.bin'):
+                    if not list(backend.deleted('d/x.bin')):
+                        broken(
+                            f'Expected the file to be there or restorable after {name} was interrupted at call {at}; seen neither.'
+                        )
+                    backend.restore('d/x.bin')
+                if backend.read('d/x.bin') != content:
+                    broken(
+                        f'Expected the content to be whole after {name} was interrupted at call {at}; seen another one.'
+                    )
+                backend.purge('d/x.bin')
+                backend.remove('d/x.bin')
+                backend.purge('d/x.bin')
