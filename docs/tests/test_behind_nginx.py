@@ -280,7 +280,7 @@ def test_public_files_are_sent_with_the_same_protection(site: Site) -> None:
     assert page.headers['X-Content-Type-Options'] == picture.headers['X-Content-Type-Options'] == 'nosniff'
 
 
-def test_temporary_files_and_links_to_elsewhere_are_not_shown(site: Site, tmp_path: Path) -> None:
+def test_temporary_and_deleted_files_and_links_to_elsewhere_are_not_shown(site: Site, tmp_path: Path) -> None:
     site.storage.write('open/beside.txt', 'text')
     folder = Path(site.storage.path('open/beside.txt')).parent
     (folder / '.fs-tmp-1').write_text('half')
@@ -288,4 +288,8 @@ def test_temporary_files_and_links_to_elsewhere_are_not_shown(site: Site, tmp_pa
     (folder / 'link.txt').symlink_to(tmp_path / 'outside.txt')
     assert site.ask('/files/letters/open/beside.txt').status == 200
     assert site.ask('/files/letters/open/.fs-tmp-1').status == 404
+    kept = folder.parent / '.fs-deleted' / 'open' / 'gone.txt'
+    kept.mkdir(parents=True)
+    (kept / '.fs-deleted-1.txt').write_text('gone')
+    assert site.ask('/files/letters/.fs-deleted/open/gone.txt/.fs-deleted-1.txt').status == 404
     assert site.ask('/files/letters/open/link.txt').status == 403

@@ -11,9 +11,9 @@ from .config import Config
 from .errors import ConfigurationError
 from .files import DEFAULTS
 from .uploads import Validator
-from .verbs.changing import Changing
 from .verbs.naming import UploadTo
 from .verbs.reading import Usage
+from .verbs.undeleting import Undeleting
 
 __all__ = ['Authorize', 'Config', 'Storage', 'UploadTo', 'Usage']
 
@@ -23,7 +23,7 @@ Authorize = Callable[[str], bool | Response]
 _STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
 
 
-class Storage(Changing):
+class Storage(Undeleting):
     """A named container of files, on whichever backend each application configures.
 
     One storage may serve several applications: within an application context it uses that application's configuration,

@@ -7,6 +7,7 @@ Custom backends of older packages and test doubles are of that kind. Conflicts a
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import inspect
 import io
@@ -19,7 +20,7 @@ from ..errors import FileExists, FileNotFound, FSError, OperationNotSupported, R
 from ..files import mime_type
 from ..media_types import normalized
 from ..names import filter_valid
-from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo, Folder, Opened
+from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Folder, Opened
 from .copies import temporary_copy
 from .paging import check_limit, page_of
 from .sources import Source, as_bytes, remaining_size
@@ -162,6 +163,15 @@ class LegacyDriver:
 
     def set_attributes(self, filename: str, changes: Mapping[str, Any]) -> None:
         raise self._unsupported(filename, 'its backend keeps no attributes')
+
+    def deleted(self, prefix: str = '') -> Iterator[DeletedFile]:
+        raise self._unsupported(None, 'its backend keeps no deleted files')
+
+    def restore(self, filename: str, *, deleted: datetime.datetime | None = None) -> None:
+        raise self._unsupported(filename, 'its backend keeps no deleted files')
+
+    def purge(self, filename: str) -> None:
+        raise self._unsupported(filename, 'its backend keeps no deleted files')
 
     def metadata(self, filename: str) -> Any:
         metadata = self._verb('metadata')(filename)

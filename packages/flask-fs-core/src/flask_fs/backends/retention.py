@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from ..names import DELETED_PREFIX, MAX_BYTES
 from .contract import DeletedFile, FileInfo
 
-# The last part of a name under which a deleted file is kept: when that was, in UTC, and what makes it unique.
-_KEPT = re.compile(rf'{re.escape(DELETED_PREFIX)}-(\d{{8}}T\d{{12}})Z-[0-9a-f]{{8}}(\.[^/]*)?')
+# The last part of a name under which a deleted file is kept: when that was, in UTC, and what makes it unique, and hard to
+# guess for the visitors of a web server that serves the store.
+_KEPT = re.compile(rf'{re.escape(DELETED_PREFIX)}-(\d{{8}}T\d{{12}})Z-[0-9a-f]{{16}}(\.[^/]*)?')
 _TIME = '%Y%m%dT%H%M%S%f'
 
 
@@ -27,7 +28,7 @@ def kept_name(name: str, key_prefix: str) -> str | None:
     None if that would be too long for some stores. It has the extension of the file, so that both suggest one media type.
     """
     now = datetime.datetime.now(datetime.timezone.utc)
-    ending = f'{now.strftime(_TIME)}Z-{secrets.token_hex(4)}{posixpath.splitext(name)[1]}'
+    ending = f'{now.strftime(_TIME)}Z-{secrets.token_hex(8)}{posixpath.splitext(name)[1]}'
     kept = f'{folder_of(key_prefix)}{name.removeprefix(key_prefix)}/{DELETED_PREFIX}-{ending}'
     return kept if len(kept.encode()) <= MAX_BYTES else None
 
