@@ -96,7 +96,7 @@ class FileReference:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FileReference):
             return NotImplemented
-        return self._fs is other._fs and self.stored == other.stored
+        return self._fs == other._fs and self.stored == other.stored
 
     def __copy__(self) -> FileReference:
         twin = type(self).__new__(type(self))
@@ -208,7 +208,7 @@ class FileReference:
 
     def is_in(self, storage: Storage | None) -> bool:
         """Whether *storage* has the file, or would have it; None is for a reference without a storage."""
-        return self._fs is storage
+        return self._fs == storage
 
     def _may_replace(self, overwrite: bool | None) -> bool:
         return self.fs.overwrite if overwrite is None else overwrite

@@ -13,6 +13,7 @@ from .files import DEFAULTS
 from .uploads import Validator
 from .verbs.naming import UploadTo
 from .verbs.reading import Usage
+from .verbs.scoped import view_of
 from .verbs.undeleting import Undeleting
 
 __all__ = ['Authorize', 'Config', 'Storage', 'UploadTo', 'Usage']
@@ -66,3 +67,27 @@ class Storage(Undeleting):
 
     def __repr__(self) -> str:
         return f'<Storage {self.name!r}>'
+
+    def scoped(self, folder: str) -> Storage:
+        """A storage with the files under *folder* alone: a view of this one that cannot leave it.
+
+        All its verbs take and return names relative to the folder, and so do the errors that they raise. It is used as any
+        storage, also for fields of documents, but only the storage itself is given to ``init_app``. Its settings, backend and
+        attributes are those of the storage, whose validators, ``authorize`` and receivers of signals get whole names.
+        Views of the same folder are equal.
+
+        :param folder: The name of a folder, there or not, as ``tenants/7``; with or without a slash at the end.
+        :raises InvalidFilename: If it is empty, or no file could be under it.
+        """
+        whole = self._whole_name(folder.removesuffix('/')) + '/'
+        view: Storage = view_of(self._storage, whole, self._is_read_only)
+        return view
+
+    def read_only(self) -> Storage:
+        """A view of this storage that can be read and listed, and makes links for reading.
+
+        :exc:`OperationNotSupported` is raised by every verb that would change something, before it reads anything, and so by
+        opening a file for writing and by links for ``PUT``.
+        """
+        view: Storage = view_of(self._storage, self._folder, True)
+        return view

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from blinker import Signal
 
 from .. import names, signals
 from ..backends.contract import NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
 from ..backends.legacy import LegacyDriver
+from ..bindings import Binding
 from ..errors import DeletionFailed, FileNotFound
 from ..registry import Driver
 from .writing import Writing
@@ -26,14 +29,11 @@ class Changing(Writing):
 
         :raises OperationNotSupported: If the backend is a custom one whose ``delete`` would remove more than that.
         """
-        bound, name = self._bound(), names.check(filename)
-        doomed = []
-        if signals.file_deleted.has_receivers_for(self):
-            with contextlib.suppress(FileNotFound):
-                doomed.append(bound.driver.stat(name))
+        bound, name = self._bound(), self._whole_name(filename)
+        self._announce_deleting(name)
+        infos = self._to_be_deleted(bound, [name])
         bound.driver.remove(name)
-        for info in doomed:
-            signals.file_deleted.send(self, info=info)
+        self._announce_deleted(infos)
 
     def delete_many(self, filenames: Iterable[str]) -> None:
         """Remove exactly these files, by as few requests as the store allows; those that are not there are removed already.
@@ -41,38 +41,31 @@ class Changing(Writing):
         :raises DeletionFailed: If some are still there; its ``failures`` has the error of each by name.
         :raises InvalidFilename: If one of the names is not valid; then none is removed.
         """
-        bound, doomed = self._bound(), [names.check(filename) for filename in filenames]
-        infos: list[FileInfo] = []
-        if signals.file_deleted.has_receivers_for(self):
-            for name in dict.fromkeys(doomed):
-                with contextlib.suppress(FileNotFound):
-                    infos.append(bound.driver.stat(name))
+        bound, doomed = self._bound(), [self._whole_name(filename) for filename in filenames]
+        doomed = list(dict.fromkeys(doomed))
+        self._announce_deleting(*doomed)
+        infos = self._to_be_deleted(bound, doomed)
         failures = bound.driver.remove_many(doomed)
-        for info in infos:
-            if info.name not in failures:
-                signals.file_deleted.send(self, info=info)
+        self._announce_deleted(info for info in infos if info.name not in failures)
         if failures:
             first = next(iter(failures))
-            reason = f'{len(failures)} of {len(doomed)} files are still there, the first because of: {failures[first]}'
+            reason = f'{len(failures)} of {len(doomed)} files are still there, this one because of {type(failures[first]).__name__}'
             error = DeletionFailed(first, storage=self.name, backend=bound.kind, reason=reason)
             error.failures = failures
-            raise error
+            raise error from failures[first]
 
     def delete(self, filename: str) -> None:
         """Remove a file **and every file under** ``filename/``; nothing happens if there is none.
 
         If names come from users, ``delete('a')`` may remove ``a/b`` of another user: :meth:`remove` does not.
         """
-        bound, name = self._bound(), names.check(filename)
-        if not signals.file_deleted.has_receivers_for(self):
-            bound.driver.delete(name)
-            return
-        doomed = list(bound.driver.scan(f'{name}/'))
-        with contextlib.suppress(FileNotFound):
-            doomed.insert(0, bound.driver.stat(name))
+        bound, name = self._bound(), self._whole_name(filename)
+        infos: list[FileInfo] = []
+        if _is_heard(signals.file_deleted, self._storage) or _is_heard(signals.file_deleting, self._storage):
+            infos = [*_stat_each(bound, [name]), *bound.driver.scan(f'{name}/')]
+            self._announce_deleting(*(info.name for info in infos))
         bound.driver.delete(name)
-        for info in doomed:
-            signals.file_deleted.send(self, info=info)
+        self._announce_deleted(infos)
 
     def copy(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
         """Copy a file within the storage.
@@ -80,7 +73,8 @@ class Changing(Writing):
         :raises FileNotFound: If there is no file of that name.
         :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
-        bound, name, new = self._bound(), names.check(filename), names.check(target)
+        bound, name, new = self._bound(), self._whole_name(filename), self._whole_name(target)
+        self._announce_saving(new)
         bound.driver.copy(name, new, overwrite=self._may_overwrite(overwrite))
         self._announce_saved(bound, new)
 
@@ -90,10 +84,12 @@ class Changing(Writing):
         :raises FileNotFound: If there is no file of that name.
         :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
-        bound, name, new = self._bound(), names.check(filename), names.check(target)
+        bound, name, new = self._bound(), self._whole_name(filename), self._whole_name(target)
+        self._announce_deleting(name)
+        self._announce_saving(new)
         bound.driver.move(name, new, overwrite=self._may_overwrite(overwrite))
-        if signals.file_moved.has_receivers_for(self):
-            signals.file_moved.send(self, info=bound.driver.stat(new), source=name)
+        if _is_heard(signals.file_moved, sender := self._storage):
+            signals.file_moved.send(sender, info=bound.driver.stat(new), source=name)
 
     def transfer(
         self,
@@ -114,12 +110,42 @@ class Changing(Writing):
         :raises OperationNotSupported: If the other backend cannot keep its attributes. Nothing is stored.
         """
         bound, other = self._bound(), other_storage._bound()
-        name, new = names.check(filename), names.check(filename if target is None else target)
+        other_storage._require_writable()
+        name, new = self._whole_name(filename), names.check(filename if target is None else target)
+        whole = other_storage._whole_name(new)
+        other_storage._announce_saving(whole)
         opened = bound.driver.open_whole(name)
         with opened.stream as stream:
             kept = _kept(opened, bound.driver, other.driver) if attributes else NO_ATTRIBUTES
-            other_storage._store(other, new, stream, overwrite=other_storage._may_overwrite(overwrite), attributes=kept)
+            other_storage._store(
+                other, whole, stream, overwrite=other_storage._may_overwrite(overwrite), attributes=kept
+            )
         return new
+
+    def _to_be_deleted(self, bound: Binding, doomed: Iterable[str]) -> list[FileInfo]:
+        """What those of *doomed* that exist are now, if a receiver is to be sent that."""
+        return _stat_each(bound, doomed) if _is_heard(signals.file_deleted, self._storage) else []
+
+    def _announce_deleting(self, *doomed: str) -> None:
+        if signals.file_deleting.receivers:
+            for name in doomed:
+                signals.file_deleting.send(self._storage, filename=name)
+
+    def _announce_deleted(self, infos: Iterable[FileInfo]) -> None:
+        for info in infos:
+            signals.file_deleted.send(self._storage, info=info)
+
+
+def _is_heard(signal: Signal, sender: Any) -> bool:
+    return bool(signal.receivers) and signal.has_receivers_for(sender)
+
+
+def _stat_each(bound: Binding, filenames: Iterable[str]) -> list[FileInfo]:
+    infos = []
+    for name in filenames:
+        with contextlib.suppress(FileNotFound):
+            infos.append(bound.driver.stat(name))
+    return infos
 
 
 def _kept(opened: Opened, source: Driver, target: Driver) -> Attributes:

@@ -10,7 +10,7 @@ from typing import Any
 from flask import make_response
 from werkzeug.wrappers import Response
 
-from .. import names, signing, urls
+from .. import signing, urls
 from ..backends.contract import Capability
 from ..backends.http import add_security_headers
 from ..errors import OperationNotSupported
@@ -31,14 +31,15 @@ class Linking(Naming):
     def base_url(self) -> str:
         """The URL under which the files are found, with a trailing slash."""
         bound = self._bound()
-        return urls.configured_base(bound.app, bound.config) or urls.base_url(bound.app, self.name)
+        base = urls.configured_base(bound.app, bound.config) or urls.base_url(bound.app, self.name)
+        return urls.under(base, self._folder)
 
     def url(self, filename: str, external: bool = False) -> str:
         """The URL of a file, whether it exists or not, quoted; a leading slash in *filename* is dropped.
 
         :param external: A full URL, with scheme and host, even if the application serves the file.
         """
-        bound, name = self._bound(), names.check(filename.removeprefix('/'))
+        bound, name = self._bound(), self._whole_name(filename.removeprefix('/'))
         if base := urls.configured_base(bound.app, bound.config):
             return urls.under(base, name)
         return urls.app_url(bound.app, self.name, name, external=external)
@@ -67,7 +68,7 @@ class Linking(Naming):
         :raises ConfigurationError: If the application signs and has no ``SECRET_KEY``, or no ``SERVER_NAME`` outside of
             a request.
         """
-        bound, name = self._bound(), names.check(filename)
+        bound, name = self._bound(), self._whole_name(filename)
         if method not in ('GET', 'HEAD', 'PUT'):
             raise ValueError(f"method must be 'GET', 'HEAD' or 'PUT', not {method!r}")
         lifetime_s = signing.whole_seconds(expires_s)
@@ -94,7 +95,7 @@ class Linking(Naming):
         :raises FileNotFound: If there is no file of that name.
         """
         bound = self._bound()
-        served = bound.driver.serve(names.check(filename))
+        served = bound.driver.serve(self._whole_name(filename))
         if not isinstance(served, (Response, str, bytes, bytearray, tuple, list, dict, GeneratorType, io.IOBase)):
             # The result of a test double is returned unchanged.
             return served

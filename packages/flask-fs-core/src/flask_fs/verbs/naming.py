@@ -25,6 +25,20 @@ class Naming(AppBound):
     overwrite: bool
     basename: UploadTo | None
 
+    #: What the whole name of each file begins with in a view of one folder, slash included: see :class:`View`.
+    _folder = ''
+    _is_read_only = False
+    #: Checks a filename that the caller gave, and returns the whole name in the storage.
+    _whole_name = staticmethod(names.check)
+
+    @property
+    def _storage(self) -> Naming:
+        """The storage itself, where this is a view of it."""
+        return self
+
+    def _require_writable(self) -> None:
+        """Refuse to change anything through a view that only reads."""
+
     @property
     def root(self) -> str | None:
         """The folder that contains the files, or None if the backend has none."""

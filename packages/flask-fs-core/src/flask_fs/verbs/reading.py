@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import posixpath
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .. import names, urls
-from ..backends.contract import CHUNK_BYTES, FileInfo, Folder
+from ..backends.contract import CHUNK_BYTES, DeletedFile, FileInfo, Folder
 from ..errors import ConfigurationError
 from .linking import Linking
+
+Listed = TypeVar('Listed', FileInfo, DeletedFile)
 
 
 class Usage(NamedTuple):
@@ -33,7 +36,7 @@ class Reading(Linking):
 
         :raises FileNotFound: If there is no file of that name.
         """
-        return self._bound().driver.read(names.check(filename))
+        return self._bound().driver.read(self._whole_name(filename))
 
     def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
         """The bytes [start, stop) of a file, by one request; a backend with RANGE moves no others.
@@ -44,7 +47,7 @@ class Reading(Linking):
         :raises RangeNotSatisfiable: If the file ends at *start* or before, unless that is 0.
         :raises ValueError: If *stop* is less than *start*, or given with a negative *start*.
         """
-        return self._bound().driver.read_range(names.check(filename), start, stop)
+        return self._bound().driver.read_range(self._whole_name(filename), start, stop)
 
     def read_chunks(
         self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None
@@ -57,7 +60,7 @@ class Reading(Linking):
         :raises FileNotFound: At this call, if there is no file of that name.
         """
         return self._bound().driver.read_chunks(
-            names.check(filename), chunk_size if chunks_size is None else chunks_size
+            self._whole_name(filename), chunk_size if chunks_size is None else chunks_size
         )
 
     def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
@@ -65,11 +68,11 @@ class Reading(Linking):
 
         :raises FileNotFound: If there is no file of that name.
         """
-        return self._bound().driver.local_file(names.check(filename))
+        return self._bound().driver.local_file(self._whole_name(filename))
 
     def exists(self, filename: str) -> bool:
         """Whether there is a file of that name; folders do not count."""
-        return self._bound().driver.exists(names.check(filename))
+        return self._bound().driver.exists(self._whole_name(filename))
 
     def __contains__(self, filename: str) -> bool:
         return self.exists(filename)
@@ -79,7 +82,8 @@ class Reading(Linking):
 
         :raises FileNotFound: If there is no file of that name.
         """
-        return self._bound().driver.stat(names.check(filename))
+        info = self._bound().driver.stat(self._whole_name(filename))
+        return self._relative(info) if self._folder else info
 
     def metadata(self, filename: str) -> dict[str, Any]:
         """The metadata of a file: filename (without folders), url, checksum (``algorithm:hex``), mime, size and modified.
@@ -88,13 +92,13 @@ class Reading(Linking):
 
         :raises FileNotFound: If there is no file of that name.
         """
-        bound, name = self._bound(), names.check(filename)
+        bound, name = self._bound(), self._whole_name(filename)
         facts = bound.driver.metadata(name)
         facts['filename'] = posixpath.basename(name)
         facts['url'] = None
         # Configured without init_app, the storage has no URL, but its files have other metadata.
         with contextlib.suppress(ConfigurationError):
-            facts['url'] = urls.under(self.base_url, name)
+            facts['url'] = urls.under(self.base_url, name[len(self._folder) :])
         return facts
 
     def resolve_conflict(self, target_folder: str, basename: str) -> str:
@@ -106,16 +110,19 @@ class Reading(Linking):
         if isinstance(root, str) and f'{target_folder}/'.startswith(f'{root}/'):
             target_folder = target_folder[len(root) :]
         folder = f'{target_folder}/' if (target_folder := names.join(target_folder)) else ''
-        numbered = (names.with_suffix(folder + names.join(basename), f'_{number}') for number in itertools.count(1))
+        wanted, skipped = self._folder + folder + names.join(basename), len(self._folder)
+        numbered = (names.with_suffix(wanted, f'_{number}')[skipped:] for number in itertools.count(1))
         return next(name for name in numbered if not self.exists(name)).removeprefix(folder)
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
         """The name of every file that begins with the literal text *prefix*, lazily, in the order of the store."""
-        return self._bound().driver.list_files(prefix)
+        found, skipped = self._bound().driver.list_files(self._folder + prefix), len(self._folder)
+        return (name[skipped:] for name in found) if skipped else found
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
         """The metadata of every file whose name begins with the literal text *prefix*, lazily."""
-        return self._bound().driver.scan(prefix)
+        found = self._bound().driver.scan(self._folder + prefix)
+        return map(self._relative, found) if self._folder else found
 
     def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
         """One page of what is directly in a folder: its files and subfolders, by one request to the store.
@@ -127,7 +134,12 @@ class Reading(Linking):
         :param limit: How many files and folders together to list at most, 1 to 1000. There may be fewer, even none, before the
             last page, whose ``next`` is None.
         """
-        return self._bound().driver.folder(prefix, after=after, limit=limit)
+        if not self._folder:
+            return self._bound().driver.folder(prefix, after=after, limit=limit)
+        inside = prefix.removesuffix('/')
+        whole = self._whole_name(inside) if inside else self._folder
+        page, skipped = self._bound().driver.folder(whole, after=after, limit=limit), len(self._folder)
+        return Folder([*map(self._relative, page.files)], [name[skipped:] for name in page.folders], page.next)
 
     def usage(self, prefix: str = '') -> Usage:
         """How many files there are whose name begins with the literal text *prefix*, and how many bytes they have together.
@@ -135,7 +147,7 @@ class Reading(Linking):
         It is counted by listing them, as fast as the store lists.
         """
         files = size = 0
-        for info in self._bound().driver.scan(prefix):
+        for info in self._bound().driver.scan(self._folder + prefix):
             files, size = files + 1, size + info.size
         return Usage(files, size)
 
@@ -144,4 +156,8 @@ class Reading(Linking):
 
         :raises OperationNotSupported: If the backend stores files elsewhere; :meth:`local_file` works with every backend.
         """
-        return self._bound().driver.path(names.check(filename))
+        return self._bound().driver.path(self._whole_name(filename))
+
+    def _relative(self, info: Listed) -> Listed:
+        """*info* with the name that the file has in this view."""
+        return dataclasses.replace(info, name=info.name[len(self._folder) :])

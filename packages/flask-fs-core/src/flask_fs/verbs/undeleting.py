@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 
-from .. import names
 from ..backends.contract import DeletedFile
 from .changing import Changing
 
@@ -22,7 +21,8 @@ class Undeleting(Changing):
 
         A name that was deleted several times may be given as often.
         """
-        return self._bound().driver.deleted(prefix)
+        found = self._bound().driver.deleted(self._folder + prefix)
+        return map(self._relative, found) if self._folder else found
 
     def restore(self, filename: str, *, deleted: datetime.datetime | None = None) -> None:
         """Bring a deleted file back under its name, with its attributes.
@@ -31,7 +31,8 @@ class Undeleting(Changing):
         :raises FileNotFound: If it was not deleted, or is not kept any more.
         :raises FileExists: If there is a file of that name again. The first one stays, whatever ``overwrite`` says.
         """
-        bound, name = self._bound(), names.check(filename)
+        bound, name = self._bound(), self._whole_name(filename)
+        self._announce_saving(name)
         bound.driver.restore(name, deleted=deleted)
         self._announce_saved(bound, name)
 
@@ -40,4 +41,4 @@ class Undeleting(Changing):
 
         This cannot be undone.
         """
-        self._bound().driver.purge(names.check(filename))
+        self._bound().driver.purge(self._whole_name(filename))

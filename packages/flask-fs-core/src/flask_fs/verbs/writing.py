@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
-from .. import names, signals
+from .. import signals
 from ..backends.attributes import NAMES, attributes_of
 from ..backends.base import BaseBackend
 from ..backends.contract import NO_ATTRIBUTES, Attributes, FileInfo
-from ..backends.sources import media_type_of
+from ..backends.sources import media_type_of, source, spooled
 from ..backends.streams import Mode
 from ..backends.writers import open_writer
 from ..bindings import Binding
@@ -27,6 +29,7 @@ from ..uploads import (
     restore_position,
     validated,
 )
+from .conflicts import AvailableName, Conflict, replaces
 from .naming import UploadTo
 from .reading import Reading
 
@@ -49,6 +52,7 @@ class Writing(Reading):
         overwrite: bool | None = None,
         *,
         upload_to: UploadTo | None = None,
+        conflict: Conflict | None = None,
         if_match: str | None = None,
         **attributes: Unpack[GivenAttributes],
     ) -> str:
@@ -64,12 +68,16 @@ class Writing(Reading):
         :param overwrite: Whether to replace a file of that name; the default is that of the storage.
         :param upload_to: A folder, or a callable that returns one, instead of the storage's ``upload_to``; ``''`` for
             none.
+        :param conflict: What to do if there is a file of that name: ``'error'``, ``'replace'``, or ``'rename'``, which keeps
+            both, the new one under the next name that :meth:`resolve_conflict` returns. Of all who save, each gets a name of
+            its own; without ATOMIC_CREATE two who save at once may get the same. By default ``overwrite`` decides.
         :param if_match: Replace only this version of the file, by its ``etag``: of all who replace it, one wins. Needs
             COMPARE_AND_SWAP.
         :param attributes: What to keep with it, given by name; needs ATTRIBUTES, or for ``mime`` alone MIME. ``mime``,
             ``cache_control``, ``content_encoding`` (how the given bytes are encoded already), ``content_language``,
             ``download_name``, and ``metadata``, text by name. See :class:`~flask_fs.backends.Attributes`.
-        :raises FileExists: If there is a file of that name, and ``overwrite`` is false. The first writer wins.
+        :raises FileExists: If there is a file of that name, and neither ``overwrite`` nor *conflict* says what else to do. The
+            first writer wins.
         :raises Changed: If there is another version than *if_match*, or none.
         :raises OperationNotSupported: If the backend cannot keep an attribute, or compare and swap. Nothing is stored.
         :raises UnauthorizedFileType: If its extension is not allowed.
@@ -79,26 +87,32 @@ class Writing(Reading):
             ``CHECK_CONTENT`` is false.
         :raises UploadNotAllowed: If one of the storage's validators rejects it.
         :raises InvalidFilename: If no name was given or found, or the name is not valid.
+        :raises ValueError: If *overwrite*, *conflict* and *if_match* contradict each other.
         """
         bound = self._bound()
         check_sent(file_or_wfs, filename, self.name)
         kept = attributes_of(attributes) if attributes else NO_ATTRIBUTES
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
-        check_type(file_or_wfs, name, self, bound.config)
-        overwrite = self._may_overwrite(overwrite)
+        whole = self._whole_name(name) if self._folder else name
+        check_type(file_or_wfs, whole, self, bound.config)
+        search = AvailableName(self, name) if conflict == 'rename' else None
+        overwrite = self._may_overwrite(replaces(conflict, overwrite, if_match))
+        self._announce_saving(whole)
         # A mock of a file is path-like too, and open() would use it as the number of another open file.
         if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
-                self._store_upload(bound, name, file, None, overwrite=overwrite, attributes=kept, if_match=if_match)
+                self._store_upload(
+                    bound, whole, file, None, search, overwrite=overwrite, attributes=kept, if_match=if_match
+                )
         else:
             position = position_of(file_or_wfs)
             try:
                 self._store_upload(
-                    bound, name, file_or_wfs, position, overwrite=overwrite, attributes=kept, if_match=if_match
+                    bound, whole, file_or_wfs, position, search, overwrite=overwrite, attributes=kept, if_match=if_match
                 )
             finally:
                 restore_position(file_or_wfs, position)
-        return name
+        return name if search is None else search.name
 
     def write(
         self,
@@ -120,16 +134,17 @@ class Writing(Reading):
         :raises Changed: If there is another version than *if_match*, or none.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         """
-        bound, name = self._bound(), names.check(filename)
+        bound, name = self._bound(), self._whole_name(filename)
         if isinstance(content, FileStorage):
             check_sent(content, name, self.name)
         kept = attributes_of(attributes) if attributes else NO_ATTRIBUTES
         overwrite = overwrite or self.overwrite
+        self._announce_saving(name)
         position = position_of(content)
         try:
-            source = limited(content, name, self.name, bound.config)
+            reader = limited(content, name, self.name, bound.config)
             info = bound.driver.write(
-                name, source, overwrite, mime=media_type_of(content), attributes=kept, if_match=if_match
+                name, reader, overwrite, mime=media_type_of(content), attributes=kept, if_match=if_match
             )
         finally:
             restore_position(content, position)
@@ -149,7 +164,7 @@ class Writing(Reading):
         :raises FileExists: With ``x``, if there is a file of that name: here, before anything is written, or when the file
             object is closed if it came meanwhile.
         """
-        bound, name, how = self._bound(), names.check(filename), Mode(mode)
+        bound, name, how = self._bound(), self._whole_name(filename), Mode(mode)
         given = {attribute: kwargs.pop(attribute) for attribute in NAMES if attribute in kwargs} if kwargs else {}
         if given and how.reads:
             raise ValueError(
@@ -158,12 +173,15 @@ class Writing(Reading):
         attributes = attributes_of(given)
         bound.driver.require_attributes(name, attributes)
         if how.reads or not isinstance(bound.driver, BaseBackend):
+            if not how.reads:
+                self._announce_saving(name)
             return bound.driver.open(name, mode, **kwargs)
         if how.creates and bound.driver.exists(name):
             # Raised before anything is written; closing checks again, without a race.
             raise bound.driver.error(FileExists, name)
 
         def store(stream: IO[bytes]) -> None:
+            self._announce_saving(name)
             self._store(bound, name, stream, overwrite=not how.creates, attributes=attributes)
 
         return open_writer(store, how, **kwargs)
@@ -175,16 +193,38 @@ class Writing(Reading):
         :raises FileNotFound: If there is no file of that name.
         :raises OperationNotSupported: If the backend keeps no attributes.
         """
-        self._bound().driver.set_attributes(names.check(filename), attributes)
+        self._bound().driver.set_attributes(self._whole_name(filename), attributes)
 
-    def _store_upload(self, bound: Binding, name: str, file: Any, position: Any, **how: Any) -> None:
+    def _store_upload(
+        self, bound: Binding, name: str, file: Any, position: Any, search: AvailableName | None, **how: Any
+    ) -> None:
+        store = self._store if search is None else functools.partial(self._store_available, search)
         if bound.config['check_content']:
             file = check_content(file, name, self.name, position=position)
         if not self.validators:
-            self._store(bound, name, file, **how)
+            store(bound, name, file, **how)
             return
         with validated(limited(file, name, self.name, bound.config), name, self.validators, self.name) as file:
-            self._store(bound, name, file, **how)
+            store(bound, name, file, **how)
+
+    def _store_available(self, search: AvailableName, bound: Binding, name: str, file: Any, **how: Any) -> None:
+        """Store *file* as *name*, or else under the first name of *search* that is available."""
+        with contextlib.ExitStack() as stack:
+            if (start := position_of(file)) is None:
+                reader = source(limited(file, name, self.name, bound.config))
+                file, start = stack.enter_context(spooled(reader)), 0
+            while True:
+                try:
+                    info = bound.driver.save(limited(file, name, self.name, bound.config), name, **how)
+                    break
+                except FileExists as conflict:
+                    search.advance(conflict)
+                    if not restore_position(file, start):
+                        raise
+                name = self._whole_name(search.name)
+                check_type(file, name, self, bound.config)
+                self._announce_saving(name)
+        self._announce_saved(bound, name, info)
 
     def _store(
         self,
@@ -202,5 +242,9 @@ class Writing(Reading):
         self._announce_saved(bound, name, info)
 
     def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
-        if signals.file_saved.has_receivers_for(self):
-            signals.file_saved.send(self, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
+        if signals.file_saved.receivers and signals.file_saved.has_receivers_for(sender := self._storage):
+            signals.file_saved.send(sender, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
+
+    def _announce_saving(self, name: str) -> None:
+        if signals.file_saving.receivers:
+            signals.file_saving.send(self._storage, filename=name)

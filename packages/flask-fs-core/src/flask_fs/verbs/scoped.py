@@ -1,0 +1,153 @@
+"""A storage as seen through one of its folders, or by who may not change it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import types
+from collections.abc import Callable, Generator
+from typing import IO, Any, NoReturn
+
+from .. import names
+from ..backends.streams import Mode
+from ..bindings import Binding
+from ..errors import ConfigurationError, DeletionFailed, FSError, OperationNotSupported
+from .undeleting import Undeleting
+
+#: The verbs that read, and those that change something. What opens files and signs links may do both.
+READING = frozenset(
+    ('deleted', 'exists', 'folder', 'list_files', 'metadata', 'path', 'read', 'read_chunks', 'read_range')
+)
+READING |= {'resolve_conflict', 'scan', 'serve', 'stat', 'transfer', 'url', 'usage'}
+CHANGING = frozenset(
+    ('copy', 'delete', 'delete_many', 'move', 'purge', 'remove', 'restore', 'save', 'set_attributes', 'write')
+)
+
+
+class View(Undeleting):
+    """A storage of which only one folder can be used, which can only be read, or both.
+
+    Filenames are checked and made whole on their way in, and made relative to the folder on their way out. Settings, backend
+    and attributes are those of the storage, in each application.
+    """
+
+    __slots__ = ('_folder', '_is_read_only', '_storage')
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, View) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __repr__(self) -> str:
+        scope = f'.scoped({self._folder[:-1]!r})' if self._folder else ''
+        return f'{self._storage!r}{scope}{".read_only()" if self._is_read_only else ""}'
+
+    @property
+    def _identity(self) -> tuple[Any, ...]:
+        return self._storage, self._folder, self._is_read_only
+
+    # --- What is that of the storage.
+
+    def configure(self, app: Any) -> NoReturn:
+        reason = f'{self!r} is a view of a storage: configure the storage itself, as by fs.init_app(app, storage)'
+        raise ConfigurationError(reason=reason)
+
+    def _bound(self) -> Binding:
+        return self._storage._bound()
+
+    def _candidates(self) -> list[Binding]:
+        return self._storage._candidates()
+
+    def _rebind(self, binding: Binding) -> None:
+        self._storage._rebind(binding)
+
+    # --- Names.
+
+    @property
+    def root(self) -> str | None:
+        root = super().root
+        return os.path.join(root, self._folder.rstrip('/')) if isinstance(root, str) and self._folder else root
+
+    def _whole_name(self, filename: str) -> str:
+        # The name by itself, so that no part of it leads out of the folder, and then the length of all.
+        return names.check(self._folder + names.check(filename))
+
+    @contextlib.contextmanager
+    def _relative_errors(self) -> Generator[None]:
+        try:
+            yield
+        except FSError as error:
+            self._make_relative(error)
+            raise
+
+    def _make_relative(self, error: FSError) -> None:
+        # Once: verbs call each other. Another storage has other names.
+        if error.storage in (None, self.name) and not vars(error).setdefault('_is_relative', False):
+            vars(error)['_is_relative'] = True
+            error.filename = error.filename and error.filename.removeprefix(self._folder)
+        if isinstance(error, DeletionFailed):
+            for failure in error.failures.values():
+                self._make_relative(failure)
+            error.failures = {name.removeprefix(self._folder): failure for name, failure in error.failures.items()}
+
+    def _store(self, *args: Any, **how: Any) -> None:
+        # Also called when a file that was open for writing is closed, and by another storage's transfer.
+        with self._relative_errors():
+            super()._store(*args, **how)
+
+    # --- Verbs.
+
+    def _require_writable(self) -> None:
+        if self._is_read_only:
+            raise OperationNotSupported(storage=self.name, reason='this view of it is read-only')
+
+    def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
+        if not Mode(mode).reads:
+            self._require_writable()
+        with self._relative_errors():
+            return super().open(filename, mode, **kwargs)
+
+    def signed_url(self, filename: str, *, method: str = 'GET', **how: Any) -> str:
+        if method == 'PUT':
+            self._require_writable()
+        with self._relative_errors():
+            return super().signed_url(filename, method=method, **how)
+
+    @contextlib.contextmanager
+    def local_file(self, filename: str) -> Generator[str]:
+        with contextlib.ExitStack() as stack:
+            with self._relative_errors():
+                path = stack.enter_context(super().local_file(filename))
+            yield path
+
+
+def _verb(name: str) -> Callable[..., Any]:
+    @functools.wraps(getattr(Undeleting, name))
+    def verb(self: View, *args: Any, **kwargs: Any) -> Any:
+        if name in CHANGING:
+            self._require_writable()
+        with self._relative_errors():
+            return getattr(super(View, self), name)(*args, **kwargs)
+
+    return verb
+
+
+for _name in READING | CHANGING:
+    setattr(View, _name, _verb(_name))
+
+
+@functools.cache
+def _view_class(storage_class: Any) -> Any:
+    # A view of a storage class of an application has what that overrides.
+    return types.new_class(f'{storage_class.__name__}View', (View, storage_class))
+
+
+def view_of(storage: Any, folder: str, is_read_only: bool) -> Any:
+    """*storage*, which is no view itself, through the folder *folder*: empty, or with a slash at the end."""
+    cls: Any = type(storage)
+    view = object.__new__(_view_class(cls))
+    view.__dict__ = vars(storage)
+    view._storage, view._folder, view._is_read_only = storage, folder, is_read_only
+    return view
