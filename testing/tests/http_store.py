@@ -339,6 +339,7 @@ class HTTPBackend(BaseBackend):
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         headers = {'Content-Type': attributes.mime or mime_type(name), 'Transfer-Encoding': 'chunked'}
         if create:
+            self.refuse_early(name, stream)
             headers['If-None-Match'] = '*'
         connection = self._connection()
         try:

@@ -47,14 +47,15 @@ class Pattern:
     """*size* bytes that differ along the way, made as they are read and stored nowhere."""
 
     def __init__(self, size: int) -> None:
-        self._left = size
+        #: How many bytes were not read yet.
+        self.left = size
         self._block = hashlib.sha256(b'pattern').digest() * 2048
         self.digest = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes."""
-        wanted = self._left if size < 0 else min(size, self._left)
+        wanted = self.left if size < 0 else min(size, self.left)
         chunk = self._block[: min(wanted, len(self._block))]
-        self._left -= len(chunk)
+        self.left -= len(chunk)
         self.digest.update(chunk)
         return chunk

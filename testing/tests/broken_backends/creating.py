@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 from typing import IO, Any
 
+from http_store import HTTPBackend
+
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Source, chunks_of
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -39,6 +42,33 @@ class LosesWhatItCannotMove(MemoryBackend):
         content = self._found(name)[1]
         self._remove(name)
         self._put(target, Source(io.BytesIO(content)), create=create)
+
+
+@caught_by('test_a_large_file_is_refused_before_it_is_read')
+class SpoolsBeforeItCreates(LocalBackend):
+    """Has a temporary file first, as its library wants to know the size."""
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        with tempfile.TemporaryFile() as spool:
+            spool.writelines(chunks_of(stream))
+            spool.seek(0)
+            super()._put(name, Source(spool), create=create, attributes=attributes)
+
+
+@caught_by('test_a_large_file_is_refused_before_it_is_read')
+class RefusesAtTheEnd(LocalBackend):
+    """Has the last step decide alone, as that is free of races."""
+
+    def _refuse_early(self, name: str, path: str, create: bool) -> None:
+        pass
+
+
+@caught_by('test_a_large_file_is_refused_before_it_is_read')
+class SendsItAllBeforeItIsRefused(HTTPBackend):
+    """Sends the condition with the file, and looks for a response when all of that is sent."""
+
+    def refuse_early(self, name: str, stream: Source) -> None:
+        pass
 
 
 @caught_by('test_a_name_taken_while_the_source_is_read_is_refused')

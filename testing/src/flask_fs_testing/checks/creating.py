@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability
 
 from ..concurrency import Background
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from ..measurements import sizes_of
-from ..sources import OnlyRead
+from ..sources import OnlyRead, Pattern
 from .content import content_of
 from .ranges import expect_bytes
 
@@ -48,6 +48,27 @@ class CreateChecks:
             assert backend.read('x') == b'first'
             assert backend.read('y') == b'second'
         assert set(backend.list_files()) == {'x', 'y'}
+
+    @check(
+        '_put with create',
+        cause='Only the last step, or the response to the last byte, says that the name is taken: call self.refuse_early() '
+        'at the beginning of _put.',
+    )
+    def test_a_large_file_is_refused_before_it_is_read(self, harness: Harness) -> None:
+        """Creating a large file under a name that is taken fails when no more than one part of it was read."""
+        backend = harness.make()
+        harness.make().write('taken', b'first')
+        # A part, and what is read ahead of it.
+        allowed = max((CHUNK_BYTES, *harness.part_sizes)) + CHUNK_BYTES
+        source = Pattern(size := 2 * allowed)
+        with pytest.raises(fs.FileExists) as caught:
+            backend.save(source, 'taken', overwrite=False)
+        assert caught.value.filename == 'taken'
+        if (read := size - source.left) > allowed:
+            broken(
+                f'Expected at most {allowed:,} of {size:,} bytes to be read for a name that is taken; seen {read:,} read.'
+            )
+        assert backend.read('taken') == b'first'
 
     @check(
         '_put with create',

@@ -162,6 +162,8 @@ class BaseBackend:
         :meth:`_sweep` removes.
 
         :param create: Fail if the name is taken, by a file and not by a folder. Race-free where ATOMIC_CREATE is declared.
+            If it was taken before, fail when no more than one part of a large file was read (:meth:`refuse_early`): nobody
+            is to wait for gigabytes that cannot be stored.
         :param attributes: What to keep with it, all of it with ATTRIBUTES; with MIME alone, the media type. A backend that
             finds out here that its store cannot keep them raises OperationNotSupported, and stores nothing.
         :return: The metadata of the new file, if it is known without a further request.
@@ -597,6 +599,22 @@ class BaseBackend:
             given.pop('mime', None)
         if given and Capability.ATTRIBUTES not in self.capabilities:
             raise self.unsupported(name, f'it does not keep {", ".join(given)} with a file')
+
+    def refuse_early(self, name: str, stream: Source) -> None:
+        """For ``_put`` with *create*: refuse a name that is taken before a large *stream* is read.
+
+        One of less than a mebibyte costs no request for that: storing it finds out. So does storing a larger one, whose name
+        may be taken meanwhile.
+
+        :raises FileExists: If *stream* is larger, and there is a file of that name.
+        """
+        if (size := stream.remaining_size) is None:
+            stream.unread(head := stream.take(CHUNK_BYTES))
+            size = len(head)
+        if size >= CHUNK_BYTES:
+            with contextlib.suppress(FileNotFound):
+                self._call_hook(self._stat, name)
+                raise self.error(FileExists, name)
 
     def range_start(self, info: FileInfo, start: int, etag: str | None = None) -> int:
         """Where a range of a file begins: *start*, or counted from the end if that is negative.

@@ -63,6 +63,8 @@ class MemoryBackend(BaseBackend):
     def _put(
         self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
     ) -> FileInfo:
+        if create and name in self._files:
+            raise self.error(FileExists, name)
         return self._keep(*self._received(name, stream, attributes), create=create)
 
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo:

@@ -70,6 +70,8 @@ class NameBackend(BaseBackend):
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
         # REPLACE: an upload by pieces. What the source raises reaches the caller as it is, and leaves nothing behind.
+        if create:
+            self.refuse_early(name, stream)
         self._store.put(name, chunks_of(stream), media_type=attributes.mime, only_if_new=create)
 
     def _stat(self, name: str) -> FileInfo:
