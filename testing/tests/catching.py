@@ -45,6 +45,8 @@ def harness_of(backend: Any, folder: Path, port: int) -> Any:
 
 def catches(check: str, backend: Any, folder: Path, port: int) -> bool:
     """Whether *check* fails on *backend*, for whatever reason it gives."""
+    # Collecting garbage is quick where it need not look at what there was before.
+    gc.freeze()
     with harness_of(backend, folder, port) as harness, warnings.catch_warnings():
         # What a broken backend leaves open is its own fault.
         warnings.simplefilter('ignore')

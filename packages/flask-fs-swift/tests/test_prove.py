@@ -1,4 +1,4 @@
-"""``flask fs prove`` on a real Swift, with some of the checks: flask-fs-s3 runs them all on a server."""
+"""``flask fs prove`` on a real Swift, with some of the checks: the tests of the kit run them all, in a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_fs_testing.checks.names import NameChecks
 from flask_fs_testing.checks.uploads import UploadChecks
 from flask_fs_testing.cli import prove
 
-pytestmark = [pytest.mark.slow, pytest.mark.once]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.timeout(300)]
 
 
 class SomeChecks(CreateChecks, LinkChecks, MetadataChecks, NameChecks, UploadChecks):
