@@ -12,7 +12,7 @@ import pytest
 
 import flask_fs as fs
 from flask_fs.backends import presence
-from flask_fs_swift.client import removed_all
+from flask_fs_swift.bulk import refused_names
 from flask_fs_swift.errors import InvalidResponse
 from flask_fs_swift.metadata import listing
 from flask_fs_swift.segments import parse_manifest
@@ -277,14 +277,22 @@ def test_a_file_whose_segments_cannot_be_found_out_is_kept(swift_harness, proxy,
 
 
 def test_reports_of_removal_are_believed_only_in_their_own_form():
-    good = {'Number Deleted': 2, 'Number Not Found': 1, 'Errors': []}
-    assert removed_all(json.dumps(good).encode(), 3) is True
-    assert removed_all(json.dumps(good).encode(), 4) is False
-    assert removed_all(json.dumps({**good, 'Errors': [['/c/x', '409 Conflict']]}).encode(), 3) is False
-    for change in ({'Number Deleted': '2'}, {'Number Deleted': 4, 'Number Not Found': -1}, {'Errors': None}):
-        assert removed_all(json.dumps({**good, **change}).encode(), 3) is None
+    def refused(**changes):
+        return refused_names(json.dumps({**good, **changes}).encode(), 'c', names)
+
+    good, names = {'Number Deleted': 2, 'Number Not Found': 1, 'Errors': []}, ['1', '2', 'a/\u00fc']
+    assert refused() == []
+    one = [['/c/a/%C3%BC', '409 Conflict']]
+    assert refused(Errors=one, **{'Number Deleted': 1}) == ['a/\u00fc']
+    # It is about fewer, about more, or about others.
+    for changes in ({'Number Deleted': 1}, {'Errors': one}, {'Number Deleted': 1, 'Errors': [['/c/x', '409']]}):
+        assert refused(**changes) == names
+    for changes in ({'Number Deleted': '2'}, {'Number Deleted': 4, 'Number Not Found': -1}, {'Errors': None}):
+        assert refused(**changes) is None
+    for strange in ([7], [[7, '409']], [['/c/1']], {'a': 1}):
+        assert refused(Errors=strange) is None
     for strange in (b'', b'[]', b'null', b'7', PAGE.encode(), b'{' * 100_000):
-        assert removed_all(strange, 0) is None
+        assert refused_names(strange, 'c', []) is None
     assert parse_manifest(b'[{"path": "/c/x", "size_bytes": 1}]') == [{'path': '/c/x', 'size_bytes': 1}]
 
 

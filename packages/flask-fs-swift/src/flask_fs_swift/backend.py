@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 import importlib.util
 import io
+import secrets
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -16,25 +17,33 @@ from flask_fs.backends import (
     BaseBackend,
     Capability,
     FileInfo,
+    Folder,
     Opened,
     Source,
     batched,
+    changed,
     is_range,
     range_header,
     undone_by,
     window,
 )
-from flask_fs.errors import FileNotFound, FSError, RangeNotSatisfiable, Replaced
+from flask_fs.errors import Changed, FileNotFound, FSError, RangeNotSatisfiable, Replaced, Unavailable
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
 
-from . import auth
-from .client import BULK_NAMES, Client
+from . import auth, bulk
+from .attributes import CHANGE, PROBE, changed_headers, headers_of
+from .client import Client
 from .errors import Failure, InvalidResponse
-from .metadata import check_object, etag_of, info_from_headers, is_folder
+from .metadata import FOLDER_MIME, check_object, etag_of, info_from_headers, is_folder
 from .segments import Segments
 from .settings import SETTINGS
 from .uploads import Uploads
+
+#: How often attributes are changed again where another writer came in between.
+_MAX_CHANGES = 5
+#: For how long, in seconds, an object may stay that shows what the store keeps, where the process dies that made it.
+_PROBE_S = 3600
 
 
 class SwiftBackend(BaseBackend):
@@ -62,6 +71,7 @@ class SwiftBackend(BaseBackend):
         | Capability.NESTED_NAMES
         | Capability.SERVER_COPY
         | Capability.SIGNED_URL
+        | Capability.ATTRIBUTES
     )
     settings = SETTINGS
     errors = (Failure,)
@@ -174,7 +184,8 @@ class SwiftBackend(BaseBackend):
         return Opened(info, stream)
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        self._uploads.put(name, stream, attributes.mime or mime_type(name), create=create)
+        self._check_kept(name, attributes)
+        self._uploads.put(name, stream, headers_of(attributes, name), create=create)
 
     def _stat(self, name: str) -> FileInfo:
         return self._info(name, self._client.head(self.container, name).headers)
@@ -183,25 +194,71 @@ class SwiftBackend(BaseBackend):
         entries = self._client.list(self.container, prefix, self.page_size)
         return (entry.info for entry in entries if entry.is_file)
 
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        # The one more shows whether there is another page.
+        entries, requested = self._client.page(
+            self.container, prefix, '' if after is None else prefix + after, limit + 1, delimiter='/'
+        )
+        page = entries[:limit]
+        is_last = len(entries) <= limit if requested else not entries
+        return Folder(
+            files=[entry.info for entry in page if entry.is_file],
+            folders=[entry.name[:-1] for entry in page if entry.name.endswith('/') and entry.name != prefix],
+            next=None if is_last else page[-1].name[len(prefix) :],
+        )
+
     def _remove(self, name: str) -> None:
         segments = self._segments.of(name)
-        self._client.remove(self.container, (name,))
+        bulk.remove(self._client, self.container, (name,))
         self._segments.remove(segments)
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
+        left = list(names)
+        failures: dict[str, Failure] = {}
+        try:
+            while batch := left[: bulk.BULK_NAMES]:
+                segments = self._segments.of_names(batch, self.page_size)
+                failed = bulk.remove_each(self._client, self.container, batch)
+                failures |= failed
+                del left[: bulk.BULK_NAMES]
+                self._segments.discard(each for name in batch if name not in failed for each in segments[name])
+        except Failure as failure:
+            # It would take the same time for each of them to fail.
+            failures |= dict.fromkeys(left, failure)
+        return {name: self.translated(failure, name) for name, failure in failures.items()}
 
     def _delete(self, name: str) -> None:
         self._remove(name)
         # Marks of folders go too.
         below = self._client.list(self.container, f'{name}/', self.page_size)
-        for batch in batched((entry for entry in below if entry.is_reachable), BULK_NAMES):
+        for batch in batched((entry for entry in below if entry.is_reachable), bulk.BULK_NAMES):
             segments = self._segments.of_all(batch)
-            self._client.remove(self.container, (entry.name for entry in batch))
+            bulk.remove(self._client, self.container, (entry.name for entry in batch))
             self._segments.remove(segments)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         headers = {}
         if mime_type(name) != mime_type(target) and self._stat(name).given_mime is None:
-            headers['Content-Type'] = mime_type(target)
+            headers['content-type'] = mime_type(target)
         self._uploads.copy(name, target, headers, create=create)
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        self._check_kept(name, changed(NO_ATTRIBUTES, changes))
+        headers = self._client.head(self.container, name, newest=True).headers
+        for _ in range(_MAX_CHANGES):
+            etag, info = etag_of(headers), self._info(name, headers)
+            change = f'{etag}/{secrets.token_hex(8)}'
+            self._client.request(
+                'POST', self.container, name, headers={**changed_headers(headers, info, changes), CHANGE: change}
+            )
+            # Swift has no conditions for that: only looking again shows whether another writer came in between.
+            headers = self._client.head(self.container, name, newest=True).headers
+            if headers.get(CHANGE) == change:
+                if etag_of(headers) == etag:
+                    return
+                reason = 'it was replaced while its attributes were changed, and has those of the file before'
+                raise self.error(Changed, name, reason)
+        raise self.error(Unavailable, name, 'other writers change its attributes all the time')
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
         account = urlsplit(self._client.account.url())
@@ -222,6 +279,31 @@ class SwiftBackend(BaseBackend):
             return None
         key = self.config.get('temp_url_key') if container == self.container else None
         return {'X-Container-Meta-Temp-URL-Key': key} if key else {}
+
+    def _check_kept(self, name: str, attributes: Attributes) -> None:
+        """Refuse *attributes* that the store would drop.
+
+        :raises OperationNotSupported: If it drops some.
+        """
+        if not attributes.given().keys() - {'mime'}:
+            return
+        account = self._client.account
+        if account.keeps_attributes is None:
+            account.keeps_attributes = self._keeps(PROBE)
+        if not account.keeps_attributes:
+            self.drop_capability(Capability.ATTRIBUTES, "the store does not keep all of a file's headers")
+            self.require_attributes(name, attributes)
+
+    def _keeps(self, attributes: Attributes) -> bool:
+        """Whether the store keeps *attributes*, as an object shows that is not listed, since it marks a folder."""
+        name, headers = f'{self._prefix}fs-{secrets.token_hex(16)}', headers_of(attributes, '')
+        sent = {**headers, 'content-type': FOLDER_MIME, 'x-delete-after': str(_PROBE_S)}
+        self._client.put(self.container, name, b'', sent)
+        try:
+            found = self._client.head(self.container, name, newest=True).headers
+        finally:
+            bulk.remove(self._client, self.container, (name,))
+        return all(found.get(header) == headers[header] for header in headers.keys() - {'content-type'})
 
     def _info(self, name: str, headers: Mapping[str, str]) -> FileInfo:
         if is_folder(headers):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import collections
 import functools
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from flask_fs.backends import Presence, batched, shared_client
+from flask_fs.backends import Presence, shared_client
 
 from .auth import Access, Login
 from .errors import ContainerGone, Failure, InvalidResponse, NoContainer, Refused
-from .metadata import Entry, check_object, check_origin, etag_of, has_dot_segment, listing, removed_all
+from .metadata import Entry, check_object, check_origin, etag_of, has_dot_segment, listing
 from .pieces import Piece
 from .pool import Pool, Request, Response
 from .settings import AccountSettings
@@ -22,8 +22,6 @@ T = TypeVar('T')
 
 #: While it copies, or looks at a thousand segments, Swift says nothing for so many times longer than else.
 SLOW = 10
-#: How many names one bulk request removes: Swift's default limit is 10,000, but operators lower it.
-BULK_NAMES = 1000
 #: The wait before the second attempt; it doubles with each.
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 5.0
@@ -38,11 +36,13 @@ class Account:
         self.pool = Pool(config)
         #: Whether the cluster removes many files by one request; None while that is unknown.
         self.bulk_deletes: bool | None = None
+        #: Whether it keeps all attributes of files; None while that is unknown.
+        self.keeps_attributes: bool | None = None
 
     def inherit(self) -> Account:
         """That of a forked child: the token is as good there, but the connections are the parent's."""
         child = Account(self._config, self.login.known)
-        child.bulk_deletes = self.bulk_deletes
+        child.bulk_deletes, child.keeps_attributes = self.bulk_deletes, self.keeps_attributes
         return child
 
     def close(self) -> None:
@@ -225,63 +225,56 @@ class Client:
             raise InvalidResponse('the copy that the store has made is not as long as the file')
         return copied
 
-    def head(self, container: str, name: str, *, expected_statuses: Collection[int] = ()) -> Response:
-        """The response to a HEAD of an object."""
-        response = self.request('HEAD', container, name, expected_statuses=expected_statuses)
+    def head(
+        self, container: str, name: str, *, newest: bool = False, expected_statuses: Collection[int] = ()
+    ) -> Response:
+        """The response to a HEAD of an object.
+
+        :param newest: Whether to look at all of its replicas, rather than at one, which may be out of date.
+        """
+        headers = {'X-Newest': 'true'} if newest else {}
+        response = self.request('HEAD', container, name, headers=headers, expected_statuses=expected_statuses)
         if response.status < 300:
             check_object(response.headers)
         return response
 
     def list(self, container: str, prefix: str, limit: int) -> Iterator[Entry]:
         """The entries of all objects whose name begins with *prefix*, in the order of their names, by pages of *limit*."""
-        marker, headers = '', {'Accept': 'application/json'}
+        marker = ''
         while True:
-            query = f'?format=json&prefix={quote(prefix, safe="")}&marker={quote(marker, safe="")}'
-            query += f'&limit={limit}' if limit else ''
-            was_seen = self.was_seen(container)
-            response = self.request('GET', container, query=query, headers=headers, expected_statuses=(404, 412))
-            if response.status == 412 and limit:
-                # The operator allows fewer: then a page has as many as the cluster likes, and an empty one is the last.
-                limit = 0
-                continue
-            if response.status == 404 and was_seen:
-                raise ContainerGone(container)
-            if response.status in (204, 404):
-                return
-            if response.status != 200:
-                raise InvalidResponse(
-                    f'the store responded with status {response.status} to a listing of the container'
-                )
-            entries = listing(response.content, prefix, marker)
+            entries, limit = self.page(container, prefix, marker, limit)
             yield from entries
             if not entries or len(entries) < limit:
                 return
             marker = entries[-1].name
 
-    def remove(self, container: str, names: Iterable[str]) -> None:
-        """Remove objects, many by one request where the cluster can; absent ones are removed already."""
-        for batch in batched(names, BULK_NAMES):
-            if len(batch) > 1 and self.account.bulk_deletes is not False and self._remove_in_bulk(container, batch):
-                continue
-            # Whatever did not go is removed one by one, which also shows why it cannot be.
-            for name in batch:
-                self.request('DELETE', container, name, expected_statuses=(404,))
+    def page(
+        self, container: str, prefix: str, marker: str, limit: int, *, delimiter: str = ''
+    ) -> tuple[Sequence[Entry], int]:
+        """The entries after *marker* of objects whose name begins with *prefix*, at most *limit*; and that limit.
 
-    def _remove_in_bulk(self, container: str, names: Sequence[str]) -> bool:
-        """Whether one request has removed all of *names*."""
-        response = self.request(
-            'POST',
-            '',
-            query='?bulk-delete',
-            headers={'Content-Type': 'text/plain', 'Accept': 'application/json'},
-            body=''.join(f'{path_of(container, name)}\n' for name in names).encode(),
-            # Without the middleware this is a change to the account, which succeeds with 204 or is refused.
-            expected_statuses=(400, 401, 403, 404, 405, 411, 413, 501),
-            is_slow=True,
-        )
-        removed = removed_all(response.content, len(names)) if response.status == 200 else None
-        self.account.bulk_deletes = removed is not None
-        return bool(removed)
+        It is 0 where the cluster allows fewer: then a page has as many as it likes, and an empty one is the last.
+
+        :param delimiter: With one, what is below it is one entry, whose name ends with it.
+        """
+        query = f'?format=json&prefix={quote(prefix, safe="")}&marker={quote(marker, safe="")}'
+        query += f'&delimiter={quote(delimiter, safe="")}' if delimiter else ''
+        was_seen = self.was_seen(container)
+        while True:
+            response = self.request(
+                'GET', container, query=f'{query}&limit={limit}' if limit else query,
+                headers={'Accept': 'application/json'}, expected_statuses=(404, 412),
+            )  # fmt: skip
+            if response.status != 412 or not limit:
+                break
+            limit = 0
+        if response.status == 404 and was_seen:
+            raise ContainerGone(container)
+        if response.status in (204, 404):
+            return [], limit
+        if response.status != 200:
+            raise InvalidResponse(f'the store responded with status {response.status} to a listing of the container')
+        return listing(response.content, prefix, marker, delimiter), limit
 
 
 def path_of(container: str, name: str = '') -> str:

@@ -11,12 +11,9 @@ from typing import Any, NamedTuple
 
 from flask_fs.backends import FileInfo
 
+from .attributes import CHANGE, CHECKSUM, attributes_from
 from .errors import InvalidResponse
 
-#: Where a file's own checksum is kept with it.
-CHECKSUM = 'x-object-meta-fs-checksum'
-#: What distinguishes one creation of a file from every other.
-CREATION = 'x-object-meta-fs-creation'
 #: A content type by which Swift's users and its tools mark a folder.
 FOLDER_MIME = 'application/directory'
 
@@ -24,6 +21,7 @@ FOLDER_MIME = 'application/directory'
 _MARKS = ('x-trans-id', 'x-openstack-request-id')
 #: Errors that say something about a file, a container or a request; believed like a success.
 _MEANINGFUL = frozenset((404, 409, 412, 413, 416, 422))
+_NO_TIME = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 
 
 class Entry(NamedTuple):
@@ -51,7 +49,7 @@ class Entry(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file, and no mark of a folder."""
+        """Whether it is a file, and no folder nor mark of one."""
         return self.size != 0 or not self.mime.startswith(FOLDER_MIME)
 
 
@@ -119,12 +117,14 @@ def info_from_headers(name: str, headers: Mapping[str, str], algorithm: str) -> 
     :param algorithm: That of checksums: where it is md5, Swift's own ETag is one, unless the object is a large one.
     """
     etag = etag_of(headers)
-    checksum = headers.get(CHECKSUM)
+    # An object that was replaced at the moment at which its attributes were changed has those of other content.
+    is_own = headers.get(CHANGE, etag).partition('/')[0] == etag
+    checksum = headers.get(CHECKSUM) if is_own else None
     if checksum is None and algorithm == 'md5' and not is_slo(headers) and 'x-object-manifest' not in headers:
         checksum = f'md5:{etag}'
     mime = headers.get('content-type') or 'application/octet-stream'
-    encoding = headers.get('content-encoding') or None
-    return FileInfo(name, size_of(headers), _modified(headers), mime, checksum, etag or None, encoding)
+    attributes = attributes_from(headers)
+    return FileInfo(name, size_of(headers), _modified(headers), mime, checksum, etag or None, **attributes)
 
 
 def _modified(headers: Mapping[str, str]) -> datetime.datetime | None:
@@ -141,33 +141,22 @@ def _modified(headers: Mapping[str, str]) -> datetime.datetime | None:
 # --- Documents.
 
 
-def listing(content: bytes, prefix: str, marker: str) -> list[Entry]:
+def listing(content: bytes, prefix: str, marker: str, delimiter: str = '') -> list[Entry]:
     """The entries of one page of a container's listing, after *marker*.
 
+    :param delimiter: With one, what is below it is one entry, whose name ends with it.
     :raises InvalidResponse: If it is none, or goes back: names come in the order of their code points, each one once.
     """
     try:
-        entries = [_entry(fields) for fields in list_of_mappings(content)]
+        entries = [_entry(fields, delimiter) for fields in list_of_mappings(content)]
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise InvalidResponse('a page of the listing of the container is not what Swift lists') from error
     for entry in entries:
-        if not entry.name.startswith(prefix) or entry.name <= marker:
+        is_below = delimiter and delimiter in entry.name[len(prefix) : -1]
+        if not entry.name.startswith(prefix) or entry.name <= marker or is_below:
             raise InvalidResponse('a page of the listing of the container holds what was not requested')
         marker = entry.name
     return entries
-
-
-def removed_all(content: bytes, count: int) -> bool | None:
-    """Whether a bulk request has removed *count* objects; None if the response is not the report of one."""
-    try:
-        report = json.loads(content)
-        numbers = report['Number Deleted'], report['Number Not Found']
-        errors = report['Errors']
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    if not all(type(number) is int and number >= 0 for number in numbers) or not isinstance(errors, list):
-        return None
-    return sum(numbers) == count and not errors
 
 
 def list_of_mappings(content: bytes) -> list[dict[str, Any]]:
@@ -183,7 +172,11 @@ def list_of_mappings(content: bytes) -> list[dict[str, Any]]:
     return document
 
 
-def _entry(fields: Mapping[str, Any]) -> Entry:
+def _entry(fields: Mapping[str, Any], delimiter: str) -> Entry:
+    if delimiter and 'subdir' in fields:
+        if not fields['subdir'].endswith(delimiter):
+            raise ValueError('subdir')
+        return Entry(fields['subdir'], 0, _NO_TIME, FOLDER_MIME, '', is_slo=False)
     name, size, etag, mime = fields['name'], fields['bytes'], fields['hash'], fields.get('content_type')
     if not isinstance(name, str) or not name or type(size) is not int or size < 0 or not isinstance(etag, str):
         raise TypeError('not an object')

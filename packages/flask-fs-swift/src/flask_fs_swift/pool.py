@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import http.client
 import queue
 import threading
@@ -208,7 +209,7 @@ class Pool:
 
 
 def _received(method: str, response: Any, *, stream: bool) -> Response:
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = {name.lower(): text_of(value) for name, value in response.headers.items()}
     length = headers.get('content-length', '')
     has_body, has_length = method != 'HEAD' and response.status not in (204, 304), is_number(length)
     body = BodyStream(response, int(length) if has_body and has_length else 0)
@@ -219,6 +220,15 @@ def _received(method: str, response: Any, *, stream: bool) -> Response:
         if has_body and not has_length:
             content = response.read()
     return Response(response.status, headers, content)
+
+
+def text_of(value: str) -> str:
+    """The value of a header, which HTTP clients read as Latin-1, in one line."""
+    if value.isascii() and value.isprintable():
+        return value
+    with contextlib.suppress(UnicodeError):
+        value = value.encode('latin-1').decode()
+    return ' '.join(value.split())
 
 
 def unreached(error: Exception, timeout_s: float, *, may_have_applied: bool = True) -> Unreached:

@@ -12,9 +12,10 @@ from typing import Any
 from flask_fs.backends import BaseBackend, Checksum, Source
 from flask_fs.errors import FileExists, FileTooLarge, InvalidFilename
 
+from .attributes import CHECKSUM, CREATION, repeated
 from .client import Client
 from .errors import ETagMismatchError, Failure
-from .metadata import CHECKSUM, CREATION, etag_of
+from .metadata import etag_of
 from .pieces import Piece, pieces_of
 from .pool import Response
 from .segments import Segments
@@ -23,11 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: The maximum of bytes of a name that Swift accepts (max_object_name_length), of which a segment's number needs some.
 _NAME_BYTES = 1024 - len('/000000')
-# What goes with a large file to its copy, besides its metadata. Swift's COPY does so for others.
-_PASSED_ON = (
-    'cache-control', 'content-disposition', 'content-encoding', 'content-language', 'content-type', 'expires',
-    'x-delete-at', 'x-robots-tag',
-)  # fmt: skip
 
 
 class Uploads:
@@ -40,20 +36,20 @@ class Uploads:
         self._config = backend.config
         self._error = backend.error
 
-    def put(self, name: str, source: Source, mime: str, *, create: bool) -> None:
-        """Store what *source* holds: as one object, or in segments if it is larger than one may be."""
+    def put(self, name: str, source: Source, headers: dict[str, str], *, create: bool) -> None:
+        """Store what *source* holds, with *headers*: as one object, or in segments if it is larger than one may be."""
         checksum = Checksum(self._config['checksum'])
         pieces = pieces_of(source, self._config['segment_bytes'], checksum)
         first = next(pieces)
         if not first.is_last:
-            self._put_large(name, itertools.chain((first,), pieces), {'Content-Type': mime}, checksum, create=create)
+            self._put_large(name, itertools.chain((first,), pieces), headers, checksum, create=create)
             return
-        headers = {'Content-Type': mime, 'ETag': first.md5, CHECKSUM: str(checksum)}
+        headers = {**headers, 'ETag': first.md5, CHECKSUM: str(checksum)}
         replaced = [] if create else self._segments.of(name)
         response = self._store(name, first.body, headers, create=create)
         if response is not None:
             self._compare(response, first, self._container, name, about=name)
-        self._discard_replaced(replaced, name)
+        self._segments.discard(replaced)
 
     def copy(self, name: str, target: str, headers: Mapping[str, str], *, create: bool) -> None:
         """Copy a file inside the store; one too large for a single object by its segments."""
@@ -64,7 +60,7 @@ class Uploads:
         response = self._client.copy(container, name, container, target, headers=headers, expected_statuses=(413,))
         if response.status == 413:
             self._copy_large(name, target, headers, create=create)
-        self._discard_replaced(replaced, target)
+        self._segments.discard(replaced)
 
     def _is_taken(self, name: str) -> bool:
         return self._client.request('HEAD', self._container, name, expected_statuses=(404,)).status != 404
@@ -127,21 +123,16 @@ class Uploads:
             headers[CHECKSUM] = str(checksum)
 
         self._publish(name, entries(), headers, create=create)
-        self._discard_replaced(replaced, name)
+        self._segments.discard(replaced)
 
     def _copy_large(self, name: str, target: str, headers: Mapping[str, str], *, create: bool) -> None:
         found, manifest = self._segments.manifest(name)
         if not manifest:
             raise self._error(FileTooLarge, name, 'the store accepts no object of this size')
         folder, replaced = self._begin_large(target, create=create)
-        kept = {
-            header: value
-            for header, value in found.items()
-            if header.startswith('x-object-meta-') or header in _PASSED_ON
-        }
-        kept |= {header.lower(): value for header, value in headers.items()}
-        self._publish(target, self._segments.copies(manifest, folder), kept, create=create)
-        self._discard_replaced(replaced, target)
+        headers = {**repeated(found), **headers}
+        self._publish(target, self._segments.copies(manifest, folder), headers, create=create)
+        self._segments.discard(replaced)
 
     def _begin_large(self, name: str, *, create: bool) -> tuple[str, list[str]]:
         """The folder of a new upload's segments, and the segments of what it replaces."""
@@ -180,8 +171,3 @@ class Uploads:
             if is_absent:
                 self._segments.discard(self._segments.names(manifest))
             raise
-
-    def _discard_replaced(self, segments: list[str], name: str) -> None:
-        if segments and not self._segments.discard(segments):
-            container = self._segments.container
-            logger.warning('segments of a former %r are left in %r: sweep() removes them', name, container)

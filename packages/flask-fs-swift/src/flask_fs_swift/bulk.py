@@ -1,0 +1,75 @@
+"""Removing many objects, by one request where the cluster can (Swift's bulk delete)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
+
+from flask_fs.backends import batched
+from flask_fs.errors import Unavailable
+
+from .client import Client, path_of
+from .errors import Failure
+
+#: How many names one request removes: Swift's default limit is 10,000, but operators lower it.
+BULK_NAMES = 1000
+
+
+def remove(client: Client, container: str, names: Iterable[str]) -> None:
+    """Remove objects; absent ones are removed already."""
+    for batch in batched(names, BULK_NAMES):
+        for failure in remove_each(client, container, batch).values():
+            raise failure
+
+
+def remove_each(client: Client, container: str, names: Sequence[str]) -> dict[str, Failure]:
+    """Remove at most a thousand objects, and return the failures of those that are still there, by name."""
+    failures: dict[str, Failure] = {}
+    left = names
+    if len(names) > 1 and client.account.bulk_deletes is not False:
+        left = _remove_in_bulk(client, container, names)
+    # Whatever did not go is removed one by one, which also shows why it cannot be.
+    for number, name in enumerate(left):
+        try:
+            client.request('DELETE', container, name, expected_statuses=(404,))
+        except Failure as failure:
+            failures[name] = failure
+            if issubclass(failure.kind, Unavailable):
+                # It would take the same time for each of them to fail.
+                return failures | dict.fromkeys(left[number:], failure)
+    return failures
+
+
+def _remove_in_bulk(client: Client, container: str, names: Sequence[str]) -> Sequence[str]:
+    """Those of *names* that one request did not remove, as far as the store says."""
+    response = client.request(
+        'POST',
+        '',
+        query='?bulk-delete',
+        headers={'Content-Type': 'text/plain', 'Accept': 'application/json'},
+        body=''.join(f'{path_of(container, name)}\n' for name in names).encode(),
+        # Without the middleware this is a change to the account, which succeeds with 204 or is refused.
+        expected_statuses=(400, 401, 403, 404, 405, 411, 413, 501),
+        is_slow=True,
+    )
+    refused = refused_names(response.content, container, names) if response.status == 200 else None
+    client.account.bulk_deletes = refused is not None
+    return names if refused is None else refused
+
+
+def refused_names(content: bytes, container: str, names: Sequence[str]) -> Sequence[str] | None:
+    """Those of *names* that a bulk request did not remove, as its report says; None if *content* is no such report.
+
+    All of them where it does not say of each what became of it: it was broken off, or is about others.
+    """
+    try:
+        report = json.loads(content)
+        numbers = report['Number Deleted'], report['Number Not Found']
+        errors = [unquote(path).lstrip('/') for path, _ in report['Errors']]
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        return None
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        return None
+    refused = [name for name in names if f'{container}/{name}' in errors]
+    return refused if len(refused) == len(errors) and sum(numbers) + len(errors) == len(names) else names
