@@ -310,6 +310,13 @@ def scan(self: Any, prefix: str) -> Iterator[FileInfo]:
     return _stat_each(self._stat, self._names(prefix))
 
 
+def names(self: Any, prefix: str) -> Iterator[str]:
+    """``_names`` by its ``list_files``, or else by ``_scan``."""
+    if self._overrides('list_files'):
+        return (name for name in self.list_files() if name.startswith(prefix))
+    return (info.name for info in self._scan(prefix))
+
+
 def _stat_each(stat: Callable[[str], FileInfo], names: Iterable[str]) -> Iterator[FileInfo]:
     for name in names:
         try:
