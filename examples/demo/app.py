@@ -10,7 +10,7 @@ import logging
 import secrets
 import socket
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, abort, current_app, make_response, render_template, request, url_for
@@ -72,14 +72,8 @@ def list_files() -> list[dict[str, Any]]:
 @box.post('/files')
 def upload() -> tuple[dict[str, Any], int]:
     """Store a file; the field ``conflict`` may say ``replace`` or ``keep-both``, for the case that its name is taken."""
-    file, conflict = request.files['file'], request.form.get('conflict')
-    try:
-        name = files.save(file, overwrite=conflict == 'replace')
-    except fs.FileExists as taken:
-        if conflict != 'keep-both' or taken.filename is None:
-            raise
-        file.stream.seek(0)
-        name = files.save(file, files.resolve_conflict('', taken.filename))
+    conflicts: dict[str | None, Literal['replace', 'rename']] = {'replace': 'replace', 'keep-both': 'rename'}
+    name = files.save(request.files['file'], conflict=conflicts.get(request.form.get('conflict'), 'error'))
     info = files.stat(name)
     if has_thumbnails(name):
         try:

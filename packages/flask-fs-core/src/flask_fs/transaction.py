@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import posixpath
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
@@ -13,15 +12,13 @@ from typing import IO, Any, Literal
 from . import names
 from .errors import FileExists, FSError
 from .storage import Storage
+from .verbs.conflicts import AvailableName
 
 logger = logging.getLogger(__name__)
 
 #: What to do with files that a document or row no longer refers to, once that is stored: a function is called with the
 #: reference as it was stored, and returns whether to remove its files.
 Cleanup = Literal['keep', 'remove'] | Callable[[Any], bool]
-
-#: How many names are tried, while other writers create each one that is found to be available.
-_MAX_ATTEMPTS = 100
 
 
 def removes(cleanup: Cleanup, reference: Any) -> bool:
@@ -142,17 +139,15 @@ class FileTransaction:
             self._created[-1] = waiting = create(waiting)
             self._waiting.append((waiting, name))
             return name
-        folder, basename = posixpath.split(name)
-        attempts = _MAX_ATTEMPTS if available else 1
+        search = AvailableName(self._storage, name)
         while True:
             try:
-                self._created.append(create(name))
+                self._created.append(create(search.name))
                 return self._created[-1]
-            except FileExists:
-                attempts -= 1
-                if not attempts:
+            except FileExists as conflict:
+                if not available:
                     raise
-            name = names.join(folder, self._storage.resolve_conflict(folder, basename))
+                search.advance(conflict)
 
     def _save(self, file: Any, name: str, *, overwrite: bool = False) -> str:
         storage, upload_to = self._storage, self._storage.upload_to

@@ -62,7 +62,8 @@ class AvailableName:
         if conflict.reason and self._tried:
             raise conflict
         self._tried.add(self.name)
-        self.name = names.check(names.join(self._folder, self._storage.resolve_conflict(self._folder, self._basename)))
+        resolved = self._storage.resolve_conflict(self._folder, self._basename)
+        self.name = names.check(names.join(self._folder, names.check(resolved)))
         self._repeats += self.name in self._tried
         if self._repeats > _MAX_REPEATS:
             reason = f'resolve_conflict() returned {posixpath.basename(self.name)!r} again and again, and it is taken'
