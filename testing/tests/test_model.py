@@ -23,6 +23,11 @@ def message_of(backend: Any, base: Any, folder: Path) -> str:
     return str(caught.value)
 
 
+@pytest.fixture(scope='module')
+def message(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path_factory.mktemp('model'))
+
+
 def script_in(message: str) -> list[str]:
     lines = [line.strip() for line in message.splitlines() if line.startswith('    ')]
     return [re.sub(r"prefix='run-\d+'", "prefix='run'", line) for line in lines]
@@ -40,15 +45,14 @@ def test_the_script_has_no_more_lines_than_the_failure_needs(tmp_path: Path, mon
     assert re.search(r"overwrite=False|'xb'", done[-1])
 
 
-def test_the_script_fails_when_its_lines_are_run(tmp_path: Path) -> None:
-    lines = script_in(message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path))
+def test_the_script_fails_when_its_lines_are_run(message: str, tmp_path: Path) -> None:
+    lines = script_in(message)
     harness: Any = type('BrokenHarness', (MemoryHarness,), {'backend_class': RefusesNamesThatWereDeleted})
     here = ConsoleHere(harness(tmp_path))
     assert [here.run(line).error is None for line in lines] == [True] * (len(lines) - 1) + [False]
 
 
-def test_the_seed_repeats_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path)
+def test_the_seed_repeats_the_run(message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = re.search(r'FS_TEST_SEED=(\d+) repeats this run\.', message)
     assert found is not None
     monkeypatch.setenv('FS_TEST_SEED', found[1])
