@@ -91,7 +91,7 @@ def test_storages_are_listed_with_their_files_location(run: Any, make_app: AppFa
     assert (result.exit_code, result.stderr) == (0, '')
     assert result.stdout.splitlines() == [
         'custom\tRooted\t/data\t',
-        'disk\tlocal\t' + str(tmp_path / 'disk') + '\tATOMIC_CREATE RANGE LOCAL_PATH',
+        'disk\tlocal\t' + str(tmp_path / 'disk') + '\tATOMIC_CREATE RANGE LOCAL_PATH ATTRIBUTES COMPARE_AND_SWAP',
         'double\tmock\t\t',
         'elsewhere\tBaseBackend\thttps://files.test/\t',
         'memory\tmemory\tmemory of the process\tATOMIC_CREATE CHECKSUM MIME RANGE NESTED_NAMES SERVER_COPY ATTRIBUTES COMPARE_AND_SWAP',

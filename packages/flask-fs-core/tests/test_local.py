@@ -609,7 +609,7 @@ def test_a_link_over_nfs_whose_answer_was_lost_counts_as_made(
 @pytest.fixture
 def order(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is done to files, in order, on a file system of a type that is not known."""
-    monkeypatch.setattr(filesystem, '_CLOSE_CANNOT_FAIL', frozenset())
+    monkeypatch.setattr(filesystem, '_ON_THIS_MACHINE', frozenset())
     backend.write('a', b'the old content')
     done: list[str] = []
 

@@ -121,9 +121,9 @@ class Claiming(LocalBackend):
     capabilities = LocalBackend.capabilities | fs.Capability.MIME
     claimed = ''
 
-    def _info(self, name: str, facts: Any, look: Any = None) -> fs.FileInfo:
-        info = super()._info(name, facts, look)
-        return fs.FileInfo(name, info.size, info.modified, self.claimed, None, info.etag)
+    def _info(self, *about: Any) -> fs.FileInfo:
+        info = super()._info(*about)
+        return fs.FileInfo(info.name, info.size, info.modified, self.claimed, None, info.etag)
 
 
 def headers(app: Flask, storage: fs.Storage, **request: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
+from .backends.codings import decoded_head
 from .backends.sources import (
     SizeLimitedReader,
     Source,
@@ -98,10 +99,13 @@ def position_of(file: Any) -> Any:
         return None
 
 
-def check_content(file: Any, name: str, storage: str, *, position: Any = None) -> Any:
+def check_content(
+    file: Any, name: str, storage: str, *, position: Any = None, content_encoding: str | None = None
+) -> Any:
     """*file* itself, or a reader of the same content, if its first bytes do not contradict its name.
 
     :param position: The result of its ``tell``, if that is known.
+    :param content_encoding: How it is encoded: gzip is decoded, and what is encoded otherwise contradicts nothing.
     :raises InvalidContent: If they do.
     """
     ext = extension(name)
@@ -121,7 +125,8 @@ def check_content(file: Any, name: str, storage: str, *, position: Any = None) -
         if not restore_position(file, position):
             file = Source(reader)
             file.unread(head)
-    if head and (reason := contradiction(ext, head[:HEAD_BYTES])) is not None:
+    judged = decoded_head(head, content_encoding, HEAD_BYTES) if content_encoding else head[:HEAD_BYTES]
+    if judged and (reason := contradiction(ext, judged)) is not None:
         raise InvalidContent(name, storage=storage, reason=reason)
     return file
 

@@ -8,9 +8,10 @@ import functools
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..names import TEMPORARY_PREFIX
+from . import xattrs
 from .filesystem import FilesystemSupport
 from .folders import make, retry_creating_parent
 from .streams import undone_by
@@ -48,6 +49,8 @@ class AtomicFile:
     :param create: Publish it only if the name is free.
     :param is_short: Whether the content is there already, and so is written in a moment: then a file that may replace
         another one has a temporary name at once, which spares a call.
+    :param values: Its extended attributes, which it has before any content.
+    :param replace: Called with the temporary name and *target* instead of :func:`os.replace`.
     """
 
     def __init__(
@@ -59,12 +62,16 @@ class AtomicFile:
         *,
         create: bool,
         is_short: bool = False,
+        values: Mapping[str, bytes] | None = None,
+        replace: Callable[[str, str], None] | None = None,
     ) -> None:
         self._target = target
         self._name = name
         self._filesystem = filesystem
         self._check_root = check_root
         self._creates = create
+        self._rename = replace
+        self._mark = xattrs.MARK if values else 0
         self._named = is_short and not create
         # os.path.dirname() takes as long as opening a file.
         self._folder = os.path.dirname(target) if os.name == 'nt' else target.rpartition('/')[0] or '/'
@@ -74,8 +81,10 @@ class AtomicFile:
         # An interrupt may be raised anywhere.
         with undone_by(self.close):
             retry_creating_parent(self._make_folder, self._open)
+            if values:
+                xattrs.write(self._fd, values)
             if filesystem.file_mode is not None:
-                os.fchmod(self._fd, filesystem.file_mode)
+                os.fchmod(self._fd, filesystem.file_mode | self._mark)
 
     def write(self, data: bytes) -> None:
         """Add *data* at the end."""
@@ -137,7 +146,7 @@ class AtomicFile:
         filesystem, parent = self._filesystem, self._name.rpartition('/')[0]
         if filesystem.unnamed and not self._named:
             try:
-                self._fd = filesystem.opener.open(self._folder, parent, _WRITE | os.O_TMPFILE, 0o666)
+                self._fd = filesystem.opener.open(self._folder, parent, _WRITE | os.O_TMPFILE, 0o666 | self._mark)
             except OSError as error:
                 if error.errno in _NO_UNNAMED:
                     filesystem.unnamed = False
@@ -151,7 +160,7 @@ class AtomicFile:
         base = _temporary_name()
         temporary = f'{self._folder}/{base}'
         # O_EXCL follows no link.
-        self._fd = filesystem.opener.open(temporary, f'{parent}/{base}' if parent else '', _NAMED, 0o666)
+        self._fd = filesystem.opener.open(temporary, f'{parent}/{base}' if parent else '', _NAMED, 0o666 | self._mark)
         self._temporary = temporary
         filesystem.learn_from(self._fd)
 
@@ -213,5 +222,5 @@ class AtomicFile:
             retry_creating_parent(self._make_folder, functools.partial(self._link, temporary))
             self._temporary = temporary
         self._close_named()
-        os.replace(self._temporary, self._target)
+        (self._rename or os.replace)(self._temporary, self._target)
         self._temporary = None

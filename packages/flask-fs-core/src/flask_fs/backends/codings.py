@@ -9,6 +9,8 @@ from typing import IO, Any, cast
 from flask import Request
 
 _GZIP = ('gzip', 'x-gzip')
+# zlib's largest window, and the format of gzip (zlib manual, inflateInit2).
+_GZIP_WINDOW = zlib.MAX_WBITS | 16
 _BROKEN = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
@@ -23,6 +25,19 @@ def must_decode(request: Request, content_encoding: str | None) -> bool:
     accepted = {coding.lower(): quality for coding, quality in request.accept_encodings}
     named = [accepted[coding] for coding in _GZIP if coding in accepted]
     return not any(named or (accepted.get('*'),))
+
+
+def decoded_head(head: bytes, content_encoding: str, size: int) -> bytes | None:
+    """The first *size* bytes of content that begins, encoded, with *head*; None if nothing here decodes that encoding.
+
+    What is not encoded so is returned as it is.
+    """
+    if content_encoding not in _GZIP:
+        return None
+    try:
+        return zlib.decompressobj(_GZIP_WINDOW).decompress(head, size)
+    except zlib.error:
+        return head
 
 
 def gunzipped(stream: IO[bytes]) -> IO[bytes] | None:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import sys
+from collections.abc import Generator
 
+from .contract import Capability
 from .symlinks import Opener
 
-# File systems on which close() cannot fail. Elsewhere it may be what reports that a disk is full or a quota exceeded: on
-# NFS, CIFS and FUSE, whatever write() has reported before.
-_CLOSE_CANNOT_FAIL = frozenset(
+# File systems on disks and in the memory of this machine. On others, such as NFS, CIFS and FUSE, close() may be what reports
+# that a disk is full or a quota exceeded, whatever write() has reported before, and a lock may be unknown to other machines.
+_ON_THIS_MACHINE = frozenset(
     ('bcachefs', 'btrfs', 'ext2', 'ext3', 'ext4', 'f2fs', 'overlay', 'ramfs', 'tmpfs', 'xfs', 'zfs')
 )
+
+
+class LacksCapability(OSError):
+    """The file system lacks what a capability needs.
+
+    :param capability: The one that the backend has to drop.
+    """
+
+    def __init__(self, capability: Capability, reason: str) -> None:
+        super().__init__(errno.ENOTSUP, reason)
+        self.capability = capability
+        self.reason = reason
 
 
 class FilesystemSupport:
@@ -29,14 +46,46 @@ class FilesystemSupport:
         self.links = hasattr(os, 'link') and os.name != 'nt'
         #: Whether it is: through links, or on Windows because rename() refuses to replace.
         self.creates_atomically = self.links or os.name == 'nt'
+        self._locks: bool | None = None
 
     def learn_from(self, fd: int) -> bool:
         """Whether :attr:`unnamed` holds on the file system that the open file *fd* is on; looked up once."""
         if not self._seen:
-            self.unnamed = self.unnamed and type_of(fd) in _CLOSE_CANNOT_FAIL
+            self.unnamed = self.unnamed and type_of(fd) in _ON_THIS_MACHINE
             # Only now: looking may have been interrupted.
             self._seen = True
         return self.unnamed
+
+    @contextlib.contextmanager
+    def locked(self, folder: str) -> Generator[None]:
+        """Keep all others who lock *folder*, in any thread or process, waiting for the ``with`` block.
+
+        Nothing in it may hand control to other greenlets: one that waits here waits in the kernel, with its whole thread.
+
+        :raises LacksCapability: If the file system has no such lock (flock(2)), or it may be one that other hosts do not see.
+        """
+        # Windows has no such module, and nothing there that locks.
+        import fcntl
+
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            if self._locks is None:
+                self._locks = sys.platform != 'linux' or type_of(fd) in _ON_THIS_MACHINE
+            if not self._locks:
+                raise LacksCapability(Capability.COMPARE_AND_SWAP, 'its file system may be shared with other machines')
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            except OSError as error:
+                self._locks = False
+                reason = f'its file system has no locks: {error.strerror}'
+                raise LacksCapability(Capability.COMPARE_AND_SWAP, reason) from error
+            try:
+                yield
+            finally:
+                # Closing alone would not unlock it while a process that was forked meanwhile has it open too.
+                fcntl.flock(fd, fcntl.LOCK_UN)
+        finally:
+            os.close(fd)
 
 
 def type_of(fd: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import heapq
 import itertools
 import os
 import time
@@ -68,37 +69,81 @@ def walk(
     :param on_missing: Called where a folder is missing, which is no error unless it raises one.
     """
     inside, slash, stem = prefix.rpartition('/')
-    top = path_of(inside)
-    try:
-        require_no_symlink_above(top, inside)
-    except SymbolicLinkError:
+    pending = [(path_of(inside), inside + slash)]
+    if is_below_symlink(*pending[0]):
         return
-    if inside and os.path.islink(top):
-        return
-    pending = [(top, inside + slash)]
     while pending:
         folder, base = pending.pop()
-        try:
-            entries = os.scandir(folder)
-        except OSError as error:
-            if error.errno not in _ABSENT:
-                raise
-            on_missing()
-            continue
-        with entries:
-            while batch := list(itertools.islice(entries, _BATCH)):
-                if stem:
-                    batch = [entry for entry in batch if entry.name.startswith(stem)]
-                files = [entry for entry in batch if entry.is_file(follow_symlinks=False)]
-                if len(files) < len(batch):
-                    subfolders = [entry for entry in batch if entry.is_dir(follow_symlinks=False)]
-                    pending += [
-                        (entry.path, f'{base}{entry.name}/')
-                        for entry in subfolders
-                        if not entry.name.startswith(DELETED_PREFIX)
-                    ]
-                yield base, files
+        for batch in batches(folder, on_missing):
+            if stem:
+                batch = [entry for entry in batch if entry.name.startswith(stem)]
+            files = [entry for entry in batch if entry.is_file(follow_symlinks=False)]
+            if len(files) < len(batch):
+                subfolders = [entry for entry in batch if entry.is_dir(follow_symlinks=False)]
+                pending += [
+                    (entry.path, f'{base}{entry.name}/')
+                    for entry in subfolders
+                    if not entry.name.startswith(DELETED_PREFIX)
+                ]
+            yield base, files
         stem = ''
+
+
+def is_below_symlink(path: str, base: str) -> bool:
+    """Whether the folder at *path*, or one that it is in, is a symbolic link.
+
+    :param base: Its name with a slash, which *path* ends with but for that slash; empty for the root, which may be one.
+    """
+    inside = base[:-1]
+    try:
+        require_no_symlink_above(path, inside)
+    except SymbolicLinkError:
+        return True
+    return bool(inside) and os.path.islink(path)
+
+
+def batches(folder: str, on_missing: Callable[[], None]) -> Iterator[list[os.DirEntry[str]]]:
+    """All that is in *folder*, some at a time; nothing if there is no such folder.
+
+    :param on_missing: Called if there is none, which is no error unless it raises one.
+    """
+    try:
+        entries = os.scandir(folder)
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        on_missing()
+        return
+    with entries:
+        while batch := list(itertools.islice(entries, _BATCH)):
+            yield batch
+
+
+def first_entries(
+    folder: str, after: str | None, count: int, is_shown: Callable[[str], bool], on_missing: Callable[[], None]
+) -> list[tuple[str, os.DirEntry[str]]]:
+    """The first *count* regular files and folders in *folder* behind the name *after*, sorted; a folder's name has a slash.
+
+    All of the folder is looked through, and no more than that many entries are kept.
+
+    :param is_shown: Whether a file or folder of that basename is one of the storage.
+    :param on_missing: Called if there is no such folder, which is no error unless it raises one.
+    """
+
+    def entries() -> Iterator[tuple[str, os.DirEntry[str]]]:
+        for batch in batches(folder, on_missing):
+            remove_stale(batch)
+            for entry in batch:
+                name = f'{entry.name}/' if entry.is_dir(follow_symlinks=False) else entry.name
+                if (
+                    (after is None or name > after)
+                    and is_shown(entry.name)
+                    and (name[-1] == '/' or entry.is_file(follow_symlinks=False))
+                ):
+                    yield name, entry
+
+    # No two names are equal, so entries are never compared.
+    return heapq.nsmallest(count, entries())
 
 
 def remove_stale(files: list[os.DirEntry[str]]) -> None:

@@ -76,9 +76,11 @@ def respond_without_content(info: FileInfo, *, hand_over: bool = False) -> Respo
 
     :param hand_over: Whether a web server in front sends the content, so that neither length nor ranges are given.
     """
-    headers, decoding = _headers(info, decodes=not hand_over)
+    headers, decoding = _headers(info)
     if (status := _precondition(info)) is not None:
+        # Of what describes the content, only what caches need to update theirs (RFC 9110 §15.4.5).
         headers.remove('Content-Type')
+        headers.remove('Content-Language')
         return current_app.response_class(status=status, headers=headers)
     if decoding:
         # An iterator, because the length of a list would be sent as that of the content.
@@ -127,12 +129,12 @@ def _send(info: FileInfo, stream: IO[bytes], requested: tuple[int, int | None] |
         return current_app.response_class(body, status=status, headers=headers, direct_passthrough=True)
 
 
-def _headers(info: FileInfo, *, decodes: bool = True) -> tuple[Headers, bool]:
+def _headers(info: FileInfo) -> tuple[Headers, bool]:
     """The headers of every response about a file, and whether its content has to be decoded for this client."""
     headers = Headers([('Content-Type', content_type(info.mime))])
     if info.modified is not None:
         headers.add('Last-Modified', http_date(info.modified))
-    decoding = decodes and must_decode(request, info.content_encoding)
+    decoding = must_decode(request, info.content_encoding)
     if info.etag is not None:
         headers.add('ETag', quote_etag(info.etag, weak=decoding))
     if info.cache_control is not None:
@@ -148,6 +150,7 @@ def _headers(info: FileInfo, *, decodes: bool = True) -> tuple[Headers, bool]:
 
 def _unsatisfiable(info: FileInfo) -> Response:
     headers, _ = _headers(info)
+    headers.remove('Content-Language')
     headers.add('Accept-Ranges', 'bytes')
     headers['Content-Range'] = f'bytes */{info.size}'
     headers['Content-Type'] = 'text/plain; charset=utf-8'
@@ -158,6 +161,7 @@ def _decoded(headers: Headers, stream: IO[bytes]) -> Response:
     content = gunzipped(stream)
     if content is None:
         headers['Content-Type'] = 'text/plain; charset=utf-8'
+        headers.remove('Content-Language')
         reason = 'This file is stored as gzip, which you do not accept, and cannot be decoded.\n'
         return current_app.response_class(reason, status=406, headers=headers)
     return current_app.response_class(Chunks(content, BLOCK_BYTES), headers=headers, direct_passthrough=True)

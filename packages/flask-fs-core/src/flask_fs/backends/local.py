@@ -8,12 +8,13 @@ import errno
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from stat import S_ISREG
 from typing import IO, Any, cast
 
 from ..config import root_in_current_app
 from ..errors import (
+    Changed,
     ConfigurationError,
     FileExists,
     FileNotFound,
@@ -25,12 +26,13 @@ from ..errors import (
 from ..files import mime_type
 from ..names import TEMPORARY_PREFIX, check, check_stored, is_valid, is_valid_prefix, valid_in_folder, windows_refusal
 from ..settings import Setting, boolean, file_mode, folder
-from . import folders
+from . import folders, xattrs
 from .atomic_file import AtomicFile
+from .attributes import changed
 from .base import BaseBackend
-from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Opened
+from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Folder, Opened
 from .etags import UnsettledInfo, etag_finder, etag_of, settled_etag, settled_in_ns
-from .filesystem import FilesystemSupport
+from .filesystem import FilesystemSupport, LacksCapability
 from .os_errors import MISSING, translate, unencodable
 from .sendfile import internal_location
 from .sources import Source
@@ -58,7 +60,13 @@ class LocalBackend(BaseBackend):
     """
 
     kind = 'local'
-    capabilities = Capability.ATOMIC_CREATE | Capability.RANGE | Capability.LOCAL_PATH
+    capabilities = (
+        Capability.ATOMIC_CREATE
+        | Capability.RANGE
+        | Capability.LOCAL_PATH
+        | Capability.ATTRIBUTES
+        | Capability.COMPARE_AND_SWAP
+    )
     seekable_streams = True
     errors = (OSError,)
     settings = (
@@ -95,6 +103,10 @@ class LocalBackend(BaseBackend):
             self._root = os.path.join(root, self._subfolder) if self._subfolder else root
         modes = {'file_mode': self.config.get('file_mode'), 'folder_mode': self.config.get('folder_mode')}
         self._filesystem = FilesystemSupport(**modes, fsync=self.config.fsync)
+        if not xattrs.is_supported():
+            self.drop_capability(Capability.ATTRIBUTES)
+        if os.name == 'nt':
+            self.drop_capability(Capability.COMPARE_AND_SWAP)
         # The root that was there when it was first used: if it is missing later, it has not been made yet but is gone.
         self._used_root: str | None = None
 
@@ -168,7 +180,7 @@ class LocalBackend(BaseBackend):
         try:
             if etag is not None and (etag != etag_of(status) or etag != settled_etag(status, lambda: os.fstat(fd))):
                 raise self.error(Replaced, name)
-            info = self._info(name, status, lambda: os.fstat(fd))
+            info = self._info(name, status, lambda: os.fstat(fd), xattrs.read(fd, status))
             if start := self.range_start(info, start):
                 stream.seek(start)
             return Opened(info, stream if stop is None else limited(stream, stop - start))
@@ -177,16 +189,66 @@ class LocalBackend(BaseBackend):
             raise
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        path, file = self._local_path(name), stream.file
+        self._store(name, stream, create=create, attributes=attributes)
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        """As the contract has it, among those who replace a file with ``if_match``.
+
+        Only they lock each other out, so that nobody else waits: what another writer, or one that removes the file, does
+        between the comparison and the renaming that follows it at once is replaced.
+        """
+
+        def replace(temporary: str, path: str) -> None:
+            while True:
+                with self._locked_version(name, etag) as status:
+                    if settled_in_ns(status) <= 0:
+                        os.replace(temporary, path)
+                        return
+                # Waited for without the lock: the next version may have the same tag until then.
+                if settled_etag(status, functools.partial(os.lstat, path)) != etag:
+                    raise self.error(Changed, name)
+
         try:
-            chunk = stream.take(CHUNK_BYTES) if file is None else b''
-            is_short = file is None and len(chunk) < CHUNK_BYTES
-            new = AtomicFile(path, name, self._filesystem, self._require_root, create=create, is_short=is_short)
+            # Before the source is read for nothing.
+            with self._locked_version(name, etag):
+                pass
+        except OSError as error:
+            if isinstance(error, FSError):
+                raise
+            raise self._write_error(error, name) from error
+        self._store(name, stream, attributes=attributes, replace=replace)
+
+    def _store(
+        self,
+        name: str,
+        stream: Source,
+        *,
+        create: bool = False,
+        attributes: Attributes = NO_ATTRIBUTES,
+        replace: Callable[[str, str], None] | None = None,
+    ) -> None:
+        path, file = self._local_path(name), stream.file
+        values = None if attributes is NO_ATTRIBUTES else xattrs.encoded(name, attributes)
+        # Where attributes may not be kept, that is found out before anything is read.
+        reads_first = file is None and not values
+        try:
+            chunk = stream.take(CHUNK_BYTES) if reads_first else b''
+            new = AtomicFile(
+                path,
+                name,
+                self._filesystem,
+                self._require_root,
+                create=create,
+                is_short=reads_first and len(chunk) < CHUNK_BYTES,
+                values=values,
+                replace=replace,
+            )
             try:
                 if file is not None:
                     self._refuse_early(name, path, create)
                     start = file.tell()
                     file.seek(start + new.copy_from(file.fileno(), start))
+                if not reads_first:
                     chunk = stream.take(CHUNK_BYTES)
                 while chunk:
                     new.write(chunk)
@@ -207,19 +269,33 @@ class LocalBackend(BaseBackend):
             raise self._write_error(error, name) from error
 
     def _stat(self, name: str) -> FileInfo:
-        return self._info(name, self._lstat(name))
+        return self._info_of_version(name, self._lstat(name))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         for base, entries in self._walk(prefix):
             folders.remove_stale(entries)
             for entry in entries:
-                name = base + entry.name
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    self._require_root(name)
-                    continue
-                yield self._info(name, status)
+                if (info := self._info_of_entry(base + entry.name, entry)) is not None:
+                    yield info
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        if self._used_root is None:
+            self._lost_root(None)
+        top = self._local_path(prefix[:-1])
+        if folders.is_below_symlink(top, prefix) or (os.name == 'nt' and prefix and windows_refusal(prefix[:-1])):
+            return Folder([], [])
+
+        def is_shown(basename: str) -> bool:
+            return is_valid(prefix + basename) and not (os.name == 'nt' and windows_refusal(basename))
+
+        entries = folders.first_entries(top, after, limit + 1, is_shown, lambda: self._require_root(None))
+        page = entries[:limit]
+        infos = (self._info_of_entry(prefix + name, entry) for name, entry in page if name[-1] != '/')
+        return Folder(
+            files=[info for info in infos if info is not None],
+            folders=[prefix + name[:-1] for name, _ in page if name[-1] == '/' and self._has_files(prefix + name)],
+            next=page[-1][0] if len(entries) > limit else None,
+        )
 
     def _remove(self, name: str) -> None:
         self._unlink(name)
@@ -263,6 +339,25 @@ class LocalBackend(BaseBackend):
                 raise
             raise self._write_error(error, target) from error
 
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        """In place: the file's bytes and modification time stay, and its etag changes."""
+        try:
+            with contextlib.ExitStack() as stack:
+                with contextlib.suppress(LacksCapability):
+                    # Of two changes at once, neither undoes the other.
+                    stack.enter_context(self._filesystem.locked(os.path.dirname(self._local_path(name))))
+                fd, status = self._open_file(name)
+                stack.callback(os.close, fd)
+                attributes = changed(xattrs.read(fd, status), changes)
+                xattrs.replace(fd, xattrs.encoded(name, attributes))
+                if self._filesystem.fsync:
+                    os.fsync(fd)
+        except PermissionError:
+            # One may replace a file of others, and one that is not writable, but not change it.
+            super()._set_attributes(name, changes)
+        except LacksCapability as error:
+            raise self._write_error(error, name) from error
+
     def _local_path(self, name: str) -> str:
         # An override may give a path object.
         return os.fspath(self.path(name))
@@ -285,6 +380,9 @@ class LocalBackend(BaseBackend):
     def _write_error(self, error: OSError, name: str) -> FSError:
         if error.errno in MISSING:
             self._require_root(name)
+        if isinstance(error, LacksCapability):
+            self.drop_capability(error.capability)
+            return self.unsupported(name, error.reason)
         kind, reason = translate(error, writing=True)
         return self.error(kind, name, reason)
 
@@ -347,14 +445,60 @@ class LocalBackend(BaseBackend):
             self._lost_root(name)
         return True
 
-    def _info(self, name: str, status: os.stat_result, lookup: Callable[[], os.stat_result] | None = None) -> FileInfo:
+    @contextlib.contextmanager
+    def _locked_version(self, name: str, etag: str) -> Generator[os.stat_result]:
+        """The status of the file *name*, which is the version *etag*, while all others who swap in its folder wait."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._filesystem.locked(os.path.dirname(self._local_path(name))))
+                status = self._lstat(name)
+            except OSError as error:
+                if isinstance(error, FSError) or not isinstance(self.translated(error, name), FileNotFound):
+                    raise
+                raise self.error(Changed, name) from error
+            if not S_ISREG(status.st_mode) or etag != etag_of(status):
+                raise self.error(Changed, name)
+            yield status
+
+    def _info_of_entry(self, name: str, entry: os.DirEntry[str]) -> FileInfo | None:
+        """The metadata of what a listing found; None if it is gone by now, or could not be a file of the storage."""
+        try:
+            return self._info_of_version(name, entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            self._require_root(name)
+        except InvalidFilename:
+            # What has no possible name is left out later, unless it looks as if it had attributes.
+            pass
+        return None
+
+    def _info_of_version(self, name: str, status: os.stat_result) -> FileInfo:
+        """The metadata of the file that has *status*, or of the one that has its name since."""
+        if status.st_mode & xattrs.MARK and S_ISREG(status.st_mode):
+            # The attributes of one that cannot be opened are nobody's business.
+            with contextlib.suppress(PermissionError):
+                fd, status = self._open_file(name)
+                try:
+                    return self._info(name, status, None, xattrs.read(fd, status))
+                finally:
+                    os.close(fd)
+        return self._info(name, status)
+
+    def _info(
+        self,
+        name: str,
+        status: os.stat_result,
+        lookup: Callable[[], os.stat_result] | None = None,
+        attributes: Attributes = NO_ATTRIBUTES,
+    ) -> FileInfo:
         if not S_ISREG(status.st_mode):
             raise self.error(FileNotFound, name)
         modified = datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc)
+        given = {} if attributes is NO_ATTRIBUTES else attributes.given()
+        mime = given.pop('mime', None) or mime_type(name)
         if settled_in_ns(status) <= 0:
-            return FileInfo(name, status.st_size, modified, mime_type(name), None, etag_of(status))
+            return FileInfo(name, status.st_size, modified, mime, None, etag_of(status), **given)
         etag: Any = etag_finder(status, lookup or (lambda: os.lstat(self.path(name))))
-        return UnsettledInfo(name, status.st_size, modified, mime_type(name), None, etag)
+        return UnsettledInfo(name, status.st_size, modified, mime, None, etag, **given)
 
     # --- Many files.
 
@@ -366,6 +510,14 @@ class LocalBackend(BaseBackend):
                 # Temporary files are among what has no possible name.
                 folders.remove_stale(entries)
             yield names
+
+    def _has_files(self, prefix: str) -> bool:
+        """Whether there is a file below a folder: one without is not there, as in every other store."""
+        try:
+            return any(self._listed_names(prefix))
+        except PermissionError:
+            # One that we may not look into is there.
+            return True
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
         """The files whose name begins with *prefix*, some of one folder at a time, with the folder's name and a slash."""

@@ -29,12 +29,19 @@ def internal_location(value: Any) -> str:
 
 def respond(backend: Any, name: str) -> Response | None:
     """The response that lets a web server in front send the file *name*; None if none does."""
-    if (location := backend._internal_location(name)) is not None:
-        return by_location(backend._stat(name), location)
-    if Capability.LOCAL_PATH in backend.capabilities and current_app.config.get('USE_X_SENDFILE'):
-        # Apache's mod_xsendfile and lighttpd expect the path of the file on this machine.
-        return _with_header(backend._stat(name), 'X-Sendfile', backend._local_path(name))
-    return None
+    location = backend._internal_location(name)
+    if location is None and not (
+        Capability.LOCAL_PATH in backend.capabilities and current_app.config.get('USE_X_SENDFILE')
+    ):
+        return None
+    info: FileInfo = backend._stat(name)
+    if info.content_encoding is not None:
+        # nginx drops that header of ours, and none of them decodes the file for a client that does not accept it.
+        return None
+    if location is not None:
+        return by_location(info, location)
+    # Apache's mod_xsendfile and lighttpd expect the path of the file on this machine.
+    return _with_header(info, 'X-Sendfile', backend._local_path(name))
 
 
 def by_location(info: FileInfo, location: str) -> Response:

@@ -103,4 +103,7 @@ class Linking(Naming):
         # What was stored with the file wins; a legacy backend's own response has no such thing.
         stored = response.headers.get('Cache-Control') if Capability.ATTRIBUTES in bound.driver.capabilities else None
         cache_control = stored or bound.config.get('cache_control')
+        if response.status_code >= 400:
+            # That is for the file. Caches would keep the error as long.
+            cache_control = 'no-store'
         return add_security_headers(response, cache_control=cache_control, private=private, download_name=download_name)

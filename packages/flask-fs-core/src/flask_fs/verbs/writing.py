@@ -200,7 +200,8 @@ class Writing(Reading):
     ) -> None:
         store = self._store if search is None else functools.partial(self._store_available, search)
         if bound.config['check_content']:
-            file = check_content(file, name, self.name, position=position)
+            encoding = how['attributes'].content_encoding
+            file = check_content(file, name, self.name, position=position, content_encoding=encoding)
         if not self.validators:
             store(bound, name, file, **how)
             return
