@@ -129,7 +129,7 @@ def test_a_folder_that_may_not_be_looked_into_is_there(backend: LocalBackend, mo
     real = os.scandir
 
     def refuse(path: str) -> object:
-        if path.endswith('/locked') or path.endswith('/locked/'):
+        if path.endswith(('/locked', '/locked/')):
             raise PermissionError(13, 'Permission denied', path)
         return real(path)
 

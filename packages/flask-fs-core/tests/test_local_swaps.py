@@ -77,7 +77,7 @@ def test_another_version_is_left_alone(backend: LocalBackend, change: str) -> No
     with pytest.raises(fs.Changed):
         backend.save(Unread(), 'a.txt', if_match=etag)
     assert {name: backend.read(name) for name in backend.list_files()} == before
-    assert not [path for path in Path(backend.root).rglob('.fs-tmp-*')]
+    assert not list(Path(backend.root).rglob('.fs-tmp-*'))
 
 
 @pytest.mark.parametrize('change', CHANGES)
@@ -94,7 +94,7 @@ def test_a_version_that_changes_while_the_source_is_read_is_left_alone(backend: 
         backend.save(Changing(b'content'), 'a.txt', if_match=etag_of(backend))
     left = {name: backend.read(name) for name in backend.list_files()}
     assert b'content' not in left.values()
-    assert not [path for path in Path(backend.root).rglob('.fs-tmp-*')]
+    assert not list(Path(backend.root).rglob('.fs-tmp-*'))
 
 
 @pytest.mark.parametrize('name', ['absent.txt', 'no/folder/a.txt', 'folder', 'a.txt/b'])
