@@ -34,6 +34,10 @@ class HTTPHarness(NetworkHarness):
         **dict.fromkeys(
             ('save', 'save_large', 'create', 'replace', 'read', 'open', 'exists', 'stat', 'list', 'remove'), 1
         ),
+        'folder': 1,
+        'remove_many': 1,
+        'set_attributes': 2,
+        'swap': 2,
         'copy': 2,
         'move': 3,
         'delete': 2,
@@ -57,6 +61,9 @@ class HTTPHarness(NetworkHarness):
     def put_raw(self, name: str, content: bytes) -> None:
         self.request('PUT', f'/{quote(name, safe="")}', content)
 
+    def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
+        self.request('PUT', f'/{quote(name, safe="")}', content, {'Content-Encoding': encoding})
+
     def get_raw(self, name: str) -> bytes:
         return self.request('GET', f'/{quote(name, safe="")}')
 
@@ -69,9 +76,11 @@ class HTTPHarness(NetworkHarness):
         self.request('DELETE', '')
         self.request('DELETE', '-missing')
 
-    def request(self, method: str, rest: str, body: bytes | None = None) -> bytes:
+    def request(
+        self, method: str, rest: str, body: bytes | None = None, more: Mapping[str, str] | None = None
+    ) -> bytes:
         with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=30)) as connection:
-            headers = {'Authorization': f'Bearer {TOKEN}', 'Connection': 'close'}
+            headers = {'Authorization': f'Bearer {TOKEN}', 'Connection': 'close', **(more or {})}
             connection.request(method, f'/{self.bucket}{rest}', body, headers)
             with connection.getresponse() as response:
                 assert response.status < 300

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from email.utils import formatdate, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any, ClassVar, NamedTuple, cast
@@ -23,13 +23,27 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 from signed_links import Policy, allows, signed_query
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability, Opened, Source
+from flask_fs.backends import (
+    NO_ATTRIBUTES,
+    Attributes,
+    BaseBackend,
+    Capability,
+    Folder,
+    Opened,
+    Source,
+    attachment,
+    batched,
+    changed,
+    download_name_of,
+)
 from flask_fs.backends.streams import chunks_of
 from flask_fs.files import mime_type
 from flask_fs.settings import Setting, text
 
 #: How many names one response lists.
 PAGE = 100
+#: The headers that are kept with a file.
+ATTRIBUTES = ('Cache-Control', 'Content-Encoding', 'Content-Language', 'Content-Disposition', 'X-Metadata')
 #: How long a look behind the scenes waits for requests that are still in progress.
 TIMEOUT_S = 10
 BUFFER_BYTES = 64 * 1024
@@ -40,6 +54,8 @@ class Stored(NamedTuple):
     mime: str
     modified: str
     sha256: str
+    #: Headers that were sent with it, and are sent with it again.
+    attributes: Mapping[str, str]
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -50,6 +66,7 @@ class Stored(NamedTuple):
             'Last-Modified': self.modified,
             'ETag': f'"{self.sha256[:32]}"',
             'X-SHA256': self.sha256,
+            **self.attributes,
         }
 
 
@@ -157,13 +174,35 @@ class Handler(BaseHTTPRequestHandler):
             if not self.server.keeps_cut_uploads:
                 return
         content = b''.join(pieces)
-        mime = self.headers['Content-Type'] or ''
-        stored = Stored(content, mime, formatdate(usegmt=True), hashlib.sha256(content).hexdigest())
+        stored = Stored(content, '', formatdate(usegmt=True), hashlib.sha256(content).hexdigest(), {})
         with self.server.changed:
-            is_taken = self.headers['If-None-Match'] == '*' and (self.bucket, self.name) in self.server.files
-            if not is_taken:
-                self.server.files[self.bucket, self.name] = stored
-        self.respond(412 if is_taken else 201)
+            there = self.server.files.get((self.bucket, self.name))
+            is_refused = self.headers['If-None-Match'] == '*' and there is not None
+            if (etag := self.headers['If-Match']) is not None:
+                is_refused = there is None or there.metadata['ETag'] != etag
+            if not is_refused:
+                self.server.files[self.bucket, self.name] = self.with_attributes(stored)
+        self.respond(412 if is_refused else 201)
+
+    def do_PATCH(self) -> None:
+        """Replace all attributes of a file."""
+        with self.server.changed:
+            if (there := self.server.files.get((self.bucket, self.name))) is not None:
+                self.server.files[self.bucket, self.name] = self.with_attributes(there)
+        self.respond(404 if there is None else 204)
+
+    def with_attributes(self, stored: Stored) -> Stored:
+        """*stored* with those of this request."""
+        attributes = {header: value for header in ATTRIBUTES if (value := self.headers[header]) is not None}
+        return stored._replace(mime=self.headers['Content-Type'] or '', attributes=attributes)
+
+    def do_POST(self) -> None:
+        """Remove files, of which the body names each."""
+        names = json.loads(b''.join(self.exactly(int(self.headers['Content-Length']))))
+        with self.server.changed:
+            for name in names:
+                self.server.files.pop((self.bucket, name), None)
+        self.respond(204)
 
     def do_MOVE(self) -> None:
         """Give a file another name (RFC 4918), one that nobody has with ``If-None-Match``."""
@@ -189,15 +228,20 @@ class Handler(BaseHTTPRequestHandler):
     def list_bucket(self) -> None:
         if 'quiet' in self.query:
             self.server.wait_until_quiet(self.connection)
-        prefix, after = self.query.get('prefix', ''), self.query.get('after', '')
+        prefix, after, limit = self.query.get('prefix', ''), self.query.get('after', ''), PAGE
         with self.server.changed:
             found = sorted(
                 (name, stored)
                 for (bucket, name), stored in self.server.files.items()
                 if bucket == self.bucket and name.startswith(prefix) and name > after
             )
-        files = [{'name': name, **stored.metadata} for name, stored in found[:PAGE]]
-        self.respond(200, json.dumps({'files': files, 'more': len(found) > PAGE}).encode())
+        files = [{'name': name, **stored.metadata} for name, stored in found]
+        if delimiter := self.query.get('delimiter'):
+            # What is below a folder counts as the folder, which has come if it was the last entry.
+            limit, size = int(self.query['limit']), len(prefix)
+            entries = {prefix + ''.join(each['name'][size:].partition(delimiter)[:2]): each for each in reversed(files)}
+            files = [{**each, 'name': name} for name, each in sorted(entries.items()) if name > after]
+        self.respond(200, json.dumps({'files': files[:limit], 'more': len(files) > limit}).encode())
 
     def body(self) -> Iterator[bytes]:
         """The body as it comes.
@@ -304,6 +348,8 @@ class HTTPBackend(BaseBackend):
         | Capability.RANGE
         | Capability.NESTED_NAMES
         | Capability.SIGNED_URL
+        | Capability.ATTRIBUTES
+        | Capability.COMPARE_AND_SWAP
     )
     settings = (
         Setting('endpoint', text, None, 'Host and port of the store.', required=True),
@@ -337,10 +383,36 @@ class HTTPBackend(BaseBackend):
         return Opened(info, cast('IO[bytes]', io.BufferedReader(self.reader(self, name, response), BUFFER_BYTES)))
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        headers = {'Content-Type': attributes.mime or mime_type(name), 'Transfer-Encoding': 'chunked'}
+        headers = self._headers_of(name, attributes)
         if create:
             self.refuse_early(name, stream)
             headers['If-None-Match'] = '*'
+        self._send(name, stream, headers)
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        try:
+            self._send(name, stream, {**self._headers_of(name, attributes), 'If-Match': f'"{etag}"'})
+        except fs.FileExists as error:
+            # The store refuses both conditions alike.
+            raise self.error(fs.Changed, name) from error
+
+    def _headers_of(self, name: str, attributes: Attributes) -> dict[str, str]:
+        headers = {
+            'Content-Type': attributes.mime or mime_type(name),
+            'Cache-Control': attributes.cache_control,
+            'Content-Encoding': attributes.content_encoding,
+            'Content-Language': attributes.content_language,
+            'Content-Disposition': attributes.download_name and attachment(attributes.download_name),
+            'X-Metadata': json.dumps(dict(attributes.metadata)) if attributes.metadata else None,
+        }
+        return {header: value for header, value in headers.items() if value}
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        attributes = changed(self._stat(name).attributes, changes)
+        self._ask('PATCH', name, headers=self._headers_of(name, attributes)).close()
+
+    def _send(self, name: str, stream: Source, headers: Mapping[str, str]) -> None:
+        headers = {**headers, 'Transfer-Encoding': 'chunked'}
         connection = self._connection()
         try:
             with self._translated(name):
@@ -376,6 +448,24 @@ class HTTPBackend(BaseBackend):
     def _remove(self, name: str) -> None:
         self._ask('DELETE', name).close()
 
+    def _remove_many(self, names: Iterable[str]) -> dict[str, fs.FSError]:
+        failures: dict[str, fs.FSError] = {}
+        for batch in batched(names, PAGE):
+            try:
+                self._ask('POST', body=json.dumps(batch).encode()).close()
+            except fs.FSError as error:
+                failures |= {name: self.error(type(error), name, error.reason) for name in batch}
+        return failures
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        query = {'prefix': prefix, 'after': after or '', 'delimiter': '/', 'limit': str(limit)}
+        with self._translated(None), self._ask('GET', query=query) as response:
+            page = json.loads(response.read())
+        entries = [entry['name'] for entry in page['files']]
+        files = [self._info(entry['name'], entry) for entry in page['files'] if not entry['name'].endswith('/')]
+        folders = [name[:-1] for name in entries if name.endswith('/')]
+        return Folder(files, folders, entries[-1] if page['more'] else None)
+
     def _info(self, name: str, metadata: Mapping[str, str]) -> fs.FileInfo:
         return fs.FileInfo(
             name,
@@ -384,6 +474,11 @@ class HTTPBackend(BaseBackend):
             metadata['Content-Type'] or mime_type(name),
             f'sha256:{metadata["X-SHA256"]}' if Capability.CHECKSUM in self.capabilities else None,
             metadata['ETag'].strip('"'),
+            metadata.get('Content-Encoding'),
+            metadata.get('Cache-Control'),
+            metadata.get('Content-Language'),
+            download_name_of(metadata.get('Content-Disposition')),
+            json.loads(metadata.get('X-Metadata', '{}')),
         )
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
@@ -421,21 +516,24 @@ class HTTPBackend(BaseBackend):
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> http.client.HTTPResponse:
         """The response, to be closed, to a request that may be repeated."""
         with self._translated(name):
             for _ in range(self.attempts - 1):
                 try:
-                    return self._ask_once(method, self._path(name, query), headers or {})
+                    return self._ask_once(method, self._path(name, query), headers or {}, body)
                 except Refused as refused:
                     if refused.status != 503:
                         raise
-            return self._ask_once(method, self._path(name, query), headers or {})
+            return self._ask_once(method, self._path(name, query), headers or {}, body)
 
-    def _ask_once(self, method: str, path: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _ask_once(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> http.client.HTTPResponse:
         connection = self._connection()
         try:
-            connection.request(method, path, headers={**self._headers, **headers})
+            connection.request(method, path, body, {**self._headers, **headers})
             # From here on the response has the connection, which is to be closed.
             response = connection.getresponse()
         except BaseException:

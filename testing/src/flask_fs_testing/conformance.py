@@ -8,6 +8,9 @@ from typing import ClassVar
 import pytest
 
 from .checks.agreement import AgreementChecks
+from .checks.attribute_changes import AttributeChangeChecks
+from .checks.attribute_responses import AttributeResponseChecks
+from .checks.attributes import AttributeChecks
 from .checks.budgets import BudgetChecks, RequestChecks
 from .checks.content import ContentChecks
 from .checks.copying import CopyChecks
@@ -16,11 +19,13 @@ from .checks.deleting import DeleteChecks
 from .checks.errors import ErrorChecks
 from .checks.fault_matrix import FaultMatrixChecks
 from .checks.faults import FaultChecks
+from .checks.folders import FolderChecks
 from .checks.freshness import FreshnessChecks
 from .checks.inputs import InputChecks
 from .checks.interrupts import InterruptChecks
 from .checks.links import LinkChecks
 from .checks.listing import ListChecks, UnfinishedChecks
+from .checks.many import ManyChecks, NetworkManyChecks
 from .checks.memory import MemoryChecks
 from .checks.metadata import MetadataChecks
 from .checks.model import ModelChecks
@@ -36,6 +41,7 @@ from .checks.retention import RetentionChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
+from .checks.swapping import SwapChecks
 from .checks.text import TextChecks
 from .checks.uploads import UploadChecks
 from .checks.versions import VersionChecks
@@ -54,12 +60,18 @@ class BackendConformance(
     VersionChecks,
     CreateChecks,
     RaceChecks,
+    SwapChecks,
     CopyChecks,
     DeleteChecks,
+    ManyChecks,
     ListChecks,
     PageChecks,
+    FolderChecks,
     UnfinishedChecks,
     MetadataChecks,
+    AttributeChecks,
+    AttributeChangeChecks,
+    AttributeResponseChecks,
     AgreementChecks,
     FreshnessChecks,
     ServeChecks,
@@ -94,7 +106,13 @@ class BackendConformance(
 
 
 class NetworkConformance(
-    BackendConformance, FaultChecks, FaultMatrixChecks, NetworkResourceChecks, RequestChecks, LazyPageChecks
+    BackendConformance,
+    FaultChecks,
+    FaultMatrixChecks,
+    NetworkResourceChecks,
+    RequestChecks,
+    LazyPageChecks,
+    NetworkManyChecks,
 ):
     """Every guarantee of a backend whose store is reached over a network.
 

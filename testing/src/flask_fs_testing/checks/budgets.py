@@ -63,7 +63,15 @@ _OPERATIONS: Mapping[str, Callable[[BaseBackend, str, bytes], object]] = {
     'move': lambda backend, mine, large: backend.move(mine, f'new-{mine}'),
     'remove': lambda backend, mine, large: backend.remove(mine),
     'delete': lambda backend, mine, large: backend.delete(mine),
+    'folder': lambda backend, mine, large: backend.folder('page'),
+    'remove_many': lambda backend, mine, large: backend.remove_many(
+        [mine, *(f'{mine}-{at}' for at in range(1, LISTED))]
+    ),
+    'set_attributes': lambda backend, mine, large: backend.set_attributes(mine, {'metadata': {'changed': '1'}}),
+    'swap': lambda backend, mine, large: backend.write(mine, b'other', if_match=str(backend.stat(mine).etag)),
 }
+#: What these need.
+_NEEDS = {'set_attributes': Capability.ATTRIBUTES, 'swap': Capability.COMPARE_AND_SWAP}
 
 
 class BudgetChecks:
@@ -143,6 +151,8 @@ class RequestChecks:
             for number in range(LISTED):
                 backend.write(f'page/{number}', b'')
             for operation, act in _OPERATIONS.items():
+                if not declares(backend, _NEEDS.get(operation, Capability.NONE)):
+                    continue
 
                 def measure(act: Callable[[BaseBackend, str, bytes], object] = act) -> int:
                     backend.write(mine := f'file-{next(numbers)}', b'content')

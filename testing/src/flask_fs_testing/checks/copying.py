@@ -229,7 +229,7 @@ class CopyChecks:
             for step in STEPS:
                 other.write('x', NEW)
                 other.write('taken', OLD)
-                with _after(backend, step, lambda: other.remove('x')):
+                with after_hook(backend, step, lambda: other.remove('x')):
                     completed = _completes(backend, verb)
                 seen = other.read('taken')
                 if seen not in (OLD, NEW) or (completed and seen != NEW):
@@ -251,7 +251,7 @@ class CopyChecks:
         for step in ('_stat', '_open', '_copy'):
             other.write('x', old)
             other.write('taken', OLD)
-            with _after(backend, step, lambda: other.write('x', new)):
+            with after_hook(backend, step, lambda: other.write('x', new)):
                 completed = _completes(backend, 'copy')
             seen = harness.get_raw('taken')
             if seen not in (old, new, OLD) or (completed and seen == OLD):
@@ -311,7 +311,7 @@ def _interrupted(backend: BaseBackend, step: str, error: BaseException, *, is_do
 
 
 @contextlib.contextmanager
-def _after(backend: BaseBackend, step: str, act: Callable[[], object]) -> Generator[None]:
+def after_hook(backend: BaseBackend, step: str, act: Callable[[], object]) -> Generator[None]:
     """Do *act* whenever the hook *step* is done."""
     real = getattr(backend, step)
 

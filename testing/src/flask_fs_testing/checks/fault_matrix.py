@@ -68,7 +68,7 @@ def _faults_of_requests(
     found: dict[str, Callable[[FaultProxy], object]] = {}
     for number in sorted({0, len(requests) - 1}):
         which = f'request {number + 1} of {len(requests)}'
-        found[f'{which} was refused'] = partial(_refuse, number=number)
+        found[f'{which} was refused'] = partial(refuse_request, number=number)
         found[f'the response to {which} was lost'] = partial(_lose, number=number)
         up, down = requests[number]
         if up > 1:
@@ -106,7 +106,8 @@ def _number(number: int) -> Callable[[ProxiedRequest], bool]:
     return lambda _: next(counted) == number
 
 
-def _refuse(proxy: FaultProxy, number: int) -> object:
+def refuse_request(proxy: FaultProxy, number: int) -> object:
+    """Refuse the request that comes after *number* others."""
     return proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, when=_number(number))
 
 

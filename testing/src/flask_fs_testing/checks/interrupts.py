@@ -131,7 +131,7 @@ class InterruptChecks:
             if operation in writing:
                 operation.judge(stage.files(), 'nothing disturbed it', succeeded=True)
             on_network = moments.on_network
-            for at in _spread(moments.count, MOMENTS_ON_NETWORK if on_network else MOMENTS):
+            for at in spread(moments.count, MOMENTS_ON_NETWORK if on_network else MOMENTS):
                 stage.set_up(operation.before)
                 moments = _strike(harness, operation, error := next(errors), at)
                 when = f'{error.__name__} was raised at call {at} of it'
@@ -166,7 +166,7 @@ def _strike(harness: Harness, operation: Operation, error: type[BaseException], 
     return moments
 
 
-def _spread(count: int, wanted: int) -> list[int]:
+def spread(count: int, wanted: int) -> list[int]:
     """At most *wanted* of the numbers from 1 to *count*, the first and the last among them."""
     if count <= wanted:
         return [*range(1, count + 1)]

@@ -26,7 +26,7 @@ from flask_fs.backends import Capability
 from ..guarantees import broken, check, declares
 from ..harness import Harness
 
-_TIMEOUT_S = 30
+TIMEOUT_S = 30
 #: The shortest life that a link may have, how much longer a store may take to notice its end, and how often it is tried.
 _LIFE_S, _GRACE_S, _PAUSE_S = 1, 5, 0.2
 _ODD = ('a b.txt', "it's", 'a+b&c=d', '100%25', 'a#b?c', 'a;b', 'été/日本語.png', 'a/~b')
@@ -52,7 +52,7 @@ class LinkChecks:
     )
     def test_a_signed_link_is_good_for_one_file_one_method_and_a_while(self, harness: Harness) -> None:
         """A signed link gives the file, over HTTP; altered, or with another method, it gives nothing."""
-        with _deployed(harness) as storage:
+        with deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             storage.write('a/y.txt', b'other')
             link = storage.signed_url('a/x.txt', download_name='Zürich.txt')
@@ -115,7 +115,7 @@ class LinkChecks:
     )
     def test_no_part_of_a_signed_link_can_be_changed(self, harness: Harness) -> None:
         """With any of its parts changed or removed, or for another file, below or beside it, a signed link gives nothing."""
-        with _deployed(harness) as storage:
+        with deployed(harness) as storage:
             others = ('a/y.txt', 'a/x.txt2', 'b/x.txt', 'x.txt')
             for name in ('a/x.txt', *others):
                 storage.write(name, name.encode())
@@ -147,7 +147,7 @@ class LinkChecks:
     )
     def test_the_download_name_of_a_link_is_signed(self, harness: Harness) -> None:
         """A link that saves a file under one name saves it under no other: nobody makes a program of a picture."""
-        with _deployed(harness) as storage:
+        with deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             link = storage.signed_url('a/x.txt', download_name='picture.png')
             assert _download_name(link) == 'picture.png'
@@ -162,7 +162,7 @@ class LinkChecks:
     )
     def test_links_and_download_names_may_be_odd(self, harness: Harness) -> None:
         """Links work for files of any legal name, and save them under any printable name, to the letter."""
-        with _deployed(harness) as storage:
+        with deployed(harness) as storage:
             for name in _ODD:
                 storage.write(name, name.encode())
                 seen = _fetch(storage.signed_url(name))
@@ -184,7 +184,7 @@ class LinkChecks:
     )
     def test_a_link_lives_no_longer_than_said(self, harness: Harness) -> None:
         """A link for reading, and one for storing, works at once and is refused when its time is over."""
-        with _deployed(harness) as storage:
+        with deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             links = {'GET': storage.signed_url('a/x.txt', expires_s=_LIFE_S)}
             if not declares(storage.backend, Capability.SIGNED_URL):
@@ -211,7 +211,7 @@ class LinkChecks:
 
 
 @contextlib.contextmanager
-def _deployed(harness: Harness) -> Generator[fs.Storage]:
+def deployed(harness: Harness) -> Generator[fs.Storage]:
     """A storage that is served by signed links alone, during a request to its application, which listens."""
     storage = fs.Storage('kit', fs.ALL)
     app = harness.make_app(storage, serve=False)
@@ -238,7 +238,7 @@ def _fetch(
 ) -> tuple[int, bytes]:
     request = urllib.request.Request(url, body if method == 'PUT' else None, dict(headers), method=method)
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -259,7 +259,7 @@ def _for_another(link: str, name: str) -> str:
 
 def _download_name(link: str) -> str | None:
     """The name under which browsers save what *link* gives, or None if they show it."""
-    with urllib.request.urlopen(link, timeout=_TIMEOUT_S) as response:
+    with urllib.request.urlopen(link, timeout=TIMEOUT_S) as response:
         disposition, options = parse_options_header(response.headers['Content-Disposition'])
     return options.get('filename') if disposition == 'attachment' else None
 

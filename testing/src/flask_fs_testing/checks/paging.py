@@ -132,7 +132,10 @@ class LazyPageChecks:
         'a page when its first name is needed.',
     )
     def test_the_first_names_need_one_page(self, harness: NetworkHarness) -> None:
-        """The first name of a long listing comes after its first page, and the pages after it are requested as they are needed."""
+        """The first name of a long listing comes after its first page, and the pages after it are requested as they are needed.
+
+        A page of a folder takes no more requests than ``max_requests`` says, however much is below it.
+        """
         names = list(itertools.islice(_names(), (PAGES - 1) * harness.page_size + 1))
         _fill(harness.make(), names)
         with through_proxy(harness) as (proxy, backend):
@@ -157,6 +160,14 @@ class LazyPageChecks:
                         f'Expected about one of {PAGES} pages to be received for the first name of {verb}; seen {size_early} of '
                         f'{size} bytes, by {requests_early} of {requests} requests.'
                     )
+            begun = received()
+            page = backend.folder('')
+            requests = received()[0] - begun[0]
+            assert (page.files, page.folders, page.next) == ([], ['many'], None)
+            if harness.http and requests > harness.max_requests.get('folder', requests):
+                broken(
+                    f'Expected the folder of {len(names)} files by {harness.max_requests["folder"]} requests; seen {requests}.'
+                )
 
 
 def _names() -> Iterator[str]:

@@ -85,7 +85,7 @@ class RaceChecks:
             gates = [threading.Barrier(LARGE_WRITERS) for _ in range(2)]
 
             def create(number: int, name: str = name, gates: list[threading.Barrier] = gates) -> bool:
-                source = _Awaiting(bytes([number]) * size, *gates)
+                source = Awaiting(bytes([number]) * size, *gates)
                 return _wins(lambda: backend.save(source, name, overwrite=False), *gates)
 
             wins = in_threads(LARGE_WRITERS, create)
@@ -107,12 +107,12 @@ class RaceChecks:
         ways = [_save, _copy, _move, _write, _move, _open, _copy, _move]
         backends = [harness.make() for _ in ways]
         counts = []
-        for turn in range(_few(harness.race_rounds)):
+        for turn in range(few(harness.race_rounds)):
             name, gate = f'race-{turn}', threading.Barrier(len(ways))
             _prepare(backends[0], name, ways)
 
             def create(number: int, name: str = name, gate: threading.Barrier = gate) -> bool:
-                with in_step(partial(_meet, gate)):
+                with in_step(partial(meet, gate)):
                     return _wins(lambda: ways[number](backends[number], name, number, gate), gate)
 
             wins = in_threads(len(ways), create)
@@ -133,13 +133,13 @@ class RaceChecks:
             return
         context = multiprocessing.get_context('fork')
         rounds = [
-            (f'race-{turn}', ways, context.Barrier(2)) for turn, ways in enumerate(PAIRS * _few(harness.race_rounds))
+            (f'race-{turn}', ways, context.Barrier(2)) for turn, ways in enumerate(PAIRS * few(harness.race_rounds))
         ]
         for name, ways, _ in rounds:
             _prepare(backend, name, ways)
 
         def create(number: int, name: str, ways: tuple[Way, Way], gate: Any) -> bool:
-            with in_step(partial(_meet, gate)):
+            with in_step(partial(meet, gate)):
                 return _wins(partial(ways[number], backend, name, number, gate), gate)
 
         def create_all(number: int) -> list[bool]:
@@ -151,7 +151,7 @@ class RaceChecks:
         _judge(backend, [sum(won) for won in wins])
 
 
-def _few(rounds: int) -> int:
+def few(rounds: int) -> int:
     """How many rounds are enough where each has several ways to show a fault; none for none."""
     return -(-rounds // 5)
 
@@ -160,7 +160,7 @@ def _own(number: int) -> bytes:
     return f'writer {number}\n'.encode() * 500
 
 
-class _Awaiting(OnlyRead):
+class Awaiting(OnlyRead):
     """Gives its first byte when all rivals have come to the first of the *gates*, so that all are between looking and writing.
 
     Its end is given when all have come to the second one, if there is one: so all have written, and none is done.
@@ -173,11 +173,11 @@ class _Awaiting(OnlyRead):
 
     def read(self, size: int = -1) -> bytes:
         if self._gates and self._at in (0, self._size):
-            _meet(self._gates.pop(0))
+            meet(self._gates.pop(0))
         return super().read(size)
 
 
-def _meet(gate: threading.Barrier) -> None:
+def meet(gate: threading.Barrier) -> None:
     """Wait for all rivals, or for a moment: a store may let in one writer at a time."""
     with contextlib.suppress(threading.BrokenBarrierError):
         gate.wait(MEETING_S)
@@ -185,7 +185,7 @@ def _meet(gate: threading.Barrier) -> None:
 
 def _create(backend: BaseBackend, name: str, gate: threading.Barrier, number: int) -> bool:
     """Create *name* as writer *number*, meeting the others at the *gate*; whether it won."""
-    return _wins(lambda: backend.save(_Awaiting(_own(number), gate), name, overwrite=False), gate)
+    return _wins(lambda: backend.save(Awaiting(_own(number), gate), name, overwrite=False), gate)
 
 
 def _wins(create: Callable[[], object], *gates: threading.Barrier) -> bool:
@@ -207,27 +207,27 @@ Way = Callable[[BaseBackend, str, int, Any], object]
 
 
 def _save(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
-    backend.save(_Awaiting(_own(number), gate), name, overwrite=False)
+    backend.save(Awaiting(_own(number), gate), name, overwrite=False)
 
 
 def _write(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
-    _meet(gate)
+    meet(gate)
     backend.write(name, _own(number), overwrite=False)
 
 
 def _open(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
     with backend.open(name, 'xb') as file:
         file.write(_own(number))
-        _meet(gate)
+        meet(gate)
 
 
 def _copy(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
-    _meet(gate)
+    meet(gate)
     backend.copy(_source(name, number), name, overwrite=False)
 
 
 def _move(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
-    _meet(gate)
+    meet(gate)
     backend.move(_source(name, number), name, overwrite=False)
 
 

@@ -1,0 +1,179 @@
+"""Attributes that are changed without the bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import NO_ATTRIBUTES, BaseBackend, Capability, changed
+from flask_fs.backends.attributes import NAMES
+
+from ..concurrency import in_threads
+from ..guarantees import broken, check, declares
+from ..harness import Harness
+from ..interrupts import INTERRUPTS, interrupting
+from ..measurements import sizes_of
+from .attributes import GIVEN, OTHER, expect_attributes, gzipped
+from .content import content_of
+from .copying import after_hook
+from .interrupts import spread
+from .operations import left_behind, small_sizes
+from .ranges import expect_bytes
+
+#: How often a writer and one that changes attributes come at once.
+ROUNDS = 10
+#: At how many of its calls a change is interrupted.
+MOMENTS = 12
+CHANGES = {'metadata': {'changed': '1'}}
+
+
+class AttributeChangeChecks:
+    """What set_attributes changes, and what it leaves."""
+
+    @check(
+        '_set_attributes',
+        proves=Capability.ATTRIBUTES,
+        cause='The store replaces all attributes by those of one request: read the old ones first, as changed() does. Look at '
+        '_set_attributes.',
+    )
+    def test_a_change_of_attributes_changes_only_what_it_names(self, harness: Harness) -> None:
+        """set_attributes changes the attributes that it names, None removes one, and the others, bytes and checksum stay, for all to see."""
+        backend, other = harness.make(), harness.make()
+        if not declares(backend, Capability.ATTRIBUTES):
+            return
+        for size in sizes_of(harness).values():
+            content = gzipped(size)
+            backend.write('a/x.bin', content, attributes=GIVEN)
+            backend.write('a/x.bin2', content, attributes=GIVEN)
+            before, expected = backend.metadata('a/x.bin')['checksum'], GIVEN
+            stored = backend.stat('a/x.bin').checksum
+            for changes in _changes():
+                backend.set_attributes('a/x.bin', changes)
+                expected = changed(expected, changes)
+                expect_attributes(other, 'a/x.bin', expected, f'once {", ".join(changes)} of it changed,')
+            info = other.stat('a/x.bin')
+            if (seen := (info.size, info.checksum, other.metadata('a/x.bin')['checksum'])) != (
+                len(content),
+                stored,
+                before,
+            ):
+                broken(f'Expected size and checksum to stay {(len(content), stored, before)}; seen {seen}.')
+            expect_bytes(other.read('a/x.bin'), content, 'a file whose attributes were changed')
+            expect_attributes(other, 'a/x.bin2', GIVEN, 'beside the one that was changed,')
+        assert sorted(harness.names_raw()) == ['a/x.bin', 'a/x.bin2']
+
+    @check(
+        '_set_attributes',
+        proves=Capability.ATTRIBUTES,
+        cause='The store makes a file, or what it keeps of one, where there is none. Look at what _set_attributes does when '
+        'the store says that there is no such file.',
+    )
+    def test_attributes_of_what_is_not_there_cannot_change(self, harness: Harness) -> None:
+        """set_attributes raises FileNotFound where there is no file, a folder included, and makes none."""
+        backend = harness.make()
+        if not declares(backend, Capability.ATTRIBUTES):
+            return
+        backend.write('folder/x', b'')
+        backend.write('removed', b'')
+        backend.remove('removed')
+        for name in ('missing', 'folder', 'folder/missing', 'missing/x', 'removed', 'folder/x/y'):
+            with pytest.raises(fs.FileNotFound) as caught:
+                backend.set_attributes(name, {'cache_control': 'no-store', 'metadata': {'a': '1'}})
+            assert caught.value.filename == name
+            assert not backend.exists(name)
+        assert harness.names_raw() == ['folder/x']
+        expect_attributes(backend, 'folder/x', NO_ATTRIBUTES, 'in the folder')
+
+    @check(
+        '_set_attributes',
+        proves=Capability.ATTRIBUTES,
+        race=True,
+        cause='The file is read, and stored again with other attributes: bytes that came meanwhile are lost. Change them in the '
+        'store, or on the condition that the file is still that version. Look at _set_attributes.',
+    )
+    def test_a_change_of_attributes_never_brings_replaced_bytes_back(self, harness: Harness) -> None:
+        """If another writer replaces or removes a file while its attributes are changed, the new bytes stay, and the old ones never return."""
+        backend, other = harness.make(), harness.make()
+        if not declares(backend, Capability.ATTRIBUTES):
+            return
+        new = b'new, and longer than before'
+        for step in ('_stat', '_open', '_copy'):
+            backend.write('x', b'old', attributes=GIVEN)
+            if _struck(backend, step, lambda: other.write('x', new)):
+                _expect_new(other, new, f'a file that is replaced after {step}')
+            if _struck(backend, step, lambda: other.remove('x')) and other.exists('x'):
+                broken(f'Expected a file that is removed after {step} to stay removed; seen it there again.')
+        for turn in range(ROUNDS):
+            content = content_of(1000) + str(turn).encode()
+            backend.write('x', b'old', attributes=GIVEN)
+
+            def act(number: int, content: bytes = content) -> None:
+                if number:
+                    other.write('x', content)
+                else:
+                    with contextlib.suppress(fs.Changed, fs.Replaced):
+                        backend.set_attributes('x', CHANGES)
+
+            in_threads(2, act)
+            _expect_new(other, content, f'a file that is replaced meanwhile, in round {turn}')
+
+    @check(
+        '_set_attributes',
+        proves=Capability.ATTRIBUTES,
+        cause='Old attributes are removed before the new ones are stored, or one by one. Look at the order of the steps in '
+        '_set_attributes.',
+    )
+    def test_an_interrupted_change_leaves_old_or_new_attributes(self, harness: Harness) -> None:
+        """Interrupted right before any of its calls, set_attributes leaves all old attributes or all new ones, the bytes, and nothing else."""
+        backend, errors = harness.make(), itertools.cycle(INTERRUPTS)
+        if not declares(backend, Capability.ATTRIBUTES):
+            return
+        content = gzipped(small_sizes(harness)['parts'])
+        backend.write('x', content, attributes=GIVEN)
+        with interrupting(KeyboardInterrupt) as moments:
+            backend.set_attributes('x', OTHER.given())
+        expect_attributes(backend, 'x', OTHER, 'undisturbed')
+        for at in spread(moments.count, MOMENTS):
+            backend.set_attributes('x', GIVEN.given())
+            with contextlib.suppress(*INTERRUPTS), interrupting(next(errors), at):
+                backend.set_attributes('x', OTHER.given())
+            if (seen := harness.make().stat('x').attributes) not in (GIVEN, OTHER):
+                broken(f'Expected {GIVEN} or {OTHER} when set_attributes is interrupted at call {at}; seen {seen}.')
+            expect_bytes(harness.get_raw('x'), content, f'a file when set_attributes is interrupted at call {at}')
+            if left := left_behind(harness, backend, 'x', sweep=moments.on_network):
+                broken(f'Expected only x when set_attributes is interrupted at call {at}; seen {left[:5]}.')
+
+
+def _changes() -> list[Mapping[str, Any]]:
+    """Some attributes, all of them, and each of them to none."""
+    return [
+        {'metadata': {'owner': 'Zoë', 'new': ''}},
+        {'cache_control': 'no-store', 'content_language': 'fr'},
+        OTHER.given(),
+        {'mime': None},
+        {'download_name': None, 'metadata': None},
+        GIVEN.given(),
+        dict.fromkeys(NAMES),
+    ]
+
+
+def _struck(backend: BaseBackend, step: str, strike: Callable[[], object]) -> bool:
+    """Whether *strike* was called while attributes of the file ``x`` changed: once the hook *step* was done."""
+    strikes = [strike]
+    # Whether the change is made, too late or in vain is up to the backend.
+    with (
+        contextlib.suppress(fs.Changed, fs.Replaced, fs.FileNotFound),
+        after_hook(backend, step, lambda: strikes and strikes.pop()()),
+    ):
+        backend.set_attributes('x', CHANGES)
+    return not strikes
+
+
+def _expect_new(backend: BaseBackend, content: bytes, what: str) -> None:
+    if (seen := backend.read('x')) != content:
+        broken(f'Expected the new bytes of {what}, while its attributes are changed; seen {seen[:20]!r}.')

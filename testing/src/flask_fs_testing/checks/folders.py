@@ -1,0 +1,242 @@
+"""One folder at a time: what is directly inside, by pages."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from flask_fs.backends import BaseBackend, Capability, FileInfo
+from flask_fs.backends.attributes import NAMES
+from flask_fs.names import TEMPORARY_PREFIX
+
+from ..guarantees import broken, check, declares
+from ..harness import Harness
+
+#: Around the slash in every order, and what URLs quote; a name may also be that of a folder where both may be.
+FILES = (
+    'a', 'a/1', 'a/1/2/3/4/5', 'a/b', 'a/b/c', 'a/b c/d', 'a/b-', 'a/b0', 'a/b!', 'a/B', 'a-b', 'a-b/x', 'a0', 'a!', 'a b', 'a b/x', 'aa/x',
+    'b/c/d/e/f', 'b/c/d/e/g', 'b/c/h', 'c', '.hidden', '.h/x', 'é/ü', 'e\u0301', 'é\U0001f389/日', '%2F/x', 'a%2Fb', 'a+b&c=d/x', "it's #1?/x",
+    '*/x', '_/x', 'A/1', '~', '\U0001f389', '\uffee',
+)  # fmt: skip
+#: With and without a slash, and what is a file, or nothing, or only the beginning of a name.
+FOLDERS = (
+    '', 'a', 'a/', 'a/b', 'a/b/', 'a/b c', 'a/1', 'b', 'b/c/d/', 'é', 'é\U0001f389', "it's #1?", 'a+b&c=d/', '*', '_', '%2F', 'A',
+    'c', 'missing', 'missing/x/', 'aa/x', 'a/', 'b/c/d/e/f', 'h', 'a/1/2',
+)  # fmt: skip
+
+
+class FolderChecks:
+    """What is directly in a folder."""
+
+    @check(
+        '_folder',
+        cause='Pages are continued after a name without the slash that a folder has, or names are compared in another order '
+        'than the store lists them. Look at how _folder goes from page to page.',
+    )
+    def test_a_folder_has_what_is_directly_in_it_once(self, harness: Harness) -> None:
+        """folder() gives each file and subfolder directly inside once, whatever its name, over all pages of every limit."""
+        backend = harness.make()
+        names = _fill(backend, FILES)
+        scanned = {info.name: info for info in backend.scan()}
+        for prefix in FOLDERS:
+            files, folders = _inside(names, prefix)
+            count = len(files) + len(folders)
+            limits = {1, 2, 3, count, count + 1} if count > 3 else {1, 1000}
+            for limit in sorted(limits):
+                seen = _pages(backend, prefix, limit, 2 * count + 2)
+                _judge(seen, files, folders, f'the folder {prefix!r} by pages of {limit}')
+                for info in seen.files:
+                    _judge_info(info, scanned[info.name])
+
+    @check(
+        '_folder',
+        cause='Names are given as the store has them: with the key prefix, or without the folder above. The template strips the '
+        'prefix; _folder returns whole names.',
+    )
+    def test_folders_stay_inside_the_key_prefix(self, harness: Harness) -> None:
+        """With a key prefix, folder() gives names without it, and nothing that is beside it."""
+        backend = harness.make(prefix='tenants/1')
+        names = _fill(backend, ('a', 'a-b/x', 'b/c/d', 'tenants/1/x', 'é f'))
+        for other in ('tenants/10', 'tenants/2', 'tenants/1/deeper'):
+            _fill(harness.make(prefix=other), ('a', 'z/x'))
+        names |= {'deeper/a', 'deeper/z/x'}
+        for prefix in ('', 'b', 'b/c', 'tenants', 'deeper/z', 'missing'):
+            files, folders = _inside(names, prefix)
+            for limit in (1, 2, 1000):
+                seen = _pages(backend, prefix, limit, 20)
+                _judge(seen, files, folders, f'the folder {prefix!r} by pages of {limit}, under a prefix')
+
+    @check(
+        '_folder',
+        cause='What is not whole yet, or has a name that no verb accepts, is listed, counts as a page, or makes a folder. Look '
+        'at what _folder leaves out, as _scan does.',
+    )
+    def test_folders_do_not_show_what_is_hidden(self, harness: Harness) -> None:
+        """Temporary names are never given, and neither is a file that is being stored, or a folder whose files are gone."""
+        backend, other = harness.make(), harness.make()
+        other.write('gone/deep/x', b'')
+        other.remove('gone/deep/x')
+        for name in (f'd/{TEMPORARY_PREFIX}1', f'{TEMPORARY_PREFIX}2', f'{TEMPORARY_PREFIX}3/x', 'd/x', 'y'):
+            harness.put_raw(name, b'theirs')
+        with other.open('d/open', 'wb') as file:
+            file.write(b'not whole yet')
+            for limit in (1, 2, 1000):
+                _judge(_pages(backend, '', limit, 20), {'y'}, {'d'}, f'a folder with hidden names by pages of {limit}')
+                _judge(_pages(backend, 'd', limit, 20), {'d/x'}, set(), f'its subfolder by pages of {limit}')
+        _judge(_pages(backend, 'gone', 1000, 2), set(), set(), 'a folder whose files are gone')
+
+    @check(
+        '_folder',
+        cause='Pages are counted instead of continued after the last entry, or `after` has to be there. Look at how _folder '
+        'continues.',
+    )
+    def test_files_may_come_and_go_between_pages(self, harness: Harness) -> None:
+        """What is in a folder all the time is given once, whatever is written and removed between its pages, by any backend."""
+        backend, other = harness.make(), harness.make()
+        entries = [f'd/{number:02}{end}' for number in range(8) for end in ('', '-/x')]
+        for limit in (1, 3):
+            _fill(backend, entries)
+            going, seen, after, turn = set(entries[::3]), _Seen(), None, 0
+            while turn == 0 or after is not None:
+                # By a backend that has not seen the page before.
+                page = (backend, other)[turn % 2].folder('d', after=after, limit=limit)
+                seen.add(page, limit)
+                after, turn = page.next, turn + 1
+                if turn < 4:
+                    other.write(f'd/{turn:02}!new', b'')
+                # What was given, with which the next page begins, and what was not yet.
+                given = {*(info.name for info in page.files), *(f'{name}/x' for name in page.folders)}
+                for name in {*given & going, *sorted(going)[-turn:]}:
+                    other.remove(name)
+                if turn > 2 * len(entries):
+                    broken(f'Expected the pages of a folder to end; seen {turn} of them.')
+            stays = set(entries) - going
+            files, folders = _inside(stays, 'd')
+            counts = collections.Counter([*(info.name for info in seen.files), *seen.folders])
+            if wrong := sorted(name for name in files | folders if counts[name] != 1):
+                broken(
+                    f'Expected what is there all the time once, by pages of {limit}; seen {[(name, counts[name]) for name in wrong[:5]]}.'
+                )
+            twice = [name for name, times in counts.items() if times > 1]
+            assert twice == []
+            backend.delete('d')
+        assert harness.names_raw() == []
+
+    @check(
+        'folder',
+        cause='folder is overridden. Override _folder, which is given checked arguments.',
+    )
+    def test_a_limit_is_a_number_of_entries(self, harness: Harness) -> None:
+        """A limit below 1 or above 1000, or one that is no whole number, is a ValueError."""
+        backend = harness.make()
+        backend.write('x', b'')
+        limits: tuple[Any, ...] = (0, -1, 1001, 1.5, True, None, '10')
+        for limit in limits:
+            with pytest.raises(ValueError, match='limit'):
+                backend.folder('', limit=limit)
+
+    @check(
+        '_folder',
+        cause='All pages of the store are requested for the first one of ours, or everything under a subfolder. Look at '
+        'how many entries _folder requests, and at its delimiter.',
+    )
+    def test_a_folder_of_several_pages_is_whole(self, harness: Harness) -> None:
+        """Folders with more entries, and subfolders with more files, than the store lists at once are given whole."""
+        backend = harness.make()
+        page = min(harness.page_size, 110)
+        names = _fill(
+            backend,
+            [
+                *(f'd/{number:04}' for number in range(page)),
+                *(f'd/sub/{number}' for number in range(page)),
+                'd/z',
+                'd-',
+            ],
+        )
+        files, folders = _inside(names, 'd')
+        for limit in (page - 1, page, page + 1, page + 2, 1000):
+            _judge(
+                _pages(backend, 'd', limit, 2 * page),
+                files,
+                folders,
+                f'a folder of {page + 2} entries by pages of {limit}',
+            )
+        _judge(_pages(backend, '', 2, 10), {'d-'}, {'d'}, 'what is above it')
+
+
+class _Seen:
+    """What several pages have given."""
+
+    def __init__(self) -> None:
+        self.files: list[FileInfo] = []
+        self.folders: list[str] = []
+
+    def add(self, page: Any, limit: int) -> None:
+        """Note what is in *page*; fail if that is more than *limit*."""
+        if (count := len(page.files) + len(page.folders)) > limit:
+            broken(f'Expected at most {limit} entries in a page; seen {count}.')
+        self.files += page.files
+        self.folders += page.folders
+
+
+def _fill(backend: BaseBackend, names: Iterable[str]) -> set[str]:
+    """Store files of these names, but for those that would be in the way of others; which there are."""
+    chosen = list(names)
+    if not declares(backend, Capability.NESTED_NAMES):
+        chosen = [name for name in chosen if not any(other.startswith(f'{name}/') for other in chosen)]
+    for name in chosen:
+        backend.write(name, name.encode())
+    return set(chosen)
+
+
+def _inside(names: Iterable[str], prefix: str) -> tuple[set[str], set[str]]:
+    """The files and the subfolders directly in the folder *prefix*."""
+    top = f'{prefix.rstrip("/")}/' if prefix else ''
+    below = [name for name in names if name.startswith(top)]
+    entries = {name: top + name[len(top) :].partition('/')[0] for name in below}
+    return {name for name in below if entries[name] == name}, {
+        entry for name, entry in entries.items() if entry != name
+    }
+
+
+def _pages(backend: BaseBackend, prefix: str, limit: int, most: int) -> _Seen:
+    """All pages of a folder; fail if there are more than *most*."""
+    seen, after = _Seen(), None
+    for _ in range(most):
+        page = backend.folder(prefix, after=after, limit=limit)
+        seen.add(page, limit)
+        if (after := page.next) is None:
+            break
+    else:
+        broken(
+            f'Expected the folder {prefix!r} to end, by pages of {limit}; seen {most} of them, and more after {after!r}.'
+        )
+    return seen
+
+
+def _judge(seen: _Seen, files: set[str], folders: set[str], what: str) -> None:
+    for kind, found, expected in (
+        ('files', [info.name for info in seen.files], files),
+        ('folders', seen.folders, folders),
+    ):
+        counts = collections.Counter(found)
+        twice = sorted(name for name, times in counts.items() if times > 1)
+        missing, strange = sorted(expected - counts.keys()), sorted(counts.keys() - expected)
+        if twice or missing or strange:
+            broken(
+                f'Expected each of {len(expected)} {kind} of {what} once; seen {twice[:3]} more than once, {missing[:3]} missing, '
+                f'and {strange[:3]} besides.'
+            )
+
+
+def _judge_info(info: FileInfo, scanned: FileInfo) -> None:
+    """Fail unless a folder gives the metadata of a file that a listing gives."""
+    for field in ('size', 'mime', 'modified', 'checksum', 'etag', *NAMES[1:]):
+        seen, known = getattr(info, field), getattr(scanned, field)
+        if field == 'modified' and None not in (seen, known):
+            seen = known if abs((seen - known).total_seconds()) < 2 else seen
+        if seen != known and seen and known:
+            broken(f'Expected {field} {known!r} of {info.name!r} from folder(), as from scan(); seen {seen!r}.')

@@ -1,0 +1,150 @@
+"""Many files removed at once: exactly these, and which ones are still there."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import BaseBackend, Capability
+
+from ..guarantees import broken, check, declares
+from ..harness import Harness, NetworkHarness
+from ..metering import through_proxy
+from .fault_matrix import refuse_request
+
+#: More than any store takes by one request: 1000 on S3, 256 on Azure.
+MANY = 1001
+#: How many are removed where each takes a request of its own.
+SEVERAL = 25
+
+
+class ManyChecks:
+    """remove_many."""
+
+    @check(
+        '_remove_many',
+        cause='What begins with a name, or is under it, is removed too, or a name is not quoted in the request. Look at '
+        '_remove_many.',
+    )
+    def test_many_are_removed_and_nothing_else(self, harness: Harness) -> None:
+        """remove_many removes exactly the files that it names, once, and is silent about those that are not there."""
+        backend, other = harness.make(), harness.make()
+        doomed = ['a', 'b/c', 'é f/ü+%2F&.txt', 'it\'s <1> & "2"', 'x#y?z', '日本/\U0001f389', ' ', 'a*', 'd/e/f']
+        spared = {'a-', 'a0', 'ab', 'A', 'b/cd', 'b/c-', 'b', 'B/c', 'é f/ü', 'd/e/g', 'x', 'aa/x', 'a b'}
+        if declares(backend, Capability.NESTED_NAMES):
+            spared |= {'a/b', 'a/b/c', 'b/c/d'}
+        else:
+            spared -= {'b'}
+        for name in (*doomed, *spared):
+            backend.write(name, name.encode())
+        assert backend.remove_many(iter(())) == {}
+        missing = ['missing', 'missing/x', 'b/missing', 'd/e', 'd', 'a/missing/x']
+        failures = backend.remove_many(iter([*doomed[:4], *missing, *doomed, *doomed[:2]]))
+        if failures:
+            broken(f'Expected no failure, also of files that are not there; seen {failures}.')
+        assert set(harness.names_raw()) == spared
+        assert {name: other.read(name) for name in spared} == {name: name.encode() for name in spared}
+        assert backend.remove_many(doomed) == {}
+
+    @check(
+        '_remove_many',
+        cause='Only the first batch is removed, or the names between two batches are lost. Look at how _remove_many divides '
+        'its names.',
+    )
+    def test_more_are_removed_than_one_request_takes(self, harness: Harness) -> None:
+        """However many names are given, and wherever among them the files are, all of these are removed."""
+        backend = harness.make()
+        by_one_request = not isinstance(harness, NetworkHarness) or harness.max_requests.get('remove_many', SEVERAL) < 5
+        names = [f'many/{number:04} +%é' for number in range(MANY if by_one_request else SEVERAL)]
+        there = {*names[:: len(names) // 10], names[-1], *(names[at] for at in (255, 256, 999) if at < len(names))}
+        for name in (*there, 'many/other'):
+            backend.write(name, b'')
+        assert backend.remove_many(name for name in names) == {}
+        assert harness.names_raw() == ['many/other']
+
+    @check(
+        'remove_many',
+        cause='remove_many is overridden, or names are checked one by one while files are removed. Override _remove_many, '
+        'which is given checked names.',
+    )
+    def test_an_invalid_name_among_many_removes_none(self, harness: Harness) -> None:
+        """If one of the names is not valid, InvalidFilename is raised, and all files are still there."""
+        backend = harness.make()
+        names = ['a', 'b/c', 'd']
+        for name in names:
+            backend.write(name, b'')
+        for invalid in ('../x', '', 'a//b', '/a', 'a/../b', '.fs-tmp-1', 'a\x00'):
+            with pytest.raises(fs.InvalidFilename):
+                backend.remove_many([*names, invalid])
+            assert sorted(harness.names_raw()) == names
+
+    @check(
+        '_remove_many',
+        cause='The first file that cannot be removed ends it, or its error is lost. Look at what _remove_many does with the '
+        'errors of single files.',
+    )
+    def test_a_file_that_cannot_be_removed_is_reported(self, harness: Harness) -> None:
+        """The error of each file that is still there is returned by its name, and the others are gone."""
+        backend = harness.make(prefix='tenants/1')
+        names = [f'd/{number}' for number in range(5)]
+        for name in names:
+            backend.write(name, b'')
+        real, refused = backend._remove, ('d/0', 'd/3')
+
+        def remove(name: str) -> None:
+            if name.endswith(refused):
+                raise backend.error(fs.PermissionDenied, name, 'as planned')
+            real(name)
+
+        with mock.patch.object(backend, '_remove', side_effect=remove) as replaced:
+            failures = backend.remove_many(names)
+        if not replaced.called:
+            return  # It is not made of this hook.
+        _judge(backend, failures, set(refused), set(names))
+        if not all(
+            isinstance(error, fs.PermissionDenied) and error.filename == name for name, error in failures.items()
+        ):
+            broken(f'Expected the error of each file by its name; seen {failures!r}.')
+
+
+class NetworkManyChecks:
+    """remove_many, of which a request fails."""
+
+    @check(
+        '_remove_many',
+        cause='The files of a request that failed count as removed, or all that were named as failed. Look at which names '
+        '_remove_many reports when one of its requests is refused.',
+    )
+    def test_what_a_refused_request_leaves_is_reported(self, harness: NetworkHarness) -> None:
+        """When the store refuses one of the requests, exactly the files that are still there are reported."""
+        if not harness.http:
+            return
+        names = [f'd/{number}' for number in range(5)]
+        with through_proxy(harness) as (proxy, backend):
+            for name in names:
+                backend.write(name, b'')
+            before = len(proxy.requests)
+            assert backend.remove_many(names) == {}
+            count = len(proxy.requests) - before
+            for number in sorted({0, count - 1}):
+                for name in names:
+                    backend.write(name, b'')
+                refuse_request(proxy, number)
+                failures = backend.remove_many(names)
+                proxy.recover()
+                _judge(backend, failures, {name for name in names if backend.exists(name)}, set(names))
+                if not failures:
+                    broken(
+                        f'Expected a failure to be reported when request {number + 1} of {count} is refused; seen none.'
+                    )
+
+
+def _judge(backend: BaseBackend, failures: dict[str, fs.FSError], expected: set[str], names: set[str]) -> None:
+    """Fail unless exactly the files *expected* were reported, and are the ones of *names* that are still there."""
+    there = {name for name in names if backend.exists(name)}
+    if not set(failures) == expected == there:
+        broken(
+            f'Expected {sorted(expected)} to be reported and still there; seen {sorted(failures)} reported, and {sorted(there)} there.'
+        )
