@@ -221,21 +221,21 @@ def test_names_and_types_are_checked_before_and_content_after(make_app: Callable
     def saved(sender: fs.Storage, info: fs.FileInfo) -> None:
         seen.append(f'saved {info.name}')
 
-    with make_app(storage, FS_BACKEND='memory').app_context():
-        with fs.file_saving.connected_to(saving, storage), fs.file_saved.connected_to(saved, storage):
-            for filename, error in (('a.exe', fs.UnauthorizedFileType), ('../a.png', fs.InvalidFilename)):
-                with pytest.raises(error):
-                    storage.save(io.BytesIO(), filename)
-            with pytest.raises(TypeError):
-                storage.save(io.BytesIO(), 'a.png', color='red')  # type: ignore[call-arg]
-            assert seen == []
-            with pytest.raises(fs.InvalidContent):
-                storage.save(io.BytesIO(b'<!doctype html><html>'), 'a.png')
-            assert seen == ['saving a.png']
-            storage.save(io.BytesIO(b''), 'a.png')
-            assert seen[1:] == ['saving a.png', 'validated a.png', 'saved a.png']
-            seen.clear()
-            storage.save(io.BytesIO(b''), 'a.png', conflict='rename')
+    app = make_app(storage, FS_BACKEND='memory')
+    with app.app_context(), fs.file_saving.connected_to(saving, storage), fs.file_saved.connected_to(saved, storage):
+        for filename, error in (('a.exe', fs.UnauthorizedFileType), ('../a.png', fs.InvalidFilename)):
+            with pytest.raises(error):
+                storage.save(io.BytesIO(), filename)
+        with pytest.raises(TypeError):
+            storage.save(io.BytesIO(), 'a.png', color='red')  # type: ignore[call-arg]
+        assert seen == []
+        with pytest.raises(fs.InvalidContent):
+            storage.save(io.BytesIO(b'<!doctype html><html>'), 'a.png')
+        assert seen == ['saving a.png']
+        storage.save(io.BytesIO(b''), 'a.png')
+        assert seen[1:] == ['saving a.png', 'validated a.png', 'saved a.png']
+        seen.clear()
+        storage.save(io.BytesIO(b''), 'a.png', conflict='rename')
     # The content is checked once; the name that was used is the last one that was announced.
     assert seen == ['saving a.png', 'validated a.png', 'saving a_1.png', 'saved a_1.png']
 
