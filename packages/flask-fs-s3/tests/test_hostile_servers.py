@@ -40,6 +40,10 @@ VERBS: dict[str, Verb] = {
     'remove': lambda backend: backend.remove('x'),
     'delete': lambda backend: backend.delete('x'),
     'sweep': lambda backend: backend.sweep(older_than_s=0),
+    'folder': lambda backend: backend.folder('x'),
+    'swap': lambda backend: backend.write('x', b'precious', if_match='1'),
+    'swap in parts': lambda backend: backend.save(io.BytesIO(bytes(PART)), 'x', if_match='1'),
+    'set attributes': lambda backend: backend.set_attributes('x', {'cache_control': 'no-store'}),
 }
 verb = pytest.mark.parametrize('verb', VERBS.values(), ids=VERBS)
 
@@ -475,3 +479,41 @@ def test_a_file_in_parts_is_stored_only_if_the_store_says_so_at_each_step(
     assert (step != 'uploads') == ('DELETE' in Counter(method for method, _ in hostile.requests))
     step = ''
     VERBS['write in parts'](lone)
+
+
+# --- Pages of a folder.
+
+
+def page_of(*keys: str, folders: tuple[str, ...] = (), end: str = '<IsTruncated>false</IsTruncated>') -> bytes:
+    prefixes = ''.join(f'<CommonPrefixes><Prefix>{folder}</Prefix></CommonPrefixes>' for folder in folders)
+    return listing(*keys, end=prefixes + end)
+
+
+MORE = '<IsTruncated>true</IsTruncated>'
+PAGES_OF_FOLDERS = {
+    **HOLES,
+    'a file below': page_of('x/y/1'),
+    'a folder elsewhere': page_of(folders=('y/',)),
+    'a folder below': page_of(folders=('x/y/z/',)),
+    'a folder without a slash': page_of(folders=('x/y',)),
+    'the folder itself': page_of(folders=('x/',)),
+    'a folder without a name': page_of(folders=('',)),
+    'too many': page_of('x/1', 'x/2', folders=('x/y/', 'x/z/')),
+    'more, but not where': page_of('x/1', end=MORE),
+    'more after nothing': page_of('x/1', end=f'{MORE}<NextContinuationToken/>'),
+    'more at the same place': page_of('x/1', end=f'{MORE}<NextContinuationToken>here</NextContinuationToken>'),
+}
+
+
+@pytest.mark.parametrize('body', PAGES_OF_FOLDERS.values(), ids=PAGES_OF_FOLDERS)
+def test_a_page_of_a_folder_that_makes_no_sense_is_an_error(hostile: Hostile, lone: S3Backend, body: bytes) -> None:
+    hostile.answer = store_but(list=(200, XML, body))
+    with pytest.raises(fs.BackendError):
+        lone.folder('x', after='here', limit=3)
+    assert len(hostile.requests) == 1
+
+
+def test_a_page_of_a_folder_leaves_out_what_stands_for_folders(hostile: Hostile, lone: S3Backend) -> None:
+    hostile.answer = store_but(list=(200, XML, page_of('x/', 'x/1', 'x/y/', folders=('x/y/', 'x/z/'))))
+    page = lone.folder('x')
+    assert ([info.name for info in page.files], page.folders, page.next) == (['x/1'], ['x/y', 'x/z'], None)

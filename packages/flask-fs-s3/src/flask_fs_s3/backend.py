@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, cast
 
 from botocore.exceptions import ClientError
@@ -16,6 +16,7 @@ from flask_fs.backends import (
     Capability,
     DeletedFile,
     FileInfo,
+    Folder,
     Opened,
     Source,
     attachment,
@@ -25,20 +26,19 @@ from flask_fs.errors import FSError
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error
 
-from .bucket import CHECKSUM_KEY, Bucket
+from .attributes import info_of
+from .bucket import Bucket
 from .client import bucket_resource
-from .copying import copy
+from .copying import change_attributes, copy
 from .errors import SDK_ERRORS, kind_of, reason_for, status_of
-from .listing import OBJECTS, UPLOADS, entries
+from .listing import OBJECTS, UPLOADS, entries, folder_page
 from .multipart import abort_abandoned
-from .removal import remove, remove_many
-from .responses import BodyStream, object_size
+from .removal import failures, remove
+from .responses import BodyStream
 from .settings import SETTINGS
 from .uploads import put
 from .versions import Versions
-
-#: What S3 reports of objects that came without a type.
-_NO_TYPE = ('', 'binary/octet-stream')
+from .writes import Creation, Swap, require_swaps
 
 
 class S3Backend(BaseBackend):
@@ -56,6 +56,8 @@ class S3Backend(BaseBackend):
         | Capability.NESTED_NAMES
         | Capability.SERVER_COPY
         | Capability.SIGNED_URL
+        | Capability.ATTRIBUTES
+        | Capability.COMPARE_AND_SWAP
     )
     settings = SETTINGS
     errors = SDK_ERRORS
@@ -72,7 +74,7 @@ class S3Backend(BaseBackend):
         self._namespace_by_storage('bucket_name')
         self._versions = Versions(self._bucket) if self.config.retention_by == 'versions' else None
         if not self.config.conditional_writes:
-            self.drop_capability(Capability.ATOMIC_CREATE)
+            self.drop_capability(Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP)
 
     @property
     def location(self) -> tuple[Hashable, ...]:
@@ -104,32 +106,16 @@ class S3Backend(BaseBackend):
                 raise
             return self.opened_empty(self._stat(name), start, etag)
         length = response['ContentLength']
-        given = Opened(self._info(name, response), cast('IO[bytes]', BodyStream(response['Body'], length)))
+        given = Opened(info_of(name, response), cast('IO[bytes]', BodyStream(response['Body'], length)))
         return self.opened(given, response.get('ContentRange'), length, start, stop, etag)
 
     # --- Metadata.
 
     def _stat(self, name: str) -> FileInfo:
-        return self._info(name, self._bucket.head(name))
-
-    def _info(self, name: str, response: Any) -> FileInfo:
-        mime = response.get('ContentType', '')
-        return FileInfo(
-            name,
-            object_size(response),
-            response['LastModified'].astimezone(datetime.timezone.utc),
-            mime_type(name) if mime in _NO_TYPE else mime,
-            response.get('Metadata', {}).get(CHECKSUM_KEY),
-            response['ETag'].strip('"'),
-            response.get('ContentEncoding'),
-        )
+        return info_of(name, self._bucket.head(name))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        for entry in self._objects(prefix):
-            if not (name := entry['Key']).endswith('/'):
-                modified = entry['LastModified'].astimezone(datetime.timezone.utc)
-                etag = entry.get('ETag', '').strip('"') or None
-                yield FileInfo(name, entry['Size'], modified, mime_type(name), None, etag)
+        return (_listed(entry) for entry in self._objects(prefix) if not entry['Key'].endswith('/'))
 
     def _names(self, prefix: str) -> Iterator[str]:
         return (entry['Key'] for entry in self._objects(prefix))
@@ -138,10 +124,21 @@ class S3Backend(BaseBackend):
         """What the bucket lists of each object, also of those that stand for folders or have no possible name."""
         return entries(self._bucket, OBJECTS, prefix, MaxKeys=self.page_size)
 
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        found, folders, token = folder_page(self._bucket, prefix, after, limit)
+        return Folder([_listed(entry) for entry in found], folders, token)
+
     # --- Changes.
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        put(self._bucket, name, stream, create=create, mime=attributes.mime)
+        put(self._bucket, name, stream, attributes, Creation(self._bucket, name) if create else None)
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        require_swaps(self._bucket, name, self._prefix)
+        put(self._bucket, name, stream, attributes, Swap(self._bucket, name, etag))
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        change_attributes(self._bucket, name, changes, self._prefix)
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         copy(self._bucket, name, target, create=create)
@@ -149,12 +146,16 @@ class S3Backend(BaseBackend):
     def _remove(self, name: str) -> None:
         remove(self._bucket, name)
 
+    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
+        return dict(failures(self._bucket, names))
+
     def _delete(self, name: str) -> None:
         below = self._names(f'{name}/')
         if (first := next(below, None)) is None:
             self._remove(name)
         else:
-            remove_many(self._bucket, itertools.chain((name, first), below))
+            for _, error in failures(self._bucket, itertools.chain((name, first), below)):
+                raise error
 
     def _sweep(self, older_than_s: float) -> int:
         """Abort uploads in parts that were begun so long ago and never completed, and return how many there were.
@@ -206,3 +207,10 @@ class S3Backend(BaseBackend):
     def narrow(self) -> None:
         """Take back ATOMIC_CREATE: what 1.0 had for :meth:`drop_capability`."""
         self.drop_capability(Capability.ATOMIC_CREATE)
+
+
+def _listed(entry: Mapping[str, Any]) -> FileInfo:
+    """What a listing says of a file."""
+    modified = entry['LastModified'].astimezone(datetime.timezone.utc)
+    name, etag = entry['Key'], entry.get('ETag', '').strip('"') or None
+    return FileInfo(name, entry['Size'], modified, mime_type(name), None, etag)

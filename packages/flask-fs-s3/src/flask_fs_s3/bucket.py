@@ -1,4 +1,4 @@
-"""The bucket of one storage: requests about it and its objects, what those are stored with, and conditional writes."""
+"""The bucket of one storage: requests about it and its objects, and what those are stored with."""
 
 from __future__ import annotations
 
@@ -8,24 +8,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import BaseBackend, Capability, Presence, gone_reason
+from flask_fs.backends import Attributes, BaseBackend, Capability, Presence, gone_reason
 from flask_fs.errors import FileExists, Unavailable
-from flask_fs.files import mime_type
-from flask_fs.media_types import UNKNOWN
 from flask_fs.settings import storage_prefix
 
+from .attributes import parameters_of
 from .client import client_for
-from .errors import code_of, is_retried, kind_of, status_of
+from .errors import code_of, kind_of, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 T = TypeVar('T')
 
-#: The key in an object's metadata under which its checksum is kept.
-CHECKSUM_KEY = 'fs-checksum'
-#: The key of a text that one write alone has: by it a writer whose response was lost recognizes its own object.
-WRITER_KEY = 'fs-writer'
 #: What a copy inside the store takes over from its source by itself.
 _COPIED = ('CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLanguage', 'Expires', 'Metadata', 'Tagging')
 
@@ -38,7 +33,9 @@ class Bucket:
         self.name = name
         self.config = config
         self.error = backend.error
+        self.unsupported = backend.unsupported
         self.translated = backend.translated
+        self.drop_capability = backend.drop_capability
         #: What the storage's settings begin with.
         self.settings = storage_prefix(backend.name)
         #: Whether the store supports ``If-None-Match`` when it writes.
@@ -46,7 +43,10 @@ class Bucket:
         #: Whether it is Amazon's, where conditions hold for copies too, since October 2025.
         self.is_amazon = not config.get('endpoint')
         completes = config.get('conditional_completion')
-        self._completes_conditionally: bool = self.is_amazon if completes is None else completes
+        #: Whether it keeps them when parts are completed, in races too.
+        self.completes_conditionally: bool = self.is_amazon if completes is None else completes
+        #: Whether it is known to support ``If-Match`` when it writes, as Amazon has since November 2024.
+        self.swaps_are_known = self.is_amazon
         #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
         self._backend = backend
@@ -78,19 +78,22 @@ class Bucket:
         return instead
 
     @property
-    def creates_at_once(self) -> bool:
-        """Whether what must not overwrite goes in one request, because completing parts may lose a race."""
-        return self.conditional and not self._completes_conditionally
+    def swaps(self) -> bool:
+        """Whether one version of an object can be replaced, by ``If-Match``."""
+        return Capability.COMPARE_AND_SWAP in self._backend.capabilities
 
     def at(self, key: str) -> Any:
         """The parameters that name an object."""
         return {'Bucket': self.name, 'Key': key}
 
-    def parameters(self, key: str, mime: str | None, metadata: Mapping[str, str]) -> dict[str, Any]:
-        """What an object is stored with."""
+    def parameters(self, key: str, attributes: Attributes, metadata: Mapping[str, str]) -> dict[str, Any]:
+        """What an object is stored with.
+
+        :param metadata: The backend's own.
+        """
+        given = parameters_of(key, attributes)
         configured = self._parameters.get('Metadata', {})
-        content_type = as_content_type(mime or mime_type(key))
-        return {**self._parameters, 'ContentType': content_type, 'Metadata': {**configured, **metadata}}
+        return {**self._parameters, **given, 'Metadata': {**configured, **given['Metadata'], **metadata}}
 
     def parameters_of_copies(self) -> dict[str, Any]:
         """What a copy is stored with, besides what it has from its source."""
@@ -156,33 +159,15 @@ class Bucket:
             if code_of(error) != 'BucketAlreadyOwnedByYou':
                 raise
 
-    def create_only(self, key: str, writer: str, write: Callable[..., object]) -> None:
-        """Call *write* with the condition that there is no object of that key, or look for one before, where it must be.
-
-        :param writer: What identifies the object that *write* makes.
-        :raises FileExists: If there is one.
-        """
-        if self.conditional:
-            try:
-                write(IfNoneMatch='*')
-            except ClientError as error:
-                if self.is_own(key, writer, error):
-                    return
-                if status_of(error) == 412:
-                    raise self.error(FileExists, key) from error
-                if status_of(error) != 501:
-                    raise
-                with self._lock:
-                    self.conditional = False
-                    self._backend.drop_capability(
-                        Capability.ATOMIC_CREATE,
-                        'the store responds with 501 to conditional writes, so that creating a file can lose a race. '
-                        f'Set {self.settings}CONDITIONAL_WRITES = False to save the request.',
-                    )
-            else:
-                return
-        self.refuse_if_taken(key)
-        write()
+    def drop_conditional(self) -> None:
+        """Look for objects before they are created, from now on."""
+        with self._lock:
+            self.conditional = False
+            self.drop_capability(
+                Capability.ATOMIC_CREATE,
+                'the store responds with 501 to conditional writes, so that creating a file can lose a race. '
+                f'Set {self.settings}CONDITIONAL_WRITES = False to save the request.',
+            )
 
     def find(self, key: str) -> Any:
         """The metadata of an object, or None if there is none of that key."""
@@ -197,20 +182,3 @@ class Bucket:
         """Raise FileExists if there is an object of that key."""
         if self.find(key) is not None:
             raise self.error(FileExists, key)
-
-    def is_own(self, key: str, writer: str, error: ClientError) -> bool:
-        """Whether *error* only says that an earlier attempt had succeeded, whose response was lost."""
-        if not is_retried(error):
-            return False
-        try:
-            found = self.find(key)
-        except ClientError:
-            return False
-        return found is not None and found['Metadata'].get(WRITER_KEY) == writer
-
-
-def as_content_type(mime: str) -> str:
-    """The Content-Type that makes a store keep the media type *mime*."""
-    # In its usual form, SeaweedFS replaces this one by what the name suggests, and so an untrusted file becomes a page.
-    # RFC 9110 §8.3.1: the case of its letters means nothing.
-    return 'Application/octet-stream' if mime == UNKNOWN else mime

@@ -1,29 +1,30 @@
-"""Copies made inside the store."""
+"""Copies made inside the store, of files to other names and onto themselves with other attributes."""
 
 from __future__ import annotations
 
 import contextlib
-import secrets
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from flask_fs.backends import CHUNK_BYTES
-from flask_fs.errors import FileExists
+from flask_fs.errors import Changed, FileExists, OperationNotSupported, Unavailable
 from flask_fs.files import mime_type
-from flask_fs.media_types import normalized
 
+from .attributes import kept, kept_with
 from .bodies import spooled
-from .bucket import WRITER_KEY, Bucket, as_content_type
+from .bucket import Bucket
 from .errors import code_of, status_of
 from .multipart import Upload, part_size
 from .settings import MAX_PART_BYTES
 from .uploads import put_object
+from .writes import Creation, Swap, Write, require_swaps
 
 #: How large the parts of a copy are: no byte of them passes through here, and a request can take as long as it does.
 _PART_BYTES = 512 * 1024 * 1024
-#: What is taken over from the source when the copy is not made by CopyObject as it is.
-_KEPT = ('CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLanguage', 'ContentType', 'Metadata')
+#: How often to change attributes of an object that is replaced each time.
+_ATTEMPTS = 10
 
 
 def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
@@ -34,30 +35,72 @@ def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
     if not create:
         _copy(bucket, name, target)
     elif bucket.conditional and not bucket.is_amazon:
-        _create(bucket, name, target)
+        _write_anew(bucket, name, lambda source: (Creation(bucket, target), kept(source, name, target)))
     else:
         # Looked at before, too: of those who imitate Amazon some copy over what is there, whatever the condition.
         bucket.refuse_if_taken(target)
         _copy(bucket, name, target, **({'IfNoneMatch': '*'} if bucket.conditional else {}))
 
 
-def _create(bucket: Bucket, name: str, target: str) -> None:
-    """Copy by reading and storing, which is conditional on more stores than a copy is; in parts where that holds too."""
+def change_attributes(bucket: Bucket, name: str, changes: Mapping[str, Any], prefix: str) -> None:
+    """Change attributes of an object, as long as it is the version whose other attributes are kept.
+
+    On Amazon it is copied onto itself. Elsewhere such a copy may bring back what is replaced meanwhile, whatever its
+    conditions, as on SeaweedFS; so the object is written anew on condition, where the store supports that.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            if bucket.swaps and not bucket.is_amazon:
+                require_swaps(bucket, name, prefix)
+                _write_anew(
+                    bucket,
+                    name,
+                    lambda source: (Swap(bucket, name, _etag(source)), kept_with(source, name, changes)),
+                )
+            else:
+                _copy_in_place(bucket, name, changes)
+        except (Changed, OperationNotSupported) as error:
+            met: Exception = error
+        except ClientError as error:
+            if status_of(error) not in (409, 412):
+                raise
+            met = error
+        else:
+            return
+    raise bucket.error(Unavailable, name, 'it was replaced again and again meanwhile') from met
+
+
+def _write_anew(bucket: Bucket, name: str, prepare: Callable[[Any], tuple[Write, dict[str, Any]]]) -> None:
+    """Copy by reading and storing, which is conditional on more stores than a copy is; in parts where that holds too.
+
+    :param prepare: What gives, for the response with the object, the write and what the new object is stored with.
+    """
     source: Any = bucket.request('get_object', name)
     size = source['ContentLength']
     with contextlib.closing(source['Body']) as body:
-        writer = secrets.token_hex(8)
-        parameters = _parameters(bucket, source, name, target, writer)
+        write, found = prepare(source)
+        parameters = _parameters(bucket, found, write)
         if size < bucket.config.multipart_threshold_bytes:
-            put_object(bucket, target, body.read(), parameters, writer)
+            put_object(bucket, body.read(), parameters, write)
             return
-        if bucket.creates_at_once and size <= MAX_PART_BYTES:
+        if write.at_once and size <= MAX_PART_BYTES:
             # Rather than after all has been read; storing looks again.
-            bucket.refuse_if_taken(target)
+            write.check()
             with spooled(iter(lambda: body.read(CHUNK_BYTES), b'')) as copied:
-                put_object(bucket, target, copied, parameters, writer)
+                put_object(bucket, copied, parameters, write)
             return
-    _copy_in_parts(bucket, name, target, source, create=True)
+    _copy_in_parts(bucket, name, source, parameters, write)
+
+
+def _copy_in_place(bucket: Bucket, name: str, changes: Mapping[str, Any]) -> None:
+    source = bucket.head(name)
+    write = Swap(bucket, name, _etag(source)) if bucket.swaps else Write(bucket, name)
+    parameters = _parameters(bucket, kept_with(source, name, changes), write)
+    if source['ContentLength'] > MAX_PART_BYTES:
+        _copy_in_parts(bucket, name, source, parameters, write)
+        return
+    parameters |= {'MetadataDirective': 'REPLACE', 'CopySourceIfMatch': source['ETag'], 'CopySource': bucket.at(name)}
+    write.run(lambda **conditions: bucket.request('copy_object', name, **parameters, **conditions))
 
 
 def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
@@ -67,7 +110,7 @@ def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
         # A type that only the old name suggested gives way to the one that the new name suggests.
         source = bucket.head(name)
         parameters |= {
-            **_kept(source, name, target),
+            **kept(source, name, target),
             'MetadataDirective': 'REPLACE',
             'CopySourceIfMatch': source['ETag'],
         }
@@ -81,33 +124,22 @@ def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
         source = source or bucket.head(name)
         if source['ContentLength'] <= MAX_PART_BYTES:
             raise
-        _copy_in_parts(bucket, name, target, source, create=bool(conditions))
+        write = Creation(bucket, target) if conditions else Write(bucket, target)
+        _copy_in_parts(bucket, name, source, _parameters(bucket, kept(source, name, target), write), write)
 
 
-def _copy_in_parts(bucket: Bucket, name: str, target: str, source: Any, *, create: bool) -> None:
+def _copy_in_parts(bucket: Bucket, name: str, source: Any, parameters: dict[str, Any], write: Write) -> None:
     """Copy what is too large for CopyObject, or for reading and storing it."""
-    writer = secrets.token_hex(8)
-    parameters = _parameters(bucket, source, name, target, writer)
     size = source['ContentLength']
-    with Upload(bucket, target, parameters) as upload:
+    with Upload(bucket, write.key, parameters) as upload:
         upload.copy(bucket.at(name), size, part_size(size, _PART_BYTES), source['ETag'])
-        upload.finish(writer, create=create)
+        upload.finish(write)
 
 
-def _parameters(bucket: Bucket, source: Any, name: str, target: str, writer: str) -> dict[str, Any]:
-    """What a copy is stored with that the store does not make as it is."""
-    kept = _kept(source, name, target)
-    return {**bucket.parameters_of_copies(), **kept, 'Metadata': {**kept['Metadata'], WRITER_KEY: writer}}
+def _parameters(bucket: Bucket, found: Mapping[str, Any], write: Write) -> dict[str, Any]:
+    """What a copy is stored with that the store does not make as it is: what was *found*, with the mark of its writer."""
+    return {**bucket.parameters_of_copies(), **found, 'Metadata': {**found['Metadata'], **write.metadata}}
 
 
-def _kept(source: Any, name: str, target: str) -> dict[str, Any]:
-    kept = {key: source[key] for key in _KEPT if key in source}
-    if 'ContentEncoding' in kept:
-        # What some stores keep of how an upload was framed would be mistaken for the framing of this one.
-        codings = [coding.strip() for coding in kept.pop('ContentEncoding').split(',')]
-        if kept_codings := [coding for coding in codings if coding and coding.lower() != 'aws-chunked']:
-            kept['ContentEncoding'] = ', '.join(kept_codings)
-    if 'ContentType' in kept:
-        mime = normalized(kept['ContentType'])
-        kept['ContentType'] = as_content_type(mime_type(target) if mime == mime_type(name) else mime)
-    return kept
+def _etag(source: Any) -> str:
+    return str(source['ETag']).strip('"')

@@ -82,6 +82,42 @@ def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> It
             remembered = more, begins
 
 
+def folder_page(
+    bucket: Bucket, prefix: str, token: str | None, limit: int
+) -> tuple[list[dict[str, Any]], list[str], str | None]:
+    """The objects and the names of the folders directly in a folder: one page, by one request; nothing if there is no bucket.
+
+    :param token: Where the page before ended; the store makes it, and keeps nothing for it.
+    :raises ImplausibleResponse: For a page with holes, with keys that were not requested, or that leads nowhere.
+    """
+    # On the first page, the empty object that may stand for the folder itself is passed over: SeaweedFS ends there if it is
+    # all that fits on the page.
+    more = {'ContinuationToken': token} if token else {'StartAfter': prefix} if prefix else {}
+    try:
+        page = bucket.request('list_objects_v2', Prefix=prefix, Delimiter='/', MaxKeys=limit, **more)
+    except ClientError as error:
+        if code_of(error) != 'NoSuchBucket':
+            raise
+        return [], [], None
+    found: list[dict[str, Any]] = page.get('Contents') or []
+    folders: list[str] = [str(one.get('Prefix')) for one in page.get('CommonPrefixes') or ()]
+    for one in found:
+        _check(OBJECTS, prefix, one)
+    if any('/' in one['Key'][len(prefix) : -1] for one in found) or not all(
+        folder.startswith(prefix) and folder.find('/', len(prefix)) == len(folder) - 1 for folder in folders
+    ):
+        raise ImplausibleResponse(operation=OBJECTS.operation, what=f'what is not directly in {prefix!r}')
+    if len(found) + len(folders) > limit:
+        raise ImplausibleResponse(operation=OBJECTS.operation, what=f'more than {limit} entries')
+    following = page.get('NextContinuationToken') if page['IsTruncated'] else None
+    if page['IsTruncated'] and following in (None, '', token):
+        raise ImplausibleResponse(
+            operation=OBJECTS.operation, what='incomplete: there is more, but it does not say where'
+        )
+    files = [one for one in found if not one['Key'].endswith('/')]
+    return files, [folder[:-1] for folder in folders], following
+
+
 def _check(kind: Listing, prefix: str, one: dict[str, Any]) -> None:
     # Of the empty objects that stand for folders some stores list the key alone.
     required = ('Key',) if str(one.get('Key')).endswith('/') else kind.required

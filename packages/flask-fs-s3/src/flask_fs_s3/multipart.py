@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from .bodies import FileBody, Part, checksum_header, sending
 from .bucket import Bucket
 from .errors import SDK_ERRORS, code_of
+from .writes import Write
 
 if TYPE_CHECKING:
     import datetime
@@ -60,20 +61,12 @@ class Upload:
         ranges = (f'bytes={start}-{min(start + part_bytes, size) - 1}' for start in range(0, size, part_bytes))
         self._run(lambda number, span: self._copy(number, source, span, etag), ranges)
 
-    def finish(self, writer: str, *, create: bool) -> None:
+    def finish(self, write: Write) -> None:
         """Put the parts together; before this there is no file.
 
-        :param writer: What identifies the object that this makes.
-        :raises FileExists: With *create*, if there is an object of that key.
+        :param write: On its condition.
         """
-        if create:
-            self._bucket.create_only(self._key, writer, self._complete)
-            return
-        try:
-            self._complete()
-        except ClientError as error:
-            if not self._bucket.is_own(self._key, writer, error):
-                raise
+        write.run(self._complete)
 
     def _complete(self, **conditions: str) -> None:
         parts = {'Parts': sorted(self._parts, key=_number)}

@@ -1,0 +1,176 @@
+"""Writes to one key, some on condition, and whether one whose response was lost had succeeded."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+
+from botocore.exceptions import ClientError
+
+from flask_fs.backends import NO_ATTRIBUTES, Capability
+from flask_fs.errors import Changed, FileExists, FSError
+from flask_fs.names import TEMPORARY_PREFIX
+
+from .attributes import WRITER_KEY, metadata_of
+from .bucket import Bucket
+from .errors import code_of, is_retried, status_of
+from .removal import remove
+from .responses import Superseded
+
+# RFC 9110 §8.8.3, without what no header can hold.
+_ETAG = re.compile(r'[\x21\x23-\x7e]+')
+
+
+class Write:
+    """One write to a key, whatever is there."""
+
+    #: Whether it is sent in one request, because completing parts may lose a race.
+    at_once = False
+
+    def __init__(self, bucket: Bucket, key: str, *, recognizable: bool = True) -> None:
+        self.key = key
+        #: The backend's own metadata of the object that it makes; none where repeating the write does no harm.
+        self.metadata = {WRITER_KEY: secrets.token_hex(8)} if recognizable else {}
+        self._bucket = bucket
+
+    def check(self) -> None:
+        """Raise what :meth:`run` would, if that is seen already: rather than after all has been sent."""
+
+    def run(self, write: Callable[..., object]) -> None:
+        """Call *write*, which makes an object with :attr:`metadata`."""
+        self._attempt(write)
+
+    def _attempt(self, write: Callable[..., object], **conditions: str) -> None:
+        try:
+            write(**conditions)
+        except Superseded as error:
+            # What replaced it at once is there.
+            if self._bucket.find(self.key) is None:
+                raise
+            if lost := self._lost():
+                raise lost from error
+        except ClientError as error:
+            if not self._is_own(error):
+                raise
+
+    def _lost(self) -> FSError | None:
+        """The error where another writer was faster, or came at the same moment; None if that is as good as being first."""
+        return None
+
+    def _is_own(self, error: ClientError) -> bool:
+        """Whether *error* only says that an earlier attempt had succeeded, whose response was lost."""
+        if not self.metadata or not is_retried(error):
+            return False
+        try:
+            found = self._bucket.find(self.key)
+        except ClientError:
+            return False
+        return found is not None and self.metadata.items() <= metadata_of(found).items()
+
+
+class Creation(Write):
+    """A write where there is no object of that key, or a look for one before, where it must be."""
+
+    def __init__(self, bucket: Bucket, key: str) -> None:
+        super().__init__(bucket, key)
+        self.at_once = bucket.conditional and not bucket.completes_conditionally
+
+    def check(self) -> None:
+        self._bucket.refuse_if_taken(self.key)
+
+    def run(self, write: Callable[..., object]) -> None:
+        """Call *write* with its condition.
+
+        :raises FileExists: If there is an object of that key.
+        """
+        if self._bucket.conditional:
+            try:
+                self._attempt(write, IfNoneMatch='*')
+            except ClientError as error:
+                if status_of(error) == 412:
+                    raise self._lost() from error
+                if status_of(error) != 501:
+                    raise
+                self._bucket.drop_conditional()
+            else:
+                return
+        self.check()
+        self._attempt(write)
+
+    def _lost(self) -> FSError:
+        return self._bucket.error(FileExists, self.key)
+
+
+class Swap(Write):
+    """A write where the object of that key has one ETag."""
+
+    def __init__(self, bucket: Bucket, key: str, etag: str) -> None:
+        super().__init__(bucket, key)
+        self.at_once = not bucket.completes_conditionally
+        self._etag = etag
+
+    def check(self) -> None:
+        if not _ETAG.fullmatch(self._etag) or self._has_changed():
+            raise self._lost()
+
+    def run(self, write: Callable[..., object]) -> None:
+        """Call *write* with its condition.
+
+        :raises Changed: If there is another object of that key, or none.
+        """
+        if not _ETAG.fullmatch(self._etag):
+            raise self._lost()
+        try:
+            self._attempt(write, IfMatch=f'"{self._etag}"')
+        except ClientError as error:
+            status, code = status_of(error), code_of(error)
+            if status == 501:
+                raise drop_swaps(self._bucket, self.key, 'responds with 501 to If-Match') from error
+            if status == 412 or code in ('NoSuchKey', 'NoSuchBucket', '404') or (status == 409 and self._has_changed()):
+                raise self._lost() from error
+            raise
+
+    def _lost(self) -> FSError:
+        return self._bucket.error(Changed, self.key)
+
+    def _has_changed(self) -> bool:
+        found = self._bucket.find(self.key)
+        return found is None or found['ETag'].strip('"') != self._etag
+
+
+def require_swaps(bucket: Bucket, key: str, prefix: str) -> None:
+    """Find out, once, whether the store writes on condition of an ETag: by a condition that cannot hold, where it does no harm.
+
+    Many stores ignore the header, and replace whatever is there.
+
+    :param prefix: What all keys of the storage begin with.
+    :raises OperationNotSupported: If it does not.
+    """
+    if bucket.swaps_are_known:
+        return
+    # No verb lists that name.
+    probe = f'{prefix}{TEMPORARY_PREFIX}if-match-{secrets.token_hex(8)}'
+    try:
+        bucket.request('put_object', probe, Body=b'', IfMatch='"0"', **bucket.parameters(probe, NO_ATTRIBUTES, {}))
+    except ClientError as error:
+        status = status_of(error)
+        if status == 501:
+            raise drop_swaps(bucket, key, 'responds with 501 to If-Match') from error
+        if code_of(error) == 'NoSuchBucket':
+            return
+        if status not in (404, 412):
+            raise
+        bucket.swaps_are_known = True
+    else:
+        remove(bucket, probe)
+        raise drop_swaps(bucket, key, 'ignores If-Match')
+
+
+def drop_swaps(bucket: Bucket, key: str, what: str) -> FSError:
+    """Take back COMPARE_AND_SWAP, and return the error for the write that showed it."""
+    bucket.drop_capability(
+        Capability.COMPARE_AND_SWAP,
+        f'the store {what} when it writes, so that no version can be replaced without a race.',
+    )
+    return bucket.unsupported(key, f'the store {what} when it writes')
