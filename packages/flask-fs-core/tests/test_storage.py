@@ -155,9 +155,11 @@ def test_a_source_that_fails_half_way_changes_nothing(
 ) -> None:
     if already:
         storage.write('a/x.bin', 'old')
-    with pytest.raises(OSError, match='the client went away') as caught:
+    with pytest.raises(OSError, match=r'.') as caught:
         storage.save(OnlyRead(b'n' * 5000, fail_after=2000), 'a/x.bin', overwrite=overwrite)
-    assert not isinstance(caught.value, fs.FSError)
+    # Where the name is taken, a backend may refuse before it reads.
+    assert str(caught.value) == 'the client went away' or (already and not overwrite)
+    assert isinstance(caught.value, fs.FileExists) or not isinstance(caught.value, fs.FSError)
     assert list(storage.list_files()) == ['a/x.bin'] * already
     if already:
         assert storage.read('a/x.bin') == b'old'

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from blinker import Signal
-
-from .. import names, signals
+from .. import names
 from ..backends.contract import NO_ATTRIBUTES, Attributes, Capability, FileInfo, Opened
 from ..backends.legacy import LegacyDriver
 from ..bindings import Binding
 from ..errors import DeletionFailed, FileNotFound
 from ..registry import Driver
+from ..signals import file_deleted, file_deleting, file_moved, file_saving
 from .writing import Writing
 
 if TYPE_CHECKING:
@@ -30,10 +29,10 @@ class Changing(Writing):
         :raises OperationNotSupported: If the backend is a custom one whose ``delete`` would remove more than that.
         """
         bound, name = self._bound(), self._whole_name(filename)
-        self._announce_deleting(name)
-        infos = self._to_be_deleted(bound, [name])
+        infos = self._announce_deleting(bound, [name]) if file_deleting.receivers or file_deleted.receivers else ()
         bound.driver.remove(name)
-        self._announce_deleted(infos)
+        for info in infos:
+            file_deleted.send(self._storage, info=info)
 
     def delete_many(self, filenames: Iterable[str]) -> None:
         """Remove exactly these files, by as few requests as the store allows; those that are not there are removed already.
@@ -43,10 +42,11 @@ class Changing(Writing):
         """
         bound, doomed = self._bound(), [self._whole_name(filename) for filename in filenames]
         doomed = list(dict.fromkeys(doomed))
-        self._announce_deleting(*doomed)
-        infos = self._to_be_deleted(bound, doomed)
+        infos = self._announce_deleting(bound, doomed)
         failures = bound.driver.remove_many(doomed)
-        self._announce_deleted(info for info in infos if info.name not in failures)
+        for info in infos:
+            if info.name not in failures:
+                file_deleted.send(self._storage, info=info)
         if failures:
             first = next(iter(failures))
             reason = f'{len(failures)} of {len(doomed)} files are still there, this one because of {type(failures[first]).__name__}'
@@ -60,12 +60,10 @@ class Changing(Writing):
         If names come from users, ``delete('a')`` may remove ``a/b`` of another user: :meth:`remove` does not.
         """
         bound, name = self._bound(), self._whole_name(filename)
-        infos: list[FileInfo] = []
-        if _is_heard(signals.file_deleted, self._storage) or _is_heard(signals.file_deleting, self._storage):
-            infos = [*_stat_each(bound, [name]), *bound.driver.scan(f'{name}/')]
-            self._announce_deleting(*(info.name for info in infos))
+        infos = self._announce_folder(bound, name) if file_deleting.receivers or file_deleted.receivers else ()
         bound.driver.delete(name)
-        self._announce_deleted(infos)
+        for info in infos:
+            file_deleted.send(self._storage, info=info)
 
     def copy(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
         """Copy a file within the storage.
@@ -74,7 +72,8 @@ class Changing(Writing):
         :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
         bound, name, new = self._bound(), self._whole_name(filename), self._whole_name(target)
-        self._announce_saving(new)
+        if file_saving.receivers:
+            self._announce_saving(new)
         bound.driver.copy(name, new, overwrite=self._may_overwrite(overwrite))
         self._announce_saved(bound, new)
 
@@ -85,11 +84,11 @@ class Changing(Writing):
         :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
         bound, name, new = self._bound(), self._whole_name(filename), self._whole_name(target)
-        self._announce_deleting(name)
+        file_deleting.send(self._storage, filename=name)
         self._announce_saving(new)
         bound.driver.move(name, new, overwrite=self._may_overwrite(overwrite))
-        if _is_heard(signals.file_moved, sender := self._storage):
-            signals.file_moved.send(sender, info=bound.driver.stat(new), source=name)
+        if file_moved.has_receivers_for(sender := self._storage):
+            file_moved.send(sender, info=bound.driver.stat(new), source=name)
 
     def transfer(
         self,
@@ -122,22 +121,21 @@ class Changing(Writing):
             )
         return new
 
-    def _to_be_deleted(self, bound: Binding, doomed: Iterable[str]) -> list[FileInfo]:
-        """What those of *doomed* that exist are now, if a receiver is to be sent that."""
-        return _stat_each(bound, doomed) if _is_heard(signals.file_deleted, self._storage) else []
+    def _announce_deleting(self, bound: Binding, doomed: Iterable[str]) -> Sequence[FileInfo]:
+        """Send that files are about to be deleted; return what those are that exist, if a receiver is to get that."""
+        for name in doomed:
+            file_deleting.send(self._storage, filename=name)
+        return _stat_each(bound, doomed) if file_deleted.has_receivers_for(self._storage) else ()
 
-    def _announce_deleting(self, *doomed: str) -> None:
-        if signals.file_deleting.receivers:
-            for name in doomed:
-                signals.file_deleting.send(self._storage, filename=name)
-
-    def _announce_deleted(self, infos: Iterable[FileInfo]) -> None:
+    def _announce_folder(self, bound: Binding, name: str) -> Sequence[FileInfo]:
+        """The same for a file and all files under it, each of which is listed if there is any receiver."""
+        sender = self._storage
+        if not (file_deleting.has_receivers_for(sender) or file_deleted.has_receivers_for(sender)):
+            return ()
+        infos = [*_stat_each(bound, [name]), *bound.driver.scan(f'{name}/')]
         for info in infos:
-            signals.file_deleted.send(self._storage, info=info)
-
-
-def _is_heard(signal: Signal, sender: Any) -> bool:
-    return bool(signal.receivers) and signal.has_receivers_for(sender)
+            file_deleting.send(sender, filename=info.name)
+        return infos
 
 
 def _stat_each(bound: Binding, filenames: Iterable[str]) -> list[FileInfo]:

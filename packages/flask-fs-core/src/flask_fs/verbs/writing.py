@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
-from .. import signals
 from ..backends.attributes import NAMES, attributes_of
 from ..backends.base import BaseBackend
 from ..backends.contract import NO_ATTRIBUTES, Attributes, FileInfo
@@ -19,6 +17,7 @@ from ..backends.streams import Mode
 from ..backends.writers import open_writer
 from ..bindings import Binding
 from ..errors import FileExists
+from ..signals import file_saved, file_saving
 from ..uploads import (
     Validator,
     check_content,
@@ -95,24 +94,24 @@ class Writing(Reading):
         name = self._named(bound.app, file_or_wfs, filename, prefix, self.upload_to if upload_to is None else upload_to)
         whole = self._whole_name(name) if self._folder else name
         check_type(file_or_wfs, whole, self, bound.config)
-        search = AvailableName(self, name) if conflict == 'rename' else None
-        overwrite = self._may_overwrite(replaces(conflict, overwrite, if_match))
-        self._announce_saving(whole)
+        if conflict is not None or if_match is not None:
+            overwrite = replaces(conflict, overwrite, if_match)
+        how: dict[str, Any] = {'attributes': kept, 'if_match': if_match, 'overwrite': self._may_overwrite(overwrite)}
+        if conflict == 'rename':
+            how['search'] = search = AvailableName(self, name)
+        if file_saving.receivers:
+            self._announce_saving(whole)
         # A mock of a file is path-like too, and open() would use it as the number of another open file.
         if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
-                self._store_upload(
-                    bound, whole, file, None, search, overwrite=overwrite, attributes=kept, if_match=if_match
-                )
+                self._store_upload(bound, whole, file, None, **how)
         else:
             position = position_of(file_or_wfs)
             try:
-                self._store_upload(
-                    bound, whole, file_or_wfs, position, search, overwrite=overwrite, attributes=kept, if_match=if_match
-                )
+                self._store_upload(bound, whole, file_or_wfs, position, **how)
             finally:
                 restore_position(file_or_wfs, position)
-        return name if search is None else search.name
+        return search.name if conflict == 'rename' else name
 
     def write(
         self,
@@ -139,7 +138,8 @@ class Writing(Reading):
             check_sent(content, name, self.name)
         kept = attributes_of(attributes) if attributes else NO_ATTRIBUTES
         overwrite = overwrite or self.overwrite
-        self._announce_saving(name)
+        if file_saving.receivers:
+            self._announce_saving(name)
         position = position_of(content)
         try:
             reader = limited(content, name, self.name, bound.config)
@@ -195,18 +195,15 @@ class Writing(Reading):
         """
         self._bound().driver.set_attributes(self._whole_name(filename), attributes)
 
-    def _store_upload(
-        self, bound: Binding, name: str, file: Any, position: Any, search: AvailableName | None, **how: Any
-    ) -> None:
-        store = self._store if search is None else functools.partial(self._store_available, search)
+    def _store_upload(self, bound: Binding, name: str, file: Any, position: Any, **how: Any) -> None:
         if bound.config['check_content']:
             encoding = how['attributes'].content_encoding
             file = check_content(file, name, self.name, position=position, content_encoding=encoding)
         if not self.validators:
-            store(bound, name, file, **how)
+            self._store(bound, name, file, **how)
             return
         with validated(limited(file, name, self.name, bound.config), name, self.validators, self.name) as file:
-            store(bound, name, file, **how)
+            self._store(bound, name, file, **how)
 
     def _store_available(self, search: AvailableName, bound: Binding, name: str, file: Any, **how: Any) -> None:
         """Store *file* as *name*, or else under the first name of *search* that is available."""
@@ -237,15 +234,18 @@ class Writing(Reading):
         mime: str | None = None,
         attributes: Attributes = NO_ATTRIBUTES,
         if_match: str | None = None,
+        search: AvailableName | None = None,
     ) -> None:
+        if search is not None:
+            self._store_available(search, bound, name, file, overwrite=overwrite, attributes=attributes)
+            return
         file = limited(file, name, self.name, bound.config)
         info = bound.driver.save(file, name, overwrite, mime=mime, attributes=attributes, if_match=if_match)
         self._announce_saved(bound, name, info)
 
     def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
-        if signals.file_saved.receivers and signals.file_saved.has_receivers_for(sender := self._storage):
-            signals.file_saved.send(sender, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
+        if file_saved.receivers and file_saved.has_receivers_for(sender := self._storage):
+            file_saved.send(sender, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
 
     def _announce_saving(self, name: str) -> None:
-        if signals.file_saving.receivers:
-            signals.file_saving.send(self._storage, filename=name)
+        file_saving.send(self._storage, filename=name)
