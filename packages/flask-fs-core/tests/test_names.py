@@ -295,7 +295,9 @@ def test_a_clients_name_of_which_nothing_is_left_is_refused(given: str) -> None:
 @pytest.mark.parametrize('count', [0, 1, 2, 1100])
 def test_what_no_verb_takes_is_left_out_among_however_many(odd: str, count: int) -> None:
     # Long ones here and there.
-    some = [f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'n' * 1000)[: 2 + (number % 100 == 0)]]
+    some = [
+        f'{number}/{name}' for number in range(count) for name in ('x.txt', '.x', 'n' * 1000)[: 2 + (number % 100 == 0)]
+    ]
     assert list(names.filter_valid([odd, *some])) == some
     assert list(names.filter_valid([*some, odd])) == some
     assert list(names.filter_valid([*some[: count // 2], odd, *some[count // 2 :]])) == some

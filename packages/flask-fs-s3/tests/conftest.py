@@ -121,7 +121,7 @@ class SwiftHarness(S3Harness):
     """A fresh bucket on Swift's own S3, whose conditional writes let several rivals win."""
 
     # With nothing to prove, they only show that one wins.
-    race_rounds = 10
+    race_rounds = 4
     max_requests: ClassVar[Mapping[str, int]] = {**S3Harness.max_requests, 'create': 2}
 
     def settings(self) -> Mapping[str, Any]:

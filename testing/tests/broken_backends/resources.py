@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import os
 import queue
 import tempfile
@@ -33,6 +34,20 @@ class KeepsItsStreams(LocalBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         self.kept.append(os.dup(self._open_file(name)[0]))
         return super()._open(name, start, stop, etag=etag)
+
+
+@caught_by('test_operations_leave_nothing_open')
+class ForgetsAConnectionNowAndThen(HTTPBackend):
+    """Connects anew after some requests, before the server would hang up, and never closes the connection it had."""
+
+    requests = itertools.count(1)
+    forgotten: list[http.client.HTTPConnection] = []  # noqa: RUF012
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        if next(self.requests) % 25 == 0:
+            self.forgotten.append(connection := self._connection())
+            connection.connect()
+        return super()._stat(name)
 
 
 @caught_by('test_operations_leave_nothing_open')
