@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -265,6 +266,44 @@ def test_head_tells_the_same_and_sends_nothing(site: Site, digits: str) -> None:
     head, whole = site.ask(digits, 'HEAD'), site.ask(digits)
     assert (head.status, head.body, head.headers['Content-Length']) == (200, b'', '10')
     assert set(whole.headers.items()) - set(head.headers.items()) <= {('Date', whole.headers['Date'])}
+
+
+# --- Files with attributes.
+
+
+def test_what_is_stored_with_a_file_passes_through_nginx(site: Site) -> None:
+    site.storage.write(
+        'open/kept.bin',
+        b'0123456789',
+        mime='text/plain',
+        cache_control='public, max-age=60',
+        content_language='de',
+        download_name='Zoë.txt',
+    )
+    address = '/letters/open/kept.bin'
+    whole, part = site.ask(address), site.ask(address, Range='bytes=1-2')
+    assert (whole.status, whole.body, part.status, part.body) == (200, b'0123456789', 206, b'12')
+    for answer in (whole, part, site.ask(address, 'HEAD')):
+        assert answer.headers['Content-Type'] == 'text/plain; charset=utf-8'
+        assert answer.headers['Content-Language'] == 'de'
+        assert answer.headers['Content-Disposition'].startswith('attachment; filename="Zoe.txt"')
+        # The storage has an authorize.
+        assert answer.headers.get_all('Cache-Control') == ['max-age=60, private']
+    unchanged = site.ask(address, If_None_Match=whole.headers['ETag'])
+    assert (unchanged.status, unchanged.headers['Cache-Control']) == (304, 'max-age=60, private')
+
+
+@pytest.mark.parametrize(('accept', 'encoding'), [('gzip', 'gzip'), ('identity', None)])
+def test_a_precompressed_file_arrives_as_the_client_accepts_it(site: Site, accept: str, encoding: str | None) -> None:
+    encoded = gzip.compress(b'hello')
+    site.storage.write('open/hello.txt', encoded, overwrite=True, content_encoding='gzip')
+    answer = site.ask('/letters/open/hello.txt', Accept_Encoding=accept)
+    assert (answer.status, answer.headers['Content-Encoding'], answer.headers['Vary']) == (
+        200,
+        encoding,
+        'Accept-Encoding',
+    )
+    assert answer.body == (encoded if encoding else b'hello')
 
 
 # --- What nginx serves by itself.

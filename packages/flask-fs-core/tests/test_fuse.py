@@ -185,3 +185,32 @@ def test_no_two_versions_share_an_etag_where_times_are_whole_seconds(
         assert seen.setdefault(response.headers.get('ETag'), content) == content or 'ETag' not in response.headers
     time.sleep(2.1)
     assert client.get(url).headers['ETag'] not in seen
+
+
+def test_attributes_are_refused_and_nothing_is_stored(app: Flask, storage: fs.Storage, volume: Volume) -> None:
+    storage.write('a.txt', b'the old content')
+    for act in (
+        lambda: storage.write('a.txt', b'new', overwrite=True, content_language='de'),
+        lambda: storage.write('b.txt', b'new', metadata={'a': '1'}),
+        lambda: storage.set_attributes('a.txt', content_language='de'),
+    ):
+        with pytest.raises(fs.OperationNotSupported):
+            act()
+    assert fs.Capability.ATTRIBUTES not in storage.backend.capabilities
+    assert storage.read('a.txt') == b'the old content'
+    assert [path.name for path in (volume.mount / 'root').iterdir()] == ['a.txt']
+
+
+def test_a_change_of_attributes_is_refused(app: Flask, storage: fs.Storage) -> None:
+    storage.write('a.txt', b'content')
+    with pytest.raises(fs.OperationNotSupported, match='no extended attributes'):
+        storage.set_attributes('a.txt', content_language='de')
+    assert fs.Capability.ATTRIBUTES not in storage.backend.capabilities
+
+
+def test_swapping_is_refused_where_other_machines_may_write(app: Flask, storage: fs.Storage) -> None:
+    storage.write('a.txt', b'content')
+    with pytest.raises(fs.OperationNotSupported, match='may be shared with other machines'):
+        storage.write('a.txt', b'new', if_match='any')
+    assert fs.Capability.COMPARE_AND_SWAP not in storage.backend.capabilities
+    assert storage.read('a.txt') == b'content'

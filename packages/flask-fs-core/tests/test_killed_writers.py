@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -14,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from flask_fs import FileNotFound, InvalidFilename
+from flask_fs.backends import Attributes
 from flask_fs.backends.local import LocalBackend
 
 # test_system_calls.py shows on every Python that the calls are the same.
 pytestmark = pytest.mark.once
 
 OLD = b'old content'
+KEPT = Attributes(mime='text/x-own', content_language='de')
 # Two writes.
 NEW_BYTES = 1024 * 1024 + 1000
 STALE_S = 2 * 24 * 60 * 60
@@ -157,11 +160,15 @@ class TestLeftDraft:
 # kills itself before its system call of that number. It prints the folders of the killed ones.
 KILLED_AT_EVERY_CALL = """
 import io, itertools, json, os, signal, sys, tempfile
-from flask_fs.backends import symlinks
+from flask_fs.backends import Attributes, symlinks
 from flask_fs.backends.local import LocalBackend
 
 root, size = sys.argv[1:]
-CALLS = 'close copy_file_range fstat link lstat mkdir open rename replace rmdir scandir stat unlink write'.split()
+CALLS = (
+    'close copy_file_range fchmod fstat getxattr link lstat mkdir open removexattr rename replace rmdir scandir setxattr stat '
+    'unlink write'
+).split()
+KEPT = Attributes(mime='text/x-own', content_language='de')
 NEW = b'n' * int(size)
 
 
@@ -175,6 +182,8 @@ def prepared(folder, drafts):
     backend._filesystem.unnamed = backend._filesystem.unnamed and drafts == 'unnamed'
     backend.write('a/old.txt', b'old content')
     backend.write('source.txt', NEW)
+    # Whose tags are settled: a child does not wait for that.
+    backend.stat('a/old.txt').etag
     return backend
 
 
@@ -188,6 +197,10 @@ CHANGES = {
     'move': lambda backend: backend.move('source.txt', 'a/b/new.txt', overwrite=False),
     'move over': lambda backend: backend.move('source.txt', 'a/old.txt'),
     'delete': lambda backend: backend.delete('a'),
+    'create with attributes': lambda backend: backend.save(OnlyRead(NEW), 'a/b/new.txt', attributes=KEPT),
+    'replace with attributes': lambda backend: backend.save(OnlyRead(NEW), 'a/old.txt', True, attributes=KEPT),
+    'set attributes': lambda backend: backend.set_attributes('a/old.txt', KEPT.given()),
+    'swap': lambda backend: backend.write('a/old.txt', NEW, if_match=backend.stat('a/old.txt').etag),
 }
 
 
@@ -265,7 +278,7 @@ class TestKilledBeforeAnySystemCall:
         for root in roots_of(change):
             assert state_of(root) in (before, {**before, 'a/b/new.txt': new})
 
-    @pytest.mark.parametrize('change', ['replace', 'replace by a real file', 'copy over'])
+    @pytest.mark.parametrize('change', ['replace', 'replace by a real file', 'copy over', 'swap'])
     def test_a_replaced_file_is_the_old_or_the_new_one(self, roots_of: RootsOf, change: str) -> None:
         new = b'n' * NEW_BYTES
         for root in roots_of(change):
@@ -287,6 +300,34 @@ class TestKilledBeforeAnySystemCall:
                 assert local(root).read('a/old.txt') == OLD
             except FileNotFound:
                 assert list(local(root).list_files()) == ['source.txt']
+
+    @pytest.mark.parametrize(
+        ('change', 'name'), [('create with attributes', 'a/b/new.txt'), ('replace with attributes', 'a/old.txt')]
+    )
+    def test_a_new_file_has_all_of_its_attributes(self, roots_of: RootsOf, change: str, name: str) -> None:
+        for root in roots_of(change):
+            state, backend = state_of(root), local(root)
+            expected = KEPT if state.get(name) == b'n' * NEW_BYTES else Attributes()
+            assert [info.attributes for info in backend.scan() if info.name == name] in ([expected], [])
+            assert state.get(name) in (None, OLD, b'n' * NEW_BYTES)
+
+    def test_of_changed_attributes_each_is_the_old_or_the_new_one(self, roots_of: RootsOf) -> None:
+        seen = []
+        for root in roots_of('set attributes'):
+            assert local(root).read('a/old.txt') == OLD
+            info = local(root).stat('a/old.txt')
+            assert (info.mime, info.content_language) in itertools.product(
+                ('text/plain', KEPT.mime), (None, KEPT.content_language)
+            )
+            seen.append(info.attributes)
+        assert seen[0] == Attributes()
+
+    def test_another_writer_can_swap_after_one_that_was_killed(self, roots_of: RootsOf) -> None:
+        """The lock went with its process."""
+        for root in roots_of('swap'):
+            backend = local(root)
+            backend.write('a/old.txt', b'newest', if_match=backend.stat('a/old.txt').etag)
+            assert backend.read('a/old.txt') == b'newest'
 
     def test_another_writer_can_finish_the_change(self, roots_of: RootsOf) -> None:
         for root in roots_of('replace'):

@@ -30,6 +30,7 @@ app = Flask('traced', instance_path=root)
 app.config.update(FILES_FS_ROOT=root + '/files', FS_URL='https://files.example')
 fs.init_app(app, storage)
 content = b'x' * 1024
+ATTRIBUTES = {'mime': 'text/x-own', 'cache_control': 'no-store'}
 upload = open(root + '/upload', 'w+b')
 upload.write(content)
 upload.flush()
@@ -91,9 +92,26 @@ OPERATIONS = {
     'delete': lambda n: do(storage.delete, f'written{n}'),
     'delete in a folder': lambda n: do(storage.delete, f'a/saved{n}'),
     'delete nothing': lambda n: do(storage.delete, 'absent'),
+    'save with attributes': lambda n: save(f'kept{n}', **ATTRIBUTES),
+    'save over a file with attributes': lambda n: save('kept1', overwrite=True, **ATTRIBUTES),
+    'stat with attributes': lambda n: do(storage.stat, 'kept1'),
+    'read with attributes': lambda n: do(storage.read, 'kept1'),
+    'exists with attributes': lambda n: do(storage.exists, 'kept1'),
+    'copy with attributes': lambda n: do(storage.copy, 'kept1', f'kept-copied{n}'),
+    'move with attributes': lambda n: do(storage.move, f'kept-copied{n}', f'kept-moved{n}'),
+    'set attributes': lambda n: do(storage.set_attributes, 'kept1', cache_control=f'max-age={n}'),
+    'swap': lambda n: do(storage.write, 'over1', content, if_match=settled('over1')),
+    'page of few': lambda n: do(many.folder, limit=1),
     'list few': lambda n: do(lambda: list(many.list_files())),
-    'list many': lambda n: more_files() or do(lambda: list(many.list_files())),
+    'page of many': lambda n: more_files() or do(many.folder, limit=1),
+    'list many': lambda n:  do(lambda: list(many.list_files())),
 }
+
+
+def settled(name):
+    while (etag := storage.stat(name).etag) is None:
+        pass
+    return etag
 
 
 def refused(act):
@@ -133,6 +151,8 @@ ALIKE = {
     'mkdirat': 'mkdir',
     'openat': 'open',
     'openat2': 'open',
+    'fgetxattr': 'getxattr',
+    'fsetxattr': 'setxattr',
     'unlinkat': 'unlink',
 }
 
@@ -294,3 +314,46 @@ def test_moving_reads_and_writes_no_content(calls: Calls) -> None:
 def test_listing_looks_at_no_file_by_itself(calls: Calls) -> None:
     assert calls['list few'].count('stat') == calls['list many'].count('stat')
     assert len(calls['list many']) < MANY / 100
+
+
+# --- With attributes.
+
+
+def test_attributes_are_set_before_any_content_and_cost_one_call_each(calls: Calls) -> None:
+    assert calls['save with attributes'] == ['open', 'setxattr', 'setxattr', 'stat', 'write', 'link', 'close']
+
+
+def test_what_reports_no_attributes_does_not_look_for_them(calls: Calls) -> None:
+    assert calls['read with attributes'] == calls['read']
+    assert calls['exists with attributes'] == calls['exists']
+    assert calls['move with attributes'] == calls['move']
+
+
+def test_attributes_are_read_from_the_open_file_of_which_the_rest_is_reported(calls: Calls) -> None:
+    assert calls['stat with attributes'] == ['stat', 'open', 'stat', 'getxattr', 'getxattr', 'close']
+
+
+def test_a_copy_with_attributes_is_still_made_by_the_kernel(calls: Calls) -> None:
+    extended = [call for call in calls['copy with attributes'] if 'xattr' in call]
+    assert extended == ['getxattr', 'getxattr', 'setxattr', 'setxattr']
+    assert 'write' not in calls['copy with attributes'] or 'copy_file_range' not in calls['copy']
+
+
+def test_changing_attributes_moves_no_content(calls: Calls) -> None:
+    assert not {'write', 'copy_file_range', 'link', 'rename'} & {*calls['set attributes']}
+
+
+# --- One version, and one folder.
+
+
+def test_swapping_locks_twice_and_reads_nothing(calls: Calls) -> None:
+    """Once before the source is read, and once to publish."""
+    assert calls['swap'].count('flock') == 4
+    assert calls['swap'].count('rename') == 1
+    assert 'read' not in calls['swap']
+
+
+def test_a_page_reads_the_folder_once_and_looks_at_what_is_on_it(calls: Calls) -> None:
+    assert calls['page of few'].count('open') == calls['page of many'].count('open') == 1
+    assert calls['page of few'].count('stat') == calls['page of many'].count('stat')
+    assert len(calls['page of many']) < MANY / 100

@@ -78,7 +78,7 @@ def respond_without_content(info: FileInfo, *, hand_over: bool = False) -> Respo
     """
     headers, decoding = _headers(info)
     if (status := _precondition(info)) is not None:
-        # Of what describes the content, only what caches need to update theirs (RFC 9110 §15.4.5).
+        # There is no content to describe; of 304, Werkzeug leaves the fields that caches need (RFC 9110 §15.4.5).
         headers.remove('Content-Type')
         headers.remove('Content-Language')
         return current_app.response_class(status=status, headers=headers)

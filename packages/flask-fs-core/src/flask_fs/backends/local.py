@@ -317,7 +317,8 @@ class LocalBackend(BaseBackend):
             folders.remove_tree(self.path(name))
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
-        self._stat(name)
+        # Raises unless it is a file.
+        self._info(name, self._lstat(name))
         if create and not self._filesystem.links:
             super()._move(name, target, create=create)
             return
