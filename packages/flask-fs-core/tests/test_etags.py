@@ -191,6 +191,17 @@ def test_an_unchanged_file_keeps_its_etag(app: Flask, storage: fs.Storage, backe
         assert stream.read() == b'content'
 
 
+def test_the_etag_of_a_file_that_was_closed_is_the_one_that_it_has(backend: Any, fresh: None) -> None:
+    backend.write('a', b'content')
+    info, stream = backend.open_whole('a')
+    stream.close()
+    assert info.etag == backend.stat('a').etag
+    info, stream = backend.open_whole('a')
+    stream.close()
+    backend.write('a', b'other')
+    assert info.etag not in (None, backend.stat('a').etag)
+
+
 def test_only_who_asks_for_an_etag_waits_for_it(backend: Any, fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     _sleep_by(monkeypatch, waits.append)

@@ -180,7 +180,12 @@ class LocalBackend(BaseBackend):
         try:
             if etag is not None and (etag != etag_of(status) or etag != settled_etag(status, lambda: os.fstat(fd))):
                 raise self.error(Replaced, name)
-            info = self._info(name, status, lambda: os.fstat(fd), xattrs.read(fd, status))
+
+            def lookup() -> os.stat_result:
+                # Once it is closed, the number may be that of another file.
+                return os.lstat(self.path(name)) if stream.closed else os.fstat(fd)
+
+            info = self._info(name, status, lookup, xattrs.read(fd, status))
             if start := self.range_start(info, start):
                 stream.seek(start)
             return Opened(info, stream if stop is None else limited(stream, stop - start))
