@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import itertools
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import IO, Any, ClassVar, cast
 
@@ -21,6 +21,7 @@ from flask_fs.backends import (
     Capability,
     Checksum,
     FileInfo,
+    Folder,
     Opened,
     Presence,
     ResponseStream,
@@ -28,15 +29,17 @@ from flask_fs.backends import (
     attachment,
     batched,
     gone_reason,
+    with_attributes,
 )
-from flask_fs.errors import BackendError, FileExists, FSError, Unavailable
+from flask_fs.errors import BackendError, Changed, FileExists, FSError, Unavailable
 from flask_fs.files import mime_type
 from flask_fs.settings import setting_names, settings_error, storage_prefix
 
+from .attributes import CHECKSUM_KEY, attributes_from, changed_metadata, changed_settings, metadata_of, settings_of
 from .client import ForeignResponse, service_for
 from .errors import code_of, kind_of, reason_for, status_of
 from .settings import SETTINGS, container_name
-from .uploads import CHECKSUM_KEY, put
+from .uploads import Condition, put
 
 #: How many blobs Azure deletes by one request.
 _BATCH_NAMES = 256
@@ -44,6 +47,8 @@ _BATCH_NAMES = 256
 _GONE = ('BlobNotFound', 'ContainerNotFound')
 #: How long to wait between two looks at a copy that the store makes by and by, in seconds.
 _COPY_PAUSE_S = 0.5
+#: How often attributes are changed again where another writer came in between.
+_MAX_CHANGES = 5
 
 
 class AzureBackend(BaseBackend):
@@ -62,6 +67,8 @@ class AzureBackend(BaseBackend):
         | Capability.NESTED_NAMES
         | Capability.SERVER_COPY
         | Capability.SIGNED_URL
+        | Capability.ATTRIBUTES
+        | Capability.COMPARE_AND_SWAP
     )
     settings = SETTINGS
     errors = (AzureError, ForeignResponse)
@@ -124,7 +131,7 @@ class AzureBackend(BaseBackend):
             # Azure has no ranges that count from the end: one more request finds out where that is.
             info = self._stat(name)
             start, etag = self.range_start(info, start, etag), info.etag
-        condition: Any = {} if etag is None else {'etag': f'"{etag}"', 'match_condition': MatchConditions.IfNotModified}
+        condition = {} if etag is None else _unmodified(f'"{etag}"')
         offset, length = (start, stop - start) if stop is not None else (start or None, None)
         try:
             # The bytes as they are stored, encoded or not.
@@ -149,30 +156,61 @@ class AzureBackend(BaseBackend):
     def _info(self, name: str, properties: azure.BlobProperties, size: int) -> FileInfo:
         headers, etag = properties.content_settings, properties.etag.strip('"')
         mime, checksum = headers.content_type or mime_type(name), (properties.metadata or {}).get(CHECKSUM_KEY)
-        return FileInfo(name, size, properties.last_modified, mime, checksum, etag, headers.content_encoding)
+        return FileInfo(name, size, properties.last_modified, mime, checksum, etag, **attributes_from(properties))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         blobs = self.container.list_blobs(prefix or None, include=['metadata'], results_per_page=self.page_size)
         pages = blobs.by_page()
+        while (page := self._page(pages)) is not None:
+            for blob in page:
+                yield self._info(blob.name, blob, blob.size)
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        blobs = self.container.walk_blobs(prefix or None, include=['metadata'], results_per_page=limit)
+        pages: Any = blobs.by_page(after)
+        page = self._page(pages) or []
+        return Folder(
+            files=[self._info(each.name, each, each.size) for each in page if not isinstance(each, azure.BlobPrefix)],
+            folders=[each.name[:-1] for each in page if isinstance(each, azure.BlobPrefix)],
+            next=pages.continuation_token or None,
+        )
+
+    def _page(self, pages: Iterator[Iterable[Any]]) -> list[Any] | None:
+        """The next page, which may be empty; None after the last one, and where there is no container."""
         try:
-            while (page := self._request(lambda: next(pages, None))) is not None:
-                for blob in page:
-                    yield self._info(blob.name, blob, blob.size)
+            page = self._request(lambda: next(pages, None))
         except HttpResponseError as error:
             if code_of(error) != 'ContainerNotFound':
                 raise
+            return None
+        return None if page is None else list(page)
 
     # --- Changes.
 
     def _put(
         self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
     ) -> FileInfo:
-        checksum, mime = Checksum(self.config.checksum), attributes.mime or mime_type(name)
-        taken = partial(self.error, FileExists, name) if create else None
-        headers = {'content_settings': azure.ContentSettings(content_type=mime)}
-        stored = put(self._blob(name), stream, self._write, taken, self.config.block_bytes, checksum, headers)
+        is_free, error = {'match_condition': MatchConditions.IfMissing}, partial(self.error, FileExists, name)
+        return self._store(
+            name, stream, attributes, Condition(is_free, lambda found: not found, error) if create else None
+        )
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo:
+        def is_same(found: azure.BlobProperties | None) -> bool:
+            return found is not None and found.etag == f'"{etag}"'
+
+        if not etag.isalnum():
+            # None of Azure's own: in a header it may be a pattern, or a list.
+            raise self.error(Changed, name)
+        condition = Condition(_unmodified(f'"{etag}"'), is_same, partial(self.error, Changed, name))
+        return self._store(name, stream, attributes, condition)
+
+    def _store(self, name: str, stream: Source, attributes: Attributes, condition: Condition | None) -> FileInfo:
+        checksum, headers = Checksum(self.config.checksum), (settings_of(attributes, name), metadata_of(attributes))
+        stored = put(self._blob(name), stream, self._write, condition, self.config.block_bytes, checksum, *headers)
         etag = stored['etag'].strip('"')
-        return FileInfo(name, checksum.size, stored['last_modified'], mime, str(checksum), etag)
+        info = FileInfo(name, checksum.size, stored['last_modified'], checksum=str(checksum), etag=etag)
+        return with_attributes(info, attributes)
 
     def _write(self, request: Callable[[], Any]) -> Any:
         """What *request* returns, for which the container is created where there is none yet."""
@@ -213,7 +251,26 @@ class AzureBackend(BaseBackend):
         if headers is not None:
             # Not those of what has replaced the copy meanwhile.
             with contextlib.suppress(ResourceModifiedError):
-                blob.set_http_headers(headers, etag=etag, match_condition=MatchConditions.IfNotModified)
+                blob.set_http_headers(headers, **_unmodified(etag))
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        blob = self._blob(name)
+        for _ in range(_MAX_CHANGES):
+            found = self._request(blob.get_blob_properties, name)
+            settings, metadata, etag = (
+                changed_settings(found, changes, name),
+                changed_metadata(found, changes),
+                found.etag,
+            )
+            # If it is another version meanwhile, or a request that was sent again has made it one, all is done again.
+            with contextlib.suppress(ResourceModifiedError):
+                if settings is not None:
+                    request = partial(blob.set_http_headers, settings, **_unmodified(etag))
+                    etag = self._request(request, name)['etag']
+                if metadata is not None:
+                    self._request(partial(blob.set_blob_metadata, metadata, **_unmodified(etag)), name)
+                return
+        raise self.error(Unavailable, name, 'other writers change it all the time')
 
     def _remove(self, name: str) -> None:
         try:
@@ -223,20 +280,38 @@ class AzureBackend(BaseBackend):
                 raise
 
     def _delete(self, name: str) -> None:
+        for _, error in self._failures(itertools.chain((name,), self._names(f'{name}/'))):
+            raise error
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
+        return dict(self._failures(names))
+
+    def _failures(self, names: Iterable[str]) -> Iterator[tuple[str, FSError]]:
+        """Remove files by batches, and give the errors of those that are still there."""
         # Azurite has no batches with a SAS token.
-        size = 1 if '?' in self.container.url else _BATCH_NAMES
-        for batch in batched(itertools.chain((name,), self._names(f'{name}/')), size):
-            if len(batch) == 1:
-                self._remove(batch[0])
-                continue
-            parts = list(self.container.delete_blobs(*batch, delete_snapshots='include', raise_on_any_failure=False))
-            if len(parts) != len(batch):
-                # The store did not say of each that it is gone.
-                raise ForeignResponse(202)
-            for one, part in zip(batch, parts, strict=True):
-                error = HttpResponseError(response=cast('Any', part))
-                if part.status_code >= 300 and code_of(error) not in _GONE:
-                    raise self.translated(error, one) from error
+        left, size = iter(names), 1 if '?' in self.container.url else _BATCH_NAMES
+        for batch in batched(left, size):
+            failures = self._remove_batch(batch)
+            yield from failures.items()
+            if any(isinstance(error, Unavailable) for error in failures.values()):
+                # It would take the same time for each of them to fail.
+                yield from zip(left, itertools.repeat(next(reversed(failures.values()))))
+
+    def _remove_batch(self, names: list[str]) -> dict[str, FSError]:
+        if len(names) > 1:
+            remove = partial(
+                self.container.delete_blobs, *names, delete_snapshots='include', raise_on_any_failure=False
+            )
+            try:
+                parts = self._call_hook(lambda _: list(remove()), '')
+            except FSError as error:
+                return dict.fromkeys(names, error)
+            responses = [HttpResponseError(response=cast('Any', part)) for part in parts]
+            # Whatever did not go is removed one by one, which also shows why it cannot be.
+            gone = [status_of(response) < 300 or code_of(response) == 'BlobNotFound' for response in responses]
+            if len(gone) == len(names):
+                names = [name for name, is_gone in zip(names, gone, strict=True) if not is_gone]
+        return super()._remove_many(names)
 
     # --- Links.
 
@@ -258,6 +333,11 @@ class AzureBackend(BaseBackend):
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         return kind_of(error), reason_for(error, self._container, name, storage_prefix(self.name))
+
+
+def _unmodified(etag: str) -> dict[str, Any]:
+    """The condition, by the library's names, that a blob is still the version *etag*, which is in quotes."""
+    return {'etag': etag, 'match_condition': MatchConditions.IfNotModified}
 
 
 class _BlobStream(ResponseStream):
