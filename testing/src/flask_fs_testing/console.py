@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from flask_fs.backends import BaseBackend
+from flask_fs.backends import Attributes, BaseBackend
 
 from .concurrency import TIMEOUT_S
 from .harness import Harness
@@ -47,7 +47,7 @@ class ConsoleHere:
         self._names: dict[str, Any] = {
             'harness': harness,
             'BytesIO': io.BytesIO,
-            **{each.__name__: each for each in (Failing, OnlyRead, put, leave, read_from)},
+            **{each.__name__: each for each in (Attributes, Failing, OnlyRead, put, leave, read_from, swap, entries)},
         }
 
     def run(self, line: str) -> Outcome:
@@ -122,3 +122,21 @@ def read_from(backend: BaseBackend, filename: str, start: int) -> bytes:
     with backend.open(filename, 'rb') as file:
         file.seek(start)
         return bytes(file.read())
+
+
+def swap(backend: BaseBackend, filename: str, content: bytes, *, stale: bool) -> None:
+    """Replace the current version of a file, or with *stale* one that it never was."""
+    backend.write(filename, content, if_match='stale' if stale else str(backend.stat(filename).etag))
+
+
+def entries(backend: BaseBackend, prefix: str, limit: int) -> tuple[list[str], list[str]]:
+    """The files and the subfolders directly in a folder, by pages of *limit*."""
+    files, folders, after = list[str](), list[str](), None
+    # Pages that come again have no end.
+    for _ in range(100):
+        page = backend.folder(prefix, after=after, limit=limit)
+        files += (info.name for info in page.files)
+        folders += page.folders
+        if (after := page.next) is None:
+            break
+    return sorted(files), sorted(folders)

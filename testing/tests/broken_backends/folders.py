@@ -18,6 +18,7 @@ INSIDE = 'test_a_folder_has_what_is_directly_in_it_once'
 PREFIX = 'test_folders_stay_inside_the_key_prefix'
 HIDDEN = 'test_folders_do_not_show_what_is_hidden'
 COME_AND_GO = 'test_files_may_come_and_go_between_pages'
+GONE = 'test_a_folder_without_files_is_not_given'
 LIMIT = 'test_a_limit_is_a_number_of_entries'
 SEVERAL = 'test_a_folder_of_several_pages_is_whole'
 
@@ -130,6 +131,16 @@ class ShowsWhatIsHidden(MemoryBackend):
 
 
 @caught_by(HIDDEN)
+class CountsWhatIsHidden(MemoryBackend):
+    """Takes what has no possible name for a folder of it."""
+
+    def folder(self, prefix: str = '', **options: Any) -> Folder:
+        page = super().folder(prefix, **options)
+        hidden = any('.fs-tmp-' in info.name for info in self._scan(self._prefix + prefix))
+        return dataclasses.replace(page, folders=sorted({*page.folders, 'hidden'})) if hidden else page
+
+
+@caught_by(GONE)
 class RemembersFolders(MemoryBackend):
     """Which it once had."""
 
@@ -147,6 +158,17 @@ class RemembersFolders(MemoryBackend):
         page = super()._folder(prefix, after, limit)
         once = {prefix + name[len(prefix) :].partition('/')[0] for name in self.known if name.startswith(prefix)}
         return dataclasses.replace(page, folders=sorted({*page.folders, *once})) if after is None else page
+
+
+@caught_by(GONE)
+class ListsFoldersThatAreKept(MemoryBackend):
+    """As those of a previous look are."""
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        page = super()._folder(prefix, after, limit)
+        kept: set[str] = vars(self).setdefault('kept', {}).setdefault(prefix, set())
+        kept |= set(page.folders)
+        return dataclasses.replace(page, folders=sorted(kept)) if after is None else page
 
 
 @caught_by(COME_AND_GO)

@@ -62,3 +62,20 @@ class RemembersSizes(LocalBackend):
     def _stat(self, name: str) -> fs.FileInfo:
         info = super()._stat(name)
         return self._known.setdefault(name, info)
+
+
+@caught_by(ANY_SEQUENCE)
+class ChangesAttributesOfAName(MemoryBackend):
+    """What was changed once is changed in each file that gets the name later."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._changes: dict[str, dict[str, Any]] = {}
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        super()._set_attributes(name, changes)
+        self._changes.setdefault(name, {}).update(changes)
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        super()._put(name, stream, **options)
+        super()._set_attributes(name, self._changes.get(name, {}))

@@ -191,9 +191,10 @@ class AttributeChecks:
                 content = gzipped(sizes[size])
                 backend.write('a/x.txt', content, attributes=attributes)
                 what = f'of {len(content)} bytes'
-                for target, overwrite in (('a/new.txt', False), ('b/x.json', False), ('there.json', True)):
+                targets = {'a/new.txt': False, 'b/x.json': False, 'there.json': True}
+                for target in targets if size == 'small' else ('b/x.json',):
                     backend.write('there.json', b'', attributes=OTHER)
-                    storage.copy('a/x.txt', target, overwrite=overwrite)
+                    storage.copy('a/x.txt', target, overwrite=targets[target])
                     expect_attributes(backend, target, attributes, f'copied to, {what}')
                     storage.move(target, f'moved-{target}')
                     expect_attributes(backend, f'moved-{target}', attributes, f'moved to, {what}')

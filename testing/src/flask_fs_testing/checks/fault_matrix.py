@@ -22,7 +22,7 @@ class FaultMatrixChecks:
     """Each verb that changes files × each fault × each class of sizes."""
 
     @check(
-        '_put, _copy, _move, _remove and _delete',
+        '_put, _swap, _copy, _move, _set_attributes, _remove, _remove_many and _delete',
         cause='Requests that have succeeded are not taken back when a later one fails, or a lost response is taken for a '
         'refusal. Look at the hook of the verb, and at what it does in its `except` and `finally`.',
     )

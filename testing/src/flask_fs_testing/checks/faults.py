@@ -63,6 +63,7 @@ READS: Mapping[str, Verb] = {
     'metadata': lambda backend: backend.metadata('x'),
     'list_files': lambda backend: list(backend.list_files()),
     'scan': lambda backend: list(backend.scan()),
+    'folder': lambda backend: backend.folder(''),
 }
 WRITES: Mapping[str, Verb] = {
     'write': lambda backend: backend.write('x', b'other'),

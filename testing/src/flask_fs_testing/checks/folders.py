@@ -75,18 +75,33 @@ class FolderChecks:
         'at what _folder leaves out, as _scan does.',
     )
     def test_folders_do_not_show_what_is_hidden(self, harness: Harness) -> None:
-        """Temporary names are never given, and neither is a file that is being stored, or a folder whose files are gone."""
+        """Temporary names are never given, and neither is a file that is being stored."""
         backend, other = harness.make(), harness.make()
-        other.write('gone/deep/x', b'')
-        other.remove('gone/deep/x')
+        other.write('d/z', b'')
         for name in (f'd/{TEMPORARY_PREFIX}1', f'{TEMPORARY_PREFIX}2', f'{TEMPORARY_PREFIX}3/x', 'd/x', 'y'):
             harness.put_raw(name, b'theirs')
         with other.open('d/open', 'wb') as file:
             file.write(b'not whole yet')
             for limit in (1, 2, 1000):
                 _judge(_pages(backend, '', limit, 20), {'y'}, {'d'}, f'a folder with hidden names by pages of {limit}')
-                _judge(_pages(backend, 'd', limit, 20), {'d/x'}, set(), f'its subfolder by pages of {limit}')
-        _judge(_pages(backend, 'gone', 1000, 2), set(), set(), 'a folder whose files are gone')
+                _judge(_pages(backend, 'd', limit, 20), {'d/x', 'd/z'}, set(), f'its subfolder by pages of {limit}')
+
+    @check(
+        '_folder',
+        cause='A marker of the folder, or the folder itself, stays when its last file goes, and is given. Look at what '
+        '_folder takes for a folder.',
+    )
+    def test_a_folder_without_files_is_not_given(self, harness: Harness) -> None:
+        """A folder is there as long as there are files under it: when they are gone, it is not given, and is empty."""
+        backend, other = harness.make(), harness.make()
+        backend.write('a/b/c/1', b'')
+        backend.write('a/d', b'')
+        _judge(_pages(backend, 'a', 1000, 2), {'a/d'}, {'a/b'}, 'a folder')
+        other.remove('a/b/c/1')
+        _judge(_pages(backend, 'a', 1000, 2), {'a/d'}, set(), 'a folder whose subfolder is gone')
+        other.delete('a')
+        for prefix in ('', 'a', 'a/b', 'a/b/c'):
+            _judge(_pages(backend, prefix, 1000, 2), set(), set(), 'a folder whose files are gone')
 
     @check(
         '_folder',

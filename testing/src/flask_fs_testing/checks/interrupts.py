@@ -112,7 +112,7 @@ class InterruptChecks:
         _works(backend)
 
     @check(
-        '_put, _copy, _move and _remove',
+        '_put, _swap, _copy, _move, _set_attributes, _remove and _remove_many',
         cause='The old file goes before the new one is in place, or what was begun is kept: do all that can fail before '
         'one last step, and clean up in `finally`.',
     )

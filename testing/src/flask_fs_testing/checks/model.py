@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 import flask_fs as fs
-from flask_fs.backends import Capability
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, changed
 
 from ..console import Console, Outcome, console
-from ..guarantees import broken, check, declares
+from ..guarantees import broken, check
 from ..harness import Harness
 from ..sources import SourceFailed
 
@@ -35,32 +35,65 @@ STORING = (
     '{who}.save(OnlyRead({content!r}), {name!r}, overwrite={overwrite})',
     'put({who}, {name!r}, {mode!r}, {content!r})',
 )
-REMOVING = ('{who}.remove({name!r})', '{who}.delete({name!r})')
+REMOVING = ('{who}.remove({name!r})', '{who}.delete({name!r})', '{who}.remove_many([{name!r}, {new!r}])')
 COPYING = (
     '{who}.copy({name!r}, {new!r}, overwrite={overwrite})',
     '{who}.move({name!r}, {new!r}, overwrite={overwrite})',
 )
 #: What begins to store a content, and fails.
 FAILING = ('{who}.save(Failing({content!r}, 3), {name!r}, overwrite=True)', 'leave({who}, {name!r}, {content!r})')
+#: What only some backends do.
+WITH_ATTRIBUTES = '{who}.write({name!r}, {content!r}, overwrite={overwrite}, attributes={attributes})'
+SETTING = '{who}.set_attributes({name!r}, {attributes}.given())'
+SWAPPING = 'swap({who}, {name!r}, {content!r}, stale={overwrite})'
+OPTIONAL: Mapping[str, Capability] = {
+    WITH_ATTRIBUTES: Capability.ATTRIBUTES,
+    SETTING: Capability.ATTRIBUTES,
+    SWAPPING: Capability.COMPARE_AND_SWAP,
+}
+ATTRIBUTES = (
+    NO_ATTRIBUTES,
+    Attributes(mime='text/plain', metadata={'a': '1'}),
+    Attributes(cache_control='no-store', content_language='de', metadata={'b': 'é'}),
+    Attributes(download_name='é.txt', content_encoding='gzip'),
+)
 
-Files = dict[str, bytes]
+
+class File(NamedTuple):
+    """A file of the model."""
+
+    content: bytes
+    attributes: Attributes = NO_ATTRIBUTES
 
 
-def _of_file(of: Callable[[bytes], Any]) -> Callable[[Files, str], Any]:
+Files = dict[str, File]
+
+
+def _of_file(of: Callable[[File], Any]) -> Callable[[Files, str], Any]:
     return lambda files, name: of(files[name]) if name in files else fs.FileNotFound
+
+
+def _entries_of(files: Files, prefix: str) -> tuple[list[str], list[str]]:
+    top = f'{prefix}/' if prefix else ''
+    below = [name for name in files if name.startswith(top)]
+    folders = {top + name[len(top) :].partition('/')[0] for name in below if '/' in name[len(top) :]}
+    return sorted(name for name in below if '/' not in name[len(top) :]), sorted(folders)
 
 
 #: What looks at a file, or at all, and what it should return.
 LOOKING: Mapping[str, Callable[[Files, str], Any]] = {
     '{who}.exists({name!r})': lambda files, name: name in files,
-    '{who}.read({name!r})': _of_file(bytes),
-    '{who}.stat({name!r}).size': _of_file(len),
-    '{who}.read_range({name!r}, 0, 3)': _of_file(lambda content: content[:3]),
-    'read_from({who}, {name!r}, 2)': _of_file(lambda content: content[2:]),
+    '{who}.read({name!r})': _of_file(lambda file: file.content),
+    '{who}.stat({name!r}).size': _of_file(lambda file: len(file.content)),
+    '{who}.stat({name!r}).attributes': _of_file(lambda file: file.attributes),
+    '{who}.read_range({name!r}, 0, 3)': _of_file(lambda file: file.content[:3]),
+    'read_from({who}, {name!r}, 2)': _of_file(lambda file: file.content[2:]),
     'sorted({who}.list_files({name!r}))': lambda files, name: sorted(each for each in files if each.startswith(name)),
     '{{info.name: info.size for info in {who}.scan()}}': lambda files, _: {
-        name: len(content) for name, content in files.items()
+        name: len(file.content) for name, file in files.items()
     },
+    'entries({who}, {name!r}, 1)': _entries_of,
+    'entries({who}, "", 2)': lambda files, _: _entries_of(files, ''),
 }
 
 
@@ -75,18 +108,21 @@ class Step:
     new: str
     content: bytes
     overwrite: bool
+    attributes: Attributes
     look: str
 
 
-def _sequences(names: Sequence[str]) -> st.SearchStrategy[list[Step]]:
+def _sequences(names: Sequence[str], capabilities: Capability) -> st.SearchStrategy[list[Step]]:
+    optional = (line for line, capability in OPTIONAL.items() if capability in capabilities)
     step = st.builds(
         Step,
         who=st.sampled_from((None, *('one', 'two') * 3)),
-        line=st.sampled_from((*STORING, *REMOVING, *COPYING, *FAILING)),
+        line=st.sampled_from((*STORING, *REMOVING, *COPYING, *FAILING, *optional)),
         name=st.sampled_from(names),
         new=st.sampled_from(names),
         content=st.sampled_from(CONTENTS),
         overwrite=st.booleans(),
+        attributes=st.sampled_from(ATTRIBUTES),
         look=st.sampled_from(tuple(LOOKING)),
     )
     return st.lists(step, min_size=STEPS, max_size=STEPS)
@@ -113,12 +149,13 @@ class ModelChecks:
         )
         with console(harness, elsewhere=False) as one, console(harness, elsewhere=elsewhere) as two:
             consoles, runs = {'one': one, 'two': two}, itertools.count()
-            nested = declares(harness.make(), Capability.NESTED_NAMES)
+            capabilities = harness.make().capabilities
+            nested = Capability.NESTED_NAMES in capabilities
             failed: list[tuple[Mismatch, Script]] = []
 
             @hypothesis.seed(seed)
             @settings
-            @hypothesis.given(_sequences(harness.sequence_names))
+            @hypothesis.given(_sequences(harness.sequence_names, capabilities))
             def run(steps: list[Step]) -> None:
                 script = Script(consoles, f'run-{next(runs)}', nested=nested)
                 try:
@@ -171,35 +208,46 @@ class Script:
         mode = 'wb' if step.overwrite else 'xb'
         outcome = self._run(who, step.line.format(**{**vars(step), 'mode': mode}))
         if step.line in STORING:
-            self._stored(outcome, name, step.content, step.overwrite)
+            self._stored(outcome, name, File(step.content), step.overwrite)
+        elif step.line == WITH_ATTRIBUTES:
+            self._stored(outcome, name, File(step.content, step.attributes), step.overwrite)
         elif step.line in FAILING:
             if not self._is_refused(outcome, name):
                 self._expect(outcome, SourceFailed)
         elif step.line in REMOVING:
-            self._expect(outcome, None)
-            files.pop(name, None)
+            self._expect(outcome, {} if 'many' in step.line else None)
+            for gone in (name, new) if 'many' in step.line else (name,):
+                files.pop(gone, None)
             for below in [each for each in files if each.startswith(f'{name}/') and 'delete' in step.line]:
                 del files[below]
+        elif step.line == SWAPPING and step.overwrite:
+            # A version that it never was.
+            self._expect(outcome, fs.Changed)
         elif name not in files:
             # Of two things that are wrong, a store may see the target first.
             is_target_seen = isinstance(outcome.error, fs.FileExists) and new in files and not step.overwrite
             self._expect(outcome, fs.FileExists if is_target_seen else fs.FileNotFound)
+        elif step.line == SWAPPING:
+            self._stored(outcome, name, File(step.content), True)
+        elif step.line == SETTING:
+            self._expect(outcome, None)
+            files[name] = files[name]._replace(attributes=changed(files[name].attributes, step.attributes.given()))
         elif self._stored(outcome, new, files[name], step.overwrite) and 'move' in step.line and name != new:
             del files[name]
-        names = {name, new} if step.line in COPYING else {name}
+        names = {name, new} if '{new' in step.line else {name}
         for looking, looked_at in itertools.product(self._consoles, sorted(names)):
             line = step.look.format(who=looking, name=looked_at)
             self._expect(self._run(looking, line), LOOKING[step.look](files, looked_at))
 
     # --- What the model would do.
 
-    def _stored(self, outcome: Outcome, name: str, content: bytes, overwrite: bool) -> bool:
-        """Judge a line that should have stored *content*; whether it did."""
+    def _stored(self, outcome: Outcome, name: str, file: File, overwrite: bool) -> bool:
+        """Judge a line that should have stored *file*; whether it did."""
         if name in self._files and not overwrite:
             self._expect(outcome, fs.FileExists)
         elif not self._is_refused(outcome, name):
             self._expect(outcome, None)
-            self._files[name] = content
+            self._files[name] = file
             return True
         return False
 

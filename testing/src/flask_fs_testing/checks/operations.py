@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from flask_fs.backends import CHUNK_BYTES, BaseBackend
+from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability
 
-from ..guarantees import broken
+from ..guarantees import broken, declares
 from ..harness import Harness
 from ..measurements import record
 from ..sources import OnlyRead
@@ -78,8 +78,19 @@ def writing_operations(harness: Harness) -> list[Operation]:
                 Operation(f'removing {what}', {'x': content}, _remove, {}),
             ]
     parts, folder = contents['parts'], {'d/1': OLD, 'd/2': contents['parts'], 'kept': OLD}
+    backend = harness.make()
+    if declares(backend, Capability.COMPARE_AND_SWAP):
+        found += [
+            Operation(f'swapping a file for {len(content)} bytes', old, partial(_swap, content=content), {'x': content})
+            for content in (contents['small'], parts)
+        ]
+    if declares(backend, Capability.ATTRIBUTES):
+        found.append(
+            Operation(f'changing attributes of a file of {len(parts)} bytes', {'x': parts}, _change, {'x': parts})
+        )
     return [
         *found,
+        Operation('removing many files', folder, _remove_many, {'kept': OLD}),
         Operation(f'replacing a file of {len(parts)} bytes by a small one', {'x': parts}, _shrink, old),
         Operation('deleting a folder', folder, _delete_folder, {'kept': OLD}),
         Operation('writing through open()', old, _write_file, {'x': b'new content'}),
@@ -99,6 +110,7 @@ def reading_operations(harness: Harness) -> list[Operation]:
         'metadata': lambda backend: backend.metadata('x')['checksum'],
         'list_files': lambda backend: list(backend.list_files()),
         'scan': lambda backend: list(backend.scan()),
+        'folder': lambda backend: backend.folder(''),
         'local_file': _local_file,
     }
     return [Operation(name, files, verb, files) for name, verb in verbs.items()]
@@ -186,6 +198,19 @@ def _shrink(backend: BaseBackend) -> None:
 
 def _remove(backend: BaseBackend) -> None:
     backend.remove('x')
+
+
+def _remove_many(backend: BaseBackend) -> None:
+    for error in backend.remove_many(['d/1', 'd/2', 'd/absent']).values():
+        raise error
+
+
+def _swap(backend: BaseBackend, content: bytes) -> None:
+    backend.save(OnlyRead(content, step=65_537), 'x', if_match=str(backend.stat('x').etag))
+
+
+def _change(backend: BaseBackend) -> None:
+    backend.set_attributes('x', {'cache_control': 'no-store', 'metadata': {'changed': '1'}})
 
 
 def _delete_folder(backend: BaseBackend) -> None:
