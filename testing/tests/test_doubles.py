@@ -14,6 +14,7 @@ from flask import Flask
 
 import flask_fs as fs
 from flask_fs.backends import Attributes, BaseBackend, Capability, Opened, limited
+from flask_fs.backends.hooks import Hooks
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs_testing.doubles import HOOKS, BackendWrapper, Call, FaultyBackend, RecordingBackend, wrap
@@ -100,11 +101,33 @@ def test_a_wrapper_does_what_the_backend_does(backend: BaseBackend, wrapper: typ
         assert Path(path).read_bytes() == b'two'
     with pytest.raises(fs.FileExists):
         double.write('f.txt', '', overwrite=False)
+    page = double.folder(limit=2)
+    rest = double.folder(after=page.next)
+    assert sorted(info.name for info in (*page.files, *rest.files)) == ['d.txt', 'f.txt']
+    assert [*page.folders, *rest.folders] == ['a']
     double.delete('f.txt')
     assert (double.exists('f.txt'), double.exists('d.txt')) == (False, True)
+    assert double.remove_many(['d.txt', 'missing']) == {}
+    assert sorted(backend.list_files()) == ['a/b.txt', 'a/e.txt']
     for verb in (double.read, double.stat, double.open, double.metadata):
         with pytest.raises(fs.FileNotFound):
             verb('f.txt')
+
+
+@pytest.mark.parametrize('wrapper', [BackendWrapper, FaultyBackend, RecordingBackend])
+def test_a_wrapper_keeps_attributes_swaps_and_restores(wrapper: type[BackendWrapper]) -> None:
+    double = wrapper(MemoryBackend('files', {'retention_days': 1}))
+    double.write('a', 'one', attributes=Attributes(cache_control='no-store'))
+    etag = double.stat('a').etag
+    double.set_attributes('a', {'content_language': 'de'})
+    assert double.stat('a').attributes == Attributes(cache_control='no-store', content_language='de')
+    double.write('a', 'two', if_match=etag)
+    with pytest.raises(fs.Changed):
+        double.write('a', 'three', if_match=etag)
+    double.remove('a')
+    [deleted] = double.deleted()
+    double.restore(deleted.name)
+    assert double.read('a') == b'two'
 
 
 def test_a_wrapper_passes_for_the_backend(backend: BaseBackend) -> None:
@@ -177,32 +200,21 @@ def test_every_hook_of_the_template_passes() -> None:
     """A hook that the template gains must be added to the wrapper."""
     hooks = {
         name
-        for name, value in vars(BaseBackend).items()
+        for name, value in vars(Hooks).items()
         if callable(value) and re.fullmatch(r'_[a-z]\w*', name) and name not in NO_HOOKS
     }
+    # Of many files, each is removed by a call of its own.
+    hooks -= {'_remove_many'}
     # These are about no file's content.
     assert hooks - {'_internal_location', '_sweep'} == {f'_{hook}' for hook in HOOKS}
     assert hooks <= set(vars(BackendWrapper))
 
 
 NO_HOOKS = {
-    '_call_hook',
-    '_checksum_of',
-    '_copy_or_move',
-    '_namespace_by_storage',
-    '_key',
-    '_lacks',
-    '_list_hook',
-    '_metadata',
-    '_open_seekable',
     '_open_translated',
-    '_overrides',
     '_put_translated',
-    '_raise_translated',
-    '_strip_prefix',
     # The wrapped backend translates its own errors.
     '_translate',
-    '_translating',
 }
 
 
@@ -220,6 +232,24 @@ def test_calls_are_recorded_with_their_options(recording: RecordingBackend) -> N
         Call('open', 'a.txt', None, {'start': 0, 'stop': None, 'etag': None}),
         Call('copy', 'a.txt', 'b.txt', {'create': False}),
         Call('delete', 'a.txt', None, {}),
+    ]
+
+
+def test_versions_changes_and_pages_are_recorded() -> None:
+    recording = RecordingBackend(MemoryBackend('files'))
+    recording.write('a', '')
+    etag = recording.stat('a').etag
+    recording.calls.clear()
+    recording.write('a', '1', if_match=etag)
+    recording.set_attributes('a', {'mime': 'text/plain'})
+    recording.folder('b', after='c', limit=2)
+    recording.remove_many(['a', 'd'])
+    assert recording.calls == [
+        Call('swap', 'a', None, {'etag': etag, 'attributes': Attributes()}),
+        Call('set_attributes', 'a', None, {'changes': {'mime': 'text/plain'}}),
+        Call('folder', 'b/', None, {'after': 'c', 'limit': 2}),
+        Call('remove', 'a', None, {}),
+        Call('remove', 'd', None, {}),
     ]
 
 
@@ -371,6 +401,26 @@ def test_deleting_can_fail_half_way(faulty: FaultyBackend) -> None:
     assert list(faulty.list_files()) == ['ab']
 
 
+def test_some_of_many_files_can_fail(faulty: FaultyBackend) -> None:
+    for name in ('a', 'b', 'c'):
+        faulty.write(name, '')
+    faulty.fail_next('remove', fs.PermissionDenied, when=lambda name: name == 'b')
+    failures = faulty.remove_many(['a', 'b', 'c'])
+    assert {name: type(error) for name, error in failures.items()} == {'b': fs.PermissionDenied}
+    assert list(faulty.list_files()) == ['b']
+
+
+def test_a_swap_fails_half_way_and_keeps_the_old_content() -> None:
+    faulty = FaultyBackend(MemoryBackend('files'))
+    faulty.write('a', 'old')
+    faulty.fail_next('swap', after_bytes=2)
+    etag = faulty.stat('a').etag
+    with pytest.raises(fs.Unavailable):
+        faulty.write('a', 'new content', if_match=etag)
+    assert faulty.read('a') == b'old'
+    faulty.write('a', 'new content', if_match=etag)
+
+
 def test_the_second_of_two_names_can_be_the_one_that_fails(faulty: FaultyBackend) -> None:
     faulty.write('a', '1')
     faulty.fail_next('put', when=lambda name: name == 'b')
@@ -461,7 +511,7 @@ def test_threads_share_the_failures() -> None:
     ('plan', 'message'),
     [
         ({'hook': 'save'}, r"'save' is not a hook \(known: open, put, .*any\)"),
-        ({'hook': 'stat', 'after_bytes': 1}, "after_bytes= is for put and open, which move content, not for 'stat'"),
+        ({'hook': 'stat', 'after_bytes': 1}, "after_bytes= is for put, swap, open, which move content, not for 'stat'"),
         ({'hook': 'put', 'times': 0}, 'times must be 1 or more'),
         ({'hook': 'put', 'after_bytes': -1}, 'after_bytes must be 0 or more'),
     ],

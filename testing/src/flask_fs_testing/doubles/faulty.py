@@ -12,11 +12,17 @@ from typing import IO, Any, cast
 from flask_fs.backends import BaseBackend, ByteReader, Opened, Source
 from flask_fs.errors import FSError, Unavailable
 
-from .wrapper import HOOKS, BackendWrapper
+from .wrapper import HOOKS, STORING, BackendWrapper, name_of
 
 #: What the template makes a hook of: a failure planned for one of these strikes the hook where it calls that one.
 MADE_OF = {
     'names': ('scan',),
+    'folder': ('scan',),
+    'set_attributes': ('open', 'put', 'swap'),
+    'retain': ('open', 'put', 'copy', 'remove', 'move'),
+    'deleted': ('scan',),
+    'restore': ('open', 'put', 'copy', 'remove', 'move'),
+    'purge': ('remove',),
     'delete': ('remove', 'names', 'scan'),
     'copy': ('open', 'put'),
     'move': ('open', 'put', 'copy', 'remove'),
@@ -24,7 +30,7 @@ MADE_OF = {
 #: The hooks that need the store; giving a path or signing a link does not.
 NEED_STORE = frozenset(HOOKS) - {'local_path', 'signed_url'}
 #: The hooks that move content, and can fail in the middle of it.
-MOVE_CONTENT = ('put', 'open')
+MOVE_CONTENT = (*STORING, 'open')
 
 
 @dataclass(eq=False)
@@ -50,7 +56,8 @@ class FaultyBackend(BackendWrapper):
     """Does what *backend* does, but for the failures that were planned.
 
     Failures are planned by hook, and the verbs of a storage come down to hooks: save, write and files opened for writing
-    to ``put``; read, read_chunks, files opened for reading and serving to ``open``; exists and metadata to ``stat``.
+    to ``put``, with ``if_match`` to ``swap``; read, read_chunks, files opened for reading and serving to ``open``; exists and
+    metadata to ``stat``; delete_many to a ``remove`` of each file.
     While a failure is planned for one of the five basic hooks (open, put, stat, scan, remove), the others are carried out
     by those, on every backend alike: so a failure of ``remove`` can stop ``delete`` half-way.
 
@@ -82,13 +89,13 @@ class FaultyBackend(BackendWrapper):
         :param hook: ``put``, ``open`` and so on, one of ``HOOKS``; ``any`` is each that needs the store.
         :param error: What is raised; of a class of Flask-FS's errors, one that names file, storage and backend.
         :param times: How often; None is until :meth:`recover`.
-        :param when: Called with a filename (a prefix, for ``scan``); false lets that call pass.
-        :param after_bytes: For ``put`` and ``open``: fail when so much content was moved, at its end at the latest.
+        :param when: Called with a filename (a prefix, for ``scan`` and ``folder``); false lets that call pass.
+        :param after_bytes: For ``put``, ``swap`` and ``open``: fail when so much content was moved, at its end at the latest.
         """
         if hook not in HOOKS and hook != 'any':
             raise ValueError(f'{hook!r} is not a hook (known: {", ".join(HOOKS)}, any)')
         if after_bytes is not None and hook not in MOVE_CONTENT:
-            raise ValueError(f'after_bytes= is for {" and ".join(MOVE_CONTENT)}, which move content, not for {hook!r}')
+            raise ValueError(f'after_bytes= is for {", ".join(MOVE_CONTENT)}, which move content, not for {hook!r}')
         if (times is not None and times < 1) or (after_bytes is not None and after_bytes < 0):
             raise ValueError('times must be 1 or more, or None; after_bytes must be 0 or more')
         failure = PlannedFailure(hook, error, times, when, after_bytes)
@@ -102,7 +109,7 @@ class FaultyBackend(BackendWrapper):
             self._planned.clear()
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
-        name = args[0]
+        name = name_of(args[0])
         failure = self._strike(hook, name)
         if failure is None:
             if self._is_planned(MADE_OF.get(hook, ())):
@@ -112,9 +119,9 @@ class FaultyBackend(BackendWrapper):
         error = functools.partial(self._error, failure, name)
         if failure.after_bytes is None:
             raise error()
-        if hook == 'put':
+        if hook in STORING:
             breaking = Source(_Breaking(args[1], failure.after_bytes, error))
-            return super().pass_on(hook, name, breaking, **kwargs)
+            return super().pass_on(hook, name, breaking, *args[2:], **kwargs)
         info, stream = super().pass_on(hook, *args, **kwargs)
         return Opened(info, cast('IO[bytes]', _BreakingStream(stream, failure.after_bytes, error)))
 

@@ -7,17 +7,25 @@ from typing import Any, NamedTuple
 
 from flask_fs.backends import BaseBackend
 
-from .wrapper import BackendWrapper
+from .wrapper import STORING, BackendWrapper
+
+#: What hooks are given besides names and sources, by position.
+_BY_POSITION = {
+    'open': ('start', 'stop'),
+    'swap': ('etag',),
+    'folder': ('after', 'limit'),
+    'set_attributes': ('changes',),
+}
 
 
 class Call(NamedTuple):
     """One call of a hook.
 
     :param hook: The hook's name without its underscore: ``put``.
-    :param name: The file's name in its storage; of ``scan`` and ``names`` the prefix.
+    :param name: The file's name in its storage; of ``scan``, ``names`` and ``folder`` the prefix.
     :param target: The second name of ``copy`` and ``move``, else None.
-    :param options: What was passed by keyword, such as ``create`` and ``attributes``; of ``open`` also ``start``, ``stop``
-        and ``etag``.
+    :param options: What was passed besides, such as ``create`` and ``attributes``; of ``open`` ``start``, ``stop`` and ``etag``,
+        of ``swap`` ``etag``, of ``folder`` ``after`` and ``limit``, and of ``set_attributes`` ``changes``.
     """
 
     hook: str
@@ -48,7 +56,9 @@ class RecordingBackend(BackendWrapper):
         return [call.name for call in self.calls if call.hook == hook]
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
-        options = {**dict(zip(('start', 'stop'), args[1:], strict=False)), **kwargs} if hook == 'open' else kwargs
+        # Without the source of what is stored.
+        given = args[2:] if hook in STORING else args[1:]
+        options = {**dict(zip(_BY_POSITION.get(hook, ()), given, strict=False)), **kwargs}
         name = self.shown(args[0])
         target = self.shown(args[1]) if hook in ('copy', 'move') else None
         self.calls.append(Call(hook, name, target, options))

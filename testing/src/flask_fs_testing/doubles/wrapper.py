@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from flask_fs import DeletedFile
 from flask_fs.backends import BaseBackend, Capability
 from flask_fs.errors import FileNotFound, FSError
 
 #: The hooks of a backend, as tests name them: without the underscore.
-HOOKS = ('open', 'put', 'stat', 'scan', 'remove', 'names', 'delete', 'copy', 'move', 'local_path', 'signed_url')
+HOOKS = (
+    'open', 'put', 'stat', 'scan', 'remove', 'swap', 'set_attributes', 'folder', 'names', 'delete', 'copy', 'move', 'retain',
+    'deleted', 'restore', 'purge', 'local_path', 'signed_url',
+)  # fmt: skip
+#: Those that store what they are given.
+STORING = ('put', 'swap')
+#: Those that list, lazily.
+LISTING = ('scan', 'names', 'deleted')
+
+
+def name_of(given: str | DeletedFile) -> str:
+    """The name, or prefix, that a hook is about, by what it was given first."""
+    return given if isinstance(given, str) else given.name
 
 
 def _passing_on(hook: str) -> Callable[..., Any]:
@@ -23,7 +36,8 @@ class BackendWrapper(BaseBackend):
     """Behaves as *backend* does: same name, settings and capabilities, and every other attribute of it.
 
     The verbs are those of the template; they call the hooks of *backend*. The hooks that
-    *backend* itself calls are its own business and do not pass here. Subclasses override :meth:`pass_on`.
+    *backend* itself calls are its own business and do not pass here. Of many files, each is removed by a call of its own.
+    Subclasses override :meth:`pass_on`.
 
     ``isinstance(wrapper, type(backend))`` holds, because applications use that to find out where their files are.
 
@@ -72,7 +86,8 @@ class BackendWrapper(BaseBackend):
         """Call a hook of the wrapped backend. Every call of a hook comes here.
 
         :param hook: The hook's name without its underscore.
-        :param args: What it is given: first the name of the file it is about, of ``scan`` and ``names`` the prefix.
+        :param args: What it is given: first the name of the file it is about, of ``scan``, ``names``, ``deleted`` and
+            ``folder`` the prefix, of ``restore`` and ``purge`` a :class:`~flask_fs.DeletedFile`.
         """
         # A legacy backend need not raise the right error for a file that is not there: exists() comes first.
         if hook in ('open', 'stat') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
@@ -82,18 +97,18 @@ class BackendWrapper(BaseBackend):
         if hook == 'open':
             return wrapped._open_translated(*args, **kwargs)
         call = getattr(wrapped, f'_{hook}')
-        if hook in ('scan', 'names'):
+        if hook in LISTING:
             return wrapped._list_hook(call, *args)
         try:
             return call(*args, **kwargs)
         except wrapped.errors as error:
-            if isinstance(error, FSError) or (hook == 'put' and error is args[1].error):
+            if isinstance(error, FSError) or (hook in STORING and error is args[1].error):
                 raise
-            raise wrapped.translated(error, args[0]) from error
+            raise wrapped.translated(error, name_of(args[0])) from error
 
-    def shown(self, name: str) -> str:
+    def shown(self, name: str | DeletedFile) -> str:
         """*name* as applications use it: without the key prefix that hooks are given."""
-        return name.removeprefix(self._prefix)
+        return name_of(name).removeprefix(self._prefix)
 
     # --- Hooks.
 
@@ -106,9 +121,16 @@ class BackendWrapper(BaseBackend):
     _stat: Any = _passing_on('stat')
     _scan: Any = _passing_on('scan')
     _remove: Any = _passing_on('remove')
+    _swap: Any = _passing_on('swap')
+    _set_attributes: Any = _passing_on('set_attributes')
+    _folder: Any = _passing_on('folder')
     _names: Any = _passing_on('names')
     _delete: Any = _passing_on('delete')
     _copy: Any = _passing_on('copy')
     _move: Any = _passing_on('move')
+    _retain: Any = _passing_on('retain')
+    _deleted: Any = _passing_on('deleted')
+    _restore: Any = _passing_on('restore')
+    _purge: Any = _passing_on('purge')
     _local_path: Any = _passing_on('local_path')
     _signed_url: Any = _passing_on('signed_url')
