@@ -40,8 +40,9 @@ class Changing(Writing):
         :raises DeletionFailed: If some are still there; its ``failures`` has the error of each by name.
         :raises InvalidFilename: If one of the names is not valid; then none is removed.
         """
-        bound, doomed = self._bound(), [self._whole_name(filename) for filename in filenames]
-        doomed = list(dict.fromkeys(doomed))
+        if isinstance(filenames, str):
+            raise TypeError(f'filenames must be several names, such as a list, not the text {filenames!r}')
+        bound, doomed = self._bound(), list(dict.fromkeys(self._whole_name(filename) for filename in filenames))
         infos = self._announce_deleting(bound, doomed)
         failures = bound.driver.remove_many(doomed)
         for info in infos:

@@ -96,22 +96,32 @@ class Writing(Reading):
         check_type(file_or_wfs, whole, self, bound.config)
         if conflict is not None or if_match is not None:
             overwrite = replaces(conflict, overwrite, if_match)
-        how: dict[str, Any] = {'attributes': kept, 'if_match': if_match, 'overwrite': self._may_overwrite(overwrite)}
-        if conflict == 'rename':
-            how['search'] = search = AvailableName(self, name)
+        overwrite = self._may_overwrite(overwrite)
+        search = AvailableName(self, name) if conflict == 'rename' else None
         if file_saving.receivers:
             self._announce_saving(whole)
         # A mock of a file is path-like too, and open() would use it as the number of another open file.
         if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
-                self._store_upload(bound, whole, file, None, **how)
+                self._store_upload(
+                    bound, whole, file, None, overwrite=overwrite, attributes=kept, if_match=if_match, search=search
+                )
         else:
             position = position_of(file_or_wfs)
             try:
-                self._store_upload(bound, whole, file_or_wfs, position, **how)
+                self._store_upload(
+                    bound,
+                    whole,
+                    file_or_wfs,
+                    position,
+                    overwrite=overwrite,
+                    attributes=kept,
+                    if_match=if_match,
+                    search=search,
+                )
             finally:
                 restore_position(file_or_wfs, position)
-        return search.name if conflict == 'rename' else name
+        return name if search is None else search.name
 
     def write(
         self,
