@@ -117,9 +117,7 @@ class Changing(Writing):
         opened = bound.driver.open_whole(name)
         with opened.stream as stream:
             kept = _kept(opened, bound.driver, other.driver) if attributes else NO_ATTRIBUTES
-            other_storage._store(
-                other, whole, stream, overwrite=other_storage._may_overwrite(overwrite), attributes=kept
-            )
+            other_storage._store(other, whole, stream, other_storage._may_overwrite(overwrite), kept)
         return new
 
     def _announce_deleting(self, bound: Binding, doomed: Iterable[str]) -> Sequence[FileInfo]:

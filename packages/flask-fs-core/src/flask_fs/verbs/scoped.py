@@ -92,10 +92,10 @@ class View(Undeleting):
                 self._make_relative(failure)
             error.failures = {name.removeprefix(self._folder): failure for name, failure in error.failures.items()}
 
-    def _store(self, *args: Any, **how: Any) -> None:
+    def _store(self, *args: Any) -> None:
         # Also called when a file that was open for writing is closed, and by another storage's transfer.
         with self._relative_errors():
-            super()._store(*args, **how)
+            super()._store(*args)
 
     # --- Verbs.
 

@@ -103,22 +103,11 @@ class Writing(Reading):
         # A mock of a file is path-like too, and open() would use it as the number of another open file.
         if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
-                self._store_upload(
-                    bound, whole, file, None, overwrite=overwrite, attributes=kept, if_match=if_match, search=search
-                )
+                self._store_upload(bound, whole, file, None, overwrite, kept, if_match, search)
         else:
             position = position_of(file_or_wfs)
             try:
-                self._store_upload(
-                    bound,
-                    whole,
-                    file_or_wfs,
-                    position,
-                    overwrite=overwrite,
-                    attributes=kept,
-                    if_match=if_match,
-                    search=search,
-                )
+                self._store_upload(bound, whole, file_or_wfs, position, overwrite, kept, if_match, search)
             finally:
                 restore_position(file_or_wfs, position)
         return name if search is None else search.name
@@ -192,7 +181,7 @@ class Writing(Reading):
 
         def store(stream: IO[bytes]) -> None:
             self._announce_saving(name)
-            self._store(bound, name, stream, overwrite=not how.creates, attributes=attributes)
+            self._store(bound, name, stream, not how.creates, attributes)
 
         return open_writer(store, how, **kwargs)
 
@@ -205,17 +194,30 @@ class Writing(Reading):
         """
         self._bound().driver.set_attributes(self._whole_name(filename), attributes)
 
-    def _store_upload(self, bound: Binding, name: str, file: Any, position: Any, **how: Any) -> None:
+    # By position, which is quicker than by name.
+    def _store_upload(
+        self,
+        bound: Binding,
+        name: str,
+        file: Any,
+        position: Any,
+        overwrite: bool,
+        attributes: Attributes,
+        if_match: str | None,
+        search: AvailableName | None,
+    ) -> None:
         if bound.config['check_content']:
-            encoding = how['attributes'].content_encoding
+            encoding = attributes.content_encoding
             file = check_content(file, name, self.name, position=position, content_encoding=encoding)
         if not self.validators:
-            self._store(bound, name, file, **how)
+            self._store(bound, name, file, overwrite, attributes, if_match, search)
             return
         with validated(limited(file, name, self.name, bound.config), name, self.validators, self.name) as file:
-            self._store(bound, name, file, **how)
+            self._store(bound, name, file, overwrite, attributes, if_match, search)
 
-    def _store_available(self, search: AvailableName, bound: Binding, name: str, file: Any, **how: Any) -> None:
+    def _store_available(
+        self, bound: Binding, name: str, file: Any, attributes: Attributes, search: AvailableName
+    ) -> None:
         """Store *file* as *name*, or else under the first name of *search* that is available."""
         with contextlib.ExitStack() as stack:
             if (start := position_of(file)) is None:
@@ -223,7 +225,8 @@ class Writing(Reading):
                 file, start = stack.enter_context(spooled(reader)), 0
             while True:
                 try:
-                    info = bound.driver.save(limited(file, name, self.name, bound.config), name, **how)
+                    reader = limited(file, name, self.name, bound.config)
+                    info = bound.driver.save(reader, name, attributes=attributes)
                     break
                 except FileExists as conflict:
                     search.advance(conflict)
@@ -239,18 +242,16 @@ class Writing(Reading):
         bound: Binding,
         name: str,
         file: Any,
-        *,
         overwrite: bool,
-        mime: str | None = None,
-        attributes: Attributes = NO_ATTRIBUTES,
+        attributes: Attributes,
         if_match: str | None = None,
         search: AvailableName | None = None,
     ) -> None:
         if search is not None:
-            self._store_available(search, bound, name, file, overwrite=overwrite, attributes=attributes)
+            self._store_available(bound, name, file, attributes, search)
             return
         file = limited(file, name, self.name, bound.config)
-        info = bound.driver.save(file, name, overwrite, mime=mime, attributes=attributes, if_match=if_match)
+        info = bound.driver.save(file, name, overwrite, attributes=attributes, if_match=if_match)
         self._announce_saved(bound, name, info)
 
     def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
