@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import urllib.request
 from typing import Any
 
 import pytest
@@ -75,6 +76,21 @@ def test_the_store_sends_them_itself(swift_harness, backend):
     assert headers['content-language'] == ALL['content_language']
     assert headers['content-disposition'].startswith('attachment; filename="Groe \\"1\\".txt"')
     assert headers['x-object-meta-size-px'] == '12'
+
+
+def test_links_have_all_but_the_download_name(backend):
+    """The middleware tempurl makes a header of its own for that, which the link decides: there it is inline."""
+    save(backend, b'content')
+    with urllib.request.urlopen(backend.signed_url('x')) as response:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+    assert headers['content-disposition'] == 'inline'
+    for header, name in (
+        ('content-type', 'mime'),
+        ('cache-control', 'cache_control'),
+        ('content-encoding', 'content_encoding'),
+        ('content-language', 'content_language'),
+    ):
+        assert headers[header] == ALL[name]
 
 
 def test_a_change_leaves_all_else_as_it_is(swift_harness, backend, content):

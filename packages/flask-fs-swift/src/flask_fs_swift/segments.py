@@ -81,13 +81,14 @@ class Segments:
         # Names that have something in common are mostly found on one page of a listing.
         limit = min(page_size, _LISTED_PER_NAME * len(names))
         prefix = os.path.commonprefix(names)  # noqa: RUF071  # a prefix of characters, as listings have it
-        listed, _ = self._client.page(self._files_container, prefix, '', limit)
-        small = {entry.name for entry in listed if not entry.is_slo}
-        large = {entry.name for entry in listed if entry.is_slo}
-        return {
-            name: list(self._own(self.manifest(name)[1])) if name in large else [] if name in small else self.of(name)
-            for name in names
+        listed, limit = self._client.page(self._files_container, prefix, '', limit)
+        is_last, wanted = len(listed) < limit or not listed, set(names)
+        large = {
+            entry.name: list(self._own(self.manifest(entry.name)[1]))
+            for entry in listed
+            if entry.is_slo and entry.name in wanted
         }
+        return {name: large.get(name, []) if is_last or name <= listed[-1].name else self.of(name) for name in names}
 
     def _own(self, entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         ours = f'/{self.container}/'

@@ -13,7 +13,7 @@ from flask_fs.backends import BaseBackend
 from ..guarantees import broken, check
 from ..harness import NetworkHarness
 from ..leaks import open_files
-from ..proxy import FaultProxy, ProxiedRequest
+from ..proxy import Fault, FaultProxy, ProxiedRequest
 from .faults import ACCESS_DENIED, ALWAYS, quick_to_fail, reach, via_proxy
 from .operations import Operation, Stage, writing_operations
 
@@ -106,7 +106,7 @@ def _number(number: int) -> Callable[[ProxiedRequest], bool]:
     return lambda _: next(counted) == number
 
 
-def refuse_request(proxy: FaultProxy, number: int) -> object:
+def refuse_request(proxy: FaultProxy, number: int) -> Fault:
     """Refuse the request that comes after *number* others."""
     return proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, when=_number(number))
 
