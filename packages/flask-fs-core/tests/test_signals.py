@@ -240,6 +240,20 @@ def test_names_and_types_are_checked_before_and_content_after(make_app: Callable
     assert seen == ['saving a.png', 'validated a.png', 'saving a_1.png', 'saved a_1.png']
 
 
+def test_restoring_a_file_may_be_refused(make_app: Callable[..., Flask]) -> None:
+    storage = fs.Storage('files', fs.ALL)
+    order = Order()
+    order.refused = {('saving', 'a')}
+    with make_app(storage, FS_BACKEND='memory', FILES_FS_RETENTION_DAYS=1).app_context():
+        storage.write('a', '1')
+        storage.remove('a')
+        with fs.file_saving.connected_to(order.saving, storage), pytest.raises(Refused):
+            storage.restore('a')
+        assert content(storage) == {}
+        storage.restore('a')
+        assert content(storage) == {'a': b'1'}
+
+
 def test_nothing_is_read_of_what_is_refused(order: Order, storage: fs.Storage) -> None:
     class Untouched(io.BytesIO):
         def read(self, *_: Any) -> bytes:
