@@ -49,9 +49,9 @@ def load_file(name: str, path: str) -> Any:
     return module
 
 
-def look_and_change(backend: Any) -> dict[str, bytes]:
-    """What there is in a backend, before this process changes some of it."""
-    seen = {name: backend.read(name) for name in backend.list_files()}
+def look_and_change(backend: Any) -> dict[str, Any]:
+    """The content and the attributes of what there is in a backend, before this process changes some of it."""
+    seen = {name: (backend.read(name), backend.stat(name).attributes) for name in backend.list_files()}
     backend.write('a/replaced', b'replaced there')
     backend.remove('removed')
     if 'moved' in seen:

@@ -198,9 +198,9 @@ class KnowsContentByItsBeginning(MemoryBackend):
 class TagsTheFirstPart(MemoryBackend):
     """Its etag is of the size and the first part."""
 
-    def _keep(self, info: fs.FileInfo, content: bytes, create: bool) -> None:
+    def _keep(self, info: fs.FileInfo, content: bytes, **condition: Any) -> fs.FileInfo:
         etag = hashlib.sha256(content[: CHUNK_BYTES - 1] + str(info.size).encode()).hexdigest()
-        super()._keep(dataclasses.replace(info, etag=etag), content, create)
+        return super()._keep(dataclasses.replace(info, etag=etag), content, **condition)
 
     def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
         super()._put(name, stream, **options)

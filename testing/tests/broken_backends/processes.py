@@ -8,9 +8,9 @@ import multiprocessing
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, FileInfo, Source, with_attributes
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.streams import chunks_of
 
@@ -37,9 +37,9 @@ class EncryptsByAKeyOfItsOwn(LocalBackend):
     def read(self, filename: str) -> bytes:
         return bytes(byte ^ KEY for byte in super().read(filename))
 
-    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
+    def write(self, filename: str, content: Any, overwrite: bool = True, **options: Any) -> Any:
         hidden = bytes(byte ^ KEY for byte in self.as_binary(content))
-        return super().write(filename, hidden, overwrite=overwrite, mime=mime)
+        return super().write(filename, hidden, overwrite=overwrite, **options)
 
 
 @caught_by('test_a_fresh_process_sees_and_changes_the_same_files')
@@ -57,6 +57,20 @@ class ListsFromAnIndex(LocalBackend):
         super()._put(name, stream, create=create, attributes=attributes)
         if self._index is not None:
             self._index.add(name)
+
+
+@caught_by('test_a_fresh_process_sees_and_changes_the_same_files')
+class KeepsAttributesInMemory(LocalBackend):
+    """For all backends of the process, and for its forks."""
+
+    known: ClassVar[dict[str, Attributes]] = {}
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        super()._put(name, stream, create=create)
+        self.known[self.path(name)] = attributes
+
+    def _stat(self, name: str) -> FileInfo:
+        return with_attributes(super()._stat(name), self.known.get(self.path(name), NO_ATTRIBUTES))
 
 
 @caught_by('test_greenlets_share_a_backend')

@@ -50,9 +50,9 @@ class RemembersOnItsClass(LocalBackend):
 
     known: ClassVar[set[str]] = set()
 
-    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> Any:
+    def write(self, filename: str, content: Any, overwrite: bool = True, **options: Any) -> Any:
         self.known.add(filename)
-        return super().write(filename, content, overwrite, mime=mime)
+        return super().write(filename, content, overwrite, **options)
 
     def exists(self, filename: str) -> bool:
         return filename in self.known or super().exists(filename)
@@ -64,7 +64,7 @@ class WritesBehind(LocalBackend):
 
     last: tuple[str, bytes] | None = None
 
-    def write(self, filename: str, content: Any, overwrite: bool = True, *, mime: str | None = None) -> None:
+    def write(self, filename: str, content: Any, overwrite: bool = True, **options: Any) -> None:
         if self.last is not None:
             super().write(*self.last)
         self.last = (filename, content)

@@ -7,12 +7,14 @@ import importlib.util
 import pytest
 
 import flask_fs as fs
+from flask_fs.backends import NO_ATTRIBUTES, Capability
 
 from ..fresh_gevent import work
 from ..fresh_process import PATCHED, in_fresh_process
 from ..fresh_python import look_and_change
-from ..guarantees import broken, check
+from ..guarantees import broken, check, declares
 from ..harness import Harness
+from .attributes import GIVEN
 
 NAMES = ('a/kept', 'a/replaced', 'removed', 'moved', 'ä ö/ü.txt')
 
@@ -26,15 +28,16 @@ class ProcessChecks:
         'folder, writing that waits for the end.',
     )
     def test_a_fresh_process_sees_and_changes_the_same_files(self, harness: Harness) -> None:
-        """A process that has nothing of this one but the settings sees the same files, and what it changes is seen here."""
+        """A process that has nothing of this one but the settings sees the same files with their attributes, and what it changes is seen here."""
         if not harness.shared_between_processes:
             return
         backend = harness.make()
+        attributes = GIVEN if declares(backend, Capability.ATTRIBUTES) else NO_ATTRIBUTES
         for name in NAMES:
-            backend.write(name, name.encode())
+            backend.write(name, name.encode(), attributes=attributes)
         assert set(backend.list_files()) == set(NAMES)
         seen = in_fresh_process(backend, look_and_change)
-        assert seen == {name: name.encode() for name in NAMES}
+        assert seen == {name: (name.encode(), attributes) for name in NAMES}
         expected = {
             'a/kept': b'a/kept',
             'a/replaced': b'replaced there',
@@ -44,6 +47,7 @@ class ProcessChecks:
         expected['new'] = b'created there'
         assert {name: backend.read(name) for name in backend.list_files()} == expected
         assert not backend.exists('removed')
+        assert backend.stat('a/moved').attributes == attributes
         with pytest.raises(fs.FileExists):
             backend.write('new', b'created here', overwrite=False)
 
