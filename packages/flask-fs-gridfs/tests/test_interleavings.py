@@ -67,6 +67,12 @@ def _replace(files: Files, content: bytes) -> None:
     files['x'] = content
 
 
+def _swap(files: Files, content: bytes) -> None:
+    if files.get('x') != content_of('x'):
+        raise fs.Changed
+    _replace(files, content)
+
+
 def _delete(files: Files, _: bytes) -> None:
     files.pop('x', None)
 
@@ -91,6 +97,7 @@ def _read(files: Files, _: bytes) -> bytes:
 OPERATIONS: Mapping[str, Operation] = {
     'create': Operation(lambda backend, content: backend.write('x', content, overwrite=False), _create),
     'replace': Operation(lambda backend, content: backend.write('x', content), _replace),
+    'swap': Operation(lambda backend, content: backend.write('x', content, if_match=Scene.version), _swap),
     'delete': Operation(lambda backend, _: backend.delete('x'), _delete),
     'move away': Operation(lambda backend, _: backend.move('x', 'y'), _move('x', 'y', create=False)),
     'move here': Operation(lambda backend, _: backend.move('y', 'x'), _move('y', 'x', create=False)),
@@ -113,12 +120,15 @@ def outcome_of(act: Callable[[], object]) -> object:
     try:
         result = act()
         return result if isinstance(result, bytes) else None
-    except (fs.FileExists, fs.FileNotFound) as error:
+    except (fs.Changed, fs.FileExists, fs.FileNotFound) as error:
         return type(error)
 
 
 class Scene:
     """The collections, emptied for one try after the other; two backends on them, one of which waits at the gate."""
+
+    #: The version of ``x`` at the beginning.
+    version = 'none'
 
     def __init__(self, make: Callable[..., GridFSBackend], database: Database[Any]) -> None:
         self._database = database
@@ -135,6 +145,11 @@ class Scene:
 
         What was made once is put there again as it was.
         """
+        files = self._begin(state, moves=moves)
+        Scene.version = self.quick.stat('x').etag or '' if 'x' in files else 'none'
+        return files
+
+    def _begin(self, state: str, *, moves: bool) -> Files:
         for collection in self._collections:
             collection.delete_many({})
         if (begun := self._begun.get((state, moves))) is None:
@@ -215,7 +230,10 @@ def run(scene: Scene, state: str, outer: str, inner: Sequence[str], places: Sequ
 
 @pytest.mark.parametrize('outer', OPERATIONS)
 def test_one_operation_between_two_commands_of_another(scene: Scene, outer: str) -> None:
-    states, changes = ('absent', 'created', TWO_REVISIONS), ('create', 'replace', 'delete', 'move away', 'move here')
+    states, changes = (
+        ('absent', 'created', TWO_REVISIONS),
+        ('create', 'replace', 'swap', 'delete', 'move away', 'move here'),
+    )
     done = 0
     for state, inner in itertools.product(states, changes):
         for place in range(1, MOST_COMMANDS):
@@ -226,10 +244,10 @@ def test_one_operation_between_two_commands_of_another(scene: Scene, outer: str)
 
 
 @pytest.mark.parametrize('state', ['absent', 'replaced'])
-@pytest.mark.parametrize('outer', ['create', 'replace'])
+@pytest.mark.parametrize('outer', ['create', 'replace', 'swap'])
 def test_two_operations_between_commands_of_another(scene: Scene, outer: str, state: str) -> None:
     """Two are enough to bring everything back to how it looked before."""
-    changes = list(itertools.product(('create', 'replace', 'delete'), repeat=2))
+    changes = list(itertools.product(('create', 'replace', 'delete', *(['swap'] if outer == 'swap' else [])), repeat=2))
     done = 0
     for inner in changes:
         for place in range(1, MOST_COMMANDS):

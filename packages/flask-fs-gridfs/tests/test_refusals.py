@@ -95,7 +95,9 @@ def test_a_server_that_refuses_the_unique_index_gets_no_promise(
     with caplog.at_level(logging.WARNING):
         backend.write('x', b'content')
         backend.write('x', b'other', overwrite=True)
-    assert ['ATOMIC_CREATE is not promised.' in record.message for record in caplog.records] == [True]
+    assert ['ATOMIC_CREATE and COMPARE_AND_SWAP are not promised.' in record.message for record in caplog.records] == [
+        True
+    ]
     assert Capability.ATOMIC_CREATE not in backend.capabilities
     assert Capability.ATOMIC_CREATE in other.capabilities
     with pytest.raises(fs.FileExists):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, ClassVar, cast
 
 from bson import ObjectId
@@ -20,17 +20,20 @@ from flask_fs.backends import (
     Capability,
     Checksum,
     FileInfo,
+    Folder,
     Opened,
     Source,
     batched,
+    changed,
 )
-from flask_fs.errors import FileExists, FileNotFound, FSError, Replaced
-from flask_fs.files import mime_type
+from flask_fs.errors import Changed, FileExists, FileNotFound, FSError, Replaced, Unavailable
 from flask_fs.settings import setting_names, settings_error, storage_prefix
 
+from .attributes import metadata_for, update_for
 from .connection import Connection
-from .documents import Document, Layout, info_of
+from .documents import Document, Layout, etag_of, info_of
 from .errors import ERRORS, Damaged, NameTaken, Vanished, kind_of, reason_for
+from .folders import page
 from .settings import SETTINGS, collection_name
 from .store import Store, beginning_with
 from .stream import ChunkStream
@@ -50,7 +53,13 @@ class GridFSBackend(BaseBackend):
 
     kind = 'gridfs'
     capabilities = (
-        Capability.ATOMIC_CREATE | Capability.CHECKSUM | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
+        Capability.ATOMIC_CREATE
+        | Capability.CHECKSUM
+        | Capability.MIME
+        | Capability.RANGE
+        | Capability.NESTED_NAMES
+        | Capability.ATTRIBUTES
+        | Capability.COMPARE_AND_SWAP
     )
     settings = SETTINGS
     errors: ClassVar[tuple[type[Exception], ...]] = ERRORS
@@ -138,18 +147,28 @@ class GridFSBackend(BaseBackend):
         return info_of(document, self.config.checksum)
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        for revisions in self._store().listed(beginning_with(prefix), batch=self.page_size):
+        listed = self._store().listed(beginning_with(prefix), batch=self.page_size)
+        return self._infos(revisions[-1] for revisions in listed)
+
+    def _infos(self, documents: Iterable[Document]) -> Iterator[FileInfo]:
+        for document in documents:
             try:
-                info = self._info(revisions[-1])
+                info = self._info(document)
             except Damaged as error:
                 # The others are listed. Its name is too, so that it can be found and removed.
-                _logger.warning('%s', self.translated(error, revisions[-1]['filename']))
+                _logger.warning('%s', self.translated(error, document['filename']))
             else:
                 yield info
 
     def _names(self, prefix: str) -> Iterator[str]:
         for revisions in self._store().listed(beginning_with(prefix), {'filename': 1}, batch=self.page_size):
             yield revisions[-1]['filename']
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        entries, following = page(self._store(), prefix, after, limit)
+        files = self._infos(entry.newest for entry in entries if entry.newest is not None)
+        folders = [prefix + entry.name[:-1] for entry in entries if entry.newest is None]
+        return Folder(list(files), folders, following)
 
     # --- Writing.
 
@@ -159,31 +178,59 @@ class GridFSBackend(BaseBackend):
         writer = self._writer()
         if create and self._store().newest(name) is not None:
             raise self.error(FileExists, name)
+        return self._upload(writer, name, stream, attributes, lambda document: writer.publish(document, create=create))
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo:
+        writer = self._writer()
+        if Capability.COMPARE_AND_SWAP not in self.capabilities:
+            raise self.unsupported(name, 'its server keeps no slots unique, so if_match would not be free of races')
+        newest = self._store().newest(name)
+        if newest is None or etag_of(newest) != etag:
+            raise self.error(Changed, name)
+        return self._upload(writer, name, stream, attributes, lambda document: writer.swap(document, etag), swaps=True)
+
+    def _upload(
+        self,
+        writer: Writer,
+        name: str,
+        stream: Source,
+        attributes: Attributes,
+        publish: Callable[[dict[str, Any]], Sequence[Document]],
+        *,
+        swaps: bool = False,
+    ) -> FileInfo:
+        """Store chunks, then call *publish* with the document, which gives what it replaces; none of it stays if that fails."""
         file_id, checksum, sent = ObjectId(), Checksum(self.config.checksum), 0
         layout = Layout(0, self.config.chunk_bytes)
         pieces = checksum.through(iter(lambda: stream.take(layout.chunk_bytes), b''))
+        document = {'_id': file_id, 'filename': name, 'chunkSize': layout.chunk_bytes}
         try:
             for batch in batched(pieces, layout.batch):
                 first, sent = sent, sent + len(batch)
                 writer.send(file_id, first, batch)
-            document = {
-                '_id': file_id,
-                'filename': name,
-                'length': checksum.size,
-                'chunkSize': layout.chunk_bytes,
-                'metadata': {'contentType': attributes.mime or mime_type(name), 'checksum': str(checksum)},
-            }
-            replaced = writer.publish(document, create=create)
+            metadata = {**metadata_for(name, attributes), 'checksum': str(checksum)}
+            document.update(length=checksum.size, metadata=metadata)
+            replaced = publish(document)
         except BaseException as error:
             # Cleaning up would only wait once more for a server that is down.
-            if sent and (error is stream.error or not isinstance(error, ServerSelectionTimeoutError)):
+            if (sent or swaps) and (error is stream.error or not isinstance(error, ServerSelectionTimeoutError)):
                 with contextlib.suppress(PyMongoError):
-                    writer.abandon(file_id)
+                    writer.abandon(document, hidden=swaps)
             if isinstance(error, NameTaken):
                 raise self.error(FileExists, name) from error
+            if isinstance(error, Vanished):
+                raise self.error(Changed, name) from error
             raise
         writer.remove_replaced(name, replaced)
         return self._info(document)
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        store = self._store()
+        for _ in range(_MAX_REVISIONS):
+            document = self._newest(name)
+            if store.update(document, update_for(document, changed(self._info(document).attributes, changes), changes)):
+                return
+        raise self.error(Unavailable, name, 'it is replaced again and again')
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
         writer = self._writer()
@@ -200,6 +247,16 @@ class GridFSBackend(BaseBackend):
 
     def _delete(self, name: str) -> None:
         self._remove_where({'$or': [{'filename': name}, beginning_with(f'{name}/')]})
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
+        failures: dict[str, FSError] = {}
+        for batch in batched(names, self.page_size):
+            try:
+                self._remove_where({'filename': {'$in': batch}})
+            except ERRORS:
+                # Which of them are still there, and why, or that the server is down.
+                failures |= super()._remove_many(batch)
+        return failures
 
     def _remove_where(self, where: Mapping[str, Any]) -> None:
         Writer(self._store(), slots=False).remove(where, batch=self.page_size)
@@ -229,9 +286,9 @@ class GridFSBackend(BaseBackend):
             if (refusal := store.make_indexes()) is not None:
                 reason = (
                     f'the server refuses the unique index on {self._collection}.files that creating files without races '
-                    f'needs ({type(refusal).__name__}): ATOMIC_CREATE is not promised.'
+                    f'needs ({type(refusal).__name__}): ATOMIC_CREATE and COMPARE_AND_SWAP are not promised.'
                 )
-                self.drop_capability(Capability.ATOMIC_CREATE, reason)
+                self.drop_capability(Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP, reason)
             self._has_indexes = True
         return Writer(store, slots=Capability.ATOMIC_CREATE in self.capabilities)
 

@@ -3,10 +3,15 @@
 One document of ``.files`` describes one revision of a file; its content is in the documents of ``.chunks`` that refer to
 its ``_id``. Of several revisions of a name the newest counts: that with the latest ``uploadDate``.
 
-The revisions that this package writes also hold *slots* of their name: the numbers 0 and 1 in ``metadata.slots``. A unique
+The revisions that this package writes also hold *slots* of their name: the numbers 0, 1 and 2 in ``metadata.slots``. A unique
 index lets each slot of a name be held once, and ignores documents without slots, which are those of other programs. A writer
-that creates a name takes both slots at once, so it fails while any other revision holds one. A writer that replaces a file
-takes the slot that the file leaves free, and then removes it: one of the two, or both, hold the name at every moment.
+that creates a name takes all slots at once, so it fails while any other revision holds one. A writer that replaces a file
+takes the one of the slots 0 and 1 that the file leaves free, and then removes it: one of the two, or both, hold the name at
+every moment.
+
+A writer that replaces one version only first stores its own document, with slot 2, under a hidden name. Then it claims the
+version by one conditional update, which is what decides: it names the *successor* and takes the slots 0 and 1, so that
+nobody else replaces the version any more. Whoever finds a claim completes it, by giving the successor its name.
 """
 
 from __future__ import annotations
@@ -17,11 +22,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bson import ObjectId
+from bson import DatetimeMS, ObjectId
 
 from flask_fs.backends import FileInfo
 from flask_fs.files import mime_type
+from flask_fs.names import TEMPORARY_PREFIX
 
+from .attributes import attributes_from
 from .errors import Damaged
 
 Document = Mapping[str, Any]
@@ -33,10 +40,21 @@ MAX_BATCH_CHUNKS = 4096
 #: Most programs number chunks by signed integers of 32 bits.
 MAX_CHUNKS = 2**31
 SLOTS = 'metadata.slots'
-BOTH_SLOTS = (0, 1)
+#: Those of writers that replace whatever is there.
+SHARED_SLOTS = (0, 1)
+#: That of a writer that replaces one version only.
+SWAP_SLOT = 2
+ALL_SLOTS = (*SHARED_SLOTS, SWAP_SLOT)
+_OWN_SLOTS = ([0], [1], [2], [0, 1], [0, 1, 2])
+SUCCESSOR_KEY = 'fs_successor'
+SUCCESSOR = f'metadata.{SUCCESSOR_KEY}'
+#: Selects revisions that nobody has claimed, whatever other programs store in that field.
+UNCLAIMED: Mapping[str, Any] = {'$nor': [{SUCCESSOR: {'$type': 'objectId'}}]}
+#: What the names of successors begin with before they are those of files.
+HIDDEN_PREFIX = f'{TEMPORARY_PREFIX}swap-'
 _CHECKSUM = re.compile(r'[\w-]+:[0-9a-f]+')
 #: The fields that deciding between revisions needs.
-REVISION = {'filename': 1, 'uploadDate': 1, 'metadata': 1}
+REVISION = {'filename': 1, 'uploadDate': 1, 'length': 1, 'metadata': 1}
 
 
 class Layout(NamedTuple):
@@ -104,7 +122,18 @@ def has_own_slots(document: Document) -> bool:
     if not isinstance(metadata, Mapping):
         return not isinstance(metadata, list)
     slots = metadata.get('slots')
-    return slots is None or slots in ([0], [1], [0, 1])
+    return slots is None or slots in _OWN_SLOTS
+
+
+def successor_of(document: Document) -> ObjectId | None:
+    """The id of the revision that replaces this one, if a writer has claimed it."""
+    successor = metadata_of(document).get(SUCCESSOR_KEY)
+    return successor if isinstance(successor, ObjectId) else None
+
+
+def hidden_name(file_id: ObjectId) -> str:
+    """The name of a revision that is to replace one version only, before it does."""
+    return f'{HIDDEN_PREFIX}{file_id}'
 
 
 def date_of(document: Document) -> datetime.datetime | None:
@@ -116,6 +145,18 @@ def date_of(document: Document) -> datetime.datetime | None:
         return made.generation_time if isinstance(made, ObjectId) else None
     # MongoDB's dates are in UTC; without the option tz_aware they come without a zone.
     return date.replace(tzinfo=datetime.timezone.utc) if date.tzinfo is None else date
+
+
+def age_of(document: Document) -> tuple[float, str]:
+    """What sorts revisions, oldest first, as the server sorts them by date and id."""
+    date, made = document.get('uploadDate'), document['_id']
+    if isinstance(date, DatetimeMS):
+        # One that Python does not support.
+        date_ms = float(int(date))
+    else:
+        is_date = isinstance(date, datetime.datetime)
+        date_ms = found.timestamp() * 1000 if is_date and (found := date_of(document)) else float('-inf')
+    return date_ms, str(made) if isinstance(made, ObjectId) else ''
 
 
 def now_after(newest: Document | None) -> datetime.datetime:
@@ -171,8 +212,19 @@ def info_of(document: Document, algorithm: str) -> FileInfo:
     checksum = next((found for found in sums if isinstance(found, str) and _CHECKSUM.fullmatch(found)), None)
     if checksum is not None and not _is_of(checksum, algorithm):
         checksum = None
+    size, attributes = Layout.of(document).length, attributes_from(metadata)
     return FileInfo(
-        name, Layout.of(document).length, date_of(document), mime or mime_type(name), checksum, _etag(document)
+        name,
+        size,
+        date_of(document),
+        mime or mime_type(name),
+        checksum,
+        etag_of(document),
+        attributes.content_encoding,
+        attributes.cache_control,
+        attributes.content_language,
+        attributes.download_name,
+        attributes.metadata,
     )
 
 
@@ -186,7 +238,8 @@ def _is_of(checksum: str, algorithm: str) -> bool:
     return kind == algorithm and len(digest) == 2 * hashlib.new(algorithm, usedforsecurity=False).digest_size
 
 
-def _etag(document: Document) -> str:
+def etag_of(document: Document) -> str:
+    """The version that a revision is."""
     made = document['_id']
     if isinstance(made, ObjectId):
         return str(made)

@@ -115,6 +115,11 @@ class Store:
         with self.files.find(where, fields).sort(order).batch_size(batch) as cursor:
             yield from by_name(cursor)
 
+    def update(self, document: Document, update: Mapping[str, Any]) -> bool:
+        """Change the document of a revision, unless it is gone or has another name by now; whether it was there."""
+        where = {'_id': {'$eq': document['_id']}, 'filename': document['filename']}
+        return not update or bool(self.files.update_one(where, update).matched_count)
+
     # --- Chunks.
 
     def read_chunks(self, document: Document, first: int, count: int) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Removing what is left of uploads whose process died: chunks without a file."""
+"""Removing what is left of uploads whose process died: chunks without a file, and files that never got their name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from bson.errors import BSONError
 
 from flask_fs.backends import batched
 
-from .store import Store
+from .documents import HIDDEN_PREFIX, date_of
+from .store import Store, beginning_with
 
 #: How many uploads are looked up together.
 PAGE_SIZE = 1000
@@ -20,6 +21,7 @@ PAGE_SIZE = 1000
 def sweep(store: Store, older_than_s: float) -> int:
     """Remove the chunks of uploads that never finished and sent nothing for that long; the number of such uploads."""
     swept = 0
+    _drop_successors(store, older_than_s)
     for ids in batched(_uploads(store), PAGE_SIZE):
         # Looked up before the age: an upload that ends in between has sent its last chunk just now.
         finished = {_hashable(document['_id']) for document in store.files.find({'_id': {'$in': ids}}, {'_id': 1})}
@@ -29,6 +31,20 @@ def sweep(store: Store, older_than_s: float) -> int:
             store.chunks.delete_many({'files_id': {'$in': stale}})
         swept += len(stale)
     return swept
+
+
+def _drop_successors(store: Store, older_than_s: float) -> None:
+    """Remove the documents of stale uploads that were to replace one version only, and did not."""
+    found = store.files.find(beginning_with(HIDDEN_PREFIX), {'uploadDate': 1})
+    stale = [document['_id'] for document in found if _is_older(date_of(document), older_than_s)]
+    for ids in batched(stale, PAGE_SIZE):
+        # Not if a writer gives it its name right now.
+        store.files.delete_many({'_id': {'$in': ids}, **beginning_with(HIDDEN_PREFIX)})
+
+
+def _is_older(date: datetime.datetime | None, older_than_s: float) -> bool:
+    """Whether a date is that long ago, by the clock of this host."""
+    return date is not None and (datetime.datetime.now(datetime.timezone.utc) - date).total_seconds() > older_than_s
 
 
 def _uploads(store: Store) -> Iterator[Any]:
@@ -41,17 +57,16 @@ def _uploads(store: Store) -> Iterator[Any]:
 
 
 def _stale(store: Store, ids: list[Any], older_than_s: float) -> Iterator[Any]:
-    """Those uploads whose last chunk was sent that long ago, by the clock of this host."""
+    """Those uploads whose last chunk was sent that long ago."""
     pipeline: list[dict[str, Any]] = [
         {'$match': {'files_id': {'$in': ids}}},
         {'$group': {'_id': '$files_id', 'last': {'$max': '$_id'}}},
     ]
-    now = datetime.datetime.now(datetime.timezone.utc)
     with store.chunks.aggregate(pipeline, allowDiskUse=True) as cursor:
         for found in cursor:
             last = found['last']
             # The ids of other programs' chunks may hold no time.
-            if isinstance(last, ObjectId) and (now - last.generation_time).total_seconds() > older_than_s:
+            if isinstance(last, ObjectId) and _is_older(last.generation_time, older_than_s):
                 yield found['_id']
 
 

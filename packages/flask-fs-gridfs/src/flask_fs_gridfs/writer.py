@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, NetworkTimeout
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from .claims import claim, complete, reveal
 from .documents import (
-    BOTH_SLOTS,
+    ALL_SLOTS,
+    REVISION,
+    SHARED_SLOTS,
     SLOTS,
+    SWAP_SLOT,
+    UNCLAIMED,
     Document,
     date_of,
+    etag_of,
     has_own_slots,
+    hidden_name,
     metadata_of,
     mime_after_rename,
     now_after,
     slots_of,
+    successor_of,
 )
 from .errors import NameTaken, TooMuchContention, Vanished
+from .retries import retry_once
 from .store import Store
 
-T = TypeVar('T')
 #: How often to begin again when other writers of the same name come first; each time one of them has succeeded.
 MAX_ATTEMPTS = 100
 _DUPLICATE_KEY = 11000
@@ -56,7 +64,7 @@ class Writer:
                 if any(problem['code'] != _DUPLICATE_KEY for problem in error.details['writeErrors']):
                     raise
 
-        _retry_once(lambda: self._store.chunks.insert_many(chunks), insert_missing)
+        retry_once(lambda: self._store.chunks.insert_many(chunks), insert_missing)
 
     def publish(self, document: dict[str, Any], *, create: bool) -> Sequence[Document]:
         """Make a file visible whose chunks are stored; the revisions that it replaces, which are to be removed next.
@@ -71,6 +79,8 @@ class Writer:
                 old = self._store.revisions(name)
             if create and old:
                 raise NameTaken
+            if self._complete_claim(name, old):
+                continue
             document['uploadDate'] = now_after(old[-1] if old else None)
             try:
                 document['metadata'] = {**metadata, **self._slot_fields(name, old)}
@@ -82,11 +92,48 @@ class Writer:
             return old
         raise TooMuchContention
 
-    def abandon(self, file_id: ObjectId) -> None:
-        """Remove what exists of an upload that failed."""
+    def swap(self, document: dict[str, Any], etag: str) -> Sequence[Document]:
+        """Like :meth:`publish`, but replace only the version *etag* of a file.
+
+        :raises Vanished: If the file is no longer that version, or gone.
+        """
+        name, file_id = document['filename'], document['_id']
+        metadata = {**document['metadata'], 'slots': [SWAP_SLOT]}
+        self._insert(
+            {**document, 'filename': hidden_name(file_id), 'uploadDate': now_after(None), 'metadata': metadata}
+        )
+        for _ in range(MAX_ATTEMPTS):
+            old = self._store.revisions(name)
+            if self._complete_claim(name, old):
+                continue
+            if not old or etag_of(old[-1]) != etag:
+                raise Vanished
+            # One of another swap would keep the slot of this one.
+            self._erase(old[:-1], {'filename': name})
+            if claim(self._store, old[-1], file_id):
+                document['uploadDate'] = reveal(self._store, old[-1], file_id)
+                return old
+        raise TooMuchContention
+
+    def abandon(self, document: Document, *, hidden: bool) -> None:
+        """Remove what exists of an upload that failed.
+
+        :param hidden: Whether it replaces one version only. Others may have completed that, and then it stays.
+        """
+        file_id = document['_id']
         # Its document may have arrived, even if no response did.
-        self._store.files.delete_one({'_id': file_id})
-        self._store.chunks.delete_many({'files_id': file_id})
+        where = {'filename': hidden_name(file_id)} if hidden else {}
+        self._store.files.delete_one({'_id': file_id, **where})
+        if not hidden or not self._store.has(file_id):
+            self._store.chunks.delete_many({'files_id': file_id})
+
+    def _complete_claim(self, name: str, revisions: Sequence[Document]) -> bool:
+        """Whether the newest of *revisions* was claimed; then its successor has the name now, or the claim is void."""
+        if not revisions or (successor := successor_of(revisions[-1])) is None:
+            return False
+        self._erase(revisions[:-1], {'filename': name})
+        complete(self._store, revisions[-1], successor)
+        return True
 
     # --- Names.
 
@@ -104,12 +151,14 @@ class Writer:
                 raise Vanished
             if create and old:
                 raise NameTaken
+            if self._complete_claim(name, current) or self._complete_claim(target, old):
+                continue
             # What it has replaced must not reappear under its old name.
             self._erase(current[:-1], {'filename': name})
             try:
                 self._update(current[-1], self._renamed(current[-1], target, old))
             except (DuplicateKeyError, Vanished):
-                # Another writer has taken the target; or replaced, moved or removed the file.
+                # Another writer has taken the target; or replaced, claimed, moved or removed the file.
                 continue
             return old
         raise TooMuchContention
@@ -139,24 +188,24 @@ class Writer:
     def _free_slots(self, name: str, old: Sequence[Document]) -> Sequence[int]:
         """The slots that a revision can take that is to replace *old*."""
         if not old:
-            return BOTH_SLOTS
+            return ALL_SLOTS
         # Left by a writer that died, or one that is about to remove them.
         self._erase(old[:-1], {'filename': name})
         if not has_own_slots(old[-1]):
             self._clear_slots(old[-1], name)
         held = slots_of(old[-1])
-        if set(held) == set(BOTH_SLOTS):
+        if set(held) >= set(SHARED_SLOTS):
             # Only while it still holds both: it may have been renamed meanwhile.
-            where = {'_id': old[-1]['_id'], 'filename': name, SLOTS: list(held)}
+            where = {'_id': old[-1]['_id'], 'filename': name, SLOTS: list(held), **UNCLAIMED}
             held = held[:1]
-            _retry_once(lambda: self._store.files.update_one(where, {'$set': {SLOTS: list(held)}}))
-        return [slot for slot in BOTH_SLOTS if slot not in held]
+            retry_once(lambda: self._store.files.update_one(where, {'$set': {SLOTS: list(held)}}))
+        return [slot for slot in SHARED_SLOTS if slot not in held]
 
     def _clear_slots(self, document: Document, name: str) -> None:
         """Remove what another program stored in the field of slots, which the index would refuse; the file is replaced next."""
         field = SLOTS if isinstance(document.get('metadata'), Mapping) else 'metadata'
-        where = {'_id': {'$eq': document['_id']}, 'filename': name}
-        _retry_once(lambda: self._store.files.update_one(where, {'$unset': {field: ''}}))
+        where = {'_id': {'$eq': document['_id']}, 'filename': name, **UNCLAIMED}
+        retry_once(lambda: self._store.files.update_one(where, {'$unset': {field: ''}}))
 
     # --- Removal.
 
@@ -168,14 +217,27 @@ class Writer:
 
     def remove(self, where: Mapping[str, Any], *, batch: int) -> None:
         """Remove the files that *where* selects, *batch* of them at once."""
+        for _ in range(MAX_ATTEMPTS):
+            if self._remove_unclaimed(where, batch=batch):
+                return
+        raise TooMuchContention
+
+    def _remove_unclaimed(self, where: Mapping[str, Any], *, batch: int) -> bool:
+        """Remove the files that *where* selects, but complete claims; whether there were none."""
         superseded: list[Document] = []
         current: list[Document] = []
+        claimed: list[Document] = []
 
         def flush() -> None:
             # Older ones first, so that none of them reappears.
-            for documents in (superseded, current):
-                self._erase(documents, where)
-                documents.clear()
+            self._erase(superseded, where)
+            if not self._erase(current, {**where, **UNCLAIMED}):
+                ids = [document['_id'] for document in current]
+                for document in self._store.files.find({'_id': {'$in': ids}, **where}, REVISION):
+                    claimed.append(document)
+                    self._complete_claim(document['filename'], [document])
+            superseded.clear()
+            current.clear()
 
         for revisions in self._store.listed(where, {'filename': 1, 'uploadDate': 1}, batch=batch):
             superseded += revisions[:-1]
@@ -183,6 +245,7 @@ class Writer:
             if len(superseded) + len(current) >= batch:
                 flush()
         flush()
+        return not claimed
 
     def _erase(self, documents: Sequence[Document], where: Mapping[str, Any]) -> bool:
         """Remove revisions that *where* still selects, then their chunks; whether all of them still existed."""
@@ -190,13 +253,13 @@ class Writer:
             return True
         ids = [document['_id'] for document in documents]
         selected = {'_id': {'$in': ids}, **where}
-        complete = _retry_once(lambda: self._store.files.delete_many(selected)).deleted_count == len(ids)
+        complete = retry_once(lambda: self._store.files.delete_many(selected)).deleted_count == len(ids)
         if not complete:
             # Another writer has removed some, or renamed them: then their chunks are still needed.
             kept = [document['_id'] for document in self._store.files.find({'_id': {'$in': ids}}, {'_id': 1})]
             ids = [file_id for file_id in ids if file_id not in kept]
         if ids:
-            _retry_once(lambda: self._store.chunks.delete_many({'files_id': {'$in': ids}}))
+            retry_once(lambda: self._store.chunks.delete_many({'files_id': {'$in': ids}}))
         return complete
 
     # --- Documents.
@@ -210,28 +273,14 @@ class Writer:
                 if not self._store.has(document['_id']):
                     raise
 
-        _retry_once(lambda: self._store.files.insert_one(document), insert_if_missing)
+        retry_once(lambda: self._store.files.insert_one(document), insert_if_missing)
 
     def _update(self, document: Document, fields: Mapping[str, Any]) -> None:
-        where = {'_id': document['_id'], 'filename': document['filename']}
+        where = {'_id': document['_id'], 'filename': document['filename'], **UNCLAIMED}
 
         def update() -> int:
             return self._store.files.update_one(where, {'$set': fields}).matched_count
 
         # The change may have been made, and only the response was lost.
-        if not _retry_once(update, lambda: update() or self._store.has(document['_id'], fields['filename'])):
+        if not retry_once(update, lambda: update() or self._store.has(document['_id'], fields['filename'])):
             raise Vanished
-
-
-def _retry_once(act: Callable[[], T], again: Callable[[], Any] | None = None) -> T:
-    """The result of *act*; of *again*, by default the same once more, if the connection turns out to be dead.
-
-    MongoDB's own retries of writes need a replica set. Doing both must do no harm, as *act* may have been carried out.
-    """
-    try:
-        return act()
-    except NetworkTimeout:
-        raise
-    except AutoReconnect:
-        result: T = (again or act)()
-        return result
