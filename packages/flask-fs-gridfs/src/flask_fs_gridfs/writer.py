@@ -79,7 +79,7 @@ class Writer:
                 old = self._store.revisions(name)
             if create and old:
                 raise NameTaken
-            if self._complete_claim(name, old):
+            if self._settle(name, old):
                 continue
             document['uploadDate'] = now_after(old[-1] if old else None)
             try:
@@ -104,7 +104,7 @@ class Writer:
         )
         for _ in range(MAX_ATTEMPTS):
             old = self._store.revisions(name)
-            if self._complete_claim(name, old):
+            if self._settle(name, old):
                 continue
             if not old or etag_of(old[-1]) != etag:
                 raise Vanished
@@ -127,13 +127,27 @@ class Writer:
         if not hidden or not self._store.has(file_id):
             self._store.chunks.delete_many({'files_id': file_id})
 
-    def _complete_claim(self, name: str, revisions: Sequence[Document]) -> bool:
-        """Whether the newest of *revisions* was claimed; then its successor has the name now, or the claim is void."""
-        if not revisions or (successor := successor_of(revisions[-1])) is None:
+    def _settle(self, name: str, revisions: Sequence[Document]) -> bool:
+        """Whether a writer that replaced one version only had left it to others which revision counts; then they decide.
+
+        :param revisions: All of *name*, to be read again if so.
+        """
+        if not revisions:
             return False
-        self._erase(revisions[:-1], {'filename': name})
-        complete(self._store, revisions[-1], successor)
-        return True
+        *older, newest = revisions
+        if (successor := successor_of(newest)) is not None:
+            self._erase(older, {'filename': name})
+            complete(self._store, newest, successor)
+            return True
+        if slots_of(newest) != (SWAP_SLOT,):
+            return False
+        # What it replaced had both shared slots, so these have come later, and only looked before it.
+        late = [document for document in older if slots_of(document) and successor_of(document) is None]
+        if late:
+            where = {'_id': late[-1]['_id'], 'filename': name, **UNCLAIMED}
+            date = {'uploadDate': now_after(newest)}
+            retry_once(lambda: self._store.files.update_one(where, {'$set': date}))
+        return bool(late)
 
     # --- Names.
 
@@ -151,7 +165,7 @@ class Writer:
                 raise Vanished
             if create and old:
                 raise NameTaken
-            if self._complete_claim(name, current) or self._complete_claim(target, old):
+            if self._settle(name, current) or self._settle(target, old):
                 continue
             # What it has replaced must not reappear under its old name.
             self._erase(current[:-1], {'filename': name})
@@ -211,31 +225,38 @@ class Writer:
 
     def remove_replaced(self, name: str, old: Sequence[Document]) -> None:
         """Remove the revisions that a new one has replaced."""
-        if not self._erase(old, {'filename': name}):
-            # Others changed this name too: one of their revisions may be older than ours, or ours older than theirs.
-            self._erase(self._store.revisions(name)[:-1], {'filename': name})
+        if self._erase(old, {'filename': name}):
+            return
+        # Others changed this name too: one of their revisions may be older than ours, or ours older than theirs.
+        for _ in range(MAX_ATTEMPTS):
+            found = self._store.revisions(name)
+            if not self._settle(name, found):
+                self._erase(found[:-1], {'filename': name})
+                return
+        raise TooMuchContention
 
     def remove(self, where: Mapping[str, Any], *, batch: int) -> None:
         """Remove the files that *where* selects, *batch* of them at once."""
         for _ in range(MAX_ATTEMPTS):
-            if self._remove_unclaimed(where, batch=batch):
+            if self._remove_listed(where, batch=batch):
                 return
         raise TooMuchContention
 
-    def _remove_unclaimed(self, where: Mapping[str, Any], *, batch: int) -> bool:
-        """Remove the files that *where* selects, but complete claims; whether there were none."""
+    def _remove_listed(self, where: Mapping[str, Any], *, batch: int) -> bool:
+        """Whether nobody has changed the files that *where* selects after they were listed; they are removed, but for those."""
         superseded: list[Document] = []
         current: list[Document] = []
-        claimed: list[Document] = []
+        is_complete = True
 
         def flush() -> None:
+            nonlocal is_complete
             # Older ones first, so that none of them reappears.
             self._erase(superseded, where)
             if not self._erase(current, {**where, **UNCLAIMED}):
+                is_complete = False
                 ids = [document['_id'] for document in current]
                 for document in self._store.files.find({'_id': {'$in': ids}, **where}, REVISION):
-                    claimed.append(document)
-                    self._complete_claim(document['filename'], [document])
+                    self._settle(document['filename'], [document])
             superseded.clear()
             current.clear()
 
@@ -245,7 +266,7 @@ class Writer:
             if len(superseded) + len(current) >= batch:
                 flush()
         flush()
-        return not claimed
+        return is_complete
 
     def _erase(self, documents: Sequence[Document], where: Mapping[str, Any]) -> bool:
         """Remove revisions that *where* still selects, then their chunks; whether all of them still existed."""
