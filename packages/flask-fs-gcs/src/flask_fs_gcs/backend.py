@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import IO, Any, cast
 from urllib.parse import quote
 
-from google.api_core.exceptions import NotFound, RequestRangeNotSatisfiable
+from google.api_core.exceptions import NotFound, PreconditionFailed, RequestRangeNotSatisfiable
 from requests import Response
 from urllib3.exceptions import ProtocolError
 
@@ -18,17 +18,22 @@ from flask_fs.backends import (
     BaseBackend,
     Capability,
     FileInfo,
+    Folder,
     Opened,
     ResponseStream,
     Source,
     attachment,
+    batched,
+    changed,
     range_header,
     undone_by,
 )
-from flask_fs.errors import FSError
+from flask_fs.errors import Changed, FSError, Unavailable
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of
 
+from .attributes import set_attributes
+from .batches import MAX_CALLS, delete
 from .bucket import Bucket, info_from_blob, info_from_headers
 from .errors import SDK_ERRORS, translate
 from .settings import SETTINGS
@@ -37,7 +42,12 @@ from .uploads import put
 #: What a copy takes over from its source.
 _KEPT = ('cache_control', 'content_disposition', 'content_encoding', 'content_language', 'content_type')
 #: What is listed of each object.
-_FIELDS = 'items(name,size,updated,contentType,contentEncoding,generation,metadata),nextPageToken'
+_FIELDS = (
+    'items(name,size,updated,generation,metadata,contentType,contentEncoding,contentLanguage,contentDisposition,'
+    'cacheControl),nextPageToken'
+)
+#: How often to look again at an object that others change.
+_MAX_CHANGES = 20
 
 
 class GCSBackend(BaseBackend):
@@ -51,6 +61,7 @@ class GCSBackend(BaseBackend):
     capabilities = (
         Capability.ATOMIC_CREATE | Capability.CHECKSUM | Capability.MIME | Capability.RANGE
         | Capability.NESTED_NAMES | Capability.SERVER_COPY | Capability.SIGNED_URL
+        | Capability.ATTRIBUTES | Capability.COMPARE_AND_SWAP
     )  # fmt: skip
     settings = SETTINGS
     errors = SDK_ERRORS
@@ -110,10 +121,36 @@ class GCSBackend(BaseBackend):
             while (page := self._bucket.request(prefix, lambda: next(pages, None))) is not None:
                 yield from (blob for blob in page if not blob.name.endswith('/'))
 
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        options = {'page_size': limit, 'page_token': after, 'fields': f'prefixes,{_FIELDS}'}
+        found = self._bucket.sdk.list_blobs(prefix=prefix, delimiter='/', **options, **self._bucket.client.options)
+        page: Iterable[Any] = ()
+        with contextlib.suppress(NotFound):
+            page = self._bucket.request(prefix, lambda: next(found.pages, ()))
+        files = [info_from_blob(blob) for blob in page if not blob.name.endswith('/')]
+        return Folder(files, [name[:-1] for name in sorted(found.prefixes)], found.next_page_token)
+
     # --- Changes.
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        put(self._bucket, name, stream, create=create, mime=attributes.mime)
+        put(self._bucket, name, stream, attributes, generation=0 if create else None)
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        # Of no object, that is 0.
+        if not (etag.isdecimal() and int(etag)):
+            raise self.error(Changed, name)
+        put(self._bucket, name, stream, attributes, generation=int(etag))
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        for _ in range(_MAX_CHANGES):
+            blob = self._bucket.find(name)
+            set_attributes(blob, changed(info_from_blob(blob).attributes, changes), changes)
+            seen = {'if_generation_match': blob.generation, 'if_metageneration_match': blob.metageneration}
+            # What has changed meanwhile is looked at again; so is the change itself, if only its response was lost.
+            with contextlib.suppress(PreconditionFailed):
+                self._bucket.request(name, lambda: blob.patch(**seen, **self._bucket.client.options))  # noqa: B023  # at once
+                return
+        raise self.error(Unavailable, name, 'too many others change it at the same time')
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         source = self._bucket.find(name)
@@ -131,12 +168,30 @@ class GCSBackend(BaseBackend):
             while token is not None:
                 token, _, _ = made.rewrite(original, token=token, **conditions, **self._bucket.client.options)
 
-        self._bucket.store(target, rewrite, create=create)
+        self._bucket.store(target, rewrite, generation=0 if create else None)
 
     def _remove(self, name: str) -> None:
         blob = self._bucket.sdk.blob(name)
         with contextlib.suppress(NotFound):
             self._bucket.request(name, lambda: blob.delete(**self._bucket.client.options))
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
+        failures: dict[str, FSError] = {}
+        left = iter(names)
+        for batch in batched(left, MAX_CALLS):
+            try:
+                unconfirmed = delete(self._bucket, batch)
+            except NotFound:
+                # Some emulators have no batches.
+                unconfirmed = batch
+            except SDK_ERRORS as error:
+                failures |= {name: self.translated(error, name) for name in batch}
+                if isinstance(failures[batch[0]], Unavailable):
+                    # It would take the same time for each batch to fail.
+                    failures |= {name: self.translated(error, name) for name in left}
+                continue
+            failures |= super()._remove_many(unconfirmed)
+        return failures
 
     # --- Links.
 

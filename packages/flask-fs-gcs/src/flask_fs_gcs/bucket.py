@@ -11,19 +11,15 @@ from typing import Any, TypeVar
 from google.api_core.exceptions import Conflict, Forbidden, NotFound, PreconditionFailed
 
 from flask_fs.backends import BaseBackend, FileInfo, Presence, gone_reason
-from flask_fs.errors import ConfigurationError, FileExists, Unavailable
+from flask_fs.errors import Changed, ConfigurationError, FileExists, Unavailable
 from flask_fs.files import mime_type
 from flask_fs.settings import storage_prefix
 
+from .attributes import CHECKSUM_KEY, WRITER_KEY, attributes_from, attributes_of, metadata_from
 from .client import Client, client_for
 from .errors import ImplausibleResponse
 
 T = TypeVar('T')
-
-#: The key in an object's metadata under which its checksum is kept.
-CHECKSUM_KEY = 'fs-checksum'
-#: The key of a text that one write alone has: by it a writer whose response was lost recognizes its own object.
-WRITER_KEY = 'fs-writer'
 
 
 class Bucket:
@@ -91,25 +87,31 @@ class Bucket:
         with contextlib.suppress(Conflict):
             self.sdk.create(location=self.config.get('region'), **self.client.options)
 
-    def store(self, name: str, store: Callable[[dict[str, str], int | None], object], *, create: bool) -> None:
-        """Call *store* with metadata and the generation that is to be there: with *create* that of no object, which is 0.
+    def store(
+        self, name: str, store: Callable[[dict[str, str], int | None], object], *, generation: int | None
+    ) -> None:
+        """Call *store* with metadata and with *generation*.
 
-        :raises FileExists: If there is one.
+        :param generation: What is to be replaced: 0 is no object, None whatever is there.
+        :raises FileExists: If there is one, and is not to be.
+        :raises Changed: If it is another one, or gone.
         """
-        if not create:
+        if generation is None:
             store({}, None)
             return
         writer = secrets.token_hex(8)
         try:
-            store({WRITER_KEY: writer}, 0)
+            store({WRITER_KEY: writer}, generation)
         except PreconditionFailed as error:
             try:
                 found = self.find(name).metadata or {}
             except NotFound:
+                if generation:
+                    raise self.error(Changed, name) from error
                 raise error from None
             # An earlier attempt may have succeeded, whose response was lost.
             if found.get(WRITER_KEY) != writer:
-                raise self.error(FileExists, name) from error
+                raise self.error(Changed if generation else FileExists, name) from error
 
 
 def info_from_blob(blob: Any) -> FileInfo:
@@ -119,7 +121,7 @@ def info_from_blob(blob: Any) -> FileInfo:
         raise ImplausibleResponse('a description without generation, size or time')
     # Headers have whole seconds.
     modified, mime = blob.updated.replace(microsecond=0), blob.content_type or mime_type(name)
-    return FileInfo(name, blob.size, modified, mime, checksum, str(blob.generation), blob.content_encoding)
+    return FileInfo(name, blob.size, modified, mime, checksum, str(blob.generation), **attributes_of(blob))
 
 
 def info_from_headers(name: str, headers: Mapping[str, str]) -> tuple[FileInfo, int]:
@@ -130,6 +132,6 @@ def info_from_headers(name: str, headers: Mapping[str, str]) -> tuple[FileInfo, 
         modified, generation = parsedate_to_datetime(headers['Last-Modified']), headers['X-Goog-Generation']
     except (KeyError, TypeError, ValueError) as error:
         raise ImplausibleResponse('content without generation, size or time') from error
-    mime, checksum = headers.get('Content-Type') or mime_type(name), headers.get(f'X-Goog-Meta-{CHECKSUM_KEY}')
-    coding = headers.get('X-Goog-Stored-Content-Encoding')
-    return FileInfo(name, size, modified, mime, checksum, generation, coding), length
+    mime, metadata = headers.get('Content-Type') or mime_type(name), metadata_from(headers)
+    attributes = attributes_from(headers, metadata)
+    return FileInfo(name, size, modified, mime, metadata.get(CHECKSUM_KEY), generation, **attributes), length

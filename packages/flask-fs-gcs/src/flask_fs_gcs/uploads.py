@@ -6,11 +6,11 @@ import base64
 import contextlib
 from typing import Any
 
-from flask_fs.backends import Checksum, Source, checksum_of
+from flask_fs.backends import Attributes, Checksum, Source, checksum_of
 from flask_fs.errors import ChecksumMismatch
-from flask_fs.files import mime_type
 
-from .bucket import CHECKSUM_KEY, Bucket
+from .attributes import CHECKSUM_KEY, set_attributes
+from .bucket import Bucket
 from .errors import SDK_ERRORS, ImplausibleResponse
 from .settings import CHUNK_UNIT
 
@@ -18,8 +18,11 @@ from .settings import CHUNK_UNIT
 _MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
 
-def put(bucket: Bucket, name: str, source: Source, *, create: bool, mime: str | None) -> None:
-    """Store what *source* holds, with its checksum."""
+def put(bucket: Bucket, name: str, source: Source, attributes: Attributes, *, generation: int | None) -> None:
+    """Store what *source* holds, with its checksum.
+
+    :param generation: See :meth:`Bucket.store`.
+    """
     threshold = min(bucket.config.chunk_bytes, _MAX_REQUEST_BYTES)
     head = source.take(threshold)
     if is_large := len(head) == threshold:
@@ -28,17 +31,18 @@ def put(bucket: Bucket, name: str, source: Source, *, create: bool, mime: str | 
 
     def store(metadata: dict[str, str], generation: int | None) -> None:
         blob, options = bucket.sdk.blob(name), {'if_generation_match': generation, **bucket.client.options}
-        options['content_type'] = mime or mime_type(name)
-        blob.metadata = metadata
+        set_attributes(blob, attributes)
+        options['content_type'] = blob.content_type
+        blob.metadata = {**(blob.metadata or {}), **metadata}
         if is_large:
             session = bucket.write(name, lambda: blob.create_resumable_upload_session(checksum=None, **options))
             _send(bucket, blob, bucket.client.url(session), source, options['content_type'])
         else:
-            blob.metadata = {CHECKSUM_KEY: checksum_of((head,), bucket.config.checksum), **metadata}
+            blob.metadata = {CHECKSUM_KEY: checksum_of((head,), bucket.config.checksum), **blob.metadata}
             # The store compares the MD5 as it arrives.
             bucket.write(name, lambda: blob.upload_from_string(head, checksum='md5', **options))
 
-    bucket.store(name, store, create=create)
+    bucket.store(name, store, generation=generation)
 
 
 def _send(bucket: Bucket, blob: Any, session: str, source: Source, mime: str) -> None:

@@ -249,14 +249,14 @@ class GridFSBackend(BaseBackend):
         self._remove_where({'$or': [{'filename': name}, beginning_with(f'{name}/')]})
 
     def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
-        failures: dict[str, FSError] = {}
-        for batch in batched(names, self.page_size):
+        left = iter(names)
+        for batch in batched(left, self.page_size):
             try:
                 self._remove_where({'filename': {'$in': batch}})
             except ERRORS:
-                # Which of them are still there, and why, or that the server is down.
-                failures |= super()._remove_many(batch)
-        return failures
+                # One by one, to find out which of them are still there, and why; or that the server is down.
+                return super()._remove_many((*batch, *left))
+        return {}
 
     def _remove_where(self, where: Mapping[str, Any]) -> None:
         Writer(self._store(), slots=False).remove(where, batch=self.page_size)
