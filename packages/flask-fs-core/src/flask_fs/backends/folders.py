@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import heapq
 import itertools
 import os
 import time
@@ -129,21 +128,25 @@ def first_entries(
     :param is_shown: Whether a file or folder of that basename is one of the storage.
     :param on_missing: Called if there is no such folder, which is no error unless it raises one.
     """
-
-    def entries() -> Iterator[tuple[str, os.DirEntry[str]]]:
-        for batch in batches(folder, on_missing):
-            remove_stale(batch)
-            for entry in batch:
-                name = f'{entry.name}/' if entry.is_dir(follow_symlinks=False) else entry.name
-                if (
-                    (after is None or name > after)
-                    and is_shown(entry.name)
-                    and (name[-1] == '/' or entry.is_file(follow_symlinks=False))
-                ):
-                    yield name, entry
-
-    # No two names are equal, so entries are never compared.
-    return heapq.nsmallest(count, entries())
+    first: list[tuple[str, os.DirEntry[str]]] = []
+    for batch in batches(folder, on_missing):
+        remove_stale(batch)
+        last = first[-1][0] if len(first) == count else None
+        for entry in batch:
+            # Most entries of a large folder end here: no more is found out about them.
+            if last is not None and entry.name > last:
+                continue
+            name = f'{entry.name}/' if entry.is_dir(follow_symlinks=False) else entry.name
+            if (
+                (after is None or name > after)
+                and is_shown(entry.name)
+                and (name[-1] == '/' or entry.is_file(follow_symlinks=False))
+            ):
+                first.append((name, entry))
+        # No two names are equal, so entries are never compared.
+        first.sort()
+        del first[count:]
+    return first
 
 
 def remove_stale(files: list[os.DirEntry[str]]) -> None:

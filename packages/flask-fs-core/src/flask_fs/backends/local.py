@@ -349,7 +349,7 @@ class LocalBackend(BaseBackend):
         """In place: the file's bytes and modification time stay, and its etag changes."""
         try:
             with contextlib.ExitStack() as stack:
-                with contextlib.suppress(LacksCapability):
+                with contextlib.suppress(LacksCapability, PermissionError):
                     # Of two changes at once, neither undoes the other.
                     stack.enter_context(self._filesystem.locked(os.path.dirname(self._local_path(name))))
                 fd, status = self._open_file(name)
