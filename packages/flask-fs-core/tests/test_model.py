@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
 import tempfile
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import flask_fs as fs
+from flask_fs.names import with_suffix
 
 # The kit compares with a model on every Python.
 pytestmark = pytest.mark.once
@@ -26,6 +28,7 @@ prefixes = st.one_of(
     st.just(''), st.text('ab/x.é ', max_size=4), filenames.map(lambda name: name[: len(name) // 2 + 1])
 )
 contents = st.binary(max_size=64)
+notes = st.dictionaries(st.sampled_from(['owner', 'note']), st.sampled_from(['', 'Ada', 'é 火', ' two\nlines ']))
 
 
 class StorageModel(RuleBasedStateMachine):
@@ -39,21 +42,38 @@ class StorageModel(RuleBasedStateMachine):
         self.app.config.update(FS_BACKEND=self.kind, FS_ROOT=self.root)
         fs.init_app(self.app, self.storage)
         self.files: dict[str, bytes] = {}
+        #: The metadata of each file, as far as any was given, and an ETag of a former version.
+        self.notes: dict[str, dict[str, str]] = {}
+        self.former: dict[str, str] = {}
+        try:
+            self.storage.write('probe', '', metadata={'a': '1'})
+            self.storage.remove('probe')
+            self.keeps_metadata = True
+        except fs.OperationNotSupported:  # The file system has no extended attributes.
+            self.keeps_metadata = False
 
     def teardown(self) -> None:
         shutil.rmtree(getattr(self, 'root', ''), ignore_errors=True)
 
-    def put(self, name: str, content: bytes, overwrite: bool, store: Any) -> None:
+    def put(
+        self, name: str, content: bytes, overwrite: bool, store: Any, metadata: dict[str, str] | None = None
+    ) -> None:
         if name in self.files and not overwrite:
             with pytest.raises(fs.FileExists):
                 store()
         else:
             store()
             self.files[name] = content
+            self.notes[name] = metadata or {}
 
-    @rule(name=filenames, content=contents, overwrite=st.booleans())
-    def write(self, name: str, content: bytes, overwrite: bool) -> None:
-        self.put(name, content, overwrite, lambda: self.storage.write(name, content, overwrite=overwrite))
+    @rule(name=filenames, content=contents, overwrite=st.booleans(), metadata=notes)
+    def write(self, name: str, content: bytes, overwrite: bool, metadata: dict[str, str]) -> None:
+        given = metadata if self.keeps_metadata else {}
+
+        def store() -> None:
+            self.storage.write(name, content, overwrite=overwrite, metadata=given)
+
+        self.put(name, content, overwrite, store, given)
 
     @rule(name=filenames, content=contents, overwrite=st.booleans())
     def save(self, name: str, content: bytes, overwrite: bool) -> None:
@@ -76,7 +96,7 @@ class StorageModel(RuleBasedStateMachine):
             return
         content = self.files[name]
         done = overwrite or new not in self.files
-        self.put(new, content, overwrite, lambda: act(name, new, overwrite=overwrite))
+        self.put(new, content, overwrite, lambda: act(name, new, overwrite=overwrite), self.notes[name])
         if verb == 'move' and done and name != new:
             del self.files[name]
 
@@ -89,12 +109,82 @@ class StorageModel(RuleBasedStateMachine):
             if known != name and not known.startswith(f'{name}/')
         }
 
+    @rule(name=filenames, content=contents, conflict=st.sampled_from(['rename', 'error', 'replace']))
+    def save_in_conflict(self, name: str, content: bytes, conflict: Any) -> None:
+        numbered = (with_suffix(name, f'_{number}') for number in itertools.count(1))
+        used = name
+        if conflict == 'rename' and name in self.files:
+            used = next(new for new in numbered if new not in self.files)
+
+        def store() -> None:
+            assert self.storage.save(io.BytesIO(content), name, conflict=conflict) == used
+
+        self.put(used, content, conflict == 'replace', store)
+
+    @rule(name=filenames, content=contents, stale=st.booleans())
+    def replace_one_version(self, name: str, content: bytes, stale: bool) -> None:
+        etag = self.storage.stat(name).etag if name in self.files else 'none'
+        assert etag is not None
+        if stale or name not in self.files:
+            with pytest.raises(fs.Changed):
+                self.storage.write(name, content, if_match=self.former.get(name, 'none'))
+        else:
+            self.put(name, content, True, lambda: self.storage.write(name, content, if_match=etag))
+            self.former[name] = etag
+
+    @precondition(lambda self: self.keeps_metadata)
+    @rule(name=filenames, metadata=notes)
+    def set_metadata(self, name: str, metadata: dict[str, str]) -> None:
+        if name in self.files:
+            self.storage.set_attributes(name, metadata=metadata)
+            self.notes[name] = metadata
+        else:
+            with pytest.raises(fs.FileNotFound):
+                self.storage.set_attributes(name, metadata=metadata)
+
+    @rule(some=st.lists(filenames, max_size=4), at_once=st.booleans())
+    def remove(self, some: list[str], at_once: bool) -> None:
+        if at_once:
+            self.storage.delete_many(some)
+        else:
+            for name in some:
+                self.storage.remove(name)
+        for name in some:
+            self.files.pop(name, None)
+
+    @rule(folder=st.sampled_from(FOLDERS), limit=st.integers(1, 5))
+    def list_one_folder(self, folder: str, limit: int) -> None:
+        files, folders, after = [], [], None
+        while True:
+            page = self.storage.folder(folder, after=after, limit=limit)
+            assert len(page.files) + len(page.folders) <= limit
+            files += [info.name for info in page.files]
+            folders += page.folders
+            if (after := page.next) is None:
+                break
+        below = [name.removeprefix(folder) for name in self.files if name.startswith(folder)]
+        assert sorted(files) == sorted(folder + name for name in below if '/' not in name)
+        assert sorted(folders) == sorted({folder + name.split('/')[0] for name in below if '/' in name})
+
+    @rule(folder=st.sampled_from(FOLDERS[1:]), name=st.sampled_from(BASENAMES), content=contents, gone=st.booleans())
+    def change_in_a_view(self, folder: str, name: str, content: bytes, gone: bool) -> None:
+        view, whole = self.storage.scoped(folder), folder + name
+        if gone:
+            view.remove(name)
+            self.files.pop(whole, None)
+        else:
+            self.put(whole, content, True, lambda: view.save(io.BytesIO(content), name, overwrite=True))
+        expected = sorted(known.removeprefix(folder) for known in self.files if known.startswith(folder))
+        assert sorted(view.list_files()) == expected
+        assert view.usage() == self.storage.usage(folder)
+
     @rule(name=filenames)
     def read(self, name: str) -> None:
         if name in self.files:
             assert self.files[name] == self.storage.read(name)
             assert self.files[name] == b''.join(self.storage.read_chunks(name, 7))
             assert len(self.files[name]) == self.storage.stat(name).size
+            assert self.notes[name] == self.storage.stat(name).metadata
         else:
             with pytest.raises(fs.FileNotFound):
                 self.storage.read(name)
@@ -105,6 +195,7 @@ class StorageModel(RuleBasedStateMachine):
         expected = sorted(name for name in self.files if name.startswith(prefix))
         assert sorted(self.storage.list_files(prefix)) == expected
         assert sorted(info.name for info in self.storage.scan(prefix)) == expected
+        assert self.storage.usage(prefix) == (len(expected), sum(len(self.files[name]) for name in expected))
 
     @invariant()
     def the_same_files_are_there(self) -> None:

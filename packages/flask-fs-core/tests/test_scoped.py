@@ -17,6 +17,7 @@ from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 from flask_fs import names
+from flask_fs.backends.memory import MemoryBackend
 from flask_fs.references import FileReference
 from flask_fs.verbs.scoped import CHANGING, READING
 
@@ -512,6 +513,26 @@ def test_a_view_has_urls_of_a_server_of_its_own(make_app: Any) -> None:
         assert view.has_url
         assert view.base_url == 'https://cdn.test/x/t/7/'
         assert view.url('a') == 'https://cdn.test/x/t/7/a'
+
+
+def test_links_that_the_store_signs_are_for_the_whole_name(make_app: Any) -> None:
+    class Signing(MemoryBackend):
+        capabilities = MemoryBackend.capabilities | fs.Capability.SIGNED_URL
+
+        def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
+            return f'https://store.test/{name}?{method}'
+
+    storage = fs.Storage('files', fs.TEXT)
+    with make_app(storage, FS_BACKEND=Signing).app_context():
+        view = storage.scoped('t')
+        assert view.signed_url('a.txt') == 'https://store.test/t/a.txt?GET'
+        assert view.signed_url('a.txt', method='PUT') == 'https://store.test/t/a.txt?PUT'
+        assert view.read_only().signed_url('a.txt', method='HEAD') == 'https://store.test/t/a.txt?HEAD'
+        with pytest.raises(fs.OperationNotSupported, match='read-only'):
+            view.read_only().signed_url('a.txt', method='PUT')
+        with pytest.raises(fs.UnauthorizedFileType) as caught:
+            view.signed_url('a.exe', method='PUT')
+        assert caught.value.filename == 'a.exe'
 
 
 def test_a_view_serves_its_files(app: Flask, storage: fs.Storage) -> None:

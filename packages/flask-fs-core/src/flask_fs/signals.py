@@ -12,11 +12,11 @@ __all__ = ['file_deleted', 'file_deleting', 'file_moved', 'file_saved', 'file_sa
 
 _signals = Namespace()
 
-#: A file is about to be stored as ``filename``: by ``save``, ``write``, ``copy``, ``move``, ``transfer`` or a file opened for
-#: writing. If a receiver raises, nothing is stored, and the caller gets what it raised, such as an ``UploadNotAllowed``.
+#: A file is about to be stored as ``filename``: by ``save``, ``write``, ``copy``, ``move``, ``transfer``, ``restore`` or a file opened
+#: for writing. If a receiver raises, nothing is stored, and the caller gets what it raised, such as an ``UploadNotAllowed``.
 file_saving = _signals.signal('file-saving')
 
-#: A file was stored: by ``save``, ``write``, ``copy``, ``transfer`` or a file opened for writing. ``info`` describes the stored file.
+#: A file was stored: by ``save``, ``write``, ``copy``, ``transfer``, ``restore`` or a file opened for writing. ``info`` describes the stored file.
 file_saved = _signals.signal('file-saved')
 
 #: The file ``filename`` is about to be deleted, or moved away. If a receiver raises, nothing is deleted, not even the other

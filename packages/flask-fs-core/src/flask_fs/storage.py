@@ -11,12 +11,13 @@ from .config import Config
 from .errors import ConfigurationError
 from .files import DEFAULTS
 from .uploads import Validator
+from .verbs.conflicts import Conflict
 from .verbs.naming import UploadTo
 from .verbs.reading import Usage
 from .verbs.scoped import view_of
 from .verbs.undeleting import Undeleting
 
-__all__ = ['Authorize', 'Config', 'Storage', 'UploadTo', 'Usage']
+__all__ = ['Authorize', 'Config', 'Conflict', 'Storage', 'UploadTo', 'Usage']
 
 #: Whether the current request may be served a file, or the response that it gets instead.
 Authorize = Callable[[str], bool | Response]
