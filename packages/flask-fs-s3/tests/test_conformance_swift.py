@@ -11,15 +11,20 @@ from typing import Any
 import pytest
 
 from flask_fs_testing.checks.agreement import AgreementChecks
+from flask_fs_testing.checks.attribute_changes import AttributeChangeChecks
+from flask_fs_testing.checks.attribute_responses import AttributeResponseChecks
+from flask_fs_testing.checks.attributes import AttributeChecks
 from flask_fs_testing.checks.budgets import BudgetChecks, RequestChecks
 from flask_fs_testing.checks.content import ContentChecks
 from flask_fs_testing.checks.copying import CopyChecks
 from flask_fs_testing.checks.creating import CreateChecks
 from flask_fs_testing.checks.deleting import DeleteChecks
 from flask_fs_testing.checks.errors import ErrorChecks
+from flask_fs_testing.checks.folders import FolderChecks
 from flask_fs_testing.checks.freshness import FreshnessChecks
 from flask_fs_testing.checks.links import LinkChecks
 from flask_fs_testing.checks.listing import ListChecks, UnfinishedChecks
+from flask_fs_testing.checks.many import ManyChecks, NetworkManyChecks
 from flask_fs_testing.checks.metadata import MetadataChecks
 from flask_fs_testing.checks.model import ModelChecks
 from flask_fs_testing.checks.names import NameChecks
@@ -28,6 +33,7 @@ from flask_fs_testing.checks.races import RaceChecks
 from flask_fs_testing.checks.ranges import RangeChecks
 from flask_fs_testing.checks.retention import RetentionChecks
 from flask_fs_testing.checks.serving import ServeChecks
+from flask_fs_testing.checks.swapping import SwapChecks
 from flask_fs_testing.checks.uploads import UploadChecks
 from flask_fs_testing.checks.versions import VersionChecks
 
@@ -51,6 +57,13 @@ class TestSwiftS3(
     LazyPageChecks,
     UnfinishedChecks,
     MetadataChecks,
+    AttributeChecks,
+    AttributeChangeChecks,
+    AttributeResponseChecks,
+    SwapChecks,
+    FolderChecks,
+    ManyChecks,
+    NetworkManyChecks,
     AgreementChecks,
     FreshnessChecks,
     ServeChecks,

@@ -74,7 +74,8 @@ class S3Backend(BaseBackend):
         self._namespace_by_storage('bucket_name')
         self._versions = Versions(self._bucket) if self.config.retention_by == 'versions' else None
         if not self.config.conditional_writes:
-            self.drop_capability(Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP)
+            # Attributes cannot be changed either without a race.
+            self.drop_capability(Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP | Capability.ATTRIBUTES)
 
     @property
     def location(self) -> tuple[Hashable, ...]:

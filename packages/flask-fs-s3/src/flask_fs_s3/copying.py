@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from flask_fs.backends import CHUNK_BYTES
-from flask_fs.errors import Changed, FileExists, OperationNotSupported, Unavailable
+from flask_fs.errors import Changed, FileExists, Unavailable
 from flask_fs.files import mime_type
 
 from .attributes import kept, kept_with
@@ -46,20 +46,26 @@ def change_attributes(bucket: Bucket, name: str, changes: Mapping[str, Any], pre
     """Change attributes of an object, as long as it is the version whose other attributes are kept.
 
     On Amazon it is copied onto itself. Elsewhere such a copy may bring back what is replaced meanwhile, whatever its
-    conditions, as on SeaweedFS; so the object is written anew on condition, where the store supports that.
+    conditions: on SeaweedFS and Swift it was seen to. So the object is written anew on condition.
+
+    :param prefix: What all keys of the storage begin with.
+    :raises OperationNotSupported: If the store does not support that.
     """
+    if not bucket.swaps:
+        reason = 'the store cannot replace one version of a file, and what is replaced meanwhile could come back'
+        raise bucket.unsupported(name, reason)
     for _ in range(_ATTEMPTS):
         try:
-            if bucket.swaps and not bucket.is_amazon:
+            if bucket.is_amazon:
+                _copy_in_place(bucket, name, changes)
+            else:
                 require_swaps(bucket, name, prefix)
                 _write_anew(
                     bucket,
                     name,
                     lambda source: (Swap(bucket, name, _etag(source)), kept_with(source, name, changes)),
                 )
-            else:
-                _copy_in_place(bucket, name, changes)
-        except (Changed, OperationNotSupported) as error:
+        except Changed as error:
             met: Exception = error
         except ClientError as error:
             if status_of(error) not in (409, 412):
@@ -94,7 +100,7 @@ def _write_anew(bucket: Bucket, name: str, prepare: Callable[[Any], tuple[Write,
 
 def _copy_in_place(bucket: Bucket, name: str, changes: Mapping[str, Any]) -> None:
     source = bucket.head(name)
-    write = Swap(bucket, name, _etag(source)) if bucket.swaps else Write(bucket, name)
+    write = Swap(bucket, name, _etag(source))
     parameters = _parameters(bucket, kept_with(source, name, changes), write)
     if source['ContentLength'] > MAX_PART_BYTES:
         _copy_in_parts(bucket, name, source, parameters, write)

@@ -83,13 +83,15 @@ def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> It
 
 
 def folder_page(
-    bucket: Bucket, prefix: str, token: str | None, limit: int
+    bucket: Bucket, prefix: str, after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], list[str], str | None]:
     """The objects and the names of the folders directly in a folder: one page, by one request; nothing if there is no bucket.
 
-    :param token: Where the page before ended; the store makes it, and keeps nothing for it.
+    :param after: Where the page before ended: the token of a page of the store, which keeps nothing for it, and, where that
+        page had more entries than requested, after which of them.
     :raises ImplausibleResponse: For a page with holes, with keys that were not requested, or that leads nowhere.
     """
+    token, _, last = (after or '').partition('\n')
     # On the first page, the empty object that may stand for the folder itself is passed over: SeaweedFS ends there if it is
     # all that fits on the page.
     more = {'ContinuationToken': token} if token else {'StartAfter': prefix} if prefix else {}
@@ -99,23 +101,31 @@ def folder_page(
         if code_of(error) != 'NoSuchBucket':
             raise
         return [], [], None
-    found: list[dict[str, Any]] = page.get('Contents') or []
-    folders: list[str] = [str(one.get('Prefix')) for one in page.get('CommonPrefixes') or ()]
-    for one in found:
-        _check(OBJECTS, prefix, one)
-    if any('/' in one['Key'][len(prefix) : -1] for one in found) or not all(
-        folder.startswith(prefix) and folder.find('/', len(prefix)) == len(folder) - 1 for folder in folders
-    ):
-        raise ImplausibleResponse(operation=OBJECTS.operation, what=f'what is not directly in {prefix!r}')
-    if len(found) + len(folders) > limit:
-        raise ImplausibleResponse(operation=OBJECTS.operation, what=f'more than {limit} entries')
     following = page.get('NextContinuationToken') if page['IsTruncated'] else None
     if page['IsTruncated'] and following in (None, '', token):
         raise ImplausibleResponse(
             operation=OBJECTS.operation, what='incomplete: there is more, but it does not say where'
         )
-    files = [one for one in found if not one['Key'].endswith('/')]
-    return files, [folder[:-1] for folder in folders], following
+    entries = {name: one for name, one in _directly_in(prefix, page).items() if name > last}
+    # SeaweedFS counts a file and a folder of one name as one, and cannot begin between them.
+    given = sorted(entries)[:limit]
+    files = [one for name in given if (one := entries[name]) is not None and not name.endswith('/')]
+    folders = [name[:-1] for name in given if entries[name] is None]
+    return files, folders, f'{token}\n{given[-1]}' if len(given) < len(entries) else following
+
+
+def _directly_in(prefix: str, page: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """The objects of a page by key, and its folders, whose names end with a slash."""
+    entries: dict[str, dict[str, Any] | None] = {}
+    for one in page.get('Contents') or ():
+        _check(OBJECTS, prefix, one)
+        entries[one['Key']] = one
+    folders = [str(one.get('Prefix')) for one in page.get('CommonPrefixes') or ()]
+    if any('/' in key[len(prefix) : -1] for key in entries) or not all(
+        folder.startswith(prefix) and folder.find('/', len(prefix)) == len(folder) - 1 for folder in folders
+    ):
+        raise ImplausibleResponse(operation=OBJECTS.operation, what=f'what is not directly in {prefix!r}')
+    return entries | dict.fromkeys(folders)
 
 
 def _check(kind: Listing, prefix: str, one: dict[str, Any]) -> None:
