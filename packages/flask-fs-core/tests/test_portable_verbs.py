@@ -318,3 +318,16 @@ def test_a_double_is_deleted_from_one_by_one(app: Flask, storage: fs.Storage) ->
     storage.backend = double
     storage.delete_many(['a', 'b', 'a'])
     assert double.delete.mock_calls == [call('a'), call('b')]
+
+
+@pytest.mark.parametrize('attributes', [{}, {'mime': 'text/html'}, {'metadata': {'a': '1'}}])
+def test_metadata_belongs_to_whoever_gets_it(app: Flask, storage: fs.Storage, attributes: Any) -> None:
+    """Changing it changes no file: neither this one nor those stored later."""
+    storage.write('a', '', **attributes)
+    kept = storage.stat('a').attributes
+    for info in (storage.stat('a'), *storage.scan()):
+        info.metadata['changed'] = 'yes'
+    storage.write('b', '', mime='text/html')
+    storage.copy('a', 'c')
+    assert storage.stat('a').attributes == storage.stat('c').attributes == kept
+    assert storage.stat('b').metadata == {}

@@ -8,7 +8,8 @@ import io
 import os
 import pickle
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -589,3 +590,38 @@ def test_the_sender_of_signals_is_the_storage_and_names_are_whole(app: Flask, st
         view.delete('b')
     assert heard == [(storage, 't/a'), (storage, 't/at/b'), (storage, 't/b')]
     assert all(sender is storage for sender, _ in heard)
+
+
+def test_no_part_of_an_error_tells_where_the_folder_is(storage: fs.Storage, view: fs.Storage) -> None:
+    with pytest.raises(fs.FileNotFound) as absent:
+        view.read('absent.txt')
+    assert absent.value.args == ('absent.txt',)
+    assert 'tenants' not in repr(absent.value)
+    assert 'tenants' not in str(pickle.loads(pickle.dumps(absent.value)))
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='needs symbolic links')
+def test_no_reason_of_an_error_tells_where_the_folder_is(app: Flask, tmp_path: Path) -> None:
+    storage = fs.Storage('linked', fs.ALL)
+    app.config.update(LINKED_FS_BACKEND='local', LINKED_FS_ROOT=str(tmp_path))
+    fs.init_app(app, storage)
+    storage.write('tenants/8/x.txt', 'x')
+    storage.write('tenants/7/own.txt', 'x')
+    (tmp_path / 'tenants/7/link').symlink_to(tmp_path / 'tenants/8')
+    with pytest.raises(fs.FileNotFound, match='link is a symbolic link') as error:
+        storage.scoped('tenants/7').read('link/x.txt')
+    assert 'tenants' not in str(error.value)
+
+
+@pytest.mark.parametrize('verb', ['list_files', 'scan', 'deleted'])
+def test_errors_while_listing_a_view_are_relative(
+    storage: fs.Storage, view: fs.Storage, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(prefix: str) -> Iterator[Any]:
+        yield from ()
+        raise fs.Unavailable(prefix, storage=storage.name)
+
+    monkeypatch.setattr(storage.backend, verb, fail)
+    with pytest.raises(fs.Unavailable) as error:
+        list(getattr(view, verb)('own'))
+    assert error.value.filename == 'own'

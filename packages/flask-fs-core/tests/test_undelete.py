@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,28 @@ def test_a_subclass_with_paths_of_its_own_keeps_deleted_files_there(tmp_path: Pa
     assert (tmp_path / 'elsewhere' / '.fs-deleted').is_dir()
     storage.restore('a.txt')
     assert storage.read('a.txt') == b'a'
+
+
+def test_a_file_with_a_long_extension_is_kept(tmp_path: Path) -> None:
+    _, storage = make(tmp_path)
+    name = f'a.{"b" * 253}'
+    storage.write(name, 'a')
+    storage.remove(name)
+    assert [file.name for file in storage.deleted()] == [name]
+    storage.restore(name)
+    assert storage.read(name) == b'a'
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such names')
+def test_deleting_a_folder_leaves_alone_what_could_not_be_restored(tmp_path: Path) -> None:
+    _, storage = make(tmp_path)
+    storage.write('a/one.txt', '1')
+    storage.write('a/two.txt', '2')
+    folder = tmp_path / 'docs' / 'a'
+    foreign = [b'new\nline', b'back\\slash', b'no utf-8 \xff', b'.fs-tmp-7']
+    for name in foreign:
+        with open(os.path.join(os.fsencode(folder), name), 'wb'):
+            pass
+    storage.delete('a')
+    assert sorted(os.listdir(os.fsencode(folder))) == sorted(foreign)
+    assert sorted(file.name for file in storage.deleted()) == ['a/one.txt', 'a/two.txt']

@@ -80,7 +80,9 @@ def changed(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
 def with_attributes(info: FileInfo, attributes: Attributes) -> FileInfo:
     """*info* of a file that is stored with *attributes* and no others."""
     kept = {name: getattr(attributes, name) for name in NAMES}
-    return dataclasses.replace(info, **kept | {'mime': attributes.mime or mime_type(info.name)})
+    # Copied: the metadata is that of who gave it, or of all files without any.
+    kept |= {'mime': attributes.mime or mime_type(info.name), 'metadata': dict(attributes.metadata)}
+    return dataclasses.replace(info, **kept)
 
 
 def _check_names(given: Mapping[str, Any]) -> None:

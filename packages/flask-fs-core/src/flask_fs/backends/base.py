@@ -180,8 +180,9 @@ class BaseBackend(Hooks):
         if not self._retains:
             self._call_hook(self._delete, key)
             return
-        for name in self._list_hook(self._names, f'{key}/'):
-            self._call_hook(self._retain, name)
+        # What could not be a filename could not be restored either: it is left alone.
+        for name in self.list_files(f'{filename}/'):
+            self._call_hook(self._retain, self._prefix + name)
         self._call_hook(self._retain, key)
 
     def deleted(self, prefix: str = '') -> Iterator[DeletedFile]:

@@ -58,7 +58,7 @@ class MemoryBackend(BaseBackend):
         info, content = self._found(name)
         start = self.range_start(info, start, etag)
         # BytesIO shares the content until somebody writes to it.
-        return Opened(info, io.BytesIO(content if start == 0 and stop is None else content[start:stop]))
+        return Opened(_copied(info), io.BytesIO(content if start == 0 and stop is None else content[start:stop]))
 
     def _put(
         self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
@@ -79,12 +79,12 @@ class MemoryBackend(BaseBackend):
         return with_attributes(info, attributes), content
 
     def _stat(self, name: str) -> FileInfo:
-        return self._found(name)[0]
+        return _copied(self._found(name)[0])
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         with self._lock:
             found = sorted(name for name in self._files if name.startswith(prefix))
-        return (entry[0] for name in found if (entry := self._files.get(name)) is not None)
+        return (_copied(entry[0]) for name in found if (entry := self._files.get(name)) is not None)
 
     def _remove(self, name: str) -> None:
         with self._lock:
@@ -109,10 +109,15 @@ class MemoryBackend(BaseBackend):
             if etag is not None and (there is None or there[0].etag != etag):
                 raise self.error(Changed, info.name)
             self._files[info.name] = (info, content)
-        return info
+        return _copied(info)
 
     def _found(self, name: str) -> tuple[FileInfo, bytes]:
         try:
             return self._files[name]
         except KeyError:
             raise self.error(FileNotFound, name) from None
+
+
+def _copied(info: FileInfo) -> FileInfo:
+    """*info* for a caller, who may change its metadata, as nobody else has it."""
+    return dataclasses.replace(info, metadata=dict(info.metadata))

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 
-from ..names import DELETED_PREFIX, MAX_BYTES
+from ..names import DELETED_PREFIX, MAX_BYTES, MAX_PART_BYTES
 from .contract import DeletedFile, FileInfo
 
 # The last part of a name under which a deleted file is kept: when that was, in UTC, and what makes it unique, and hard to
@@ -25,11 +25,14 @@ def folder_of(key_prefix: str) -> str:
 def kept_name(name: str, key_prefix: str) -> str | None:
     """Where the file *name*, which is deleted now, is kept: in a folder of that name, which no verb lists.
 
-    None if that would be too long for some stores. It has the extension of the file, so that both suggest one media type.
+    None if that would be too long for some stores. It has the extension of the file, so that both suggest one media type,
+    unless that is too long to suggest any.
     """
     now = datetime.datetime.now(datetime.timezone.utc)
-    ending = f'{now.strftime(_TIME)}Z-{secrets.token_hex(8)}{posixpath.splitext(name)[1]}'
-    kept = f'{folder_of(key_prefix)}{name.removeprefix(key_prefix)}/{DELETED_PREFIX}-{ending}'
+    last = f'{DELETED_PREFIX}-{now.strftime(_TIME)}Z-{secrets.token_hex(8)}'
+    ending = posixpath.splitext(name)[1]
+    last += ending if len((last + ending).encode()) <= MAX_PART_BYTES else ''
+    kept = f'{folder_of(key_prefix)}{name.removeprefix(key_prefix)}/{last}'
     return kept if len(kept.encode()) <= MAX_BYTES else None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any, NoReturn
 
 from .. import names
@@ -15,11 +16,12 @@ from ..bindings import Binding
 from ..errors import ConfigurationError, DeletionFailed, FSError, OperationNotSupported
 from .undeleting import Undeleting
 
-#: The verbs that read, and those that change something. What opens files and signs links may do both.
+#: The verbs that read, those of them that list lazily, and those that change something. What opens files and signs links may do both.
 READING = frozenset(
     ('deleted', 'exists', 'folder', 'list_files', 'metadata', 'path', 'read', 'read_chunks', 'read_range')
 )
 READING |= {'resolve_conflict', 'scan', 'serve', 'stat', 'transfer', 'url', 'usage'}
+LISTING = frozenset(('deleted', 'list_files', 'scan'))
 CHANGING = frozenset(
     ('copy', 'delete', 'delete_many', 'move', 'purge', 'remove', 'restore', 'save', 'set_attributes', 'write')
 )
@@ -82,11 +84,20 @@ class View(Undeleting):
             self._make_relative(error)
             raise
 
+    def _listed(self, found: Iterator[Any]) -> Generator[Any]:
+        with self._relative_errors():
+            yield from found
+
     def _make_relative(self, error: FSError) -> None:
         # Once: verbs call each other. Another storage has other names.
         if error.storage in (None, self.name) and not vars(error).setdefault('_is_relative', False):
             vars(error)['_is_relative'] = True
-            error.filename = error.filename and error.filename.removeprefix(self._folder)
+            whole = error.filename
+            error.filename = whole and whole.removeprefix(self._folder)
+            # repr() shows them, too.
+            error.args = tuple(error.filename if argument == whole else argument for argument in error.args)
+            if error.reason and self._folder:
+                error.reason = re.sub(rf'(?<![\w./-]){re.escape(self._folder)}', '', error.reason)
         if isinstance(error, DeletionFailed):
             for failure in error.failures.values():
                 self._make_relative(failure)
@@ -129,7 +140,8 @@ def _verb(name: str) -> Callable[..., Any]:
         if name in CHANGING:
             self._require_writable()
         with self._relative_errors():
-            return getattr(super(View, self), name)(*args, **kwargs)
+            result = getattr(super(View, self), name)(*args, **kwargs)
+            return self._listed(result) if name in LISTING else result
 
     return verb
 
