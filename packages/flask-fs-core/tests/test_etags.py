@@ -19,7 +19,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.backends import etags, local
+from flask_fs.backends import etags, local_files
 from flask_fs.backends.local import LocalBackend
 
 ROUNDS = 300
@@ -80,7 +80,7 @@ def _sleep_by(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], object])
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as changed a moment ago, however slow the machine is."""
-    monkeypatch.setattr(local, 'settled_in_ns', lambda facts: 1)
+    monkeypatch.setattr(local_files, 'settled_in_ns', lambda facts: 1)
 
 
 CHANGES: dict[str, Callable[[Any, bytes], None]] = {

@@ -6,7 +6,6 @@ import errno
 import io
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -131,12 +130,11 @@ def test_the_mode_is_the_one_that_is_set(tmp_path: Path, backend: LocalBackend, 
     assert stat.S_IMODE(os.stat(backend.path('a.txt')).st_mode) == marked
 
 
-@pytest.mark.parametrize('command', [['cp', '-a'], ['rsync', '-aX']], ids=['cp', 'rsync'])
-def test_a_copy_by_the_usual_programs_keeps_them(backend: LocalBackend, tmp_path: Path, command: list[str]) -> None:
-    if shutil.which(command[0]) is None:
-        pytest.skip(f'needs {command[0]}')
+@pytest.mark.parametrize('command', ['cp -a "$1/." "$2"', 'tar --xattrs -C "$1" -c . | tar --xattrs -C "$2" -xp'])
+def test_a_copy_by_the_usual_programs_keeps_them(backend: LocalBackend, tmp_path: Path, command: str) -> None:
     backend.write('a/b.txt', b'content', attributes=ALL)
-    subprocess.run([*command, f'{backend.root}/', str(tmp_path / 'copy')], check=True)
+    (tmp_path / 'copy').mkdir()
+    subprocess.run(['sh', '-c', command, 'sh', backend.root, str(tmp_path / 'copy')], check=True)
     assert backend_in(tmp_path / 'copy').stat('a/b.txt').attributes == ALL
 
 

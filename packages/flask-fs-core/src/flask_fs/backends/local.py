@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import errno
 import functools
 import itertools
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from stat import S_ISREG
 from typing import IO, Any, cast
 
@@ -16,24 +14,21 @@ from ..config import root_in_current_app
 from ..errors import (
     Changed,
     ConfigurationError,
-    FileExists,
     FileNotFound,
     FSError,
     InvalidFilename,
     Replaced,
-    Unavailable,
 )
-from ..files import mime_type
 from ..names import TEMPORARY_PREFIX, check, check_stored, is_valid, is_valid_prefix, valid_in_folder, windows_refusal
 from ..settings import Setting, boolean, file_mode, folder
 from . import folders, xattrs
-from .atomic_file import AtomicFile
 from .attributes import changed
 from .base import BaseBackend
-from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Folder, Opened
-from .etags import UnsettledInfo, etag_finder, etag_of, settled_etag, settled_in_ns
+from .contract import NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Folder, Opened
+from .etags import etag_of, settled_etag, settled_in_ns
 from .filesystem import FilesystemSupport, LacksCapability
-from .os_errors import MISSING, translate, unencodable
+from .local_files import LocalFiles
+from .os_errors import unencodable
 from .sendfile import internal_location
 from .sources import Source
 from .streams import TranslatingFile, limited
@@ -41,18 +36,13 @@ from .symlinks import require_no_symlink_above
 
 __all__ = ['LocalBackend']
 
-# Without O_NONBLOCK, opening a FIFO that somebody put into the root would wait for a writer.
-_READ = os.O_RDONLY
-for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):
-    _READ |= getattr(os, _flag, 0)
-
 # The verbs that do without hooks of the template, and the hooks that do the same.
 _HOOKS_OF_VERBS = {'exists': ('_stat',), 'read': ('_open',), 'list_files': ('_names', '_scan')}
 
 _global_setting = functools.partial(Setting, allow_global=True)
 
 
-class LocalBackend(BaseBackend):
+class LocalBackend(LocalFiles):
     """Keeps each file as a file under one folder, its root.
 
     Files appear whole or not at all, and creating a name has one winner among threads, processes and hosts. Symbolic
@@ -68,7 +58,6 @@ class LocalBackend(BaseBackend):
         | Capability.COMPARE_AND_SWAP
     )
     seekable_streams = True
-    errors = (OSError,)
     settings = (
         _global_setting('root', folder, None, 'The folder that holds the files.', append_storage_name=True),
         _global_setting(
@@ -107,8 +96,7 @@ class LocalBackend(BaseBackend):
             self.drop_capability(Capability.ATTRIBUTES)
         if os.name == 'nt':
             self.drop_capability(Capability.COMPARE_AND_SWAP)
-        # The root that was there when it was first used: if it is missing later, it has not been made yet but is gone.
-        self._used_root: str | None = None
+        self._used_root = None
 
     @property
     def default_root(self) -> str:
@@ -223,56 +211,6 @@ class LocalBackend(BaseBackend):
             raise self._write_error(error, name) from error
         self._store(name, stream, attributes=attributes, replace=replace)
 
-    def _store(
-        self,
-        name: str,
-        stream: Source,
-        *,
-        create: bool = False,
-        attributes: Attributes = NO_ATTRIBUTES,
-        replace: Callable[[str, str], None] | None = None,
-    ) -> None:
-        path, file = self._local_path(name), stream.file
-        values = None if attributes is NO_ATTRIBUTES else xattrs.encoded(name, attributes)
-        # Where attributes may not be kept, that is found out before anything is read.
-        reads_first = file is None and not values
-        try:
-            chunk = stream.take(CHUNK_BYTES) if reads_first else b''
-            new = AtomicFile(
-                path,
-                name,
-                self._filesystem,
-                self._require_root,
-                create=create,
-                is_short=reads_first and len(chunk) < CHUNK_BYTES,
-                values=values,
-                replace=replace,
-            )
-            try:
-                if file is not None:
-                    self._refuse_early(name, path, create)
-                    start = file.tell()
-                    file.seek(start + new.copy_from(file.fileno(), start))
-                if not reads_first:
-                    chunk = stream.take(CHUNK_BYTES)
-                while chunk:
-                    new.write(chunk)
-                    if len(chunk) < CHUNK_BYTES:
-                        break
-                    self._refuse_early(name, path, create)
-                    chunk = stream.take(CHUNK_BYTES)
-                folders.replace_empty_dirs(path, new.publish)
-            finally:
-                new.close()
-                if create and not self._filesystem.creates_atomically:
-                    self.drop_capability(Capability.ATOMIC_CREATE)
-            if self._used_root is None:
-                self._lost_root(name)
-        except OSError as error:
-            if error is stream.error or isinstance(error, FSError):
-                raise
-            raise self._write_error(error, name) from error
-
     def _stat(self, name: str) -> FileInfo:
         return self._info_of_version(name, self._lstat(name))
 
@@ -377,135 +315,6 @@ class LocalBackend(BaseBackend):
             return None
         return '/'.join(filter(None, (location, self._subfolder, path.removeprefix(root))))
 
-    def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
-        assert isinstance(error, OSError), 'the only kind in `errors`'
-        if error.errno in MISSING and (reason := self._lost_root(name)):
-            return Unavailable, reason
-        return translate(error)
-
-    def _write_error(self, error: OSError, name: str) -> FSError:
-        if error.errno in MISSING:
-            self._require_root(name)
-        if isinstance(error, LacksCapability):
-            self.drop_capability(error.capability)
-            return self.unsupported(name, error.reason)
-        kind, reason = translate(error, writing=True)
-        return self.error(kind, name, reason)
-
-    # --- One file.
-
-    def _lstat(self, name: str) -> os.stat_result:
-        path = self.path(name)
-        status = os.lstat(path)
-        if '/' in name:
-            require_no_symlink_above(os.fspath(path), name)
-        if self._used_root is None:
-            self._lost_root(name)
-        return status
-
-    def _open_file(self, name: str) -> tuple[int, os.stat_result]:
-        fd = self._filesystem.opener.open(self._local_path(name), name, _READ)
-        status = os.fstat(fd)
-        if not S_ISREG(status.st_mode):
-            os.close(fd)
-            raise self.error(FileNotFound, name)
-        if self._used_root is None:
-            self._lost_root(name)
-        return fd, status
-
-    def _read_whole(self, name: str) -> bytes:
-        fd, status = self._open_file(name)
-        try:
-            # One byte more than the size shows that this was the end.
-            content = os.read(fd, status.st_size + 1)
-            if len(content) != status.st_size:
-                # Longer or shorter than one read can tell: the file was open while somebody wrote to it in place,
-                # or it has more bytes than the kernel reads at once.
-                content += b''.join(iter(lambda: os.read(fd, CHUNK_BYTES), b''))
-            return content
-        finally:
-            os.close(fd)
-
-    def _refuse_early(self, name: str, path: str, create: bool) -> None:
-        """Spare a large upload that cannot win the rest of its way; publishing decides, free of races."""
-        if create and os.path.isfile(path):
-            raise self.error(FileExists, name)
-
-    def _unlink(self, name: str) -> bool:
-        """Remove what is at *name*, unless it is a folder; false if it is one."""
-        path = self.path(name)
-        try:
-            if '/' in name:
-                require_no_symlink_above(os.fspath(path), name)
-            os.unlink(path)
-        except OSError as error:
-            if error.errno in folders.IN_THE_WAY and os.path.isdir(path):
-                # Unlinking a folder gives EISDIR on Linux and EPERM elsewhere (unlink(2)).
-                return False
-            # After EISDIR it was a folder that somebody else has removed since. Linux gives EROFS for what is absent, too.
-            is_absent = error.errno == errno.EISDIR or isinstance(self.translated(error, name), FileNotFound)
-            if is_absent or (error.errno in (*folders.IN_THE_WAY, errno.EROFS) and not os.path.lexists(path)):
-                return True
-            raise
-        if self._used_root is None:
-            self._lost_root(name)
-        return True
-
-    @contextlib.contextmanager
-    def _locked_version(self, name: str, etag: str) -> Generator[os.stat_result]:
-        """The status of the file *name*, which is the version *etag*, while all others who swap in its folder wait."""
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(self._filesystem.locked(os.path.dirname(self._local_path(name))))
-                status = self._lstat(name)
-            except OSError as error:
-                if isinstance(error, FSError) or not isinstance(self.translated(error, name), FileNotFound):
-                    raise
-                raise self.error(Changed, name) from error
-            if not S_ISREG(status.st_mode) or etag != etag_of(status):
-                raise self.error(Changed, name)
-            yield status
-
-    def _info_of_entry(self, name: str, entry: os.DirEntry[str]) -> FileInfo | None:
-        """The metadata of what a listing found; None if it is gone by now, or could not be a file of the storage."""
-        try:
-            return self._info_of_version(name, entry.stat(follow_symlinks=False))
-        except FileNotFoundError:
-            self._require_root(name)
-        except InvalidFilename:
-            # What has no possible name is left out later, unless it looks as if it had attributes.
-            pass
-        return None
-
-    def _info_of_version(self, name: str, status: os.stat_result) -> FileInfo:
-        """The metadata of the file that has *status*, or of the one that has its name since."""
-        if status.st_mode & xattrs.MARK and S_ISREG(status.st_mode):
-            # The attributes of one that cannot be opened are nobody's business.
-            with contextlib.suppress(PermissionError):
-                fd, status = self._open_file(name)
-                try:
-                    return self._info(name, status, None, xattrs.read(fd, status))
-                finally:
-                    os.close(fd)
-        return self._info(name, status)
-
-    def _info(
-        self,
-        name: str,
-        status: os.stat_result,
-        lookup: Callable[[], os.stat_result] | None = None,
-        attributes: Attributes = NO_ATTRIBUTES,
-    ) -> FileInfo:
-        if not S_ISREG(status.st_mode):
-            raise self.error(FileNotFound, name)
-        modified = datetime.datetime.fromtimestamp(status.st_mtime, datetime.timezone.utc)
-        given = {} if attributes is NO_ATTRIBUTES else attributes.given()
-        mime = given.pop('mime', None) or mime_type(name)
-        if settled_in_ns(status) <= 0:
-            return FileInfo(name, status.st_size, modified, mime, None, etag_of(status), **given)
-        etag: Any = etag_finder(status, lookup or (lambda: os.lstat(self.path(name))))
-        return UnsettledInfo(name, status.st_size, modified, mime, None, etag, **given)
-
     # --- Many files.
 
     def _listed_names(self, prefix: str) -> Iterator[list[str]]:
@@ -548,35 +357,6 @@ class LocalBackend(BaseBackend):
             for entry in entries
             if entry.name.startswith(TEMPORARY_PREFIX)
         )
-
-    # --- The root.
-
-    def _require_root(self, name: str | None) -> None:
-        """Called when something is missing, which may be the root.
-
-        :raises Unavailable: If that was used, and is gone: a volume that is not mounted holds files all the same.
-        """
-        if reason := self._lost_root(name):
-            raise self.error(Unavailable, name, reason)
-
-    def _lost_root(self, name: str | None) -> str | None:
-        """What happened to the root if it was used, and is gone; one that is there counts as used from now on."""
-        if name and not is_valid(name):
-            # The prefix of a listing.
-            name = None
-        root = self._local_path(name or '')
-        if name:
-            if not root.endswith(name):
-                # An override of `path` has put it elsewhere, and the root is its own business.
-                return None
-            root = root[: -len(name)]
-        # Asked first: another thread may make the root, and use it, in between.
-        used = self._used_root
-        if os.path.isdir(root):
-            self._used_root = root
-        elif root == used:
-            return f'its root {root!r} is gone. Mount the volume it was on, or make the folder anew'
-        return None
 
 
 # What `default_root` is unless an application overrides it.
