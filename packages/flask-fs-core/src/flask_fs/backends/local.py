@@ -28,13 +28,13 @@ from .contract import NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileIn
 from .etags import etag_of, settled_etag, settled_in_ns
 from .filesystem import FilesystemSupport, LacksCapability
 from .local_files import LocalFiles
-from .os_errors import unencodable
+from .os_errors import translate, unencodable
 from .sendfile import internal_location
 from .sources import Source
 from .streams import TranslatingFile, limited
 from .symlinks import require_no_symlink_above
 
-__all__ = ['LocalBackend']
+__all__ = ['LocalBackend', 'translate']
 
 # The verbs that do without hooks of the template, and the hooks that do the same.
 _HOOKS_OF_VERBS = {'exists': ('_stat',), 'read': ('_open',), 'list_files': ('_names', '_scan')}
