@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
@@ -42,6 +43,30 @@ class LosesWhatItCannotMove(MemoryBackend):
         content = self._found(name)[1]
         self._remove(name)
         self._put(target, Source(io.BytesIO(content)), create=create)
+
+
+@caught_by('test_keeping_both_gives_each_file_a_name_of_its_own')
+class ClosesWhatItRefuses(MemoryBackend):
+    """Closes the file that it was given on every way out but one."""
+
+    def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        try:
+            super()._put(name, stream, create=create, attributes=attributes)
+        except fs.FileExists:
+            if (file := stream.seekable_file) is not None:
+                file.close()
+            raise
+
+
+@caught_by('test_keeping_both_gives_each_file_a_name_of_its_own')
+class ExplainsEveryRefusal(LocalBackend):
+    """Hands on what its library says, and so says that a folder is in the way."""
+
+    def _put(self, name: str, stream: Source, **options: Any) -> None:
+        try:
+            super()._put(name, stream, **options)
+        except fs.FileExists as error:
+            raise self.error(fs.FileExists, name, os.strerror(errno.EEXIST)) from error
 
 
 @caught_by('test_a_large_file_is_refused_before_it_is_read')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability
 
-from ..concurrency import Background
+from ..concurrency import Background, in_threads
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from ..measurements import sizes_of
@@ -21,6 +22,16 @@ from .ranges import expect_bytes
 
 #: How long a source waits for another writer to be done: many times what that takes on a busy machine.
 MEETING_S = 2
+#: How many files are saved under one name, each of which is to be kept.
+FILES_TO_KEEP = 4
+
+
+class _Counting(fs.Storage):
+    """Looks at no name before it tries that, so that each one which is taken is refused by the backend."""
+
+    def resolve_conflict(self, target_folder: str, basename: str) -> str:
+        self.tried = getattr(self, 'tried', 0) + 1
+        return f'same_{self.tried}.txt'
 
 
 class CreateChecks:
@@ -48,6 +59,32 @@ class CreateChecks:
             assert backend.read('x') == b'first'
             assert backend.read('y') == b'second'
         assert set(backend.list_files()) == {'x', 'y'}
+
+    @check(
+        '_put with create',
+        cause='A refusal in _put closes the source, or has a reason, which says that something else than a file is in the way.',
+    )
+    def test_keeping_both_gives_each_file_a_name_of_its_own(self, harness: Harness) -> None:
+        """Files saved with conflict='rename' get a name each and stay whole, also when several are saved at once."""
+        backend = harness.make()
+        contents = [f'file {number}\n'.encode() * 500 for number in range(FILES_TO_KEEP)]
+
+        def keep(number: int) -> str:
+            content, storage = contents[number], _Counting('both', fs.ALL)
+            storage.backend = backend
+            source = OnlyRead(content) if number % 2 else io.BytesIO(content)
+            try:
+                return storage.save(source, 'same.txt', conflict='rename')
+            except fs.FileExists as error:
+                broken(f'Expected the next available name for a file; seen {error!r}: {error}')
+
+        numbers = range(FILES_TO_KEEP)
+        at_once = declares(backend, Capability.ATOMIC_CREATE)
+        names = in_threads(FILES_TO_KEEP, keep) if at_once else [keep(number) for number in numbers]
+        if len(set(names)) < FILES_TO_KEEP or 'same.txt' not in names:
+            broken(f'Expected same.txt and {FILES_TO_KEEP - 1} other names; seen {names}.')
+        for name, content in zip(names, contents, strict=True):
+            expect_bytes(backend.read(name), content, f'reading {name!r}')
 
     @check(
         '_put with create',

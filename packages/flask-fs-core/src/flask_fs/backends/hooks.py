@@ -79,7 +79,8 @@ class Hooks(Translation):
         :param attributes: What to keep with it, all of it with ATTRIBUTES; with MIME alone, the media type. A backend that
             finds out here that its store cannot keep them raises OperationNotSupported, and stores nothing.
         :return: The metadata of the new file, if it is known without a further request.
-        :raises FileExists: With *create*, if there is a file of that name.
+        :raises FileExists: With *create*, if there is a file of that name; with a reason only where something
+            else is in the way, such as a folder.
         """
         legacy.put(self, name, stream, create)
         return None
