@@ -56,8 +56,8 @@ SETTINGS = (
         'conditional_writes',
         boolean,
         True,
-        'Whether the store supports If-None-Match when it writes, in races too; without it, creating a file looks first and '
-        'can lose a race.',
+        'Whether the store supports If-None-Match and If-Match when it writes, in races too; without it, creating a file looks '
+        'first and can lose a race, and no version can be replaced, nor attributes kept.',
     ),
     Setting(
         'conditional_completion',
