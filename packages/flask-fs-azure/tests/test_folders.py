@@ -85,7 +85,7 @@ def test_many_files_are_removed_by_few_requests(
     for name in (*names, 'a/c'):
         store.put_raw(name, b'')
     store.client.delete_blob('missing')
-    monkeypatch.setattr(backend_module, '_BATCH_NAMES', 3)
+    monkeypatch.setattr(backend_module, 'BATCH_NAMES', 3)
     assert backend.remove_many(names) == {}
     assert [request.method for request in proxy.requests] == ['POST', 'POST']
     assert store.names_raw() == ['a/c']
@@ -107,7 +107,7 @@ def test_files_that_cannot_be_removed_are_named(store: Any) -> None:
 def test_a_store_that_went_away_is_not_tried_for_each_name(
     store: Any, backend: AzureBackend, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backend_module, '_BATCH_NAMES', 2)
+    monkeypatch.setattr(backend_module, 'BATCH_NAMES', 2)
     names = [f'{number}' for number in range(6)]
     for name in names:
         store.put_raw(name, b'')

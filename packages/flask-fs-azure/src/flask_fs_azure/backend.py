@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import itertools
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import IO, Any, ClassVar, cast
 
@@ -24,7 +24,6 @@ from flask_fs.backends import (
     Folder,
     Opened,
     Presence,
-    ResponseStream,
     Source,
     attachment,
     batched,
@@ -38,11 +37,11 @@ from flask_fs.settings import setting_names, settings_error, storage_prefix
 from .attributes import CHECKSUM_KEY, attributes_from, changed_metadata, changed_settings, metadata_of, settings_of
 from .client import ForeignResponse, service_for
 from .errors import code_of, kind_of, reason_for, status_of
+from .removal import BATCH_NAMES, remove_batch
 from .settings import SETTINGS, container_name
-from .uploads import Condition, put
+from .streams import BlobStream
+from .uploads import Condition, put, unmodified
 
-#: How many blobs Azure deletes by one request.
-_BATCH_NAMES = 256
 #: Why there may be nothing to delete.
 _GONE = ('BlobNotFound', 'ContainerNotFound')
 #: How long to wait between two looks at a copy that the store makes by and by, in seconds.
@@ -131,7 +130,7 @@ class AzureBackend(BaseBackend):
             # Azure has no ranges that count from the end: one more request finds out where that is.
             info = self._stat(name)
             start, etag = self.range_start(info, start, etag), info.etag
-        condition = {} if etag is None else _unmodified(f'"{etag}"')
+        condition = {} if etag is None else unmodified(f'"{etag}"')
         offset, length = (start, stop - start) if stop is not None else (start or None, None)
         try:
             # The bytes as they are stored, encoded or not.
@@ -145,7 +144,7 @@ class AzureBackend(BaseBackend):
         total = int(str(downloader.properties.content_range).rpartition('/')[2])
         info = self._info(name, downloader.properties, total)
         self.range_start(info, start)
-        return Opened(info, cast('IO[bytes]', _BlobStream(downloader)))
+        return Opened(info, cast('IO[bytes]', BlobStream(downloader)))
 
     # --- Metadata.
 
@@ -191,9 +190,8 @@ class AzureBackend(BaseBackend):
         self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
     ) -> FileInfo:
         is_free, error = {'match_condition': MatchConditions.IfMissing}, partial(self.error, FileExists, name)
-        return self._store(
-            name, stream, attributes, Condition(is_free, lambda found: not found, error) if create else None
-        )
+        condition = Condition(is_free, lambda found: found is None, error) if create else None
+        return self._store(name, stream, attributes, condition)
 
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo:
         def is_same(found: azure.BlobProperties | None) -> bool:
@@ -202,7 +200,7 @@ class AzureBackend(BaseBackend):
         if not etag.isalnum():
             # None of Azure's own: in a header it may be a pattern, or a list.
             raise self.error(Changed, name)
-        condition = Condition(_unmodified(f'"{etag}"'), is_same, partial(self.error, Changed, name))
+        condition = Condition(unmodified(f'"{etag}"'), is_same, partial(self.error, Changed, name))
         return self._store(name, stream, attributes, condition)
 
     def _store(self, name: str, stream: Source, attributes: Attributes, condition: Condition | None) -> FileInfo:
@@ -251,24 +249,21 @@ class AzureBackend(BaseBackend):
         if headers is not None:
             # Not those of what has replaced the copy meanwhile.
             with contextlib.suppress(ResourceModifiedError):
-                blob.set_http_headers(headers, **_unmodified(etag))
+                blob.set_http_headers(headers, **unmodified(etag))
 
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
         blob = self._blob(name)
         for _ in range(_MAX_CHANGES):
             found = self._request(blob.get_blob_properties, name)
-            settings, metadata, etag = (
-                changed_settings(found, changes, name),
-                changed_metadata(found, changes),
-                found.etag,
-            )
+            settings, metadata = changed_settings(found, changes, name), changed_metadata(found, changes)
+            etag = found.etag
             # If it is another version meanwhile, or a request that was sent again has made it one, all is done again.
             with contextlib.suppress(ResourceModifiedError):
                 if settings is not None:
-                    request = partial(blob.set_http_headers, settings, **_unmodified(etag))
+                    request = partial(blob.set_http_headers, settings, **unmodified(etag))
                     etag = self._request(request, name)['etag']
                 if metadata is not None:
-                    self._request(partial(blob.set_blob_metadata, metadata, **_unmodified(etag)), name)
+                    self._request(partial(blob.set_blob_metadata, metadata, **unmodified(etag)), name)
                 return
         raise self.error(Unavailable, name, 'other writers change it all the time')
 
@@ -289,7 +284,7 @@ class AzureBackend(BaseBackend):
     def _failures(self, names: Iterable[str]) -> Iterator[tuple[str, FSError]]:
         """Remove files by batches, and give the errors of those that are still there."""
         # Azurite has no batches with a SAS token.
-        left, size = iter(names), 1 if '?' in self.container.url else _BATCH_NAMES
+        left, size = iter(names), 1 if '?' in self.container.url else BATCH_NAMES
         for batch in batched(left, size):
             failures = self._remove_batch(batch)
             yield from failures.items()
@@ -297,20 +292,13 @@ class AzureBackend(BaseBackend):
                 # It would take the same time for each of them to fail.
                 yield from zip(left, itertools.repeat(next(reversed(failures.values()))))
 
-    def _remove_batch(self, names: list[str]) -> dict[str, FSError]:
+    def _remove_batch(self, names: Sequence[str]) -> dict[str, FSError]:
         if len(names) > 1:
-            remove = partial(
-                self.container.delete_blobs, *names, delete_snapshots='include', raise_on_any_failure=False
-            )
             try:
-                parts = self._call_hook(lambda _: list(remove()), '')
+                names = self._call_hook(lambda _: remove_batch(self.container, names), '')
             except FSError as error:
                 return dict.fromkeys(names, error)
-            responses = [HttpResponseError(response=cast('Any', part)) for part in parts]
-            # Whatever did not go is removed one by one, which also shows why it cannot be.
-            gone = [status_of(response) < 300 or code_of(response) == 'BlobNotFound' for response in responses]
-            if len(gone) == len(names):
-                names = [name for name, is_gone in zip(names, gone, strict=True) if not is_gone]
+        # Whatever did not go is removed one by one, which also shows why it cannot be.
         return super()._remove_many(names)
 
     # --- Links.
@@ -333,22 +321,3 @@ class AzureBackend(BaseBackend):
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         return kind_of(error), reason_for(error, self._container, name, storage_prefix(self.name))
-
-
-def _unmodified(etag: str) -> dict[str, Any]:
-    """The condition, by the library's names, that a blob is still the version *etag*, which is in quotes."""
-    return {'etag': etag, 'match_condition': MatchConditions.IfNotModified}
-
-
-class _BlobStream(ResponseStream):
-    """The bytes of a blob, which the library receives by as many requests as there are pieces, all of one version."""
-
-    def __init__(self, downloader: Any) -> None:
-        super().__init__(downloader.size)
-        self._downloader = downloader
-
-    def _receive(self, size: int) -> bytes:
-        return cast('bytes', self._downloader.read(size))
-
-    def _release(self, *, reusable: bool) -> None:
-        """No connection is kept between two requests."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, ContentSettings
 
@@ -33,6 +34,11 @@ class Condition(NamedTuple):
     options: Mapping[str, Any]
     holds: Callable[[BlobProperties | None], bool]
     error: Callable[[], FSError]
+
+
+def unmodified(etag: str) -> dict[str, Any]:
+    """The condition, by the library's names, that a blob is still the version *etag*, which is in quotes."""
+    return {'etag': etag, 'match_condition': MatchConditions.IfNotModified}
 
 
 def put(
