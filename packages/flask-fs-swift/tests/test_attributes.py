@@ -153,6 +153,29 @@ def test_a_change_is_three_requests_and_sends_no_content(swift_harness, proxy, m
         backend.set_attributes('missing', {'mime': 'text/x-new'})
 
 
+def test_a_change_whose_response_was_lost_is_made(swift_harness, proxy, methods_of):
+    backend = swift_harness.make_counted(proxy, prefix='p', retries=1)
+    save(backend, b'content')
+    proxy.lose_response(when=lambda request: request.method == 'POST')
+    changes = {'mime': 'text/x-new', 'metadata': {}}
+    assert methods_of(lambda: backend.set_attributes('x', changes)) == ['HEAD', 'POST', 'POST', 'HEAD']
+    assert backend.stat('x').attributes == changed(GIVEN, changes)
+
+
+def test_a_change_is_believed_when_it_was_made(swift_harness, proxy):
+    backend = swift_harness.make_counted(proxy)
+    save(backend, b'content')
+    proxy.respond(200, '<html>Log in</html>', when=lambda request: request.method == 'POST')
+    with pytest.raises(fs.BackendError, match='not from Swift'):
+        backend.set_attributes('x', {'mime': 'text/x-new'})
+    # Accepted, and dropped all the same: as by a server whose clock is behind.
+    headers = swift_harness.trans_id
+    fault = proxy.respond(202, '', headers=headers, times=2, when=lambda request: request.method == 'POST')
+    backend.set_attributes('x', {'mime': 'text/x-new'})
+    assert fault.struck == 2
+    assert backend.stat('x').attributes == changed(GIVEN, {'mime': 'text/x-new'})
+
+
 def during(proxy, method, act):
     """Do *act* before the next request of *method* gets through, once."""
     left = [act]
