@@ -281,6 +281,7 @@ def test_a_link_that_stores_is_for_allowed_types(make_app: Callable[..., Flask])
         ('Zürich 日.txt', 'attachment; filename="Zurich .txt"; filename*=UTF-8\'\'Z%C3%BCrich%20%E6%97%A5.txt'),
         ('日本', 'attachment; filename="download"; filename*=UTF-8\'\'%E6%97%A5%E6%9C%AC'),
         ('a"b;c.txt', 'attachment; filename="a\\"b;c.txt"'),
+        ('100%22.txt', 'attachment; filename="100%22.txt"; filename*=UTF-8\'\'100%2522.txt'),
     ],
 )
 def test_a_link_can_name_the_download(private: tuple[Flask, fs.Storage], name: str, header: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flask_fs.backends import Attributes, decode_text, download_name_of, encode_text
+from flask_fs.backends import Attributes, attachment, decode_text, download_name_of, encode_text
 from flask_fs.backends.attributes import MAX_VALUE_BYTES, attributes_of, changed
 
 
@@ -41,6 +41,10 @@ def test_a_change_replaces_what_it_names_and_removes_none() -> None:
         ('download_name', '../../etc/passwd'),
         ('download_name', 'a\nb'),
         ('download_name', ''),
+        ('mime', f'text/{"x" * MAX_VALUE_BYTES}'),
+        ('cache_control', 'max-age=1, ' * 30),
+        ('content_language', 'de, ' * MAX_VALUE_BYTES + 'en'),
+        ('download_name', 'ü' * (MAX_VALUE_BYTES // 2 + 1)),
         ('metadata', {'Upper': '1'}),
         ('metadata', {'under_score': '1'}),
         ('metadata', {'two--hyphens': '1'}),
@@ -90,6 +94,13 @@ def test_any_text_goes_through_a_header(value: str) -> None:
 @pytest.mark.parametrize('header', ['=?UTF-8?B?_?=', '=?UTF-8?B?/w==?=', '=?ISO-8859-1?Q?x?=', 'plain'])
 def test_a_header_of_another_program_stays_as_it_is(header: str) -> None:
     assert decode_text(header) == header
+
+
+@pytest.mark.parametrize(
+    'name', ['a b.txt', ' a ', 'ü.txt', 'a"b;c\'d', '100%22.txt', '%', "UTF-8''a", 'a;filename=b', '\u0301']
+)
+def test_a_download_name_comes_back_from_its_header(name: str) -> None:
+    assert download_name_of(attachment(name)) == name
 
 
 @pytest.mark.parametrize(

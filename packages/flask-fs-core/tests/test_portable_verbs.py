@@ -266,6 +266,13 @@ def test_no_hostile_name_is_a_folder_or_removed(app: Flask, storage: fs.Storage,
     assert list(storage.list_files()) == ['a']
 
 
+@pytest.mark.parametrize('after', ['\ud800', b'a', 7])
+def test_what_is_no_token_of_a_page_is_refused(app: Flask, storage: fs.Storage, after: Any) -> None:
+    for any_storage in (storage, storage.scoped('t')):
+        with pytest.raises(ValueError, match='after'):
+            any_storage.folder(after=after)
+
+
 @pytest.mark.parametrize('limit', [0, -1, 1001, 1.5, True, '10', None])
 def test_a_limit_is_what_every_store_can_give(app: Flask, storage: fs.Storage, limit: Any) -> None:
     for any_storage in (storage, storage.scoped('t')):
@@ -303,6 +310,8 @@ def test_text_is_no_list_of_names(app: Flask, storage: fs.Storage) -> None:
 def test_a_legacy_backend_lists_folders_counts_and_removes_many(custom: fs.Storage) -> None:
     for name in ('a/b', 'a/c/d', 'e', 'f'):
         custom.write(name, name)
+    with pytest.raises(ValueError, match='after'):
+        custom.folder('a', after='\ud800')
     page = custom.folder('a')
     assert ([info.name for info in page.files], page.folders) == (['a/b'], ['a/c'])
     assert custom.usage() == (4, 10)

@@ -43,7 +43,7 @@ ODD_VALUES = (
     '', ' blanks ', 'a  b', '\t', 'two\nlines', 'two\r\nX-Evil: lines', 'a\x00b\x7f', '"quoted"', "it's", 'a,b;c=d', 'a%41+&\\', '=', '0',
     'null', 'Jürgen', 'e\u0301', '日本語', '\U0001f389', '=?UTF-8?B?eA==?=', 'a =?utf-8?q?x?= b', '=?UTF-8?B?_?=', '\ufeffmark', '\x85',
 )  # fmt: skip
-ODD_DOWNLOAD_NAMES = ('a b.txt', "it's.txt", 'a;b=c,d.txt', '100%25.txt', '"', ' x ', 'x.', '日本語.png', 'e\u0301.txt')
+ODD_DOWNLOAD_NAMES = ('a b.txt', "it's.txt", 'a;b=c,d.txt', '100%22.txt', '"', ' x ', 'x.', '日本語.png', 'e\u0301.txt')
 #: How the same content is stored, with attributes.
 WAYS: Mapping[str, Callable[[fs.Storage, str, bytes, Mapping[str, Any]], object]] = {
     'save': lambda storage, name, content, given: storage.save(io.BytesIO(content), name, overwrite=True, **given),

@@ -26,7 +26,8 @@ __all__ = [
     'with_attributes',
 ]
 
-#: How many bytes one value of metadata may take as a header: Swift's limit (max_meta_value_length).
+#: How many bytes one value of metadata may take as a header, Swift's limit (max_meta_value_length), and any other attribute in
+#: UTF-8: with them all, a file on ext4 has 4 KB of attributes at most.
 MAX_VALUE_BYTES = 256
 #: How many bytes all of them may take with their names: S3 allows 2 KB, of which some are for checksums.
 MAX_METADATA_BYTES = 1536
@@ -95,6 +96,8 @@ def _check_names(given: Mapping[str, Any]) -> None:
 def _line(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f'{name} must be a str, not {type(value).__name__}')
+    if (length := len(value.encode())) > MAX_VALUE_BYTES:
+        raise ValueError(f'{name} has {length} bytes; at most {MAX_VALUE_BYTES} are allowed')
     return str.__str__(value)
 
 

@@ -35,7 +35,7 @@ from .contract import (
 from .copies import temporary_copy
 from .hooks import Hooks
 from .metadata import Metadata
-from .paging import check_limit
+from .paging import check_after, check_limit
 from .ranged import BLOCK_BYTES, FIRST_BYTES, RangedReader
 from .sources import as_bytes, as_source, media_type_of, source
 from .streams import (
@@ -246,6 +246,7 @@ class BaseBackend(Hooks):
     def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
         """One page of what is directly in a folder: see :meth:`flask_fs.Storage.folder`."""
         check_limit(limit)
+        check_after(after)
         inside = prefix.removesuffix('/')
         key = f'{self._key(inside)}/' if inside else self._prefix
         page, skipped = self._call_hook(lambda key: self._folder(key, after, limit), key), len(self._prefix)

@@ -242,7 +242,8 @@ def attachment(name: str) -> str:
     plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
     quoted = plain.replace('\\', '\\\\').replace('"', '\\"')
     header = f'attachment; filename="{quoted or "download"}"'
-    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
+    # Browsers decode %22 in the plain form.
+    return header if plain == name and '%' not in name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def add_security_headers(

@@ -22,7 +22,7 @@ from ..media_types import normalized
 from ..names import filter_valid
 from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Folder, Opened
 from .copies import temporary_copy
-from .paging import check_limit, page_of
+from .paging import check_after, check_limit, page_of
 from .sources import Source, as_bytes, remaining_size
 from .streams import Chunks, Mode, buffered, check_range, chunks_of, window
 
@@ -153,6 +153,7 @@ class LegacyDriver:
 
     def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
         check_limit(limit)
+        check_after(after)
         inside = prefix.removesuffix('/')
         inside = f'{inside}/' if inside else ''
         return page_of(self.scan(inside), inside, after, limit)

@@ -17,6 +17,12 @@ def check_limit(limit: int) -> None:
         raise ValueError(f'limit must be a whole number from 1 to {MAX_LIMIT}, not {limit!r}')
 
 
+def check_after(after: object) -> None:
+    """:raises ValueError: If *after* cannot be the ``next`` of a page, such as one that comes from a visitor."""
+    if after is not None and (not isinstance(after, str) or any('\ud800' <= letter <= '\udfff' for letter in after)):
+        raise ValueError(f'after must be the `next` of a page, not {after!r}')
+
+
 def page_of(files: Iterable[FileInfo], prefix: str, after: str | None, limit: int) -> Folder:
     """One page of the folder whose names begin with *prefix*, of all *files* under it, whose order does not matter.
 
