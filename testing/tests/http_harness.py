@@ -27,7 +27,7 @@ class HTTPHarness(NetworkHarness):
     """A bucket of a store, emptied by :meth:`clear`."""
 
     backend_class: ClassVar[type[BaseBackend]] = HTTPBackend
-    page_size = http_store.PAGE
+    page_size = batch_size = http_store.PAGE
     timeout_s = 10
     short_timeouts: ClassVar[Mapping[str, Any]] = {'timeout_s': TIMEOUT_S}
     max_requests: ClassVar[Mapping[str, int]] = {

@@ -60,7 +60,6 @@ def test_every_check_says_what_it_promises_where_that_is_written_and_what_breaks
 @pytest.mark.parametrize(
     ('capability', 'check'),
     [
-        (Capability.MIME, 'test_a_given_media_type_is_kept_where_promised'),
         (Capability.NESTED_NAMES, 'test_a_file_and_a_folder_of_one_name'),
         (Capability.RANGE, 'test_a_range_moves_only_its_bytes'),
         (Capability.SERVER_COPY, 'test_copies_and_moves_stay_inside_the_store'),

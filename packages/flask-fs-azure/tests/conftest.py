@@ -35,6 +35,7 @@ class PlainHarness(NetworkHarness):
 
     backend_class = AzureBackend
     page_size = 5000
+    batch_size = 256
     part_sizes = (MiB, 2 * MiB)
     # The library reserves eight bytes for each of the 4 MiB that it receives at once, and touches few of them.
     memory_ceiling_bytes = 44 * MiB

@@ -38,6 +38,8 @@ class S3Harness(NetworkHarness):
 
     backend_class = SmallPages
     page_size = 30
+    # Of DeleteObjects.
+    batch_size = 1000
     part_sizes = (5 * MiB, 10 * MiB)
     # Three parts of 5 MiB: two on their way, and one being read.
     memory_ceiling_bytes = 22 * MiB

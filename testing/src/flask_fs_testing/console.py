@@ -47,7 +47,10 @@ class ConsoleHere:
         self._names: dict[str, Any] = {
             'harness': harness,
             'BytesIO': io.BytesIO,
-            **{each.__name__: each for each in (Attributes, Failing, OnlyRead, put, leave, read_from, swap, entries)},
+            **{
+                each.__name__: each
+                for each in (Attributes, Failing, OnlyRead, put, leave, read_from, look_at, swap, entries)
+            },
         }
 
     def run(self, line: str) -> Outcome:
@@ -122,6 +125,12 @@ def read_from(backend: BaseBackend, filename: str, start: int) -> bytes:
     with backend.open(filename, 'rb') as file:
         file.seek(start)
         return bytes(file.read())
+
+
+def look_at(backend: BaseBackend, filename: str) -> tuple[int, Attributes]:
+    """The size and the attributes of a file."""
+    info = backend.stat(filename)
+    return info.size, info.attributes
 
 
 def swap(backend: BaseBackend, filename: str, content: bytes, *, stale: bool) -> None:

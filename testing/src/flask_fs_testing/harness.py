@@ -42,6 +42,8 @@ class Harness(abc.ABC):
     backend_class: ClassVar[type[BaseBackend]]
     #: How many names the store lists in one response, if it lists by pages; more files than that are listed.
     page_size: ClassVar[int] = 1000
+    #: How many files the store removes by one request, if it removes many: more than that are removed.
+    batch_size: ClassVar[int] = 1000
     #: The maximum memory that storing or reading 64 MiB may take, in bytes; None for a store that is itself in memory.
     memory_ceiling_bytes: ClassVar[int | None] = 16 * 1024 * 1024
     #: Sizes in bytes at which the backend splits a file into parts: contents around each are tried.
@@ -123,6 +125,7 @@ class NetworkHarness(Harness):
     """A store that the checks may put a proxy in front of, to make connections fail."""
 
     sequences: ClassVar[int] = 10
+    batch_size: ClassVar[int] = 25
     #: Whether the store speaks HTTP/1. With another protocol, no refusals and no busy store are imitated.
     http: ClassVar[bool] = True
     #: How long an operation may take, with all its attempts, before it gives up on a store that does not respond.

@@ -118,7 +118,8 @@ class NamesTheAlgorithmOfCopies(MemoryBackend):
 @caught_by('test_an_encoded_file_stays_encoded')
 class CopiesWithoutTheEncoding(MemoryBackend):
     def _copy(self, name: str, target: str, *, create: bool) -> None:
-        super(MemoryBackend, self)._copy(name, target, create=create)
+        super()._copy(name, target, create=create)
+        self._set_attributes(target, {'content_encoding': None})
 
 
 @caught_by('test_an_encoded_file_stays_encoded')

@@ -58,7 +58,7 @@ class LosesANameBetweenBatches(MemoryBackend):
 
     def _remove_many(self, names: Iterable[str]) -> dict[str, fs.FSError]:
         left = iter(names)
-        while batch := [name for _, name in zip(range(1000), left, strict=False)]:
+        while batch := [name for name, _ in zip(left, range(1000), strict=False)]:
             super()._remove_many(batch)
         return {}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import flask_fs as fs
-from flask_fs.backends import Source
+from flask_fs.backends import Folder, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -65,17 +66,15 @@ class RemembersSizes(LocalBackend):
 
 
 @caught_by(ANY_SEQUENCE)
-class ChangesAttributesOfAName(MemoryBackend):
-    """What was changed once is changed in each file that gets the name later."""
+class HasNoFoldersOfCopies(MemoryBackend):
+    """Folders come from an index that copies do not enter."""
 
-    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
-        super().__init__(name, config)
-        self._changes: dict[str, dict[str, Any]] = {}
+    _copied: ClassVar[set[str]] = set()
 
-    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
-        super()._set_attributes(name, changes)
-        self._changes.setdefault(name, {}).update(changes)
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        super()._copy(name, target, create=create)
+        self._copied.add(target)
 
-    def _put(self, name: str, stream: Source, **options: Any) -> None:
-        super()._put(name, stream, **options)
-        super()._set_attributes(name, self._changes.get(name, {}))
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        page = super()._folder(prefix, after, limit)
+        return dataclasses.replace(page, files=[info for info in page.files if info.name not in self._copied])

@@ -26,6 +26,8 @@ from ..sources import SourceFailed
 #: Names the number with which the same sequences are tried again.
 SEED_VARIABLE = 'FS_TEST_SEED'
 STEPS = 25
+#: What fails is made shorter, which takes hundreds of runs.
+PHASES = (Phase.generate, Phase.shrink)
 CONTENTS = (b'', b'1', b'other', b'0123456789')
 
 #: What stores a content.
@@ -84,8 +86,7 @@ def _entries_of(files: Files, prefix: str) -> tuple[list[str], list[str]]:
 LOOKING: Mapping[str, Callable[[Files, str], Any]] = {
     '{who}.exists({name!r})': lambda files, name: name in files,
     '{who}.read({name!r})': _of_file(lambda file: file.content),
-    '{who}.stat({name!r}).size': _of_file(lambda file: len(file.content)),
-    '{who}.stat({name!r}).attributes': _of_file(lambda file: file.attributes),
+    'look_at({who}, {name!r})': _of_file(lambda file: (len(file.content), file.attributes)),
     '{who}.read_range({name!r}, 0, 3)': _of_file(lambda file: file.content[:3]),
     'read_from({who}, {name!r}, 2)': _of_file(lambda file: file.content[2:]),
     'sorted({who}.list_files({name!r}))': lambda files, name: sorted(each for each in files if each.startswith(name)),
@@ -144,7 +145,7 @@ class ModelChecks:
             max_examples=harness.sequences,
             database=None,
             deadline=None,
-            phases=(Phase.generate, Phase.shrink),
+            phases=PHASES,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
         )
         with console(harness, elsewhere=False) as one, console(harness, elsewhere=elsewhere) as two:

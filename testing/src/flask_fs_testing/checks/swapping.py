@@ -17,10 +17,10 @@ from flask_fs.backends import BaseBackend, Capability
 from ..concurrency import CAN_FORK, Background, in_processes, in_step, in_threads
 from ..guarantees import broken, check, declares
 from ..harness import Harness
-from ..measurements import sizes_of
 from ..sources import OnlyRead
 from .content import content_of
 from .creating import MEETING_S, Interrupted
+from .operations import small_sizes
 from .races import Awaiting, few, meet
 from .ranges import expect_bytes
 
@@ -49,7 +49,7 @@ class SwapChecks:
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.COMPARE_AND_SWAP):
             return
-        sizes = sizes_of(harness)
+        sizes = small_sizes(harness)
         backend.write('x', b'first')
         for way, swap in WAYS.items():
             for number, size in enumerate(('small', 'border', 'parts', 'small')):
@@ -82,7 +82,7 @@ class SwapChecks:
         other.write('x', b'second')
         current = str(other.stat('x').etag)
         wrong = (stale, '', '*', 'other', f'"{current}"', f'W/"{current}"', f'{current}, {current}', current[:-1])
-        size = sizes_of(harness)['parts']
+        size = small_sizes(harness)['parts']
         for content in (b'new', content_of(size)):
             for etag in wrong if content == b'new' else (stale, '*'):
                 _expect_changed(backend, 'x', content, etag, 'it is another version')
@@ -110,7 +110,7 @@ class SwapChecks:
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.COMPARE_AND_SWAP):
             return
-        sizes = sizes_of(harness)
+        sizes = small_sizes(harness)
         for size in (sizes['small'], sizes['border'] + 1):
             for point in (0, size // 2, size):
                 other.write('x', b'first')
@@ -151,7 +151,7 @@ class SwapChecks:
         if not harness.race_rounds:
             broken('Declared, but race_rounds of the harness is 0, so that nothing shows it.')
         backends[0].write('x', b'first')
-        large = sizes_of(harness)['border'] + 1
+        large = small_sizes(harness)['border'] + 1
         for turn in range(few(harness.race_rounds)):
             etag = str(backends[0].stat('x').etag)
             # A large one now and then, which may be stored in another way: the second gate is at its end.
