@@ -99,6 +99,24 @@ def read_by_pieces(backend: GridFSBackend, turn: int, chance: random.Random) -> 
         assert is_whole(b''.join(backend.read_chunks('x', 500)))
 
 
+def swap(backend: GridFSBackend, turn: int, chance: random.Random) -> bool:
+    with contextlib.suppress(fs.Changed, fs.FileNotFound):
+        backend.write('x', content_of(chance.randrange(1000), turn), if_match=backend.stat('x').etag)
+        return True
+    return False
+
+
+def count(backend: GridFSBackend, turn: int, chance: random.Random) -> bool:
+    """Count one more in a file, unless others come first."""
+    info, stream = backend.open_whole('counter')
+    with stream:
+        number = int(stream.read())
+    with contextlib.suppress(fs.Changed):
+        backend.write('counter', str(number + 1), if_match=info.etag)
+        return True
+    return False
+
+
 @pytest.fixture
 def backend(make: Callable[..., GridFSBackend]) -> GridFSBackend:
     backend = make(chunk_bytes=1000)
@@ -168,6 +186,41 @@ def test_a_file_that_is_moved_away_while_it_is_replaced_keeps_its_content(
     assert all(is_whole(backend.read(name)) for name in kept)
     backend.delete('x')
     assert_nothing_else_is_left(database, *kept)
+
+
+def test_processes_that_count_in_one_file_lose_none(backend: GridFSBackend, database: Database[Any]) -> None:
+    backend.write('counter', '0')
+    outcome = race(backend, count, count, count, count)
+    assert int(backend.read('counter')) == sum(map(sum, outcome))
+    assert min(map(sum, outcome)) > 0
+    assert_nothing_else_is_left(database, 'counter')
+
+
+def test_a_file_that_is_swapped_and_replaced_is_there_at_every_moment(
+    backend: GridFSBackend, database: Database[Any]
+) -> None:
+    backend.write('x', content_of(0, 0))
+    swapped, _, created, *_ = race(backend, swap, replace, create, read_whole, swap)
+    assert any(swapped)
+    assert not any(created)
+    assert is_whole(backend.read('x'))
+    assert_nothing_else_is_left(database, 'x')
+
+
+def test_a_file_that_is_swapped_moved_and_removed_leaves_nothing(
+    backend: GridFSBackend, database: Database[Any]
+) -> None:
+    def move(backend: GridFSBackend, turn: int, chance: random.Random) -> None:
+        with contextlib.suppress(fs.FileNotFound):
+            backend.move('x', 'y')
+
+    def remove(backend: GridFSBackend, turn: int, chance: random.Random) -> None:
+        backend.remove_many(['x', 'y'])
+
+    race(backend, swap, swap, create, move, remove)
+    for name in backend.list_files():
+        assert is_whole(backend.read(name))
+    assert_nothing_else_is_left(database, *backend.list_files())
 
 
 def test_threads_that_replace_one_file_all_succeed(backend: GridFSBackend, database: Database[Any]) -> None:
