@@ -29,12 +29,12 @@ _PROPERTIES = {
 
 def set_attributes(blob: Any, attributes: Attributes, names: Iterable[str] = (*_PROPERTIES, 'metadata')) -> None:
     """Set those of *attributes* with these *names* on an object that is sent next; nothing else of it changes."""
+    old: Mapping[str, str] = blob.metadata or {}
     metadata: dict[str, str | None] = {}
     for name in names:
         value = getattr(attributes, name)
         if name == 'metadata':
-            # A patch leaves out what is not named, and removes what is null.
-            metadata |= dict.fromkeys(key for key in blob.metadata or () if not key.lower().startswith(_OWN))
+            metadata |= dict.fromkeys(key for key in old if not key.lower().startswith(_OWN))
             metadata |= {key: encode_text(text) for key, text in value.items()}
             continue
         if name == 'mime':
@@ -45,9 +45,9 @@ def set_attributes(blob: Any, attributes: Attributes, names: Iterable[str] = (*_
             metadata[_CACHE_CONTROL_KEY] = 'given' if value in _DEFAULT_CACHE_CONTROLS else None
         if value != getattr(blob, _PROPERTIES[name]):
             setattr(blob, _PROPERTIES[name], value)
-    old = blob.metadata or {}
-    if any(old.get(key) != value for key, value in metadata.items()):
-        blob.metadata = {**old, **metadata}
+    # A patch keeps what is not named, and removes what is null.
+    if changes := {key: value for key, value in metadata.items() if value != old.get(key)}:
+        blob.metadata = changes
 
 
 def attributes_of(blob: Any) -> dict[str, Any]:

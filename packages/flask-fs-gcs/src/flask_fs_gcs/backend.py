@@ -137,7 +137,7 @@ class GCSBackend(BaseBackend):
 
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
         # Of no object, that is 0.
-        if not (etag.isdecimal() and int(etag)):
+        if not (etag.isascii() and etag.isdecimal() and int(etag)):
             raise self.error(Changed, name)
         put(self._bucket, name, stream, attributes, generation=int(etag))
 

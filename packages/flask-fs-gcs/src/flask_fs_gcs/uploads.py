@@ -83,6 +83,6 @@ def _send(bucket: Bucket, blob: Any, session: str, source: Source, mime: str) ->
     if stored.get('md5Hash') != digest:
         raise bucket.error(ChecksumMismatch, blob.name, 'the store has other bytes than were sent')
     # Known only now. Without the permission to update objects it is computed when it is accessed.
-    blob.metadata = {**(blob.metadata or {}), CHECKSUM_KEY: str(checksum)}
+    blob.metadata = {CHECKSUM_KEY: str(checksum)}
     with contextlib.suppress(*SDK_ERRORS):
         blob.patch(if_generation_match=int(stored['generation']), **bucket.client.options)

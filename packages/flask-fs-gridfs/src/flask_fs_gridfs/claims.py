@@ -9,16 +9,18 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from .documents import SHARED_SLOTS, SUCCESSOR, SUCCESSOR_KEY, UNCLAIMED, Document, hidden_name, now_after
+from .documents import SHARED_SLOTS, SUCCESSOR, SUCCESSOR_KEY, Document, hidden_name, now_after
 from .retries import retry_once
 from .store import Store
 
 
 def claim(store: Store, document: Document, successor: ObjectId) -> bool:
     """Decide that *successor* replaces a revision; false if it is gone or another by now, or replaced or claimed by others."""
-    # Other programs may use an id again.
-    version = {field: {'$eq': document.get(field)} for field in ('_id', 'uploadDate', 'length')}
-    where = {**version, 'filename': document['filename'], **UNCLAIMED}
+    version: dict[str, Any] = {'_id': document['_id']}
+    if not isinstance(document['_id'], ObjectId):
+        # Other programs may use one of another type again.
+        version = {field: {'$eq': document.get(field)} for field in ('_id', 'uploadDate', 'length')}
+    where = {**version, 'filename': document['filename'], **store.unclaimed}
     claimed = {'slots': list(SHARED_SLOTS), SUCCESSOR_KEY: successor}
     fields: dict[str, Any] = {f'metadata.{key}': value for key, value in claimed.items()}
     if not isinstance(document.get('metadata', {}), Mapping):

@@ -48,8 +48,6 @@ ALL_SLOTS = (*SHARED_SLOTS, SWAP_SLOT)
 _OWN_SLOTS = ([0], [1], [2], [0, 1], [0, 1, 2])
 SUCCESSOR_KEY = 'fs_successor'
 SUCCESSOR = f'metadata.{SUCCESSOR_KEY}'
-#: Selects revisions that nobody has claimed, whatever other programs store in that field.
-UNCLAIMED: Mapping[str, Any] = {'$nor': [{SUCCESSOR: {'$type': 'objectId'}}]}
 #: What the names of successors begin with before they are those of files.
 HIDDEN_PREFIX = f'{TEMPORARY_PREFIX}swap-'
 _CHECKSUM = re.compile(r'[\w-]+:[0-9a-f]+')

@@ -21,7 +21,7 @@ from pymongo.write_concern import WriteConcern
 
 from flask_fs.errors import BackendError
 
-from .documents import REVISION, SLOTS, Document, Layout, by_name, shown
+from .documents import REVISION, SLOTS, SUCCESSOR, Document, Layout, by_name, shown
 from .errors import Damaged, Vanished, kind_of
 
 # Whatever types of documents and dates the application's client makes, here they are these: one document with a date that
@@ -31,6 +31,7 @@ _CODEC_OPTIONS: CodecOptions[Any] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler='surrogateescape',
 )
+_CLAIM = {'$type': 'objectId'}
 #: The name of the index on slots.
 SLOT_INDEX = 'flask_fs_slots'
 
@@ -51,6 +52,8 @@ class Store:
         if database.write_concern.acknowledged is False:
             # Creating a file and replacing one both depend on the server's response.
             options['write_concern'] = WriteConcern(w=1)
+        #: Selects revisions that nobody has claimed, whatever other programs store in that field.
+        self.unclaimed: Mapping[str, Any] = {SUCCESSOR: {'$not': _CLAIM}}
         codec_options: CodecOptions[Any]
         for codec_options in (_CODEC_OPTIONS, CodecOptions(tz_aware=True)):
             with contextlib.suppress(NotImplementedError):
@@ -59,6 +62,8 @@ class Store:
                     f'{collection}.files', codec_options, **options
                 )
                 break
+            # To it, null has no missing fields. Servers may read the whole collection for this form.
+            self.unclaimed = {'$nor': [{SUCCESSOR: _CLAIM}]}
         self.chunks: Collection[dict[str, Any]] = database.get_collection(
             f'{collection}.chunks', codec_options, **options
         )

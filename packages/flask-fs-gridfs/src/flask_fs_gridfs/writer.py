@@ -15,7 +15,6 @@ from .documents import (
     SHARED_SLOTS,
     SLOTS,
     SWAP_SLOT,
-    UNCLAIMED,
     Document,
     date_of,
     etag_of,
@@ -144,7 +143,7 @@ class Writer:
         # What it replaced had both shared slots, so these have come later, and only looked before it.
         late = [document for document in older if slots_of(document) and successor_of(document) is None]
         if late:
-            where = {'_id': late[-1]['_id'], 'filename': name, **UNCLAIMED}
+            where = {'_id': late[-1]['_id'], 'filename': name, **self._store.unclaimed}
             date = {'uploadDate': now_after(newest)}
             retry_once(lambda: self._store.files.update_one(where, {'$set': date}))
         return bool(late)
@@ -210,7 +209,7 @@ class Writer:
         held = slots_of(old[-1])
         if set(held) >= set(SHARED_SLOTS):
             # Only while it still holds both: it may have been renamed meanwhile.
-            where = {'_id': old[-1]['_id'], 'filename': name, SLOTS: list(held), **UNCLAIMED}
+            where = {'_id': old[-1]['_id'], 'filename': name, SLOTS: list(held), **self._store.unclaimed}
             held = held[:1]
             retry_once(lambda: self._store.files.update_one(where, {'$set': {SLOTS: list(held)}}))
         return [slot for slot in SHARED_SLOTS if slot not in held]
@@ -218,7 +217,7 @@ class Writer:
     def _clear_slots(self, document: Document, name: str) -> None:
         """Remove what another program stored in the field of slots, which the index would refuse; the file is replaced next."""
         field = SLOTS if isinstance(document.get('metadata'), Mapping) else 'metadata'
-        where = {'_id': {'$eq': document['_id']}, 'filename': name, **UNCLAIMED}
+        where = {'_id': {'$eq': document['_id']}, 'filename': name, **self._store.unclaimed}
         retry_once(lambda: self._store.files.update_one(where, {'$unset': {field: ''}}))
 
     # --- Removal.
@@ -252,7 +251,7 @@ class Writer:
             nonlocal is_complete
             # Older ones first, so that none of them reappears.
             self._erase(superseded, where)
-            if not self._erase(current, {**where, **UNCLAIMED}):
+            if not self._erase(current, {**where, **self._store.unclaimed}):
                 is_complete = False
                 ids = [document['_id'] for document in current]
                 for document in self._store.files.find({'_id': {'$in': ids}, **where}, REVISION):
@@ -297,7 +296,7 @@ class Writer:
         retry_once(lambda: self._store.files.insert_one(document), insert_if_missing)
 
     def _update(self, document: Document, fields: Mapping[str, Any]) -> None:
-        where = {'_id': document['_id'], 'filename': document['filename'], **UNCLAIMED}
+        where = {'_id': document['_id'], 'filename': document['filename'], **self._store.unclaimed}
 
         def update() -> int:
             return self._store.files.update_one(where, {'$set': fields}).matched_count
