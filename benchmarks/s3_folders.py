@@ -52,7 +52,9 @@ def page_of(access: BucketAccess, prefix: str, after: str | None, limit: int) ->
 
 def measure(title: str, get: Callable[[str | None], tuple[Folder, int, float]], pages: int) -> None:
     """Report what the first *pages* pages cost, or all, if there are fewer."""
-    after, counts, times, entries = None, [], [], 0
+    counts: list[int] = []
+    times: list[float] = []
+    after, entries = None, 0
     while not counts or (after is not None and len(counts) < pages):
         page, requests, took_ms = get(after)
         entries += len(page.files) + len(page.folders)

@@ -188,6 +188,7 @@ def test_encoded_content_is_checked_decoded(
     [
         (gzip.compress(b'<html><script>alert(1)</script>'), 'gzip'),
         (gzip.compress(b'<html>' + bytes(1 << 20)), 'gzip'),
+        (gzip.compress(b'') + gzip.compress(b'<html><script>alert(1)</script>'), 'gzip'),
         # It is not encoded at all.
         (b'<html><script>alert(1)</script>', 'gzip'),
         (gzip.compress(PNG), None),

@@ -201,6 +201,30 @@ def test_deleting_a_folder_leaves_alone_what_could_not_be_restored(tmp_path: Pat
     for name in foreign:
         with open(os.path.join(os.fsencode(folder), name), 'wb'):
             pass
+    storage.write('a/empty/c.txt', '3')
     storage.delete('a')
     assert sorted(os.listdir(os.fsencode(folder))) == sorted(foreign)
+    storage.purge('a/empty/c.txt')
     assert sorted(file.name for file in storage.deleted()) == ['a/one.txt', 'a/two.txt']
+
+
+def test_a_deleted_folder_is_gone(tmp_path: Path) -> None:
+    """Thousands of empty ones would make listings slow."""
+    _, storage = make(tmp_path)
+    for name in ('a/b/c/1', 'a/b/2', 'a/3', 'ab/4'):
+        storage.write(name, name)
+    storage.delete('a')
+    assert sorted(os.listdir(tmp_path / 'docs')) == ['.fs-deleted', 'ab']
+    storage.restore('a/b/c/1')
+    assert storage.read('a/b/c/1') == b'a/b/c/1'
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='needs symbolic links')
+def test_deleting_touches_nothing_behind_a_symbolic_link(tmp_path: Path) -> None:
+    _, storage = make(tmp_path)
+    (tmp_path / 'elsewhere' / 'empty').mkdir(parents=True)
+    storage.write('a/1', '1')
+    (tmp_path / 'docs' / 'link').symlink_to(tmp_path / 'elsewhere')
+    storage.delete('link')
+    storage.delete('link/empty')
+    assert (tmp_path / 'elsewhere' / 'empty').is_dir()

@@ -34,10 +34,16 @@ def decoded_head(head: bytes, content_encoding: str, size: int) -> bytes | None:
     """
     if content_encoding not in _GZIP:
         return None
-    try:
-        return zlib.decompressobj(_GZIP_WINDOW).decompress(head, size)
-    except zlib.error:
-        return head
+    decoded, left = b'', head
+    # Of its members, the first ones may be empty (RFC 1952 §2.2).
+    while left and len(decoded) < size:
+        decoder = zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            decoded += decoder.decompress(left, size - len(decoded))
+        except zlib.error:
+            return decoded or head
+        left = decoder.unused_data
+    return decoded
 
 
 def gunzipped(stream: IO[bytes]) -> IO[bytes] | None:

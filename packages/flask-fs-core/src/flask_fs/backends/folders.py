@@ -207,6 +207,13 @@ def remove_empty(folder: str, *, stop: str) -> None:
         folder = os.path.dirname(folder)
 
 
+def remove_empty_below(top: str, name: str) -> None:
+    """Remove *top*, which ends with *name*, and the folders in it, as far as they are empty and no symbolic link leads there."""
+    if not is_below_symlink(top, f'{name}/'):
+        for folder, _, _ in os.walk(top, topdown=False):
+            _remove(folder)
+
+
 def _remove(path: str) -> bool:
     try:
         os.rmdir(path)

@@ -154,6 +154,12 @@ class LocalBackend(LocalFiles):
             return iter(())
         return itertools.chain.from_iterable(self._translating(self._listed_names(prefix), prefix))
 
+    def delete(self, filename: str) -> None:
+        super().delete(filename)
+        if self._retains:
+            # Its files went one by one, and left their folders.
+            folders.remove_empty_below(self._local_path(filename), filename)
+
     # --- Hooks.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
