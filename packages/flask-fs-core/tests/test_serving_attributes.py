@@ -42,7 +42,10 @@ def get(app: Flask, storage: fs.Storage) -> Callable[..., Any]:
 
     def get(method: str = 'GET', url: str = '/files/a.txt', **headers: str) -> Any:
         return app.test_client().open(
-            url, method=method, headers={name.replace('_', '-'): value for name, value in headers.items()}
+            url,
+            method=method,
+            headers={name.replace('_', '-'): value for name, value in headers.items()},
+            buffered=True,
         )
 
     return get
@@ -88,7 +91,7 @@ def test_what_depends_on_the_visitor_is_private_all_the_same(make_app: Callable[
     app = make_app(storage, FS_BACKEND=kind)
     with app.app_context():
         storage.write('a.txt', b'', **ATTRIBUTES)
-    assert app.test_client().get('/letters/a.txt').headers['Cache-Control'] == 'max-age=60, private'
+    assert app.test_client().get('/letters/a.txt', buffered=True).headers['Cache-Control'] == 'max-age=60, private'
 
 
 def test_a_signed_link_sends_it_too_and_its_own_name_wins(
@@ -127,7 +130,7 @@ def test_a_web_server_that_sends_the_file_gets_all_of_it(make_app: Callable[...,
     app = make_app(storage, **setting)
     with app.app_context():
         storage.write('a.txt', b'content', **ATTRIBUTES)
-    response = app.test_client().get('/files/a.txt')
+    response = app.test_client().get('/files/a.txt', buffered=True)
     assert (response.data, shown(response)) == (b'', SHOWN)
 
 
@@ -143,7 +146,7 @@ def test_precompressed_content_is_sent_as_the_client_accepts_it(
     app = make_app(storage, FS_BACKEND=kind, **setting)
     with app.app_context():
         storage.save(io.BytesIO(ENCODED), 'site.css', content_encoding='gzip')
-    response = app.test_client().get('/files/site.css', headers={'Accept-Encoding': accept})
+    response = app.test_client().get('/files/site.css', headers={'Accept-Encoding': accept}, buffered=True)
     assert (response.status_code, response.data) == (200, body)
     assert response.headers.get('Content-Encoding') == ('gzip' if accept == 'gzip' else None)
     assert (response.headers['Vary'], response.content_type) == ('Accept-Encoding', 'text/css; charset=utf-8')
