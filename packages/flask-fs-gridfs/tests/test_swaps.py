@@ -39,23 +39,32 @@ def backend(make: BackendFactory) -> GridFSBackend:
     return backend
 
 
-def test_a_writer_that_looked_before_a_swap_is_not_lost(backend: GridFSBackend, database: Database[Any]) -> None:
+@pytest.mark.parametrize('verb', ['write', 'move'])
+def test_a_writer_that_looked_before_a_swap_is_not_lost(
+    backend: GridFSBackend, make: BackendFactory, database: Database[Any], verb: str
+) -> None:
     """It stores its file when the swap is done, with the older date; only then does it find out."""
-    writer, swapped = backend._writer(), []
-    old = backend._store().revisions
+    files, other = backend._store().files, make()
+    backend.write('y', b'plain')
+    method = 'insert_one' if verb == 'write' else 'update_one'
+    real = getattr(files, method)
 
-    def look_then_swap(*names: str) -> Any:
-        found = old(*names)
-        if not swapped:
-            swapped.append(1)
+    def swap_first(*args: Any, **options: Any) -> Any:
+        if verb == 'write' or 'filename' in args[1]['$set']:
+            setattr(files, method, real)
             swap(other)
-        return found
+        return real(*args, **options)
 
-    other = type(backend)('docs', backend.config)
-    writer._store.revisions = look_then_swap  # type: ignore[method-assign]
-    backend.write('x', b'plain')
+    # So that no slot is freed first.
+    backend.write('x', b'old')
+    setattr(files, method, swap_first)
+    if verb == 'write':
+        backend.write('x', b'plain')
+    else:
+        backend.move('y', 'x')
+    assert getattr(files, method) == real
     assert backend.read('x') == b'plain'
-    assert_nothing_else_is_left(database, 'x')
+    assert_nothing_else_is_left(database, *backend.list_files())
 
 
 # --- What is sent, and what goes wrong on the way.
@@ -125,6 +134,26 @@ def test_a_claim_that_others_completed_while_its_response_was_lost_counts(
     swap(backend)
     assert backend.read('x') == b'later'
     assert_nothing_else_is_left(database, 'x')
+
+
+def test_a_swap_that_others_completed_is_not_abandoned(
+    backend: GridFSBackend, make: BackendFactory, database: Database[Any]
+) -> None:
+    """Its writer is cut off; by then its file has its name, and even another one."""
+    files, other = backend._store().files, make()
+    real = files.update_one
+
+    def move_and_fail(*args: Any, **options: Any) -> Any:
+        real(*args, **options)
+        files.update_one = real  # type: ignore[method-assign]
+        other.move('x', 'y')
+        raise NetworkTimeout('slow')
+
+    files.update_one = move_and_fail  # type: ignore[method-assign,assignment]
+    with pytest.raises(fs.Unavailable):
+        swap(backend)
+    assert {name: other.read(name) for name in other.list_files()} == {'y': b'swapped'}
+    assert_nothing_else_is_left(database, 'y')
 
 
 @pytest.mark.parametrize('verb', ['write', 'create', 'swap', 'move', 'remove', 'move here'])
