@@ -150,6 +150,27 @@ def test_metadata_that_is_no_ascii_is_read_and_copied(amazon: Any, hook: Any, re
     assert amazon.make().stat('b.html').checksum == 'sha256:00'
 
 
+def test_a_name_that_is_no_ascii_stays_what_it_is(store: Any) -> None:
+    """As another program sends it, without the encoding of RFC 8187."""
+    disposition = 'attachment; filename="café.txt"'
+    store.client.put_object(Bucket=store.bucket, Key='a.txt', Body=b'content', ContentDisposition=disposition)
+    backend = store.make()
+    for _ in range(2):
+        assert backend.stat('a.txt').download_name == 'café.txt'
+        backend.set_attributes('a.txt', {'cache_control': 'no-store'})
+    backend.copy('a.txt', 'b.html')
+    assert backend.stat('b.html').download_name == 'café.txt'
+
+
+def test_what_is_no_date_is_left_behind_by_a_copy_that_is_made_anew(amazon: Any, hook: Any) -> None:
+    """As in Expires: never, which other programs store."""
+    backend = amazon.make()
+    amazon.put_raw('a.txt', b'content')
+    hook(backend, 'after-call.s3.HeadObject', lambda parsed, **_: parsed.update(ExpiresString='never'))
+    backend.copy('a.txt', 'b.html')
+    assert amazon.get_raw('b.html') == b'content'
+
+
 # --- Changed.
 
 

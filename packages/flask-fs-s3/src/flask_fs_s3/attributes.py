@@ -61,8 +61,8 @@ def info_of(key: str, response: Any) -> FileInfo:
         response.get('ContentEncoding'),
         response.get('CacheControl'),
         response.get('ContentLanguage'),
-        download_name_of(response.get('ContentDisposition')),
-        {name: _decoded(value) for name, value in metadata.items() if name not in _OWN_KEYS},
+        download_name_of(_text(response.get('ContentDisposition', ''))),
+        {name: decode_text(_text(value)) for name, value in metadata.items() if name not in _OWN_KEYS},
     )
 
 
@@ -73,7 +73,7 @@ def metadata_of(response: Any) -> dict[str, str]:
 
 def kept(source: Any, key: str, target: str) -> dict[str, Any]:
     """The parameters that store an object like *source*, the response for *key*, under the key *target*."""
-    found = {name: source[name] for name in _PARAMETERS.values() if name in source}
+    found = {name: _text(source[name]) for name in _PARAMETERS.values() if name in source and name != 'Metadata'}
     if 'ContentEncoding' in found:
         # What some stores keep of how an upload was framed would be mistaken for the framing of this one.
         codings = [coding.strip() for coding in found.pop('ContentEncoding').split(',')]
@@ -82,10 +82,11 @@ def kept(source: Any, key: str, target: str) -> dict[str, Any]:
     if 'ContentType' in found:
         mime = normalized(found['ContentType'])
         found['ContentType'] = _as_content_type(mime_type(target) if mime == mime_type(key) else mime)
-    if 'ExpiresString' in source:
-        found['Expires'] = source['ExpiresString']
+    # Without a malformed one, which botocore does not send.
+    if source.get('Expires'):
+        found['Expires'] = source['Expires']
     # botocore sends ASCII alone, whatever other programs store.
-    metadata = {name: encode_text(_decoded(value)) for name, value in metadata_of(source).items()}
+    metadata = {name: encode_text(decode_text(_text(value))) for name, value in metadata_of(source).items()}
     return {**found, 'Metadata': metadata}
 
 
@@ -102,14 +103,12 @@ def kept_with(source: Any, key: str, changes: Mapping[str, Any]) -> dict[str, An
     return {**{name: source[name] for name in _IN_PLACE if name in source}, **parameters}
 
 
-def _decoded(value: str) -> str:
-    if not value.isascii():
-        # The bytes of a header are read as ISO 8859-1, but other programs send UTF-8.
-        try:
-            return value.encode('latin-1').decode()
-        except UnicodeError:
-            return value
-    return decode_text(value)
+def _text(header: str) -> str:
+    """What is read as ISO 8859-1, as headers are, but was sent as UTF-8 by another program: as it was sent."""
+    try:
+        return header if header.isascii() else header.encode('latin-1').decode()
+    except UnicodeError:
+        return header
 
 
 def _as_content_type(mime: str) -> str:

@@ -54,6 +54,7 @@ def change_attributes(bucket: Bucket, name: str, changes: Mapping[str, Any], pre
     if not bucket.swaps:
         reason = 'the store cannot replace one version of a file, and what is replaced meanwhile could come back'
         raise bucket.unsupported(name, reason)
+    met: Exception | None = None
     for _ in range(_ATTEMPTS):
         try:
             if bucket.is_amazon:
@@ -66,7 +67,7 @@ def change_attributes(bucket: Bucket, name: str, changes: Mapping[str, Any], pre
                     lambda source: (Swap(bucket, name, _etag(source)), kept_with(source, name, changes)),
                 )
         except Changed as error:
-            met: Exception = error
+            met = error
         except ClientError as error:
             if status_of(error) not in (409, 412):
                 raise
