@@ -124,7 +124,7 @@ class FolderChecks:
                     other.write(f'd/{turn:02}!new', b'')
                 # What was given, with which the next page begins, and what was not yet.
                 given = {*(info.name for info in page.files), *(f'{name}/x' for name in page.folders)}
-                for name in {*given & going, *sorted(going)[-turn:]}:
+                for name in {*given & going, *sorted(going)[-1:]}:
                     other.remove(name)
                 if turn > 2 * len(entries):
                     broken(f'Expected the pages of a folder to end; seen {turn} of them.')
