@@ -228,3 +228,25 @@ def test_deleting_touches_nothing_behind_a_symbolic_link(tmp_path: Path) -> None
     storage.delete('link')
     storage.delete('link/empty')
     assert (tmp_path / 'elsewhere' / 'empty').is_dir()
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='Windows has no such names')
+def test_what_has_no_possible_name_is_not_swept(tmp_path: Path) -> None:
+    _, storage = make(tmp_path)
+    storage.write('a', '1')
+    storage.remove('a')
+    folder = tmp_path / 'docs' / '.fs-deleted'
+    for name in ('new\nline', 'b'):
+        (folder / name).mkdir()
+        (folder / name / f'.fs-deleted-20200101T000000000000Z-{"0" * 16}').write_text('')
+    assert storage.backend.sweep() == 1
+    assert [file.name for file in storage.deleted()] == ['a']
+
+
+def test_files_are_kept_no_longer_than_dates_can_say(tmp_path: Path) -> None:
+    _, storage = make(tmp_path, FS_RETENTION_DAYS=36_500)
+    storage.write('a', '1')
+    storage.remove('a')
+    assert storage.backend.sweep() == 0
+    with pytest.raises(fs.ConfigurationError, match='from 0 to 36500'):
+        make(tmp_path, FS_RETENTION_DAYS=36_501)

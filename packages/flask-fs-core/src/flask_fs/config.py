@@ -24,6 +24,7 @@ from .credentials import HIDDEN, shown
 from .errors import ConfigurationWarning
 from .settings import Setting as _Setting
 from .settings import (
+    at_least,
     backend_prefix,
     boolean,
     extensions,
@@ -133,7 +134,8 @@ STORAGE_SETTINGS = (
     _everywhere('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
     _everywhere(
         'retention_days',
-        non_negative_int,
+        # A century: dates end somewhere.
+        at_least(0, 36_500),
         0,
         'How many days deleted files can be restored; 0 is not at all.',
     ),
@@ -288,7 +290,7 @@ def _hint(name: str, meant: str, where: str) -> None:
 
 # --- What drivers written for 1.0 import from here. New ones import it from flask_fs.settings.
 
-from .settings import at_least, file_mode, folder, host_of, mapping, seconds, server_of, text  # noqa: E402, F401
+from .settings import file_mode, folder, host_of, mapping, seconds, server_of, text  # noqa: E402, F401
 
 whole_number = non_negative_int
 

@@ -189,9 +189,8 @@ class BaseBackend(Hooks):
         """The files that were deleted and can be restored: see :meth:`flask_fs.Storage.deleted`."""
         if not is_valid_prefix(prefix):
             return iter(())
-        found, skipped = self._list_hook(self._deleted, self._prefix + prefix), len(self._prefix)
-        files = (dataclasses.replace(file, name=file.name[skipped:]) for file in found) if skipped else found
-        return (file for file in files if is_valid(file.name))
+        found, skipped = self._valid_deleted(self._prefix + prefix), len(self._prefix)
+        return (dataclasses.replace(file, name=file.name[skipped:]) for file in found) if skipped else found
 
     def restore(self, filename: str, *, deleted: datetime.datetime | None = None) -> None:
         """Give a deleted file its name back: see :meth:`flask_fs.Storage.restore`."""
@@ -308,13 +307,18 @@ class BaseBackend(Hooks):
 
     # --- Inside the template.
 
+    def _valid_deleted(self, prefix: str) -> Iterator[DeletedFile]:
+        # Other programs may have put there what has no possible name.
+        skipped = len(self._prefix)
+        return (file for file in self._list_hook(self._deleted, prefix) if is_valid(file.name[skipped:]))
+
     def _kept(self, key: str) -> list[DeletedFile]:
         return [file for file in self._list_hook(self._deleted, key) if file.name == key]
 
     def _purge_expired(self) -> int:
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=self.config.retention_days)
         purged = 0
-        for file in self._list_hook(self._deleted, self._prefix):
+        for file in self._valid_deleted(self._prefix):
             if file.deleted < limit:
                 self._purge_translated(file)
                 purged += 1
