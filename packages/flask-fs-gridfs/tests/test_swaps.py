@@ -245,7 +245,7 @@ def test_what_a_dead_writer_had_hidden_is_swept(
 
 
 @pytest.mark.parametrize('metadata', [None, 'text', 7, [], {}, {'slots': 'x'}, {'fs_successor': 'x'}, ...], ids=repr)
-@pytest.mark.parametrize('file_id', [ObjectId(), 'text', {'a': 1}], ids=repr)
+@pytest.mark.parametrize('file_id', [ObjectId('0123456789abcdef01234567'), 'text', {'a': 1}], ids=repr)
 def test_files_of_other_programs_are_swapped(
     make: BackendFactory, database: Database[Any], metadata: Any, file_id: Any
 ) -> None:

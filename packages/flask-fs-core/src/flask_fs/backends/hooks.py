@@ -164,17 +164,17 @@ class Hooks(Translation):
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
         """Change attributes of a file, with ATTRIBUTES, and leave its content and its other attributes as they are.
 
-        Bytes that are replaced meanwhile are never brought back.
+        Bytes that are replaced meanwhile are never brought back. The default reads the file and swaps it; a driver without
+        COMPARE_AND_SWAP needs a way of its own.
 
         :param changes: The new value of each attribute that changes, for :func:`~flask_fs.backends.changed`.
+        :raises Changed: If the file was replaced meanwhile.
         """
+        if Capability.COMPARE_AND_SWAP not in self.capabilities:
+            raise self._lacks('_set_attributes')
         info, stream = self._open_translated(name)
-        attributes = changed(info.attributes, changes)
         with stream:
-            if info.etag is not None and Capability.COMPARE_AND_SWAP in self.capabilities:
-                self._swap(name, Source(stream), info.etag, attributes=attributes)
-            else:
-                self._put(name, Source(stream), attributes=attributes)
+            self._swap(name, Source(stream), str(info.etag), attributes=changed(info.attributes, changes))
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         """Copy a file to another name, with the attributes that were given with it, if they are kept.
