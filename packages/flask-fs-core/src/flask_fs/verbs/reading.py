@@ -133,6 +133,8 @@ class Reading(Linking):
         :param after: The ``next`` of the page before, to continue from there.
         :param limit: How many files and folders together to list at most, 1 to 1000. There may be fewer, even none, before the
             last page, whose ``next`` is None.
+        :raises InvalidFilename: If no folder can have that name.
+        :raises ValueError: If *limit* or *after* is none that a store could take.
         """
         if not self._folder:
             return self._bound().driver.folder(prefix, after=after, limit=limit)
