@@ -39,15 +39,18 @@ class StorageModel(RuleBasedStateMachine):
         self.root = tempfile.mkdtemp()
         self.storage = fs.Storage('files', fs.ALL)
         self.app = Flask('model')
-        self.app.config.update(FS_BACKEND=self.kind, FS_ROOT=self.root)
+        self.app.config.update(FS_BACKEND=self.kind, FS_ROOT=self.root, FS_RETENTION_DAYS=7)
         fs.init_app(self.app, self.storage)
         self.files: dict[str, bytes] = {}
         #: The metadata of each file, as far as any was given, and an ETag of a former version.
         self.notes: dict[str, dict[str, str]] = {}
         self.former: dict[str, str] = {}
+        #: What was deleted under each name, the last one last.
+        self.deleted: dict[str, list[tuple[bytes, dict[str, str]]]] = {}
         try:
             self.storage.write('probe', '', metadata={'a': '1'})
             self.storage.remove('probe')
+            self.storage.purge('probe')
             self.keeps_metadata = True
         except fs.OperationNotSupported:  # The file system has no extended attributes.
             self.keeps_metadata = False
@@ -65,6 +68,10 @@ class StorageModel(RuleBasedStateMachine):
             store()
             self.files[name] = content
             self.notes[name] = metadata or {}
+
+    def drop(self, name: str) -> None:
+        if name in self.files:
+            self.deleted.setdefault(name, []).append((self.files.pop(name), self.notes[name]))
 
     @rule(name=filenames, content=contents, overwrite=st.booleans(), metadata=notes)
     def write(self, name: str, content: bytes, overwrite: bool, metadata: dict[str, str]) -> None:
@@ -103,11 +110,24 @@ class StorageModel(RuleBasedStateMachine):
     @rule(name=st.one_of(filenames, st.sampled_from(['a', 'a/b', 'é d', 'a b', '.c', 'none'])))
     def delete(self, name: str) -> None:
         self.storage.delete(name)
-        self.files = {
-            known: content
-            for known, content in self.files.items()
-            if known != name and not known.startswith(f'{name}/')
-        }
+        for known in [known for known in self.files if known == name or known.startswith(f'{name}/')]:
+            self.drop(known)
+
+    @rule(name=filenames)
+    def restore(self, name: str) -> None:
+        if name in self.files or name not in self.deleted:
+            with pytest.raises((fs.FileExists, fs.FileNotFound)):
+                self.storage.restore(name)
+        else:
+            self.storage.restore(name)
+            self.files[name], self.notes[name] = self.deleted[name].pop()
+            if not self.deleted[name]:
+                del self.deleted[name]
+
+    @rule(name=filenames)
+    def purge(self, name: str) -> None:
+        self.storage.purge(name)
+        self.deleted.pop(name, None)
 
     @rule(name=filenames, content=contents, conflict=st.sampled_from(['rename', 'error', 'replace']))
     def save_in_conflict(self, name: str, content: bytes, conflict: Any) -> None:
@@ -150,7 +170,7 @@ class StorageModel(RuleBasedStateMachine):
             for name in some:
                 self.storage.remove(name)
         for name in some:
-            self.files.pop(name, None)
+            self.drop(name)
 
     @rule(folder=st.sampled_from(FOLDERS), limit=st.integers(1, 5))
     def list_one_folder(self, folder: str, limit: int) -> None:
@@ -171,7 +191,7 @@ class StorageModel(RuleBasedStateMachine):
         view, whole = self.storage.scoped(folder), folder + name
         if gone:
             view.remove(name)
-            self.files.pop(whole, None)
+            self.drop(whole)
         else:
             self.put(whole, content, True, lambda: view.save(io.BytesIO(content), name, overwrite=True))
         expected = sorted(known.removeprefix(folder) for known in self.files if known.startswith(folder))
@@ -201,6 +221,8 @@ class StorageModel(RuleBasedStateMachine):
     def the_same_files_are_there(self) -> None:
         if hasattr(self, 'files'):
             assert sorted(self.files) == sorted(self.storage.list_files())
+            kept = sorted((file.name, file.size) for file in self.storage.deleted())
+            assert kept == sorted((name, len(content)) for name, some in self.deleted.items() for content, _ in some)
 
 
 class LocalModel(StorageModel):
