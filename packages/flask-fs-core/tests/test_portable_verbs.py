@@ -298,6 +298,17 @@ def test_many_are_removed_exactly(app: Flask, storage: fs.Storage) -> None:
     assert sorted(storage.list_files()) == ['a/b', 'd']
 
 
+def test_each_failure_is_about_its_own_file(memory: fs.Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend: Any = memory.backend
+    shared = backend.error(fs.PermissionDenied, 'a', 'the request was refused')
+    monkeypatch.setattr(backend, '_remove_many', lambda names: dict.fromkeys(names, shared))
+    with pytest.raises(fs.DeletionFailed) as caught:
+        memory.delete_many(['a', 'b'])
+    found = {name: (type(error), error.filename, error.reason) for name, error in caught.value.failures.items()}
+    assert found == {name: (fs.PermissionDenied, name, shared.reason) for name in ('a', 'b')}
+    assert caught.value.failures['b'].__cause__ is shared
+
+
 def test_text_is_no_list_of_names(app: Flask, storage: fs.Storage) -> None:
     """It would remove the files named by its characters."""
     for name in 'abc':

@@ -250,3 +250,14 @@ def test_files_are_kept_no_longer_than_dates_can_say(tmp_path: Path) -> None:
     assert storage.backend.sweep() == 0
     with pytest.raises(fs.ConfigurationError, match='from 0 to 36500'):
         make(tmp_path, FS_RETENTION_DAYS=36_501)
+
+
+def test_what_is_listed_under_a_folder_is_not_the_file_of_its_name() -> None:
+    app, storage = Flask('bin'), fs.Storage('docs', fs.ALL)
+    app.config.update(FS_BACKEND='memory', FS_RETENTION_DAYS=7)
+    fs.init_app(app, storage)
+    for name in ('reports', 'reports/may'):
+        storage.write(name, '')
+        storage.remove(name)
+    assert [file.name for file in storage.deleted('reports/')] == ['reports/may']
+    assert sorted(file.name for file in storage.deleted('reports')) == ['reports', 'reports/may']

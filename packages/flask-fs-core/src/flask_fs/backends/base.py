@@ -172,7 +172,7 @@ class BaseBackend(Hooks):
         failures = self._call_hook(
             lambda _: self._each(self._retain, keys) if self._retains else self._remove_many(keys), ''
         )
-        return {key.removeprefix(self._prefix): error for key, error in failures.items()}
+        return {key.removeprefix(self._prefix): self._of_file(key, error) for key, error in failures.items()}
 
     def delete(self, filename: str) -> None:
         """Remove a file **and all files under** ``filename/``; nothing happens if there is none."""
@@ -314,6 +314,14 @@ class BaseBackend(Hooks):
 
     def _kept(self, key: str) -> list[DeletedFile]:
         return [file for file in self._list_hook(self._deleted, key) if file.name == key]
+
+    def _of_file(self, key: str, error: FSError) -> FSError:
+        """*error* as that of one file, where it is that of a request which was about many."""
+        if error.filename == key.removeprefix(self._prefix):
+            return error
+        named = self.error(type(error), key, error.reason)
+        named.__cause__ = error
+        return named
 
     def _purge_expired(self) -> int:
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=self.config.retention_days)

@@ -123,7 +123,10 @@ class Hooks(Translation):
         raise self._lacks('_swap')
 
     def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
-        """Remove files, each like :meth:`_remove`, by as few requests as the store allows; the errors of those that stay."""
+        """Remove files, each like :meth:`_remove`, by as few requests as the store allows; the errors of those that stay.
+
+        Files of a request that failed may share its error; those that were absent may be among them.
+        """
         return self._each(self._remove, names)
 
     def _retain(self, name: str) -> None:
@@ -138,7 +141,8 @@ class Hooks(Translation):
     def _deleted(self, prefix: str) -> Iterator[DeletedFile]:
         """The files that :meth:`_retain` has deleted and whose name begins with *prefix*, in no order."""
         kept = self._scan(retention.folder_of(self._prefix) + prefix.removeprefix(self._prefix))
-        return retention.deleted_files(kept, self._prefix)
+        # As a file is kept in a folder of its name, what lies under `a/` may be the file `a`.
+        return (file for file in retention.deleted_files(kept, self._prefix) if file.name.startswith(prefix))
 
     def _restore(self, file: DeletedFile) -> None:
         """Give a deleted file its name back.
@@ -164,8 +168,9 @@ class Hooks(Translation):
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
         """Change attributes of a file, with ATTRIBUTES, and leave its content and its other attributes as they are.
 
-        Bytes that are replaced meanwhile are never brought back. The default reads the file and swaps it; a driver without
-        COMPARE_AND_SWAP needs a way of its own.
+        Bytes that are replaced meanwhile are never brought back, and a file that is removed stays removed. Of two that change
+        attributes of one file at once, the last one may undo what the other has changed. The default reads the file and swaps it;
+        a driver without COMPARE_AND_SWAP needs a way of its own.
 
         :param changes: The new value of each attribute that changes, for :func:`~flask_fs.backends.changed`.
         :raises Changed: If the file was replaced meanwhile.

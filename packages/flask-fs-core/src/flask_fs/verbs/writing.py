@@ -188,6 +188,8 @@ class Writing(Reading):
     def set_attributes(self, filename: str, **attributes: Unpack[GivenAttributes]) -> None:
         """Change attributes of a file, without sending its content where the store can; those not given stay.
 
+        Of two that change attributes of one file at once, the last one may undo what the other has changed.
+
         :param attributes: By name, as :meth:`save` has them; None removes one. ``metadata`` replaces all of it.
         :raises FileNotFound: If there is no file of that name.
         :raises OperationNotSupported: If the backend keeps no attributes.
