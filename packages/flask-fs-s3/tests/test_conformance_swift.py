@@ -24,13 +24,14 @@ from flask_fs_testing.checks.folders import FolderChecks
 from flask_fs_testing.checks.freshness import FreshnessChecks
 from flask_fs_testing.checks.links import LinkChecks
 from flask_fs_testing.checks.listing import ListChecks, UnfinishedChecks
-from flask_fs_testing.checks.many import ManyChecks, NetworkManyChecks
+from flask_fs_testing.checks.many import ManyChecks
 from flask_fs_testing.checks.metadata import MetadataChecks
 from flask_fs_testing.checks.model import ModelChecks
 from flask_fs_testing.checks.names import NameChecks
 from flask_fs_testing.checks.paging import LazyPageChecks, PageChecks
 from flask_fs_testing.checks.races import RaceChecks
 from flask_fs_testing.checks.ranges import RangeChecks
+from flask_fs_testing.checks.restoring import RestoreChecks
 from flask_fs_testing.checks.retention import RetentionChecks
 from flask_fs_testing.checks.serving import ServeChecks
 from flask_fs_testing.checks.swapping import SwapChecks
@@ -63,13 +64,13 @@ class TestSwiftS3(
     SwapChecks,
     FolderChecks,
     ManyChecks,
-    NetworkManyChecks,
     AgreementChecks,
     FreshnessChecks,
     ServeChecks,
     LinkChecks,
     ErrorChecks,
     RetentionChecks,
+    RestoreChecks,
     BudgetChecks,
     RequestChecks,
     ModelChecks,

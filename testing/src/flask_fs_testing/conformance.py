@@ -37,6 +37,7 @@ from .checks.ranges import RangeChecks
 from .checks.reading_memory import ReadingMemoryChecks
 from .checks.resources import NetworkResourceChecks, ResourceChecks
 from .checks.responses import ResponseChecks
+from .checks.restoring import RestoreChecks
 from .checks.retention import RetentionChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
@@ -86,6 +87,7 @@ class BackendConformance(
     ReadingMemoryChecks,
     InterruptChecks,
     RetentionChecks,
+    RestoreChecks,
     BudgetChecks,
     ModelChecks,
 ):

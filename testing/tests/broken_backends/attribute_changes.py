@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import io
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from http_store import HTTPBackend
 
+import flask_fs as fs
 from flask_fs.backends import NO_ATTRIBUTES, BaseBackend, Capability, Source, changed, with_attributes
 from flask_fs.backends.memory import MemoryBackend
 
@@ -18,6 +21,7 @@ WHAT_IT_NAMES = 'test_a_change_of_attributes_changes_only_what_it_names'
 NOT_THERE = 'test_attributes_of_what_is_not_there_cannot_change'
 BRINGS_BACK = 'test_a_change_of_attributes_never_brings_replaced_bytes_back'
 INTERRUPTED = 'test_an_interrupted_change_leaves_old_or_new_attributes'
+ONE_VERSION = 'test_a_file_whose_attributes_changed_is_one_version'
 
 
 @caught_by(WHAT_IT_NAMES)
@@ -131,3 +135,56 @@ class LeavesADraftOfTheChange(HTTPBackend):
             self._put(f'{name}.draft', Source(stream), attributes=changed(info.attributes, changes))
         with self._translated(name):
             self._ask_once('MOVE', self._path(f'{name}.draft'), {'Destination': name}).close()
+
+
+@caught_by(WHAT_IT_NAMES)
+class TakesEmptyMetadataForNone(MemoryBackend):
+    """It does not remove what there is."""
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        super()._set_attributes(name, {attribute: value for attribute, value in changes.items() if value != {}})
+
+
+@caught_by(BRINGS_BACK)
+class BringsBackWhatWasRemoved(MemoryBackend):
+    """It notices another version, and not that there is none."""
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        former = self._found(name)
+        time.sleep(0.0005)
+        with self._lock:
+            info, content = self._files.get(name, former)
+            self._files[name] = with_attributes(info, changed(info.attributes, changes)), content
+
+
+class Rewrites(MemoryBackend):
+    """Makes a new version of the metadata."""
+
+    def _rewritten(self, info: fs.FileInfo) -> fs.FileInfo:
+        raise NotImplementedError
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        super()._set_attributes(name, changes)
+        info, content = self._files[name]
+        self._files[name] = self._rewritten(info), content
+
+
+@caught_by(ONE_VERSION)
+class ForgetsTheEtag(Rewrites):
+    def _rewritten(self, info: fs.FileInfo) -> fs.FileInfo:
+        return dataclasses.replace(info, etag=None)
+
+
+@caught_by(ONE_VERSION)
+class ForgetsWhenItWasWritten(Rewrites):
+    def _rewritten(self, info: fs.FileInfo) -> fs.FileInfo:
+        return dataclasses.replace(info, modified=datetime.datetime.fromtimestamp(0, datetime.timezone.utc))
+
+
+@caught_by(ONE_VERSION)
+class ListsFormerAttributes(MemoryBackend):
+    """What was listed is remembered by its etag, which attributes do not change."""
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        listed = self.__dict__.setdefault('_listed', {})
+        return (listed.setdefault(info.etag, info) for info in super()._scan(prefix))

@@ -314,3 +314,13 @@ class ChangesNothingSilently(Modest):
 class ReadsBeforeItRefuses(Modest):
     def _put_translated(self, key: str, reader: Any, **options: Any) -> Any:
         return BaseBackend._put_translated(self, key, io.BytesIO(reader.read()), **options)
+
+
+@caught_by(ANY_TEXT)
+class KeepsMetadataBesideItsOwn(MemoryBackend):
+    """In one document, where its own fields win."""
+
+    def _received(self, name: str, stream: Source, attributes: Attributes) -> tuple[fs.FileInfo, bytes]:
+        taken = {field.name for field in dataclasses.fields(fs.FileInfo)}
+        kept = {key: value for key, value in attributes.metadata.items() if key not in taken}
+        return super()._received(name, stream, dataclasses.replace(attributes, metadata=kept))

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from http_store import HTTPBackend
+
 import flask_fs as fs
 from flask_fs.backends import Folder
 from flask_fs.backends.memory import MemoryBackend
@@ -230,3 +232,20 @@ class EndsWithThePageOfTheStore(Entries):
     def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
         left = [(entry, info) for entry, info in self.entries(prefix) if after is None or entry > after]
         return self.page(prefix, left[:limit], left[limit - 1][0] if len(left) > limit else None)
+
+
+@caught_by(INSIDE)
+class GivesNoSizesInFolders(HTTPBackend):
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        page = super()._folder(prefix, after, limit)
+        return dataclasses.replace(page, files=[dataclasses.replace(info, size=0) for info in page.files])
+
+
+@caught_by(INSIDE)
+class GivesOneTypeInFolders(HTTPBackend):
+    """Instead of the one that the name suggests, where the store lists none."""
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
+        page = super()._folder(prefix, after, limit)
+        mime = 'application/octet-stream'
+        return dataclasses.replace(page, files=[dataclasses.replace(info, mime=mime) for info in page.files])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from http_store import HTTPBackend
+from http_store import PAGE, HTTPBackend
 
 import flask_fs as fs
 from flask_fs.backends import batched
@@ -49,7 +49,7 @@ class SendsNamesByLines(HTTPBackend):
 @caught_by(MORE)
 class RemovesOneBatch(HTTPBackend):
     def _remove_many(self, names: Iterable[str]) -> dict[str, fs.FSError]:
-        return super()._remove_many(next(batched(names, 1000)) if (names := list(names)) else ())
+        return super()._remove_many(next(batched(names, PAGE)) if (names := list(names)) else ())
 
 
 @caught_by(MORE)
@@ -125,3 +125,14 @@ class ReportsAllForOne(HTTPBackend):
         names = list(names)
         failed = [error for batch in batched(names, 2) for error in super()._remove_many(batch).values()]
         return dict.fromkeys(names, failed[0]) if failed else {}
+
+
+@caught_by(REFUSED)
+class ReportsTheLastBatchAlone(HTTPBackend):
+    """The failures of one request replace those of the one before."""
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, fs.FSError]:
+        failures: dict[str, fs.FSError] = {}
+        for batch in batched(names, PAGE):
+            failures = super()._remove_many(batch)
+        return failures

@@ -25,6 +25,7 @@ THREADS = 'test_of_many_threads_that_swap_one_version_one_wins'
 PROCESSES = 'test_of_many_processes_that_swap_one_version_one_wins'
 COUNTER = 'test_a_counter_that_is_swapped_loses_no_count'
 REFUSED = 'test_if_match_is_refused_where_it_is_not_promised'
+OWN_ATTRIBUTES = 'test_a_swapped_file_has_its_own_attributes'
 
 
 class Looks(MemoryBackend):
@@ -197,3 +198,44 @@ class SwapsWithoutAPromise(Modest):
         if if_match not in (None, self.stat(filename).etag):
             raise self.error(fs.Changed, filename, hashlib.sha256(self.read(filename)).hexdigest())
         return super().write(filename, content, overwrite, **options)
+
+
+@caught_by(OWN_ATTRIBUTES)
+class SwapsTheBytesAlone(MemoryBackend):
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        return super()._swap(name, stream, etag)
+
+
+@caught_by(OWN_ATTRIBUTES)
+class SwapsAndKeepsOldAttributes(MemoryBackend):
+    """Where none are given."""
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        if name in self._files and not attributes.given():
+            attributes = self._stat(name).attributes
+        return super()._swap(name, stream, etag, attributes=attributes)
+
+
+@caught_by(OWN_ATTRIBUTES)
+class SwapsAndMergesMetadata(MemoryBackend):
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        if name in self._files:
+            merged = {**self._stat(name).metadata, **attributes.metadata}
+            attributes = dataclasses.replace(attributes, metadata=merged)
+        return super()._swap(name, stream, etag, attributes=attributes)
+
+
+@caught_by(OWN_ATTRIBUTES)
+class SwapsToTheTypeOfTheName(MemoryBackend):
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        return super()._swap(name, stream, etag, attributes=dataclasses.replace(attributes, mime=None))
+
+
+@caught_by(CURRENT)
+class ReturnsTheFormerVersion(MemoryBackend):
+    """What is known of the file from before it was replaced."""
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> Any:
+        there = self._files.get(name)
+        new = super()._swap(name, stream, etag, attributes=attributes)
+        return new if there is None else there[0]

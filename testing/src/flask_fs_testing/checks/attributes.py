@@ -44,6 +44,11 @@ ODD_VALUES = (
     '', ' blanks ', 'a  b', '\t', 'two\nlines', 'two\r\nX-Evil: lines', 'a\x00b\x7f', '"quoted"', "it's", 'a,b;c=d', 'a%41+&\\', '=', '0',
     'null', 'Jürgen', 'e\u0301', '日本語', '\U0001f389', '=?UTF-8?B?eA==?=', 'a =?utf-8?q?x?= b', '=?UTF-8?B?_?=', '\ufeffmark', '\x85',
 )  # fmt: skip
+#: Names in metadata that a driver may use for something else, in headers or in a document of a database.
+TAKEN_NAMES = (
+    'name', 'filename', 'size', 'length', 'mime', 'content-type', 'checksum', 'md5', 'sha256', 'etag', 'modified', 'mtime', 'metadata',
+    'id', 'owner', 'cache-control', 'download-name',
+)  # fmt: skip
 ODD_DOWNLOAD_NAMES = ('a b.txt', "it's.txt", 'a;b=c,d.txt', '100%22.txt', '"', ' x ', 'x.', '日本語.png', 'e\u0301.txt')
 #: How the same content is stored, with attributes.
 WAYS: Mapping[str, Callable[[fs.Storage, str, bytes, Mapping[str, Any]], object]] = {
@@ -96,7 +101,7 @@ class AttributeChecks:
         for name, attributes in {'none': NO_ATTRIBUTES, **given}.items():
             backend.write(f'{name}.bin', gzipped(10), attributes=attributes)
             expect_attributes(backend, f'{name}.bin', attributes, f'stored with {name} alone')
-        _expect_listed(backend)
+        expect_listed(backend)
 
     @check(
         'ATTRIBUTES',
@@ -105,12 +110,13 @@ class AttributeChecks:
         'with download_name_of(). Look at _put and _stat.',
     )
     def test_metadata_and_names_of_any_text_come_back_exactly(self, harness: Harness) -> None:
-        """Metadata comes back letter by letter whatever its text, to the largest that may be given, and so do download names."""
+        """Metadata comes back letter by letter whatever its names and text, to the largest that may be given, and so do download names."""
         backend = harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
         odd = [{f'odd-{number}': value for number, value in enumerate(ODD_VALUES[start::3])} for start in range(3)]
-        for number, metadata in enumerate((*odd, *_largest())):
+        taken = {name: f'my {name}' for name in TAKEN_NAMES}
+        for number, metadata in enumerate((*odd, taken, *_largest())):
             attributes = Attributes(metadata=metadata)
             backend.write(f'{number}', b'', attributes=attributes)
             expect_attributes(backend, f'{number}', attributes, 'with odd metadata')
@@ -272,7 +278,7 @@ def judge_attributes(info: FileInfo, expected: Attributes, what: str) -> None:
             broken(f'Expected {attribute} {wanted!r} of a file {what}; seen {seen!r}.')
 
 
-def _expect_listed(backend: BaseBackend) -> None:
+def expect_listed(backend: BaseBackend) -> None:
     """Fail unless a listing gives each attribute as stat does, or none."""
     for listed in backend.scan():
         info = backend.stat(listed.name)

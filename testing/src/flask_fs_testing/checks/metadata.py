@@ -42,14 +42,14 @@ class MetadataChecks:
         backend = harness.make()
         begun = datetime.datetime.now(datetime.timezone.utc)
         for name, content in FILES.items():
-            _judge_result(backend, name, backend.save(OnlyRead(content), name))
-            _judge_result(backend, name, backend.write(name, content))
+            judge_result(backend, name, backend.save(OnlyRead(content), name))
+            judge_result(backend, name, backend.write(name, content))
             # From a file that is older than the one it becomes.
             with tempfile.TemporaryFile() as file:
                 file.write(content)
                 file.seek(0)
                 _make_old(file)
-                _judge_result(backend, name, backend.save(file, name, overwrite=True))
+                judge_result(backend, name, backend.save(file, name, overwrite=True))
         listed = {info.name: info for info in backend.scan()}
         assert set(listed) == set(FILES)
         for name, content in FILES.items():
@@ -200,7 +200,7 @@ def _make_old(file: IO[bytes]) -> None:
         os.utime(file.fileno(), (10**9, 10**9))
 
 
-def _judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) -> None:
+def judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) -> None:
     """Fail unless what storing a file has returned is what there is to know of it."""
     if returned is None:
         return

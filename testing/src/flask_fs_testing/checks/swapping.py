@@ -20,6 +20,7 @@ from ..harness import Harness
 from ..sources import OnlyRead
 from .content import content_of
 from .creating import MEETING_S, Interrupted
+from .metadata import judge_result
 from .operations import small_sizes
 from .races import Awaiting, few, meet
 from .ranges import expect_bytes
@@ -61,8 +62,9 @@ class SwapChecks:
                 etags = {'stat': info.etag, 'open': etag, 'scan': listed.etag or info.etag}
                 if len(set(etags.values())) > 1 or info.etag is None:
                     broken(f'Expected one etag of one version, from each verb; seen {etags}.')
-                swap(backend, content, str(info.etag))
+                returned: Any = swap(backend, content, str(info.etag))
                 expect_bytes(other.read('x'), content, f'a file that {way} has swapped')
+                judge_result(other, 'x', returned)
                 if other.stat('x').etag == info.etag:
                     broken(f'Expected another etag once {way} has replaced a version; seen {info.etag!r} again.')
         assert harness.names_raw() == ['x']
