@@ -87,6 +87,8 @@ class GCSHarness(NetworkHarness):
         (
             'test_a_change_of_attributes_changes_only_what_it_names',
             'test_an_interrupted_change_leaves_old_or_new_attributes',
+            'test_an_interrupt_at_any_call_leaves_a_file_old_or_new',
+            'test_any_sequence_of_verbs_does_what_a_dictionary_would',
             'test_attributes_are_honored_by_signed_links',
         ),
         'fake-gcs-server 1.54 ignores null, with which a patch removes a field',

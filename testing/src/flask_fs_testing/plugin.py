@@ -101,10 +101,14 @@ def _explain(item: pytest.Function, report: pytest.TestReport, call: pytest.Call
     report.sections.append(('the guarantee that broke', str(guarantee_of(item.function))))
 
 
+#: The modules of the template of backends, and of harnesses.
+_PASSING_ON = {*(cls.__module__ for cls in BaseBackend.__mro__), Harness.__module__, 'abc', 'builtins'}
+
+
 def _relevant(item: pytest.Function, harness: Harness, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
     """The frames of the check, of the backend and of the harness, and where it ended: not those that only pass on."""
     bases = (*harness.backend_class.__mro__, *type(harness).__mro__)
-    modules = {cls.__module__ for cls in bases} - {BaseBackend.__module__, Harness.__module__, 'abc', 'builtins'}
+    modules = {cls.__module__ for cls in bases} - _PASSING_ON
     packages = {name.partition('.')[0] for name in modules} - {'flask_fs', 'flask_fs_testing'}
 
     def is_relevant(entry: Any) -> bool:

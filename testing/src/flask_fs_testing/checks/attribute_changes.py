@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import itertools
 import threading
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -259,6 +260,8 @@ def _change_while(backend: BaseBackend, rival: Callable[[], object]) -> None:
             with contextlib.suppress(fs.FSError):
                 backend.set_attributes('x', CHANGES)
             begun.set()
+            # Greenlets run only while the others wait.
+            time.sleep(0)
 
     in_threads(2, act)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from ..names import TEMPORARY_PREFIX
 from . import xattrs
-from .filesystem import FilesystemSupport
+from .filesystem import FilesystemSupport, close_folder
 from .folders import make, retry_creating_parent
 from .streams import undone_by
 
@@ -125,7 +125,7 @@ class AtomicFile:
                 try:
                     os.fsync(fd)
                 finally:
-                    os.close(fd)
+                    close_folder(fd)
 
     def close(self) -> None:
         """Release the file; unpublished, it is gone. What fails here is not what has failed first."""

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+import time
 from collections.abc import Generator
 
 from .contract import Capability
@@ -16,6 +17,10 @@ from .symlinks import Opener
 _ON_THIS_MACHINE = frozenset(
     ('bcachefs', 'btrfs', 'ext2', 'ext3', 'ext4', 'f2fs', 'overlay', 'ramfs', 'tmpfs', 'xfs', 'zfs')
 )
+
+
+# How long to wait for a lock that others have, which is for as long as it takes to look at a file and rename another.
+_LOCK_PAUSE_S = 0.0005
 
 
 class LacksCapability(OSError):
@@ -60,8 +65,6 @@ class FilesystemSupport:
     def locked(self, folder: str) -> Generator[None]:
         """Keep all others who lock *folder*, in any thread or process, waiting for the ``with`` block.
 
-        Nothing in it may hand control to other greenlets: one that waits here waits in the kernel, with its whole thread.
-
         :raises LacksCapability: If the file system has no such lock (flock(2)), or it may be one that other hosts do not see.
         """
         # Windows has no such module, and nothing there that locks.
@@ -74,7 +77,7 @@ class FilesystemSupport:
             if not self._locks:
                 raise LacksCapability(Capability.COMPARE_AND_SWAP, 'its file system may be shared with other machines')
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                _wait_for_lock(fd)
             except OSError as error:
                 self._locks = False
                 reason = f'its file system has no locks: {error.strerror}'
@@ -85,7 +88,27 @@ class FilesystemSupport:
                 # Closing alone would not unlock it while a process that was forked meanwhile has it open too.
                 fcntl.flock(fd, fcntl.LOCK_UN)
         finally:
-            os.close(fd)
+            close_folder(fd)
+
+
+def _wait_for_lock(fd: int) -> None:
+    import fcntl
+
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Not in the kernel: a greenlet that waits there keeps the one that has the lock from going on.
+            time.sleep(_LOCK_PAUSE_S)
+        else:
+            return
+
+
+def close_folder(fd: int) -> None:
+    """Close the folder that was opened as number *fd*, at once."""
+    # Not by os.close(): since version 25.8.1, that of gevent closes what is no regular file only when its loop runs, and a
+    # greenlet that does not wait meanwhile runs out of numbers.
+    os.closerange(fd, fd + 1)
 
 
 def type_of(fd: int) -> str | None:

@@ -18,7 +18,7 @@ from .atomic_file import AtomicFile
 from .base import BaseBackend
 from .contract import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, FileInfo
 from .etags import UnsettledInfo, etag_finder, etag_of, settled_in_ns
-from .filesystem import FilesystemSupport, LacksCapability
+from .filesystem import FilesystemSupport, LacksCapability, close_folder
 from .os_errors import MISSING, translate
 from .sources import Source
 from .symlinks import require_no_symlink_above
@@ -105,7 +105,7 @@ class LocalFiles(BaseBackend):
         fd = self._filesystem.opener.open(self._local_path(name), name, _READ)
         status = os.fstat(fd)
         if not S_ISREG(status.st_mode):
-            os.close(fd)
+            close_folder(fd)
             raise self.error(FileNotFound, name)
         if self._used_root is None:
             self._lost_root(name)
