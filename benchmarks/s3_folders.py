@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -89,7 +90,7 @@ def main() -> None:
             ):
                 measure(
                     f'{title}, by {limit}',
-                    lambda after, prefix=prefix, limit=limit: page_of(access, prefix, after, limit),  # type: ignore[misc]
+                    functools.partial(page_of, access, prefix, limit=limit),
                     pages=-(-files // limit),
                 )
         start = time.perf_counter()

@@ -131,7 +131,7 @@ def test_of_many_threads_one_wins(backend: LocalBackend) -> None:
             assert backend.read('a.txt') == b'%d' % won.index(True)
 
 
-# Adds one to the number in a file, as often as it is told, whoever else does.
+# Adds one to the number in a file, as often as requested, whoever else does.
 COUNTING = """
 import sys
 import flask_fs as fs

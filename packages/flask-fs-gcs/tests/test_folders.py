@@ -106,7 +106,7 @@ def test_a_hundred_objects_are_removed_by_one_request(backend: GCSBackend, proxy
     assert sorted(backend.list_files()) == ['a', 'a/below']
     before = len(proxy.requests)
     assert backend.remove_many(['a', 'missing', 'missing too']) == {}
-    # The first one that is not there tells whether the bucket is.
+    # The first one that is not there shows whether the bucket is.
     assert [request.method for request in proxy.requests[before:]] == ['POST', 'DELETE']
 
 

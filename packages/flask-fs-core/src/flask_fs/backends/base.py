@@ -169,9 +169,8 @@ class BaseBackend(Hooks):
     def remove_many(self, filenames: Iterable[str]) -> dict[str, FSError]:
         """Remove exactly these files by as few requests as possible; the errors of those that are still there, by name."""
         keys = dict.fromkeys(map(self._key, filenames))
-        failures = self._call_hook(
-            lambda _: self._each(self._retain, keys) if self._retains else self._remove_many(keys), ''
-        )
+        remove = functools.partial(self._each, self._retain) if self._retains else self._remove_many
+        failures = self._call_hook(lambda _: remove(keys), '')
         return {key.removeprefix(self._prefix): self._of_file(key, error) for key, error in failures.items()}
 
     def delete(self, filename: str) -> None:

@@ -17,8 +17,6 @@ from .symlinks import Opener
 _ON_THIS_MACHINE = frozenset(
     ('bcachefs', 'btrfs', 'ext2', 'ext3', 'ext4', 'f2fs', 'overlay', 'ramfs', 'tmpfs', 'xfs', 'zfs')
 )
-
-
 # How long to wait for a lock that others have, which is for as long as it takes to look at a file and rename another.
 _LOCK_PAUSE_S = 0.0005
 
