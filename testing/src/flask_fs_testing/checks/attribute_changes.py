@@ -197,9 +197,9 @@ class AttributeChangeChecks:
         for turn in range(ROUNDS):
             content = content_of(1000) + str(turn).encode()
             backend.write('x', b'old', attributes=GIVEN)
-            _change_while(backend, partial(other.write, 'x', content))
+            _change_while(backend, partial(other.write, 'x', content), at=turn / ROUNDS)
             _expect_new(other, content, f'a file that is replaced meanwhile, in round {turn}')
-            _change_while(backend, lambda: other.remove('x'))
+            _change_while(backend, lambda: other.remove('x'), at=turn / ROUNDS)
             if other.exists('x'):
                 broken(
                     f'Expected a file that is removed meanwhile to stay removed, in round {turn}; seen it there again.'
@@ -244,22 +244,27 @@ def _struck(backend: BaseBackend, step: str, strike: Callable[[], object]) -> bo
     return not strikes
 
 
-def _change_while(backend: BaseBackend, rival: Callable[[], object]) -> None:
-    """Change attributes of the file ``x`` again and again, until *rival* was called."""
+def _change_while(backend: BaseBackend, rival: Callable[[], object], *, at: float) -> None:
+    """Change attributes of the file ``x`` again and again, until *rival* was called: when that part *at* of a change is over."""
+    started = time.monotonic()
+    backend.set_attributes('x', CHANGES)
+    takes = time.monotonic() - started
     begun, done = threading.Event(), threading.Event()
 
     def act(number: int) -> None:
         if number:
             begun.wait(MEETING_S)
+            # Threads would come when the other gives way, which is between two changes.
+            time.sleep(at * takes)
             try:
                 rival()
             finally:
                 done.set()
         while not done.is_set():
+            begun.set()
             # Stores have many words for a change that came too late: what counts is the file.
             with contextlib.suppress(fs.FSError):
                 backend.set_attributes('x', CHANGES)
-            begun.set()
             # Greenlets run only while the others wait.
             time.sleep(0)
 
