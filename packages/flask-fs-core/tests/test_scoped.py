@@ -400,6 +400,7 @@ def test_a_read_only_view_changes_nothing(
         'remove': lambda: view.remove('a'),
         'delete': lambda: view.delete('a'),
         'delete_many': lambda: view.delete_many(['a']),
+        'accept_upload': lambda: view.accept_upload('token'),
         'copy': lambda: view.copy('a', 'b'),
         'move': lambda: view.move('a', 'b'),
         'purge': lambda: view.purge('a'),
@@ -407,6 +408,7 @@ def test_a_read_only_view_changes_nothing(
         'set_attributes': lambda: view.set_attributes('a', mime='text/plain'),
         'transfer': lambda: storage.transfer('a', view, 'b'),
         'missing': lambda: storage.transfer('none', view, 'b'),
+        'signed_upload': lambda: view.signed_upload('b'),
         'signed_url': lambda: view.signed_url('b', method='PUT'),
         'bad name': lambda: view.remove('../a'),
     }

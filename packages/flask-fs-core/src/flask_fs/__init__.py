@@ -17,6 +17,7 @@ from .errors import (
     FSError,
     InvalidContent,
     InvalidFilename,
+    InvalidToken,
     NoFile,
     OperationNotSupported,
     PermissionDenied,
@@ -48,6 +49,7 @@ from .files import (
 )
 from .signals import file_deleted, file_deleting, file_moved, file_saved, file_saving
 from .storage import Storage
+from .tickets import UploadTicket
 
 __all__ = [
     'ALL',
@@ -82,6 +84,7 @@ __all__ = [
     'Folder',
     'InvalidContent',
     'InvalidFilename',
+    'InvalidToken',
     'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
@@ -93,6 +96,7 @@ __all__ = [
     'UnknownBackend',
     'UnknownStorage',
     'UploadNotAllowed',
+    'UploadTicket',
     'by_name',
     'file_deleted',
     'file_deleting',

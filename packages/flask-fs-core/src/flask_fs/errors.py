@@ -11,6 +11,7 @@
     │   ├── UnauthorizedFileType
     │   ├── FileTooLarge
     │   ├── InvalidContent
+    │   ├── InvalidToken
     │   └── NoFile              also a ValueError
     ├── OperationNotSupported
     ├── RangeNotSatisfiable     also a ValueError
@@ -45,6 +46,7 @@ __all__ = [
     'FileTooLarge',
     'InvalidContent',
     'InvalidFilename',
+    'InvalidToken',
     'NoFile',
     'OperationNotSupported',
     'PermissionDenied',
@@ -176,8 +178,14 @@ class InvalidContent(UploadNotAllowed):
     template = '{file} has content that is not allowed in {place}'
 
 
+class InvalidToken(UploadNotAllowed):
+    """The token of an upload was altered, has expired, or is for another storage or user."""
+
+    template = '{file} cannot be accepted in {place}'
+
+
 class NoFile(UploadNotAllowed, ValueError):
-    """A form was sent without a file: none was chosen, or the field was left out."""
+    """A form was sent without a file: none was chosen, or the field was left out. Or nothing has arrived of an upload."""
 
     template = 'No file was sent to {place}'
 

@@ -12,8 +12,8 @@ from .config import DEFAULT_BACKEND, default_root
 from .errors import UnknownStorage
 from .signing import check_fallbacks
 from .storage import Storage
-from .urls import ENDPOINT, add_route
-from .views import blueprint, get_file
+from .urls import ENDPOINT, UPLOAD_ENDPOINT, add_route
+from .views import blueprint, get_file, receive_upload
 
 blueprint.cli.add_command(group)
 
@@ -34,6 +34,7 @@ def init_app(app: Flask, *storages: Storage) -> None:
     if blueprint.name not in app.blueprints:
         app.register_blueprint(blueprint)
         app.view_functions[ENDPOINT] = get_file
+        app.view_functions[UPLOAD_ENDPOINT] = receive_upload
         state.route_with(functools.partial(add_route, app))
     state.pending = set(storages)
     try:

@@ -14,7 +14,16 @@ from werkzeug.datastructures import FileStorage
 from .errors import InvalidFilename
 from .files import UNSEEN, split_extension
 
-__all__ = ['DELETED_PREFIX', 'MAX_BYTES', 'MAX_PART_BYTES', 'TEMPORARY_PREFIX', 'check', 'clean', 'with_suffix']
+__all__ = [
+    'DELETED_PREFIX',
+    'INCOMING_PREFIX',
+    'MAX_BYTES',
+    'MAX_PART_BYTES',
+    'TEMPORARY_PREFIX',
+    'check',
+    'clean',
+    'with_suffix',
+]
 
 #: The maximum length of a filename in bytes of UTF-8: the limit of an S3 key.
 MAX_BYTES = 1024
@@ -25,7 +34,11 @@ TEMPORARY_PREFIX = '.fs-tmp-'
 #: The hidden folder of deleted files that can be restored, and the prefix of their names; no part of a filename may begin
 #: with it.
 DELETED_PREFIX = '.fs-deleted'
-_RESERVED = (TEMPORARY_PREFIX, DELETED_PREFIX)
+#: The hidden folder of uploads that were not accepted yet; no part of a filename may begin with it.
+INCOMING_PREFIX = '.fs-incoming'
+#: The hidden folders, which are at the top of a storage.
+HIDDEN_FOLDERS = (DELETED_PREFIX, INCOMING_PREFIX)
+_RESERVED = (TEMPORARY_PREFIX, *HIDDEN_FOLDERS)
 
 # Names that were accepted. A storage checks each, and so does the backend that it passes it to, for those who use that
 # directly. Looking here takes a third of what functools.lru_cache takes.
@@ -48,8 +61,8 @@ def check(filename: str) -> str:
     Names are parts joined by single slashes. Nothing is normalized: two names that differ in one code point are two files.
 
     :raises InvalidFilename: If it is empty or absolute, has an empty, ``.`` or ``..`` part, a backslash, a NUL or other
-        control character, a lone surrogate, a part that begins like a backend's own temporary or deleted files, or more
-        than 1024 bytes of UTF-8.
+        control character, a lone surrogate, a part that begins like a backend's own temporary, deleted or incoming files, or
+        more than 1024 bytes of UTF-8.
     """
     if type(filename) is not str:
         if not isinstance(filename, str):
@@ -115,7 +128,8 @@ def _refusal(filename: str) -> str | None:
     if any(unicodedata.category(character) == 'Cs' for character in filename):
         return 'it has a lone surrogate, which UTF-8 cannot encode'
     if reserved := [part for part in parts if part.lower().startswith(_RESERVED)]:
-        return f"it has a part {reserved[0]!r}: what begins with '{TEMPORARY_PREFIX}' or '{DELETED_PREFIX}' is reserved for backends"
+        known = ', '.join(map(repr, _RESERVED))
+        return f'it has a part {reserved[0]!r}: what begins with one of {known} is reserved for backends'
     if len(filename.encode('utf-8')) > MAX_BYTES:
         return f'it takes more than {MAX_BYTES} bytes of UTF-8'
     return None
@@ -136,12 +150,12 @@ def windows_refusal(filename: str) -> str | None:
 
 
 def check_stored(name: str) -> str:
-    """*name* itself, if it is valid, or that of a deleted file or a folder of these.
+    """*name* itself, if it is valid, or that of a file in a hidden folder or of such a folder.
 
     :raises InvalidFilename: If it is neither.
     """
     hidden, _, visible = name.partition('/')
-    if hidden != DELETED_PREFIX:
+    if hidden not in HIDDEN_FOLDERS:
         return check(name)
     if visible := visible.partition(f'/{DELETED_PREFIX}')[0]:
         check(visible)

@@ -17,6 +17,7 @@ from .errors import ConfigurationError, ConfigurationWarning, InvalidFilename
 MAX_EXPIRES_S = 604_800
 #: The query parameter that carries the signature.
 PARAMETER = 'signature'
+_LINKS = 'flask-fs.signed-url'
 
 
 class SignedLink(NamedTuple):
@@ -68,10 +69,27 @@ def sign(app: Flask, link: SignedLink) -> str:
 
     :raises ConfigurationError: If *app* has no key.
     """
+    return dumps(app, _LINKS, list(link))
+
+
+def dumps(app: Flask, purpose: str, fields: Any) -> str:
+    """*fields*, which JSON can express, as a text that only *app* can make; it can be read by anyone, and used in URLs.
+
+    :param purpose: What it is for: a text made for something else is not accepted.
+    :raises ConfigurationError: If *app* has no key.
+    """
     if not isinstance(app.config.get('SECRET_KEY') or None, (str, bytes)):
-        reason = 'Signed links need a SECRET_KEY, a string that is not empty, in the configuration of the application.'
+        reason = 'Signed links and uploads need a SECRET_KEY, a string that is not empty, in the configuration of the application.'
         raise ConfigurationError(reason=reason)
-    return str(_serializer(_keys(app)).dumps(list(link)))
+    return str(_serializer(_keys(app), purpose).dumps(fields))
+
+
+def loads(app: Flask, purpose: str, text: str) -> Any:
+    """What :func:`dumps` has made *text* of, with a current or former key of *app*; None if it has not."""
+    try:
+        return _serializer(keys, purpose).loads(text) if (keys := _keys(app)) else None
+    except (BadData, TypeError):
+        return None
 
 
 def verify(app: Flask, signature: str, storage: str, filename: str, method: str) -> SignedLink:
@@ -79,12 +97,11 @@ def verify(app: Flask, signature: str, storage: str, filename: str, method: str)
 
     :raises InvalidSignature: If it was modified, has expired, or is for another file or method.
     """
-    if not (keys := _keys(app)):
+    if not _keys(app):
         raise InvalidSignature('This application does not sign links.')
     try:
-        fields: Any = _serializer(keys).loads(signature)
-        link = SignedLink(*fields)
-    except (BadData, TypeError):
+        link = SignedLink(*loads(app, _LINKS, signature))
+    except TypeError:
         raise InvalidSignature('This link was modified, or is not from this application.') from None
     if (link.storage, link.filename) != (storage, filename):
         raise InvalidSignature('This link is for another file.')
@@ -119,8 +136,8 @@ def _keys(app: Flask) -> list[bytes]:
     return [key.encode() if isinstance(key, str) else key for key in keys] if current else []
 
 
-def _serializer(keys: list[bytes]) -> URLSafeSerializer:
+def _serializer(keys: list[bytes], purpose: str) -> URLSafeSerializer:
     import hashlib
 
     options = {'digest_method': hashlib.sha256, 'key_derivation': 'hmac'}
-    return URLSafeSerializer(keys, salt='flask-fs.signed-url', signer_kwargs=options)
+    return URLSafeSerializer(keys, salt=purpose, signer_kwargs=options)

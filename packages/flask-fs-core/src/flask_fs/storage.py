@@ -14,8 +14,8 @@ from .uploads import Validator
 from .verbs.conflicts import Conflict
 from .verbs.naming import UploadTo
 from .verbs.reading import Usage
+from .verbs.receiving import Receiving
 from .verbs.scoped import view_of
-from .verbs.undeleting import Undeleting
 
 __all__ = ['Authorize', 'Config', 'Conflict', 'Storage', 'UploadTo', 'Usage']
 
@@ -25,7 +25,7 @@ Authorize = Callable[[str], bool | Response]
 _STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
 
 
-class Storage(Undeleting):
+class Storage(Receiving):
     """A named container of files, on whichever backend each application configures.
 
     One storage may serve several applications: within an application context it uses that application's configuration,

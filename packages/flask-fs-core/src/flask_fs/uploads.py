@@ -161,13 +161,21 @@ def validated(file: Any, name: str, validators: Iterable[Validator], storage: st
     with contextlib.ExitStack() as stack:
         if kept is None:
             kept = file = stack.enter_context(spooled(reader))
-        start = kept.tell()
-        for validate in validators:
-            try:
-                validate(kept, name)
-            except UploadNotAllowed as error:
-                error.storage = error.storage or storage
-                raise
-            finally:
-                kept.seek(start)
+        validate(kept, name, validators, storage)
         yield file
+
+
+def validate(file: IO[bytes], name: str, validators: Iterable[Validator], storage: str) -> None:
+    """Have all *validators* look at *file*, which can seek and is left at its position.
+
+    :raises UploadNotAllowed: If one of them rejects it.
+    """
+    start = file.tell()
+    for validator in validators:
+        try:
+            validator(file, name)
+        except UploadNotAllowed as error:
+            error.storage = error.storage or storage
+            raise
+        finally:
+            file.seek(start)

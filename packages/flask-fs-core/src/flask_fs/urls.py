@@ -12,10 +12,12 @@ from werkzeug.routing import BuildError
 from .config import Config
 from .credentials import shown
 from .errors import ConfigurationError, ConfigurationWarning
-from .names import is_valid
+from .names import INCOMING_PREFIX, is_valid
 
 #: The endpoint under which the application serves files.
 ENDPOINT = 'fs.get_file'
+#: The endpoint to which clients send the uploads that the application has signed.
+UPLOAD_ENDPOINT = 'fs.receive_upload'
 # What RFC 3986 allows in a path unquoted, except for what some servers interpret.
 _SAFE = "/!$'()*,:@~"
 
@@ -52,6 +54,9 @@ def add_route(app: Flask, storage: str) -> None:
     rule.provide_automatic_options = True  # type: ignore[attr-defined]  # what Flask's dispatch looks at
     # Not add_url_rule(), which refuses once a request was handled: init_app may be called again then.
     app.url_map.add(rule)
+    # No file has a name of that kind.
+    path = f'{_prefix(app)}/{storage}/{INCOMING_PREFIX}/<address>'
+    app.url_map.add(app.url_rule_class(path, endpoint=UPLOAD_ENDPOINT, defaults={'fs': storage}, methods=['PUT']))
 
 
 def _prefix(app: Flask) -> str:
@@ -72,12 +77,21 @@ def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: s
 
     :raises ConfigurationError: If ``SERVER_NAME`` is needed and missing, or if the storage is not served by *app*.
     """
-    values = {'fs': storage, 'filename': filename, **query}
+    return _url_for(app, ENDPOINT, external, fs=storage, filename=filename, **query)
+
+
+def upload_url(app: Any, storage: str, address: str) -> str:
+    """The full URL to which a client sends an upload that *app* has signed: see :func:`app_url`."""
+    return _url_for(app, UPLOAD_ENDPOINT, True, fs=storage, address=address)
+
+
+def _url_for(app: Any, endpoint: str, external: bool, **values: str) -> str:
+    storage = values['fs']
     try:
         if has_request_context():
-            return url_for(ENDPOINT, **values, _external=external)
+            return url_for(endpoint, **values, _external=external)
         if not isinstance(app, Flask):
-            raise BuildError(ENDPOINT, values, None)
+            raise BuildError(endpoint, values, None)
         server_name = app.config.get('SERVER_NAME')
         if external and not server_name:
             reason = f'Outside a request, the full URL of a file in {storage!r} needs SERVER_NAME to be configured.'
@@ -85,7 +99,7 @@ def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: s
         scheme = app.config.get('PREFERRED_URL_SCHEME', 'http')
         root = app.config.get('APPLICATION_ROOT') or '/'
         adapter = app.url_map.bind(server_name or 'localhost', script_name=root, url_scheme=scheme)
-        return adapter.build(ENDPOINT, values, force_external=external)
+        return adapter.build(endpoint, values, force_external=external)
     except BuildError:
         reason = f'Storage {storage!r} has no URL in this application: pass it to fs.init_app(app, storage).'
         raise ConfigurationError(reason=reason) from None

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, abort, after_this_request, current_app, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from . import signing
+from . import receipts, signing
 from .bindings import current_application, state_of
 from .errors import FileNotFound, InvalidFilename, Unavailable
 from .names import check
@@ -39,6 +39,16 @@ def get_file(fs: str, filename: str) -> Any:
         abort(404)
     except Unavailable:
         abort(503)
+
+
+def receive_upload(fs: str, address: str) -> Any:
+    """Store the body of the request, which a ticket of the storage named *fs* allows, where it waits to be accepted.
+
+    Responds with 201; 403 if the address was altered or has expired, 400, 411, 413 or 415 if the request is not what the
+    ticket says, 412 if something was sent there before, 503 while the store is unavailable.
+    """
+    storage: Storage = state_of(current_app)[fs]
+    return receipts.receive(storage, current_application(), address, request)
 
 
 def _prevent_caching_of_errors(response: Any) -> Any:

@@ -19,6 +19,7 @@ from .contract import (
     FileInfo,
     Folder,
     Opened,
+    SignedRequest,
 )
 from .http import attachment, is_range, range_header
 from .presence import Presence, gone_reason
@@ -46,6 +47,7 @@ __all__ = [
     'ResponseStream',
     'SeekableStream',
     'SharedClient',
+    'SignedRequest',
     'Source',
     'Spool',
     'SpoolFailed',

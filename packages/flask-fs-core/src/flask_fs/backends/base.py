@@ -18,7 +18,7 @@ from ..errors import (
     Unavailable,
 )
 from ..names import filter_valid, is_valid, is_valid_prefix
-from . import http, legacy, sendfile
+from . import http, incoming, legacy, sendfile
 from .attributes import changed
 from .checksums import checksum_of
 from .contract import (
@@ -278,13 +278,19 @@ class BaseBackend(Hooks):
             yield path
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int | None:
-        """Remove what processes left behind when they died half-way, and deleted files that were kept long enough.
+        """Remove what nobody comes for: what processes left behind when they died, uploads, and deleted files kept long enough.
 
         :param older_than_s: How long what is left behind has not changed, in seconds.
         :return: How much that was; None where nothing is left behind or kept.
         """
         swept = self._call_hook(lambda _: self._sweep(older_than_s), '')
-        return swept if not self._retains else (swept or 0) + self._purge_expired()
+        # A legacy backend has no hidden files.
+        more = incoming.sweep(self, older_than_s) if self.capabilities else 0
+        if self._retains:
+            more += self._purge_expired()
+        elif not more:
+            return swept
+        return (swept or 0) + more
 
     def serve(self, filename: str) -> Any:
         """The HTTP response to the current request for a file."""

@@ -23,6 +23,7 @@ __all__ = [
     'FileInfo',
     'Folder',
     'Opened',
+    'SignedRequest',
 ]
 
 #: How much is read or written at once, in bytes.
@@ -158,6 +159,23 @@ class DeletedFile:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A request that stores one file: whoever has it may send it, without further permission.
+
+    :param method: ``PUT``, with the bytes as the body, or ``POST``, a form (``multipart/form-data``) whose last field,
+        named ``file``, is the file.
+    :param url: Where it goes to.
+    :param headers: What it must have.
+    :param fields: The other fields of the form, which come before the file.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
+
+
 class Capability(enum.Flag):
     """What a backend promises beyond the hooks that every backend has."""
 
@@ -184,6 +202,8 @@ class Capability(enum.Flag):
     #: Of all writers that replace one version of a file with ``if_match``, also in other processes and on other hosts, one
     #: wins.
     COMPARE_AND_SWAP = enum.auto()
+    #: The store itself signs requests that let their bearer store one new file, and enforces what was signed.
+    SIGNED_UPLOAD = enum.auto()
 
 
 class ByteReader(Protocol):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from ..names import DELETED_PREFIX, TEMPORARY_PREFIX
+from ..names import HIDDEN_FOLDERS, TEMPORARY_PREFIX
 from .contract import STALE_S
 from .symlinks import SymbolicLinkError, require_no_symlink_above
 
@@ -82,7 +82,7 @@ def walk(
                 pending += [
                     (entry.path, f'{base}{entry.name}/')
                     for entry in subfolders
-                    if not entry.name.startswith(DELETED_PREFIX)
+                    if not entry.name.startswith(HIDDEN_FOLDERS)
                 ]
             yield base, files
         stem = ''

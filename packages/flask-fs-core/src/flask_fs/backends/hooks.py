@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, cast
 
 from ..errors import (
@@ -29,8 +29,10 @@ from .contract import (
     FileInfo,
     Folder,
     Opened,
+    SignedRequest,
 )
 from .paging import page_of
+from .pieces import JoinedStream
 from .sources import Source
 from .streams import (
     TranslatedStream,
@@ -220,6 +222,47 @@ class Hooks(Translation):
         :param download_name: What browsers save the file as; None lets them show it. Any printable text without slashes.
         """
         raise self._lacks('_signed_url')
+
+    def _signed_upload(
+        self,
+        name: str,
+        *,
+        size: int | None,
+        max_bytes: int | None,
+        mime: str | None,
+        checksum: str | None,
+        expires_s: int,
+    ) -> SignedRequest:
+        """A request signed by the store, with SIGNED_UPLOAD, that stores one file *name* if there is none, within *expires_s* seconds.
+
+        The store refuses what differs from what was signed, as far as it can: what it cannot enforce is checked by what
+        accepts the file. Where it names files itself, the file may be under ``name/`` instead. If a second request could
+        replace the file, :meth:`_join` compares versions.
+
+        :param size: The exact length in bytes, if it is known.
+        :param max_bytes: The maximum length, if *size* is not known.
+        :param mime: The media type that the request must have, if any.
+        :param checksum: ``sha256:hex`` of the content, if it is known.
+        """
+        raise self._lacks('_signed_upload')
+
+    def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
+        """Make the file *target* of the content of *pieces*, in this order; like :meth:`_put` in all other respects.
+
+        The pieces are hidden files of this backend, which may stay or go: the caller removes what is left of them. With
+        SIGNED_UPLOAD clients have stored them, with types that nobody has checked: of their attributes none is kept, and
+        their content does not pass through the application.
+
+        :param pieces: What :meth:`_scan` gave: the versions to use.
+        :raises Replaced: If one of them was replaced, where clients could.
+        :raises FileNotFound: If one of them is gone.
+        """
+        if len(pieces) == 1 and not attributes.given() and Capability.SIGNED_UPLOAD not in self.capabilities:
+            self._move(pieces[0].name, target, create=create)
+            return
+        opening = (lambda piece=piece: self._open_translated(piece.name, etag=piece.etag).stream for piece in pieces)
+        with JoinedStream(opening) as stream:
+            self._put_translated(target, stream, create=create, attributes=attributes)
 
     def _sweep(self, older_than_s: float) -> int | None:
         """Remove what processes left behind when they died half-way, and return how much that was.

@@ -19,12 +19,21 @@ from ..errors import (
     InvalidFilename,
     Replaced,
 )
-from ..names import TEMPORARY_PREFIX, check, check_stored, is_valid, is_valid_prefix, valid_in_folder, windows_refusal
+from ..names import (
+    HIDDEN_FOLDERS,
+    TEMPORARY_PREFIX,
+    check,
+    check_stored,
+    is_valid,
+    is_valid_prefix,
+    valid_in_folder,
+    windows_refusal,
+)
 from ..settings import Setting, boolean, file_mode, folder
 from . import folders, xattrs
 from .attributes import changed
 from .base import BaseBackend
-from .contract import NO_ATTRIBUTES, Attributes, Capability, DeletedFile, FileInfo, Folder, Opened
+from .contract import NO_ATTRIBUTES, Attributes, Capability, FileInfo, Folder, Opened
 from .etags import etag_of, settled_etag, settled_in_ns
 from .filesystem import FilesystemSupport, LacksCapability
 from .local_files import LocalFiles
@@ -248,18 +257,12 @@ class LocalBackend(LocalFiles):
 
     def _remove(self, name: str) -> None:
         self._unlink(name)
+        self._tidy(name)
 
-    def _restore(self, file: DeletedFile) -> None:
-        super()._restore(file)
-        self._tidy(file)
-
-    def _purge(self, file: DeletedFile) -> None:
-        super()._purge(file)
-        self._tidy(file)
-
-    def _tidy(self, file: DeletedFile) -> None:
-        """Remove the folders that *file* was the last one in; nothing else does that in the hidden folder."""
-        folders.remove_empty(os.path.dirname(self.path(file.id)), stop=self.root)
+    def _tidy(self, name: str) -> None:
+        """Remove the folders that a hidden file was the last one in; of other folders only :meth:`_delete` removes any."""
+        if name.startswith(HIDDEN_FOLDERS):
+            folders.remove_empty(os.path.dirname(self.path(name)), stop=self.root)
 
     def _delete(self, name: str) -> None:
         if not self._unlink(name):
@@ -284,6 +287,7 @@ class LocalBackend(LocalFiles):
             folders.retry_creating_parent(
                 make_folder, lambda: folders.replace_empty_dirs(path, lambda: move(source, path))
             )
+            self._tidy(name)
         except OSError as error:
             if isinstance(error, FSError):
                 raise

@@ -14,7 +14,7 @@ from .. import names
 from ..backends.streams import Mode
 from ..bindings import Binding
 from ..errors import ConfigurationError, DeletionFailed, FSError, OperationNotSupported
-from .undeleting import Undeleting
+from .receiving import Receiving
 
 #: The verbs that read, those of them that list lazily, and those that change something. What opens files and signs links may do both.
 READING = frozenset(
@@ -23,11 +23,12 @@ READING = frozenset(
 READING |= {'resolve_conflict', 'scan', 'serve', 'stat', 'transfer', 'url', 'usage'}
 LISTING = frozenset(('deleted', 'list_files', 'scan'))
 CHANGING = frozenset(
-    ('copy', 'delete', 'delete_many', 'move', 'purge', 'remove', 'restore', 'save', 'set_attributes', 'write')
+    ('accept_upload', 'copy', 'delete', 'delete_many', 'move', 'purge', 'remove', 'restore', 'save', 'set_attributes')
 )
+CHANGING |= {'signed_upload', 'write'}
 
 
-class View(Undeleting):
+class View(Receiving):
     """A storage of which only one folder can be used, which can only be read, or both.
 
     Filenames are checked and made whole on their way in, and made relative to the folder on their way out. Settings, backend
@@ -135,7 +136,7 @@ class View(Undeleting):
 
 
 def _verb(name: str) -> Callable[..., Any]:
-    @functools.wraps(getattr(Undeleting, name))
+    @functools.wraps(getattr(Receiving, name))
     def verb(self: View, *args: Any, **kwargs: Any) -> Any:
         if name in CHANGING:
             self._require_writable()

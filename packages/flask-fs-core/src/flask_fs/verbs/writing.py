@@ -231,13 +231,18 @@ class Writing(Reading):
                     info = bound.driver.save(reader, name, attributes=attributes)
                     break
                 except FileExists as conflict:
-                    search.advance(conflict)
+                    name = self._next_name(bound, file, search, conflict)
                     if not restore_position(file, start):
                         raise
-                name = self._whole_name(search.name)
-                check_type(file, name, self, bound.config)
-                self._announce_saving(name)
         self._announce_saved(bound, name, info)
+
+    def _next_name(self, bound: Binding, file: Any, search: AvailableName, conflict: FileExists) -> str:
+        """The whole name to try for *file* now that *conflict* was raised for the one before."""
+        search.advance(conflict)
+        name = self._whole_name(search.name)
+        check_type(file, name, self, bound.config)
+        self._announce_saving(name)
+        return name
 
     def _store(
         self,

@@ -1,0 +1,109 @@
+"""What clients send to the application itself, because the store signs no uploads: received in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NoReturn
+
+from flask import Flask, Request, abort
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+from werkzeug.wsgi import get_input_stream
+
+from .backends.contract import ByteReader
+from .backends.incoming import PIECE_BYTES, Incoming
+from .backends.sources import SizeLimitedReader
+from .errors import FileExists, Unavailable
+from .media_types import normalized
+from .storage import Storage
+from .tickets import Upload, upload_at
+
+#: The query parameter that says at which byte a piece of a file begins, for files that are sent in several.
+START = 'start'
+
+
+def receive(storage: Storage, app: Flask, address: str, request: Request) -> Response:
+    """Store the body of *request*, which is to be an upload to *address*, as :func:`flask_fs.views.receive_upload` does."""
+    upload = upload_at(app, address)
+    if upload is None or upload.storage != storage.name:
+        abort(403, description='This address was altered, or is not from this application.')
+    if not upload.can_be_sent:
+        abort(403, description='This ticket has expired: request another one.')
+    if upload.mime is not None and normalized(request.content_type or '') != upload.mime:
+        abort(415, description=f'The ticket is for the type {upload.mime}.')
+    start, size = _expected(upload, request)
+    bound = storage._bound()
+    try:
+        Incoming(storage._receiving_driver(bound), upload.upload_id).put(_body(upload, request, start, size), start)
+    except FileExists:
+        abort(412, description='This was sent before.')
+    except Unavailable:
+        abort(503)
+    return Response(status=201)
+
+
+def _expected(upload: Upload, request: Request) -> tuple[int, int | None]:
+    """Where the body of *request* begins in the file, and how many bytes it must have, if that is known."""
+    start = request.args.get(START, 0, type=int)
+    sent = request.content_length
+    if start or (START in request.args and upload.size is not None):
+        if upload.size is None or start % PIECE_BYTES or not 0 <= start < upload.size:
+            abort(
+                400,
+                description=f'A piece begins at a multiple of {PIECE_BYTES} bytes, of a file whose size the ticket knows.',
+            )
+        size: int | None = min(PIECE_BYTES, upload.size - start)
+    else:
+        size = upload.size
+    if sent is None and not request.environ.get('wsgi.input_terminated'):
+        abort(411)
+    if sent is not None and upload.max_bytes is not None and sent > upload.max_bytes:
+        _refuse_large(upload.max_bytes)
+    if size is not None and sent not in (None, size):
+        abort(400, description=f'{size} bytes were announced, not {sent}.')
+    return start, sent if size is None else size
+
+
+def _refuse_large(max_bytes: int) -> NoReturn:
+    abort(413, description=f'At most {max_bytes} bytes are allowed.')
+
+
+def _body(upload: Upload, request: Request, start: int, size: int | None) -> ByteReader:
+    # The limit is the ticket's, not MAX_CONTENT_LENGTH: that is for forms, which are parsed.
+    body: ByteReader = get_input_stream(request.environ)
+    most = upload.max_bytes if size is None else size
+    if most is not None:
+        body = SizeLimitedReader(body, most, lambda: _too_large(most))
+    is_whole = start == 0 and upload.size in (None, size)
+    return _Exact(body, size, upload.checksum if is_whole else None)
+
+
+def _too_large(max_bytes: int) -> Exception:
+    try:
+        _refuse_large(max_bytes)
+    except HTTPException as error:
+        return error
+
+
+class _Exact:
+    """A body that ends with an error unless it has that size and checksum, so that nothing is stored of another one."""
+
+    def __init__(self, body: ByteReader, size: int | None, checksum: str | None) -> None:
+        self._body, self._left, self._checksum = body, size, checksum
+        self._digest = hashlib.sha256() if checksum else None
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self._body.read(size)
+        if self._left is not None:
+            self._left -= len(chunk)
+        if self._digest is not None:
+            self._digest.update(chunk)
+        if self._left == 0 or (not chunk and size):
+            self._check()
+        return chunk
+
+    def _check(self) -> None:
+        if self._left:
+            abort(400, description=f'{self._left} bytes are missing.')
+        if self._digest is not None and f'sha256:{self._digest.hexdigest()}' != self._checksum:
+            abort(400, description=f'The content does not have the checksum {self._checksum}.')
