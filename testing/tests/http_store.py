@@ -11,6 +11,8 @@ import http.client
 import io
 import json
 import os
+import selectors
+import socket
 import sys
 import threading
 import time
@@ -92,16 +94,28 @@ class Store(ThreadingHTTPServer):
         self.keeps_cut_uploads = keeps_cut_uploads
         self.files: dict[tuple[str, str], Stored] = {}
         self.changed = threading.Condition()
-        self.connections: set[Any] = set()
+        #: The connections that are open, each with whether it waits for a request.
+        self.connections: dict[Any, bool] = {}
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self.changed:
-            self.connections.add(request)
+            self.connections[request] = False
         super().process_request(request, client_address)
+
+    def wait_for_request(self, request: Any) -> None:
+        """Return when a request has begun, or the client is gone."""
+        with self.changed:
+            self.connections[request] = True
+            self.changed.notify_all()
+        with contextlib.suppress(ConnectionError):
+            # What is only looked at stays readable until the connection counts as busy.
+            request.recv(1, socket.MSG_PEEK)
+        with self.changed:
+            self.connections[request] = False
 
     def shutdown_request(self, request: Any) -> None:
         with self.changed:
-            self.connections.discard(request)
+            self.connections.pop(request, None)
             self.changed.notify_all()
         super().shutdown_request(request)
 
@@ -109,16 +123,28 @@ class Store(ThreadingHTTPServer):
         """Nothing: connections that are cut are what the store is for."""
 
     def wait_until_quiet(self, connection: Any) -> None:
-        """Wait until all connections that came before *connection* have ended."""
+        """Wait until all connections that came before *connection* have ended, or are idle: clients may keep some for long."""
         with self.changed:
-            before = self.connections - {connection}
-            self.changed.wait_for(lambda: not before & self.connections, TIMEOUT_S)
+            before = self.connections.keys() - {connection}
+            self.changed.wait_for(lambda: not any(map(self._is_busy, before)), TIMEOUT_S)
+
+    def _is_busy(self, connection: Any) -> bool:
+        if connection not in self.connections or not self.connections[connection]:
+            return connection in self.connections
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection, selectors.EVENT_READ)
+            # What has come, or that the client is gone, is not seen by its thread yet.
+            return bool(selector.select(0))
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     disable_nagle_algorithm = True
     server: Store
+
+    def handle_one_request(self) -> None:
+        self.server.wait_for_request(self.connection)
+        super().handle_one_request()
 
     def log_message(self, *_: Any) -> None:
         """Nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,18 @@ def test_another_process_runs_lines_of_its_own(tmp_path: Path) -> None:
         assert two.run("backend.read('x')").value == b'1'
         assert str(two.run("backend.read('missing')")).startswith("FileNotFound: 'missing' ")
         assert one.run("__import__('os').getpid()") != two.run("__import__('os').getpid()")
+
+
+def test_a_process_that_has_ended_is_not_waited_for(tmp_path: Path) -> None:
+    with console(LocalHarness(tmp_path), elsewhere=True) as two:
+        for line in ("__import__('os')._exit(1)", 'harness'):
+            assert str(two.run(line)) == 'EOFError: the other process has ended'
+
+
+def test_a_process_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('flask_fs_testing.console.TIMEOUT_S', 0.2)
+    with console(LocalHarness(tmp_path), elsewhere=True) as two:
+        begun = time.monotonic()
+        for line in ("__import__('time').sleep(60)", *['harness'] * 100):
+            assert str(two.run(line)) == 'TimeoutError: the other process did not respond within 0.2 s'
+        assert time.monotonic() - begun < 10

@@ -205,3 +205,27 @@ def test_a_check_that_is_replaced_or_does_not_get_so_far_is_not_passed(pytester:
     assert report['passed'] == 1
     assert {DELETING, 'test_a_missing_file_is_404'} <= set(report['not_run'])
     assert len(report['not_run']) == report['checks'] - 1
+
+
+HANGING = """
+import threading
+from flask_fs_testing import plugin
+plugin.CHECK_TIMEOUT_S = 0.5
+""" + CONFORMANCE.replace('pass', 'threading.Event().wait()')
+
+
+def test_a_check_that_hangs_is_ended_and_shows_where(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(HANGING)
+    result = pytester.runpytest_subprocess('-p', 'timeout', '-p', 'no:cacheprovider', '-k', 'deleting_what or 404')
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ['    threading.Event().wait()', '*Timeout (>0.5s) from pytest-timeout.', '*the guarantee that broke*']
+    )
+
+
+@pytest.mark.parametrize('own', [['--timeout=60'], ['-o', 'timeout=60']])
+def test_a_timeout_of_the_author_comes_first(pytester: pytest.Pytester, own: list[str]) -> None:
+    pytester.makepyfile(HANGING.replace('threading.Event().wait()', 'threading.Event().wait(1)'))
+    result = pytester.runpytest_subprocess('-p', 'timeout', '-p', 'no:cacheprovider', '-k', 'deleting_what', *own)
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line('*Timeout*')

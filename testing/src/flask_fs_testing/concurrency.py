@@ -108,9 +108,10 @@ class Background(Generic[T]):
         except BaseException as error:  # noqa: BLE001  # shown to whoever waits for the result
             self._outcome = _traceback(error), None
 
-    def wait(self, seconds: float) -> None:
-        """Return when it has ended, or after so long."""
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended: as soon as it does, or after so long."""
         self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def result(self) -> T:
         """What *act* returned; the check fails if it raised, or does not return."""

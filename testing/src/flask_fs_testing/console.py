@@ -67,14 +67,21 @@ class ConsoleElsewhere:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._failure: Outcome | None = None
 
     def run(self, line: str) -> Outcome:
-        """What *line* returns, if it is an expression, or raises."""
-        self._connection.send(line)
-        if not self._connection.poll(TIMEOUT_S):
-            return Outcome(error=TimeoutError(f'the other process did not respond within {TIMEOUT_S} s'))
-        outcome: Outcome = self._connection.recv()
-        return outcome
+        """What *line* returns, if it is an expression, or raises. Where the process ends or hangs, so does each later line, at once."""
+        if self._failure is None:
+            try:
+                self._connection.send(line)
+                if self._connection.poll(TIMEOUT_S):
+                    outcome: Outcome = self._connection.recv()
+                    return outcome
+                error: Exception = TimeoutError(f'the other process did not respond within {TIMEOUT_S} s')
+            except (EOFError, OSError):
+                error = EOFError('the other process has ended')
+            self._failure = Outcome(error=error)
+        return self._failure
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Generator
 from pathlib import Path
@@ -21,6 +22,9 @@ from .proxy import FaultProxy
 from .report import PROPERTY, Collected, Outcome, summary, write
 
 pytest_plugins = ['flask_fs_testing.fixtures', 'flask_fs_testing.memory']
+
+#: How long a check may take, in seconds: longer than any does with a slow store on a busy machine.
+CHECK_TIMEOUT_S = 600
 
 _JOURNAL = pytest.StashKey[Journal]()
 _FAULTS = ('down', 'up', 'respond', 'slow_down', 'hang', 'cut_upload', 'cut_download', 'lose_response', 'recover')
@@ -42,6 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, 'workerinput'):
         path = config.getoption('--fs-report')
         config.pluginmanager.register(_Collector(path and Path(path)), 'flask-fs-report')
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each check a timeout, unless the author has set one in any of the ways that pytest-timeout has."""
+    if not config.pluginmanager.hasplugin('timeout') or config.getoption('timeout') is not None:
+        return
+    if not os.environ.get('PYTEST_TIMEOUT') and not config.getini('timeout'):
+        for item in items:
+            if guarantee_of(getattr(item, 'function', None)) and not item.get_closest_marker('timeout'):
+                item.add_marker(pytest.mark.timeout(CHECK_TIMEOUT_S))
 
 
 @pytest.hookimpl(wrapper=True)

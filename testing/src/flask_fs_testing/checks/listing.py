@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as StillWaiting
 
 from flask_fs.backends import BaseBackend
 
+from ..concurrency import Background
 from ..guarantees import broken, check
 from ..harness import Harness
 from ..sources import OnlyRead
 
 #: How long looking at other files may take while a writer is at work, in seconds: many times what it takes on a busy machine.
-PATIENCE_S = 10
+PATIENCE_S = 30
 HIDDEN = ('.hidden', '.git/config', '.git/.hidden', 'a/.hidden', 'a/.b/c', '..a', '...')
 VISIBLE = ('a/b', 'b')
 
@@ -156,14 +155,11 @@ def _look(backend: BaseBackend) -> None:
         return names, scanned, found, content
 
     expected: tuple[object, ...] = (['a/meanwhile', 'a/there'], ['a/meanwhile', 'a/there'], [], b'there')
-    pool = ThreadPoolExecutor(1)
-    try:
-        result = pool.submit(seen).result(PATIENCE_S)
-    except StillWaiting:
+    looking = Background(seen)
+    # The source is read on when this returns, and with it goes what is waited for.
+    if not looking.wait(PATIENCE_S):
         broken(f'Expected other files to be used while one is stored; seen them wait for it, for {PATIENCE_S} s.')
-    finally:
-        # The source is read on when this returns, and with it goes what it was waited for.
-        pool.shutdown(wait=False)
+    result = looking.result()
     if result != expected:
         broken(
             f'Expected names, scanned names, unfinished files and content {expected}; seen {result} while a file is stored.'

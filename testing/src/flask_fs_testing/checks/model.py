@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -163,6 +163,7 @@ class ModelChecks:
                     for step in steps:
                         if step.who is not None:
                             script.do(step, step.who)
+                    script.look_at_all(harness.sequence_names)
                 except Mismatch as mismatch:
                     failed.append((mismatch, script))
                     raise
@@ -235,10 +236,19 @@ class Script:
             files[name] = files[name]._replace(attributes=changed(files[name].attributes, step.attributes.given()))
         elif self._stored(outcome, new, files[name], step.overwrite) and 'move' in step.line and name != new:
             del files[name]
-        names = {name, new} if '{new' in step.line else {name}
-        for looking, looked_at in itertools.product(self._consoles, sorted(names)):
-            line = step.look.format(who=looking, name=looked_at)
-            self._expect(self._run(looking, line), LOOKING[step.look](files, looked_at))
+        self._look(step.look, {name, new} if '{new' in step.line else {name})
+
+    def look_at_all(self, names: Iterable[str]) -> None:
+        """Look in every way at each of *names* by both backends.
+
+        :raises Mismatch: If one of them does not see what the model holds.
+        """
+        for look in LOOKING:
+            self._look(look, names if '{name' in look else ('',))
+
+    def _look(self, look: str, names: Iterable[str]) -> None:
+        for who, name in itertools.product(self._consoles, sorted(names)):
+            self._expect(self._run(who, look.format(who=who, name=name)), LOOKING[look](self._files, name))
 
     # --- What the model would do.
 

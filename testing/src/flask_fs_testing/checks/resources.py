@@ -6,14 +6,13 @@ import contextlib
 import io
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, BaseBackend
 
-from ..concurrency import CAN_FORK, in_processes
+from ..concurrency import CAN_FORK, Background, in_processes
 from ..doubles import BackendWrapper
 from ..guarantees import check
 from ..harness import Harness, NetworkHarness
@@ -200,9 +199,7 @@ class ResourceChecks:
             backend.remove('y')
 
         def in_a_thread(_: int) -> None:
-            thread = threading.Thread(target=work)
-            thread.start()
-            thread.join(TIMEOUT_S)
+            Background(work).result()
 
         leaves_nothing(harness, {'a thread': in_a_thread})
 
@@ -230,14 +227,13 @@ class ResourceChecks:
             backend.write('child', b'child')
             return backend.read('x')
 
-        with ThreadPoolExecutor(1) as pool:
-            uploading = pool.submit(backend.save, Waiting(content, step=1_000_000), 'large')
-            try:
-                assert begun.wait(TIMEOUT_S)
-                assert in_processes(1, read_and_write) == [b'0123456789']
-            finally:
-                forked.set()
-            uploading.result(TIMEOUT_S)
+        uploading = Background(lambda: backend.save(Waiting(content, step=1_000_000), 'large'))
+        try:
+            assert begun.wait(TIMEOUT_S)
+            assert in_processes(1, read_and_write) == [b'0123456789']
+        finally:
+            forked.set()
+        uploading.result()
         assert backend.read('large') == content
         if harness.shared_between_processes:
             assert backend.read('child') == b'child'

@@ -6,9 +6,10 @@ import contextlib
 import io
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO
 
+from ..concurrency import Background
 from ..guarantees import broken, check
 from ..harness import Harness
 from ..measurements import sizes_of
@@ -158,8 +159,7 @@ class SeekChecks:
                 expect_bytes(read, content[target : target + 10], f'an open file after operation {number + 1}')
             # By another thread, as a server may send what it has opened.
             at = file.tell()
-            with ThreadPoolExecutor(1) as pool:
-                rest, end = pool.submit(b''.join, chunks).result(), pool.submit(file.read).result()
+            rest, end = Background(partial(b''.join, chunks)).result(), Background(file.read).result()
             expect_bytes(seen + rest, content, 'read_chunks() while others were stored and removed')
             expect_bytes(end, content[at:], 'an open file while others were stored and removed')
 

@@ -7,7 +7,6 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import IO
 from unittest import mock
 
@@ -16,6 +15,7 @@ import pytest
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, FileInfo
 
+from ..concurrency import Background
 from ..guarantees import broken, check
 from ..harness import Harness
 from .content import content_of
@@ -64,20 +64,19 @@ class VersionChecks:
                 # A greenlet runs until it gives others their turn.
                 time.sleep(0)
 
-        with ThreadPoolExecutor(1) as pool:
-            replacing = pool.submit(keep_replacing)
-            try:
-                opened = 0
-                while not replacing.done() and (opened < OPENINGS or len(replacements) < REPLACEMENTS):
-                    # A store may notice that a file goes while it is read.
-                    with contextlib.suppress(fs.Replaced):
-                        info, content = read_range(backend, 'x')
-                        assert content in versions
-                        assert len(content) == info.size
-                    opened += 1
-                    time.sleep(0)
-            finally:
-                done.set()
+        replacing = Background(keep_replacing)
+        try:
+            opened = 0
+            while not replacing.wait(0) and (opened < OPENINGS or len(replacements) < REPLACEMENTS):
+                # A store may notice that a file goes while it is read.
+                with contextlib.suppress(fs.Replaced):
+                    info, content = read_range(backend, 'x')
+                    assert content in versions
+                    assert len(content) == info.size
+                opened += 1
+                time.sleep(0)
+        finally:
+            done.set()
         replacing.result()
 
     @check(
