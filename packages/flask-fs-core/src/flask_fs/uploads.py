@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
+from .arrivals import ArrivedUpload
 from .backends.codings import decoded_head
 from .backends.sources import (
     SizeLimitedReader,
@@ -142,7 +143,7 @@ def limited(file: Any, name: str, storage: str, config: Config) -> Any:
         return file
     reason = f'at most {max_bytes} bytes are allowed'
     too_large = functools.partial(FileTooLarge, name, storage=storage, reason=reason)
-    size = remaining_size(reader := as_source(file))
+    size = file.size if isinstance(file, ArrivedUpload) else remaining_size(reader := as_source(file))
     if size is None:
         return SizeLimitedReader(reader, max_bytes, too_large)
     if size > max_bytes:
@@ -157,7 +158,7 @@ def validated(file: Any, name: str, validators: Iterable[Validator], storage: st
     :raises UploadNotAllowed: If one of them rejects it.
     """
     reader = source(file)
-    kept = as_seekable_file(reader)
+    kept = file.stream if isinstance(file, ArrivedUpload) else as_seekable_file(reader)
     with contextlib.ExitStack() as stack:
         if kept is None:
             kept = file = stack.enter_context(spooled(reader))

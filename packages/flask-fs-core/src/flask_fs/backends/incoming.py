@@ -19,8 +19,7 @@ from ..errors import FileExists, FileNotFound, Unavailable
 from ..names import INCOMING_PREFIX
 from .contract import NO_ATTRIBUTES, Attributes, ByteReader, FileInfo, SignedRequest
 from .pieces import JoinedStream, ranges_of
-from .ranged import BLOCK_BYTES, FIRST_BYTES, RangedReader
-from .streams import chunks_of
+from .ranged import BLOCK_BYTES, RangedReader
 
 if TYPE_CHECKING:
     from .hooks import Hooks
@@ -100,16 +99,14 @@ class Incoming:
     # --- What has arrived.
 
     def open(self, pieces: Sequence[FileInfo]) -> IO[bytes]:
-        """The joined content of *pieces* as a file that can seek, of which little more is fetched than what is read."""
+        """The joined content of *pieces* as a file that can seek, of which nothing is fetched before it is read."""
         size = sum(piece.size for piece in pieces)
 
         def open_range(start: int, stop: int) -> IO[bytes]:
             ranges = ranges_of(pieces, start, stop)
             return cast('IO[bytes]', JoinedStream(functools.partial(self._open, *each) for each in ranges))
 
-        with open_range(0, min(FIRST_BYTES, size)) as stream:
-            head = b''.join(chunks_of(stream))
-        return io.BufferedReader(RangedReader(open_range, head, size), BLOCK_BYTES)
+        return io.BufferedReader(RangedReader(open_range, b'', size), BLOCK_BYTES)
 
     def _open(self, piece: FileInfo, start: int, stop: int) -> IO[bytes]:
         return self._driver._open_translated(piece.name, start, stop, etag=piece.etag).stream

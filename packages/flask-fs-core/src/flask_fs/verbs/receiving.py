@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import hashlib
 import time
-from collections.abc import Generator, Sequence
-from typing import IO, Any, NoReturn
+from collections.abc import Generator
+from typing import Any
 
 from werkzeug.datastructures import FileStorage
 
 from .. import signing, tickets, urls
+from ..arrivals import ArrivedUpload
 from ..backends.attributes import attributes_of
 from ..backends.base import BaseBackend
-from ..backends.contract import Attributes, Capability, FileInfo
+from ..backends.contract import Capability
 from ..backends.incoming import Incoming, new_id
-from ..backends.streams import chunks_of
 from ..bindings import Binding
-from ..errors import (
-    FileExists,
-    FileNotFound,
-    FileTooLarge,
-    FSError,
-    InvalidContent,
-    InvalidToken,
-    NoFile,
-    OperationNotSupported,
-    Replaced,
-)
-from ..files import mime_type
+from ..errors import FileTooLarge, InvalidToken, OperationNotSupported
 from ..tickets import Upload, UploadTicket
-from ..uploads import check_content, check_type, validate
-from .conflicts import AvailableName, Conflict, replaces
+from ..uploads import check_type
+from .conflicts import Conflict
 from .undeleting import Undeleting
 
 
@@ -77,7 +65,7 @@ class Receiving(Undeleting):
         bound, name = self._bound(), self._whole_name(filename)
         lifetime_s = signing.whole_seconds(expires_s)
         driver = self._receiving_driver(bound)
-        self._check_type(bound, name, mime)
+        check_type(FileStorage(filename=name, content_type=mime), name, self, bound.config)
         upload = Upload(
             storage=self.name,
             filename=name,
@@ -117,46 +105,27 @@ class Receiving(Undeleting):
         :raises UploadNotAllowed: If it is not what the ticket or the storage allows: FileTooLarge, InvalidContent,
             UnauthorizedFileType, or what a validator raises.
         """
-        bound = self._bound()
-        upload = self._upload_of(bound, token, user)
-        name = upload.filename if filename is None else self._whole_name(filename)
-        overwrite = self._may_overwrite(replaces(conflict, None, None))
-        self._check_type(bound, name, upload.mime)
-        with contextlib.ExitStack() as stack:
-            incoming = Incoming(self._receiving_driver(bound), upload.upload_id)
-            search = None
-            if conflict == 'rename':
-                search = AvailableName(self, name.removeprefix(self._folder))
-                # Two who accept it at once would find a name each.
-                stack.enter_context(incoming.claimed())
-            pieces = self._checked(bound, incoming, upload, name)
-            self._announce_saving(name)
-            attributes = Attributes(mime=upload.mime if upload.mime and upload.mime != mime_type(name) else None)
-            while True:
-                try:
-                    incoming.create(pieces, name, create=not overwrite, attributes=attributes)
-                    break
-                except FileExists as taken:
-                    if search is None:
-                        raise
-                    name = self._next_name(bound, _announced(name, upload.mime), search, taken)
-                except (FileNotFound, Replaced) as error:
-                    raise self._not_arrived(upload) from error
-            incoming.discard()
-        self._announce_saved(bound, name)
-        return name.removeprefix(self._folder)
+        with self._arrived(token, user, alone=conflict == 'rename') as upload:
+            name = str(upload.filename).removeprefix(self._folder) if filename is None else filename
+            # Not an override of save(), which may have the documented parameters only.
+            return super().save(upload, name, conflict=conflict, upload_to='')
 
     @contextlib.contextmanager
-    def _arrived(self, token: str, user: str | None = None) -> Generator[FileStorage]:
-        """An upload that has arrived, checked, to be saved like one that a form has sent; gone after the ``with`` block."""
+    def _arrived(self, token: str, user: str | None = None, *, alone: bool = True) -> Generator[ArrivedUpload]:
+        """An upload that has arrived, to be saved like one that a form has sent; gone after the ``with`` block.
+
+        :param alone: Whether nobody else may accept it meanwhile: needed where two who do might find a name each.
+        """
         bound = self._bound()
         upload = self._upload_of(bound, token, user)
         incoming = Incoming(self._receiving_driver(bound), upload.upload_id)
-        with incoming.claimed():
-            pieces = self._checked(bound, incoming, upload, upload.filename)
-            with incoming.open(pieces) as file:
-                yield FileStorage(file, upload.filename.removeprefix(self._folder), content_type=upload.mime)
-            incoming.discard()
+        with incoming.claimed() if alone else contextlib.nullcontext():
+            arrived = ArrivedUpload(incoming, upload)
+            try:
+                yield arrived
+            finally:
+                arrived.close()
+            arrived.discard()
 
     # --- Parts.
 
@@ -172,9 +141,6 @@ class Receiving(Undeleting):
             return UploadTicket(request.method, request.url, token, request.headers, request.fields)
         url = urls.upload_url(bound.app, self.name, tickets.address_of(bound.app, upload))
         return UploadTicket('PUT', url, token, {'Content-Type': upload.mime} if upload.mime else {})
-
-    def _check_type(self, bound: Binding, name: str, mime: str | None) -> None:
-        check_type(_announced(name, mime), name, self, bound.config)
 
     def _receiving_driver(self, bound: Binding) -> BaseBackend:
         if not isinstance(bound.driver, BaseBackend) or not bound.driver.capabilities:
@@ -196,49 +162,6 @@ class Receiving(Undeleting):
 
     def _invalid(self, reason: str) -> InvalidToken:
         return InvalidToken(storage=self.name, reason=f'the token is not valid: {reason}')
-
-    def _not_arrived(self, upload: Upload) -> NoFile:
-        return NoFile(upload.filename, storage=self.name, reason='nothing has arrived, or it was accepted before')
-
-    def _checked(self, bound: Binding, incoming: Incoming, upload: Upload, name: str) -> Sequence[FileInfo]:
-        """The pieces of an upload, once they are what the storage may have under *name*."""
-        if not (pieces := incoming.pieces()):
-            raise self._not_arrived(upload)
-        size = sum(piece.size for piece in pieces)
-        if upload.max_bytes is not None and size > upload.max_bytes:
-            self._reject(FileTooLarge, name, f'{size} bytes have arrived, and at most {upload.max_bytes} are allowed')
-        if upload.size not in (None, size):
-            self._reject(InvalidContent, name, f'{size} bytes have arrived, and {upload.size} were announced')
-        for piece in pieces:
-            if upload.mime is not None and piece.given_mime not in (None, upload.mime):
-                self._reject(InvalidContent, name, f'it was sent as {piece.mime}, and announced as {upload.mime}')
-        with incoming.open(pieces) as file:
-            if upload.checksum is not None:
-                self._compare(incoming, pieces, file, upload.checksum, name)
-            if bound.config['check_content']:
-                check_content(file, name, self.name, position=0)
-            validate(file, name, self.validators, self.name)
-        return pieces
-
-    def _compare(
-        self, incoming: Incoming, pieces: Sequence[FileInfo], file: IO[bytes], checksum: str, name: str
-    ) -> None:
-        if len(pieces) == 1 and (pieces[0].checksum or incoming.stat(pieces[0]).checksum) == checksum:
-            return
-        digest = hashlib.sha256()
-        for chunk in chunks_of(file):
-            digest.update(chunk)
-        file.seek(0)
-        if (seen := f'sha256:{digest.hexdigest()}') != checksum:
-            self._reject(InvalidContent, name, f'{seen} has arrived, and {checksum} was announced')
-
-    def _reject(self, kind: type[FSError], name: str, reason: str) -> NoReturn:
-        raise kind(name, storage=self.name, reason=reason)
-
-
-def _announced(name: str, mime: str | None) -> FileStorage:
-    """What a storage's ``file_allowed`` gets of a file that is still to come."""
-    return FileStorage(filename=name, content_type=mime)
 
 
 def _count(parameter: str, value: Any) -> int | None:

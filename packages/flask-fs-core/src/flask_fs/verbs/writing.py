@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from werkzeug.datastructures import FileStorage
 
+from ..arrivals import ArrivedUpload
 from ..backends.attributes import NAMES, attributes_of
 from ..backends.base import BaseBackend
 from ..backends.contract import NO_ATTRIBUTES, Attributes, FileInfo
@@ -35,7 +36,8 @@ from .reading import Reading
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..backends.attributes import GivenAttributes
+    from ..arrivals import ArrivedUpload
+from ..backends.attributes import GivenAttributes
 
 
 class Writing(Reading):
@@ -227,8 +229,7 @@ class Writing(Reading):
                 file, start = stack.enter_context(spooled(reader)), 0
             while True:
                 try:
-                    reader = limited(file, name, self.name, bound.config)
-                    info = bound.driver.save(reader, name, attributes=attributes)
+                    info = self._keep(bound, name, file, False, attributes)
                     break
                 except FileExists as conflict:
                     name = self._next_name(bound, file, search, conflict)
@@ -257,9 +258,16 @@ class Writing(Reading):
         if search is not None:
             self._store_available(bound, name, file, attributes, search)
             return
-        file = limited(file, name, self.name, bound.config)
-        info = bound.driver.save(file, name, overwrite, attributes=attributes, if_match=if_match)
+        info = self._keep(bound, name, file, overwrite, attributes, if_match)
         self._announce_saved(bound, name, info)
+
+    def _keep(
+        self, bound: Binding, name: str, file: Any, overwrite: bool, attributes: Attributes, if_match: str | None = None
+    ) -> Any:
+        file = limited(file, name, self.name, bound.config)
+        if isinstance(file, ArrivedUpload):
+            return file.create(name, replace=overwrite, attributes=attributes)
+        return bound.driver.save(file, name, overwrite, attributes=attributes, if_match=if_match)
 
     def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
         if file_saved.receivers and file_saved.has_receivers_for(sender := self._storage):

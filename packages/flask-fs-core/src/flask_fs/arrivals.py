@@ -1,0 +1,83 @@
+"""Uploads that clients have sent straight to where the files are kept, saved like those that come with a form."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import NoReturn
+
+from werkzeug.datastructures import FileStorage
+
+from .backends.contract import Attributes
+from .backends.incoming import Incoming
+from .backends.streams import chunks_of
+from .errors import FileNotFound, FileTooLarge, FSError, InvalidContent, NoFile, Replaced
+from .files import mime_type
+from .tickets import Upload
+
+
+class ArrivedUpload(FileStorage):
+    """An upload that has arrived, once it is what its ticket says: it is read as any other, and stored without being read.
+
+    :param incoming: Where it has arrived.
+    :param upload: What it must be.
+    :raises NoFile: If nothing has arrived, or it was accepted before.
+    :raises FileTooLarge: If it is larger than the ticket allows.
+    :raises InvalidContent: If it has another length, type or checksum than the ticket says.
+    """
+
+    def __init__(self, incoming: Incoming, upload: Upload) -> None:
+        self._incoming, self._upload = incoming, upload
+        self._pieces = incoming.pieces()
+        if not self._pieces:
+            raise self._missing()
+        self.size = sum(piece.size for piece in self._pieces)
+        self._check_size_and_type()
+        super().__init__(incoming.open(self._pieces), upload.filename, content_type=upload.mime)
+        if upload.checksum is not None:
+            self._check_checksum(upload.checksum)
+
+    def create(self, name: str, *, replace: bool, attributes: Attributes) -> None:
+        """Make the file *name* of it, inside the store; it can be done once.
+
+        :raises FileExists: Without *replace*, if there is a file of that name.
+        """
+        if not attributes.mime and self._upload.mime not in (None, mime_type(name)):
+            attributes = dataclasses.replace(attributes, mime=self._upload.mime)
+        try:
+            self._incoming.create(self._pieces, name, create=not replace, attributes=attributes)
+        except (FileNotFound, Replaced) as error:
+            raise self._missing() from error
+
+    def discard(self) -> None:
+        """Remove what is left of it."""
+        self.close()
+        self._incoming.discard()
+
+    def _check_size_and_type(self) -> None:
+        upload = self._upload
+        if upload.max_bytes is not None and self.size > upload.max_bytes:
+            self._reject(FileTooLarge, f'{self.size} bytes have arrived, and at most {upload.max_bytes} are allowed')
+        if upload.size not in (None, self.size):
+            self._reject(InvalidContent, f'{self.size} bytes have arrived, and {upload.size} were announced')
+        for piece in self._pieces:
+            if upload.mime is not None and piece.given_mime not in (None, upload.mime):
+                self._reject(InvalidContent, f'it was sent as {piece.mime}, and announced as {upload.mime}')
+
+    def _check_checksum(self, checksum: str) -> None:
+        first = self._pieces[0]
+        if len(self._pieces) == 1 and (first.checksum or self._incoming.stat(first).checksum) == checksum:
+            return
+        digest = hashlib.sha256()
+        for chunk in chunks_of(self.stream):
+            digest.update(chunk)
+        self.stream.seek(0)
+        if (seen := f'sha256:{digest.hexdigest()}') != checksum:
+            self._reject(InvalidContent, f'{seen} has arrived, and {checksum} was announced')
+
+    def _reject(self, kind: type[FSError], reason: str) -> NoReturn:
+        raise kind(self._upload.filename, storage=self._upload.storage, reason=reason)
+
+    def _missing(self) -> NoFile:
+        reason = 'nothing has arrived, or it was accepted before'
+        return NoFile(self._upload.filename, storage=self._upload.storage, reason=reason)
