@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 import flask_fs as fs
 from flask_fs.backends.incoming import PIECE_BYTES, Incoming
+from flask_fs.references import FileReference
 from flask_fs.tickets import ACCEPT_S
 
 PNG = b'\x89PNG\r\n\x1a\n' + bytes(40)
@@ -301,3 +302,33 @@ def test_an_upload_is_not_bounded_by_what_forms_may_have(app: Flask, storage: fs
 
 def sha256(content: bytes) -> str:
     return f'sha256:{hashlib.sha256(content).hexdigest()}'
+
+
+def test_a_field_takes_a_token_where_it_takes_an_upload(app: Flask, storage: fs.Storage) -> None:
+    ticket = ticket_for(app, storage, 'from-the-client.txt', user='7')
+    send(app, ticket, b'hello')
+    reference = FileReference(storage, None, 'papers', 'moon')
+    with pytest.raises(fs.InvalidToken):
+        reference.save(ticket.token)
+    assert not reference
+    assert reference.save(ticket.token, user='7') == 'papers/moon.txt'
+    assert reference.read() == b'hello'
+    with pytest.raises(fs.NoFile):
+        reference.save(ticket.token, user='7')
+    assert reference.filename == 'papers/moon.txt'
+    assert [*storage.backend._scan('')] == [*storage.backend._scan('papers/moon.txt')]
+
+
+def test_text_that_is_no_token_is_refused_by_a_field(app: Flask, storage: fs.Storage) -> None:
+    with pytest.raises(fs.InvalidToken, match='the token is not valid'):
+        FileReference(storage).save('photo.jpg')
+    with pytest.raises(fs.NoFile):
+        FileReference(storage).save('')
+
+
+def test_a_limit_that_holds_today_decides(app: Flask, storage: fs.Storage) -> None:
+    ticket = ticket_for(app, storage, 'a.txt')
+    send(app, ticket, b'hello')
+    storage.config['max_bytes'] = 4
+    with pytest.raises(fs.FileTooLarge):
+        storage.accept_upload(ticket.token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Container
 from typing import IO, Any, ClassVar
@@ -169,21 +170,31 @@ class FileReference:
     # --- Changes.
 
     def save(
-        self, wfs: Any, filename: str | None = None, *, prefix: str | None = None, overwrite: bool | None = None
+        self,
+        wfs: Any,
+        filename: str | None = None,
+        *,
+        prefix: str | None = None,
+        overwrite: bool | None = None,
+        user: str | None = None,
     ) -> str:
         """Store a file, refer to it, and return its name. Save the document next.
 
-        :param wfs: A file or path that :meth:`flask_fs.Storage.save` accepts.
+        :param wfs: A file or path that :meth:`flask_fs.Storage.save` accepts, or the token of an upload that has arrived: see
+            :meth:`flask_fs.Storage.accept_upload`.
         :param filename: Its name; by default the ``basename`` with the extension of the upload, or else the name of the
             upload.
         :param prefix: A folder under ``upload_to``.
         :param overwrite: Whether to replace a file of that name; by default the ``overwrite`` of the storage.
-        :raises NoFile: If the form was sent without a file.
+        :param user: For whom the ticket of the upload was made, if it was for one.
+        :raises NoFile: If the form was sent without a file, or nothing has arrived.
+        :raises InvalidToken: If *wfs* is text, and not a valid token of the storage.
         """
-        name = self._full_name(wfs, filename, prefix)
-        with self.owner.transaction(self) as transaction:
-            name = transaction.save(wfs, name, replace=self._may_replace(overwrite), alone=True)
-        self.refer_to(self.stored_type(name))
+        with self._upload(wfs, user) as file:
+            name = self._full_name(file, filename, prefix)
+            with self.owner.transaction(self) as transaction:
+                name = transaction.save(file, name, replace=self._may_replace(overwrite), alone=True)
+            self.refer_to(self.stored_type(name))
         return name
 
     def delete(self) -> None:
@@ -209,6 +220,10 @@ class FileReference:
     def is_in(self, storage: Storage | None) -> bool:
         """Whether *storage* has the file, or would have it; None is for a reference without a storage."""
         return self._fs == storage
+
+    def _upload(self, file: Any, user: str | None) -> contextlib.AbstractContextManager[Any]:
+        """*file* itself, or the upload that it is the token of."""
+        return self.fs._arrived(file, user) if isinstance(file, str) and file else contextlib.nullcontext(file)
 
     def _may_replace(self, overwrite: bool | None) -> bool:
         return self.fs.overwrite if overwrite is None else overwrite

@@ -145,32 +145,39 @@ class ImageReference(FileReference):
         overwrite: bool | None = None,
         *,
         prefix: str | None = None,
+        user: str | None = None,
     ) -> str:
         """Store a picture with all that is made from it, refer to it, and return the name of the main file.
 
         If anything fails, none of these files stays, and the reference does not change. Save the document next. Files made
         from the picture get available names: they replace no other file, and none makes this raise ``FileExists``.
 
-        :param file_or_wfs: A file or path that :meth:`flask_fs.Storage.save` accepts.
+        :param file_or_wfs: A file or path that :meth:`flask_fs.Storage.save` accepts, or the token of an upload that has
+            arrived: see :meth:`flask_fs.Storage.accept_upload`.
         :param filename: The name of the main file, or of a HEIC, from which the main file is made; by default the
             ``basename`` with the extension of the upload, or else the name of the upload.
         :param bbox: The part of the picture that the thumbnails show, (left, upper, right, lower) in pixels.
         :param overwrite: Whether to replace a main file of that name; by default the ``overwrite`` of the storage. Of the
             files made from a picture, only those of this reference are replaced.
         :param prefix: A folder under ``upload_to``.
+        :param user: For whom the ticket of the upload was made, if it was for one.
         :raises FileExists: If there is a file with the name of the main file, and it is not to be replaced.
         :raises UnauthorizedFileType: If its extension is not allowed. The picture is not decoded then.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``. The picture is not decoded then.
         :raises InvalidContent: If it is not a picture, is broken, or exceeds the limits.
-        :raises NoFile: If the form was sent without a file.
+        :raises NoFile: If the form was sent without a file, or nothing has arrived.
+        :raises InvalidToken: If *file_or_wfs* is text, and not a valid token of the storage.
         :raises ValueError: If the bbox is invalid, or lies outside of the picture.
         """
-        replace = self._may_replace(overwrite)
-        main, part = self._full_name(file_or_wfs, filename, prefix), None if bbox is None else bbox_of(bbox)
+        with self._upload(file_or_wfs, user) as file:
+            return self._save(file, self._full_name(file, filename, prefix), bbox, self._may_replace(overwrite))
+
+    def _save(self, file: Any, main: str, bbox: Iterable[float] | None, replace: bool) -> str:
+        part = None if bbox is None else bbox_of(bbox)
         mine = self.stored if replace and main == self.stored.filename else StoredImage()
         # Before any work is put into it.
-        check_type(file_or_wfs, main, self.fs, self.fs.config)
-        with _rereadable(file_or_wfs, main, self.fs) as source, self.owner.transaction(self) as transaction:
+        check_type(file, main, self.fs, self.fs.config)
+        with _rereadable(file, main, self.fs) as source, self.owner.transaction(self) as transaction:
             made = self._derive(source, part, main)
             original = None
             if made.main is None:

@@ -13,6 +13,8 @@ from werkzeug.datastructures import FileStorage
 
 import flask_fs as fs
 import flask_fs.transaction
+from flask_fs.backends.incoming import Incoming
+from flask_fs.tickets import upload_of
 
 Names = Callable[[fs.Storage], list[str]]
 ALL = ['test-100.png', 'test-32.png', 'test-original.png', 'test.png']
@@ -324,3 +326,26 @@ def test_deleting_removes_the_original_and_the_thumbnails(
     image.delete()
     assert names(storage) == ['test-1.png']
     assert not image
+
+
+def test_a_picture_that_a_client_has_sent_itself_is_saved_by_its_token(
+    image_in: Any, app: Flask, storage: fs.Storage, picture: Any, names: Names, size_of: Any
+) -> None:
+    app.secret_key = 'a secret of the tests'  # signs nothing else
+    with app.test_request_context():
+        ticket = storage.signed_upload('in/test.png', size=len(content := picture(300, 200).read()))
+    # As the client does it; where the store signs it goes there.
+    upload = upload_of(app, ticket.token)
+    assert upload is not None
+    Incoming(storage.backend, upload.upload_id).put(io.BytesIO(content))
+    image = image_in(storage)
+    assert image.save(ticket.token) == 'test.png'
+    assert names(storage) == ALL
+    assert (size_of(storage, 'test.png'), size_of(storage, 'test-original.png')) == ((150, 100), (300, 200))
+    assert storage.read('test-original.png') == content
+    with pytest.raises(fs.NoFile):
+        image.save(ticket.token)
+    with pytest.raises(fs.InvalidToken):
+        image.save('photo.jpg')
+    assert image.filename == 'test.png'
+    assert [*storage.backend._scan('.fs-incoming/')] == []
