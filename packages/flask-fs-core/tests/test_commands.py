@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
@@ -131,6 +131,85 @@ def test_a_misconfiguration_is_one_sentence(
     result = flask(lambda: make_app(fs.Storage('a'), **settings), 'fs', command)
     assert (result.exit_code, result.stdout) == (1, '')
     assert result.stderr.startswith(message)
+    assert len(result.stderr.splitlines()) == 1
+
+
+class Opening(MemoryBackend):
+    """One whose store clients send files to."""
+
+    capabilities = MemoryBackend.capabilities | fs.Capability.SIGNED_UPLOAD
+
+    def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
+        if 'https://refused.test' in origins:
+            raise self.error(fs.PermissionDenied, None, 'not by this key')
+        return f'{"would be" if dry_run else "is"} open to {" ".join(origins)}'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'output'),
+    [
+        (['--origin', 'https://app.test'], 'is open to https://app.test\n'),
+        (['--origin', 'https://app.test', '--dry-run'], 'would be open to https://app.test\n'),
+        (
+            ['--origin', 'HTTPS://App.test:443/', '--origin', 'http://localhost:5000', '--origin', 'https://app.test'],
+            'is open to https://app.test http://localhost:5000\n',
+        ),
+        (['--origin', 'http://[::1]:443'], 'is open to http://[::1]:443\n'),
+    ],
+)
+def test_pages_of_an_origin_may_send_to_the_store(
+    run: Any, make_app: AppFactory, arguments: list[str], output: str
+) -> None:
+    result = run(lambda: make_app(fs.Storage('a'), FS_BACKEND=Opening), 'fs', 'cors', 'a', *arguments)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, output, '')
+
+
+@pytest.mark.parametrize(
+    'origin',
+    [
+        'app.test',
+        'https://',
+        'https://app.test/page',
+        'https://app.test?x',
+        'https://me@app.test',
+        'ftp://app.test',
+        'null',
+        '*',
+        'https://*.app.test',
+        'https://app.test:port',
+        'https://bücher.test',
+    ],
+)
+def test_what_no_browser_sends_is_no_origin(run: Any, make_app: AppFactory, origin: str) -> None:
+    result = run(lambda: make_app(fs.Storage('a'), FS_BACKEND=Opening), 'fs', 'cors', 'a', '--origin', origin)
+    assert (result.exit_code, result.stdout) == (2, '')
+    assert "Invalid value for '--origin'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('storage', 'origin', 'message'),
+    [
+        ('b', 'https://app.test', "The application has no storage 'b' (found: a, lacking, legacy, local)."),
+        ('a', 'https://refused.test', "A file was refused by storage 'a' (memory): not by this key."),
+        ('local', 'https://app.test', 'clients send their files to the application, so there is no rule to set'),
+        ('lacking', 'https://app.test', 'Lacking does not implement _allow_origins'),
+        ('legacy', 'https://app.test', "The backend of storage 'legacy' has no store that browsers send to."),
+    ],
+)
+def test_where_origins_cannot_be_allowed_is_one_sentence(
+    run: Any, make_app: AppFactory, tmp_path: Path, storage: str, origin: str, message: str
+) -> None:
+    class Lacking(MemoryBackend):
+        capabilities = Opening.capabilities
+
+    class Legacy:
+        def __init__(self, name: str, config: Any) -> None: ...
+
+    storages = [fs.Storage(name) for name in ('a', 'lacking', 'legacy', 'local')]
+    kinds = {'A_FS_BACKEND': Opening, 'LACKING_FS_BACKEND': Lacking, 'LEGACY_FS_BACKEND': Legacy}
+    result = run(lambda: make_app(*storages, FS_ROOT=str(tmp_path), **kinds), 'fs', 'cors', storage, '--origin', origin)
+    assert (result.exit_code, result.stdout) == (1, '')
+    assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

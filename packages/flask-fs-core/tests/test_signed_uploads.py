@@ -300,6 +300,11 @@ def test_an_upload_is_not_bounded_by_what_forms_may_have(app: Flask, storage: fs
     assert send(app, ticket, bytes(100)).status_code == 201
 
 
+def test_where_the_store_has_no_multipart_api_no_part_is_signed(app: Flask, storage: fs.Storage) -> None:
+    with pytest.raises(fs.OperationNotSupported, match='no multipart uploads'):
+        Incoming(storage.backend, 'x').signed_part('POST', None, None, None, 60)
+
+
 def sha256(content: bytes) -> str:
     return f'sha256:{hashlib.sha256(content).hexdigest()}'
 

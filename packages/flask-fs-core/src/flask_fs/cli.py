@@ -1,4 +1,4 @@
-"""The commands ``flask fs list`` and ``flask fs sweep``, and those that other distributions add to ``flask fs``."""
+"""The commands ``flask fs list``, ``flask fs sweep`` and ``flask fs cors``, and those that other distributions add to ``flask fs``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flask.cli import AppGroup, ScriptInfo
 
 from .backends.contract import Capability
 from .bindings import Binding, state_of
+from .cors import allow_origins, check_origins
 from .errors import FSError
 
 #: Distributions announce further commands of ``flask fs`` in this group of entry points, by the command's name.
@@ -79,7 +80,7 @@ class _Commands(AppGroup):
 
 @click.group('fs', cls=_Commands)
 def group() -> None:
-    """List the storages of the application, and sweep them."""
+    """List the storages of the application, sweep them, and let browsers send files to their stores."""
 
 
 @group.command('list', with_appcontext=False)
@@ -107,6 +108,26 @@ def sweep(name: str, binding: Binding) -> str | None:
     swept: Any = getattr(binding.backend, 'sweep', None)
     removed = None if swept is None else swept()
     return None if removed is None else f'{name}\t{removed} removed'
+
+
+@group.command(with_appcontext=False)
+@click.argument('storage')
+@click.option(
+    '--origin',
+    'origins',
+    multiple=True,
+    required=True,
+    metavar='URL',
+    callback=check_origins,
+    help='Where the pages are; repeatable.',
+)
+@click.option('--dry-run', is_flag=True, help='Change nothing, and show what would be set.')
+def cors(storage: str, origins: tuple[str, ...], dry_run: bool) -> None:
+    """Let pages of each --origin send files to the store of STORAGE.
+
+    Browsers send what was signed to another site only if that allows it (CORS). Rules for other origins stay.
+    """
+    click.echo(allow_origins(bindings(), storage, origins, dry_run=dry_run))
 
 
 # Announced by flask-fs-testing; this one says where it is to be had.

@@ -246,6 +246,46 @@ class Hooks(Translation):
         """
         raise self._lacks('_signed_upload')
 
+    def _signed_part(
+        self,
+        name: str,
+        *,
+        method: str,
+        upload_id: str | None,
+        part_number: int | None,
+        mime: str | None,
+        expires_s: int,
+    ) -> SignedRequest:
+        """One of the requests of S3's multipart API with which a client stores a file *name* in parts, signed by the store.
+
+        Which one *method* and the other parameters say, as in S3's API: ``POST`` begins an upload, or, with *upload_id*,
+        completes it; ``PUT`` with *part_number* stores a part, ``GET`` lists the parts, and ``DELETE`` aborts.
+
+        :param upload_id: What the store has responded to the first request.
+        :param part_number: From 1 on.
+        :param mime: The media type that the first request must have, if any.
+        :raises OperationNotSupported: If the store has no such API.
+        :raises ValueError: If there is no such request.
+        """
+        raise self.unsupported(name, "it has no multipart uploads that clients could send; use the tickets' own pieces")
+
+    def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
+        """Have the store accept requests from pages of *origins*, so that browsers send there what was signed (CORS).
+
+        That are GET, HEAD, PUT, POST and DELETE with any header, and the response headers ``ETag`` and ``Location`` may be read.
+        Rules of other origins stay, and calling it again changes nothing.
+
+        :param origins: Such as ``https://app.example.org``, as browsers send them.
+        :param dry_run: Change nothing.
+        :return: What is set then, as text to be shown; also with *dry_run*.
+        :raises OperationNotSupported: If clients send nothing to the store itself.
+        """
+        if Capability.SIGNED_UPLOAD in self.capabilities:
+            raise self._lacks('_allow_origins')
+        raise self.unsupported(
+            None, 'clients send their files to the application, so there is no rule to set in a store'
+        )
+
     def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
         """Make the file *target* of the content of *pieces*, in this order; like :meth:`_put` in all other respects.
 

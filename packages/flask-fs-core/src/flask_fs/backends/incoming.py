@@ -81,6 +81,26 @@ class Incoming:
         )
         return self._driver._call_hook(sign, self._name(start))
 
+    def signed_part(
+        self, method: str, upload_id: str | None, part_number: int | None, mime: str | None, expires_s: int
+    ) -> SignedRequest:
+        """One of the requests of S3's multipart API, with which a client stores the upload as one piece in parts.
+
+        See :meth:`~flask_fs.backends.BaseBackend._signed_part`.
+
+        :raises OperationNotSupported: If the store has no such API.
+        :raises ValueError: If there is no such request.
+        """
+        sign = functools.partial(
+            self._driver._signed_part,
+            method=method,
+            upload_id=upload_id,
+            part_number=part_number,
+            mime=mime,
+            expires_s=expires_s,
+        )
+        return self._driver._call_hook(sign, self._name(0))
+
     def pieces(self) -> list[FileInfo]:
         """The pieces of the upload that have arrived without a gap, from its first byte."""
         found: dict[int, FileInfo] = {}
