@@ -13,13 +13,14 @@ import re
 import secrets
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from ..errors import FileExists, FileNotFound, Unavailable
 from ..names import INCOMING_PREFIX
 from .contract import NO_ATTRIBUTES, Attributes, ByteReader, FileInfo, SignedRequest
 from .pieces import JoinedStream, ranges_of
 from .ranged import BLOCK_BYTES, RangedReader
+from .streams import chunks_of
 
 if TYPE_CHECKING:
     from .hooks import Hooks
@@ -33,11 +34,33 @@ CLAIM_S = 120
 # stored later, has the bytes of that too. What stores of clients' requests name themselves is below.
 _PIECE = re.compile(r'(\d{1,19})-(\d{1,19})(?:/.*)?', re.DOTALL)
 _CLAIM = re.compile(r'claim-(\d{1,9})')
+# The name that the file is about to get, and what is left of an upload that has ended.
+_TARGET, _ENDED = 'target', 'ended'
 
 
 def new_id() -> str:
     """What identifies an upload; nobody can guess it."""
     return secrets.token_hex(16)
+
+
+class Progress(NamedTuple):
+    """How far an upload is.
+
+    :param pieces: What has arrived without a gap, from its first byte.
+    :param changed: When something last arrived, in seconds since the epoch; 0 if nothing has.
+    :param has_target: Whether a process was about to create the file.
+    :param has_ended: Whether it is a file, or was given up.
+    """
+
+    pieces: list[FileInfo]
+    changed: float
+    has_target: bool
+    has_ended: bool
+
+    @property
+    def offset(self) -> int:
+        """How many bytes have arrived."""
+        return sum(piece.size for piece in self.pieces)
 
 
 class Incoming:
@@ -53,12 +76,13 @@ class Incoming:
 
     # --- Arriving.
 
-    def put(self, body: ByteReader, start: int = 0) -> None:
+    def put(self, body: ByteReader, start: int = 0, *, offset: int | None = None) -> None:
         """Store a whole piece of the upload that begins at byte *start*, or nothing if *body* raises.
 
+        :param offset: How many bytes have arrived, where the piece begins with the last of these.
         :raises FileExists: If it was stored before: no piece is ever replaced.
         """
-        self._driver._put_translated(self._name(start), body, create=True)
+        self._driver._put_translated(self._name(start, offset), body, create=True)
 
     def signed_request(
         self,
@@ -103,18 +127,29 @@ class Incoming:
 
     def pieces(self) -> list[FileInfo]:
         """The pieces of the upload that have arrived without a gap, from its first byte."""
-        found: dict[int, FileInfo] = {}
-        for info in self._listed():
-            if match := _PIECE.fullmatch(info.name, len(self._folder)):
-                start = int(match[1])
-                if start not in found or found[start].size < info.size:
-                    found[start] = info
+        return self.progress().pieces
+
+    def progress(self) -> Progress:
+        """How far the upload is, by one listing."""
+        infos = list(self._listed())
+        names = {info.name[len(self._folder) :] for info in infos}
+        changed = max(map(_changed, infos), default=0.0)
+        return Progress(self._longest_chain(infos), changed, _TARGET in names, _ENDED in names)
+
+    def _longest_chain(self, infos: Iterable[FileInfo]) -> list[FileInfo]:
+        """Of pieces that overlap, because another process stored the same bytes, those that together reach furthest."""
+        found = [(int(match[1]), info) for info in infos if (match := _PIECE.fullmatch(info.name, len(self._folder)))]
+        # By where they end, the pieces that lead from the first byte to there.
+        last: dict[int, tuple[int, FileInfo]] = {}
+        for start, info in sorted(found, key=lambda each: (each[0], each[1].size)):
+            if start == 0 or start in last:
+                last.setdefault(start + info.size, (start, info))
         pieces: list[FileInfo] = []
-        end = 0
-        while (piece := found.pop(end, None)) is not None:
+        end = max(last, default=0)
+        while end in last and (end or not pieces):
+            end, piece = last[end]
             pieces.append(piece)
-            end += piece.size
-        return pieces
+        return pieces[::-1]
 
     # --- What has arrived.
 
@@ -124,11 +159,12 @@ class Incoming:
 
         def open_range(start: int, stop: int) -> IO[bytes]:
             ranges = ranges_of(pieces, start, stop)
-            return cast('IO[bytes]', JoinedStream(functools.partial(self._open, *each) for each in ranges))
+            return cast('IO[bytes]', JoinedStream(functools.partial(self.open_range, *each) for each in ranges))
 
         return io.BufferedReader(RangedReader(open_range, b'', size), BLOCK_BYTES)
 
-    def _open(self, piece: FileInfo, start: int, stop: int) -> IO[bytes]:
+    def open_range(self, piece: FileInfo, start: int, stop: int) -> IO[bytes]:
+        """The bytes [start, stop) of a piece."""
         return self._driver._open_translated(piece.name, start, stop, etag=piece.etag).stream
 
     def stat(self, piece: FileInfo) -> FileInfo:
@@ -149,13 +185,30 @@ class Incoming:
         key = self._driver._prefix + target
         self._driver._call_hook(lambda key: self._driver._join(pieces, key, create=create, attributes=attributes), key)
 
-    def discard(self) -> None:
-        """Remove what has arrived."""
-        _remove(self._driver, [info.name for info in self._listed()])
+    def discard(self, pieces: Iterable[FileInfo] | None = None) -> None:
+        """Remove what has arrived, or only *pieces* of it."""
+        _remove(self._driver, [info.name for info in (self._listed() if pieces is None else pieces)])
+
+    def set_target(self, note: str) -> None:
+        """Keep *note* of what is about to be created, for another process to find if this one dies."""
+        self._write(_TARGET, note)
+
+    def target(self) -> str:
+        """What :meth:`set_target` has kept."""
+        return self._read(_TARGET)
+
+    def end(self, note: str) -> None:
+        """Remove what has arrived, and keep *note* of what has become of it until the upload is swept."""
+        self._write(_ENDED, note)
+        self.discard(info for info in self._listed() if info.name != self._folder + _ENDED)
+
+    def ending(self) -> str:
+        """What :meth:`end` has kept."""
+        return self._read(_ENDED)
 
     @contextlib.contextmanager
-    def claimed(self) -> Generator[None]:
-        """For the ``with`` block, no other process accepts the upload: with ATOMIC_CREATE, for at most CLAIM_S seconds.
+    def claimed(self, for_s: float = CLAIM_S) -> Generator[None]:
+        """For the ``with`` block, no other process accepts the upload: with ATOMIC_CREATE, for at most *for_s* seconds.
 
         :raises Unavailable: If another one does at the moment.
         """
@@ -163,7 +216,7 @@ class Incoming:
             int(match[1]): info for info in self._listed() if (match := _CLAIM.fullmatch(info.name, len(self._folder)))
         }
         last = max(claims, default=0)
-        if last and time.time() - _changed(claims[last]) < CLAIM_S:
+        if last and time.time() - _changed(claims[last]) < for_s:
             raise self._busy()
         name = f'{self._folder}claim-{last + 1}'
         try:
@@ -181,8 +234,15 @@ class Incoming:
             Unavailable, None, 'this upload is being accepted by another process; try again later'
         )
 
-    def _name(self, start: int) -> str:
-        return f'{self._folder}{start}-{start}'
+    def _name(self, start: int, offset: int | None = None) -> str:
+        return f'{self._folder}{start}-{start if offset is None else offset}'
+
+    def _write(self, basename: str, note: str) -> None:
+        self._driver._put_translated(self._folder + basename, io.BytesIO(note.encode()), create=False)
+
+    def _read(self, basename: str) -> str:
+        with self._driver._open_translated(self._folder + basename).stream as stream:
+            return b''.join(chunks_of(stream)).decode()
 
     def _listed(self) -> Iterator[FileInfo]:
         return self._driver._list_hook(self._driver._scan, self._folder)
