@@ -24,7 +24,7 @@ from flask_fs_testing.checks import model
 #: What broken backends are made from, each with its harness.
 HARNESSES: dict[Any, Any] = {LocalBackend: LocalHarness, MemoryBackend: MemoryHarness, HTTPBackend: HTTPHarness}
 
-#: How many sequences of verbs are compared with the model: four times what the rarest of the faults ever took to show.
+#: How many sequences of verbs are compared with the model, which ends at the first that fails: so many that none is missed.
 SEQUENCES = 300
 
 
@@ -34,11 +34,10 @@ def harness_class_of(backend: Any) -> Any:
 
 
 @contextlib.contextmanager
-def harness_of(backend: Any, folder: Path, port: int) -> Any:
-    """A harness for *backend*, on the HTTP store at *port* if it is one over HTTP."""
+def harness_of(backend: Any, folder: Path, port: int, **more: Any) -> Any:
+    """A harness for *backend*, with *more* attributes, on the HTTP store at *port* if it is one over HTTP."""
     base = harness_class_of(backend)
-    # Random sequences end at the first that fails: so many that none is missed by chance.
-    made: Any = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend, 'sequences': SEQUENCES})
+    made: Any = type(f'{backend.__name__}Harness', (base,), {'backend_class': backend, **more})
     if base is not HTTPHarness:
         yield made(folder)
     elif flags := getattr(backend, 'store_flags', ()):
@@ -51,11 +50,15 @@ def harness_of(backend: Any, folder: Path, port: int) -> Any:
         yield harness
 
 
-def catches(check: str, backend: Any, folder: Path, port: int) -> bool:
-    """Whether *check* fails on *backend*, for whatever reason it gives."""
+def catches(check: str, backend: Any, folder: Path, port: int, *, sequences: int | None = SEQUENCES) -> bool:
+    """Whether *check* fails on *backend*, for whatever reason it gives.
+
+    :param sequences: How many are compared with the model; None for as many as usual.
+    """
+    more = {} if sequences is None else {'sequences': sequences}
     # Collecting garbage is quick where it need not look at what there was before.
     gc.freeze()
-    with harness_of(backend, folder, port) as harness, warnings.catch_warnings(), _same_sequences():
+    with harness_of(backend, folder, port, **more) as harness, warnings.catch_warnings(), _same_sequences():
         # What a broken backend leaves open is its own fault.
         warnings.simplefilter('ignore')
         try:

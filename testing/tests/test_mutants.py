@@ -12,10 +12,12 @@ from typing import Any
 
 import catching
 import mutants
+import names_used
 import pytest
 import score
 
 from flask_fs.backends.memory import MemoryBackend
+from flask_fs_testing.concurrency import in_processes
 
 CHECK = 'test_a_range_moves_only_its_bytes'
 
@@ -23,11 +25,11 @@ CHECK = 'test_a_range_moves_only_its_bytes'
 @pytest.mark.parametrize(
     ('outcome', 'act'),
     [
-        ('caught', lambda *_: True),
-        ('survived', lambda *_: False),
-        ('ended its process', lambda *_: os._exit(7)),
-        ('ended its process', lambda *_: 1 / 0),
-        ('hung', lambda *_: time.sleep(60)),
+        ('caught', lambda *_, **__: True),
+        ('survived', lambda *_, **__: False),
+        ('ended its process', lambda *_, **__: os._exit(7)),
+        ('ended its process', lambda *_, **__: 1 / 0),
+        ('hung', lambda *_, **__: time.sleep(60)),
     ],
 )
 def test_a_check_on_a_backend_has_one_of_four_outcomes(
@@ -48,6 +50,51 @@ def test_the_command_runs_what_it_is_told_to_and_keeps_the_outcomes(
     assert json.loads((tmp_path / 'matrix.json').read_text()) == {'ReadsTheWholeFileForARange': {CHECK: 'caught'}}
     printed = capsys.readouterr().out
     assert '1 of 1 broken backends are caught, by 1 checks.\nSurvivors: none.\n' in printed
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_after_the_outcomes_that_it_has(tmp_path: Path) -> None:
+    kept = {'ReadsTheWholeFileForARange': {CHECK: 'hung'}, 'Another': {'test_other': 'survived'}}
+    (tmp_path / 'matrix.json').write_text(json.dumps(kept))
+    options = ['--backend', 'ReadsTheWholeFileForARange', '--jobs', '1', '--json', str(tmp_path / 'matrix.json')]
+    assert mutants.main(['--check', 'test_a_range_*', *options]) == 1
+    matrix = json.loads((tmp_path / 'matrix.json').read_text())
+    assert matrix.pop('Another') == kept['Another']
+    assert matrix['ReadsTheWholeFileForARange'].pop(CHECK) == 'hung'
+    assert matrix['ReadsTheWholeFileForARange']['test_a_range_has_exactly_its_bytes'] == 'survived'
+
+
+def test_what_a_check_uses_of_a_backend_is_recorded_in_forks_too() -> None:
+    def act(kind: Any) -> None:
+        backend = kind('x')
+        assert isinstance(backend, MemoryBackend)
+        backend.exists('x')
+        in_processes(1, lambda _: backend.write('x', b''))
+
+    used = names_used.used_by(act, MemoryBackend)
+    assert {'exists', 'write', '_put'} <= used
+    assert not {'_remove', '_scan', '__qualname__'} & used
+
+
+@pytest.mark.parametrize(
+    ('own', 'expected'),
+    [
+        ({'_put': None}, True),
+        ({'_put': None, '_remove': None}, True),
+        ({'_remove': None}, False),
+        # A helper beside what is used, and nothing that any check uses.
+        ({'_remove': None, 'helper': None}, False),
+        ({'helper': None}, True),
+        # Python looks it up, and a store is broken for all.
+        ({'_remove': None, '__init__': MemoryBackend.__init__}, True),
+        ({'_remove': None, 'store_flags': ()}, True),
+    ],
+)
+def test_a_backend_with_nothing_of_its_own_that_a_check_uses_is_left_out(own: dict[str, Any], expected: bool) -> None:
+    backend = type('Broken', (MemoryBackend,), own)
+    assert names_used.may_tell_apart({'_put'}, backend, MemoryBackend, {'_put', '_remove'}) is expected
+    # It makes a backend elsewhere, where nothing is recorded.
+    assert names_used.may_tell_apart({'__qualname__'}, backend, MemoryBackend, {'_put', '_remove'})
 
 
 def test_the_score_names_survivors_and_weak_checks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -124,7 +124,7 @@ class Harness(abc.ABC):
 class NetworkHarness(Harness):
     """A store that the checks may put a proxy in front of, to make connections fail."""
 
-    sequences: ClassVar[int] = 6
+    sequences: ClassVar[int] = 10
     batch_size: ClassVar[int] = 25
     #: Whether the store speaks HTTP/1. With another protocol, no refusals and no busy store are imitated.
     http: ClassVar[bool] = True
