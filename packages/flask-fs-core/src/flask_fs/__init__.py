@@ -50,6 +50,7 @@ from .files import (
 from .signals import file_deleted, file_deleting, file_moved, file_saved, file_saving
 from .storage import Storage
 from .tickets import UploadTicket
+from .upload_routes import AnnouncedUpload, uploads
 
 __all__ = [
     'ALL',
@@ -65,6 +66,7 @@ __all__ = [
     'TEXT',
     'All',
     'AllExcept',
+    'AnnouncedUpload',
     'BackendError',
     'BaseBackend',
     'Capability',
@@ -104,4 +106,5 @@ __all__ = [
     'file_saved',
     'file_saving',
     'init_app',
+    'uploads',
 ]

@@ -70,6 +70,8 @@ class State(dict[str, Any]):
         self.pending: set[Any] = set()
         #: Makes the binding to use of one that is added: for tools of tests, which give storages other backends for a while.
         self.replace: Callable[[Any, Binding], Binding] = lambda storage, binding: binding
+        #: What ``fs.uploads()`` was called with, by the name of the storage.
+        self.upload_routes: dict[str, Any] = {}
         self._route: Callable[[str], None] | None = None
 
     def add(self, storage: Any, binding: Binding) -> None:

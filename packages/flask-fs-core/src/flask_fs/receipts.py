@@ -11,15 +11,12 @@ from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
 from .backends.contract import ByteReader
-from .backends.incoming import PIECE_BYTES, Incoming
+from .backends.incoming import Incoming
 from .backends.sources import SizeLimitedReader
 from .errors import FileExists, Unavailable
 from .media_types import normalized
 from .storage import Storage
-from .tickets import Upload, upload_at
-
-#: The query parameter that says at which byte a piece of a file begins, for files that are sent in several.
-START = 'start'
+from .tickets import START, Upload, upload_at
 
 
 def receive(storage: Storage, app: Flask, address: str, request: Request) -> Response:
@@ -47,12 +44,10 @@ def _expected(upload: Upload, request: Request) -> tuple[int, int | None]:
     start = request.args.get(START, 0, type=int)
     sent = request.content_length
     if start or (START in request.args and upload.size is not None):
-        if upload.size is None or start % PIECE_BYTES or not 0 <= start < upload.size:
-            abort(
-                400,
-                description=f'A piece begins at a multiple of {PIECE_BYTES} bytes, of a file whose size the ticket knows.',
-            )
-        size: int | None = min(PIECE_BYTES, upload.size - start)
+        try:
+            size: int | None = upload.piece_size(start)
+        except ValueError as error:
+            abort(400, description=str(error))
     else:
         size = upload.size
     if sent is None and not request.environ.get('wsgi.input_terminated'):

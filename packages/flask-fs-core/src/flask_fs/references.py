@@ -14,7 +14,7 @@ from .errors import ConfigurationError, FileNotFound, InvalidFilename
 from .storage import Storage
 from .stored import StoredFile
 from .transaction import FileTransaction
-from .uploads import check_sent
+from .upload_checks import check_sent
 
 #: Text, or a function that returns it; if it has a parameter, it is called with the document, row or other object.
 FromInstance = str | Callable[..., str]

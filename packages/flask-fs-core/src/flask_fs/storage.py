@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from .config import Config
 from .errors import ConfigurationError
 from .files import DEFAULTS
-from .uploads import Validator
+from .upload_checks import Validator
 from .verbs.conflicts import Conflict
 from .verbs.naming import UploadTo
 from .verbs.reading import Usage

@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 from flask import Flask
 
 from . import signing
+from .backends.incoming import PIECE_BYTES
 
+#: The query parameter of an address of the application that says at which byte of the file a piece begins.
+START = 'start'
 #: How long an upload that has arrived can be accepted, in seconds; later it may be swept.
 ACCEPT_S = 24 * 60 * 60
 
@@ -55,6 +58,17 @@ class Upload(NamedTuple):
     max_bytes: int | None = None
     mime: str | None = None
     checksum: str | None = None
+
+    def piece_size(self, start: int) -> int:
+        """How many bytes the piece has that begins at byte *start*.
+
+        :raises ValueError: If none begins there, or if the size of the file is not known.
+        """
+        if self.size is None or start % PIECE_BYTES or not 0 <= start < max(self.size, 1):
+            raise ValueError(
+                f'a piece begins at a multiple of {PIECE_BYTES} bytes, in a file whose size the ticket knows'
+            )
+        return min(PIECE_BYTES, self.size - start)
 
     @property
     def can_be_sent(self) -> bool:

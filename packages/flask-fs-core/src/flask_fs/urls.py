@@ -56,7 +56,8 @@ def add_route(app: Flask, storage: str) -> None:
     app.url_map.add(rule)
     # No file has a name of that kind.
     path = f'{_prefix(app)}/{storage}/{INCOMING_PREFIX}/<address>'
-    app.url_map.add(app.url_rule_class(path, endpoint=UPLOAD_ENDPOINT, defaults={'fs': storage}, methods=['PUT']))
+    methods = ['PUT', 'OPTIONS']
+    app.url_map.add(app.url_rule_class(path, endpoint=UPLOAD_ENDPOINT, defaults={'fs': storage}, methods=methods))
 
 
 def _prefix(app: Flask) -> str:
@@ -80,9 +81,9 @@ def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: s
     return _url_for(app, ENDPOINT, external, fs=storage, filename=filename, **query)
 
 
-def upload_url(app: Any, storage: str, address: str) -> str:
+def upload_url(app: Any, storage: str, address: str, **query: str) -> str:
     """The full URL to which a client sends an upload that *app* has signed: see :func:`app_url`."""
-    return _url_for(app, UPLOAD_ENDPOINT, True, fs=storage, address=address)
+    return _url_for(app, UPLOAD_ENDPOINT, True, fs=storage, address=address, **query)
 
 
 def _url_for(app: Any, endpoint: str, external: bool, **values: str) -> str:

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from . import receipts, signing
 from .bindings import current_application, state_of
+from .cross_origin import add_cors
 from .errors import FileNotFound, InvalidFilename, Unavailable
 from .names import check
 from .storage import Storage
@@ -47,8 +48,19 @@ def receive_upload(fs: str, address: str) -> Any:
     Responds with 201; 403 if the address was altered or has expired, 400, 411, 413 or 415 if the request is not what the
     ticket says, 412 if something was sent there before, 503 while the store is unavailable.
     """
-    storage: Storage = state_of(current_app)[fs]
-    return receipts.receive(storage, current_application(), address, request)
+    state = state_of(current_app)
+    if (route := state.upload_routes.get(fs)) is not None:
+        after_this_request(lambda response: add_cors(response, request, route.origins, 'PUT'))
+    if request.method == 'OPTIONS':
+        return BaseResponse(status=204, headers={'Allow': 'PUT, OPTIONS'})
+    return receipts.receive(state[fs], current_application(), address, request)
+
+
+@blueprint.url_value_preprocessor
+def _exempt_from_csrf_protection(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Each address for uploads is a secret that only serves to upload, as a token against forged requests would be."""
+    if (protection := current_app.extensions.get('csrf')) is not None and hasattr(protection, 'exempt'):
+        protection.exempt(receive_upload)
 
 
 def _prevent_caching_of_errors(response: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from flask_fs.backends.sources import spooled
 from flask_fs.errors import FSError, InvalidContent
 from flask_fs.names import given_name
-from flask_fs.uploads import position_of
+from flask_fs.upload_checks import position_of
 
 #: WebP, AVIF, HEIC and SVG are read whole; a larger file is refused.
 MAX_BYTES = 128 * 1024 * 1024

@@ -14,7 +14,7 @@ from flask_fs.files import extension
 from flask_fs.references import FileReference
 from flask_fs.storage import Storage
 from flask_fs.transaction import FileTransaction, suffixed
-from flask_fs.uploads import check_type, limited, position_of, restore_position, validated
+from flask_fs.upload_checks import check_type, limited, position_of, restore_position, validated
 
 from .derivatives import Derivatives, derive
 from .limits import Limits

@@ -129,6 +129,10 @@ class Incoming:
         """The pieces of the upload that have arrived without a gap, from its first byte."""
         return self.progress().pieces
 
+    def arrived(self) -> list[tuple[int, int]]:
+        """Of each piece that has arrived, the byte at which it begins and its size; there may be gaps between them."""
+        return sorted((start, info.size) for start, info in self._starts(self._listed()))
+
     def progress(self) -> Progress:
         """How far the upload is, by one listing."""
         infos = list(self._listed())
@@ -138,10 +142,9 @@ class Incoming:
 
     def _longest_chain(self, infos: Iterable[FileInfo]) -> list[FileInfo]:
         """Of pieces that overlap, because another process stored the same bytes, those that together reach furthest."""
-        found = [(int(match[1]), info) for info in infos if (match := _PIECE.fullmatch(info.name, len(self._folder)))]
         # By where they end, the pieces that lead from the first byte to there.
         last: dict[int, tuple[int, FileInfo]] = {}
-        for start, info in sorted(found, key=lambda each: (each[0], each[1].size)):
+        for start, info in sorted(self._starts(infos), key=lambda each: (each[0], each[1].size)):
             if start == 0 or start in last:
                 last.setdefault(start + info.size, (start, info))
         pieces: list[FileInfo] = []
@@ -150,6 +153,11 @@ class Incoming:
             end, piece = last[end]
             pieces.append(piece)
         return pieces[::-1]
+
+    def _starts(self, infos: Iterable[FileInfo]) -> Iterator[tuple[int, FileInfo]]:
+        for info in infos:
+            if match := _PIECE.fullmatch(info.name, len(self._folder)):
+                yield int(match[1]), info
 
     # --- What has arrived.
 

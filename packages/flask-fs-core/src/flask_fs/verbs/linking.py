@@ -15,7 +15,7 @@ from ..backends.contract import Capability
 from ..backends.http import add_security_headers
 from ..errors import OperationNotSupported
 from ..files import extension
-from ..uploads import refused_type
+from ..upload_checks import refused_type
 from .naming import Naming
 
 

@@ -14,12 +14,12 @@ from .. import signing, tickets, urls
 from ..arrivals import ArrivedUpload
 from ..backends.attributes import attributes_of
 from ..backends.base import BaseBackend
-from ..backends.contract import Capability
+from ..backends.contract import Capability, SignedRequest
 from ..backends.incoming import Incoming, new_id
 from ..bindings import Binding
 from ..errors import FileTooLarge, InvalidToken, OperationNotSupported
 from ..tickets import Upload, UploadTicket
-from ..uploads import check_type
+from ..upload_checks import check_type
 from .conflicts import Conflict
 from .undeleting import Undeleting
 
@@ -64,7 +64,7 @@ class Receiving(Undeleting):
         """
         bound, name = self._bound(), self._whole_name(filename)
         lifetime_s = signing.whole_seconds(expires_s)
-        driver = self._receiving_driver(bound)
+        self._receiving_driver(bound)
         check_type(FileStorage(filename=name, content_type=mime), name, self, bound.config)
         upload = Upload(
             storage=self.name,
@@ -78,7 +78,9 @@ class Receiving(Undeleting):
         )
         if size is not None and upload.max_bytes is not None and size > upload.max_bytes:
             raise FileTooLarge(name, storage=self.name, reason=f'at most {upload.max_bytes} bytes are allowed')
-        return self._ticket(bound, driver, upload, tickets.token_of(bound.app, upload, user))
+        request = self._request_for(bound, upload)
+        token = tickets.token_of(bound.app, upload, user)
+        return UploadTicket(request.method, request.url, token, request.headers, request.fields)
 
     def accept_upload(
         self,
@@ -129,18 +131,21 @@ class Receiving(Undeleting):
 
     # --- Parts.
 
-    def _ticket(self, bound: Binding, driver: BaseBackend, upload: Upload, token: str) -> UploadTicket:
-        if Capability.SIGNED_UPLOAD in driver.capabilities:
-            request = Incoming(driver, upload.upload_id).signed_request(
-                size=upload.size,
+    def _request_for(self, bound: Binding, upload: Upload, start: int | None = None) -> SignedRequest:
+        """The request that sends *upload*, or the piece of it that begins at byte *start*."""
+        size = upload.size if start is None else upload.piece_size(start)
+        if Capability.SIGNED_UPLOAD in bound.driver.capabilities:
+            return Incoming(self._receiving_driver(bound), upload.upload_id).signed_request(
+                start or 0,
+                size=size,
                 max_bytes=upload.max_bytes,
                 mime=upload.mime,
-                checksum=upload.checksum,
+                checksum=upload.checksum if size == upload.size else None,
                 expires_s=upload.expires - int(time.time()),
             )
-            return UploadTicket(request.method, request.url, token, request.headers, request.fields)
-        url = urls.upload_url(bound.app, self.name, tickets.address_of(bound.app, upload))
-        return UploadTicket('PUT', url, token, {'Content-Type': upload.mime} if upload.mime else {})
+        piece = {} if start is None else {tickets.START: str(start)}
+        url = urls.upload_url(bound.app, self.name, tickets.address_of(bound.app, upload), **piece)
+        return SignedRequest('PUT', url, {'Content-Type': upload.mime} if upload.mime else {})
 
     def _receiving_driver(self, bound: Binding) -> BaseBackend:
         if not isinstance(bound.driver, BaseBackend) or not bound.driver.capabilities:

@@ -19,7 +19,7 @@ from ..backends.writers import open_writer
 from ..bindings import Binding
 from ..errors import FileExists
 from ..signals import file_saved, file_saving
-from ..uploads import (
+from ..upload_checks import (
     Validator,
     check_content,
     check_sent,

@@ -1,0 +1,34 @@
+"""Which other sites may send uploads here: the CORS protocol of the Fetch standard."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from flask import Request
+from werkzeug.wrappers import Response
+
+#: How long browsers may remember the response to a preflight, in seconds.
+_MAX_AGE_S = 600
+
+
+def add_cors(response: Response, request: Request, origins: Collection[str], methods: str) -> Response:
+    """*response* to *request* with the headers that let pages of *origins* send such requests and read the response.
+
+    :param origins: Such as ``https://example.org``; none by default, and no wildcard, as requests may carry cookies.
+    :param methods: What to allow, separated by commas.
+    """
+    if not origins:
+        return response
+    response.vary.add('Origin')
+    if (origin := request.headers.get('Origin')) not in origins:
+        return response
+    response.headers['Access-Control-Allow-Origin'] = origin
+    response.headers['Access-Control-Allow-Credentials'] = 'true'
+    response.headers['Access-Control-Expose-Headers'] = 'ETag'
+    if request.method == 'OPTIONS':
+        response.headers['Access-Control-Allow-Methods'] = methods
+        response.headers['Access-Control-Max-Age'] = str(_MAX_AGE_S)
+        # A page that may send requests may choose their headers.
+        if wanted := request.headers.get('Access-Control-Request-Headers'):
+            response.headers['Access-Control-Allow-Headers'] = wanted
+    return response

@@ -1,0 +1,250 @@
+"""The route from which clients get tickets for uploads, resume them and cancel them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import inspect
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, abort, current_app, jsonify, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from . import names, signing, uppy
+from .backends.incoming import PIECE_BYTES, Incoming
+from .bindings import current_application, state_of
+from .cross_origin import add_cors
+from .errors import (
+    ConfigurationError,
+    FileExists,
+    FileTooLarge,
+    FSError,
+    InvalidFilename,
+    InvalidToken,
+    NoFile,
+    OperationNotSupported,
+    Unavailable,
+    UploadNotAllowed,
+)
+from .files import mime_type
+from .storage import Storage
+from .tickets import Upload, UploadTicket
+
+#: The endpoint: ``url_for('fs.uploads', fs='photos')``.
+ENDPOINT = 'fs.uploads'
+# Tokens are part of it, and the names in them have at most 1024 bytes.
+_MAX_BODY_BYTES = 64 * 1024
+# The first that fits an error counts.
+_STATUSES: tuple[tuple[type[FSError], int], ...] = (
+    (InvalidToken, 403),
+    (NoFile, 404),
+    (FileExists, 409),
+    (FileTooLarge, 413),
+    (UploadNotAllowed, 422),
+    (InvalidFilename, 422),
+    (OperationNotSupported, 422),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedUpload:
+    """What a client says about a file that it wants to send. Nothing of it is checked but the name.
+
+    :param filename: The client's name for it, cleaned as by :meth:`~flask_fs.Storage.save`.
+    :param size: In bytes; None if the client does not know.
+    :param mime: The media type, or None.
+    """
+
+    filename: str
+    size: int | None
+    mime: str | None
+
+
+@dataclass(frozen=True)
+class UploadRoute:
+    """What :func:`uploads` was called with, for one storage."""
+
+    storage: Storage
+    authorize: Callable[[AnnouncedUpload], Any]
+    user: Callable[[], str | None] | None
+    max_bytes: int | None
+    expires_s: int
+    origins: Collection[str]
+
+    def current_user(self) -> str | None:
+        """What identifies the user of the current request, if tickets are for one user each."""
+        user: str | None = None if self.user is None else current_app.ensure_sync(self.user)()
+        return user
+
+    def upload_of(self, token: Any) -> Upload:
+        """The upload of a ticket that was given to the current user.
+
+        :raises InvalidToken: If it was not.
+        """
+        return self.storage._upload_of(self.storage._bound(), token, self.current_user())
+
+    def incoming(self, upload: Upload) -> Incoming:
+        """What has arrived of *upload*."""
+        return Incoming(self.storage._receiving_driver(self.storage._bound()), upload.upload_id)
+
+    def ticket(self, filename: Any, size: Any, mime: Any, checksum: Any = None) -> UploadTicket:
+        """A ticket for a file that the current user wants to send, if the application allows it."""
+        for value, kinds in ((filename, str), (size, int), (mime, str), (checksum, str)):
+            if not isinstance(value, kinds) and (value is not None or value is filename):
+                abort(400, description='filename must be a text, size a number, and type and checksum texts.')
+        announced = AnnouncedUpload(names.clean(filename), size, mime or None)
+        name = self._authorized(announced)
+        # What only the client says about the type is not worth storing.
+        is_usual = announced.mime is not None and announced.mime == mime_type(name)
+        try:
+            return self.storage.signed_upload(
+                name,
+                size=size,
+                max_bytes=self.max_bytes,
+                mime=announced.mime if is_usual else None,
+                checksum=checksum,
+                expires_s=self.expires_s,
+                user=self.current_user(),
+            )
+        except FSError:
+            raise
+        except ValueError as error:
+            abort(400, description=str(error))
+
+    def _authorized(self, announced: AnnouncedUpload) -> str:
+        verdict = current_app.ensure_sync(self.authorize)(announced)
+        if isinstance(verdict, Response):
+            abort(verdict)
+        if isinstance(verdict, str) and verdict:
+            return verdict
+        if isinstance(verdict, tuple) or inspect.isawaitable(verdict):
+            kind = type(verdict).__name__
+            raise TypeError(f"'authorize' returned {kind}: return True, False, the name of the file or a response")
+        if not verdict:
+            abort(403, description='This upload is not allowed.')
+        return announced.filename
+
+
+def uploads(
+    app: Flask,
+    storage: Storage,
+    *,
+    authorize: Callable[[AnnouncedUpload], Any],
+    user: Callable[[], str | None] | None = None,
+    url: str | None = None,
+    max_bytes: int | None = None,
+    expires_s: int | datetime.timedelta = 900,
+    origins: Collection[str] = (),
+) -> None:
+    """Give *app* a route from which clients get tickets for uploads to *storage*: for our script, Uppy, or your own code.
+
+    ``url_for('fs.uploads', fs=storage.name)`` is its URL. It takes and returns JSON only; the how-to page on direct uploads
+    describes it. Nothing becomes a file before the application passes a token to :meth:`~flask_fs.Storage.accept_upload`.
+
+    :param authorize: Called in the request with the :class:`AnnouncedUpload`: whether the client may send it. It returns
+        true, false, the name that the file is to have, or a response that is sent instead.
+    :param user: Called in the request; what identifies the current user. A token is then worth nothing for another one:
+        pass the same to ``accept_upload``.
+    :param url: The path of the route, by default ``/uploads/`` and the storage's name.
+    :param max_bytes: The maximum size of a file; that of the storage counts too.
+    :param expires_s: How long a file, or a piece of one, can be sent with one ticket: see
+        :meth:`~flask_fs.Storage.signed_upload`. A client that resumes gets another one for up to a day.
+    :param origins: Other sites whose pages may use the route with the cookies of their visitors, such as
+        ``https://example.org``. ``flask fs cors`` allows them what the store itself receives.
+    :raises ConfigurationError: If *storage* is not one of the application's, or has such a route already.
+    """
+    state = state_of(app)
+    if state.get(storage.name) is not storage:
+        raise ConfigurationError(storage=storage.name, reason='pass it to fs.init_app(app, storage) first')
+    if storage.name in state.upload_routes:
+        raise ConfigurationError(storage=storage.name, reason='fs.uploads() was called for it before')
+    if isinstance(origins, str):
+        raise TypeError(f'origins must be a list of origins, not {origins!r}')
+    lifetime_s = signing.whole_seconds(expires_s)
+    state.upload_routes[storage.name] = UploadRoute(storage, authorize, user, max_bytes, lifetime_s, frozenset(origins))
+    app.add_url_rule(
+        url or f'/uploads/{storage.name}',
+        ENDPOINT,
+        respond,
+        methods=['POST', 'DELETE', 'OPTIONS'],
+        defaults={'fs': storage.name},
+        provide_automatic_options=False,
+    )
+
+
+def respond(fs: str) -> Response:
+    """The response to a client that wants to send a file to the storage named *fs*, or that has begun to."""
+    route: UploadRoute = state_of(current_app).upload_routes[fs]
+    try:
+        response = _response(route)
+    except Unavailable:
+        response = _refusal('The files cannot be reached at the moment; try again later.', 503)
+    except FSError as error:
+        if (status := next((status for kind, status in _STATUSES if isinstance(error, kind)), None)) is None:
+            raise
+        response = _refusal(error.reason or str(error), status)
+    except HTTPException as error:
+        response = error.response or _refusal(error.description or '', error.code or 500)  # type: ignore[assignment]  # a Response of Werkzeug
+    response.headers.setdefault('Cache-Control', 'no-store')
+    return add_cors(response, request, route.origins, 'POST, DELETE')
+
+
+def _response(route: UploadRoute) -> Response:
+    if request.method == 'OPTIONS':
+        return current_application().response_class(status=204, headers={'Allow': 'POST, DELETE, OPTIONS'})
+    body = _body()
+    if request.method == 'DELETE':
+        route.incoming(route.upload_of(body.get('token'))).discard()
+        return current_application().response_class(status=204)
+    if 'method' in body:
+        return jsonify(uppy.signed_request(route, body))
+    if 'start' in body:
+        return jsonify(_piece(route, route.upload_of(body.get('token')), body['start']))
+    if 'token' in body:
+        return jsonify(_progress(route, route.upload_of(body['token'])))
+    response = jsonify(route.ticket(*map(body.get, ('filename', 'size', 'type', 'checksum'))))
+    response.status_code = 201
+    return response
+
+
+def _body() -> dict[str, Any]:
+    if not request.is_json:
+        # A form of another site cannot send JSON without the preflight that CORS requires.
+        abort(415, description='Send JSON.')
+    if request.content_length is None:
+        abort(411)
+    if request.content_length > _MAX_BODY_BYTES:
+        abort(413)
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        abort(400, description='Send a JSON object.')
+    return body
+
+
+def _piece(route: UploadRoute, upload: Upload, start: Any) -> dict[str, Any]:
+    """The request for the piece of *upload* that begins at byte *start*."""
+    if type(start) is not int:
+        abort(400, description='start must be a number of bytes.')
+    # From now on: a large file takes longer, and so does who comes back.
+    upload = upload._replace(expires=int(time.time()) + route.expires_s)
+    try:
+        return dataclasses.asdict(route.storage._request_for(route.storage._bound(), upload, start))
+    except FSError:
+        raise
+    except ValueError as error:
+        abort(400, description=str(error))
+
+
+def _progress(route: UploadRoute, upload: Upload) -> dict[str, Any]:
+    """What a client needs that resumes: the pieces that need not be sent again."""
+    return {'size': upload.size, 'piece_bytes': PIECE_BYTES, 'arrived': route.incoming(upload).arrived()}
+
+
+def _refusal(text: str, status: int) -> Response:
+    response = jsonify(error=text)
+    response.status_code = status
+    return response
