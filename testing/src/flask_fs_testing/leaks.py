@@ -28,7 +28,7 @@ ALLOWED = 5
 #: How many names of what was left in the store are shown.
 SHOWN = 10
 #: How long what was closed may take to be gone.
-GRACE_S = 1.0
+GRACE_S = 3.0
 
 #: Something to do; it is given a number that is new each time.
 Act = Callable[[int], object]
