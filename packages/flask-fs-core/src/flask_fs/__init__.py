@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .announcing import AnnouncedUpload
 from .backends.base import BaseBackend
 from .backends.contract import Capability, DeletedFile, FileInfo, Folder
 from .errors import (
@@ -47,10 +48,11 @@ from .files import (
     DisallowAll,
     FileTypes,
 )
+from .resumable import tus
 from .signals import file_deleted, file_deleting, file_moved, file_saved, file_saving
 from .storage import Storage
 from .tickets import UploadTicket
-from .upload_routes import AnnouncedUpload, uploads
+from .upload_routes import uploads
 
 __all__ = [
     'ALL',
@@ -106,5 +108,6 @@ __all__ = [
     'file_saved',
     'file_saving',
     'init_app',
+    'tus',
     'uploads',
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from typing import NoReturn
 
 from werkzeug.datastructures import FileStorage
 
-from .backends.contract import Attributes
+from .backends.contract import Attributes, FileInfo
 from .backends.incoming import Incoming
 from .backends.streams import chunks_of
 from .errors import FileNotFound, FileTooLarge, FSError, InvalidContent, NoFile, Replaced
@@ -21,14 +22,15 @@ class ArrivedUpload(FileStorage):
 
     :param incoming: Where it has arrived.
     :param upload: What it must be.
+    :param pieces: What it consists of, if not of what has arrived there.
     :raises NoFile: If nothing has arrived, or it was accepted before.
     :raises FileTooLarge: If it is larger than the ticket allows.
     :raises InvalidContent: If it has another length, type or checksum than the ticket says.
     """
 
-    def __init__(self, incoming: Incoming, upload: Upload) -> None:
+    def __init__(self, incoming: Incoming, upload: Upload, pieces: Sequence[FileInfo] | None = None) -> None:
         self._incoming, self._upload = incoming, upload
-        self._pieces = incoming.pieces()
+        self._pieces = incoming.pieces() if pieces is None else pieces
         if not self._pieces:
             raise self._missing()
         self.size = sum(piece.size for piece in self._pieces)

@@ -72,6 +72,8 @@ class State(dict[str, Any]):
         self.replace: Callable[[Any, Binding], Binding] = lambda storage, binding: binding
         #: What ``fs.uploads()`` was called with, by the name of the storage.
         self.upload_routes: dict[str, Any] = {}
+        #: The same for ``fs.tus()``.
+        self.tus_routes: dict[str, Any] = {}
         self._route: Callable[[str], None] | None = None
 
     def add(self, storage: Any, binding: Binding) -> None:

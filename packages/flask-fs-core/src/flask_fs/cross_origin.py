@@ -11,11 +11,14 @@ from werkzeug.wrappers import Response
 _MAX_AGE_S = 600
 
 
-def add_cors(response: Response, request: Request, origins: Collection[str], methods: str) -> Response:
+def add_cors(
+    response: Response, request: Request, origins: Collection[str], methods: str, exposed: str = 'ETag'
+) -> Response:
     """*response* to *request* with the headers that let pages of *origins* send such requests and read the response.
 
     :param origins: Such as ``https://example.org``; none by default, and no wildcard, as requests may carry cookies.
     :param methods: What to allow, separated by commas.
+    :param exposed: The headers of responses that pages may read, separated by commas.
     """
     if not origins:
         return response
@@ -24,7 +27,7 @@ def add_cors(response: Response, request: Request, origins: Collection[str], met
         return response
     response.headers['Access-Control-Allow-Origin'] = origin
     response.headers['Access-Control-Allow-Credentials'] = 'true'
-    response.headers['Access-Control-Expose-Headers'] = 'ETag'
+    response.headers['Access-Control-Expose-Headers'] = exposed
     if request.method == 'OPTIONS':
         response.headers['Access-Control-Allow-Methods'] = methods
         response.headers['Access-Control-Max-Age'] = str(_MAX_AGE_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import inspect
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from . import names, signing, uppy
+from .announcing import AnnouncedUpload, authorized_name, current_user
 from .backends.incoming import PIECE_BYTES, Incoming
 from .bindings import current_application, state_of
 from .cross_origin import add_cors
@@ -50,20 +50,6 @@ _STATUSES: tuple[tuple[type[FSError], int], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AnnouncedUpload:
-    """What a client says about a file that it wants to send. Nothing of it is checked but the name.
-
-    :param filename: The client's name for it, cleaned as by :meth:`~flask_fs.Storage.save`.
-    :param size: In bytes; None if the client does not know.
-    :param mime: The media type, or None.
-    """
-
-    filename: str
-    size: int | None
-    mime: str | None
-
-
 @dataclass(frozen=True)
 class UploadRoute:
     """What :func:`uploads` was called with, for one storage."""
@@ -75,17 +61,12 @@ class UploadRoute:
     expires_s: int
     origins: Collection[str]
 
-    def current_user(self) -> str | None:
-        """What identifies the user of the current request, if tickets are for one user each."""
-        user: str | None = None if self.user is None else current_app.ensure_sync(self.user)()
-        return user
-
     def upload_of(self, token: Any) -> Upload:
         """The upload of a ticket that was given to the current user.
 
         :raises InvalidToken: If it was not.
         """
-        return self.storage._upload_of(self.storage._bound(), token, self.current_user())
+        return self.storage._upload_of(self.storage._bound(), token, current_user(self.user))
 
     def incoming(self, upload: Upload) -> Incoming:
         """What has arrived of *upload*."""
@@ -97,7 +78,7 @@ class UploadRoute:
             if not isinstance(value, kinds) and (value is not None or value is filename):
                 abort(400, description='filename must be a text, size a number, and type and checksum texts.')
         announced = AnnouncedUpload(names.clean(filename), size, mime or None)
-        name = self._authorized(announced)
+        name = authorized_name(self.authorize, announced)
         # What only the client says about the type is not worth storing.
         is_usual = announced.mime is not None and announced.mime == mime_type(name)
         try:
@@ -108,25 +89,12 @@ class UploadRoute:
                 mime=announced.mime if is_usual else None,
                 checksum=checksum,
                 expires_s=self.expires_s,
-                user=self.current_user(),
+                user=current_user(self.user),
             )
         except FSError:
             raise
         except ValueError as error:
             abort(400, description=str(error))
-
-    def _authorized(self, announced: AnnouncedUpload) -> str:
-        verdict = current_app.ensure_sync(self.authorize)(announced)
-        if isinstance(verdict, Response):
-            abort(verdict)
-        if isinstance(verdict, str) and verdict:
-            return verdict
-        if isinstance(verdict, tuple) or inspect.isawaitable(verdict):
-            kind = type(verdict).__name__
-            raise TypeError(f"'authorize' returned {kind}: return True, False, the name of the file or a response")
-        if not verdict:
-            abort(403, description='This upload is not allowed.')
-        return announced.filename
 
 
 def uploads(

@@ -179,6 +179,10 @@ class Incoming:
         """All metadata of a piece, of which listings may leave out the checksum."""
         return self._driver._call_hook(self._driver._stat, piece.name)
 
+    def piece(self, start: int, offset: int) -> FileInfo:
+        """The piece that :meth:`put` has stored."""
+        return self._driver._call_hook(self._driver._stat, self._name(start, offset))
+
     # --- Accepting.
 
     def create(

@@ -109,8 +109,11 @@ class Receiving(Undeleting):
         """
         with self._arrived(token, user, alone=conflict == 'rename') as upload:
             name = str(upload.filename).removeprefix(self._folder) if filename is None else filename
-            # Not an override of save(), which may have the documented parameters only.
-            return super().save(upload, name, conflict=conflict, upload_to='')
+            return self._save_arrived(upload, name, conflict)
+
+    def _save_arrived(self, upload: ArrivedUpload, name: str, conflict: Conflict | None) -> str:
+        # Not an override of save(), which may have the documented parameters only.
+        return super().save(upload, name, conflict=conflict, upload_to='')
 
     @contextlib.contextmanager
     def _arrived(self, token: str, user: str | None = None, *, alone: bool = True) -> Generator[ArrivedUpload]:

@@ -1,0 +1,119 @@
+"""The bodies of requests, and the pieces in which they are stored."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from typing import IO, cast
+
+from flask import Request, abort
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.wsgi import get_input_stream
+
+from ..backends.contract import CHUNK_BYTES, ByteReader
+from ..backends.incoming import PIECE_BYTES, Incoming, Progress
+from ..backends.pieces import JoinedStream
+from ..backends.sources import SizeLimitedReader, Spool
+from ..backends.streams import InputStream, chunks_of
+from ..errors import FileExists, FileNotFound, Replaced
+from .headers import Checksum
+
+#: A shorter piece is stored again with what follows it: no other one may be shorter in S3's uploads in parts.
+MIN_PIECE_BYTES = 5 * 1024 * 1024
+#: What arrives is stored at least so often, in seconds, as servers end processes that take long for a request.
+PIECE_S = 10
+#: How much is waited for at once, in bytes.
+_READ_BYTES = 64 * 1024
+#: In how many pieces a file arrives at most: as many parts may have an upload to S3.
+MAX_PIECES = 10_000
+#: The status that the protocol has for a body with another checksum.
+CHECKSUM_MISMATCH = 460
+
+
+class Body:
+    """The body of a request: where the connection is cut it ends, so that what has arrived is stored.
+
+    :param max_bytes: How many bytes the upload still lacks; reading more responds with 413.
+    """
+
+    def __init__(self, request: Request, max_bytes: int) -> None:
+        if (request.content_length or 0) > max_bytes:
+            raise _too_long()
+        # The limit is that of the upload, not MAX_CONTENT_LENGTH: that is for forms, which are parsed.
+        self._reader = SizeLimitedReader(get_input_stream(request.environ), max_bytes, _too_long)
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._reader.read(_READ_BYTES if size < 0 else min(size, _READ_BYTES))
+        except (ClientDisconnected, OSError):
+            return b''
+
+
+def verified(body: Body, checksum: Checksum, spool: Spool) -> IO[bytes]:
+    """All of *body*, kept in *spool* until it is found to have *checksum*."""
+    digest = hashlib.new(checksum.algorithm, usedforsecurity=False)
+    for chunk in chunks_of(body):
+        digest.update(chunk)
+        spool.write(chunk)
+    if digest.digest() != checksum.digest:
+        error = HTTPException('The body does not have the checksum in Upload-Checksum.')
+        error.code = CHECKSUM_MISMATCH
+        raise error
+    return spool.rewind()
+
+
+def append(incoming: Incoming, progress: Progress, body: ByteReader, size: int) -> int:
+    """Store *body* behind what has arrived of an upload of *size* bytes, and return how many bytes have arrived then.
+
+    Each piece counts once it is stored. All but the last one have :data:`MIN_PIECE_BYTES` or more: a tail that is shorter is
+    stored again, at the beginning of the next piece. Responds with 409 if another process stores what begins there.
+    """
+    piece_bytes = max(PIECE_BYTES, -(-size // MAX_PIECES))
+    offset, tail = progress.offset, [piece for piece in progress.pieces[-1:] if piece.size < MIN_PIECE_BYTES]
+    short: tuple[int, int] | None = None
+    while head := body.read(CHUNK_BYTES):
+        if short is not None:
+            tail = [incoming.piece(*short)]
+        start = offset - sum(piece.size for piece in tail)
+        # The last one is read to the end of the body, to see that this is where it ends.
+        rest = _Rest(head, body, start + piece_bytes - offset if size - start > piece_bytes else None)
+        opening = [functools.partial(incoming.open_range, piece, 0, piece.size) for piece in tail]
+        try:
+            with _joined(opening, rest) as content:
+                incoming.put(content, start, offset=offset)
+        except (FileExists, FileNotFound, Replaced):
+            abort(409, description='Another request has sent this.')
+        incoming.discard(tail)
+        stored, offset, tail = offset, offset + rest.received, []
+        short = (start, stored) if offset - start < MIN_PIECE_BYTES else None
+    return offset
+
+
+def _joined(opening: Iterable[Callable[[], IO[bytes]]], rest: InputStream) -> IO[bytes]:
+    return cast('IO[bytes]', JoinedStream(iter((*opening, lambda: cast('IO[bytes]', rest)))))
+
+
+class _Rest(InputStream):
+    """*head* and what follows in *body*: *max_bytes* of these, or what arrives within :data:`PIECE_S`."""
+
+    def __init__(self, head: bytes, body: ByteReader, max_bytes: int | None) -> None:
+        self._head, self._body, self._max_bytes = head, body, max_bytes
+        self.received = 0
+        self._end = time.monotonic() + PIECE_S
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        size = CHUNK_BYTES if size is None or size < 0 else size
+        if self._head:
+            chunk, self._head = self._head[:size], self._head[size:]
+        elif time.monotonic() > self._end:
+            return b''
+        else:
+            chunk = self._body.read(size if self._max_bytes is None else min(size, self._max_bytes - self.received))
+        self.received += len(chunk)
+        return chunk
+
+
+def _too_long() -> HTTPException:
+    return RequestEntityTooLarge('The body is longer than what the upload lacks.')
