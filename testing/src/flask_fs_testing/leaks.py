@@ -13,16 +13,19 @@ from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from unittest import mock
 
+from . import concurrency
 from .guarantees import broken
 from .harness import Harness
 from .measurements import record
 
 __all__ = ['ALLOWED', 'MIN_ROUNDS', 'ROUNDS', 'leaves_nothing', 'open_files']
 
-#: How often each thing is done, at most, and at least if all of them take longer than BUDGET_S. A server takes 100 to 500
-#: ms for all operations, so that 200 of each would take up to two minutes: there, only a few are done so often.
+#: How often each thing is done, at most, and at least if all of them take longer than BUDGET_S.
 ROUNDS, MIN_ROUNDS = 200, 8
 BUDGET_S = 0.3
+#: How many threads share what has to be done ROUNDS times, as a server works for several at once; and how often each of
+#: them does it before others take over, so that no thread takes long even on a busy machine.
+WORKERS, TURN_ROUNDS = 4, 5
 #: How much may be open besides what was before: a pool may have grown by a few connections. A leak shows as one for each time.
 ALLOWED = 5
 #: How many names of what was left in the store are shown.
@@ -35,25 +38,27 @@ Act = Callable[[int], object]
 
 
 def leaves_nothing(
-    harness: Harness, acts: Mapping[str, Act], *, allowed: int = ALLOWED, min_rounds: int = MIN_ROUNDS
+    harness: Harness, acts: Mapping[str, Act], *, allowed: int = ALLOWED, in_threads: bool = False
 ) -> None:
     """Do each of *acts* often; the check fails if something stays open, or in the store, for each time.
 
     :param allowed: How much more may be open, of each kind.
-    :param min_rounds: How often, however long it takes.
+    :param in_threads: Do each ROUNDS times, however long it takes, in several threads at once.
     """
-    with _temporary_files() as folder:
+    repeat, turn = (_repeat_in_threads, WORKERS * TURN_ROUNDS) if in_threads else (_repeat, 1)
+    with _temporary_files() as folder, _unclosed_is_no_warning():
         # What the first times load, connect and keep is there from now on.
-        _repeat(acts, range(2))
+        warm = 2 * turn
+        repeat(acts, range(warm))
         stored, before = harness.names_raw(), _held(folder)
         begun, rounds = time.monotonic(), 0
-        while rounds < min_rounds or (rounds < ROUNDS and time.monotonic() < begun + BUDGET_S):
-            _repeat(acts, range(rounds + 2, rounds + 3))
-            rounds += 1
+        while rounds < MIN_ROUNDS or (rounds < ROUNDS and (in_threads or time.monotonic() < begun + BUDGET_S)):
+            repeat(acts, range(warm + rounds, warm + rounds + turn))
+            rounds += turn
         leaked = _left(folder, before, allowed)
         record(harness, 'open', **leaked)
         if max(leaked.values(), default=0) > allowed:
-            guilty = (name for name, act in acts.items() if _leaks(folder, {name: act}, rounds + 2))
+            guilty = (name for name, act in acts.items() if _leaks(folder, {name: act}, warm + rounds))
             what = ', '.join(f'{count} more {kind}' for kind, count in leaked.items())
             who = next(guilty, 'all of them together')
             broken(f'Expected nothing to stay open after {rounds} times each; seen {what}, first after: {who}.')
@@ -70,12 +75,21 @@ def _leaks(folder: str, acts: Mapping[str, Act], first: int) -> bool:
 
 
 def _repeat(acts: Mapping[str, Act], numbers: range) -> None:
+    for number in numbers:
+        for act in acts.values():
+            act(number)
+
+
+def _repeat_in_threads(acts: Mapping[str, Act], numbers: range) -> None:
+    concurrency.in_threads(WORKERS, lambda worker: _repeat(acts, numbers[worker::WORKERS]))
+
+
+@contextlib.contextmanager
+def _unclosed_is_no_warning() -> Generator[None]:
+    """What is dropped unclosed says so; the checks do that on purpose."""
     with warnings.catch_warnings():
-        # What is dropped unclosed says so; the checks do that on purpose.
         warnings.simplefilter('ignore', ResourceWarning)
-        for number in numbers:
-            for act in acts.values():
-                act(number)
+        yield
 
 
 def _left(folder: str, before: Counter[str], allowed: int) -> Counter[str]:

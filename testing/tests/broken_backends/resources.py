@@ -51,6 +51,20 @@ class ForgetsAConnectionNowAndThen(HTTPBackend):
 
 
 @caught_by('test_operations_leave_nothing_open')
+class CopiesOverAConnectionOfItsOwnNowAndThen(HTTPBackend):
+    """When its usual one is taken, as it believes."""
+
+    copies = itertools.count(1)
+    own: list[http.client.HTTPConnection] = []  # noqa: RUF012
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        if next(self.copies) % 25 == 0:
+            self.own.append(connection := self._connection())
+            connection.connect()
+        super()._copy(name, target, create=create)
+
+
+@caught_by('test_operations_leave_nothing_open')
 class LeavesTheTemporaryFileOfEachUpload(MemoryBackend):
     def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
         with tempfile.NamedTemporaryFile(delete=False) as spool:

@@ -16,7 +16,7 @@ from ..concurrency import CAN_FORK, Background, in_processes
 from ..doubles import BackendWrapper
 from ..guarantees import check
 from ..harness import Harness, NetworkHarness
-from ..leaks import ALLOWED, ROUNDS, Act, leaves_nothing
+from ..leaks import ALLOWED, Act, leaves_nothing
 from ..metering import through_proxy
 from ..sources import Failing, OnlyRead, SourceFailed
 from .content import content_of
@@ -101,12 +101,8 @@ class ResourceChecks:
         def bound(act: Callable[[BaseBackend, str], object]) -> Act:
             return lambda number: act(backend, f'file-{number}')
 
-        leaves_nothing(harness, {name: bound(act) for name, act in _OPERATIONS.items()})
-        basic: dict[str, Act] = {
-            name: partial(_on_one_file, backend, _OPERATIONS[name]) for name in ('write', 'read', 'stat')
-        }
         # What leaks once in a while shows by number.
-        leaves_nothing(harness, basic, min_rounds=ROUNDS)
+        leaves_nothing(harness, {name: bound(act) for name, act in _OPERATIONS.items()}, in_threads=True)
         for size in harness.part_sizes[:1]:
             large = content_of(size + 5)
 
@@ -280,10 +276,6 @@ class NetworkResourceChecks:
                 acts |= {f'{name} that is refused': failing(refuse, act) for name, act in {**reads, **others}.items()}
             # Each connection is one of the backend, and two of the proxy.
             leaves_nothing(harness, acts, allowed=3 * ALLOWED)
-
-
-def _on_one_file(backend: BaseBackend, act: Callable[[BaseBackend, str], object], _: int) -> None:
-    act(backend, 'x')
 
 
 def _read_a_little(backend: BaseBackend) -> None:

@@ -44,6 +44,8 @@ devices = {folder}/devices
 mount_check = false
 disable_fallocate = true
 workers = 0
+log_level = WARNING
+log_requests = false
 bind_timeout = 2
 """
 
@@ -87,14 +89,33 @@ def filter_factory(*_, **__):
     return with_cache
 """
 
+#: Imported by each process before its server: nothing waits for the disk, as the data is thrown away with the folder. Fewer
+#: collections of garbage take a twentieth off a request.
+_NO_SYNC = """
+import gc
+import os
+from swift.common import db
+
+os.fsync = os.fdatasync = lambda _: None
+connect = db.get_db_connection
+
+def connect_without_sync(*args, **kwargs):
+    connection = connect(*args, **kwargs)
+    connection.execute('PRAGMA synchronous = OFF')
+    connection.execute('PRAGMA journal_mode = MEMORY')
+    return connection
+
+db.get_db_connection = connect_without_sync
+gc.set_threshold(20_000, 50, 100)
+"""
+
 # In the order in which Swift wants them.
 _FILTERS = (
-    'catch_errors gatekeeper healthcheck proxy-logging cache listing_formats bulk tempurl formpost s3api '
+    'catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl formpost s3api '
     'tempauth copy slo dlo versioned_writes symlink'
 )
 
 _OPTIONS = {
-    'proxy-logging': ['access_log_level = DEBUG'],
     's3api': ['s3_acl = false', 'location = us-east-1'],
     'tempauth': [
         'user_{user} = {key} .admin',
@@ -120,7 +141,7 @@ error_suppression_limit = 1000000
 def files(folder: Path, ports: Mapping[str, int], user: str, key: str, fernet_key: str) -> dict[str, str]:
     """The text of each configuration file, by its name."""
     # Its processes run in this folder, so they can import from it.
-    texts = {'swift.conf': _SWIFT, 'memory_cache.py': _CACHE}
+    texts = {'swift.conf': _SWIFT, 'memory_cache.py': _CACHE, 'no_sync.py': _NO_SYNC}
     for part in PARTS:
         common = _COMMON.format(port=ports[part], user=_run_as(), folder=folder)
         rest = _proxy(user, key, fernet_key) if part == 'proxy' else _STORAGE.format(part=part, folder=folder)
@@ -130,7 +151,7 @@ def files(folder: Path, ports: Mapping[str, int], user: str, key: str, fernet_ke
 
 def _proxy(user: str, key: str, fernet_key: str) -> str:
     values = {'user': user.replace(':', '_'), 'key': key, 'fernet_key': fernet_key}
-    lines = ['[pipeline:main]', f'pipeline = {_FILTERS} proxy-logging proxy-server']
+    lines = ['[pipeline:main]', f'pipeline = {_FILTERS} proxy-server']
     for name in _FILTERS.split():
         factory = 'paste.filter_factory = memory_cache:filter_factory'
         lines += ['', f'[filter:{name}]', factory if name == 'cache' else f'use = egg:swift#{name.replace("-", "_")}']
