@@ -16,6 +16,7 @@ import pytest
 import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, BaseBackend
 
+from ..concurrency import in_threads
 from ..guarantees import broken, check
 from ..harness import NetworkHarness
 from ..proxy import FaultProxy, ProxiedRequest
@@ -119,9 +120,15 @@ class FaultChecks:
         with via_proxy(harness) as (proxy, _):
             backend = with_short_timeouts(harness, proxy)
             proxy.hang(times=ALWAYS)
-            for name, verb in SOME.items():
+            verbs = [*SOME.items()]
+
+            def give_up(number: int) -> None:
+                name, verb = verbs[number]
                 with _within(harness.timeout_s, name, proxy):
                     _all_raise(fs.Unavailable, backend, {name: verb}, 'the store does not respond')
+
+            # All at once, as each waits until its timeout is over.
+            in_threads(len(verbs), give_up)
             _nothing_changed(harness)
 
     @check(
