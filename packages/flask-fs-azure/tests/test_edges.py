@@ -173,10 +173,8 @@ def test_a_copy_that_takes_the_store_a_while_is_waited_for(
     assert next(states, None) is None
 
 
-def test_many_files_are_deleted_by_few_requests(
-    store: Any, backend: AzureBackend, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backend_module, 'BATCH_NAMES', 3)
+def test_many_files_are_deleted_by_few_requests(store: Any, backend: AzureBackend, proxy: FaultProxy) -> None:
+    backend.batch_size = 3
     for name in ('a', 'a/1', 'a/2', 'a/3', 'a/4', 'a/ü %?', 'ab'):
         store.put_raw(name, b'')
     proxy.requests.clear()

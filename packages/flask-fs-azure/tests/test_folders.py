@@ -8,7 +8,6 @@ import pytest
 
 import flask_fs as fs
 from flask_fs_azure import AzureBackend
-from flask_fs_azure import backend as backend_module
 from flask_fs_testing.proxy import FaultProxy
 
 pytestmark = pytest.mark.slow
@@ -78,14 +77,12 @@ def test_a_missing_container_is_an_empty_folder_and_one_that_is_gone_is_not(stor
     assert {type(error) for error in backend.remove_many(['a', 'b']).values()} == {fs.Unavailable}
 
 
-def test_many_files_are_removed_by_few_requests(
-    store: Any, backend: AzureBackend, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_files_are_removed_by_few_requests(store: Any, backend: AzureBackend, proxy: FaultProxy) -> None:
     names = ['a', 'a/b', 'ü/ %?"', 'missing', 'x']
     for name in (*names, 'a/c'):
         store.put_raw(name, b'')
     store.client.delete_blob('missing')
-    monkeypatch.setattr(backend_module, 'BATCH_NAMES', 3)
+    backend.batch_size = 3
     assert backend.remove_many(names) == {}
     assert [request.method for request in proxy.requests] == ['POST', 'POST']
     assert store.names_raw() == ['a/c']
@@ -105,9 +102,9 @@ def test_files_that_cannot_be_removed_are_named(store: Any) -> None:
 
 
 def test_a_store_that_went_away_is_not_tried_for_each_name(
-    store: Any, backend: AzureBackend, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+    store: Any, backend: AzureBackend, proxy: FaultProxy
 ) -> None:
-    monkeypatch.setattr(backend_module, 'BATCH_NAMES', 2)
+    backend.batch_size = 2
     names = [f'{number}' for number in range(6)]
     for name in names:
         store.put_raw(name, b'')

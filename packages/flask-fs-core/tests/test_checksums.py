@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import itertools
 
@@ -19,6 +20,7 @@ def test_a_checksum_is_that_of_all_chunks_together(algorithm: str, chunks: list[
     assert list(checksum.through(chunks)) == chunks
     assert str(checksum) == checksum_of(chunks, algorithm) == expected
     assert checksum.hex == expected.partition(':')[2]
+    assert base64.b64decode(checksum.base64).hex() == checksum.hex
     assert checksum.size == len(content)
 
 

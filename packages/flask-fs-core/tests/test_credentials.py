@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from flask import Flask
 import flask_fs as fs
 from flask_fs.backends.local import LocalBackend
 from flask_fs.config import Config, resolve
-from flask_fs.credentials import shown
+from flask_fs.credentials import hide_in_logs, shown
 from flask_fs.settings import Setting, text
 
 PASSWORD = 'TopSecret'
@@ -147,3 +149,14 @@ def test_settings_are_copied_whole(config: Config, copied: Callable[[Config], Co
     assert (type(config), dict(config), config.explicit_keys) == (type(other), dict(other), other.explicit_keys)
     dict.update(other, url='changed')
     assert config.url == 'https://cdn.example'
+
+
+def test_a_secret_in_a_url_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    logger, secret = logging.getLogger('a.library.of.a.store'), re.compile(r'([?&]sig=)[^&\s]+')
+    for _ in range(2):
+        hide_in_logs(secret, logger.name)
+    assert len(logger.filters) == 1
+    with caplog.at_level(logging.DEBUG, logger.name):
+        logger.debug('GET %s (%d)', f'/x?a=1&sig={PASSWORD}&b=2', 200)
+        logger.debug('GET %s', '/x')
+    assert caplog.messages == ['GET /x?a=1&sig=***&b=2 (200)', 'GET /x']

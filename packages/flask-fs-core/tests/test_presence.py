@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+import flask_fs as fs
 from flask_fs.backends import presence
-from flask_fs.backends.presence import Presence
+from flask_fs.backends.memory import MemoryBackend
+from flask_fs.backends.presence import Container, Presence
 
 
 class Store:
@@ -101,3 +105,82 @@ def test_another_thread_that_creates_the_container_meanwhile_does_no_harm() -> N
             seen.mark_seen()
 
     assert seen.write(overtaken, store.create, is_missing) == 'written'
+
+
+# --- Requests for a container.
+
+
+def container(store: Store, *, looks: bool = False, creates: bool = True) -> Container:
+    return Container(
+        "bucket 'files'",
+        MemoryBackend('avatars').error,
+        is_missing,
+        exists=store.look if looks else None,
+        create=store.create if creates else None,
+    )
+
+
+def test_the_first_file_creates_the_container() -> None:
+    store = Store()
+    assert container(store).store('x', store.write) == 'written'
+    assert store.requests == ['write', 'create', 'write']
+
+
+def test_a_container_that_is_not_to_be_created_is_missing() -> None:
+    store = Store()
+    with pytest.raises(LookupError):
+        container(store, creates=False).store('x', store.write)
+    assert store.requests == ['write']
+
+
+@pytest.mark.parametrize('looks', [False, True])
+@pytest.mark.usefixtures('nothing_is_presumed')
+def test_a_request_for_a_container_that_is_gone_says_so(looks: bool) -> None:
+    store = Store()
+    files = container(store, looks=looks)
+    files.store('x', store.write)
+    store.exists = False
+    store.requests.clear()
+    for request in (files.request, files.store):
+        with pytest.raises(fs.Unavailable, match=r"'x'.*bucket 'files' is gone"):
+            request('x', store.write)
+    assert store.requests == (['write', 'look'] if looks else ['write']) * 2
+
+
+def test_what_is_missing_in_a_container_that_is_there_is_that() -> None:
+    store = Store(exists=True)
+    files = container(store, looks=True)
+
+    def find() -> str:
+        raise LookupError
+
+    files.request('x', store.write)
+    with pytest.raises(LookupError):
+        files.request('y', find)
+
+
+def pages(store: Store) -> Iterator[list[int]]:
+    for page in ([1, 2], [], [3]):
+        store.write()
+        yield page
+
+
+def test_a_listing_is_read_page_by_page() -> None:
+    store = Store(exists=True)
+    entries = container(store).entries('', pages(store))
+    assert store.requests == []
+    assert next(entries) == 1
+    assert store.requests == ['write']
+    assert list(entries) == [2, 3]
+    assert store.requests == ['write'] * 3
+
+
+def test_a_container_that_is_not_created_yet_lists_nothing_and_one_that_is_gone_fails() -> None:
+    store = Store()
+    files = container(store)
+    assert list(files.pages('', pages(store))) == []
+    store.exists = True
+    assert list(files.pages('', pages(store))) == [[1, 2], [], [3]]
+    store.exists = False
+    with pytest.raises(fs.Unavailable, match='is gone'):
+        list(files.pages('', pages(store)))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
+from typing import IO, Any, cast
 
 import pytest
 
+import flask_fs as fs
+from flask_fs.backends import Opened
+from flask_fs.backends.memory import MemoryBackend
 from flask_fs.backends.response_stream import DRAIN_BYTES, READ_BYTES, ResponseStream
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -123,3 +128,32 @@ def test_a_child_leaves_the_connection_of_its_parent_alone(monkeypatch: pytest.M
     body.close()
     assert body.received == 0
     assert body.released == [False]
+
+
+def test_functions_are_enough_for_a_body() -> None:
+    content, released = io.BytesIO(CONTENT), []
+    body = ResponseStream(len(CONTENT), content.read, lambda: released.append(True))
+    assert body.read(10) == CONTENT[:10]
+    assert body.read() == CONTENT[10:]
+    assert released == [True]
+    body.close()
+    assert released == [True]
+
+
+def test_a_body_that_ends_before_its_length_is_never_taken_for_a_whole_one() -> None:
+    """Whatever the client says, or does not say, of a connection that was cut."""
+    released: list[bool] = []
+
+    class Cut(MemoryBackend):
+        errors = (KeyError,)
+
+        def _open(self, name: str, *_: Any, **__: Any) -> Opened:
+            stream = ResponseStream(20, io.BytesIO(b'ten bytes.').read, lambda: released.append(True))
+            return Opened(self._stat(name), cast('IO[bytes]', stream))
+
+    backend = Cut('avatars')
+    backend.write('x', bytes(20))
+    with pytest.raises(fs.Unavailable, match='10 bytes early') as caught:
+        backend.read('x')
+    assert (type(caught.value), caught.value.filename) == (fs.Unavailable, 'x')
+    assert released == [True]

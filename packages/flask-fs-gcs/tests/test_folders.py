@@ -179,3 +179,14 @@ def test_a_bucket_that_is_gone_has_not_removed_many(store: Any, monkeypatch: pyt
     backend.write('x', b'x')
     store.bucket.delete(force=True)
     assert {name: type(error) for name, error in backend.remove_many(['x', 'y']).items()} == {'x': fs.Unavailable}
+
+
+def test_a_folder_is_deleted_by_batches(backend: GCSBackend, proxy: FaultProxy, store: Any) -> None:
+    for name in ('a', 'a/b', 'a/c/d', 'ab'):
+        backend.write(name, b'')
+    # A mark of a folder goes with it.
+    store.put_raw('a/c/', b'')
+    before = len(proxy.requests)
+    backend.delete('a')
+    assert [request.method for request in proxy.requests[before:]] == ['GET', 'POST']
+    assert store.names_raw() == ['ab']

@@ -8,7 +8,6 @@ import json
 import pytest
 
 import flask_fs as fs
-from flask_fs_swift import bulk
 
 pytestmark = pytest.mark.slow
 
@@ -114,14 +113,14 @@ def test_a_listing_of_files_has_no_folders(swift_harness, proxy):
 # --- Many files.
 
 
-def test_many_files_are_removed_by_one_request(swift_harness, proxy, methods_of, monkeypatch):
+def test_many_files_are_removed_by_one_request(swift_harness, proxy, methods_of):
     backend = swift_harness.make_counted(proxy)
     names = ['a', 'a/b', 'ü/ %?"', 'missing']
     for name in (*names[:-1], 'a/c'):
         backend.write(name, b'')
     assert methods_of(lambda: backend.remove_many(names)) == ['POST']
     assert swift_harness.names_raw() == ['a/c']
-    monkeypatch.setattr(bulk, 'BULK_NAMES', 2)
+    backend.batch_size = 2
     assert methods_of(lambda: backend.remove_many(names)) == ['POST'] * 2
     assert methods_of(lambda: backend.remove_many([])) == []
     assert methods_of(lambda: backend.remove_many(['a/c'])) == ['DELETE']

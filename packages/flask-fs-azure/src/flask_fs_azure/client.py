@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import re
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from azure.core.exceptions import AzureError, ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
-from flask_fs.backends import SharedClient, shared_client
+from flask_fs.backends import SharedClient, hide_in_logs, shared_client
 
 #: What decides whether two configurations can share a client.
 _DECIDING = (
@@ -22,7 +21,8 @@ _DECIDING = (
 _READ_BYTES = 4 * 1024 * 1024
 #: The longest pause before another attempt, in seconds.
 _MAX_PAUSE_S = 20
-_SIGNATURE = re.compile(r'(?<=[?&]sig=)[^&\s]+')
+# Of a SAS token, which is a part of every URL that is requested with it.
+_SIGNATURE = re.compile(r'([?&]sig=)[^&\s]+')
 
 
 class ForeignResponse(Exception):
@@ -66,8 +66,7 @@ def service_for(config: Mapping[str, Any]) -> SharedClient[BlobServiceClient]:
 
 
 def _make(settings: dict[str, Any]) -> BlobServiceClient:
-    # The same function is added once, however often it is given.
-    logging.getLogger('urllib3.connectionpool').addFilter(_hide_signature)
+    hide_in_logs(_SIGNATURE, 'urllib3.connectionpool')
     retries = settings['retries']
     timeouts = {'connection_timeout': settings['connect_timeout_s'], 'read_timeout': settings['read_timeout_s']}
     options: Any = {
@@ -88,11 +87,3 @@ def _identity() -> Any:
     except ModuleNotFoundError:
         raise ValueError("there is neither a key nor a SAS token, nor 'flask-fs-azure[identity]' installed") from None
     return DefaultAzureCredential()
-
-
-def _hide_signature(record: logging.LogRecord) -> bool:
-    """Hide the signature of a SAS token, which is a part of every URL that is requested with it."""
-    shown = _SIGNATURE.sub('***', message := record.getMessage())
-    if shown != message:
-        record.msg, record.args = shown, None
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from azure.core import exceptions as azure
 
 from flask_fs import errors as fs
+from flask_fs.backends import kind_of_status
 
 from .client import ForeignResponse
 
@@ -16,12 +17,6 @@ _BY_CODE: dict[str, type[fs.FSError]] = {
     'InvalidUri': fs.InvalidFilename,
     'LeaseIdMissing': fs.PermissionDenied,
     'OutOfRangeInput': fs.InvalidFilename,
-}
-_BY_STATUS: dict[int, type[fs.FSError]] = {
-    401: fs.PermissionDenied,
-    403: fs.PermissionDenied,
-    404: fs.FileNotFound,
-    412: fs.Replaced,
 }
 
 
@@ -36,15 +31,20 @@ def code_of(error: BaseException) -> str:
     return '' if response is None else str(response.headers.get('x-ms-error-code', ''))
 
 
+def misses_container(error: BaseException) -> bool:
+    """Whether it says that there is no container."""
+    return code_of(error) == 'ContainerNotFound'
+
+
 def kind_of(error: Exception) -> type[fs.FSError]:
     """The error of Flask-FS that means the same."""
     status = status_of(error)
-    if isinstance(error, ForeignResponse):
-        return fs.PermissionDenied if status in (401, 403) else fs.BackendError
-    if isinstance(error, azure.ClientAuthenticationError):
+    if isinstance(error, azure.ClientAuthenticationError) or status in (401, 403):
         return fs.PermissionDenied
-    is_busy = status in (0, 408, 409, 429) or status >= 500
-    return _BY_CODE.get(code_of(error)) or (fs.Unavailable if is_busy else _BY_STATUS.get(status, fs.BackendError))
+    if isinstance(error, ForeignResponse):
+        return fs.BackendError
+    # Without a status there was no response.
+    return _BY_CODE.get(code_of(error)) or (kind_of_status(status) if status else fs.Unavailable)
 
 
 def reason_for(error: Exception, container: str, name: str | None, settings: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask_fs.settings import Setting, at_least, boolean, http_url, non_negative_int, seconds, text
+from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, non_negative_int, text
 
 MiB = 1024 * 1024
 #: The maximum size of a block, and of what is stored by one request
@@ -35,7 +35,6 @@ SETTINGS = (
     Setting('container', container_name, None, "Default: the storage's name, in lower case and with - for _."),
     Setting('create_container', boolean, True, 'Whether the first file creates the container, where there is none.'),
     Setting('block_bytes', at_least(1, MAX_BLOCK_BYTES), 8 * MiB, 'From this size on, files are sent in such blocks.'),
-    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
-    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+    *TIMEOUTS,
     Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or unreachable.'),
 )

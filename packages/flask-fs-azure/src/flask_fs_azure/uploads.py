@@ -3,68 +3,63 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, ContentSettings
 
-from flask_fs.backends import Checksum, Source
-from flask_fs.errors import FSError
+from flask_fs.backends import (
+    CHECKSUM_KEY,
+    WRITER_KEY,
+    Attributes,
+    Checksum,
+    Config,
+    Container,
+    FileInfo,
+    Source,
+    headers_of,
+    info_of,
+    metadata_of,
+)
+from flask_fs.errors import Changed, FileExists
 
-from .attributes import CHECKSUM_KEY
+from .attributes import identified, metadata_from
 from .errors import code_of, status_of
 
-#: The key of a text that one write alone has: by it a writer whose response was lost recognizes its own blob.
-_WRITER_KEY = 'fs_writer'
 #: After so many blocks the next ones are larger: Azure accepts 50,000, which are then 10 TiB where they begin with 8 MiB.
 _BLOCKS_OF_ONE_SIZE = 1000
 
 
-class Condition(NamedTuple):
-    """What has to hold for a blob to be stored.
-
-    :param options: How the library is given it.
-    :param holds: Whether it does, by the blob that is there.
-    :param error: What to raise if it does not.
-    """
-
-    options: Mapping[str, Any]
-    holds: Callable[[BlobProperties | None], bool]
-    error: Callable[[], FSError]
-
-
-def unmodified(etag: str) -> dict[str, Any]:
-    """The condition, by the library's names, that a blob is still the version *etag*, which is in quotes."""
-    return {'etag': etag, 'match_condition': MatchConditions.IfNotModified}
+def matching(etag: str | None) -> dict[str, Any]:
+    """The condition, by the library's names, that a blob is the version *etag*; that there is none if it is empty, None if None."""
+    if not etag:
+        return {} if etag is None else {'match_condition': MatchConditions.IfMissing}
+    return {'etag': '"{}"'.format(etag.strip('"')), 'match_condition': MatchConditions.IfNotModified}
 
 
 def put(
-    blob: BlobClient,
-    source: Source,
-    write: Callable[[Callable[[], Any]], Any],
-    condition: Condition | None,
-    block_bytes: int,
-    checksum: Checksum,
-    settings: ContentSettings,
-    metadata: Mapping[str, str],
-) -> Any:
-    """Store what *source* holds, all of which *checksum* sees, and return Azure's response.
+    container: Container, blob: BlobClient, source: Source, attributes: Attributes, replaces: str | None, config: Config
+) -> FileInfo:
+    """Store what *source* holds, with its checksum.
 
-    :param write: Calls what writes to the store, and again where it had to create the container first.
-    :param condition: None replaces whatever is there.
+    :param replaces: What is replaced: see :func:`matching`.
+    :raises FileExists: If there must be nothing, and is something.
+    :raises Changed: If something else is there, or nothing.
     """
-    writer = secrets.token_hex(8)
+    name, write = blob.blob_name, partial(container.store, blob.blob_name)
+    lost = container.error(Changed if replaces else FileExists, name)
+    writer, checksum, block_bytes = secrets.token_hex(8), Checksum(config.checksum), config.block_bytes
     content = source.take(block_bytes)
     checksum.update(content)
     if len(content) < block_bytes:
         finish: Callable[..., Any] = partial(blob.upload_blob, content, length=len(content), overwrite=True)
     else:
-        if condition is not None and not condition.holds(_find(blob)):
+        if replaces is not None and _etag(_find(blob)) != replaces:
             # Rather than after all has been sent; storing looks again.
-            raise condition.error()
+            raise lost
         blocks: list[BlobBlock] = []
         while content:
             # The blocks of all who write one blob share a space of names, in which all are equally long.
@@ -76,23 +71,21 @@ def put(
             content = source.take(block_bytes * (1 + len(blocks) // _BLOCKS_OF_ONE_SIZE))
             checksum.update(content)
         finish = partial(blob.commit_block_list, blocks)
-    metadata = {**metadata, CHECKSUM_KEY: str(checksum), _WRITER_KEY: writer}
-    finish = partial(finish, content_settings=settings, metadata=metadata)
-    if condition is None:
-        return write(finish)
+    headers, metadata = headers_of(attributes, name), metadata_of(attributes)
+    metadata |= {CHECKSUM_KEY: str(checksum), WRITER_KEY: writer}
+    options = {'content_settings': ContentSettings(**identified(headers)), 'metadata': identified(metadata)}
     try:
-        return write(partial(finish, **condition.options))
+        stored = write(partial(finish, **options, **matching(replaces)))
     except HttpResponseError as error:
         # Another writer may have been faster, and its blocks have replaced all others.
-        if status_of(error) not in (404, 409, 412) and code_of(error) != 'InvalidBlockList':
+        is_refused = status_of(error) in (404, 409, 412) or code_of(error) == 'InvalidBlockList'
+        if replaces is None or not is_refused or _etag(found := _find(blob)) == replaces:
             raise
-        found = _find(blob)
-        if found is not None and (found.metadata or {}).get(_WRITER_KEY) == writer:
-            # An earlier attempt had succeeded, whose response was lost.
-            return found
-        if condition.holds(found):
-            raise
-        raise condition.error() from error
+        if found is None or metadata_from(found).get(WRITER_KEY) != writer:
+            raise lost from error
+        # An earlier attempt had succeeded, whose response was lost.
+        stored = found
+    return info_of(name, checksum.size, stored['last_modified'], stored['etag'], headers, metadata)
 
 
 def _find(blob: BlobClient) -> BlobProperties | None:
@@ -100,3 +93,7 @@ def _find(blob: BlobClient) -> BlobProperties | None:
         return blob.get_blob_properties()
     except ResourceNotFoundError:
         return None
+
+
+def _etag(blob: BlobProperties | None) -> str:
+    return '' if blob is None else blob.etag.strip('"')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import os
 import re
 from typing import Any
@@ -35,3 +37,25 @@ def shown(value: Any) -> str:
         scheme = _SCHEME.match(secret)
         text = f'{scheme[0] if scheme else text[0]}{HIDDEN}@{rest}'
     return _QUERY.sub(HIDDEN, text)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Hiding(logging.Filter):
+    """Equal ones are added to a logger once, however often that is requested."""
+
+    secret: re.Pattern[str]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        shown = self.secret.sub(rf'\1{HIDDEN}', message := record.getMessage())
+        if shown != message:
+            record.msg, record.args = shown, None
+        return True
+
+
+def hide_in_logs(secret: re.Pattern[str], *loggers: str) -> None:
+    """Hide what *secret* finds, but for its first group, in all that the library of a store logs by *loggers*.
+
+    Debug messages quote requests, and so what is in their URLs and headers. Loggers below these have filters of their own.
+    """
+    for name in loggers:
+        logging.getLogger(name).addFilter(_Hiding(secret))

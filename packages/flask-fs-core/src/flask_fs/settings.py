@@ -273,3 +273,10 @@ def server_of(url: str) -> str:
     parts = urlsplit(url)
     default = {'http': ':80', 'https': ':443'}.get(parts.scheme, '')
     return parts.netloc.lower().removesuffix(default) + parts.path.rstrip('/')
+
+
+#: How long a driver waits for its store, for whose library these two are different.
+TIMEOUTS = (
+    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
+    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+)

@@ -2,98 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from flask_fs.backends import Attributes, attachment, decode_text, download_name_of, encode_text
-from flask_fs.files import mime_type
+from flask_fs.backends import HEADERS, FileInfo, changed_headers, changed_metadata, info_of, unmangled
 
-#: What the keys of this package's own metadata begin with.
-_OWN = 'fs-'
-#: The key in an object's metadata under which its checksum is kept.
-CHECKSUM_KEY = f'{_OWN}checksum'
-#: The key of a text that one write alone has: by it a writer whose response was lost recognizes its own object.
-WRITER_KEY = f'{_OWN}writer'
+from .errors import ImplausibleResponse
+
 #: The key that says of a Cache-Control which the store itself sends too that it was given.
-_CACHE_CONTROL_KEY = f'{_OWN}cache-control'
+_CACHE_CONTROL_KEY = 'fs-cache-control'
 # With objects that have none: https://cloud.google.com/storage/docs/metadata#cache-control.
 _DEFAULT_CACHE_CONTROLS = ('private, max-age=0', 'public, max-age=3600', 'no-cache, no-store, max-age=0')
-_PROPERTIES = {
-    'mime': 'content_type',
-    'cache_control': 'cache_control',
-    'content_encoding': 'content_encoding',
-    'content_language': 'content_language',
-    'download_name': 'content_disposition',
-}
+_METADATA = 'x-goog-meta-'
 
 
-def set_attributes(blob: Any, attributes: Attributes, names: Iterable[str] = (*_PROPERTIES, 'metadata')) -> None:
-    """Set those of *attributes* with these *names* on an object that is sent next; nothing else of it changes."""
-    old: Mapping[str, str] = blob.metadata or {}
-    metadata: dict[str, str | None] = {}
-    for name in names:
-        value = getattr(attributes, name)
-        if name == 'metadata':
-            metadata |= dict.fromkeys(key for key in old if not key.lower().startswith(_OWN))
-            metadata |= {key: encode_text(text) for key, text in value.items()}
-            continue
-        if name == 'mime':
-            value = value or mime_type(blob.name)
-        elif name == 'download_name' and value:
-            value = attachment(value)
-        elif name == 'cache_control':
-            metadata[_CACHE_CONTROL_KEY] = 'given' if value in _DEFAULT_CACHE_CONTROLS else None
-        if value != getattr(blob, _PROPERTIES[name]):
-            setattr(blob, _PROPERTIES[name], value)
+def headers_from(blob: Any) -> dict[str, str | None]:
+    """The headers of an object."""
+    return {header: getattr(blob, header.replace('-', '_')) for header in HEADERS.values()}
+
+
+def set_attributes(blob: Any, headers: Mapping[str, str | None], metadata: Mapping[str, str]) -> None:
+    """Set *headers*, and all *metadata*, of an object that is sent next; nothing else of it changes."""
+    for header, value in headers.items():
+        setattr(blob, header.replace('-', '_'), value)
+    if 'cache-control' in headers:
+        metadata = {key: value for key, value in metadata.items() if key != _CACHE_CONTROL_KEY}
+        if headers['cache-control'] in _DEFAULT_CACHE_CONTROLS:
+            metadata[_CACHE_CONTROL_KEY] = 'given'
     # A patch keeps what is not named, and removes what is null.
-    if changes := {key: value for key, value in metadata.items() if value != old.get(key)}:
+    old = blob.metadata or {}
+    if changes := dict.fromkeys(old.keys() - metadata.keys()) | dict(metadata.items() - old.items()):
         blob.metadata = changes
 
 
-def attributes_of(blob: Any) -> dict[str, Any]:
-    """The attributes of an object, but for its type, by name."""
-    return {
-        'cache_control': blob.cache_control or None,
-        'content_encoding': blob.content_encoding,
-        'content_language': blob.content_language or None,
-        'download_name': download_name_of(blob.content_disposition),
-        'metadata': _custom(blob.metadata or {}),
-    }
+def change_attributes(blob: Any, changes: Mapping[str, Any]) -> None:
+    """Make *changes* to an object that was looked at."""
+    set_attributes(blob, changed_headers(changes, blob.name), changed_metadata(blob.metadata or {}, changes))
 
 
-def attributes_from(headers: Mapping[str, str], metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The same, from the headers of its bytes."""
-    cache_control = headers.get('Cache-Control')
-    if cache_control in _DEFAULT_CACHE_CONTROLS and not metadata.get(_CACHE_CONTROL_KEY):
-        cache_control = None
-    return {
-        'cache_control': cache_control or None,
-        'content_encoding': headers.get('X-Goog-Stored-Content-Encoding'),
-        'content_language': headers.get('Content-Language') or None,
-        'download_name': download_name_of(_text(headers.get('Content-Disposition', ''))),
-        'metadata': _custom(metadata),
-    }
+def info_from_blob(blob: Any) -> FileInfo:
+    """The metadata of a file whose object was looked at, or listed."""
+    if None in (blob.generation, blob.size, blob.updated):
+        raise ImplausibleResponse('a description without generation, size or time')
+    # Headers have whole seconds.
+    modified, generation = blob.updated.replace(microsecond=0), str(blob.generation)
+    return info_of(blob.name, blob.size, modified, generation, headers_from(blob), blob.metadata or {})
 
 
-def metadata_from(headers: Mapping[str, str]) -> dict[str, str]:
-    """The metadata of an object, from the headers of its bytes."""
-    prefix = 'x-goog-meta-'
-    return {
-        header.lower().removeprefix(prefix): _text(value)
-        for header, value in headers.items()
-        if header.lower().startswith(prefix)
-    }
-
-
-def _custom(metadata: Mapping[str, str]) -> dict[str, str]:
-    # Headers have no case.
-    lowered = {key.lower(): value for key, value in metadata.items()}
-    return {key: decode_text(value) for key, value in lowered.items() if not key.startswith(_OWN)}
-
-
-def _text(header: str) -> str:
-    # Other programs may have stored any text; http.client takes its bytes for Latin-1.
+def info_from_headers(name: str, received: Mapping[str, str]) -> tuple[FileInfo, int]:
+    """The metadata of a file from a response with its bytes, or some of them, and how many these are."""
+    headers: dict[str, Any] = {header.lower(): unmangled(value) for header, value in received.items()}
     try:
-        return header.encode('latin-1').decode()
-    except UnicodeError:
-        return header
+        length = int(headers.get('content-length') or headers['x-goog-stored-content-length'])
+        size = int(headers.get('content-range', '').rpartition('/')[2] or length)
+        modified, generation = parsedate_to_datetime(headers['last-modified']), headers['x-goog-generation']
+    except (KeyError, TypeError, ValueError) as error:
+        raise ImplausibleResponse('content without generation, size or time') from error
+    metadata = {key.removeprefix(_METADATA): value for key, value in headers.items() if key.startswith(_METADATA)}
+    headers['content-encoding'] = headers.get('x-goog-stored-content-encoding')
+    if headers.get('cache-control') in _DEFAULT_CACHE_CONTROLS and _CACHE_CONTROL_KEY not in metadata:
+        del headers['cache-control']
+    return info_of(name, size, modified, generation, headers, metadata), length

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import IO, Any, cast
 from urllib.parse import quote
 
-from google.api_core.exceptions import NotFound, PreconditionFailed, RequestRangeNotSatisfiable
-from requests import Response
-from urllib3.exceptions import ProtocolError
+from google.api_core.exceptions import NotFound, RequestRangeNotSatisfiable
 
 from flask_fs.backends import (
     NO_ATTRIBUTES,
@@ -23,31 +21,23 @@ from flask_fs.backends import (
     ResponseStream,
     Source,
     attachment,
-    batched,
-    changed,
     range_header,
     undone_by,
 )
-from flask_fs.errors import Changed, FSError, Unavailable
+from flask_fs.errors import Changed, FSError
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of
 
-from .attributes import set_attributes
-from .batches import MAX_CALLS, delete
-from .bucket import Bucket, info_from_blob, info_from_headers
+from .attributes import change_attributes, headers_from, info_from_blob, info_from_headers, set_attributes
+from .bucket import Bucket
 from .errors import SDK_ERRORS, translate
 from .settings import SETTINGS
 from .uploads import put
 
-#: What a copy takes over from its source.
-_KEPT = ('cache_control', 'content_disposition', 'content_encoding', 'content_language', 'content_type')
 #: What is listed of each object.
-_FIELDS = (
-    'items(name,size,updated,generation,metadata,contentType,contentEncoding,contentLanguage,contentDisposition,'
-    'cacheControl),nextPageToken'
+_ITEM = (
+    'name,size,updated,generation,metadata,contentType,contentEncoding,contentLanguage,contentDisposition,cacheControl'
 )
-#: How often to look again at an object that others change.
-_MAX_CHANGES = 20
 
 
 class GCSBackend(BaseBackend):
@@ -65,6 +55,8 @@ class GCSBackend(BaseBackend):
     )  # fmt: skip
     settings = SETTINGS
     errors = SDK_ERRORS
+    #: https://cloud.google.com/storage/docs/batch
+    batch_size = 100
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
@@ -99,7 +91,9 @@ class GCSBackend(BaseBackend):
             return self.opened_empty(self._stat(name), start, etag)
         with undone_by(response.close):
             info, length = info_from_headers(name, response.headers)
-        given = Opened(info, cast('IO[bytes]', _Body(response, length)))
+        # As it is stored, encoded or not.
+        stream = ResponseStream(length, partial(response.raw.read, decode_content=False), response.close)
+        given = Opened(info, cast('IO[bytes]', stream))
         return self.opened(given, response.headers.get('Content-Range'), length, start, stop, etag)
 
     # --- Metadata.
@@ -108,26 +102,18 @@ class GCSBackend(BaseBackend):
         return info_from_blob(self._bucket.find(name))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        return map(info_from_blob, self._blobs(prefix, _FIELDS))
+        return map(info_from_blob, self._blobs(prefix, _ITEM))
 
     def _names(self, prefix: str) -> Iterator[str]:
-        return (blob.name for blob in self._blobs(prefix, 'items(name),nextPageToken'))
+        return (blob.name for blob in self._blobs(prefix, 'name'))
 
     def _blobs(self, prefix: str, fields: str) -> Iterator[Any]:
-        """What the bucket lists, but for objects that only mark folders; nothing if there is no bucket yet."""
-        options = {'page_size': self.page_size, 'fields': fields, **self._bucket.client.options}
-        pages = self._bucket.sdk.list_blobs(prefix=prefix, **options).pages
-        with contextlib.suppress(NotFound):
-            while (page := self._bucket.request(prefix, lambda: next(pages, None))) is not None:
-                yield from (blob for blob in page if not blob.name.endswith('/'))
+        listing = self._bucket.list(prefix, f'items({fields})', page_size=self.page_size)
+        return self._bucket.entries(prefix, listing.pages)
 
     def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
-        options = {'page_size': limit, 'page_token': after, 'fields': f'prefixes,{_FIELDS}'}
-        found = self._bucket.sdk.list_blobs(prefix=prefix, delimiter='/', **options, **self._bucket.client.options)
-        page: Iterable[Any] = ()
-        with contextlib.suppress(NotFound):
-            page = self._bucket.request(prefix, lambda: next(found.pages, ()))
-        files = [info_from_blob(blob) for blob in page if not blob.name.endswith('/')]
+        found = self._bucket.list(prefix, f'prefixes,items({_ITEM})', delimiter='/', page_size=limit, page_token=after)
+        files = [info_from_blob(blob) for blob in next(self._bucket.pages(prefix, found.pages), ())]
         return Folder(files, [name[:-1] for name in sorted(found.prefixes)], found.next_page_token)
 
     # --- Changes.
@@ -142,85 +128,44 @@ class GCSBackend(BaseBackend):
         put(self._bucket, name, stream, attributes, generation=int(etag))
 
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
-        for _ in range(_MAX_CHANGES):
-            blob = self._bucket.find(name)
-            set_attributes(blob, changed(info_from_blob(blob).attributes, changes), changes)
-            seen = {'if_generation_match': blob.generation, 'if_metageneration_match': blob.metageneration}
-            # What has changed meanwhile is looked at again; so is the change itself, if only its response was lost.
-            with contextlib.suppress(PreconditionFailed):
-                self._bucket.request(name, lambda: blob.patch(**seen, **self._bucket.client.options))  # noqa: B023  # at once
-                return
-        raise self.error(Unavailable, name, 'too many others change it at the same time')
+        blob = self._bucket.find(name)
+        change_attributes(blob, changes)
+        # What has changed meanwhile is looked at again; so is the change itself, if only its response was lost.
+        seen = {'if_generation_match': blob.generation, 'if_metageneration_match': blob.metageneration}
+        self._bucket.request(name, lambda: blob.patch(**seen, **self._bucket.client.options))
 
     def _copy(self, name: str, target: str, *, create: bool) -> None:
         source = self._bucket.find(name)
-
-        def rewrite(metadata: dict[str, str], generation: int | None) -> None:
+        headers = headers_from(source)
+        if source.content_type == mime_type(name):
+            # A type that only the old name suggested gives way to the one that the new name suggests.
+            headers['content-type'] = mime_type(target)
+        generation = 0 if create else None
+        conditions = {'if_generation_match': generation, 'if_source_generation_match': info_from_blob(source).etag}
+        with self._bucket.replacing(target, generation) as metadata:
             # A new object for the source, too: one with a generation would be missing once it was replaced.
-            made, original, token = self._bucket.sdk.blob(target), self._bucket.sdk.blob(name), ''
-            for field in _KEPT:
-                setattr(made, field, getattr(source, field))
-            if source.content_type == mime_type(name):
-                # A type that only the old name suggested gives way to the one that the new name suggests.
-                made.content_type = mime_type(target)
-            made.metadata = {**(source.metadata or {}), **metadata}
-            conditions = {'if_generation_match': generation, 'if_source_generation_match': info_from_blob(source).etag}
+            copied, original, token = self._bucket.sdk.blob(target), self._bucket.sdk.blob(name), ''
+            set_attributes(copied, headers, {**(source.metadata or {}), **metadata})
             while token is not None:
-                token, _, _ = made.rewrite(original, token=token, **conditions, **self._bucket.client.options)
-
-        self._bucket.store(target, rewrite, generation=0 if create else None)
+                token, _, _ = copied.rewrite(original, token=token, **conditions, **self._bucket.client.options)
 
     def _remove(self, name: str) -> None:
-        blob = self._bucket.sdk.blob(name)
         with contextlib.suppress(NotFound):
-            self._bucket.request(name, lambda: blob.delete(**self._bucket.client.options))
+            self._bucket.request(name, lambda: self._bucket.sdk.delete_blob(name, **self._bucket.client.options))
 
-    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
-        failures: dict[str, FSError] = {}
-        left = iter(names)
-        for batch in batched(left, MAX_CALLS):
-            try:
-                unconfirmed = delete(self._bucket, batch)
-            except NotFound:
-                # Some emulators have no batches.
-                unconfirmed = batch
-            except SDK_ERRORS as error:
-                failures |= {name: self.translated(error, name) for name in batch}
-                if isinstance(failures[batch[0]], Unavailable):
-                    # It would take the same time for each batch to fail.
-                    failures |= {name: self.translated(error, name) for name in left}
-                continue
-            failures |= super()._remove_many(unconfirmed)
-        return failures
+    def _remove_batch(self, names: Sequence[str]) -> Mapping[str, FSError | None]:
+        return dict.fromkeys(self._bucket.remove_batch(names))
 
     # --- Links.
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
         endpoint = self.config.get('public_endpoint') or self._bucket.client.endpoint
-        options: dict[str, Any] = {'expiration': datetime.timedelta(seconds=expires_s), 'api_access_endpoint': endpoint}
-        if download_name is not None:
-            options['response_disposition'] = attachment(download_name)
-        return str(self._bucket.sdk.blob(name).generate_signed_url(version='v4', method=method, **options))
+        disposition = None if download_name is None else attachment(download_name)
+        options = {'version': 'v4', 'api_access_endpoint': endpoint, 'response_disposition': disposition}
+        return str(self._bucket.sdk.blob(name).generate_signed_url(expires_s, method=method, **options))
 
     # --- Errors.
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         kind, reason = translate(error, name)
         return kind, reason and f'bucket {self._bucket.name!r}: {reason}'
-
-
-class _Body(ResponseStream):
-    """The body of a response, as it is stored."""
-
-    def __init__(self, response: Response, length: int) -> None:
-        self._response = response
-        super().__init__(length)
-
-    def _receive(self, size: int) -> bytes:
-        piece: bytes = self._response.raw.read(size, decode_content=False)
-        if not piece:
-            raise ProtocolError('the response ended early')
-        return piece
-
-    def _release(self, *, reusable: bool) -> None:
-        self._response.close()

@@ -1,37 +1,35 @@
-"""The bucket of one storage: requests, conditions on what is written, and what the store reports of objects."""
+"""The bucket of one storage: what is needed to send requests for it, and conditions on what is written."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
-from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from collections.abc import Generator, Iterable, Sequence
+from typing import Any
+from urllib.parse import quote
 
 from google.api_core.exceptions import Conflict, Forbidden, NotFound, PreconditionFailed
 
-from flask_fs.backends import BaseBackend, FileInfo, Presence, gone_reason
-from flask_fs.errors import Changed, ConfigurationError, FileExists, Unavailable
-from flask_fs.files import mime_type
+from flask_fs.backends import WRITER_KEY, BaseBackend, Container
+from flask_fs.errors import Changed, ConfigurationError, FileExists
 from flask_fs.settings import storage_prefix
 
-from .attributes import CHECKSUM_KEY, WRITER_KEY, attributes_from, attributes_of, metadata_from
 from .client import Client, client_for
-from .errors import ImplausibleResponse
 
-T = TypeVar('T')
+# The number of a call and the status of its response, in one part: between two parts is a line that begins with two hyphens.
+_PART = re.compile(rb'^Content-ID:.*?(\d+)>?\s*\n(?:(?!--).*\n)*?HTTP/\S+ (\d+)', re.IGNORECASE | re.MULTILINE)
 
 
-class Bucket:
+class Bucket(Container):
     """A bucket, reached when it is first needed."""
 
     def __init__(self, name: str, backend: BaseBackend) -> None:
-        self.name = name
-        self.config = backend.config
-        self.error = backend.error
+        self.name, self.config = name, backend.config
         self._settings = storage_prefix(backend.name)
-        self._presence = Presence()
         self._shared_client = client_for(backend.config)
+        create = self._create if backend.config.create_bucket else None
+        super().__init__(f'bucket {name!r}', backend.error, _is_absence, exists=self._is_there, create=create)
 
     @property
     def client(self) -> Client:
@@ -43,41 +41,22 @@ class Bucket:
         """The library's object for the bucket; nothing is sent."""
         return self.client.sdk.bucket(self.name)
 
-    def request(self, name: str | None, send: Callable[[], T]) -> T:
-        """What *send* returns, about an object or a listing.
-
-        :raises Unavailable: If the bucket was there, and is gone.
-        """
-        seen_at = self._presence.seen_at
-        try:
-            response = send()
-        except NotFound as error:
-            if self._presence.is_gone(seen_at, self._exists):
-                raise self.error(Unavailable, name, gone_reason(f'bucket {self.name!r}')) from error
-            raise
-        self._presence.mark_seen()
-        return response
-
     def find(self, name: str) -> Any:
         """An object with all that the store reports of it."""
         blob = self.sdk.blob(name)
         self.request(name, lambda: blob.reload(**self.client.options))
         return blob
 
-    def _exists(self) -> bool:
+    def list(self, prefix: str, fields: str, **options: Any) -> Any:
+        """The library's iterator of what is listed, with *fields* alone; nothing is sent."""
+        return self.sdk.list_blobs(prefix=prefix, fields=f'{fields},nextPageToken', **options, **self.client.options)
+
+    def _is_there(self) -> bool:
         try:
             return bool(self.sdk.exists(**self.client.options))
         except Forbidden:
             # Not everyone has the permission.
             return True
-
-    def write(self, name: str, write: Callable[[], T]) -> T:
-        """The result of *write*; where there is no bucket yet, it is created first. One that is gone is not."""
-        may_create = self.config.create_bucket
-        # Whatever a write does not find is the bucket.
-        return self._presence.write(
-            lambda: self.request(name, write), self._create, lambda error: may_create and isinstance(error, NotFound)
-        )
 
     def _create(self) -> None:
         if not self.client.sdk.project:
@@ -87,51 +66,46 @@ class Bucket:
         with contextlib.suppress(Conflict):
             self.sdk.create(location=self.config.get('region'), **self.client.options)
 
-    def store(
-        self, name: str, store: Callable[[dict[str, str], int | None], object], *, generation: int | None
-    ) -> None:
-        """Call *store* with metadata and with *generation*.
+    @contextlib.contextmanager
+    def replacing(self, name: str, generation: int | None) -> Generator[dict[str, str]]:
+        """A ``with`` block that writes an object on condition of *generation*, with the metadata that it is given.
 
         :param generation: What is to be replaced: 0 is no object, None whatever is there.
         :raises FileExists: If there is one, and is not to be.
         :raises Changed: If it is another one, or gone.
         """
-        if generation is None:
-            store({}, None)
-            return
-        writer = secrets.token_hex(8)
+        metadata = {} if generation is None else {WRITER_KEY: secrets.token_hex(8)}
         try:
-            store({WRITER_KEY: writer}, generation)
+            yield metadata
         except PreconditionFailed as error:
-            try:
-                found = self.find(name).metadata or {}
-            except NotFound:
-                if generation:
-                    raise self.error(Changed, name) from error
-                raise error from None
+            found = metadata and self.request(name, lambda: self.sdk.get_blob(name, **self.client.options))
+            if not found and not generation:
+                raise
             # An earlier attempt may have succeeded, whose response was lost.
-            if found.get(WRITER_KEY) != writer:
+            if not found or not metadata.items() <= (found.metadata or {}).items():
                 raise self.error(Changed if generation else FileExists, name) from error
 
+    def remove_batch(self, names: Sequence[str]) -> Iterable[str]:
+        """Remove objects by one request (https://cloud.google.com/storage/docs/batch).
 
-def info_from_blob(blob: Any) -> FileInfo:
-    """The metadata of a file whose object was looked at, or listed."""
-    name, checksum = blob.name, (blob.metadata or {}).get(CHECKSUM_KEY)
-    if None in (blob.generation, blob.size, blob.updated):
-        raise ImplausibleResponse('a description without generation, size or time')
-    # Headers have whole seconds.
-    modified, mime = blob.updated.replace(microsecond=0), blob.content_type or mime_type(name)
-    return FileInfo(name, blob.size, modified, mime, checksum, str(blob.generation), **attributes_of(blob))
+        :return: Those of which the store does not confirm that they are gone. Of those that were not there, the first one is
+            not confirmed either: the bucket itself may be gone.
+        """
+        boundary = secrets.token_hex(16)
+        calls = (
+            f'--{boundary}\r\nContent-Type: application/http\r\nContent-ID: <{number}>\r\n\r\n'
+            f'DELETE /storage/v1/b/{self.name}/o/{quote(name, safe="")} HTTP/1.1\r\n\r\n\r\n'
+            for number, name in enumerate(names)
+        )
+        body, headers = f'{"".join(calls)}--{boundary}--\r\n', {'Content-Type': f'multipart/mixed; boundary={boundary}'}
+        # Some emulators have no batches.
+        with self.client.request('POST', '/batch/storage/v1', 200, 404, data=body, headers=headers) as response:
+            statuses = dict(_PART.findall(response.content))
+        found = {name: statuses.get(b'%d' % number) for number, name in enumerate(names)}
+        missing = [name for name, status in found.items() if status == b'404']
+        return [name for name, status in found.items() if status not in (b'200', b'204', b'404')] + missing[:1]
 
 
-def info_from_headers(name: str, headers: Mapping[str, str]) -> tuple[FileInfo, int]:
-    """The metadata of a file from a response with its bytes, or some of them, and how many these are."""
-    try:
-        length = int(headers.get('Content-Length') or headers['X-Goog-Stored-Content-Length'])
-        size = int(headers.get('Content-Range', '').rpartition('/')[2] or length)
-        modified, generation = parsedate_to_datetime(headers['Last-Modified']), headers['X-Goog-Generation']
-    except (KeyError, TypeError, ValueError) as error:
-        raise ImplausibleResponse('content without generation, size or time') from error
-    mime, metadata = headers.get('Content-Type') or mime_type(name), metadata_from(headers)
-    attributes = attributes_from(headers, metadata)
-    return FileInfo(name, size, modified, mime, metadata.get(CHECKSUM_KEY), generation, **attributes), length
+def _is_absence(error: Exception) -> bool:
+    # Whatever a write does not find is the bucket.
+    return isinstance(error, NotFound)

@@ -40,11 +40,10 @@ class Client(NamedTuple):
 
         :raises GoogleAPICallError: For any other status.
         """
+        options |= {'timeout': self.options['timeout'], 'allow_redirects': False, 'stream': True}
 
         def send() -> Response:
-            response: Response = self.session.request(
-                method, self.url(path), timeout=self.options['timeout'], allow_redirects=False, stream=True, **options
-            )
+            response: Response = self.session.request(method, self.url(path), **options)
             if response.status_code not in expected:
                 with response:
                     raise from_http_response(response)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask_fs.settings import Setting, at_least, boolean, http_url, mapping, seconds, text
+from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, mapping, seconds, text
 
 #: Each piece of an upload but the last has a multiple of so many bytes
 #: (https://cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload).
@@ -41,12 +41,9 @@ SETTINGS = (
     Setting('region', text, None, "Where that bucket is then. Default: Google's, which is US."),
     Setting('endpoint', http_url, None, 'The URL of an emulator or a private endpoint; not set for Google.'),
     Setting('public_endpoint', http_url, None, 'Its URL for browsers, in signed links, if they use another one.'),
-    Setting(
-        'credentials', service_account, None, 'The key of a service account: its file, or what is in that.', secret=True
-    ),
+    Setting('credentials', service_account, None, 'The key of a service account, or the file of it.', secret=True),
     Setting('anonymous', boolean, False, 'Whether requests carry no credentials, as for emulators.'),
     Setting('chunk_bytes', at_least(CHUNK_UNIT), 8 * 1024**2, 'Larger files are sent in pieces of this size.'),
-    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
-    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+    *TIMEOUTS,
     Setting('retry_s', seconds, 30.0, 'How long to go on trying while the store is busy or unreachable.'),
 )

@@ -6,74 +6,55 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from flask_fs.backends import Attributes, FileInfo, attachment, changed, decode_text, download_name_of, encode_text
+from flask_fs.backends import (
+    HEADERS,
+    Attributes,
+    FileInfo,
+    changed_headers,
+    changed_metadata,
+    decode_text,
+    encode_text,
+    headers_of,
+    info_of,
+    metadata_of,
+    unmangled,
+)
 from flask_fs.files import mime_type
 from flask_fs.media_types import UNKNOWN, normalized
 
 from .responses import object_size
 
-#: The key in an object's metadata under which its checksum is kept.
-CHECKSUM_KEY = 'fs-checksum'
-#: The key of a text that one write alone has: by it a writer whose response was lost recognizes its own object.
-WRITER_KEY = 'fs-writer'
-_OWN_KEYS = (CHECKSUM_KEY, WRITER_KEY)
 #: What S3 reports of objects that came without a type.
-_NO_TYPE = ('', 'binary/octet-stream')
-#: What holds each attribute, by the names that both requests and responses use.
-_PARAMETERS = {
-    'mime': 'ContentType',
-    'cache_control': 'CacheControl',
-    'content_encoding': 'ContentEncoding',
-    'content_language': 'ContentLanguage',
-    'download_name': 'ContentDisposition',
-    'metadata': 'Metadata',
-}
+_NO_TYPE = 'binary/octet-stream'
+#: The parameter for each header, by the names that both requests and responses use.
+_PARAMETERS = {header: header.title().replace('-', '') for header in HEADERS.values()}
 #: What an object also has, and loses when it is replaced by itself without naming it again.
 _IN_PLACE = ('ServerSideEncryption', 'SSEKMSKeyId', 'BucketKeyEnabled', 'StorageClass', 'WebsiteRedirectLocation')
 
 
 def parameters_of(key: str, attributes: Attributes) -> dict[str, Any]:
     """The parameters that store an object with *attributes*; its media type is always among them, and its metadata."""
-    given = {
-        'CacheControl': attributes.cache_control,
-        'ContentEncoding': attributes.content_encoding,
-        'ContentLanguage': attributes.content_language,
-        'ContentDisposition': attributes.download_name and attachment(attributes.download_name),
-    }
-    return {
-        **{parameter: value for parameter, value in given.items() if value},
-        'ContentType': _as_content_type(attributes.mime or mime_type(key)),
-        'Metadata': {name: encode_text(value) for name, value in attributes.metadata.items()},
-    }
+    return {**_parameters(headers_of(attributes, key)), 'Metadata': metadata_of(attributes)}
 
 
-def info_of(key: str, response: Any) -> FileInfo:
+def info_from(key: str, response: Any) -> FileInfo:
     """The metadata of a file, from the checked response to HeadObject or GetObject."""
-    mime = response.get('ContentType', '')
-    metadata = metadata_of(response)
-    return FileInfo(
-        key,
-        object_size(response),
-        response['LastModified'].astimezone(datetime.timezone.utc),
-        mime_type(key) if mime in _NO_TYPE else mime,
-        metadata.get(CHECKSUM_KEY),
-        response['ETag'].strip('"'),
-        response.get('ContentEncoding'),
-        response.get('CacheControl'),
-        response.get('ContentLanguage'),
-        download_name_of(_text(response.get('ContentDisposition', ''))),
-        {name: decode_text(_text(value)) for name, value in metadata.items() if name not in _OWN_KEYS},
-    )
+    headers = {header: unmangled(response.get(parameter, '')) for header, parameter in _PARAMETERS.items()}
+    if headers['content-type'] == _NO_TYPE:
+        del headers['content-type']
+    modified = response['LastModified'].astimezone(datetime.timezone.utc)
+    metadata = {name: unmangled(value) for name, value in all_metadata(response).items()}
+    return info_of(key, object_size(response), modified, response['ETag'], headers, metadata)
 
 
-def metadata_of(response: Any) -> dict[str, str]:
+def all_metadata(response: Any) -> dict[str, str]:
     """The metadata of an object, the backend's own too; some stores write the names as headers are usually written."""
     return {name.lower(): value for name, value in response.get('Metadata', {}).items()}
 
 
 def kept(source: Any, key: str, target: str) -> dict[str, Any]:
     """The parameters that store an object like *source*, the response for *key*, under the key *target*."""
-    found = {name: _text(source[name]) for name in _PARAMETERS.values() if name in source and name != 'Metadata'}
+    found = {name: unmangled(source[name]) for name in _PARAMETERS.values() if name in source}
     if 'ContentEncoding' in found:
         # What some stores keep of how an upload was framed would be mistaken for the framing of this one.
         codings = [coding.strip() for coding in found.pop('ContentEncoding').split(',')]
@@ -86,29 +67,23 @@ def kept(source: Any, key: str, target: str) -> dict[str, Any]:
     if source.get('Expires'):
         found['Expires'] = source['Expires']
     # botocore sends ASCII alone, whatever other programs store.
-    metadata = {name: encode_text(decode_text(_text(value))) for name, value in metadata_of(source).items()}
+    metadata = {name: encode_text(decode_text(unmangled(value))) for name, value in all_metadata(source).items()}
     return {**found, 'Metadata': metadata}
 
 
 def kept_with(source: Any, key: str, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that store an object like *source*, the response for *key*, with *changes* of its attributes."""
-    new = parameters_of(key, changed(info_of(key, source).attributes, changes))
-    before = kept(source, key, key)
-    own = {name: value for name, value in before['Metadata'].items() if name in _OWN_KEYS}
-    replaced = {_PARAMETERS[name] for name in changes}
-    parameters = {name: value for name, value in before.items() if name not in replaced}
-    parameters |= {name: value for name, value in new.items() if name in replaced}
-    if 'Metadata' in replaced:
-        parameters['Metadata'] |= own
-    return {**{name: source[name] for name in _IN_PLACE if name in source}, **parameters}
+    parameters = kept(source, key, key) | _parameters(changed_headers(changes, key))
+    parameters['Metadata'] = changed_metadata(parameters['Metadata'], changes)
+    in_place = {name: source[name] for name in _IN_PLACE if name in source}
+    return in_place | {name: value for name, value in parameters.items() if value is not None}
 
 
-def _text(header: str) -> str:
-    """What is read as ISO 8859-1, as headers are, but was sent as UTF-8 by another program: as it was sent."""
-    try:
-        return header if header.isascii() else header.encode('latin-1').decode()
-    except UnicodeError:
-        return header
+def _parameters(headers: Mapping[str, str | None]) -> dict[str, Any]:
+    parameters = {_PARAMETERS[header]: value for header, value in headers.items()}
+    if parameters.get('ContentType') == UNKNOWN:
+        parameters['ContentType'] = _as_content_type(UNKNOWN)
+    return parameters
 
 
 def _as_content_type(mime: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import itertools
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import IO, Any, cast
 
 from botocore.exceptions import ClientError
@@ -26,14 +25,14 @@ from flask_fs.errors import FSError
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error
 
-from .attributes import info_of
+from .attributes import info_from
 from .bucket import Bucket
 from .client import bucket_resource
 from .copying import change_attributes, copy
 from .errors import SDK_ERRORS, kind_of, reason_for, status_of
 from .listing import OBJECTS, UPLOADS, entries, folder_page
 from .multipart import abort_abandoned
-from .removal import failures, remove
+from .removal import BATCH_KEYS, remove, remove_batch
 from .responses import BodyStream
 from .settings import SETTINGS
 from .uploads import put
@@ -61,6 +60,7 @@ class S3Backend(BaseBackend):
     )
     settings = SETTINGS
     errors = SDK_ERRORS
+    batch_size = BATCH_KEYS
     #: The legacy name of ``page_size``, for subclasses that set it.
     page_keys: int | None = None
 
@@ -107,13 +107,13 @@ class S3Backend(BaseBackend):
                 raise
             return self.opened_empty(self._stat(name), start, etag)
         length = response['ContentLength']
-        given = Opened(info_of(name, response), cast('IO[bytes]', BodyStream(response['Body'], length)))
+        given = Opened(info_from(name, response), cast('IO[bytes]', BodyStream(response['Body'], length)))
         return self.opened(given, response.get('ContentRange'), length, start, stop, etag)
 
     # --- Metadata.
 
     def _stat(self, name: str) -> FileInfo:
-        return info_of(name, self._bucket.head(name))
+        return info_from(name, self._bucket.head(name))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         return (_listed(entry) for entry in self._objects(prefix) if not entry['Key'].endswith('/'))
@@ -147,16 +147,8 @@ class S3Backend(BaseBackend):
     def _remove(self, name: str) -> None:
         remove(self._bucket, name)
 
-    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
-        return dict(failures(self._bucket, names))
-
-    def _delete(self, name: str) -> None:
-        below = self._names(f'{name}/')
-        if (first := next(below, None)) is None:
-            self._remove(name)
-        else:
-            for _, error in failures(self._bucket, itertools.chain((name, first), below)):
-                raise error
+    def _remove_batch(self, names: Sequence[str]) -> Mapping[str, FSError | None]:
+        return remove_batch(self._bucket, names)
 
     def _sweep(self, older_than_s: float) -> int:
         """Abort uploads in parts that were begun so long ago and never completed, and return how many there were.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import Attributes, BaseBackend, Capability, Presence, gone_reason
+from flask_fs.backends import Attributes, BaseBackend, Capability, Container, gone_reason
 from flask_fs.errors import FileExists, Unavailable
 from flask_fs.settings import storage_prefix
 
@@ -50,7 +50,8 @@ class Bucket:
         #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
         self._backend = backend
-        self._presence = Presence()
+        self._title = f'bucket {name!r}'
+        self._container = Container(self._title, self.error, lambda error: code_of(error) == 'NoSuchBucket')
         self._lock = threading.Lock()
         self._shared_client = client_for(config)
         self._shared_signing_client = client_for(config, **self._signing())
@@ -105,31 +106,20 @@ class Bucket:
         :raises Unavailable: If the bucket was there, and is gone.
         """
         where = {'Bucket': self.name} if key is None else self.at(key)
-        seen_at = self._presence.seen_at
-        try:
-            response = getattr(self.client, operation)(**where, **parameters)
-        except ClientError as error:
-            if seen_at is not None and code_of(error) == 'NoSuchBucket':
-                raise self._gone(key) from error
-            raise
-        self._presence.mark_seen()
-        return response
+        return self._container.request(key, lambda: getattr(self.client, operation)(**where, **parameters))
 
     def head(self, key: str) -> Any:
         """The metadata of an object; if that is missing, it may be the bucket, which the response does not say.
 
         :raises Unavailable: If the bucket was there, and is gone.
         """
-        seen_at = self._presence.seen_at
+        seen_at = self._container.seen_at
         try:
             return self.request('head_object', key)
         except ClientError as error:
-            if status_of(error) == 404 and self._presence.is_gone(seen_at, self._exists):
-                raise self._gone(key) from error
+            if status_of(error) == 404 and self._container.is_gone(seen_at, self._exists):
+                raise self.error(Unavailable, key, gone_reason(self._title)) from error
             raise
-
-    def _gone(self, key: str | None) -> Unavailable:
-        return self.error(Unavailable, key, gone_reason(f'bucket {self.name!r}'))
 
     def _exists(self) -> bool:
         try:
@@ -143,7 +133,7 @@ class Bucket:
 
     def write(self, write: Callable[[], T]) -> T:
         """The result of *write*; where there is no bucket yet, it is created first. One that is gone is not."""
-        return self._presence.write(
+        return self._container.write(
             write, self._create, lambda error: code_of(error) == 'NoSuchBucket' and self.config.create_bucket
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +12,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from flask_fs.backends import SharedClient, shared_client
+from flask_fs.backends import SharedClient, hide_in_logs, shared_client
 
 from .responses import Parsers, check, check_redirect
 
@@ -59,9 +58,7 @@ def _make_client(settings: dict[str, Any]) -> S3Client:
 
 
 def _make(kind: str, given: dict[str, Any]) -> Any:
-    for name in _LOGGERS:
-        # The same filter is added once, however often it is given.
-        logging.getLogger(name).addFilter(_token_filter)
+    hide_in_logs(_TOKEN, *_LOGGERS)
     core = botocore.session.get_session()
     core.register_component('response_parser_factory', Parsers())
     session = boto3.session.Session(
@@ -98,17 +95,3 @@ def _add_content_md5(params: dict[str, Any], **_: Any) -> None:
     # S3 required it until boto3 replaced it by another checksum, which older stores do not support.
     digest = hashlib.md5(params['body'], usedforsecurity=False).digest()
     params['headers']['Content-MD5'] = base64.b64encode(digest).decode()
-
-
-class _TokenFilter(logging.Filter):
-    """Hides the token that proves temporary credentials; the secret key is in no message."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        shown = _TOKEN.sub(r'\1***', message)
-        if shown != message:
-            record.msg, record.args = shown, None
-        return True
-
-
-_token_filter = _TokenFilter()

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from flask_fs.backends import CHUNK_BYTES
-from flask_fs.errors import Changed, FileExists, Unavailable
+from flask_fs.errors import Changed, FileExists, Replaced
 from flask_fs.files import mime_type
 
 from .attributes import kept, kept_with
@@ -23,8 +23,6 @@ from .writes import Creation, Swap, Write, require_swaps
 
 #: How large the parts of a copy are: no byte of them passes through here, and a request can take as long as it does.
 _PART_BYTES = 512 * 1024 * 1024
-#: How often to change attributes of an object that is replaced each time.
-_ATTEMPTS = 10
 
 
 def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
@@ -50,31 +48,23 @@ def change_attributes(bucket: Bucket, name: str, changes: Mapping[str, Any], pre
 
     :param prefix: What all keys of the storage begin with.
     :raises OperationNotSupported: If the store does not support that.
+    :raises Replaced: If it is another version meanwhile.
     """
     if not bucket.swaps:
         reason = 'the store cannot replace one version of a file, and what is replaced meanwhile could come back'
         raise bucket.unsupported(name, reason)
-    met: Exception | None = None
-    for _ in range(_ATTEMPTS):
-        try:
-            if bucket.is_amazon:
-                _copy_in_place(bucket, name, changes)
-            else:
-                require_swaps(bucket, name, prefix)
-                _write_anew(
-                    bucket,
-                    name,
-                    lambda source: (Swap(bucket, name, _etag(source)), kept_with(source, name, changes)),
-                )
-        except Changed as error:
-            met = error
-        except ClientError as error:
-            if status_of(error) not in (409, 412):
-                raise
-            met = error
+    try:
+        if bucket.is_amazon:
+            _copy_in_place(bucket, name, changes)
         else:
-            return
-    raise bucket.error(Unavailable, name, 'it was replaced again and again meanwhile') from met
+            require_swaps(bucket, name, prefix)
+            _write_anew(
+                bucket, name, lambda source: (Swap(bucket, name, _etag(source)), kept_with(source, name, changes))
+            )
+    except (Changed, ClientError) as error:
+        if isinstance(error, ClientError) and status_of(error) not in (409, 412):
+            raise
+        raise bucket.error(Replaced, name) from error
 
 
 def _write_anew(bucket: Bucket, name: str, prepare: Callable[[Any], tuple[Write, dict[str, Any]]]) -> None:

@@ -21,6 +21,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
+from flask_fs.backends import kind_of_status
 from flask_fs.errors import (
     BackendError,
     ChecksumMismatch,
@@ -29,7 +30,6 @@ from flask_fs.errors import (
     FSError,
     InvalidFilename,
     PermissionDenied,
-    Replaced,
     Unavailable,
 )
 
@@ -100,14 +100,9 @@ def kind_of(error: Exception) -> type[FSError]:
         return ChecksumMismatch
     if code == 'KeyTooLongError':
         return InvalidFilename
-    if status == 412:
-        return Replaced
     if _is_elsewhere(error) or _is_foreign(error):
         return BackendError
-    if code in _BUSY or status in (408, 409, 425, 429) or status >= 500:
-        return Unavailable if status != 501 else BackendError
-    kinds = {401: PermissionDenied, 403: PermissionDenied, 404: FileNotFound}
-    return kinds.get(status, BackendError)
+    return Unavailable if code in _BUSY else kind_of_status(status)
 
 
 def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str, create_bucket: bool) -> str | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import batched
 from flask_fs.errors import FSError
 
 from .bucket import Bucket
@@ -32,30 +30,11 @@ def remove(bucket: Bucket, key: str) -> None:
             raise
 
 
-def failures(bucket: Bucket, keys: Iterable[str]) -> Iterator[tuple[str, FSError]]:
-    """Remove objects by few requests, and give the error of each that the store does not say is gone.
+def remove_batch(bucket: Bucket, keys: Sequence[str]) -> dict[str, FSError | None]:
+    """Remove objects by one request; the errors of those that the store does not say are gone.
 
     Its silence would be that of any web page; so the response is not to be quiet about what was removed.
     """
-    batches = batched(keys, BATCH_KEYS)
-    for batch in batches:
-        try:
-            failed = _remove_batch(bucket, batch)
-        except SDK_ERRORS as error:
-            met = bucket.translated(error, batch[0])
-        except FSError as error:
-            met = error
-        else:
-            yield from failed.items()
-            continue
-        # For the others it would take the same time to fail.
-        yield from ((key, met) for key in itertools.chain(batch, *batches))
-
-
-def _remove_batch(bucket: Bucket, keys: Sequence[str]) -> dict[str, FSError]:
-    if len(keys) == 1:
-        remove(bucket, keys[0])
-        return {}
     try:
         response = bucket.request('delete_objects', Delete={'Objects': [{'Key': key} for key in keys]})
     except ClientError as error:
@@ -63,12 +42,12 @@ def _remove_batch(bucket: Bucket, keys: Sequence[str]) -> dict[str, FSError]:
             raise
         return {}
     refusals: dict[Any, Any] = {refusal.get('Key'): refusal for refusal in response.get('Errors', ())}
-    failed: dict[str, FSError] = {}
+    failures: dict[str, FSError | None] = {}
     for key in keys:
         if key in refusals and refusals[key].get('Code') != 'NoSuchKey':
             refusal = _error(refusals[key])
-            failed[key] = bucket.translated(refusal, key)
-            failed[key].__cause__ = refusal
+            failures[key] = failure = bucket.translated(refusal, key)
+            failure.__cause__ = refusal
     reported = refusals.keys() | {one.get('Key') for one in response.get('Deleted', ())}
     # Baidu's store reports none, and odd keys come back written in another way.
     unmentioned = iter([key for key in keys if key not in reported])
@@ -76,8 +55,9 @@ def _remove_batch(bucket: Bucket, keys: Sequence[str]) -> dict[str, FSError]:
         try:
             remove(bucket, key)
         except SDK_ERRORS as error:
-            failed |= dict.fromkeys((key, *unmentioned), bucket.translated(error, key))
-    return failed
+            # What responds in this way would do so for each of them.
+            failures |= dict.fromkeys((key, *unmentioned), bucket.translated(error, key))
+    return failures
 
 
 def remove_versions(bucket: Bucket, key: str, versions: Iterable[str]) -> None:

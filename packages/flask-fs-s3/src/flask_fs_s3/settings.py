@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask_fs.settings import Setting, at_least, boolean, http_url, mapping, non_negative_int, one_of, seconds, text
+from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, mapping, non_negative_int, one_of, text
 
 #: The minimum size of a part unless it is the last (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MIN_PART_BYTES = 5 * 1024 * 1024
@@ -96,8 +96,7 @@ SETTINGS = (
         'sixteenth of a file that can be read twice, up to 32 MiB.',
     ),
     Setting('concurrency', at_least(1), 4, 'How many parts of one file are sent at once.'),
-    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
-    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+    *TIMEOUTS,
     Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or unreachable.'),
     Setting('max_pool_connections', at_least(1), 50, 'How many connections are kept open for later requests.'),
 )

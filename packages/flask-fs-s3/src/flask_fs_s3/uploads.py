@@ -8,10 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import CHUNK_BYTES, Attributes, Checksum, Source, checksum_of
+from flask_fs.backends import CHECKSUM_KEY, CHUNK_BYTES, Attributes, Checksum, Source, checksum_of
 from flask_fs.errors import BackendError, FileTooLarge
 
-from .attributes import CHECKSUM_KEY
 from .bodies import Body, FileBody, FileChanged, Part, SourceFile, checksum_header, sending, spooled
 from .bucket import Bucket
 from .errors import SDK_ERRORS, code_of, is_retried, status_of

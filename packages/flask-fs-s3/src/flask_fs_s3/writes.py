@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from botocore.exceptions import ClientError
 
-from flask_fs.backends import NO_ATTRIBUTES, Capability
+from flask_fs.backends import NO_ATTRIBUTES, WRITER_KEY, Capability
 from flask_fs.errors import Changed, FileExists, FSError
 from flask_fs.names import TEMPORARY_PREFIX
 
-from .attributes import WRITER_KEY, metadata_of
+from .attributes import all_metadata
 from .bucket import Bucket
 from .errors import code_of, is_retried, status_of
 from .removal import remove
@@ -66,7 +66,7 @@ class Write:
             found = self._bucket.find(self.key)
         except ClientError:
             return False
-        return found is not None and self.metadata.items() <= metadata_of(found).items()
+        return found is not None and self.metadata.items() <= all_metadata(found).items()
 
 
 class Creation(Write):

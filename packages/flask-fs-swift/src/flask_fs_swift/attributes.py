@@ -5,62 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask_fs.backends import (
-    NO_ATTRIBUTES,
-    Attributes,
-    FileInfo,
-    attachment,
-    changed,
-    decode_text,
-    download_name_of,
-    encode_text,
-)
-from flask_fs.files import mime_type
+from flask_fs import backends as fs
+from flask_fs.backends import Attributes
 
 _METADATA = 'x-object-meta-'
-_OWN_METADATA = f'{_METADATA}fs-'
 #: Where a file's own checksum is kept with it.
-CHECKSUM = f'{_OWN_METADATA}checksum'
+CHECKSUM = f'{_METADATA}{fs.CHECKSUM_KEY}'
 #: What distinguishes one creation of a file from every other.
-CREATION = f'{_OWN_METADATA}creation'
+CREATION = f'{_METADATA}fs-creation'
 #: What distinguishes one change of attributes from every other, after the ETag of the content that it was meant for.
-CHANGE = f'{_OWN_METADATA}change'
+CHANGE = f'{_METADATA}fs-change'
 
-_HEADERS = {
-    'mime': 'content-type',
-    'cache_control': 'cache-control',
-    'content_encoding': 'content-encoding',
-    'content_language': 'content-language',
-    'download_name': 'content-disposition',
-}
 # Besides metadata, what an object loses when a change of its headers does not repeat it; but for its type.
-_REPEATED = frozenset((*_HEADERS.values(), 'expires', 'x-delete-at', 'x-object-manifest', 'x-robots-tag'))
+_REPEATED = frozenset((*fs.HEADERS.values(), 'expires', 'x-delete-at', 'x-object-manifest', 'x-robots-tag'))
 #: Attributes that not every store keeps: Swift's operators choose the headers (allowed_headers of the object server).
 PROBE = Attributes(cache_control='no-cache', content_encoding='gzip', content_language='en', download_name='probe')
 
 
 def headers_of(attributes: Attributes, name: str) -> dict[str, str]:
     """The headers with which a file *name* is stored."""
-    given = attributes.given() | {'mime': attributes.mime or mime_type(name)}
-    if attributes.download_name:
-        given['download_name'] = attachment(attributes.download_name)
-    headers = {header: given[each] for each, header in _HEADERS.items() if each in given}
-    return headers | {_METADATA + key: encode_text(value) for key, value in attributes.metadata.items()}
+    return fs.headers_of(attributes, name) | _as_headers(fs.metadata_of(attributes))
 
 
-def attributes_from(headers: Mapping[str, str]) -> dict[str, Any]:
-    """The attributes of a file but for its type, by name, as an object's *headers* have them."""
-    return {
-        'cache_control': headers.get('cache-control') or None,
-        'content_encoding': headers.get('content-encoding') or None,
-        'content_language': headers.get('content-language') or None,
-        'download_name': download_name_of(headers.get('content-disposition')),
-        'metadata': {
-            header.removeprefix(_METADATA): decode_text(value)
-            for header, value in headers.items()
-            if _is_metadata(header)
-        },
-    }
+def metadata_in(headers: Mapping[str, str]) -> dict[str, str]:
+    """All metadata in an object's *headers*, but for a checksum that is that of other content."""
+    found = {header.removeprefix(_METADATA): value for header, value in headers.items() if header.startswith(_METADATA)}
+    etag = headers.get('etag', '').strip('"')
+    if headers.get(CHANGE, etag).partition('/')[0] != etag:
+        # It was replaced at the moment at which its attributes were changed.
+        found.pop(fs.CHECKSUM_KEY, None)
+    return found
+
+
+def _as_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {_METADATA + key: value for key, value in metadata.items()}
 
 
 def repeated(headers: Mapping[str, str]) -> dict[str, str]:
@@ -68,24 +46,11 @@ def repeated(headers: Mapping[str, str]) -> dict[str, str]:
     return {header: value for header, value in headers.items() if header in _REPEATED or header.startswith(_METADATA)}
 
 
-def changed_headers(headers: Mapping[str, str], info: FileInfo, changes: Mapping[str, Any]) -> dict[str, str]:
-    """What to send to make *changes* to an object, and lose nothing else.
-
-    :param headers: Those that it has.
-    :param info: What they say.
-    """
-    wanted = headers_of(changed(NO_ATTRIBUTES, changes), info.name)
-    gone = {'content-type', *(_HEADERS[each] for each in changes if each in _HEADERS)}
-    if info.checksum != headers.get(CHECKSUM):
-        # It is that of other content.
-        gone.add(CHECKSUM)
-    if 'metadata' in changes:
-        gone.update(filter(_is_metadata, headers))
-    if 'mime' not in changes:
-        # The store keeps the one that it has, in whatever form.
-        del wanted['content-type']
-    return {header: value for header, value in repeated(headers).items() if header not in gone} | wanted
-
-
-def _is_metadata(header: str) -> bool:
-    return header.startswith(_METADATA) and not header.startswith(_OWN_METADATA)
+def changed_headers(headers: Mapping[str, str], name: str, changes: Mapping[str, Any]) -> dict[str, str]:
+    """What to send to make *changes* to an object, and lose nothing else of its *headers*."""
+    metadata = _as_headers(fs.changed_metadata(metadata_in(headers), changes))
+    others = {header: value for header, value in repeated(headers).items() if not header.startswith(_METADATA)}
+    # The store keeps the type that it has, in whatever form, unless it is named.
+    del others['content-type']
+    wanted = {**others, **fs.changed_headers(changes, name), **metadata}
+    return {header: value for header, value in wanted.items() if value is not None}

@@ -7,7 +7,7 @@ import importlib.util
 import io
 import secrets
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import IO, Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -27,7 +27,7 @@ from flask_fs.backends import (
     undone_by,
     window,
 )
-from flask_fs.errors import Changed, FileNotFound, FSError, RangeNotSatisfiable, Replaced, Unavailable
+from flask_fs.errors import Changed, FileNotFound, FSError, RangeNotSatisfiable, Replaced
 from flask_fs.files import mime_type
 from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
 
@@ -40,8 +40,6 @@ from .segments import Segments
 from .settings import SETTINGS
 from .uploads import Uploads
 
-#: How often attributes are changed again where another writer came in between.
-_MAX_CHANGES = 5
 #: For how long, in seconds, an object may stay that shows what the store keeps, where the process dies that made it.
 _PROBE_S = 3600
 
@@ -77,6 +75,7 @@ class SwiftBackend(BaseBackend):
     errors = (Failure,)
     #: Swift's default limit.
     page_size = 10_000
+    batch_size = bulk.BULK_NAMES
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
@@ -212,19 +211,10 @@ class SwiftBackend(BaseBackend):
         bulk.remove(self._client, self.container, (name,))
         self._segments.remove(segments)
 
-    def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
-        left = list(names)
-        failures: dict[str, Failure] = {}
-        try:
-            while batch := left[: bulk.BULK_NAMES]:
-                segments = self._segments.of_names(batch, self.page_size)
-                failed = bulk.remove_each(self._client, self.container, batch)
-                failures |= failed
-                del left[: bulk.BULK_NAMES]
-                self._segments.discard(each for name in batch if name not in failed for each in segments[name])
-        except Failure as failure:
-            # It would take the same time for each of them to fail.
-            failures |= dict.fromkeys(left, failure)
+    def _remove_batch(self, names: Sequence[str]) -> Mapping[str, FSError | None]:
+        segments = self._segments.of_names(names, self.page_size)
+        failures = bulk.remove_each(self._client, self.container, names)
+        self._segments.discard(each for name in names if name not in failures for each in segments[name])
         return {name: self.translated(failure, name) for name, failure in failures.items()}
 
     def _delete(self, name: str) -> None:
@@ -245,20 +235,17 @@ class SwiftBackend(BaseBackend):
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
         self._check_kept(name, changed(NO_ATTRIBUTES, changes))
         headers = self._client.head(self.container, name, newest=True).headers
-        for _ in range(_MAX_CHANGES):
-            etag, info = etag_of(headers), self._info(name, headers)
-            change = f'{etag}/{secrets.token_hex(8)}'
-            self._client.request(
-                'POST', self.container, name, headers={**changed_headers(headers, info, changes), CHANGE: change}
-            )
-            # Swift has no conditions for that: only looking again shows whether another writer came in between.
-            headers = self._client.head(self.container, name, newest=True).headers
-            if headers.get(CHANGE) == change:
-                if etag_of(headers) == etag:
-                    return
-                reason = 'it was replaced while its attributes were changed, and has those of the file before'
-                raise self.error(Changed, name, reason)
-        raise self.error(Unavailable, name, 'other writers change its attributes all the time')
+        self._info(name, headers)
+        etag, change = etag_of(headers), secrets.token_hex(8)
+        sent = {**changed_headers(headers, name, changes), CHANGE: f'{etag}/{change}'}
+        self._client.request('POST', self.container, name, headers=sent)
+        # Swift has no conditions for that: only looking again shows whether another writer came in between.
+        found = self._client.head(self.container, name, newest=True).headers
+        if found.get(CHANGE) != sent[CHANGE]:
+            raise self.error(Replaced, name)
+        if etag_of(found) != etag:
+            reason = 'it was replaced while its attributes were changed, and has those of the file before'
+            raise self.error(Changed, name, reason)
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
         account = urlsplit(self._client.account.url())

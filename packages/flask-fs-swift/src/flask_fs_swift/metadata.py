@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from flask_fs.backends import FileInfo
+from flask_fs.backends import CHECKSUM_KEY, FileInfo, info_of
 
-from .attributes import CHANGE, CHECKSUM, attributes_from
+from .attributes import metadata_in
 from .errors import InvalidResponse
 
 #: A content type by which Swift's users and its tools mark a folder.
@@ -116,15 +116,16 @@ def info_from_headers(name: str, headers: Mapping[str, str], algorithm: str) -> 
 
     :param algorithm: That of checksums: where it is md5, Swift's own ETag is one, unless the object is a large one.
     """
-    etag = etag_of(headers)
-    # An object that was replaced at the moment at which its attributes were changed has those of other content.
-    is_own = headers.get(CHANGE, etag).partition('/')[0] == etag
-    checksum = headers.get(CHECKSUM) if is_own else None
-    if checksum is None and algorithm == 'md5' and not is_slo(headers) and 'x-object-manifest' not in headers:
-        checksum = f'md5:{etag}'
+    etag, metadata = etag_of(headers), metadata_in(headers)
+    if (
+        CHECKSUM_KEY not in metadata
+        and algorithm == 'md5'
+        and not is_slo(headers)
+        and 'x-object-manifest' not in headers
+    ):
+        metadata[CHECKSUM_KEY] = f'md5:{etag}'
     mime = headers.get('content-type') or 'application/octet-stream'
-    attributes = attributes_from(headers)
-    return FileInfo(name, size_of(headers), _modified(headers), mime, checksum, etag or None, **attributes)
+    return info_of(name, size_of(headers), _modified(headers), etag, {**headers, 'content-type': mime}, metadata)
 
 
 def _modified(headers: Mapping[str, str]) -> datetime.datetime | None:

@@ -48,6 +48,9 @@ from .streams import (
 )
 from .writers import open_writer
 
+#: How often attributes are changed again where other writers came in between.
+_MAX_CHANGES = 20
+
 
 class BaseBackend(Hooks):
     """Moves the bytes of one storage of one application.
@@ -257,7 +260,11 @@ class BaseBackend(Hooks):
         changed(NO_ATTRIBUTES, changes)
         if Capability.ATTRIBUTES not in self.capabilities:
             raise self.unsupported(key, 'it keeps no attributes')
-        self._call_hook(lambda name: self._set_attributes(name, changes), key)
+        for _ in range(_MAX_CHANGES):
+            with contextlib.suppress(Replaced):
+                self._call_hook(lambda name: self._set_attributes(name, changes), key)
+                return
+        raise self.error(Unavailable, key, 'other writers change it all the time')
 
     def metadata(self, filename: str) -> dict[str, Any]:
         """The metadata of a file as a dictionary; where the backend keeps no checksum, looking at it reads the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator
 
 
@@ -34,6 +35,11 @@ class Checksum:
     def hex(self) -> str:
         """The digest alone, in hexadecimal."""
         return self._digest.hexdigest()
+
+    @property
+    def base64(self) -> str:
+        """The digest alone, as headers such as Content-MD5 have it."""
+        return base64.b64encode(self._digest.digest()).decode()
 
     def __str__(self) -> str:
         return f'{self._digest.name}:{self.hex}'

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, cast
 
@@ -16,9 +17,11 @@ from ..errors import (
     FSError,
     RangeNotSatisfiable,
     Replaced,
+    Unavailable,
 )
 from . import http, legacy, retention
 from .attributes import changed
+from .batching import batched
 from .contract import (
     CHUNK_BYTES,
     NO_ATTRIBUTES,
@@ -111,6 +114,10 @@ class Hooks(Translation):
 
     def _delete(self, name: str) -> None:
         """Remove a file and all files under it."""
+        if self.batch_size > 1:
+            for _, error in self._failures(itertools.chain((name,), self._names(f'{name}/'))):
+                raise error
+            return
         # What is under a name goes before it: a custom backend's remove may take more than one file.
         for below in sorted(self._names(f'{name}/'), reverse=True):
             self._remove(below)
@@ -127,9 +134,18 @@ class Hooks(Translation):
     def _remove_many(self, names: Iterable[str]) -> dict[str, FSError]:
         """Remove files, each like :meth:`_remove`, by as few requests as the store allows; the errors of those that stay.
 
-        Files of a request that failed may share its error; those that were absent may be among them.
+        Files of a request that failed may share its error; those that were absent may be among them. The default removes
+        them by :meth:`_remove_batch`, or one by one; once the store is Unavailable, it does not try the rest.
         """
-        return self._each(self._remove, names)
+        return dict(self._failures(names))
+
+    def _remove_batch(self, names: Sequence[str]) -> Mapping[str, FSError | None]:
+        """Remove up to ``batch_size`` files by one request, each like :meth:`_remove`; called for two and more.
+
+        :return: Those of which the store does not say that they are gone, with their errors. None removes such a file by
+            itself, which also shows why it cannot be.
+        """
+        raise self._lacks('_remove_batch')
 
     def _retain(self, name: str) -> None:
         """Delete one file so that it can be restored; an absent one is deleted already."""
@@ -175,7 +191,9 @@ class Hooks(Translation):
         a driver without COMPARE_AND_SWAP needs a way of its own.
 
         :param changes: The new value of each attribute that changes, for :func:`~flask_fs.backends.changed`.
-        :raises Changed: If the file was replaced meanwhile.
+        :raises Replaced: If another writer came in between, and all can be done again: then this is called once more, up to
+            20 times.
+        :raises Changed: If the file was replaced meanwhile, and it cannot.
         """
         if Capability.COMPARE_AND_SWAP not in self.capabilities:
             raise self._lacks('_set_attributes')
@@ -396,13 +414,31 @@ class Hooks(Translation):
 
     # --- Inside the template.
 
+    def _failures(self, names: Iterable[str]) -> Iterator[tuple[str, FSError]]:
+        """Remove files by batches, and give the errors of those that are still there."""
+        left = iter(names)
+        for batch in batched(left, self.batch_size):
+            found: Mapping[str, FSError | None] = dict.fromkeys(batch)
+            if len(batch) > 1:
+                try:
+                    found = self._call_hook(lambda _: self._remove_batch(batch), batch[0])  # noqa: B023  # at once
+                except FSError as error:
+                    found = dict.fromkeys(batch, error)
+            failures = {name: error for name, error in found.items() if error is not None}
+            failures |= self._each(self._remove, [name for name in found if name not in failures])
+            yield from failures.items()
+            for failure in failures.values():
+                if isinstance(failure, Unavailable):
+                    # It would take the same time for each of them to fail.
+                    yield from zip(left, itertools.repeat(failure))
+
     def _open_translated(
         self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
     ) -> Opened:
         opened = self._call_hook(lambda name: self._open(name, start, stop, etag=etag), name)
         if not self.errors or isinstance(opened.stream, TranslatingFile):
             return opened
-        stream = TranslatedStream(opened.stream, self.errors, lambda error: self._raise_translated(error, name))
+        stream = TranslatedStream(opened.stream, self._translatable, lambda error: self._raise_translated(error, name))
         return Opened(opened.info, cast('IO[bytes]', stream))
 
     def _put_translated(

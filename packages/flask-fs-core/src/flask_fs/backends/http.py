@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import IO
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from werkzeug.http import (
     quote_etag,
 )
 
-from ..errors import RangeNotSatisfiable, Replaced
+from ..errors import BackendError, FileNotFound, FSError, PermissionDenied, RangeNotSatisfiable, Replaced, Unavailable
 from ..media_types import content_type, is_inert
 from .codings import gunzipped, must_decode
 from .contract import FileInfo, Opened
@@ -33,6 +33,11 @@ _PRECONDITIONS = frozenset(
     ('HTTP_IF_NONE_MATCH', 'HTTP_IF_MODIFIED_SINCE', 'HTTP_IF_MATCH', 'HTTP_IF_UNMODIFIED_SINCE'),
 )
 _CONDITIONS = _PRECONDITIONS | {'HTTP_IF_RANGE'}
+_KINDS: Mapping[int, type[FSError]] = {
+    401: PermissionDenied, 403: PermissionDenied, 404: FileNotFound, 412: Replaced, 501: BackendError,
+}  # fmt: skip
+# Those below 500 with which a store says that another attempt may succeed.
+_BUSY = (408, 409, 425, 429)
 
 
 #: Opens the bytes [start, stop) of a file, with metadata of the same version: see :meth:`BaseBackend._open`.
@@ -235,6 +240,15 @@ def is_range(content_range: str | None, length: int, start: int, stop: int | Non
         return False
     first, end = _bounds(start, stop, part.length)
     return (part.start, part.stop) == (first, end) and length == end - first
+
+
+def kind_of_status(status: int) -> type[FSError]:
+    """The error that the status of a store's response means, where the response says no more (RFC 9110 §15).
+
+    412 is Replaced, as for a reader; a writer knows which of FileExists and Changed its own condition means.
+    """
+    is_busy = status in _BUSY or status >= 500
+    return _KINDS.get(status, Unavailable if is_busy else BackendError)
 
 
 def attachment(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 
 from .streams import InputStream
 
@@ -13,29 +14,41 @@ DRAIN_BYTES = 64 * 1024
 READ_BYTES = 256 * 1024
 
 
+class ResponseCut(Exception):
+    """A response that ended before its length, which the template makes Unavailable of."""
+
+
 class ResponseStream(InputStream):
     """The body of one response. Its connection is released once it is read to the end, has failed, is closed or dropped.
 
-    A subclass implements :meth:`_receive` and :meth:`_release`.
-
     :param length: How many bytes the body has.
+    :param receive: What :meth:`_receive` does; without it, a subclass implements that.
+    :param release: What :meth:`_release` does, whether the connection can be used again or not.
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(
+        self,
+        length: int,
+        receive: Callable[[int], bytes] | None = None,
+        release: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._receive_bytes, self._release_connection = receive, release
         self._left = length
         self._released = False
         self._pid = os.getpid()
 
     def _receive(self, size: int) -> bytes:
-        """The next bytes of the body, at least one and at most *size*; raises if it ends before its length."""
-        raise NotImplementedError
+        """The next bytes of the body, at most *size*; none, or an error, if it ends before its length."""
+        if self._receive_bytes is None:
+            raise NotImplementedError
+        return self._receive_bytes(size)
 
     def _release(self, *, reusable: bool) -> None:
         """Give the connection back; called once.
 
         :param reusable: Whether the body was read to its end, so that another request can follow.
         """
-        raise NotImplementedError
+        self._release_connection()
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._check_open()
@@ -53,6 +66,8 @@ class ResponseStream(InputStream):
     def _read_once(self, size: int) -> bytes:
         try:
             piece = self._receive(size)
+            if not piece:
+                raise ResponseCut(f'the response ended {self._left} bytes early')
         except BaseException:
             self._release_once(reusable=False)
             raise

@@ -21,12 +21,15 @@ from .contract import (
     Capability,
     FileInfo,
 )
+from .response_stream import ResponseCut
 from .sources import SpoolFailed
 
 E = TypeVar('E', bound=FSError)
 T = TypeVar('T')
 
 _logger = logging.getLogger(__name__)
+# What helpers of drivers raise, whatever the library of the store does.
+_OWN_ERRORS: Mapping[type[Exception], type[FSError]] = {SpoolFailed: BackendError, ResponseCut: Unavailable}
 
 
 class Translation:
@@ -47,6 +50,8 @@ class Translation:
     signed_put_headers: ClassVar[Mapping[str, str]] = {}
     #: How many entries a listing requests at once.
     page_size = 1000
+    #: How many files ``_remove_batch`` removes by one request; 1 where that is not implemented.
+    batch_size = 1
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         self.name = name
@@ -102,7 +107,8 @@ class Translation:
 
     def translated(self, error: Exception, name: str | None = None) -> FSError:
         """The error of Flask-FS for *error*, one of ``errors``, about the file *name*."""
-        kind, reason = (BackendError, str(error)) if isinstance(error, SpoolFailed) else self._translate(error, name)
+        kind = next((kind for own, kind in _OWN_ERRORS.items() if isinstance(error, own)), None)
+        kind, reason = self._translate(error, name) if kind is None else (kind, str(error))
         return self.error(kind, name, reason)
 
     def drop_capability(self, capability: Capability, reason: str | None = None) -> None:
@@ -131,7 +137,7 @@ class Translation:
 
     @property
     def _translatable(self) -> tuple[type[Exception], ...]:
-        return (SpoolFailed, *self.errors)
+        return (*_OWN_ERRORS, *self.errors)
 
     def _raise_translated(self, error: Exception, name: str | None) -> NoReturn:
         # FileExists, FileNotFound and PermissionDenied are errors of the operating system too.
