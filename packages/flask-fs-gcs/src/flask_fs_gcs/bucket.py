@@ -78,7 +78,7 @@ class Bucket(Container):
         try:
             yield metadata
         except PreconditionFailed as error:
-            found = metadata and self.request(name, lambda: self.sdk.get_blob(name, **self.client.options))
+            found: Any = metadata and self.request(name, lambda: self.sdk.get_blob(name, **self.client.options))
             if not found and not generation:
                 raise
             # An earlier attempt may have succeeded, whose response was lost.
