@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -147,6 +148,22 @@ def test_rivals_in_step_wait_for_each_other_after_each_call_of_the_file_system(t
         (tmp_path / 'folder').mkdir()
     os.path.exists(tmp_path)
     assert calls == ['met', 'met']
+
+
+def test_rivals_come_into_step_at_once_where_audit_hooks_let_others_run() -> None:
+    let_others_run = threading.Event()
+
+    def act(_: int) -> None:
+        for _ in range(20):
+            with in_step(lambda: None):
+                pass
+
+    # It stays, and does nothing once the test is over.
+    sys.addaudithook(lambda event, _: event == 'sys.setprofile' and let_others_run.wait(0.001))
+    try:
+        in_threads(8, act)
+    finally:
+        let_others_run.set()
 
 
 def test_a_call_in_the_background_gives_its_result_or_shows_what_went_wrong() -> None:

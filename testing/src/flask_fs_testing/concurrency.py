@@ -37,6 +37,8 @@ _FILE_SYSTEM = frozenset(
     for name in ('access', 'link', 'lstat', 'mkdir', 'open', 'rename', 'replace', 'rmdir', 'stat', 'symlink', 'unlink')
     if hasattr(os, name)
 )
+#: Python 3.11 lets no thread set its profile function while another one does, and audit hooks run meanwhile.
+_SETTING_PROFILE = threading.Lock()
 
 T = TypeVar('T')
 
@@ -84,11 +86,13 @@ def in_step(meet: Callable[[], object]) -> Generator[None]:
 
     # Greenlets share a thread, and so may find the function of another one that is still in its block.
     before = None if getattr(sys.getprofile(), '__code__', None) is after.__code__ else sys.getprofile()
-    sys.setprofile(after)
+    with _SETTING_PROFILE:
+        sys.setprofile(after)
     try:
         yield
     finally:
-        sys.setprofile(before)
+        with _SETTING_PROFILE:
+            sys.setprofile(before)
 
 
 class Background(Generic[T]):
