@@ -7,9 +7,10 @@ import datetime
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from flask import Flask, abort, current_app, jsonify, request
+from flask import Flask, abort, current_app, jsonify, request, send_from_directory
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -36,6 +37,8 @@ from .tickets import Upload, UploadTicket
 
 #: The endpoint: ``url_for('fs.uploads', fs='photos')``.
 ENDPOINT = 'fs.uploads'
+#: That of the script: ``url_for('fs.static', filename='fs-upload.js')``.
+STATIC_ENDPOINT = 'fs.static'
 # Tokens are part of it, and the names in them have at most 1024 bytes.
 _MAX_BODY_BYTES = 64 * 1024
 # The first that fits an error counts.
@@ -110,7 +113,8 @@ def uploads(
 ) -> None:
     """Give *app* a route from which clients get tickets for uploads to *storage*: for our script, Uppy, or your own code.
 
-    ``url_for('fs.uploads', fs=storage.name)`` is its URL. It takes and returns JSON only; the how-to page on direct uploads
+    ``url_for('fs.uploads', fs=storage.name)`` is its URL, and ``url_for('fs.static', filename='fs-upload.js')`` that of
+    the script. It takes and returns JSON only; the how-to page on direct uploads
     describes it. Nothing becomes a file before the application passes a token to :meth:`~flask_fs.Storage.accept_upload`.
 
     :param authorize: Called in the request with the :class:`AnnouncedUpload`: whether the client may send it. It returns
@@ -142,6 +146,13 @@ def uploads(
         defaults={'fs': storage.name},
         provide_automatic_options=False,
     )
+    if STATIC_ENDPOINT not in app.view_functions:
+        app.add_url_rule('/uploads/static/<path:filename>', STATIC_ENDPOINT, static_file)
+
+
+def static_file(filename: str) -> Response:
+    """The script for pages."""
+    return send_from_directory(Path(__file__).with_name('static'), filename)
 
 
 def respond(fs: str) -> Response:
@@ -174,7 +185,8 @@ def _response(route: UploadRoute) -> Response:
         return jsonify(_piece(route, route.upload_of(body.get('token')), body['start']))
     if 'token' in body:
         return jsonify(_progress(route, route.upload_of(body['token'])))
-    response = jsonify(route.ticket(*map(body.get, ('filename', 'size', 'type', 'checksum'))))
+    ticket = route.ticket(*map(body.get, ('filename', 'size', 'type', 'checksum')))
+    response = jsonify({**dataclasses.asdict(ticket), 'piece_bytes': PIECE_BYTES})
     response.status_code = 201
     return response
 
