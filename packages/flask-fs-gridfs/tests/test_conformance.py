@@ -33,6 +33,8 @@ def _options(*, selection_s: float, timeout_s: float) -> dict[str, Any]:
     return {
         # Where it is not one server alone, pymongo would go on to those that it names, past the proxy.
         'directConnection': True,
+        # Its watch over the server would notice only after half a second that it is to look again.
+        'serverMonitoringMode': 'poll',
         'serverSelectionTimeoutMS': int(selection_s * 1000),
         'connectTimeoutMS': int(timeout_s * 1000),
         'socketTimeoutMS': int(timeout_s * 1000),
@@ -48,7 +50,7 @@ class GridFSHarness(NetworkHarness):
     part_sizes = (CHUNK_BYTES, BATCH_BYTES)
     # Opening a file fetches a batch of chunks, and reading elsewhere whole ones.
     overhead_bytes = BATCH_BYTES + 2 * CHUNK_BYTES
-    short_timeouts: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(selection_s=0.2, timeout_s=0.3)}
+    short_timeouts: ClassVar[Mapping[str, Any]] = {'mongo_options': _options(selection_s=0.1, timeout_s=0.3)}
 
     def __init__(self, folder: Path, service: MongoService, database: str) -> None:
         super().__init__(folder)

@@ -191,10 +191,12 @@ class FaultChecks:
             'a created file': lambda backend: backend.save(io.BytesIO(content), 'new', overwrite=False),
         }
         with via_proxy(harness) as (proxy, backend):
+            struck = quick_to_fail(harness, proxy, backend)
             for name, upload in uploads.items():
                 for after_bytes in (1, CHUNK_BYTES // 2):
+                    reach(struck, harness)
                     proxy.cut_upload(after_bytes=after_bytes, times=ALWAYS, when=_has_body if harness.http else None)
-                    _all_raise(fs.FSError, backend, {name: upload}, 'uploads are cut')
+                    _all_raise(fs.FSError, struck, {name: upload}, 'uploads are cut')
                     proxy.recover()
                     assert list(backend.list_files()) == ['x']
                     assert backend.read('x') == harness.get_raw('x') == OLD
