@@ -14,6 +14,7 @@ from .backends.incoming import Incoming
 from .backends.streams import chunks_of
 from .errors import FileNotFound, FileTooLarge, FSError, InvalidContent, NoFile, Replaced
 from .files import mime_type
+from .media_types import UNKNOWN
 from .tickets import Upload
 
 
@@ -63,7 +64,8 @@ class ArrivedUpload(FileStorage):
         if upload.size not in (None, self.size):
             self._reject(InvalidContent, f'{self.size} bytes have arrived, and {upload.size} were announced')
         for piece in self._pieces:
-            if upload.mime is not None and piece.given_mime not in (None, upload.mime):
+            # Whatever the name of a piece suggests, which clients may have chosen.
+            if upload.mime is not None and piece.mime not in (upload.mime, UNKNOWN):
                 self._reject(InvalidContent, f'it was sent as {piece.mime}, and announced as {upload.mime}')
 
     def _check_checksum(self, checksum: str) -> None:

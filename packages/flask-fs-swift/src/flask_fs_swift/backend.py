@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
 import importlib.util
 import io
 import secrets
-import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import IO, Any, cast
-from urllib.parse import quote, urlsplit
 
 from flask_fs.backends import (
     NO_ATTRIBUTES,
@@ -19,6 +16,7 @@ from flask_fs.backends import (
     FileInfo,
     Folder,
     Opened,
+    SignedRequest,
     Source,
     batched,
     changed,
@@ -27,17 +25,20 @@ from flask_fs.backends import (
     undone_by,
     window,
 )
-from flask_fs.errors import Changed, FileNotFound, FSError, RangeNotSatisfiable, Replaced
+from flask_fs.errors import Changed, FileNotFound, FileTooLarge, FSError, RangeNotSatisfiable, Replaced
 from flask_fs.files import mime_type
+from flask_fs.names import INCOMING_PREFIX
 from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
 
-from . import auth, bulk
+from . import auth, bulk, cors
 from .attributes import CHANGE, PROBE, changed_headers, headers_of
 from .client import Client
 from .errors import Failure, InvalidResponse
+from .joins import Joins, are_slow
 from .metadata import FOLDER_MIME, check_object, etag_of, info_from_headers, is_folder
 from .segments import Segments
-from .settings import SETTINGS
+from .settings import MAX_SEGMENT_BYTES, SETTINGS
+from .signing import Signer
 from .uploads import Uploads
 
 #: For how long, in seconds, an object may stay that shows what the store keeps, where the process dies that made it.
@@ -69,6 +70,7 @@ class SwiftBackend(BaseBackend):
         | Capability.NESTED_NAMES
         | Capability.SERVER_COPY
         | Capability.SIGNED_URL
+        | Capability.SIGNED_UPLOAD
         | Capability.ATTRIBUTES
     )
     settings = SETTINGS
@@ -85,10 +87,12 @@ class SwiftBackend(BaseBackend):
         segments_container = self.config.get('segments_container') or f'{self.container}_segments'
         self._check_settings(segments_container)
         if not self.config.get('temp_url_key'):
-            self.drop_capability(Capability.SIGNED_URL)
+            self.drop_capability(Capability.SIGNED_URL | Capability.SIGNED_UPLOAD)
         self._client = Client(self.config, self._create_headers)
         self._segments = Segments(self._client, self.container, segments_container)
         self._uploads = Uploads(self._client, self._segments, self.container, self)
+        self._joins = Joins(self._client, self._segments, self._uploads, self.container, self)
+        self._signer = Signer(self._client, self.config, self.container)
 
     @property
     def location(self) -> tuple[Hashable, ...]:
@@ -191,7 +195,9 @@ class SwiftBackend(BaseBackend):
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         entries = self._client.list(self.container, prefix, self.page_size)
-        return (entry.info for entry in entries if entry.is_file)
+        # What clients store themselves may have any type.
+        is_incoming = prefix.startswith(f'{self._prefix}{INCOMING_PREFIX}/')
+        return (entry.info for entry in entries if is_incoming or entry.is_file)
 
     def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
         # The one more shows whether there is another page.
@@ -248,15 +254,43 @@ class SwiftBackend(BaseBackend):
             raise self.error(Changed, name, reason)
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
-        account = urlsplit(self._client.account.url())
-        endpoint = self.config.get('public_endpoint') or f'{account.scheme}://{account.netloc}'
-        # Swift's middleware tempurl compares with the signature of the path as it is before quoting.
-        path, expires = f'{account.path}/{self.container}/{name}', int(time.time()) + expires_s
-        key, digest = self.config['temp_url_key'].encode(), self.config['temp_url_digest']
-        signature = hmac.new(key, f'{method}\n{expires}\n{path}'.encode(), digest).hexdigest()
-        # Without either, it responds with Content-Disposition: attachment.
-        disposition = 'inline' if download_name is None else f'filename={quote(download_name, safe="")}'
-        return f'{endpoint}{quote(path)}?temp_url_sig={signature}&temp_url_expires={expires}&{disposition}'
+        return self._signer.link(name, expires_s=expires_s, method=method, download_name=download_name)
+
+    def _signed_upload(
+        self,
+        name: str,
+        *,
+        size: int | None,
+        max_bytes: int | None,
+        mime: str | None,
+        checksum: str | None,
+        expires_s: int,
+    ) -> SignedRequest:
+        digest = self._signer.form_digest()
+        if digest is None:
+            reason = 'the cluster accepts no forms (formpost), or removes nothing in bulk'
+            self.drop_capability(Capability.SIGNED_UPLOAD, reason)
+            raise self.unsupported(None, reason)
+        if size is not None and size > MAX_SEGMENT_BYTES:
+            reason = f'the store accepts at most {MAX_SEGMENT_BYTES} bytes by one request: have it sent in pieces'
+            raise self.error(FileTooLarge, None, reason)
+        # The key that the signature is compared with may be the container's.
+        self._client.ensure(self.container)
+        limit = max_bytes if size is None else size
+        return self._signer.form(name, digest=digest, max_bytes=limit, mime=mime, expires_s=expires_s)
+
+    def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
+        has_checksum = len(pieces) == 1 and Capability.SIGNED_UPLOAD not in self.capabilities
+        if has_checksum or are_slow(pieces):
+            super()._join(pieces, target, create=create, attributes=attributes)
+            return
+        self._check_kept(target, attributes)
+        self._joins.join(pieces, target, headers_of(attributes, target), create=create)
+
+    def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
+        if Capability.SIGNED_UPLOAD not in self.capabilities:
+            return super()._allow_origins(origins, dry_run=dry_run)
+        return cors.allow_origins(self._client, self.container, origins, dry_run=dry_run)
 
     # --- Inside.
 

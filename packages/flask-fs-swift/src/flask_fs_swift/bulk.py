@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from flask_fs.backends import batched
 from flask_fs.errors import Unavailable
 
-from .client import Client, path_of
+from .client import Client
 from .errors import Failure
+from .metadata import has_dot_segment
 
 #: How many names one request removes: Swift's default limit is 10,000, but operators lower it.
 BULK_NAMES = 1000
@@ -27,7 +28,7 @@ def remove_each(client: Client, container: str, names: Sequence[str]) -> dict[st
     """Remove at most a thousand objects, and return the failures of those that are still there, by name."""
     failures: dict[str, Failure] = {}
     left = names
-    if len(names) > 1 and client.account.bulk_deletes is not False:
+    if (len(names) > 1 or any(map(has_dot_segment, names))) and client.account.bulk_deletes is not False:
         left = _remove_in_bulk(client, container, names)
     # Whatever did not go is removed one by one, which also shows why it cannot be.
     for number, name in enumerate(left):
@@ -48,7 +49,8 @@ def _remove_in_bulk(client: Client, container: str, names: Sequence[str]) -> Seq
         '',
         query='?bulk-delete',
         headers={'Content-Type': 'text/plain', 'Accept': 'application/json'},
-        body=''.join(f'{path_of(container, name)}\n' for name in names).encode(),
+        # Nobody resolves the dot segments of names in a body.
+        body=''.join(quote(f'/{container}/{name}') + '\n' for name in names).encode(),
         # Without the middleware this is a change to the account, which succeeds with 204 or is refused.
         expected_statuses=(400, 401, 403, 404, 405, 411, 413, 501),
         is_slow=True,

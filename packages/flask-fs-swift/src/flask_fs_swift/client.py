@@ -7,12 +7,12 @@ import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask_fs.backends import Presence, shared_client
 
 from .auth import Access, Login
-from .errors import ContainerGone, Failure, InvalidResponse, NoContainer, Refused
+from .errors import BUSY, ContainerGone, DotSegment, Failure, InvalidResponse, NoContainer, Refused, Superseded
 from .metadata import Entry, check_object, check_origin, etag_of, has_dot_segment, listing
 from .pieces import Piece
 from .pool import Pool, Request, Response
@@ -38,11 +38,13 @@ class Account:
         self.bulk_deletes: bool | None = None
         #: Whether it keeps all attributes of files; None while that is unknown.
         self.keeps_attributes: bool | None = None
+        #: What it says about itself; None while that is unknown.
+        self._info: bytes | None = None
 
     def inherit(self) -> Account:
         """That of a forked child: the token is as good there, but the connections are the parent's."""
         child = Account(self._config, self.login.known)
-        child.bulk_deletes, child.keeps_attributes = self.bulk_deletes, self.keeps_attributes
+        child.bulk_deletes, child.keeps_attributes, child._info = self.bulk_deletes, self.keeps_attributes, self._info
         return child
 
     def close(self) -> None:
@@ -52,6 +54,19 @@ class Account:
     def url(self) -> str:
         """The URL of the account: set, or given by authentication."""
         return str(self._config.get('storage_url') or self._retry(self.login.access)[0].url)
+
+    def info(self) -> bytes:
+        """What the cluster says about itself (``/info``), as JSON; something else where its operator hides that."""
+        if self._info is None:
+            url = urlsplit(self.url())
+            self._info = self._retry(lambda: self._look(f'{url.scheme}://{url.netloc}'))[0]
+        return self._info
+
+    def _look(self, server: str) -> bytes:
+        response = self.pool.send(server, Request('GET', '/info', {}), self.login.access().token)
+        if response.status in BUSY:
+            raise Refused(response.status)
+        return response.content if response.status == 200 else b''
 
     def request(self, request: Request, *, stream: bool = False) -> Response:
         """The response, once it is one of success or one that *request* expects.
@@ -160,6 +175,12 @@ class Client:
         """Whether there is such a container; requested until it was seen once."""
         return self.was_seen(container) or self._exists(container)
 
+    def ensure(self, container: str) -> None:
+        """Create a container if it is missing, and may be created."""
+        headers = self._create_headers(container)
+        if headers is not None and not self.exists(container):
+            self.request('PUT', container, headers=headers)
+
     def put(
         self,
         container: str,
@@ -206,17 +227,28 @@ class Client:
         target: str,
         *,
         headers: Mapping[str, str] | None = None,
+        etag: str | None = None,
         expected_statuses: Collection[int] = (),
     ) -> Response:
-        """The response to copying an object inside the store; the bytes of a large one become one object (Swift's COPY)."""
+        """The response to copying an object inside the store; the bytes of a large one become one object (Swift's COPY).
+
+        :param etag: The version of which the bytes are copied, without its headers.
+        :raises Superseded: If the object, or a segment of it, is no longer that version.
+        """
+        headers = {**(headers or {}), 'Destination': path_of(to, target)}
+        expected_statuses = {*expected_statuses}
+        if etag is not None:
+            headers |= {'If-Match': f'"{etag}"', 'X-Fresh-Metadata': 'true'}
+            expected_statuses |= {409, 412}
         copy = functools.partial(
-            self.request, 'COPY', container, name, headers={**(headers or {}), 'Destination': path_of(to, target)},
-            expected_statuses=expected_statuses, is_slow=True,
-        )  # fmt: skip
+            self.request, 'COPY', container, name, headers=headers, expected_statuses=expected_statuses, is_slow=True
+        )
         if to == container:
             response = copy()
         else:
             response = self._write(to, copy, lambda error: isinstance(error, Refused) and error.status == 404)
+        if etag is not None and response.status in (409, 412):
+            raise Superseded
         if response.status in expected_statuses or etag_of(response.headers):
             return response
         # Ceph's gateway begins its response before a large copy is made, so it cannot say how that ends.
@@ -280,9 +312,9 @@ class Client:
 def path_of(container: str, name: str = '') -> str:
     """The path of a container, or of an object in it, within the account: quoted.
 
-    :raises ValueError: If a part of it is ``.`` or ``..``, which HTTP clients resolve, so that it leads elsewhere.
+    :raises DotSegment: If a part of it is ``.`` or ``..``, which HTTP clients resolve, so that it leads elsewhere.
     """
     path = f'/{container}/{name}' if name else f'/{container}'
     if has_dot_segment(path):
-        raise ValueError(f'{path!r} has a dot segment')
+        raise DotSegment(path)
     return quote(path)

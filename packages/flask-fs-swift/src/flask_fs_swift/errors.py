@@ -15,6 +15,7 @@ from flask_fs.errors import (
     FSError,
     InvalidFilename,
     PermissionDenied,
+    Replaced,
     Unavailable,
 )
 
@@ -130,6 +131,24 @@ class NoContainer(Failure):
 
     def __init__(self, container: str) -> None:
         super().__init__(f'there is no container {container!r}')
+
+
+class DotSegment(Failure, ValueError):
+    """A name that no request reaches, as a part of it is ``.`` or ``..``; other programs can store such."""
+
+    kind = InvalidFilename
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f'{path!r} has a dot segment')
+
+
+class Superseded(Failure):
+    """What is copied is not the version any more that was to be copied."""
+
+    kind = Replaced
+
+    def __init__(self) -> None:
+        super().__init__('what it is made of was replaced or removed meanwhile')
 
 
 class ContainerGone(Failure):

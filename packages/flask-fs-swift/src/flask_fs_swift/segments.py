@@ -15,7 +15,7 @@ from typing import Any
 from . import bulk
 from .client import Client
 from .errors import Failure, InvalidResponse
-from .metadata import Entry, etag_of, is_slo, list_of_mappings
+from .metadata import Entry, etag_of, has_dot_segment, is_slo, list_of_mappings
 from .pieces import Piece
 from .pool import Response
 
@@ -50,7 +50,8 @@ class Segments:
 
     def of(self, name: str) -> list[str]:
         """The names of the segments, made by this driver, of the file *name*; none if it is a small file or absent."""
-        if not self._may_be_some():
+        # The driver stores nothing under a name that no request reaches.
+        if has_dot_segment(name) or not self._may_be_some():
             return []
         response = self._client.head(self._files_container, name, expected_statuses=(404,))
         if response.status == 404 or not is_slo(response.headers):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import logging
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flask_fs.backends import BaseBackend, Checksum, Source
@@ -21,6 +22,8 @@ from .pool import Response
 from .segments import Segments
 
 logger = logging.getLogger(__name__)
+
+StoreIn = Callable[[str], Iterator[dict[str, Any]]]
 
 #: The maximum of bytes of a name that Swift accepts (max_object_name_length), of which a segment's number needs some.
 _NAME_BYTES = 1024 - len('/000000')
@@ -51,19 +54,35 @@ class Uploads:
             self._compare(response, first, self._container, name, about=name)
         self._segments.discard(replaced)
 
-    def copy(self, name: str, target: str, headers: Mapping[str, str], *, create: bool) -> None:
-        """Copy a file inside the store; one too large for a single object by its segments."""
+    def copy(
+        self, name: str, target: str, headers: Mapping[str, str], *, create: bool, etag: str | None = None
+    ) -> None:
+        """Copy a file inside the store; one too large for a single object by its segments.
+
+        :param etag: The version of which the bytes are copied, and nothing else.
+        """
         if create and self._is_taken(target):
             raise self._error(FileExists, target)
         replaced = [] if create else self._segments.of(target)
         container = self._container
-        response = self._client.copy(container, name, container, target, headers=headers, expected_statuses=(413,))
+        response = self._client.copy(
+            container, name, container, target, headers=headers, etag=etag, expected_statuses=(413,)
+        )
         if response.status == 413:
             self._copy_large(name, target, headers, create=create)
         self._segments.discard(replaced)
 
     def _is_taken(self, name: str) -> bool:
         return self._client.request('HEAD', self._container, name, expected_statuses=(404,)).status != 404
+
+    def store_large(self, name: str, store_in: StoreIn, headers: dict[str, str], *, create: bool) -> None:
+        """Store a large file.
+
+        :param store_in: Stores its segments in the folder that it is given, and yields the entry of each before that.
+        """
+        folder, replaced = self._begin_large(name, create=create)
+        self._publish(name, store_in(folder), headers, create=create)
+        self._segments.discard(replaced)
 
     # --- One object.
 
@@ -112,9 +131,7 @@ class Uploads:
     def _put_large(
         self, name: str, pieces: Iterator[Piece], headers: dict[str, str], checksum: Checksum, *, create: bool
     ) -> None:
-        folder, replaced = self._begin_large(name, create=create)
-
-        def entries() -> Iterator[dict[str, Any]]:
+        def store_in(folder: str) -> Iterator[dict[str, Any]]:
             for number, piece in enumerate(pieces):
                 # Named before it is sent: it may be stored even if the response is lost.
                 yield self._segments.entry(folder, number, piece)
@@ -122,17 +139,14 @@ class Uploads:
                 self._compare(response, piece, self._segments.container, f'{folder}/{number:06}', about=name)
             headers[CHECKSUM] = str(checksum)
 
-        self._publish(name, entries(), headers, create=create)
-        self._segments.discard(replaced)
+        self.store_large(name, store_in, headers, create=create)
 
     def _copy_large(self, name: str, target: str, headers: Mapping[str, str], *, create: bool) -> None:
         found, manifest = self._segments.manifest(name)
         if not manifest:
             raise self._error(FileTooLarge, name, 'the store accepts no object of this size')
-        folder, replaced = self._begin_large(target, create=create)
-        headers = {**repeated(found), **headers}
-        self._publish(target, self._segments.copies(manifest, folder), headers, create=create)
-        self._segments.discard(replaced)
+        store_in = functools.partial(self._segments.copies, manifest)
+        self.store_large(target, store_in, {**repeated(found), **headers}, create=create)
 
     def _begin_large(self, name: str, *, create: bool) -> tuple[str, list[str]]:
         """The folder of a new upload's segments, and the segments of what it replaces."""

@@ -138,14 +138,19 @@ class Receiving(Undeleting):
         """The request that sends *upload*, or the piece of it that begins at byte *start*."""
         size = upload.size if start is None else upload.piece_size(start)
         if Capability.SIGNED_UPLOAD in bound.driver.capabilities:
-            return Incoming(self._receiving_driver(bound), upload.upload_id).signed_request(
-                start or 0,
-                size=size,
-                max_bytes=upload.max_bytes,
-                mime=upload.mime,
-                checksum=upload.checksum if size == upload.size else None,
-                expires_s=upload.expires - int(time.time()),
-            )
+            try:
+                return Incoming(self._receiving_driver(bound), upload.upload_id).signed_request(
+                    start or 0,
+                    size=size,
+                    max_bytes=upload.max_bytes,
+                    mime=upload.mime,
+                    checksum=upload.checksum if size == upload.size else None,
+                    expires_s=upload.expires - int(time.time()),
+                )
+            except OperationNotSupported:
+                # A driver that finds out that its store accepts none drops the capability.
+                if Capability.SIGNED_UPLOAD in bound.driver.capabilities:
+                    raise
         piece = {} if start is None else {tickets.START: str(start)}
         url = urls.upload_url(bound.app, self.name, tickets.address_of(bound.app, upload), **piece)
         return SignedRequest('PUT', url, {'Content-Type': upload.mime} if upload.mime else {})
