@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 from collections.abc import Mapping
 from typing import Any
@@ -45,6 +46,16 @@ def info_from(key: str, response: Any) -> FileInfo:
     modified = response['LastModified'].astimezone(datetime.timezone.utc)
     metadata = {name: unmangled(value) for name, value in all_metadata(response).items()}
     return info_of(key, object_size(response), modified, response['ETag'], headers, metadata)
+
+
+def stored_sha256(response: Any) -> str | None:
+    """The SHA-256 of a whole object that the store itself has compared, from a response to HeadObject with ChecksumMode."""
+    try:
+        digest = base64.b64decode(response.get('ChecksumSHA256') or '', validate=True)
+    except ValueError:
+        # That of the checksums of its parts.
+        return None
+    return f'sha256:{digest.hex()}' if digest else None
 
 
 def all_metadata(response: Any) -> dict[str, str]:

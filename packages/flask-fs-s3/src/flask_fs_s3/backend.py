@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import IO, Any, cast
@@ -17,27 +18,32 @@ from flask_fs.backends import (
     FileInfo,
     Folder,
     Opened,
+    SignedRequest,
     Source,
     attachment,
     range_header,
 )
 from flask_fs.errors import FSError
 from flask_fs.files import mime_type
+from flask_fs.names import INCOMING_PREFIX
 from flask_fs.settings import host_of, server_of, setting_names, settings_error
 
-from .attributes import info_from
+from .attributes import info_from, stored_sha256
 from .bucket import Bucket
 from .client import bucket_resource
 from .copying import change_attributes, copy
+from .cors import allow_origins
 from .errors import SDK_ERRORS, kind_of, reason_for, status_of
+from .joining import join
 from .listing import OBJECTS, UPLOADS, entries, folder_page
 from .multipart import abort_abandoned
 from .removal import BATCH_KEYS, remove, remove_batch
 from .responses import BodyStream
 from .settings import SETTINGS
+from .signing import signed_part, signed_upload
 from .uploads import put
 from .versions import Versions
-from .writes import Creation, Swap, require_swaps
+from .writes import Creation, Swap, Write, require_swaps
 
 
 class S3Backend(BaseBackend):
@@ -57,6 +63,7 @@ class S3Backend(BaseBackend):
         | Capability.SIGNED_URL
         | Capability.ATTRIBUTES
         | Capability.COMPARE_AND_SWAP
+        | Capability.SIGNED_UPLOAD
     )
     settings = SETTINGS
     errors = SDK_ERRORS
@@ -76,6 +83,10 @@ class S3Backend(BaseBackend):
         if not self.config.conditional_writes:
             # Attributes cannot be changed either without a race.
             self.drop_capability(Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP | Capability.ATTRIBUTES)
+            self.drop_capability(Capability.SIGNED_UPLOAD)
+        if self.config.signature_version != 's3v4':
+            # Only that one signs the length and the conditions.
+            self.drop_capability(Capability.SIGNED_UPLOAD)
 
     @property
     def location(self) -> tuple[Hashable, ...]:
@@ -113,7 +124,11 @@ class S3Backend(BaseBackend):
     # --- Metadata.
 
     def _stat(self, name: str) -> FileInfo:
-        return info_from(name, self._bucket.head(name))
+        if not name.startswith(f'{self._prefix}{INCOMING_PREFIX}/'):
+            return info_from(name, self._bucket.head(name))
+        # Clients have stored it: only the store's own checksum is sure not to be theirs.
+        found = self._bucket.head(name, ChecksumMode='ENABLED')
+        return dataclasses.replace(info_from(name, found), checksum=stored_sha256(found))
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         return (_listed(entry) for entry in self._objects(prefix) if not entry['Key'].endswith('/'))
@@ -181,6 +196,59 @@ class S3Backend(BaseBackend):
         return self._bucket.signing_client.generate_presigned_url(
             f'{method.lower()}_object', Params=params, ExpiresIn=expires_s, HttpMethod=method
         )
+
+    # --- Uploads by clients.
+
+    def _signed_upload(
+        self,
+        name: str,
+        *,
+        size: int | None,
+        max_bytes: int | None,
+        mime: str | None,
+        checksum: str | None,
+        expires_s: int,
+    ) -> SignedRequest:
+        return signed_upload(
+            self._bucket, name, size=size, max_bytes=max_bytes, mime=mime, checksum=checksum, expires_s=expires_s
+        )
+
+    def _signed_part(
+        self,
+        name: str,
+        *,
+        method: str,
+        upload_id: str | None,
+        part_number: int | None,
+        mime: str | None,
+        expires_s: int,
+    ) -> SignedRequest:
+        request: dict[str, Any] = {
+            'method': method,
+            'upload_id': upload_id,
+            'part_number': part_number,
+            'mime': mime,
+            'expires_s': expires_s,
+        }
+        if Capability.SIGNED_UPLOAD not in self.capabilities:
+            return super()._signed_part(name, **request)
+        return signed_part(self._bucket, name, **request)
+
+    def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
+        if len(pieces) == 1 and Capability.SIGNED_UPLOAD not in self.capabilities:
+            # The application has stored it, with a checksum.
+            super()._join(pieces, target, create=create, attributes=attributes)
+            return
+        write = Creation(self._bucket, target) if create else Write(self._bucket, target)
+        join(self._bucket, pieces, attributes, write, self._open_piece)
+
+    def _open_piece(self, piece: FileInfo, start: int, stop: int) -> IO[bytes]:
+        return self._open(piece.name, start, stop, etag=piece.etag).stream
+
+    def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
+        if Capability.SIGNED_UPLOAD not in self.capabilities:
+            return super()._allow_origins(origins, dry_run=dry_run)
+        return allow_origins(self._bucket, origins, dry_run=dry_run)
 
     # --- Errors.
 

@@ -108,14 +108,14 @@ class Bucket:
         where = {'Bucket': self.name} if key is None else self.at(key)
         return self._container.request(key, lambda: getattr(self.client, operation)(**where, **parameters))
 
-    def head(self, key: str) -> Any:
+    def head(self, key: str, **parameters: Any) -> Any:
         """The metadata of an object; if that is missing, it may be the bucket, which the response does not say.
 
         :raises Unavailable: If the bucket was there, and is gone.
         """
         seen_at = self._container.seen_at
         try:
-            return self.request('head_object', key)
+            return self.request('head_object', key, **parameters)
         except ClientError as error:
             if status_of(error) == 404 and self._container.is_gone(seen_at, self._exists):
                 raise self.error(Unavailable, key, gone_reason(self._title)) from error
@@ -154,8 +154,9 @@ class Bucket:
         with self._lock:
             self.conditional = False
             self.drop_capability(
-                Capability.ATOMIC_CREATE,
-                'the store responds with 501 to conditional writes, so that creating a file can lose a race. '
+                Capability.ATOMIC_CREATE | Capability.SIGNED_UPLOAD,
+                'the store responds with 501 to conditional writes, so that creating a file can lose a race, and clients send '
+                'uploads to the application. '
                 f'Set {self.settings}CONDITIONAL_WRITES = False to save the request.',
             )
 

@@ -16,13 +16,10 @@ from .attributes import kept, kept_with
 from .bodies import spooled
 from .bucket import Bucket
 from .errors import code_of, status_of
-from .multipart import Upload, part_size
+from .multipart import COPIED_PART_BYTES, Upload, part_size, spans
 from .settings import MAX_PART_BYTES
 from .uploads import put_object
 from .writes import Creation, Swap, Write, require_swaps
-
-#: How large the parts of a copy are: no byte of them passes through here, and a request can take as long as it does.
-_PART_BYTES = 512 * 1024 * 1024
 
 
 def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
@@ -129,7 +126,7 @@ def _copy_in_parts(bucket: Bucket, name: str, source: Any, parameters: dict[str,
     """Copy what is too large for CopyObject, or for reading and storing it."""
     size = source['ContentLength']
     with Upload(bucket, write.key, parameters) as upload:
-        upload.copy(bucket.at(name), size, part_size(size, _PART_BYTES), source['ETag'])
+        upload.send(spans(name, source['ETag'], 0, size, part_size(size, COPIED_PART_BYTES)))
         upload.finish(write)
 
 

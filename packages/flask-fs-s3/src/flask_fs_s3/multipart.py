@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -21,12 +21,25 @@ if TYPE_CHECKING:
 MAX_PARTS = 10_000
 #: How large the parts of a stream are, unless that is configured.
 PART_BYTES = 8 * 1024 * 1024
+#: How large the parts are that the store copies: no byte of them passes through here, and a request can take as long as it does.
+COPIED_PART_BYTES = 512 * 1024 * 1024
 
 _logger = logging.getLogger(__name__)
 
 
 class TooManyParts(Exception):
     """A source of unknown length did not fit into as many parts as a file may have."""
+
+
+class Span(NamedTuple):
+    """Bytes of an object that the store copies, as long as the object has that ETag.
+
+    :param range: As the header of that name has it; None for all of them.
+    """
+
+    key: str
+    etag: str
+    range: str | None
 
 
 class Upload:
@@ -52,14 +65,9 @@ class Upload:
         if not self._completed:
             self._abort()
 
-    def send(self, bodies: Iterable[Part | FileBody]) -> None:
-        """Send *bodies*; as many as the concurrency says are in memory at once."""
-        self._run(self._send, bodies)
-
-    def copy(self, source: Mapping[str, Any], size: int, part_bytes: int, etag: str) -> None:
-        """Have the store copy the *size* bytes of *source*, as long as it is the version with *etag*."""
-        ranges = (f'bytes={start}-{min(start + part_bytes, size) - 1}' for start in range(0, size, part_bytes))
-        self._run(lambda number, span: self._copy(number, source, span, etag), ranges)
+    def send(self, parts: Iterable[Part | FileBody | Span]) -> None:
+        """Send the bodies among *parts*, of which as many are in memory at once as the concurrency says, and have the store copy the others."""
+        self._run(self._store, parts)
 
     def finish(self, write: Write) -> None:
         """Put the parts together; before this there is no file.
@@ -92,15 +100,23 @@ class Upload:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
+    def _store(self, number: int, part: Part | FileBody | Span) -> dict[str, Any]:
+        return self._copy(number, part) if isinstance(part, Span) else self._send(number, part)
+
     def _send(self, number: int, body: Part | FileBody) -> dict[str, Any]:
         checksum = checksum_header(body) if self._checked else {}
         with sending(body):
             response = self._request('upload_part', PartNumber=number, Body=body, **checksum)
         return _part(number, response)
 
-    def _copy(self, number: int, source: Mapping[str, Any], span: str, etag: str) -> dict[str, Any]:
+    def _copy(self, number: int, span: Span) -> dict[str, Any]:
+        parameters = {} if span.range is None else {'CopySourceRange': span.range}
         response = self._request(
-            'upload_part_copy', PartNumber=number, CopySource=source, CopySourceRange=span, CopySourceIfMatch=etag
+            'upload_part_copy',
+            PartNumber=number,
+            CopySource=self._bucket.at(span.key),
+            CopySourceIfMatch=span.etag,
+            **parameters,
         )
         return _part(number, response['CopyPartResult'])
 
@@ -142,6 +158,19 @@ def part_size(total: int, configured: int | None) -> int:
     # None of them is in memory: so few that the requests cost little, but enough of them to be sent at once.
     suitable = min(max(PART_BYTES, -(-total // 16)), 4 * PART_BYTES)
     return max(configured or suitable, -(-total // MAX_PARTS))
+
+
+def spans(key: str, etag: str, start: int, stop: int, part_bytes: int) -> Iterator[Span]:
+    """The bytes [start, stop) of an object in parts of about the same size, each of at most *part_bytes*.
+
+    :param stop: The object's size.
+    """
+    size = stop - start
+    count = -(-size // part_bytes)
+    for number in range(count):
+        first, last = start + size * number // count, start + size * (number + 1) // count - 1
+        # Only of large objects S3 copies ranges.
+        yield Span(key, etag, None if last - first + 1 == stop else f'bytes={first}-{last}')
 
 
 def _part(number: int, response: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,10 @@ from flask_fs.errors import BackendError, FileTooLarge
 
 from .bodies import Body, FileBody, FileChanged, Part, SourceFile, checksum_header, sending, spooled
 from .bucket import Bucket
-from .errors import SDK_ERRORS, code_of, is_retried, status_of
+from .errors import SDK_ERRORS, code_of, status_of
 from .multipart import MAX_PARTS, PART_BYTES, TooManyParts, Upload, part_size
 from .settings import MAX_PART_BYTES as MAX_REQUEST_BYTES
-from .writes import Write
-
-#: How often to try when another writer is at the same key at the same moment, as S3 recommends for its 409.
-_CONFLICTS = 4
+from .writes import Write, repeated
 
 
 def put(bucket: Bucket, key: str, source: Source, attributes: Attributes, write: Write | None = None) -> None:
@@ -128,19 +125,11 @@ def put_object(
     header = checksum_header(body, checksum) if bucket.checks_uploads else {}
 
     def send(**conditions: Any) -> None:
-        for attempt in range(1, _CONFLICTS + 1):  # pragma: no branch - the last attempt returns or raises
-            try:
-                with sending(body):
-                    bucket.request('put_object', key, Body=body, **header, **parameters, **conditions)
-            except ClientError as error:
-                # After a lost response, it may be this very object that is in conflict.
-                if code_of(error) != 'ConditionalRequestConflict' or attempt == _CONFLICTS or is_retried(error):
-                    raise
-            else:
-                return
+        with sending(body):
+            bucket.request('put_object', key, Body=body, **header, **parameters, **conditions)
 
     try:
-        bucket.write(lambda: write.run(send))
+        bucket.write(lambda: write.run(repeated(send)))
     except ClientError as error:
         if isinstance(body, FileBody) and (status_of(error) == 413 or code_of(error) == 'EntityTooLarge'):
             reason = (

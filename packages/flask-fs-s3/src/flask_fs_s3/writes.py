@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -18,6 +19,8 @@ from .errors import code_of, is_retried, status_of
 from .removal import remove
 from .responses import Superseded
 
+#: How often to try when another writer is at the same key at the same moment, as S3 recommends for its 409.
+_CONFLICTS = 4
 # RFC 9110 §8.8.3, without what no header can hold.
 _ETAG = re.compile(r'[\x21\x23-\x7e]+')
 
@@ -137,6 +140,23 @@ class Swap(Write):
     def _has_changed(self) -> bool:
         found = self._bucket.find(self.key)
         return found is None or found['ETag'].strip('"') != self._etag
+
+
+def repeated(write: Callable[..., object]) -> Callable[..., None]:
+    """*write*, repeated where another writer is at the same key at the same moment."""
+
+    def attempt(**conditions: Any) -> None:
+        for number in range(1, _CONFLICTS + 1):  # pragma: no branch - the last attempt returns or raises
+            try:
+                write(**conditions)
+            except ClientError as error:
+                # After a lost response, it may be this very object that is in conflict.
+                if code_of(error) != 'ConditionalRequestConflict' or number == _CONFLICTS or is_retried(error):
+                    raise
+            else:
+                return
+
+    return attempt
 
 
 def require_swaps(bucket: Bucket, key: str, prefix: str) -> None:
