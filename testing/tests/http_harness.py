@@ -40,6 +40,7 @@ class HTTPHarness(NetworkHarness):
         'swap': 2,
         'copy': 2,
         'move': 3,
+        'accept': 4,
         'delete': 2,
     }
     host = '127.0.0.1'

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any, ClassVar, NamedTuple, cast
@@ -32,6 +32,7 @@ from flask_fs.backends import (
     Capability,
     Folder,
     Opened,
+    SignedRequest,
     Source,
     attachment,
     batched,
@@ -157,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         self.name = unquote(names[0]) if names else ''
         self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
         has_token = self.headers['Authorization'] == f'Bearer {self.server.token}'
-        if not has_token and not allows(self.server.token, self.query, self.command, url.path):
+        if not has_token and not allows(self.server.token, self.query, self.command, url.path, self.headers):
             self.respond(403)
             return False
         return True
@@ -200,6 +201,9 @@ class Handler(BaseHTTPRequestHandler):
             if not self.server.keeps_cut_uploads:
                 return
         content = b''.join(pieces)
+        if self.headers['X-SHA256'] not in (None, hashlib.sha256(content).hexdigest()):
+            self.respond(400)
+            return
         stored = Stored(content, '', formatdate(usegmt=True), hashlib.sha256(content).hexdigest(), {})
         with self.server.changed:
             there = self.server.files.get((self.bucket, self.name))
@@ -209,6 +213,23 @@ class Handler(BaseHTTPRequestHandler):
             if not is_refused:
                 self.server.files[self.bucket, self.name] = self.with_attributes(stored)
         self.respond(412 if is_refused else 201)
+
+    def do_JOIN(self) -> None:
+        """Make a file of others, of which the body names each with its ETag, as S3 does with parts and GCS by ``compose``."""
+        parts = json.loads(b''.join(self.exactly(int(self.headers['Content-Length']))))
+        with self.server.changed:
+            found = [self.server.files.get((self.bucket, name)) for name, _ in parts]
+            if self.headers['If-None-Match'] == '*' and (self.bucket, self.name) in self.server.files:
+                status = 412
+            elif None in found:
+                status = 404
+            elif [stored and stored.metadata['ETag'] for stored in found] != [f'"{etag}"' for _, etag in parts]:
+                status = 409
+            else:
+                content, status = b''.join(stored.content for stored in found if stored), 201
+                stored = Stored(content, '', formatdate(usegmt=True), hashlib.sha256(content).hexdigest(), {})
+                self.server.files[self.bucket, self.name] = self.with_attributes(stored)
+        self.respond(status)
 
     def do_PATCH(self) -> None:
         """Replace all attributes of a file."""
@@ -376,6 +397,7 @@ class HTTPBackend(BaseBackend):
         | Capability.SIGNED_URL
         | Capability.ATTRIBUTES
         | Capability.COMPARE_AND_SWAP
+        | Capability.SIGNED_UPLOAD
     )
     settings = (
         Setting('endpoint', text, None, 'Host and port of the store.', required=True),
@@ -516,6 +538,36 @@ class HTTPBackend(BaseBackend):
         expires = time.time() + expires_s
         return {'path': self._path(name), 'method': method, 'expires': expires, 'download': download_name}
 
+    def _signed_upload(
+        self,
+        name: str,
+        *,
+        size: int | None,
+        max_bytes: int | None,
+        mime: str | None,
+        checksum: str | None,
+        expires_s: int,
+    ) -> SignedRequest:
+        headers = {
+            'If-None-Match': '*',
+            'Content-Length': None if size is None else str(size),
+            'Content-Type': mime,
+            'X-SHA256': checksum and checksum.removeprefix('sha256:'),
+        }
+        signed = {header: value for header, value in headers.items() if value is not None}
+        policy = {**self._policy(name, expires_s, 'PUT', None), 'headers': signed, 'max_bytes': max_bytes}
+        url = f'http://{self.config.endpoint}{self._path(name)}?{signed_query(self.config.token, policy, {})}'
+        # Clients send their own.
+        signed.pop('Content-Length', None)
+        return SignedRequest('PUT', url, signed)
+
+    def _join(self, pieces: Sequence[fs.FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
+        headers = self._headers_of(target, attributes)
+        if create:
+            headers['If-None-Match'] = '*'
+        body = json.dumps([(piece.name, piece.etag) for piece in pieces]).encode()
+        self._ask('JOIN', target, headers=headers, body=body).close()
+
     # --- The way to the store.
 
     @property
@@ -588,9 +640,9 @@ class HTTPBackend(BaseBackend):
             return self.error(fs.Unavailable, name, reason)
         if error.status == 404:
             return self.error(fs.FileNotFound, name)
-        if (error.method, error.status) == ('PUT', 412):
+        if error.method in ('PUT', 'JOIN') and error.status == 412:
             return self.error(fs.FileExists, name)
-        if error.status == 412:
+        if error.status in (409, 412):
             return self.error(fs.Replaced, name)
         kind = fs.PermissionDenied if error.status in (401, 403) else fs.BackendError
         return self.error(fs.Unavailable if error.status >= 500 else kind, name, str(error))

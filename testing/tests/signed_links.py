@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-#: What a policy may say: the path, the method, the time at which it ends, and the name under which a file is saved.
+#: What a policy may say: the path, the method, the time at which it ends, the name under which a file is saved, headers that
+#: must be sent as they are, and the maximum length of the body.
 Policy = Mapping[str, Any]
 
 
@@ -21,7 +22,7 @@ def signed_query(token: str, policy: Policy, query: Mapping[str, str]) -> str:
     return urlencode({**query, 'policy': encoded, 'signature': _signature(token, encoded)})
 
 
-def allows(token: str, query: Mapping[str, str], method: str, path: str) -> bool:
+def allows(token: str, query: Mapping[str, str], method: str, path: str, headers: Mapping[str, str]) -> bool:
     """Whether the store does what a request with this *query* says, although it has no token."""
     encoded = query.get('policy', '')
     if not hmac.compare_digest(_signature(token, encoded), query.get('signature', '')):
@@ -33,7 +34,13 @@ def allows(token: str, query: Mapping[str, str], method: str, path: str) -> bool
         and policy.get('method', method) == method
         and policy.get('expires', time.time() + 1) > time.time()
         and policy.get('download', query.get('download')) == query.get('download')
+        and all(headers.get(header) == value for header, value in policy.get('headers', {}).items())
+        and _has_at_most(policy.get('max_bytes'), headers.get('Content-Length'))
     )
+
+
+def _has_at_most(max_bytes: int | None, length: str | None) -> bool:
+    return max_bytes is None or (length is not None and int(length) <= max_bytes)
 
 
 def _signature(token: str, encoded: str) -> str:

@@ -21,8 +21,10 @@ from .checks.fault_matrix import FaultMatrixChecks
 from .checks.faults import FaultChecks
 from .checks.folders import FolderChecks
 from .checks.freshness import FreshnessChecks
+from .checks.incoming import IncomingChecks
 from .checks.inputs import InputChecks
 from .checks.interrupts import InterruptChecks
+from .checks.joining import JoinChecks
 from .checks.links import LinkChecks
 from .checks.listing import ListChecks, UnfinishedChecks
 from .checks.many import ManyChecks, NetworkManyChecks
@@ -42,6 +44,7 @@ from .checks.retention import RetentionChecks
 from .checks.seeking import SeekChecks
 from .checks.serving import ServeChecks
 from .checks.sharing import SharingChecks
+from .checks.signed_uploads import SignedUploadChecks
 from .checks.swapping import SwapChecks
 from .checks.text import TextChecks
 from .checks.uploads import UploadChecks
@@ -88,6 +91,9 @@ class BackendConformance(
     InterruptChecks,
     RetentionChecks,
     RestoreChecks,
+    IncomingChecks,
+    JoinChecks,
+    SignedUploadChecks,
     BudgetChecks,
     ModelChecks,
 ):

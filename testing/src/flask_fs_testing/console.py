@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from flask_fs.backends import Attributes, BaseBackend
 
+from .arriving import upload
 from .concurrency import TIMEOUT_S
 from .harness import Harness
 from .sources import Failing, OnlyRead, SourceFailed
@@ -49,7 +50,7 @@ class ConsoleHere:
             'BytesIO': io.BytesIO,
             **{
                 each.__name__: each
-                for each in (Attributes, Failing, OnlyRead, put, leave, read_from, look_at, swap, entries)
+                for each in (Attributes, Failing, OnlyRead, put, leave, read_from, look_at, swap, upload, entries)
             },
         }
 

@@ -136,7 +136,8 @@ class NetworkHarness(Harness):
     #: The maximum number of requests of an operation on a small file, over HTTP, once the backend has been used: for any of
     #: ``save``, ``save_large`` (of several parts), ``create``, ``replace``, ``read``, ``open``, ``exists``, ``stat``,
     #: ``list`` (ten files), ``folder`` (one page, however much is below it), ``copy``, ``move``, ``remove``, ``remove_many`` (ten
-    #: files), ``delete``, ``set_attributes`` and ``swap`` (with the look at its etag). Without it ``read`` and ``stat`` may take
+    #: files), ``delete``, ``accept`` (an upload in one piece, with the removal of what has arrived), ``set_attributes`` and ``swap`` (with
+    #: the look at its etag). Without it ``read`` and ``stat`` may take
     #: one.
     max_requests: ClassVar[Mapping[str, int]] = {}
     #: Where the real server is.

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends.incoming import Incoming
 
+from ..arriving import accept, arrived
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness, NetworkHarness
 from ..measurements import record, sizes_of
@@ -67,6 +69,7 @@ _OPERATIONS: Mapping[str, Callable[[BaseBackend, str, bytes], object]] = {
     'remove_many': lambda backend, mine, large: backend.remove_many(
         [mine, *(f'{mine}-{at}' for at in range(1, LISTED))]
     ),
+    'accept': lambda backend, mine, large: accept(Incoming(backend, mine), f'new-{mine}'),
     'set_attributes': lambda backend, mine, large: backend.set_attributes(mine, {'metadata': {'changed': '1'}}),
     'swap': lambda backend, mine, large: backend.write(mine, b'other', if_match=str(backend.stat(mine).etag)),
 }
@@ -154,8 +157,10 @@ class RequestChecks:
                 if not declares(backend, _NEEDS.get(operation, Capability.NONE)):
                     continue
 
-                def measure(act: Callable[[BaseBackend, str, bytes], object] = act) -> int:
+                def measure(operation: str = operation, act: Callable[[BaseBackend, str, bytes], object] = act) -> int:
                     backend.write(mine := f'file-{next(numbers)}', b'content')
+                    if operation == 'accept':
+                        arrived(backend, b'content', upload_id=mine)
                     before = len(proxy.requests)
                     act(backend, mine, large)
                     return len(proxy.requests) - before

@@ -190,8 +190,8 @@ class LinkChecks:
             if not declares(storage.backend, Capability.SIGNED_URL):
                 assert _fetch(links['GET'])[0] == 200
                 # The application signs, and its own clock says that the time is over.
-                later = SimpleNamespace(time=partial(_later, _LIFE_S + _LIFE_S / 4 + 1))
-                with mock.patch.object(signing, 'time', later):
+                clock = SimpleNamespace(time=partial(later, _LIFE_S + _LIFE_S / 4 + 1))
+                with mock.patch.object(signing, 'time', clock):
                     assert _fetch(links['GET'])[0] == 403
                 return
             links['PUT'] = storage.signed_url('a/y.txt', method='PUT', expires_s=_LIFE_S)
@@ -264,5 +264,6 @@ def _download_name(link: str) -> str | None:
     return options.get('filename') if disposition == 'attachment' else None
 
 
-def _later(seconds: float) -> float:
+def later(seconds: float) -> float:
+    """The time, so many seconds from now."""
     return time.time() + seconds

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+from flask_fs.backends.incoming import Incoming, new_id
+
+from ..arriving import accept
 from ..guarantees import broken, check
 from ..harness import Harness
 from ..metering import memory_of
@@ -17,10 +20,10 @@ class MemoryChecks:
 
     @check(
         'bounded memory',
-        cause='read() without a size, or a body that the client library holds whole. Look at _put, at the stream of _open, and at _copy.',
+        cause='read() without a size, or a body that the client library holds whole. Look at _put, at the stream of _open, at _copy, and at _join.',
     )
     def test_a_large_file_goes_in_and_out_in_bounded_memory(self, harness: Harness) -> None:
-        """Storing and reading 64 MiB takes a fixed amount of memory in both directions, and every byte is right."""
+        """Storing, reading, copying and accepting 64 MiB takes a fixed amount of memory, and every byte is right."""
         backend = harness.make()
         # What a client library loads at its first use does not grow with the file.
         backend.write('small', b'')
@@ -40,6 +43,12 @@ class MemoryChecks:
             'reading': memory_of(read),
             'copying': memory_of(lambda: backend.copy('large', 'copied')),
         }
+        # Two pieces, which a store in several parts joins as they are.
+        incoming = Incoming(backend, new_id())
+        for start in (0, size // 2):
+            incoming.put(Pattern(size // 2), start)
+        peaks['accepting'] = memory_of(lambda: accept(incoming, 'accepted'))
+        assert backend.stat('accepted').size == size
         assert digest.hexdigest() == source.digest.hexdigest()
         assert backend.stat('copied').size == size
         for what, peak in peaks.items():

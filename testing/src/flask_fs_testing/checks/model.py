@@ -36,6 +36,7 @@ STORING = (
     '{who}.save(BytesIO({content!r}), {name!r}, overwrite={overwrite})',
     '{who}.save(OnlyRead({content!r}), {name!r}, overwrite={overwrite})',
     'put({who}, {name!r}, {mode!r}, {content!r})',
+    'upload({who}, {name!r}, {content!r}, overwrite={overwrite})',
 )
 REMOVING = ('{who}.remove({name!r})', '{who}.delete({name!r})', '{who}.remove_many([{name!r}, {new!r}])')
 COPYING = (

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability
+from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability, incoming
 
+from ..arriving import upload
 from ..guarantees import broken, declares
 from ..harness import Harness
 from ..measurements import record
@@ -70,6 +71,10 @@ def writing_operations(harness: Harness) -> list[Operation]:
             Operation(f'replacing {what}', old, partial(_replace, content=content), {'x': content}),
             Operation(f'creating {what}', old, partial(_create, content=content), {**old, 'new': content}),
         ]
+        if size_class != 'small':
+            found.append(
+                Operation(f'accepting an upload of {len(content)} bytes', old, partial(_accept, content=content), {**old, 'new': content})
+            )
         if size_class != 'border':
             found += [
                 Operation(f'copying {what}', {'x': content}, _copy, {'x': content, 'new': content}),
@@ -144,6 +149,8 @@ class Stage:
         :param sweep: Whether hidden things may be left that sweeping removes, as after a connection that was cut.
         """
         self.set_up({})
+        # What has arrived waits for another attempt to accept it, by any process.
+        incoming.sweep(self._backend, -SETTLING_S)
         left = left_behind(self._harness, self._backend, sweep=sweep)
         if left and sweep:
             # A request that was on its way may have been carried out since.
@@ -178,6 +185,10 @@ def _replace(backend: BaseBackend, content: bytes) -> None:
 
 def _create(backend: BaseBackend, content: bytes) -> None:
     backend.save(OnlyRead(content, step=65_537), 'new', overwrite=False)
+
+
+def _accept(backend: BaseBackend, content: bytes) -> None:
+    upload(backend, 'new', content, overwrite=False)
 
 
 def _copy(backend: BaseBackend) -> None:

@@ -1,0 +1,223 @@
+"""Pieces of an upload that become one file, inside the store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+import flask_fs as fs
+from flask_fs.backends import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, BaseBackend, Capability, checksum_of
+from flask_fs.backends.incoming import Incoming, new_id
+from flask_fs.files import mime_type
+
+from ..arriving import accept, arrived
+from ..guarantees import broken, check, declares
+from ..harness import Harness
+from ..measurements import record, sizes_of
+from ..metering import can_be_metered, metered
+from .content import content_of
+from .copying import after_hook
+from .operations import OLD, left_behind
+
+#: The types and headers that a client may send with a piece.
+_OF_A_CLIENT = Attributes(
+    'text/html', 'public, max-age=9999', 'gzip', 'de', 'program.exe', {'by': 'a client'}
+)  # fmt: skip
+_GIVEN = Attributes('image/x-kit', 'no-store', None, 'en', 'given.png', {'by': 'the application'})
+
+
+class JoinChecks:
+    """Uploads that arrive in pieces, and become a file."""
+
+    @check(
+        '_join',
+        cause='Pieces are put in the order of their names as text, or the last one, a small one or an empty one is left out. Look at _join.',
+    )
+    def test_pieces_are_joined_exactly(self, harness: Harness) -> None:
+        """Pieces of any sizes become one file: all of their bytes, in the order in which they are given, with the right metadata."""
+        for prefix in ('', 'tenants/9'):
+            backend = harness.make(prefix=prefix)
+            for number, sizes in enumerate(_splits(harness) if not prefix else [(3, 5, 2)]):
+                content, target = content_of(sum(sizes)), f'd/{number}.bin'
+                accept(arrived(backend, *_split(content, sizes)), target)
+                if (seen := backend.read(target)) != content:
+                    broken(
+                        f'Expected pieces of {sizes} bytes to be joined in their order; seen {len(seen)} bytes that differ from byte '
+                        f'{_first_difference(seen, content)} on.'
+                    )
+                assert backend.stat(target).size == len(content)
+                _expect_true_checksum(backend, target, content)
+                backend.remove(target)
+            if left := left_behind(harness, backend, sweep=False):
+                broken(f'Expected nothing to be left once files that were joined are removed; seen {left[:5]}.')
+
+    @check(
+        '_join',
+        proves=Capability.ATOMIC_CREATE,
+        cause='The target is looked up before the pieces are joined, and not again: pass `create` on to the step that makes the file visible.',
+    )
+    def test_a_join_that_is_refused_changes_nothing(self, harness: Harness) -> None:
+        """A target that is taken, before or meanwhile, is refused with FileExists, stays as it is, and so do the pieces; replacing it is possible."""
+        backend = harness.make()
+        for sizes in ((10,), (4, 6), (min(harness.part_sizes, default=CHUNK_BYTES), 5)):
+            content = content_of(sum(sizes))
+            incoming = arrived(backend, *_split(content, sizes))
+            backend.write('x', OLD)
+            before = harness.names_raw()
+            with pytest.raises(fs.FileExists):
+                incoming.create(incoming.pieces(), 'x', create=True)
+            _expect(backend, 'x', OLD, f'refusing to join pieces of {sizes} bytes to it')
+            if (seen := harness.names_raw()) != before:
+                broken(f'Expected a refused join to change nothing, {before}; seen {seen}.')
+            # Whoever was refused takes another name.
+            incoming.create(incoming.pieces(), 'y', create=True)
+            _expect(backend, 'y', content, 'joining the same pieces to another name')
+            incoming.discard()
+            accept(arrived(backend, *_split(content, sizes)), 'x', create=False)
+            _expect(backend, 'x', content, 'replacing it')
+            backend.remove('x')
+            backend.remove('y')
+        if declares(backend, Capability.ATOMIC_CREATE):
+            _rival_comes(harness)
+        if left := left_behind(harness, backend):
+            broken(f'Expected nothing to be left of joins that were refused; seen {left[:5]}.')
+
+    @check(
+        '_join',
+        cause='The type of a piece is copied with it, or that of its name, or attributes are dropped. Look at what _join makes the target with.',
+    )
+    def test_a_joined_file_has_the_given_attributes_alone(self, harness: Harness) -> None:
+        """The file has exactly the attributes that are given, and without a type the one that its name suggests: nothing that a client has sent."""
+        backend = harness.make()
+        of_pieces = NO_ATTRIBUTES
+        if declares(backend, Capability.SIGNED_UPLOAD):
+            keeps_all = declares(backend, Capability.ATTRIBUTES)
+            of_pieces = _OF_A_CLIENT if keeps_all else Attributes(_OF_A_CLIENT.mime)
+        given = [NO_ATTRIBUTES]
+        if declares(backend, Capability.MIME):
+            given.append(Attributes(_GIVEN.mime))
+        if declares(backend, Capability.ATTRIBUTES):
+            given.append(_GIVEN)
+        for attributes in given:
+            for contents in ((b'one piece',), (b'several ', b'pieces')):
+                accept(arrived(backend, *contents, attributes=of_pieces), 'x.png', attributes=attributes)
+                info = backend.stat('x.png')
+                expected = attributes.mime or mime_type('x.png')
+                if (info.mime, info.attributes) != (expected, attributes):
+                    broken(f'Expected {attributes} and the type {expected}; seen {info.attributes} and {info.mime}.')
+                assert backend.read('x.png') == b''.join(contents)
+                backend.remove('x.png')
+
+    @check(
+        '_join',
+        cause='A piece is read or copied by its name alone: compare its etag, in the request that reads or copies it.',
+    )
+    def test_only_the_pieces_that_were_seen_are_joined(self, harness: Harness) -> None:
+        """A piece that is gone, or that a client has replaced since it was listed, is an error, and leaves nothing of the file."""
+        backend = harness.make()
+        for contents in ((b'seen',), (b'first', b'seen'), (b'seen', b'last')):
+            at = contents.index(b'seen')
+            incoming = arrived(backend, *contents)
+            pieces = incoming.pieces()
+            incoming.discard([pieces[at]])
+            with pytest.raises((fs.FileNotFound, fs.Replaced)):
+                incoming.create(pieces, 'x', create=True)
+            incoming.discard()
+            if declares(backend, Capability.SIGNED_UPLOAD):
+                incoming = arrived(backend, *contents)
+                pieces = incoming.pieces()
+                _replace(backend, pieces[at].name, b'evil')
+                try:
+                    incoming.create(pieces, 'x', create=True)
+                except fs.Replaced:
+                    pass
+                else:
+                    broken(
+                        'Expected Replaced for a piece that was replaced after it was listed; seen '
+                        f'{backend.read("x")!r} joined.'
+                    )
+                incoming.discard()
+            if backend.exists('x'):
+                broken(f'Expected no file of pieces that are not all there; seen {backend.read("x")!r}.')
+        if left := left_behind(harness, backend):
+            broken(f'Expected nothing to be left of joins that failed; seen {left[:5]}.')
+
+    @check(
+        'SIGNED_UPLOAD',
+        proves=Capability.SIGNED_UPLOAD,
+        cause='_join is the default one, which reads the pieces, or it reads some of them, perhaps only large or small ones.',
+    )
+    def test_pieces_are_joined_inside_the_store(self, harness: Harness) -> None:
+        """With SIGNED_UPLOAD, what clients have sent becomes a file without passing through the application."""
+        if not can_be_metered(harness):
+            return
+        allowed, writer = harness.overhead_bytes, harness.make()
+        if not declares(writer, Capability.SIGNED_UPLOAD):
+            return
+        with metered(harness) as (backend, meter):
+            size = sizes_of(harness, min_bytes=4 * allowed)['parts']
+            for way, sizes in {'join_one': (size,), 'join_several': (size, size // 2)}.items():
+                content = content_of(sum(sizes))
+                pieces = (mine := arrived(writer, *_split(content, sizes))).pieces()
+                joining = Incoming(backend, new_id())
+                moved = meter(partial(joining.create, pieces, 'x', create=False))
+                record(harness, 'moved', **{way: moved})
+                assert writer.read('x') == content
+                if moved > allowed:
+                    broken(
+                        f'Expected joining pieces of {sizes} bytes to move at most {allowed:,} bytes through the application; '
+                        f'seen {moved:,}.'
+                    )
+                mine.discard()
+
+
+def _rival_comes(harness: Harness) -> None:
+    """Somebody else creates the target as soon as the first piece is opened, if the pieces are read at all."""
+    backend, rival = harness.make(), harness.make()
+    incoming = arrived(backend, b'some', b'thing')
+    with after_hook(backend, '_open', partial(rival.write, 'rival', OLD)):
+        try:
+            incoming.create(incoming.pieces(), 'rival', create=True)
+        except fs.FileExists:
+            _expect(backend, 'rival', OLD, 'refusing to join to a name that was taken meanwhile')
+        else:
+            _expect(backend, 'rival', b'something', 'joining to a name that nobody has taken')
+    incoming.discard()
+    backend.remove('rival')
+
+
+def _splits(harness: Harness) -> Iterator[tuple[int, ...]]:
+    border = min(harness.part_sizes, default=CHUNK_BYTES)
+    yield from ((10,), (0,), (3, 5, 2), (1,) * 12)
+    yield from ((border,), (border, 1), (border - 1, 2, border + 1), (border + 1, 7, border))
+
+
+def _split(content: bytes, sizes: tuple[int, ...]) -> Iterator[bytes]:
+    at = 0
+    for size in sizes:
+        yield content[at : at + size]
+        at += size
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (mine, theirs) in pairs if mine != theirs), min(len(one), len(other)))
+
+
+def _expect_true_checksum(backend: BaseBackend, name: str, content: bytes) -> None:
+    if (seen := backend.stat(name).checksum) is None:
+        return
+    if seen != (true := checksum_of([content], seen.partition(':')[0])):
+        broken(f'Expected the checksum of a file that was joined to be {true}, or None; seen {seen}.')
+
+
+def _expect(backend: BaseBackend, name: str, content: bytes, when: str) -> None:
+    if (seen := backend.read(name)) != content:
+        broken(f'Expected {name} to have {content[:20]!r} after {when}; seen {seen[:20]!r}.')
+
+
+def _replace(backend: BaseBackend, key: str, content: bytes) -> None:
+    backend._put_translated(key, io.BytesIO(content), create=False)
