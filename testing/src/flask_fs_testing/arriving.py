@@ -118,7 +118,7 @@ def _target(request: Request) -> str:
 
 
 def _message(request: Request, content: bytes, mime: str | None = None) -> tuple[bytes, dict[str, str]]:
-    if request.method == 'PUT':
+    if request.method != 'POST':
         return content, dict(request.headers)
     boundary = secrets.token_hex(16)
     parts = [
@@ -126,9 +126,7 @@ def _message(request: Request, content: bytes, mime: str | None = None) -> tuple
         for name, value in request.fields.items()
     ]
     mime = mime or request.fields.get('Content-Type', 'text/plain')
-    last = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="upload"\r\nContent-Type: {mime}\r\n\r\n'
-    )
+    last = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="upload"\r\nContent-Type: {mime}\r\n\r\n'
     body = ''.join([*parts, last]).encode() + content + f'\r\n--{boundary}--\r\n'.encode()
     return body, {**request.headers, 'Content-Type': f'multipart/form-data; boundary={boundary}'}
 

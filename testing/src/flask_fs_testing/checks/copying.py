@@ -312,13 +312,14 @@ def _interrupted(backend: BaseBackend, step: str, error: BaseException, *, is_do
 
 @contextlib.contextmanager
 def after_hook(backend: BaseBackend, step: str, act: Callable[[], object]) -> Generator[None]:
-    """Do *act* whenever the hook *step* is done."""
+    """Do *act* whenever the hook *step* is done, or has failed."""
     real = getattr(backend, step)
 
     def act_after(*args: Any, **kwargs: Any) -> Any:
-        result = real(*args, **kwargs)
-        act()
-        return result
+        try:
+            return real(*args, **kwargs)
+        finally:
+            act()
 
     with mock.patch.object(backend, step, act_after):
         yield

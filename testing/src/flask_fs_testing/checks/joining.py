@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from functools import partial
@@ -175,16 +176,22 @@ class JoinChecks:
 
 
 def _rival_comes(harness: Harness) -> None:
-    """Somebody else creates the target as soon as the first piece is opened, if the pieces are read at all."""
+    """Somebody else creates the target as soon as anything is looked at or read, if it is."""
     backend, rival = harness.make(), harness.make()
     incoming = arrived(backend, b'some', b'thing')
-    with after_hook(backend, '_open', partial(rival.write, 'rival', OLD)):
-        try:
-            incoming.create(incoming.pieces(), 'rival', create=True)
-        except fs.FileExists:
-            _expect(backend, 'rival', OLD, 'refusing to join to a name that was taken meanwhile')
-        else:
-            _expect(backend, 'rival', b'something', 'joining to a name that nobody has taken')
+    came = list[str]()
+
+    def come() -> None:
+        with contextlib.suppress(fs.FileExists):
+            rival.write('rival', OLD, overwrite=False)
+            came.append('rival')
+
+    looks = (after_hook(backend, hook, come) for hook in ('_open', '_stat'))
+    with contextlib.ExitStack() as stack, contextlib.suppress(fs.FileExists):
+        for look in looks:
+            stack.enter_context(look)
+        incoming.create(incoming.pieces(), 'rival', create=True)
+    _expect(backend, 'rival', OLD if came else b'something', 'joining to it, while somebody else may take it')
     incoming.discard()
     backend.remove('rival')
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability, incoming
+from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability
+from flask_fs.backends.incoming import Incoming, new_id
+from flask_fs.backends.incoming import sweep as sweep_uploads
 
-from ..arriving import upload
+from ..arriving import arrived
 from ..guarantees import broken, declares
 from ..harness import Harness
 from ..measurements import record
@@ -73,7 +75,12 @@ def writing_operations(harness: Harness) -> list[Operation]:
         ]
         if size_class != 'small':
             found.append(
-                Operation(f'accepting an upload of {len(content)} bytes', old, partial(_accept, content=content), {**old, 'new': content})
+                Operation(
+                    f'accepting an upload of {len(content)} bytes',
+                    old,
+                    partial(_accept, harness=harness, content=content),
+                    {**old, 'new': content},
+                )
             )
         if size_class != 'border':
             found += [
@@ -150,7 +157,7 @@ class Stage:
         """
         self.set_up({})
         # What has arrived waits for another attempt to accept it, by any process.
-        incoming.sweep(self._backend, -SETTLING_S)
+        sweep_uploads(self._backend, -SETTLING_S)
         left = left_behind(self._harness, self._backend, sweep=sweep)
         if left and sweep:
             # A request that was on its way may have been carried out since.
@@ -187,8 +194,14 @@ def _create(backend: BaseBackend, content: bytes) -> None:
     backend.save(OnlyRead(content, step=65_537), 'new', overwrite=False)
 
 
-def _accept(backend: BaseBackend, content: bytes) -> None:
-    upload(backend, 'new', content, overwrite=False)
+def _accept(backend: BaseBackend, harness: Harness, content: bytes) -> None:
+    # What arrives is disturbed by nothing.
+    middle = len(content) // 2
+    incoming = arrived(harness.make(), content[:middle], content[middle:])
+    try:
+        Incoming(backend, new_id()).create(incoming.pieces(), 'new', create=True)
+    finally:
+        incoming.discard()
 
 
 def _copy(backend: BaseBackend) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, Capability
 
-from ..arriving import arrived
 from ..concurrency import CAN_FORK, in_processes, in_step, in_threads
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
@@ -98,14 +97,14 @@ class RaceChecks:
         _judge(backend, counts)
 
     @check(
-        '_put and _copy and _move and _join with create',
+        '_put and _copy and _move with create',
         proves=Capability.ATOMIC_CREATE,
         race=True,
-        cause='_copy, _move or _join looks for the target first, and then replaces: their last step needs the same condition as that of _put.',
+        cause='_copy or _move looks for the target first, and then replaces: their last step needs the same condition as that of _put.',
     )
     def test_of_many_threads_that_create_by_any_verb_one_wins(self, harness: Harness) -> None:
-        """Of threads that save, write, open, copy, move and accept uploads to one new name, exactly one wins, and no loser loses its source."""
-        ways = [_save, _copy, _move, _write, _join, _move, _open, _join_all, _copy, _move]
+        """Of threads that save, write, open, copy and move to one new name, exactly one wins, and no loser loses its source."""
+        ways = [_save, _copy, _move, _write, _move, _open, _copy, _move]
         backends = [harness.make() for _ in ways]
         counts = []
         for turn in range(few(harness.race_rounds)):
@@ -230,24 +229,6 @@ def _copy(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
 def _move(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
     meet(gate)
     backend.move(_source(name, number), name, overwrite=False)
-
-
-def _join(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
-    _accept(backend, name, number, gate, len(_own(number)))
-
-
-def _join_all(backend: BaseBackend, name: str, number: int, gate: Any) -> None:
-    _accept(backend, name, number, gate, 1000)
-
-
-def _accept(backend: BaseBackend, name: str, number: int, gate: Any, piece_bytes: int) -> None:
-    own = _own(number)
-    incoming = arrived(backend, *(own[at : at + piece_bytes] for at in range(0, len(own), piece_bytes)))
-    try:
-        meet(gate)
-        incoming.create(incoming.pieces(), name, create=True)
-    finally:
-        incoming.discard()
 
 
 def _source(name: str, number: int) -> str:

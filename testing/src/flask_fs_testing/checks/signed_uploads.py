@@ -11,14 +11,14 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 import pytest
 from flask import request
 
 import flask_fs as fs
 from flask_fs import tickets
-from flask_fs.backends import Capability, SignedRequest
+from flask_fs.backends import Capability
 
 from ..arriving import Request, send, send_half, upload_of
 from ..guarantees import broken, check, declares
@@ -64,7 +64,9 @@ class SignedUploadChecks:
                 )[: 3 if not number else 1]:
                     ticket = storage.signed_upload(name, **how)
                     if signs == ticket.url.startswith(request.host_url):
-                        broken(f'Expected clients to send to {"the store" if signs else "the application"}; seen {ticket.url}.')
+                        broken(
+                            f'Expected clients to send to {"the store" if signs else "the application"}; seen {ticket.url}.'
+                        )
                     if size:
                         send_half(ticket, content)
                     _expect_nothing(storage, ticket, f'half of {size} bytes')
@@ -137,8 +139,8 @@ class SignedUploadChecks:
                 if parts == 2:
                     incoming.put(io.BytesIO(b' twice'), 7)
                 pieces = incoming.pieces()
-                send(ticket, b'hostile')
                 send(ticket, b'hostile, and longer')
+                send(ticket, b'hostile')
                 try:
                     incoming.create(pieces, 'x.txt', create=True)
                 except (fs.Replaced, fs.FileNotFound):
@@ -174,7 +176,9 @@ class SignedUploadChecks:
             while send(late, _CONTENT) < 300:
                 upload_of(storage, late).discard()
                 if time.monotonic() - begun > _LIFE_S + _GRACE_S:
-                    broken(f'Expected a ticket that lives for {_LIFE_S} s to be refused; seen it work after {_GRACE_S} s more.')
+                    broken(
+                        f'Expected a ticket that lives for {_LIFE_S} s to be refused; seen it work after {_GRACE_S} s more.'
+                    )
                 time.sleep(_PAUSE_S)
             upload_of(storage, ticket).discard()
         _expect_clean(harness)
@@ -189,15 +193,15 @@ class SignedUploadChecks:
         with deployed(harness) as storage:
             ticket = storage.signed_upload('x.txt', size=5, mime='text/plain', checksum=_SHA256)
             parts = (ticket.url, *_pairs(ticket.headers), *_pairs(ticket.fields), ticket.token)
-            text = ' '.join([*parts, urlencode({'': ' '.join(parts)})])
+            text = ' '.join([*parts, *map(unquote_plus, parts)])
             if isinstance(harness, NetworkHarness) and (shown := [each for each in harness.secrets if each in text]):
                 broken(f'Expected no secret in a ticket; seen {len(shown)} in {text}.')
             backend = storage.backend
             given: Any = {'size': None, 'max_bytes': 5, 'mime': None, 'checksum': None, 'expires_s': 60}
             if declares(backend, Capability.SIGNED_UPLOAD):
                 signed = upload_of(storage, ticket).signed_request(**given)
-                if not isinstance(signed, SignedRequest) or signed.method not in ('PUT', 'POST'):
-                    broken(f'Expected a SignedRequest to PUT or to POST; seen {signed!r}.')
+                if signed.method not in ('PUT', 'POST'):
+                    broken(f'Expected a request to PUT or to POST; seen {signed!r}.')
             else:
                 with pytest.raises(fs.OperationNotSupported):
                     upload_of(storage, ticket).signed_request(**given)
