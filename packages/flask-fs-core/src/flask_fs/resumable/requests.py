@@ -121,9 +121,13 @@ class TusRoute:
             abort(501, description='The length must be known: send Upload-Length.')
         size = headers.number(request, 'Upload-Length')
         upload = self._announced(new_id(), size, is_partial=bool(kind))
-        with self._body(size) if _has_body() else contextlib.nullcontext() as body:
+        has_body = _has_body()
+        with self._body(size) if has_body else contextlib.nullcontext() as body:
             state = self._receipt(upload).begin(body)
-        return self._described(201, upload, state)
+        response = self._described(201, upload, state)
+        if not has_body:
+            del response.headers['Upload-Offset']
+        return response
 
     def _concatenated(self, urls: list[str]) -> Response:
         if 'Upload-Length' in request.headers or _has_body():
