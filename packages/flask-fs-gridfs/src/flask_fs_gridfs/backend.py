@@ -26,7 +26,7 @@ from flask_fs.backends import (
     batched,
     changed,
 )
-from flask_fs.errors import Changed, FileExists, FileNotFound, FSError, Replaced, Unavailable
+from flask_fs.errors import Changed, FileExists, FileNotFound, FSError, Replaced
 from flask_fs.settings import setting_names, settings_error, storage_prefix
 
 from .attributes import metadata_for, update_for
@@ -225,12 +225,10 @@ class GridFSBackend(BaseBackend):
         return self._info(document)
 
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
-        store = self._store()
-        for _ in range(_MAX_REVISIONS):
-            document = self._newest(name)
-            if store.update(document, update_for(document, changed(self._info(document).attributes, changes), changes)):
-                return
-        raise self.error(Unavailable, name, 'it is replaced again and again')
+        document = self._newest(name)
+        update = update_for(document, changed(self._info(document).attributes, changes), changes)
+        if not self._store().update(document, update):
+            raise self.error(Replaced, name)
 
     def _move(self, name: str, target: str, *, create: bool) -> None:
         writer = self._writer()
