@@ -119,6 +119,8 @@ class FaultChecks:
         """A store that never responds is Unavailable when the timeout is over, and its files are not absent."""
         with via_proxy(harness) as (proxy, _):
             backend = with_short_timeouts(harness, proxy)
+            # One that signs in or connects for all would have them wait one after the other.
+            _once_available(lambda: backend.exists('x'), harness)
             proxy.hang(times=ALWAYS)
             verbs = [*SOME.items()]
 
