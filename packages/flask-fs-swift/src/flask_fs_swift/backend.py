@@ -271,13 +271,14 @@ class SwiftBackend(BaseBackend):
             reason = 'the cluster accepts no forms (formpost), or removes nothing in bulk'
             self.drop_capability(Capability.SIGNED_UPLOAD, reason)
             raise self.unsupported(None, reason)
-        if size is not None and size > MAX_SEGMENT_BYTES:
+        if size is None:
+            raise self.unsupported(None, 'of a form that is cut Swift keeps what has come, so the size must be known')
+        if size > MAX_SEGMENT_BYTES:
             reason = f'the store accepts at most {MAX_SEGMENT_BYTES} bytes by one request: have it sent in pieces'
             raise self.error(FileTooLarge, None, reason)
         # The key that the signature is compared with may be the container's.
         self._client.ensure(self.container)
-        limit = max_bytes if size is None else size
-        return self._signer.form(name, digest=digest, max_bytes=limit, mime=mime, expires_s=expires_s)
+        return self._signer.form(name, digest=digest, size=size, mime=mime, expires_s=expires_s)
 
     def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
         has_checksum = len(pieces) == 1 and Capability.SIGNED_UPLOAD not in self.capabilities

@@ -11,7 +11,6 @@ from urllib.parse import quote, urlsplit
 from flask_fs.backends import Config, SignedRequest
 
 from .client import Client
-from .settings import MAX_SEGMENT_BYTES
 
 _DIGESTS = frozenset(('sha1', 'sha256', 'sha512'))
 
@@ -32,14 +31,14 @@ class Signer:
         disposition = 'inline' if download_name is None else f'filename={quote(download_name, safe="")}'
         return f'{url}?temp_url_sig={signature}&temp_url_expires={expires}&{disposition}'
 
-    def form(self, name: str, *, digest: str, max_bytes: int | None, mime: str | None, expires_s: int) -> SignedRequest:
+    def form(self, name: str, *, digest: str, size: int, mime: str | None, expires_s: int) -> SignedRequest:
         """A form that stores one object below ``name/``, which is named by the client's name of the file.
 
+        :param size: In bytes: Swift refuses more, and keeps less.
         :param digest: One of those that :meth:`form_digest` gives.
         """
         path, url, expires = self._located(f'{name}/', expires_s)
-        limit = MAX_SEGMENT_BYTES if max_bytes is None else min(max_bytes, MAX_SEGMENT_BYTES)
-        signed = {'max_file_size': limit, 'max_file_count': 1, 'expires': expires}
+        signed = {'max_file_size': size, 'max_file_count': 1, 'expires': expires}
         # After the path comes where to redirect to: nowhere.
         fields = {**signed, 'signature': self._signature(digest, path, '', *signed.values())}
         if mime is not None:

@@ -261,6 +261,8 @@ class Hooks(Translation):
         :param max_bytes: The maximum length, if *size* is not known.
         :param mime: The media type that the request must have, if any.
         :param checksum: ``sha256:hex`` of the content, if it is known.
+        :raises OperationNotSupported: Without *size*, if the store might keep a part of the file as if it were all of it: then
+            the application receives it.
         """
         raise self._lacks('_signed_upload')
 

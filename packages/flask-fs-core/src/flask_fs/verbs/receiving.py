@@ -149,7 +149,7 @@ class Receiving(Undeleting):
                 )
             except OperationNotSupported:
                 # A driver that finds out that its store accepts none drops the capability.
-                if Capability.SIGNED_UPLOAD in bound.driver.capabilities:
+                if size is not None and Capability.SIGNED_UPLOAD in bound.driver.capabilities:
                     raise
         piece = {} if start is None else {tickets.START: str(start)}
         url = urls.upload_url(bound.app, self.name, tickets.address_of(bound.app, upload), **piece)
