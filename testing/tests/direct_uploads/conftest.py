@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upload_site import Site
 
-from flask_fs_testing.fixtures import fresh_name
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -18,7 +16,7 @@ SERVERS = {'gridfs': 'mongo_service', 's3': 's3_service', 'swift': 'swift_servic
 
 
 @pytest.fixture(params=['local', 'memory', *(pytest.param(each, marks=pytest.mark.server) for each in SERVERS)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+def store(request: pytest.FixtureRequest, tmp_path: Path, fresh_name: str) -> dict[str, Any]:
     """The settings of one store after the other."""
     kind: str = request.param
     service: Any = request.getfixturevalue(SERVERS[kind]) if kind in SERVERS else None
@@ -26,13 +24,13 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     if kind == 'local':
         settings['root'] = str(tmp_path / 'photos')
     elif kind == 'gridfs':
-        settings |= {'mongo_url': service.url, 'mongo_db': fresh_name()}
+        settings |= {'mongo_url': service.url, 'mongo_db': fresh_name}
     elif kind == 's3':
-        settings |= {'endpoint': service.endpoint, 'region': service.region, 'bucket_name': fresh_name()}
+        settings |= {'endpoint': service.endpoint, 'region': service.region, 'bucket_name': fresh_name}
         settings |= {'access_key': service.access_key, 'secret_key': service.secret_key}
     elif kind == 'swift':
         settings |= {'authurl': service.auth_url, 'user': service.user, 'key': service.key}
-        settings |= {'container': fresh_name(), 'temp_url_key': 'a key of the tests'}
+        settings |= {'container': fresh_name, 'temp_url_key': 'a key of the tests'}
     return settings
 
 
