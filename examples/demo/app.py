@@ -71,9 +71,16 @@ def list_files() -> list[dict[str, Any]]:
 
 @box.post('/files')
 def upload() -> tuple[dict[str, Any], int]:
-    """Store a file; the field ``conflict`` may say ``replace`` or ``keep-both``, for the case that its name is taken."""
+    """Store a file; the field ``conflict`` may say ``replace`` or ``keep-both``, for the case that its name is taken.
+
+    The page has sent the file before, and passes the token of its ticket. Other clients may send the file itself.
+    """
     conflicts: dict[str | None, Literal['replace', 'rename']] = {'replace': 'replace', 'keep-both': 'rename'}
-    name = files.save(request.files['file'], conflict=conflicts.get(request.form.get('conflict'), 'error'))
+    conflict = conflicts.get(request.form.get('conflict'), 'error')
+    if token := request.form.get('token'):
+        name = files.accept_upload(token, conflict=conflict)
+    else:
+        name = files.save(request.files['file'], conflict=conflict)
     info = files.stat(name)
     if has_thumbnails(name):
         try:
@@ -219,6 +226,8 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     app.config.update(config or {})
     fs.init_app(app, files, thumbnails)
     app.register_blueprint(box)
+    # Everybody who reaches the page may send files.
+    fs.uploads(app, files, authorize=lambda upload: True)
     return app
 
 

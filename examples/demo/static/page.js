@@ -7,7 +7,6 @@ const byId = (id) => document.getElementById(id);
 
 // The server refuses changes without this header: see refuse_other_sites() in app.py.
 const OWN = { 'X-Pigeonhole': '1' };
-const AT_ONCE = 3;
 const LOST = 'The connection was lost.';
 
 // --- Words.
@@ -181,86 +180,98 @@ function askToDelete(file, row) {
   question.showModal();
 }
 
-// --- Uploads.
+// --- Uploads. The script of Flask-FS sends the files; this page shows how far they are, and what the server says of them.
 
-const waiting = [];
-let running = 0;
+const uploads = new Map();
+const STATES = { running: 'Waiting', offline: 'Waiting for the network', retrying: 'Trying again', done: 'Storing' };
 
-function take(files) {
-  for (const file of files) upload(file);
-}
-
-function upload(file) {
+addEventListener('fs-upload:added', (event) => {
+  event.preventDefault();
+  const upload = event.detail;
   const row = byId('upload-row').content.cloneNode(true).firstElementChild;
-  row.querySelector('.name').textContent = file.name;
-  row.querySelector('progress').setAttribute('aria-label', `Upload of ${file.name}`);
+  row.querySelector('.name').textContent = upload.name;
+  row.querySelector('progress').setAttribute('aria-label', `Upload of ${upload.name}`);
   byId('uploads').append(row);
-  if (file.size > limits.max_bytes) {
-    refuse(row, file, { error: 'This file is too large.', kind: 'size' });
+  uploads.set(upload, row);
+  const ending = upload.name.split('.').pop().toLowerCase();
+  if (upload.size > limits.max_bytes) {
+    turnDown(upload, { error: 'This file is too large.', kind: 'size' });
+  } else if (!limits.allowed.includes(ending)) {
+    turnDown(upload, { error: 'Files of this type are not accepted.', kind: 'type' });
   } else {
-    enqueue(row, file);
+    begin(upload);
   }
-}
+});
 
-function enqueue(row, file, conflict = 'refuse') {
+addEventListener('fs-upload:progress', ({ detail: upload }) => {
+  const row = uploads.get(upload);
+  const percent = upload.size ? (100 * upload.loaded) / upload.size : 100;
+  row.querySelector('progress').value = percent;
+  row.querySelector('.state').textContent = `${Math.floor(percent)}% of ${sizeInWords(upload.size)}`;
+});
+
+addEventListener('fs-upload:state', ({ detail: upload }) => {
+  const row = uploads.get(upload);
+  if (!row) return;
+  row.querySelector('.state').textContent = STATES[upload.state] ?? '';
+  if (upload.state === 'done') claim(upload);
+  if (upload.state === 'failed') refuse(row, upload, { error: upload.error, kind: 'lost' });
+});
+
+function begin(upload) {
+  const row = uploads.get(upload);
   row.className = 'upload';
-  row.querySelector('.state').textContent = 'Waiting';
-  row.querySelector('progress').value = 0;
+  row.querySelector('.state').textContent = STATES.running;
   row.querySelector('.message').textContent = '';
   row.querySelector('.choices').replaceChildren();
-  const job = { row, file, conflict };
-  row.querySelector('.cancel').onclick = () => {
-    waiting.splice(waiting.indexOf(job), 1);
-    remove(row);
-  };
-  waiting.push(job);
-  next();
+  row.querySelector('.cancel').onclick = () => dismiss(upload);
 }
 
-function next() {
-  while (running < AT_ONCE && waiting.length) {
-    running += 1;
-    send(waiting.shift());
+/** Has the server make a file of what it has received. */
+async function claim(upload, conflict = 'refuse') {
+  const row = uploads.get(upload);
+  const body = new FormData();
+  body.append('conflict', conflict);
+  body.append('token', upload.token);
+  begin(upload);
+  row.querySelector('.state').textContent = STATES.done;
+  let response;
+  try {
+    response = await fetch(filesUrl, { method: 'POST', headers: OWN, body });
+  } catch {
+    refuse(row, upload, { error: `${LOST} Nothing was stored.`, kind: 'lost' });
+    return;
   }
+  const said = await response.json().catch(() => ({ error: `The server responded with an error (${response.status}).` }));
+  if (response.ok) await stored(row, upload, said);
+  else refuse(row, upload, said);
 }
 
-function send({ row, file, conflict }) {
-  const request = new XMLHttpRequest();
-  const form = new FormData();
-  form.append('conflict', conflict);
-  form.append('file', file);
-  request.open('POST', filesUrl);
-  request.responseType = 'json';
-  for (const [name, value] of Object.entries(OWN)) request.setRequestHeader(name, value);
-  request.upload.onprogress = ({ loaded, total }) => {
-    row.querySelector('progress').value = (100 * loaded) / total;
-    row.querySelector('.state').textContent =
-      loaded < total ? `${Math.floor((100 * loaded) / total)}% of ${sizeInWords(total)}` : 'Storing';
-  };
-  request.onload = () => {
-    if (request.status === 201) stored(row, file, request.response);
-    else refuse(row, file, request.response ?? { error: `The server responded with an error (${request.status}).` });
-  };
-  request.onerror = () => refuse(row, file, { error: `${LOST} Nothing was stored.`, kind: 'lost' });
-  request.onabort = () => remove(row);
-  request.onloadend = () => {
-    running -= 1;
-    next();
-  };
-  row.querySelector('.cancel').onclick = () => request.abort();
-  request.send(form);
+/** Refuses a file before it is sent. */
+function turnDown(upload, problem) {
+  upload.cancel();
+  refuse(uploads.get(upload), upload, problem);
 }
 
-async function stored(row, file, { name }) {
+function dismiss(upload) {
+  const row = uploads.get(upload);
+  uploads.delete(upload);
+  upload.cancel();
+  remove(row);
+}
+
+async function stored(row, upload, { name }) {
   const held = row.contains(document.activeElement);
   await refresh();
   row.remove();
   rows.get(name)?.element.classList.add('fresh');
+  uploads.delete(upload);
+  upload.cancel();
   if (held) byId('picker').focus();
-  say(name === file.name ? `${name} is stored.` : `${file.name} is stored as ${name}.`);
+  say(name === upload.name ? `${name} is stored.` : `${upload.name} is stored as ${name}.`);
 }
 
-function refuse(row, file, problem) {
+function refuse(row, upload, problem) {
   row.className = `upload ${problem.kind === 'exists' ? 'asking' : 'refused'}`;
   row.querySelector('.state').textContent = '';
   row.querySelector('.message').textContent = reason(problem);
@@ -269,19 +280,25 @@ function refuse(row, file, problem) {
     button.type = 'button';
     button.className = 'button';
     button.textContent = words;
-    button.setAttribute('aria-label', `${words}: ${file.name}`);
+    button.setAttribute('aria-label', `${words}: ${upload.name}`);
     button.addEventListener('click', act);
     return button;
   };
   const again = (words, conflict) => choice(words, () => {
-    enqueue(row, file, conflict);
+    if (upload.state === 'done') {
+      claim(upload, conflict);
+    } else {
+      begin(upload);
+      upload.resume();
+    }
     row.querySelector('.cancel').focus();
   });
+  const away = (words) => choice(words, () => dismiss(upload));
   const choices = {
-    exists: () => [again('Keep both', 'keep-both'), again('Replace', 'replace'), choice('Skip', () => remove(row))],
-    lost: () => [again('Try again', 'refuse'), choice('Dismiss', () => remove(row))],
+    exists: () => [again('Keep both', 'keep-both'), again('Replace', 'replace'), away('Skip')],
+    lost: () => [again('Try again', 'refuse'), away('Dismiss')],
   };
-  row.querySelector('.choices').replaceChildren(...(choices[problem.kind] ?? (() => [choice('Dismiss', () => remove(row))]))());
+  row.querySelector('.choices').replaceChildren(...(choices[problem.kind] ?? (() => [away('Dismiss')]))());
 }
 
 function remove(row) {
@@ -315,27 +332,20 @@ addEventListener('dragenter', (event) => {
 addEventListener('dragleave', (event) => {
   if (hasFiles(event)) document.body.classList.toggle('dragging', --entered > 0);
 });
-addEventListener('dragover', (event) => {
-  // Without this the browser would leave the page and open the file.
-  if (hasFiles(event)) event.preventDefault();
-});
+// Before the script of Flask-FS, which takes what is dropped and pasted.
 addEventListener('drop', (event) => {
   if (!hasFiles(event)) return;
-  event.preventDefault();
   entered = 0;
   document.body.classList.remove('dragging');
   const folders = [...event.dataTransfer.items].filter((item) => item.webkitGetAsEntry?.()?.isDirectory);
-  if (folders.length) say('Folders are not accepted. Drop the files that are in them.');
-  else take(event.dataTransfer.files);
-});
-addEventListener('paste', (event) => take(event.clipboardData.files));
+  if (!folders.length) return;
+  event.preventDefault();
+  event.stopPropagation();
+  say('Folders are not accepted. Drop the files that are in them.');
+}, true);
 addEventListener('beforeunload', (event) => {
-  if (running) event.preventDefault();
-});
-byId('picker').addEventListener('change', () => {
-  take(byId('picker').files);
-  // So that choosing the same file once more is a change.
-  byId('picker').value = '';
+  if (['running', 'offline', 'retrying'].some((state) => [...uploads.keys()].some((upload) => upload.state === state)))
+    event.preventDefault();
 });
 byId('trouble').querySelector('button').addEventListener('click', refresh);
 byId('limit').textContent = sizeInWords(limits.max_bytes);

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).parents[1] / 'app.py'
 # Chromium itself notes each answer that is not a success; the tests look at what the page made of it.
-REFUSED = re.compile(r'Failed to load resource: .*(\b409\b|\b413\b|\b415\b|\b422\b|net::ERR_CONNECTION_RESET)')
+REFUSED = re.compile(
+    r'Failed to load resource: .*(\b409\b|\b413\b|\b415\b|\b422\b|net::ERR_CONNECTION_RESET|net::ERR_INTERNET_DISCONNECTED)'
+)
 
 
 @pytest.fixture(scope='session')

@@ -165,7 +165,7 @@ def respond(fs: str) -> Response:
     except FSError as error:
         if (status := next((status for kind, status in _STATUSES if isinstance(error, kind)), None)) is None:
             raise
-        response = _refusal(error.reason or str(error), status)
+        response = _refusal(str(error), status)
     except HTTPException as error:
         response = error.response or _refusal(error.description or '', error.code or 500)  # type: ignore[assignment]  # a Response of Werkzeug
     response.headers.setdefault('Cache-Control', 'no-store')

@@ -245,7 +245,6 @@
       this.uploads = []
       this.list = document.createElement('ul')
       this.list.className = 'fs-uploads'
-      ;(input.closest('label') || input).after(this.list)
       // Its files go another way; what it names in the form are the tokens.
       input.removeAttribute('name')
       input.addEventListener('change', () => {
@@ -292,7 +291,7 @@
       for (const file of many ? files : [...files].slice(0, 1)) {
         const upload = new Upload(this, file)
         this.show(upload)
-        upload.start()
+        if (upload.state === 'waiting') upload.start() // else the page wants none of it
       }
     }
 
@@ -310,11 +309,10 @@
       const { input, form, uploads } = this
       input.required = this.required && !uploads.length
       for (const upload of uploads) {
-        if (upload.state !== 'done' || upload.hidden) continue
+        if (upload.state !== 'done' || upload.hidden || !form) continue
         const hidden = upload.hidden = document.createElement('input')
         Object.assign(hidden, { type: 'hidden', name: this.name, value: upload.token })
-        if (input.hasAttribute('form')) hidden.setAttribute('form', input.getAttribute('form'))
-        this.list.after(hidden)
+        form.append(hidden)
       }
       if (!pending.has(form)) return
       const states = uploadsOf(form).map((upload) => upload.state)
@@ -347,6 +345,7 @@
       const remove = button(texts.remove, () => upload.cancel())
       bar.setAttribute('aria-label', upload.name)
       row.append(element('span', { textContent: upload.name }), bar, status, stop, go, retry, cancel, remove)
+      if (!list.isConnected) (input.closest('label') || input).after(list)
       list.append(row)
       const update = ({ type, detail }) => {
         if (detail !== upload) return
