@@ -75,7 +75,7 @@ def upload() -> tuple[dict[str, Any], int]:
 
     The page has sent the file before, and passes the token of its ticket. Other clients may send the file itself.
     """
-    conflicts: dict[str | None, Literal['replace', 'rename']] = {'replace': 'replace', 'keep-both': 'rename'}
+    conflicts: dict[str | None, Literal['error', 'replace', 'rename']] = {'replace': 'replace', 'keep-both': 'rename'}
     conflict = conflicts.get(request.form.get('conflict'), 'error')
     if token := request.form.get('token'):
         name = files.accept_upload(token, conflict=conflict)
