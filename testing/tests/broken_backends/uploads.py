@@ -25,9 +25,10 @@ class WritesTheReprOfAPiece(MemoryBackend):
     """Takes what is no bytes for text."""
 
     def save(self, file: Any, filename: str, *args: Any, **options: Any) -> None:
-        pieces = iter(lambda: file.read(65_536), b'')
-        content = b''.join(piece if isinstance(piece, bytes) else str(piece).encode() for piece in pieces)
-        super().save(io.BytesIO(content), filename, *args, **options)
+        pieces = []
+        while piece := file.read(65_536):
+            pieces.append(piece if isinstance(piece, bytes) else str(piece).encode())
+        super().save(io.BytesIO(b''.join(pieces)), filename, *args, **options)
 
 
 @caught_by('test_pieces_of_any_size_make_the_same_file')
