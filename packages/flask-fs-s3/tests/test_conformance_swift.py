@@ -22,6 +22,7 @@ from flask_fs_testing.checks.deleting import DeleteChecks
 from flask_fs_testing.checks.errors import ErrorChecks
 from flask_fs_testing.checks.folders import FolderChecks
 from flask_fs_testing.checks.freshness import FreshnessChecks
+from flask_fs_testing.checks.joining import JoinChecks
 from flask_fs_testing.checks.links import LinkChecks
 from flask_fs_testing.checks.listing import ListChecks, UnfinishedChecks
 from flask_fs_testing.checks.many import ManyChecks
@@ -34,6 +35,7 @@ from flask_fs_testing.checks.ranges import RangeChecks
 from flask_fs_testing.checks.restoring import RestoreChecks
 from flask_fs_testing.checks.retention import RetentionChecks
 from flask_fs_testing.checks.serving import ServeChecks
+from flask_fs_testing.checks.signed_uploads import SignedUploadChecks
 from flask_fs_testing.checks.swapping import SwapChecks
 from flask_fs_testing.checks.uploads import UploadChecks
 from flask_fs_testing.checks.versions import VersionChecks
@@ -68,6 +70,8 @@ class TestSwiftS3(
     FreshnessChecks,
     ServeChecks,
     LinkChecks,
+    JoinChecks,
+    SignedUploadChecks,
     ErrorChecks,
     RetentionChecks,
     RestoreChecks,

@@ -57,7 +57,7 @@ def blocks(count: int) -> Iterator[bytes]:
 
 def send(method: str, url: str, headers: Any, body: Any, size: int) -> int:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=300)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=600)
     try:
         connection.request(method, f'{parts.path}?{parts.query}', body, {'Content-Length': str(size), **headers})
         return connection.getresponse().status
@@ -65,19 +65,22 @@ def send(method: str, url: str, headers: Any, body: Any, size: int) -> int:
         connection.close()
 
 
+# The store copies the gibibyte without a word: on a busy machine, for minutes.
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.platform != 'linux', reason='only Linux reports it')
 def test_a_gibibyte_passes_the_application_by(store: Any, proxy: Any, start: Callable[..., Any]) -> None:
     size, digest = 1024 * MiB, hashlib.sha256()
     for block in blocks(1024):
         digest.update(block)
     checksum = f'sha256:{digest.hexdigest()}'
-    settings = {**store.settings(), 'endpoint': proxy.endpoint, 'public_endpoint': store.service.endpoint}
+    endpoints = {'endpoint': proxy.endpoint, 'public_endpoint': store.service.endpoint}
+    settings = {**store.settings(), **endpoints, 'read_timeout_s': 600}
     config = {f'KIT_FS_{key.upper()}': value for key, value in settings.items()}
     child = start(APPLICATION, {'config': config, 'size': size, 'checksum': checksum})
     ticket = json.loads(child.stdout.readline())
     assert send(ticket['method'], ticket['url'], ticket['headers'], blocks(1024), size) == 200
     before = sum(one.bytes_down + one.bytes_up for one in proxy.connections)
-    accepted = json.loads(child.communicate('\n', timeout=500)[0])
+    accepted = json.loads(child.communicate('\n', timeout=600)[0])
     passed = sum(one.bytes_down + one.bytes_up for one in proxy.connections) - before
     print(f'{accepted["taken"] / MiB:.1f} MiB of memory, {passed} bytes through the application')
     assert accepted['name'] == 'large.bin'

@@ -210,7 +210,13 @@ class S3Backend(BaseBackend):
         expires_s: int,
     ) -> SignedRequest:
         return signed_upload(
-            self._bucket, name, size=size, max_bytes=max_bytes, mime=mime, checksum=checksum, expires_s=expires_s
+            self._signing_bucket,
+            name,
+            size=size,
+            max_bytes=max_bytes,
+            mime=mime,
+            checksum=checksum,
+            expires_s=expires_s,
         )
 
     def _signed_part(
@@ -223,20 +229,30 @@ class S3Backend(BaseBackend):
         mime: str | None,
         expires_s: int,
     ) -> SignedRequest:
-        request: dict[str, Any] = {
-            'method': method,
-            'upload_id': upload_id,
-            'part_number': part_number,
-            'mime': mime,
-            'expires_s': expires_s,
-        }
+        return signed_part(
+            self._signing_bucket,
+            name,
+            method=method,
+            upload_id=upload_id,
+            part_number=part_number,
+            mime=mime,
+            expires_s=expires_s,
+        )
+
+    def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
+        return allow_origins(self._signing_bucket, origins, dry_run=dry_run)
+
+    @property
+    def _signing_bucket(self) -> Bucket:
+        """The bucket, if clients may send to it."""
         if Capability.SIGNED_UPLOAD not in self.capabilities:
-            return super()._signed_part(name, **request)
-        return signed_part(self._bucket, name, **request)
+            reason = 'no condition can be signed for this store; clients send their files to the application'
+            raise self.unsupported(None, reason)
+        return self._bucket
 
     def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
-        if len(pieces) == 1 and Capability.SIGNED_UPLOAD not in self.capabilities:
-            # The application has stored it, with a checksum.
+        if len(pieces) == 1 and not self.config.conditional_writes:
+            # No client can have stored it: the application has, with a checksum.
             super()._join(pieces, target, create=create, attributes=attributes)
             return
         write = Creation(self._bucket, target) if create else Write(self._bucket, target)
@@ -244,11 +260,6 @@ class S3Backend(BaseBackend):
 
     def _open_piece(self, piece: FileInfo, start: int, stop: int) -> IO[bytes]:
         return self._open(piece.name, start, stop, etag=piece.etag).stream
-
-    def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
-        if Capability.SIGNED_UPLOAD not in self.capabilities:
-            return super()._allow_origins(origins, dry_run=dry_run)
-        return allow_origins(self._bucket, origins, dry_run=dry_run)
 
     # --- Errors.
 
