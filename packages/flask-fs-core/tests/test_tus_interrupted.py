@@ -29,9 +29,8 @@ def tus(app: Flask, storage: fs.Storage) -> Tus:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, 'PIECE_BYTES', 8)
-    monkeypatch.setattr(bodies, 'MIN_PIECE_BYTES', 5)
-    monkeypatch.setattr(bodies, 'CHUNK_BYTES', 2)
+    monkeypatch.setattr(bodies, 'PIECE_BYTES', 5)
+    monkeypatch.setattr(bodies, 'CHUNK_BYTES', 1)
 
 
 def stored(storage: fs.Storage) -> list[tuple[str, int]]:
@@ -62,9 +61,9 @@ def test_pieces_are_as_large_as_stores_want_them(tus: Tus, storage: fs.Storage) 
     for size, expected in (
         (3, [('0-0', 3)]),
         (1, [('0-3', 4)]),
-        (9, [('0-4', 8), ('8-8', 5)]),
-        (1, [('0-4', 8), ('13-13', 1), ('8-8', 5)]),
-        (16, [('0-4', 8), ('13-14', 8), ('21-21', 8), ('29-29', 1), ('8-8', 5)]),
+        (9, [('0-4', 5), ('10-10', 3), ('5-5', 5)]),
+        (1, [('0-4', 5), ('10-13', 4), ('5-5', 5)]),
+        (17, [('0-4', 5), ('10-14', 5), ('15-15', 5), ('20-20', 5), ('25-25', 5), ('30-30', 1), ('5-5', 5)]),
     ):
         assert tus.patch(url, offset, content[offset : offset + size]).status_code == 204
         offset += size
@@ -147,7 +146,7 @@ def test_a_process_that_dies_while_it_makes_the_file_leaves_one_file(
 ) -> None:
     url = tus.create(11, data=b'hello').headers['Location']
     if parts == 2:
-        monkeypatch.setattr(bodies, 'MIN_PIECE_BYTES', 5)
+        monkeypatch.setattr(bodies, 'PIECE_BYTES', 5)
     owner, name = (ArrivedUpload, 'create') if how.endswith('it') else (Incoming, 'end')
     with killed_in(monkeypatch, owner, name, after=how.startswith('after')), pytest.raises(Killed):
         tus.patch(url, 5, b' world')

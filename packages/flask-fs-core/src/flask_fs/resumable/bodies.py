@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import IO, cast
@@ -13,15 +14,16 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 from werkzeug.wsgi import get_input_stream
 
 from ..backends.contract import CHUNK_BYTES, ByteReader
-from ..backends.incoming import PIECE_BYTES, Incoming, Progress
+from ..backends.incoming import Incoming, Progress
 from ..backends.pieces import JoinedStream
 from ..backends.sources import SizeLimitedReader, Spool
 from ..backends.streams import InputStream, chunks_of
 from ..errors import FileExists, FileNotFound, Replaced
 from .headers import Checksum
 
-#: A shorter piece is stored again with what follows it: no other one may be shorter in S3's uploads in parts.
-MIN_PIECE_BYTES = 5 * 1024 * 1024
+#: How large pieces are. A shorter one is stored again with what follows it: S3's uploads in parts have no shorter parts but the
+#: last, and it keeps a whole one in memory while it sends it.
+PIECE_BYTES = 5 * 1024 * 1024
 #: What arrives is stored at least so often, in seconds, as servers end processes that take long for a request.
 PIECE_S = 10
 #: How much is waited for at once, in bytes.
@@ -67,18 +69,18 @@ def verified(body: Body, checksum: Checksum, spool: Spool) -> IO[bytes]:
 def append(incoming: Incoming, progress: Progress, body: ByteReader, size: int) -> int:
     """Store *body* behind what has arrived of an upload of *size* bytes, and return how many bytes have arrived then.
 
-    Each piece counts once it is stored. All but the last one have :data:`MIN_PIECE_BYTES` or more: a tail that is shorter is
-    stored again, at the beginning of the next piece. Responds with 409 if another process stores what begins there.
+    Each piece counts once it is stored. A tail that is shorter than :data:`PIECE_BYTES` is stored again, at the beginning of the
+    next piece. Responds with 409 if another process stores what begins there.
     """
     piece_bytes = max(PIECE_BYTES, -(-size // MAX_PIECES))
-    offset, tail = progress.offset, [piece for piece in progress.pieces[-1:] if piece.size < MIN_PIECE_BYTES]
+    offset, tail = progress.offset, [piece for piece in progress.pieces[-1:] if piece.size < PIECE_BYTES]
     short: tuple[int, int] | None = None
     while head := body.read(CHUNK_BYTES):
         if short is not None:
             tail = [incoming.piece(*short)]
         start = offset - sum(piece.size for piece in tail)
         # The last one is read to the end of the body, to see that this is where it ends.
-        rest = _Rest(head, body, start + piece_bytes - offset if size - start > piece_bytes else None)
+        rest = _Rest(head, body, start + piece_bytes - offset if size - start > piece_bytes else sys.maxsize)
         opening = [functools.partial(incoming.open_range, piece, 0, piece.size) for piece in tail]
         try:
             with _joined(opening, rest) as content:
@@ -87,7 +89,7 @@ def append(incoming: Incoming, progress: Progress, body: ByteReader, size: int) 
             abort(409, description='Another request has sent this.')
         incoming.discard(tail)
         stored, offset, tail = offset, offset + rest.received, []
-        short = (start, stored) if offset - start < MIN_PIECE_BYTES else None
+        short = (start, stored) if offset - start < PIECE_BYTES else None
     return offset
 
 
@@ -98,7 +100,7 @@ def _joined(opening: Iterable[Callable[[], IO[bytes]]], rest: InputStream) -> IO
 class _Rest(InputStream):
     """*head* and what follows in *body*: *max_bytes* of these, or what arrives within :data:`PIECE_S`."""
 
-    def __init__(self, head: bytes, body: ByteReader, max_bytes: int | None) -> None:
+    def __init__(self, head: bytes, body: ByteReader, max_bytes: int) -> None:
         self._head, self._body, self._max_bytes = head, body, max_bytes
         self.received = 0
         self._end = time.monotonic() + PIECE_S
@@ -107,10 +109,10 @@ class _Rest(InputStream):
         size = CHUNK_BYTES if size is None or size < 0 else size
         if self._head:
             chunk, self._head = self._head[:size], self._head[size:]
-        elif time.monotonic() > self._end:
+        elif self.received >= self._max_bytes or time.monotonic() > self._end:
             return b''
         else:
-            chunk = self._body.read(size if self._max_bytes is None else min(size, self._max_bytes - self.received))
+            chunk = self._body.read(min(size, self._max_bytes - self.received))
         self.received += len(chunk)
         return chunk
 
