@@ -100,6 +100,7 @@ class SwiftHarness(NetworkHarness):
         'remove_many': 2,
         'delete': 3,
         'folder': 1,
+        'accept': 6,
         # Both looks show whether another writer comes in between.
         'set_attributes': 3,
     }
