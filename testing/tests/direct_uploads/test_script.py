@@ -198,8 +198,8 @@ def test_many_files_at_once(site: Site, page: Page) -> None:
     page.goto(f'{site.url}/?many=1')
     many = [{'name': f'{number}.txt', 'mimeType': 'text/plain', 'buffer': b'%d' % number} for number in range(30)]
     page.set_input_files('#photo', many)
-    # The form waits for them.
-    assert len(save(page).split()) == 30
+    # The form waits for them, and has them in their order.
+    assert save(page).split() == [f'{number}.txt' for number in range(30)]
     assert [site.read(f'{number}.txt') for number in range(30)] == [b'%d' % number for number in range(30)]
 
 

@@ -57,10 +57,12 @@ def content(size: int) -> bytes:
 @pytest.mark.parametrize('plain', [False, True])
 def test_uppy_sends_a_file_by_one_request(site: Site, page: Page, script: str, plain: bool) -> None:
     """Plainly: without sending the name and the size along, Uppy knows no more than the key of the file."""
-    if plain and site.is_direct and site.photos.backend.kind == 's3':
-        pytest.skip('A form that S3 signs has a key of its own, which Uppy returns.')
     [token], errors = send(page, site, script, 'a.bin', 'application/octet-stream', MiB, plain=plain)
     assert errors == []
+    if plain and site.is_direct and site.photos.backend.kind == 's3':
+        # A form that S3 signs has a key of its own, which Uppy reports; the token is what signRequest got.
+        assert token in site.waiting()
+        return
     if not plain:
         assert (site.received == 0) == site.is_direct
     with site.app.app_context():

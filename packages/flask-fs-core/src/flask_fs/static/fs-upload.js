@@ -308,11 +308,13 @@
     settle() {
       const { input, form, uploads } = this
       input.required = this.required && !uploads.length
-      for (const upload of uploads) {
-        if (upload.state !== 'done' || upload.hidden || !form) continue
-        const hidden = upload.hidden = document.createElement('input')
-        Object.assign(hidden, { type: 'hidden', name: this.name, value: upload.token })
-        form.append(hidden)
+      const done = form ? uploads.filter((upload) => upload.state === 'done') : []
+      if (done.some((upload) => !upload.hidden)) {
+        for (const upload of done) {
+          const field = { type: 'hidden', name: this.name, value: upload.token }
+          upload.hidden ||= Object.assign(document.createElement('input'), field)
+          form.append(upload.hidden) // in the order in which they were chosen
+        }
       }
       if (!pending.has(form)) return
       const states = uploadsOf(form).map((upload) => upload.state)
