@@ -33,7 +33,7 @@ class ArrivedUpload(FileStorage):
         self._incoming, self._upload = incoming, upload
         self._pieces = incoming.pieces() if pieces is None else pieces
         if not self._pieces:
-            raise self._missing()
+            raise self.missing()
         self.size = sum(piece.size for piece in self._pieces)
         self._check_size_and_type()
         super().__init__(incoming.open(self._pieces), upload.filename, content_type=upload.mime)
@@ -50,7 +50,7 @@ class ArrivedUpload(FileStorage):
         try:
             self._incoming.create(self._pieces, name, create=not replace, attributes=attributes)
         except (FileNotFound, Replaced) as error:
-            raise self._missing() from error
+            raise self.missing() from error
 
     def discard(self) -> None:
         """Remove what is left of it."""
@@ -82,6 +82,7 @@ class ArrivedUpload(FileStorage):
     def _reject(self, kind: type[FSError], reason: str) -> NoReturn:
         raise kind(self._upload.filename, storage=self._upload.storage, reason=reason)
 
-    def _missing(self) -> NoFile:
+    def missing(self) -> NoFile:
+        """The error for one of which nothing has arrived, or nothing is left."""
         reason = 'nothing has arrived, or it was accepted before'
         return NoFile(self._upload.filename, storage=self._upload.storage, reason=reason)

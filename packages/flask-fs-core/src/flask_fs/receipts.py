@@ -41,15 +41,12 @@ def receive(storage: Storage, app: Flask, address: str, request: Request) -> Res
 
 def _expected(upload: Upload, request: Request) -> tuple[int, int | None]:
     """Where the body of *request* begins in the file, and how many bytes it must have, if that is known."""
-    start = request.args.get(START, 0, type=int)
     sent = request.content_length
-    if start or (START in request.args and upload.size is not None):
-        try:
-            size: int | None = upload.piece_size(start)
-        except ValueError as error:
-            abort(400, description=str(error))
-    else:
-        size = upload.size
+    try:
+        start = int(request.args.get(START, 0))
+        size = upload.piece_size(start) if start or (START in request.args and upload.size is not None) else upload.size
+    except ValueError as error:
+        abort(400, description=str(error))
     if sent is None and not request.environ.get('wsgi.input_terminated'):
         abort(411)
     if sent is not None and upload.max_bytes is not None and sent > upload.max_bytes:
@@ -88,7 +85,12 @@ class _Exact:
         self._digest = hashlib.sha256() if checksum else None
 
     def read(self, size: int = -1, /) -> bytes:
-        chunk = self._body.read(size)
+        try:
+            chunk = self._body.read(size)
+        except HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001  # each server has errors of its own for this
+            abort(400, description=f'The body is malformed, or ended early: {error}')
         if self._left is not None:
             self._left -= len(chunk)
         if self._digest is not None:

@@ -88,7 +88,8 @@ def loads(app: Flask, purpose: str, text: str) -> Any:
     """What :func:`dumps` has made *text* of, with a current or former key of *app*; None if it has not."""
     try:
         return _serializer(keys, purpose).loads(text) if (keys := _keys(app)) else None
-    except (BadData, TypeError):
+    except (BadData, TypeError, UnicodeError):
+        # JSON can have a lone surrogate in a text, which no signature covers.
         return None
 
 

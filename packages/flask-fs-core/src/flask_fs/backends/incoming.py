@@ -15,7 +15,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from ..errors import FileExists, FileNotFound, Unavailable
+from ..errors import FileExists, FileNotFound, FSError, Unavailable
 from ..names import INCOMING_PREFIX
 from .contract import NO_ATTRIBUTES, Attributes, ByteReader, FileInfo, SignedRequest
 from .pieces import JoinedStream, ranges_of
@@ -238,8 +238,10 @@ class Incoming:
         try:
             yield
         finally:
-            for number in (*claims, last + 1):
-                self._driver._call_hook(self._driver._remove, f'{self._folder}claim-{number}')
+            # One that stays has an end too: what was done in the block is not undone by it.
+            with contextlib.suppress(FSError):
+                for number in (*claims, last + 1):
+                    self._driver._call_hook(self._driver._remove, f'{self._folder}claim-{number}')
 
     def _busy(self) -> Unavailable:
         return self._driver.error(

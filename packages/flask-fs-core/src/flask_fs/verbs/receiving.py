@@ -17,7 +17,8 @@ from ..backends.base import BaseBackend
 from ..backends.contract import Capability, SignedRequest
 from ..backends.incoming import Incoming, new_id
 from ..bindings import Binding
-from ..errors import FileTooLarge, InvalidToken, OperationNotSupported
+from ..errors import FileNotFound, FileTooLarge, FSError, InvalidToken, OperationNotSupported, Replaced
+from ..names import INCOMING_PREFIX
 from ..tickets import Upload, UploadTicket
 from ..upload_checks import check_type
 from .conflicts import Conflict
@@ -96,6 +97,10 @@ class Receiving(Undeleting):
         rejected is not stored, and stays until it is swept. The file is created inside the store, without a copy through the
         application.
 
+        Of those who accept it at once or one after the other, one does. Only where what has arrived could not be removed, because
+        the process died right then, it can be accepted once more: then there is a file of that name, and with
+        ``conflict='rename'`` it becomes a second one.
+
         :param token: That of the ticket, as the client has handed it in.
         :param filename: The name of the file; by default the one that the ticket is for.
         :param conflict: What to do if there is a file of that name: ``'error'``, ``'replace'`` or ``'rename'``, as in
@@ -128,9 +133,16 @@ class Receiving(Undeleting):
             arrived = ArrivedUpload(incoming, upload)
             try:
                 yield arrived
+            except (FileNotFound, Replaced) as error:
+                # Another process has accepted or swept it while it was read.
+                if not (error.filename or '').startswith(INCOMING_PREFIX):
+                    raise
+                raise arrived.missing() from error
             finally:
                 arrived.close()
-            arrived.discard()
+            # It is a file now, whatever becomes of the rest, which sweeping removes.
+            with contextlib.suppress(FSError):
+                arrived.discard()
 
     # --- Parts.
 
