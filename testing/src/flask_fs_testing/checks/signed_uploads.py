@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import io
@@ -52,7 +51,7 @@ class SignedUploadChecks:
         'Look at _signed_upload.',
     )
     def test_a_client_sends_one_file_with_a_ticket(self, harness: Harness) -> None:
-        """What a client sends as its ticket says is seen nowhere until it is accepted, and then is that file; interrupted, it is none."""
+        """What a client sends as its ticket says is seen nowhere until it is accepted, and then is that file; what was cut is none, and can be sent again."""
         sizes = (len(_CONTENT), 0, max(harness.part_sizes, default=100_000) + 1)
         with deployed(harness) as storage:
             signs = declares(storage.backend, Capability.SIGNED_UPLOAD)
@@ -71,7 +70,7 @@ class SignedUploadChecks:
                         )
                     if size:
                         send_half(ticket, content)
-                    _expect_no_file(storage, ticket, f'half of {size} bytes')
+                        _expect_not_accepted(storage, ticket, f'half of {size} bytes')
                     if (status := send(ticket, content)) >= 300:
                         broken(f'Expected a ticket with {how} to let {size} bytes be sent; seen status {status}.')
                     if storage.exists(name) or list(storage.list_files()):
@@ -214,22 +213,22 @@ def _expect_refused(
 ) -> None:
     """*content* is refused when it is sent with *ticket*, or when it is to be accepted, and no file is there."""
     status = send(ticket, content, mime=mime)
-    try:
-        name = storage.accept_upload(ticket.token)
-    except fs.UploadNotAllowed as error:
-        if status < 300 and isinstance(error, fs.NoFile):
-            broken(f'Expected {what} to be refused with a status, or to arrive; seen {status}, and nothing there.')
-    else:
-        broken(f'Expected {what} to be refused; seen status {status}, and {storage.read(name)[:30]!r} accepted.')
-    if list(storage.list_files()):
-        broken(f'Expected no file after {what} was refused; seen {list(storage.list_files())}.')
+    if isinstance(_expect_not_accepted(storage, ticket, what), fs.NoFile) and status < 300:
+        broken(f'Expected {what} to be refused with a status, or to arrive; seen {status}, and nothing there.')
     upload_of(storage, ticket).discard()
 
 
-def _expect_no_file(storage: fs.Storage, ticket: fs.UploadTicket, what: str) -> None:
-    with contextlib.suppress(fs.UploadNotAllowed):
+def _expect_not_accepted(storage: fs.Storage, ticket: fs.UploadTicket, what: str) -> fs.UploadNotAllowed:
+    """What is raised when *what* has been sent, and is to be accepted."""
+    try:
         name = storage.accept_upload(ticket.token)
-        broken(f'Expected no file to be made of {what}; seen {storage.stat(name)}.')
+    except fs.UploadNotAllowed as error:
+        refused = error
+    else:
+        broken(f'Expected {what} to be refused; seen {storage.read(name)[:30]!r} accepted.')
+    if list(storage.list_files()):
+        broken(f'Expected no file after {what} was refused; seen {list(storage.list_files())}.')
+    return refused
 
 
 def _expect_nothing(storage: fs.Storage, ticket: fs.UploadTicket, what: str) -> None:

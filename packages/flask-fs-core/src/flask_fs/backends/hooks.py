@@ -254,7 +254,8 @@ class Hooks(Translation):
         """A request signed by the store, with SIGNED_UPLOAD, that stores one file *name* if there is none, within *expires_s* seconds.
 
         The store refuses what differs from what was signed, as far as it can: what it cannot enforce is checked by what
-        accepts the file. Where it names files itself, the file may be under ``name/`` instead. If a second request could
+        accepts the file, such as the length where it keeps what has come of a request that was cut. Such a request can be
+        sent again. Where the store names files itself, the file may be under ``name/`` instead. If a second request could
         replace the file, :meth:`_join` compares versions.
 
         :param size: The exact length in bytes, if it is known.
@@ -312,6 +313,8 @@ class Hooks(Translation):
         The pieces are hidden files of this backend, which may stay or go: the caller removes what is left of them. With
         SIGNED_UPLOAD clients have stored them, with types that nobody has checked: of their attributes none is kept, and
         their content does not pass through the application.
+
+        If it raises, the pieces stay: they may be joined under another name.
 
         :param pieces: What :meth:`_scan` gave: the versions to use.
         :raises Replaced: If one of them was replaced, where clients could.

@@ -97,9 +97,8 @@ class Receiving(Undeleting):
         rejected is not stored, and stays until it is swept. The file is created inside the store, without a copy through the
         application.
 
-        Of those who accept it at once or one after the other, one does. Only where what has arrived could not be removed, because
-        the process died right then, it can be accepted once more: then there is a file of that name, and with
-        ``conflict='rename'`` it becomes a second one.
+        What was accepted is gone. Only where it could not be removed, because the process died or the store was away right then,
+        can it be accepted once more, until it is swept: with ``conflict='rename'`` it becomes a second file.
 
         :param token: That of the ticket, as the client has handed it in.
         :param filename: The name of the file; by default the one that the ticket is for.
