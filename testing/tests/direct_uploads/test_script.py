@@ -20,7 +20,8 @@ from flask_fs.backends.incoming import PIECE_BYTES
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
-pytestmark = pytest.mark.browser
+# On a busy machine, some send tens of megabytes slowly.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 PNG = b'\x89PNG\r\n\x1a\n' + bytes(40)
 #: The states of all uploads of a page, as its list shows them.
