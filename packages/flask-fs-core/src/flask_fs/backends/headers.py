@@ -77,7 +77,7 @@ def info_of(
     """The metadata of a file, from what its store reports.
 
     :param etag: As it comes in a header, or without quotes.
-    :param headers: At least those of :data:`HEADERS` that it has, in lower case.
+    :param headers: At least those of :data:`~flask_fs.backends.HEADERS` that it has, in lower case.
     :param metadata: All that the object has; keys are lowered, since headers have no case.
     """
     found = {key.lower(): value for key, value in metadata.items()}
