@@ -310,3 +310,13 @@ def test_uppy_hears_that_there_are_no_parts(app: Flask) -> None:
         assert request(app, method='PUT', key=token, uploadId='u', partNumber=1).status_code == 403
     for how in ({'uploadId': 1}, {'partNumber': '1'}, {'method': 1}):
         assert request(app, **{'method': 'PUT', 'key': 'a.txt', **how}).status_code == 400
+
+
+def test_a_file_that_no_store_takes_at_once_begins_with_its_first_piece(make_app: Any, kind: str) -> None:
+    storage = fs.Storage('files', fs.ALL)
+    app = make_app(storage, FS_BACKEND=kind)
+    fs.uploads(app, storage, authorize=lambda upload: True)
+    sent = request(app, filename='a.bin', size=6 * 1024**3).json
+    assert urlsplit(sent['url']).query == 'start=0'
+    assert send(app, sent, bytes(PIECE_BYTES)).status_code == 201
+    assert request(app, token=sent['token']).json['arrived'] == [[0, PIECE_BYTES]]

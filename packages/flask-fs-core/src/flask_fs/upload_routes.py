@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from . import names, signing, uppy
 from .announcing import AnnouncedUpload, authorized_name, current_user
-from .backends.incoming import PIECE_BYTES, Incoming
+from .backends.incoming import MAX_REQUEST_BYTES, PIECE_BYTES, Incoming
 from .bindings import current_application, state_of
 from .cross_origin import add_cors
 from .errors import (
@@ -33,7 +33,7 @@ from .errors import (
 )
 from .files import mime_type
 from .storage import Storage
-from .tickets import Upload, UploadTicket
+from .tickets import Upload, UploadTicket, token_of
 
 #: The endpoint: ``url_for('fs.uploads', fs='photos')``.
 ENDPOINT = 'fs.uploads'
@@ -84,16 +84,14 @@ class UploadRoute:
         name = authorized_name(self.authorize, announced)
         # What only the client says about the type is not worth storing.
         is_usual = announced.mime is not None and announced.mime == mime_type(name)
+        storage, bound, mime = self.storage, self.storage._bound(), announced.mime if is_usual else None
         try:
-            return self.storage.signed_upload(
-                name,
-                size=size,
-                max_bytes=self.max_bytes,
-                mime=announced.mime if is_usual else None,
-                checksum=checksum,
-                expires_s=self.expires_s,
-                user=current_user(self.user),
-            )
+            upload = storage._announced(name, size, self.max_bytes, mime, checksum, self.expires_s)
+            # No store takes such a file at once: then the request is for the first piece of it.
+            is_huge = size is not None and size > MAX_REQUEST_BYTES
+            sent = storage._request_for(bound, upload, 0 if is_huge else None)
+            token = token_of(bound.app, upload, current_user(self.user))
+            return UploadTicket(sent.method, sent.url, token, sent.headers, sent.fields)
         except FSError:
             raise
         except ValueError as error:

@@ -57,11 +57,12 @@ class SignedUploadChecks:
             signs = declares(storage.backend, Capability.SIGNED_UPLOAD)
             for number, size in enumerate(sizes):
                 content, name = content_of(size), f'd/é {number}.txt'
-                for how in (
+                ways: tuple[dict[str, Any], ...] = (
                     {'size': size, 'mime': 'text/plain', 'checksum': f'sha256:{hashlib.sha256(content).hexdigest()}'},
                     {'max_bytes': size},
                     {},
-                )[: 3 if not number else 1]:
+                )
+                for how in ways[: 3 if not number else 1]:
                     ticket = storage.signed_upload(name, **how)
                     # Where the size is not known, a store may leave it to the application.
                     if signs == ticket.url.startswith(request.host_url) and (not signs or 'size' in how):

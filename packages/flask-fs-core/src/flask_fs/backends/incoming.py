@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How many bytes each piece of a file has that is sent in several, but for the last.
 PIECE_BYTES = 8 * 1024 * 1024
+#: How many bytes stores take by one request at most: a larger file is sent in pieces.
+MAX_REQUEST_BYTES = 5 * 1024**3
 #: How long a process may take to accept an upload until another one may try again, in seconds.
 CLAIM_S = 120
 

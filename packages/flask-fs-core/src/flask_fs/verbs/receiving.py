@@ -55,7 +55,7 @@ class Receiving(Undeleting):
             suggests, whatever the client says.
         :param checksum: ``sha256:`` and 64 hexadecimal digits, of the content.
         :param expires_s: How long it can be sent, in whole seconds, 1 to 604800, or as a :class:`~datetime.timedelta`. It can
-            be accepted for another day.
+            be accepted for a day after it has arrived.
         :param user: Who may have it accepted, as any text that identifies a user; by default whoever has the token.
         :raises UnauthorizedFileType: If the storage does not accept the extension of *filename*.
         :raises FileTooLarge: If *size* is more than *max_bytes* or ``MAX_BYTES``.
@@ -63,22 +63,8 @@ class Receiving(Undeleting):
         :raises ConfigurationError: If the application has no ``SECRET_KEY``, or is to receive the file itself and has no
             ``SERVER_NAME`` outside of a request.
         """
-        bound, name = self._bound(), self._whole_name(filename)
-        lifetime_s = signing.whole_seconds(expires_s)
-        self._receiving_driver(bound)
-        check_type(FileStorage(filename=name, content_type=mime), name, self, bound.config)
-        upload = Upload(
-            storage=self.name,
-            filename=name,
-            upload_id=new_id(),
-            expires=int(time.time()) + lifetime_s,
-            size=_count('size', size),
-            max_bytes=_smallest(_count('max_bytes', max_bytes), bound.config.get('max_bytes')),
-            mime=attributes_of({'mime': mime}).mime,
-            checksum=tickets.check_checksum(checksum),
-        )
-        if size is not None and upload.max_bytes is not None and size > upload.max_bytes:
-            raise FileTooLarge(name, storage=self.name, reason=f'at most {upload.max_bytes} bytes are allowed')
+        bound = self._bound()
+        upload = self._announced(filename, size, max_bytes, mime, checksum, expires_s)
         request = self._request_for(bound, upload)
         token = tickets.token_of(bound.app, upload, user)
         return UploadTicket(request.method, request.url, token, request.headers, request.fields)
@@ -144,6 +130,34 @@ class Receiving(Undeleting):
                 arrived.discard()
 
     # --- Parts.
+
+    def _announced(
+        self,
+        filename: str,
+        size: int | None,
+        max_bytes: int | None,
+        mime: str | None,
+        checksum: str | None,
+        expires_s: int | datetime.timedelta,
+    ) -> Upload:
+        """A new upload, if the storage may have it: see :meth:`signed_upload`."""
+        bound, name = self._bound(), self._whole_name(filename)
+        lifetime_s = signing.whole_seconds(expires_s)
+        self._receiving_driver(bound)
+        check_type(FileStorage(filename=name, content_type=mime), name, self, bound.config)
+        upload = Upload(
+            storage=self.name,
+            filename=name,
+            upload_id=new_id(),
+            expires=int(time.time()) + lifetime_s,
+            size=_count('size', size),
+            max_bytes=_smallest(_count('max_bytes', max_bytes), bound.config.get('max_bytes')),
+            mime=attributes_of({'mime': mime}).mime,
+            checksum=tickets.check_checksum(checksum),
+        )
+        if size is not None and upload.max_bytes is not None and size > upload.max_bytes:
+            raise FileTooLarge(name, storage=self.name, reason=f'at most {upload.max_bytes} bytes are allowed')
+        return upload
 
     def _request_for(self, bound: Binding, upload: Upload, start: int | None = None) -> SignedRequest:
         """The request that sends *upload*, or the piece of it that begins at byte *start*."""
