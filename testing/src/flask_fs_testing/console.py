@@ -66,17 +66,17 @@ class ConsoleHere:
 class ConsoleElsewhere:
     """Runs lines in another process, forked from this one."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, lines: Connection, outcomes: Connection) -> None:
+        self._lines, self._outcomes = lines, outcomes
         self._failure: Outcome | None = None
 
     def run(self, line: str) -> Outcome:
         """What *line* returns, if it is an expression, or raises. Where the process ends or hangs, so does each later line, at once."""
         if self._failure is None:
             try:
-                self._connection.send(line)
-                if self._connection.poll(TIMEOUT_S):
-                    outcome: Outcome = self._connection.recv()
+                self._lines.send(line)
+                if self._outcomes.poll(TIMEOUT_S):
+                    outcome: Outcome = self._outcomes.recv()
                     return outcome
                 error: Exception = TimeoutError(f'the other process did not respond within {TIMEOUT_S} s')
             except (EOFError, OSError):
@@ -92,24 +92,31 @@ def console(harness: Harness, *, elsewhere: bool) -> Generator[Console]:
         yield ConsoleHere(harness)
         return
     context = multiprocessing.get_context('fork')
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, ours, harness), daemon=True)
+    # One for each direction: a pipe for both is made of sockets, which gevent does not let wait.
+    (their_lines, our_lines), (our_outcomes, their_outcomes) = context.Pipe(duplex=False), context.Pipe(duplex=False)
+    ends = (their_lines, their_outcomes, our_lines, our_outcomes)
+    process = context.Process(target=_serve, args=(*ends, harness), daemon=True)
     process.start()
-    theirs.close()
+    their_lines.close()
+    their_outcomes.close()
     try:
-        yield ConsoleElsewhere(ours)
+        yield ConsoleElsewhere(our_lines, our_outcomes)
     finally:
-        ours.close()
-        process.join(TIMEOUT_S)
+        # It is in the middle of nothing, and one on gevent may not end by itself.
         process.kill()
+        process.join(TIMEOUT_S)
+        our_lines.close()
+        our_outcomes.close()
 
 
-def _serve(connection: Connection, other_end: Connection, harness: Harness) -> None:
-    other_end.close()
+def _serve(lines: Connection, outcomes: Connection, *args: Any) -> None:
+    *other_ends, harness = args
+    for end in other_ends:
+        end.close()
     here = ConsoleHere(harness)
     with contextlib.suppress(EOFError):
         while True:
-            connection.send(here.run(connection.recv()))
+            outcomes.send(here.run(lines.recv()))
 
 
 # --- What lines do in more than one expression.

@@ -104,7 +104,7 @@ class TakesAListOfEtags(HTTPBackend):
         super()._swap(name, stream, etag.strip('"').rpartition('"')[2] or etag, attributes=attributes)
 
 
-@caught_by(MEANWHILE, THREADS, COUNTER)
+@caught_by(MEANWHILE, THREADS)
 class ComparesBeforeItReads(Looks):
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> Any:
         self._require(name, etag)
