@@ -22,7 +22,7 @@ __all__ = ['main', 'problems']
 METADATA = ('Summary', 'License-Expression', 'License-File', 'Requires-Python', 'Project-URL', 'Classifier', 'Author')
 SDIST = {'.gitignore', 'LICENSE', 'PKG-INFO', 'README.md', 'pyproject.toml', 'src', 'tests'}
 #: Modules, the mark of typed packages, and lists that tests read.
-SUFFIXES = {'.py', '.typed', '.txt'}
+SUFFIXES = {'.js', '.mjs', '.py', '.typed', '.txt'}
 #: Folders of other files that belong to a package.
 DATA = {'template', 'templates'}
 
