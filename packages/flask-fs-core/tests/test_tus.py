@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import time
 from typing import Any
 
@@ -75,6 +76,35 @@ def test_a_file_is_sent_with_the_request_that_creates_it(tus: Tus, storage: fs.S
     assert (begun.status_code, begun.headers['Upload-Offset']) == (201, '2')
     assert tus.patch(begun.headers['Location'], 2, b'llo').headers['Upload-Filename'] == 'b.txt'
     assert storage.read('a.txt') == storage.read('b.txt') == b'hello'
+
+
+class Malformed(io.BytesIO):
+    """A body whose end the server cannot parse."""
+
+    def __init__(self, content: bytes, error: Exception) -> None:
+        super().__init__(content)
+        self._error = error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if not (chunk := super().read(size)):
+            raise self._error
+        return chunk
+
+
+@pytest.mark.parametrize('error', [OSError('cut'), ValueError('Bad chunked transfer size'), RuntimeError('malformed')])
+def test_what_has_arrived_of_a_malformed_body_is_kept(
+    app: Flask, tus: Tus, storage: fs.Storage, error: Exception
+) -> None:
+    url = tus.create(11).headers['Location']
+    response = app.test_client().patch(
+        url,
+        headers={'Tus-Resumable': '1.0.0', 'Upload-Offset': '0', 'Transfer-Encoding': 'chunked'},
+        content_type='application/offset+octet-stream',
+        environ_overrides={'wsgi.input': Malformed(b'hello', error), 'wsgi.input_terminated': True},
+    )
+    assert (response.status_code, response.headers['Upload-Offset']) == (204, '5')
+    assert tus.patch(url, 5, b' world').headers['Upload-Filename'] == 'a.txt'
+    assert storage.read('a.txt') == b'hello world'
 
 
 def test_an_empty_file_is_complete_at_once(tus: Tus, storage: fs.Storage) -> None:
@@ -281,7 +311,7 @@ def test_parts_become_one_file(tus: Tus, storage: fs.Storage) -> None:
 def test_what_is_no_part_is_not_part_of_a_file(tus: Tus, storage: fs.Storage) -> None:
     part = tus.create(2, None, b'he', Upload_Concat='partial').headers['Location']
     whole = tus.create(5, data=b'he').headers['Location']
-    for urls, status in ((whole, 400), ('', 400), ('/tus/files/x', 404), (f'{part} {whole}', 400)):
+    for urls, status in ((whole, 400), ('', 400), ('/tus/files/x', 404), ('http://[/x', 404), (f'{part} {whole}', 400)):
         assert tus.create(None, Upload_Concat=f'final;{urls}').status_code == status
     assert tus.create(2, Upload_Concat=f'final;{part}').status_code == 400
     assert not list(storage.list_files())

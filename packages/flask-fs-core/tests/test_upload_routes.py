@@ -127,6 +127,21 @@ def test_malformed_requests_are_refused(app: Flask, body: dict[str, Any]) -> Non
     assert response.json['error']
 
 
+def test_a_size_that_no_file_has_is_refused(make_app: Any) -> None:
+    storage = fs.Storage('files', fs.ALL)
+    app = make_app(storage, FS_BACKEND='local')
+    fs.uploads(app, storage, authorize=lambda upload: True)
+    assert request(app, filename='a', size=2**63 - 1).status_code == 201
+    # The name of a late piece would be too long for the store.
+    response = request(app, filename='a', size=10**1000)
+    assert (response.status_code, 'size must be' in response.json['error']) == (400, True)
+
+
+def test_nested_json_is_refused(app: Flask) -> None:
+    response = app.test_client().post('/uploads/files', data='[' * 60_000, content_type='application/json')
+    assert (response.status_code, response.json['error']) == (400, 'Send a JSON object.')
+
+
 def test_only_small_json_objects_are_read(app: Flask) -> None:
     client = app.test_client()
     assert client.post('/uploads/files', data='{"filename": "a"}', content_type='text/plain').status_code == 415

@@ -197,7 +197,10 @@ def _body() -> dict[str, Any]:
         abort(411)
     if request.content_length > _MAX_BODY_BYTES:
         abort(413)
-    body = request.get_json(silent=True)
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
     if not isinstance(body, dict):
         abort(400, description='Send a JSON object.')
     return body

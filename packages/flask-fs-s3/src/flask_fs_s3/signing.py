@@ -66,7 +66,7 @@ def signed_part(
     :raises ValueError: If there is no such request.
     """
     operation = _OPERATIONS.get((method, upload_id is not None))
-    if operation is None or (operation == 'upload_part') != (part_number is not None):
+    if operation is None or upload_id == '' or (operation == 'upload_part') != (part_number is not None):
         raise ValueError(
             f'S3 has no request {method!r} {"with" if upload_id else "without"} the ID of an upload'
             f'{"" if part_number is None else " and with the number of a part"}'

@@ -49,7 +49,11 @@ class Body:
     def read(self, size: int = -1, /) -> bytes:
         try:
             return self._reader.read(_READ_BYTES if size < 0 else min(size, _READ_BYTES))
-        except (ClientDisconnected, OSError):
+        except ClientDisconnected:
+            return b''
+        except HTTPException:
+            raise
+        except Exception:  # noqa: BLE001  # each server has errors of its own for a body that is malformed or cut
             return b''
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from flask import abort, request, url_for
 from werkzeug.datastructures import FileStorage
@@ -132,7 +132,7 @@ class TusRoute:
     def _concatenated(self, urls: list[str]) -> Response:
         if 'Upload-Length' in request.headers or _has_body():
             abort(400, description='The content of an upload that is made of others is theirs.')
-        parts = [self._upload_of(urlsplit(url).path.rpartition('/')[2]) for url in urls]
+        parts = [self._upload_of(url.rpartition('/')[2]) for url in urls]
         if not parts or not all(part.is_partial for part in parts):
             abort(400, description='Upload-Concat must name uploads that are partial.')
         # A client that has lost the response sends the same again.

@@ -24,6 +24,9 @@ from ..upload_checks import check_type
 from .conflicts import Conflict
 from .undeleting import Undeleting
 
+# The names of pieces have a place in the file, of a limited length.
+_MAX_BYTES = 2**63 - 1
+
 
 class Receiving(Undeleting):
     """The verbs about uploads that do not pass through the code of the application.
@@ -55,7 +58,7 @@ class Receiving(Undeleting):
             suggests, whatever the client says.
         :param checksum: ``sha256:`` and 64 hexadecimal digits, of the content.
         :param expires_s: How long it can be sent, in whole seconds, 1 to 604800, or as a :class:`~datetime.timedelta`. It can
-            be accepted for a day after it has arrived.
+            be accepted until a day later, but no longer than ``flask fs sweep`` keeps it.
         :param user: Who may have it accepted, as any text that identifies a user; by default whoever has the token.
         :raises UnauthorizedFileType: If the storage does not accept the extension of *filename*.
         :raises FileTooLarge: If *size* is more than *max_bytes* or ``MAX_BYTES``.
@@ -84,7 +87,8 @@ class Receiving(Undeleting):
         application.
 
         What was accepted is gone. Only where it could not be removed, because the process died or the store was away right then,
-        can it be accepted once more, until it is swept: with ``conflict='rename'`` it becomes a second file.
+        can it be accepted once more, until it is swept: with ``conflict='rename'`` it becomes a second file. A client that sends
+        something again with the same ticket can have that accepted too.
 
         :param token: That of the ticket, as the client has handed it in.
         :param filename: The name of the file; by default the one that the ticket is for.
@@ -203,8 +207,8 @@ class Receiving(Undeleting):
 
 
 def _count(parameter: str, value: Any) -> int | None:
-    if value is not None and (type(value) is not int or value < 0):
-        raise ValueError(f'{parameter} must be a number of bytes, 0 or more, or None, not {value!r}')
+    if value is not None and (type(value) is not int or not 0 <= value <= _MAX_BYTES):
+        raise ValueError(f'{parameter} must be a number of bytes, from 0 to {_MAX_BYTES}, or None')
     number: int | None = value
     return number
 
