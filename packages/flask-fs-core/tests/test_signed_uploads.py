@@ -294,6 +294,24 @@ def test_an_accept_that_died_blocks_another_one_for_a_while_only(
     assert [*storage.backend._scan('.fs-incoming/')] == []
 
 
+def test_accepting_a_large_upload_may_take_longer(
+    app: Flask, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('flask_fs.backends.incoming._BYTES_PER_S', 1)
+    ticket = ticket_for(app, storage, 'a.txt')
+    send(app, ticket, bytes(1000))
+    upload_id = next(iter(storage.backend._scan('.fs-incoming/'))).name.split('/')[1]
+    began = time.time()
+    with Incoming(storage.backend, upload_id).claimed():
+        monkeypatch.setattr('flask_fs.backends.incoming.time.time', lambda: began + 1100)
+        with pytest.raises(fs.Unavailable, match='being accepted'):
+            storage.accept_upload(ticket.token, conflict='rename')
+        # Another name would be another file.
+        with pytest.raises(fs.Unavailable, match='being accepted'):
+            storage.accept_upload(ticket.token, filename='b.txt')
+    assert storage.accept_upload(ticket.token, filename='b.txt') == 'b.txt'
+
+
 def test_an_upload_is_not_bounded_by_what_forms_may_have(app: Flask, storage: fs.Storage) -> None:
     app.config['MAX_CONTENT_LENGTH'] = 10
     ticket = ticket_for(app, storage, 'a.txt', size=100)

@@ -31,6 +31,8 @@ PIECE_BYTES = 8 * 1024 * 1024
 MAX_REQUEST_BYTES = 5 * 1024**3
 #: How long a process may take to accept an upload until another one may try again, in seconds.
 CLAIM_S = 120
+# How fast it checks what has arrived and a store makes one file of it, at least.
+_BYTES_PER_S = 10_000_000
 
 # Where a piece begins, and how far the upload was when it was stored: one that begins where another one does, and was
 # stored later, has the bytes of that too. What stores of clients' requests name themselves is below.
@@ -221,15 +223,16 @@ class Incoming:
         return self._read(_ENDED)
 
     @contextlib.contextmanager
-    def claimed(self, for_s: float = CLAIM_S) -> Generator[None]:
-        """For the ``with`` block, no other process accepts the upload: with ATOMIC_CREATE, for at most *for_s* seconds.
+    def claimed(self, size: int = 0) -> Generator[None]:
+        """For the ``with`` block, no other process accepts the upload: with ATOMIC_CREATE, for as long as its size lets expect.
 
+        :param size: In bytes, where more belongs to it than what has arrived here.
         :raises Unavailable: If another one does at the moment.
         """
-        claims = {
-            int(match[1]): info for info in self._listed() if (match := _CLAIM.fullmatch(info.name, len(self._folder)))
-        }
+        infos = list(self._listed())
+        claims = {int(match[1]): info for info in infos if (match := _CLAIM.fullmatch(info.name, len(self._folder)))}
         last = max(claims, default=0)
+        for_s = CLAIM_S + max(size, sum(info.size for info in infos)) / _BYTES_PER_S
         if last and time.time() - _changed(claims[last]) < for_s:
             raise self._busy()
         name = f'{self._folder}claim-{last + 1}'

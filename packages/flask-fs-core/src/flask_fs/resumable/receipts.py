@@ -15,7 +15,7 @@ from flask import abort
 from ..arrivals import ArrivedUpload
 from ..backends.base import BaseBackend
 from ..backends.contract import Attributes, ByteReader, FileInfo
-from ..backends.incoming import CLAIM_S, Incoming, Progress
+from ..backends.incoming import Incoming, Progress
 from ..backends.streams import chunks_of
 from ..errors import FileExists, FileNotFound, NoFile, Unavailable, UploadNotAllowed
 from ..storage import Storage
@@ -23,9 +23,6 @@ from ..tickets import Upload
 from ..verbs.conflicts import Conflict
 from . import bodies
 from .tokens import Resumable
-
-#: How fast a store makes one file of what has arrived, at least.
-_BYTES_PER_S = 10_000_000
 
 
 class State(NamedTuple):
@@ -102,7 +99,7 @@ class Receipt:
 
         :raises Unavailable: If another process makes a file of it right now.
         """
-        with self._incoming.claimed(self._claim_s):
+        with self._incoming.claimed(self._resumable.size):
             self._incoming.end('{}')
 
     def _state(self, progress: Progress) -> State:
@@ -125,10 +122,6 @@ class Receipt:
             abort(410, description='This upload was given up.')
         return State(self._resumable.size, filename=note['filename'], parts=note['parts'])
 
-    @property
-    def _claim_s(self) -> float:
-        return CLAIM_S + self._resumable.size / _BYTES_PER_S
-
     # --- Becoming a file.
 
     def concatenate(self) -> State:
@@ -139,7 +132,7 @@ class Receipt:
         return self._ended() if self._incoming.progress().has_ended else self._finish()
 
     def _finish(self) -> State:
-        with self._incoming.claimed(self._claim_s):
+        with self._incoming.claimed(self._resumable.size):
             progress = self._incoming.progress()
             if progress.has_ended:
                 return self._ended()

@@ -101,7 +101,7 @@ class Receiving(Undeleting):
         :raises UploadNotAllowed: If it is not what the ticket or the storage allows: FileTooLarge, InvalidContent,
             UnauthorizedFileType, or what a validator raises.
         """
-        with self._arrived(token, user, alone=conflict == 'rename') as upload:
+        with self._arrived(token, user, alone=conflict == 'rename' or filename is not None) as upload:
             name = str(upload.filename).removeprefix(self._folder) if filename is None else filename
             return self._save_arrived(upload, name, conflict)
 
