@@ -5,60 +5,27 @@ from __future__ import annotations
 import io
 import os
 import random
-import secrets
 import socket
 import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tus_server import BODY_TYPE, TusServer, make_app, serving
+from tus_server import BODY_TYPE, TusServer, make_app
 
 from flask_fs.extension import by_name
 
 MiB = 1024 * 1024
-STORES = ('local', 's3', 'swift', 'gridfs')
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(sys.platform != 'linux', reason='looks at /proc'),
 ]
-
-
-@pytest.fixture(scope='module', params=STORES)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope='module')
-def settings(request: pytest.FixtureRequest, kind: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The settings of an application whose files are in a store of that kind."""
-    if kind == 'local':
-        return {'FS_ROOT': str(tmp_path_factory.mktemp('files'))}
-    unique = f'tus-{secrets.token_hex(6)}'
-    found: dict[str, Any] = {'backend': kind}
-    if kind == 's3':
-        service = request.getfixturevalue('s3_service')
-        found |= {'endpoint': service.endpoint, 'access_key': service.access_key, 'secret_key': service.secret_key}
-        found |= {'region': service.region, 'bucket_name': unique}
-    elif kind == 'swift':
-        service = request.getfixturevalue('swift_service')
-        found |= {'authurl': service.auth_url, 'user': service.user, 'key': service.key, 'container': unique}
-    else:
-        found |= {'mongo_url': request.getfixturevalue('mongo_service').url, 'mongo_db': unique}
-    return {f'FILES_FS_{name.upper()}': value for name, value in found.items()}
-
-
-@pytest.fixture(scope='module')
-def server(settings: dict[str, Any]) -> Iterator[TusServer]:
-    with serving(settings) as running:
-        yield running
 
 
 def read(settings: dict[str, Any], headers: Any) -> bytes:
