@@ -15,6 +15,7 @@ from flask import Flask
 import flask_fs as fs
 from flask_fs.backends import Attributes, BaseBackend, Capability, Opened, limited
 from flask_fs.backends.hooks import Hooks
+from flask_fs.backends.incoming import Incoming
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs_testing.doubles import HOOKS, BackendWrapper, Call, FaultyBackend, RecordingBackend, wrap
@@ -204,9 +205,9 @@ def test_every_hook_of_the_template_passes() -> None:
         if callable(value) and re.fullmatch(r'_[a-z]\w*', name) and name not in NO_HOOKS
     }
     # Of many files, each is removed by a call of its own.
-    hooks -= {'_remove_many'}
+    hooks -= {'_remove_many', '_remove_batch', '_failures'}
     # These are about no file's content.
-    assert hooks - {'_internal_location', '_sweep'} == {f'_{hook}' for hook in HOOKS}
+    assert hooks - {'_internal_location', '_sweep', '_allow_origins'} == {f'_{hook}' for hook in HOOKS}
     assert hooks <= set(vars(BackendWrapper))
 
 
@@ -233,6 +234,17 @@ def test_calls_are_recorded_with_their_options(recording: RecordingBackend) -> N
         Call('copy', 'a.txt', 'b.txt', {'create': False}),
         Call('delete', 'a.txt', None, {}),
     ]
+
+
+def test_what_is_made_of_an_upload_is_recorded() -> None:
+    recording = RecordingBackend(MemoryBackend('files'))
+    upload = Incoming(recording, 'id')
+    upload.put(io.BytesIO(b'x'))
+    pieces = upload.pieces()
+    recording.calls.clear()
+    upload.create(pieces, 'a.txt', create=True)
+    options = {'create': True, 'attributes': Attributes()}
+    assert recording.calls == [Call('join', '.fs-incoming/id/0-0', 'a.txt', options)]
 
 
 def test_versions_changes_and_pages_are_recorded() -> None:

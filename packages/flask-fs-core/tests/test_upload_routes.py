@@ -287,6 +287,7 @@ def test_nothing_is_there_before_it_is_called(make_app: Any, storage: fs.Storage
 
 @pytest.mark.parametrize('first', [True, False])
 def test_flask_wtf_protects_the_route_and_not_the_addresses(make_app: Any, storage: fs.Storage, first: bool) -> None:
+    pytest.importorskip('flask_wtf')
     from flask_wtf.csrf import CSRFProtect, generate_csrf
 
     app: Flask = Flask('protected') if first else make_app(storage)

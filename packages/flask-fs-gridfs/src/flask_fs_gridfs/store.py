@@ -104,7 +104,8 @@ class Store:
     def revisions(self, *names: str) -> list[Document]:
         """All revisions of some names, oldest first, with the fields that :data:`REVISION` names."""
         where = {'filename': names[0] if len(names) == 1 else {'$in': names}}
-        found = self.files.find(where, REVISION).sort([('uploadDate', ASCENDING), ('_id', ASCENDING)])
+        # A copy: mongomock changes what it is given, and other threads read it meanwhile.
+        found = self.files.find(where, dict(REVISION)).sort([('uploadDate', ASCENDING), ('_id', ASCENDING)])
         return [document for document in found if document['filename'] in names]
 
     def has(self, file_id: Any, name: str | None = None) -> bool:

@@ -254,7 +254,7 @@ class Writer:
             if not self._erase(current, {**where, **self._store.unclaimed}):
                 is_complete = False
                 ids = [document['_id'] for document in current]
-                for document in self._store.files.find({'_id': {'$in': ids}, **where}, REVISION):
+                for document in self._store.files.find({'_id': {'$in': ids}, **where}, dict(REVISION)):
                     self._settle(document['filename'], [document])
             superseded.clear()
             current.clear()

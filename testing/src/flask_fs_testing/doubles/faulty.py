@@ -28,7 +28,7 @@ MADE_OF = {
     'move': ('open', 'put', 'copy', 'remove'),
 }
 #: The hooks that need the store; giving a path or signing a link does not.
-NEED_STORE = frozenset(HOOKS) - {'local_path', 'signed_url'}
+NEED_STORE = frozenset(HOOKS) - {'local_path', 'signed_url', 'signed_upload', 'signed_part'}
 #: The hooks that move content, and can fail in the middle of it.
 MOVE_CONTENT = (*STORING, 'open')
 

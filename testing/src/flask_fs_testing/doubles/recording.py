@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flask_fs.backends import BaseBackend
 
-from .wrapper import STORING, BackendWrapper
+from .wrapper import STORING, WITH_TARGET, BackendWrapper
 
 #: What hooks are given besides names and sources, by position.
 _BY_POSITION = {
@@ -22,8 +22,8 @@ class Call(NamedTuple):
     """One call of a hook.
 
     :param hook: The hook's name without its underscore: ``put``.
-    :param name: The file's name in its storage; of ``scan``, ``names`` and ``folder`` the prefix.
-    :param target: The second name of ``copy`` and ``move``, else None.
+    :param name: The file's name in its storage; of ``scan``, ``names`` and ``folder`` the prefix, of ``join`` the first piece.
+    :param target: The second name of ``copy`` and ``move``, and the file that ``join`` makes; else None.
     :param options: What was passed besides, such as ``create`` and ``attributes``; of ``open`` ``start``, ``stop`` and ``etag``,
         of ``swap`` ``etag``, of ``folder`` ``after`` and ``limit``, and of ``set_attributes`` ``changes``.
     """
@@ -60,6 +60,6 @@ class RecordingBackend(BackendWrapper):
         given = args[2:] if hook in STORING else args[1:]
         options = {**dict(zip(_BY_POSITION.get(hook, ()), given, strict=False)), **kwargs}
         name = self.shown(args[0])
-        target = self.shown(args[1]) if hook in ('copy', 'move') else None
+        target = self.shown(args[1]) if hook in WITH_TARGET else None
         self.calls.append(Call(hook, name, target, options))
         return super().pass_on(hook, *args, **kwargs)

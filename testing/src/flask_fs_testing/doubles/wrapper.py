@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-from flask_fs import DeletedFile
+from flask_fs import DeletedFile, FileInfo
 from flask_fs.backends import BaseBackend, Capability
 from flask_fs.errors import FileNotFound, FSError
 
 #: The hooks of a backend, as tests name them: without the underscore.
 HOOKS = (
     'open', 'put', 'stat', 'scan', 'remove', 'swap', 'set_attributes', 'folder', 'names', 'delete', 'copy', 'move', 'retain',
-    'deleted', 'restore', 'purge', 'local_path', 'signed_url',
+    'deleted', 'restore', 'purge', 'local_path', 'signed_url', 'signed_upload', 'signed_part', 'join',
 )  # fmt: skip
 #: Those that store what they are given.
 STORING = ('put', 'swap')
@@ -20,9 +20,17 @@ STORING = ('put', 'swap')
 LISTING = ('scan', 'names', 'deleted')
 
 
-def name_of(given: str | DeletedFile) -> str:
-    """The name, or prefix, that a hook is about, by what it was given first."""
-    return given if isinstance(given, str) else given.name
+#: Those that are also given the name of a file that they make.
+WITH_TARGET = ('copy', 'move', 'join')
+
+Subject = str | DeletedFile | Sequence[FileInfo]
+
+
+def name_of(given: Subject) -> str:
+    """The name, or prefix, that a hook is about, by what it was given first; of several pieces that of the first one."""
+    if isinstance(given, str):
+        return given
+    return given.name if isinstance(given, DeletedFile) else given[0].name
 
 
 def _passing_on(hook: str) -> Callable[..., Any]:
@@ -87,7 +95,7 @@ class BackendWrapper(BaseBackend):
 
         :param hook: The hook's name without its underscore.
         :param args: What it is given: first the name of the file it is about, of ``scan``, ``names``, ``deleted`` and
-            ``folder`` the prefix, of ``restore`` and ``purge`` a :class:`~flask_fs.DeletedFile`.
+            ``folder`` the prefix, of ``restore`` and ``purge`` a :class:`~flask_fs.DeletedFile`, of ``join`` the pieces.
         """
         # A legacy backend need not raise the right error for a file that is not there: exists() comes first.
         if hook in ('open', 'stat') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
@@ -106,7 +114,7 @@ class BackendWrapper(BaseBackend):
                 raise
             raise wrapped.translated(error, name_of(args[0])) from error
 
-    def shown(self, name: str | DeletedFile) -> str:
+    def shown(self, name: Subject) -> str:
         """*name* as applications use it: without the key prefix that hooks are given."""
         return name_of(name).removeprefix(self._prefix)
 
@@ -114,6 +122,9 @@ class BackendWrapper(BaseBackend):
 
     def _internal_location(self, name: str) -> str | None:
         return self.wrapped._internal_location(name)
+
+    def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
+        return self.wrapped._call_hook(lambda _: self.wrapped._allow_origins(origins, dry_run=dry_run), '')
 
     # Of the template's own signatures.
     _open: Any = _passing_on('open')
@@ -134,3 +145,6 @@ class BackendWrapper(BaseBackend):
     _purge: Any = _passing_on('purge')
     _local_path: Any = _passing_on('local_path')
     _signed_url: Any = _passing_on('signed_url')
+    _signed_upload: Any = _passing_on('signed_upload')
+    _signed_part: Any = _passing_on('signed_part')
+    _join: Any = _passing_on('join')
