@@ -54,6 +54,25 @@ def killed_in(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, after: 
 
 
 @pytest.mark.usefixtures('small_pieces')
+def test_a_large_file_has_no_more_pieces_than_stores_join(
+    tus: Tus, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, 'MAX_PIECES', 4)
+    content = bytes(range(40))
+    url = tus.create(len(content)).headers['Location']
+    for start in range(0, 36, 6):
+        assert tus.patch(url, start, content[start : start + 6]).status_code == 204
+    assert [size for _, size in sorted(stored(storage), key=lambda each: int(each[0].partition('-')[0]))] == [
+        10,
+        10,
+        10,
+        6,
+    ]
+    assert tus.patch(url, 36, content[36:]).status_code == 204
+    assert storage.read('a.txt') == content
+
+
+@pytest.mark.usefixtures('small_pieces')
 def test_pieces_are_as_large_as_stores_want_them(tus: Tus, storage: fs.Storage) -> None:
     content = bytes(range(40))
     url = tus.create(len(content)).headers['Location']
@@ -190,3 +209,30 @@ def test_a_receiver_that_fails_does_not_make_a_second_file(tus: Tus, app: Flask,
     assert tus.patch(url, 0, b'hello').status_code == 500
     assert tus.head(url).headers['Upload-Filename'] == 'a.txt'
     assert list(storage.list_files()) == ['a.txt']
+
+
+def test_a_file_of_parts_of_which_one_was_given_up_is_not_said_to_be_made(
+    tus: Tus, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = [tus.create(2, None, data, Upload_Concat='partial').headers['Location'] for data in (b'he', b'll')]
+    with killed_in(monkeypatch, ArrivedUpload, 'create'), pytest.raises(Killed):
+        tus.create(None, Upload_Concat=f'final;{" ".join(urls)}')
+    assert tus.request('DELETE', urls[0]).status_code == 204
+    assert tus.create(None, Upload_Concat=f'final;{" ".join(urls)}').status_code == 409
+    assert not list(storage.list_files())
+
+
+@pytest.mark.parametrize('how', ['before it', 'after it', 'before the note', 'after the note'])
+@pytest.mark.parametrize('parts', [1, 2])
+def test_a_process_that_dies_while_it_joins_parts_leaves_one_file(
+    tus: Tus, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch, how: str, parts: int
+) -> None:
+    urls = [tus.create(2, None, b'he', Upload_Concat='partial').headers['Location'] for _ in range(parts)]
+    final = f'final;{" ".join(urls)}'
+    owner, name = (ArrivedUpload, 'create') if how.endswith('it') else (Incoming, 'end')
+    with killed_in(monkeypatch, owner, name, after=how.startswith('after')), pytest.raises(Killed):
+        tus.create(None, Upload_Concat=final)
+    made = tus.create(None, Upload_Concat=final)
+    assert (made.status_code, made.headers['Upload-Filename']) == (201, 'a.txt')
+    assert list(storage.list_files()) == ['a.txt']
+    assert storage.read('a.txt') == b'he' * parts

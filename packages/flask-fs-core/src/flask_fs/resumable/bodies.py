@@ -73,11 +73,11 @@ def verified(body: Body, checksum: Checksum, spool: Spool) -> IO[bytes]:
 def append(incoming: Incoming, progress: Progress, body: ByteReader, size: int) -> int:
     """Store *body* behind what has arrived of an upload of *size* bytes, and return how many bytes have arrived then.
 
-    Each piece counts once it is stored. A tail that is shorter than :data:`PIECE_BYTES` is stored again, at the beginning of the
-    next piece. Responds with 409 if another process stores what begins there.
+    Each piece counts once it is stored. A tail that is shorter than a piece is stored again, at the beginning of the next one.
+    Responds with 409 if another process stores what begins there.
     """
     piece_bytes = max(PIECE_BYTES, -(-size // MAX_PIECES))
-    offset, tail = progress.offset, [piece for piece in progress.pieces[-1:] if piece.size < PIECE_BYTES]
+    offset, tail = progress.offset, [piece for piece in progress.pieces[-1:] if piece.size < piece_bytes]
     short: tuple[int, int] | None = None
     while head := body.read(CHUNK_BYTES):
         if short is not None:
@@ -93,7 +93,7 @@ def append(incoming: Incoming, progress: Progress, body: ByteReader, size: int) 
             abort(409, description='Another request has sent this.')
         incoming.discard(tail)
         stored, offset, tail = offset, offset + rest.received, []
-        short = (start, stored) if offset - start < PIECE_BYTES else None
+        short = (start, stored) if offset - start < piece_bytes else None
     return offset
 
 

@@ -158,10 +158,13 @@ class Receipt:
     def _made(self, pieces: Sequence[FileInfo]) -> str | None:
         """The name of the file, if a process that died has made it."""
         name = self._incoming.target()
-        # What has arrived goes where it becomes a file by being renamed. Else it stays until the end is noted.
-        if sum(piece.size for piece in pieces) == self._resumable.size and not self._is_made(name, pieces):
-            return None
-        return name
+        if sum(piece.size for piece in pieces) == self._resumable.size:
+            made = self._is_made(name, pieces)
+        else:
+            # What has arrived goes where it becomes a file by being renamed. Else it stays until the end is noted, unless it
+            # belongs to others: these may be given up.
+            made = not self._parts or self._driver.exists(name)
+        return name if made else None
 
     def _is_made(self, name: str, pieces: Sequence[FileInfo]) -> bool:
         try:
