@@ -59,7 +59,8 @@ class Site:
     def waiting(self) -> list[str]:
         """The hidden names of what has arrived and is not accepted."""
         with self.app.app_context():
-            return [info.name for info in self.photos.backend._scan('.fs-incoming/')]
+            found = [info.name for info in self.photos.backend._scan('.fs-incoming/')]
+            return [name for name in found if not name.endswith('/ended')]
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Site]:

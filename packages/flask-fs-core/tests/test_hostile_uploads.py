@@ -203,7 +203,7 @@ def test_a_validator_that_raises_keeps_the_upload_for_another_attempt(make_app: 
         storage.accept_upload(ticket.token, conflict='rename')
     assert list(storage.list_files()) == []
     assert storage.accept_upload(ticket.token, conflict='rename') == 'a.txt'
-    assert hidden(storage) == []
+    assert [name.rpartition('/')[2] for name in hidden(storage)] == ['ended']
 
 
 def test_an_upload_that_goes_while_it_is_checked_has_not_arrived(
@@ -212,14 +212,14 @@ def test_an_upload_that_goes_while_it_is_checked_has_not_arrived(
     storage = fs.Storage('files', fs.ALL)
     app = make_app(storage)
     ticket = sent(app, storage, 'a.png')
-    pieces = Incoming.pieces
+    progress = Incoming.progress
 
-    def pieces_that_go(incoming: Incoming) -> Any:
-        found = pieces(incoming)
+    def what_goes(incoming: Incoming) -> Any:
+        found = progress(incoming)
         incoming.discard()
         return found
 
-    monkeypatch.setattr(Incoming, 'pieces', pieces_that_go)
+    monkeypatch.setattr(Incoming, 'progress', what_goes)
     with pytest.raises(fs.NoFile, match='nothing has arrived') as caught:
         storage.accept_upload(ticket.token)
     assert '.fs-incoming' not in str(caught.value)

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 import flask_fs as fs
 from flask_fs.backends.incoming import PIECE_BYTES, Incoming
 from flask_fs.references import FileReference
+from flask_fs.signing import MAX_EXPIRES_S
 from flask_fs.tickets import ACCEPT_S
 
 PNG = b'\x89PNG\r\n\x1a\n' + bytes(40)
@@ -41,7 +42,7 @@ def test_what_has_arrived_becomes_a_file_once_it_is_accepted(app: Flask, storage
     assert storage.accept_upload(ticket.token) == 'in/a.txt'
     assert storage.read('in/a.txt') == b'hello'
     assert storage.stat('in/a.txt').mime == 'text/plain'
-    assert [*storage.backend._scan('.fs-incoming/')] == []
+    assert left_of_uploads(storage) == ['ended']
 
 
 def test_a_ticket_is_json(app: Flask, storage: fs.Storage) -> None:
@@ -291,7 +292,7 @@ def test_an_accept_that_died_blocks_another_one_for_a_while_only(
     now = time.time()
     monkeypatch.setattr('flask_fs.backends.incoming.time.time', lambda: now + 121)
     assert storage.accept_upload(ticket.token, conflict='rename') == 'a.txt'
-    assert [*storage.backend._scan('.fs-incoming/')] == []
+    assert left_of_uploads(storage) == ['ended']
 
 
 def test_accepting_a_large_upload_may_take_longer(
@@ -323,6 +324,40 @@ def test_where_the_store_has_no_multipart_api_no_part_is_signed(app: Flask, stor
         Incoming(storage.backend, 'x').signed_part('POST', None, None, None, 60)
 
 
+def test_what_is_sent_again_after_it_was_accepted_is_not(app: Flask, storage: fs.Storage) -> None:
+    ticket = ticket_for(app, storage, 'a.txt')
+    send(app, ticket, b'hello')
+    storage.accept_upload(ticket.token)
+    send(app, ticket, b'hello')
+    with pytest.raises(fs.NoFile, match='accepted before'):
+        storage.accept_upload(ticket.token, conflict='rename')
+    assert [*storage.list_files()] == ['a.txt']
+
+
+def test_that_an_upload_was_accepted_is_known_as_long_as_its_ticket_may_live(
+    app: Flask, storage: fs.Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = ticket_for(app, storage, 'a.txt', expires_s=MAX_EXPIRES_S)
+    send(app, ticket, b'hello')
+    storage.accept_upload(ticket.token)
+    now = time.time()
+    monkeypatch.setattr('flask_fs.backends.incoming.time.time', lambda: now + MAX_EXPIRES_S - 10)
+    send(app, ticket, b'again')
+    assert storage.backend.sweep() == 1
+    with pytest.raises(fs.NoFile):
+        storage.accept_upload(ticket.token)
+    assert not storage.backend.sweep(older_than_s=0)
+    assert left_of_uploads(storage) == ['ended']
+    monkeypatch.setattr('flask_fs.backends.incoming.time.time', lambda: now + MAX_EXPIRES_S + 2 * ACCEPT_S + 10)
+    assert storage.backend.sweep() == 1
+    assert left_of_uploads(storage) == []
+
+
+def left_of_uploads(storage: fs.Storage) -> list[str]:
+    """The last parts of the hidden names of uploads."""
+    return [info.name.rpartition('/')[2] for info in storage.backend._scan('.fs-incoming/')]
+
+
 def sha256(content: bytes) -> str:
     return f'sha256:{hashlib.sha256(content).hexdigest()}'
 
@@ -339,7 +374,7 @@ def test_a_field_takes_a_token_where_it_takes_an_upload(app: Flask, storage: fs.
     with pytest.raises(fs.NoFile):
         reference.save(ticket.token, user='7')
     assert reference.filename == 'papers/moon.txt'
-    assert [*storage.backend._scan('')] == [*storage.backend._scan('papers/moon.txt')]
+    assert left_of_uploads(storage) == ['ended']
 
 
 def test_text_that_is_no_token_is_refused_by_a_field(app: Flask, storage: fs.Storage) -> None:

@@ -31,7 +31,7 @@ class ArrivedUpload(FileStorage):
 
     def __init__(self, incoming: Incoming, upload: Upload, pieces: Sequence[FileInfo] | None = None) -> None:
         self._incoming, self._upload = incoming, upload
-        self._pieces = incoming.pieces() if pieces is None else pieces
+        self._pieces = self._arrived() if pieces is None else pieces
         if not self._pieces:
             raise self.missing()
         self.size = sum(piece.size for piece in self._pieces)
@@ -52,10 +52,15 @@ class ArrivedUpload(FileStorage):
         except (FileNotFound, Replaced) as error:
             raise self.missing() from error
 
-    def discard(self) -> None:
-        """Remove what is left of it."""
+    def end(self, note: str) -> None:
+        """Remove what is left of it, and keep *note* of what it has become: nothing more is accepted of it."""
         self.close()
-        self._incoming.discard()
+        self._incoming.end(note, self._pieces)
+
+    def _arrived(self) -> Sequence[FileInfo]:
+        progress = self._incoming.progress()
+        # What was sent once more, by who still has the ticket, is nothing new.
+        return () if progress.has_ended else progress.pieces
 
     def _check_size_and_type(self) -> None:
         upload = self._upload

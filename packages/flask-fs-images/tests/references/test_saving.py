@@ -348,4 +348,4 @@ def test_a_picture_that_a_client_has_sent_itself_is_saved_by_its_token(
     with pytest.raises(fs.InvalidToken):
         image.save('photo.jpg')
     assert image.filename == 'test.png'
-    assert [*storage.backend._scan('.fs-incoming/')] == []
+    assert [info.name.rpartition('/')[2] for info in storage.backend._scan('.fs-incoming/')] == ['ended']

@@ -17,7 +17,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from ..errors import FileExists, FileNotFound, FSError, Unavailable
 from ..names import INCOMING_PREFIX
-from .contract import NO_ATTRIBUTES, Attributes, ByteReader, FileInfo, SignedRequest
+from ..signing import MAX_EXPIRES_S
+from .contract import NO_ATTRIBUTES, STALE_S, Attributes, ByteReader, FileInfo, SignedRequest
 from .pieces import JoinedStream, ranges_of
 from .ranged import BLOCK_BYTES, RangedReader
 from .streams import chunks_of
@@ -31,6 +32,8 @@ PIECE_BYTES = 8 * 1024 * 1024
 MAX_REQUEST_BYTES = 5 * 1024**3
 #: How long a process may take to accept an upload until another one may try again, in seconds.
 CLAIM_S = 120
+# How long somebody may have a ticket: until it expires, and then what has arrived can be accepted for a day.
+_TICKET_S = MAX_EXPIRES_S + STALE_S
 # How fast it checks what has arrived and a store makes one file of it, at least.
 _BYTES_PER_S = 10_000_000
 
@@ -213,10 +216,15 @@ class Incoming:
         """What :meth:`set_target` has kept."""
         return self._read(_TARGET)
 
-    def end(self, note: str) -> None:
-        """Remove what has arrived, and keep *note* of what has become of it until the upload is swept."""
+    def end(self, note: str, pieces: Iterable[FileInfo] | None = None) -> None:
+        """Remove what has arrived, or only *pieces* of it, and keep *note* of what has become of it.
+
+        Nothing is accepted of the upload any more, whatever a client sends that still has its ticket.
+        """
         self._write(_ENDED, note)
-        self.discard(info for info in self._listed() if info.name != self._folder + _ENDED)
+        if pieces is None:
+            pieces = (info for info in self._listed() if info.name != self._folder + _ENDED)
+        self.discard(pieces)
 
     def ending(self) -> str:
         """What :meth:`end` has kept."""
@@ -268,16 +276,27 @@ class Incoming:
 
 
 def sweep(driver: Hooks, older_than_s: float) -> int:
-    """Remove the uploads of which nothing has arrived for so long, and return how many there were."""
+    """Remove the uploads of which nothing has arrived for so long, and return how many there were.
+
+    The note of one that has ended stays as long as somebody may have its ticket.
+    """
     folder = f'{driver._prefix}{INCOMING_PREFIX}/'
     arrived: dict[str, list[FileInfo]] = {}
     for info in driver._list_hook(driver._scan, folder):
         arrived.setdefault(info.name[len(folder) :].partition('/')[0], []).append(info)
     limit = time.time() - older_than_s
-    abandoned = [infos for infos in arrived.values() if max(map(_changed, infos)) <= limit]
+    abandoned = [old for infos in arrived.values() if (old := _abandoned(infos, limit))]
     for infos in abandoned:
         _remove(driver, [info.name for info in infos])
     return len(abandoned)
+
+
+def _abandoned(infos: Sequence[FileInfo], limit: float) -> Sequence[FileInfo]:
+    """What may go of one upload: that did not change since *limit*."""
+    if max(map(_changed, infos)) > limit:
+        return ()
+    ended = [info for info in infos if info.name.endswith(f'/{_ENDED}') and _changed(info) > limit - _TICKET_S]
+    return [info for info in infos if info not in ended]
 
 
 def _changed(info: FileInfo) -> float:

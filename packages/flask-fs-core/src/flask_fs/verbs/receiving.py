@@ -86,9 +86,9 @@ class Receiving(Undeleting):
         rejected is not stored, and stays until it is swept. The file is created inside the store, without a copy through the
         application.
 
-        What was accepted is gone. Only where it could not be removed, because the process died or the store was away right then,
-        can it be accepted once more, until it is swept: with ``conflict='rename'`` it becomes a second file. A client that sends
-        something again with the same ticket can have that accepted too.
+        An upload is accepted once: what a client sends again with the same ticket is not. Only where that could not be noted,
+        because the process died or the store was away right then, can what has arrived be accepted once more, until it is
+        swept: with ``conflict='rename'`` it becomes a second file.
 
         :param token: That of the ticket, as the client has handed it in.
         :param filename: The name of the file; by default the one that the ticket is for.
@@ -131,7 +131,7 @@ class Receiving(Undeleting):
                 arrived.close()
             # It is a file now, whatever becomes of the rest, which sweeping removes.
             with contextlib.suppress(FSError):
-                arrived.discard()
+                arrived.end('')
 
     # --- Parts.
 
