@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -240,6 +241,13 @@ def test_a_run_that_is_killed_is_cleaned_up_later(deployment: Path) -> None:
     assert tree(deployment) == before
 
 
+def has_stored(deployment: Path) -> bool:
+    # Its folders come and go meanwhile.
+    with contextlib.suppress(FileNotFoundError):
+        return any(path.is_file() for path in (deployment / 'root').glob('files/tenants/7/fs-prove-*/[0-9]*/**/*'))
+    return False
+
+
 def _begun(deployment: Path) -> subprocess.Popen[str]:
     """A run that has stored files."""
     process = subprocess.Popen(
@@ -254,7 +262,7 @@ def _begun(deployment: Path) -> subprocess.Popen[str]:
         start_new_session=True,
     )
     deadline = time.monotonic() + TIMEOUT_S
-    while not any(path.is_file() for path in (deployment / 'root').glob('files/tenants/7/fs-prove-*/[0-9]*/**/*')):
+    while not has_stored(deployment):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
