@@ -78,11 +78,9 @@ class Application:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: Any) -> http.client.HTTPResponse:
         """The response to one request, read; an error unless it is a success."""
-        if isinstance(body, dict):
-            body, headers = json.dumps(body).encode(), {'Content-Type': 'application/json', **headers}
         return send(method, f'http://127.0.0.1:{self._port}{path}', body, headers)[0]
 
-    def tell(self, path: str, **body: Any) -> Any:
+    def post(self, path: str, **body: Any) -> Any:
         """What the application responds to JSON."""
         url = f'http://127.0.0.1:{self._port}{path}'
         return json.loads(send('POST', url, json.dumps(body).encode(), {'Content-Type': 'application/json'})[1])
@@ -172,15 +170,15 @@ def upload(app: Application, way: str, name: str, size: int) -> tuple[float, flo
         # It is a file when that returns.
         app.ask('PATCH', location, content(size), **patch)
         return time.perf_counter() - begun, 0.0
-    ticket = app.tell('/uploads/files', filename=name, size=size)
+    ticket = app.post('/uploads/files', filename=name, size=size)
     if way == 'ticket':
         send_signed(ticket, size)
     else:
         for start in range(0, size, ticket['piece_bytes']):
-            piece = app.tell('/uploads/files', token=ticket['token'], start=start)
+            piece = app.post('/uploads/files', token=ticket['token'], start=start)
             send_signed(piece, min(ticket['piece_bytes'], size - start))
     sent = time.perf_counter()
-    if app.tell('/accept', token=ticket['token'])['size'] != size:
+    if app.post('/accept', token=ticket['token'])['size'] != size:
         sys.exit(f'{way}: another number of bytes was stored')
     return sent - begun, time.perf_counter() - sent
 

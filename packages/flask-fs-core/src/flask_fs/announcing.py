@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, current_app
 from werkzeug.wrappers import Response
+
+from .errors import FSError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,18 @@ def authorized_name(authorize: Callable[[AnnouncedUpload], Any], announced: Anno
     if not verdict:
         abort(403, description='This upload is not allowed.')
     return announced.filename
+
+
+@contextlib.contextmanager
+def malformed_is_400() -> Generator[None]:
+    """Respond with 400 to what a client has sent if it raises a ValueError that is no error of Flask-FS."""
+    try:
+        yield
+    except FSError:
+        # Some of these are ValueErrors too, and have statuses of their own.
+        raise
+    except ValueError as error:
+        abort(400, description=str(error))
 
 
 def current_user(user: Callable[[], str | None] | None) -> str | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NoReturn
 
 from flask import Flask, Request, abort
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
@@ -50,14 +49,10 @@ def _expected(upload: Upload, request: Request) -> tuple[int, int | None]:
     if sent is None and not request.environ.get('wsgi.input_terminated'):
         abort(411)
     if sent is not None and upload.max_bytes is not None and sent > upload.max_bytes:
-        _refuse_large(upload.max_bytes)
+        raise _too_large(upload.max_bytes)
     if size is not None and sent not in (None, size):
         abort(400, description=f'{size} bytes were announced, not {sent}.')
     return start, sent if size is None else size
-
-
-def _refuse_large(max_bytes: int) -> NoReturn:
-    abort(413, description=f'At most {max_bytes} bytes are allowed.')
 
 
 def _body(upload: Upload, request: Request, start: int, size: int | None) -> ByteReader:
@@ -70,11 +65,8 @@ def _body(upload: Upload, request: Request, start: int, size: int | None) -> Byt
     return _Exact(body, size, upload.checksum if is_whole else None)
 
 
-def _too_large(max_bytes: int) -> Exception:
-    try:
-        _refuse_large(max_bytes)
-    except HTTPException as error:
-        return error
+def _too_large(max_bytes: int) -> HTTPException:
+    return RequestEntityTooLarge(f'At most {max_bytes} bytes are allowed.')
 
 
 class _Exact:

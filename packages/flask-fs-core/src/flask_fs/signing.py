@@ -72,22 +72,23 @@ def sign(app: Flask, link: SignedLink) -> str:
     return dumps(app, _LINKS, list(link))
 
 
-def dumps(app: Flask, purpose: str, fields: Any) -> str:
+def dumps(app: Flask, purpose: str, fields: Any, user: str | None = None) -> str:
     """*fields*, which JSON can express, as a text that only *app* can make; it can be read by anyone, and used in URLs.
 
     :param purpose: What it is for: a text made for something else is not accepted.
+    :param user: For whom it is, if not for whoever has it.
     :raises ConfigurationError: If *app* has no key.
     """
     if not isinstance(app.config.get('SECRET_KEY') or None, (str, bytes)):
         reason = 'Signed links and uploads need a SECRET_KEY, a string that is not empty, in the configuration of the application.'
         raise ConfigurationError(reason=reason)
-    return str(_serializer(_keys(app), purpose).dumps(fields))
+    return str(_serializer(_keys(app), _salt(purpose, user)).dumps(fields))
 
 
-def loads(app: Flask, purpose: str, text: str) -> Any:
-    """What :func:`dumps` has made *text* of, with a current or former key of *app*; None if it has not."""
+def loads(app: Flask, purpose: str, text: str, user: str | None = None) -> Any:
+    """What :func:`dumps` has made *text* of, with a current or former key of *app* and for *user*; None if it has not."""
     try:
-        return _serializer(keys, purpose).loads(text) if (keys := _keys(app)) else None
+        return _serializer(keys, _salt(purpose, user)).loads(text) if (keys := _keys(app)) else None
     except (BadData, TypeError, UnicodeError):
         # JSON can have a lone surrogate in a text, which no signature covers.
         return None
@@ -137,8 +138,12 @@ def _keys(app: Flask) -> list[bytes]:
     return [key.encode() if isinstance(key, str) else key for key in keys] if current else []
 
 
-def _serializer(keys: list[bytes], purpose: str) -> URLSafeSerializer:
+def _salt(purpose: str, user: str | None) -> str:
+    return purpose if user is None else f'{purpose}.{user}'
+
+
+def _serializer(keys: list[bytes], salt: str) -> URLSafeSerializer:
     import hashlib
 
     options = {'digest_method': hashlib.sha256, 'key_derivation': 'hmac'}
-    return URLSafeSerializer(keys, salt=purpose, signer_kwargs=options)
+    return URLSafeSerializer(keys, salt=salt, signer_kwargs=options)

@@ -96,12 +96,12 @@ def token_of(app: Flask, upload: Upload, user: str | None = None) -> str:
 
     :raises ConfigurationError: If *app* has no ``SECRET_KEY``.
     """
-    return signing.dumps(app, _purpose(user), list(upload))
+    return signing.dumps(app, _ACCEPTING, list(upload), user)
 
 
 def upload_of(app: Flask, token: str, user: str | None = None) -> Upload | None:
     """The upload that *token* accepts; None if it was altered, is not from *app*, or is not for *user*."""
-    return _loaded(app, _purpose(user), token)
+    return _loaded(app, _ACCEPTING, token, user)
 
 
 def address_of(app: Flask, upload: Upload) -> str:
@@ -114,10 +114,6 @@ def upload_at(app: Flask, address: str) -> Upload | None:
     return _loaded(app, _SENDING, address)
 
 
-def _loaded(app: Flask, purpose: str, text: str) -> Upload | None:
-    fields: Any = signing.loads(app, purpose, text)
+def _loaded(app: Flask, purpose: str, text: str, user: str | None = None) -> Upload | None:
+    fields: Any = signing.loads(app, purpose, text, user)
     return None if fields is None else Upload(*fields)
-
-
-def _purpose(user: str | None) -> str:
-    return _ACCEPTING if user is None else f'{_ACCEPTING}.{user}'

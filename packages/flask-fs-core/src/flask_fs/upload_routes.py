@@ -15,9 +15,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from . import names, signing, uppy
-from .announcing import AnnouncedUpload, authorized_name, current_user
+from .announcing import AnnouncedUpload, authorized_name, current_user, malformed_is_400
 from .backends.incoming import MAX_REQUEST_BYTES, PIECE_BYTES, Incoming
-from .bindings import current_application, state_of
+from .bindings import State, current_application, state_of
 from .cross_origin import add_cors
 from .errors import (
     ConfigurationError,
@@ -85,17 +85,30 @@ class UploadRoute:
         # What only the client says about the type is not worth storing.
         is_usual = announced.mime is not None and announced.mime == mime_type(name)
         storage, bound, mime = self.storage, self.storage._bound(), announced.mime if is_usual else None
-        try:
+        with malformed_is_400():
             upload = storage._announced(name, size, self.max_bytes, mime, checksum, self.expires_s)
             # No store takes such a file at once: then the request is for the first piece of it.
             is_huge = size is not None and size > MAX_REQUEST_BYTES
             sent = storage._request_for(bound, upload, 0 if is_huge else None)
             token = token_of(bound.app, upload, current_user(self.user))
             return UploadTicket(sent.method, sent.url, token, sent.headers, sent.fields)
-        except FSError:
-            raise
-        except ValueError as error:
-            abort(400, description=str(error))
+
+
+def check_new_route(
+    state: State, storage: Storage, routes: Collection[str], caller: str, origins: Collection[str]
+) -> None:
+    """Refuse a route for uploads to *storage* in an application that does not have it, or has such a route.
+
+    :param routes: The names of the storages that have one.
+    :raises ConfigurationError: If it is refused.
+    :raises TypeError: If *origins* is a text.
+    """
+    if state.get(storage.name) is not storage:
+        raise ConfigurationError(storage=storage.name, reason='pass it to fs.init_app(app, storage) first')
+    if storage.name in routes:
+        raise ConfigurationError(storage=storage.name, reason=f'{caller} was called for it before')
+    if isinstance(origins, str):
+        raise TypeError(f'origins must be a list of origins, not {origins!r}')
 
 
 def uploads(
@@ -128,12 +141,7 @@ def uploads(
     :raises ConfigurationError: If *storage* is not one of the application's, or has such a route already.
     """
     state = state_of(app)
-    if state.get(storage.name) is not storage:
-        raise ConfigurationError(storage=storage.name, reason='pass it to fs.init_app(app, storage) first')
-    if storage.name in state.upload_routes:
-        raise ConfigurationError(storage=storage.name, reason='fs.uploads() was called for it before')
-    if isinstance(origins, str):
-        raise TypeError(f'origins must be a list of origins, not {origins!r}')
+    check_new_route(state, storage, state.upload_routes, 'fs.uploads()', origins)
     lifetime_s = signing.whole_seconds(expires_s)
     state.upload_routes[storage.name] = UploadRoute(storage, authorize, user, max_bytes, lifetime_s, frozenset(origins))
     app.add_url_rule(
@@ -212,12 +220,8 @@ def _piece(route: UploadRoute, upload: Upload, start: Any) -> dict[str, Any]:
         abort(400, description='start must be a number of bytes.')
     # From now on: a large file takes longer, and so does who comes back.
     upload = upload._replace(expires=int(time.time()) + route.expires_s)
-    try:
+    with malformed_is_400():
         return dataclasses.asdict(route.storage._request_for(route.storage._bound(), upload, start))
-    except FSError:
-        raise
-    except ValueError as error:
-        abort(400, description=str(error))
 
 
 def _progress(route: UploadRoute, upload: Upload) -> dict[str, Any]:

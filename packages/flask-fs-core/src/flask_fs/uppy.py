@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import abort
 
+from .announcing import malformed_is_400
 from .backends.contract import SignedRequest
-from .errors import FSError
 
 if TYPE_CHECKING:
     from .tickets import Upload
@@ -40,12 +40,8 @@ def signed_request(route: UploadRoute, body: dict[str, Any]) -> dict[str, Any]:
 def _part(
     route: UploadRoute, upload: Upload, method: str, upload_id: str | None, part_number: int | None, mime: str | None
 ) -> SignedRequest:
-    try:
+    with malformed_is_400():
         return route.incoming(upload).signed_part(method, upload_id, part_number, mime, route.expires_s)
-    except FSError:
-        raise
-    except ValueError as error:
-        abort(400, description=str(error))
 
 
 def _shown(request: SignedRequest, token: str) -> dict[str, Any]:

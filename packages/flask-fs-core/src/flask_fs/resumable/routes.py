@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response
 from ..announcing import AnnouncedUpload
 from ..bindings import state_of
 from ..cross_origin import add_cors
-from ..errors import ConfigurationError
 from ..storage import Storage
+from ..upload_routes import check_new_route
 from ..verbs.conflicts import Conflict, replaces
 from .requests import ENDPOINT, TusRoute
 
@@ -69,15 +69,10 @@ def tus(
     :raises ValueError: If *conflict* or *expires_s* is not valid.
     """
     state = state_of(app)
-    if state.get(storage.name) is not storage:
-        raise ConfigurationError(storage=storage.name, reason='pass it to fs.init_app(app, storage) first')
-    if storage.name in state.tus_routes:
-        raise ConfigurationError(storage=storage.name, reason='fs.tus() was called for it before')
+    check_new_route(state, storage, state.tus_routes, 'fs.tus()', origins)
     replaces(conflict, None, None)
     if type(expires_s) is not int or not 1 <= expires_s <= MAX_EXPIRES_S:
         raise ValueError(f'expires_s must be a whole number of seconds from 1 to {MAX_EXPIRES_S}, not {expires_s!r}')
-    if isinstance(origins, str):
-        raise TypeError(f'origins must be a list of origins, not {origins!r}')
     state.tus_routes[storage.name] = TusRoute(
         storage, authorize, user, max_bytes, conflict, expires_s, frozenset(origins)
     )

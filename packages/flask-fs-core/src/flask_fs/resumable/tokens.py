@@ -45,14 +45,10 @@ def token_of(app: Flask, resumable: Resumable, user: str | None) -> str:
 
     :raises ConfigurationError: If *app* has no ``SECRET_KEY``.
     """
-    return signing.dumps(app, _purpose(user), list(resumable))
+    return signing.dumps(app, _PURPOSE, list(resumable), user)
 
 
 def resumable_of(app: Flask, token: str, user: str | None) -> Resumable | None:
     """The upload whose URL ends with *token*; None if that was altered, is not from *app*, or is not for *user*."""
-    fields: Any = signing.loads(app, _purpose(user), token)
+    fields: Any = signing.loads(app, _PURPOSE, token, user)
     return None if fields is None else Resumable(*fields)
-
-
-def _purpose(user: str | None) -> str:
-    return _PURPOSE if user is None else f'{_PURPOSE}.{user}'
