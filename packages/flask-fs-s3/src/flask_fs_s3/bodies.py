@@ -146,6 +146,14 @@ class FileChanged(Exception):
 Body = bytes | Part | FileBody
 
 
+def hash_parameter(checksum: str) -> dict[str, str]:
+    """The parameter by which the store compares *checksum*, ``algorithm:hex``; empty unless S3 has that algorithm."""
+    algorithm, _, digest = checksum.partition(':')
+    if algorithm not in ('sha1', 'sha256'):
+        return {}
+    return {f'Checksum{algorithm.upper()}': base64.b64encode(bytes.fromhex(digest)).decode()}
+
+
 def checksum_header(body: Body, known: Checksum | None = None) -> dict[str, Any]:
     """The parameter by which the store checks *body* as it arrives: a header, which stores that do not support it ignore.
 
@@ -153,9 +161,8 @@ def checksum_header(body: Body, known: Checksum | None = None) -> dict[str, Any]
 
     :param known: A checksum of the body: if it is one that S3 compares, nothing else is computed.
     """
-    algorithm, _, digest = str(known or '').partition(':')
-    if algorithm in ('sha1', 'sha256'):
-        return {f'Checksum{algorithm.upper()}': base64.b64encode(bytes.fromhex(digest)).decode()}
+    if parameter := hash_parameter(str(known or '')):
+        return parameter
     if isinstance(body, bytes):
         crc32 = zlib.crc32(body)
     elif body.crc32 is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from flask_fs.backends import SignedRequest
 from flask_fs.errors import FileTooLarge
 
+from .bodies import hash_parameter
 from .bucket import Bucket
 from .settings import MAX_PART_BYTES
 
@@ -40,7 +40,7 @@ def signed_upload(
 
     :raises FileTooLarge: If it is more than S3 stores by one request.
     """
-    parameters = _given(ContentType=mime, ChecksumSHA256=checksum and _base64(checksum)) | _required(bucket)
+    parameters = _given(ContentType=mime) | hash_parameter(checksum or '') | _required(bucket)
     if size is None:
         limit = MAX_PART_BYTES if max_bytes is None else min(max_bytes, MAX_PART_BYTES)
         return _form(bucket, key, parameters, limit, expires_s)
@@ -120,7 +120,3 @@ def _required(bucket: Bucket) -> dict[str, Any]:
 
 def _given(**parameters: Any) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
-
-
-def _base64(checksum: str) -> str:
-    return base64.b64encode(bytes.fromhex(checksum.partition(':')[2])).decode()
