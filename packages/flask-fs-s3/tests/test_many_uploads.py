@@ -51,6 +51,11 @@ with app.app_context():
 """
 
 
+def left(store: Any) -> list[str]:
+    """What is in the bucket, besides the notes that keep an upload from being accepted twice."""
+    return [name for name in store.names_raw() if not name.endswith('/ended')]
+
+
 def blocks(count: int) -> Iterator[bytes]:
     return (BLOCK for _ in range(count))
 
@@ -90,7 +95,7 @@ def test_a_gibibyte_passes_the_application_by(store: Any, proxy: Any, start: Cal
     backend = store.make()
     assert (backend.stat('large.bin').size, backend.stat('large.bin').checksum) == (size, checksum)
     assert backend.read_range('large.bin', -MiB) == BLOCK
-    assert store.names_raw() == ['large.bin', 'other', 'small']
+    assert left(store) == ['large.bin', 'other', 'small']
 
 
 def test_many_uploads_at_once_are_all_accepted(store: Any) -> None:
@@ -114,7 +119,7 @@ def test_many_uploads_at_once_are_all_accepted(store: Any) -> None:
         for number, content in enumerate(contents):
             assert storage.read(f'{number}.bin') == content
             assert storage.stat(f'{number}.bin').mime == 'application/x-kit'
-    assert len(store.names_raw()) == count
+    assert len(left(store)) == count
 
 
 def test_a_file_in_pieces_passes_the_application_by(store: Any, proxy: Any) -> None:

@@ -82,6 +82,25 @@ def test_a_signed_request_stores_one_file(backend: S3Backend, store: Any) -> Non
     assert [signed.method, signed.fields] == ['PUT', {}]
 
 
+def test_a_bucket_is_created_before_clients_send_to_it(store: Any) -> None:
+    backend = store.make(**store.missing_settings())
+    assert send(sign(backend)) == 200
+    assert Incoming(backend, '0123').pieces()[0].size == len(CONTENT)
+
+
+def test_a_bucket_is_looked_for_once(store: Any, proxy: Any) -> None:
+    backend = store.make(endpoint=proxy.endpoint)
+    for _ in range(3):
+        sign(backend)
+        backend._signed_part(NAME, method='POST', upload_id=None, part_number=None, mime=None, expires_s=60)
+    assert [(request.method, request.path) for request in proxy.requests] == [('HEAD', f'/{store.bucket}')]
+
+
+def test_a_bucket_that_must_not_be_created_is_not_looked_for(store: Any, proxy: Any) -> None:
+    sign(store.make(endpoint=proxy.endpoint, create_bucket=False))
+    assert proxy.requests == []
+
+
 @pytest.mark.parametrize('how', [{}, {'mime': 'text/plain'}, {'checksum': sha256(CONTENT)}, WHOLE, {'size': 0}])
 def test_all_that_was_promised_is_signed(backend: S3Backend, how: dict[str, Any]) -> None:
     """Whatever a version of botocore leaves out of the signature, a client could leave out or change."""

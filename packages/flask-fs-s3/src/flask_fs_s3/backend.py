@@ -210,7 +210,7 @@ class S3Backend(BaseBackend):
         expires_s: int,
     ) -> SignedRequest:
         return signed_upload(
-            self._signing_bucket,
+            self._receiving_bucket,
             name,
             size=size,
             max_bytes=max_bytes,
@@ -230,7 +230,7 @@ class S3Backend(BaseBackend):
         expires_s: int,
     ) -> SignedRequest:
         return signed_part(
-            self._signing_bucket,
+            self._receiving_bucket,
             name,
             method=method,
             upload_id=upload_id,
@@ -249,6 +249,13 @@ class S3Backend(BaseBackend):
             reason = 'no condition can be signed for this store; clients send their files to the application'
             raise self.unsupported(None, reason)
         return self._bucket
+
+    @property
+    def _receiving_bucket(self) -> Bucket:
+        """The same, once it is there."""
+        bucket = self._signing_bucket
+        bucket.ensure()
+        return bucket
 
     def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
         if len(pieces) == 1 and not self.config.conditional_writes:

@@ -52,6 +52,7 @@ class Bucket:
         self._backend = backend
         self._title = f'bucket {name!r}'
         self._container = Container(self._title, self.error, lambda error: code_of(error) == 'NoSuchBucket')
+        self._is_ensured = False
         self._lock = threading.Lock()
         self._shared_client = client_for(config)
         self._shared_signing_client = client_for(config, **self._signing())
@@ -136,6 +137,14 @@ class Bucket:
         return self._container.write(
             write, self._create, lambda error: code_of(error) == 'NoSuchBucket' and self.config.create_bucket
         )
+
+    def ensure(self) -> None:
+        """Create the bucket if it is missing, and may be created: for clients, who cannot. Looks for it once."""
+        if self._is_ensured or self._container.seen_at is not None or not self.config.create_bucket:
+            return
+        if not self._exists():
+            self._create()
+        self._is_ensured = True
 
     def _create(self) -> None:
         region = self.client.meta.region_name

@@ -49,7 +49,8 @@ class Receiving(Undeleting):
         """A ticket with which a client, such as a browser, sends one file: to the store itself where that has SIGNED_UPLOAD, else to the application.
 
         Nothing is stored under *filename* before :meth:`accept_upload` is called with the ticket's token. That checks what has
-        arrived; what the store can enforce is refused earlier. No request is sent to the store.
+        arrived; what the store can enforce is refused earlier. A request is sent to the store only if
+        nothing is known about it yet: to create a container that is missing, or to ask what it supports.
 
         :param filename: The name that the file is to have; whether it is taken does not matter yet.
         :param size: Its exact length in bytes, if the client knows it.
