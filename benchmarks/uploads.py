@@ -66,7 +66,7 @@ def settings_of(store: str) -> Generator[dict[str, Any]]:
         elif store == 'swift':
             swift = stack.enter_context(SwiftServer()).service
             found |= {'authurl': swift.auth_url, 'user': swift.user, 'key': swift.key, 'container': 'uploads'}
-            found |= {'temp_url_key': 'a key of the benchmark', 'read_timeout_s': 600}
+            found |= {'temp_url_key': 'a key of the benchmark', 'timeout_s': 600}
         yield {f'FILES_FS_{name.upper()}': value for name, value in found.items()}
 
 
@@ -95,10 +95,10 @@ class Application:
 
 @contextlib.contextmanager
 def serving(settings: Mapping[str, Any]) -> Generator[Application]:
-    """The application under gunicorn, by one process with many threads."""
+    """The application under gunicorn, by one process with eight threads."""
     (port,) = free_ports(1)
     command = [sys.executable, '-m', 'gunicorn', '--bind', f'127.0.0.1:{port}', '--chdir', str(Path(__file__).parent)]
-    command += ['--threads', '16', '--timeout', '600', '--log-level', 'warning', 'uploads:application()']
+    command += ['--threads', '8', '--timeout', '600', '--log-level', 'warning', 'uploads:application()']
     process = subprocess.Popen(command, env={**os.environ, SETTINGS: json.dumps(dict(settings))})
     try:
         deadline = time.monotonic() + 60

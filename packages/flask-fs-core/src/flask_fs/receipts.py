@@ -17,6 +17,9 @@ from .media_types import normalized
 from .storage import Storage
 from .tickets import START, Upload, upload_at
 
+# Servers put together what is asked for, which takes as much again, in each of their threads.
+_READ_BYTES = 64 * 1024
+
 
 def receive(storage: Storage, app: Flask, address: str, request: Request) -> Response:
     """Store the body of *request*, which is to be an upload to *address*, as :func:`flask_fs.views.receive_upload` does."""
@@ -78,7 +81,7 @@ class _Exact:
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            chunk = self._body.read(size)
+            chunk = self._body.read(_READ_BYTES if size < 0 else min(size, _READ_BYTES))
         except HTTPException:
             raise
         except Exception as error:  # noqa: BLE001  # each server has errors of its own for this

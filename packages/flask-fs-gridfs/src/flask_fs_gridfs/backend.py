@@ -208,6 +208,8 @@ class GridFSBackend(BaseBackend):
             for batch in batched(pieces, layout.batch):
                 first, sent = sent, sent + len(batch)
                 writer.send(file_id, first, batch)
+                # Freed before the next one arrives.
+                del batch
             metadata = {**metadata_for(name, attributes), 'checksum': str(checksum)}
             document.update(length=checksum.size, metadata=metadata)
             replaced = publish(document)

@@ -34,7 +34,7 @@ from .errors import Damaged
 Document = Mapping[str, Any]
 
 #: How much of a file is fetched, or sent, at once.
-BATCH_BYTES = 2 * 1024 * 1024
+BATCH_BYTES = 1024 * 1024
 #: However small they are: each takes some memory.
 MAX_BATCH_CHUNKS = 4096
 #: Most programs number chunks by signed integers of 32 bits.

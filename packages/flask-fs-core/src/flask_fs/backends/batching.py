@@ -14,3 +14,5 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     left = iter(items)
     while batch := list(itertools.islice(left, size)):
         yield batch
+        # Freed before the next items arrive, if the caller has no use for it either.
+        del batch
