@@ -74,6 +74,8 @@ class State(dict[str, Any]):
         self.upload_routes: dict[str, Any] = {}
         #: The same for ``fs.tus()``.
         self.tus_routes: dict[str, Any] = {}
+        #: Where rows or documents refer to files: see :mod:`flask_fs.consistency.sources`.
+        self.sources: list[Any] = []
         self._route: Callable[[str], None] | None = None
 
     def add(self, storage: Any, binding: Binding) -> None:
