@@ -75,6 +75,14 @@ def test_a_reference_to_nothing_has_neither_name_nor_url(storage: fs.Storage, ap
         FileReference(storage, name='file').open()
 
 
+def test_the_json_form_has_name_and_url_or_is_nothing(storage: fs.Storage, app: Flask) -> None:
+    reference = FileReference(storage, 'a.txt')
+    with app.test_request_context():
+        assert reference.as_json() == {'filename': 'a.txt', 'url': storage.url('a.txt')}
+        assert reference.as_json(external=True) == {'filename': 'a.txt', 'url': storage.url('a.txt', external=True)}
+    assert FileReference(storage).as_json() is None
+
+
 def test_a_reference_without_a_storage_says_what_it_lacks() -> None:
     with pytest.raises(fs.ConfigurationError, match=r'The FileReference has no storage\. Pass it as fs='):
         FileReference().save(io.BytesIO(b'x'), 'a.txt')

@@ -141,6 +141,15 @@ class FileReference:
         """The URL of the file; None without one. See :meth:`flask_fs.Storage.url`."""
         return None if self.filename is None else self.fs.url(self.filename)
 
+    def as_json(self, external: bool = False) -> dict[str, Any] | None:
+        """What an API tells a client of the file, for ``jsonify`` and serializers; None without one.
+
+        :param external: Full URLs, with scheme and host.
+        :returns: ``{'filename': …, 'url': …}``.
+        """
+        name = self.filename
+        return None if name is None else {'filename': name, 'url': self.fs.url(name, external)}
+
     @property
     def path(self) -> str:
         """The path of the file on this machine.

@@ -116,6 +116,22 @@ class ImageReference(FileReference):
         """
         return None if self.filename is None else self.fs.url(self.filename, external)
 
+    def as_json(self, external: bool = False) -> dict[str, Any] | None:
+        """What an API tells a client of the picture, for ``jsonify`` and serializers; None without one.
+
+        It never names a separate ``original``, as no method links to it.
+
+        :param external: Full URLs, with scheme and host.
+        :returns: ``{'filename': …, 'url': …, 'thumbnails': {'100': …}}``, with the URLs of the thumbnails by their sizes,
+            which are text, as keys in JSON are.
+        """
+        form = super().as_json(external)
+        if form is not None:
+            form['thumbnails'] = {
+                str(size): self.fs.url(name, external) for size, name in sorted(self.stored.thumbnails.items())
+            }
+        return form
+
     def _best(self, size: int | None) -> str | None:
         made = self.stored.thumbnails
         large_enough = [side for side in made if size is not None and side >= size]

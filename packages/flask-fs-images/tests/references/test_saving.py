@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,21 @@ def test_urls_can_be_full(image_in: Any, memory_app: Flask, picture: Any) -> Non
         ):
             assert storage.url(name, external=True) == full
             assert full.startswith('http://site.test/')
+
+
+def test_the_json_form_links_what_is_shown_and_not_the_original(
+    image_in: Any, memory_app: Flask, memory: fs.Storage, picture: Any
+) -> None:
+    image = image_in(memory)
+    image.save(picture(), 'a.png')
+    assert image.as_json() == {
+        'filename': 'a.png',
+        'url': image.url,
+        'thumbnails': {'32': memory.url('a-32.png'), '100': memory.url('a-100.png')},
+    }
+    assert json.loads(json.dumps(image.as_json())) == image.as_json()
+    assert image_in(memory, stored='b.png').as_json()['thumbnails'] == {}
+    assert image_in(memory).as_json() is None
 
 
 def test_an_empty_image_has_no_names_and_no_urls(image_in: Any, memory: fs.Storage) -> None:
