@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import inspect
 import io
 import pickle
@@ -244,3 +245,48 @@ def test_only_a_class_of_its_own_is_needed_to_store_more(storage: fs.Storage, ap
     reference.save(upload('a.txt'))
     assert type(reference.stored) is Stored
     assert FileReference(storage, 'a.txt') == reference
+
+
+# --- The checksum.
+
+
+def sha256(content: bytes) -> str:
+    return f'sha256:{hashlib.sha256(content).hexdigest()}'
+
+
+@pytest.mark.parametrize('overwrite', [False, True])
+def test_a_checksum_is_stored_where_the_owner_wants_one(storage: fs.Storage, app: Flask, overwrite: bool) -> None:
+    reference, row = owned(storage)
+    row.checksum = True
+    reference.save(io.BytesIO(b'first'), 'a.txt')
+    assert row.changes == [('a row', 'file', {'filename': 'a.txt', 'checksum': sha256(b'first')})]
+    name = reference.save(io.BytesIO(b'second'), 'a.txt' if overwrite else 'b.txt', overwrite=overwrite)
+    assert reference.stored.form() == {'filename': name, 'checksum': sha256(b'second')}
+    assert storage.read(name) == b'second'
+    row.checksum = False
+    reference.save(io.BytesIO(b'third'), 'c.txt')
+    assert reference.stored.form() == {'filename': 'c.txt'}
+
+
+def test_new_content_under_the_same_name_changes_a_reference_with_a_checksum(storage: fs.Storage, app: Flask) -> None:
+    reference, row = owned(storage)
+    row.checksum = True
+    for content in (b'one', b'two'):
+        reference.save(io.BytesIO(content), 'a.txt', overwrite=True)
+    assert [form['checksum'] for _, _, form in row.changes] == [sha256(b'one'), sha256(b'two')]
+
+
+def test_a_checksum_that_cannot_be_had_leaves_the_file_and_the_reference_as_they_were(
+    storage: fs.Storage, app: Flask
+) -> None:
+    reference, row = owned(storage)
+    row.checksum = True
+    reference.save(io.BytesIO(b'old'), 'a.txt')
+    before = reference.stored
+    with wrap(storage, FaultyBackend) as faulty:
+        faulty.fail_next('stat')
+        with pytest.raises(fs.Unavailable):
+            reference.save(io.BytesIO(b'new'), 'a.txt', overwrite=True)
+    assert reference.stored == before
+    assert storage.read('a.txt') == b'old'
+    assert list(storage.list_files()) == ['a.txt']

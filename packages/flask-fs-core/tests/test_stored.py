@@ -44,3 +44,27 @@ def test_keys_of_other_programs_stay_and_do_not_count() -> None:
     assert stored != StoredFile('b.txt')
     assert stored != 'a.txt'
     assert StoredFile.of({'alt': 'a lamp', 'filename': 'a.txt'}).form() == {'filename': 'a.txt'}
+
+
+SHA256 = f'sha256:{"0f" * 32}'
+
+
+def test_the_checksum_of_the_main_file_is_read_compared_and_stored_again() -> None:
+    form = {'filename': 'a.txt', 'checksum': SHA256}
+    for stored in (StoredFile.read(form), StoredFile.of(form)):
+        assert stored.checksum == SHA256
+        assert (stored.form(), stored.problem, dict(stored.rest)) == (form, None, {})
+        assert list(stored.files()) == ['a.txt']
+    assert StoredFile.read(form) != StoredFile('a.txt')
+    assert StoredFile.read({'checksum': SHA256}) == StoredFile()
+
+
+@pytest.mark.parametrize(
+    'value', [5, '', 'abc', 'sha256:', f'{SHA256}\n', SHA256.upper(), {'$gt': ''}, ['sha256'], 'a' * 5000]
+)
+def test_a_checksum_of_another_form_belongs_to_another_program(value: Any) -> None:
+    form = {'filename': 'a.txt', 'checksum': value}
+    stored = StoredFile.read(form)
+    assert (stored.filename, stored.checksum, stored.problem) == ('a.txt', None, None)
+    assert stored.form() == form
+    assert stored == StoredFile('a.txt')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import pickle
 from collections.abc import Callable
@@ -317,3 +318,16 @@ def test_a_field_needs_a_storage_and_known_ways_of_cleaning(memory: fs.Storage) 
         FileField('pictures')  # type: ignore[arg-type]  # what is tested
     with pytest.raises(ValueError, match="'keep', 'remove' or a function"):
         FileField(memory, on_delete='yes')  # type: ignore[arg-type]  # what is tested
+
+
+def test_the_checksum_of_a_file_is_stored_and_can_be_queried(storage: fs.Storage) -> None:
+    class Paper(Document):
+        file = FileField(storage, checksum=True)
+        image = ImageField(fs=storage, checksum=True)
+
+    paper = Paper()
+    paper.file.save(io.BytesIO(b'content'), 'a.txt')
+    paper.save()
+    checksum = f'sha256:{hashlib.sha256(b"content").hexdigest()}'
+    assert Paper._get_collection().find_one()['file'] == {'filename': 'a.txt', 'checksum': checksum}
+    assert Paper.objects.get(file__checksum=checksum).file.stored.checksum == checksum

@@ -30,6 +30,9 @@ class Owner:
     assigned to ``reference.stored``.
     """
 
+    #: Whether :meth:`FileReference.save` stores the checksum of the main file too.
+    checksum: bool = False
+
     def changed(self, reference: FileReference) -> None:
         """Called after *reference* started to refer to other files: marks its attribute as changed."""
 
@@ -202,8 +205,11 @@ class FileReference:
         with self._upload(wfs, user) as file:
             name = self._full_name(file, filename, prefix)
             with self.owner.transaction(self) as transaction:
-                name = transaction.save(file, name, replace=self._may_replace(overwrite), alone=True)
-            self.refer_to(self.stored_type(name))
+                # With a checksum, the file must not have replaced another one before that is known.
+                alone = not self.owner.checksum
+                name = transaction.save(file, name, replace=self._may_replace(overwrite), alone=alone)
+                checksum = self._checksum(transaction, name)
+            self.refer_to(self.stored_type(name, checksum=checksum))
         return name
 
     def delete(self) -> None:
@@ -233,6 +239,10 @@ class FileReference:
     def _upload(self, file: Any, user: str | None) -> contextlib.AbstractContextManager[Any]:
         """*file* itself, or the upload that it is the token of."""
         return self.fs._arrived(file, user) if isinstance(file, str) and file else contextlib.nullcontext(file)
+
+    def _checksum(self, transaction: FileTransaction, name: str) -> str | None:
+        """The checksum to store of the main file *name*, if the owner wants one."""
+        return transaction.checksum(name) if self.owner.checksum else None
 
     def _may_replace(self, overwrite: bool | None) -> bool:
         return self.fs.overwrite if overwrite is None else overwrite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from .errors import InvalidFilename
 S = TypeVar('S', bound='StoredFile')
 
 #: The keys of the stored form. A plain file has only the first one, and drops the others of a picture.
-_KEYS = frozenset(('filename', 'original', 'thumbnails', 'bbox'))
+_KEYS = frozenset(('filename', 'original', 'thumbnails', 'bbox', 'checksum'))
+_CHECKSUM = re.compile(r'[a-z][a-z0-9_-]{1,15}:[0-9a-f]{8,128}', re.ASCII)
 
 #: Reads one part of a stored value: returns what can be read of it, and adds what cannot to a list of problems.
 Reader = Callable[[Any, list[str]], Any]
@@ -45,12 +47,15 @@ class StoredFile:
     :param filename: The main file; None for no file at all.
     :param problem: Why a stored value could not be read in full, if so; then *raw* is that value.
     :param rest: The other keys of a stored value, which belong to other programs. They do not count when comparing.
+    :param checksum: What the content of the main file was when it was stored, as ``sha256:hex``, if that was recorded. A stored
+        ``checksum`` that is not of this form belongs to another program.
     """
 
     filename: str | None = None
     problem: str | None = None
     raw: Any = None
     rest: Mapping[str, Any] = field(default_factory=dict)
+    checksum: str | None = None
 
     #: How each part is read.
     readers: ClassVar[Mapping[str, Reader]] = {'filename': read_name}
@@ -86,14 +91,17 @@ class StoredFile:
                 found: list[str] = []
                 parts[key] = reader(part, found)
                 problems += [f'{key}: {problem}' for problem in found]
+        is_checksum = isinstance(checksum := form.get('checksum'), str) and _CHECKSUM.fullmatch(checksum)
         if parts.get('filename') is None:
             if parts and any(cls(**parts).files()):
                 problems.append('filename: it is missing')
             parts.clear()
+        elif is_checksum:
+            parts['checksum'] = checksum
         if problems:
             parts.update(problem='; '.join(dict.fromkeys(problems)), raw=value)
-        elif parts and not form.keys() <= _KEYS:
-            parts['rest'] = {key: part for key, part in form.items() if key not in _KEYS}
+        elif parts and not form.keys() <= (known := _KEYS if is_checksum else _KEYS - {'checksum'}):
+            parts['rest'] = {key: part for key, part in form.items() if key not in known}
         return cls(**parts)
 
     def warn(self, where: str) -> None:
@@ -104,7 +112,13 @@ class StoredFile:
 
     def parts(self) -> dict[str, Any]:
         """The stored form, without the keys of other programs; what is empty is left out."""
-        return {} if self.filename is None else {'filename': self.filename}
+        if self.filename is None:
+            return {}
+        return (
+            {'filename': self.filename}
+            if self.checksum is None
+            else {'filename': self.filename, 'checksum': self.checksum}
+        )
 
     def form(self) -> Any:
         """The stored form, or None for no file. A value that was malformed is returned as it was."""

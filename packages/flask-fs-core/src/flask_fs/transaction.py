@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import IO, Any, Literal
 
 from . import names
+from .backends.checksums import checksum_of
 from .errors import FileExists, FSError
 from .storage import Storage
 from .verbs.conflicts import AvailableName
@@ -97,6 +98,14 @@ class FileTransaction:
     def write(self, name: str, content: IO[bytes], *, replace: bool = False, available: bool = False) -> str:
         """Store *content*, which may be of any type, and return its name. The parameters are those of :meth:`save`."""
         return self._store(lambda name: self._write(name, content), name, replace, available)
+
+    def checksum(self, name: str) -> str:
+        """The SHA-256, as ``sha256:hex``, of a file that was stored: as the store reports it, or else by reading the file."""
+        stored_as = {final: waiting for waiting, final in self._waiting}.get(name, name)
+        reported = self._storage.stat(stored_as).checksum or ''
+        return (
+            reported if reported.startswith('sha256:') else checksum_of(self._storage.read_chunks(stored_as), 'sha256')
+        )
 
     def remove(self, name: str) -> None:
         """Remove exactly this file on commit, unless it is replaced until then."""

@@ -197,7 +197,9 @@ class ImageReference(FileReference):
             made = self._derive(source, part, main)
             original = None
             if made.main is None:
-                main = transaction.save(source, main, replace=replace, alone=not made.thumbnails)
+                main = transaction.save(
+                    source, main, replace=replace, alone=not (made.thumbnails or self.owner.checksum)
+                )
             elif made.renamed(main) != main:
                 # The upload keeps its name; the main file replaces that of the former upload, or gets an available name.
                 mine = self.stored if replace and main == self.stored.original else StoredImage()
@@ -216,7 +218,8 @@ class ImageReference(FileReference):
                 else:
                     transaction.write(main, made.main.file, replace=replace)
             thumbnails = self._store_thumbnails(transaction, made, main, mine)
-        self.refer_to(StoredImage(main, original=original, thumbnails=thumbnails, bbox=part))
+            checksum = self._checksum(transaction, main)
+        self.refer_to(StoredImage(main, checksum=checksum, original=original, thumbnails=thumbnails, bbox=part))
         return main
 
     def rerender(self) -> None:
@@ -247,7 +250,9 @@ class ImageReference(FileReference):
             if self._version_of(self.original) != version:
                 # Files of the former picture would show it again.
                 raise Replaced(self.original, storage=self.fs.name)
-        self.refer_to(StoredImage(main, rest=stored.rest, original=original, thumbnails=thumbnails, bbox=stored.bbox))
+            checksum = stored.checksum if made.main is None else self._checksum(transaction, main)
+        parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': stored.bbox}
+        self.refer_to(StoredImage(main, rest=stored.rest, checksum=checksum, **parts))
 
     def _version_of(self, name: str) -> Any:
         """A value that changes with the content of a file, if the backend reports one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Callable
@@ -365,3 +366,25 @@ def test_a_picture_that_a_client_has_sent_itself_is_saved_by_its_token(
         image.save('photo.jpg')
     assert image.filename == 'test.png'
     assert [info.name.rpartition('/')[2] for info in storage.backend._scan('.fs-incoming/')] == ['ended']
+
+
+def test_the_checksum_is_that_of_the_main_file_and_follows_it(image_in: Any, storage: fs.Storage, picture: Any) -> None:
+    image = image_in(storage)
+    image.owner.checksum = True
+    image.save(picture(), 'test.png')
+    first = image.stored
+    assert first.checksum == f'sha256:{hashlib.sha256(storage.read("test.png")).hexdigest()}'
+    assert first.form()['checksum'] == first.checksum
+    smaller = image_in(storage, max_size=60, stored=first)
+    smaller.owner.checksum = True
+    smaller.rerender()
+    assert smaller.stored.checksum == f'sha256:{hashlib.sha256(storage.read("test.png")).hexdigest()}' != first.checksum
+
+
+def test_rerendering_thumbnails_alone_keeps_the_checksum(image_in: Any, memory: fs.Storage, picture: Any) -> None:
+    image = image_in(memory, max_size=None)
+    image.owner.checksum = True
+    image.save(picture(), 'test.png')
+    more = image_in(memory, max_size=None, thumbnail_sizes=[20], stored=image.stored)
+    more.rerender()
+    assert more.stored.checksum == image.stored.checksum is not None

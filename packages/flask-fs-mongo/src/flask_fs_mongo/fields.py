@@ -25,6 +25,7 @@ F = TypeVar('F', bound='FileField')
 # The keys of the stored form that queries can use: Doc.objects(image__filename='x.png').
 _MEMBERS: dict[str, Any] = {
     'filename': mongoengine.StringField(db_field='filename'),
+    'checksum': mongoengine.StringField(db_field='checksum'),
     'original': mongoengine.StringField(db_field='original'),
     'thumbnails': mongoengine.MapField(mongoengine.StringField(), db_field='thumbnails'),
     'bbox': mongoengine.ListField(mongoengine.FloatField(), db_field='bbox'),
@@ -48,6 +49,8 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         embedded document, that is the embedded one.
     :param on_delete: Whether to keep or remove the files after the document was deleted.
     :param on_replace: Whether to keep or remove the files that a saved document no longer refers to.
+    :param checksum: Whether to store the SHA-256 of the main file too, ``{filename: …, checksum: 'sha256:…'}``: then
+        ``flask fs fsck --content`` finds files that were altered. A backend that does not report it reads the file once more.
     :param args: The positional parameters of every MongoEngine field, starting with ``db_field``.
     :param kwargs: The keyword parameters of every MongoEngine field. A ``default`` is the name of a file, which is never
         removed.
@@ -64,6 +67,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         *args: Any,
         on_delete: Cleanup = 'keep',
         on_replace: Cleanup = 'keep',
+        checksum: bool = False,
         **kwargs: Any,
     ) -> None:
         if fs is not None and not isinstance(fs, Storage):
@@ -76,6 +80,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         self.basename = basename
         self.on_delete = on_delete
         self.on_replace = on_replace
+        self.checksum = checksum
         super().__init__(*args, **kwargs)
 
     def reference(self, value: Any = None, *, document: Any = None) -> Any:
