@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 #: The fixtures that start a server, or use one that the environment names.
-SERVERS = {'azure_service', 'gcs_service', 's3_service', 'swift_service', 'mongo_service', 'moto_service'}
+SERVERS = {
+    'azure_service',
+    'gcs_service',
+    'mariadb_service',
+    'mongo_service',
+    'moto_service',
+    'postgres_service',
+    's3_service',
+    'swift_service',
+}
 #: What ``--quick`` runs.
 QUICK = 'not slow and not browser and not server'
 #: Skips a test for a reason, or fails it where everything must be there.

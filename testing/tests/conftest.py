@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +15,14 @@ __all__ = ['pytest_terminal_summary']
 
 
 @pytest.fixture
-def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where servers make their folders, so that a test can see all of them."""
-    folder = tmp_path / 'temporary'
-    folder.mkdir()
-    monkeypatch.setenv('TMPDIR', str(folder))
-    monkeypatch.setattr('tempfile.tempdir', str(folder))
-    return folder
+    # Not in a folder of pytest, which only its user may enter: some servers run as another.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o711)
+        monkeypatch.setenv('TMPDIR', folder)
+        monkeypatch.setattr('tempfile.tempdir', folder)
+        yield Path(folder)
 
 
 @pytest.fixture(scope='session')

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_fs_testing.servers import AzureService, GCSService, MongoService, S3Service, SwiftService
+from flask_fs_testing.servers import AzureService, GCSService, MongoService, S3Service, SQLService, SwiftService
 
 
 def s3_client(service: S3Service) -> Any:
@@ -62,6 +62,19 @@ def azure_round_trip(service: AzureService, container: str) -> bytes:
         return bytes(client.get_blob_client(container, 'folder/a.txt').download_blob().readall())
 
 
+def sql_round_trip(service: SQLService) -> bytes:
+    sqlalchemy = pytest.importorskip('sqlalchemy')
+    engine = sqlalchemy.create_engine(service.url, poolclass=sqlalchemy.NullPool)
+    pytest.importorskip(engine.driver)
+    with engine.begin() as connection:
+        connection.exec_driver_sql('CREATE TABLE files (content VARCHAR(9))')
+        connection.exec_driver_sql("INSERT INTO files VALUES ('hello')")
+    with engine.begin() as connection:
+        content = connection.exec_driver_sql('SELECT content FROM files').scalar_one()
+        connection.exec_driver_sql('DROP TABLE files')
+    return str(content).encode()
+
+
 def round_trip(service: object, name: str = 'round-trip') -> bytes:
     if isinstance(service, SwiftService):
         return swift_round_trip(service, name)
@@ -71,6 +84,8 @@ def round_trip(service: object, name: str = 'round-trip') -> bytes:
         return gcs_round_trip(service, name)
     if isinstance(service, MongoService):
         return mongo_round_trip(service, name)
+    if isinstance(service, SQLService):
+        return sql_round_trip(service)
     assert isinstance(service, S3Service)
     return s3_round_trip(service, name)
 

@@ -23,7 +23,9 @@ from small_servers import is_alive, is_gone, until
 from flask_fs_testing.servers import (
     AzuriteServer,
     FakeGCSServer,
+    MariadbServer,
     MotoServer,
+    PostgresServer,
     SeaweedServer,
     SecantusServer,
     Server,
@@ -39,6 +41,8 @@ SERVERS: list[type[Server[Any]]] = [
     SecantusServer,
     MotoServer,
     FakeGCSServer,
+    PostgresServer,
+    MariadbServer,
 ]
 
 each_server = pytest.mark.parametrize('server_class', SERVERS, ids=lambda server_class: server_class.name)
@@ -202,6 +206,42 @@ def test_swift_that_cannot_make_its_rings_says_why(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr('flask_fs_testing.servers.swift.MAKE_RINGS', 'raise SystemExit("no room for rings")')
     with pytest.raises(ServerDied, match=r'its rings could not be made\.\nno room for rings'):
         SwiftServer().start()
+    assert list(temporary_folder.iterdir()) == []
+
+
+as_root = pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() != 0, reason='not run as root')
+
+
+@as_root
+@pytest.mark.slow
+@pytest.mark.parametrize('server_class', [PostgresServer, MariadbServer], ids=lambda server_class: server_class.name)
+def test_what_refuses_root_runs_as_nobody(server_class: type[Server[Any]]) -> None:
+    pwd = pytest.importorskip('pwd')
+    needs(server_class)
+    with server_class() as server:
+        [pid] = server.pids.values()
+        assert Path(f'/proc/{pid}').stat().st_uid == pwd.getpwnam('nobody').pw_uid
+
+
+@as_root
+@pytest.mark.parametrize('server_class', [PostgresServer, MariadbServer], ids=lambda server_class: server_class.name)
+def test_what_refuses_root_needs_a_folder_that_others_can_enter(
+    server_class: type[Server[Any]], temporary_folder: Path
+) -> None:
+    needs(server_class)
+    temporary_folder.chmod(0o700)
+    assert f"the user 'nobody' cannot enter {temporary_folder}" in str(server_class.missing())
+
+
+@pytest.mark.parametrize('server_class', [PostgresServer, MariadbServer], ids=lambda server_class: server_class.name)
+def test_a_database_that_cannot_be_made_says_why(
+    server_class: type[Server[Any]], monkeypatch: pytest.MonkeyPatch, temporary_folder: Path
+) -> None:
+    needs(server_class)
+    failed = subprocess.CompletedProcess([], 1, 'no space left')
+    monkeypatch.setattr(sys.modules[server_class.__module__], 'run_as', lambda *_: failed)
+    with pytest.raises(ServerDied, match=r'could not be made\.\nno space left'):
+        server_class().start()
     assert list(temporary_folder.iterdir()) == []
 
 

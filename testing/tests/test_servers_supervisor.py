@@ -137,6 +137,32 @@ def test_a_process_is_ended_although_a_look_at_it_was_interrupted() -> None:
         assert not is_alive(process.pid)
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='needs signals')
+@pytest.mark.parametrize(('deaf', 'code'), [(False, 3), (True, -signal.SIGKILL)], ids=['heeds it', 'ignores it'])
+def test_a_server_that_must_not_be_killed_is_killed_only_if_it_ignores_its_signal(
+    deaf: bool, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, 'END_S', 0.1 if deaf else 60)
+    handler = 'signal.SIG_IGN' if deaf else 'lambda *_: os._exit(3)'
+    program = f'import os, signal, time; signal.signal(signal.SIGQUIT, {handler}); print(flush=True); time.sleep(60)'
+    command = [sys.executable, '-c', program]
+    statuses: list[int] = []
+    waitpid = os.waitpid
+
+    def noted(pid: int, options: int) -> tuple[int, int]:
+        ended = waitpid(pid, options)
+        statuses.append(ended[1])
+        return ended
+
+    with subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with monkeypatch.context() as patching:
+            patching.setattr(os, 'waitpid', noted)
+            supervisor.kill(process, signal.SIGQUIT)
+    assert os.waitstatus_to_exitcode(statuses[-1]) == code
+
+
 # Sharing
 
 

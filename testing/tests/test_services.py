@@ -16,6 +16,7 @@ from flask_fs_testing.servers import (
     MongoService,
     S3Service,
     SeaweedServer,
+    SQLService,
     SwiftServer,
     SwiftService,
 )
@@ -45,6 +46,24 @@ def test_gcs(gcs_service: GCSService, fresh_name: str) -> None:
 
 def test_mongo(mongo_service: MongoService, fresh_name: str) -> None:
     assert round_trip(mongo_service, fresh_name) == b'hello'
+
+
+def test_postgres(postgres_service: SQLService) -> None:
+    assert round_trip(postgres_service) == b'hello'
+
+
+def test_mariadb(mariadb_service: SQLService) -> None:
+    assert round_trip(mariadb_service) == b'hello'
+
+
+@pytest.mark.parametrize('fixture', ['postgres_url', 'mariadb_url'])
+@pytest.mark.parametrize('time', ['first', 'second'])
+def test_each_test_has_an_empty_database(fixture: str, time: str, request: pytest.FixtureRequest) -> None:
+    """The round trip makes a table, which in a database of an earlier test would be there already."""
+    url = request.getfixturevalue(fixture)
+    service = SQLService(url)
+    assert url not in repr(service)
+    assert round_trip(service) == b'hello'
 
 
 def test_moto(moto_service: S3Service, fresh_name: str) -> None:

@@ -8,6 +8,10 @@
 ``swift_s3_service``       the S3 that the Swift of ``swift_service`` speaks besides
 ``mongo_service``          ``FS_TEST_MONGO_URL``; else SecantusDB, which is compatible with MongoDB
 ``azure_service``          ``FS_TEST_AZURE_ENDPOINT``, ``FS_TEST_AZURE_ACCOUNT``, ``FS_TEST_AZURE_KEY``; else Azurite
+``postgres_service``       ``FS_TEST_POSTGRES_URL``; else PostgreSQL
+``mariadb_service``        ``FS_TEST_MARIADB_URL``; else MariaDB
+``postgres_url``           a new database of ``postgres_service`` for each test
+``mariadb_url``            a new database of ``mariadb_service`` for each test
 ``moto_service``           moto's server
 ``moto_in_process``        moto inside this process
 ``mongomock_in_process``   mongomock inside this process
@@ -34,13 +38,16 @@ from .servers import (
     AzuriteServer,
     FakeGCSServer,
     GCSService,
+    MariadbServer,
     MongoService,
     MotoServer,
+    PostgresServer,
     S3Service,
     SeaweedServer,
     SecantusServer,
     Server,
     ServerMissing,
+    SQLService,
     SwiftServer,
     SwiftService,
     shared,
@@ -90,6 +97,49 @@ def azure_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     """A storage account of Azure on an emulator, shared by the run."""
     variables = ('FS_TEST_AZURE_ENDPOINT', 'FS_TEST_AZURE_ACCOUNT', 'FS_TEST_AZURE_KEY')
     yield from _service(AzuriteServer(), AzureService, variables, request, tmp_path_factory)
+
+
+@pytest.fixture(scope='session')
+def postgres_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLService]:
+    """A real PostgreSQL, shared by the run."""
+    yield from _service(PostgresServer(), SQLService, ('FS_TEST_POSTGRES_URL',), request, tmp_path_factory)
+
+
+@pytest.fixture(scope='session')
+def mariadb_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLService]:
+    """A real MariaDB, shared by the run."""
+    yield from _service(MariadbServer(), SQLService, ('FS_TEST_MARIADB_URL',), request, tmp_path_factory)
+
+
+@pytest.fixture
+def postgres_url(postgres_service: SQLService, fresh_name: str) -> Iterator[str]:
+    """The URL of an empty database of PostgreSQL, as SQLAlchemy reads it; it goes after the test, whoever is still connected."""
+    with _database(postgres_service, fresh_name, 'DROP DATABASE "{}" WITH (FORCE)') as url:
+        yield url
+
+
+@pytest.fixture
+def mariadb_url(mariadb_service: SQLService, fresh_name: str) -> Iterator[str]:
+    """The URL of an empty database of MariaDB, as SQLAlchemy reads it; it goes after the test."""
+    with _database(mariadb_service, fresh_name, 'DROP DATABASE `{}`') as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _database(service: SQLService, name: str, drop: str) -> Generator[str]:
+    """A new database of *service*, until the end of the block."""
+    sqlalchemy = _module('sqlalchemy', PostgresServer.install)
+    url = sqlalchemy.make_url(service.url)
+    _module(url.get_dialect().driver, PostgresServer.install)
+    name = name.replace('-', '_')
+    engine = sqlalchemy.create_engine(url, isolation_level='AUTOCOMMIT', poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'CREATE DATABASE {name}')
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(drop.format(name))
 
 
 @pytest.fixture(scope='session')

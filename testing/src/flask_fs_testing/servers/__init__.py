@@ -1,4 +1,4 @@
-"""Real servers for tests: started on loopback from what pip can install, and gone with the process that wanted them."""
+"""Real servers for tests: started on loopback from what pip or the system has installed, and gone with the process that wanted them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from .azurite import AzuriteServer
 from .base import Server
 from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
 from .fake_gcs import FakeGCSServer
+from .mariadb import MariadbServer
 from .moto import MotoServer
+from .postgres import PostgresServer
 from .seaweedfs import SeaweedServer
 from .secantusdb import SecantusServer
-from .services import AzureService, GCSService, MongoService, S3Service, SwiftService
+from .services import AzureService, GCSService, MongoService, S3Service, SQLService, SwiftService
 from .shared import shared
 from .swift import SwiftServer
 
@@ -18,9 +20,12 @@ __all__ = [
     'AzuriteServer',
     'FakeGCSServer',
     'GCSService',
+    'MariadbServer',
     'MongoService',
     'MotoServer',
+    'PostgresServer',
     'S3Service',
+    'SQLService',
     'SeaweedServer',
     'SecantusServer',
     'Server',

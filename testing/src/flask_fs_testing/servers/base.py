@@ -11,7 +11,7 @@ import socket
 import sysconfig
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
@@ -19,6 +19,7 @@ from typing import ClassVar, Generic, TypeVar
 from ..former_names import keep_former_names
 from .connection import Address, Connection, launch
 from .errors import ServerDied, ServerError, ServerMissing, ServerNotReady
+from .users import User, in_place_of_root
 
 __all__ = ['Server', 'free_ports', 'http_status', 'program']
 
@@ -52,6 +53,10 @@ class Server(abc.ABC, Generic[Service]):
     modules: ClassVar[tuple[str, ...]] = ()
     #: How often to start it with other ports, if it says that one was taken in the meantime.
     attempts: ClassVar[int] = 3
+    #: Whether it runs as ``nobody`` where this process is root.
+    refuses_root: ClassVar[bool] = False
+    #: What to end it by, where it must not be killed. One that does not end by it in ten seconds is killed.
+    stop_signal: ClassVar[int | None] = None
 
     def __init_subclass__(cls) -> None:
         keep_former_names(cls, {'litter': 'stray_files'})
@@ -140,6 +145,11 @@ class Server(abc.ABC, Generic[Service]):
         return self._folder
 
     @property
+    def user(self) -> User | None:
+        """Whom its processes run as, and whose the folder is; None for the user of this process."""
+        return in_place_of_root() if self.refuses_root else None
+
+    @property
     def address(self) -> Address:
         """Where other processes can connect to be its users too."""
         if self._address is None:
@@ -154,12 +164,16 @@ class Server(abc.ABC, Generic[Service]):
     def _start_once(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix='flask-fs-testing-'))
         try:
+            if self.user is not None:
+                os.chown(self._folder, *self.user)
             commands = self.prepare()
             environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
             folder = str(self._folder)
             environment.update({'HOME': folder, 'TMPDIR': folder, 'TEMP': folder, **self.environment()})
             try:
-                self._address = launch(self._folder, commands, environment, self.stray_files())
+                self._address = launch(
+                    self._folder, commands, environment, self.stray_files(), self.user, self.stop_signal
+                )
                 self._connection = Connection(self._address)
             except (OSError, ValueError) as error:
                 raise ServerDied(f'{self.name} did not start. {error}') from error
@@ -213,6 +227,7 @@ def http_status(port: int, path: str, headers: Mapping[str, str] | None = None) 
         connection.close()
 
 
-def program(name: str) -> str | None:
-    """The path of a program: that of this Python's environment, or else the first on PATH."""
-    return shutil.which(name, path=sysconfig.get_path('scripts')) or shutil.which(name)
+def program(name: str, folders: Iterable[str | Path] = ()) -> str | None:
+    """The path of a program: that of this Python's environment, or else the first on PATH, or else in *folders*."""
+    places = (sysconfig.get_path('scripts'), None, os.pathsep.join(map(str, folders)))
+    return next((found for place in places if place != '' and (found := shutil.which(name, path=place))), None)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .users import User
+
 __all__ = ['Address', 'Connection', 'launch']
 
 _SUPERVISOR = Path(__file__).with_name('supervisor.py')
@@ -32,10 +34,14 @@ def launch(
     commands: Mapping[str, Sequence[str]],
     environment: Mapping[str, str],
     stray_files: Iterable[str] = (),
+    user: User | None = None,
+    stop_signal: int | None = None,
 ) -> Address:
     """Start a supervisor that runs *commands* in *folder*, and deletes the folder in the end; without a user that is soon.
 
     :param stray_files: Files outside of the folder that the commands leave behind.
+    :param user: Whom to run the commands as.
+    :param stop_signal: What to end them by, instead of killing them.
     :raises OSError: If a command cannot be run.
     """
     token = secrets.token_hex(16)
@@ -45,6 +51,8 @@ def launch(
         'commands': {name: list(command) for name, command in commands.items()},
         'environment': dict(environment),
         'stray_files': list(stray_files),
+        'user': user,
+        'stop_signal': stop_signal,
     }
     # -I: the supervisor sees the standard library, and neither this folder nor anything that PYTHONPATH names.
     done = subprocess.run(

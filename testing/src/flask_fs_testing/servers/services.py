@@ -70,3 +70,14 @@ class MongoService:
     """
 
     url: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SQLService:
+    """A server of SQL databases.
+
+    :param url: That of a database whose user may create others, as SQLAlchemy reads it, such as
+        ``postgresql+psycopg://kit:secret@127.0.0.1:5432/postgres``. It holds a password, so it is not shown.
+    """
+
+    url: str = field(repr=False)

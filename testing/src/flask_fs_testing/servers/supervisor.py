@@ -20,12 +20,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 #: The first user has to come within this time, and every process is checked this often.
 FIRST_USER_S = 30.0
 LOOK_EVERY_S = 0.05
+#: How long a process may take to end by a signal that it can handle.
+END_S = 10.0
 
 Request = dict[str, Any]
 
@@ -68,9 +71,9 @@ def stay(request: Request) -> None:
             print(json.dumps({'port': listener.getsockname()[1]}), flush=True)
             serve(listener, users, processes, request['token'])
     finally:
-        # No time for goodbyes: what they hold is thrown away.
+        # No time for goodbyes, but where one would leave something behind: what they hold is thrown away.
         for process in processes.values():
-            kill(process)
+            kill(process, request['stop_signal'])
         for path in request['stray_files']:
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -81,6 +84,8 @@ def stay(request: Request) -> None:
 
 def start(name: str, command: list[str], request: Request) -> subprocess.Popen[bytes]:
     """One process, with its log beside its data."""
+    user = request['user']
+    as_user: dict[str, Any] = {} if user is None else {'user': user[0], 'group': user[1], 'extra_groups': []}
     with open(os.path.join(request['folder'], f'{name}.log'), 'ab') as log:
         return subprocess.Popen(
             command,
@@ -90,11 +95,13 @@ def start(name: str, command: list[str], request: Request) -> subprocess.Popen[b
             stdout=log,
             stderr=log,
             start_new_session=True,  # A group of its own, to be killed as one.
-            preexec_fn=dying_with_this_process(),  # noqa: PLW1509  # there are no threads here
+            # After the user was changed, which forgets what is set here.
+            preexec_fn=dying_with_this_process(request['stop_signal']),  # noqa: PLW1509  # there are no threads here
+            **as_user,
         )
 
 
-def dying_with_this_process() -> Callable[[], None] | None:
+def dying_with_this_process(stop_signal: int | None) -> Callable[[], None] | None:
     """On Linux, what makes a child die even when the supervisor itself is killed."""
     if sys.platform != 'linux':  # pragma: no cover - other systems have no prctl()
         return None
@@ -103,7 +110,7 @@ def dying_with_this_process() -> Callable[[], None] | None:
 
     def set_signal() -> None:  # pragma: no cover - nothing measures between fork and exec
         set_parent_death_signal = 1
-        prctl(set_parent_death_signal, signal.SIGKILL)
+        prctl(set_parent_death_signal, stop_signal or signal.SIGKILL)
         if os.getppid() != supervisor:
             os._exit(1)
 
@@ -165,18 +172,37 @@ def send(user: socket.socket, data: bytes) -> None:
         user.sendall(data)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End *process* and what it started."""
+def kill(process: subprocess.Popen[bytes], stop_signal: int | None = None) -> None:
+    """End *process* and what it started, by *stop_signal* if that is enough."""
     if sys.platform == 'win32':  # pragma: no cover - Windows has no groups of processes
         process.kill()
         process.wait()
-    else:
-        # Before it is waited for: until then its number cannot be reused.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        # Not by Popen.wait(), which waits forever for the lock of a Popen.poll() that SIGTERM left by an exception.
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process.pid, 0)
+        return
+    # Before it is waited for: until then its number cannot be reused.
+    if stop_signal is not None:
+        signal_group(process, stop_signal)
+        if has_ended(process, time.monotonic() + END_S):
+            return
+    signal_group(process, signal.SIGKILL)
+    # Not by Popen.wait(), which waits forever for the lock of a Popen.poll() that SIGTERM left by an exception.
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, 0)
+
+
+def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to *process* and to what it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def has_ended(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Whether *process* ends before the *deadline*."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(process.pid, os.WNOHANG)[0] == 0:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+    return True
 
 
 if __name__ == '__main__':
