@@ -84,8 +84,7 @@ def stay(request: Request) -> None:
 
 def start(name: str, command: list[str], request: Request) -> subprocess.Popen[bytes]:
     """One process, with its log beside its data."""
-    user = request['user']
-    as_user: dict[str, Any] = {} if user is None else {'user': user[0], 'group': user[1], 'extra_groups': []}
+    user, group = request['user'] or (None, None)
     with open(os.path.join(request['folder'], f'{name}.log'), 'ab') as log:
         return subprocess.Popen(
             command,
@@ -97,7 +96,9 @@ def start(name: str, command: list[str], request: Request) -> subprocess.Popen[b
             start_new_session=True,  # A group of its own, to be killed as one.
             # After the user was changed, which forgets what is set here.
             preexec_fn=dying_with_this_process(request['stop_signal']),  # noqa: PLW1509  # there are no threads here
-            **as_user,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
         )
 
 

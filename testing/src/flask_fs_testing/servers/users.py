@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 __all__ = ['User', 'in_place_of_root', 'locked_out', 'run_as']
 
@@ -48,7 +48,7 @@ def run_as(
     """Run *command* in *folder* to its end, with what it wrote as its ``stdout``."""
     # Without the current environment, where variables of a user's own server may be.
     environment = {name: os.environ[name] for name in ('PATH', 'LD_LIBRARY_PATH') if name in os.environ}
-    as_user: dict[str, Any] = {} if user is None else {'user': user.uid, 'group': user.gid, 'extra_groups': []}
+    uid, gid = user or (None, None)
     return subprocess.run(
         command,
         cwd=folder,
@@ -60,5 +60,7 @@ def run_as(
         errors='replace',
         timeout=timeout_s,
         check=False,
-        **as_user,
+        user=uid,
+        group=gid,
+        extra_groups=None if user is None else [],
     )
