@@ -31,6 +31,7 @@ IMPORT_PACKAGES: dict[str, str | None] = {
     'flask-fs-images': 'flask_fs_images',
     'flask-fs-mongo': 'flask_fs_mongo',
     'flask-fs-s3': 'flask_fs_s3',
+    'flask-fs-sqlalchemy': 'flask_fs_sqlalchemy',
     'flask-fs-swift': 'flask_fs_swift',
     'flask-fs-testing': 'flask_fs_testing',
 }

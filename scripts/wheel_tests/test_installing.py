@@ -17,7 +17,7 @@ ALIASES = {
     'flask_fs.images': 'flask-fs-images',
     'flask_fs.mongo': 'flask-fs-mongo',
 }
-EXTRAS = ['s3', 'azure', 'gcs', 'gridfs', 'swift', 'mongo', 'images']
+EXTRAS = ['s3', 'azure', 'gcs', 'gridfs', 'swift', 'mongo', 'sqlalchemy', 'images']
 MORE_EXTRAS = ['content', 'heic', 'identity', 'keystone', 'all']
 
 PRINT_BACKENDS = """

@@ -230,7 +230,18 @@ def run_python(code: str) -> str:
 
 
 def test_importing_loads_no_sdk_and_no_sibling() -> None:
-    heavy = ('azure', 'boto3', 'google', 'pymongo', 'gridfs', 'swiftclient', 'PIL', 'mongoengine', 'flask_fs_')
+    heavy = (
+        'azure',
+        'boto3',
+        'google',
+        'pymongo',
+        'gridfs',
+        'swiftclient',
+        'PIL',
+        'mongoengine',
+        'sqlalchemy',
+        'flask_fs_',
+    )
     code = f'import sys, flask_fs; print([m for m in sys.modules if m.startswith({heavy!r})])'
     assert run_python(code) == '[]'
 

@@ -44,6 +44,12 @@ class Owner:
         """Files that do not belong to one document or row, such as the default of a field: they are never removed."""
         return ()
 
+    def pickled(self, reference: FileReference) -> Any:
+        """How *reference* is pickled within its document or row, as ``__reduce__`` returns it."""
+        raise TypeError(
+            f'a {type(reference).__name__} cannot be pickled by itself: pickle its document, or its filename'
+        )
+
 
 _NO_OWNER = Owner()
 
@@ -111,7 +117,7 @@ class FileReference:
         return self.__copy__()
 
     def __reduce__(self) -> Any:
-        raise TypeError(f'a {type(self).__name__} cannot be pickled by itself: pickle its document, or its filename')
+        return self.owner.pickled(self)
 
     # --- The file.
 

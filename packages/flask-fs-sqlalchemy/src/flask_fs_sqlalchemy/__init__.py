@@ -1,0 +1,20 @@
+"""SQLAlchemy columns for files kept in Flask-FS storages."""
+
+from flask_fs.references import FileReference
+from flask_fs.stored import MalformedReferenceWarning
+from flask_fs_images.references import ImageReference
+
+from . import tracking as tracking  # from now on, mapped classes are looked through for columns of files
+from .lists import FileList
+from .types import FileColumn, FileListColumn, ImageColumn, ImageListColumn
+
+__all__ = [
+    'FileColumn',
+    'FileList',
+    'FileListColumn',
+    'FileReference',
+    'ImageColumn',
+    'ImageListColumn',
+    'ImageReference',
+    'MalformedReferenceWarning',
+]

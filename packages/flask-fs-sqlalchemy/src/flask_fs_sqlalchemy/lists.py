@@ -1,0 +1,174 @@
+"""Lists of references, which report their changes to their row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
+
+from flask_fs.references import FileReference, Owner
+from flask_fs.transaction import FileTransaction
+
+from .owner import ColumnOwner, mark_changed, restore
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+R = TypeVar('R', bound=FileReference)
+
+
+class _ItemOwner(Owner):
+    """The owner of the items of one list."""
+
+    def __init__(self, items: FileList[Any]) -> None:
+        self.items = items
+
+    def changed(self, reference: FileReference) -> None:
+        reference.dirty = False
+        if any(item is reference for item in self.items):
+            self.items._changed()
+        elif reference:
+            self.items.append(reference)
+
+    def transaction(self, reference: FileReference) -> FileTransaction:
+        return self.items.owner.transaction(reference)
+
+    def shared_files(self) -> frozenset[str]:
+        return self.items.owner.shared_files()
+
+
+class FileList(list[R], Generic[R]):
+    """The files of a row, in order: a list of references. A row has it where its column is a list of files.
+
+    Whatever can be assigned to a column of one file can be put into the list, which then has a reference of its own.
+    References without a file are in the list as long as the row is in memory, and are not stored.
+    """
+
+    __hash__ = None  # it can change
+
+    def __init__(self, owner: ColumnOwner) -> None:
+        super().__init__()
+        self.owner = owner
+        #: The row that has the list, and the name of the attribute.
+        self.instance: Any = None
+        self.name: str | None = owner.key
+        #: A stored value that is no list, and why it cannot be read.
+        self.raw: Any = None
+        self.malformed: str | None = None
+        self._items = _ItemOwner(self)
+
+    def new(self) -> R:
+        """A reference to store a file with: ``row.files.new().save(upload)``. It becomes the last item by that."""
+        return self._item(None)
+
+    def _item(self, value: Any) -> R:
+        """A reference of this list for *value*: that one itself, if it was made by this list and is in it no more."""
+        if isinstance(value, FileReference) and value.owner is self._items and not self._has(value):
+            return cast(R, value)
+        item: R = self.owner.column_type.reference(self.owner.column_type.stored(value, self._where()))
+        item.owner, item.instance, item.name = self._items, self.instance, self.name
+        return item
+
+    def _has(self, reference: FileReference) -> bool:
+        return any(item is reference for item in self)
+
+    def _where(self) -> str:
+        return 'a list of files' if self.name is None else f'the list {self.name!r}'
+
+    def _fill(self, references: Iterable[R]) -> Self:
+        """Have other items, without a change to report."""
+        super().__setitem__(slice(None), references)
+        for item in self:
+            item.owner, item.instance, item.name = self._items, self.instance, self.name
+        return self
+
+    def _bind(self, instance: Any, owner: ColumnOwner) -> None:
+        self.owner, self.instance, self.name = owner, instance, owner.key
+        self._fill(list(self))
+
+    def _changed(self) -> None:
+        self.raw = self.malformed = None
+        if self.instance is not None:
+            mark_changed(self.instance, str(self.name), self)
+
+    # --- As a list.
+
+    def append(self, value: Any) -> None:
+        super().append(self._item(value))
+        self._changed()
+
+    def extend(self, values: Iterable[Any]) -> None:
+        for value in list(values):
+            super().append(self._item(value))
+        self._changed()
+
+    def insert(self, index: SupportsIndex, value: Any) -> None:
+        super().insert(index, self._item(value))
+        self._changed()
+
+    def pop(self, index: SupportsIndex = -1) -> R:
+        item = super().pop(index)
+        self._changed()
+        return item
+
+    def remove(self, value: Any) -> None:
+        super().remove(value)
+        self._changed()
+
+    def clear(self) -> None:
+        super().clear()
+        self._changed()
+
+    def reverse(self) -> None:
+        super().reverse()
+        self._changed()
+
+    def sort(self, *, key: Callable[[R], Any] | None = None, reverse: bool = False) -> None:
+        super().sort(key=cast(Any, key), reverse=reverse)
+        self._changed()
+
+    @overload
+    def __setitem__(self, index: SupportsIndex, value: Any) -> None: ...
+    @overload
+    def __setitem__(self, index: slice, value: Iterable[Any]) -> None: ...
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if isinstance(index, slice):
+            super().__setitem__(index, [self._item(item) for item in value])
+        else:
+            super().__setitem__(index, self._item(value))
+        self._changed()
+
+    def __delitem__(self, index: SupportsIndex | slice) -> None:
+        super().__delitem__(index)
+        self._changed()
+
+    def __iadd__(self, values: Iterable[Any]) -> Self:  # type: ignore[override, misc]  # takes what append takes
+        self.extend(values)
+        return self
+
+    def __imul__(self, number: SupportsIndex) -> Self:
+        items = list(self) * number
+        self[:] = items
+        return self
+
+    # --- Copies are lists of references without a row.
+
+    def __copy__(self) -> list[R]:
+        return [item.__copy__() for item in self]  # type: ignore[misc]  # of the same class
+
+    def __deepcopy__(self, _: dict[int, Any]) -> list[R]:
+        return self.__copy__()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if self.instance is None:
+            raise TypeError('a list of files cannot be pickled by itself: pickle its row, or the names of its files')
+        state = {'instance': self.instance, 'forms': list(self.forms()), 'raw': self.raw, 'malformed': self.malformed}
+        return restore, (type(self.instance), self.name), state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.instance, self.raw, self.malformed = state['instance'], state['raw'], state['malformed']
+        column_type = self.owner.column_type
+        self._fill([column_type.reference(column_type.stored_type.read(form)) for form in state['forms']])
+
+    def forms(self) -> Iterator[Any]:
+        """What is stored of each item; nothing of those without a file."""
+        return (form for item in self if (form := item.stored.form()) is not None)

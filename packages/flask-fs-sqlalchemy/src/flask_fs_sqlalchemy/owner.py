@@ -1,0 +1,90 @@
+"""How the references of a column are connected to their rows."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from sqlalchemy import Column
+from sqlalchemy.orm import class_mapper
+from sqlalchemy.orm.attributes import flag_modified, instance_dict, set_attribute
+
+from flask_fs.references import FileReference, Owner
+from flask_fs.transaction import FileTransaction
+
+from . import units
+
+#: Where the manager of a mapped class keeps the owners of its attributes, by the names of these.
+_INFO = 'flask_fs_owners'
+
+
+def owners_of(mapped_class: type) -> dict[str, ColumnOwner]:
+    """The owner of each attribute of *mapped_class* that has files, by the name of the attribute."""
+    owners: dict[str, ColumnOwner] = class_mapper(mapped_class, configure=False).class_manager.info.setdefault(
+        _INFO, {}
+    )
+    return owners
+
+
+class ColumnOwner(Owner):
+    """The owner of the references in one column; of those in one attribute of a class, if it has a *key*.
+
+    :param column_type: The type of the column, which says how a value is read, and what it can be.
+    :param key: The name of the attribute.
+    :param column: The column.
+    """
+
+    def __init__(self, column_type: Any, key: str | None = None, column: Column[Any] | None = None) -> None:
+        self.column_type = column_type
+        self.key = key
+        self.column = column
+
+    @functools.cached_property
+    def default(self) -> Any:
+        """The default of the column, unless a function or the database computes it."""
+        default: Any = None if self.column is None else self.column.default
+        return default.arg if default is not None and default.is_scalar else None
+
+    # --- As the owner of references.
+
+    def changed(self, reference: FileReference) -> None:
+        if reference.instance is not None:
+            mark_changed(reference.instance, str(reference.name), reference)
+        reference.dirty = False
+
+    def transaction(self, reference: FileReference) -> FileTransaction:
+        unit = None if reference.instance is None else units.unit_of(reference.instance)
+        if unit is None:
+            return FileTransaction(reference.fs)
+        transaction: FileTransaction = unit.transaction(reference.fs)
+        return transaction
+
+    def shared_files(self) -> frozenset[str]:
+        """The files of the column's default, which belong to no row."""
+        return frozenset() if self.default is None else frozenset(self.column_type.files_of(self.default))
+
+    def pickled(self, reference: FileReference) -> Any:
+        if reference.instance is None:
+            return super().pickled(reference)
+        # The row as a part of the state, and not of the arguments: it refers to its reference.
+        return restore, (type(reference.instance), reference.name), _state_of(reference)
+
+
+def _state_of(reference: FileReference) -> dict[str, Any]:
+    return {'instance': reference.instance, 'stored': reference.stored, 'dirty': reference.dirty}
+
+
+def restore(mapped_class: type, key: str) -> Any:
+    """The value of an attribute that was pickled, without its state."""
+    class_mapper(mapped_class)
+    owner = owners_of(mapped_class)[key]
+    return owner.column_type.empty(owner)
+
+
+def mark_changed(instance: Any, key: str, value: Any) -> None:
+    """Make *value* that of attribute *key* of the row *instance*, and mark it as changed."""
+    if instance_dict(instance).get(key) is not value:
+        # The row was expired or refreshed since, or something else was assigned.
+        set_attribute(instance, key, value)
+    # Unlike an assignment, it also does that where the former value is the same object.
+    flag_modified(instance, key)

@@ -1,0 +1,90 @@
+"""The attributes of rows that are files: how they get their values, and report that these changed.
+
+The value of an attribute is made when its row is loaded, without a query, and belongs to the row from then on.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Column, event
+from sqlalchemy.orm import ColumnProperty, InstanceState
+from sqlalchemy.sql.elements import ClauseElement
+
+from .owner import ColumnOwner, owners_of
+from .types import FilesType
+
+#: Every mapped class with an attribute that is a file, or several.
+mapped_classes: weakref.WeakSet[type] = weakref.WeakSet()
+
+
+def attributes_of(mapped_class: type) -> Mapping[str, ColumnOwner]:
+    """The owner of each attribute of *mapped_class* that has files, by the name of the attribute."""
+    return owners_of(mapped_class)
+
+
+@event.listens_for(object, 'attribute_instrument', propagate=True)
+def _track(mapped_class: type, key: str, attribute: Any) -> None:
+    """Track an attribute, which a class has just been given, if it is a file.
+
+    It is called for each class of a hierarchy, and for attributes that are added later.
+    """
+    prop = getattr(attribute, 'property', None)
+    column = prop.columns[0] if isinstance(prop, ColumnProperty) else None
+    # An expression in place of a column is only read.
+    if not isinstance(column, Column) or not isinstance(column.type, FilesType):
+        return
+    owners_of(mapped_class)[key] = owner = ColumnOwner(column.type, key, column)
+    event.listen(attribute, 'init_scalar', _Initial(owner), retval=True, raw=True)
+    event.listen(attribute, 'set', _Assigned(owner), retval=True, raw=True)
+    if mapped_class not in mapped_classes:
+        mapped_classes.add(mapped_class)
+        for name, listener in (('load', _loaded), ('refresh', _loaded), ('refresh_flush', _loaded)):
+            event.listen(mapped_class, name, listener, raw=True)
+        event.listen(mapped_class, 'before_insert', _before_insert, raw=True)
+
+
+class _Initial:
+    """Gives an attribute of a new row its value when it is read first."""
+
+    def __init__(self, owner: ColumnOwner) -> None:
+        self.owner = owner
+
+    def __call__(self, state: InstanceState[Any], value: Any, dict_: dict[str, Any]) -> Any:
+        owner = self.owner
+        dict_[str(owner.key)] = made = owner.column_type.bound(owner.default, state.obj(), owner)
+        return made
+
+
+class _Assigned:
+    """Makes what is assigned to an attribute a reference of its row."""
+
+    def __init__(self, owner: ColumnOwner) -> None:
+        self.owner = owner
+
+    def __call__(self, state: InstanceState[Any], value: Any, old: Any, initiator: Any) -> Any:
+        if isinstance(value, ClauseElement) or hasattr(value, '__clause_element__'):
+            # An expression, which the database computes.
+            return value
+        return self.owner.column_type.assigned(value, old, state.obj(), self.owner)
+
+
+def _loaded(state: InstanceState[Any], context: Any, attrs: Iterable[str] | None = None) -> None:
+    """Bind the references that were loaded to their row."""
+    dict_, instance = state.dict, state.obj()
+    for key, owner in owners_of(state.class_).items():
+        if key in dict_ and (attrs is None or key in attrs):
+            dict_[key] = owner.column_type.bound(dict_[key], instance, owner)
+
+
+def _before_insert(mapper: Any, connection: Any, state: InstanceState[Any]) -> None:
+    """Let the default of a column apply where there is no file, as it does where a value is None."""
+    for key, owner in owners_of(state.class_).items():
+        column = owner.column
+        if column is None or (column.default is None and column.server_default is None):
+            continue
+        value = state.dict.get(key)
+        if value is not None and not value and getattr(value, 'malformed', None) is None:
+            del state.dict[key]
