@@ -52,6 +52,7 @@ from .resumable import tus
 from .signals import file_deleted, file_deleting, file_moved, file_saved, file_saving
 from .storage import Storage
 from .tickets import UploadTicket
+from .unit_of_work import UnitOfWork, unit
 from .upload_routes import uploads
 
 __all__ = [
@@ -97,6 +98,7 @@ __all__ = [
     'Storage',
     'UnauthorizedFileType',
     'Unavailable',
+    'UnitOfWork',
     'UnknownBackend',
     'UnknownStorage',
     'UploadNotAllowed',
@@ -109,5 +111,6 @@ __all__ = [
     'file_saving',
     'init_app',
     'tus',
+    'unit',
     'uploads',
 ]

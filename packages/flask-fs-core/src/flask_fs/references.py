@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from typing import IO, Any, ClassVar
 
 from flask import current_app
@@ -211,11 +211,13 @@ class FileReference:
         with self._upload(wfs, user) as file:
             name = self._full_name(file, filename, prefix)
             with self.owner.transaction(self) as transaction:
+                replace = self._may_replace(overwrite)
+                is_replaced = replace and transaction.takes_place(name, self.filename)
                 # With a checksum, the file must not have replaced another one before that is known.
-                alone = not self.owner.checksum
-                name = transaction.save(file, name, replace=self._may_replace(overwrite), alone=alone)
-                checksum = self._checksum(transaction, name)
-            self.refer_to(self.stored_type(name, checksum=checksum))
+                name = transaction.save(file, name, replace=replace, alone=not self.owner.checksum)
+                stored = self.stored_type(name, checksum=self._checksum(transaction, name))
+                self._drop(transaction, self.stored.files() if is_replaced else (), stored)
+            self.refer_to(stored)
         return name
 
     def delete(self) -> None:
@@ -241,6 +243,14 @@ class FileReference:
     def is_in(self, storage: Storage | None) -> bool:
         """Whether *storage* has the file, or would have it; None is for a reference without a storage."""
         return self._fs == storage
+
+    def _drop(self, transaction: FileTransaction, replaced: Iterable[str], stored: StoredFile) -> None:
+        """Remove the *replaced* files of this reference, where the ones that are *stored* now have names of their own."""
+        if not transaction.in_place:
+            kept, shared = [*stored.files()], self.owner.shared_files()
+            for name in replaced:
+                if name not in kept and name not in shared:
+                    transaction.remove(name)
 
     def _upload(self, file: Any, user: str | None) -> contextlib.AbstractContextManager[Any]:
         """*file* itself, or the upload that it is the token of."""

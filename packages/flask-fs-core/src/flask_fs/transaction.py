@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from . import names
 from .backends.checksums import checksum_of
+from .backends.sources import as_source
 from .errors import FileExists, FSError
 from .storage import Storage
 from .verbs.conflicts import AvailableName
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from .backends.attributes import GivenAttributes
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +52,26 @@ def suffixed(filename: str, suffix: object) -> str:
     return name if name != filename else names.with_suffix(filename, f'-{suffix}_1')
 
 
+def is_numbered(name: str, filename: str) -> bool:
+    """Whether *name* is an available name that may have been found for *filename*: ``a_1.txt`` for ``a.txt``."""
+    numbers = re.findall('_([0-9]+)', name.rpartition('/')[2])
+    return any(name == names.with_suffix(filename, f'_{number}') for number in numbers)
+
+
+def write_new(storage: Storage, name: str, content: Any, **attributes: Unpack[GivenAttributes]) -> str:
+    """Store *content*, as :meth:`flask_fs.Storage.write` accepts it, without ever replacing a file, and return its name.
+
+    :raises FileExists: If there is a file of that name.
+    """
+    if not storage.overwrite:
+        storage.write(name, content, **attributes)
+        return name
+    # write() would replace a file in such a storage. Mode x checks the name first, which takes one more request.
+    with storage.open(name, 'xb', **attributes) as file:
+        shutil.copyfileobj(as_source(content), file)
+    return name
+
+
 class FileTransaction:
     """Stores and removes the files of one change. Leaving its ``with`` block commits it; an exception rolls it back.
 
@@ -57,6 +84,9 @@ class FileTransaction:
         ends this one by :meth:`commit` or :meth:`roll_back`. New files are in place, and no file is removed.
     """
 
+    #: Whether a file that replaces another one has its name. In a unit of work, it has a name of its own.
+    in_place = True
+
     def __init__(self, storage: Storage, *, deferred: bool = False) -> None:
         self._storage = storage
         self._deferred = deferred
@@ -65,7 +95,7 @@ class FileTransaction:
         self._waiting: list[tuple[str, str]] = []
         self._unused: list[str] = []
 
-    def __enter__(self) -> FileTransaction:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -82,22 +112,52 @@ class FileTransaction:
         if not self._deferred:
             self.commit()
 
-    def save(self, file: Any, name: str, *, replace: bool = False, available: bool = False, alone: bool = False) -> str:
+    def save(
+        self,
+        file: Any,
+        name: str,
+        *,
+        replace: bool = False,
+        available: bool = False,
+        alone: bool = False,
+        former: str | None = None,
+        **attributes: Unpack[GivenAttributes],
+    ) -> str:
         """Store an upload, if :meth:`flask_fs.Storage.save` accepts it, and return its name.
 
         :param name: The full name, including the folders of the storage.
         :param replace: Whether to replace a file of that name.
         :param available: Whether to use the next available name in the folder if there is a file of that name.
         :param alone: Whether it is the only file, so that the storage itself replaces it atomically.
-        :raises FileExists: If there is a file of that name, and neither *replace* nor *available* is true.
+        :param former: The file to replace, if it may have another name than *name*. Where files are not replaced in place, the
+            caller is to :meth:`remove` it.
+        :param attributes: What to keep with it, as :meth:`flask_fs.Storage.save` has them.
+        :raises FileExists: If there is a file of that name, and neither *replace*, *available* nor *former* says what else to do.
         """
-        if alone and replace:
-            return self._save(file, name, overwrite=True)
-        return self._store(lambda name: self._save(file, name), name, replace, available)
+        if alone and replace and self.in_place:
+            return self._save(file, name, overwrite=True, **attributes)
+        return self._store(lambda name: self._save(file, name, **attributes), name, replace, available, former)
 
-    def write(self, name: str, content: IO[bytes], *, replace: bool = False, available: bool = False) -> str:
+    def write(
+        self,
+        name: str,
+        content: IO[bytes],
+        *,
+        replace: bool = False,
+        available: bool = False,
+        former: str | None = None,
+    ) -> str:
         """Store *content*, which may be of any type, and return its name. The parameters are those of :meth:`save`."""
-        return self._store(lambda name: self._write(name, content), name, replace, available)
+
+        def create(name: str) -> str:
+            content.seek(0)
+            return write_new(self._storage, name, content)
+
+        return self._store(create, name, replace, available, former)
+
+    def takes_place(self, name: str, former: str | None) -> bool:
+        """Whether a file to be stored as *name*, and to replace another, takes the place of *former*, of the same reference."""
+        return name == former
 
     def checksum(self, name: str) -> str:
         """The SHA-256, as ``sha256:hex``, of a file that was stored: as the store reports it, or else by reading the file."""
@@ -138,7 +198,11 @@ class FileTransaction:
         created, self._created, self._waiting, self._unused = self._created, [], [], []
         discard(self._storage, reversed(created))
 
-    def _store(self, create: Callable[[str], str], name: str, replace: bool, available: bool) -> str:
+    def _store(
+        self, create: Callable[[str], str], name: str, replace: bool, available: bool, former: str | None
+    ) -> str:
+        if former is not None:
+            name, replace = former, True
         if replace:
             self._unused = [unused for unused in self._unused if unused != name]
             # A random suffix keeps apart names that have all else in common once they are shortened.
@@ -158,21 +222,11 @@ class FileTransaction:
                     raise
                 search.advance(conflict)
 
-    def _save(self, file: Any, name: str, *, overwrite: bool = False) -> str:
+    def _save(self, file: Any, name: str, *, overwrite: bool = False, **attributes: Unpack[GivenAttributes]) -> str:
         storage, upload_to = self._storage, self._storage.upload_to
         # A storage class of an application may have the documented parameters only: the last one is for other cases.
         if upload_to is None:
-            return storage.save(file, name, overwrite=overwrite)
+            return storage.save(file, name, overwrite=overwrite, **attributes)
         if isinstance(upload_to, str) and (folder := names.join(upload_to)) and name.startswith(f'{folder}/'):
-            return storage.save(file, name.removeprefix(f'{folder}/'), overwrite=overwrite)
-        return storage.save(file, name, overwrite=overwrite, upload_to='')
-
-    def _write(self, name: str, content: IO[bytes]) -> str:
-        content.seek(0)
-        if not self._storage.overwrite:
-            self._storage.write(name, content)
-            return name
-        # write() would replace a file in such a storage. Mode x checks the name first, which takes one more request.
-        with self._storage.open(name, 'xb') as file:
-            shutil.copyfileobj(content, file)
-        return name
+            return storage.save(file, name.removeprefix(f'{folder}/'), overwrite=overwrite, **attributes)
+        return storage.save(file, name, overwrite=overwrite, upload_to='', **attributes)

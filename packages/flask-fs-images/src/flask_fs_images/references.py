@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import operator
 import os
+import re
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from flask_fs.errors import FileExists, InvalidContent, OperationNotSupported, Replaced
 from flask_fs.files import extension
@@ -190,11 +191,12 @@ class ImageReference(FileReference):
 
     def _save(self, file: Any, main: str, bbox: Iterable[float] | None, replace: bool) -> str:
         part = None if bbox is None else bbox_of(bbox)
-        mine = self.stored if replace and main == self.stored.filename else StoredImage()
         # Before any work is put into it.
         check_type(file, main, self.fs, self.fs.config)
         with _rereadable(file, main, self.fs) as source, self.owner.transaction(self) as transaction:
             made = self._derive(source, part, main)
+            known = self.stored.original if made.renamed(main) != main else self.stored.filename
+            mine = self.stored if replace and transaction.takes_place(main, known) else StoredImage()
             original = None
             if made.main is None:
                 main = transaction.save(
@@ -202,24 +204,24 @@ class ImageReference(FileReference):
                 )
             elif made.renamed(main) != main:
                 # The upload keeps its name; the main file replaces that of the former upload, or gets an available name.
-                mine = self.stored if replace and main == self.stored.original else StoredImage()
                 original = transaction.save(source, main, replace=replace)
-                known, main = mine.filename, mine.filename or made.renamed(original)
-                main = transaction.write(main, made.main.file, replace=known is not None, available=known is None)
+                main = self._write(transaction, made.renamed(original), made.main.file, mine.filename)
             else:
                 known = mine.original if extension(mine.original or '') == extension(main) else None
-                original = known or suffixed(main, 'original')
+                original = suffixed(main, 'original')
                 try:
-                    original = transaction.save(source, original, replace=known is not None)
+                    original = transaction.save(source, original, former=known)
                 except FileExists:
                     # Usually that of a picture with the same name: then the main file is refused, before more is stored.
-                    transaction.write(main, made.main.file, replace=replace)
+                    main = transaction.write(main, made.main.file, replace=replace)
                     original = transaction.save(source, original, available=True)
                 else:
-                    transaction.write(main, made.main.file, replace=replace)
+                    main = transaction.write(main, made.main.file, replace=replace)
             thumbnails = self._store_thumbnails(transaction, made, main, mine)
-            checksum = self._checksum(transaction, main)
-        self.refer_to(StoredImage(main, checksum=checksum, original=original, thumbnails=thumbnails, bbox=part))
+            parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': part}
+            stored = StoredImage(main, checksum=self._checksum(transaction, main), **parts)
+            self._drop(transaction, _remade(mine, made, stored), stored)
+        self.refer_to(stored)
         return main
 
     def rerender(self) -> None:
@@ -241,7 +243,8 @@ class ImageReference(FileReference):
             made = self._derive(Path(path), stored.bbox, self.original, remake=separate)
             main, original = self.filename, stored.original
             if made.main is not None and separate:
-                transaction.write(main, made.main.file, replace=True)
+                name = main if transaction.in_place else _main_name(self.original, made)
+                main = transaction.write(name, made.main.file, former=main)
             elif made.main is not None:
                 # The file that the document refers to stays unmodified; the smaller one is a new file.
                 name = made.renamed(main) if made.renamed(main) != main else suffixed(main, 'main')
@@ -251,8 +254,10 @@ class ImageReference(FileReference):
                 # Files of the former picture would show it again.
                 raise Replaced(self.original, storage=self.fs.name)
             checksum = stored.checksum if made.main is None else self._checksum(transaction, main)
-        parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': stored.bbox}
-        self.refer_to(StoredImage(main, rest=stored.rest, checksum=checksum, **parts))
+            parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': stored.bbox}
+            new = StoredImage(main, rest=stored.rest, checksum=checksum, **parts)
+            self._drop(transaction, _remade(stored, made, new), new)
+        self.refer_to(new)
 
     def _version_of(self, name: str) -> Any:
         """A value that changes with the content of a file, if the backend reports one.
@@ -270,14 +275,35 @@ class ImageReference(FileReference):
     ) -> Mapping[int, str]:
         """Store the thumbnails in place of those of *mine*, or under available names; return the name of each size."""
         thumbnails = dict.fromkeys(made.sizes_of_main, main)
+        named_after = mine.filename if transaction.in_place and mine.filename else main
         for size, rendered in made.thumbnails.items():
             known = mine.thumbnails.get(size)
-            if known is None or known in (mine.filename, mine.original, *thumbnails.values()):
-                name = suffixed(made.renamed(mine.filename or main), size)
-                thumbnails[size] = transaction.write(name, rendered.file, available=True)
-            else:
-                thumbnails[size] = transaction.write(known, rendered.file, replace=True)
+            if known in (mine.filename, mine.original, *thumbnails.values()):
+                known = None
+            name = suffixed(made.renamed(named_after), size)
+            thumbnails[size] = self._write(transaction, name, rendered.file, known)
         return thumbnails
+
+    @staticmethod
+    def _write(transaction: FileTransaction, name: str, content: IO[bytes], former: str | None) -> str:
+        """Store a file made from the picture in place of *former*; without that, under an available name."""
+        return transaction.write(name, content, former=former, available=former is None)
+
+
+def _remade(mine: StoredImage, made: Derivatives, stored: StoredImage) -> list[str]:
+    """The files of *mine* in place of which there are others in *stored*: no sizes that are not declared any more."""
+    thumbnails = [name for size, name in mine.thumbnails.items() if size in made.thumbnails]
+    original = mine.original if stored.original else None
+    return [name for name in (*thumbnails, original, mine.filename) if name]
+
+
+def _main_name(original: str, made: Derivatives) -> str:
+    """The name of the main file made from *original*: ``a.png`` for ``a-original.png``."""
+    if (renamed := made.renamed(original)) != original:
+        return renamed
+    stem, dot, ending = original.rpartition('.')
+    asked = re.sub('-original(_[0-9]+)?$', '', stem)
+    return asked + dot + ending if asked != stem else suffixed(original, 'main')
 
 
 @contextlib.contextmanager

@@ -39,8 +39,10 @@ class Journal(Protocol):
         """Write down that another name is tried next, because that of the entry exists (a transaction of its own)."""
         ...
 
-    def settle(self, entries: Collection[str], connection: Any = None) -> None:
-        """Remove entries, because the row that refers to their files is being committed.
+    def settle(self, entries: Collection[str], connection: Any = None) -> Collection[str]:
+        """Remove entries, because the row that refers to their files is being committed; return those that it could not.
+
+        The latter, as those of a journal in another database, are removed by :meth:`done` after the commit.
 
         :param connection: That of the row's transaction, if it is the same database: both are committed together.
         """

@@ -1,0 +1,183 @@
+"""The files of a unit of work, what the journal has about them, and their removal in the application where they are."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+
+from flask import Flask
+
+from .bindings import current_application
+from .errors import DeletionFailed, FSError
+from .storage import Storage
+
+if TYPE_CHECKING:
+    from .consistency.journal import Journal
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar('T')
+K = TypeVar('K', bound=Hashable)
+
+
+class UnitFile(NamedTuple):
+    """A file by its whole name in the storage itself, also where a view of that was used.
+
+    :param app: The application in which it was used; None if the storage was configured without one.
+    """
+
+    app: Flask | None
+    storage: Storage
+    name: str
+
+    @classmethod
+    def of(cls, storage: Storage, filename: str) -> UnitFile:
+        """The file that *storage*, in the current application, has as *filename*."""
+        app = storage._bound().app
+        return cls(
+            app if isinstance(app, Flask) else None, cast(Storage, storage._storage), storage._whole_name(filename)
+        )
+
+
+class Note:
+    """What a journal has about a file.
+
+    :param app: The application of the file.
+    :param journal: The journal, if there is one.
+    :param entry: The id of the entry in it.
+    """
+
+    __slots__ = ('app', 'entry', 'is_open', 'journal')
+
+    def __init__(self, app: Flask | None, journal: Journal | None = None, entry: str | None = None) -> None:
+        self.app = app
+        self.journal = journal
+        self.entry = entry
+        #: Whether the entry has to be removed after the commit.
+        self.is_open = entry is not None
+
+
+def pending(journal: Journal | None, file: UnitFile) -> Note:
+    """A note, if there is a journal, that *file* is about to be stored."""
+    if journal is None:
+        return Note(file.app)
+    return Note(file.app, journal, journal.pending(file.storage.name, file.name))
+
+
+def rename(note: Note, file: UnitFile) -> None:
+    """Note that it is about *file* now."""
+    if note.journal is not None and note.entry is not None:
+        note.journal.renamed(note.entry, file.name)
+
+
+def done(notes: Iterable[Note]) -> None:
+    """Remove the entries of *notes* from their journals; an error is logged, and the entries stay."""
+    for app, group in grouped(notes, lambda note: note.app):
+        with LoggedErrors('The journal keeps entries that are done'), _context_of(app):
+            for journal, entries in entries_by_journal(group):
+                journal.done(entries)
+
+
+def entries_by_journal(notes: Iterable[Note]) -> list[tuple[Journal, list[str]]]:
+    """The entries of *notes* in each journal."""
+    found = [(note.journal, note.entry) for note in notes if note.journal is not None and note.entry is not None]
+    journals: list[tuple[Journal, list[str]]] = []
+    for journal, entry in found:
+        # A journal need not be hashable.
+        entries = next((entries for known, entries in journals if known == journal), None)
+        if entries is None:
+            journals.append((journal, entries := []))
+        entries.append(entry)
+    return journals
+
+
+def remove(files: dict[UnitFile, Note]) -> None:
+    """Remove all *files* in their order, and their entries from the journals. Errors are logged, and do not stop the others.
+
+    Whatever stays keeps its entry. *files* is empty afterwards; after an interrupt, it has what may be left.
+    """
+    removed: list[Note] = []
+    try:
+        for (app, storage), group in grouped(files, lambda file: (file.app, file.storage)):
+            names = [file.name for file in group]
+            failed: Iterable[str] = names
+            with LoggedErrors(f'Nothing refers to {names}, which stay in storage {storage.name!r}'), _context_of(app):
+                failed = _remove(storage, names)
+            removed += [files[file] for file in group if file.name not in failed]
+            for file in group:
+                del files[file]
+    except BaseException:
+        left = ', '.join(f'{file.name!r} in storage {file.storage.name!r}' for file in files)
+        logger.error('Removing files to which nothing refers was interrupted. These may be left: %s', left)
+        raise
+    finally:
+        done(removed)
+
+
+def _remove(storage: Storage, filenames: Sequence[str]) -> Iterable[str]:
+    """Remove exactly these files, by few requests; return those that are still there, which is logged."""
+    if len(filenames) > 1:
+        try:
+            storage.delete_many(filenames)
+        except DeletionFailed as error:
+            for name, failure in error.failures.items():
+                _log_failure(storage, name, failure)
+            return error.failures
+        except Exception:  # noqa: BLE001  # raised by a signal's receiver, or a custom backend: maybe for one of them only
+            pass
+        else:
+            return ()
+    return [name for name in filenames if not _remove_one(storage, name)]
+
+
+def _remove_one(storage: Storage, filename: str) -> bool:
+    try:
+        storage.remove(filename)
+    except FSError as error:
+        _log_failure(storage, filename, error)
+        return False
+    except Exception:  # as above
+        logger.exception('Removing %r from storage %r failed, and nothing refers to it', filename, storage.name)
+        return False
+    return True
+
+
+def _log_failure(storage: Storage, filename: str, error: FSError) -> None:
+    logger.error('%r stays in storage %r, and nothing refers to it: %s', filename, storage.name, error)
+
+
+class LoggedErrors(contextlib.AbstractContextManager[None]):
+    """Logs the errors of its ``with`` block, which go no further; interrupts do.
+
+    :param message: What an error means.
+    """
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        logger.error(self._message, exc_info=error)
+        return True
+
+
+def _context_of(app: Flask | None) -> contextlib.AbstractContextManager[object]:
+    """A context of *app*, if that is not the current application."""
+    if app is None:
+        return contextlib.nullcontext()
+    try:
+        is_current = current_application() is app
+    except RuntimeError:
+        is_current = False
+    return contextlib.nullcontext() if is_current else app.app_context()
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
+    """The *items* that have the same *key*, in their order."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return [*groups.items()]
