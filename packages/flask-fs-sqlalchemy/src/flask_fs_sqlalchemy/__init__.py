@@ -7,6 +7,7 @@ from flask_fs_images.references import ImageReference
 from . import tracking as tracking  # from now on, mapped classes are looked through for columns of files
 from .lists import FileList
 from .types import FileColumn, FileListColumn, ImageColumn, ImageListColumn
+from .upgrade import legacy_value
 
 __all__ = [
     'FileColumn',
@@ -17,4 +18,5 @@ __all__ = [
     'ImageListColumn',
     'ImageReference',
     'MalformedReferenceWarning',
+    'legacy_value',
 ]

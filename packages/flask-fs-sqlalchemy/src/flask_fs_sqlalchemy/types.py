@@ -22,6 +22,7 @@ from flask_fs_images.references import ImageReference, max_size_of, sizes_of
 
 from .lists import FileList
 from .owner import ColumnOwner
+from .upgrade import Reads, reader_of
 
 #: These compare a whole value, and others a part of it or its text.
 _WHOLE = {
@@ -46,6 +47,8 @@ class FilesType(TypeDecorator[Any]):
     :param on_delete: Whether to keep or remove the files after the row was deleted.
     :param on_replace: Whether to keep or remove the files that a row no longer refers to, once that is committed.
     :param text: Whether the column is one of text, such as that of older code, and not of JSON.
+    :param reads: Whose values the column has besides its own: ``'sqlalchemy-file'``, ``'depot'``, or a function that returns the
+        stored form, or a name, for a value of the database. They stay until the row gets other files.
     """
 
     impl = JSON
@@ -67,6 +70,7 @@ class FilesType(TypeDecorator[Any]):
         on_delete: Cleanup = 'keep',
         on_replace: Cleanup = 'keep',
         text: bool = False,
+        reads: Reads | None = None,
     ) -> None:
         name = type(self).__name__
         if not isinstance(fs, Storage):
@@ -86,6 +90,8 @@ class FilesType(TypeDecorator[Any]):
         self.on_delete = on_delete
         self.on_replace = on_replace
         self.text = text
+        self.reads = reads
+        self._reader = reader_of(reads)
         self._column: Any = None
         self._owner = ColumnOwner(self)
 
@@ -129,7 +135,7 @@ class FilesType(TypeDecorator[Any]):
 
     def _read(self, value: Any) -> StoredFile:
         """The files that *value*, from the database, refers to."""
-        stored = self.stored_type.read(value)
+        stored = self.stored_type.read(value if self._reader is None else self._reader(value))
         if stored.problem is not None:
             stored.warn(self._where())
         return stored
@@ -256,13 +262,20 @@ class _Images(FilesType):
         on_delete: Cleanup = 'keep',
         on_replace: Cleanup = 'keep',
         text: bool = False,
+        reads: Reads | None = None,
     ) -> None:
         self.max_size = max_size_of(max_size)
         self.thumbnails = sizes_of(thumbnails)
         self.optimize = optimize
         self.limits = limits
         super().__init__(
-            fs, upload_to=upload_to, basename=basename, on_delete=on_delete, on_replace=on_replace, text=text
+            fs,
+            upload_to=upload_to,
+            basename=basename,
+            on_delete=on_delete,
+            on_replace=on_replace,
+            text=text,
+            reads=reads,
         )
 
     def _options(self, stored: StoredFile) -> dict[str, Any]:

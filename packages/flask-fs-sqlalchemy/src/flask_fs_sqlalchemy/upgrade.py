@@ -1,0 +1,64 @@
+"""Values that other libraries have stored in columns of files: sqlalchemy-file and filedepot.
+
+Both store an object with the ID of the file, which is its name in its storage, and the filename of the upload. As they document
+it, the ID is in ``file_id``, and after the slash of ``path``. A column that reads such values writes those of Flask-FS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from flask_fs.references import FileReference
+
+#: Who has stored the values of a column; or a function that returns the stored form, or a name, for what the database has.
+Reads = Literal['sqlalchemy-file', 'depot'] | Callable[[Any], Any]
+
+#: Where a value keeps that of the other library, until it refers to another file.
+_LEGACY = 'legacy'
+
+
+def reader_of(reads: Reads | None) -> Callable[[Any], Any] | None:
+    """The function that reads such values.
+
+    :raises ValueError: If there is no such library.
+    """
+    if reads is None or callable(reads):
+        return reads
+    try:
+        return _READERS[reads]
+    except (KeyError, TypeError):
+        libraries = ', '.join(map(repr, _READERS))
+        raise ValueError(f'reads must be one of {libraries}, or a function, not {reads!r}') from None
+
+
+def legacy_value(reference: FileReference) -> Mapping[str, Any]:
+    """What the other library stored of this file, such as its ``filename``; empty once the reference has another file."""
+    value = reference.stored.rest.get(_LEGACY)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _read_depot(value: Any) -> Any:
+    if not isinstance(value, Mapping) or (file_id := _id_of(value)) is None:
+        return value
+    return {'filename': file_id, _LEGACY: dict(value)}
+
+
+def _read_sqlalchemy_file(value: Any) -> Any:
+    form = _read_depot(value)
+    if form is not value and isinstance(thumbnail := value.get('thumbnail'), Mapping):
+        # A thumbnail fits within a square of this size.
+        sides = [side for key in ('width', 'height') if isinstance(side := thumbnail.get(key), int) and side > 0]
+        if sides and (file_id := _id_of(thumbnail)) is not None:
+            form['thumbnails'] = {str(max(sides)): file_id}
+    return form
+
+
+def _id_of(value: Mapping[str, Any]) -> str | None:
+    file_id, path = value.get('file_id'), value.get('path')
+    if isinstance(file_id, str) and file_id:
+        return file_id
+    return path.partition('/')[2] or None if isinstance(path, str) else None
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {'sqlalchemy-file': _read_sqlalchemy_file, 'depot': _read_depot}
