@@ -5,6 +5,7 @@ from flask_fs.stored import MalformedReferenceWarning
 from flask_fs_images.references import ImageReference
 
 from . import tracking as tracking  # from now on, mapped classes are looked through for columns of files
+from .journal import Journal, JournalError
 from .lists import FileList
 from .types import FileColumn, FileListColumn, ImageColumn, ImageListColumn
 from .upgrade import legacy_value
@@ -17,6 +18,8 @@ __all__ = [
     'ImageColumn',
     'ImageListColumn',
     'ImageReference',
+    'Journal',
+    'JournalError',
     'MalformedReferenceWarning',
     'legacy_value',
 ]
