@@ -1,7 +1,8 @@
-"""Databases and storages for the tests of columns."""
+"""Databases, storages and pictures for the tests of columns."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from PIL import Image
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import DeclarativeBase
 
 import flask_fs as fs
+
+#: Makes tables, and opens the database: ``database(Base)``.
+Database = Callable[..., Engine]
 
 server = pytest.mark.server
 
@@ -53,3 +60,60 @@ def engines() -> Iterator[Callable[..., sa.Engine]]:
     yield make
     for engine in made:
         engine.dispose()
+
+
+@pytest.fixture
+def base() -> type[DeclarativeBase]:
+    """A new declarative base."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    return Base
+
+
+def _opened(url: str, engines: Callable[..., Engine]) -> Database:
+    def database(base: Any) -> Engine:
+        engine = engines(url)
+        base.metadata.create_all(engine)
+        return engine
+
+    return database
+
+
+@pytest.fixture
+def database(tmp_path: Path, engines: Callable[..., Engine]) -> Database:
+    """Makes the tables of a base in SQLite, and returns the engine."""
+    return _opened(f'sqlite:///{tmp_path}/rows.db', engines)
+
+
+@pytest.fixture
+def each_database(database_url: str, engines: Callable[..., Engine]) -> Database:
+    """Makes the tables of a base in a database of each kind, and returns the engine."""
+    return _opened(database_url, engines)
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """The statements that engines have sent since, in order."""
+    sent: list[str] = []
+
+    def record(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, 'before_cursor_execute', record)
+    yield sent
+    event.remove(Engine, 'before_cursor_execute', record)
+
+
+@pytest.fixture
+def picture() -> Callable[..., io.BytesIO]:
+    """Draws pictures: ``picture(width, height)``."""
+
+    def picture(width: int = 300, height: int = 200) -> io.BytesIO:
+        file = io.BytesIO()
+        Image.new('RGB', (width, height), 'navy').save(file, 'PNG')
+        file.seek(0)
+        return file
+
+    return picture

@@ -125,6 +125,20 @@ def test_the_thumbnail_of_sqlalchemy_file_is_one_of_its_larger_side(engine: Engi
         assert list(image.stored.files()) == ['small', FILE_ID]
 
 
+def test_the_thumbnails_of_filedepot_are_those_of_its_filters_and_its_pictures(storage: fs.Storage) -> None:
+    column_type = ImageColumn(storage, reads='depot')
+    value = {**VALUE, 'thumb_id': 'one', 'thumb_64x48_id': 'two', 'thumb_64x48_path': 'docs/two', 'thumb_url': None}
+    image = column_type.process_result_value(value, None)  # type: ignore[arg-type]
+    assert (image.filename, image.thumbnails) == (FILE_ID, {128: 'one', 64: 'two'})
+
+
+def test_filedepot_has_a_folder_for_each_file_on_a_disk(storage: fs.Storage) -> None:
+    column_type = ImageColumn(storage, reads='depot-local')
+    image = column_type.process_result_value({**VALUE, 'thumb_id': 'one'}, None)  # type: ignore[arg-type]
+    assert (image.filename, image.thumbnails) == (f'{FILE_ID}/file', {128: 'one/file'})
+    assert column_type.process_result_value('new.png', None).filename == 'new.png'  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize('thumbnail', [None, 'small', {}, {'width': 'wide', 'file_id': 'a'}, {'width': 9}])
 def test_a_thumbnail_that_cannot_be_read_is_left_out(storage: fs.Storage, thumbnail: Any) -> None:
     column_type = ImageColumn(storage, reads='sqlalchemy-file')
@@ -162,7 +176,7 @@ def test_a_function_reads_what_any_other_code_has_stored(engine: Engine, storage
 
 def test_an_unknown_library_is_named(storage: fs.Storage) -> None:
     with pytest.raises(
-        ValueError, match="reads must be one of 'sqlalchemy-file', 'depot', or a function, not 'django'"
+        ValueError, match="reads must be one of 'sqlalchemy-file', 'depot', 'depot-local', or a function, not 'django'"
     ):
         FileColumn(storage, reads='django')  # type: ignore[arg-type]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
 
 from flask_fs.references import FileReference, Owner
@@ -21,11 +21,12 @@ class _ItemOwner(Owner):
 
     def __init__(self, items: FileList[Any]) -> None:
         self.items = items
+        self.checksum = items.owner.checksum
 
     def changed(self, reference: FileReference) -> None:
         reference.dirty = False
         if any(item is reference for item in self.items):
-            self.items._changed()
+            self.items.changed()
         elif reference:
             self.items.append(reference)
 
@@ -64,9 +65,8 @@ class FileList(list[R], Generic[R]):
         """A reference of this list for *value*: that one itself, if it was made by this list and is in it no more."""
         if isinstance(value, FileReference) and value.owner is self._items and not self._has(value):
             return cast(R, value)
-        item: R = self.owner.column_type.reference(self.owner.column_type.stored(value, self._where()))
-        item.owner, item.instance, item.name = self._items, self.instance, self.name
-        return item
+        column_type = self.owner.column_type
+        return self._join(column_type.as_reference(column_type.stored(value, self._where())))
 
     def _has(self, reference: FileReference) -> bool:
         return any(item is reference for item in self)
@@ -74,18 +74,23 @@ class FileList(list[R], Generic[R]):
     def _where(self) -> str:
         return 'a list of files' if self.name is None else f'the list {self.name!r}'
 
-    def _fill(self, references: Iterable[R]) -> Self:
-        """Have other items, without a change to report."""
-        super().__setitem__(slice(None), references)
-        for item in self:
-            item.owner, item.instance, item.name = self._items, self.instance, self.name
+    def _join(self, item: R) -> R:
+        item.owner, item.instance, item.name = self._items, self.instance, self.name
+        return item
+
+    def fill(self, references: Iterable[R]) -> Self:
+        """Have these items, without a change to report."""
+        super().__setitem__(slice(None), [self._join(item) for item in references])
         return self
 
-    def _bind(self, instance: Any, owner: ColumnOwner) -> None:
+    def bind(self, instance: Any, owner: ColumnOwner) -> Self:
+        """Be the value of an attribute of the row *instance*, without a change to report."""
         self.owner, self.instance, self.name = owner, instance, owner.key
-        self._fill(list(self))
+        self._items.checksum = owner.checksum
+        return self.fill(list(self))
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Report a change to the row. A value that could not be read is gone with it."""
         self.raw = self.malformed = None
         if self.instance is not None:
             mark_changed(self.instance, str(self.name), self)
@@ -94,37 +99,37 @@ class FileList(list[R], Generic[R]):
 
     def append(self, value: Any) -> None:
         super().append(self._item(value))
-        self._changed()
+        self.changed()
 
     def extend(self, values: Iterable[Any]) -> None:
         for value in list(values):
             super().append(self._item(value))
-        self._changed()
+        self.changed()
 
     def insert(self, index: SupportsIndex, value: Any) -> None:
         super().insert(index, self._item(value))
-        self._changed()
+        self.changed()
 
     def pop(self, index: SupportsIndex = -1) -> R:
         item = super().pop(index)
-        self._changed()
+        self.changed()
         return item
 
     def remove(self, value: Any) -> None:
         super().remove(value)
-        self._changed()
+        self.changed()
 
     def clear(self) -> None:
         super().clear()
-        self._changed()
+        self.changed()
 
     def reverse(self) -> None:
         super().reverse()
-        self._changed()
+        self.changed()
 
     def sort(self, *, key: Callable[[R], Any] | None = None, reverse: bool = False) -> None:
         super().sort(key=cast(Any, key), reverse=reverse)
-        self._changed()
+        self.changed()
 
     @overload
     def __setitem__(self, index: SupportsIndex, value: Any) -> None: ...
@@ -135,11 +140,11 @@ class FileList(list[R], Generic[R]):
             super().__setitem__(index, [self._item(item) for item in value])
         else:
             super().__setitem__(index, self._item(value))
-        self._changed()
+        self.changed()
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
         super().__delitem__(index)
-        self._changed()
+        self.changed()
 
     def __iadd__(self, values: Iterable[Any]) -> Self:  # type: ignore[override, misc]  # takes what append takes
         self.extend(values)
@@ -161,14 +166,10 @@ class FileList(list[R], Generic[R]):
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.instance is None:
             raise TypeError('a list of files cannot be pickled by itself: pickle its row, or the names of its files')
-        state = {'instance': self.instance, 'forms': list(self.forms()), 'raw': self.raw, 'malformed': self.malformed}
+        stored = [item.stored for item in self]
+        state = {'instance': self.instance, 'stored': stored, 'raw': self.raw, 'malformed': self.malformed}
         return restore, (type(self.instance), self.name), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.instance, self.raw, self.malformed = state['instance'], state['raw'], state['malformed']
-        column_type = self.owner.column_type
-        self._fill([column_type.reference(column_type.stored_type.read(form)) for form in state['forms']])
-
-    def forms(self) -> Iterator[Any]:
-        """What is stored of each item; nothing of those without a file."""
-        return (form for item in self if (form := item.stored.form()) is not None)
+        self.fill([self.owner.column_type.as_reference(stored) for stored in state['stored']])

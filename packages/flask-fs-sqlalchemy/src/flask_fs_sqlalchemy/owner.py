@@ -38,6 +38,7 @@ class ColumnOwner(Owner):
         self.column_type = column_type
         self.key = key
         self.column = column
+        self.checksum = column_type.checksum
 
     @functools.cached_property
     def default(self) -> Any:
@@ -53,11 +54,7 @@ class ColumnOwner(Owner):
         reference.dirty = False
 
     def transaction(self, reference: FileReference) -> FileTransaction:
-        unit = None if reference.instance is None else units.unit_of(reference.instance)
-        if unit is None:
-            return FileTransaction(reference.fs)
-        transaction: FileTransaction = unit.transaction(reference.fs)
-        return transaction
+        return units.transaction(reference)
 
     def shared_files(self) -> frozenset[str]:
         """The files of the column's default, which belong to no row."""

@@ -6,23 +6,42 @@ The value of an attribute is made when its row is loaded, without a query, and b
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Column, event
-from sqlalchemy.orm import ColumnProperty, InstanceState
+from sqlalchemy.orm import ColumnProperty, InstanceState, Mapper, class_mapper, configure_mappers
 from sqlalchemy.sql.elements import ClauseElement
 
+from flask_fs.references import FileReference
+
+from .files_type import FilesType
+from .lists import FileList
 from .owner import ColumnOwner, owners_of
-from .types import FilesType
 
 #: Every mapped class with an attribute that is a file, or several.
 mapped_classes: weakref.WeakSet[type] = weakref.WeakSet()
 
 
-def attributes_of(mapped_class: type) -> Mapping[str, ColumnOwner]:
-    """The owner of each attribute of *mapped_class* that has files, by the name of the attribute."""
-    return owners_of(mapped_class)
+def columns_of(mapper: Mapper[Any]) -> Mapping[str, FilesType]:
+    """The type of each column of files that *mapper* maps, by the name of the attribute."""
+    return {key: owner.column_type for key, owner in owners_of(mapper.class_).items()}
+
+
+def mapped_columns() -> Iterator[tuple[Mapper[Any], str, FilesType]]:
+    """Every column of files, with the mapper of its class and the name of the attribute there."""
+    configure_mappers()
+    for mapped_class in list(mapped_classes):
+        mapper: Mapper[Any] = class_mapper(mapped_class)
+        for key, files_type in columns_of(mapper).items():
+            yield mapper, key, files_type
+
+
+def references(value: Any) -> Iterable[FileReference]:
+    """The references in the value of an attribute: one, those of a list, or none."""
+    if isinstance(value, FileReference):
+        return (value,)
+    return list(value) if isinstance(value, FileList) else ()
 
 
 @event.listens_for(object, 'attribute_instrument', propagate=True)

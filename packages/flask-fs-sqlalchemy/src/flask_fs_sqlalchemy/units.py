@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from flask_fs.references import FileReference
+from flask_fs.transaction import FileTransaction
 
 
-def unit_of(instance: Any) -> Any:
-    """The unit of work of the row *instance*; None for no unit, so that its files are stored and removed at once."""
-    return None
+def transaction(reference: FileReference) -> FileTransaction:
+    """The transaction for one change of *reference*."""
+    return FileTransaction(reference.fs)

@@ -6,16 +6,22 @@ it, the ID is in ``file_id``, and after the slash of ``path``. A column that rea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from flask_fs.references import FileReference
 
 #: Who has stored the values of a column; or a function that returns the stored form, or a name, for what the database has.
-Reads = Literal['sqlalchemy-file', 'depot'] | Callable[[Any], Any]
+Reads = Literal['sqlalchemy-file', 'depot', 'depot-local'] | Callable[[Any], Any]
 
 #: Where a value keeps that of the other library, until it refers to another file.
 _LEGACY = 'legacy'
+
+#: The size of the thumbnail of filedepot's pictures, which is not stored.
+_DEPOT_SIZE = 128
+#: A thumbnail that one of its filters has made, with the size that it fits within.
+_DEPOT_THUMBNAIL = re.compile(r'thumb_([0-9]{1,9})x([0-9]{1,9})_id')
 
 
 def reader_of(reads: Reads | None) -> Callable[[Any], Any] | None:
@@ -38,20 +44,41 @@ def legacy_value(reference: FileReference) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _read_depot(value: Any) -> Any:
-    if not isinstance(value, Mapping) or (file_id := _id_of(value)) is None:
-        return value
-    return {'filename': file_id, _LEGACY: dict(value)}
-
-
 def _read_sqlalchemy_file(value: Any) -> Any:
-    form = _read_depot(value)
+    form = _read(value)
     if form is not value and isinstance(thumbnail := value.get('thumbnail'), Mapping):
         # A thumbnail fits within a square of this size.
         sides = [side for key in ('width', 'height') if isinstance(side := thumbnail.get(key), int) and side > 0]
         if sides and (file_id := _id_of(thumbnail)) is not None:
             form['thumbnails'] = {str(max(sides)): file_id}
     return form
+
+
+def _read_depot(value: Any) -> Any:
+    form = _read(value)
+    if form is not value:
+        ids = {_DEPOT_SIZE: value.get('thumb_id')}
+        for key, file_id in value.items():
+            if found := _DEPOT_THUMBNAIL.fullmatch(key):
+                ids[max(map(int, found.groups()))] = file_id
+        form['thumbnails'] = {str(size): file_id for size, file_id in ids.items() if file_id}
+    return form
+
+
+def _read_depot_local(value: Any) -> Any:
+    """On a disk, filedepot has a folder for each file."""
+    form = _read_depot(value)
+    if form is not value:
+        form['filename'] = f'{form["filename"]}/file'
+        form['thumbnails'] = {size: f'{file_id}/file' for size, file_id in form['thumbnails'].items()}
+    return form
+
+
+def _read(value: Any) -> Any:
+    """The stored form of a value of either library; *value* itself, if it is none."""
+    if not isinstance(value, Mapping) or (file_id := _id_of(value)) is None:
+        return value
+    return {'filename': file_id, _LEGACY: dict(value)}
 
 
 def _id_of(value: Mapping[str, Any]) -> str | None:
@@ -61,4 +88,8 @@ def _id_of(value: Mapping[str, Any]) -> str | None:
     return path.partition('/')[2] or None if isinstance(path, str) else None
 
 
-_READERS: Mapping[str, Callable[[Any], Any]] = {'sqlalchemy-file': _read_sqlalchemy_file, 'depot': _read_depot}
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    'sqlalchemy-file': _read_sqlalchemy_file,
+    'depot': _read_depot,
+    'depot-local': _read_depot_local,
+}

@@ -1,0 +1,245 @@
+"""What all types of columns with files have in common: how values are read, compared and made references."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Dialect, Text, event, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.type_api import TypeEngine
+from sqlalchemy.types import TypeDecorator
+
+from flask_fs import Storage
+from flask_fs.references import FileReference, FromInstance
+from flask_fs.stored import StoredFile
+from flask_fs.transaction import Cleanup
+
+from .owner import ColumnOwner
+from .upgrade import Reads, reader_of
+
+#: These compare a whole value, and others a part of it, or its text.
+_WHOLE = {
+    operators.eq,
+    operators.ne,
+    operators.in_op,
+    operators.not_in_op,
+    operators.is_,
+    operators.is_not,
+    operators.is_distinct_from,
+    operators.is_not_distinct_from,
+}
+
+
+class _Plain(TypeDecorator[Any]):
+    """JSON or text, as it is in the database; what is no JSON is returned as text."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, text: bool = False) -> None:
+        super().__init__(none_as_null=True)
+        self.text = text
+        if text:
+            self.impl = Text()  # type: ignore[assignment]  # an instance of a type, once there is one
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == 'postgresql' and not self.text:
+            return dialect.type_descriptor(JSONB(none_as_null=True))
+        return dialect.type_descriptor(self.impl_instance)
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        decode = _form_of_text if self.text else self.impl_instance.result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:
+            return self.process_result_value(_decoded(value, decode), dialect)
+
+        return process
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return value
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        return value if value is None or isinstance(value, str) or not self.text else json.dumps(value)
+
+
+def _decoded(value: Any, decode: Callable[[Any], Any] | None) -> Any:
+    """*value* from a database; as it is, if it is not JSON: a database may not check what a column has."""
+    if decode is None or value is None:
+        return value
+    try:
+        return decode(value)
+    except (ValueError, TypeError, RecursionError):
+        return value
+
+
+def _form_of_text(text: Any) -> Any:
+    """The stored form in a column of text: an object or list as JSON, or else a plain name."""
+    return json.loads(text) if isinstance(text, str) and text[:1] in ('{', '[') else text
+
+
+class FilesType(_Plain):
+    """A column of files: JSON, or text.
+
+    :param fs: The storage.
+    :param upload_to: A folder under that of the storage, or a function that returns one.
+    :param basename: The name of uploads, without extension, or a function that returns it; by default the storage's
+        ``basename``. Functions may have a parameter for the row, as may those of the storage.
+    :param on_delete: Whether to keep or remove the files after the row was deleted.
+    :param on_replace: Whether to keep or remove the files that a row no longer refers to, once that is committed.
+    :param checksum: Whether to store the checksum of each main file too.
+    :param text: Whether it is a column of text, such as that of older code, and not of JSON.
+    :param reads: Whose values the column has besides its own: see :mod:`flask_fs_sqlalchemy.upgrade`.
+    """
+
+    #: The class of the references; a subclass of the type may set its own.
+    reference_class: ClassVar[type[FileReference]] = FileReference
+    #: Whether a value is a list.
+    is_list: ClassVar[bool] = False
+
+    class comparator_factory(  # noqa: N801  # pyright: ignore[reportIncompatibleVariableOverride]  # SQLAlchemy documents it
+        TypeDecorator.Comparator[Any]
+    ):
+        """What can be done with a column in a query."""
+
+        def __getitem__(self, index: Any) -> Any:
+            return type_coerce(self.expr, JSON())[index]
+
+    def __init__(
+        self,
+        fs: Storage,
+        *,
+        upload_to: FromInstance | None = None,
+        basename: FromInstance | None = None,
+        on_delete: Cleanup = 'keep',
+        on_replace: Cleanup = 'keep',
+        checksum: bool = False,
+        text: bool = False,
+        reads: Reads | None = None,
+    ) -> None:
+        name = type(self).__name__
+        if not isinstance(fs, Storage):
+            raise TypeError(f'{name} needs a Storage as fs, not {type(fs).__name__}')
+        for given in (on_delete, on_replace):
+            if given not in ('keep', 'remove') and not callable(given):
+                raise ValueError(
+                    f"{name}: on_delete and on_replace must be 'keep', 'remove' or a function, not {given!r}"
+                )
+        super().__init__(text)
+        # By the names of the parameters: SQLAlchemy compares types by these attributes.
+        self.fs = fs
+        self.upload_to = upload_to
+        self.basename = basename
+        self.on_delete = on_delete
+        self.on_replace = on_replace
+        self.checksum = checksum
+        self.reads = reads
+        self._reader = reader_of(reads)
+        self._column: Any = None
+        self._owner = ColumnOwner(self)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.fs!r})'
+
+    @property
+    def stored_type(self) -> type[StoredFile]:
+        """What is stored of a file."""
+        return self.reference_class.stored_type
+
+    @property
+    def plain(self) -> TypeEngine[Any]:
+        """The type of the column for values as they are in the database, which no query fails to return."""
+        return _Plain(self.text)
+
+    def read(self, value: Any) -> list[StoredFile]:
+        """The files that *value*, from the database, refers to, without trusting it; malformed items included."""
+        return [self._read_one(item) for item in self._items_in(value)]
+
+    def _items_in(self, value: Any) -> Iterable[Any]:
+        return () if value is None else (value,)
+
+    def _read_one(self, value: Any) -> StoredFile:
+        try:
+            stored = self.stored_type.read(value if self._reader is None else self._reader(value))
+        except Exception as error:  # noqa: BLE001  # a function of the application met a malformed value
+            return self.stored_type(problem=f'{type(error).__name__}: {error}', raw=value)
+        # What it was made from is what the database has.
+        return stored if stored.problem is None else dataclasses.replace(stored, raw=value)
+
+    def _read_with_warning(self, value: Any) -> StoredFile:
+        stored = self._read_one(value)
+        if stored.problem is not None:
+            stored.warn(self._where())
+        return stored
+
+    def _where(self) -> str:
+        return 'a column of files' if self._column is None else f'column {str(self._column)!r}'
+
+    def stored(self, value: Any, where: str = 'a column of files') -> StoredFile:
+        """The files that *value*, from the application, refers to.
+
+        :param where: Where it is to be stored, for errors.
+        :raises TypeError: If it is a file and not a name.
+        :raises ValueError: If it is something else that cannot be stored there, or is in another storage.
+        """
+        if isinstance(value, FileReference):
+            if value and not value.is_in(self.fs):
+                raise ValueError(f'{where}: {value!r} is not in {self.fs!r}. Store its content there with save().')
+            value = value.stored
+        if isinstance(value, StoredFile):
+            if type(value) is self.stored_type or value.problem is not None:
+                return value
+            value = value.form()
+        if isinstance(value, os.PathLike) or hasattr(value, 'read'):
+            raise TypeError(f'{where}: a file cannot be assigned. Store it with row.attribute.save(file).')
+        try:
+            return self.stored_type.of(value)
+        except ValueError as error:
+            raise ValueError(f'{where}: this cannot be read as a stored file: {error}') from None
+
+    def as_reference(self, stored: StoredFile) -> Any:
+        """A reference without a row to what is stored."""
+        reference = self.reference_class(**self._options())
+        # As it is, including what could not be read.
+        reference.stored, reference.owner = stored, self._owner
+        return reference
+
+    def _options(self) -> dict[str, Any]:
+        """The parameters of a reference."""
+        return {'fs': self.fs, 'upload_to': self.upload_to, 'basename': self.basename}
+
+    def _may_bind(self, value: Any, instance: Any) -> bool:
+        """Whether the row *instance* may have *value* itself: it is that of the row already, or was made for no row yet."""
+        return value.instance is instance or (value.instance is None and value.owner is self._owner)
+
+    # --- The value of an attribute. Each class has its own.
+
+    def empty(self, owner: ColumnOwner) -> Any:
+        """The value of an attribute that has no file, and no row yet."""
+        raise NotImplementedError
+
+    def bound(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
+        """*value* as that of the attribute of *owner* in the row *instance*."""
+        raise NotImplementedError
+
+    def assigned(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
+        """*value*, which is assigned to the attribute that had *old*."""
+        raise NotImplementedError
+
+    def files_of(self, value: Any) -> Iterator[str]:
+        """The names of the files of a value that can be assigned."""
+        raise NotImplementedError
+
+    # --- As a type of SQLAlchemy.
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        return self if op in _WHOLE else self.impl_instance.coerce_compared_value(op, value)
+
+
+@event.listens_for(FilesType, 'after_parent_attach', propagate=True)
+def _remember_column(files_type: FilesType, column: Any) -> None:
+    files_type._column = column
