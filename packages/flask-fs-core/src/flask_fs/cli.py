@@ -1,8 +1,9 @@
-"""The commands ``flask fs list``, ``flask fs sweep`` and ``flask fs cors``, and those that other distributions add to ``flask fs``."""
+"""The commands ``flask fs list``, ``flask fs sweep`` and ``flask fs cors``, and how others are found."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -18,6 +19,8 @@ from .errors import FSError
 
 #: Distributions announce further commands of ``flask fs`` in this group of entry points, by the command's name.
 ENTRY_POINT_GROUP = 'flask_fs.commands'
+#: Further commands of core, loaded when they are needed, by the command's name.
+_LOADED_LATER = {'gc': 'consistency.commands', 'fsck': 'consistency.commands'}
 
 #: Does something with one storage of the application, and returns a line to print, or None.
 _Act = Callable[[str, Binding], str | None]
@@ -66,12 +69,15 @@ class _Commands(AppGroup):
     """The commands of core, and those that other distributions announce, which are loaded when they are needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self._announced()})
+        return sorted({*super().list_commands(ctx), *_LOADED_LATER, *self._announced()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if (point := self._announced().get(cmd_name)) is not None:
             command: click.Command = point.load()
             return command
+        if (module := _LOADED_LATER.get(cmd_name)) is not None:
+            later: click.Command = getattr(importlib.import_module(f'{__package__}.{module}'), cmd_name)
+            return later
         return super().get_command(ctx, cmd_name)
 
     def _announced(self) -> dict[str, EntryPoint]:
@@ -80,7 +86,7 @@ class _Commands(AppGroup):
 
 @click.group('fs', cls=_Commands)
 def group() -> None:
-    """List the storages of the application, sweep them, and let browsers send files to their stores."""
+    """List, sweep and check the storages of the application, and let browsers send files to their stores."""
 
 
 @group.command('list', with_appcontext=False)

@@ -1,0 +1,241 @@
+"""The commands ``flask fs gc`` and ``flask fs fsck``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+import click
+from flask import Flask
+
+from ..bindings import current_application
+from ..cli import bindings
+from ..credentials import without_userinfo
+from ..errors import FSError
+from .fsck import Finding, check, mend
+from .gc import collect
+from .outcome import Outcome
+
+_UNITS_S = {'': 1, 's': 1, 'm': 60, 'h': 3600, 'd': 86400}
+#: How many references to missing files are kept in memory until they can be mended.
+_MAX_MISSING = 10_000
+#: How often progress is shown, in seconds.
+_SHOWN_EVERY_S = 0.1
+_MENDED = {'orphans': 'orphan', 'missing': 'missing'}
+
+
+class _CouldNotRun(click.ClickException):
+    exit_code = 2
+
+
+def _seconds(_: click.Context, __: click.Parameter, value: str) -> float:
+    found = re.fullmatch(r'(\d+(?:\.\d+)?)\s*([smhd]?)', value.strip(), re.ASCII)
+    if found is None:
+        raise click.BadParameter(f'{value!r} is no duration: write 90s, 30m, 1h or 7d')
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+_older_than = click.option(
+    '--older-than',
+    'older_than_s',
+    default='1h',
+    show_default=True,
+    metavar='DURATION',
+    callback=_seconds,
+    help='Leave alone what is younger, as its transaction may be open: 90s, 30m, 1h, 7d.',
+)
+_dry_run = click.option('--dry-run', is_flag=True, help='Change nothing, and show what would be done.')
+_as_json = click.option('--json', 'as_json', is_flag=True, help='Print one JSON object in each line.')
+
+
+@click.command('gc')
+@_older_than
+@click.option(
+    '--scan',
+    'scanned',
+    multiple=True,
+    metavar='STORAGE',
+    help='Also remove every file of this storage to which no row refers; repeatable.',
+)
+@_dry_run
+@_as_json
+def gc(older_than_s: float, scanned: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+    """Remove the files that crashes left behind, as the journals of the databases say.
+
+    Exit code: 0 if all is settled, 1 if something could not be removed, 2 if it could not be checked.
+    """
+    counts: Counter[str] = Counter()
+    with _running() as (app, progress):
+        for outcome in collect(app, older_than_s=older_than_s, dry_run=dry_run, scan=scanned, progress=progress):
+            counts[outcome.action] += 1
+            progress.clear()
+            _show_outcome(outcome, as_json, dry_run)
+    would = 'would be ' if dry_run else ''
+    click.echo(
+        f'{would}removed: {counts["removed"]}, kept: {counts["kept"]}, unsure: {counts["unsure"]}, failed: {counts["failed"]}',
+        err=as_json,
+    )
+    if counts['failed']:
+        raise click.exceptions.Exit(1)
+
+
+@click.command('fsck')
+@click.argument('storages', nargs=-1, metavar='[STORAGE]...')
+@click.option('--content', is_flag=True, help='Read all files, and compare them with the checksums that were recorded.')
+@click.option(
+    '--mend',
+    'mended',
+    multiple=True,
+    type=click.Choice(list(_MENDED)),
+    help='orphans: remove files to which no row refers. missing: make references empty whose files are missing. Repeatable.',
+)
+@click.option('--yes', is_flag=True, help='Mend without asking; needed where there is no terminal.')
+@_older_than
+@_dry_run
+@_as_json
+def fsck(
+    storages: tuple[str, ...],
+    content: bool,
+    mended: tuple[str, ...],
+    yes: bool,
+    older_than_s: float,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Compare files with the rows that refer to them: those of each STORAGE, or of all.
+
+    Exit code: 0 if all agree, 1 if something was found, also if it was mended, 2 if it could not be checked.
+    """
+    counts: Counter[str] = Counter()
+    kinds = {_MENDED[each] for each in mended} if not dry_run else set()
+    with _running() as (app, progress):
+        if kinds and not yes:
+            _ask(mended)
+        found = check(app, storages or None, content=content, older_than_s=older_than_s, progress=progress)
+        missing: list[Finding] = []
+        orphans: list[Finding] = []
+        with contextlib.closing(found) as findings:  # type: ignore[type-var]  # it is a generator
+            for finding in findings:
+                counts[finding.kind] += 1
+                progress.clear()
+                _show_finding(finding, as_json)
+                if finding.kind in kinds:
+                    (orphans if finding.kind == 'orphan' else missing).append(finding)
+                if len(orphans) >= 100:
+                    _mend(app, orphans, as_json, counts)
+                if len(missing) > _MAX_MISSING:
+                    missing.pop()
+                    counts['left'] += 1
+            _mend(app, orphans, as_json, counts)
+        _mend(app, missing, as_json, counts)
+    if counts['left']:
+        click.echo(f'{counts["left"]} more references to missing files are left: run the command again.', err=True)
+    summary = ', '.join(f'{kind}: {counts[kind]}' for kind in ('orphan', 'missing', 'altered', 'malformed'))
+    click.echo(summary, err=as_json)
+    if counts:
+        raise click.exceptions.Exit(1)
+
+
+def _ask(mended: tuple[str, ...]) -> None:
+    what = {'orphans': 'remove files without a row', 'missing': 'make references empty whose files are missing'}
+    if not _is_terminal():
+        raise _CouldNotRun('There is no terminal to ask on whether to mend: add --yes.')
+    click.confirm(
+        f'This will {" and ".join(what[each] for each in dict.fromkeys(mended))}. Continue?', abort=True, err=True
+    )
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _mend(app: Flask, findings: list[Finding], as_json: bool, counts: Counter[str]) -> None:
+    if findings:
+        for outcome in mend(app, findings):
+            _show_outcome(outcome, as_json, False)
+        findings.clear()
+
+
+# --- What is shown.
+
+
+class _Shown:
+    """One line of progress on standard error, if that is a terminal."""
+
+    def __init__(self) -> None:
+        self._is_shown = self.is_terminal()
+        self._last = 0.0
+        self._is_there = False
+
+    def __call__(self, what: str, count: int) -> None:
+        if self._is_shown and (now := time.monotonic()) - self._last >= _SHOWN_EVERY_S:
+            self._last, self._is_there = now, True
+            click.echo(f'\r\x1b[K{what}: {count:,}', nl=False, err=True)
+
+    @staticmethod
+    def is_terminal() -> bool:
+        """Whether anyone can see it."""
+        return sys.stderr.isatty()
+
+    def clear(self) -> None:
+        """Make room for another line."""
+        if self._is_there:
+            self._is_there = False
+            click.echo('\r\x1b[K', nl=False, err=True)
+
+
+@contextlib.contextmanager
+def _running() -> Generator[tuple[Flask, _Shown]]:
+    """The application; whatever goes wrong with it, its stores or its databases is one sentence, and exit code 2."""
+    progress = _Shown()
+    try:
+        bindings()
+        yield current_application(), progress
+    except (_CouldNotRun, click.UsageError, click.Abort, click.exceptions.Exit):
+        raise
+    except click.ClickException as error:
+        raise _CouldNotRun(error.format_message()) from error
+    except FSError as error:
+        raise _CouldNotRun(_printable(str(error))) from error
+    except Exception as error:
+        # Any database has errors of its own.
+        message = f'{type(error).__name__}: {without_userinfo(str(error))}'
+        raise _CouldNotRun(f'This could not be checked to the end: {_printable(message)}') from error
+    finally:
+        progress.clear()
+
+
+def _show_outcome(outcome: Outcome, as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        _print_json({**outcome._asdict(), 'dry_run': dry_run})
+    elif outcome.action != 'kept':
+        action = 'would be removed' if dry_run and outcome.action == 'removed' else outcome.action
+        _print_line(action, outcome.storage, outcome.filename, outcome.reason)
+
+
+def _show_finding(finding: Finding, as_json: bool) -> None:
+    shown = {field.name: getattr(finding, field.name) for field in dataclasses.fields(finding)}
+    if as_json:
+        _print_json({key: shown[key] for key in ('kind', 'storage', 'filename', 'where', 'detail')})
+    else:
+        _print_line(finding.kind, finding.storage, finding.filename or '', finding.where, finding.detail)
+
+
+def _print_json(shown: dict[str, Any]) -> None:
+    click.echo(json.dumps(shown))
+
+
+def _print_line(*parts: str) -> None:
+    click.echo('\t'.join(map(_printable, parts)))
+
+
+def _printable(text: str) -> str:
+    """*text* without what would control a terminal: values in a database may come from anyone."""
+    return ''.join(each if each.isprintable() else each.encode('unicode_escape').decode() for each in text)

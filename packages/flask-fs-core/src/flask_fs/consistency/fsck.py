@@ -1,0 +1,242 @@
+"""Comparing the files of storages with the rows that refer to them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from flask import Flask
+
+from ..backends.checksums import Checksum
+from ..backends.contract import FileInfo
+from ..errors import ChecksumMismatch, FileNotFound, PermissionDenied
+from .inventory import BATCH, Inventory
+from .outcome import Outcome, Progress
+from .places import Places, in_context
+from .sources import Reference, ReferenceSource, storage_itself, whole_name
+from .survey import FoundReference, Survey, remove, stat
+
+if TYPE_CHECKING:
+    from ..storage import Storage
+
+#: Those whose result has one length.
+_ALGORITHMS = frozenset(name for name in hashlib.algorithms_guaranteed if not name.startswith('shake'))
+#: How often a file is read again that is replaced while it is read.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file and a row that do not agree.
+
+    :param kind: ``orphan``: a file to which nothing refers; ``missing``: a reference to a file that is not there; ``altered``: a
+        file with another content than was recorded; ``malformed``: a stored value that cannot be read as a reference.
+    :param storage: The name of the storage.
+    :param filename: The whole name of the file in it; None where a malformed value has none.
+    :param where: Whose reference it is, such as ``document of Report 17``; empty for an orphan.
+    :param detail: More about it, in a few words.
+    :param info: The metadata of an orphan.
+    :param reference: The reference.
+    :param source: The database that has it.
+    """
+
+    kind: Literal['orphan', 'missing', 'altered', 'malformed']
+    storage: str
+    filename: str | None
+    where: str
+    detail: str
+    info: FileInfo | None = None
+    reference: Reference | None = None
+    source: ReferenceSource | None = None
+
+
+def check(
+    app: Flask,
+    storages: Iterable[Storage | str] | None = None,
+    *,
+    content: bool = False,
+    older_than_s: float = 3600,
+    progress: Progress | None = None,
+) -> Iterator[Finding]:
+    """Compare files and rows, and yield what does not agree. Nothing is changed.
+
+    Both may change in the meantime: whatever seems wrong is looked at again before it is reported. Memory does not grow with
+    the number of files. Orphans come last, and only after everything could be listed.
+
+    :param storages: Which ones, or their names; by default all that any row refers to.
+    :param content: Whether to read all files, and to compare them with the checksums that rows and stores have. Without this, the
+        checksum of a row is compared with that of the store, if it reports one of the same kind.
+    :param older_than_s: How old an orphan is at least, in seconds: the row of a younger file may not be committed yet.
+    :param progress: Called now and then.
+    :raises ConfigurationError: At this call, if no database is known, or none refers to one of the storages.
+    """
+    places = Places(app)
+    selected = places.selected(places.storages if storages is None else storages)
+    return in_context(app, _check(places, selected, content, older_than_s, progress or (lambda _, __: None)))
+
+
+def _check(
+    places: Places, storages: list[Storage], content: bool, older_than_s: float, progress: Progress
+) -> Generator[Finding]:
+    with Inventory() as inventory:
+        survey = Survey(places, inventory, storages, older_than_s, progress)
+        survey.list_files()
+        for found in survey.references():
+            yield from _check_reference(found, inventory, content)
+        if content:
+            for storage in storages:
+                yield from _check_content(storage, inventory, progress)
+        for storage in storages:
+            for infos in survey.unused(storage):
+                for info in infos:
+                    yield Finding('orphan', storage.name, info.name, '', f'{info.size} bytes', info=info)
+
+
+def _check_reference(found: FoundReference, inventory: Inventory, content: bool) -> Iterator[Finding]:
+    source, reference, absent = found
+    storage, stored = storage_itself(reference.storage), reference.stored
+    main = None if stored.filename is None else whole_name(reference.storage, stored.filename)
+    if stored.problem is not None and source.holds(reference):
+        yield Finding('malformed', storage.name, main, reference.where, stored.problem, None, reference, source)
+    for filename in absent:
+        if _is_missing(storage, filename, found):
+            what = 'the main file' if filename == main else 'a file made from it, or its original'
+            yield Finding('missing', storage.name, filename, reference.where, what, None, reference, source)
+    if main is not None and main not in absent and stored.checksum is not None:
+        detail = _altered(storage, main, stored.checksum, content)
+        if content:
+            inventory.skip(storage.name, main)
+        if detail is not None and source.holds(reference):
+            yield Finding('altered', storage.name, main, reference.where, detail, None, reference, source)
+
+
+def _is_missing(storage: Storage, filename: str, found: FoundReference) -> bool:
+    # Twice: a file may be stored, and its row committed, between the first two looks.
+    return all(not storage.exists(filename) and found.source.holds(found.reference) for _ in range(2))
+
+
+# --- The content.
+
+
+def _check_content(storage: Storage, inventory: Inventory, progress: Progress) -> Iterator[Finding]:
+    """Compare every file that was not read yet with the checksum that the store has for it."""
+    count = 0
+    for filenames in inventory.unread(storage.name):
+        for filename in filenames:
+            if (detail := _altered(storage, filename, None, content=True)) is not None:
+                yield Finding('altered', storage.name, filename, '', detail)
+        progress(f'files of {storage.name!r} read', count := count + len(filenames))
+
+
+def _altered(storage: Storage, filename: str, recorded: str | None, content: bool) -> str | None:
+    """How a file differs from what its row (*recorded*) or its store has for it, if it does for certain."""
+    for _ in range(_ATTEMPTS):
+        if (before := stat(storage, filename)) is None:
+            return None
+        detail = _difference(storage, before, recorded, content)
+        if detail is None:
+            return None
+        after = stat(storage, filename)
+        if after is not None and _version(after) == _version(before):
+            return detail
+    return None
+
+
+def _version(info: FileInfo) -> tuple[object, ...]:
+    return info.etag, info.modified, info.size, info.checksum
+
+
+def _difference(storage: Storage, info: FileInfo, recorded: str | None, content: bool) -> str | None:
+    if not content:
+        same_kind = (
+            recorded is not None and info.checksum is not None and _algorithm(info.checksum) == _algorithm(recorded)
+        )
+        return (
+            f'{recorded} was recorded, the store has {info.checksum}'
+            if same_kind and info.checksum != recorded
+            else None
+        )
+    expected = {'was recorded': recorded, 'is what the store has': info.checksum}
+    checks = {
+        what: (checksum, Checksum(_algorithm(checksum)))
+        for what, checksum in expected.items()
+        if checksum is not None and _algorithm(checksum) in _ALGORITHMS
+    }
+    if not checks:
+        return None
+    try:
+        for chunk in storage.read_chunks(info.name):
+            for _, seen in checks.values():
+                seen.update(chunk)
+    except FileNotFound:
+        return None
+    except (ChecksumMismatch, PermissionDenied) as error:
+        return f'it cannot be read: {error.reason or type(error).__name__}'
+    differing = [
+        f'{checksum} {what}, it is {seen}' for what, (checksum, seen) in checks.items() if str(seen) != checksum
+    ]
+    return '; '.join(differing) or None
+
+
+def _algorithm(checksum: str) -> str:
+    return checksum.partition(':')[0]
+
+
+# --- Mending.
+
+
+def mend(app: Flask, findings: Iterable[Finding]) -> Iterator[Outcome]:
+    """Mend what was found, and yield what was done: remove an orphan, make a reference empty of which every file is missing.
+
+    Everything is looked at again right before. A reference of which only some files are missing stays, as do altered files and
+    malformed values: only people can decide about them.
+
+    :param findings: What :func:`check` found. Do not begin with missing files before it is at its end: the database may be
+        read until then.
+    :raises ConfigurationError: At this call, if no database is known.
+    """
+    return in_context(app, _mend(Places(app), iter(findings)))
+
+
+def _mend(places: Places, findings: Iterator[Finding]) -> Generator[Outcome]:
+    while batch := list(itertools.islice(findings, BATCH)):
+        orphans = [finding for finding in batch if finding.kind == 'orphan']
+        for name in dict.fromkeys(finding.storage for finding in orphans):
+            yield from _remove_orphans(places, name, [finding for finding in orphans if finding.storage == name])
+        for finding in batch:
+            if finding.kind == 'missing':
+                yield _clear(finding)
+            elif finding.kind != 'orphan':
+                yield _outcome(finding, 'kept', f'{finding.kind}: look at it yourself')
+
+
+def _remove_orphans(places: Places, name: str, findings: list[Finding]) -> Iterator[Outcome]:
+    [storage] = places.selected([name])
+    used = places.referenced(storage, [finding.filename for finding in findings if finding.filename is not None])
+    for finding in findings:
+        if finding.filename in used:
+            yield _outcome(finding, 'kept', 'a row refers to it now')
+        elif finding.info is not None:
+            yield remove(storage, finding.info, 'nothing refers to it')
+
+
+def _clear(finding: Finding) -> Outcome:
+    source, reference = finding.source, finding.reference
+    assert source is not None, 'what is missing is missing for a reference'
+    assert reference is not None, 'as above'
+    if any(reference.storage.exists(name) for name in reference.stored.files()):
+        return _outcome(
+            finding, 'kept', 'other files of this reference are there: store its file again, or rerender it'
+        )
+    if reference.stored.problem is not None:
+        return _outcome(finding, 'kept', 'its value is malformed: look at it yourself')
+    if not source.clear(reference):
+        return _outcome(finding, 'kept', 'the reference has changed')
+    return _outcome(finding, 'cleared', f'{finding.where} refers to no file now')
+
+
+def _outcome(finding: Finding, action: Literal['cleared', 'kept'], reason: str) -> Outcome:
+    return Outcome(finding.storage, finding.filename or '', action, reason)

@@ -1,0 +1,172 @@
+"""Removing what crashes left behind: files that were stored for rows which were never committed, and files to be removed."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import pickle
+import tempfile
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from flask import Flask
+
+from .. import names
+from ..backends.contract import FileInfo
+from .inventory import BATCH, Inventory
+from .journal import Entry, Journal
+from .outcome import Outcome, Progress
+from .places import Places, in_context
+from .survey import Survey, remove, stat
+
+if TYPE_CHECKING:
+    from ..storage import Storage
+
+#: How far the clocks of a store and of a database may differ, in seconds: within that, the time of a file says too little.
+SKEW_S = 300
+#: How coarse the times of files may be: some stores cut them to whole seconds.
+GRANULARITY_S = 2
+
+
+def collect(
+    app: Flask,
+    *,
+    older_than_s: float = 3600,
+    dry_run: bool = False,
+    scan: Iterable[Storage | str] = (),
+    progress: Progress | None = None,
+) -> Iterator[Outcome]:
+    """Settle what is in the journals, and yield what was done about each file.
+
+    A file that was stored for a row is removed if nothing refers to it; so is one that its row no longer refers to. A file
+    stays if anything refers to it, in any database of the application, and wherever there is doubt.
+
+    :param older_than_s: How long ago an entry was written at least, in seconds: longer than any transaction takes.
+    :param dry_run: Whether to change nothing, neither files nor journals.
+    :param scan: Storages, or their names, of which every file is removed to which nothing refers, and that is that old. Only
+        for storages where each file belongs to a row.
+    :param progress: Called now and then.
+    :raises ConfigurationError: At this call, if no database is known, or none refers to a storage to be scanned.
+    """
+    places = Places(app)
+    storages = places.selected(scan)
+    return in_context(app, _collect(places, storages, older_than_s, dry_run, progress or _ignore))
+
+
+def _ignore(_: str, __: int) -> None:
+    """Report no progress."""
+
+
+def _collect(
+    places: Places, scanned: list[Storage], older_than_s: float, dry_run: bool, progress: Progress
+) -> Generator[Outcome]:
+    settled = 0
+    for journal in places.journals:
+        with tempfile.SpooledTemporaryFile(max_size=2**20) as file:
+            # Read to the end first: the journal changes as its entries are settled.
+            for entry in journal.entries(older_than_s):
+                pickle.dump(entry, file)
+            file.seek(0)
+            entries = _unpickled(file)
+            while batch := list(itertools.islice(entries, BATCH)):
+                yield from _settle(places, journal, batch, older_than_s, dry_run)
+                progress('entries of the journal', settled := settled + len(batch))
+    if scanned:
+        yield from _scan(places, scanned, older_than_s, dry_run, progress)
+
+
+def _unpickled(file: IO[bytes]) -> Iterator[Entry]:
+    while True:
+        try:
+            yield pickle.load(file)  # this process wrote it, into a file without a name
+        except EOFError:
+            return
+
+
+# --- The journal.
+
+
+class _Verdict(NamedTuple):
+    """What is to become of a file of the journal; *outcome* is ``removed`` if it is to be removed."""
+
+    entry: Entry
+    outcome: Outcome
+    info: FileInfo | None = None
+
+
+def _settle(
+    places: Places, journal: Journal, entries: list[Entry], older_than_s: float, dry_run: bool
+) -> Iterator[Outcome]:
+    by_storage: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_storage[entry.storage].append(entry)
+    for name, several in by_storage.items():
+        storage = places.by_name(name)
+        if storage is None:
+            for entry in several:
+                yield Outcome(name, entry.filename, 'unsure', 'the application has no storage of that name')
+            continue
+        for entry in several:
+            if not names.is_valid(entry.filename):
+                yield Outcome(name, entry.filename, 'unsure', 'it is no valid filename')
+        several = [entry for entry in several if names.is_valid(entry.filename)]
+        # First the file, then who refers to it: a row that is committed in between is seen.
+        verdicts = [_judge(entry, stat(storage, entry.filename), older_than_s) for entry in several]
+        used = places.referenced(storage, {verdict.entry.filename for verdict in verdicts})
+        done: list[str] = []
+        for verdict in verdicts:
+            outcome = verdict.outcome
+            if verdict.entry.filename in used:
+                outcome = outcome._replace(action='kept', reason='a row refers to it')
+            elif outcome.action == 'removed' and verdict.info is not None and not dry_run:
+                outcome = remove(storage, verdict.info, outcome.reason)
+            if outcome.action in ('removed', 'kept'):
+                done.append(verdict.entry.id)
+            yield outcome
+        if done and not dry_run:
+            journal.done(done)
+
+
+def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict:
+    """What *entry* means for the file that is there now, if nothing refers to it."""
+
+    def verdict(action: str, reason: str) -> _Verdict:
+        return _Verdict(entry, Outcome(entry.storage, entry.filename, action, reason), info)  # type: ignore[arg-type]
+
+    if info is None:
+        return verdict('kept', 'it is not there')
+    if info.modified is None:
+        return verdict('unsure', 'its backend does not say when it was stored')
+    if older_than_s and (datetime.datetime.now(datetime.timezone.utc) - info.modified).total_seconds() < older_than_s:
+        return verdict('unsure', 'it was stored a short time ago: a later run decides')
+    # Positive if the file is the one that the entry is about.
+    surplus_s = (info.modified - entry.at).total_seconds()
+    if entry.action == 'unused':
+        surplus_s = -surplus_s
+    if surplus_s >= -GRANULARITY_S:
+        reason = 'its row was not committed' if entry.action == 'created' else 'its row no longer refers to it'
+        return verdict('removed', reason)
+    if surplus_s < -SKEW_S:
+        return verdict('kept', f'it is not the file that was {entry.action}, but one of another time')
+    return verdict('unsure', f'it may be another file than the one that was {entry.action}: their times are close')
+
+
+# --- Files that are in no journal.
+
+
+def _scan(
+    places: Places, storages: list[Storage], older_than_s: float, dry_run: bool, progress: Progress
+) -> Iterator[Outcome]:
+    with Inventory() as inventory:
+        survey = Survey(places, inventory, storages, older_than_s, progress)
+        survey.list_files()
+        for _ in survey.references():
+            pass
+        for storage in storages:
+            for infos in survey.unused(storage):
+                for info in infos:
+                    if dry_run:
+                        yield Outcome(storage.name, info.name, 'removed', 'nothing refers to it')
+                    else:
+                        yield remove(storage, info, 'nothing refers to it')

@@ -1,0 +1,161 @@
+"""Which files are the same, and which of them anything refers to, in all databases of an application."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+from collections.abc import Collection, Generator, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from flask import Flask
+
+from ..bindings import Binding, current_application, state_of
+from ..errors import ConfigurationError, UnknownStorage
+from .journal import Journal
+from .sources import ReferenceSource, sources_of, storage_itself
+
+if TYPE_CHECKING:
+    from ..storage import Storage
+
+T = TypeVar('T')
+
+
+class Place(NamedTuple):
+    """A storage that has the files of another one, or some of them, maybe under other names.
+
+    :param storage: That storage.
+    :param removed: What names begin with in the other one, and not here.
+    :param added: What they begin with here instead.
+    """
+
+    storage: Storage
+    removed: str
+    added: str
+
+    def name_of(self, filename: str) -> str | None:
+        """The name that a file of the other storage has here; None if it is not here."""
+        return self.added + filename[len(self.removed) :] if filename.startswith(self.removed) else None
+
+
+class Places:
+    """The storages of an application, and who refers to their files.
+
+    :raises ConfigurationError: If no database was added to the application.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self.sources: list[ReferenceSource] = sources_of(app)
+        if not self.sources:
+            reason = (
+                f'No database of {app.name!r} is known to refer to files. Call flask_fs_sqlalchemy.init_app(app, db.session) '
+                '(pip install flask-fs-sqlalchemy) or flask_fs_mongo.init_app(app) (pip install flask-fs-mongo).'
+            )
+            raise ConfigurationError(reason=reason)
+        #: Each journal once.
+        self.journals: list[Journal] = []
+        for source in self.sources:
+            if (journal := source.journal) is not None and not any(journal is other for other in self.journals):
+                self.journals.append(journal)
+        self._bindings: dict[Storage, Binding] = dict(state_of(app).bindings)
+        #: Those that any source refers to, by name.
+        self.storages: dict[str, Storage] = {}
+        for source in self.sources:
+            for storage in source.storages:
+                if (itself := storage_itself(storage)) in self._bindings:
+                    self.storages[itself.name] = itself
+        self._same = {storage: list(self._same_files(storage)) for storage in self._bindings}
+        self._app = app
+
+    def selected(self, storages: Iterable[Storage | str]) -> list[Storage]:
+        """The storages to look at, given by name or themselves.
+
+        :raises UnknownStorage: If the application has no such storage.
+        :raises ConfigurationError: If no source refers to it: then every file of it would count as one without a row.
+        """
+        known = {storage.name: storage for storage in self._bindings}
+        found = []
+        for given in storages:
+            name = given if isinstance(given, str) else given.name
+            if name not in known:
+                reason = f'{self._app.name!r} has no storage named {name!r} (found: {", ".join(sorted(known))}).'
+                raise UnknownStorage(reason=reason)
+            if name not in self.storages:
+                reason = (
+                    f'No row or document refers to files of storage {name!r} (some refer to: '
+                    f'{", ".join(sorted(self.storages)) or "none"}), so each of its files would count as left over.'
+                )
+                raise ConfigurationError(reason=reason)
+            found.append(known[name])
+        return list(dict.fromkeys(found))
+
+    def by_name(self, name: str) -> Storage | None:
+        """The storage of that name, whether anything refers to it or not."""
+        return next((storage for storage in self._bindings if storage.name == name), None)
+
+    def same_file(self, storage: Storage, filename: str) -> Iterator[tuple[Storage, str]]:
+        """Where else that file is: in a storage around this one, or inside of it. It itself is the first one."""
+        for place in self._same.get(storage, ()):
+            if (name := place.name_of(filename)) is not None:
+                yield place.storage, name
+
+    def is_of_another(self, storage: Storage, filename: str) -> bool:
+        """Whether a file that *storage* lists belongs to a storage with its files inside of this one's."""
+        return any(place.removed and filename.startswith(place.removed) for place in self._same[storage])
+
+    def referenced(self, storage: Storage, filenames: Collection[str]) -> set[str]:
+        """Those of *filenames* to which any source refers now."""
+        found: set[str] = set()
+        for place in self._same[storage]:
+            there = {name: filename for filename in filenames if (name := place.name_of(filename)) is not None}
+            for source in self.sources:
+                if there and place.storage in map(storage_itself, source.storages):
+                    found.update(there[name] for name in source.referenced(place.storage, list(there)))
+        return found
+
+    def _same_files(self, storage: Storage) -> Iterator[Place]:
+        yield Place(storage, '', '')
+        mine = self._bindings[storage]
+        for other, binding in self._bindings.items():
+            if (below := _folder_in(mine, binding)) is not None:
+                yield Place(other, below, '')
+            if (above := _folder_in(binding, mine)) is not None:
+                yield Place(other, '', above)
+
+
+def _folder_in(outer: Binding, inner: Binding) -> str | None:
+    """What the names of all files of *inner* begin with in *outer*, if they are there, under longer names."""
+    if outer.location and inner.location:
+        *around, start = outer.location
+        *also_around, longer = inner.location
+        if around == also_around and isinstance(start, str) and isinstance(longer, str) and longer != start:
+            return longer[len(start) :] if longer.startswith(start) else None
+        return None
+    roots = [getattr(binding.backend, 'root', None) for binding in (outer, inner)]
+    if all(isinstance(root, str) for root in roots):
+        top, below = (os.path.join(os.path.realpath(str(root)), '') for root in roots)
+        if below != top and below.startswith(top):
+            return below[len(top) :].replace(os.sep, '/')
+    return None
+
+
+def in_context(app: Flask, found: Generator[T]) -> Generator[T]:
+    """What *found* yields, each in one and the same context of *app*, which the caller does not see."""
+    try:
+        is_current = current_application() is app
+    except RuntimeError:
+        is_current = False
+    if is_current:
+        yield from found
+        return
+    context, app_context = contextvars.copy_context(), app.app_context()
+    context.run(app_context.push)
+    try:
+        while True:
+            try:
+                value = context.run(next, found)
+            except StopIteration:
+                return
+            yield value
+    finally:
+        context.run(found.close)
+        context.run(app_context.pop, None)

@@ -1,0 +1,158 @@
+"""Listing the files of storages and what refers to them, while both may change."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import names
+from ..backends.contract import FileInfo
+from ..errors import FileNotFound, FSError
+from .inventory import Inventory
+from .outcome import Outcome, Progress
+from .places import Places
+from .sources import Reference, ReferenceSource, storage_itself, whole_name
+
+if TYPE_CHECKING:
+    from ..storage import Storage
+
+logger = logging.getLogger(__name__)
+
+#: How many files are listed between two reports of progress.
+_BATCH = 1000
+#: How many texts of a malformed value are looked at.
+_MAX_TEXTS = 1000
+
+
+class FoundReference(NamedTuple):
+    """A reference, and which of its files were not listed.
+
+    :param source: Who has it.
+    :param reference: The reference.
+    :param absent: The files of it that were not listed, by their whole names.
+    """
+
+    source: ReferenceSource
+    reference: Reference
+    absent: list[str]
+
+
+class Survey:
+    """What is in storages, and what refers to it.
+
+    The order of its methods is that of their calls: a file is stored before its row is committed, and removed after that. So
+    files are listed first, and a file that was listed and is referred to by nothing afterwards is one without a row, unless its
+    transaction is still open: that is what *older_than_s* is for.
+    """
+
+    def __init__(
+        self, places: Places, inventory: Inventory, storages: list[Storage], older_than_s: float, progress: Progress
+    ) -> None:
+        self._places = places
+        self._inventory = inventory
+        self._storages = storages
+        self._older_than_s = older_than_s
+        now = datetime.datetime.now(datetime.timezone.utc)
+        self._limit = now - datetime.timedelta(seconds=older_than_s) if older_than_s else None
+        self._progress = progress
+
+    def list_files(self) -> None:
+        """List the files of all storages: first of all."""
+        for storage in self._storages:
+            listed, count = iter(storage.scan()), 0
+            while batch := list(itertools.islice(listed, _BATCH)):
+                kept = [info for info in batch if self._is_own(storage, info.name)]
+                self._inventory.add(storage.name, ((info.name, info.modified) for info in kept))
+                self._progress(f'files of {storage.name!r}', count := count + len(batch))
+
+    def _is_own(self, storage: Storage, filename: str) -> bool:
+        # A legacy backend may list what no verb accepts.
+        return names.is_valid(filename) and not self._places.is_of_another(storage, filename)
+
+    def references(self) -> Iterator[FoundReference]:
+        """Every reference to files of these storages: next, and to the end."""
+        count = 0
+        for source in self._places.sources:
+            for reference in source.references():
+                count += 1
+                if count % _BATCH == 0:
+                    self._progress('references', count)
+                storage = storage_itself(reference.storage)
+                whole = [whole_name(reference.storage, name) for name in reference.stored.files()]
+                absent = [name for name in whole if not self._use(storage, name)]
+                if reference.stored.problem is not None:
+                    # A file that is mentioned in what cannot be read is better kept.
+                    for text in _texts(reference.stored.raw):
+                        self._use(storage, text)
+                        self._use(storage, whole_name(reference.storage, text))
+                if storage in self._storages:
+                    yield FoundReference(source, reference, absent)
+        self._progress('references', count)
+
+    def _use(self, storage: Storage, filename: str) -> bool:
+        found = [self._inventory.use(other.name, name) for other, name in self._places.same_file(storage, filename)]
+        return any(found)
+
+    def unused(self, storage: Storage) -> Iterator[list[FileInfo]]:
+        """The files of *storage* to which nothing refers, some at once, looked at again just now: last of all."""
+        self._use_recent_entries()
+        for filenames in self._inventory.unused(storage.name, self._limit):
+            infos = (stat(storage, filename) for filename in filenames)
+            there = [info for info in infos if info is not None and self._is_old(info)]
+            used = self._places.referenced(storage, [info.name for info in there]) if there else ()
+            yield [info for info in there if info.name not in used]
+
+    def _use_recent_entries(self) -> None:
+        """A file may be older than its row: one that was sent before, and is accepted in an open transaction."""
+        if self._limit is None:
+            return
+        for journal in self._places.journals:
+            for entry in journal.entries(0):
+                if entry.at > self._limit and (storage := self._places.by_name(entry.storage)) is not None:
+                    self._use(storage, entry.filename)
+
+    def _is_old(self, info: FileInfo) -> bool:
+        return self._limit is None or (info.modified is not None and info.modified <= self._limit)
+
+
+def stat(storage: Storage, filename: str) -> FileInfo | None:
+    """The metadata of a file; None if there is none."""
+    try:
+        return storage.stat(filename)
+    except FileNotFound:
+        return None
+
+
+def remove(storage: Storage, info: FileInfo, reason: str) -> Outcome:
+    """Remove a file unless it was replaced since *info*; an error is logged and is the outcome."""
+    try:
+        now = stat(storage, info.name)
+        if now is None:
+            return Outcome(storage.name, info.name, 'kept', 'it is not there')
+        if (now.etag, now.modified, now.size) != (info.etag, info.modified, info.size):
+            return Outcome(storage.name, info.name, 'unsure', 'it was replaced a moment ago')
+        storage.remove(info.name)
+    except FSError as error:
+        logger.error('%r stays in storage %r: %s', info.name, storage.name, error)
+        return Outcome(storage.name, info.name, 'failed', str(error))
+    except Exception as error:  # raised by a signal's receiver or a custom backend
+        logger.exception('Removing %r from storage %r failed', info.name, storage.name)
+        return Outcome(storage.name, info.name, 'failed', f'{type(error).__name__}: {error}')
+    return Outcome(storage.name, info.name, 'removed', reason)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a value of any kind that could be filenames, at most some."""
+    waiting, seen = [value], 0
+    while waiting and seen < _MAX_TEXTS:
+        value, seen = waiting.pop(), seen + 1
+        if isinstance(value, str):
+            if names.is_valid(value):
+                yield value
+        elif isinstance(value, dict):
+            waiting.extend(itertools.islice(value.values(), _MAX_TEXTS))
+        elif isinstance(value, (list, tuple)):
+            waiting.extend(value[:_MAX_TEXTS])
