@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from flask import Flask
 
@@ -32,14 +32,6 @@ class UnitFile(NamedTuple):
     storage: Storage
     name: str
 
-    @classmethod
-    def of(cls, storage: Storage, filename: str) -> UnitFile:
-        """The file that *storage*, in the current application, has as *filename*."""
-        app = storage._bound().app
-        return cls(
-            app if isinstance(app, Flask) else None, cast(Storage, storage._storage), storage._whole_name(filename)
-        )
-
 
 class Note:
     """What a journal has about a file.
@@ -49,14 +41,19 @@ class Note:
     :param entry: The id of the entry in it.
     """
 
-    __slots__ = ('app', 'entry', 'is_open', 'journal')
+    __slots__ = ('app', 'entry', 'is_settled', 'journal')
 
     def __init__(self, app: Flask | None, journal: Journal | None = None, entry: str | None = None) -> None:
         self.app = app
         self.journal = journal
         self.entry = entry
-        #: Whether the entry has to be removed after the commit.
-        self.is_open = entry is not None
+        #: Whether the journal has removed the entry, or is about to.
+        self.is_settled = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the journal has it, and is to remove it after the commit."""
+        return self.entry is not None and not self.is_settled
 
 
 def pending(journal: Journal | None, file: UnitFile) -> Note:
@@ -76,29 +73,37 @@ def done(notes: Iterable[Note]) -> None:
     """Remove the entries of *notes* from their journals; an error is logged, and the entries stay."""
     for app, group in grouped(notes, lambda note: note.app):
         with LoggedErrors('The journal keeps entries that are done'), _context_of(app):
-            for journal, entries in entries_by_journal(group):
-                journal.done(entries)
+            for journal, notes in by_journal(group):
+                journal.done(entries_of(notes))
 
 
-def entries_by_journal(notes: Iterable[Note]) -> list[tuple[Journal, list[str]]]:
-    """The entries of *notes* in each journal."""
-    found = [(note.journal, note.entry) for note in notes if note.journal is not None and note.entry is not None]
-    journals: list[tuple[Journal, list[str]]] = []
-    for journal, entry in found:
+def entries_of(notes: Iterable[Note]) -> list[str]:
+    """The entries of *notes*, where there are any."""
+    return [note.entry for note in notes if note.entry is not None]
+
+
+def by_journal(notes: Iterable[Note]) -> list[tuple[Journal, list[Note]]]:
+    """Those of *notes* that have an entry, by their journal."""
+    journals: list[tuple[Journal, list[Note]]] = []
+    for note in notes:
+        if note.journal is None or note.entry is None:
+            continue
         # A journal need not be hashable.
-        entries = next((entries for known, entries in journals if known == journal), None)
-        if entries is None:
-            journals.append((journal, entries := []))
-        entries.append(entry)
+        known = next((notes for journal, notes in journals if journal == note.journal), None)
+        if known is None:
+            journals.append((note.journal, known := []))
+        known.append(note)
     return journals
 
 
-def remove(files: dict[UnitFile, Note]) -> None:
+def remove(files: dict[UnitFile, Note]) -> bool:
     """Remove all *files* in their order, and their entries from the journals. Errors are logged, and do not stop the others.
 
     Whatever stays keeps its entry. *files* is empty afterwards; after an interrupt, it has what may be left.
+
+    :returns: Whether all were removed.
     """
-    removed: list[Note] = []
+    count, removed = len(files), list[Note]()
     try:
         for (app, storage), group in grouped(files, lambda file: (file.app, file.storage)):
             names = [file.name for file in group]
@@ -114,6 +119,7 @@ def remove(files: dict[UnitFile, Note]) -> None:
         raise
     finally:
         done(removed)
+    return len(removed) == count
 
 
 def _remove(storage: Storage, filenames: Sequence[str]) -> Iterable[str]:

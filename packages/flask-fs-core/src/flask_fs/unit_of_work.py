@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from flask import Flask
 from werkzeug.datastructures import FileStorage
 
 from .arrivals import ArrivedUpload
@@ -15,7 +16,7 @@ from .backends.sources import source, spooled
 from .errors import ConfigurationError, FileExists, InvalidFilename, OperationNotSupported, UploadNotAllowed
 from .storage import Storage
 from .transaction import FileTransaction, is_numbered, write_new
-from .unit_files import Note, UnitFile, done, entries_by_journal, pending, remove, rename
+from .unit_files import Note, UnitFile, by_journal, done, entries_of, pending, remove, rename
 from .upload_checks import check_sent, limited, position_of, restore_position
 from .verbs.conflicts import AvailableName, Conflict, replaces
 from .verbs.naming import UploadTo
@@ -32,9 +33,12 @@ logger = logging.getLogger(__name__)
 _NOT_STORED = (FileExists, UploadNotAllowed, InvalidFilename, OperationNotSupported, ConfigurationError)
 
 
-def unit() -> UnitOfWork:
-    """A new :class:`~flask_fs.unit_of_work.UnitOfWork`: files stored and removed together with something else."""
-    return UnitOfWork()
+def unit(*, journal: Journal | None = None) -> UnitOfWork:
+    """A new :class:`UnitOfWork`: files that are stored and removed together with something else.
+
+    :param journal: Where to write down what a crash would leave behind.
+    """
+    return UnitOfWork(journal)
 
 
 class UnitOfWork:
@@ -56,7 +60,11 @@ class UnitOfWork:
         self._unused: dict[UnitFile, Note] = {}
         #: What nothing refers to any more, until it is removed.
         self._doomed: dict[UnitFile, Note] = {}
+        #: What the journal could not settle before the commit.
+        self._late: list[Note] = []
         self._open: list[_Nested] = []
+        #: The application of the first file.
+        self._app: Flask | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +90,12 @@ class UnitOfWork:
     def is_empty(self) -> bool:
         """Whether there is nothing to commit or to roll back."""
         return not (self._created or self._unused or self._doomed) and all(unit.is_empty for unit in self._open)
+
+    @property
+    def created(self) -> Collection[tuple[Storage, str]]:
+        """The files that it has created and not removed, as the storage itself and the whole name of the file there."""
+        files = [(file.storage, file.name) for file in self._created]
+        return [*files, *(file for nested in self._open for file in nested.created)]
 
     # --- What it does.
 
@@ -125,8 +139,8 @@ class UnitOfWork:
         :raises OperationNotSupported: If *storage* is a view that only reads.
         """
         storage._require_writable()
-        for file in [UnitFile.of(storage, filename) for filename in filenames]:
-            self._unused.setdefault(file, Note(file.app))
+        files = [self._file(storage, filename) for filename in filenames]
+        self._unused.update({file: Note(file.app) for file in files if file not in self._unused})
 
     def transaction(self, storage: Storage) -> FileTransaction:
         """For several files of *storage* that are stored all-or-nothing: from the end of its block they belong to this unit."""
@@ -155,9 +169,12 @@ class UnitOfWork:
             self._created[file] = note
         for file, note in other._unused.items():
             self._unused.setdefault(file, note)
+        self._doomed.update(other._doomed)
+        self._late += other._late
         for nested in other._open:
             nested.parent = self
         self._open += other._open
+        self._app = self._app or other._app
         other._forget()
 
     # --- How it ends.
@@ -168,15 +185,15 @@ class UnitOfWork:
         :param connection: That of the transaction about to be committed. If it is the journal's database, both are committed
             together.
         """
-        created = {file: note for file, note in self._created.items() if file not in self._unused}
-        for journal, entries in entries_by_journal(created.values()):
-            late = journal.settle(entries, connection) or ()
-            for note in created.values():
-                if note.entry in entries:
-                    note.is_open = note.entry in late
-        # What was created in this unit has an entry already.
-        entered = {file for files in (self._created, self._unused) for file, note in files.items() if note.entry}
-        unused = [file for file in self._unused if file not in entered]
+        created = [note for file, note in self._created.items() if file not in self._unused]
+        for journal, notes in by_journal(note for note in created if not note.is_settled):
+            late = journal.settle(entries_of(notes), connection)
+            self._late += [Note(notes[0].app, journal, entry) for entry in late or ()]
+            for note in notes:
+                note.is_settled = True
+        # A file of this unit that was not settled has an entry already.
+        noted = (self._unused, self._created)
+        unused = [file for file in self._unused if not any(file in files and files[file].is_open for files in noted)]
         if unused and self._journal is not None:
             entries = self._journal.unused([(file.storage.name, file.name) for file in unused], connection)
             for file, entry in zip(unused, entries, strict=True):
@@ -188,10 +205,12 @@ class UnitOfWork:
         An error is logged, and the other files are removed all the same; the journal keeps the entry of a file that stays. After
         an interrupt, such as KeyboardInterrupt, another call continues.
         """
-        created, self._created = self._created, {}
-        unused, self._unused = self._unused, {}
-        self._doomed.update({file: created.pop(file, note) for file, note in unused.items()})
-        done(note for note in created.values() if note.is_open)
+        for file, note in self._unused.items():
+            created = self._created.get(file)
+            self._doomed.setdefault(file, created if created is not None and created.is_open else note)
+        late = [note for file, note in self._created.items() if file not in self._doomed and note.is_open] + self._late
+        self._created, self._unused, self._late = {}, {}, []
+        done(late)
         remove(self._doomed)
 
     def roll_back(self) -> None:
@@ -201,11 +220,13 @@ class UnitOfWork:
         """
         for nested in self._open[::-1]:
             nested.roll_back()
-        created, self._created = self._created, {}
-        unused, self._unused = self._unused, {}
-        self._doomed.update({file: created[file] for file in reversed(created)})
-        done(unused.values())
-        remove(self._doomed)
+        self._doomed.update({file: self._created[file] for file in reversed(self._created)})
+        unused, late = [*self._unused.values()], self._late
+        self._created, self._unused, self._late = {}, {}, []
+        done(unused)
+        if remove(self._doomed):
+            # Which files these are about, only the journal knows.
+            done(late)
 
     def abandon(self) -> None:
         """Remove nothing, because nobody can say whether the rest of the work was committed.
@@ -224,13 +245,25 @@ class UnitOfWork:
         self._forget()
 
     def _forget(self) -> None:
-        self._created, self._unused, self._open = {}, {}, []
+        self._created, self._unused, self._doomed, self._late, self._open = {}, {}, {}, [], []
 
     # --- Storing.
 
+    def _file(self, storage: Storage, filename: str) -> UnitFile:
+        """The file *filename* of *storage*: in the current application, or else in that of the first file."""
+        try:
+            app = storage._bound().app
+        except ConfigurationError:
+            if self._app is None:
+                raise
+            app = self._app
+        app = app if isinstance(app, Flask) else None
+        self._app = self._app or app
+        return UnitFile(app, cast(Storage, storage._storage), storage._whole_name(filename))
+
     def _store(self, storage: Storage, name: str, create: Callable[[str], str], *, available: bool) -> str:
         """Call *create* with *name*, and with the next available names as long as there is such a file; return the name."""
-        search, note = AvailableName(storage, name), pending(self._journal, UnitFile.of(storage, name))
+        search, note = AvailableName(storage, name), pending(self._journal, self._file(storage, name))
         while True:
             try:
                 stored = create(search.name)
@@ -238,7 +271,7 @@ class UnitOfWork:
             except _NOT_STORED as error:
                 try:
                     self._advance(storage, search, error, available)
-                    rename(note, UnitFile.of(storage, search.name))
+                    rename(note, self._file(storage, search.name))
                 except BaseException:
                     done([note])
                     raise
@@ -247,7 +280,7 @@ class UnitOfWork:
                     text = '%r may be in storage %r, and nothing refers to it: storing it ended with %s'
                     logger.warning(text, search.name, storage.name, type(error).__name__)
                 raise
-        self._use(file := UnitFile.of(storage, stored))
+        self._use(file := self._file(storage, stored))
         self._created[file] = note
         if stored != search.name:
             # Storage classes of an application may choose another name.
@@ -256,7 +289,7 @@ class UnitOfWork:
 
     def _advance(self, storage: Storage, search: AvailableName, error: Exception, available: bool) -> None:
         # A name that becomes available on commit is not available yet, but it is this unit that it has to wait for.
-        if not isinstance(error, FileExists) or not (available or self._is_unused(UnitFile.of(storage, search.name))):
+        if not isinstance(error, FileExists) or not (available or self._is_unused(self._file(storage, search.name))):
             raise error
         search.advance(error)
 
@@ -280,6 +313,7 @@ class UnitOfWork:
 class _Nested(UnitOfWork):
     def __init__(self, parent: UnitOfWork) -> None:
         super().__init__(parent._journal)
+        self._app = parent._app
         self.parent = parent
 
     def prepare(self, connection: Any = None) -> None:
