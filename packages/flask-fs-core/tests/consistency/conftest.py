@@ -25,6 +25,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.notes: dict[str, Entry] = {}
+        self._written: dict[str, datetime.datetime] = {}
         self._ids = itertools.count()
 
     def write(self, filename: str, action: Any = 'created', *, age_s: float = 0, storage: str = 'files') -> str:
@@ -32,6 +33,7 @@ class Notes:
         entry = str(next(self._ids))
         at = datetime.datetime.now(UTC) - datetime.timedelta(seconds=age_s)
         self.notes[entry] = Entry(entry, storage, filename, action, at)
+        self._written[entry] = at
         return entry
 
     def pending(self, storage: str, filename: str) -> str:
@@ -50,10 +52,16 @@ class Notes:
         for entry in entries:
             self.notes.pop(entry, None)
 
+    def claim(self, entry: str) -> bool:
+        if entry not in self.notes or self.notes[entry].action == 'unused':
+            return False
+        self.notes[entry] = self.notes[entry]._replace(action='unused', at=datetime.datetime.now(UTC))
+        return True
+
     def entries(self, older_than_s: float) -> Iterator[Entry]:
         # Fails as databases do if it changes while it is read.
         limit = datetime.datetime.now(UTC) - datetime.timedelta(seconds=older_than_s)
-        return (entry for entry in self.notes.values() if entry.at <= limit)
+        return (entry for entry in self.notes.values() if self._written[entry.id] <= limit)
 
 
 class Rows:

@@ -73,7 +73,7 @@ def test_an_entry_without_its_file_is_settled(app: Flask, storage: fs.Storage, r
     ('action', 'newer_by_s', 'expected'),
     [
         ('created', 0, 'removed'),
-        ('created', -1, 'removed'),
+        ('created', -50, 'removed'),
         ('created', -100, 'unsure'),
         ('created', -1000, 'kept'),
         ('unused', -1000, 'removed'),
@@ -120,6 +120,36 @@ def test_a_row_that_is_committed_while_it_looks_keeps_its_file(
     rows.on_look = commit
     assert actions(collect(app)) == {'a.txt': 'kept'}
     assert storage.exists('a.txt')
+
+
+def test_a_transaction_that_was_committed_a_moment_ago_keeps_its_file(
+    app: Flask, storage: fs.Storage, rows: Any, journal: Any, age: Age, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.write('a.txt', age_s=2 * HOUR_S)
+    storage.write('a.txt', 'x')
+    age(storage, 2 * HOUR_S)
+    # It settles its entry, and its row is not visible everywhere yet.
+    claim = journal.claim
+
+    def settle(entry: str) -> bool:
+        journal.settle([entry])
+        return bool(claim(entry))
+
+    monkeypatch.setattr(journal, 'claim', settle)
+    assert actions(collect(app)) == {'a.txt': 'kept'}
+    assert storage.exists('a.txt')
+
+
+def test_a_run_that_was_killed_between_claiming_and_removing_is_completed(
+    app: Flask, storage: fs.Storage, rows: Any, journal: Any, age: Age
+) -> None:
+    entry = journal.write('a.txt', age_s=2 * HOUR_S)
+    storage.write('a.txt', 'x')
+    # Storing it took a while.
+    age(storage, HOUR_S + 60)
+    assert journal.claim(entry)
+    assert actions(collect(app)) == {'a.txt': 'removed'}
+    assert journal.notes == {}
 
 
 # --- Files that a row no longer refers to.

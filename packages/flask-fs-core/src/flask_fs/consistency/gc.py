@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 #: How far the clocks of a store and of a database may differ, in seconds: within that, the time of a file says too little.
 SKEW_S = 300
-#: How coarse the times of files may be: some stores cut them to whole seconds.
-GRANULARITY_S = 2
+#: Within which time a file is surely the one that an entry is about, in seconds. Some stores cut times to whole seconds, and
+#: the entry may have been written after the file, if that was stored before its row became part of a transaction.
+TOLERANCE_S = {'created': 60, 'unused': 2}
 
 
 def collect(
@@ -93,6 +94,7 @@ class _Verdict(NamedTuple):
     entry: Entry
     outcome: Outcome
     info: FileInfo | None = None
+    is_settled: bool = False
 
 
 def _settle(
@@ -111,8 +113,11 @@ def _settle(
             if not names.is_valid(entry.filename):
                 yield Outcome(name, entry.filename, 'unsure', 'it is no valid filename')
         several = [entry for entry in several if names.is_valid(entry.filename)]
-        # First the file, then who refers to it: a row that is committed in between is seen.
+        # First the file, then who refers to it: a row that is committed in between is seen, and one that would be committed
+        # later is not, as its entry is claimed.
         verdicts = [_judge(entry, stat(storage, entry.filename), older_than_s) for entry in several]
+        if not dry_run:
+            verdicts = [_claimed(journal, verdict) for verdict in verdicts]
         used = places.referenced(storage, {verdict.entry.filename for verdict in verdicts})
         done: list[str] = []
         for verdict in verdicts:
@@ -121,11 +126,21 @@ def _settle(
                 outcome = outcome._replace(action='kept', reason='a row refers to it')
             elif outcome.action == 'removed' and verdict.info is not None and not dry_run:
                 outcome = remove(storage, verdict.info, outcome.reason)
-            if outcome.action in ('removed', 'kept'):
+            if outcome.action in ('removed', 'kept') and not verdict.is_settled:
                 done.append(verdict.entry.id)
             yield outcome
         if done and not dry_run:
             journal.done(done)
+
+
+def _claimed(journal: Journal, verdict: _Verdict) -> _Verdict:
+    """*verdict*, after which no transaction can be committed any more that has stored the file, if it is to be removed."""
+    outcome, entry = verdict.outcome, verdict.entry
+    if outcome.action != 'removed' or entry.action != 'created' or journal.claim(entry.id):
+        return verdict
+    return verdict._replace(
+        outcome=outcome._replace(action='kept', reason='it was settled a moment ago'), is_settled=True
+    )
 
 
 def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict:
@@ -144,7 +159,7 @@ def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict
     surplus_s = (info.modified - entry.at).total_seconds()
     if entry.action == 'unused':
         surplus_s = -surplus_s
-    if surplus_s >= -GRANULARITY_S:
+    if surplus_s >= -TOLERANCE_S[entry.action]:
         reason = 'its row was not committed' if entry.action == 'created' else 'its row no longer refers to it'
         return verdict('removed', reason)
     if surplus_s < -SKEW_S:

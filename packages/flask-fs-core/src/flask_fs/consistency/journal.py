@@ -60,6 +60,14 @@ class Journal(Protocol):
         """Remove entries whose files are removed, or stay (a transaction of its own). An error is logged, and not raised."""
         ...
 
+    def claim(self, entry: str) -> bool:
+        """Make sure that an entry of a created file is not settled any more: it is ``unused`` from now on, its time included.
+
+        A transaction that would settle it later fails. :meth:`entries` still gives it, as it was written when it was. False
+        if it was settled, or claimed, already.
+        """
+        ...
+
     def entries(self, older_than_s: float) -> Iterator[Entry]:
         """The entries that were written at least that many seconds ago, the oldest first, read lazily."""
         ...
