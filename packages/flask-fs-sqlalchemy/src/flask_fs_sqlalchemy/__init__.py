@@ -4,7 +4,10 @@ from flask_fs.references import FileReference
 from flask_fs.stored import MalformedReferenceWarning
 from flask_fs_images.references import ImageReference
 
-from . import tracking as tracking  # from now on, mapped classes are looked through for columns of files
+# From now on, mapped classes are looked through for columns of files, and sessions for the files of rows.
+from . import cleanup as cleanup
+from . import sessions as sessions
+from . import tracking as tracking
 from .journal import Journal, JournalError
 from .lists import FileList
 from .types import FileColumn, FileListColumn, ImageColumn, ImageListColumn

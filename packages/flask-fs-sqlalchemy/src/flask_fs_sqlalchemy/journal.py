@@ -99,11 +99,15 @@ class BoundJournal:
     def __init__(self, journal: Journal, bind: Any) -> None:
         self._journal = journal
         self._table = journal.table
-        self._bind = bind
+        self._given = bind
+
+    @property
+    def _bind(self) -> Any:
+        return self._given
 
     def of_session(self, session: Session) -> SessionJournal:
         """The same for the units of *session*."""
-        return SessionJournal(self._journal, session)
+        return SessionJournal(self._journal, session, self._bind)
 
     def has_database(self) -> bool:
         """Whether there is a database for it."""
@@ -353,7 +357,22 @@ class BoundJournal:
 
 
 class SessionJournal(BoundJournal):
-    """The journal for units of a session."""
+    """The journal for units of a session, which it does not keep alive.
+
+    :param otherwise: What to use for *session* when that is gone.
+    """
+
+    def __init__(self, journal: Journal, session: Session, otherwise: Any = None) -> None:
+        self._known = weakref.ref(session)
+        super().__init__(journal, otherwise)
+        if otherwise is None and journal.bind is None:
+            with contextlib.suppress(UnboundExecutionError):
+                self._given = self.engine
+
+    @property
+    def _bind(self) -> Any:
+        session = self._known()
+        return self._given if session is None else session
 
     def _joined(self, connection: Connection | None) -> tuple[Connection | None, bool]:
         engine = self.engine

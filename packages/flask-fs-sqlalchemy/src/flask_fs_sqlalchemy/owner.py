@@ -85,3 +85,4 @@ def mark_changed(instance: Any, key: str, value: Any) -> None:
         set_attribute(instance, key, value)
     # Unlike an assignment, it also does that where the former value is the same object.
     flag_modified(instance, key)
+    units.adopt(instance, value)

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from flask_fs.references import FileReference
 
+from . import units
 from .files_type import FilesType
 from .lists import FileList
 from .owner import ColumnOwner, owners_of
@@ -87,7 +88,9 @@ class _Assigned:
         if isinstance(value, ClauseElement) or hasattr(value, '__clause_element__'):
             # An expression, which the database computes.
             return value
-        return self.owner.column_type.assigned(value, old, state.obj(), self.owner)
+        assigned = self.owner.column_type.assigned(value, old, state.obj(), self.owner)
+        units.adopt(state.obj(), assigned)
+        return assigned
 
 
 def _loaded(state: InstanceState[Any], context: Any, attrs: Iterable[str] | None = None) -> None:

@@ -14,6 +14,7 @@ from flask_fs.transaction import Cleanup
 from flask_fs_images import Limits
 from flask_fs_images.references import ImageReference, max_size_of, sizes_of
 
+from . import units
 from .files_type import FilesType
 from .lists import FileList
 from .owner import ColumnOwner
@@ -67,6 +68,7 @@ class FileColumn(FilesType):
         return self.stored(value).files()
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        units.sent(value)
         return super().process_bind_param(self.stored(value, self._where()).form(), dialect)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
@@ -117,6 +119,7 @@ class FileListColumn(FilesType):
         return (name for item in self._items(value, self._owner) for name in self.stored(item).files())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        units.sent(value)
         if isinstance(value, FileList) and value.malformed is not None:
             return super().process_bind_param(value.raw, dialect)
         stored = [self.stored(item, self._where()) for item in self._items(value, self._owner)]

@@ -1,0 +1,135 @@
+"""Removing the files that a row no longer refers to, once that is committed.
+
+What the database had before is compared with what it has after, not with what this process remembers. The row is locked for
+that, so of two transactions that replace its files at the same time, the later one finds the files of the other.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import InstanceState, Mapper
+
+from flask_fs.references import FileReference
+from flask_fs.transaction import Cleanup, removes
+
+from . import units
+from .owner import ColumnOwner, owners_of
+from .tracking import references
+from .units import File
+
+#: The references of a row in each of its attributes.
+Values = Mapping[str, Collection[FileReference]]
+
+
+@event.listens_for(Mapper, 'before_insert')
+def _before_insert(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
+    if owners := owners_of(mapper.class_):
+        _replace(row, connection, owners, {}, owners.keys())
+
+
+@event.listens_for(Mapper, 'before_update')
+def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
+    owners = owners_of(mapper.class_)
+    changed = [key for key in owners if sa.inspect(row).attrs[key].history.has_changes()]
+    if changed:
+        looks = any(owners[key].column_type.on_replace != 'keep' for key in changed)
+        before = _in_database(mapper, connection, row, owners) if looks else {}
+        _replace(row, connection, owners, before, changed)
+
+
+def _replace(
+    row: Any, connection: Connection, owners: Mapping[str, ColumnOwner], before: Values, changed: Collection[str]
+) -> None:
+    """Remove the files that *row* had *before* in attributes that have *changed*, or got since, and has no more."""
+    since, current = _since_written(row, owners), _loaded(row, owners)
+    used = {file for key in owners for item in current.get(key, before.get(key, ())) for file in units.files_of(item)}
+    removed: set[File] = set()
+    for key in changed:
+        policy = owners[key].column_type.on_replace
+        removed.update(_removed(owners[key], policy, before.get(key, ())), _removed(owners[key], policy, since[key]))
+    _mark(row, connection, removed - used, used)
+
+
+@event.listens_for(Mapper, 'before_delete')
+def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
+    owners = owners_of(mapper.class_)
+    if not owners:
+        return
+    looks = any(owner.column_type.on_delete != 'keep' for owner in owners.values())
+    before = _in_database(mapper, connection, row, owners) if looks else {}
+    since = _since_written(row, owners, _loaded(row, owners))
+    removed: set[File] = set()
+    for key, owner in owners.items():
+        policy = owner.column_type.on_delete
+        removed.update(_removed(owner, policy, before.get(key, ())), _removed(owner, policy, since[key]))
+    _mark(row, connection, removed, ())
+
+
+def _removed(owner: ColumnOwner, policy: Cleanup, given: Iterable[FileReference]) -> Iterator[File]:
+    """The files of those *given* which *policy* removes, except what belongs to no row."""
+    shared = owner.shared_files()
+    for reference in given:
+        if reference and removes(policy, reference):
+            yield from (units.named(reference, name) for name in reference.stored.files() if name not in shared)
+
+
+def _mark(row: Any, connection: Connection, removed: Iterable[File], used: Iterable[File]) -> None:
+    files, state = units.written(row, connection), weakref.ref(sa.inspect(row))
+    files.refers.update({(file, state): False for file in removed})
+    files.refers.update({(file, state): True for file in used})
+
+
+# --- What there is of a row.
+
+
+def _loaded(row: Any, owners: Mapping[str, ColumnOwner]) -> dict[str, list[FileReference]]:
+    """What *row* refers to in the attributes that are loaded."""
+    values = sa.inspect(row).dict
+    # It may be an expression, which the database computes.
+    known = {key: value for key in owners if isinstance(value := values.get(key), (FileReference, list))}
+    return {key: list(references(value)) for key, value in known.items()}
+
+
+def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values | None = None) -> Values:
+    """What *row* has referred to since it was last written, or refers to in *current*: as far as the files are new."""
+    files = units.unwritten(row)
+    since: dict[str, list[FileReference]] = {key: [] for key in owners}
+    if files is not None:
+        created = files.created()
+        for known, stored in files.former:
+            reference = known()
+            if reference is not None and reference.instance is row and (key := str(reference.name)) in owners:
+                since[key].append(owners[key].column_type.as_reference(stored))
+        for key, items in (current or {}).items():
+            since[key] += items
+        since = {
+            key: [item for item in items if not created.isdisjoint(units.files_of(item))]
+            for key, items in since.items()
+        }
+    return since
+
+
+def _in_database(
+    mapper: Mapper[Any], connection: Connection, row: Any, owners: Mapping[str, ColumnOwner]
+) -> dict[str, list[FileReference]]:
+    """What the database has of *row*, which is locked until the end of the transaction."""
+    state: InstanceState[Any] = sa.inspect(row)
+    columns = {key: owner.column for key, owner in owners.items() if owner.column is not None}
+    table = mapper.local_table
+    if connection.dialect.name == 'sqlite' and isinstance(table, sa.Table):
+        # It has no locks of rows. A statement that may write gets the lock of the database, even if no row matches.
+        bare = sa.table(table.name, sa.column(table.columns[0].name), schema=table.schema)
+        [column] = bare.columns
+        connection.execute(sa.update(bare).values({column: column}).where(sa.false()))
+    query = sa.select(*columns.values()).select_from(mapper.persist_selectable).with_for_update()
+    for part, value in zip(mapper.primary_key, state.identity or (), strict=True):
+        query = query.where(part == value)
+    found = connection.execute(query).first()
+    values = dict(zip(columns, found or (), strict=found is not None))
+    return {key: list(references(value)) for key, value in values.items()}

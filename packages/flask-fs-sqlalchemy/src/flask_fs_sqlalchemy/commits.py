@@ -1,0 +1,88 @@
+"""Commits of which nobody can say whether the database carried them out."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+if TYPE_CHECKING:
+    from .units import TransactionFiles
+
+_committing: weakref.WeakKeyDictionary[Connection, TransactionFiles] = weakref.WeakKeyDictionary()
+
+#: Classes of SQLSTATE: the database has rolled back (a conflict, a deadlock), or a constraint does not hold.
+_ROLLED_BACK = ('40', '23')
+#: MariaDB and MySQL: a lock was not available in time, and a deadlock.
+_MYSQL_ROLLED_BACK = (1205, 1213)
+#: SQLite: another connection has a lock. The transaction is open still, and is rolled back next.
+_SQLITE_BUSY = ('database is locked', 'database table is locked')
+
+
+def watch(files: TransactionFiles) -> None:
+    """From now on, note in *files* whether a commit on one of its connections ends without a definite result."""
+    for connection in files.connections:
+        _committing[connection] = files
+        if not event.contains(connection.engine, 'handle_error', _failed):
+            event.listen(connection.engine, 'handle_error', _failed)
+
+
+def _failed(context: ExceptionContext) -> None:
+    files = None if context.connection is None else _committing.get(context.connection)
+    # A commit is no statement, apart from the second phase of one in two.
+    if files is not None and (context.statement is None or 'COMMIT' in context.statement[:12].upper()):
+        # Of several databases, others may have committed already.
+        files.is_unknown = files.is_unknown or len(files.connections) > 1 or _is_unknown(context)
+
+
+def _is_unknown(context: ExceptionContext) -> bool:
+    if context.is_disconnect:
+        return True
+    error = context.sqlalchemy_exception
+    if not isinstance(error, DBAPIError):
+        return True
+    return isinstance(error, (OperationalError, InterfaceError)) and not _is_rolled_back(error.orig)
+
+
+def _is_rolled_back(error: Any) -> bool:
+    sqlstate = getattr(error, 'sqlstate', None) or getattr(error, 'pgcode', None)
+    if isinstance(sqlstate, str):
+        return sqlstate[:2] in _ROLLED_BACK
+    [first, *_] = getattr(error, 'args', None) or (None,)
+    return first in _MYSQL_ROLLED_BACK or (isinstance(first, str) and first in _SQLITE_BUSY)
+
+
+def goes_on(session: Session, files: TransactionFiles) -> bool:
+    """Whether a transaction around that of *session*, begun by the application on its connection, is still open."""
+    if session.join_transaction_mode == 'create_savepoint' and not files.is_committed:
+        return False
+    return any(connection.in_transaction() for connection in files.connections)
+
+
+_followed: weakref.WeakKeyDictionary[Connection, list[TransactionFiles]] = weakref.WeakKeyDictionary()
+
+
+def follow(files: TransactionFiles) -> None:
+    """End *files* with the transaction of the application. If that commits, nothing is removed: it may not succeed."""
+    for connection in files.connections:
+        if connection.in_transaction():
+            _followed.setdefault(connection, []).append(files)
+            for name, listener in (('rollback', _rolls_back), ('commit', _commits)):
+                if not event.contains(connection, name, listener):
+                    event.listen(connection, name, listener)
+
+
+def _rolls_back(connection: Connection) -> None:
+    for files in _followed.pop(connection, ()):
+        files.is_committed = False
+        files.end()
+
+
+def _commits(connection: Connection) -> None:
+    for files in _followed.pop(connection, ()):
+        files.is_unknown = True
+        files.end()

@@ -1,0 +1,74 @@
+"""What sessions do with the files of their rows: these follow the transactions and savepoints of a session."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session, SessionTransaction
+
+from . import commits, units
+
+#: Transactions that are about to commit, and savepoints about to be released.
+_committing: weakref.WeakSet[SessionTransaction] = weakref.WeakSet()
+
+
+@event.listens_for(Session, 'after_attach')
+def _after_attach(session: Session, instance: Any) -> None:
+    units.attached(session, instance)
+
+
+@event.listens_for(Session, 'before_commit')
+def _before_commit(session: Session) -> None:
+    root, current = session.get_transaction(), units.current_transaction(session)
+    if root is None or current is None:
+        return
+    if current is not root and current not in _committing:
+        # It is released, or a transaction around it commits, and then this is called for it next.
+        _committing.add(current)
+        return
+    _committing.add(root)
+    if not (session.new or session.dirty or session.deleted):
+        _prepare(session)
+
+
+@event.listens_for(Session, 'after_flush_postexec')
+def _after_flush(session: Session, _: Any) -> None:
+    # The last flush is a part of the commit.
+    _prepare(session)
+
+
+def _prepare(session: Session) -> None:
+    """Prepare a transaction that is about to commit for that, as far as rows are written."""
+    root = session.get_transaction()
+    if root is None or root not in _committing or session.get_nested_transaction() is not None:
+        return
+    files = units.opened(root)
+    if files is not None:
+        files.is_committing = True
+        commits.watch(files)
+        files.prepare()
+
+
+@event.listens_for(Session, 'after_commit')
+def _after_commit(session: Session) -> None:
+    current = units.current_transaction(session)
+    files = None if current is None else units.opened(current)
+    if files is not None:
+        files.is_committed = True
+
+
+@event.listens_for(Session, 'after_transaction_end')
+def _after_end(session: Session, transaction: SessionTransaction) -> None:
+    _committing.discard(transaction)
+    files = units.ended(transaction)
+    if files is None:
+        return
+    if files.parent is None and commits.goes_on(session, files):
+        commits.follow(files)
+        return
+    files.end()
+    if transaction.nested:
+        _prepare(session)
+    units.settle_forsaken()
