@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import socket
 import threading
@@ -287,9 +288,28 @@ def test_tickets_that_are_never_used_leave_nothing(tmp_path: Path) -> None:
     app.config.update(SECRET_KEY='key', FS_ROOT=str(tmp_path))
     fs.init_app(app, storage)
     with app.test_request_context():
-        tokens = {storage.signed_upload('a.txt').token for _ in range(1000)}
-    assert len(tokens) == 1000
+        tokens = {storage.signed_upload('a.txt').token for _ in range(10_000)}
+    assert len(tokens) == 10_000
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_thousands_of_open_uploads_are_in_nobodys_way(tmp_path: Path) -> None:
+    storage = fs.Storage('files', fs.ALL)
+    app = Flask('many')
+    app.config.update(SECRET_KEY='key', FS_ROOT=str(tmp_path))
+    fs.init_app(app, storage)
+    with app.test_request_context():
+        for number in range(10_000):
+            Incoming(storage.backend, f'{number:032x}').put(io.BytesIO(b'sent'))
+    ticket = sent(app, storage)
+    with app.app_context():
+        assert list(storage.list_files()) == []
+        assert storage.usage().files == 0
+        assert storage.accept_upload(ticket.token) == 'a.txt'
+        assert list(storage.list_files()) == ['a.txt']
+        assert storage.backend.sweep(older_than_s=-60) == 10_000
+        assert storage.read('a.txt') == b'hello'
 
 
 def test_a_legacy_backend_has_no_uploads(make_app: Any) -> None:

@@ -286,8 +286,7 @@ def sweep(driver: Hooks, older_than_s: float) -> int:
         arrived.setdefault(info.name[len(folder) :].partition('/')[0], []).append(info)
     limit = time.time() - older_than_s
     abandoned = [old for infos in arrived.values() if (old := _abandoned(infos, limit))]
-    for infos in abandoned:
-        _remove(driver, [info.name for info in infos])
+    _remove(driver, (info.name for infos in abandoned for info in infos))
     return len(abandoned)
 
 
