@@ -61,8 +61,9 @@ def _track(mapped_class: type, key: str, attribute: Any) -> None:
     event.listen(attribute, 'set', _Assigned(owner), retval=True, raw=True)
     if mapped_class not in mapped_classes:
         mapped_classes.add(mapped_class)
-        for name, listener in (('load', _loaded), ('refresh', _loaded), ('refresh_flush', _loaded)):
-            event.listen(mapped_class, name, listener, raw=True)
+        # The last one, of SQLAlchemy's own mutable types, comes where merge(load=False) copies values into a loaded row.
+        for name in ('load', 'refresh', 'refresh_flush', '_sa_event_merge_wo_load'):
+            event.listen(mapped_class, name, _loaded, raw=True)
         event.listen(mapped_class, 'before_insert', _before_insert, raw=True)
 
 
