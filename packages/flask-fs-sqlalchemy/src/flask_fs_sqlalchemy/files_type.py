@@ -93,7 +93,8 @@ class FilesType(_Plain):
     :param on_replace: Whether to keep or remove the files that a row no longer refers to, once that is committed.
     :param checksum: Whether to store the checksum of each main file too.
     :param text: Whether it is a column of text, such as that of older code, and not of JSON.
-    :param reads: Whose values the column has besides its own: see :mod:`flask_fs_sqlalchemy.upgrade`.
+    :param reads: Whose values the column has besides its own: ``'sqlalchemy-file'``, ``'depot'``, ``'depot-local'``, or a function that
+        returns the stored form, or a name, for a value of the database.
     """
 
     #: The class of the references; a subclass of the type may set its own.
