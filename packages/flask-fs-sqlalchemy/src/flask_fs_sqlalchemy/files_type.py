@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -204,10 +206,15 @@ class FilesType(_Plain):
 
     def as_reference(self, stored: StoredFile) -> Any:
         """A reference without a row to what is stored."""
-        reference = self.reference_class(**self._options())
+        reference = copy.copy(self._empty)
         # As it is, including what could not be read.
         reference.stored, reference.owner = stored, self._owner
         return reference
+
+    @functools.cached_property
+    def _empty(self) -> FileReference:
+        # To be copied: a query makes many, and what an application declares is checked only once.
+        return self.reference_class(**self._options())
 
     def _options(self) -> dict[str, Any]:
         """The parameters of a reference."""
