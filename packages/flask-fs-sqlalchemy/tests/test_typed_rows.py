@@ -32,7 +32,9 @@ class Document(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     title: Mapped[str]
     file: Mapped[FileReference | None] = mapped_column(
-        FileColumn(docs, upload_to=lambda row: row.title, on_delete='remove', on_replace=lambda reference: bool(reference))
+        FileColumn(
+            docs, upload_to=lambda row: row.title, on_delete='remove', on_replace=lambda reference: bool(reference)
+        )
     )
     picture: Mapped[ImageReference | None] = mapped_column(ImageColumn(docs, max_size=150, thumbnails=[100, 32]))
     #: There is always a reference: so it need not be declared as None.
