@@ -7,6 +7,7 @@ import functools
 import io
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -63,23 +64,15 @@ def committed(engine: sa.Engine) -> list[str | None]:
 
 
 def at_once(app: Flask, *functions: Callable[[], None]) -> None:
-    """Run each function in a thread of its own, in a context of *app*; the first error is raised."""
-    errors: list[BaseException] = []
+    """Run each function in a thread of its own, in a context of *app*."""
 
     def run(function: Callable[[], None]) -> None:
-        try:
-            with app.app_context():
-                function()
-        except BaseException as error:
-            errors.append(error)
+        with app.app_context():
+            function()
 
-    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    with ThreadPoolExecutor(len(functions)) as threads:
+        for result in [threads.submit(run, function) for function in functions]:
+            result.result()
 
 
 @pytest.mark.parametrize('first', [True, False], ids=['first file', 'replacement'])
