@@ -39,7 +39,6 @@ _others = [
     'flask',
     'google',
     'requests',
-    'sqlalchemy',
     'urllib3',
     'werkzeug',
     'click',

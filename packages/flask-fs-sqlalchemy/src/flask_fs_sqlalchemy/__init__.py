@@ -10,6 +10,7 @@ from . import sessions as sessions
 from . import tracking as tracking
 from .journal import Journal, JournalError
 from .lists import FileList
+from .source import init_app
 from .types import FileColumn, FileListColumn, ImageColumn, ImageListColumn
 from .upgrade import legacy_value
 
@@ -24,5 +25,6 @@ __all__ = [
     'Journal',
     'JournalError',
     'MalformedReferenceWarning',
+    'init_app',
     'legacy_value',
 ]

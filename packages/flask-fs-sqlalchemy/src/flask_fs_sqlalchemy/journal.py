@@ -11,10 +11,9 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Literal
 
-from flask import Flask, current_app, has_app_context
 from sqlalchemy import Connection, Engine, MetaData, Table, delete, func, insert, inspect, literal, select, update
 from sqlalchemy.exc import SQLAlchemyError, UnboundExecutionError
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Delete, Update
 
 from flask_fs.consistency.journal import Entry
@@ -29,11 +28,6 @@ logger = logging.getLogger(__name__)
 _BATCH = 500
 # How many hexadecimal digits of an id are its time, in nanoseconds.
 _TIME_DIGITS = 16
-
-
-# The applications with a journal. What belongs to one is kept there; this only remembers where to look.
-_apps: weakref.WeakSet[Flask] = weakref.WeakSet()
-_EXTENSION = 'flask_fs_sqlalchemy'
 
 
 class JournalError(BackendError):
@@ -100,17 +94,6 @@ class BoundJournal:
         self._journal = journal
         self._table = journal.table
         self._given = bind
-
-    def __eq__(self, other: object) -> bool:
-        """Whether it writes into the same table of the same database, as those of several sessions do."""
-        if not isinstance(other, BoundJournal):
-            return NotImplemented
-        if self._journal is not other._journal or not (self.has_database() and other.has_database()):
-            return self is other
-        return self.engine.pool is other.engine.pool
-
-    def __hash__(self) -> int:
-        return hash(self._table)
 
     @property
     def _bind(self) -> Any:
@@ -390,34 +373,6 @@ class SessionJournal(BoundJournal):
         connections = binds.open_connections(self._session())
         mine = [each for each in connections if binds.same_database(each, engine)]
         return (mine[0], len(connections) == 1) if mine else super()._joined(connection)
-
-
-# --- The journals of an application.
-
-
-def add_journal(app: Flask, journal: BoundJournal, concerns: Callable[[type], bool]) -> None:
-    """Note the files of the mapped classes that *concerns* returns True for in *journal*, in application *app*."""
-    _apps.add(app)
-    journals = app.extensions.setdefault(_EXTENSION, {})
-    journals[journal] = concerns
-
-
-def journal_of(given: Any) -> BoundJournal | None:
-    """The journal of the current application for the files of *given*, a row or a session; None if it has none.
-
-    What is settled is a part of the transaction of the session, if there is one.
-    """
-    apps: list[Flask] = [current_app] if has_app_context() else list(_apps)
-    # Outside of an application context, a storage is that of the only application, too.
-    journals: dict[BoundJournal, Callable[[type], bool]] = (
-        apps[0].extensions.get(_EXTENSION, {}) if len(apps) == 1 else {}
-    )
-    session = given if isinstance(given, Session) else object_session(given)
-    for bound, concerns in journals.items():
-        found = bound if session is None else bound.of_session(session)
-        if found.has_database() if given is session else concerns(type(given)):
-            return found
-    return None
 
 
 def _now() -> datetime.datetime:

@@ -23,7 +23,7 @@ from flask_fs.transaction import FileTransaction
 from flask_fs.unit_of_work import UnitOfWork
 
 from .collected import Collected
-from .journal import journal_of
+from .journals import journal_of
 
 if TYPE_CHECKING:
     from flask_fs.consistency.journal import Journal
@@ -218,8 +218,6 @@ class TransactionFiles:
         self.is_committing = self.is_committed = False
         #: Whether nobody can say if the database has committed.
         self.is_unknown = False
-        #: Whether that is so only until the transaction is rolled back.
-        self.is_left_open = False
         self.guard: Any = None
 
     @property

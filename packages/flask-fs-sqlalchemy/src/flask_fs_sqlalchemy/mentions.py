@@ -1,0 +1,79 @@
+"""Finding the rows that mention files, by functions of the database where it has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Dialect, Text, case, cast, exists, func, literal_column, or_, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONPATH
+
+from .files_type import FilesType
+from .places import Place
+
+# With more names than this, MariaDB and MySQL take longer to look for each of them than to send the values of all rows.
+_MAX_SEARCHES = 10
+
+
+def mentioned(files: FilesType, value: Any, names: Collection[str]) -> Iterator[str]:
+    """Those of *names* that *value*, as it is in the database, refers to. If it is malformed, all that it could mean."""
+    for stored in files.read(value):
+        yield from (name for name in stored.files() if name in names)
+        if stored.problem is not None:
+            yield from (text for text in _texts(stored.raw) if text in names)
+    # A text that should have been JSON, but was cut off maybe.
+    if isinstance(value, str) and value.startswith(('{', '[')):
+        yield from (name for name in names if name in value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value that was read from JSON."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, Mapping):
+            left += each.values()
+        elif isinstance(each, (list, tuple)):
+            left += each
+
+
+def mentions(place: Place, names: Collection[str], dialect: Dialect) -> ColumnElement[bool] | None:
+    """A condition for at least all rows of *place* in which :func:`mentioned` finds one of *names*; None for all rows."""
+    find = _CONDITIONS.get(dialect.name)
+    # Values of another library may have names in another form.
+    return None if find is None or place.files.reads is not None else find(place, list(names))
+
+
+def _in_sqlite(place: Place, names: list[str]) -> ColumnElement[bool]:
+    text = type_coerce(place.column, Text())
+    # Not every value of a column is JSON, and then json_tree fails.
+    tree = func.json_tree(case((func.json_valid(text), text), else_='null')).table_valued('atom')
+    return or_(
+        func.coalesce(func.json_valid(text), 0) == 0,
+        text.in_(names),
+        exists(select(tree.c.atom).where(tree.c.atom.in_(names))),
+    )
+
+
+def _in_postgresql(place: Place, names: list[str]) -> ColumnElement[bool] | None:
+    if place.files.text:
+        return None
+    values = func.jsonb_path_query(place.column, cast('$.**', JSONPATH)).column_valued('fs_part')
+    return exists(select(values).where(values.op('#>>')(literal_column("'{}'")).in_(names)))
+
+
+def _in_mysql(place: Place, names: list[str]) -> ColumnElement[bool] | None:
+    if place.files.text or len(names) > _MAX_SEARCHES or not all(map(str.isascii, names)):
+        return None
+    # The wildcards in a name find more.
+    return or_(*(func.json_search(place.column, 'one', name).is_not(None) for name in names))
+
+
+_CONDITIONS: dict[str, Callable[[Place, list[str]], ColumnElement[bool] | None]] = {
+    'mariadb': _in_mysql,
+    'mysql': _in_mysql,
+    'postgresql': _in_postgresql,
+    'sqlite': _in_sqlite,
+}

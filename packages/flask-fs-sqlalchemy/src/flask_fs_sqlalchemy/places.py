@@ -1,0 +1,113 @@
+"""The columns that have files, each once, and the rows in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Table, and_, or_
+from sqlalchemy.orm import Mapper
+
+from flask_fs.errors import ConfigurationError
+
+from .files_type import FilesType
+from .tracking import mapped_columns
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A column of files in a table.
+
+    :param mapper: That of the class which declares it.
+    :param attribute: Its name there.
+    :param column: The column of the table.
+    :param key: The columns that a row is found by.
+    """
+
+    mapper: Mapper[Any]
+    attribute: str
+    column: Column[Any]
+    key: tuple[Column[Any], ...]
+
+    @property
+    def id(self) -> str:
+        """What it is found by, in this process."""
+        return f'{self.mapper.class_.__module__}.{self.mapper.class_.__qualname__}.{self.attribute}/{self.column}'
+
+    @property
+    def files(self) -> FilesType:
+        """The type of the column."""
+        files: Any = self.column.type
+        assert isinstance(files, FilesType)
+        return files
+
+    @property
+    def table(self) -> Table:
+        """The table that has the column, which may be another one than that of the rest of the class."""
+        return self.column.table
+
+    @property
+    def model(self) -> str:
+        """The name of the class."""
+        return self.mapper.class_.__name__
+
+    def where(self, key: tuple[Any, ...], index: int) -> str:
+        """Whose file it is, for people."""
+        item = f'[{index}]' if self.files.is_list else ''
+        return f'{self.attribute}{item} of {self.model} {", ".join(map(str, key))}'
+
+    def is_row(self, key: tuple[Any, ...]) -> ColumnElement[bool]:
+        """The condition for one row."""
+        return and_(*(column == value for column, value in zip(self.key, key, strict=True)))
+
+
+def after(columns: Sequence[Column[Any]], key: tuple[Any, ...]) -> ColumnElement[bool]:
+    """The condition for the rows that follow that of *key*, in the order of *columns*."""
+    conditions = []
+    for number, column in enumerate(columns):
+        same = (before == value for before, value in zip(columns[:number], key[:number], strict=True))
+        conditions.append(and_(*same, column > key[number]))
+    return or_(*conditions)
+
+
+def places(concerns: Callable[[type], bool]) -> list[Place]:
+    """The columns of files of all mapped classes that *concerns* returns True for, in the order of their names.
+
+    :raises ConfigurationError: If rows of one of them cannot be found again.
+    """
+    found: dict[Column[Any], Place] = {}
+    # The class that declares a column comes before those that inherit it.
+    ordered = sorted(
+        mapped_columns(), key=lambda entry: (len(list(entry[0].iterate_to_root())), str(entry[0].class_), entry[1])
+    )
+    for mapper, attribute, _ in ordered:
+        if not concerns(mapper.class_):
+            continue
+        for column in _columns(mapper, attribute):
+            if column not in found:
+                found[column] = Place(mapper, attribute, column, _key(mapper, column))
+    return list(found.values())
+
+
+def _columns(mapper: Mapper[Any], attribute: str) -> Iterator[Column[Any]]:
+    """The columns of tables of which an attribute has the values: several, if it is mapped to a union of them."""
+    for mapped in mapper.column_attrs[attribute].columns:
+        for column in mapped.base_columns:
+            table: Any = getattr(column, 'table', None)
+            if isinstance(column, Column) and isinstance(table, Table) and isinstance(column.type, FilesType):
+                yield column
+
+
+def _key(mapper: Mapper[Any], column: Column[Any]) -> tuple[Column[Any], ...]:
+    table: Any = column.table
+    key = tuple(table.primary_key.columns) or tuple(
+        base
+        for each in mapper.primary_key
+        for base in each.base_columns
+        if isinstance(base, Column) and base.table is table
+    )
+    if not key:
+        reason = f'{column} has files, and {table.fullname!r} has no primary key by which their rows can be found. Give it one.'
+        raise ConfigurationError(reason=reason)
+    return key
