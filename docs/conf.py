@@ -39,6 +39,7 @@ _others = [
     'flask',
     'google',
     'requests',
+    'sqlalchemy',
     'urllib3',
     'werkzeug',
     'click',

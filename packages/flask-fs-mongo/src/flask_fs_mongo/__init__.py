@@ -6,6 +6,7 @@ from flask_fs_images.references import ImageReference
 
 from .fields import FileField, ImageField
 from .rerender import Failure, Report, rerender_all
+from .source import init_app
 
 __all__ = [
     'Failure',
@@ -15,5 +16,6 @@ __all__ = [
     'ImageReference',
     'MalformedReferenceWarning',
     'Report',
+    'init_app',
     'rerender_all',
 ]

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from mongoengine import Document, signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
 from mongoengine.connection import READ_PREFERENCE  # type: ignore[import-untyped]  # as above
 
+from flask_fs import Storage
 from flask_fs.transaction import discard, removes
 
 from .traversal import Found, file_fields, references, subclasses
+from .units import Notes, journals
 
 #: Where a document keeps the references that MongoDB had before.
 _BEFORE = '_fs_before'
+#: Where it keeps what is in the journals about their files.
+_NOTES = '_fs_notes'
 
 
 # --- Replaced.
@@ -41,14 +45,19 @@ def _before_save(sender: Any, document: Any, created: bool = False, **_: Any) ->
     changed = {path.partition('.')[0] for path in document._get_changed_fields()}
     # A new document with an explicit primary key replaces the one that MongoDB may have.
     if created or watched & changed:
-        vars(document)[_BEFORE] = _in_mongodb(document)
+        before = vars(document)[_BEFORE] = _in_mongodb(document)
+        if journals():
+            vars(document)[_NOTES] = Notes(_unused_files(_replaced(before), references(document)))
+
+
+def _replaced(before: Iterable[Found]) -> list[Found]:
+    return [found for found in before if removes(found.field.on_replace, found.reference)]
 
 
 def _after_save(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, None)
-    unused = [found for found in before or () if removes(found.field.on_replace, found.reference)]
-    if unused:
-        _remove(unused, [*_in_mongodb(document), *references(document)])
+    unused = _replaced(before or ())
+    _remove(document, _unused_files(unused, [*_in_mongodb(document), *references(document)]) if unused else [])
 
 
 # --- Deleted.
@@ -89,12 +98,18 @@ def _watch(document_class: Any) -> None:
 
 
 def _before_delete(sender: Any, document: Any, **_: Any) -> None:
-    vars(document)[_BEFORE] = [] if document.pk is None else _in_mongodb(document)
+    before = vars(document)[_BEFORE] = [] if document.pk is None else _in_mongodb(document)
+    if journals():
+        vars(document)[_NOTES] = Notes(_unused_files(_deleted(before), []))
+
+
+def _deleted(before: Iterable[Found]) -> list[Found]:
+    return [found for found in before if removes(found.field.on_delete, found.reference)]
 
 
 def _after_delete(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, ())
-    _remove([found for found in before if removes(found.field.on_delete, found.reference)], [])
+    _remove(document, _unused_files(_deleted(before), []))
 
 
 # --- In both cases.
@@ -106,9 +121,19 @@ def _in_mongodb(document: Any) -> list[Found]:
     return [] if stored is None else [found for found in references(stored) if found.reference]
 
 
-def _remove(unused: Iterable[Found], used: Iterable[Found]) -> None:
+def _unused_files(unused: Iterable[Found], used: Iterable[Found]) -> list[tuple[Storage, str]]:
+    """The files of *unused* that no *used* reference has, and that belong to no field as its default."""
     kept = {(found.reference.fs, name) for found in used if found.reference for name in found.reference.stored.files()}
+    files: list[tuple[Storage, str]] = []
     for found in unused:
         storage, shared = found.reference.fs, found.field.shared_files()
         names = [name for name in found.reference.stored.files() if (storage, name) not in kept]
-        discard(storage, [name for name in names if name not in shared])
+        files += [(storage, name) for name in names if name not in shared]
+    return files
+
+
+def _remove(document: Any, files: Collection[tuple[Storage, str]]) -> None:
+    for storage, name in files:
+        discard(storage, [name])
+    if (notes := vars(document).pop(_NOTES, None)) is not None:
+        notes.settle(files)

@@ -14,11 +14,11 @@ from mongoengine.queryset.transform import STRING_OPERATORS  # type: ignore[impo
 from flask_fs import Storage
 from flask_fs.references import FileReference, FromInstance, Owner
 from flask_fs.stored import StoredFile
-from flask_fs.transaction import Cleanup
+from flask_fs.transaction import Cleanup, FileTransaction
 from flask_fs_images import Limits
 from flask_fs_images.references import ImageReference, max_size_of, sizes_of
 
-from . import cleanup, tracking
+from . import cleanup, tracking, units
 
 F = TypeVar('F', bound='FileField')
 
@@ -146,6 +146,9 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
 
     def changed(self, reference: FileReference) -> None:
         tracking.mark_changed(reference)
+
+    def transaction(self, reference: FileReference) -> FileTransaction:
+        return units.transaction(reference)
 
     def shared_files(self) -> frozenset[str]:
         """The files of the default, which belong to no document."""

@@ -19,7 +19,7 @@ _committing: weakref.WeakKeyDictionary[Connection, TransactionFiles] = weakref.W
 _ROLLED_BACK = ('40', '23')
 #: MariaDB and MySQL: a lock was not available in time, and a deadlock.
 _MYSQL_ROLLED_BACK = (1205, 1213)
-#: SQLite: another connection has a lock. The transaction is open still, and is rolled back next.
+#: SQLite: another connection has a lock. The transaction is still open.
 _SQLITE_BUSY = ('database is locked', 'database table is locked')
 
 
@@ -34,26 +34,31 @@ def watch(files: TransactionFiles) -> None:
 def _failed(context: ExceptionContext) -> None:
     files = None if context.connection is None else _committing.get(context.connection)
     # A commit is no statement, apart from the second phase of one in two.
-    if files is not None and (context.statement is None or 'COMMIT' in context.statement[:12].upper()):
-        # Of several databases, others may have committed already.
-        files.is_unknown = files.is_unknown or len(files.connections) > 1 or _is_unknown(context)
-
-
-def _is_unknown(context: ExceptionContext) -> bool:
-    if context.is_disconnect:
-        return True
+    if files is None or not (context.statement is None or 'COMMIT' in context.statement[:12].upper()):
+        return
     error = context.sqlalchemy_exception
-    if not isinstance(error, DBAPIError):
-        return True
-    return isinstance(error, (OperationalError, InterfaceError)) and not _is_rolled_back(error.orig)
+    if context.is_disconnect or len(files.connections) > 1 or not isinstance(error, DBAPIError):
+        # Of several databases, others may have committed already.
+        files.is_unknown = True
+    elif isinstance(error, (OperationalError, InterfaceError)) and not _is_rolled_back(error.orig):
+        files.is_unknown = True
+        files.is_left_open = str(error.orig) in _SQLITE_BUSY
+
+
+def rolled_back(files: TransactionFiles) -> None:
+    """Note that the database has rolled back a transaction that a failed commit may have left open.
+
+    Without that, the next session that gets the connection continues it, as SQLAlchemy returns it to the pool as it is.
+    """
+    files.is_unknown = files.is_unknown and not files.is_left_open
 
 
 def _is_rolled_back(error: Any) -> bool:
     sqlstate = getattr(error, 'sqlstate', None) or getattr(error, 'pgcode', None)
     if isinstance(sqlstate, str):
         return sqlstate[:2] in _ROLLED_BACK
-    [first, *_] = getattr(error, 'args', None) or (None,)
-    return first in _MYSQL_ROLLED_BACK or (isinstance(first, str) and first in _SQLITE_BUSY)
+    [code, *_] = getattr(error, 'args', None) or (None,)
+    return code in _MYSQL_ROLLED_BACK
 
 
 def goes_on(session: Session, files: TransactionFiles) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -93,7 +95,8 @@ class FilesType(_Plain):
     :param on_replace: Whether to keep or remove the files that a row no longer refers to, once that is committed.
     :param checksum: Whether to store the checksum of each main file too.
     :param text: Whether it is a column of text, such as that of older code, and not of JSON.
-    :param reads: Whose values the column has besides its own: see :mod:`flask_fs_sqlalchemy.upgrade`.
+    :param reads: Whose values the column has besides its own: ``'sqlalchemy-file'``, ``'depot'``, ``'depot-local'``, or a function that
+        returns the stored form, or a name, for a value of the database.
     """
 
     #: The class of the references; a subclass of the type may set its own.
@@ -203,10 +206,15 @@ class FilesType(_Plain):
 
     def as_reference(self, stored: StoredFile) -> Any:
         """A reference without a row to what is stored."""
-        reference = self.reference_class(**self._options())
+        reference = copy.copy(self._empty)
         # As it is, including what could not be read.
         reference.stored, reference.owner = stored, self._owner
         return reference
+
+    @functools.cached_property
+    def _empty(self) -> FileReference:
+        # To be copied: a query makes many, and what an application declares is checked only once.
+        return self.reference_class(**self._options())
 
     def _options(self) -> dict[str, Any]:
         """The parameters of a reference."""

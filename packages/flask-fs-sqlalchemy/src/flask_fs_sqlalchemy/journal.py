@@ -95,6 +95,17 @@ class BoundJournal:
         self._table = journal.table
         self._given = bind
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it writes into the same table of the same database, as those of several sessions do."""
+        if not isinstance(other, BoundJournal):
+            return NotImplemented
+        if self._journal is not other._journal or not (self.has_database() and other.has_database()):
+            return self is other
+        return self.engine.pool is other.engine.pool
+
+    def __hash__(self) -> int:
+        return hash(self._table)
+
     @property
     def _bind(self) -> Any:
         return self._given

@@ -53,10 +53,19 @@ def _prepare(session: Session) -> None:
 
 @event.listens_for(Session, 'after_commit')
 def _after_commit(session: Session) -> None:
-    current = units.current_transaction(session)
-    files = None if current is None else units.opened(current)
-    if files is not None:
+    if (files := _opened(session)) is not None:
         files.is_committed = True
+
+
+@event.listens_for(Session, 'after_rollback')
+def _after_rollback(session: Session) -> None:
+    if (files := _opened(session)) is not None:
+        commits.rolled_back(files)
+
+
+def _opened(session: Session) -> units.TransactionFiles | None:
+    current = units.current_transaction(session)
+    return None if current is None else units.opened(current)
 
 
 @event.listens_for(Session, 'after_transaction_end')

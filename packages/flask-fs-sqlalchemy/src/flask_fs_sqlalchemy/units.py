@@ -218,6 +218,8 @@ class TransactionFiles:
         self.is_committing = self.is_committed = False
         #: Whether nobody can say if the database has committed.
         self.is_unknown = False
+        #: Whether that is so only until the transaction is rolled back.
+        self.is_left_open = False
         self.guard: Any = None
 
     @property

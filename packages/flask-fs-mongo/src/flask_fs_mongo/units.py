@@ -1,0 +1,123 @@
+"""Files of documents that are stored and removed together with their document, where there is a journal.
+
+Each reference has a unit of work of its own, which ends when the document that it is in was saved: a reference may move to
+another document until then. One that is in no document that is saved leaves its entries to ``flask fs gc``.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from mongoengine import signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
+
+from flask_fs import Storage, UnitOfWork
+from flask_fs.bindings import current_application
+from flask_fs.consistency.sources import sources_of, storage_itself, whole_name
+from flask_fs.errors import FSError
+from flask_fs.references import FileReference
+from flask_fs.transaction import FileTransaction
+
+from .journal import DocumentJournal
+from .traversal import references
+
+#: Where a reference keeps its unit of work.
+_UNIT = '_fs_unit'
+
+
+def journals() -> list[tuple[DocumentJournal, set[Storage]]]:
+    """The journals of the current application, each with the storages whose files it is for."""
+    try:
+        sources = sources_of(current_application())
+    except RuntimeError:
+        return []
+    return [
+        (source.journal, set(map(storage_itself, source.storages)))
+        for source in sources
+        if isinstance(source.journal, DocumentJournal)
+    ]
+
+
+def journal_of(storage: Storage) -> DocumentJournal | None:
+    """The journal for documents that refer to files of *storage*, in the current application."""
+    return next((journal for journal, storages in journals() if storage_itself(storage) in storages), None)
+
+
+def transaction(reference: FileReference) -> FileTransaction:
+    """The transaction for a change of *reference*, which ends with its document where there is a journal."""
+    if (journal := journal_of(reference.fs)) is None:
+        return FileTransaction(reference.fs)
+    unit: UnitOfWork = vars(reference).setdefault(_UNIT, UnitOfWork(journal))
+    return unit.transaction(reference.fs)
+
+
+class Notes:
+    """What is in the journals about files that are to be removed once a document was saved or deleted.
+
+    :param files: The files, each with its storage.
+    """
+
+    def __init__(self, files: Collection[tuple[Storage, str]]) -> None:
+        self._entries: dict[tuple[Storage, str], tuple[DocumentJournal, str]] = {}
+        for storage, filename in files:
+            if (journal := journal_of(storage)) is not None:
+                [entry] = journal.unused([(storage_itself(storage).name, whole_name(storage, filename))])
+                self._entries[storage, filename] = journal, entry
+
+    def settle(self, removed: Collection[tuple[Storage, str]]) -> None:
+        """*removed* were to be removed, and the others stay. What is still there stays in the journal."""
+        for file, (journal, entry) in self._entries.items():
+            if file not in removed or not _exists(*file):
+                journal.done([entry])
+
+
+def _exists(storage: Storage, filename: str) -> bool:
+    try:
+        return storage.exists(filename)
+    except FSError:
+        return True
+
+
+def watch() -> None:
+    """From now on, end the units of documents as they are saved."""
+    signals.pre_save_post_validation.connect(_before_save)
+    signals.post_save.connect(_after_save)
+    signals.pre_bulk_insert.connect(_before_insert)
+    signals.post_bulk_insert.connect(_after_insert)
+
+
+def _before_save(sender: Any, document: Any, **_: Any) -> None:
+    for unit in _units([document]):
+        unit.prepare()
+
+
+def _after_save(sender: Any, document: Any, **_: Any) -> None:
+    for unit in _units([document]):
+        unit.commit()
+
+
+#: The units of the documents that are being inserted: MongoEngine may give others to those who listen afterwards.
+_inserting: contextvars.ContextVar[tuple[UnitOfWork, ...]] = contextvars.ContextVar('_inserting', default=())
+
+
+def _before_insert(sender: Any, documents: Iterable[Any], **_: Any) -> None:
+    units = tuple(_units(documents))
+    for unit in units:
+        unit.prepare()
+    _inserting.set(units)
+
+
+def _after_insert(sender: Any, **_: Any) -> None:
+    units = _inserting.get()
+    _inserting.set(())
+    for unit in units:
+        unit.commit()
+
+
+def _units(documents: Iterable[Any]) -> Iterator[UnitOfWork]:
+    for document in documents:
+        for found in references(document):
+            unit = vars(found.reference).get(_UNIT)
+            if unit is not None and not unit.is_empty:
+                yield unit
