@@ -134,7 +134,16 @@ def test_a_reference_to_another_storage_cannot_be_bound(document: Any, app: Flas
     other = fs.Storage('other')
     fs.init_app(app, other)
     with pytest.raises(StatementError, match=r"is not in <Storage 'docs'>. Store its content there with save\(\)"):
-        quick.scalars(select(document).where(document.file == FileReference(other, 'a.txt'))).all()
+        quick.execute(insert(document), [{'file': FileReference(other, 'a.txt')}])
+    with pytest.raises(ValueError, match=r"is not in <Storage 'docs'>"):
+        select(document).where(document.file == FileReference(other, 'a.txt'))
+
+
+def test_what_cannot_be_stored_cannot_be_compared(document: Any) -> None:
+    with pytest.raises(ValueError, match=r"column 'document.file': this cannot be read as a stored file"):
+        document.file == 1  # noqa: B015
+    assert str(document.file == document.file).endswith('document.file = document.file')
+    assert str(document.file == None).endswith('IS NULL')  # noqa: E711
 
 
 def test_expressions_may_have_the_type_of_the_column(document: Any, storage: fs.Storage, quick: Session) -> None:

@@ -191,6 +191,53 @@ def test_inheritance(storage: fs.Storage, base: Any, database: Database, stateme
     assert set(columns_of(Document.__mapper__)) == {'file'}
 
 
+def test_columns_of_subclasses_are_loaded_by_their_first_use(
+    storage: fs.Storage, base: Any, database: Database, statements: list[str]
+) -> None:
+    class Document(base):
+        __tablename__ = 'document'
+        id: Mapped[int] = mapped_column(primary_key=True)
+        kind: Mapped[str] = mapped_column(String(20))
+        __mapper_args__ = {'polymorphic_on': 'kind', 'polymorphic_identity': 'document'}  # noqa: RUF012
+
+    class Page(Document):
+        __tablename__ = 'page'
+        id: Mapped[int] = mapped_column(ForeignKey('document.id'), primary_key=True)
+        file: Mapped[FileReference | None] = mapped_column(FileColumn(storage))
+        __mapper_args__ = {'polymorphic_identity': 'page'}  # noqa: RUF012
+
+    with Session(database(base.metadata)) as session:
+        session.add(Page(file='a.txt'))
+        session.commit()
+        session.expunge_all()
+        statements.clear()
+        row = session.scalars(select(Document)).one()
+        check(row, 'file', storage)
+        assert len(statements) == 2
+
+
+def test_classes_that_are_mapped_again(storage: fs.Storage, database: Database, statements: list[str]) -> None:
+    class Document:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+    for _ in range(2):
+        mappers = registry()
+        table = Table(
+            'document', mappers.metadata, Column('id', Integer, primary_key=True), Column('file', FileColumn(storage))
+        )
+        mappers.map_imperatively(Document, table)
+        assert Document('a.txt').file.filename == 'a.txt'  # type: ignore[attr-defined]
+        Document.metadata = mappers.metadata  # type: ignore[attr-defined]
+        session, row = stored_and_loaded(Document('a.txt'), database, statements)
+        with session:
+            assert row.file.instance is row
+            session.delete(row)
+            session.commit()
+        mappers.dispose()
+        assert Document not in {mapper.class_ for mapper, _, _ in mapped_columns()}
+
+
 def test_concrete_inheritance(storage: fs.Storage, base: Any, database: Database, statements: list[str]) -> None:
     class Document(base):
         __tablename__ = 'document'

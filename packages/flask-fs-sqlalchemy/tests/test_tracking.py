@@ -316,6 +316,14 @@ def test_rows_can_be_saved_in_bulk(session: Session) -> None:
     ]
 
 
+def test_rows_in_memory_are_found_by_their_file(session: Session) -> None:
+    rows = [stored(session, file='a.txt'), stored(session, file='b.txt')]
+    assert all(row.file for row in rows)
+    statement = update(Document).where(Document.file == 'a.txt').values(title='found')
+    session.execute(statement, execution_options={'synchronize_session': 'evaluate'})
+    assert [row.title for row in rows] == ['found', '']
+
+
 # --- Defaults.
 
 

@@ -33,7 +33,10 @@ class Document(Base):
     title: Mapped[str]
     file: Mapped[FileReference | None] = mapped_column(
         FileColumn(
-            docs, upload_to=lambda row: row.title, on_delete='remove', on_replace=lambda reference: bool(reference)
+            docs,
+            upload_to=lambda row: row.title,
+            on_delete='remove',
+            on_replace=lambda reference: reference.filename != 'x',
         )
     )
     picture: Mapped[ImageReference | None] = mapped_column(ImageColumn(docs, max_size=150, thumbnails=[100, 32]))

@@ -8,7 +8,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from sqlalchemy import JSON, Dialect, Text, event, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
@@ -111,6 +111,13 @@ class FilesType(_Plain):
 
         def __getitem__(self, index: Any) -> Any:
             return type_coerce(self.expr, JSON())[index]
+
+        def operate(self, op: Any, *other: Any, **options: Any) -> Any:
+            if op in (operators.eq, operators.ne):
+                # Sessions also compare the rows that they have in memory.
+                files_type = cast('FilesType', self.type)
+                other = tuple(files_type.comparable(value) for value in other)
+            return super().operate(op, *other, **options)
 
     def __init__(
         self,
@@ -241,6 +248,10 @@ class FilesType(_Plain):
     def files_of(self, value: Any) -> Iterator[str]:
         """The names of the files of a value that can be assigned."""
         raise NotImplementedError
+
+    def comparable(self, value: Any) -> Any:
+        """*value*, to which a column is compared in a query, such that values of attributes can be compared to it too."""
+        return value
 
     # --- As a type of SQLAlchemy.
 

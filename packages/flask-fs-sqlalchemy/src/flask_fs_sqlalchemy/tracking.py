@@ -9,8 +9,8 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import Column, event
-from sqlalchemy.orm import ColumnProperty, InstanceState, Mapper, class_mapper, configure_mappers
+from sqlalchemy import Column, event, inspect
+from sqlalchemy.orm import ColumnProperty, InstanceState, Mapper, configure_mappers
 from sqlalchemy.sql.elements import ClauseElement
 
 from flask_fs.references import FileReference
@@ -33,7 +33,10 @@ def mapped_columns() -> Iterator[tuple[Mapper[Any], str, FilesType]]:
     """Every column of files, with the mapper of its class and the name of the attribute there."""
     configure_mappers()
     for mapped_class in list(mapped_classes):
-        mapper: Mapper[Any] = class_mapper(mapped_class)
+        mapper: Mapper[Any] | None = inspect(mapped_class, raiseerr=False)
+        if mapper is None:
+            # The mappers were cleared since.
+            continue
         for key, files_type in columns_of(mapper).items():
             yield mapper, key, files_type
 
@@ -56,10 +59,12 @@ def _track(mapped_class: type, key: str, attribute: Any) -> None:
     # An expression in place of a column is only read.
     if not isinstance(column, Column) or not isinstance(column.type, FilesType):
         return
-    owners_of(mapped_class)[key] = owner = ColumnOwner(column.type, key, column)
+    owners = owners_of(mapped_class)
+    is_first = not owners
+    owners[key] = owner = ColumnOwner(column.type, key, column)
     event.listen(attribute, 'init_scalar', _Initial(owner), retval=True, raw=True)
     event.listen(attribute, 'set', _Assigned(owner), retval=True, raw=True)
-    if mapped_class not in mapped_classes:
+    if is_first:
         mapped_classes.add(mapped_class)
         # The last one, of SQLAlchemy's own mutable types, comes where merge(load=False) copies values into a loaded row.
         for name in ('load', 'refresh', 'refresh_flush', '_sa_event_merge_wo_load'):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Dialect
+from sqlalchemy.sql.elements import ClauseElement
 
 from flask_fs import Storage
 from flask_fs.references import FileReference, FromInstance
@@ -66,6 +67,10 @@ class FileColumn(FilesType):
 
     def files_of(self, value: Any) -> Iterator[str]:
         return self.stored(value).files()
+
+    def comparable(self, value: Any) -> Any:
+        is_expression = value is None or isinstance(value, ClauseElement) or hasattr(value, '__clause_element__')
+        return value if is_expression else self.as_reference(self.stored(value, self._where()))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         units.sent(value)
