@@ -9,7 +9,6 @@ import secrets
 import subprocess
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pages import DOCS, Command, Project, agree, steps
@@ -22,7 +21,6 @@ from flask_fs_testing.servers.base import free_ports, http_status
 PAGE = DOCS / 'tutorial' / 'receipts-app.md'
 DEVELOP = 'flask --app app run --debug'
 CHECK = 'flask --app app fs fsck --older-than 0s'
-_CAPTURED: Any = {'capture_output': True, 'text': True, 'check': False}
 pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 
@@ -86,7 +84,17 @@ def test_rows_and_photos_fit_together_whatever_the_reader_does(tmp_path: Path) -
 
     def check() -> None:
         # Its exit code says whether it has found something.
-        checks.append(subprocess.run(CHECK, shell=True, cwd=project.folder, env=project.variables, **_CAPTURED))
+        checks.append(
+            subprocess.run(
+                CHECK,
+                shell=True,
+                cwd=project.folder,
+                env=project.variables,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        )
 
     done = project.follow(page, {DEVELOP: develop, CHECK: check})
     assert re.findall(r'^> (.*)$', page, re.MULTILINE) == messages
