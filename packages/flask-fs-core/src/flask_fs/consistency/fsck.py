@@ -22,6 +22,8 @@ from .survey import FoundReference, Survey, remove, stat
 if TYPE_CHECKING:
     from ..storage import Storage
 
+__all__ = ['Finding', 'Outcome', 'check', 'mend']
+
 #: Those whose result has one length.
 _ALGORITHMS = frozenset(name for name in hashlib.algorithms_guaranteed if not name.startswith('shake'))
 #: How often a file is read again that is replaced while it is read.

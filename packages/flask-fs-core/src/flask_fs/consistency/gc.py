@@ -23,6 +23,8 @@ from .survey import Survey, remove, stat
 if TYPE_CHECKING:
     from ..storage import Storage
 
+__all__ = ['Outcome', 'collect']
+
 #: How far the clocks of a store and of a database may differ, in seconds: within that, the time of a file says too little.
 SKEW_S = 300
 #: Within which time a file is surely the one that an entry is about, in seconds. Some stores cut times to whole seconds, and
