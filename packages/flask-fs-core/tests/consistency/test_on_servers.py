@@ -69,7 +69,7 @@ def test_a_crash_is_settled_and_what_agrees_stays(settings: dict[str, Any], make
 
 def test_storages_that_share_a_bucket_keep_their_files(settings: dict[str, Any], make_rows: Any) -> None:
     names = ('outer', 'one', 'two')
-    outer, one, two = storages = [fs.Storage(name, fs.ALL) for name in names]
+    outer, *_ = storages = [fs.Storage(name, fs.ALL) for name in names]
     app = make(settings, *storages, ONE_FS_PREFIX='shared/one/', TWO_FS_PREFIX='shared/two/')
     rows = {name: make_rows(storage) for name, storage in zip(names, storages, strict=True)}
     for source in rows.values():
@@ -121,5 +121,3 @@ def test_a_store_that_is_gone_is_said(settings: dict[str, Any], make_rows: Any) 
     with app.app_context(), pytest.raises(fs.FSError):
         list(check(app))
     assert rows.rows == {1: 'a.txt'}
-
-
