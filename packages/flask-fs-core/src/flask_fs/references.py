@@ -203,7 +203,8 @@ class FileReference:
         :param filename: Its name; by default the ``basename`` with the extension of the upload, or else the name of the
             upload.
         :param prefix: A folder under ``upload_to``.
-        :param overwrite: Whether to replace a file of that name; by default the ``overwrite`` of the storage.
+        :param overwrite: Whether to replace a file of that name; by default the ``overwrite`` of the storage. In a unit of work,
+            the new file has another name then, and only the former file of this reference goes, after the commit.
         :param user: For whom the ticket of the upload was made, if it was for one.
         :raises NoFile: If the form was sent without a file, or nothing has arrived.
         :raises InvalidToken: If *wfs* is text, and not a valid token of the storage.
@@ -224,7 +225,8 @@ class FileReference:
         """Remove the file now, with all files made from it, and refer to none. Save the document next.
 
         No other file is removed, nor is the ``default`` of the field. If the store fails, the reference stays as it is. To
-        remove the file after the document was saved, declare the field with ``on_replace='remove'``, and assign None.
+        remove the file after the document was saved, declare the field with ``on_replace='remove'``, and assign None. In a
+        unit of work, as that of a row, it is removed after the commit.
         """
         if self:
             shared = self.owner.shared_files()

@@ -228,7 +228,8 @@ class ImageReference(FileReference):
         """Make the derived files again from the original, as the field is declared now. Save the document next.
 
         Files keep their names, so the document never refers to a missing file, saved or not; they are replaced once all new
-        ones are stored. A new file gets an available name. The original is only read. The reference drops thumbnails of sizes
+        ones are stored. In a unit of work, as that of a row, the new ones have other names, and the former ones are removed
+        after the commit. A new file gets an available name. The original is only read. The reference drops thumbnails of sizes
         that the field no longer declares; ``on_replace='remove'`` removes them.
 
         :raises FileNotFound: If the original is gone, or was removed in the meantime.
