@@ -78,13 +78,15 @@ class UnitOfWork:
         try:
             self.prepare()
         except BaseException:
-            self.roll_back()
+            # Whatever was committed in the block refers to the files.
+            self.abandon()
             raise
         self.commit()
 
     def __del__(self) -> None:
-        # Nobody can say any more what has become of the rest of the work.
-        self._leave('A unit of work was neither committed nor rolled back')
+        # Nobody can say any more what has become of the rest of the work. One that was interrupted while it was made has nothing.
+        if vars(self).get('_created') or vars(self).get('_unused'):
+            self._leave('A unit of work was neither committed nor rolled back')
 
     @property
     def is_empty(self) -> bool:
@@ -202,8 +204,8 @@ class UnitOfWork:
     def commit(self) -> None:
         """Remove what is to be removed, now that the rest of the work is committed. What was created stays.
 
-        An error is logged, and the other files are removed all the same; the journal keeps the entry of a file that stays. After
-        an interrupt, such as KeyboardInterrupt, another call continues.
+        An error is logged, and the other files are removed all the same, unless their store is unavailable. The journal keeps
+        the entry of a file that stays. After an interrupt, such as KeyboardInterrupt, another call continues.
         """
         for file, note in self._unused.items():
             created = self._created.get(file)
@@ -235,13 +237,13 @@ class UnitOfWork:
         """
         for nested in self._open[::-1]:
             nested.abandon()
-        self._leave('Nobody knows whether the work that it belongs to was committed')
+        self._leave('Whether a unit of work was committed is unknown')
 
     def _leave(self, why: str) -> None:
-        for text, files in (('nothing may refer to it', self._created), ('it was to be removed', self._unused)):
+        for text, files in (('was created', self._created), ('was to be removed', self._unused)):
             for file, note in files.items():
-                advice = 'No journal has it' if note.entry is None else 'The journal has it'
-                logger.error('%s. %r stays in storage %r: %s. %s.', why, file.name, file.storage.name, text, advice)
+                advice = 'see whether anything refers to it' if note.entry is None else 'the journal has it'
+                logger.error('%s. %r in storage %r %s, and stays: %s.', why, file.name, file.storage.name, text, advice)
         self._forget()
 
     def _forget(self) -> None:

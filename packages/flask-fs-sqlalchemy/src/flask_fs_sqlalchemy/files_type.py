@@ -52,7 +52,7 @@ class _Plain(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == 'postgresql' and not self.text:
             return dialect.type_descriptor(JSONB(none_as_null=True))
-        return dialect.type_descriptor(self.impl_instance)
+        return self.impl_instance
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
         decode = _form_of_text if self.text else self.impl_instance.result_processor(dialect, coltype)

@@ -6,21 +6,21 @@ import hashlib
 import itertools
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from flask import Flask
 
 from ..backends.checksums import Checksum
 from ..backends.contract import FileInfo
 from ..errors import ChecksumMismatch, FileNotFound, PermissionDenied
+from ..storage import Storage
 from .inventory import BATCH, Inventory
 from .outcome import Outcome, Progress
 from .places import Places, in_context
 from .sources import Reference, ReferenceSource, storage_itself, whole_name
 from .survey import FoundReference, Survey, remove, stat
 
-if TYPE_CHECKING:
-    from ..storage import Storage
+__all__ = ['Finding', 'Outcome', 'check', 'mend']
 
 #: Those whose result has one length.
 _ALGORITHMS = frozenset(name for name in hashlib.algorithms_guaranteed if not name.startswith('shake'))

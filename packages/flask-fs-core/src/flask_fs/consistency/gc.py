@@ -8,20 +8,20 @@ import pickle
 import tempfile
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, NamedTuple
 
 from flask import Flask
 
 from .. import names
 from ..backends.contract import FileInfo
+from ..storage import Storage
 from .inventory import BATCH, Inventory
 from .journal import Entry, Journal
 from .outcome import Outcome, Progress
 from .places import Places, in_context
 from .survey import Survey, remove, stat
 
-if TYPE_CHECKING:
-    from ..storage import Storage
+__all__ = ['Outcome', 'collect']
 
 #: How far the clocks of a store and of a database may differ, in seconds: within that, the time of a file says too little.
 SKEW_S = 300

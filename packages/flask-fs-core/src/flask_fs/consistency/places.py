@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextvars
 import os
 from collections.abc import Collection, Generator, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from flask import Flask
 
 from ..bindings import Binding, current_application, state_of
 from ..errors import ConfigurationError, UnknownStorage
+from ..storage import Storage
 from .journal import Journal
 from .sources import ReferenceSource, sources_of, storage_itself
-
-if TYPE_CHECKING:
-    from ..storage import Storage
 
 T = TypeVar('T')
 

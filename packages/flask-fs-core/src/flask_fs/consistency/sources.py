@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from flask import Flask
 
 from ..bindings import state_of
+from ..storage import Storage
 from ..stored import StoredFile
 from .journal import Journal
-
-if TYPE_CHECKING:
-    from ..storage import Storage
 
 
 class Reference(NamedTuple):
@@ -54,7 +52,7 @@ class ReferenceSource(Protocol):
         """Those of *names* to which anything refers that is committed now: as main file, original or thumbnail.
 
         :param storage: A storage itself, and no view.
-        :param names: Whole names in that storage, a few hundred at most: see :func:`relative_names`.
+        :param names: Whole names in that storage, a few hundred at most: see ``relative_names``.
         """
         ...
 

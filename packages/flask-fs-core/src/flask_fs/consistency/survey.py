@@ -6,18 +6,16 @@ import datetime
 import itertools
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import names
 from ..backends.contract import FileInfo
 from ..errors import FileNotFound, FSError
+from ..storage import Storage
 from .inventory import Inventory
 from .outcome import Outcome, Progress
 from .places import Places
 from .sources import Reference, ReferenceSource, storage_itself, whole_name
-
-if TYPE_CHECKING:
-    from ..storage import Storage
 
 logger = logging.getLogger(__name__)
 
