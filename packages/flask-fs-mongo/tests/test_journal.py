@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import io
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from mongoengine import Document, ListField, OperationError, StringField, Valida
 
 import flask_fs as fs
 from flask_fs.consistency.gc import collect
-from flask_fs_mongo import FileField, ImageField, init_app
+from flask_fs_mongo import FileField, ImageField, init_app, units
 from flask_fs_mongo.journal import DocumentJournal
 
 Names = Callable[[fs.Storage], list[str]]
@@ -47,6 +49,15 @@ def test_a_file_is_in_the_journal_until_its_document_is_saved(paper: Any, memory
     document.save()
     assert entries() == []
     assert memory.exists('a.txt')
+
+
+def test_outside_of_a_context_it_is_that_of_the_only_application(
+    paper: Any, memory_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, '_apps', weakref.WeakSet([memory_app]))
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: paper().file.save(upload(), 'a.txt')).result()
+    assert entries() == [('pictures', 'a.txt', 'created')]
 
 
 def test_the_entry_is_there_before_the_file(paper: Any, memory: fs.Storage, faulty: Any) -> None:

@@ -41,7 +41,7 @@ def init_app(app: Flask, *documents: Any, journal: bool = False, alias: str = DE
     source = DocumentSource(documents, DocumentJournal(alias) if journal else None)
     add_source(app, source)
     if journal:
-        units.watch()
+        units.watch(app)
 
 
 class _Collection(NamedTuple):

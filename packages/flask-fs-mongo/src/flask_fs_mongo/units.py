@@ -7,9 +7,11 @@ another document until then. One that is in no document that is saved leaves its
 from __future__ import annotations
 
 import contextvars
+import weakref
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from flask import Flask, has_app_context
 from mongoengine import signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
 
 from flask_fs import Storage, UnitOfWork
@@ -24,17 +26,19 @@ from .traversal import references
 
 #: Where a reference keeps its unit of work.
 _UNIT = '_fs_unit'
+#: The applications with a journal.
+_apps: weakref.WeakSet[Flask] = weakref.WeakSet()
 
 
 def journals() -> list[tuple[DocumentJournal, set[Storage]]]:
     """The journals of the current application, each with the storages whose files it is for."""
-    try:
-        sources = sources_of(current_application())
-    except RuntimeError:
-        return []
+    # Outside of an application context, a storage is that of the only application, too.
+    apps = [current_application()] if has_app_context() else list(_apps)
     return [
         (source.journal, set(map(storage_itself, source.storages)))
-        for source in sources
+        for app in apps
+        if len(apps) == 1
+        for source in sources_of(app)
         if isinstance(source.journal, DocumentJournal)
     ]
 
@@ -79,8 +83,9 @@ def _exists(storage: Storage, filename: str) -> bool:
         return True
 
 
-def watch() -> None:
-    """From now on, end the units of documents as they are saved."""
+def watch(app: Flask) -> None:
+    """From now on, end the units of documents as they are saved; *app* has a journal."""
+    _apps.add(app)
     signals.pre_save_post_validation.connect(_before_save)
     signals.post_save.connect(_after_save)
     signals.pre_bulk_insert.connect(_before_insert)
