@@ -203,3 +203,39 @@ def test_a_connection_that_is_lost_before_the_commit_removes_the_file(postgres: 
             session.commit()
         session.rollback()
     assert stored() == committed(postgres) == []
+
+
+def test_a_connection_that_commits_each_statement_keeps_the_files_of_rows(
+    database_url: str, engines: Callable[..., sa.Engine]
+) -> None:
+    engine = engines(database_url, isolation_level='AUTOCOMMIT')
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(new('a.txt'))
+        session.flush()
+        session.rollback()
+        session.add(new('b.txt'))
+        session.rollback()
+        session.add(doc := new('c.txt'))
+        session.commit()
+        doc.file.save(io.BytesIO(), 'd.txt')
+        session.commit()
+    assert stored() == committed(engine) == ['a.txt', 'd.txt']
+
+
+def test_a_savepoint_that_sqlite_commits_when_it_is_released_keeps_its_files(
+    tmp_path: Any, engines: Callable[..., sa.Engine]
+) -> None:
+    """The driver begins no transaction for savepoints, unless it is told to."""
+    engine = engines(f'sqlite:///{tmp_path}/rows.sqlite')
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        with session.begin_nested():
+            session.add(new('a.txt'))
+        session.rollback()
+        with session.begin_nested():
+            session.add(doc := new('b.txt'))
+        session.commit()
+        doc.file.save(io.BytesIO(), 'c.txt')
+        session.rollback()
+    assert stored() == committed(engine) == ['a.txt', 'b.txt']

@@ -821,3 +821,78 @@ def test_a_change_without_files_adds_no_statement(session: Session, statements: 
     doc.kept = None
     session.commit()
     assert statements == ['UPDATE']
+
+
+# --- Mappings.
+
+
+class Item(Base):
+    __tablename__ = 'item'
+    shelf: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    cover: Mapped[Any] = mapped_column(
+        FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True, deferred=True
+    )
+    __mapper_args__ = {'polymorphic_on': 'kind', 'polymorphic_identity': 'item'}  # noqa: RUF012  # as SQLAlchemy has it
+
+
+class Book(Item):
+    __tablename__ = 'book'
+    shelf: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    text: Mapped[Any] = mapped_column('body', FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
+    __table_args__ = (sa.ForeignKeyConstraint(['shelf', 'place'], ['item.shelf', 'item.place'], onupdate='CASCADE'),)
+    __mapper_args__ = {'polymorphic_identity': 'book'}  # noqa: RUF012  # as above
+
+
+class Comic(Book):
+    pictures: Mapped[Any] = mapped_column(FileListColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
+    __mapper_args__ = {'polymorphic_identity': 'comic'}  # noqa: RUF012  # as above
+
+
+def test_rows_of_joined_tables_with_several_keys_are_cleaned_up(engine: sa.Engine, session: Session) -> None:
+    comic = Comic(shelf=1, place=2)
+    comic.cover.save(io.BytesIO(), 'cover.txt')
+    comic.text.save(io.BytesIO(), 'text.txt')
+    comic.pictures.new().save(io.BytesIO(), 'picture.txt')
+    session.add(comic)
+    session.commit()
+    session.expunge_all()
+    # It is loaded as a row of the first table, without what is deferred.
+    item = session.get_one(Item, (1, 2))
+    item.cover = None
+    item.text.save(io.BytesIO(), 'second.txt')
+    session.commit()
+    assert stored() == ['picture.txt', 'second.txt']
+    session.delete(item)
+    session.commit()
+    assert stored() == []
+
+
+def test_a_row_whose_key_changes_with_its_file_is_found_by_its_former_key(session: Session) -> None:
+    session.add(doc := new('a.txt', id=1))
+    session.commit()
+    doc.id = 2
+    save(doc, 'b.txt')
+    session.commit()
+    assert stored() == ['b.txt']
+
+
+def test_a_function_decides_what_is_removed_by_what_was_stored(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def decide(reference: Any) -> bool:
+        seen.append(reference.read())
+        return bool(reference.filename == 'a.txt')
+
+    monkeypatch.setattr(Doc.__table__.c.file.type, 'on_replace', decide)
+    session.add(doc := new('a.txt'))
+    session.commit()
+    for name in ('b.txt', 'c.txt'):
+        save(doc, name)
+        session.commit()
+    assert seen == [b'a.txt', b'b.txt']
+    assert stored() == ['b.txt', 'c.txt']

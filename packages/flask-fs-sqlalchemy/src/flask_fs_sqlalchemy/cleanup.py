@@ -20,20 +20,27 @@ from flask_fs.transaction import Cleanup, removes
 
 from . import units
 from .owner import ColumnOwner, owners_of
-from .tracking import references
+from .tracking import mapped_classes, references
 from .units import File
 
 #: The references of a row in each of its attributes.
 Values = Mapping[str, Collection[FileReference]]
 
 
-@event.listens_for(Mapper, 'before_insert')
+@event.listens_for(object, 'attribute_instrument', propagate=True)
+def _watch(mapped_class: type, key: str, _: Any) -> None:
+    """Clean up after the rows of a class that has just been given a first attribute with files."""
+    if mapped_class in mapped_classes and not event.contains(mapped_class, 'before_delete', _before_delete):
+        event.listen(mapped_class, 'before_insert', _before_insert)
+        event.listen(mapped_class, 'before_update', _before_update)
+        event.listen(mapped_class, 'before_delete', _before_delete)
+
+
 def _before_insert(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
-    if owners := owners_of(mapper.class_):
-        _replace(row, connection, owners, {}, owners.keys())
+    owners = owners_of(mapper.class_)
+    _replace(row, connection, owners, {}, owners.keys())
 
 
-@event.listens_for(Mapper, 'before_update')
 def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
     changed = [key for key in owners if sa.inspect(row).attrs[key].history.has_changes()]
@@ -56,11 +63,8 @@ def _replace(
     _mark(row, connection, removed - used, used)
 
 
-@event.listens_for(Mapper, 'before_delete')
 def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
-    if not owners:
-        return
     looks = any(owner.column_type.on_delete != 'keep' for owner in owners.values())
     before = _in_database(mapper, connection, row, owners) if looks else {}
     since = _since_written(row, owners, _loaded(row, owners))

@@ -53,6 +53,25 @@ def rolled_back(files: TransactionFiles) -> None:
     files.is_unknown = files.is_unknown and not files.is_left_open
 
 
+def check(files: TransactionFiles) -> None:
+    """Note if rows are committed already. Call it after rows were written, and after a savepoint was released."""
+    if any(_is_committed(each) for each in files.root.connections if not (each.closed or each.invalidated)):
+        files.may_be_committed = True
+
+
+def _is_committed(connection: Connection) -> bool:
+    """Whether what was written on *connection* is committed, without a commit of the session.
+
+    A connection may commit each statement. And the driver of SQLite begins no transaction for a savepoint, unless it is told
+    to as SQLAlchemy documents it; so that of a first savepoint is committed when it is released.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == 'sqlite':
+        return not driver.in_transaction
+    autocommit = driver.get_autocommit() if hasattr(driver, 'get_autocommit') else getattr(driver, 'autocommit', False)
+    return autocommit is True or connection.get_execution_options().get('isolation_level') == 'AUTOCOMMIT'
+
+
 def _is_rolled_back(error: Any) -> bool:
     sqlstate = getattr(error, 'sqlstate', None) or getattr(error, 'pgcode', None)
     if isinstance(sqlstate, str):

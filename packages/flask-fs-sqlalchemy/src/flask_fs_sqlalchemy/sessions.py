@@ -35,8 +35,10 @@ def _before_commit(session: Session) -> None:
 
 @event.listens_for(Session, 'after_flush_postexec')
 def _after_flush(session: Session, _: Any) -> None:
-    # The last flush is a part of the commit.
-    _prepare(session)
+    if (files := _opened(session)) is not None:
+        commits.check(files)
+        # The last flush is a part of the commit.
+        _prepare(session)
 
 
 def _prepare(session: Session) -> None:
@@ -55,6 +57,8 @@ def _prepare(session: Session) -> None:
 def _after_commit(session: Session) -> None:
     if (files := _opened(session)) is not None:
         files.is_committed = True
+        if files.parent is not None:
+            commits.check(files)
 
 
 @event.listens_for(Session, 'after_rollback')

@@ -218,7 +218,9 @@ class TransactionFiles:
         self.is_committing = self.is_committed = False
         #: Whether nobody can say if the database has committed.
         self.is_unknown = False
-        #: Whether that is so only until the transaction is rolled back.
+        #: Whether rows may be committed all the same, if the session does not commit.
+        self.may_be_committed = False
+        #: Whether it is unknown only until the transaction is rolled back.
         self.is_left_open = False
         self.guard: Any = None
 
@@ -254,6 +256,7 @@ class TransactionFiles:
         assert parent is not None
         parent.rows.update(self.rows)
         parent.former += self.former
+        parent.may_be_committed = parent.may_be_committed or self.may_be_committed
         parent.refers.update(self.refers)
         parent.unit.merge(self.unit)
         for files in list(self.unwritten):
@@ -273,7 +276,7 @@ class TransactionFiles:
             return
         for files in list(self.unwritten):
             files.roll_back()
-        if self.is_unknown:
+        if self.is_unknown or self.may_be_committed:
             self.unit.abandon()
         else:
             roll_back(self.unit, self.rows, self.former)
