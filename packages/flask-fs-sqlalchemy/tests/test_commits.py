@@ -224,7 +224,7 @@ def test_a_connection_that_commits_each_statement_keeps_the_files_of_rows(
 
 
 def test_a_savepoint_that_sqlite_commits_when_it_is_released_keeps_its_files(
-    tmp_path: Any, engines: Callable[..., sa.Engine]
+    tmp_path: Any, engines: Callable[..., sa.Engine], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The driver begins no transaction for savepoints, unless it is told to."""
     engine = engines(f'sqlite:///{tmp_path}/rows.sqlite')
@@ -233,9 +233,13 @@ def test_a_savepoint_that_sqlite_commits_when_it_is_released_keeps_its_files(
         with session.begin_nested():
             session.add(new('a.txt'))
         session.rollback()
+        assert stored() == committed(engine) == ['a.txt']
         with session.begin_nested():
             session.add(doc := new('b.txt'))
-        session.commit()
-        doc.file.save(io.BytesIO(), 'c.txt')
+            with session.begin_nested():
+                doc.file.save(io.BytesIO(), 'c.txt')
+        assert stored() == committed(engine) == ['a.txt', 'c.txt']
+        doc.file.save(io.BytesIO(), 'd.txt')
         session.rollback()
-    assert stored() == committed(engine) == ['a.txt', 'b.txt']
+    assert stored() == committed(engine) == ['a.txt', 'c.txt']
+    assert caplog.text == ''

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, scoped_session, sessionmaker
 
 import flask_fs as fs
-from flask_fs_sqlalchemy import FileColumn, FileListColumn, units
+from flask_fs_sqlalchemy import FileColumn, FileListColumn, row_files, transaction_files, units
 
 docs = fs.Storage('docs', fs.ALL)
 
@@ -741,8 +741,8 @@ def test_nothing_is_held_for_sessions_without_files(session: Session) -> None:
     session.commit()
     assert session.scalars(sa.select(Folder)).all()
     session.close()
-    assert not units._open
-    assert not units._by_row
+    assert not transaction_files._open
+    assert not row_files.by_row
 
 
 def test_files_stay_if_the_transaction_of_the_application_around_a_session_goes_on(

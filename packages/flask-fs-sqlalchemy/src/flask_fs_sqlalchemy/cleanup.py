@@ -20,8 +20,8 @@ from flask_fs.transaction import Cleanup, removes
 
 from . import units
 from .owner import ColumnOwner, owners_of
+from .row_files import File, files_of, named
 from .tracking import mapped_classes, references
-from .units import File
 
 #: The references of a row in each of its attributes.
 Values = Mapping[str, Collection[FileReference]]
@@ -55,7 +55,7 @@ def _replace(
 ) -> None:
     """Remove the files that *row* had *before* in attributes that have *changed*, or got since, and has no more."""
     since, current = _since_written(row, owners), _loaded(row, owners)
-    used = {file for key in owners for item in current.get(key, before.get(key, ())) for file in units.files_of(item)}
+    used = {file for key in owners for item in current.get(key, before.get(key, ())) for file in files_of(item)}
     removed: set[File] = set()
     for key in changed:
         policy = owners[key].column_type.on_replace
@@ -80,7 +80,7 @@ def _removed(owner: ColumnOwner, policy: Cleanup, given: Iterable[FileReference]
     shared = owner.shared_files()
     for reference in given:
         if reference and removes(policy, reference):
-            yield from (units.named(reference, name) for name in reference.stored.files() if name not in shared)
+            yield from (named(reference, name) for name in reference.stored.files() if name not in shared)
 
 
 def _mark(row: Any, connection: Connection, removed: Iterable[File], used: Iterable[File]) -> None:
@@ -113,8 +113,7 @@ def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values 
         for key, items in (current or {}).items():
             since[key] += items
         since = {
-            key: [item for item in items if not created.isdisjoint(units.files_of(item))]
-            for key, items in since.items()
+            key: [item for item in items if not created.isdisjoint(files_of(item))] for key, items in since.items()
         }
     return since
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
-    from .units import TransactionFiles
+    from .transaction_files import TransactionFiles
 
 _committing: weakref.WeakKeyDictionary[Connection, TransactionFiles] = weakref.WeakKeyDictionary()
 
@@ -55,11 +55,11 @@ def rolled_back(files: TransactionFiles) -> None:
 
 def check(files: TransactionFiles) -> None:
     """Note if rows are committed already. Call it after rows were written, and after a savepoint was released."""
-    if any(_is_committed(each) for each in files.root.connections if not (each.closed or each.invalidated)):
-        files.may_be_committed = True
+    connections = [each for each in files.root.connections if not (each.closed or each.invalidated)]
+    files.may_be_committed = any(map(_has_committed, connections))
 
 
-def _is_committed(connection: Connection) -> bool:
+def _has_committed(connection: Connection) -> bool:
     """Whether what was written on *connection* is committed, without a commit of the session.
 
     A connection may commit each statement. And the driver of SQLite begins no transaction for a savepoint, unless it is told

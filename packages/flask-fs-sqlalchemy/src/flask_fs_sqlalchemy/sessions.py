@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from . import commits, units
+from .transaction_files import TransactionFiles, current_transaction, ended, opened
 
 #: Transactions that are about to commit, and savepoints about to be released.
 _committing: weakref.WeakSet[SessionTransaction] = weakref.WeakSet()
@@ -21,7 +22,7 @@ def _after_attach(session: Session, instance: Any) -> None:
 
 @event.listens_for(Session, 'before_commit')
 def _before_commit(session: Session) -> None:
-    root, current = session.get_transaction(), units.current_transaction(session)
+    root, current = session.get_transaction(), current_transaction(session)
     if root is None or current is None:
         return
     if current is not root and current not in _committing:
@@ -46,7 +47,7 @@ def _prepare(session: Session) -> None:
     root = session.get_transaction()
     if root is None or root not in _committing or session.get_nested_transaction() is not None:
         return
-    files = units.opened(root)
+    files = opened(root)
     if files is not None:
         files.is_committing = True
         commits.watch(files)
@@ -67,15 +68,15 @@ def _after_rollback(session: Session) -> None:
         commits.rolled_back(files)
 
 
-def _opened(session: Session) -> units.TransactionFiles | None:
-    current = units.current_transaction(session)
-    return None if current is None else units.opened(current)
+def _opened(session: Session) -> TransactionFiles | None:
+    current = current_transaction(session)
+    return None if current is None else opened(current)
 
 
 @event.listens_for(Session, 'after_transaction_end')
 def _after_end(session: Session, transaction: SessionTransaction) -> None:
     _committing.discard(transaction)
-    files = units.ended(transaction)
+    files = ended(transaction)
     if files is None:
         return
     if files.parent is None and commits.goes_on(session, files):

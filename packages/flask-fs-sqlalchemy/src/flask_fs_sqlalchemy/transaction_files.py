@@ -1,0 +1,160 @@
+"""The files of the transactions and savepoints of sessions."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import InstanceState, Session, SessionTransaction
+
+from flask_fs.references import FileReference
+from flask_fs.stored import StoredFile
+from flask_fs.unit_of_work import UnitOfWork
+
+from .journals import journal_of
+from .row_files import File, RowFiles, collected, roll_back
+
+if TYPE_CHECKING:
+    from flask_fs.consistency.journal import Journal
+
+
+class TransactionFiles:
+    """The files of the rows that were written in one transaction, or up to one savepoint.
+
+    :param journal: The journal of the session.
+    :param parent: That of the transaction around it.
+    """
+
+    def __init__(self, journal: Journal | None, parent: TransactionFiles | None = None) -> None:
+        self.parent = parent
+        self.unit = UnitOfWork(journal)
+        self.former: list[tuple[weakref.ref[FileReference], StoredFile]] = []
+        self.rows: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
+        self.unwritten: list[RowFiles] = []
+        #: Whether each row refers to a file, as of its last flush. A file that no row refers to any more is to be removed.
+        self.refers: dict[tuple[File, weakref.ref[InstanceState[Any]]], bool] = {}
+        #: The connections on which rows were written.
+        self.connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        #: Whether the session has begun to commit, and has committed.
+        self.is_committing = self.is_committed = False
+        #: Whether nobody can say if the database has committed.
+        self.is_unknown = False
+        #: Whether rows may be committed all the same, if the session does not commit.
+        self.may_be_committed = False
+        #: Whether it is unknown only until the transaction is rolled back.
+        self.is_left_open = False
+        self.guard: Any = None
+
+    @property
+    def root(self) -> TransactionFiles:
+        """That of the whole transaction."""
+        return self if self.parent is None else self.parent.root
+
+    def take(self, files: RowFiles) -> None:
+        """Take over the files of a row that is being written."""
+        self.rows.update(files.rows)
+        self.former += files.former
+        self.unit.merge(files.unit)
+        files.leave()
+        files.end()
+
+    def prepare(self) -> None:
+        """Write into the journal what the commit will mean."""
+        self._find_unused()
+        self.unit.prepare()
+
+    def _find_unused(self) -> None:
+        used = {file for (file, _), refers in self.refers.items() if refers}
+        unused = {file: None for (file, _), refers in self.refers.items() if not refers}
+        self.refers = {key: refers for key, refers in self.refers.items() if refers}
+        for storage, name in unused:
+            if (storage, name) not in used:
+                self.unit.remove(storage, name)
+
+    def release(self) -> None:
+        """Hand everything to the parent, as the savepoint is released."""
+        parent = self.parent
+        assert parent is not None
+        parent.rows.update(self.rows)
+        parent.former += self.former
+        parent.refers.update(self.refers)
+        parent.unit.merge(self.unit)
+        for files in list(self.unwritten):
+            files.join(parent)
+
+    def end(self) -> None:
+        """The transaction has ended: remove what is not to stay."""
+        if self.is_committed and self.parent is not None and not self.may_be_committed:
+            self.release()
+            return
+        if self.is_committed and not self.is_unknown:
+            # What is left belongs to rows that were expunged before they were written.
+            for files in list(self.unwritten):
+                files.leave()
+            self._find_unused()
+            self.unit.commit()
+            return
+        for files in list(self.unwritten):
+            files.roll_back()
+        if self.is_unknown or self.may_be_committed:
+            self.unit.abandon()
+        else:
+            roll_back(self.unit, self.rows, self.former)
+
+    def forsake(self) -> None:
+        """The session is gone, and so is its connection, without an end of the transaction."""
+        self.is_unknown = self.is_unknown or self.is_committing
+        self.end()
+
+
+_open: weakref.WeakKeyDictionary[SessionTransaction, TransactionFiles] = weakref.WeakKeyDictionary()
+
+
+def current_files(session: Session) -> TransactionFiles:
+    """The files of the innermost transaction or savepoint of *session*."""
+    current = current_transaction(session)
+    if current is None:
+        if not session.autobegin:
+            reason = 'the files of a row need a transaction, and its session does not begin one by itself'
+            raise InvalidRequestError(f'{reason}: call session.begin() before you store a file.')
+        # As any other change of a row does.
+        session.begin()
+        current = session.get_transaction()
+        assert current is not None
+    return _files_in(session, current)
+
+
+def _files_in(session: Session, current: SessionTransaction) -> TransactionFiles:
+    files = _open.get(current)
+    if files is None:
+        around = _boundary(current.parent)
+        parent = None if around is None else _files_in(session, around)
+        _open[current] = files = TransactionFiles(journal_of(session), parent)
+        files.guard = collected.watch(current, files.forsake)
+    return files
+
+
+def _boundary(transaction: SessionTransaction | None) -> SessionTransaction | None:
+    """*transaction* itself, or that around it, which is a transaction or savepoint of the database."""
+    while transaction is not None and not transaction.nested and transaction.parent is not None:
+        transaction = transaction.parent
+    return transaction
+
+
+def current_transaction(session: Session) -> SessionTransaction | None:
+    """The innermost transaction or savepoint of *session*."""
+    return session.get_nested_transaction() or session.get_transaction()
+
+
+def opened(transaction: SessionTransaction) -> TransactionFiles | None:
+    """The files of *transaction*, if there are any."""
+    return _open.get(transaction)
+
+
+def ended(transaction: SessionTransaction) -> TransactionFiles | None:
+    """The files of *transaction*, which has ended, if there are any."""
+    files = _open.pop(transaction, None)
+    if files is not None:
+        files.guard.detach()
+    return files
