@@ -147,6 +147,27 @@ def test_what_cannot_even_be_decoded_breaks_no_query(
         assert row.file.filename == 'a.txt'
 
 
+@pytest.mark.filterwarnings('ignore::flask_fs_sqlalchemy.MalformedReferenceWarning')
+@pytest.mark.parametrize('value', ['[' * 3000 + ']' * 3000, '9' * 10_000, '{"filename": 1e9000}'])
+def test_json_that_python_cannot_decode_breaks_no_query(document: Any, each_database: Database, value: str) -> None:
+    with Session(each_database(document)) as session:
+        if session.get_bind().dialect.name == 'mysql':
+            value = value.replace('1e9000', '9' * 10_000)
+            value = value if value[0] != '[' else '[' * 30 + ']' * 30  # MariaDB has a limit of its own
+        session.execute(text('INSERT INTO document (file, picture) VALUES (:value, :value)'), {'value': value})
+        session.commit()
+        row = session.scalars(select(document)).one()
+        assert not row.file
+        assert not row.picture
+        session.commit()
+        row.file = 'a.txt'
+        row.picture = row.picture
+        session.commit()
+        assert row.file.filename == 'a.txt'
+        assert session.scalars(select(document.file).union(select(document.file))).one() == row.file
+        assert session.scalars(select(document.file).group_by(document.file)).one() == row.file
+
+
 def test_json_null_is_no_file(document: Any, each_database: Database) -> None:
     with Session(each_database(document)) as session:
         session.execute(text("INSERT INTO document (file) VALUES ('null')"))

@@ -12,7 +12,10 @@ from typing import Any, ClassVar, cast
 
 from sqlalchemy import JSON, Dialect, Text, event, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import operators
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.type_api import TypeEngine
 from sqlalchemy.types import TypeDecorator
 
@@ -37,6 +40,28 @@ _WHOLE = {
 }
 
 
+class _Undecoded(FunctionElement[Any]):
+    """A column of JSON as its text, where the driver would decode it: some JSON is none that Python can decode."""
+
+    name = 'undecoded'
+    inherit_cache = True
+
+    def __init__(self, column: Any) -> None:
+        super().__init__(column)
+        # It is read as the column is.
+        self.type = column.type
+
+
+@compiles(_Undecoded)
+def _as_it_is(element: _Undecoded, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Undecoded, 'postgresql')
+def _as_text(element: _Undecoded, compiler: SQLCompiler, **options: Any) -> str:
+    return f'CAST({compiler.process(element.clauses, **options)} AS TEXT)'
+
+
 class _Plain(TypeDecorator[Any]):
     """JSON or text, as it is in the database; what is no JSON is returned as text."""
 
@@ -55,7 +80,11 @@ class _Plain(TypeDecorator[Any]):
         return self.impl_instance
 
     def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        decode = _form_of_text if self.text else self.impl_instance.result_processor(dialect, coltype)
+        decode: Callable[[Any], Any] | None = self.impl_instance.result_processor(dialect, coltype)
+        if self.text:
+            decode = _form_of_text
+        elif dialect.name == 'postgresql':
+            decode = _form_of_json
 
         def process(value: Any) -> Any:
             return self.process_result_value(_decoded(value, decode), dialect)
@@ -64,6 +93,9 @@ class _Plain(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return value
+
+    def column_expression(self, column: Any) -> Any:
+        return column if self.text else _Undecoded(column)
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         return value if value is None or isinstance(value, str) or not self.text else json.dumps(value)
@@ -77,6 +109,11 @@ def _decoded(value: Any, decode: Callable[[Any], Any] | None) -> Any:
         return decode(value)
     except (ValueError, TypeError, RecursionError):
         return value
+
+
+def _form_of_json(value: Any) -> Any:
+    """What JSON has; *value* itself, if the driver has decoded it, as where an application wrote the statement as text."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def _form_of_text(text: Any) -> Any:
