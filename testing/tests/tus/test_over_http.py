@@ -44,7 +44,7 @@ def test_what_has_arrived_before_the_connection_was_cut_stays(
     The request after one that was reset may come while that still stores what it has, and is refused then.
     """
     # 200 on every store take some five minutes.
-    cuts = int(os.environ.get('FS_TEST_CUTS', 200 if kind == 'local' else 20))
+    cuts = int(os.environ.get('FS_TEST_CUTS', '200' if kind == 'local' else '20'))
     chance = random.Random(kind)
     content = chance.randbytes(16 * MiB)
     path, offset, furthest = server.create(len(content)), 0, 0
