@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, MetaData, Table, delete, func, insert, inspect, literal, select, update
@@ -299,7 +299,7 @@ class BoundJournal:
         return [prefix + entry[_TIME_DIGITS:] for entry in entries]
 
     @contextlib.contextmanager
-    def _own_transaction(self, filename: str | None = None, storage: str | None = None) -> Iterator[Connection]:
+    def _own_transaction(self, filename: str | None = None, storage: str | None = None) -> Generator[Connection]:
         """A transaction of the journal alone.
 
         :raises JournalError: If the database fails, or the session keeps others from writing.
