@@ -344,6 +344,25 @@ def test_mending_looks_again(app: Flask, storage: fs.Storage, rows: Any, age: Ag
     assert sorted(storage.list_files()) == ['came back.txt', 'replaced.txt', 'used.txt']
 
 
+def test_a_reference_that_cannot_be_cleared_does_not_stop_the_others(
+    app: Flask, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows.rows = {1: 'a.txt', 2: 'b.txt'}
+    clear = rows.clear
+
+    def refuse(reference: Any) -> Any:
+        if reference.key == 1:
+            raise fs.ConfigurationError(reason='The column is not nullable.')
+        return clear(reference)
+
+    monkeypatch.setattr(rows, 'clear', refuse)
+    found = list(mend(app, list(check(app))))
+    assert [(outcome.action, outcome.reason) for outcome in found] == [
+        ('failed', 'The column is not nullable.'),
+        ('cleared', 'row 2 refers to no file now'),
+    ]
+
+
 # --- When a store or a database is down.
 
 

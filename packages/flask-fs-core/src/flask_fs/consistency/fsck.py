@@ -12,7 +12,7 @@ from flask import Flask
 
 from ..backends.checksums import Checksum
 from ..backends.contract import FileInfo
-from ..errors import ChecksumMismatch, FileNotFound, PermissionDenied
+from ..errors import ChecksumMismatch, FileNotFound, FSError, PermissionDenied
 from ..storage import Storage
 from .inventory import BATCH, Inventory
 from .outcome import Outcome, Progress
@@ -233,10 +233,15 @@ def _clear(finding: Finding) -> Outcome:
         )
     if reference.stored.problem is not None:
         return _outcome(finding, 'kept', 'its value is malformed: look at it yourself')
-    if not source.clear(reference):
+    try:
+        is_cleared = source.clear(reference)
+    except FSError as error:
+        # As for a column that is not nullable: the others can be cleared all the same.
+        return _outcome(finding, 'failed', str(error))
+    if not is_cleared:
         return _outcome(finding, 'kept', 'the reference has changed')
     return _outcome(finding, 'cleared', f'{finding.where} refers to no file now')
 
 
-def _outcome(finding: Finding, action: Literal['cleared', 'kept'], reason: str) -> Outcome:
+def _outcome(finding: Finding, action: Literal['cleared', 'kept', 'failed'], reason: str) -> Outcome:
     return Outcome(finding.storage, finding.filename or '', action, reason)
