@@ -383,3 +383,14 @@ def test_the_journal_is_used_in_the_application_of_the_file(make_app: Any, make_
     unit.roll_back()
     assert seen == [app.name]
     assert journal.files == []
+
+
+def test_a_file_that_is_kept_leaves_no_entry(old: fs.Storage, journal: Any) -> None:
+    unit = fs.unit(journal=journal)
+    unit.remove(old, 'old.txt')
+    unit.prepare()
+    unit.keep(old, 'old.txt')
+    assert unit.is_empty
+    unit.commit()
+    assert list(journal.entries(0)) == []
+    assert old.exists('old.txt')

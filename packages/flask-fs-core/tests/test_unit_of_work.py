@@ -616,3 +616,17 @@ def test_threads_may_store_files_one_after_the_other_and_at_once(old: fs.Storage
     assert len(unit.created) == 80
     unit.roll_back()
     assert list(files(old)) == ['old.txt']
+
+
+def test_a_file_that_is_kept_is_not_removed(old: fs.Storage) -> None:
+    old.write('other.txt', 'x')
+    unit = fs.unit()
+    unit.remove(old, 'old.txt', 'other.txt')
+    nested = unit.nested()
+    nested.remove(old, 'old.txt')
+    assert sorted(name for _, name in unit.unused) == ['old.txt', 'old.txt', 'other.txt']
+    unit.keep(old, 'old.txt', 'never there.txt')
+    assert list(unit.unused) == [(old, 'other.txt')]
+    nested.commit()
+    unit.commit()
+    assert list(old.list_files()) == ['old.txt']

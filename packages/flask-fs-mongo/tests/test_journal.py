@@ -107,6 +107,29 @@ def test_a_replaced_file_stays_until_the_document_is_saved(paper: Any, memory: f
     assert entries() == []
 
 
+@pytest.mark.parametrize('change', ['replace', 'delete'])
+def test_a_document_that_was_changed_elsewhere_does_not_remove_the_file_of_another_one(
+    paper: Any, memory: fs.Storage, names: Names, change: str
+) -> None:
+    document = paper()
+    document.file.save(upload(), 'a.txt')
+    document.save()
+    stale = paper.objects.get()
+    document.file.save(io.BytesIO(b'new'), 'a.txt', overwrite=True)
+    if change == 'replace':
+        stale.file.save(io.BytesIO(b'newer'), 'a.txt', overwrite=True)
+    else:
+        stale.file.delete()
+    document.save()
+    other = paper()
+    other.file.save(io.BytesIO(b'other'), 'a.txt')
+    other.save()
+    stale.save()
+    assert paper.objects.get(pk=other.pk).file.read() == b'other'
+    assert names(memory) == (['a.txt', 'a_2.txt'] if change == 'replace' else ['a.txt'])
+    assert entries() == []
+
+
 def test_a_save_that_fails_keeps_all_files_and_can_be_repeated(paper: Any, memory: fs.Storage, names: Names) -> None:
     document = paper()
     document.file.save(upload(), 'a.txt')

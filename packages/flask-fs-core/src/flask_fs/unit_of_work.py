@@ -99,6 +99,12 @@ class UnitOfWork:
         files = [(file.storage, file.name) for file in self._created]
         return [*files, *(file for nested in self._open for file in nested.created)]
 
+    @property
+    def unused(self) -> Collection[tuple[Storage, str]]:
+        """The files to be removed after the commit, in the same form."""
+        files = [(file.storage, file.name) for file in self._unused]
+        return [*files, *(file for nested in self._open for file in nested.unused)]
+
     # --- What it does.
 
     def save(
@@ -143,6 +149,16 @@ class UnitOfWork:
         storage._require_writable()
         files = [self._file(storage, filename) for filename in filenames]
         self._unused.update({file: Note(file.app) for file in files if file not in self._unused})
+
+    def keep(self, storage: Storage, *filenames: str) -> None:
+        """Do not remove these files after the commit: meanwhile, something else may have taken their names.
+
+        :raises InvalidFilename: If one of the names is not valid.
+        """
+        kept = [self._unused.pop(file, None) for file in [self._file(storage, filename) for filename in filenames]]
+        done(note for note in kept if note is not None)
+        for nested in self._open:
+            nested.keep(storage, *filenames)
 
     def transaction(self, storage: Storage) -> FileTransaction:
         """For several files of *storage* that are stored all-or-nothing: from the end of its block they belong to this unit."""

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from mongoengine import Document, signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
-from mongoengine.connection import READ_PREFERENCE  # type: ignore[import-untyped]  # as above
 
 from flask_fs import Storage
 from flask_fs.transaction import discard, removes
 
 from .traversal import Found, file_fields, references, subclasses
 from .units import Notes, journals
+from .units import in_mongodb as _in_mongodb
 
 #: Where a document keeps the references that MongoDB had before.
 _BEFORE = '_fs_before'
@@ -113,12 +113,6 @@ def _after_delete(sender: Any, document: Any, **_: Any) -> None:
 
 
 # --- In both cases.
-
-
-def _in_mongodb(document: Any) -> list[Found]:
-    """The references of the stored document."""
-    stored = document._qs.filter(**document._object_key).read_preference(READ_PREFERENCE).first()
-    return [] if stored is None else [found for found in references(stored) if found.reference]
 
 
 def _unused_files(unused: Iterable[Found], used: Iterable[Found]) -> list[tuple[Storage, str]]:

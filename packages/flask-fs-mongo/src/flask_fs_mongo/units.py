@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Flask, has_app_context
 from mongoengine import signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
+from mongoengine.connection import READ_PREFERENCE  # type: ignore[import-untyped]  # as above
 
 from flask_fs import Storage, UnitOfWork
 from flask_fs.bindings import current_application
@@ -22,7 +23,7 @@ from flask_fs.references import FileReference
 from flask_fs.transaction import FileTransaction
 
 from .journal import DocumentJournal
-from .traversal import references
+from .traversal import Found, references
 
 #: Where a reference keeps its unit of work.
 _UNIT = '_fs_unit'
@@ -92,9 +93,30 @@ def watch(app: Flask) -> None:
     signals.post_bulk_insert.connect(_after_insert)
 
 
+def in_mongodb(document: Any) -> list[Found]:
+    """The references of the stored document that are not empty."""
+    stored = document._qs.filter(**document._object_key).read_preference(READ_PREFERENCE).first()
+    return [] if stored is None else [found for found in references(stored) if found.reference]
+
+
 def _before_save(sender: Any, document: Any, **_: Any) -> None:
     for unit in _units([document]):
+        _keep_files_of_others(document, unit)
         unit.prepare()
+
+
+def _keep_files_of_others(document: Any, unit: UnitOfWork) -> None:
+    """Remove only what the document still has in MongoDB.
+
+    Another process may have replaced and removed a file that this one remembers, and a third document may have its name.
+    """
+    if unused := set(unit.unused).difference(unit.created):
+        current = [] if document.pk is None else [found.reference for found in in_mongodb(document)]
+        for reference in current:
+            files = (whole_name(reference.fs, name) for name in reference.stored.files())
+            unused.difference_update((storage_itself(reference.fs), name) for name in files)
+        for storage, filename in unused:
+            unit.keep(storage, filename)
 
 
 def _after_save(sender: Any, document: Any, **_: Any) -> None:
