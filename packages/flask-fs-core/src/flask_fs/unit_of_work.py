@@ -143,6 +143,9 @@ class UnitOfWork:
     def remove(self, storage: Storage, *filenames: str) -> None:
         """Remove exactly these files after the commit; nothing happens to those that do not exist.
 
+        Once a file is gone, its name is available again: remove only what this very work makes unused, such as the file that a
+        row has while it is locked, so that no other process removes it before.
+
         :raises InvalidFilename: If one of the names is not valid; then none is removed.
         :raises OperationNotSupported: If *storage* is a view that only reads.
         """
