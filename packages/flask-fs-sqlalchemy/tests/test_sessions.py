@@ -229,6 +229,24 @@ def test_setting_none_removes_the_file_after_the_commit(session: Session) -> Non
     assert stored() == []
 
 
+@pytest.mark.parametrize('row_exists', [True, False], ids=['of a stored row', 'of a new row'])
+def test_a_file_that_a_row_refers_to_no_more_when_it_is_written_goes(session: Session, row_exists: bool) -> None:
+    """Nothing in memory refers to it either by then."""
+    session.add(doc := Doc())
+    if row_exists:
+        session.commit()
+    doc.file.save(io.BytesIO(), 'a.txt')
+    doc.file = None
+    doc.files.new().save(io.BytesIO(), 'b.txt')
+    doc.files.new().save(io.BytesIO(), 'c.txt')
+    doc.files.pop(0)
+    doc.kept.save(io.BytesIO(), 'd.txt')
+    doc.kept = None
+    gc.collect()
+    session.commit()
+    assert stored() == ['c.txt', 'd.txt']
+
+
 def test_deleting_the_file_of_a_row_waits_for_the_commit(session: Session) -> None:
     session.add(doc := new('a.txt'))
     session.commit()

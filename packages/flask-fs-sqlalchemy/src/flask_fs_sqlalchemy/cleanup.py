@@ -59,7 +59,8 @@ def _replace(
     removed: set[File] = set()
     for key in changed:
         policy = owners[key].column_type.on_replace
-        removed.update(_removed(owners[key], policy, before.get(key, ())), _removed(owners[key], policy, since[key]))
+        unused = [item for item in since[key] if not used.issuperset(files_of(item))]
+        removed.update(_removed(owners[key], policy, before.get(key, ())), _removed(owners[key], policy, unused))
     _mark(row, connection, removed - used, used)
 
 
@@ -105,16 +106,15 @@ def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values 
     files = units.unwritten(row)
     since: dict[str, list[FileReference]] = {key: [] for key in owners}
     if files is not None:
-        created = files.created()
-        for known, stored in files.former:
-            reference = known()
-            if reference is not None and reference.instance is row and (key := str(reference.name)) in owners:
+        created, state = files.created(), sa.inspect(row)
+        for known, key, stored in files.referred.values():
+            if known() is state and key in owners:
                 since[key].append(owners[key].column_type.as_reference(stored))
         for key, items in (current or {}).items():
             since[key] += items
-        since = {
-            key: [item for item in items if not created.isdisjoint(files_of(item))] for key, items in since.items()
-        }
+        for key, items in since.items():
+            by_files = {tuple(found): item for item in items if not created.isdisjoint(found := files_of(item))}
+            since[key] = list(by_files.values())
     return since
 
 

@@ -37,6 +37,8 @@ class RowFiles:
         self.unit = UnitOfWork(journal)
         #: References, and what they referred to before each change.
         self.former: list[tuple[weakref.ref[FileReference], StoredFile]] = []
+        #: The row and attribute that got each file, which may refer to it no more, and what it referred to then.
+        self.referred: dict[File, tuple[weakref.ref[InstanceState[Any]], str, StoredFile]] = {}
         self.rows: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
         #: The transaction of the session that one of the rows is in.
         self.transaction: TransactionFiles | None = None
@@ -58,6 +60,7 @@ class RowFiles:
         """Be also what *other* is."""
         self.unit.merge(other.unit)
         self.former += other.former
+        self.referred.update(other.referred)
         self.is_sent = self.is_sent or other.is_sent
         rows = list(other.rows)
         other.end()

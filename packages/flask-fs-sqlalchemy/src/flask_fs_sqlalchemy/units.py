@@ -49,13 +49,18 @@ def adopt(instance: Any, value: Any) -> None:
     """
     if not by_row or instance is None:
         return
-    own = by_row.get(inspect(instance))
-    for file in [file for reference in references_in(value) for file in files_of(reference)]:
-        other = by_file.get(file)
-        if other is None and own is not None and file in own.created():
-            by_file[file] = own
-        elif other is not None and other is not own:
-            own = other.take_in(_row_files(instance))
+    state: InstanceState[Any] = inspect(instance)
+    own = by_row.get(state)
+    created = set() if own is None else own.created()
+    for reference in references_in(value):
+        for file in files_of(reference):
+            other = by_file.get(file)
+            if other is None and own is not None and file in created:
+                by_file[file] = own
+                own.referred[file] = weakref.ref(state), str(reference.name), reference.stored
+            elif other is not None and other is not own:
+                own = other.take_in(_row_files(instance))
+                created = own.created()
 
 
 def sent(value: Any) -> None:
