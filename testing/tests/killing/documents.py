@@ -48,9 +48,9 @@ class World:
 
         class Report(mongoengine.Document):  # type: ignore[misc]  # MongoEngine has no type hints
             id = mongoengine.IntField(primary_key=True)
-            document = FileField(self.docs, checksum=True, **removed)
-            picture = ImageField(self.pictures, max_size=16, thumbnails=[8, 4], **removed)
-            files = mongoengine.ListField(FileField(self.docs, **removed))
+            document = FileField(fs=self.docs, checksum=True, **removed)
+            picture = ImageField(fs=self.pictures, max_size=16, thumbnails=[8, 4], **removed)
+            files = mongoengine.ListField(FileField(fs=self.docs, **removed))
 
         self.Report = Report
         flask_fs_mongo.init_app(self.app, Report, journal=True)
