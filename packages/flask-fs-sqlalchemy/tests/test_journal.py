@@ -352,6 +352,22 @@ def test_what_gc_has_claimed_cannot_be_renamed(engine: sa.Engine) -> None:
         bound.renamed(entry, 'b.txt')
 
 
+def test_what_gc_has_claimed_is_unused_since_then_and_not_waited_for_again(engine: sa.Engine) -> None:
+    bound = journal.of(engine)
+    entry = bound.pending('docs', 'a.txt')
+    with engine.begin() as connection:
+        past = datetime.datetime.fromtimestamp(0, datetime.timezone.utc).replace(tzinfo=None)
+        old = f'{1:016x}{entry[16:]}'
+        connection.execute(sa.update(journal.table).values(id=old, at=past))
+    before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    assert bound.claim(old)
+    [found] = bound.entries(3600)
+
+    assert (found.id, found.action) == (old, 'unused')
+    assert found.at >= before
+    assert not bound.claim(old)
+
+
 def test_what_is_settled_cannot_be_claimed(engine: sa.Engine) -> None:
     bound = journal.of(engine)
     entry = bound.pending('docs', 'a.txt')

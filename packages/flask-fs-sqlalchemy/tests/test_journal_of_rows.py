@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from werkzeug.datastructures import FileStorage
 
@@ -462,6 +466,66 @@ def test_two_collectors_at_once_do_no_harm(app: Flask, engine: sa.Engine, sessio
     assert entries(engine) == []
 
 
+#: A process that settles what is in the journal, and says what it did.
+COLLECTOR = """
+import sys
+from flask import Flask
+import sqlalchemy as sa
+import flask_fs as fs
+from flask_fs.consistency.gc import collect
+from flask_fs_sqlalchemy import Journal, init_app
+
+url, root = sys.argv[1:]
+app = Flask('collector')
+app.config.update(FS_ROOT=root)
+fs.init_app(app, fs.Storage('docs', fs.ALL))
+init_app(app, sa.create_engine(url), journal=Journal(sa.MetaData()), models=[])
+print('ready', flush=True)
+sys.stdin.readline()
+for outcome in collect(app, older_than_s=0):
+    print(outcome.action, outcome.filename, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_settle_a_thousand_entries_at_once_do_no_harm(
+    app: Flask, engine: sa.Engine, tmp_path: Path
+) -> None:
+    """Half of the files are there."""
+    local = Flask('local')
+    local.config.update(FS_ROOT=str(tmp_path / 'fs'))
+    stored = fs.Storage('docs', fs.ALL)
+    fs.init_app(local, stored)
+    bound = journal.of(engine)
+    for number in range(1000):
+        bound.pending('docs', f'{number}.txt')
+    with local.app_context():
+        for number in range(0, 1000, 2):
+            stored.write(f'{number}.txt', b'content')
+    url = engine.url.render_as_string(hide_password=False)
+    line = [sys.executable, '-c', COLLECTOR, url, str(tmp_path / 'fs')]
+    processes = [subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'ready\n'
+    said = []
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write('\n')
+        process.stdin.flush()
+    for process in processes:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0
+        said += output.splitlines()
+
+    with local.app_context():
+        assert list(stored.list_files()) == []
+    assert entries(engine) == []
+    assert {line for line in said if line.startswith('removed')} == {
+        f'removed {number}.txt' for number in range(0, 1000, 2)
+    }
+
+
 # --- As an application does it.
 
 
@@ -525,4 +589,63 @@ def test_fs_unit_settles_in_the_transaction_of_a_connection(app: Flask, engine: 
     unit.commit()
 
     assert entries(engine) == []
+    assert files() == ['a.txt']
+
+
+@pytest.mark.server
+def test_a_session_with_two_databases_settles_after_both_commits(
+    app: Flask, postgres_url: str, engines: Engines, tmp_path: Path
+) -> None:
+    class Elsewhere(DeclarativeBase):
+        pass
+
+    class Other(Elsewhere):
+        __tablename__ = 'other'
+        id: Mapped[int] = mapped_column(primary_key=True)
+        document: Mapped[FileReference] = mapped_column(FileColumn(docs), nullable=True)
+
+    main, other = engines(postgres_url), engines(f'sqlite:///{tmp_path}/other.db')
+    Base.metadata.create_all(main)
+    Elsewhere.metadata.create_all(other)
+    made = sessionmaker(binds={Base: main, Elsewhere: other, journal.table: main})
+    init_app(app, made, journal=journal, models=[Base, Elsewhere])
+    with made() as session:
+        rows = Report(), Other()
+        session.add_all(rows)
+        for row, name in zip(rows, ('a.txt', 'b.txt'), strict=True):
+            row.document.save(upload(name))
+        noted: list[Any] = []
+        sa.event.listen(other, 'commit', lambda connection: noted.append(sorted(entries(main))))
+        session.commit()
+
+    assert noted[0] == [('a.txt', 'created'), ('b.txt', 'created')]
+    assert entries(main) == []
+    assert outcomes(app) == {}
+    assert files() == ['a.txt', 'b.txt']
+
+
+def test_an_async_session_has_a_journal_too(app: Flask, tmp_path: Path, engines: Engines) -> None:
+    url = f'sqlite:///{tmp_path}/async.db'
+    sync = engines(url)
+    Base.metadata.create_all(sync)
+    init_app(app, sync, journal=journal, models=[Base])
+
+    async def run() -> list[Any]:
+        engine = create_async_engine(url.replace('sqlite', 'sqlite+aiosqlite'))
+        try:
+            async with AsyncSession(engine) as session:
+                report = Report()
+                session.add(report)
+                await session.run_sync(lambda _: report.document.save(upload()))
+                noted = entries(sync)
+                await session.flush()
+                with pytest.raises(JournalError, match='has written'):
+                    await session.run_sync(lambda _: report.document.save(upload('b.txt')))
+                await session.commit()
+                return noted
+        finally:
+            await engine.dispose()
+
+    assert asyncio.run(run()) == [('a.txt', 'created')]
+    assert entries(sync) == []
     assert files() == ['a.txt']

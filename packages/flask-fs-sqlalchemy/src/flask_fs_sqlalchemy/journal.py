@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, MetaData, Table, delete, func, insert, inspect, literal, select, update
+from sqlalchemy import Connection, Engine, MetaData, Table, delete, func, insert, inspect, literal, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError, UnboundExecutionError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import Delete, Update
@@ -215,7 +215,9 @@ class BoundJournal:
         age = datetime.timedelta(seconds=older_than_s)
         # What was renewed has the time of that in its id, and in `at` the time when its file was stored.
         newest = _time_prefix(time.time_ns() - int(older_than_s * 1e9)) + 'g'
-        page = select(table).where(table.c.id <= newest, table.c.at <= _now() - age).order_by(table.c.id).limit(_BATCH)
+        # What was claimed is not waited for again.
+        is_old = or_(table.c.action == 'unused', table.c.at <= _now() - age)
+        page = select(table).where(table.c.id <= newest, is_old).order_by(table.c.id).limit(_BATCH)
         last = ''
         while True:
             # No transaction is open while the caller works, which may change the table.
@@ -234,7 +236,7 @@ class BoundJournal:
         :raises JournalError: If that is impossible.
         """
         with self._own_transaction() as connection:
-            return bool(self._change(connection, update(self._table).values(action='unused'), [entry]))
+            return bool(self._change(connection, update(self._table).values(action='unused', at=_now()), [entry]))
 
     # --- How it is written.
 
