@@ -18,8 +18,20 @@ __all__ = ['main']
 
 #: Made anew by each run. In one place, so that what is installed again is not compiled again.
 FOLDER = ROOT / '.dev' / 'lowest'
-#: What the tests use besides. mongomock is the last for the oldest PyMongo; moto is what the kit's fixtures start.
-TOOLS = ['gevent', 'hypothesis', 'mongomock<4.3', 'moto[server]', 'pytest-timeout', 'pytest-xdist', 'sybil']
+#: What the tests use besides. mongomock is the last for the oldest PyMongo, and Flask-SQLAlchemy that for the oldest SQLAlchemy;
+#: moto is what the kit's fixtures start.
+TOOLS = [
+    'aiosqlite',
+    'alembic',
+    'flask-sqlalchemy<3.1',
+    'gevent',
+    'hypothesis',
+    'mongomock<4.3',
+    'moto[server]',
+    'pytest-timeout',
+    'pytest-xdist',
+    'sybil',
+]
 #: Older libraries leave connections to the garbage collector, which may come during any later test.
 LEFT_OPEN = 'ignore:unclosed <socket:ResourceWarning'
 

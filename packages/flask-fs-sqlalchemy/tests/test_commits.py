@@ -188,7 +188,7 @@ def test_a_commit_with_an_unknown_result_removes_nothing(
     assert stored() == ['a.txt', 'b.txt']
     assert committed(engine) == (['b.txt'] if is_committed else ['a.txt'])
     assert len(caplog.records) == 2
-    assert "'b.txt' stays in storage 'docs'" in caplog.text
+    assert "'b.txt' in storage 'docs' was created, and stays" in caplog.text
 
 
 def test_a_connection_that_is_lost_before_the_commit_removes_the_file(postgres: sa.Engine) -> None:

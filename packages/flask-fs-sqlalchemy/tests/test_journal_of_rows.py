@@ -532,10 +532,7 @@ def test_processes_that_settle_a_thousand_entries_at_once_do_no_harm(
 def test_an_application_of_flask_sqlalchemy_with_a_journal(app: Flask, tmp_path: Path) -> None:
     app.config.update(SQLALCHEMY_DATABASE_URI=f'sqlite:///{tmp_path}/app.db')
 
-    class FlaskBase(DeclarativeBase):
-        pass
-
-    db = SQLAlchemy(model_class=FlaskBase)
+    db = SQLAlchemy()
 
     class Page(db.Model):  # type: ignore[name-defined]  # made by Flask-SQLAlchemy
         id: Mapped[int] = mapped_column(primary_key=True)
@@ -556,7 +553,7 @@ def test_an_application_of_flask_sqlalchemy_with_a_journal(app: Flask, tmp_path:
 
     @app.post('/<int:number>')
     def change(number: int) -> str:
-        page = db.session.get_one(Page, number)
+        page = db.session.get(Page, number)
         page.file.save(upload(content=b'other'), overwrite=True)
         db.session.commit()
         return str(page.file.filename)

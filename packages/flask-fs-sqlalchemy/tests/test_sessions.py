@@ -115,6 +115,8 @@ def test_without_a_commit_the_file_of_a_new_row_goes(session: Session, end: str,
     session.add(doc)
     if flushes:
         session.flush()
+    if not hasattr(session, end):
+        pytest.skip(f'This SQLAlchemy has no session.{end}()')
     getattr(session, end)()
     assert stored() == []
     assert not doc.file
@@ -869,6 +871,7 @@ class Comic(Book):
     __mapper_args__ = {'polymorphic_identity': 'comic'}  # noqa: RUF012  # as above
 
 
+@pytest.mark.skipif(sa.__version__ == '2.0.0', reason='SQLAlchemy 2.0.0 cannot insert such rows')
 def test_rows_of_joined_tables_with_several_keys_are_cleaned_up(engine: sa.Engine, session: Session) -> None:
     comic = Comic(shelf=1, place=2)
     comic.cover.save(io.BytesIO(), 'cover.txt')
@@ -878,7 +881,7 @@ def test_rows_of_joined_tables_with_several_keys_are_cleaned_up(engine: sa.Engin
     session.commit()
     session.expunge_all()
     # It is loaded as a row of the first table, without what is deferred.
-    item = session.get_one(Item, (1, 2))
+    item = session.get(Item, (1, 2))
     item.cover = None
     item.text.save(io.BytesIO(), 'second.txt')
     session.commit()

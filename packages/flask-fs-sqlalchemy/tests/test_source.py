@@ -350,7 +350,7 @@ def test_a_changed_value_is_held_no_more(engine: sa.Engine) -> None:
     source = source_of(engine)
     document, _, third = source.references()
     with Session(engine) as session:
-        report = session.get_one(Report, 1)
+        report = session.get(Report, 1)
         report.document = 'x.txt'
         del report.files[0]
         session.commit()
@@ -640,10 +640,7 @@ def test_the_databases_of_flask_sqlalchemy_are_found(app: Flask, tmp_path: Path)
         SQLALCHEMY_BINDS={'other': f'sqlite:///{tmp_path}/other.db'},
     )
 
-    class FlaskBase(DeclarativeBase):
-        pass
-
-    db = SQLAlchemy(model_class=FlaskBase)
+    db = SQLAlchemy()
 
     class Here(db.Model):  # type: ignore[name-defined]  # made by Flask-SQLAlchemy
         id: Mapped[int] = mapped_column(primary_key=True)
