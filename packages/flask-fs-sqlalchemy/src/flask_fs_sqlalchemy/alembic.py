@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 from .files_type import FilesType
 
+__all__ = ['render_item']
+
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
     """The code of a column's type, if *item* is the type of a column of files; False for everything else.

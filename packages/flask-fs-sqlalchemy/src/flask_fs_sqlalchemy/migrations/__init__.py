@@ -27,6 +27,8 @@ from typing import Any
 
 from ..schema import DEFAULT_NAME, OPTIONS, columns
 
+__all__ = ['downgrade', 'upgrade']
+
 
 def upgrade(op: Any, name: str = DEFAULT_NAME, *, schema: str | None = None) -> None:
     """Create the table of a :class:`flask_fs_sqlalchemy.Journal`.
