@@ -1,34 +1,42 @@
-"""Documents and files after their process was killed, at every step there is."""
+"""Whenever a process is killed, documents and files agree again after ``gc``, if there is a journal.
+
+The test kills a few processes, at boundaries that their seeds choose. See ``killing`` in the tests of the kit.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from killing.combinations import settings
+from killing.nursery import nursery
+from killing.trial import Series
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')]
+from flask_fs_testing.servers import MongoService
+
+KILLS = 8
 
 
-def test_files_and_documents_agree_after_a_kill_at_any_step(
-    mongo_service: Any, fresh_name: str, tmp_path: Path
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, 'fork') or sys.platform == 'darwin', reason='forks processes and reads /proc')
+@pytest.mark.parametrize('store', ['local', 'gridfs'])
+def test_after_a_kill_gc_makes_documents_and_files_agree(
+    store: str, mongo_service: MongoService, fresh_name: str, tmp_path: Path
 ) -> None:
-    script = Path(__file__).with_name('killed_documents.py')
-    url = f'{mongo_service.url}/{fresh_name}'
-    done = subprocess.run(
-        [sys.executable, str(script), url, str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    steps = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(steps) > 20
-    for number, step in enumerate(steps):
-        assert (step['found'], step['left']) == ([], 0), (number, step)
-        assert step['contents'] in (['kept'], ['kept', 'one'], ['kept', 'two'], ['kept', 'three']), (number, step)
-        assert set(step['actions']) <= {'removed', 'kept'}, (number, step)
-    seen = [content for content in ('one', 'two', 'three') if any(content in step['contents'] for step in steps)]
-    assert seen == ['one', 'two', 'three']
-    assert any('removed' in step['actions'] for step in steps)
+    pytest.importorskip('sqlalchemy')
+    from killing.documents import World
+
+    config = {
+        'database': f'{mongo_service.url}/{fresh_name}',
+        'settings': settings(store, mongo_service if store == 'gridfs' else None, tmp_path),
+    }
+    world = World(config)
+    try:
+        with nursery('documents') as nursed:
+            series = Series(nursed, world, mean=100)
+            killed = [series.kill(seed) for seed in range(1, KILLS + 1)]
+    finally:
+        world.close()
+    assert [each for each in killed if each.wrong] == []

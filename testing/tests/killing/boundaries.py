@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 import signal
 import socket
 import sys
@@ -31,17 +32,29 @@ _DIALECT = ('do_begin', 'do_commit', 'do_execute', 'do_executemany', 'do_release
             'do_rollback_to_savepoint', 'do_savepoint')  # fmt: skip
 
 
+#: Where a process is killed that never reaches the boundary that was chosen for it.
+_LAST = 3000
+
+
 class Boundaries:
     """Counts the boundaries of the main thread, and kills the process at one of them.
 
-    :param kill_at: The number of that boundary, counted from 1.
-    :param report: Called with the name of each.
+    That is one of a kind that *rng* chooses among those of *request*, or, half of the time and if there are none, the one of a
+    number that it chooses: the former reaches those that are rare, the latter finds others.
+
+    :param rng: What decides.
+    :param request: ``kinds``, and ``mean``, the average of such a number.
+    :param report: Called with the kind of each.
     """
 
-    def __init__(self, kill_at: int, report: Callable[[str], None]) -> None:
-        self._kill_at = kill_at
+    def __init__(self, rng: random.Random, request: dict[str, Any], report: Callable[[str], None]) -> None:
+        number = 1 + int(rng.expovariate(1 / request['mean']))
+        kind, repetition = rng.choice(request['kinds'] or ['']), rng.choice((1, 1, 2, 5))
+        by_number = rng.random() < 0.5 or not kind
+        self._kill_at = number if by_number else _LAST
+        self._kind, self._repetition = '' if by_number else kind, repetition
         self._report = report
-        self._count = 0
+        self._count = self._count_of_kind = 0
         self._thread = threading.get_ident()
         self._is_on = False
 
@@ -85,7 +98,8 @@ class Boundaries:
             return
         self._count += 1
         self._report(label)
-        if self._count >= self._kill_at:
+        self._count_of_kind += label == self._kind
+        if self._count >= self._kill_at or self._count_of_kind == self._repetition:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

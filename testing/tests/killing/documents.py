@@ -109,7 +109,7 @@ def live(request: dict[str, Any], say: Any) -> None:
     """Save and delete documents until the process is killed."""
     rng = random.Random(request['seed'])
     world = World(request['config'])
-    boundaries = Boundaries(1 + int(rng.expovariate(1 / request['mean'])), lambda label: say('at', label))
+    boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
     with world.app.app_context():
         for storage in world.storages:
             storage.exists('a.txt')

@@ -91,7 +91,7 @@ def live(request: dict[str, Any], say: Any) -> None:
     """Do random transactions until the process is killed."""
     rng = random.Random(request['seed'])
     world = World(request['config'])
-    boundaries = Boundaries(1 + int(rng.expovariate(1 / request['mean'])), lambda label: say('at', label))
+    boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
     boundaries.watch_engine(world.engine, 'database')
     with world.app.app_context():
         world.docs.exists('a.txt')

@@ -146,7 +146,7 @@ def live(request: dict[str, Any], say: Any) -> None:
     """Do random transactions until the process is killed."""
     rng = random.Random(request['seed'])
     world = World(request['config'])
-    boundaries = Boundaries(1 + int(rng.expovariate(1 / request['mean'])), lambda label: say('at', label))
+    boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
     program = Program(rng, request['state'], saves_first=world.saves_first)
     with world.app.app_context():
         for number, engine in enumerate(world.engines):

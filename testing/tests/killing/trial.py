@@ -43,7 +43,7 @@ class Killed(NamedTuple):
 class Series:
     """Kills one after the other, with the same rows and the same store, which every child finds as the last one left them.
 
-    :param mean: How many boundaries a process reaches on average.
+    :param mean: How many boundaries a process reaches on average, where it is not killed at one of a chosen kind.
     """
 
     def __init__(self, nursery: Nursery, world: Any, *, mean: float = 150) -> None:
@@ -57,7 +57,13 @@ class Series:
 
     def kill(self, seed: int) -> Killed:
         """One trial."""
-        request = {'seed': seed, 'config': self.world.config, 'state': self.state, 'mean': self.mean}
+        request = {
+            'seed': seed,
+            'config': self.world.config,
+            'state': self.state,
+            'mean': self.mean,
+            'kinds': sorted(self.reached),
+        }
         response = self.nursery.child(request)
         said = response['said']
         labels = [what for kind, *rest in said if kind == 'at' for what in rest]
