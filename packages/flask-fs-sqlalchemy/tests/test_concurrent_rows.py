@@ -95,6 +95,42 @@ def test_of_two_sessions_that_replace_a_file_neither_leaves_it(app: Flask, engin
     assert stored() == committed(engine) == ['c.txt']
 
 
+@pytest.mark.parametrize('change', ['replace', 'remove', 'delete the row'])
+@pytest.mark.parametrize('policy', ['keep', 'remove'])
+def test_a_row_that_was_changed_elsewhere_does_not_remove_the_file_of_another_one(
+    app: Flask, engine: sa.Engine, change: str, policy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ('on_replace', 'on_delete'):
+        monkeypatch.setattr(Doc.__table__.c.file.type, name, policy)
+    with Session(engine) as session:
+        session.add(doc := Doc(id=1))
+        save(doc, 'a.txt')
+        session.commit()
+    make = sessionmaker(engine, expire_on_commit=False)
+    with make() as one, make() as two, make() as third:
+        first, stale = (session.get(Doc, 1) for session in (one, two))
+        for session in (one, two):
+            session.commit()
+        assert first is not None
+        assert stale is not None
+        first.file.save(io.BytesIO(b'first'), 'a.txt', overwrite=True)
+        if change == 'replace':
+            stale.file.save(io.BytesIO(b'stale'), 'a.txt', overwrite=True)
+        else:
+            stale.file.delete()
+        if change == 'delete the row':
+            two.delete(stale)
+        one.commit()
+        assert 'a.txt' not in stored()
+        third.add(other := Doc(id=2))
+        other.file.save(io.BytesIO(b'other'), 'a.txt')
+        third.commit()
+        two.commit()
+    assert docs.read('a.txt') == b'other'
+    if policy == 'remove':
+        assert stored() == committed(engine)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('deletes', [False, True])
 def test_threads_that_change_one_row_leave_one_file(app: Flask, engine: sa.Engine, deletes: bool) -> None:

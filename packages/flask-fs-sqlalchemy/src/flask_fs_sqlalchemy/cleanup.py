@@ -45,8 +45,10 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
     owners = owners_of(mapper.class_)
     changed = [key for key in owners if sa.inspect(row).attrs[key].history.has_changes()]
     if changed:
-        looks = any(owners[key].column_type.on_replace != 'keep' for key in changed)
+        former = _former_files(row)
+        looks = former or any(owners[key].column_type.on_replace != 'keep' for key in changed)
         before = _in_database(mapper, connection, row, owners) if looks else {}
+        _keep_files_of_others(row, former, before)
         _replace(row, connection, owners, before, changed)
 
 
@@ -66,14 +68,40 @@ def _replace(
 
 def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
-    looks = any(owner.column_type.on_delete != 'keep' for owner in owners.values())
+    former = _former_files(row)
+    looks = former or any(owner.column_type.on_delete != 'keep' for owner in owners.values())
     before = _in_database(mapper, connection, row, owners) if looks else {}
+    _keep_files_of_others(row, former, before)
     since = _since_written(row, owners, _loaded(row, owners))
     removed: set[File] = set()
     for key, owner in owners.items():
         policy = owner.column_type.on_delete
         removed.update(_removed(owner, policy, before.get(key, ())), _removed(owner, policy, since[key]))
     _mark(row, connection, removed, ())
+
+
+def _former_files(row: Any) -> set[File]:
+    """The files that are to be removed because *row*, as this process remembers it, had them before."""
+    files = units.unwritten(row)
+    if files is None or not (unused := set(files.unit.unused).difference(files.created())):
+        return set()
+    if len(files.rows) == 1:
+        return unused
+    known = ((reference(), stored) for reference, stored in files.former)
+    mine = [(reference, stored) for reference, stored in known if reference is not None and reference.instance is row]
+    return unused & {named(reference, name) for reference, stored in mine for name in stored.files()}
+
+
+def _keep_files_of_others(row: Any, former: set[File], before: Values) -> None:
+    """Remove only those of the *former* files that *row* still has in the database.
+
+    Another transaction may have replaced and removed the others, and the row of a third one may have their names.
+    """
+    files = units.unwritten(row)
+    current = {file for items in before.values() for item in items for file in files_of(item)}
+    for storage, filename in former - current:
+        assert files is not None, 'they are among its files'
+        files.unit.keep(storage, filename)
 
 
 def _removed(owner: ColumnOwner, policy: Cleanup, given: Iterable[FileReference]) -> Iterator[File]:
