@@ -46,6 +46,7 @@ COMMANDS = {
     'dist': 'build every distribution into dist/, check it, install it as users do',
     'report': 'run the conformance kit on every backend and server, and record what it saw for the documentation',
     'mutants': 'run every check of the kit on every broken backend, and print what it caught; --help lists the options',
+    'kills': 'kill 1,000 processes that store files of rows, and check what gc makes of the rest; --help lists the options',
     'public-names': 'compare the public names with the lists kept; --write renews the lists',
     'start': 'start the servers of compose.yaml, with Docker',
     'stop': 'stop them',
