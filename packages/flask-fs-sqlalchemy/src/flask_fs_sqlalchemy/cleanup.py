@@ -27,10 +27,15 @@ from .tracking import mapped_classes, references
 Values = Mapping[str, Collection[FileReference]]
 
 
+# event.contains() goes by the address of a class, which another one may have had before.
+_watched: weakref.WeakSet[type] = weakref.WeakSet()
+
+
 @event.listens_for(object, 'attribute_instrument', propagate=True)
 def _watch(mapped_class: type, key: str, _: Any) -> None:
     """Clean up after the rows of a class that has just been given a first attribute with files."""
-    if mapped_class in mapped_classes and not event.contains(mapped_class, 'before_delete', _before_delete):
+    if mapped_class in mapped_classes and mapped_class not in _watched:
+        _watched.add(mapped_class)
         event.listen(mapped_class, 'before_insert', _before_insert)
         event.listen(mapped_class, 'before_update', _before_update)
         event.listen(mapped_class, 'before_delete', _before_delete)

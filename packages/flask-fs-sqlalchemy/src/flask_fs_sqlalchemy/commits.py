@@ -6,13 +6,15 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, ExceptionContext
+from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
     from .transaction_files import TransactionFiles
 
+# event.contains() goes by the address of an object, which another one may have had before.
+_watched: weakref.WeakSet[Dialect | Connection] = weakref.WeakSet()
 _committing: weakref.WeakKeyDictionary[Connection, TransactionFiles] = weakref.WeakKeyDictionary()
 
 #: Classes of SQLSTATE: the database has rolled back (a conflict, a deadlock), or a constraint does not hold.
@@ -27,7 +29,8 @@ def watch(files: TransactionFiles) -> None:
     """From now on, note in *files* whether a commit on one of its connections ends without a definite result."""
     for connection in files.connections:
         _committing[connection] = files
-        if not event.contains(connection.engine, 'handle_error', _failed):
+        if connection.dialect not in _watched:
+            _watched.add(connection.dialect)
             event.listen(connection.engine, 'handle_error', _failed)
 
 
@@ -95,9 +98,10 @@ def follow(files: TransactionFiles) -> None:
     for connection in files.connections:
         if connection.in_transaction():
             _followed.setdefault(connection, []).append(files)
-            for name, listener in (('rollback', _rolls_back), ('commit', _commits)):
-                if not event.contains(connection, name, listener):
-                    event.listen(connection, name, listener)
+            if connection not in _watched:
+                _watched.add(connection)
+                event.listen(connection, 'rollback', _rolls_back)
+                event.listen(connection, 'commit', _commits)
 
 
 def _rolls_back(connection: Connection) -> None:

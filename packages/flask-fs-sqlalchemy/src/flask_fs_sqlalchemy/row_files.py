@@ -66,6 +66,7 @@ class RowFiles:
         other.end()
         for state in rows:
             self.add(state)
+        by_file.update(dict.fromkeys(other.referred, self))
         if self.transaction is None and other.transaction is not None:
             self.join(other.transaction)
         other.leave()
@@ -91,8 +92,9 @@ class RowFiles:
         self._guards.clear()
         for state in self.rows:
             by_row.pop(state, None)
-        for file in [file for file, files in list(by_file.items()) if files is self]:
-            by_file.pop(file, None)
+        for file in self.referred:
+            if by_file.get(file) is self:
+                by_file.pop(file, None)
 
     def roll_back(self) -> None:
         """Remove the files; the rows refer to what they did before."""
