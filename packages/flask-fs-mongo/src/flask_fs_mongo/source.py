@@ -31,7 +31,7 @@ def init_app(app: Flask, *documents: Any, journal: bool = False, alias: str = DE
 
     :param app: The application.
     :param documents: The classes of documents, whose subclasses count too; by default all that have file fields, also those that
-        are declared later.
+        are declared later. Name all that refer to files of a storage: a file that only others refer to counts as left over.
     :param journal: Whether to write down which files are about to be stored and removed, in the collection ``fs_journal``, so
         that ``flask fs gc`` removes what a crash leaves behind. Then files of documents are stored as in a
         :class:`~flask_fs.UnitOfWork` that ends when the document was saved: a file that is replaced or deleted stays until
