@@ -12,7 +12,7 @@ from flask import Flask
 import flask_fs as fs
 from flask_fs.references import FileReference, Owner
 from flask_fs.transaction import FileTransaction
-from flask_fs_testing.doubles import FaultyBackend, wrap
+from flask_fs_testing.doubles import FaultyBackend, RecordingBackend, wrap
 
 
 class InUnit(Owner):
@@ -149,14 +149,24 @@ def test_a_deleted_file_can_be_saved_again(refer: Refer, unit: fs.UnitOfWork, st
     assert files(storage) == {'a_1.txt': b'new'}
 
 
-def test_a_file_that_is_missing_is_replaced_by_one_of_its_name(
-    refer: Refer, unit: fs.UnitOfWork, storage: fs.Storage
-) -> None:
+def test_a_file_that_is_missing_is_replaced(refer: Refer, unit: fs.UnitOfWork, storage: fs.Storage) -> None:
     reference = refer('a.txt')
     storage.delete('a.txt')
-    assert reference.save(content(), 'a.txt', overwrite=True) == 'a.txt'
+    assert reference.save(content(), 'a.txt', overwrite=True) == 'a_1.txt'
     unit.commit()
-    assert files(storage) == {'a.txt': b'new'}
+    assert files(storage) == {'a_1.txt': b'new'}
+
+
+def test_content_is_sent_once_where_the_name_is_known_to_be_taken(
+    refer: Refer, unit: fs.UnitOfWork, storage: fs.Storage
+) -> None:
+    reference, other = refer('a.txt'), refer('b.txt')
+    with wrap(storage, RecordingBackend) as backend:
+        reference.save(content(), 'a.txt', overwrite=True)
+        other.delete()
+        other.save(content(), 'b.txt')
+    assert [call.hook for call in backend.calls] == ['stat', 'put'] * 2
+    unit.roll_back()
 
 
 def test_a_failing_store_leaves_the_reference_and_the_unit_as_they_are(

@@ -213,11 +213,12 @@ class FileReference:
             name = self._full_name(file, filename, prefix)
             with self.owner.transaction(self) as transaction:
                 replace = self._may_replace(overwrite)
-                is_replaced = replace and transaction.takes_place(name, self.filename)
+                former = self.stored if replace and transaction.takes_place(name, self.filename) else self.stored_type()
                 # With a checksum, the file must not have replaced another one before that is known.
-                name = transaction.save(file, name, replace=replace, alone=not self.owner.checksum)
+                alone = not self.owner.checksum
+                name = transaction.save(file, name, replace=replace, alone=alone, former=former.filename)
                 stored = self.stored_type(name, checksum=self._checksum(transaction, name))
-                self._drop(transaction, self.stored.files() if is_replaced else (), stored)
+                self._drop(transaction, former.files(), stored)
             self.refer_to(stored)
         return name
 

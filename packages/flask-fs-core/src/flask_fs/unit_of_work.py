@@ -282,9 +282,17 @@ class UnitOfWork:
         self._app = self._app or app
         return UnitFile(app, cast(Storage, storage._storage), storage._whole_name(filename))
 
-    def _store(self, storage: Storage, name: str, create: Callable[[str], str], *, available: bool) -> str:
-        """Call *create* with *name*, and with the next available names as long as there is such a file; return the name."""
-        search, note = AvailableName(storage, name), pending(self._journal, self._file(storage, name))
+    def _store(
+        self, storage: Storage, name: str, create: Callable[[str], str], *, available: bool, former: str | None = None
+    ) -> str:
+        """Call *create* with *name*, and with the next available names as long as there is such a file; return the name.
+
+        :param former: The file to be replaced: that name is not tried, as a large file would be sent for nothing.
+        """
+        search = AvailableName(storage, name)
+        if name == former or self._is_unused(self._file(storage, name)):
+            search.advance(FileExists(name, storage=storage.name))
+        note = pending(self._journal, self._file(storage, search.name))
         while True:
             try:
                 stored = create(search.name)
@@ -405,7 +413,8 @@ class _Part(FileTransaction):
     def _store(
         self, create: Callable[[str], str], name: str, replace: bool, available: bool, former: str | None
     ) -> str:
-        return self._unit._store(self._storage, name, create, available=available or replace or former is not None)
+        available = available or replace or former is not None
+        return self._unit._store(self._storage, name, create, available=available, former=former)
 
 
 @contextlib.contextmanager

@@ -199,12 +199,11 @@ class ImageReference(FileReference):
             mine = self.stored if replace and transaction.takes_place(main, known) else StoredImage()
             original = None
             if made.main is None:
-                main = transaction.save(
-                    source, main, replace=replace, alone=not (made.thumbnails or self.owner.checksum)
-                )
+                alone = not (made.thumbnails or self.owner.checksum)
+                main = transaction.save(source, main, replace=replace, alone=alone, former=mine.filename)
             elif made.renamed(main) != main:
                 # The upload keeps its name; the main file replaces that of the former upload, or gets an available name.
-                original = transaction.save(source, main, replace=replace)
+                original = transaction.save(source, main, replace=replace, former=mine.original)
                 main = self._write(transaction, made.renamed(original), made.main.file, mine.filename)
             else:
                 known = mine.original if extension(mine.original or '') == extension(main) else None
@@ -213,10 +212,10 @@ class ImageReference(FileReference):
                     original = transaction.save(source, original, former=known)
                 except FileExists:
                     # Usually that of a picture with the same name: then the main file is refused, before more is stored.
-                    main = transaction.write(main, made.main.file, replace=replace)
+                    main = transaction.write(main, made.main.file, replace=replace, former=mine.filename)
                     original = transaction.save(source, original, available=True)
                 else:
-                    main = transaction.write(main, made.main.file, replace=replace)
+                    main = transaction.write(main, made.main.file, replace=replace, former=mine.filename)
             thumbnails = self._store_thumbnails(transaction, made, main, mine)
             parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': part}
             stored = StoredImage(main, checksum=self._checksum(transaction, main), **parts)
