@@ -33,7 +33,7 @@ _DIALECT = ('do_begin', 'do_commit', 'do_execute', 'do_executemany', 'do_release
 
 
 #: Where a process is killed that never reaches the boundary that was chosen for it.
-_LAST = 3000
+_LAST = 1000
 
 
 class Boundaries:

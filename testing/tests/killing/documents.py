@@ -17,6 +17,7 @@ from flask import Flask
 
 import flask_fs as fs
 import flask_fs_mongo
+from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import sources_of
 from flask_fs_mongo import FileField, ImageField
 
@@ -106,7 +107,7 @@ class Documents(Program):
 
 
 def live(request: dict[str, Any], say: Any) -> None:
-    """Save and delete documents until the process is killed."""
+    """Save and delete documents until the process is killed; or run gc, if that is requested."""
     rng = random.Random(request['seed'])
     world = World(request['config'])
     boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
@@ -115,6 +116,9 @@ def live(request: dict[str, Any], say: Any) -> None:
             storage.exists('a.txt')
             boundaries.watch_backend(storage.backend)
     boundaries.start()
+    if request['gc']:
+        list(collect(world.app, older_than_s=0, scan=world.scanned))
+        return
     program = Documents(rng, request['state'], saves_first=False)
     while True:
         with world.app.app_context():

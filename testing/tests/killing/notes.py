@@ -16,6 +16,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_
 from sqlalchemy.pool import NullPool
 
 import flask_fs as fs
+from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import Reference, add_source
 from flask_fs.stored import StoredFile
 
@@ -88,7 +89,7 @@ class World:
 
 
 def live(request: dict[str, Any], say: Any) -> None:
-    """Do random transactions until the process is killed."""
+    """Do random transactions until the process is killed; or run gc, if that is requested."""
     rng = random.Random(request['seed'])
     world = World(request['config'])
     boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
@@ -97,6 +98,9 @@ def live(request: dict[str, Any], say: Any) -> None:
         world.docs.exists('a.txt')
         boundaries.watch_backend(world.docs.backend)
     boundaries.start()
+    if request['gc']:
+        list(collect(world.app, older_than_s=0, scan=world.scanned))
+        return
     state: State = copy.deepcopy(request['state'])
     while True:
         before = copy.deepcopy(state)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import NullPool
 
 import flask_fs as fs
+from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import sources_of
 from flask_fs_sqlalchemy import FileColumn, FileListColumn, ImageColumn, Journal, init_app
 
@@ -143,7 +144,7 @@ def _read(storage: fs.Storage, name: str, wrong: list[str], where: str) -> bytes
 
 
 def live(request: dict[str, Any], say: Any) -> None:
-    """Do random transactions until the process is killed."""
+    """Do random transactions until the process is killed; or run gc, if that is requested."""
     rng = random.Random(request['seed'])
     world = World(request['config'])
     boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
@@ -155,6 +156,9 @@ def live(request: dict[str, Any], say: Any) -> None:
             storage.exists('a.txt')
             boundaries.watch_backend(storage.backend)
     boundaries.start()
+    if request['gc']:
+        list(collect(world.app, older_than_s=0, scan=world.scanned))
+        return
     while True:
         with world.app.app_context(), Session(world.engine) as session:
             rows = {str(row.id): row for row in session.scalars(select(world.Report).order_by(world.Report.id))}

@@ -21,6 +21,8 @@ _CLOSE_WAIT = '08'
 _DEADLINE_S = 30
 #: A file whose entry in the journal is followed by a younger one for the same file is left to the next run.
 _RUNS = 3
+#: How many boundaries a gc reaches on average that is killed.
+_MEAN_OF_GC = 15
 
 
 class Killed(NamedTuple):
@@ -28,7 +30,7 @@ class Killed(NamedTuple):
 
     :param seed: What it was given.
     :param count: The number of boundaries that it reached.
-    :param boundary: The last one.
+    :param boundary: The last one; and where a gc after it was killed, in some of the trials.
     :param outcome: What the kill did to the transaction.
     :param wrong: What is not as it has to be, after ``gc``; empty if all is well.
     """
@@ -57,16 +59,9 @@ class Series:
 
     def kill(self, seed: int) -> Killed:
         """One trial."""
-        request = {
-            'seed': seed,
-            'config': self.world.config,
-            'state': self.state,
-            'mean': self.mean,
-            'kinds': sorted(self.reached),
-        }
-        response = self.nursery.child(request)
+        response = self._child(seed, self.mean, gc=False)
         said = response['said']
-        labels = [what for kind, *rest in said if kind == 'at' for what in rest]
+        labels = _reached(said)
         boundary = labels[-1] if labels else 'none'
         status = response['status']
         if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
@@ -75,8 +70,18 @@ class Series:
             return Killed(seed, len(labels), boundary, 'failed', [failure, *self._settled(self._outcomes(said)[0])])
         self.reached.update(labels)
         self.killed_at.add(boundary)
+        if seed % 3 == 0:
+            # A first gc, which is killed too, or ends before.
+            said_by_gc = self._child(seed, _MEAN_OF_GC, gc=True)['said']
+            boundary += f', then gc at boundary {len(_reached(said_by_gc))}'
+            if failures := [str(rest[0]) for kind, *rest in said_by_gc if kind == 'failed']:
+                return Killed(seed, len(labels), boundary, 'failed', failures)
         allowed, outcome = self._outcomes(said)
         return Killed(seed, len(labels), boundary, outcome, self._settled(allowed))
+
+    def _child(self, seed: int, mean: float, *, gc: bool) -> dict[str, Any]:
+        request = {'seed': seed, 'config': self.world.config, 'state': self.state, 'mean': mean, 'gc': gc}
+        return self.nursery.child({**request, 'kinds': [] if gc else sorted(self.reached)})
 
     def _outcomes(self, said: list[list[Any]]) -> tuple[list[State], str]:
         """What the rows may be: as of the last commit, or also as of the one on its way."""
@@ -119,6 +124,10 @@ class Series:
         outcomes = list(collect(self.world.app, older_than_s=0, scan=self.world.scanned))
         with self.world.app.app_context():
             return outcomes, list(self.world.source.journal.entries(0) if self.world.source.journal else ())
+
+
+def _reached(said: list[list[Any]]) -> list[str]:
+    return [str(rest[0]) for kind, *rest in said if kind == 'at']
 
 
 def _difference(seen: State, expected: State) -> str:
