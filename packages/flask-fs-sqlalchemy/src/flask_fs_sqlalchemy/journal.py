@@ -51,6 +51,10 @@ class Journal:
     and in MariaDB, entries are settled right after the commit, which costs one UPDATE more before it, and ``flask fs gc``
     looks at the rows to decide about those that a crash left.
 
+    A thread that stores a file in a transaction needs a second connection for a moment: the pool of the engine has to have one,
+    or storing the file fails after its ``pool_timeout``. A transaction that is open for longer than ``flask fs gc`` waits, an
+    hour by default, cannot be committed once that has claimed one of its files.
+
     SQLite lets one connection write at a time. So a file cannot be stored there once the session has written: store files
     before the session is flushed, or let *bind* be another database. A database in memory has no second connection at all.
 
