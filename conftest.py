@@ -113,7 +113,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             scope = super()._split_scope(nodeid)
-            divided = ('test_conformance', 'test_interleavings', 'test_broken_backends')
+            divided = ('test_conformance', 'test_interleavings', 'test_broken_backends', 'test_killed')
             return nodeid if any(name in scope for name in divided) else scope
 
     return Scheduling(config, log) if config.option.dist == 'loadfile' else None
