@@ -90,6 +90,13 @@ def database(tmp_path: Path, engines: Callable[..., Engine]) -> Database:
     return _opened(f'sqlite:///{tmp_path}/rows.db', engines)
 
 
+@pytest.fixture(params=['sqlite', pytest.param('postgres', marks=[server, pytest.mark.slow])])
+def strict_database(request: pytest.FixtureRequest, tmp_path: Path, engines: Callable[..., Engine]) -> Database:
+    """Makes the tables of a base in SQLite or in PostgreSQL, which is strict with types, and returns the engine."""
+    is_sqlite = request.param == 'sqlite'
+    return _opened(f'sqlite:///{tmp_path}/rows.db' if is_sqlite else request.getfixturevalue('postgres_url'), engines)
+
+
 @pytest.fixture
 def each_database(database_url: str, engines: Callable[..., Engine]) -> Database:
     """Makes the tables of a base in a database of each kind, and returns the engine."""

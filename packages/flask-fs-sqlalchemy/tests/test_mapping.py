@@ -64,14 +64,14 @@ def stored_and_loaded(row: Any, database: Database, statements: list[str]) -> tu
 
 
 @pytest.fixture
-def database(database: Database) -> Database:
-    """As always, but for metadata."""
+def database(strict_database: Database) -> Database:
+    """For metadata."""
 
     class Holder:
         def __init__(self, metadata: Any) -> None:
             self.metadata = metadata
 
-    return lambda metadata: database(Holder(metadata))
+    return lambda metadata: strict_database(Holder(metadata))
 
 
 def test_declarative_classes(storage: fs.Storage, base: Any, database: Database, statements: list[str]) -> None:
