@@ -20,7 +20,8 @@ class Collected:
     def __init__(self) -> None:
         # Unlike other queues, it can be used in the garbage collector.
         self._due: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._is_at_end = False
+        #: Whether the process ends: then it is done for objects that are still there, too.
+        self.is_at_end = False
         atexit.register(self._end)
 
     def watch(self, thing: object, then: Callable[[], None]) -> weakref.finalize[..., Any]:
@@ -37,9 +38,9 @@ class Collected:
         # A process that was forked has a copy of what belongs to another one.
         if os.getpid() == process:
             self._due.put(then)
-            if self._is_at_end:
+            if self.is_at_end:
                 self.settle()
 
     def _end(self) -> None:
-        self._is_at_end = True
+        self.is_at_end = True
         self.settle()

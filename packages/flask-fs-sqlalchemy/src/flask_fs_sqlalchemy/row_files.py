@@ -103,7 +103,7 @@ class RowFiles:
         roll_back(self.unit, self.rows, self.former)
 
     def _row_is_gone(self) -> None:
-        if list(self.rows):
+        if list(self.rows) and not collected.is_at_end:
             return
         if self.is_sent:
             # One of the rows may be in the database all the same.
