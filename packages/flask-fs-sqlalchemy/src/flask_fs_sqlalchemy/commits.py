@@ -10,6 +10,8 @@ from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
+from . import open_transactions
+
 if TYPE_CHECKING:
     from .transaction_files import TransactionFiles
 
@@ -60,17 +62,21 @@ def check(files: TransactionFiles) -> None:
     """Note if rows are committed already. Call it after rows were written, and after a savepoint was released."""
     connections = [each for each in files.root.connections if not (each.closed or each.invalidated)]
     files.may_be_committed = any(map(_has_committed, connections))
+    open_transactions.flushed(files)
 
 
 def _has_committed(connection: Connection) -> bool:
     """Whether what was written on *connection* is committed, without a commit of the session.
 
-    A connection may commit each statement. And the driver of SQLite begins no transaction for a savepoint, unless it is told
-    to as SQLAlchemy documents it; so that of a first savepoint is committed when it is released.
+    A connection may commit each statement, and some tables of MariaDB have no transactions. And the driver of SQLite begins no
+    transaction for a savepoint, unless it is told to as SQLAlchemy documents it; so that of a first savepoint is committed
+    when it is released.
     """
     driver: Any = connection.connection.driver_connection
+    if open_transactions.is_open(connection) is False:
+        return True
     if connection.dialect.name == 'sqlite':
-        return not driver.in_transaction
+        return False
     autocommit = driver.get_autocommit() if hasattr(driver, 'get_autocommit') else getattr(driver, 'autocommit', False)
     return autocommit is True or connection.get_execution_options().get('isolation_level') == 'AUTOCOMMIT'
 

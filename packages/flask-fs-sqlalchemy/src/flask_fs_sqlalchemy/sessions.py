@@ -5,10 +5,10 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session, SessionTransaction
 
-from . import commits, units
+from . import commits, open_transactions, units
 from .transaction_files import TransactionFiles, current_transaction, ended, opened
 
 #: Transactions that are about to commit, and savepoints about to be released.
@@ -18,6 +18,11 @@ _committing: weakref.WeakSet[SessionTransaction] = weakref.WeakSet()
 @event.listens_for(Session, 'after_attach')
 def _after_attach(session: Session, instance: Any) -> None:
     units.attached(session, instance)
+
+
+@event.listens_for(Session, 'after_begin')
+def _after_begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    open_transactions.begun(session, transaction, connection)
 
 
 @event.listens_for(Session, 'before_commit')
@@ -49,6 +54,7 @@ def _prepare(session: Session) -> None:
         return
     files = opened(root)
     if files is not None:
+        open_transactions.check(files)
         files.is_committing = True
         commits.watch(files)
         files.prepare()

@@ -40,6 +40,8 @@ class TransactionFiles:
         self.is_committing = self.is_committed = False
         #: Whether nobody can say if the database has committed.
         self.is_unknown = False
+        #: Whether the application has rolled back to a savepoint that the session knows nothing of.
+        self.is_undone_in_part = False
         #: Whether rows may be committed all the same, if the session does not commit.
         self.may_be_committed = False
         #: Whether it is unknown only until the transaction is rolled back.
@@ -51,6 +53,11 @@ class TransactionFiles:
         """That of the whole transaction."""
         return self if self.parent is None else self.parent.root
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether nobody can say what of this the database will have after the commit."""
+        return self.is_unknown or self.is_undone_in_part
+
     def take(self, files: RowFiles) -> None:
         """Take over the files of a row that is being written."""
         self.rows.update(files.rows)
@@ -60,9 +67,10 @@ class TransactionFiles:
         files.end()
 
     def prepare(self) -> None:
-        """Write into the journal what the commit will mean."""
+        """Write into the journal what the commit will mean, unless nobody can say."""
         self._find_unused()
-        self.unit.prepare()
+        if not self.is_doubtful:
+            self.unit.prepare()
 
     def _find_unused(self) -> None:
         used = {file for (file, _), refers in self.refers.items() if refers}
@@ -88,7 +96,7 @@ class TransactionFiles:
         if self.is_committed and self.parent is not None and not self.may_be_committed:
             self.release()
             return
-        if self.is_committed and not self.is_unknown:
+        if self.is_committed and not self.is_doubtful:
             # What is left belongs to rows that were expunged before they were written.
             for files in list(self.unwritten):
                 files.leave()
@@ -97,7 +105,7 @@ class TransactionFiles:
             return
         for files in list(self.unwritten):
             files.roll_back()
-        if self.is_unknown or self.may_be_committed:
+        if self.is_unknown or self.is_committed or self.may_be_committed:
             self.unit.abandon()
         else:
             roll_back(self.unit, self.rows, self.former)

@@ -17,6 +17,7 @@ from flask_fs.references import FileReference
 from flask_fs.transaction import FileTransaction
 from flask_fs.unit_of_work import UnitOfWork
 
+from . import open_transactions
 from .journals import journal_of
 from .row_files import RowFiles, by_file, by_row, collected, files_of, references_in
 from .transaction_files import TransactionFiles, current_files
@@ -110,6 +111,7 @@ def written(instance: Any, connection: Any) -> TransactionFiles:
         files.take(own)
     files.rows.add(state)
     files.root.connections.add(connection)
+    open_transactions.watch(files, connection)
     return files
 
 
