@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import io
 import json
 import pickle
@@ -273,6 +274,17 @@ def test_a_row_is_pickled_with_its_list(session: Session, row: Folder) -> None:
     copied.files.append('c.txt')
     session.commit()
     assert names(copied) == ['a.txt', 'b.txt', 'c.txt']
+
+
+def test_the_files_of_a_pickled_row_stay_if_the_row_itself_goes(session: Session) -> None:
+    row = Folder()
+    row.files.new().save(io.BytesIO(b'text'), 'c.txt')
+    pickled = pickle.dumps(row)
+    del row
+    gc.collect()
+    session.add(copied := pickle.loads(pickled))
+    session.commit()
+    assert copied.files[0].read() == b'text'
 
 
 def test_a_copy_is_a_list_without_a_row(row: Folder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import io
 import pickle
 from collections.abc import Callable, Iterator
@@ -423,6 +424,17 @@ def test_a_pickled_row_keeps_its_changes(session: Session) -> None:
     session.add(copied)
     session.commit()
     assert copied.file.filename == 'b.txt'
+
+
+def test_the_file_of_a_pickled_row_stays_if_the_row_itself_goes(session: Session) -> None:
+    row = Document()
+    row.file.save(upload(), 'b.txt')
+    pickled = pickle.dumps(row)
+    del row
+    gc.collect()
+    session.add(copied := pickle.loads(pickled))
+    session.commit()
+    assert copied.file.read() == b'text'
 
 
 def test_a_reference_is_pickled_with_its_row(session: Session) -> None:

@@ -19,6 +19,7 @@ from flask_fs.references import FileReference
 from flask_fs.transaction import Cleanup, removes
 
 from . import units
+from .lists import FileList
 from .owner import ColumnOwner, owners_of
 from .row_files import File, files_of, named
 from .tracking import mapped_classes, references
@@ -52,7 +53,12 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
     if changed:
         former = _former_files(row)
         looks = former or any(owners[key].column_type.on_replace != 'keep' for key in changed)
-        before = _in_database(mapper, connection, row, owners) if looks else {}
+        stored = _in_database(mapper, connection, row, owners) if looks else {}
+        for key in changed:
+            value, theirs = sa.inspect(row).dict.get(key), stored.get(key)
+            if isinstance(value, FileList) and isinstance(theirs, FileList):
+                value.merge(theirs)
+        before = _references(stored)
         _keep_files_of_others(row, former, before)
         _replace(row, connection, owners, before, changed)
 
@@ -69,13 +75,16 @@ def _replace(
         unused = [item for item in since[key] if not used.issuperset(files_of(item))]
         removed.update(_removed(owners[key], policy, before.get(key, ())), _removed(owners[key], policy, unused))
     _mark(row, connection, removed - used, used)
+    for key in changed:
+        if isinstance(value := sa.inspect(row).dict.get(key), FileList):
+            value.synchronize()
 
 
 def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
     former = _former_files(row)
     looks = former or any(owner.column_type.on_delete != 'keep' for owner in owners.values())
-    before = _in_database(mapper, connection, row, owners) if looks else {}
+    before = _references(_in_database(mapper, connection, row, owners)) if looks else {}
     _keep_files_of_others(row, former, before)
     since = _since_written(row, owners, _loaded(row, owners))
     removed: set[File] = set()
@@ -131,7 +140,7 @@ def _loaded(row: Any, owners: Mapping[str, ColumnOwner]) -> dict[str, list[FileR
     values = sa.inspect(row).dict
     # It may be an expression, which the database computes.
     known = {key: value for key in owners if isinstance(value := values.get(key), (FileReference, list))}
-    return {key: list(references(value)) for key, value in known.items()}
+    return _references(known)
 
 
 def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values | None = None) -> Values:
@@ -153,8 +162,8 @@ def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values 
 
 def _in_database(
     mapper: Mapper[Any], connection: Connection, row: Any, owners: Mapping[str, ColumnOwner]
-) -> dict[str, list[FileReference]]:
-    """What the database has of *row*, which is locked until the end of the transaction."""
+) -> dict[str, Any]:
+    """What the database has in each attribute of *row*, which is locked until the end of the transaction."""
     state: InstanceState[Any] = sa.inspect(row)
     columns = {key: owner.column for key, owner in owners.items() if owner.column is not None}
     table = mapper.local_table
@@ -167,5 +176,8 @@ def _in_database(
     for part, value in zip(mapper.primary_key, state.identity or (), strict=True):
         query = query.where(part == value)
     found = connection.execute(query).first()
-    values = dict(zip(columns, found or (), strict=found is not None))
+    return dict(zip(columns, found or (), strict=found is not None))
+
+
+def _references(values: Mapping[str, Any]) -> dict[str, list[FileReference]]:
     return {key: list(references(value)) for key, value in values.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, ov
 from flask_fs.references import FileReference, Owner
 from flask_fs.transaction import FileTransaction
 
+from . import units
 from .owner import ColumnOwner, mark_changed, restore
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class FileList(list[R], Generic[R]):
         #: A stored value that is no list, and why it cannot be read.
         self.raw: Any = None
         self.malformed: str | None = None
+        #: The main files that the database had in the list when it was last read or written, as far as that is known.
+        self.known: frozenset[str] | None = None
         self._items = _ItemOwner(self)
 
     def new(self) -> R:
@@ -88,6 +91,24 @@ class FileList(list[R], Generic[R]):
         self.owner, self.instance, self.name = owner, instance, owner.key
         self._items.checksum = owner.checksum
         return self.fill(list(self))
+
+    def synchronize(self) -> None:
+        """Note that the database has, or is about to get, what is in the list."""
+        self.known = None if self.malformed is not None else frozenset(_names(self))
+
+    def merge(self, theirs: FileList[Any]) -> None:
+        """Take over what others have changed since: *theirs* is the list that the database has now.
+
+        A file that they have taken out may be gone, and one that they have put in is not to be removed.
+        """
+        if self.known is None or self.malformed is not None or theirs.malformed is not None:
+            return
+        removed = self.known.difference(_names(theirs))
+        kept = [item for item in self if item.filename not in removed]
+        own = self.known.union(_names(kept))
+        added = [item for item in theirs if item and item.filename not in own]
+        if added or len(kept) < len(self):
+            self.fill([*kept, *added])
 
     def changed(self) -> None:
         """Report a change to the row. A value that could not be read is gone with it."""
@@ -166,6 +187,8 @@ class FileList(list[R], Generic[R]):
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.instance is None:
             raise TypeError('a list of files cannot be pickled by itself: pickle its row, or the names of its files')
+        # Whoever gets the row may write it.
+        units.sent(self)
         stored = [item.stored for item in self]
         state = {'instance': self.instance, 'stored': stored, 'raw': self.raw, 'malformed': self.malformed}
         return restore, (type(self.instance), self.name), state
@@ -173,3 +196,7 @@ class FileList(list[R], Generic[R]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.instance, self.raw, self.malformed = state['instance'], state['raw'], state['malformed']
         self.fill([self.owner.column_type.as_reference(stored) for stored in state['stored']])
+
+
+def _names(items: Iterable[FileReference]) -> list[str]:
+    return [item.filename for item in items if item.filename is not None]

@@ -63,6 +63,8 @@ class ColumnOwner(Owner):
     def pickled(self, reference: FileReference) -> Any:
         if reference.instance is None:
             return super().pickled(reference)
+        # Whoever gets the row may write it.
+        units.sent(reference)
         # The row as a part of the state, and not of the arguments: it refers to its reference.
         return restore, (type(reference.instance), reference.name), _state_of(reference)
 

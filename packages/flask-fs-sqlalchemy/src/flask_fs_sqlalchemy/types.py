@@ -107,6 +107,7 @@ class FileListColumn(FilesType):
         if isinstance(value, FileList) and value.instance is instance and value.owner is owner:
             return value
         files = self.bound(value if isinstance(value, FileList) else self._items(value, owner), instance, owner)
+        files.known = old.known if isinstance(old, FileList) else None
         return old if isinstance(old, FileList) and old == files and old.raw == files.raw else files
 
     def _items(self, value: Any, owner: ColumnOwner) -> list[Any]:
@@ -137,7 +138,9 @@ class FileListColumn(FilesType):
             files.malformed, files.raw = f'it must be a list, not {type(value).__name__}', value
             StoredFile(problem=files.malformed, raw=value).warn(self._where())
             return files
-        return files.fill([self.as_reference(self._read_with_warning(item)) for item in self._items_in(value)])
+        files.fill([self.as_reference(self._read_with_warning(item)) for item in self._items_in(value)])
+        files.synchronize()
+        return files
 
 
 class _ImagesType(FilesType):

@@ -65,7 +65,7 @@ def adopt(instance: Any, value: Any) -> None:
 
 
 def sent(value: Any) -> None:
-    """Say that *value* was sent to a database, maybe by ``session.bulk_save_objects``, which no row learns of."""
+    """Say that *value* was pickled, or sent to a database, maybe by ``session.bulk_save_objects``, which no row learns of."""
     if not by_row:
         return
     for reference in references_in(value):
