@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import weakref
+import contextlib
 from collections.abc import Callable, Hashable
 from typing import Any
 
 from flask import Flask, current_app, has_app_context
-from sqlalchemy.orm import Session, object_session
+from sqlalchemy.orm import Session, class_mapper, object_session
+
+from flask_fs import Storage
+from flask_fs.errors import ConfigurationError
 
 from .journal import BoundJournal
 
-# The applications with a journal. What belongs to one is kept there; this only remembers where to look.
-_apps: weakref.WeakSet[Flask] = weakref.WeakSet()
 _EXTENSION = 'flask_fs_sqlalchemy'
 
 #: A journal, if there is one, and whether it is that of a mapped class.
@@ -24,24 +25,34 @@ def add_journal(app: Flask, source: Hashable, journal: BoundJournal | None, conc
 
     :param source: What adds it; one that equals it is replaced.
     """
-    _apps.add(app)
     app.extensions.setdefault(_EXTENSION, {})[source] = (journal, concerns)
 
 
-def journal_of(given: Any) -> BoundJournal | None:
-    """The journal of the current application for the files of *given*, a row or a session; None if it has none.
+def journal_of(row: Any, session: Session | None = None) -> BoundJournal | None:
+    """The journal of the application of *row* for its files; None if it has none.
 
     What is settled is a part of the transaction of the session, if there is one.
+
+    :param session: The session, if it is not yet, or no more, that of *row*.
     """
-    apps: list[Flask] = [current_app] if has_app_context() else list(_apps)
-    # Outside of an application context, a storage is that of the only application, too.
-    added: dict[Hashable, _Added] = apps[0].extensions.get(_EXTENSION, {}) if len(apps) == 1 else {}
-    session = given if isinstance(given, Session) else object_session(given)
+    app = _application_of(row)
+    added: dict[Hashable, _Added] = {} if app is None else app.extensions.get(_EXTENSION, {})
+    session = session or object_session(row)
     for bound, concerns in added.values():
-        found = bound if bound is None or session is None else bound.of_session(session)
-        if given is not session:
-            if concerns(type(given)):
-                return found
-        elif found is not None and found.has_database():
-            return found
+        if concerns(type(row)):
+            return bound if bound is None or session is None else bound.of_session(session)
+    return None
+
+
+def _application_of(row: Any) -> Flask | None:
+    """The current application, or else that of the storages of *row*."""
+    if has_app_context():
+        return current_app
+    for column in class_mapper(type(row)).columns:
+        storage = getattr(column.type, 'fs', None)
+        if isinstance(storage, Storage):
+            # Where there are several, storing a file is an error that says so.
+            with contextlib.suppress(ConfigurationError):
+                app = storage._bound().app
+                return app if isinstance(app, Flask) else None
     return None

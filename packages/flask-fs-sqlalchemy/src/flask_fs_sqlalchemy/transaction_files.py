@@ -58,6 +58,17 @@ class TransactionFiles:
         """Whether nobody can say what of this the database will have after the commit."""
         return self.is_unknown or self.is_undone_in_part
 
+    @property
+    def has_journal(self) -> bool:
+        """Whether files are noted in a journal."""
+        return self.unit._journal is not None
+
+    def note_in(self, journal: Journal | None) -> None:
+        """Note files in *journal* from now on: that of the first row which has one."""
+        self.unit._journal = journal
+        if self.parent is not None and not self.parent.has_journal:
+            self.parent.note_in(journal)
+
     def take(self, files: RowFiles) -> None:
         """Take over the files of a row that is being written."""
         self.rows.update(files.rows)
@@ -119,8 +130,8 @@ class TransactionFiles:
 _open: weakref.WeakKeyDictionary[SessionTransaction, TransactionFiles] = weakref.WeakKeyDictionary()
 
 
-def current_files(session: Session) -> TransactionFiles:
-    """The files of the innermost transaction or savepoint of *session*."""
+def current_files(session: Session, row: Any) -> TransactionFiles:
+    """The files of the innermost transaction or savepoint of *session*, which has *row*."""
     current = current_transaction(session)
     if current is None:
         if not session.autobegin:
@@ -130,16 +141,18 @@ def current_files(session: Session) -> TransactionFiles:
         session.begin()
         current = session.get_transaction()
         assert current is not None
-    return _files_in(session, current)
+    return _files_in(session, current, row)
 
 
-def _files_in(session: Session, current: SessionTransaction) -> TransactionFiles:
+def _files_in(session: Session, current: SessionTransaction, row: Any) -> TransactionFiles:
     files = _open.get(current)
     if files is None:
         around = _boundary(current.parent)
-        parent = None if around is None else _files_in(session, around)
-        _open[current] = files = TransactionFiles(journal_of(session), parent)
+        parent = None if around is None else _files_in(session, around, row)
+        _open[current] = files = TransactionFiles(journal_of(row, session), parent)
         files.guard = collected.watch(current, files.forsake)
+    elif not files.has_journal:
+        files.note_in(journal_of(row, session))
     return files
 
 

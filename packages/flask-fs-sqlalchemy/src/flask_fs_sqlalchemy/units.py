@@ -77,7 +77,7 @@ def sent(value: Any) -> None:
 def _row_files(instance: Any) -> RowFiles:
     settle_forsaken()
     state: InstanceState[Any] = inspect(instance)
-    joined = None if state.session is None else current_files(state.session)
+    joined = None if state.session is None else current_files(state.session, instance)
     files = by_row.get(state)
     if files is None:
         files = RowFiles(journal_of(instance))
@@ -94,7 +94,7 @@ def attached(session: Session, instance: Any) -> None:
     """Let the files of a row that was added to *session* be rolled back with that."""
     files = by_row.get(inspect(instance)) if by_row else None
     if files is not None:
-        files.join(current_files(session))
+        files.join(current_files(session, instance))
 
 
 def unwritten(instance: Any) -> RowFiles | None:
@@ -106,7 +106,7 @@ def written(instance: Any, connection: Any) -> TransactionFiles:
     """The files of the transaction in which *instance* is being written, with its own."""
     state: InstanceState[Any] = inspect(instance)
     assert state.session is not None
-    files = current_files(state.session)
+    files = current_files(state.session, instance)
     if (own := by_row.get(state)) is not None:
         files.take(own)
     files.rows.add(state)
