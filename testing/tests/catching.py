@@ -20,6 +20,7 @@ from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs_testing import LocalHarness, MemoryHarness, NetworkConformance
 from flask_fs_testing.checks import model
+from flask_fs_testing.comparisons import brief_comparisons
 
 #: What broken backends are made from, each with its harness.
 HARNESSES: dict[Any, Any] = {LocalBackend: LocalHarness, MemoryBackend: MemoryHarness, HTTPBackend: HTTPHarness}
@@ -58,7 +59,12 @@ def catches(check: str, backend: Any, folder: Path, port: int, *, sequences: int
     more = {} if sequences is None else {'sequences': sequences}
     # Collecting garbage is quick where it need not look at what there was before.
     gc.freeze()
-    with harness_of(backend, folder, port, **more) as harness, warnings.catch_warnings(), _same_sequences():
+    with (
+        harness_of(backend, folder, port, **more) as harness,
+        warnings.catch_warnings(),
+        _same_sequences(),
+        brief_comparisons(),
+    ):
         # What a broken backend leaves open is its own fault.
         warnings.simplefilter('ignore')
         try:

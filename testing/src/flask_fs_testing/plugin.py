@@ -13,6 +13,7 @@ import pytest
 
 from flask_fs.backends import BaseBackend, Capability
 
+from .comparisons import brief_comparisons
 from .conformance import NetworkConformance
 from .guarantees import UndeclaredCapability, checks_of, guarantee_of
 from .harness import Harness
@@ -65,9 +66,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         return (yield)
     _apply_known_limits(item, harness)
     item.stash[_JOURNAL] = journal = Journal()
-    with journal.recording(
+    recording = journal.recording(
         ('', harness.backend_class, VERBS), ('harness.', type(harness), _RAW), ('proxy.', FaultProxy, _FAULTS)
-    ):
+    )
+    with recording, brief_comparisons():
         return (yield)
 
 

@@ -1,0 +1,56 @@
+"""Large contents that are not equal: where they differ is shown, and nothing else of them.
+
+pytest compares them line by line where it is verbose, or finds itself in CI, which takes minutes for a few mebibytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+# There is no public way to keep pytest from its own comparison.
+from _pytest.assertion import util
+
+#: What is at least as large, as text, is not for pytest.
+LARGE = 20_000
+#: How much is shown of a value.
+_SHOWN = 40
+
+
+@contextlib.contextmanager
+def brief_comparisons() -> Generator[None]:
+    """In the ``with`` block, an assertion that fails is explained in a moment, however large what it compares is."""
+    compare = util._reprcompare
+    if compare is None:
+        yield
+        return
+
+    def brief(operator: str, left: Any, right: Any) -> str | None:
+        if _size(left) + _size(right) < LARGE:
+            return compare(operator, left, right)
+        # pytest formats it once more.
+        return f'{_shown(left)} {operator} {_shown(right)}{_difference(left, right)}'.replace('%', '%%')
+
+    util._reprcompare = brief
+    try:
+        yield
+    finally:
+        util._reprcompare = compare
+
+
+def _size(value: Any) -> int:
+    return len(repr(value)) if isinstance(value, (bytes, bytearray, str, list, tuple, dict, set, frozenset)) else 0
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}… ({len(value)} in all)'
+
+
+def _difference(left: Any, right: Any) -> str:
+    if not isinstance(left, (bytes, bytearray)) or not isinstance(right, (bytes, bytearray)):
+        return ''
+    pairs = enumerate(zip(left, right, strict=False))
+    at = next((number for number, (one, other) in pairs if one != other), min(len(left), len(right)))
+    return f'\n~The first difference is at byte {at}: {left[at : at + 20]!r}, and {right[at : at + 20]!r}'
