@@ -39,7 +39,21 @@ NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')
 MAX_LETTERS = 30
 #: The distributions and backends that Flask-FS itself has.
 OWN = frozenset(
-    ('azure', 'core', 'gcs', 'gridfs', 'images', 'local', 'memory', 'mock', 'mongo', 's3', 'swift', 'testing')
+    (
+        'azure',
+        'core',
+        'gcs',
+        'gridfs',
+        'images',
+        'local',
+        'memory',
+        'mock',
+        'mongo',
+        's3',
+        'sqlalchemy',
+        'swift',
+        'testing',
+    )
 )
 # Not the ends of NESTED_NAMES and the like.
 PLACEHOLDER = re.compile(r'(?<![A-Z])(FS_NAME|_NAME|NAME|VERSION)(?![A-Z])|Name(?![a-z])')
