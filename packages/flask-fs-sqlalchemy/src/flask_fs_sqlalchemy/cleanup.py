@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import InstanceState, Mapper
+from sqlalchemy.orm.exc import StaleDataError
 
 from flask_fs.references import FileReference
 from flask_fs.transaction import Cleanup, removes
@@ -52,15 +53,40 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
     changed = [key for key in owners if sa.inspect(row).attrs[key].history.has_changes()]
     if changed:
         former = _former_files(row)
-        looks = former or any(owners[key].column_type.on_replace != 'keep' for key in changed)
+        has_policy = any(owners[key].column_type.on_replace != 'keep' for key in changed)
+        looks = has_policy or former or _kept(row, owners, changed)
         stored = _in_database(mapper, connection, row, owners) if looks else {}
         for key in changed:
             value, theirs = sa.inspect(row).dict.get(key), stored.get(key)
             if isinstance(value, FileList) and isinstance(theirs, FileList):
                 value.merge(theirs)
         before = _references(stored)
+        _check_kept(row, _kept(row, owners, changed), before)
         _keep_files_of_others(row, former, before)
         _replace(row, connection, owners, before, changed)
+
+
+def _kept(row: Any, owners: Mapping[str, ColumnOwner], changed: Collection[str]) -> set[File]:
+    """The files that *row* had when it was read, and still has where its references have *changed*, as by ``rerender()``."""
+    files = units.unwritten(row)
+    if files is None or not files.known:
+        return set()
+    key, current = sa.inspect(row).key, _loaded(row, changed)
+    kept = {file for items in current.values() for item in items for file in files_of(item)}
+    return {file for file in kept - files.created() if (key, file) in files.known}
+
+
+def _check_kept(row: Any, kept: set[File], before: Values) -> None:
+    """Check that *row* has in the database all that it has *kept*.
+
+    :raises StaleDataError: If not: another transaction has replaced or removed it since, and the row would refer to what is
+        gone, or belongs to another row.
+    """
+    lost = kept - {file for items in before.values() for item in items for file in files_of(item)}
+    if lost:
+        names = ', '.join(sorted(repr(name) for _, name in lost))
+        reason = f'another transaction has replaced or removed {names} since {row!r} was read, which this change keeps'
+        raise StaleDataError(f'{reason}. Nothing is written: roll back, refresh the row, and make the change again.')
 
 
 def _replace(
@@ -135,7 +161,7 @@ def _mark(row: Any, connection: Connection, removed: Iterable[File], used: Itera
 # --- What there is of a row.
 
 
-def _loaded(row: Any, owners: Mapping[str, ColumnOwner]) -> dict[str, list[FileReference]]:
+def _loaded(row: Any, owners: Iterable[str]) -> dict[str, list[FileReference]]:
     """What *row* refers to in the attributes that are loaded."""
     values = sa.inspect(row).dict
     # It may be an expression, which the database computes.

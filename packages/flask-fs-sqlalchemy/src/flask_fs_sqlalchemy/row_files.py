@@ -39,6 +39,8 @@ class RowFiles:
         self.former: list[tuple[weakref.ref[FileReference], StoredFile]] = []
         #: The row and attribute that got each file, which may refer to it no more, and what it referred to then.
         self.referred: dict[File, tuple[weakref.ref[InstanceState[Any]], str, StoredFile]] = {}
+        #: What rows had in the database when they were read, as far as it was changed since: their identities, and the files.
+        self.known: set[tuple[Any, File]] = set()
         self.rows: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
         #: The transaction of the session that one of the rows is in.
         self.transaction: TransactionFiles | None = None
@@ -61,6 +63,7 @@ class RowFiles:
         self.unit.merge(other.unit)
         self.former += other.former
         self.referred.update(other.referred)
+        self.known |= other.known
         self.is_sent = self.is_sent or other.is_sent
         rows = list(other.rows)
         other.end()

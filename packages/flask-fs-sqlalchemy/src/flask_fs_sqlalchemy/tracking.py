@@ -95,6 +95,7 @@ class _Assigned:
             # An expression, which the database computes.
             return value
         assigned = self.owner.column_type.assigned(value, old, state.obj(), self.owner)
+        units.assigned(state.obj(), assigned, value)
         units.adopt(state.obj(), assigned)
         return assigned
 

@@ -40,7 +40,28 @@ def transaction(reference: FileReference) -> FileTransaction:
         return FileTransaction(reference.fs)
     files = _row_files(reference.instance)
     files.former.append((weakref.ref(reference), reference.stored))
+    state: InstanceState[Any] = inspect(reference.instance)
+    if state.key is not None and _is_as_read(reference, state):
+        files.known.update((state.key, file) for file in files_of(reference))
     return files.unit.transaction(reference.fs)
+
+
+def _is_as_read(reference: FileReference, state: InstanceState[Any]) -> bool:
+    """Whether *reference* is what the row had in the database when it was read, and not what was assigned since."""
+    value = state.dict.get(str(reference.name))
+    if isinstance(value, list):
+        # Of a list, another item may have changed.
+        return reference.filename in (getattr(value, 'known', None) or ())
+    return reference.name not in state.committed_state
+
+
+def assigned(instance: Any, value: Any, given: Any) -> None:
+    """Say that the application has *given* an attribute its whole *value*: its files need not be those that the row had."""
+    own = by_row.get(inspect(instance)) if by_row else None
+    if own is not None and own.known:
+        mine = {file for each in references_in(given) if each.instance is instance for file in files_of(each)}
+        chosen = {file for each in references_in(value) for file in files_of(each)} - mine
+        own.known = {(key, file) for key, file in own.known if file not in chosen}
 
 
 def adopt(instance: Any, value: Any) -> None:
