@@ -20,6 +20,9 @@ def test_every_error_can_be_raised_bare_and_pickled(kind: type[fs.FSError]) -> N
     assert type(copy) is kind
     assert (copy.filename, copy.storage, copy.backend, copy.reason) == ('a.txt', 'files', 'local', 'why')
     assert str(full) == str(copy)
+    assert repr(full) == repr(copy) == f"{kind.__name__}('a.txt', storage='files', backend='local', reason='why')"
+    assert repr(kind(reason='why')) == f"{kind.__name__}(reason='why')"
+    assert repr(kind()) == f'{kind.__name__}()'
 
 
 @pytest.mark.parametrize(

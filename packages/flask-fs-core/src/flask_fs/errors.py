@@ -101,9 +101,18 @@ class FSError(Exception):
         message = message.rstrip('.') + '.'
         return f'{message} {self.advice}' if self.advice else message
 
+    def __repr__(self) -> str:
+        fields = self._fields()
+        name = fields.pop('filename')
+        given = [] if name is None else [repr(name)]
+        given += [f'{key}={value!r}' for key, value in fields.items() if value is not None]
+        return f'{type(self).__name__}({", ".join(given)})'
+
     def __reduce__(self) -> tuple[Callable[..., FSError], tuple[Any, ...]]:
-        fields = {name: getattr(self, name) for name in ('filename', 'storage', 'backend', 'reason')}
-        return _restore, (type(self), fields)
+        return _restore, (type(self), self._fields())
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ('filename', 'storage', 'backend', 'reason')}
 
     def _place(self) -> str:
         if self.storage is None:
