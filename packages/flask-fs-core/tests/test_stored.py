@@ -46,6 +46,18 @@ def test_keys_of_other_programs_stay_and_do_not_count() -> None:
     assert StoredFile.of({'alt': 'a lamp', 'filename': 'a.txt'}).form() == {'filename': 'a.txt'}
 
 
+@pytest.mark.parametrize('value', [{'x': 1}, {'x': None, 'file': 'a.txt'}, {5: 'a.txt'}])
+def test_an_object_that_has_nothing_of_the_stored_form_cannot_be_assigned(value: Any) -> None:
+    assert StoredFile.read(value) == StoredFile()
+    with pytest.raises(ValueError, match='it has no filename, only'):
+        StoredFile.of(value)
+
+
+@pytest.mark.parametrize('value', [None, '', {}, {'filename': None}, {'filename': '', 'x': 1}, {'bbox': None}])
+def test_nothing_can_be_assigned(value: Any) -> None:
+    assert StoredFile.of(value) == StoredFile()
+
+
 SHA256 = f'sha256:{"0f" * 32}'
 
 

@@ -74,6 +74,8 @@ class StoredFile:
         stored = cls.read(value)
         if stored.problem is not None:
             raise ValueError(stored.problem)
+        if isinstance(value, Mapping) and value and _KEYS.isdisjoint(value):
+            raise ValueError(f'it has no filename, only {", ".join(map(repr, value))}')
         return dataclasses.replace(stored, rest={}) if stored.rest else stored
 
     @classmethod
