@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 from flask_fs.errors import FSError
@@ -529,13 +530,33 @@ def test_a_session_that_has_written_into_sqlite_gets_an_error_at_once(tmp_path: 
         session.flush()
         with pytest.raises(
             JournalError,
-            match=r'the session has written into this SQLite database.*before the session is flushed.*bind',
+            match=r'the session has a transaction in this SQLite database.*has written.*before the session is flushed.*bind',
         ):
             journal.of_session(session).pending('docs', 'a.txt')
         session.commit()
         journal.of_session(session).pending('docs', 'a.txt')
 
     assert rows(engine) == [('docs', 'a.txt', 'created')]
+
+
+def test_a_session_that_has_read_after_a_begin_gets_an_error_that_is_true(sqlite: sa.Engine) -> None:
+    """SQLAlchemy's recipe for savepoints in SQLite begins each transaction, also those that only read."""
+
+    @event.listens_for(sqlite, 'connect')
+    def no_begin_of_the_driver(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(sqlite, 'begin')
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql('BEGIN')
+
+    sqlite.dispose()
+    with Session(sqlite) as session:
+        journal.of_session(session).pending('docs', 'a.txt')
+        session.scalars(sa.select(Note)).all()
+        with pytest.raises(JournalError, match=r'or read after a BEGIN.*before it reads.*bind') as caught:
+            journal.of_session(session).pending('docs', 'b.txt')
+        assert 'before it reads' in repr(caught.value)
 
 
 def test_a_savepoint_in_sqlite_counts_as_written_once_it_has(sqlite: sa.Engine) -> None:

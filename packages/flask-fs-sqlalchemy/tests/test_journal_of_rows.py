@@ -320,7 +320,7 @@ def test_a_session_that_has_written_into_sqlite_stores_nothing_and_goes_on(app: 
         report = Report(title='x')
         session.add(report)
         session.flush()
-        with pytest.raises(JournalError, match='has written into this SQLite database'):
+        with pytest.raises(JournalError, match='has a transaction in this SQLite database'):
             report.document.save(upload())
         session.commit()
         assert files() == []

@@ -328,8 +328,9 @@ class BoundJournal:
             )
         elif self._locking() is not None:
             reason = (
-                'the session has written into this SQLite database, and no other connection can until it commits. '
-                f'Save files before the session is flushed, {other}'
+                'the session has a transaction in this SQLite database, as it has written there, or read after a BEGIN. '
+                'So nothing else is to write until that ends. Save files before the session is flushed, and before it reads '
+                f'where the engine begins transactions itself, {other}'
             )
         else:
             return
