@@ -41,6 +41,9 @@ def _watch(mapped_class: type, key: str, _: Any) -> None:
         event.listen(mapped_class, 'before_insert', _before_insert)
         event.listen(mapped_class, 'before_update', _before_update)
         event.listen(mapped_class, 'before_delete', _before_delete)
+        # Before listeners of the application, whose changes are not written any more.
+        event.listen(mapped_class, 'after_insert', _after_write, insert=True)
+        event.listen(mapped_class, 'after_update', _after_write, insert=True)
 
 
 def _before_insert(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
@@ -64,6 +67,20 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
         _check_kept(row, _kept(row, owners, changed), before)
         _keep_files_of_others(row, former, before)
         _replace(row, connection, owners, before, changed)
+
+
+def _after_write(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
+    """Take over what a listener, called after those here, has stored for *row*: that is written, too.
+
+    What it replaced stays, as the row was not locked before.
+    """
+    if (files := units.unwritten(row)) is None:
+        return
+    owners = owners_of(mapper.class_)
+    used = {file for items in _loaded(row, owners).values() for item in items for file in files_of(item)}
+    if not used.isdisjoint(files.created()):
+        _keep_files_of_others(row, _former_files(row), {})
+        _replace(row, connection, owners, {}, owners.keys())
 
 
 def _kept(row: Any, owners: Mapping[str, ColumnOwner], changed: Collection[str]) -> set[File]:
