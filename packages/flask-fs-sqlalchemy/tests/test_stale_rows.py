@@ -200,3 +200,18 @@ def test_rows_may_share_an_original(sessions: sessionmaker[Session]) -> None:
         other.image = page.image
         session.commit()
     assert stored() == referred(sessions)
+
+
+def test_of_two_sessions_that_render_a_picture_of_a_list_again_one_wins(
+    sessions: sessionmaker[Session], picture: Picture
+) -> None:
+    session, page = known(sessions)
+    with session:
+        page.album[0].rerender()
+        with sessions.begin() as other:
+            theirs = other.get_one(Page, 1)
+            theirs.album[0].rerender()
+            theirs.album.new().save(picture(), 'c.png')
+        session.commit()
+        assert [item.original for item in page.album] == ['b-original.png', 'c-original.png']
+    assert stored() == referred(sessions)

@@ -99,14 +99,18 @@ class FileList(list[R], Generic[R]):
     def merge(self, theirs: FileList[Any]) -> None:
         """Take over what others have changed since: *theirs* is the list that the database has now.
 
-        A file that they have taken out may be gone, and one that they have put in is not to be removed.
+        A file that they have taken out may be gone, and one that they have put in is not to be removed. Where both have made
+        new files of one picture, those here take the place of theirs.
         """
         if self.known is None or self.malformed is not None or theirs.malformed is not None:
             return
         removed = self.known.difference(_names(theirs))
         kept = [item for item in self if item.filename not in removed]
         own = self.known.union(_names(kept))
-        added = [item for item in theirs if item and item.filename not in own]
+        remade = {name for item in kept if item.filename not in self.known for name in item.stored.files()}
+        added = [
+            item for item in theirs if item and item.filename not in own and remade.isdisjoint(item.stored.files())
+        ]
         if added or len(kept) < len(self):
             self.fill([*kept, *added])
 
