@@ -51,7 +51,7 @@ def names(doc: Doc) -> list[str]:
 
 def known(sessions: Callable[[], Session], number: int = 2) -> list[tuple[Session, Doc]]:
     """Sessions that remember the row, without a transaction."""
-    found = [(session, session.get_one(Doc, 1)) for session in [sessions() for _ in range(number)]]
+    found = [(session, session.get(Doc, 1)) for session in [sessions() for _ in range(number)]]
     for session, _ in found:
         session.commit()
     return found
@@ -63,7 +63,7 @@ def finish(sessions: Callable[[], Session], *opened: Session) -> list[str]:
         session.commit()
         session.close()
     with sessions() as session:
-        found = names(session.get_one(Doc, 1))
+        found = names(session.get(Doc, 1))
     assert sorted(docs.list_files()) == sorted(found)
     return found
 
@@ -107,7 +107,7 @@ def test_a_list_that_is_assigned_is_merged_too(sessions: Callable[[], Session]) 
 
 def test_changes_of_one_session_are_not_merged_with_each_other(sessions: Callable[[], Session]) -> None:
     with sessions() as session:
-        doc = session.get_one(Doc, 1)
+        doc = session.get(Doc, 1)
         add(doc, 'c.txt')
         session.flush()
         del doc.files[0]

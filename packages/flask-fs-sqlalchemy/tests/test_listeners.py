@@ -72,7 +72,7 @@ def test_a_file_that_a_listener_stores_is_committed_with_its_row(model: Any, eng
         session.commit()
     assert stored() == committed(model, engine) == ['1.txt']
     with Session(engine) as session:
-        session.get_one(model, 1).views = 2
+        session.get(model, 1).views = 2
         session.commit()
     assert committed(model, engine) == ['2.txt']
     # Later than the row is locked, nothing is removed.
@@ -100,11 +100,11 @@ def test_a_file_that_a_listener_stores_is_rolled_back_with_its_row(model: Any, e
     with Session(engine) as session:
         session.add(model(id=1))
         session.commit()
-        session.get_one(model, 1).views = 2
+        session.get(model, 1).views = 2
         session.flush()
         assert stored() == ['2.txt']
         session.rollback()
-        assert not session.get_one(model, 1).file
+        assert not session.get(model, 1).file
     assert stored() == committed(model, engine) == []
 
 

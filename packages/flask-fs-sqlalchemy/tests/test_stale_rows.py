@@ -57,7 +57,7 @@ def sessions(app: Flask, each_database: Callable[[Any], sa.Engine], picture: Pic
 def known(sessions: sessionmaker[Session]) -> tuple[Session, Page]:
     """A session that remembers the row, without a transaction."""
     session = sessions()
-    page = session.get_one(Page, 1)
+    page = session.get(Page, 1)
     session.commit()
     return session, page
 
@@ -77,7 +77,7 @@ def referred(sessions: sessionmaker[Session]) -> set[str]:
 def replace(sessions: sessionmaker[Session], picture: Picture) -> None:
     """Replace the pictures of the row in a session of its own."""
     with sessions.begin() as session:
-        page = session.get_one(Page, 1)
+        page = session.get(Page, 1)
         page.image.save(picture(), 'new.png')
         page.album = []
         page.album.new().save(picture(), 'newer.png')
@@ -108,7 +108,7 @@ def test_a_row_whose_picture_was_removed_elsewhere_is_stale_too(sessions: sessio
     with session:
         page.image.rerender()
         with sessions.begin() as other:
-            other.get_one(Page, 1).image = None
+            other.get(Page, 1).image = None
         with pytest.raises(StaleDataError):
             session.flush()
     assert stored() == referred(sessions)
@@ -118,7 +118,7 @@ def test_a_reference_that_was_held_over_a_commit_is_stale_too(
     sessions: sessionmaker[Session], picture: Picture
 ) -> None:
     with Session(sessions.kw['bind']) as session:
-        page = session.get_one(Page, 1)
+        page = session.get(Page, 1)
         image = page.image
         session.commit()
         image.rerender()
@@ -151,7 +151,7 @@ def test_a_picture_is_rendered_again_where_the_rest_of_the_row_has_changed_elsew
         page.image.rerender()
         page.album[0].rerender()
         with sessions.begin() as other:
-            other.get_one(Page, 1).views = 7
+            other.get(Page, 1).views = 7
         session.commit()
         page.image.rerender()
         page.album[0].rerender()
@@ -209,7 +209,7 @@ def test_of_two_sessions_that_render_a_picture_of_a_list_again_one_wins(
     with session:
         page.album[0].rerender()
         with sessions.begin() as other:
-            theirs = other.get_one(Page, 1)
+            theirs = other.get(Page, 1)
             theirs.album[0].rerender()
             theirs.album.new().save(picture(), 'c.png')
         session.commit()
