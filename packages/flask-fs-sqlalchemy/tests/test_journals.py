@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import flask_fs as fs
 from flask_fs_sqlalchemy import FileColumn, FileReference, Journal, init_app
 
 
-def shop(folder: Path, name: str, *, has_journal: bool) -> tuple[Any, Any, Flask, Any]:
+def shop(url: str, name: str, engines: Callable[..., Any], *, has_journal: bool) -> tuple[Any, Any, Flask, Any]:
     """A class, its engine, its application and its journal."""
     storage = fs.Storage(f'{name}s', fs.ALL)
 
@@ -32,7 +33,7 @@ def shop(folder: Path, name: str, *, has_journal: bool) -> tuple[Any, Any, Flask
     app.config['FS_BACKEND'] = 'memory'
     fs.init_app(app, storage)
     journal = Journal(Base.metadata) if has_journal else None
-    engine = create_engine(f'sqlite:///{folder}/{name}.db')
+    engine = engines(url)
     Base.metadata.create_all(engine)
     if has_journal:
         init_app(app, engine, journal=journal)
@@ -44,9 +45,11 @@ def noted(engine: Any, journal: Any) -> int:
         return len(connection.execute(select(journal.table)).all())
 
 
-def test_outside_of_applications_each_row_is_in_the_journal_of_its_own(tmp_path: Path) -> None:
-    one, engine, app, journal = shop(tmp_path, 'one', has_journal=True)
-    other, other_engine, other_app, _ = shop(tmp_path, 'other', has_journal=False)
+def test_outside_of_applications_each_row_is_in_the_journal_of_its_own(
+    tmp_path: Path, engines: Callable[..., Any]
+) -> None:
+    one, engine, app, journal = shop(f'sqlite:///{tmp_path}/one.db', 'one', engines, has_journal=True)
+    other, other_engine, other_app, _ = shop(f'sqlite:///{tmp_path}/other.db', 'other', engines, has_journal=False)
     for row_class, used in ((one, engine), (other, other_engine)):
         row = row_class()
         row.file.save(io.BytesIO(b'content'), 'a.txt')
@@ -59,5 +62,4 @@ def test_outside_of_applications_each_row_is_in_the_journal_of_its_own(tmp_path:
             session.commit()
             session.delete(row)
             session.commit()
-        used.dispose()
     assert app is not other_app
