@@ -226,7 +226,7 @@ def test_a_connection_that_commits_each_statement_keeps_the_files_of_rows(
 def test_a_savepoint_that_sqlite_commits_when_it_is_released_keeps_its_files(
     tmp_path: Any, engines: Callable[..., sa.Engine], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The driver begins no transaction for savepoints, unless it is told to."""
+    """The driver begins no transaction for savepoints, unless it is configured to."""
     engine = engines(f'sqlite:///{tmp_path}/rows.sqlite')
     Base.metadata.create_all(engine)
     with Session(engine) as session:

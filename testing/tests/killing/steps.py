@@ -22,7 +22,7 @@ MAX_ROWS = 6
 
 
 def digest(content: bytes) -> str:
-    """What tells one content from another."""
+    """What distinguishes one content from another."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 

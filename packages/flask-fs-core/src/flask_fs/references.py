@@ -151,7 +151,7 @@ class FileReference:
         return None if self.filename is None else self.fs.url(self.filename)
 
     def as_json(self, external: bool = False) -> dict[str, Any] | None:
-        """What an API tells a client of the file, for ``jsonify`` and serializers; None without one.
+        """What an API returns to a client about the file, for ``jsonify`` and serializers; None without one.
 
         :param external: Full URLs, with scheme and host.
         :returns: ``{'filename': …, 'url': …}``.

@@ -29,6 +29,16 @@ logger = logging.getLogger(__name__)
 Cleanup = Literal['keep', 'remove'] | Callable[[Any], bool]
 
 
+def check_cleanups(*cleanups: Any, owner: str = '') -> None:
+    """Refuse what is no :data:`Cleanup`, as *owner*, such as ``FileColumn: ``, was given.
+
+    :raises ValueError: If one is none.
+    """
+    for given in cleanups:
+        if given not in ('keep', 'remove') and not callable(given):
+            raise ValueError(f"{owner}on_delete and on_replace must be 'keep', 'remove' or a function, not {given!r}")
+
+
 def removes(cleanup: Cleanup, reference: Any) -> bool:
     """Whether *cleanup* removes the files of *reference*."""
     return bool(cleanup(reference)) if callable(cleanup) else cleanup == 'remove'

@@ -118,7 +118,7 @@ class ImageReference(FileReference):
         return None if self.filename is None else self.fs.url(self.filename, external)
 
     def as_json(self, external: bool = False) -> dict[str, Any] | None:
-        """What an API tells a client of the picture, for ``jsonify`` and serializers; None without one.
+        """What an API returns to a client about the picture, for ``jsonify`` and serializers; None without one.
 
         It never names a separate ``original``, as no method links to it.
 

@@ -14,7 +14,7 @@ from mongoengine.queryset.transform import STRING_OPERATORS  # type: ignore[impo
 from flask_fs import Storage
 from flask_fs.references import FileReference, FromInstance, Owner
 from flask_fs.stored import StoredFile
-from flask_fs.transaction import Cleanup, FileTransaction
+from flask_fs.transaction import Cleanup, FileTransaction, check_cleanups
 from flask_fs_images import Limits
 from flask_fs_images.references import ImageReference, max_size_of, sizes_of
 
@@ -72,9 +72,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
     ) -> None:
         if fs is not None and not isinstance(fs, Storage):
             raise TypeError(f'{type(self).__name__} needs a Storage as fs, not {type(fs).__name__}')
-        for given in (on_delete, on_replace):
-            if given not in ('keep', 'remove') and not callable(given):
-                raise ValueError(f"on_delete and on_replace must be 'keep', 'remove' or a function, not {given!r}")
+        check_cleanups(on_delete, on_replace)
         self.fs = fs
         self.upload_to = upload_to
         self.basename = basename

@@ -69,7 +69,7 @@ def _has_committed(connection: Connection) -> bool:
     """Whether what was written on *connection* is committed, without a commit of the session.
 
     A connection may commit each statement, and some tables of MariaDB have no transactions. And the driver of SQLite begins no
-    transaction for a savepoint, unless it is told to as SQLAlchemy documents it; so that of a first savepoint is committed
+    transaction for a savepoint, unless it is configured to as SQLAlchemy documents it; so that of a first savepoint is committed
     when it is released.
     """
     driver: Any = connection.connection.driver_connection

@@ -22,7 +22,7 @@ from sqlalchemy.types import TypeDecorator
 from flask_fs import Storage
 from flask_fs.references import FileReference, FromInstance
 from flask_fs.stored import StoredFile
-from flask_fs.transaction import Cleanup
+from flask_fs.transaction import Cleanup, check_cleanups
 
 from .owner import ColumnOwner
 from .upgrade import Reads, reader_of
@@ -171,11 +171,7 @@ class FilesType(_Plain):
         name = type(self).__name__
         if not isinstance(fs, Storage):
             raise TypeError(f'{name} needs a Storage as fs, not {type(fs).__name__}')
-        for given in (on_delete, on_replace):
-            if given not in ('keep', 'remove') and not callable(given):
-                raise ValueError(
-                    f"{name}: on_delete and on_replace must be 'keep', 'remove' or a function, not {given!r}"
-                )
+        check_cleanups(on_delete, on_replace, owner=f'{name}: ')
         super().__init__(text)
         # By the names of the parameters: SQLAlchemy compares types by these attributes.
         self.fs = fs
