@@ -149,9 +149,11 @@ def chromium(unavailable: Unavailable) -> Iterator[Browser]:
     if executable is None:
         unavailable('Chromium is not installed: apt-get install chromium')
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         unavailable('Playwright is not installed: pip install playwright')
+    # A busy machine takes longer than the five seconds that Playwright waits for.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
         yield browser

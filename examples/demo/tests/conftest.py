@@ -88,7 +88,7 @@ def tab(chromium: Browser) -> Iterator[Page]:
     """A tab for one page after the other: each new one takes a new process. All that pages keep, they keep by their port."""
     with chromium.new_context(locale='en-GB', timezone_id='UTC') as context:
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         yield page
 
 

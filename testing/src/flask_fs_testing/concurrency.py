@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from .guarantees import broken
 
-__all__ = ['CAN_FORK', 'THREAD_NAME', 'Background', 'in_processes', 'in_step', 'in_threads']
+__all__ = ['CAN_FORK', 'THREAD_NAME', 'TIMEOUT_S', 'Background', 'in_processes', 'in_step', 'in_threads']
 
 #: How long all threads or processes of one call may take, in seconds.
 TIMEOUT_S = 100

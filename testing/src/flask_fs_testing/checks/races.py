@@ -12,7 +12,7 @@ from typing import Any
 import flask_fs as fs
 from flask_fs.backends import BaseBackend, Capability
 
-from ..concurrency import CAN_FORK, in_processes, in_step, in_threads
+from ..concurrency import CAN_FORK, TIMEOUT_S, in_processes, in_step, in_threads
 from ..guarantees import broken, check, declares, works_undeclared
 from ..harness import Harness
 from ..measurements import sizes_of
@@ -62,12 +62,8 @@ class RaceChecks:
         if not CAN_FORK or not harness.shared_between_processes or not harness.race_rounds:
             return
         context = multiprocessing.get_context('fork')
-        gates = {f'race-{turn}': context.Barrier(2) for turn in range(harness.race_rounds)}
-
-        def create_all(number: int) -> list[bool]:
-            return [_create(backend, name, gate, number) for name, gate in gates.items()]
-
-        _judge(backend, [sum(wins) for wins in zip(*in_processes(2, create_all), strict=True)])
+        races = [partial(_create, backend, f'race-{turn}', context.Barrier(2)) for turn in range(harness.race_rounds)]
+        _judge(backend, [sum(wins) for wins in in_two_processes(races)])
 
     @check(
         '_put with create',
@@ -138,17 +134,30 @@ class RaceChecks:
         for name, ways, _ in rounds:
             _prepare(backend, name, ways)
 
-        def create(number: int, name: str, ways: tuple[Way, Way], gate: Any) -> bool:
+        def create(name: str, ways: tuple[Way, Way], gate: Any, number: int) -> bool:
             with in_step(partial(meet, gate)):
                 return _wins(partial(ways[number], backend, name, number, gate), gate)
 
-        def create_all(number: int) -> list[bool]:
-            return [create(number, *race) for race in rounds]
-
-        wins = list(zip(*in_processes(2, create_all), strict=True))
+        wins = in_two_processes([partial(create, *race) for race in rounds])
         for (name, ways, _), won in zip(rounds, wins, strict=True):
             _expect_right(backend, name, ways, won)
         _judge(backend, [sum(won) for won in wins])
+
+
+def in_two_processes(races: Sequence[Callable[[int], bool]]) -> list[tuple[bool, bool]]:
+    """Whether each of two processes won, for each of the *races*: they begin each race together."""
+    line = multiprocessing.get_context('fork').Barrier(2)
+
+    def run(number: int) -> list[bool]:
+        wins = []
+        for race in races:
+            # If the other process has failed, that is what is shown in the end.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                line.wait(TIMEOUT_S)
+            wins.append(race(number))
+        return wins
+
+    return list(zip(*in_processes(2, run), strict=True))
 
 
 def few(rounds: int) -> int:

@@ -22,7 +22,7 @@ from .content import content_of
 from .creating import MEETING_S, Interrupted
 from .metadata import judge_result
 from .operations import small_sizes
-from .races import Awaiting, few, meet
+from .races import Awaiting, few, in_two_processes, meet
 from .ranges import expect_bytes
 
 #: How many swap one version at once.
@@ -182,20 +182,20 @@ class SwapChecks:
         if not CAN_FORK or not harness.shared_between_processes:
             return
         context = multiprocessing.get_context('fork')
-        races: list[tuple[str, str, Any]] = []
-        for turn in range(few(harness.race_rounds)):
-            backend.write(f'race-{turn}', b'first')
-            races.append((f'race-{turn}', str(backend.stat(f'race-{turn}').etag), context.Barrier(2)))
+        names = [f'race-{turn}' for turn in range(few(harness.race_rounds))]
+        for name in names:
+            backend.write(name, b'first')
 
-        def swap_all(number: int) -> list[bool]:
-            wins = []
-            for turn, (name, etag, gate) in enumerate(races):
-                with in_step(partial(meet, gate)):
-                    wins.append(_swap(backend, name, _own(number, turn), etag, gate))
-            return wins
+        def swap(turn: int, name: str, etag: str, gate: Any, number: int) -> bool:
+            with in_step(partial(meet, gate)):
+                return _swap(backend, name, _own(number, turn), etag, gate)
 
-        for turn, won in enumerate(zip(*in_processes(2, swap_all), strict=True)):
-            _judge_race(backend, races[turn][0], [_own(number, turn) for number in range(2)], won)
+        races = [
+            partial(swap, turn, name, str(backend.stat(name).etag), context.Barrier(2))
+            for turn, name in enumerate(names)
+        ]
+        for turn, won in enumerate(in_two_processes(races)):
+            _judge_race(backend, names[turn], [_own(number, turn) for number in range(2)], won)
 
     @check(
         'COMPARE_AND_SWAP',
