@@ -270,7 +270,7 @@ def test_on_delete_has_three_kinds_of_values(storage: fs.Storage) -> None:
 
 def test_a_file_cannot_be_stored_by_its_path(storage: fs.Storage, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r'Store it with row\.attribute\.save\(file\)'):
-        FileColumn(storage).stored(tmp_path)
+        FileColumn(storage)._stored(tmp_path)
 
 
 def test_a_column_is_shown_with_its_storage(storage: fs.Storage) -> None:

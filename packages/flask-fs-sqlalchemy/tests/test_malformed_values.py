@@ -50,14 +50,14 @@ def document(storage: fs.Storage, base: type[DeclarativeBase]) -> Any:
 
 def put(session: Session, document: Any, value: Any) -> None:
     """Store *value* in both columns of a new row, without the types of this package."""
-    plain_type = document.file.type.plain
+    plain_type = document.file.type._plain
     plain = table('document', column('file', plain_type), column('picture', plain_type))
     session.execute(insert(plain).values(file=bindparam('value'), picture=bindparam('value')), {'value': value})
     session.commit()
 
 
 def unread(session: Session, document: Any, attribute: Any) -> Any:
-    return session.execute(select(type_coerce(attribute, attribute.type.plain))).scalar_one()
+    return session.execute(select(type_coerce(attribute, attribute.type._plain))).scalar_one()
 
 
 @pytest.mark.parametrize('name', HOSTILE)
@@ -141,7 +141,7 @@ def test_what_cannot_even_be_decoded_breaks_no_query(
         session.commit()
         row = session.scalars(select(Document)).one()
         assert row.file.filename in (None, value, str(value))
-        assert session.execute(select(type_coerce(Document.file, Document.__table__.c.file.type.plain))).all()
+        assert session.execute(select(type_coerce(Document.file, Document.__table__.c.file.type._plain))).all()
         row.file = 'a.txt'  # type: ignore[assignment]
         session.commit()
         assert row.file.filename == 'a.txt'
@@ -188,9 +188,9 @@ def test_other_keys_stay_until_the_file_changes(document: Any, database: Databas
 
 def test_read_returns_what_a_value_refers_to_without_a_warning(storage: fs.Storage) -> None:
     files_type = ImageColumn(storage)
-    assert [stored.filename for stored in files_type.read('a.png')] == ['a.png']
-    assert files_type.read(None) == []
-    [stored] = files_type.read(12)
+    assert [stored.filename for stored in files_type._read('a.png')] == ['a.png']
+    assert files_type._read(None) == []
+    [stored] = files_type._read(12)
     assert (stored.filename, stored.raw, bool(stored.problem)) == (None, 12, True)
 
 
@@ -198,6 +198,6 @@ def test_a_function_that_fails_to_read_a_value_breaks_no_query(storage: fs.Stora
     def read(value: Any) -> Any:
         return value['key']
 
-    [stored] = FileColumn(storage, reads=read).read({'other': 1})
+    [stored] = FileColumn(storage, reads=read)._read({'other': 1})
     assert stored.problem == "KeyError: 'key'"
     assert stored.raw == {'other': 1}

@@ -62,7 +62,7 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
         for key in changed:
             value, theirs = sa.inspect(row).dict.get(key), stored.get(key)
             if isinstance(value, FileList) and isinstance(theirs, FileList):
-                value.merge(theirs)
+                value._merge(theirs)
         before = _references(stored)
         _check_kept(row, _kept(row, owners, changed), before)
         _keep_files_of_others(row, former, before)
@@ -120,7 +120,7 @@ def _replace(
     _mark(row, connection, removed - used, used)
     for key in changed:
         if isinstance(value := sa.inspect(row).dict.get(key), FileList):
-            value.synchronize()
+            value._synchronize()
 
 
 def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
@@ -194,7 +194,7 @@ def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values 
         created, state = files.created(), sa.inspect(row)
         for known, key, stored in files.referred.values():
             if known() is state and key in owners:
-                since[key].append(owners[key].column_type.as_reference(stored))
+                since[key].append(owners[key].column_type._as_reference(stored))
         for key, items in (current or {}).items():
             since[key] += items
         for key, items in since.items():

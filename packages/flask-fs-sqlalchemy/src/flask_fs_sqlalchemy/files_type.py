@@ -137,9 +137,9 @@ class FilesType(_Plain):
     """
 
     #: The class of the references; a subclass of the type may set its own.
-    reference_class: ClassVar[type[FileReference]] = FileReference
+    _reference_class: ClassVar[type[FileReference]] = FileReference
     #: Whether a value is a list.
-    is_list: ClassVar[bool] = False
+    _is_list: ClassVar[bool] = False
 
     class comparator_factory(  # noqa: N801  # pyright: ignore[reportIncompatibleVariableOverride]  # SQLAlchemy documents it
         TypeDecorator.Comparator[Any]
@@ -153,7 +153,7 @@ class FilesType(_Plain):
             if op in (operators.eq, operators.ne):
                 # Sessions also compare the rows that they have in memory.
                 files_type = cast('FilesType', self.type)
-                other = tuple(files_type.comparable(value) for value in other)
+                other = tuple(files_type._comparable(value) for value in other)
             return super().operate(op, *other, **options)
 
     def __init__(
@@ -189,16 +189,16 @@ class FilesType(_Plain):
         return f'{type(self).__name__}({self.fs!r})'
 
     @property
-    def stored_type(self) -> type[StoredFile]:
+    def _stored_type(self) -> type[StoredFile]:
         """What is stored of a file."""
-        return self.reference_class.stored_type
+        return self._reference_class.stored_type
 
     @property
-    def plain(self) -> TypeEngine[Any]:
+    def _plain(self) -> TypeEngine[Any]:
         """The type of the column for values as they are in the database, which no query fails to return."""
         return _Plain(self.text)
 
-    def read(self, value: Any) -> list[StoredFile]:
+    def _read(self, value: Any) -> list[StoredFile]:
         """The files that *value*, from the database, refers to, without trusting it; malformed items included."""
         return [self._read_one(item) for item in self._items_in(value)]
 
@@ -207,9 +207,9 @@ class FilesType(_Plain):
 
     def _read_one(self, value: Any) -> StoredFile:
         try:
-            stored = self.stored_type.read(value if self._reader is None else self._reader(value))
+            stored = self._stored_type.read(value if self._reader is None else self._reader(value))
         except Exception as error:  # noqa: BLE001  # a function of the application met a malformed value
-            return self.stored_type(problem=f'{type(error).__name__}: {error}', raw=value)
+            return self._stored_type(problem=f'{type(error).__name__}: {error}', raw=value)
         # What it was made from is what the database has.
         return stored if stored.problem is None else dataclasses.replace(stored, raw=value)
 
@@ -222,7 +222,7 @@ class FilesType(_Plain):
     def _where(self) -> str:
         return 'a column of files' if self._column is None else f'column {str(self._column)!r}'
 
-    def stored(self, value: Any, where: str = 'a column of files') -> StoredFile:
+    def _stored(self, value: Any, where: str = 'a column of files') -> StoredFile:
         """The files that *value*, from the application, refers to.
 
         :param where: Where it is to be stored, for errors.
@@ -234,17 +234,17 @@ class FilesType(_Plain):
                 raise ValueError(f'{where}: {value!r} is not in {self.fs!r}. Store its content there with save().')
             value = value.stored
         if isinstance(value, StoredFile):
-            if type(value) is self.stored_type or value.problem is not None:
+            if type(value) is self._stored_type or value.problem is not None:
                 return value
             value = value.form()
         if isinstance(value, os.PathLike) or hasattr(value, 'read'):
             raise TypeError(f'{where}: a file cannot be assigned. Store it with row.attribute.save(file).')
         try:
-            return self.stored_type.of(value)
+            return self._stored_type.of(value)
         except ValueError as error:
             raise ValueError(f'{where}: this cannot be read as a stored file: {error}') from None
 
-    def as_reference(self, stored: StoredFile) -> Any:
+    def _as_reference(self, stored: StoredFile) -> Any:
         """A reference without a row to what is stored."""
         reference = copy.copy(self._empty)
         # As it is, including what could not be read.
@@ -254,7 +254,7 @@ class FilesType(_Plain):
     @functools.cached_property
     def _empty(self) -> FileReference:
         # To be copied: a query makes many, and what an application declares is checked only once.
-        return self.reference_class(**self._options())
+        return self._reference_class(**self._options())
 
     def _options(self) -> dict[str, Any]:
         """The parameters of a reference."""
@@ -266,23 +266,23 @@ class FilesType(_Plain):
 
     # --- The value of an attribute. Each class has its own.
 
-    def empty(self, owner: ColumnOwner) -> Any:
+    def _unset(self, owner: ColumnOwner) -> Any:
         """The value of an attribute that has no file, and no row yet."""
         raise NotImplementedError
 
-    def bound(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
+    def _bind(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
         """*value* as that of the attribute of *owner* in the row *instance*."""
         raise NotImplementedError
 
-    def assigned(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
+    def _assign(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
         """*value*, which is assigned to the attribute that had *old*."""
         raise NotImplementedError
 
-    def files_of(self, value: Any) -> Iterator[str]:
+    def _files_of(self, value: Any) -> Iterator[str]:
         """The names of the files of a value that can be assigned."""
         raise NotImplementedError
 
-    def comparable(self, value: Any) -> Any:
+    def _comparable(self, value: Any) -> Any:
         """*value*, to which a column is compared in a query, such that values of attributes can be compared to it too."""
         return value
 

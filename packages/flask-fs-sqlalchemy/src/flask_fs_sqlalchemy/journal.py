@@ -86,7 +86,7 @@ class Journal:
         """
         return BoundJournal(self, binds.check_bind(bind))
 
-    def of_session(self, session: Session) -> SessionJournal:
+    def _of_session(self, session: Session) -> SessionJournal:
         """The journal for the units of *session*: what is settled is a part of its transaction."""
         return SessionJournal(self, session)
 
@@ -114,7 +114,7 @@ class BoundJournal:
     def _bind(self) -> Any:
         return self._given
 
-    def of_session(self, session: Session) -> SessionJournal:
+    def _of_session(self, session: Session) -> SessionJournal:
         """The same for the units of *session*."""
         return SessionJournal(self._journal, session, self._bind)
 

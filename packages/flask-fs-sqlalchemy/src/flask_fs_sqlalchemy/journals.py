@@ -40,7 +40,7 @@ def journal_of(row: Any, session: Session | None = None) -> BoundJournal | None:
     session = session or object_session(row)
     for bound, concerns in added.values():
         if concerns(type(row)):
-            return bound if bound is None or session is None else bound.of_session(session)
+            return bound if bound is None or session is None else bound._of_session(session)
     return None
 
 

@@ -27,7 +27,7 @@ class _ItemOwner(Owner):
     def changed(self, reference: FileReference) -> None:
         reference.dirty = False
         if any(item is reference for item in self.items):
-            self.items.changed()
+            self.items._changed()
         elif reference:
             self.items.append(reference)
 
@@ -54,10 +54,10 @@ class FileList(list[R], Generic[R]):
         self.instance: Any = None
         self.name: str | None = owner.key
         #: A stored value that is no list, and why it cannot be read.
-        self.raw: Any = None
+        self._raw: Any = None
         self.malformed: str | None = None
         #: The main files that the database had in the list when it was last read or written, as far as that is known.
-        self.known: frozenset[str] | None = None
+        self._known: frozenset[str] | None = None
         self._items = _ItemOwner(self)
 
     def new(self) -> R:
@@ -69,7 +69,7 @@ class FileList(list[R], Generic[R]):
         if isinstance(value, FileReference) and value.owner is self._items and not self._has(value):
             return cast(R, value)
         column_type = self.owner.column_type
-        return self._join(column_type.as_reference(column_type.stored(value, self._where())))
+        return self._join(column_type._as_reference(column_type._stored(value, self._where())))
 
     def _has(self, reference: FileReference) -> bool:
         return any(item is reference for item in self)
@@ -81,42 +81,42 @@ class FileList(list[R], Generic[R]):
         item.owner, item.instance, item.name = self._items, self.instance, self.name
         return item
 
-    def fill(self, references: Iterable[R]) -> Self:
+    def _fill(self, references: Iterable[R]) -> Self:
         """Have these items, without a change to report."""
         super().__setitem__(slice(None), [self._join(item) for item in references])
         return self
 
-    def bind(self, instance: Any, owner: ColumnOwner) -> Self:
+    def _bind(self, instance: Any, owner: ColumnOwner) -> Self:
         """Be the value of an attribute of the row *instance*, without a change to report."""
         self.owner, self.instance, self.name = owner, instance, owner.key
         self._items.checksum = owner.checksum
-        return self.fill(list(self))
+        return self._fill(list(self))
 
-    def synchronize(self) -> None:
+    def _synchronize(self) -> None:
         """Note that the database has, or is about to get, what is in the list."""
-        self.known = None if self.malformed is not None else frozenset(_names(self))
+        self._known = None if self.malformed is not None else frozenset(_names(self))
 
-    def merge(self, theirs: FileList[Any]) -> None:
+    def _merge(self, theirs: FileList[Any]) -> None:
         """Take over what others have changed since: *theirs* is the list that the database has now.
 
         A file that they have taken out may be gone, and one that they have put in is not to be removed. Where both have made
         new files of one picture, those here take the place of theirs.
         """
-        if self.known is None or self.malformed is not None or theirs.malformed is not None:
+        if self._known is None or self.malformed is not None or theirs.malformed is not None:
             return
-        removed = self.known.difference(_names(theirs))
+        removed = self._known.difference(_names(theirs))
         kept = [item for item in self if item.filename not in removed]
-        own = self.known.union(_names(kept))
-        remade = {name for item in kept if item.filename not in self.known for name in item.stored.files()}
+        own = self._known.union(_names(kept))
+        remade = {name for item in kept if item.filename not in self._known for name in item.stored.files()}
         added = [
             item for item in theirs if item and item.filename not in own and remade.isdisjoint(item.stored.files())
         ]
         if added or len(kept) < len(self):
-            self.fill([*kept, *added])
+            self._fill([*kept, *added])
 
-    def changed(self) -> None:
+    def _changed(self) -> None:
         """Report a change to the row. A value that could not be read is gone with it."""
-        self.raw = self.malformed = None
+        self._raw = self.malformed = None
         if self.instance is not None:
             mark_changed(self.instance, str(self.name), self)
 
@@ -124,37 +124,37 @@ class FileList(list[R], Generic[R]):
 
     def append(self, value: Any) -> None:
         super().append(self._item(value))
-        self.changed()
+        self._changed()
 
     def extend(self, values: Iterable[Any]) -> None:
         for value in list(values):
             super().append(self._item(value))
-        self.changed()
+        self._changed()
 
     def insert(self, index: SupportsIndex, value: Any) -> None:
         super().insert(index, self._item(value))
-        self.changed()
+        self._changed()
 
     def pop(self, index: SupportsIndex = -1) -> R:
         item = super().pop(index)
-        self.changed()
+        self._changed()
         return item
 
     def remove(self, value: Any) -> None:
         super().remove(value)
-        self.changed()
+        self._changed()
 
     def clear(self) -> None:
         super().clear()
-        self.changed()
+        self._changed()
 
     def reverse(self) -> None:
         super().reverse()
-        self.changed()
+        self._changed()
 
     def sort(self, *, key: Callable[[R], Any] | None = None, reverse: bool = False) -> None:
         super().sort(key=cast(Any, key), reverse=reverse)
-        self.changed()
+        self._changed()
 
     @overload
     def __setitem__(self, index: SupportsIndex, value: Any) -> None: ...
@@ -165,11 +165,11 @@ class FileList(list[R], Generic[R]):
             super().__setitem__(index, [self._item(item) for item in value])
         else:
             super().__setitem__(index, self._item(value))
-        self.changed()
+        self._changed()
 
     def __delitem__(self, index: SupportsIndex | slice) -> None:
         super().__delitem__(index)
-        self.changed()
+        self._changed()
 
     def __iadd__(self, values: Iterable[Any]) -> Self:  # type: ignore[override, misc]  # takes what append takes
         self.extend(values)
@@ -194,12 +194,12 @@ class FileList(list[R], Generic[R]):
         # Whoever gets the row may write it.
         units.sent(self)
         stored = [item.stored for item in self]
-        state = {'instance': self.instance, 'stored': stored, 'raw': self.raw, 'malformed': self.malformed}
+        state = {'instance': self.instance, 'stored': stored, 'raw': self._raw, 'malformed': self.malformed}
         return restore, (type(self.instance), self.name), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.instance, self.raw, self.malformed = state['instance'], state['raw'], state['malformed']
-        self.fill([self.owner.column_type.as_reference(stored) for stored in state['stored']])
+        self.instance, self._raw, self.malformed = state['instance'], state['raw'], state['malformed']
+        self._fill([self.owner.column_type._as_reference(stored) for stored in state['stored']])
 
 
 def _names(items: Iterable[FileReference]) -> list[str]:

@@ -17,7 +17,7 @@ _MAX_SEARCHES = 10
 
 def mentioned(files: FilesType, value: Any, names: Collection[str]) -> Iterator[str]:
     """Those of *names* that *value*, as it is in the database, refers to. If it is malformed, all that it could mean."""
-    for stored in files.read(value):
+    for stored in files._read(value):
         yield from (name for name in stored.files() if name in names)
         if stored.problem is not None:
             yield from (text for text in _texts(stored.raw) if text in names)

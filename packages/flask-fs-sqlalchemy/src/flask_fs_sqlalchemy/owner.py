@@ -58,7 +58,7 @@ class ColumnOwner(Owner):
 
     def shared_files(self) -> frozenset[str]:
         """The files of the column's default, which belong to no row."""
-        return frozenset() if self.default is None else frozenset(self.column_type.files_of(self.default))
+        return frozenset() if self.default is None else frozenset(self.column_type._files_of(self.default))
 
     def pickled(self, reference: FileReference) -> Any:
         if reference.instance is None:
@@ -77,7 +77,7 @@ def restore(mapped_class: type, key: str) -> Any:
     """The value of an attribute that was pickled, without its state."""
     class_mapper(mapped_class)
     owner = owners_of(mapped_class)[key]
-    return owner.column_type.empty(owner)
+    return owner.column_type._unset(owner)
 
 
 def mark_changed(instance: Any, key: str, value: Any) -> None:

@@ -54,7 +54,7 @@ class Place:
 
     def where(self, key: tuple[Any, ...], index: int) -> str:
         """Whose file it is, for people."""
-        item = f'[{index}]' if self.files.is_list else ''
+        item = f'[{index}]' if self.files._is_list else ''
         return f'{self.attribute}{item} of {self.model} {", ".join(map(str, key))}'
 
     def is_row(self, key: tuple[Any, ...]) -> ColumnElement[bool]:

@@ -77,7 +77,7 @@ class RowSource:
         """All references that are not empty; a page of rows is read at a time, and no transaction is open in between."""
         for place in self._places():
             for key, value in self._rows(place):
-                for index, stored in enumerate(place.files.read(value)):
+                for index, stored in enumerate(place.files._read(value)):
                     if stored.filename is not None or stored.problem is not None:
                         yield Reference(place.files.fs, stored, place.where(key, index), (place.id, key))
 
@@ -97,7 +97,7 @@ class RowSource:
         place, key = self._place_of(reference)
         with self._engine(place).connect() as connection:
             value = connection.execute(self._one(place, key)).one_or_none()
-        return value is not None and reference.stored in place.files.read(value[0])
+        return value is not None and reference.stored in place.files._read(value[0])
 
     def clear(self, reference: Reference) -> bool:
         """Make it empty if the row still has that value, in a transaction of its own; an item goes from its list.
@@ -105,7 +105,7 @@ class RowSource:
         :raises ConfigurationError: If the column is not nullable.
         """
         place, key = self._place_of(reference)
-        if not place.files.is_list and not place.column.nullable:
+        if not place.files._is_list and not place.column.nullable:
             reason = f'{reference.where} cannot be cleared: {place.column} is not nullable. Delete the row, or give it another file.'
             raise ConfigurationError(reason=reason)
         with self._engine(place).begin() as connection:
@@ -117,13 +117,13 @@ class RowSource:
             # It locks no row: this keeps others from writing until the end.
             connection.execute(update(place.table).where(row).values({place.column: place.column}))
         found = connection.execute(self._one(place, key).with_for_update()).one_or_none()
-        if found is None or stored not in place.files.read(found[0]):
+        if found is None or stored not in place.files._read(found[0]):
             return False
         value: Any = null()
-        if place.files.is_list:
+        if place.files._is_list:
             items = found[0] if isinstance(found[0], list) else []
-            left = [item for item in items if stored not in place.files.read([item])]
-            value = bound_literal(left, place.files.plain)
+            left = [item for item in items if stored not in place.files._read([item])]
+            value = bound_literal(left, place.files._plain)
         connection.execute(update(place.table).where(row).values({place.column: value}))
         return True
 
@@ -154,7 +154,7 @@ class RowSource:
         return select(self._value(place)).where(place.is_row(key))
 
     def _value(self, place: Place) -> Any:
-        return type_coerce(place.column, place.files.plain).label('fs_value')
+        return type_coerce(place.column, place.files._plain).label('fs_value')
 
     def _rows(self, place: Place, names: Collection[str] | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """The key and the value, as it is stored, of each row that has one; at least of those that mention one of *names*."""

@@ -80,7 +80,7 @@ class _Initial:
 
     def __call__(self, state: InstanceState[Any], value: Any, dict_: dict[str, Any]) -> Any:
         owner = self.owner
-        dict_[str(owner.key)] = made = owner.column_type.bound(owner.default, state.obj(), owner)
+        dict_[str(owner.key)] = made = owner.column_type._bind(owner.default, state.obj(), owner)
         return made
 
 
@@ -94,7 +94,7 @@ class _Assigned:
         if isinstance(value, ClauseElement) or hasattr(value, '__clause_element__'):
             # An expression, which the database computes.
             return value
-        assigned = self.owner.column_type.assigned(value, old, state.obj(), self.owner)
+        assigned = self.owner.column_type._assign(value, old, state.obj(), self.owner)
         units.assigned(state.obj(), assigned, value)
         units.adopt(state.obj(), assigned)
         return assigned
@@ -105,7 +105,7 @@ def _loaded(state: InstanceState[Any], context: Any, attrs: Iterable[str] | None
     dict_, instance = state.dict, state.obj()
     for key, owner in owners_of(state.class_).items():
         if key in dict_ and (attrs is None or key in attrs):
-            dict_[key] = owner.column_type.bound(dict_[key], instance, owner)
+            dict_[key] = owner.column_type._bind(dict_[key], instance, owner)
 
 
 def _before_insert(mapper: Any, connection: Any, state: InstanceState[Any]) -> None:

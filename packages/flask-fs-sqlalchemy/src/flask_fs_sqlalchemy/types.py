@@ -48,36 +48,36 @@ class FileColumn(FilesType):
     #: The parameters are all that its values depend on. Each class has to say that for itself.
     cache_ok = True
 
-    def empty(self, owner: ColumnOwner) -> Any:
-        return self.bound(None, None, owner)
+    def _unset(self, owner: ColumnOwner) -> Any:
+        return self._bind(None, None, owner)
 
-    def bound(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
+    def _bind(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
         if not isinstance(value, FileReference) or not self._may_bind(value, instance):
-            value = self.as_reference(self.stored(value, repr(owner.key)))
+            value = self._as_reference(self._stored(value, repr(owner.key)))
         value.owner, value.instance, value.name = owner, instance, owner.key
         return value
 
-    def assigned(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
+    def _assign(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
         if isinstance(value, FileReference) and value.instance is instance and value.owner is owner:
             return value
-        stored = self.stored(value, repr(owner.key))
+        stored = self._stored(value, repr(owner.key))
         if isinstance(old, FileReference) and old.stored == stored:
             return old
-        return self.bound(self.as_reference(stored), instance, owner)
+        return self._bind(self._as_reference(stored), instance, owner)
 
-    def files_of(self, value: Any) -> Iterator[str]:
-        return self.stored(value).files()
+    def _files_of(self, value: Any) -> Iterator[str]:
+        return self._stored(value).files()
 
-    def comparable(self, value: Any) -> Any:
+    def _comparable(self, value: Any) -> Any:
         is_expression = value is None or isinstance(value, ClauseElement) or hasattr(value, '__clause_element__')
-        return value if is_expression else self.as_reference(self.stored(value, self._where()))
+        return value if is_expression else self._as_reference(self._stored(value, self._where()))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         units.sent(value)
-        return super().process_bind_param(self.stored(value, self._where()).form(), dialect)
+        return super().process_bind_param(self._stored(value, self._where()).form(), dialect)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return self.as_reference(self._read_with_warning(value))
+        return self._as_reference(self._read_with_warning(value))
 
 
 class FileListColumn(FilesType):
@@ -90,25 +90,27 @@ class FileListColumn(FilesType):
     """
 
     cache_ok = True
-    is_list = True
+    _is_list = True
 
-    def empty(self, owner: ColumnOwner) -> Any:
+    def _unset(self, owner: ColumnOwner) -> Any:
         return FileList(owner)
 
-    def bound(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
+    def _bind(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
         if isinstance(value, FileList) and self._may_bind(value, instance):
-            return value.bind(instance, owner)
-        files = FileList[Any](owner).bind(instance, owner)
+            return value._bind(instance, owner)
+        files = FileList[Any](owner)._bind(instance, owner)
         if isinstance(value, FileList):
-            files.malformed, files.raw = value.malformed, value.raw
-        return files.fill([self.as_reference(self.stored(item, repr(owner.key))) for item in self._items(value, owner)])
+            files.malformed, files._raw = value.malformed, value._raw
+        return files._fill(
+            [self._as_reference(self._stored(item, repr(owner.key))) for item in self._items(value, owner)]
+        )
 
-    def assigned(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
+    def _assign(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
         if isinstance(value, FileList) and value.instance is instance and value.owner is owner:
             return value
-        files = self.bound(value if isinstance(value, FileList) else self._items(value, owner), instance, owner)
-        files.known = old.known if isinstance(old, FileList) else None
-        return old if isinstance(old, FileList) and old == files and old.raw == files.raw else files
+        files = self._bind(value if isinstance(value, FileList) else self._items(value, owner), instance, owner)
+        files._known = old._known if isinstance(old, FileList) else None
+        return old if isinstance(old, FileList) and old == files and old._raw == files._raw else files
 
     def _items(self, value: Any, owner: ColumnOwner) -> list[Any]:
         if value is None:
@@ -121,32 +123,32 @@ class FileListColumn(FilesType):
     def _items_in(self, value: Any) -> Iterable[Any]:
         return value if isinstance(value, list) else super()._items_in(value)
 
-    def files_of(self, value: Any) -> Iterator[str]:
-        return (name for item in self._items(value, self._owner) for name in self.stored(item).files())
+    def _files_of(self, value: Any) -> Iterator[str]:
+        return (name for item in self._items(value, self._owner) for name in self._stored(item).files())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         units.sent(value)
         if isinstance(value, FileList) and value.malformed is not None:
-            return super().process_bind_param(value.raw, dialect)
-        stored = [self.stored(item, self._where()) for item in self._items(value, self._owner)]
+            return super().process_bind_param(value._raw, dialect)
+        stored = [self._stored(item, self._where()) for item in self._items(value, self._owner)]
         forms = [form for item in stored if (form := item.form()) is not None]
         return super().process_bind_param(forms, dialect)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         files = FileList[Any](self._owner)
         if value is not None and not isinstance(value, (list, str, Mapping)):
-            files.malformed, files.raw = f'it must be a list, not {type(value).__name__}', value
+            files.malformed, files._raw = f'it must be a list, not {type(value).__name__}', value
             StoredFile(problem=files.malformed, raw=value).warn(self._where())
             return files
-        files.fill([self.as_reference(self._read_with_warning(item)) for item in self._items_in(value)])
-        files.synchronize()
+        files._fill([self._as_reference(self._read_with_warning(item)) for item in self._items_in(value)])
+        files._synchronize()
         return files
 
 
 class _ImagesType(FilesType):
     """What columns of pictures have besides."""
 
-    reference_class = ImageReference
+    _reference_class = ImageReference
 
     def __init__(
         self,

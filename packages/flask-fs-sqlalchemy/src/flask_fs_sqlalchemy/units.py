@@ -51,7 +51,7 @@ def _is_as_read(reference: FileReference, state: InstanceState[Any]) -> bool:
     value = state.dict.get(str(reference.name))
     if isinstance(value, list):
         # Of a list, another item may have changed.
-        return reference.filename in (getattr(value, 'known', None) or ())
+        return reference.filename in (getattr(value, '_known', None) or ())
     return reference.name not in state.committed_state
 
 
