@@ -1,9 +1,8 @@
-"""Directives that fill the reference from the code: tables of settings and of capabilities.
+"""Directives that generate reference content from the code, such as lists of settings and tables of capabilities.
 
-``settings`` explains the settings of every storage, or those of the backend class that it is given. ``capabilities``
-compares backend classes; with one class it says what that one promises. ``conformance-report`` tells what the kit saw.
-``capability-list`` explains the members. ``file-types`` tells what is in each group of extensions.
-``conformance-checks`` tells what the kit checks, by topic.
+``settings`` lists the settings of every storage, or of one backend class. ``capabilities`` compares backend classes.
+``capability-list`` explains each capability. ``conformance-report`` shows the recorded results of the conformance kit, and
+``conformance-checks`` lists its checks by topic. ``file-types`` lists the extensions in each group.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from flask_fs_testing.report.markdown import items
 from flask_fs_testing.report.markdown import table as report_table
 from flask_fs_testing.report.tables import further, lists, overview
 
-#: All but NONE, which Python 3.10 counts as a member.
+#: All except NONE, which Python 3.10 counts as a member.
 CAPABILITIES = [flag for flag in Capability if flag]
 #: Written by ``python3 dev.py report``.
 REPORT = Path(__file__).parent / 'conformance-report.json'
 
 
 class FromCode(SphinxDirective):
-    """A directive whose content is Markdown, made from the code."""
+    """A directive that generates Markdown from the code."""
 
     has_content = False
     optional_arguments = 20
@@ -51,7 +50,7 @@ class FromCode(SphinxDirective):
 
 
 class Settings(FromCode):
-    """``{settings}`` for every storage, ``{settings} package.module:NAME`` for one backend, or for the tuple of that name."""
+    """``{settings}`` lists the settings of every storage, ``{settings} package.module:NAME`` those of a backend or a tuple."""
 
     def markdown(self) -> str:
         if not self.arguments:
@@ -59,13 +58,16 @@ class Settings(FromCode):
         declared = load(self.arguments[0])
         if isinstance(declared, tuple):
             return settings_list(declared, 'FS_')
-        return settings_list(declared.settings, f'FS_{declared.kind.upper()}_') or 'None of its own.'
+        return (
+            settings_list(declared.settings, f'FS_{declared.kind.upper()}_')
+            or 'This backend has no additional settings.'
+        )
 
 
 class Capabilities(FromCode):
-    """``{capabilities} package.module:Class ...``, one column for each class.
+    """``{capabilities} package.module:Class ...``, with one column for each class.
 
-    ``package.module:Class(setting=value)`` is a column for what a backend promises that is configured so.
+    ``package.module:Class(setting=value)`` is a column for a backend with this setting.
     """
 
     def markdown(self) -> str:
@@ -84,7 +86,7 @@ class Capabilities(FromCode):
 
 
 class ConformanceReport(FromCode):
-    """``{conformance-report} TestClass ...``, a column for each, or for all: what the last recorded run of the kit found out."""
+    """``{conformance-report} TestClass ...``, the last recorded results, with a column for each class, or for all classes."""
 
     def markdown(self) -> str:
         recorded = json.loads(REPORT.read_text(encoding='utf-8'))
@@ -103,7 +105,7 @@ class ConformanceReport(FromCode):
 
 
 class CapabilityList(FromCode):
-    """``{capability-list}``, with the comments in the source as explanations."""
+    """``{capability-list}``, explained by the comments in the source."""
 
     def markdown(self) -> str:
         comments = ModuleAnalyzer.for_module(Capability.__module__).find_attr_docs()
@@ -121,7 +123,7 @@ class FileTypeTable(FromCode):
 
 
 class ConformanceChecks(FromCode):
-    """``{conformance-checks}``, one table for each class that :class:`NetworkConformance` is made of."""
+    """``{conformance-checks}``, one table for each base class of :class:`NetworkConformance`."""
 
     def markdown(self) -> str:
         topics = [topic for topic in NetworkConformance.__mro__[1:-1] if any(map(guarantee_of, vars(topic).values()))]
@@ -135,11 +137,11 @@ def checks_of(topic: type) -> str:
             proves = f'`{guarantee.proves.name}`' if guarantee.proves else ''
             contract = ' '.join(f'`{w}`' if w.isidentifier() and is_code(w) else w for w in guarantee.contract.split())
             rows.append([f'{guarantee.text} `{name}`', contract, proves, since(name)])
-    return table(['guarantee, and its check', 'written down at', 'proves', 'since'], rows)
+    return table(['guarantee and check', 'documented at', 'proves', 'since'], rows)
 
 
 def is_code(word: str) -> bool:
-    """Whether *word* is the name of a hook, a verb or a capability, not an English word."""
+    """Whether *word* is the name of a hook, a verb or a capability."""
     return word in Capability.__members__ or hasattr(BaseBackend, word)
 
 
@@ -147,27 +149,27 @@ def extensions(group: Any) -> str:
     if group is files.DEFAULTS:
         parts = ('TEXT', 'DOCUMENTS', 'IMAGES', 'DATA')
         assert group == sum((getattr(files, part) for part in parts), files.NONE)
-        return ', '.join(f'those of `{part}`' for part in parts)
+        return ', '.join(f'all of `{part}`' for part in parts)
     if group is files.ALL:
-        return 'every one, and names without'
+        return 'all extensions, and names without one'
     return ' '.join(f'`{extension}`' for extension in group) or 'none'
 
 
 def settings_list(settings: tuple[Setting, ...], wide: str) -> str:
-    """A definition list, which a phone shows as well as a table would be shown on a desk."""
+    """A definition list, which is as readable on a phone as on a wide screen."""
     entries = []
     for setting in settings:
         key = setting.key.upper()
         names = f'`{{NAME}}_FS_{key}`'
         if setting.allow_global or wide != 'FS_':
             names += f', `{wide}{key}`'
-        entries.append(f'{names}\n: {meaning(setting)}\\\n  May be: {expected(setting)}. Default: {default(setting)}.')
+        entries.append(f'{names}\n: {meaning(setting)}\\\n  Value: {expected(setting)}. Default: {default(setting)}.')
     return '\n\n'.join(entries)
 
 
 def meaning(setting: Setting) -> str:
     extra = (
-        " The storage's name is appended, unless it is set for this very storage."
+        " The storage's name is appended, unless the setting is for this storage alone."
         if setting.append_storage_name
         else ''
     )
@@ -175,7 +177,7 @@ def meaning(setting: Setting) -> str:
 
 
 def expected(setting: Setting) -> str:
-    # The parser's refusal says what it takes.
+    # The parser's error says what it accepts.
     try:
         setting.parse(object())
     except ValueError as error:
@@ -185,7 +187,7 @@ def expected(setting: Setting) -> str:
 
 def default(setting: Setting) -> str:
     if setting.required:
-        return 'none, it must be set'
+        return 'none; required'
     return 'not set' if setting.default in (None, '', ()) else f'`{setting.default!r}`'
 
 
@@ -210,7 +212,7 @@ DIRECTIVES: dict[str, type[Directive]] = {
 
 
 def without_signature(_: Sphinx, kind: str, __: str, documented: Any, *___: Any) -> tuple[str, str] | None:
-    """All errors are made alike, so only their base tells how."""
+    """All errors have the same signature, so only their base class shows it."""
     return ('', '') if kind == 'exception' and documented is not FSError else None
 
 
