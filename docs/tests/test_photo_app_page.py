@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PAGE = DOCS / 'tutorial' / 'photo-app.md'
 DEVELOP, DESK_S3, MOVE, SERVE = (
     'flask --app app run --debug',
-    'python desk_s3.py',
+    'python local_s3.py',
     'python move.py',
     'gunicorn --workers 2 app:app',
 )
@@ -179,7 +179,7 @@ def test_gunicorn_takes_shows_refuses_and_deletes_photos(album: Album) -> None:
     visitor, hill = Visitor(album.address), picture('JPEG')
     assert visitor.upload(hill_jpg=hill) == []
     assert_shows(visitor, 'hill.jpg', hill)
-    assert visitor.upload(hill_jpg=hill) == ['We did not take hill.jpg: there is a photo of this name already.']
+    assert visitor.upload(hill_jpg=hill) == ['hill.jpg was not uploaded: a photo with this name already exists.']
     visitor.get('/delete/hill.jpg', data=b'')
     assert 'hill.jpg' not in visitor.shown()
 
