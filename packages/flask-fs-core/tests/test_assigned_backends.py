@@ -72,7 +72,7 @@ def test_the_configured_backend_comes_back(app: Flask, kind: str, storage: fs.St
     if undo is not configure_anew:
         assert (storage.backend, storage._bound()) == (before, bound)
         assert storage.read('a') == b'kept'
-    with pytest.raises(AttributeError, match='has the backend that was configured'):
+    with pytest.raises(AttributeError, match='uses its configured backend'):
         del storage.backend
 
 

@@ -118,7 +118,7 @@ def test_the_documented_verbs_work_without_any_application(backend: BaseBackend)
 
 
 def test_an_undeclared_capability_is_refused(backend: BaseBackend) -> None:
-    with pytest.raises(fs.OperationNotSupported, match='it signs no links'):
+    with pytest.raises(fs.OperationNotSupported, match='it cannot sign links'):
         backend.signed_url('x')
     if fs.Capability.LOCAL_PATH not in backend.capabilities:
         with pytest.raises(fs.OperationNotSupported, match=r'use local_file\(\)'):

@@ -190,7 +190,7 @@ def test_what_no_browser_sends_is_no_origin(run: Any, make_app: AppFactory, orig
     ('storage', 'origin', 'message'),
     [
         ('b', 'https://app.test', "The application has no storage 'b' (found: a, lacking, legacy, local)."),
-        ('a', 'https://refused.test', "A file was refused by storage 'a' (memory): not by this key."),
+        ('a', 'https://refused.test', "A file: permission denied by storage 'a' (memory): not by this key."),
         ('local', 'https://app.test', 'clients send their files to the application, so there is no rule to set'),
         ('lacking', 'https://app.test', 'Lacking does not implement _allow_origins'),
         ('legacy', 'https://app.test', "The backend of storage 'legacy' has no store that browsers send to."),
@@ -278,4 +278,4 @@ def test_without_the_kit_its_command_says_where_it_comes_from(
     assert result.stderr == (
         'Error: flask fs prove comes with the conformance kit. Install it with pip install flask-fs-testing.\n'
     )
-    assert '(comes with flask-fs-testing)' in run(make_app, 'fs', '--help').stdout
+    assert '(requires flask-fs-testing)' in run(make_app, 'fs', '--help').stdout

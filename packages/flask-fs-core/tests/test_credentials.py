@@ -139,7 +139,7 @@ def test_what_holds_settings_shows_none(make_app: Callable[..., Flask]) -> None:
 
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
 def test_settings_are_not_pickled(config: Config, protocol: int) -> None:
-    with pytest.raises(TypeError, match='contains secrets and cannot be pickled'):
+    with pytest.raises(TypeError, match="can't be pickled"):
         pickle.dumps(config, protocol)
 
 

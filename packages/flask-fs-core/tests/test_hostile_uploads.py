@@ -318,5 +318,5 @@ def test_a_legacy_backend_has_no_uploads(make_app: Any) -> None:
 
     storage = fs.Storage('files', fs.ALL)
     app = make_app(storage, FILES_FS_BACKEND=Legacy)
-    with pytest.raises(fs.OperationNotSupported, match='no hidden names'):
+    with pytest.raises(fs.OperationNotSupported, match='under hidden names'):
         ticket_for(app, storage)

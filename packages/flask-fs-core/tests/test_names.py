@@ -188,7 +188,7 @@ def test_names_in_composed_and_decomposed_form_are_two_files(app: Flask, storage
     [
         ('', 'empty'),
         ('/a', 'begins with a slash'),
-        ('a//b', 'two in a row'),
+        ('a//b', 'two slashes in a row'),
         ('a/../b', "'..' part"),
         ('a\\b', 'backslash'),
         ('a\nb', 'control character'),

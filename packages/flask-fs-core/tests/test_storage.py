@@ -231,7 +231,7 @@ def test_a_basename_does_not_change_the_type_that_is_judged(make_app: Callable[.
 def test_a_type_that_is_not_allowed_is_refused(make_app: Callable[..., Flask]) -> None:
     images = fs.Storage('images', fs.IMAGES)
     with make_app(images).app_context():
-        with pytest.raises(fs.UnauthorizedFileType, match=r"'a.exe' has a type .* 'images': allowed are jpg"):
+        with pytest.raises(fs.UnauthorizedFileType, match=r"'a.exe' has a type .* 'images': allowed types: jpg"):
             images.save(io.BytesIO(b'MZ'), 'a.exe')
         with pytest.raises(fs.UploadNotAllowed):
             images.save(io.BytesIO(b'x'), 'no-extension')

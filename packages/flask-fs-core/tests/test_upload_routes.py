@@ -155,7 +155,7 @@ def test_only_small_json_objects_are_read(app: Flask) -> None:
 @pytest.mark.parametrize(
     ('body', 'status', 'error'),
     [
-        ({'filename': '../..'}, 422, 'nothing is left'),
+        ({'filename': '../..'}, 422, 'no characters are left'),
         ({'filename': 'a.txt', 'size': 3 * PIECE_BYTES + 1}, 413, 'at most 25165824 bytes'),
         ({'token': 'x'}, 403, 'token'),
         ({'token': None}, 403, 'token'),
@@ -174,7 +174,7 @@ def test_types_that_the_storage_does_not_allow_are_refused(make_app: Any) -> Non
     fs.uploads(app, storage, authorize=lambda _: True)
     response = request(app, filename='a.exe')
     assert response.status_code == 422
-    assert 'allowed are' in response.json['error']
+    assert 'allowed types:' in response.json['error']
 
 
 def test_a_token_is_for_one_user(app: Flask) -> None:

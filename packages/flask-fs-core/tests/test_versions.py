@@ -84,7 +84,7 @@ def test_a_copy_has_content_and_type_of_one_version(storage: fs.Storage, backend
 def test_the_error_of_a_replaced_file_says_what_to_do(backend: Any) -> None:
     with pytest.raises(fs.Replaced) as caught:
         backend._open('a', etag='other')
-    assert str(caught.value) == "'a' was replaced in storage 'docs' (memory) while it was read. Open it again."
+    assert str(caught.value) == "'a' was replaced in storage 'docs' (memory) while it was being read. Open it again."
     assert isinstance(caught.value, fs.Unavailable)
 
 

@@ -1,4 +1,4 @@
-"""Flask-FS: named file storages for Flask applications, on the backend that configuration chooses."""
+"""Flask-FS: named file storages for Flask applications. The configuration chooses each storage's backend."""
 
 from __future__ import annotations
 

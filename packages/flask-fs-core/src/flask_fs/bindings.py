@@ -1,4 +1,4 @@
-"""What a storage is in each of the applications that use it: its settings, its backend, and where both are kept."""
+"""The settings and the backend of a storage in each application that uses it, and where they are stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .errors import ConfigurationError
 from .registry import Driver, backend_class_of, driver_of
 from .settings import settings_error, storage_prefix
 
-#: Returns the current application itself, not the proxy. Looked up once, as every operation of every storage calls it.
+#: Returns the current application itself, not the proxy. Looked up once, because every storage operation calls it.
 current_application: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]  # a proxy
 #: The application of a storage that was given a backend without being configured.
 NO_APP = SimpleNamespace(config={})
@@ -25,11 +25,11 @@ NO_APP = SimpleNamespace(config={})
 class Binding(NamedTuple):
     """One storage in one application.
 
-    :param app: The application, or whatever object with a ``config`` the storage was configured with.
+    :param app: The application, or the object with a ``config`` that configured the storage.
     :param backend: The backend itself, as applications see it.
-    :param driver: What the storage calls: the backend, or an adapter for one that only has the documented verbs.
-    :param kind: The kind of backend that is configured.
-    :param configured: What it was before the application was given another backend by assignment.
+    :param driver: What the storage calls: the backend, or an adapter for a backend that only has the documented verbs.
+    :param kind: The configured kind of backend.
+    :param configured: The binding before another backend was assigned.
     """
 
     app: Any
@@ -41,17 +41,17 @@ class Binding(NamedTuple):
 
     @property
     def location(self) -> tuple[Hashable, ...] | None:
-        """Where the files are, if the backend says so; one that is no ``BaseBackend`` may say anything."""
+        """The location of the files, if the backend reports it. A backend that isn't a ``BaseBackend`` can return anything."""
         location = getattr(self.driver, 'location', None)
         return location if isinstance(location, tuple) else None
 
     def keeps_more_at(self, location: tuple[Hashable, ...] | None) -> bool:
-        """Whether another storage with its files at *location* would find there what is no file of its own."""
+        """Whether the backend stores data at *location* that another storage there would take for its own files."""
         reserved = getattr(self.driver, 'reserved_location', None)
         return isinstance(reserved, tuple) and location is not None and location[: len(reserved)] == reserved
 
     def with_backend(self, backend: Any, storage: str) -> Binding:
-        """The same with another backend, which may be any object that has the documented verbs."""
+        """The same binding with another backend, which can be any object that has the documented verbs."""
         configured = self.configured or self
         if backend is configured.backend:
             return configured
@@ -59,35 +59,36 @@ class Binding(NamedTuple):
 
 
 class State(dict[str, Any]):
-    """What Flask-FS keeps in an application's ``extensions['fs']``: its storages by name."""
+    """The contents of an application's ``extensions['fs']``: its storages by name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.bindings: dict[Any, Binding] = {}
-        #: What ``init_app`` set ``FS_SERVE`` to: the application's DEBUG at that time, which may still change.
+        #: The value that ``init_app`` set ``FS_SERVE`` to: the application's DEBUG at that time, which can still change.
         self.default_serve: bool | None = None
-        #: The storages that are about to be configured, maybe again: where their files were does not matter.
+        #: The storages that are about to be configured, perhaps again. Their previous locations don't count as conflicts.
         self.pending: set[Any] = set()
-        #: Makes the binding to use of one that is added: for tools of tests, which give storages other backends for a while.
+        #: Returns the binding to use when one is added. Test tools set it to give storages other backends temporarily.
         self.replace: Callable[[Any, Binding], Binding] = lambda storage, binding: binding
-        #: What ``fs.uploads()`` was called with, by the name of the storage.
+        #: The arguments of ``fs.uploads()``, by storage name.
         self.upload_routes: dict[str, Any] = {}
-        #: The same for ``fs.tus()``.
+        #: The arguments of ``fs.tus()``, by storage name.
         self.tus_routes: dict[str, Any] = {}
-        #: Where rows or documents refer to files: see :mod:`flask_fs.consistency.sources`.
+        #: The places where rows or documents refer to files: see :mod:`flask_fs.consistency.sources`.
         self.sources: list[Any] = []
         self._route: Callable[[str], None] | None = None
 
     def add(self, storage: Any, binding: Binding) -> None:
-        """Make *storage* one of the application's, as *binding* says.
+        """Add *storage* to the application with *binding*.
 
-        :raises ConfigurationError: If the application has another storage of that name, or one with files in the same location.
+        :raises ConfigurationError: If the application has another storage with that name, or one with files in the same
+            location.
         """
-        # Replacing it would drop its `authorize` too, and so open what it protects.
+        # Replacing it would also drop its `authorize`, and expose the files that this protects.
         if self.get(storage.name, storage) is not storage:
             reason = (
-                f'{binding.app.name!r} already has another storage named {storage.name!r}: give one of them another name, or pass '
-                'the same object again.'
+                f'{binding.app.name!r} already has another storage named {storage.name!r}: rename one of them, or pass the '
+                'same object again.'
             )
             raise ConfigurationError(reason=reason)
         for other, bound in self.bindings.items():
@@ -97,7 +98,7 @@ class State(dict[str, Any]):
             if is_reserved or (binding.location is not None and binding.location == bound.location):
                 raise ConfigurationError(reason=_same_location(other.name, storage.name, binding.kind, is_reserved))
         if storage.name not in self:
-            # First, because it may refuse FS_PREFIX, and then nothing may be left behind.
+            # First, because it raises if FS_PREFIX is invalid, and then nothing else must have changed.
             if self._route is not None:
                 self._route(storage.name)
             self[storage.name] = storage
@@ -105,7 +106,7 @@ class State(dict[str, Any]):
         self.bindings[storage] = self.replace(storage, binding)
 
     def route_with(self, route: Callable[[str], None]) -> None:
-        """Call *route* with the name of each storage, to give its files URLs in the application: now, or when it is added."""
+        """Call *route* with the name of each storage, now or when it is added, to give its files URLs in the application."""
         self._route = route
         for name in self:
             route(name)
@@ -117,24 +118,26 @@ def _same_location(name: str, other: str, kind: str, is_reserved: bool) -> str:
     if mine == theirs:
         advice = f'Their settings both begin with {mine}: rename one of them.'
     elif is_reserved:
-        advice = 'One of them keeps parts of its files there: give it another bucket, container or collection for that.'
+        advice = (
+            'One of them stores parts of its files there: use a separate bucket, container or collection for those.'
+        )
     else:
-        advice = f'Give one of them another bucket, container or collection, or a folder there: {mine}PREFIX or {theirs}PREFIX.'
+        advice = f'Use a separate bucket, container or collection for one of them, or a folder: {mine}PREFIX or {theirs}PREFIX.'
     return f'Storages {name!r} and {other!r} ({kind}) would store their files in the same location. {advice}'
 
 
 def state_of(app: Flask) -> State:
-    """The state of *app*, made if it has none yet."""
+    """The state of *app*, created if necessary."""
     state = app.extensions.setdefault('fs', State())
     assert isinstance(state, State), "app.extensions['fs'] belongs to Flask-FS"
     return state
 
 
 def bind(storage: str, app: Any) -> Binding:
-    """A new backend for *storage*, configured from *app*; no connection is opened.
+    """A new backend for *storage*, configured from *app*. It opens no connection.
 
     :param app: An application, or any object with a ``config`` mapping.
-    :raises UnknownBackend: If no installed distribution offers the configured backend.
+    :raises UnknownBackend: If no installed distribution provides the configured backend.
     :raises ConfigurationError: If a setting is missing or invalid.
     """
     app_config = _app_config(app)
@@ -148,37 +151,37 @@ def bind(storage: str, app: Any) -> Binding:
     driver = driver_of(backend, storage)
     if config.serving == 'redirect' and Capability.SIGNED_URL not in driver.capabilities:
         setting = f"{storage_prefix(storage)}SERVING = 'redirect'"
-        raise settings_error(storage, kind, f"cannot use {setting}: its backend signs no links. Use 'proxy'")
+        raise settings_error(storage, kind, f"cannot use {setting}: its backend cannot sign links. Use 'proxy'")
     if config.retention_days and not driver.capabilities:
         setting = f'{storage_prefix(storage)}RETENTION_DAYS'
         raise settings_error(
-            storage, kind, f'cannot keep deleted files: its backend is a legacy one. Set {setting} = 0'
+            storage, kind, f"cannot keep deleted files: its legacy backend doesn't support this. Set {setting} = 0"
         )
     return Binding(app, config, backend, driver, kind)
 
 
 def unconfigured(backend: Any, storage: str) -> Binding:
-    """*storage* on *backend*, for no application and with the default of every setting."""
+    """A binding of *storage* to *backend* without an application, with the default of every setting."""
     config = resolve(NO_APP.config, storage, '', STORAGE_SETTINGS)
     return Binding(NO_APP, config, backend, driver_of(backend, storage), type(backend).__name__)
 
 
 def _app_config(app: Any) -> Mapping[str, Any]:
-    """The settings of *app*, with the folder of all local storages where none is set."""
+    """The settings of *app*, with the default folder of local storages if none is set."""
     config: Mapping[str, Any] = app.config
     changes: dict[str, Any] = {}
     if config.get('FS_ROOT') is None and (root := default_root(app)) is not None:
         changes['FS_ROOT'] = root
     if isinstance(app, Flask) and config.get('FS_SERVE') is state_of(app).default_serve:
-        # The application has not set it: DEBUG decides at each request.
+        # The application hasn't set it: DEBUG decides, on each request.
         changes['FS_SERVE'] = None
     return {**config, **changes} if changes else config
 
 
 class AppBound:
-    """Something with one name that has settings and a backend of its own in each application.
+    """A named object with separate settings and a separate backend in each application.
 
-    All that belongs to an application is stored on the application; this object only remembers which ones to look at.
+    All data of an application is stored on the application. This object only remembers the applications.
     """
 
     def __init__(self, name: str) -> None:
@@ -192,13 +195,13 @@ class AppBound:
     __copy__ = __deepcopy__
 
     def configure(self, app: Any) -> None:
-        """Set the storage up for *app*, without opening a connection. ``fs.init_app(app, storage)`` does this too.
+        """Set up the storage for *app*, without opening a connection. ``fs.init_app(app, storage)`` does this too.
 
-        Its files have URLs in *app* once ``fs.init_app(app)`` was called, whichever comes first.
+        Its files get URLs in *app* once ``fs.init_app(app)`` is called, before or after this method.
 
         :param app: An application, or any object with a ``config`` mapping.
-        :raises UnknownBackend: If no installed distribution offers the configured backend.
-        :raises ConfigurationError: If a setting is missing or invalid, if *app* already has another storage of this
+        :raises UnknownBackend: If no installed distribution provides the configured backend.
+        :raises ConfigurationError: If a setting is missing or invalid, if *app* already has another storage with this
             name, or if both would store their files in the same location, such as a bucket.
         """
         binding = bind(self.name, app)
@@ -224,12 +227,12 @@ class AppBound:
     def _only_binding(self) -> Binding:
         """The binding outside of an application context."""
         if len(candidates := self._candidates()) > 1:
-            # Applications that are only waiting for garbage collection do not count.
+            # Applications that are only waiting for garbage collection don't count.
             del candidates
             gc.collect()
             candidates = self._candidates()
         if len(candidates) != 1:
-            several = f'is configured for {len(candidates)} applications, and none of them is current'
+            several = f'is configured for {len(candidates)} applications, and none of them is the current one'
             raise self._unbound(several if candidates else 'is not configured for any application')
         return candidates[0]
 
@@ -238,11 +241,11 @@ class AppBound:
         return [binding for binding in bindings if binding is not None]
 
     def _unbound(self, what: str) -> ConfigurationError:
-        advice = 'Call fs.init_app(app, storage), and use it within app.app_context() where there are several.'
+        advice = 'Call fs.init_app(app, storage). With several applications, use the storage within app.app_context().'
         return ConfigurationError(reason=f'Storage {self.name!r} {what}. {advice}')
 
     def _configured(self) -> Binding | None:
-        """What the storage is in the current application; None before it is configured for any."""
+        """The binding in the current application, or None before the storage is configured for any application."""
         try:
             return self._bound()
         except ConfigurationError:
@@ -252,10 +255,10 @@ class AppBound:
 
     @property
     def backend(self) -> Any:
-        """The backend in the current application; None before the storage is configured for any.
+        """The backend in the current application, or None before the storage is configured for any application.
 
-        Tests may assign another one, such as a mock, for the current application: any object with the documented
-        verbs. Assigning the previous one, ``del``, or configuring the storage again restores it.
+        Tests can assign another one for the current application, such as a mock: any object with the documented methods.
+        To restore the original, assign it again, use ``del``, or configure the storage again.
         """
         bound = self._configured()
         return None if bound is None else bound.backend
@@ -272,7 +275,9 @@ class AppBound:
     def backend(self) -> None:
         bound = self._configured()
         if bound is None or (bound.configured is None and bound.app is not NO_APP):
-            raise AttributeError(f'storage {self.name!r} has the backend that was configured')
+            raise AttributeError(
+                f'storage {self.name!r} uses its configured backend: there is no assigned one to delete'
+            )
         if bound.configured is None:
             self._detached = None
         else:
@@ -280,7 +285,7 @@ class AppBound:
 
     @property
     def backend_name(self) -> str | None:
-        """The kind of backend that is configured in the current application, such as ``local``."""
+        """The configured kind of backend in the current application, such as ``local``."""
         bound = self._configured()
         return None if bound is None else bound.kind
 
@@ -292,6 +297,6 @@ class AppBound:
 
     @property
     def config(self) -> Config:
-        """The settings in the current application; empty before the storage is configured for any."""
+        """The settings in the current application; empty before the storage is configured for any application."""
         bound = self._configured()
         return Config() if bound is None else refresh(bound.config, bound.app.config, self.name, bound.kind)

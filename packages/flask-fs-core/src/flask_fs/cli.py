@@ -1,4 +1,4 @@
-"""The commands ``flask fs list``, ``flask fs sweep`` and ``flask fs cors``, and how others are found."""
+"""The commands ``flask fs list``, ``flask fs sweep`` and ``flask fs cors``, and the lookup of further commands."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .bindings import Binding, state_of
 from .cors import allow_origins, check_origins
 from .errors import FSError
 
-#: Distributions announce further commands of ``flask fs`` in this group of entry points, by the command's name.
+#: The entry point group in which distributions provide further commands of ``flask fs``, by the command's name.
 ENTRY_POINT_GROUP = 'flask_fs.commands'
-#: Further commands of core, loaded when they are needed, by the command's name.
+#: Core's own commands that are loaded on demand, by the command's name.
 _LOADED_LATER = {'gc': 'consistency.commands', 'fsck': 'consistency.commands'}
 
-#: Does something with one storage of the application, and returns a line to print, or None.
+#: Processes one storage of the application, and returns a line to print, or None.
 _Act = Callable[[str, Binding], str | None]
 
 
 def _for_each_storage(act: _Act) -> Callable[[], None]:
-    """A command that calls *act* for each storage of the application, even after one failed."""
+    """A command that calls *act* for each storage of the application, and continues after an error."""
 
     @functools.wraps(act)
     def command() -> None:
@@ -36,7 +36,7 @@ def _for_each_storage(act: _Act) -> Callable[[], None]:
             try:
                 if (line := act(name, binding)) is not None:
                     click.echo(line)
-            # Whatever it was, the other storages follow.
+            # Whatever the error is, continue with the other storages.
             except Exception as error:  # noqa: BLE001
                 failed = True
                 message = str(error) if isinstance(error, FSError) else f'{type(error).__name__}: {error}'
@@ -48,13 +48,13 @@ def _for_each_storage(act: _Act) -> Callable[[], None]:
 
 
 def bindings() -> dict[str, Binding]:
-    """The storages of the application of the current command, by name; the application is loaded if it is not yet.
+    """The storages of the current command's application, by name. Loads the application if necessary.
 
     :raises click.ClickException: If its configuration is wrong.
     """
     context = click.get_current_context()
     try:
-        # The command loads the application itself, so that it can report what is wrong with its configuration.
+        # The command loads the application itself, to report configuration errors.
         if not has_app_context():
             context.with_resource(context.ensure_object(ScriptInfo).load_app().app_context())
     except FSError as error:
@@ -66,7 +66,7 @@ def bindings() -> dict[str, Binding]:
 
 
 class _Commands(AppGroup):
-    """The commands of core, and those that other distributions announce, which are loaded when they are needed."""
+    """Core's commands and those of other distributions, loaded on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *_LOADED_LATER, *self._announced()})
@@ -86,22 +86,22 @@ class _Commands(AppGroup):
 
 @click.group('fs', cls=_Commands)
 def group() -> None:
-    """List, sweep and check the storages of the application, and let browsers send files to their stores."""
+    """List, clean up and check the application's storages, and allow direct uploads to their stores."""
 
 
 @group.command('list', with_appcontext=False)
 @_for_each_storage
 def list_storages(name: str, binding: Binding) -> str:
-    """Show each storage with its backend, the location of its files, and the backend's capabilities."""
+    """Show each storage's name, backend, location, and capabilities."""
     # Before Python 3.11, NONE is one of its members.
     promises = ' '.join(str(each.name) for each in Capability if each and each in binding.driver.capabilities)
     return f'{name}\t{binding.kind}\t{_location(binding)}\t{promises}'
 
 
 def _location(binding: Binding) -> str:
-    """Where the files are, or at least the URL of a web server that serves them."""
+    """The location of the files, or else the URL of a web server that serves them."""
     backend = binding.backend
-    # A mock has every attribute, and its class none.
+    # A mock has every attribute, but its class doesn't.
     if hasattr(type(backend), 'describe_location') and (location := backend.describe_location()):
         return str(location)
     return binding.config.get('url') or ''
@@ -110,7 +110,7 @@ def _location(binding: Binding) -> str:
 @group.command(with_appcontext=False)
 @_for_each_storage
 def sweep(name: str, binding: Binding) -> str | None:
-    """Remove what crashed processes left behind: temporary files, parts of uploads."""
+    """Remove leftovers of crashed processes: temporary files, incomplete uploads."""
     swept: Any = getattr(binding.backend, 'sweep', None)
     removed = None if swept is None else swept()
     return None if removed is None else f'{name}\t{removed} removed'
@@ -125,20 +125,20 @@ def sweep(name: str, binding: Binding) -> str | None:
     required=True,
     metavar='URL',
     callback=check_origins,
-    help='Where the pages are; repeatable.',
+    help='The origin of your pages. Repeatable.',
 )
-@click.option('--dry-run', is_flag=True, help='Change nothing, and show what would be set.')
+@click.option('--dry-run', is_flag=True, help='Show what would be set, without changing anything.')
 def cors(storage: str, origins: tuple[str, ...], dry_run: bool) -> None:
-    """Let pages of each --origin send files to the store of STORAGE.
+    """Allow pages from each --origin to upload files to the store of STORAGE.
 
-    Browsers send what was signed to another site only if that allows it (CORS). Rules for other origins stay.
+    Browsers only upload to another site if that site allows it (CORS). Rules for other origins don't change.
     """
     click.echo(allow_origins(bindings(), storage, origins, dry_run=dry_run))
 
 
-# Announced by flask-fs-testing; this one says where it is to be had.
+# flask-fs-testing replaces this command. This one says how to get it.
 @group.command(with_appcontext=False, context_settings={'ignore_unknown_options': True, 'allow_extra_args': True})
 def prove() -> None:
-    """Try what a server promises (comes with flask-fs-testing)."""
+    """Test a storage's server (requires flask-fs-testing)."""
     message = 'flask fs prove comes with the conformance kit. Install it with pip install flask-fs-testing.'
     raise click.ClickException(message)

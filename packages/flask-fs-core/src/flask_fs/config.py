@@ -1,6 +1,6 @@
-"""The configuration of storages: where settings are looked up, and the errors about wrong ones.
+"""The configuration of storages: looking up settings, and reporting wrong ones.
 
-For the setting ``key`` of a storage, the first of these that is set (``None`` counts as not set) wins:
+For the setting ``key`` of a storage, the first of these that is set takes precedence (``None`` counts as not set):
 
 1. ``{STORAGE}_FS_{KEY}``: this storage,
 2. ``FS_{BACKEND}_{KEY}``: every storage on this backend,
@@ -44,12 +44,12 @@ DEFAULT_BACKEND = 'local'
 
 
 class Config(dict[str, Any]):
-    """The settings of a storage, by lower-case key or as attributes; it is constructed like a dictionary.
+    """The settings of a storage, by lower-case key or as attributes. Construct it like a dictionary.
 
-    A backend treats one that it is given like a plain dictionary: it checks and completes the settings.
+    A backend that gets one checks and completes the settings, like those in a plain dictionary.
     """
 
-    #: The keys that were set for this storage itself; None until the settings were checked and completed.
+    #: The keys that were set for this storage itself; None until the settings are checked and completed.
     explicit_keys: frozenset[str] | None = None
 
     def __getattr__(self, key: str) -> Any:
@@ -68,16 +68,16 @@ class Config(dict[str, Any]):
             raise AttributeError(f'no setting {key!r} to delete') from None
 
     def __repr__(self) -> str:
-        # Only the settings of every storage are known not to be secret: a misspelled key may be anything.
+        # Only the common settings of storages are known not to be secret: a misspelled key can be anything.
         known = {setting.key for setting in storage_settings() if not setting.secret}
         settings = (f'{key}={shown(value) if key in known else HIDDEN}' for key, value in self.items())
         return f'Config({", ".join(settings)})'
 
     def __reduce_ex__(self, _: Any) -> Any:
-        raise TypeError('a Config contains secrets and cannot be pickled: pickle the name of the storage instead')
+        raise TypeError("a Config can't be pickled, because it contains secrets: pickle the storage's name instead")
 
     def copy(self) -> Config:
-        """A copy, which does not show secrets either."""
+        """A copy, which hides secrets too."""
         copied = type(self).__new__(type(self))
         dict.update(copied, self)
         vars(copied).update(vars(self))
@@ -93,7 +93,7 @@ class Config(dict[str, Any]):
 
 
 def complete(settings: Mapping[str, Any], explicit_keys: Iterable[str]) -> Config:
-    """*settings* that were checked and completed. ``None`` means the default, so it is left out."""
+    """A Config of checked and complete *settings*. ``None`` means the default and is left out."""
     config = Config({key: value for key, value in settings.items() if value is not None})
     vars(config)['explicit_keys'] = frozenset(explicit_keys)
     return config
@@ -104,72 +104,72 @@ _everywhere = functools.partial(_Setting, allow_global=True)
 
 #: The settings of every storage, on any backend.
 STORAGE_SETTINGS = (
-    _everywhere('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or the class of one.'),
-    _Setting('prefix', key_prefix, '', 'Key prefix inside the store; filenames do not show it.'),
+    _everywhere('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or a backend class.'),
+    _Setting('prefix', key_prefix, '', 'A key prefix inside the store; filenames do not include it.'),
     _everywhere(
         'url',
         public_url,
         None,
-        'Where a web server outside the application serves the files.',
+        'The URL where a web server or CDN outside the application serves the files.',
         append_storage_name=True,
     ),
-    _everywhere('allow', extensions, (), "Extensions allowed besides the storage's own."),
-    _everywhere('deny', extensions, (), "Extensions of the storage's own that are not allowed."),
-    _everywhere('max_bytes', non_negative_int, None, 'The largest file that may be stored, in bytes.'),
+    _everywhere('allow', extensions, (), "Extensions to allow in addition to the storage's own."),
+    _everywhere('deny', extensions, (), "Extensions not to allow, although they are among the storage's own."),
+    _everywhere('max_bytes', non_negative_int, None, 'The maximum size of a file, in bytes.'),
     _everywhere('check_content', boolean, True, 'Whether save() rejects content that contradicts its extension.'),
-    _everywhere('serve', boolean, None, 'Whether the application serves the files; default: its DEBUG.'),
+    _everywhere('serve', boolean, None, 'Whether the application serves the files. Default: its DEBUG.'),
     _everywhere(
         'serving',
         one_of('proxy', 'redirect'),
         'proxy',
-        "'proxy' sends the bytes through the application, 'redirect' sends the browser to a link signed by the store.",
+        "'proxy' sends the bytes through the application, 'redirect' redirects browsers to a link that the store signs.",
     ),
-    _everywhere('cache_control', header_value, None, "The Cache-Control header of served files; default 'no-cache'."),
+    _everywhere('cache_control', header_value, None, "The Cache-Control header of served files. Default: 'no-cache'."),
     _everywhere(
         'authorize',
         function,
         None,
-        'Called with a filename before it is served; if it returns false, the response is 403.',
+        'Called with a filename before the file is served. If it returns false, the response is 403.',
     ),
-    _everywhere('checksum', hash_algorithm, 'sha256', 'The algorithm of checksums.'),
+    _everywhere('checksum', hash_algorithm, 'sha256', 'The hash algorithm of checksums.'),
     _everywhere(
         'retention_days',
         # A century: dates end somewhere.
         at_least(0, 36_500),
         0,
-        'How many days deleted files can be restored; 0 is not at all.',
+        'How many days deleted files can be restored; 0 turns this off.',
     ),
 )
 
-#: What other distributions have registered.
+#: The settings that other distributions have registered.
 _registered: dict[str, _Setting] = {}
 
 
 def register_settings(*settings: _Setting) -> None:
-    """Add *settings* to those of every storage: for a distribution that works on storages, when it is imported.
+    """Add *settings* to those of every storage. Distributions that work with storages call this when they are imported.
 
-    Storages that were configured before have them too.
+    Storages that are already configured get them too.
     """
     _registered.update((setting.key, setting) for setting in settings)
 
 
 def storage_settings() -> tuple[_Setting, ...]:
-    """The settings of every storage, those that were registered included."""
+    """The settings of every storage, including registered ones."""
     return (*STORAGE_SETTINGS, *_registered.values())
 
 
 def _not_encrypted(value: Any) -> bool:
-    """False, or a word for it: encryption is what flask-fs2 can do and Flask-FS cannot."""
+    """False, or a word for it: flask-fs2 supports encryption, Flask-FS doesn't."""
     with contextlib.suppress(ValueError):
         if not boolean(value):
             return False
     raise ValueError(
-        'False, because Flask-FS does not encrypt files and cannot decrypt those that flask-fs2 encrypted: '
+        "False, because Flask-FS doesn't encrypt files and can't decrypt those that flask-fs2 encrypted: "
         'decrypt them first, as the upgrade guide explains (docs/how-to/upgrade.md)'
     )
 
 
-# Ignoring it would return encrypted content, and store unencrypted what should not be.
+# Ignoring the setting would return encrypted content, and store content unencrypted against the user's wish.
 _ENCRYPTED = _Setting('aes256_encrypted', _not_encrypted, False, allow_global=True)
 
 
@@ -180,7 +180,7 @@ def default_root(app: Any) -> str | None:
 
 
 def root_in_current_app(storage: str) -> str | None:
-    """Where the current application keeps the files of a local storage without a root of its own; None if there is none."""
+    """The folder where the current application stores the files of a local storage without its own root, or None."""
     if not has_app_context():
         return None
     return os.path.join(str(current_app.config.get('FS_ROOT') or default_root(current_app)), storage)
@@ -197,13 +197,13 @@ def backend_of(app_config: Mapping[str, Any], storage: str) -> Any:
 def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: Iterable[_Setting]) -> Config:
     """The settings of *storage* on the backend *kind*.
 
-    Keys that *settings* does not list are passed on unchanged: the backend may use them.
+    Keys that are not in *settings* are passed on unchanged, because the backend might use them.
 
-    :raises ConfigurationError: If a setting is missing or invalid. The message names all of them.
+    :raises ConfigurationError: If settings are missing or invalid. The message lists all of them.
     """
     known = {setting.key: setting for setting in settings}
     own, wide = storage_prefix(storage), backend_prefix(kind)
-    # For backward compatibility: older packages kept the hyphens of a storage's name.
+    # For backward compatibility: in older packages, setting names include the hyphens of a storage's name.
     own_before, wide_before = f'{storage.upper()}_FS_', f'FS_{kind.upper()}_'
     scopes = (own, own_before, 'FS_')
     given = {name: value for name, value in app_config.items() if value is not None and name.startswith(scopes)}
@@ -234,7 +234,7 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
 
 
 def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: str) -> Config:
-    """*config* itself, with the registered settings that it lacks and the current values of live ones.
+    """*config* itself, after adding missing registered settings and the current values of live ones.
 
     :raises ConfigurationError: If one of these is invalid.
     """
@@ -250,7 +250,7 @@ def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: s
 
 
 def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: Iterable[_Setting]) -> Config:
-    """The settings of *storage* from a plain mapping of lower-case keys, parsed and completed like configured ones."""
+    """The settings of *storage* from a mapping with lower-case keys, parsed and completed like those in ``app.config``."""
     if isinstance(given, Config) and given.explicit_keys is not None:
         return given
     prefix = storage_prefix(storage)
@@ -258,7 +258,7 @@ def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: It
 
 
 def _lookup(given: Mapping[str, Any], setting: _Setting, storage: str, scopes: tuple[str, str]) -> Any:
-    """The value of *setting*; ValueError with the rest of a sentence about the storage."""
+    """The value of *setting*. ValueError completes a sentence that begins with the storage."""
     own, wide = scopes
     names = [own + setting.key.upper(), wide + setting.key.upper()]
     if setting.allow_global:
@@ -278,7 +278,7 @@ def _lookup(given: Mapping[str, Any], setting: _Setting, storage: str, scopes: t
 
 
 def _resembling(key: str, known: Mapping[str, _Setting]) -> str | None:
-    # Imported here because only a misspelled setting needs it.
+    # Imported here because only misspelled settings need it.
     import difflib
 
     return next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.75)), None)
@@ -288,7 +288,7 @@ def _hint(name: str, meant: str, where: str) -> None:
     warnings.warn(f'{name} is not a setting of {where}: did you mean {meant}?', ConfigurationWarning, stacklevel=6)
 
 
-# --- What drivers written for 1.0 import from here. New ones import it from flask_fs.settings.
+# --- Names that drivers for 1.0 import from here. New drivers import them from flask_fs.settings.
 
 from .settings import file_mode, folder, host_of, mapping, seconds, server_of, text  # noqa: E402, F401
 
@@ -296,7 +296,7 @@ whole_number = non_negative_int
 
 
 def Setting(*values: Any, **options: Any) -> _Setting:  # noqa: N802  # it was a class
-    """:class:`flask_fs.settings.Setting` as 1.0 had it, when every setting could be set by ``FS_{KEY}`` unless it said otherwise."""
+    """:class:`flask_fs.settings.Setting` as in 1.0, where ``FS_{KEY}`` sets every setting unless the setting opts out."""
     names = {'appended': 'append_storage_name', 'everywhere': 'allow_global'}
     given = {names.get(name, name): value for name, value in options.items()}
     if len(values) <= _Setting._fields.index('allow_global'):

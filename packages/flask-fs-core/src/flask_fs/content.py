@@ -1,7 +1,7 @@
-"""The type of content, if its first bytes prove it, and whether that contradicts its name.
+"""Recognize the type of content by its first bytes, and check whether that contradicts its name.
 
-Unrecognized content contradicts nothing, nor does an extension that belongs to no family of types. Text may contain any
-text: browsers show ``text/plain`` as it is, whatever it looks like.
+Unrecognized content is never a contradiction, nor is an extension that belongs to no family of types. A text file can
+contain any text: browsers show ``text/plain`` as plain text, whatever it looks like.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ HEAD_BYTES = 4096
 
 
 class Kind(NamedTuple):
-    """What content was recognized as.
+    """A recognized kind of content.
 
     :param name: Its name in messages.
-    :param family: The family of types that it belongs to; the extensions of that family agree with it.
-    :param agrees: Other families, and single extensions, that agree with it too.
+    :param family: Its family of types. All extensions of that family match it.
+    :param agrees: Other families, and single extensions, that match it too.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 
 def contradiction(ext: str, head: bytes) -> str | None:
-    """Why content that begins with *head* cannot be what the extension *ext* says, for a message, or None if it can."""
+    """Why content that begins with *head* doesn't match the extension *ext*, for a message, or None if it might match."""
     family = family_of(ext)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode('utf-16', 'replace').encode()
@@ -45,7 +45,7 @@ def contradiction(ext: str, head: bytes) -> str | None:
     return f'the content is {kind.name}, not {_FAMILY_NAMES[family]} as the name says'
 
 
-# --- What an extension says.
+# --- Families of extensions.
 
 _FAMILY_NAMES = {
     'archive': 'an archive',
@@ -61,7 +61,7 @@ _FAMILY_NAMES = {
     'text': 'text',
     'xml': 'XML',
 }
-# Extensions whose media type does not show the family, does so in some versions of Python only, or shows another one.
+# Extensions whose media type doesn't imply their family, implies it only in some versions of Python, or implies another.
 _EXTENSIONS = {
     'archive': '7z bz2 gz rar tar tgz txz tbz2 xz zip zst',
     'executable': 'dll exe so',
@@ -77,13 +77,13 @@ _EXTENSIONS = {
     'xml': 'xml xsl xslt',
 }
 _FAMILIES = {ext: family for family, extensions in _EXTENSIONS.items() for ext in extensions.split()}
-# Not text: operating systems list many types as text that are not.
+# Without text: operating systems list many types as text that aren't text.
 _FAMILIES_OF_TYPES = {'audio': 'media', 'font': 'font', 'image': 'image', 'video': 'media'}
 
 
 @functools.lru_cache(maxsize=1024)
 def family_of(ext: str) -> str | None:
-    """The family of types that the extension *ext* belongs to; None if it belongs to none, or names several formats."""
+    """The family of types that the extension *ext* belongs to; None if it belongs to none, or stands for several formats."""
     if (known := _FAMILIES.get(ext)) is not None:
         return known
     return _family_of_type(mime_type(f'name.{ext}'))
@@ -95,20 +95,20 @@ def _family_of_type(mime: str) -> str | None:
 
 @functools.cache
 def _candidate() -> re.Pattern[bytes]:
-    """What all content begins with that may be recognized. Most content does not, and one look says so."""
+    """A pattern that matches the start of all content that could be recognized. It rules out most content in one step."""
     patterns = [signature.pattern for signature, _ in _SIGNATURES]
     patterns += [b'MZ', rb'(?:\xef\xbb\xbf|[\t\n\x0c\r ])*<']
     patterns += [b'.{%d}%b' % (row.offset, re.escape(row.byte_match)) for row in _library() if row.offset]
     if starts := [row.byte_match for row in _library() if not row.offset]:
-        # What begins with none of their first bytes is not compared with each.
+        # Content that begins with none of their first bytes isn't compared with each of them.
         first_bytes = re.escape(bytes({start[0] for start in starts}))
         patterns.append(b'(?=[%b])(?:%b)' % (first_bytes, b'|'.join(map(re.escape, starts))))
     return re.compile(b'|'.join(patterns), re.DOTALL)
 
 
-# --- What the content says.
+# --- Recognition by our own signatures.
 
-# Bytes that do not occur in text (MIME Sniffing Standard §3).
+# Bytes that don't occur in text (MIME Sniffing Standard §3).
 _BINARY = bytes((*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)))
 _HTML = Kind('HTML', 'html', frozenset(('xml', 'doc', 'xls')))
 _SVG = Kind('SVG', 'svg', frozenset(('xml', 'html')))
@@ -118,7 +118,7 @@ _SCRIPT = Kind('a script', 'script')
 _PROGRAM = Kind('a program', 'executable')
 _ZIP = Kind('ZIP', 'archive', frozenset(('office',)))
 
-# At least three bytes. A text may begin with the letters of some, and is still text.
+# Signatures of at least three bytes. Text can begin with the letters of some of them, and is still text.
 _SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
     (re.compile(pattern, re.DOTALL), kind)
     for pattern, kind in (
@@ -146,7 +146,7 @@ _SIGNATURES: tuple[tuple[re.Pattern[bytes], Kind], ...] = tuple(
         (rb'(wOF[F2]|OTTO)\0', Kind('a font', 'font')),
         (rb'\x7fELF[\x01\x02][\x01\x02]\x01', _PROGRAM),
         (rb'\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe', _PROGRAM),
-        # Mach-O for several processors, or a class of Java, which has a version there.
+        # Mach-O for several processors, or a Java class, which has its version in these bytes.
         (rb'\xca\xfe\xba\xbe\0\0', _PROGRAM),
         (rb'\0asm\x01\0\0\0', _PROGRAM),
         (rb'#![\t ]*/', _SCRIPT),
@@ -158,17 +158,17 @@ _MARKUP = re.compile(
 )
 _ROOT = re.compile(rb'<(?:[A-Za-z_][\w.-]*:)?([A-Za-z][A-Za-z0-9]*)(?=[\t\n\x0c\r />])')
 _DOCTYPE = re.compile(rb'<!DOCTYPE[\t\n\x0c\r ]+(html|svg)\b', re.IGNORECASE)
-# What makes browsers treat content without a type as HTML (MIME Sniffing Standard §7.1).
+# Elements that make browsers treat content without a type as HTML (MIME Sniffing Standard §7.1).
 _HTML_ELEMENTS = frozenset(b'html head script iframe h1 div font table a style title b body br p'.split())
 
 
 def recognized(head: bytes) -> Kind | None:
-    """The kind of content that begins with *head*, by the signatures of this module; None if they do not prove it."""
+    """The kind of content that begins with *head*, by the signatures of this module; None if none of them is proof."""
     for signature, kind in _SIGNATURES:
         if signature.match(head):
             return kind
     if head.startswith(b'MZ'):
-        # Two letters are no proof: the program header of Windows is at the offset given here.
+        # Two letters are no proof. The header of a Windows program is at this offset.
         offset = int.from_bytes(head[60:64], 'little')
         return _PROGRAM if head[offset : offset + 4] == b'PE\0\0' else None
     return _markup(head)
@@ -188,16 +188,16 @@ def _markup(head: bytes) -> Kind | None:
             return _SVG
         if element in _HTML_ELEMENTS:
             return _HTML
-    # An unfinished comment is HTML to browsers, and may also begin an SVG.
+    # Browsers treat an unfinished comment as HTML, but it can also begin an SVG.
     return _XML if is_xml or head.startswith((b'<!--', b'<?xml', b'<!DOCTYPE'), at) else None
 
 
-# --- What a library says.
+# --- Recognition by a library.
 
-# With so many bytes, and so many different ones, a match is no coincidence: files may begin with many zeros.
+# With this many bytes, and this many different ones, a match is no coincidence: files can begin with many zeros.
 _MIN_SIGNATURE_BYTES = 8
 _MIN_DIFFERENT_BYTES = 4
-# And with one that does not occur in text: what begins with words may be anything.
+# A signature also needs a byte that doesn't occur in text: content that begins with words could be anything.
 _NOT_TEXT = re.compile(rb'[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x80-\xff]')
 
 
@@ -225,7 +225,7 @@ def _is_certain(signature: bytes) -> bool:
 
 
 def _recognized_by_library(head: bytes) -> Kind | None:
-    """The kind of the longest signature in *head*. It agrees with the types of all matching signatures."""
+    """The kind of the longest signature that matches *head*. It agrees with the types of all matching signatures."""
     found = [row for row in _library() if head.startswith(row.byte_match, row.offset)]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Settings and reasons for messages, without passwords."""
+"""Hide passwords in settings and reasons that appear in messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any
 
-#: Shown in place of what is secret.
+#: Shown in place of a secret.
 HIDDEN = '***'
 _USERINFO = re.compile(r'(?<=://)[^\s/?#]*@')
 _SCHEME = re.compile(r'\W*[A-Za-z][A-Za-z0-9+.-]*://')
@@ -16,15 +16,15 @@ _QUERY = re.compile(r'(?<=\?)[^\s?\'"]+')
 
 
 def without_userinfo(text: str) -> str:
-    """*text* without the user and the password of any URL in it."""
+    """*text* without the username and password of any URL in it."""
     return _USERINFO.sub(f'{HIDDEN}@', text) if '@' in text else text
 
 
 def shown(value: Any) -> str:
-    """The *value* of a setting that is not secret, for a message.
+    """The *value* of a setting that is not marked as secret, for a message.
 
-    An invalid value may not even be a URL, so everything up to its last ``@`` may be a password, and what follows a ``?``
-    a signature. Of objects and dictionaries, which may contain settings, only the type is shown.
+    An invalid value might not even be a URL, so everything up to its last ``@`` could be a password, and the text after a
+    ``?`` could be a signature. Objects and dictionaries can contain settings, so only their type is shown.
     """
     if isinstance(value, type):
         return f'<class {value.__name__}>'
@@ -41,7 +41,7 @@ def shown(value: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Hiding(logging.Filter):
-    """Equal ones are added to a logger once, however often that is requested."""
+    """A filter that hides secrets. It is a dataclass because a logger adds equal filters only once."""
 
     secret: re.Pattern[str]
 
@@ -53,9 +53,9 @@ class _Hiding(logging.Filter):
 
 
 def hide_in_logs(secret: re.Pattern[str], *loggers: str) -> None:
-    """Hide what *secret* finds, but for its first group, in all that the library of a store logs by *loggers*.
+    """Hide matches of *secret*, except for its first group, in the messages that a store's library sends to *loggers*.
 
-    Debug messages quote requests, and so what is in their URLs and headers. Loggers below these have filters of their own.
+    Debug messages quote requests, including their URLs and headers. Child loggers need their own filters.
     """
     for name in loggers:
         logging.getLogger(name).addFilter(_Hiding(secret))

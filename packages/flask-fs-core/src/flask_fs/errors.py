@@ -61,19 +61,19 @@ __all__ = [
 
 
 class FSError(Exception):
-    """The base of every error of Flask-FS.
+    """The base class of all Flask-FS errors.
 
-    All fields are optional, so application code and tests may raise any of these errors without arguments.
+    All fields are optional, so applications and tests can raise any of these errors without arguments.
 
     :param filename: The file's name in its storage.
     :param storage: The storage's name.
     :param backend: The kind of backend, such as ``local``.
-    :param reason: What went wrong, in a few words and without any secret.
+    :param reason: What went wrong, in a few words, without secrets.
     """
 
-    #: The message's first sentence, in which ``{file}`` and ``{place}`` are replaced.
+    #: The first sentence of the message. ``{file}`` and ``{place}`` are replaced.
     template = '{file} failed in {place}'
-    #: How to fix it, if that is always the same.
+    #: How to fix the error, if that is always the same.
     advice = ''
 
     def __init__(
@@ -88,7 +88,7 @@ class FSError(Exception):
         self.filename = filename
         self.storage = storage
         self.backend = backend
-        # A safety net: a driver's reason may quote an SDK that quotes the URL of the store.
+        # A safety net: a driver's reason might quote an SDK message that contains the URL of the store.
         self.reason = reason and without_userinfo(reason)
 
     def __str__(self) -> str:
@@ -126,33 +126,33 @@ def _restore(kind: type[FSError], fields: dict[str, Any]) -> FSError:
 
 
 class FileNotFound(FSError, FileNotFoundError):
-    """There is no file of that name in the storage."""
+    """No file with that name exists in the storage."""
 
     template = '{file} is not in {place}'
 
 
 class FileExists(FSError, FileExistsError):
-    """There is a file of that name already, and ``overwrite`` is false."""
+    """A file with that name already exists, and ``overwrite`` is false."""
 
     template = '{file} is already in {place}'
     advice = 'Pass overwrite=True to replace it.'
 
     def __str__(self) -> str:
-        # If there is a reason, overwriting would not help: see LocalBackend on folders.
+        # If there is a reason, overwriting wouldn't help: see how LocalBackend handles folders.
         return super().__str__().removesuffix(f' {self.advice}') if self.reason else super().__str__()
 
 
 class Changed(FSError):
-    """The file is no longer the version that ``if_match`` names: it was replaced or removed. Nothing was stored."""
+    """The file is no longer the version in ``if_match``: it was replaced or removed. Nothing was stored."""
 
     template = '{file} has changed in {place}'
-    advice = 'Read it again, and pass the etag that it has now.'
+    advice = 'Read it again, and pass its current etag.'
 
 
 class DeletionFailed(FSError):
-    """Some of many files could not be deleted; the others are.
+    """Some of several files could not be deleted. The others were deleted.
 
-    :ivar failures: The error of each file that is still there, by its name.
+    :ivar failures: The error for each file that still exists, by filename.
     """
 
     template = '{file} could not be deleted from {place}'
@@ -182,7 +182,7 @@ class FileTooLarge(UploadNotAllowed):
 
 
 class InvalidContent(UploadNotAllowed):
-    """The content is broken, or not what its name claims."""
+    """The content is broken, or doesn't match its filename."""
 
     template = '{file} has content that is not allowed in {place}'
 
@@ -194,31 +194,31 @@ class InvalidToken(UploadNotAllowed):
 
 
 class NoFile(UploadNotAllowed, ValueError):
-    """A form was sent without a file: none was chosen, or the field was left out. Or nothing has arrived of an upload."""
+    """A form was sent without a file, because none was chosen or the field is missing. Or no content of an upload arrived."""
 
     template = 'No file was sent to {place}'
 
 
 class OperationNotSupported(FSError):
-    """The backend cannot do this; its capabilities say so."""
+    """The backend doesn't support this operation. Check its capabilities first."""
 
     template = '{file}: not supported by {place}'
 
 
 class RangeNotSatisfiable(FSError, ValueError):
-    """The file ends before the range that was requested begins (RFC 9110 §15.5.17)."""
+    """The requested range begins after the end of the file (RFC 9110 §15.5.17)."""
 
-    template = '{file} ends before this range in {place}'
+    template = '{file} ends before the requested range in {place}'
 
 
 class InvalidFilename(FSError, ValueError):
-    """Not every backend could store a file of that name, or it would lead out of the storage."""
+    """Not every backend can store a file with that name, or the name would lead out of the storage."""
 
-    template = '{file} cannot be a filename'
+    template = '{file} is not a valid filename'
 
 
 class UnknownBackend(FSError, ValueError):
-    """No installed distribution offers a backend of that name."""
+    """No installed distribution provides a backend with that name."""
 
 
 class ConfigurationError(FSError, ValueError):
@@ -226,37 +226,37 @@ class ConfigurationError(FSError, ValueError):
 
 
 class UnknownStorage(ConfigurationError, KeyError):
-    """The application has no storage of that name."""
+    """The application has no storage with that name."""
 
 
 class BackendError(FSError):
-    """The store behind the backend failed; the cause is chained."""
+    """The store behind the backend failed. ``__cause__`` is the original error."""
 
 
 class PermissionDenied(BackendError, PermissionError):
-    """The store denied the operation to these credentials or this user."""
+    """The store denied permission to these credentials or this user."""
 
-    template = '{file} was refused by {place}'
+    template = '{file}: permission denied by {place}'
 
 
 class Unavailable(BackendError):
-    """The store did not respond, or not in time: retrying later may work."""
+    """The store did not respond, or timed out. Retrying later might work."""
 
     template = '{file} could not be reached in {place}'
 
 
 class Replaced(Unavailable):
-    """The file is no longer the version that was requested: it was replaced or removed meanwhile."""
+    """The file is no longer the requested version: it was replaced or removed in the meantime."""
 
-    template = '{file} was replaced in {place} while it was read'
+    template = '{file} was replaced in {place} while it was being read'
     advice = 'Open it again.'
 
 
 class ChecksumMismatch(BackendError):
-    """The content that arrived is not the content that was sent."""
+    """The received content is not the content that was sent."""
 
     template = '{file} does not match its checksum in {place}'
 
 
 class ConfigurationWarning(UserWarning):
-    """A setting looks misspelled and has no effect, or does not do what it seems to."""
+    """A setting looks misspelled and has no effect, or doesn't do what it seems to."""

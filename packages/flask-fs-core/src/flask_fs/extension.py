@@ -1,4 +1,4 @@
-"""Setting Flask-FS up for an application."""
+"""Set up Flask-FS for an application."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ blueprint.cli.add_command(group)
 
 
 def init_app(app: Flask, *storages: Storage) -> None:
-    """Set *storages* up for *app*; call it again for more. No connection is opened.
+    """Set up *storages* for *app*. You can call it again to add more. It opens no connections.
 
-    The documented defaults of the global settings are put into ``app.config``. Storages that are configured for *app*
-    separately, before or after, get URLs too.
+    It adds the documented defaults of the global settings to ``app.config``. Storages that you configure for *app*
+    separately, before or after this call, get URLs too.
 
-    :raises UnknownBackend: If no installed distribution offers a configured backend.
-    :raises ConfigurationError: If a setting is missing or invalid, if *app* already has another storage of one of the
+    :raises UnknownBackend: If no installed distribution provides a configured backend.
+    :raises ConfigurationError: If a setting is missing or invalid, if *app* already has another storage with one of these
         names, or if two storages would store their files in the same location, such as a bucket.
     """
     check_fallbacks(app)
@@ -45,9 +45,9 @@ def init_app(app: Flask, *storages: Storage) -> None:
 
 
 def by_name(name: str) -> Storage:
-    """The storage of that name in the current application.
+    """The storage with that name in the current application.
 
-    :raises UnknownStorage: If there is none; it is a ConfigurationError and a KeyError.
+    :raises UnknownStorage: If there is none. It is a ConfigurationError and a KeyError.
     """
     state = state_of(current_app)
     try:
@@ -60,7 +60,7 @@ def by_name(name: str) -> Storage:
 
 
 def _put_defaults(app: Flask, state: State) -> None:
-    """Put the documented global settings into ``app.config`` where they are not set."""
+    """Add the documented defaults of global settings to ``app.config``."""
     app.config.setdefault('FS_ROOT', default_root(app))
     app.config.setdefault('FS_PREFIX', None)
     app.config.setdefault('FS_URL', None)

@@ -1,4 +1,4 @@
-"""File types: named groups of extensions, and the media type that an extension suggests."""
+"""File types: named groups of extensions, and media types by extension."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
     'mime_type',
 ]
 
-# Invisible code points (Default_Ignorable_Code_Point), which some file systems ignore.
+# Invisible code points (Default_Ignorable_Code_Point), ignored by some file systems.
 _UNSEEN_RANGES = (
     *(
         (0xAD, 0xAD),
@@ -45,7 +45,7 @@ _UNSEEN_RANGES = (
     *((0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE01EF)),
 )
 UNSEEN = frozenset(chr(number) for first, last in _UNSEEN_RANGES for number in range(first, last + 1))
-# What some operating system or web server drops at the end of a name, as it is and percent-encoded.
+# Characters that some operating systems or web servers drop at the end of a name, plain and percent-encoded.
 _DROPPED = UNSEEN | frozenset(map(chr, (*range(0x20), *range(0x7F, 0xA1), 0x2028, 0x2029))) | frozenset('./\\ ')
 _DROPPED_ENCODED = frozenset(f'%{number:02x}' for number in (*range(0x21), 0x2E, 0x2F, 0x5C, 0x7F))
 
@@ -53,7 +53,7 @@ _DROPPED_ENCODED = frozenset(f'%{number:02x}' for number in (*range(0x21), 0x2E,
 class FileTypes(tuple[str, ...]):
     """A group of extensions in lower case, without dots.
 
-    Groups, lists, tuples and sets of extensions are joined with ``+``.
+    Combine groups with ``+``, also with lists, tuples and sets of extensions.
     """
 
     __slots__ = ()
@@ -70,10 +70,10 @@ class FileTypes(tuple[str, ...]):
 
 
 class _Rule(Container[str]):
-    """A group of extensions that cannot be listed, only tested for membership."""
+    """A group of extensions that can't be listed, only tested for membership."""
 
     def file_allowed(self, storage: object, basename: str) -> bool:
-        """Whether a file named *basename* is allowed: what Flask-WTF's ``FileAllowed`` calls on what it cannot iterate over."""
+        """Whether a file named *basename* is allowed. Flask-WTF's ``FileAllowed`` calls this if it can't iterate over the group."""
         return extension(basename) in self
 
     def __repr__(self) -> str:
@@ -88,7 +88,7 @@ class All(_Rule):
 
 
 class AllExcept(_Rule):
-    """Every extension but those in *items*.
+    """Every extension except those in *items*.
 
     :param items: Any container of extensions.
     """
@@ -113,8 +113,8 @@ class DisallowAll(_Rule):
 TEXT = FileTypes('txt md')
 DOCUMENTS = FileTypes('pdf rtf odt ods odp odf gnumeric abw doc docx xls xlsx ppt pptx')
 IMAGES = FileTypes('jpg jpe jpeg jfif png gif svg bmp webp avif')
-# What phones store, and only one browser shows: only if flask-fs-images can convert it. Finding the library does not load
-# it.
+# The formats of phones, which only one browser shows: included only if flask-fs-images can convert them. find_spec()
+# doesn't import the library.
 if all(importlib.util.find_spec(name) for name in ('flask_fs_images', 'pillow_heif')):
     IMAGES += FileTypes('heic heif')
 AUDIO = FileTypes('wav mp3 aac ogg oga flac opus m4a')
@@ -126,7 +126,7 @@ DEFAULTS = TEXT + DOCUMENTS + IMAGES + DATA
 ALL = All()
 NONE = FileTypes()
 
-# What the standard library's table lacks in some of the supported Python versions.
+# Types that are missing from the standard library's table in some supported Python versions.
 _TYPES = {
     'avif': 'image/avif',
     'heic': 'image/heic',
@@ -149,7 +149,7 @@ _TYPES = {
     'xlsx': 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
     'yaml': 'application/yaml',
     'yml': 'application/yaml',
-    # Compressed content is served as it is, so its type is that of the compression.
+    # Compressed content is served compressed, so its type is the compression format.
     'bz2': 'application/x-bzip2',
     'gz': 'application/gzip',
     'svgz': 'application/gzip',
@@ -163,12 +163,12 @@ _TYPES = {
 def contains(extensions: Container[str], ext: str) -> bool:
     """Whether *ext* is among *extensions*, ignoring case.
 
-    A list, tuple or set may be in any case, and have dots; text is split at commas and blanks. Any other container is
-    tested for the lower case.
+    The items of a list, tuple or set can be in any case and have dots. Text is split at commas and whitespace. Any other
+    container is tested for the lower-case extension.
     """
     ext = ext.casefold()
     if isinstance(extensions, str):
-        # 'p' is in 'php' as text, and no extension of it.
+        # As text, 'php' contains 'p', which isn't one of its extensions.
         extensions = extensions.replace(',', ' ').split()
     return ext in extensions or (
         isinstance(extensions, (list, tuple, set, frozenset))
@@ -179,8 +179,8 @@ def contains(extensions: Container[str], ext: str) -> bool:
 def extension(filename: str) -> str:
     """The extension of *filename* in lower case, without its dot; empty if it has none.
 
-    It is read as operating systems and web servers do. A leading dot begins a name, not an extension: ``.profile`` has
-    none. What some of them drop is ignored, so that ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
+    Parsing follows operating systems and web servers. A leading dot begins a name, not an extension: ``.profile`` has
+    none. Characters that some of them drop are ignored: ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
     ``x.php::$DATA`` all have the extension ``php``.
     """
     stem, dot, ext = filename.rpartition('.')
@@ -193,22 +193,22 @@ def extension(filename: str) -> str:
 
 
 def split_extension(filename: str) -> tuple[str, str]:
-    """*filename* in two parts, which may be empty: what comes before the dot of its extension, and the rest.
+    """Split *filename* before the dot of its extension. Each part can be empty.
 
-    The rest includes what is ignored: ``x.php.`` gives ``x`` and ``.php.``.
+    The second part includes ignored characters: ``x.php.`` becomes ``x`` and ``.php.``.
     """
     end = _end(filename, len(filename))
     start = max(filename.rfind('/', 0, end), filename.rfind('\\', 0, end)) + 1
     while (dot := filename.rfind('.', start, end)) > start:
         if bare_extension(filename[dot + 1 : end]):
             return filename[:dot], filename[dot:]
-        # Only the name of a stream: `x.php.:a`.
+        # Only the name of an NTFS stream: `x.php.:a`.
         end = _end(filename, dot)
     return filename, ''
 
 
 def bare_extension(ext: str) -> str:
-    """The extension *ext* without what is ignored: to Windows, what follows a colon is the name of a stream."""
+    """The extension *ext* without ignored characters. On Windows, the text after a colon is the name of a stream."""
     if not ext or (ext.isascii() and ext.isalnum()):
         return ext
     ext = ext.partition(':')[0]
@@ -217,7 +217,7 @@ def bare_extension(ext: str) -> str:
 
 
 def _end(filename: str, end: int) -> int:
-    """How many of the first *end* characters of *filename* are not ignored."""
+    """The length of the first *end* characters of *filename* without ignored ones at the end."""
     while end:
         if filename[end - 1] in _DROPPED or filename[end - 1].isspace():
             end -= 1

@@ -1,7 +1,7 @@
-"""Media types and content codings: what is stored, and what of it browsers receive.
+"""Media types and content codings: parsing stored ones, and making them safe for browsers.
 
 A stored type is untrusted: it comes from an application, another program, or a visitor with a link for PUT. Parsers
-disagree about malformed ones: a comma separates two types for some browsers. So a type is parsed once, strictly, and
+disagree about malformed types; for some browsers, a comma separates two types. So a type is parsed once, strictly, and
 serialized again from its parts.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 
 __all__ = ['UNKNOWN', 'content_coding', 'content_type', 'is_inert', 'normalized']
 
-#: The type of unknown content. Browsers save it.
+#: The type of unknown content. Browsers save it instead of showing it.
 UNKNOWN = 'application/octet-stream'
 
-#: Types that browsers show or play without running anything in them.
+#: Types that browsers show or play without running any code in them.
 INERT_TYPES = frozenset(
     (
         'application/gzip',
@@ -55,10 +55,10 @@ _PARAMETER = rf'({_TOKEN})=({_TOKEN}|"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~])
 _NEXT_PARAMETER = re.compile(rf'[ \t]*;[ \t]*(?:{_PARAMETER})?')
 _ESSENCE = re.compile(rf'[ \t]*({_TOKEN}/{_TOKEN})')
 # Browsers sniff the content of the first three even with nosniff (MIME Sniffing Standard §7), and render each part of a
-# multipart file as the type that the part claims.
+# multipart file with the type that the part declares.
 _NO_TYPE = re.compile(r'\*/\*|unknown/unknown|application/unknown|multipart/.*')
-# Encodings in which ASCII bytes mean ASCII letters. In others, such as UTF-7, UTF-16 and ISO-2022-JP, markup looks like
-# harmless text to every check for it.
+# Encodings that contain ASCII. In others, such as UTF-7, UTF-16 and ISO-2022-JP, checks for markup see only harmless
+# text.
 _CHARSETS = re.compile(
     r'utf-?8|us-ascii|iso-8859-([1-9]|1[0-6])|windows-125[0-8]|koi8-[ru]|gbk|gb2312|gb18030|big5(-hkscs)?|euc-(jp|kr)|shift_jis'
 )
@@ -66,9 +66,9 @@ _CODINGS = re.compile(rf'{_TOKEN}([ \t]*,[ \t]*{_TOKEN})*')
 
 
 def normalized(mime: Any) -> str:
-    """*mime* serialized from its type and its supported parameters, or :data:`UNKNOWN` if it is malformed.
+    """*mime* with only its type and supported parameters, or :data:`UNKNOWN` if it is malformed.
 
-    Supported are ``charset``, for encodings that contain ASCII, and ``codecs``, for a single one.
+    The supported parameters are ``charset``, for encodings that contain ASCII, and ``codecs``, with a single codec.
     """
     return _normalized(mime) if isinstance(mime, str) else UNKNOWN
 
@@ -94,20 +94,20 @@ def _normalized(mime: str) -> str:
 
 
 def content_type(mime: Any) -> str:
-    """*mime* as a Content-Type header: normalized; text without a charset is UTF-8."""
+    """*mime* as a Content-Type header: normalized, with UTF-8 as the default charset of text."""
     mime = normalized(mime)
     return f'{mime}; charset=utf-8' if mime.startswith('text/') and '; charset=' not in mime else mime
 
 
 def is_inert(mime: Any) -> bool:
-    """Whether browsers run nothing in content of the type *mime*."""
+    """Whether browsers run no code in content of the type *mime*."""
     return normalized(mime).partition(';')[0] in INERT_TYPES
 
 
 def content_coding(value: Any) -> str | None:
-    """The stored Content-Encoding *value* in lower case; None if there is none, or a malformed one."""
+    """The stored Content-Encoding *value* in lower case; None if it is missing or malformed."""
     if not isinstance(value, str) or not _CODINGS.fullmatch(value := value.strip(' \t').lower()):
         return None
-    # aws-chunked was the framing of the upload; some stores keep it as if it were an encoding of the file.
+    # aws-chunked was the framing of the upload. Some stores keep it like an encoding of the file.
     codings = [coding for part in value.split(',') if (coding := part.strip(' \t')) not in ('identity', 'aws-chunked')]
     return ', '.join(codings) or None

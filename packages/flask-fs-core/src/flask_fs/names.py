@@ -1,4 +1,4 @@
-"""What a valid filename is, decided here once for all backends."""
+"""The rules for valid filenames, the same for all backends."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ __all__ = [
 
 #: The maximum length of a filename in bytes of UTF-8: the limit of an S3 key.
 MAX_BYTES = 1024
-#: The maximum length of one part between slashes, in bytes, when a client's name is cleaned: the limit of most file systems.
+#: The maximum length in bytes of one part between slashes, for cleaned names from clients: the limit of most file systems.
 MAX_PART_BYTES = 255
-#: The prefix of backends' own temporary files; no part of a filename may begin with it.
+#: The prefix of the backends' temporary files. No part of a filename may begin with it.
 TEMPORARY_PREFIX = '.fs-tmp-'
-#: The hidden folder of deleted files that can be restored, and the prefix of their names; no part of a filename may begin
+#: The hidden folder of deleted files that can be restored, and the prefix of their names. No part of a filename may begin
 #: with it.
 DELETED_PREFIX = '.fs-deleted'
-#: The hidden folder of uploads that were not accepted yet; no part of a filename may begin with it.
+#: The hidden folder of uploads that are not accepted yet. No part of a filename may begin with it.
 INCOMING_PREFIX = '.fs-incoming'
-#: The hidden folders, which are at the top of a storage.
+#: The hidden folders, at the top level of a storage.
 HIDDEN_FOLDERS = (DELETED_PREFIX, INCOMING_PREFIX)
 _RESERVED = (TEMPORARY_PREFIX, *HIDDEN_FOLDERS)
 
-# Names that were accepted. A storage checks each, and so does the backend that it passes it to, for those who use that
-# directly. Looking here takes a third of what functools.lru_cache takes.
+# Accepted names. Both the storage and its backend check each name, because applications can use a backend directly.
+# This lookup takes a third of the time of functools.lru_cache.
 _accepted: set[str] = set()
 _MAX_ACCEPTED = 1024
-# How many names of a listing are checked at once.
+# How many names of a listing are checked in one batch.
 _BATCH = 1000
 _ASCII_CONTROLS = bytes((*range(0x20), 0x7F))
-# Windows reads these as devices, whatever follows the first dot.
+# Windows treats these names as devices, whatever follows the first dot.
 _DEVICES = re.compile(r'(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d¹²³])\s*(?:[.:]|\Z)', re.IGNORECASE)
-# A colon leads to another drive, or to a stream of another file.
+# A colon selects another drive, or a stream of another file.
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
-# The 8.3 name that Windows makes for a longer one.
+# The 8.3 name that Windows generates for a longer name.
 _SHORT_NAME = re.compile(r'(?=.{1,8}(?:\.|\Z))[^.]*~\d+(?:\.[^.]{0,3})?')
 
 
 def check(filename: str) -> str:
-    """*filename* itself, if every backend can store a file under it.
+    """*filename* itself, if every backend can store a file with that name.
 
-    Names are parts joined by single slashes. Nothing is normalized: two names that differ in one code point are two files.
+    Names are parts joined by single slashes. Nothing is normalized: names that differ in one code point are different files.
 
-    :raises InvalidFilename: If it is empty or absolute, has an empty, ``.`` or ``..`` part, a backslash, a NUL or other
-        control character, a lone surrogate, a part that begins like a backend's own temporary, deleted or incoming files, or
-        more than 1024 bytes of UTF-8.
+    :raises InvalidFilename: If it is empty or absolute; has an empty, ``.`` or ``..`` part; contains a backslash, a NUL or
+        other control character, or a lone surrogate; has a part with a prefix that is reserved for temporary, deleted or
+        incoming files; or is longer than 1024 bytes in UTF-8.
     """
     if type(filename) is not str:
         if not isinstance(filename, str):
             raise InvalidFilename(reason=f'A filename must be a str, not {type(filename).__name__}')
-        # For a subclass of str (Markup, a lazy string), its text counts.
+        # For a subclass of str (Markup, a lazy string), only its text matters.
         filename = str.__str__(filename)
     if filename not in _accepted:
         if not _is_plain(filename) and (reason := _refusal(filename)) is not None:
@@ -79,7 +79,7 @@ def check(filename: str) -> str:
 
 
 def _is_plain(filename: str) -> bool:
-    # Accepts nearly every valid name quickly; whatever it rejects is checked again to find out why, or whether at all.
+    # Accepts nearly every valid name quickly. A name that fails here gets the full check, which might still accept it.
     return (
         filename.isprintable()
         and '\\' not in filename
@@ -90,7 +90,7 @@ def _is_plain(filename: str) -> bool:
 
 
 def _are_plain(filenames: list[str]) -> bool:
-    # The same for many names at once, in less than half the time.
+    # The same check for a batch of names, in less than half the time.
     together = '/'.join(filenames)
     return (
         _is_printable(together)
@@ -104,7 +104,7 @@ def _are_plain(filenames: list[str]) -> bool:
 
 
 def _is_printable(text: str) -> bool:
-    # Four times as fast as str.isprintable() with long ASCII text, and slower with short.
+    # Four times as fast as str.isprintable() for long ASCII text, but slower for short text.
     if text.isascii():
         raw = text.encode()
         return len(raw) == len(raw.translate(None, _ASCII_CONTROLS))
@@ -116,9 +116,9 @@ def _refusal(filename: str) -> str | None:
     if not filename:
         return 'it is empty'
     if not parts[0]:
-        return 'it begins with a slash; names are relative to the storage'
+        return 'it begins with a slash; filenames are relative to the storage'
     if '' in parts:
-        return 'it ends with a slash or has two in a row'
+        return 'it ends with a slash or has two slashes in a row'
     if '.' in parts or '..' in parts:
         return "it has a '.' or '..' part, which could lead elsewhere"
     if '\\' in filename:
@@ -129,30 +129,30 @@ def _refusal(filename: str) -> str | None:
         return 'it has a lone surrogate, which UTF-8 cannot encode'
     if reserved := [part for part in parts if part.lower().startswith(_RESERVED)]:
         known = ', '.join(map(repr, _RESERVED))
-        return f'it has a part {reserved[0]!r}: what begins with one of {known} is reserved for backends'
+        return f'it has a part {reserved[0]!r}: the prefixes {known} are reserved for backends'
     if len(filename.encode('utf-8')) > MAX_BYTES:
-        return f'it takes more than {MAX_BYTES} bytes of UTF-8'
+        return f'it is longer than {MAX_BYTES} bytes in UTF-8'
     return None
 
 
 def windows_refusal(filename: str) -> str | None:
-    """Why Windows cannot have a file of this name, or would use another file; None if it can."""
+    """Why Windows cannot store a file with this name, or would use another file; None if it can store it."""
     if found := _NOT_ON_WINDOWS.search(filename):
         return f'Windows does not allow {found[0]} in it'
     for part in filename.split('/'):
         if part[-1] in '. ':
-            return 'Windows drops the dot or blank at the end of a part'
+            return 'Windows drops a dot or space at the end of a part'
         if _DEVICES.match(part):
             return f'Windows has a device named {part!r}'
         if _SHORT_NAME.fullmatch(part):
-            return f'Windows may have another file under the short name {part!r}'
+            return f'Windows can use {part!r} as the short name of another file'
     return None
 
 
 def check_stored(name: str) -> str:
-    """*name* itself, if it is valid, or that of a file in a hidden folder or of such a folder.
+    """*name* itself, if it is valid, or the name of a hidden folder or of a file in one.
 
-    :raises InvalidFilename: If it is neither.
+    :raises InvalidFilename: If it is none of these.
     """
     hidden, _, visible = name.partition('/')
     if hidden not in HIDDEN_FOLDERS:
@@ -170,10 +170,10 @@ def is_valid(filename: str) -> bool:
 def valid_in_folder(folder: str, basenames: list[str]) -> list[str]:
     """The names of files in *folder*, which is empty or ends with a slash, that :func:`check` accepts.
 
-    :param basenames: What a file system gives: without slashes, and none of them empty.
+    :param basenames: Names as a file system returns them: without slashes, and not empty.
     """
     filenames = [folder + basename for basename in basenames]
-    # Less to look at than in _are_plain(), because only dots can be wrong with slashes.
+    # Fewer checks than in _are_plain(), because basenames contain no slashes.
     together = '/'.join(basenames)
     if (
         _is_printable(together)
@@ -188,42 +188,42 @@ def valid_in_folder(folder: str, basenames: list[str]) -> list[str]:
 
 
 def filter_valid(listed: Iterable[str]) -> Iterator[str]:
-    """Those of *listed*, lazily and in their order, that :func:`check` accepts.
+    """The names in *listed* that :func:`check` accepts, lazily and in the same order.
 
-    Stores also contain what other programs stored, under names that no method accepts.
+    Stores can also contain files of other programs, with names that no method accepts.
     """
     left = iter(listed)
-    # Reading only a few names should not wait for many.
+    # The first batches are small, because a caller who needs only a few names shouldn't wait for many.
     size = 1
     while batch := list(itertools.islice(left, size)):
-        # Many names are checked at once, and one by one only if any of them is unusual.
+        # Names are checked in batches, and one by one only if a batch contains an unusual name.
         yield from batch if _are_plain(batch) else filter(is_valid, batch)
         size = min(2 * size, _BATCH)
 
 
 def is_valid_prefix(prefix: str) -> bool:
-    """Whether any filename can begin with *prefix*: an empty one, ``a``, ``a/`` and ``.`` can, ``/``, ``../`` cannot."""
-    # A name of the maximum length begins with all of itself.
+    """Whether a filename can begin with *prefix*: true for the empty text, ``a``, ``a/`` and ``.``; false for ``/`` and ``../``."""
+    # A name of maximum length is its own longest prefix.
     return not prefix or is_valid(prefix) or is_valid(prefix + 'x') or is_valid(prefix + '.x')
 
 
 def join(*parts: str) -> str:
-    """*parts* joined by single slashes, empty ones left out."""
+    """*parts* joined by single slashes, without empty ones."""
     return '/'.join(stripped for part in parts if (stripped := part.strip('/')))
 
 
 def clean(client_name: str) -> str:
-    """A safe name made from one that a client sent: its last part, in letters, digits, ``.``, ``-`` and ``_``.
+    """A safe name made from a client's filename: its last part, reduced to letters, digits, ``.``, ``-`` and ``_``.
 
-    Letters, marks and numbers of every script are kept, in Unicode's composed form (NFC); the extension becomes lower case.
-    The result has at most 255 bytes, including its extension.
+    Letters, marks and numbers of every script are kept, in Unicode's composed form (NFC). The extension becomes lower case.
+    The result is at most 255 bytes long, including its extension.
 
-    :raises InvalidFilename: If nothing is left.
+    :raises InvalidFilename: If no characters are left.
     """
     name = unicodedata.normalize('NFC', client_name)
     name = re.split(r'[/\\]', name)[-1]
     name = re.sub(r'\s+', '_', name.strip())
-    # Composed once more: what was between a letter and its mark may be gone.
+    # Composed again: a character between a letter and its mark might have been removed.
     name = unicodedata.normalize('NFC', ''.join(filter(_is_safe, name)))
     name = re.sub(r'\.{2,}', '.', name)
     stem, dot, ext = name.rpartition('.')
@@ -232,7 +232,7 @@ def clean(client_name: str) -> str:
     stem, ext = _without_stray_marks(stem).strip('._'), _without_stray_marks(ext)
     if not stem and not ext:
         raise InvalidFilename(
-            client_name, reason='nothing is left of it after cleaning; pass filename= to name the file'
+            client_name, reason='no characters are left after cleaning it; pass filename= to name the file'
         )
     stem = stem or 'file'
     if _DEVICES.match(stem):
@@ -246,15 +246,15 @@ def _is_safe(character: str) -> bool:
 
 
 def _without_stray_marks(text: str) -> str:
-    # A mark belongs to the letter before it, and here there is none.
+    # A mark modifies the letter before it, and at the start there is none.
     return ''.join(itertools.dropwhile(lambda character: unicodedata.category(character)[0] == 'M', text))
 
 
 def with_suffix(filename: str, suffix: str) -> str:
-    """*filename* with *suffix* before its extension: ``a/b.png`` and ``-100`` give ``a/b-100.png``.
+    """*filename* with *suffix* before its extension: ``a/b.png`` and ``-100`` become ``a/b-100.png``.
 
-    What comes before the suffix is shortened, by whole characters, so that the last part has at most 255 bytes and the
-    whole name at most 1024.
+    The text before the suffix is shortened, by complete characters, to limit the last part to 255 bytes and the full name
+    to 1024.
 
     :raises InvalidFilename: If the folder alone is too long for that.
     """
@@ -268,7 +268,7 @@ def with_suffix(filename: str, suffix: str) -> str:
 def _fitted(stem: str, suffix: str, ending: str, max_bytes: int) -> str:
     ending = _truncate(ending, MAX_PART_BYTES // 2)
     kept = _truncate(stem, max_bytes - len((suffix + ending).encode()))
-    # At least one character is kept, so that the name does not begin with its suffix.
+    # Keep at least one character, because the name must not begin with its suffix.
     return (kept if kept == stem else kept.rstrip('.') or stem[:1]) + suffix + ending
 
 
@@ -277,16 +277,16 @@ def _truncate(text: str, max_bytes: int) -> str:
 
 
 def of_source(source: Any) -> str | None:
-    """The cleaned name of an upload with a filename, of an open file or of a path, or None."""
+    """The cleaned name of an upload with a filename, an open file or a path, or None."""
     given = given_name(source)
     return None if given is None else clean(given)
 
 
 def given_name(source: Any) -> str | None:
-    """The name of an upload with a filename, of an open file or of a path, not cleaned, or None."""
+    """The original name of an upload with a filename, an open file or a path, or None."""
     if isinstance(source, os.PathLike) and not hasattr(source, 'read'):
         given: Any = os.fspath(source)
     else:
         given = source.filename if isinstance(source, FileStorage) else getattr(source, 'name', None)
-    # The name of an open file may be the number of its descriptor, or <stdin>.
+    # The name of an open file can be a descriptor number, or <stdin>.
     return given if isinstance(given, str) and given and not given.startswith('<') else None

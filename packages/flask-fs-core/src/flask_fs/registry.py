@@ -1,4 +1,4 @@
-"""Which backends there are: those of core, and those that installed distributions announce."""
+"""The available backends: the built-in ones, and those that installed distributions provide."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .backends.legacy import LegacyDriver
 from .errors import UnknownBackend
 from .settings import storage_prefix
 
-#: Distributions announce their backends in these groups; the second is that of flask-storage.
+#: The entry point groups of backends. flask-storage uses the second one.
 ENTRY_POINT_GROUPS = ('fs.backend', 'storage.backend')
 
-#: What a storage calls: a backend itself, or the adapter for one with the documented verbs alone.
+#: What a storage calls: the backend itself, or an adapter for a backend that only has the documented verbs.
 Driver = BaseBackend | LegacyDriver
 
 _BUILT_IN = {'local': 'LocalBackend', 'memory': 'MemoryBackend', 'mock': 'MockBackend'}
@@ -25,9 +25,9 @@ _SIBLINGS = ('azure', 'gcs', 'gridfs', 's3', 'swift')
 def backend_class_of(kind: str, storage: str) -> Any:
     """The class of the backend *kind*, for *storage*.
 
-    :raises UnknownBackend: If no installed distribution offers it.
+    :raises UnknownBackend: If no installed distribution provides it.
     """
-    # Looked up each time: tests of applications patch the classes.
+    # Looked up on each call, because the tests of applications patch these classes.
     if kind in _BUILT_IN:
         return getattr(importlib.import_module(f'flask_fs.backends.{kind}'), _BUILT_IN[kind])
     announced = _announced()
@@ -42,17 +42,17 @@ def backend_class_of(kind: str, storage: str) -> Any:
 
 @functools.cache
 def _announced() -> dict[str, Any]:
-    """The entry point of each backend that an installed distribution announces, read once in a process."""
-    # Reading the metadata of all distributions takes longer than all of `import flask_fs`.
+    """The entry point of each backend that an installed distribution provides, read once per process."""
+    # Reading the metadata of all distributions takes longer than `import flask_fs`.
     from importlib.metadata import entry_points
 
     return {point.name: point for group in reversed(ENTRY_POINT_GROUPS) for point in entry_points(group=group)}
 
 
 def driver_of(backend: Any, storage: str) -> Driver:
-    """What *storage* calls: *backend* itself, or an adapter for one that only has the documented verbs."""
+    """What *storage* calls: *backend* itself, or an adapter if it only has the documented verbs."""
     capabilities = getattr(backend, 'capabilities', None)
-    # Not isinstance(), which is also true of what create_autospec() makes of them.
+    # Not isinstance(), which is also true of the mock that create_autospec() makes.
     declared = issubclass(type(capabilities), Capability) and capabilities
     driver: Driver = backend if declared else LegacyDriver(backend, storage)
     return driver

@@ -1,7 +1,7 @@
-"""Settings of storages and backends: how one is declared, what it may be, and what errors say about it.
+"""Settings of storages and backends: declarations, parsers, and error messages.
 
-A parser converts what was configured, or raises ValueError with what it must be. Parsers accept text too,
-as settings may come from the environment.
+A parser converts a configured value, or raises ValueError with a description of the values it accepts. Parsers also
+accept text, because settings can come from environment variables.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Setting(NamedTuple):
     """One setting of storages or of a backend.
 
     :param key: Its name in lower case, as in ``config.key``.
-    :param parse: Converts what was configured; raises ValueError with what it must be.
-    :param default: Used when the setting is not set.
+    :param parse: Converts the configured value; raises ValueError with a description of the values it accepts.
+    :param default: The value if the setting is not set.
     :param doc: What it does, in one sentence.
     :param required: Whether the application must set it.
-    :param append_storage_name: Whether a value from a wider scope gets the storage's name appended, as folders and URLs do.
-    :param allow_global: Whether ``FS_{KEY}`` sets it too, for every storage on every backend.
-    :param secret: Whether its value is kept out of messages.
-    :param live: Whether a later change of ``app.config`` takes effect: of settings that a distribution registers.
+    :param append_storage_name: Whether the storage's name is appended to a value from a wider scope, as for folders and URLs.
+    :param allow_global: Whether ``FS_{KEY}`` also sets it, for every storage on every backend.
+    :param secret: Whether messages hide its value.
+    :param live: Whether later changes to ``app.config`` take effect; only for settings that a distribution registers.
     """
 
     key: str
@@ -66,17 +66,17 @@ class Setting(NamedTuple):
 
 
 def storage_prefix(storage: str) -> str:
-    """What the settings of *storage* begin with: ``AVATARS_FS_``."""
+    """The prefix of the settings of *storage*: ``AVATARS_FS_``."""
     return f'{storage.upper().replace("-", "_")}_FS_'
 
 
 def backend_prefix(kind: str) -> str:
-    """What the settings of every storage on the backend *kind* begin with: ``FS_S3_``."""
+    """The prefix of settings for every storage on the backend *kind*: ``FS_S3_``."""
     return f'FS_{kind.upper().replace("-", "_")}_'
 
 
 def setting_names(storage: str, kind: str, key: str) -> str:
-    """Where an application sets *key* of *storage* on the backend *kind*: ``AVATARS_FS_BUCKET or FS_S3_BUCKET``."""
+    """The names that set *key* for *storage* on the backend *kind*: ``AVATARS_FS_BUCKET or FS_S3_BUCKET``."""
     return f'{storage_prefix(storage)}{key.upper()} or {backend_prefix(kind)}{key.upper()}'
 
 
@@ -90,7 +90,7 @@ def settings_error(storage: str, kind: str, problem: str) -> ConfigurationError:
 
 @contextlib.contextmanager
 def _must_be(expected: str) -> Generator[None]:
-    """Says what is *expected*, whatever went wrong; around a whole parser as its decorator."""
+    """Replace any parsing error with one that says what is *expected*; also a decorator for parsers."""
     try:
         yield
     except (LookupError, OverflowError, TypeError, ValueError):
@@ -98,14 +98,14 @@ def _must_be(expected: str) -> Generator[None]:
 
 
 def text(value: Any) -> str:
-    """Any text. Numbers are not accepted: ``1e5`` would become ``100000.0``."""
+    """Any text. Numbers are rejected: ``1e5`` would become ``100000.0``."""
     if isinstance(value, str):
         return value
     if isinstance(value, (bool, int, float)):
         # Without the value, which may be a secret.
         raise ValueError(
-            f'text, not {type(value).__name__}: put it in quotes; an environment variable, which Flask reads as JSON, '
-            """needs double quotes as a part of its value, in a shell '"..."'"""
+            f'text, not {type(value).__name__}: put it in quotes; Flask parses environment variables as JSON, so there '
+            """the value itself needs double quotes, in a shell '"..."'"""
         )
     raise ValueError('text')
 
@@ -119,15 +119,15 @@ def header_value(value: Any) -> str:
 
 
 def public_url(value: Any) -> str:
-    """Where browsers find files: a URL, or the path of one."""
+    """The URL where browsers find files, or its path alone."""
     authority = (text(value).partition('//')[2] or str(value)).partition('/')[0]
     if '@' in authority:
-        raise ValueError('a URL without user and password, which every visitor would see')
+        raise ValueError('a URL without a username and password, which every visitor would see')
     return str(value)
 
 
 def http_url(value: Any) -> str:
-    """The URL of an HTTP service; a slash at its end is dropped."""
+    """The URL of an HTTP service, without a trailing slash."""
     expected = "a URL with its scheme, 'http://' or 'https://'"
     with _must_be(expected):
         url = text(value).rstrip('/')
@@ -135,8 +135,9 @@ def http_url(value: Any) -> str:
         if parts.scheme not in ('http', 'https') or not parts.netloc:
             raise ValueError
     if '@' in url:
-        # Libraries quote URLs in messages and logs, and signed links begin with one. A password may contain what ends a host.
-        raise ValueError(f'{expected}, without user and password')
+        # Libraries quote URLs in messages and logs, and signed links contain them. The whole URL is checked because a
+        # password can contain characters that end the host part.
+        raise ValueError(f'{expected}, without a username and password')
     return url
 
 
@@ -149,7 +150,7 @@ def folder(value: Any) -> str:
 
 
 def key_prefix(value: Any) -> str:
-    """A folder inside the store; slashes around it are dropped."""
+    """A folder inside the store, without leading and trailing slashes."""
     prefix = join(text(value))
     if prefix and not is_valid(prefix):
         raise ValueError("a folder inside the store, such as 'tenants/7'")
@@ -158,7 +159,7 @@ def key_prefix(value: Any) -> str:
 
 @_must_be('True or False')
 def boolean(value: Any) -> bool:
-    """True or False, also as words such as ``yes`` and ``off``."""
+    """True or False, or a word such as ``yes`` or ``off``."""
     if isinstance(value, bool):
         return value
     words = {'true': True, 'yes': True, 'on': True, '1': True, 'false': False, 'no': False, 'off': False, '0': False}
@@ -200,9 +201,9 @@ def seconds(value: Any) -> float:
     return duration
 
 
-@_must_be('a dictionary, or one as JSON')
+@_must_be('a dictionary, or a JSON object')
 def mapping(value: Any) -> Mapping[str, Any]:
-    """A dictionary with text as keys, also as JSON."""
+    """A dictionary with text keys, or a JSON object."""
     if isinstance(value, str):
         value = json.loads(value)
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -210,11 +211,11 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value
 
 
-@_must_be("permission bits with which the owner may read and write, such as '0o640'")
+@_must_be("permission bits that let the owner read and write, such as '0o640'")
 def file_mode(value: Any) -> int:
-    """Permission bits, as a number or as octal text such as ``0o640``, with which the owner may read and write.
+    """Permission bits that let the owner read and write, as a number or as octal text such as ``0o640``.
 
-    That rejects every usual mode whose octal digits were read as decimal: 640 is ``0o1200``.
+    This rejects every common mode that was written as a decimal number by mistake: 640 is ``0o1200``.
     """
     if isinstance(value, str):
         value = int(value, 8)
@@ -225,7 +226,7 @@ def file_mode(value: Any) -> int:
 
 @_must_be('a container of extensions, such as ["png", "jpg"]')
 def extensions(value: Any) -> Container[str]:
-    """A container of extensions; text is split at commas and blanks."""
+    """A container of extensions. Text is split at commas and whitespace."""
     if isinstance(value, str):
         parts = json.loads(value) if value.lstrip().startswith('[') else value.replace(',', ' ').split()
         return tuple(str(part).lower().removeprefix('.') for part in parts)
@@ -246,7 +247,7 @@ def one_of(*choices: str) -> Callable[[Any], str]:
 
 
 def function(value: Any) -> Callable[..., Any]:
-    """Anything that can be called."""
+    """Any callable."""
     if not callable(value):
         raise ValueError('a function')
     return value  # type: ignore[no-any-return]  # callable() does not narrow Any
@@ -262,21 +263,21 @@ def hash_algorithm(value: Any) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host of *url*, with its port, for messages: empty if it could be a part of a password."""
+    """The host and port of *url*, for messages. Empty if this could be part of a password."""
     netloc = urlsplit(url).netloc
-    # A password may contain what ends the host of a well-formed URL, such as a #.
+    # A password can contain characters that end the host of a well-formed URL, such as #.
     return netloc.rpartition('@')[2] if '@' in netloc or '@' not in url else ''
 
 
 def server_of(url: str) -> str:
-    """The host, the port unless it is the scheme's default, and the path of *url*: the same for all spellings of a server."""
+    """The host, port and path of *url*, without the scheme's default port: the same for all spellings of a server's URL."""
     parts = urlsplit(url)
     default = {'http': ':80', 'https': ':443'}.get(parts.scheme, '')
     return parts.netloc.lower().removesuffix(default) + parts.path.rstrip('/')
 
 
-#: How long a driver waits for its store, for whose library these two are different.
+#: How long a driver waits for its store, for client libraries that have separate timeouts.
 TIMEOUTS = (
     Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
-    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for more of one.'),
+    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for its next bytes.'),
 )

@@ -1,4 +1,4 @@
-"""The storage, with which applications save, read, list, link and serve files."""
+"""The storage: applications use it to save, read, list, link and serve files."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from .verbs.scoped import view_of
 
 __all__ = ['Authorize', 'Config', 'Conflict', 'Storage', 'UploadTo', 'Usage']
 
-#: Whether the current request may be served a file, or the response that it gets instead.
+#: Returns whether the current request may get a file, or the response to send instead.
 Authorize = Callable[[str], bool | Response]
 
 _STORAGE_NAME = re.compile(r'[A-Za-z0-9][\w.-]*', re.ASCII)
 
 
 class Storage(Receiving):
-    """A named container of files, on whichever backend each application configures.
+    """A named container of files, on the backend that each application configures.
 
-    One storage may serve several applications: within an application context it uses that application's configuration,
-    outside of one that of the only application it was configured for.
+    Several applications can share one storage. Within an application context it uses that application's configuration.
+    Outside of one it uses the configuration of the only application that it was set up for.
 
-    :param name: Letters, digits, ``_``, ``-`` and ``.``; settings begin with it, as in ``AVATARS_FS_BACKEND``.
-    :param extensions: The extensions that :meth:`save` accepts: any container of lower-case ones without dots.
-    :param upload_to: A folder for every file saved, or a callable that returns one.
-    :param overwrite: Whether saving replaces existing files unless told otherwise.
-    :param basename: The name, without extension, of uploads with a filename, or a callable that returns it; if it takes
-        an argument, that is the application. A filename given to :meth:`save` wins.
-    :param authorize: Called with a filename before the application serves it: true serves it, false
-        responds with 403, a response is sent instead. It may be ``async``, like Flask's views. Signed links need no
-        further permission.
-    :param validators: Called by :meth:`save` with the open file, seekable and at the position it is read from, and its
-        filename, before anything is stored; they reject it by raising :exc:`UploadNotAllowed` or a subclass.
+    :param name: Letters, digits, ``_``, ``-`` and ``.``. It is the prefix of the settings, as in ``AVATARS_FS_BACKEND``.
+    :param extensions: The extensions that :meth:`save` accepts: any container of lower-case extensions without dots.
+    :param upload_to: A folder for every saved file, or a callable that returns one.
+    :param overwrite: Whether saving replaces existing files by default.
+    :param basename: The name, without extension, of uploads with a filename, or a callable that returns it. If the callable
+        takes an argument, it gets the application. A filename passed to :meth:`save` takes precedence.
+    :param authorize: Called with a filename before the application serves the file. If it returns true, the file is served;
+        if false, the response is 403; if it returns a response, that is sent instead. It can be ``async``, like Flask's
+        views. It isn't called for signed links.
+    :param validators: :meth:`save` calls each with the open file, seekable and at its current position, and its filename,
+        before anything is stored. To reject the file, they raise :exc:`UploadNotAllowed` or a subclass.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Storage(Receiving):
         validators: Iterable[Validator] = (),
     ) -> None:
         if not _STORAGE_NAME.fullmatch(name):
-            reason = f'{name!r} cannot be the name of a storage: use letters, digits, _, - and .'
+            reason = f'{name!r} is not a valid storage name: use letters, digits, _, - and .'
             raise ConfigurationError(reason=reason)
         super().__init__(name)
         self.extensions = extensions
@@ -70,25 +70,25 @@ class Storage(Receiving):
         return f'<Storage {self.name!r}>'
 
     def scoped(self, folder: str) -> Storage:
-        """A storage with the files under *folder* alone: a view of this one that cannot leave it.
+        """A view of this storage that is restricted to *folder*.
 
-        All its verbs take and return names relative to the folder, and so do the errors that they raise. It is used as any
-        storage, also for fields of documents, but only the storage itself is given to ``init_app``. Its settings, backend and
-        attributes are those of the storage, whose validators, ``authorize`` and receivers of signals get whole names.
+        All its methods accept and return names relative to the folder, and errors contain such names. Use it like any
+        storage, including for fields of documents, but pass only the storage itself to ``init_app``. The view shares the
+        settings, backend and attributes of the storage. Validators, ``authorize`` and signal receivers get full names.
         Views of the same folder are equal.
 
-        :param folder: The name of a folder, there or not, as ``tenants/7``; with or without a slash at the end.
-        :raises InvalidFilename: If it is empty, or no file could be under it.
+        :param folder: The name of a folder, such as ``tenants/7``, with or without a trailing slash. It need not exist.
+        :raises InvalidFilename: If it is empty, or not valid as the name of a folder.
         """
         whole = self._whole_name(folder.removesuffix('/')) + '/'
         view: Storage = view_of(self._storage, whole, self._is_read_only)
         return view
 
     def read_only(self) -> Storage:
-        """A view of this storage that can be read and listed, and makes links for reading.
+        """A view of this storage that can only read, list, and make links for reading.
 
-        :exc:`OperationNotSupported` is raised by every verb that would change something, before it reads anything, and so by
-        opening a file for writing and by links for ``PUT``.
+        Every method that would change something raises :exc:`OperationNotSupported` before it reads anything. So does opening
+        a file for writing, and signing a link for ``PUT``.
         """
         view: Storage = view_of(self._storage, self._folder, True)
         return view

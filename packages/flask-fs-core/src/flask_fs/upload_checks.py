@@ -1,4 +1,4 @@
-"""The checks of an upload before it is stored, and the position that its file is left at."""
+"""The checks of an upload before it is stored, and restoring the position of its file."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ Validator = Callable[[IO[bytes], str], object]
 
 
 def check_sent(file: Any, filename: str | None, storage: str) -> None:
-    """Reject what a form sends if no file was chosen, or if the field was left out.
+    """Reject the value that a form sends if no file was chosen, or if the field is missing.
 
-    :param filename: The name that the application gave it, if any.
-    :raises NoFile: If *file* is None, an empty text, or an upload with an empty filename; if the application gave a name,
-        only if that upload is empty too.
+    :param filename: The name that the application passed, if any.
+    :raises NoFile: If *file* is None, an empty text, or an upload with an empty filename. If the application passed a name,
+        such an upload is rejected only if it is empty too.
     """
     if isinstance(file, FileStorage):
         missing = file.filename == '' and (not filename or _is_empty(file))
@@ -51,7 +51,7 @@ def check_sent(file: Any, filename: str | None, storage: str) -> None:
 def _is_empty(upload: FileStorage) -> bool:
     start = position_of(upload)
     if start is None:
-        # Reading would consume what is there.
+        # Reading would consume the content.
         return False
     empty = not upload.stream.read(1)
     upload.stream.seek(start)
@@ -59,7 +59,7 @@ def _is_empty(upload: FileStorage) -> bool:
 
 
 def check_type(file: Any, name: str, storage: Naming, config: Config) -> None:
-    """Reject what *storage* does not allow under the whole name *name*.
+    """Reject a file type that *storage* does not allow for the full name *name*.
 
     :raises UnauthorizedFileType: If its extension is not allowed.
     """
@@ -68,9 +68,9 @@ def check_type(file: Any, name: str, storage: Naming, config: Config) -> None:
 
 
 def refused_type(name: str, storage: Naming, config: Config) -> UnauthorizedFileType:
-    """The error for a file whose extension *storage* does not allow; it lists those that it does."""
+    """The error for a file whose extension *storage* does not allow. It lists the allowed ones."""
     known = [*_listed(config.get('allow')), *_listed(storage.extensions)]
-    reason = f'allowed are {", ".join(known)}' if known else None
+    reason = f'allowed types: {", ".join(known)}' if known else None
     return UnauthorizedFileType(name, storage=storage.name, reason=reason)
 
 
@@ -79,7 +79,7 @@ def _listed(container: Any) -> list[str]:
 
 
 def restore_position(file: Any, position: Any) -> bool:
-    """Whether *file* is at *position* again, where :func:`position_of` found it: not if that is None, or if ``seek`` raises anything."""
+    """Return *file* to the *position* from :func:`position_of`. False if that is None, or if ``seek`` raises anything."""
     if position is None:
         return False
     try:
@@ -90,7 +90,7 @@ def restore_position(file: Any, position: Any) -> bool:
 
 
 def position_of(file: Any) -> Any:
-    """The argument of ``seek`` that takes *file* back to its position, or None if it cannot seek."""
+    """The current position of *file*, for ``seek``, or None if it cannot seek."""
     reader = file.stream if isinstance(file, FileStorage) else file
     try:
         # SpooledTemporaryFile has no seekable() before Python 3.11.
@@ -103,15 +103,15 @@ def position_of(file: Any) -> Any:
 def check_content(
     file: Any, name: str, storage: str, *, position: Any = None, content_encoding: str | None = None
 ) -> Any:
-    """*file* itself, or a reader of the same content, if its first bytes do not contradict its name.
+    """*file* itself, or a reader of the same content, if its first bytes don't contradict its name.
 
     :param position: The result of its ``tell``, if that is known.
-    :param content_encoding: How it is encoded: gzip is decoded, and what is encoded otherwise contradicts nothing.
+    :param content_encoding: Its encoding. Gzip is decoded; content with another encoding is not checked.
     :raises InvalidContent: If they do.
     """
     ext = extension(name)
     if family_of(ext) is None:
-        # No content contradicts this name.
+        # No content can contradict this name.
         return file
     reader: Any = source(file)
     head = peek(reader, HEAD_BYTES, position)
@@ -119,10 +119,10 @@ def check_content(
         head = b''
         while len(head) < HEAD_BYTES and (chunk := reader.read(HEAD_BYTES - len(head))):
             if not isinstance(chunk, (bytes, bytearray, memoryview)):
-                # A mock of a file may return anything, endlessly.
+                # A mock of a file can return anything, endlessly.
                 break
             head += chunk
-        # The given file itself if it can seek back, which includes text and compressed files.
+        # Keep the original file if it can seek back, which includes text and compressed files.
         if not restore_position(file, position):
             file = Source(reader)
             file.unread(head)
@@ -133,12 +133,12 @@ def check_content(
 
 
 def limited(file: Any, name: str, storage: str, config: Config) -> Any:
-    """*file* itself if it is known to have at most ``MAX_BYTES``, or a reader that raises once more are read.
+    """*file* itself if it is known to be within ``MAX_BYTES``, or a reader that raises when it exceeds the limit.
 
-    :param file: It may also be text or bytes.
+    :param file: A file, text or bytes.
     :raises FileTooLarge: If it is known to be larger.
     """
-    # Config.get() takes ten times as long, because a Config has its settings as attributes too.
+    # Config.get() takes ten times as long, because a Config also has its settings as attributes.
     if 'max_bytes' not in config or (max_bytes := config['max_bytes']) is None:
         return file
     reason = f'at most {max_bytes} bytes are allowed'
@@ -153,7 +153,7 @@ def limited(file: Any, name: str, storage: str, config: Config) -> Any:
 
 @contextlib.contextmanager
 def validated(file: Any, name: str, validators: Iterable[Validator], storage: str) -> Generator[Any]:
-    """*file*, once all *validators* accept it; what can be read only once is kept in a temporary file until then.
+    """*file*, after all *validators* accepted it. Content that can be read only once is kept in a temporary file until then.
 
     :raises UploadNotAllowed: If one of them rejects it.
     """
@@ -167,7 +167,7 @@ def validated(file: Any, name: str, validators: Iterable[Validator], storage: st
 
 
 def validate(file: IO[bytes], name: str, validators: Iterable[Validator], storage: str) -> None:
-    """Have all *validators* look at *file*, which can seek and is left at its position.
+    """Call all *validators* with *file*, which can seek and is returned to its position.
 
     :raises UploadNotAllowed: If one of them rejects it.
     """

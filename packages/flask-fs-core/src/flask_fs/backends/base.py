@@ -313,7 +313,7 @@ class BaseBackend(Hooks):
         """A link signed by the store: see :meth:`flask_fs.Storage.signed_url`."""
         key = self._key(filename)
         if Capability.SIGNED_URL not in self.capabilities:
-            raise self.unsupported(key, 'it signs no links')
+            raise self.unsupported(key, 'it cannot sign links')
         sign = functools.partial(self._signed_url, expires_s=expires_s, method=method, download_name=download_name)
         return self._call_hook(sign, key)
 

@@ -208,7 +208,7 @@ class LegacyDriver:
     def signed_url(
         self, filename: str, *, expires_s: int = 3600, method: str = 'GET', download_name: str | None = None
     ) -> str:
-        raise self._unsupported(filename, 'its backend signs no links')
+        raise self._unsupported(filename, 'its backend cannot sign links')
 
     def _copy_or_move(self, verb: Callable[[str, str], Any], filename: str, target: str, overwrite: bool) -> Any:
         self._require(filename)

@@ -1,4 +1,4 @@
-"""Removing files, and giving them other names and storages."""
+"""The methods that remove, copy, move and transfer files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Changing(Writing):
-    """The verbs that remove, copy and move files."""
+    """The methods that remove, copy, move and transfer files."""
 
     def remove(self, filename: str) -> None:
-        """Remove exactly one file; nothing happens if there is none.
+        """Remove exactly one file. Does nothing if it doesn't exist.
 
-        :raises OperationNotSupported: If the backend is a custom one whose ``delete`` would remove more than that.
+        :raises OperationNotSupported: If the backend is a legacy one whose ``delete`` would remove more files.
         """
         bound, name = self._bound(), self._whole_name(filename)
         infos = self._announce_deleting(bound, [name]) if file_deleting.receivers or file_deleted.receivers else ()
@@ -35,13 +35,13 @@ class Changing(Writing):
             file_deleted.send(self._storage, info=info)
 
     def delete_many(self, filenames: Iterable[str]) -> None:
-        """Remove exactly these files, by as few requests as the store allows; those that are not there are removed already.
+        """Remove exactly these files, in as few requests as the store allows. Files that don't exist are ignored.
 
-        :raises DeletionFailed: If some are still there; its ``failures`` has the error of each by name.
-        :raises InvalidFilename: If one of the names is not valid; then none is removed.
+        :raises DeletionFailed: If some files could not be removed. Its ``failures`` maps each of their names to an error.
+        :raises InvalidFilename: If one of the names is not valid. Then no file is removed.
         """
         if isinstance(filenames, str):
-            raise TypeError(f'filenames must be several names, such as a list, not the text {filenames!r}')
+            raise TypeError(f'filenames must be a list or another iterable of names, not the str {filenames!r}')
         bound, doomed = self._bound(), list(dict.fromkeys(self._whole_name(filename) for filename in filenames))
         infos = self._announce_deleting(bound, doomed)
         failures = bound.driver.remove_many(doomed)
@@ -50,15 +50,15 @@ class Changing(Writing):
                 file_deleted.send(self._storage, info=info)
         if failures:
             first = next(iter(failures))
-            reason = f'{len(failures)} of {len(doomed)} files are still there, this one because of {type(failures[first]).__name__}'
+            reason = f'{len(failures)} of {len(doomed)} files failed, this one with {type(failures[first]).__name__}'
             error = DeletionFailed(first, storage=self.name, backend=bound.kind, reason=reason)
             error.failures = failures
             raise error from failures[first]
 
     def delete(self, filename: str) -> None:
-        """Remove a file **and every file under** ``filename/``; nothing happens if there is none.
+        """Remove a file **and every file under** ``filename/``. Does nothing if none exists.
 
-        If names come from users, ``delete('a')`` may remove ``a/b`` of another user: :meth:`remove` does not.
+        If names come from users, ``delete('a')`` might remove another user's ``a/b``. :meth:`remove` removes one file only.
         """
         bound, name = self._bound(), self._whole_name(filename)
         infos = self._announce_folder(bound, name) if file_deleting.receivers or file_deleted.receivers else ()
@@ -69,7 +69,7 @@ class Changing(Writing):
     def copy(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
         """Copy a file within the storage.
 
-        :raises FileNotFound: If there is no file of that name.
+        :raises FileNotFound: If no file with that name exists.
         :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
         bound, name, new = self._bound(), self._whole_name(filename), self._whole_name(target)
@@ -81,7 +81,7 @@ class Changing(Writing):
     def move(self, filename: str, target: str, *, overwrite: bool | None = None) -> None:
         """Rename a file within the storage.
 
-        :raises FileNotFound: If there is no file of that name.
+        :raises FileNotFound: If no file with that name exists.
         :raises FileExists: If *target* exists, and neither *overwrite* nor the storage allows replacing it.
         """
         bound, name, new = self._bound(), self._whole_name(filename), self._whole_name(target)
@@ -102,12 +102,12 @@ class Changing(Writing):
     ) -> str:
         """Copy a file with its attributes to another storage, in bounded memory, and return its name there.
 
-        :param target: Its new name; by default the same one.
-        :param overwrite: Whether to replace a file of that name; the default is that of the other storage.
-        :param attributes: Whether its attributes go with it; false leaves behind what the other backend may not keep.
-        :raises FileNotFound: If there is no file of that name here.
-        :raises FileExists: If there is a file of that name there, and *overwrite* is false.
-        :raises OperationNotSupported: If the other backend cannot keep its attributes. Nothing is stored.
+        :param target: Its new name. Default: the same name.
+        :param overwrite: Whether to replace an existing file with that name. Default: the other storage's ``overwrite``.
+        :param attributes: Whether to copy its attributes. Pass false if the other backend can't store them.
+        :raises FileNotFound: If no file with that name exists in this storage.
+        :raises FileExists: If a file with that name exists in the other storage, and *overwrite* is false.
+        :raises OperationNotSupported: If the other backend cannot store its attributes. Nothing is stored.
         """
         bound, other = self._bound(), other_storage._bound()
         other_storage._require_writable()
@@ -121,13 +121,13 @@ class Changing(Writing):
         return new
 
     def _announce_deleting(self, bound: Binding, doomed: Iterable[str]) -> Sequence[FileInfo]:
-        """Send that files are about to be deleted; return what those are that exist, if a receiver is to get that."""
+        """Send ``file_deleting`` for each file. Return the metadata of existing files if ``file_deleted`` has receivers."""
         for name in doomed:
             file_deleting.send(self._storage, filename=name)
         return _stat_each(bound, doomed) if file_deleted.has_receivers_for(self._storage) else ()
 
     def _announce_folder(self, bound: Binding, name: str) -> Sequence[FileInfo]:
-        """The same for a file and all files under it, each of which is listed if there is any receiver."""
+        """The same for a file and all files under it, which are listed if any receiver is connected."""
         sender = self._storage
         if not (file_deleting.has_receivers_for(sender) or file_deleted.has_receivers_for(sender)):
             return ()
@@ -146,9 +146,9 @@ def _stat_each(bound: Binding, filenames: Iterable[str]) -> list[FileInfo]:
 
 
 def _kept(opened: Opened, source: Driver, target: Driver) -> Attributes:
-    """The attributes with which a file from *source* is stored in *target*: a type by itself only where that keeps types."""
+    """The attributes to store in *target* for a file from *source*. A media type is dropped if *target* can't store one."""
     if isinstance(source, LegacyDriver):
-        # Its metadata may be expensive, and says no more than the type.
+        # Its metadata might be expensive, and contains nothing but the type.
         can_keep = Capability.MIME in target.capabilities
         return Attributes(mime=opened.info.given_mime) if can_keep else NO_ATTRIBUTES
     attributes = opened.info.attributes

@@ -1,4 +1,4 @@
-"""What happens when a name is taken."""
+"""Conflicts: what happens if a file with the same name exists."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Literal, Protocol
 from .. import names
 from ..errors import FileExists
 
-#: What to do if there is a file of that name: raise FileExists, store it under another name, or replace the file.
+#: What to do if a file with that name exists: raise FileExists, store the new file under another name, or replace the file.
 Conflict = Literal['error', 'rename', 'replace']
 
 _REPLACES: dict[str, bool] = {'error': False, 'rename': False, 'replace': True}
-# A name that was taken a moment ago may be available again, but not so often in a row.
+# A name that was taken a moment ago might be available again, but not that often in a row.
 _MAX_REPEATS = 20
 
 
@@ -21,7 +21,7 @@ class _Resolving(Protocol):
 
 
 def replaces(conflict: Conflict | None, overwrite: bool | None, if_match: str | None) -> bool | None:
-    """Whether to replace a file; None where neither *conflict* nor *overwrite* says so.
+    """Whether to replace a file; None if neither *conflict* nor *overwrite* decides.
 
     :raises ValueError: If they contradict each other, or *if_match*, which replaces one version.
     """
@@ -32,18 +32,18 @@ def replaces(conflict: Conflict | None, overwrite: bool | None, if_match: str | 
     else:
         raise ValueError(f'conflict must be {", ".join(map(repr, _REPLACES))} or None, not {conflict!r}')
     if overwrite is not None and bool(overwrite) is not wanted:
-        raise ValueError(f'overwrite={overwrite!r} contradicts conflict={conflict!r}: pass one of them')
+        raise ValueError(f'overwrite={overwrite!r} contradicts conflict={conflict!r}: pass only one of them')
     if if_match is not None and wanted is False:
         raise ValueError(
-            "if_match replaces a version of the file: it needs conflict=None or conflict='replace', and no overwrite=False"
+            "if_match replaces a version of the file: use it with conflict=None or conflict='replace', without overwrite=False"
         )
     return wanted
 
 
 class AvailableName:
-    """The search for a name that is not taken: the one that was given first, then those that *storage* resolves to.
+    """The search for an available name: first the given one, then those that ``resolve_conflict`` of *storage* returns.
 
-    :param name: The name that was given. The one to try next takes its place.
+    :param name: The given name. The attribute is always the name to try next.
     """
 
     def __init__(self, storage: _Resolving, name: str) -> None:
@@ -54,11 +54,11 @@ class AvailableName:
         self._repeats = 0
 
     def advance(self, conflict: FileExists) -> None:
-        """Continue with the next name, now that *conflict* was raised for this one.
+        """Continue with the next name, after *conflict* was raised for the current one.
 
-        :raises FileExists: If another name would be of no use, or there is none.
+        :raises FileExists: If another name wouldn't help, or there is none.
         """
-        # The first name may be that of a folder; for the next one, something above it is in the way.
+        # The first name might be a folder's. If a later name fails for a reason, a parent of it is in the way.
         if conflict.reason and self._tried:
             raise conflict
         self._tried.add(self.name)
@@ -66,7 +66,7 @@ class AvailableName:
         self.name = names.check(names.join(self._folder, names.check(resolved)))
         self._repeats += self.name in self._tried
         if self._repeats > _MAX_REPEATS:
-            reason = f'resolve_conflict() returned {posixpath.basename(self.name)!r} again and again, and it is taken'
+            reason = f'resolve_conflict() keeps returning {posixpath.basename(self.name)!r}, which already exists'
             raise FileExists(
                 conflict.filename, storage=conflict.storage, backend=conflict.backend, reason=reason
             ) from conflict

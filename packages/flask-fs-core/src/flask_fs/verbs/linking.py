@@ -1,4 +1,4 @@
-"""The URLs of files, links that are signed, and responses with files."""
+"""The URLs of files, signed links, and responses with files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .naming import Naming
 
 
 class Linking(Naming):
-    """The verbs that make links and responses."""
+    """The methods that make links and responses."""
 
     @property
     def has_url(self) -> bool:
@@ -29,15 +29,15 @@ class Linking(Naming):
 
     @property
     def base_url(self) -> str:
-        """The URL under which the files are found, with a trailing slash."""
+        """The base URL of the files, with a trailing slash."""
         bound = self._bound()
         base = urls.configured_base(bound.app, bound.config) or urls.base_url(bound.app, self.name)
         return urls.under(base, self._folder)
 
     def url(self, filename: str, external: bool = False) -> str:
-        """The URL of a file, whether it exists or not, quoted; a leading slash in *filename* is dropped.
+        """The quoted URL of a file, whether it exists or not. A leading slash in *filename* is dropped.
 
-        :param external: A full URL, with scheme and host, even if the application serves the file.
+        :param external: Whether to return a full URL, with scheme and host, even if the application serves the file.
         """
         bound, name = self._bound(), self._whole_name(filename.removeprefix('/'))
         if base := urls.configured_base(bound.app, bound.config):
@@ -52,18 +52,18 @@ class Linking(Naming):
         method: str = 'GET',
         download_name: str | None = None,
     ) -> str:
-        """A full URL that lets anyone read a file, whether it exists or not, or store one, until it expires.
+        """A signed (presigned) URL that lets anyone read or store a file until it expires, whether the file exists or not.
 
-        If the store does not sign links itself, the application does, with its ``SECRET_KEY``; it responds to them even
-        if ``FS_SERVE`` is false, and without calling ``authorize``.
+        If the store doesn't sign links itself, the application does, with its ``SECRET_KEY``. It serves signed links even if
+        ``FS_SERVE`` is false, and without calling ``authorize``.
 
-        :param expires_s: Lifetime in whole seconds, 1 to 604800 (seven days, the most that S3 signs for), or as a
-            :class:`~datetime.timedelta`. A link signed by the application lives up to a quarter longer: until then, further
-            links to the file are the same, which caches need.
-        :param method: ``GET`` (for links signed by the application, HEAD as well), ``HEAD``, or ``PUT``, which stores
-            the body of one request and replaces what is there. The store ignores ``MAX_BYTES`` and ``overwrite``.
-        :param download_name: Makes browsers save the file, under this name.
-        :raises OperationNotSupported: With ``PUT``, if the store does not sign links itself.
+        :param expires_s: The lifetime in whole seconds, 1 to 604800 (seven days, the maximum of S3), or as a
+            :class:`~datetime.timedelta`. A link signed by the application is valid up to a quarter longer: for some time,
+            further links to the file are identical, which lets caches work.
+        :param method: ``GET`` (for links signed by the application, also HEAD), ``HEAD``, or ``PUT``, which stores the body of
+            a request and replaces an existing file. The store ignores ``MAX_BYTES`` and ``overwrite``.
+        :param download_name: Makes browsers save the file, with this name.
+        :raises OperationNotSupported: With ``PUT``, if the store doesn't sign links itself.
         :raises UnauthorizedFileType: With ``PUT``, if the storage does not accept the file's extension.
         :raises ConfigurationError: If the application signs and has no ``SECRET_KEY``, or no ``SERVER_NAME`` outside of
             a request.
@@ -81,18 +81,18 @@ class Linking(Naming):
         if Capability.SIGNED_URL in bound.driver.capabilities:
             return bound.driver.signed_url(name, expires_s=lifetime_s, method=method, download_name=download_name)
         if method == 'PUT':
-            reason = 'its store does not sign links, and the application signs links for reading only'
+            reason = "its store doesn't sign links, and the application signs links only for reading"
             raise OperationNotSupported(name, storage=self.name, reason=reason)
         link = signing.SignedLink(self.name, name, method, signing.expiry(lifetime_s), download_name)
         signature = {signing.PARAMETER: signing.sign(bound.app, link)}
         return urls.app_url(bound.app, self.name, name, external=True, **signature)
 
     def serve(self, filename: str, *, download_name: str | None = None, private: bool = False) -> Any:
-        """The response to the current request for a file: conditional requests, ranges and streaming included.
+        """The response to the current request for a file, with support for conditional requests, ranges and streaming.
 
-        :param download_name: Makes browsers save the file, under this name.
-        :param private: Whether the response depends on the visitor, so that shared caches must not store it.
-        :raises FileNotFound: If there is no file of that name.
+        :param download_name: Makes browsers save the file, with this name.
+        :param private: Whether the response depends on the visitor, and shared caches must not store it.
+        :raises FileNotFound: If no file with that name exists.
         """
         bound = self._bound()
         served = bound.driver.serve(self._whole_name(filename))
@@ -100,10 +100,10 @@ class Linking(Naming):
             # The result of a test double is returned unchanged.
             return served
         response = make_response(served)
-        # What was stored with the file wins; a legacy backend's own response has no such thing.
+        # The header that is stored with the file takes precedence. Responses of legacy backends have none.
         stored = response.headers.get('Cache-Control') if Capability.ATTRIBUTES in bound.driver.capabilities else None
         cache_control = stored or bound.config.get('cache_control')
         if response.status_code >= 400:
-            # That is for the file. Caches would keep the error as long.
+            # The header is meant for the file: caches would keep the error as long.
             cache_control = 'no-store'
         return add_security_headers(response, cache_control=cache_control, private=private, download_name=download_name)

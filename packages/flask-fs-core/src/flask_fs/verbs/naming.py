@@ -1,4 +1,4 @@
-"""Which files a storage accepts, and under which names."""
+"""The names of files, and the types that a storage accepts."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from ..bindings import AppBound
 from ..errors import InvalidFilename
 from ..files import bare_extension, contains, extension
 
-#: A folder or a name, or a callable that returns one; if it takes an argument, that is the application.
+#: A folder or a name, or a callable that returns one. If the callable takes an argument, it gets the application.
 UploadTo = str | Callable[..., str]
 
 
 class Naming(AppBound):
-    """What decides about the name of a file, and whether its type is accepted."""
+    """The parts of a storage that choose the name of a file, and check its type."""
 
     extensions: Container[str]
     upload_to: UploadTo | None
     overwrite: bool
     basename: UploadTo | None
 
-    #: What the whole name of each file begins with in a view of one folder, slash included: see :class:`View`.
+    #: In a view of one folder, the prefix of every full name, including the slash: see :class:`View`.
     _folder = ''
     _is_read_only = False
-    #: Checks a filename that the caller gave, and returns the whole name in the storage.
+    #: Checks a filename from the caller, and returns the full name in the storage.
     _whole_name = staticmethod(names.check)
 
     @property
     def _storage(self) -> Naming:
-        """The storage itself, where this is a view of it."""
+        """The storage itself, if this is a view."""
         return self
 
     def _require_writable(self) -> None:
-        """Refuse to change anything through a view that only reads."""
+        """Raise OperationNotSupported if this is a read-only view."""
 
     @property
     def root(self) -> str | None:
@@ -45,16 +45,16 @@ class Naming(AppBound):
         return getattr(self.backend, 'root', None)
 
     def extension_allowed(self, ext: str) -> bool:
-        """Whether files with the extension *ext*, without its dot, are accepted; case is ignored."""
+        """Whether files with the extension *ext*, without its dot, are accepted. Case is ignored."""
         bound, ext = self._configured(), bare_extension(ext)
         allow, deny = ((), ()) if bound is None else (bound.config['allow'], bound.config['deny'])
-        # Both settings are rare. A container may be false and still contain something.
+        # Both settings are rare. A custom container can be false although it contains something.
         if allow != () and contains(allow, ext):
             return True
         return contains(self.extensions, ext) and not (deny != () and contains(deny, ext))
 
     def file_allowed(self, storage: FileStorage, basename: str) -> bool:
-        """Whether the upload *storage* may be saved as *basename*."""
+        """Whether the upload *storage* can be saved as *basename*."""
         return self.extension_allowed(extension(basename))
 
     def _named(

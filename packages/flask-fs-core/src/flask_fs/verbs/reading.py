@@ -1,4 +1,4 @@
-"""Reading files, finding out what there is, and what is kept with it."""
+"""The methods that read content and metadata, and list files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Listed = TypeVar('Listed', FileInfo, DeletedFile)
 
 
 class Usage(NamedTuple):
-    """How much is stored.
+    """The storage space that files use.
 
     :param files: The number of files.
-    :param bytes: Their size together, as they are stored.
+    :param bytes: Their total size, as stored.
     """
 
     files: int
@@ -29,49 +29,49 @@ class Usage(NamedTuple):
 
 
 class Reading(Linking):
-    """The verbs that read content and metadata, and list."""
+    """The methods that read content and metadata, and list files."""
 
     def read(self, filename: str) -> bytes:
-        """The whole content of a file.
+        """The complete content of a file.
 
-        :raises FileNotFound: If there is no file of that name.
+        :raises FileNotFound: If no file with that name exists.
         """
         return self._bound().driver.read(self._whole_name(filename))
 
     def read_range(self, filename: str, start: int, stop: int | None = None) -> bytes:
-        """The bytes [start, stop) of a file, by one request; a backend with RANGE moves no others.
+        """The bytes [start, stop) of a file, in one request. A backend with RANGE transfers only these bytes.
 
-        :param start: Where to begin, in bytes; a negative one counts from the end, and then there is no *stop*.
-        :param stop: Where to end; by default, and where it is larger, at the end of the file.
-        :raises FileNotFound: If there is no file of that name.
-        :raises RangeNotSatisfiable: If the file ends at *start* or before, unless that is 0.
-        :raises ValueError: If *stop* is less than *start*, or given with a negative *start*.
+        :param start: The first byte. A negative number counts from the end, and cannot be combined with *stop*.
+        :param stop: The end, exclusive. Default, and maximum: the end of the file.
+        :raises FileNotFound: If no file with that name exists.
+        :raises RangeNotSatisfiable: If *start* is at or after the end of the file, unless it is 0.
+        :raises ValueError: If *stop* is less than *start*, or passed with a negative *start*.
         """
         return self._bound().driver.read_range(self._whole_name(filename), start, stop)
 
     def read_chunks(
         self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None
     ) -> Iterator[bytes]:
-        """The content of a file in chunks of *chunk_size* bytes; the last may be shorter.
+        """The content of a file in chunks of *chunk_size* bytes. The last chunk can be shorter.
 
-        Closing or dropping the iterator releases its resources.
+        Closing or discarding the iterator releases its resources.
 
         :param chunks_size: The same as *chunk_size*, for backward compatibility.
-        :raises FileNotFound: At this call, if there is no file of that name.
+        :raises FileNotFound: Immediately, if no file with that name exists.
         """
         return self._bound().driver.read_chunks(
             self._whole_name(filename), chunk_size if chunks_size is None else chunks_size
         )
 
     def local_file(self, filename: str) -> contextlib.AbstractContextManager[str]:
-        """A path where programs on this machine can read the file: its own, or that of a temporary copy.
+        """A path where programs on this machine can read the file: its own path, or a temporary copy's.
 
-        :raises FileNotFound: If there is no file of that name.
+        :raises FileNotFound: If no file with that name exists.
         """
         return self._bound().driver.local_file(self._whole_name(filename))
 
     def exists(self, filename: str) -> bool:
-        """Whether there is a file of that name; folders do not count."""
+        """Whether a file with that name exists. Folders don't count."""
         return self._bound().driver.exists(self._whole_name(filename))
 
     def __contains__(self, filename: str) -> bool:
@@ -80,7 +80,7 @@ class Reading(Linking):
     def stat(self, filename: str) -> FileInfo:
         """The metadata of a file, in one request to the store.
 
-        :raises FileNotFound: If there is no file of that name.
+        :raises FileNotFound: If no file with that name exists.
         """
         info = self._bound().driver.stat(self._whole_name(filename))
         return self._relative(info) if self._folder else info
@@ -90,21 +90,21 @@ class Reading(Linking):
 
         If the backend does not store checksums, as on a local disk, accessing ``checksum`` reads the file.
 
-        :raises FileNotFound: If there is no file of that name.
+        :raises FileNotFound: If no file with that name exists.
         """
         bound, name = self._bound(), self._whole_name(filename)
         facts = bound.driver.metadata(name)
         facts['filename'] = posixpath.basename(name)
         facts['url'] = None
-        # Configured without init_app, the storage has no URL, but its files have other metadata.
+        # Without init_app(), the storage has no URL, but the other metadata is available.
         with contextlib.suppress(ConfigurationError):
             facts['url'] = urls.under(self.base_url, name[len(self._folder) :])
         return facts
 
     def resolve_conflict(self, target_folder: str, basename: str) -> str:
-        """The first available one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*, as a basename.
+        """The basename of the first available one of ``name_1.ext``, ``name_2.ext`` and so on in *target_folder*.
 
-        :param target_folder: A folder of the storage; if files have paths on this machine, its absolute path works too.
+        :param target_folder: A folder of the storage. If files have paths on this machine, its absolute path works too.
         """
         root = self.root
         if isinstance(root, str) and f'{target_folder}/'.startswith(f'{root}/'):
@@ -115,7 +115,7 @@ class Reading(Linking):
         return next(name for name in numbered if not self.exists(name)).removeprefix(folder)
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
-        """The name of every file that begins with the literal text *prefix*, lazily, in the order of the store."""
+        """The name of every file whose name begins with the literal text *prefix*, lazily, in the order of the store."""
         found, skipped = self._bound().driver.list_files(self._folder + prefix), len(self._folder)
         return (name[skipped:] for name in found) if skipped else found
 
@@ -125,16 +125,16 @@ class Reading(Linking):
         return map(self._relative, found) if self._folder else found
 
     def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
-        """One page of what is directly in a folder: its files and subfolders, by one request to the store.
+        """One page of the files and subfolders directly in a folder, in one request to the store.
 
-        A folder exists as long as there are files under it; one that does not is empty.
+        A folder exists as long as there are files under it. The page of a nonexistent folder is empty.
 
-        :param prefix: The folder's name, with or without a slash at the end; empty for the top.
-        :param after: The ``next`` of the page before, to continue from there.
-        :param limit: How many files and folders together to list at most, 1 to 1000. There may be fewer, even none, before the
-            last page, whose ``next`` is None.
+        :param prefix: The folder's name, with or without a trailing slash; empty for the top level.
+        :param after: The ``next`` of the previous page, to continue from there.
+        :param limit: The maximum number of files and folders together, 1 to 1000. A page can have fewer, or even none. The last
+            page is the one whose ``next`` is None.
         :raises InvalidFilename: If no folder can have that name.
-        :raises ValueError: If *limit* or *after* is none that a store could take.
+        :raises ValueError: If *limit* or *after* is not valid.
         """
         if not self._folder:
             return self._bound().driver.folder(prefix, after=after, limit=limit)
@@ -144,9 +144,9 @@ class Reading(Linking):
         return Folder([*map(self._relative, page.files)], [name[skipped:] for name in page.folders], page.next)
 
     def usage(self, prefix: str = '') -> Usage:
-        """How many files there are whose name begins with the literal text *prefix*, and how many bytes they have together.
+        """The number and total size of the files whose names begin with the literal text *prefix*.
 
-        It is counted by listing them, as fast as the store lists.
+        It lists these files, so it takes as long as the listing.
         """
         files = size = 0
         for info in self._bound().driver.scan(self._folder + prefix):
@@ -156,10 +156,10 @@ class Reading(Linking):
     def path(self, filename: str) -> str:
         """The absolute path of a file on this machine, whether it exists or not.
 
-        :raises OperationNotSupported: If the backend stores files elsewhere; :meth:`local_file` works with every backend.
+        :raises OperationNotSupported: If the backend stores files elsewhere. :meth:`local_file` works with every backend.
         """
         return self._bound().driver.path(self._whole_name(filename))
 
     def _relative(self, info: Listed) -> Listed:
-        """*info* with the name that the file has in this view."""
+        """*info* with the file's name relative to this view."""
         return dataclasses.replace(info, name=info.name[len(self._folder) :])

@@ -1,4 +1,4 @@
-"""Uploads that clients send straight to where the files are kept: tickets for them, and accepting what has arrived."""
+"""Direct uploads: tickets for clients that upload to the store, and accepting received uploads."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ..upload_checks import check_type
 from .conflicts import Conflict
 from .undeleting import Undeleting
 
-# The names of pieces have a place in the file, of a limited length.
+# The names of pieces contain their offset, with a limited number of digits.
 _MAX_BYTES = 2**63 - 1
 
 
 class Receiving(Undeleting):
-    """The verbs about uploads that do not pass through the code of the application.
+    """The methods for uploads that bypass the application's code.
 
-    What a client sends arrives under a hidden name that no verb lists, reads or serves. It becomes a file when the
-    application accepts it; ``flask fs sweep`` removes what nobody has accepted within a day.
+    The client's content is stored under a hidden name that no method lists, reads or serves. It becomes a file when the
+    application accepts it. ``flask fs sweep`` removes uploads that aren't accepted within a day.
     """
 
     def signed_upload(
@@ -46,26 +46,27 @@ class Receiving(Undeleting):
         expires_s: int | datetime.timedelta = 900,
         user: str | None = None,
     ) -> UploadTicket:
-        """A ticket with which a client, such as a browser, sends one file: to the store itself where that has SIGNED_UPLOAD, else to the application.
+        """A ticket with which a client, such as a browser, uploads one file.
 
-        Nothing is stored under *filename* before :meth:`accept_upload` is called with the ticket's token. That checks what has
-        arrived; what the store can enforce is refused earlier. A request is sent to the store only if
-        nothing is known about it yet: to create a container that is missing, or to ask what it supports.
+        The client sends the file directly to the store if that has SIGNED_UPLOAD, and otherwise to the application. Nothing is
+        stored under *filename* until you call :meth:`accept_upload` with the ticket's token, which checks the received content.
+        Limits that the store can enforce are enforced during the upload. This method sends a request to the store only if
+        its state is unknown: to create a missing container, or to find out what it supports.
 
-        :param filename: The name that the file is to have; whether it is taken does not matter yet.
-        :param size: Its exact length in bytes, if the client knows it.
-        :param max_bytes: Its maximum length; ``MAX_BYTES`` of the storage holds too.
-        :param mime: The media type that it is sent and stored with. Without one it is stored with the type that *filename*
-            suggests, whatever the client says.
-        :param checksum: ``sha256:`` and 64 hexadecimal digits, of the content.
-        :param expires_s: How long it can be sent, in whole seconds, 1 to 604800, or as a :class:`~datetime.timedelta`. It can
-            be accepted until a day later, but no longer than ``flask fs sweep`` keeps it.
-        :param user: Who may have it accepted, as any text that identifies a user; by default whoever has the token.
+        :param filename: The name of the future file. A file with that name can already exist.
+        :param size: Its exact size in bytes, if the client knows it.
+        :param max_bytes: Its maximum size. The storage's ``MAX_BYTES`` applies too.
+        :param mime: The media type to send and store it with. Default: it is stored with the type that *filename* suggests,
+            whatever type the client sends.
+        :param checksum: The checksum of the content: ``sha256:`` and 64 hexadecimal digits.
+        :param expires_s: How long the client can send it, in whole seconds, 1 to 604800, or as a :class:`~datetime.timedelta`.
+            You can accept it for another day, but no longer than ``flask fs sweep`` keeps it.
+        :param user: The user who can have it accepted, as any identifying text. Default: whoever has the token.
         :raises UnauthorizedFileType: If the storage does not accept the extension of *filename*.
         :raises FileTooLarge: If *size* is more than *max_bytes* or ``MAX_BYTES``.
         :raises ValueError: If *size*, *max_bytes*, *mime*, *checksum* or *expires_s* is not valid.
-        :raises ConfigurationError: If the application has no ``SECRET_KEY``, or is to receive the file itself and has no
-            ``SERVER_NAME`` outside of a request.
+        :raises ConfigurationError: If the application has no ``SECRET_KEY``; or, outside of a request, no ``SERVER_NAME``
+            although it has to receive the file itself.
         """
         bound = self._bound()
         upload = self._announced(filename, size, max_bytes, mime, checksum, expires_s)
@@ -81,40 +82,41 @@ class Receiving(Undeleting):
         conflict: Conflict | None = None,
         user: str | None = None,
     ) -> str:
-        """Make a file of an upload that has arrived, once it is what was promised, and return its name.
+        """Check a received upload, make it a file, and return its name.
 
-        Its length, type and checksum, its content and the storage's validators are checked as by :meth:`save`; what is
-        rejected is not stored, and stays until it is swept. The file is created inside the store, without a copy through the
-        application.
+        This checks the upload's size, type and checksum, and its content, as :meth:`save` does, and calls the storage's
+        validators. A rejected upload doesn't become a file, and stays until it is swept. The file is created inside the store,
+        without a copy through the application.
 
-        An upload is accepted once: what a client sends again with the same ticket is not. Only where that could not be noted,
-        because the process died or the store was away right then, can what has arrived be accepted once more, until it is
-        swept: with ``conflict='rename'`` it becomes a second file.
+        An upload is accepted only once: content that a client sends again with the same ticket is not accepted. In one case the
+        received content can be accepted again until it is swept: if the acceptance could not be recorded, because the process
+        died or the store was unavailable at that moment. With ``conflict='rename'`` it then becomes a second file.
 
-        :param token: That of the ticket, as the client has handed it in.
-        :param filename: The name of the file; by default the one that the ticket is for.
-        :param conflict: What to do if there is a file of that name: ``'error'``, ``'replace'`` or ``'rename'``, as in
-            :meth:`save`; by default ``overwrite`` of the storage decides.
-        :param user: For whom the ticket was made, if it was for one.
+        :param token: The ticket's token, as the client sent it.
+        :param filename: The name of the file. Default: the name in the ticket.
+        :param conflict: What to do if a file with that name exists: ``'error'``, ``'replace'`` or ``'rename'``, as in
+            :meth:`save`. Default: the storage's ``overwrite`` decides.
+        :param user: The user that the ticket was made for, if any.
         :raises InvalidToken: If the token was altered, has expired, or is for another storage, folder or user.
-        :raises NoFile: If nothing has arrived, or it was accepted before.
-        :raises FileExists: If there is a file of that name, and neither *conflict* nor the storage says what else to do.
-        :raises UploadNotAllowed: If it is not what the ticket or the storage allows: FileTooLarge, InvalidContent,
-            UnauthorizedFileType, or what a validator raises.
+        :raises NoFile: If no content arrived, or the upload was already accepted.
+        :raises FileExists: If a file with that name exists, and neither *conflict* nor the storage allows another outcome.
+        :raises UploadNotAllowed: If the ticket or the storage does not allow it: FileTooLarge, InvalidContent,
+            UnauthorizedFileType, or the error of a validator.
         """
         with self._arrived(token, user, alone=conflict == 'rename' or filename is not None) as upload:
             name = str(upload.filename).removeprefix(self._folder) if filename is None else filename
             return self._save_arrived(upload, name, conflict)
 
     def _save_arrived(self, upload: ArrivedUpload, name: str, conflict: Conflict | None) -> str:
-        # Not an override of save(), which may have the documented parameters only.
+        # Not an override of save(): a subclass might override that with the documented parameters only.
         return super().save(upload, name, conflict=conflict, upload_to='')
 
     @contextlib.contextmanager
     def _arrived(self, token: str, user: str | None = None, *, alone: bool = True) -> Generator[ArrivedUpload]:
-        """An upload that has arrived, to be saved like one that a form has sent; gone after the ``with`` block.
+        """A received upload, to be saved like an upload from a form. It is removed after the ``with`` block.
 
-        :param alone: Whether nobody else may accept it meanwhile: needed where two who do might find a name each.
+        :param alone: Whether to prevent others from accepting it at the same time: necessary if two of them could store it
+            under different names.
         """
         bound = self._bound()
         upload = self._upload_of(bound, token, user)
@@ -124,17 +126,17 @@ class Receiving(Undeleting):
             try:
                 yield arrived
             except (FileNotFound, Replaced) as error:
-                # Another process has accepted or swept it while it was read.
+                # Another process accepted or swept it while it was being read.
                 if not (error.filename or '').startswith(INCOMING_PREFIX):
                     raise
                 raise arrived.missing() from error
             finally:
                 arrived.close()
-            # It is a file now, whatever becomes of the rest, which sweeping removes.
+            # It is a file now. If cleaning up fails, sweeping removes the rest.
             with contextlib.suppress(FSError):
                 arrived.end('')
 
-    # --- Parts.
+    # --- Helpers.
 
     def _announced(
         self,
@@ -145,7 +147,7 @@ class Receiving(Undeleting):
         checksum: str | None,
         expires_s: int | datetime.timedelta,
     ) -> Upload:
-        """A new upload, if the storage may have it: see :meth:`signed_upload`."""
+        """A new upload, if the storage allows it: see :meth:`signed_upload`."""
         bound, name = self._bound(), self._whole_name(filename)
         lifetime_s = signing.whole_seconds(expires_s)
         self._receiving_driver(bound)
@@ -165,7 +167,7 @@ class Receiving(Undeleting):
         return upload
 
     def _request_for(self, bound: Binding, upload: Upload, start: int | None = None) -> SignedRequest:
-        """The request that sends *upload*, or the piece of it that begins at byte *start*."""
+        """The request that sends *upload*, or its piece that begins at byte *start*."""
         size = upload.size if start is None else upload.piece_size(start)
         if Capability.SIGNED_UPLOAD in bound.driver.capabilities:
             try:
@@ -178,7 +180,7 @@ class Receiving(Undeleting):
                     expires_s=upload.expires - int(time.time()),
                 )
             except OperationNotSupported:
-                # A driver that finds out that its store accepts none drops the capability.
+                # If a driver finds out that its store doesn't support signed uploads, it drops the capability.
                 if size is not None and Capability.SIGNED_UPLOAD in bound.driver.capabilities:
                     raise
         piece = {} if start is None else {tickets.START: str(start)}
@@ -187,7 +189,7 @@ class Receiving(Undeleting):
 
     def _receiving_driver(self, bound: Binding) -> BaseBackend:
         if not isinstance(bound.driver, BaseBackend) or not bound.driver.capabilities:
-            reason = 'its backend has no hidden names for uploads that are not accepted yet'
+            reason = 'its backend cannot store uploads under hidden names until they are accepted'
             raise OperationNotSupported(storage=self.name, reason=reason)
         return bound.driver
 

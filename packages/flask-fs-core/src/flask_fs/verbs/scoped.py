@@ -1,4 +1,4 @@
-"""A storage as seen through one of its folders, or by who may not change it."""
+"""Views of a storage: restricted to one folder, read-only, or both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from ..bindings import Binding
 from ..errors import ConfigurationError, DeletionFailed, FSError, OperationNotSupported
 from .receiving import Receiving
 
-#: The verbs that read, those of them that list lazily, and those that change something. What opens files and signs links may do both.
+#: The methods that read, those of them that list lazily, and those that change something. Opening files and signing links
+#: can do both.
 READING = frozenset(
     ('deleted', 'exists', 'folder', 'list_files', 'metadata', 'path', 'read', 'read_chunks', 'read_range')
 )
@@ -29,10 +30,10 @@ CHANGING |= {'signed_upload', 'write'}
 
 
 class View(Receiving):
-    """A storage of which only one folder can be used, which can only be read, or both.
+    """A storage restricted to one folder, to reading, or both.
 
-    Filenames are checked and made whole on their way in, and made relative to the folder on their way out. Settings, backend
-    and attributes are those of the storage, in each application.
+    Filenames from the caller are checked and become full names. Results and errors contain names relative to the folder. In
+    each application, a view shares the settings, backend and attributes of the storage.
     """
 
     __slots__ = ('_folder', '_is_read_only', '_storage')
@@ -51,10 +52,10 @@ class View(Receiving):
     def _identity(self) -> tuple[Any, ...]:
         return self._storage, self._folder, self._is_read_only
 
-    # --- What is that of the storage.
+    # --- Delegated to the storage.
 
     def configure(self, app: Any) -> NoReturn:
-        reason = f'{self!r} is a view of a storage: configure the storage itself, as by fs.init_app(app, storage)'
+        reason = f'{self!r} is a view of a storage: configure the storage itself, as with fs.init_app(app, storage)'
         raise ConfigurationError(reason=reason)
 
     def _bound(self) -> Binding:
@@ -74,7 +75,7 @@ class View(Receiving):
         return os.path.join(root, self._folder.rstrip('/')) if isinstance(root, str) and self._folder else root
 
     def _whole_name(self, filename: str) -> str:
-        # The name by itself, so that no part of it leads out of the folder, and then the length of all.
+        # First the name alone, because no part of it may lead out of the folder; then the length of the full name.
         return names.check(self._folder + names.check(filename))
 
     @contextlib.contextmanager
@@ -90,12 +91,12 @@ class View(Receiving):
             yield from found
 
     def _make_relative(self, error: FSError) -> None:
-        # Once: verbs call each other. Another storage has other names.
+        # Only once, because methods call each other. The names of other storages are not changed.
         if error.storage in (None, self.name) and not vars(error).setdefault('_is_relative', False):
             vars(error)['_is_relative'] = True
             whole = error.filename
             error.filename = whole and whole.removeprefix(self._folder)
-            # repr() shows them, too.
+            # repr() shows the arguments.
             error.args = tuple(error.filename if argument == whole else argument for argument in error.args)
             if error.reason and self._folder:
                 error.reason = re.sub(rf'(?<![\w./-]){re.escape(self._folder)}', '', error.reason)
@@ -105,15 +106,15 @@ class View(Receiving):
             error.failures = {name.removeprefix(self._folder): failure for name, failure in error.failures.items()}
 
     def _store(self, *args: Any) -> None:
-        # Also called when a file that was open for writing is closed, and by another storage's transfer.
+        # Also called when a file that is open for writing is closed, and by another storage's transfer().
         with self._relative_errors():
             super()._store(*args)
 
-    # --- Verbs.
+    # --- Methods.
 
     def _require_writable(self) -> None:
         if self._is_read_only:
-            raise OperationNotSupported(storage=self.name, reason='this view of it is read-only')
+            raise OperationNotSupported(storage=self.name, reason='this view is read-only')
 
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
         if not Mode(mode).reads:
@@ -153,12 +154,12 @@ for _name in READING | CHANGING:
 
 @functools.cache
 def _view_class(storage_class: Any) -> Any:
-    # A view of a storage class of an application has what that overrides.
+    # A view of an application's subclass of Storage inherits its overrides.
     return types.new_class(f'{storage_class.__name__}View', (View, storage_class))
 
 
 def view_of(storage: Any, folder: str, is_read_only: bool) -> Any:
-    """*storage*, which is no view itself, through the folder *folder*: empty, or with a slash at the end."""
+    """A view of *storage*, which isn't a view itself, restricted to *folder*: empty, or with a trailing slash."""
     cls: Any = type(storage)
     view = object.__new__(_view_class(cls))
     view.__dict__ = vars(storage)

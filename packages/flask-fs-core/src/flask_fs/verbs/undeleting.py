@@ -1,4 +1,4 @@
-"""Bringing deleted files back, with the setting ``RETENTION_DAYS``."""
+"""Restore deleted files, with the setting ``RETENTION_DAYS``."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from .changing import Changing
 
 
 class Undeleting(Changing):
-    """The verbs about files that were deleted.
+    """The methods for deleted files.
 
-    With ``RETENTION_DAYS``, ``remove``, ``delete`` and ``delete_many`` keep files under hidden names, in the same store.
-    ``flask fs sweep`` removes them for good when that time is over.
+    With ``RETENTION_DAYS``, ``remove``, ``delete`` and ``delete_many`` keep files under hidden names in the same store.
+    ``flask fs sweep`` removes them permanently after that time.
     """
 
     def deleted(self, prefix: str = '') -> Iterator[DeletedFile]:
-        """The deleted files that can be restored and whose name begins with the literal text *prefix*, lazily, in no order.
+        """The restorable deleted files whose names begin with the literal text *prefix*, lazily, in no particular order.
 
-        A name that was deleted several times may be given as often.
+        A name that was deleted several times can appear several times.
         """
         found = self._bound().driver.deleted(self._folder + prefix)
         return map(self._relative, found) if self._folder else found
 
     def restore(self, filename: str, *, deleted: datetime.datetime | None = None) -> None:
-        """Bring a deleted file back under its name, with its attributes.
+        """Restore a deleted file under its name, with its attributes.
 
-        :param deleted: When it was deleted, as :meth:`deleted` reports it; by default the last time.
-        :raises FileNotFound: If it was not deleted, or is not kept any more.
-        :raises FileExists: If there is a file of that name again. The first one stays, whatever ``overwrite`` says.
+        :param deleted: When it was deleted, as reported by :meth:`deleted`. Default: the most recent deletion.
+        :raises FileNotFound: If it wasn't deleted, or is no longer kept.
+        :raises FileExists: If a new file with that name exists. It stays, whatever ``overwrite`` is.
         """
         bound, name = self._bound(), self._whole_name(filename)
         self._announce_saving(name)
@@ -37,8 +37,8 @@ class Undeleting(Changing):
         self._announce_saved(bound, name)
 
     def purge(self, filename: str) -> None:
-        """Remove what was deleted under that name for good, however often that was; a file that is there now stays.
+        """Permanently remove every deleted file with that name. A current file with that name stays.
 
-        This cannot be undone.
+        This can't be undone.
         """
         self._bound().driver.purge(self._whole_name(filename))

@@ -1,4 +1,4 @@
-"""Storing content, and what is kept with it."""
+"""The methods that store content and attributes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from ..backends.attributes import GivenAttributes
 
 
 class Writing(Reading):
-    """The verbs that store content and attributes."""
+    """The methods that store content and attributes."""
 
     validators: Iterable[Validator]
 
@@ -57,37 +57,37 @@ class Writing(Reading):
         if_match: str | None = None,
         **attributes: Unpack[GivenAttributes],
     ) -> str:
-        """Store a file and return the name it was stored under: ``upload_to/prefix/filename``.
+        """Store a file and return its name in the storage: ``upload_to/prefix/filename``.
 
-        The file appears whole or not at all. It is read from its current position, in bounded memory, and not closed; a
-        seekable file is left at the position that it had, so it can be saved again.
+        The complete file appears, or nothing does. It is read from its current position, in bounded memory, and not closed. A
+        seekable file is returned to its original position, so you can save it again.
 
-        :param file_or_wfs: An upload, an open file, anything with ``read``, or the path of a file as a path-like object.
-        :param filename: Its name; by default the upload's own filename, cleaned, or the storage's ``basename`` with the
-            extension of that.
+        :param file_or_wfs: An upload, an open file, any object with ``read``, or the path of a file as a path-like object.
+        :param filename: Its name. Default: the upload's own filename, cleaned, or the storage's ``basename`` with the upload's
+            extension.
         :param prefix: A folder under ``upload_to``, or a callable that returns one.
-        :param overwrite: Whether to replace a file of that name; the default is that of the storage.
+        :param overwrite: Whether to replace an existing file with that name. Default: the storage's ``overwrite``.
         :param upload_to: A folder, or a callable that returns one, instead of the storage's ``upload_to``; ``''`` for
             none.
-        :param conflict: What to do if there is a file of that name: ``'error'``, ``'replace'``, or ``'rename'``, which keeps
-            both, the new one under the next name that :meth:`resolve_conflict` returns. Of all who save, each gets a name of
-            its own; without ATOMIC_CREATE two who save at once may get the same. By default ``overwrite`` decides.
-        :param if_match: Replace only this version of the file, by its ``etag``: of all who replace it, one wins. Needs
-            COMPARE_AND_SWAP.
-        :param attributes: What to keep with it, given by name; needs ATTRIBUTES, or for ``mime`` alone MIME. ``mime``,
-            ``cache_control``, ``content_encoding`` (how the given bytes are encoded already), ``content_language``,
-            ``download_name``, and ``metadata``, text by name. See :class:`~flask_fs.backends.Attributes`.
-        :raises FileExists: If there is a file of that name, and neither ``overwrite`` nor *conflict* says what else to do. The
-            first writer wins.
-        :raises Changed: If there is another version than *if_match*, or none.
-        :raises OperationNotSupported: If the backend cannot keep an attribute, or compare and swap. Nothing is stored.
+        :param conflict: What to do if a file with that name exists: ``'error'``, ``'replace'``, or ``'rename'``, which stores
+            the new file under the next name that :meth:`resolve_conflict` returns. Concurrent writers get different names;
+            without ATOMIC_CREATE, two of them might get the same name. Default: ``overwrite`` decides.
+        :param if_match: Replace only the version of the file with this ``etag``. Only one of several concurrent writers
+            succeeds. Requires COMPARE_AND_SWAP.
+        :param attributes: Keyword arguments to store with the file: ``mime``, ``cache_control``, ``content_encoding`` (how the
+            bytes are already encoded), ``content_language``, ``download_name``, and ``metadata``, a mapping of names to text.
+            Requires ATTRIBUTES, or MIME for ``mime`` alone. See :class:`~flask_fs.backends.Attributes`.
+        :raises FileExists: If a file with that name exists, and neither ``overwrite`` nor *conflict* allows another outcome. The
+            first writer succeeds.
+        :raises Changed: If the current version isn't *if_match*, or the file doesn't exist.
+        :raises OperationNotSupported: If the backend cannot store an attribute, or compare and swap. Nothing is stored.
         :raises UnauthorizedFileType: If its extension is not allowed.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         :raises NoFile: If a form was sent without a file.
         :raises InvalidContent: If its content contradicts its extension, such as HTML named ``a.png``, unless the setting
             ``CHECK_CONTENT`` is false.
         :raises UploadNotAllowed: If one of the storage's validators rejects it.
-        :raises InvalidFilename: If no name was given or found, or the name is not valid.
+        :raises InvalidFilename: If there is no filename, or it is not valid.
         :raises ValueError: If *overwrite*, *conflict* and *if_match* contradict each other.
         """
         bound = self._bound()
@@ -102,7 +102,7 @@ class Writing(Reading):
         search = AvailableName(self, name) if conflict == 'rename' else None
         if file_saving.receivers:
             self._announce_saving(whole)
-        # A mock of a file is path-like too, and open() would use it as the number of another open file.
+        # A mock of a file is path-like too, and open() would use it as the descriptor of another open file.
         if not hasattr(file_or_wfs, 'read') and isinstance(file_or_wfs, os.PathLike):
             with open(file_or_wfs, 'rb') as file:
                 self._store_upload(bound, whole, file, None, overwrite, kept, if_match, search)
@@ -123,15 +123,15 @@ class Writing(Reading):
         if_match: str | None = None,
         **attributes: Unpack[GivenAttributes],
     ) -> None:
-        """Store text, as UTF-8, bytes, or the content of a file or upload. The application's own content may have any type.
+        """Store text (as UTF-8), bytes, or the content of a file or upload. Its type isn't checked.
 
-        Anything with ``read`` is read and left as :meth:`save` does. The media type of an upload is stored with it if
-        the backend supports that.
+        Objects with ``read`` are read, and returned to their original position, as by :meth:`save`. The media type of an
+        upload is stored with it if the backend supports that.
 
-        :param if_match: Replace only this version of the file, by its ``etag``, as :meth:`save` does.
-        :param attributes: What to keep with it, as :meth:`save` does.
-        :raises FileExists: If there is a file of that name, and neither *overwrite* nor the storage allows replacing it.
-        :raises Changed: If there is another version than *if_match*, or none.
+        :param if_match: Replace only the version of the file with this ``etag``, as in :meth:`save`.
+        :param attributes: Attributes to store with the file, as in :meth:`save`.
+        :raises FileExists: If a file with that name exists, and neither *overwrite* nor the storage allows replacing it.
+        :raises Changed: If the current version isn't *if_match*, or the file doesn't exist.
         :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
         """
         bound, name = self._bound(), self._whole_name(filename)
@@ -152,24 +152,23 @@ class Writing(Reading):
         self._announce_saved(bound, name, info)
 
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
-        """A file object.
+        """A file object for reading or writing.
 
-        What is written is stored, whole, when the file object is closed. Leaving its ``with`` block by an exception
-        stores nothing, nor does dropping it unclosed.
+        Written content is stored, all of it, when the file object is closed. If an exception leaves its ``with`` block, or
+        the object is discarded without closing it, nothing is stored.
 
-        :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create; with ``b`` for bytes, else text in UTF-8.
-        :param kwargs: ``encoding``, ``errors`` and ``newline``, for text; for writing also attributes, as :meth:`save` has
-            them.
-        :raises ValueError: For any other mode: files are read or replaced whole.
-        :raises FileNotFound: When reading, if there is no file of that name.
-        :raises FileExists: With ``x``, if there is a file of that name: here, before anything is written, or when the file
-            object is closed if it came meanwhile.
+        :param mode: ``r`` to read, ``w`` to write or replace, ``x`` to create. Add ``b`` for bytes; otherwise text in UTF-8.
+        :param kwargs: ``encoding``, ``errors`` and ``newline``, for text; for writing, also the attributes of :meth:`save`.
+        :raises ValueError: For any other mode: files can only be read, or replaced completely.
+        :raises FileNotFound: When reading, if no file with that name exists.
+        :raises FileExists: With ``x``, if a file with that name exists: immediately, or when the file object is closed if
+            another writer created the file in the meantime.
         """
         bound, name, how = self._bound(), self._whole_name(filename), Mode(mode)
         given = {attribute: kwargs.pop(attribute) for attribute in NAMES if attribute in kwargs} if kwargs else {}
         if given and how.reads:
             raise ValueError(
-                f'{", ".join(given)}: attributes are for writing; change those of a file with set_attributes()'
+                f"{', '.join(given)}: attributes are only for writing; change an existing file's with set_attributes()"
             )
         attributes = attributes_of(given)
         bound.driver.require_attributes(name, attributes)
@@ -178,7 +177,7 @@ class Writing(Reading):
                 self._announce_saving(name)
             return bound.driver.open(name, mode, **kwargs)
         if how.creates and bound.driver.exists(name):
-            # Raised before anything is written; closing checks again, without a race.
+            # Raised early, before anything is written. Closing checks again, without a race.
             raise bound.driver.error(FileExists, name)
 
         def store(stream: IO[bytes]) -> None:
@@ -188,17 +187,17 @@ class Writing(Reading):
         return open_writer(store, how, **kwargs)
 
     def set_attributes(self, filename: str, **attributes: Unpack[GivenAttributes]) -> None:
-        """Change attributes of a file, without sending its content where the store can; those not given stay.
+        """Change attributes of a file, without sending its content if the store supports that. Other attributes don't change.
 
-        Of two that change attributes of one file at once, the last one may undo what the other has changed.
+        If two callers change attributes of one file at the same time, the last one can undo the other's changes.
 
-        :param attributes: By name, as :meth:`save` has them; None removes one. ``metadata`` replaces all of it.
-        :raises FileNotFound: If there is no file of that name.
-        :raises OperationNotSupported: If the backend keeps no attributes.
+        :param attributes: Keyword arguments as in :meth:`save`. None removes an attribute. ``metadata`` replaces all metadata.
+        :raises FileNotFound: If no file with that name exists.
+        :raises OperationNotSupported: If the backend doesn't store attributes.
         """
         self._bound().driver.set_attributes(self._whole_name(filename), attributes)
 
-    # By position, which is quicker than by name.
+    # The arguments are positional because that is faster.
     def _store_upload(
         self,
         bound: Binding,
@@ -222,7 +221,7 @@ class Writing(Reading):
     def _store_available(
         self, bound: Binding, name: str, file: Any, attributes: Attributes, search: AvailableName
     ) -> None:
-        """Store *file* as *name*, or else under the first name of *search* that is available."""
+        """Store *file* as *name*, or under the first available name of *search*."""
         with contextlib.ExitStack() as stack:
             if (start := position_of(file)) is None:
                 reader = source(limited(file, name, self.name, bound.config))
@@ -238,7 +237,7 @@ class Writing(Reading):
         self._announce_saved(bound, name, info)
 
     def _next_name(self, bound: Binding, file: Any, search: AvailableName, conflict: FileExists) -> str:
-        """The whole name to try for *file* now that *conflict* was raised for the one before."""
+        """The full name to try next for *file*, after *conflict* was raised for the previous one."""
         search.advance(conflict)
         name = self._whole_name(search.name)
         check_type(file, name, self, bound.config)
