@@ -42,6 +42,18 @@ def test_paths_are_there(name):
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_each_claim_of_the_readme_links_to_a_test_or_a_benchmark():
+    section = read('README.md').partition('## What you can rely on\n')[2].partition('\n## ')[0]
+    claims = section.split('\n- ')[1:]
+    assert claims
+    assert [claim for claim in claims if not re.search(r'\]\(\S*\b(tests|benchmarks)/', claim)] == []
+
+
+def test_the_readme_sets_up_with_two_commands():
+    lines = re.findall(r'^\$ (.*)$', read('README.md'), re.MULTILINE)
+    assert lines == ['python3 dev.py demo', 'python3 dev.py test']
+
+
 @pytest.mark.parametrize('name', SETTINGS)
 def test_settings_are_yaml(name):
     assert yaml.safe_load(read(name))
