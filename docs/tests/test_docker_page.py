@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 from flask import Flask
+from pages import DOCS, File, steps
 
 import flask_fs as fs
-from pages import DOCS, File, steps
 
 PAGE = DOCS / 'how-to' / 'docker-and-kubernetes.md'
 
