@@ -32,6 +32,7 @@ from flask_fs_testing.servers import (
     ServerDied,
     SwiftServer,
     base,
+    sql,
 )
 
 SERVERS: list[type[Server[Any]]] = [
@@ -239,8 +240,8 @@ def test_a_database_that_cannot_be_made_says_why(
 ) -> None:
     needs(server_class)
     failed = subprocess.CompletedProcess([], 1, 'no space left')
-    monkeypatch.setattr(sys.modules[server_class.__module__], 'run_as', lambda *_: failed)
-    with pytest.raises(ServerDied, match=r'could not be made\.\nno space left'):
+    monkeypatch.setattr(sql, 'run_as', lambda *_: failed)
+    with pytest.raises(ServerDied, match=r'could not create its data\.\nno space left'):
         server_class().start()
     assert list(temporary_folder.iterdir()) == []
 

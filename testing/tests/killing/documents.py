@@ -8,68 +8,54 @@ from __future__ import annotations
 import copy
 import io
 import random
-from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlsplit
 
 import mongoengine
-from flask import Flask
 
 import flask_fs as fs
 import flask_fs_mongo
-from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import sources_of
 from flask_fs_mongo import FileField, ImageField
 
-from .boundaries import Boundaries
-from .rows import look_at
+from . import worlds
 from .steps import MAX_ROWS, NAMES, Program, State, digest
 
-__all__ = ['World', 'live']
+__all__ = ['World']
 
 
-class World:
+class World(worlds.World):
     """An application with one kind of document.
 
     :param config: ``database`` (the URL of MongoDB, with the name of one), ``settings`` (of the application).
     """
 
-    scanned: Collection[fs.Storage] = ()
-
     def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        self.app = Flask('killing')
-        self.app.config.update(config['settings'])
-        self.docs = fs.Storage('docs', fs.ALL, overwrite=True)
-        self.pictures = fs.Storage('pictures', fs.IMAGES, overwrite=True)
-        self.storages = [self.docs, self.pictures]
-        fs.init_app(self.app, *self.storages)
+        super().__init__(config, docs=fs.ALL, pictures=fs.IMAGES)
+        docs, pictures = self.storages
         mongoengine.connect(host=config['database'], uuidRepresentation='standard', serverSelectionTimeoutMS=10_000)
         removed: dict[str, Any] = {'on_delete': 'remove', 'on_replace': 'remove'}
 
         class Report(mongoengine.Document):  # type: ignore[misc]  # MongoEngine has no type hints
             id = mongoengine.IntField(primary_key=True)
-            document = FileField(fs=self.docs, checksum=True, **removed)
-            picture = ImageField(fs=self.pictures, max_size=16, thumbnails=[8, 4], **removed)
-            files = mongoengine.ListField(FileField(fs=self.docs, **removed))
+            document = FileField(fs=docs, checksum=True, **removed)
+            picture = ImageField(fs=pictures, max_size=16, thumbnails=[8, 4], **removed)
+            files = mongoengine.ListField(FileField(fs=docs, **removed))
 
         self.Report = Report
         flask_fs_mongo.init_app(self.app, Report, journal=True)
         [self.source] = sources_of(self.app)
 
-    @property
-    def ports(self) -> set[int]:
-        """Those of the servers that it uses."""
-        urls = [self.config['database'], *map(str, self.config['settings'].values())]
-        return {port for url in urls if '://' in url and (port := urlsplit(url).port)}
+    def run(self, rng: random.Random, state: State, say: Any) -> None:
+        program = Documents(rng, state, saves_first=False)
+        while True:
+            with self.app.app_context():
+                program.change(self, say)
 
-    def seen(self) -> tuple[State, set[tuple[str, str]], list[str]]:
-        """As that of rows."""
+    def seen(self) -> worlds.Seen:
         with self.app.app_context():
-            return look_at(self.Report.objects, self.docs, self.pictures)
+            return worlds.look_at(self.Report.objects, *self.storages)
 
     def close(self) -> None:
-        """Disconnect."""
         mongoengine.disconnect()
 
 
@@ -104,22 +90,3 @@ class Documents(Program):
         reference.save(io.BytesIO(content), self.rng.choice(NAMES))
         row.files.append(reference)
         expected['files'].append(digest(content))
-
-
-def live(request: dict[str, Any], say: Any) -> None:
-    """Save and delete documents until the process is killed; or run gc, if that is requested."""
-    rng = random.Random(request['seed'])
-    world = World(request['config'])
-    boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
-    with world.app.app_context():
-        for storage in world.storages:
-            storage.exists('a.txt')
-            boundaries.watch_backend(storage.backend)
-    boundaries.start()
-    if request['gc']:
-        list(collect(world.app, older_than_s=0, scan=world.scanned))
-        return
-    program = Documents(rng, request['state'], saves_first=False)
-    while True:
-        with world.app.app_context():
-            program.change(world, say)

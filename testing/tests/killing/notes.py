@@ -11,19 +11,17 @@ import random
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from flask import Flask
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, create_engine, select
 from sqlalchemy.pool import NullPool
 
 import flask_fs as fs
-from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import Reference, add_source
 from flask_fs.stored import StoredFile
 
-from .boundaries import Boundaries
+from . import worlds
 from .steps import MAX_ROWS, NAMES, State, digest
 
-__all__ = ['World', 'live']
+__all__ = ['World']
 
 notes = Table('notes', MetaData(), Column('id', Integer, primary_key=True), Column('filename', String(200)))
 
@@ -53,25 +51,34 @@ class NoteSource:
         raise NotImplementedError
 
 
-class World:
+class World(worlds.World):
     """An application with notes, each of which has a file."""
 
-    ports: Collection[int] = ()
-
     def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        self.app = Flask('killing')
-        self.app.config.update(config['settings'])
-        self.docs = fs.Storage('docs', fs.ALL, overwrite=True)
-        fs.init_app(self.app, self.docs)
-        self.storages = self.scanned = [self.docs]
+        super().__init__(config, docs=fs.ALL)
+        [self.docs] = self.scanned = self.storages
         self.engine = create_engine(config['database'], poolclass=NullPool)
+        self.engines = [self.engine]
         notes.metadata.create_all(self.engine)
         self.source = NoteSource(self.engine, self.docs)
         add_source(self.app, self.source)
 
-    def seen(self) -> tuple[State, set[tuple[str, str]], list[str]]:
-        """As that of rows."""
+    def run(self, rng: random.Random, state: State, say: Any) -> None:
+        state = copy.deepcopy(state)
+        while True:
+            before = copy.deepcopy(state)
+            try:
+                with self.app.app_context(), fs.unit() as unit, self.engine.begin() as connection:
+                    for _ in range(rng.choice((1, 1, 2, 3))):
+                        _change(rng, self, unit, connection, state)
+                    if rng.random() < 0.15:
+                        raise LookupError
+                    say('intent', state)
+                say('committed')
+            except LookupError:
+                state = before
+
+    def seen(self) -> worlds.Seen:
         state: State = {}
         files: set[tuple[str, str]] = set()
         wrong: list[str] = []
@@ -86,34 +93,6 @@ class World:
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-def live(request: dict[str, Any], say: Any) -> None:
-    """Do random transactions until the process is killed; or run gc, if that is requested."""
-    rng = random.Random(request['seed'])
-    world = World(request['config'])
-    boundaries = Boundaries(rng, request, lambda kind: say('at', kind))
-    boundaries.watch_engine(world.engine, 'database')
-    with world.app.app_context():
-        world.docs.exists('a.txt')
-        boundaries.watch_backend(world.docs.backend)
-    boundaries.start()
-    if request['gc']:
-        list(collect(world.app, older_than_s=0, scan=world.scanned))
-        return
-    state: State = copy.deepcopy(request['state'])
-    while True:
-        before = copy.deepcopy(state)
-        try:
-            with world.app.app_context(), fs.unit() as unit, world.engine.begin() as connection:
-                for _ in range(rng.choice((1, 1, 2, 3))):
-                    _change(rng, world, unit, connection, state)
-                if rng.random() < 0.15:
-                    raise LookupError
-                say('intent', state)
-            say('committed')
-        except LookupError:
-            state = before
 
 
 def _change(rng: random.Random, world: World, unit: Any, connection: Any, state: State) -> None:

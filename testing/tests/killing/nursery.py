@@ -17,6 +17,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+from .worlds import World, live
+
 __all__ = ['Nursery', 'nursery', 'serve']
 
 Say = Callable[..., None]
@@ -43,7 +45,7 @@ class Nursery:
 
 @contextlib.contextmanager
 def nursery(kind: str) -> Generator[Nursery]:
-    """A nursery whose children are those of module ``killing.{kind}``: its function ``live(request, say)``."""
+    """A nursery whose children run the ``World`` of module ``killing.{kind}``."""
     program = f'import sys; sys.path[:] = {sys.path!r}; from killing.nursery import serve; serve({kind!r})'
     with subprocess.Popen(
         [sys.executable, '-c', program],
@@ -62,14 +64,14 @@ def nursery(kind: str) -> Generator[Nursery]:
 
 def serve(kind: str) -> None:
     """Fork a child for each line, until there are no more."""
-    module = __import__(f'killing.{kind}', fromlist=['live'])
+    module = __import__(f'killing.{kind}', fromlist=['World'])
     _warm_up()
     for line in sys.stdin:
         request = json.loads(line)
         reading, writing = os.pipe()
         if (pid := os.fork()) == 0:
             os.close(reading)
-            _be_a_child(module.live, request, _speaker(writing))
+            _be_a_child(module.World, request, _speaker(writing))
         os.close(writing)
         with open(reading, encoding='utf-8') as lines:
             said = [json.loads(text) for text in lines]
@@ -100,12 +102,12 @@ def _load_models_once() -> None:
     JSONFileLoader.load_file = lambda _, path: load(path)  # type: ignore[method-assign]
 
 
-def _be_a_child(live: Callable[[dict[str, Any], Say], None], request: dict[str, Any], say: Say) -> None:
+def _be_a_child(world: Callable[[dict[str, Any]], World], request: dict[str, Any], say: Say) -> None:
     status = 1
     try:
         # Its standard output is that of the nursery.
         os.dup2(2, 1)
-        live(request, say)
+        live(world(request['config']), request, say)
         status = 0
     except BaseException:  # noqa: BLE001  # whatever it is, the tests have to see it
         say('failed', traceback.format_exc())
