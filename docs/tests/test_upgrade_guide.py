@@ -46,7 +46,7 @@ else:
 PAGES = [DOCS / 'how-to' / name for name in ('upgrade.md', 'upgrade-code.md')]
 PACKAGES = DOCS.parent / 'packages'
 #: Tried with pip and uv on the wheels, in scripts/wheel_tests/test_upgrading.py.
-TRIED_WITH_PIP = 'what was done'
+TRIED_WITH_PIP = 'commands'
 #: Its rows are checked by what they say.
 INSTALLED = 'before'
 #: Nothing listens there.
@@ -74,7 +74,7 @@ def tables() -> Iterator[tuple[str, list[list[str]]]]:
 
 def explained() -> list[str]:
     """The differences that are explained, by the words that they begin with."""
-    _, _, text = PAGES[1].read_text(encoding='utf-8').partition('## What behaves differently, and why')
+    _, _, text = PAGES[1].read_text(encoding='utf-8').partition('## Behavior changes')
     return re.findall(r'^\*\*(.+?)[,.]?\*\*', text, re.MULTILINE)
 
 
@@ -177,7 +177,7 @@ def test_public_urls(make_app: Callable[..., Flask]) -> None:
         assert avatars.url('x.png') == 'https://a.test/x.png'
 
 
-@proves('`{NAME}_FS_...` of a storage with hyphens')
+@proves('`{NAME}_FS_...` for a storage name with hyphens')
 def test_settings_of_a_name_with_hyphens(make_app: Callable[..., Flask]) -> None:
     with pytest.warns(fs.ConfigurationWarning, match='did you mean USER_FILES_FS_ROOT'):
         make_app(files := fs.Storage('user-files'), **{'USER-FILES_FS_ROOT': '/older'})
@@ -186,7 +186,7 @@ def test_settings_of_a_name_with_hyphens(make_app: Callable[..., Flask]) -> None
         assert files.root == '/newer'
 
 
-@proves('`{NAME}_FS_ALLOW`', '`{NAME}_FS_DENY`', 'Types do not leak')
+@proves('`{NAME}_FS_ALLOW`', '`{NAME}_FS_DENY`', 'Storages accept only their own types')
 def test_allowed_and_denied_types(make_app: Callable[..., Flask]) -> None:
     pictures = fs.Storage('pictures', fs.IMAGES)
     with make_app(pictures, PICTURES_FS_DENY=['gif']).app_context():
@@ -217,7 +217,9 @@ def test_encryption(make_app: Callable[..., Flask]) -> None:
         importlib.import_module('flask_fs.crypto')
 
 
-@proves('S3: `ENDPOINT`, `REGION`, `ACCESS_KEY`, `SECRET_KEY`', 'S3: `CREATE_BUCKET` (flask-fs2)', 'S3: the bucket')
+@proves(
+    'S3: `ENDPOINT`, `REGION`, `ACCESS_KEY`, `SECRET_KEY`', 'S3: `CREATE_BUCKET` (flask-fs2)', 'S3: the bucket name'
+)
 def test_settings_of_s3(make_app: Callable[..., Flask]) -> None:
     files, own = fs.Storage('User_Files'), fs.Storage('own')
     app = make_app(files, own, FS_BACKEND='s3', OWN_FS_BUCKET_NAME='elsewhere', **settings_of('s3', S3))
@@ -296,7 +298,7 @@ def test_two_storages_in_one_container(
 # --- Methods.
 
 
-@proves("`metadata()['checksum']`", 'Files without a checksum of Flask-FS')
+@proves("`metadata()['checksum']`", 'Files without a stored checksum')
 def test_checksums(make_app: Callable[..., Flask]) -> None:
     docs, older = fs.Storage('docs'), fs.Storage('older')
     with make_app(docs, older, OLDER_FS_CHECKSUM='sha1').app_context():
@@ -324,7 +326,7 @@ def test_deleting(storage: fs.Storage) -> None:
     assert set(storage.list_files()) == {'ab', 'a.b'}
 
 
-@proves('`read()`, `exists()`, `url()` and all others', 'Names are checked', "`url('/a')`")
+@proves('`read()`, `exists()`, `url()` and all others', 'Filenames are validated', "`url('/a')`")
 def test_names(storage: fs.Storage) -> None:
     for name in ('../a', '/a', 'a//b', 'a\\b', 'a\nb'):
         for act in (storage.read, storage.exists, storage.delete, storage.open, lambda name: storage.write(name, '')):
@@ -336,7 +338,7 @@ def test_names(storage: fs.Storage) -> None:
     assert storage.url('a') == storage.url('/a')
 
 
-@proves('`open()` to append or to change (`a`, `r+`)', "`open(name, 'w')`")
+@proves('`open()` to append or modify (`a`, `r+`)', "`open(name, 'w')`")
 def test_opening(storage: fs.Storage) -> None:
     storage.write('a.txt', 'before')
     for mode in ('a', 'ab', 'r+', 'w+'):
@@ -360,7 +362,7 @@ def test_content_that_contradicts_its_extension(make_app: Callable[..., Flask]) 
         docs.write('c.png', page)
 
 
-@proves('`save()` of one upload twice')
+@proves('calling `save()` twice with one upload')
 def test_saving_twice(storage: fs.Storage) -> None:
     upload = FileStorage(io.BytesIO(b'content'), 'a.txt')
     assert [storage.save(upload, name) for name in ('one.txt', 'two.txt')] == ['one.txt', 'two.txt']
@@ -433,7 +435,7 @@ def test_errors_are_wider(make_app: Callable[..., Flask]) -> None:
     assert [missing.type, taken.type, refused.type] == [fs.FileNotFound, fs.FileExists, fs.UnauthorizedFileType]
 
 
-@proves('`ValueError` of `save` without a name', '`ValueError` of `save` for a form without a file')
+@proves('`ValueError` from `save` without a name', '`ValueError` from `save` for a form without a file')
 def test_saving_without_a_name(storage: fs.Storage) -> None:
     for file, error in (
         (io.BytesIO(b'x'), fs.InvalidFilename),
@@ -449,8 +451,8 @@ def test_saving_without_a_name(storage: fs.Storage) -> None:
 
 @proves(
     '`ValueError` about an unknown backend',
-    '`None` of `by_name` for a name that is not there',
-    'a second `Storage` of a name that the application has',
+    '`None` from `by_name` for an unknown name',
+    'a second `Storage` with the same name in one application',
 )
 def test_errors_of_configuration(make_app: Callable[..., Flask]) -> None:
     with pytest.raises(ValueError, match="no backend named 'ftp'") as unknown:
@@ -473,7 +475,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         yield error
 
 
-@proves('errors of boto3, pymongo, swiftclient, the disk')
+@proves('errors from boto3, pymongo, swiftclient, the disk')
 @pytest.mark.parametrize('kind', ['s3', 'gridfs', 'swift', 'local'])
 def test_errors_of_stores(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend: BaseBackend
@@ -516,7 +518,7 @@ def picture(width: int = 300, height: int = 200, **options: Any) -> io.BytesIO:
     return file
 
 
-@proves('a thumbnail larger than the picture, or the `bbox`', '`resize(file, 100)` of 300 by 200 pixels')
+@proves('a thumbnail larger than the image or the `bbox`', '`resize(file, 100)` of 300 by 200 pixels')
 def test_sizes_of_pictures() -> None:
     for made, size in (
         (images.make_thumbnail(picture(), 400), (200, 200)),
@@ -528,7 +530,7 @@ def test_sizes_of_pictures() -> None:
             assert image.size == size
 
 
-@proves('a photo that was taken sideways')
+@proves('a photo taken sideways')
 def test_sideways_photos() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -536,7 +538,7 @@ def test_sideways_photos() -> None:
         assert image.size == (200, 300)
 
 
-@proves('a broken picture', 'a path as text')
+@proves('a broken image', 'a path as a `str`')
 def test_what_is_no_picture(tmp_path: Path) -> None:
     with pytest.raises(fs.InvalidContent):
         images.resize(io.BytesIO(picture().getvalue()[:100]), 100)
@@ -600,7 +602,7 @@ def test_fields(documents: type[Any]) -> None:
 # --- What behaves differently.
 
 
-@proves("Strangers' files do no harm")
+@proves('User-uploaded files are served safely')
 def test_headers_of_served_files(make_app: Callable[..., Flask]) -> None:
     docs = fs.Storage('docs', fs.ALL)
     app = make_app(docs, FS_BACKEND='memory', FS_SERVE=True)
@@ -631,14 +633,14 @@ def test_a_name_taken_meanwhile(storage: fs.Storage) -> None:
     assert storage.read('a.txt') == b'first'
 
 
-@proves('The application starts with its store down')
+@proves('The application starts even if its store is down')
 def test_starting_without_a_store(make_app: Callable[..., Flask]) -> None:
     settings = {**settings_of('s3', S3), **settings_of('swift', SWIFT), **settings_of('gridfs', GRIDFS)}
     backends = {'ONE_FS_BACKEND': 's3', 'TWO_FS_BACKEND': 'swift', 'THREE_FS_BACKEND': 'gridfs'}
     make_app(fs.Storage('one'), fs.Storage('two'), fs.Storage('three'), **settings, **backends)
 
 
-@proves('Addresses need no serving')
+@proves('URLs work without serving')
 def test_urls_without_serving(make_app: Callable[..., Flask]) -> None:
     app = make_app(docs := fs.Storage('docs'), FS_SERVE=False)
     app.add_url_rule('/<section>/<path:page>', 'mine', lambda section, page: f'{section} {page}')
