@@ -75,11 +75,11 @@ def test_the_bucket_is_named_like_the_storage_as_far_as_names_of_buckets_go() ->
     ('setting', 'value', 'expected'),
     [
         ('bucket_name', 'a/b', 'the name of a bucket'),
-        ('bucket_name', 'Faces', 'lower-case'),
+        ('bucket_name', 'Faces', 'lowercase'),
         ('chunk_bytes', 1000, '262144 or more'),
         ('credentials', '/nowhere/key.json', 'the path of the key file of a service account'),
-        ('credentials', '{"client_email": "hidden"', 'or what is in that file'),
-        ('credentials', {'private_key': 'hidden'}, 'or what is in that file'),
+        ('credentials', '{"client_email": "hidden"', 'or its content'),
+        ('credentials', {'private_key': 'hidden'}, 'or its content'),
         ('endpoint', 'storage.example.org', 'a URL with its scheme'),
     ],
 )

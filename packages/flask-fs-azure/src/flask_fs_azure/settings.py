@@ -16,25 +16,42 @@ MAX_BLOCK_BYTES = 4000 * MiB
 def container_name(value: Any) -> str:
     """The name of a container (https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata)."""
     if not isinstance(value, str) or not re.fullmatch(r'(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*', value, re.ASCII):
-        raise ValueError('the name of a container: 3 to 63 lower-case letters, digits and single hyphens between them')
+        raise ValueError('the name of a container: 3 to 63 lowercase letters, digits and single hyphens between them')
     return value
 
 
 def account_url(value: Any) -> str:
     """The URL of a storage account, without anything secret."""
     if '?' in (url := http_url(value)):
-        raise ValueError('the URL of a storage account, without a query: a SAS token has a setting of its own')
+        raise ValueError('the URL of a storage account, without a query: a SAS token has its own setting')
     return url
 
 
 SETTINGS = (
-    Setting('connection_string', text, None, 'How to reach the storage account, as the portal shows it.', secret=True),
-    Setting('account_url', account_url, None, 'Its URL, such as https://example.blob.core.windows.net, instead.'),
-    Setting('account_key', text, None, 'A key of the account. Default: a login by azure-identity.', secret=True),
-    Setting('sas_token', text, None, 'A SAS token for the account or the container, in place of a key.', secret=True),
-    Setting('container', container_name, None, "Default: the storage's name, in lower case and with - for _."),
-    Setting('create_container', boolean, True, 'Whether the first file creates the container, where there is none.'),
-    Setting('block_bytes', at_least(1, MAX_BLOCK_BYTES), 8 * MiB, 'From this size on, files are sent in such blocks.'),
+    Setting(
+        'connection_string', text, None, 'The connection string of the storage account, from the portal.', secret=True
+    ),
+    Setting(
+        'account_url',
+        account_url,
+        None,
+        'The URL of the storage account, such as https://example.blob.core.windows.net, instead of a connection string.',
+    ),
+    Setting('account_key', text, None, 'An account key. If not set, azure-identity logs in.', secret=True),
+    Setting('sas_token', text, None, 'A SAS token for the account or container, instead of a key.', secret=True),
+    Setting(
+        'container',
+        container_name,
+        None,
+        "The container. If not set, the storage's name in lowercase, with - instead of _.",
+    ),
+    Setting('create_container', boolean, True, 'Whether the first file creates the container if it does not exist.'),
+    Setting(
+        'block_bytes',
+        at_least(1, MAX_BLOCK_BYTES),
+        8 * MiB,
+        'The block size, in bytes. Files of this size or larger are uploaded in blocks.',
+    ),
     *TIMEOUTS,
-    Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or unreachable.'),
+    Setting('retries', non_negative_int, 3, 'How often to retry when the store is busy or unreachable.'),
 )

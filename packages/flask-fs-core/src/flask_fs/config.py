@@ -104,27 +104,29 @@ _everywhere = functools.partial(_Setting, allow_global=True)
 
 #: The settings of every storage, on any backend.
 STORAGE_SETTINGS = (
-    _everywhere('backend', lambda value: value, DEFAULT_BACKEND, 'The kind of backend, or a backend class.'),
-    _Setting('prefix', key_prefix, '', 'A key prefix inside the store; filenames do not include it.'),
+    _everywhere('backend', lambda value: value, DEFAULT_BACKEND, 'The name of the backend, or a backend class.'),
+    _Setting('prefix', key_prefix, '', 'The key prefix inside the store. Filenames do not include it.'),
     _everywhere(
         'url',
         public_url,
         None,
-        'The URL where a web server or CDN outside the application serves the files.',
+        'The URL at which a web server or CDN outside the application serves the files.',
         append_storage_name=True,
     ),
-    _everywhere('allow', extensions, (), "Extensions to allow in addition to the storage's own."),
-    _everywhere('deny', extensions, (), "Extensions not to allow, although they are among the storage's own."),
+    _everywhere('allow', extensions, (), "Extensions allowed in addition to the storage's own."),
+    _everywhere('deny', extensions, (), "Extensions excluded from the storage's own."),
     _everywhere('max_bytes', non_negative_int, None, 'The maximum size of a file, in bytes.'),
     _everywhere('check_content', boolean, True, 'Whether save() rejects content that contradicts its extension.'),
-    _everywhere('serve', boolean, None, 'Whether the application serves the files. Default: its DEBUG.'),
+    _everywhere('serve', boolean, None, 'Whether the application serves the files. If not set, DEBUG decides.'),
     _everywhere(
         'serving',
         one_of('proxy', 'redirect'),
         'proxy',
-        "'proxy' sends the bytes through the application, 'redirect' redirects browsers to a link that the store signs.",
+        "'proxy' sends files through the application, 'redirect' redirects the browser to a URL signed by the store.",
     ),
-    _everywhere('cache_control', header_value, None, "The Cache-Control header of served files. Default: 'no-cache'."),
+    _everywhere(
+        'cache_control', header_value, None, "The Cache-Control header of served files. If not set, 'no-cache'."
+    ),
     _everywhere(
         'authorize',
         function,
@@ -137,7 +139,7 @@ STORAGE_SETTINGS = (
         # A century: dates end somewhere.
         at_least(0, 36_500),
         0,
-        'How many days deleted files can be restored; 0 turns this off.',
+        'How many days deleted files can be restored. With 0, they cannot be restored.',
     ),
 )
 

@@ -278,6 +278,6 @@ def server_of(url: str) -> str:
 
 #: How long a driver waits for its store, for client libraries that have separate timeouts.
 TIMEOUTS = (
-    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection.'),
-    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for a response, or for its next bytes.'),
+    Setting('connect_timeout_s', seconds, 10.0, 'How long to wait for a connection, in seconds.'),
+    Setting('read_timeout_s', seconds, 60.0, 'How long to wait for data in a response, in seconds.'),
 )

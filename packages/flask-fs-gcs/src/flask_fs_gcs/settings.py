@@ -18,7 +18,7 @@ CHUNK_UNIT = 256 * 1024
 def bucket_name(value: Any) -> str:
     """A name that Google accepts: https://cloud.google.com/storage/docs/buckets#naming."""
     if not isinstance(value, str) or not re.fullmatch(r'[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]', value, re.ASCII):
-        raise ValueError('the name of a bucket: lower-case letters, digits, -, _ and ., 3 characters or more')
+        raise ValueError('the name of a bucket: lowercase letters, digits, -, _ and ., 3 characters or more')
     return value
 
 
@@ -31,19 +31,33 @@ def service_account(value: Any) -> Mapping[str, Any]:
             return dict(value)
     except (OSError, ValueError):
         pass
-    raise ValueError('the path of the key file of a service account, or what is in that file')
+    raise ValueError('the path of the key file of a service account, or its content')
 
 
 SETTINGS = (
-    Setting('project', text, None, 'Where the first file creates the bucket. Default: the project of the credentials.'),
-    Setting('bucket_name', bucket_name, None, "Default: the storage's name, in lower case and with - for _."),
-    Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket, where there is none.'),
-    Setting('region', text, None, "Where that bucket is then. Default: Google's, which is US."),
-    Setting('endpoint', http_url, None, 'The URL of an emulator or a private endpoint; not set for Google.'),
-    Setting('public_endpoint', http_url, None, 'Its URL for browsers, in signed links, if they use another one.'),
-    Setting('credentials', service_account, None, 'The key of a service account, or the file of it.', secret=True),
-    Setting('anonymous', boolean, False, 'Whether requests carry no credentials, as for emulators.'),
-    Setting('chunk_bytes', at_least(CHUNK_UNIT), 8 * 1024**2, 'Larger files are sent in pieces of this size.'),
+    Setting(
+        'project', text, None, 'The project in which to create the bucket. If not set, the project of the credentials.'
+    ),
+    Setting(
+        'bucket_name',
+        bucket_name,
+        None,
+        "The bucket. If not set, the storage's name in lowercase, with - instead of _.",
+    ),
+    Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket if it does not exist.'),
+    Setting('region', text, None, "The location of a new bucket. If not set, Google's default, US."),
+    Setting('endpoint', http_url, None, 'The URL of an emulator or a private endpoint. Do not set it for Google.'),
+    Setting(
+        'public_endpoint', http_url, None, 'The endpoint for browsers, used in signed URLs, if it is a different one.'
+    ),
+    Setting('credentials', service_account, None, 'The key of a service account, or its file.', secret=True),
+    Setting('anonymous', boolean, False, 'Whether to send requests without credentials, as for emulators.'),
+    Setting(
+        'chunk_bytes',
+        at_least(CHUNK_UNIT),
+        8 * 1024**2,
+        'The chunk size, in bytes. Files of this size or larger, or of 8 MiB or larger, are uploaded in chunks.',
+    ),
     *TIMEOUTS,
-    Setting('retry_s', seconds, 30.0, 'How long to go on trying while the store is busy or unreachable.'),
+    Setting('retry_s', seconds, 30.0, 'How long to retry while the store is busy or unreachable, in seconds.'),
 )

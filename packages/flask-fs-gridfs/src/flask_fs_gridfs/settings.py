@@ -43,7 +43,7 @@ def mongo_url(value: Any) -> str:
 def mongo_client(value: Any) -> Any:
     """A client, or what makes one."""
     if not callable(value) and not hasattr(type(value), 'get_database'):
-        raise ValueError('a MongoClient, or a function that gives one')
+        raise ValueError('a MongoClient, or a function that returns one')
     return value
 
 
@@ -66,40 +66,40 @@ SETTINGS = (
         'mongo_url',
         mongo_url,
         None,
-        'Where MongoDB is; needed unless mongo_client or mongoengine_alias is set.',
+        'The URL of MongoDB. Required unless MONGO_CLIENT or MONGOENGINE_ALIAS is set.',
         secret=True,
     ),
     Setting(
         'mongo_db',
         database_name,
         None,
-        f"The database; default: that of the URL, of the client or of MongoEngine's alias, else {DATABASE!r}.",
+        f'The database. If not set, the one in the URL, the client or the MongoEngine connection, else {DATABASE!r}.',
     ),
     Setting(
         'collection',
         collection_name,
         None,
-        "The prefix of the two collections' names; default: the storage's name.",
+        "The prefix of the two collection names. If not set, the storage's name.",
     ),
     Setting(
         'mongo_options',
         mapping,
         {},
-        'Options of MongoClient besides the URL, such as serverSelectionTimeoutMS.',
+        'Further options for MongoClient, such as serverSelectionTimeoutMS.',
         secret=True,
     ),
     Setting(
         'mongo_client',
         mongo_client,
         None,
-        'A MongoClient to use, or a function that returns one for each process; it is never closed.',
+        'A MongoClient, or a function that returns one and is called in each process. Flask-FS never closes it.',
         secret=True,
     ),
-    Setting('mongoengine_alias', text, None, 'The connection of MongoEngine to use.'),
+    Setting('mongoengine_alias', text, None, 'The alias of a MongoEngine connection to use.'),
     Setting(
         'chunk_bytes',
         at_least(1, MAX_CHUNK_BYTES),
         CHUNK_BYTES,
-        'The size of one chunk of a file, in bytes.',
+        'The chunk size, in bytes.',
     ),
 )

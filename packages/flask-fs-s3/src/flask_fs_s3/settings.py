@@ -40,63 +40,72 @@ def object_parameters(value: Any) -> Mapping[str, Any]:
 
 
 SETTINGS = (
-    Setting('endpoint', http_url, None, 'The URL of an S3-compatible store; not set for Amazon.'),
-    Setting('public_endpoint', http_url, None, 'Its URL for browsers, in signed links, if they use another one.'),
-    Setting('region', text, None, "Where the bucket is. Default: that of boto3's own configuration."),
-    Setting('access_key', text, None, "The ID of the application's key. Default: boto3's own chain of credentials."),
-    Setting('secret_key', text, None, 'The secret of that key.', secret=True),
-    Setting('session_token', text, None, 'The token of temporary credentials.', secret=True),
-    Setting('profile', text, None, "A profile in boto3's own configuration files."),
-    Setting('bucket_name', bucket_name, None, "Default: the storage's name, in lower case and with - for _."),
-    Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket, where there is none.'),
-    Setting('object_parameters', object_parameters, {}, 'What every object is stored with, by its names in boto3.'),
-    Setting('object_acl', text, None, "The same as ACL in object_parameters, such as 'public-read'."),
-    Setting('object_storage_class', text, None, 'The same as StorageClass in object_parameters.'),
+    Setting('endpoint', http_url, None, 'The URL of an S3-compatible store. Do not set it for Amazon S3.'),
+    Setting(
+        'public_endpoint', http_url, None, 'The endpoint for browsers, used in signed URLs, if it is a different one.'
+    ),
+    Setting('region', text, None, 'The region of the bucket. If not set, the region in the configuration of boto3.'),
+    Setting('access_key', text, None, 'The access key ID. If not set, boto3 looks up credentials.'),
+    Setting('secret_key', text, None, 'The secret access key.', secret=True),
+    Setting('session_token', text, None, 'The session token of temporary credentials.', secret=True),
+    Setting('profile', text, None, 'A profile in the configuration files of boto3.'),
+    Setting(
+        'bucket_name',
+        bucket_name,
+        None,
+        "The bucket. If not set, the storage's name in lowercase, with - instead of _.",
+    ),
+    Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket if it does not exist.'),
+    Setting(
+        'object_parameters', object_parameters, {}, 'The parameters to store every object with, as boto3 names them.'
+    ),
+    Setting('object_acl', text, None, "The same as ACL in OBJECT_PARAMETERS, such as 'public-read'."),
+    Setting('object_storage_class', text, None, 'The same as StorageClass in OBJECT_PARAMETERS.'),
     Setting(
         'conditional_writes',
         boolean,
         True,
-        'Whether the store supports If-None-Match and If-Match when it writes, in races too; without it, creating a file looks '
-        'first and can lose a race, and no version can be replaced, nor attributes kept.',
+        'Whether the store supports If-None-Match and If-Match on writes, even in races. If false, the backend checks whether '
+        'a file exists before it creates it, which can lose a race, and if_match and attributes are not supported.',
     ),
     Setting(
         'conditional_completion',
         boolean,
         None,
-        'Whether it also does when a file in parts is completed. Default: on Amazon alone. Without it, a file that must not '
-        'overwrite is sent by one request, up to 5 GiB.',
+        'Whether the store also supports them when it completes a multipart upload. If not set, only Amazon does. If false, a '
+        'file of up to 5 GiB that must not overwrite is uploaded in one request.',
     ),
     Setting(
         'request_checksums',
         one_of('when_supported', 'when_required'),
         None,
-        "'when_required' sends checksums only where S3 requires them, 'when_supported' wherever botocore can. Default: uploads carry their CRC-32; "
-        "other requests are as with 'when_supported' on Amazon, and with 'when_required' elsewhere.",
+        "'when_required' sends checksums only where S3 requires them, 'when_supported' wherever botocore supports them. If not "
+        "set, uploads have a CRC-32, and other requests follow 'when_supported' on Amazon and 'when_required' elsewhere.",
     ),
     Setting(
         'retention_by',
         one_of('copies', 'versions'),
         'copies',
-        'With RETENTION_DAYS, how deleted files are kept: under another name, or as a version in a bucket that keeps '
-        "versions ('versions').",
+        "How deleted files are kept with RETENTION_DAYS: 'copies' keeps them under another name, 'versions' as a version in a "
+        'versioned bucket.',
     ),
-    Setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where the bucket is in URLs.'),
-    Setting('signature_version', text, 's3v4', 'How requests are signed, by the names that botocore uses.'),
+    Setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where URLs contain the bucket.'),
+    Setting('signature_version', text, 's3v4', 'How requests are signed, as botocore names it.'),
     Setting(
         'multipart_threshold_bytes',
         at_least(1, MAX_PART_BYTES),
         8 * 1024 * 1024,
-        'From this size on, files are sent in parts.',
+        'Files of this size or larger are uploaded in parts, in bytes.',
     ),
     Setting(
         'part_bytes',
         at_least(MIN_PART_BYTES, MAX_PART_BYTES),
         None,
-        'How large a part is; larger in files of a known size that would have more than 10,000. Default: 8 MiB, and a '
-        'sixteenth of a file that can be read twice, up to 32 MiB.',
+        'The size of a part, in bytes. Files of known size that would have more than 10,000 parts have larger ones. If not '
+        'set, 8 MiB, or a sixteenth of a file that can be read twice, up to 32 MiB.',
     ),
-    Setting('concurrency', at_least(1), 4, 'How many parts of one file are sent at once.'),
+    Setting('concurrency', at_least(1), 4, 'How many parts of a file are uploaded at the same time.'),
     *TIMEOUTS,
-    Setting('retries', non_negative_int, 3, 'How often to try again when the store is busy or unreachable.'),
-    Setting('max_pool_connections', at_least(1), 50, 'How many connections are kept open for later requests.'),
+    Setting('retries', non_negative_int, 3, 'How often to retry when the store is busy or unreachable.'),
+    Setting('max_pool_connections', at_least(1), 50, 'How many connections are kept open for reuse.'),
 )

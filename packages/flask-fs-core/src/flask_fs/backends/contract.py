@@ -180,29 +180,29 @@ class Capability(enum.Flag):
     """What a backend promises beyond the hooks that every backend has."""
 
     NONE = 0
-    #: Of all writers that create one name with ``overwrite=False``, also in other processes and on other hosts, one wins.
+    #: If several writers create the same name with ``overwrite=False``, exactly one succeeds, even across processes and hosts.
     ATOMIC_CREATE = enum.auto()
-    #: The checksum is computed while a file is stored, with the algorithm that is set then, and kept with it, so reporting
-    #: it reads nothing.
+    #: The checksum is computed while a file is stored, with the algorithm configured at that time, and stored with the file,
+    #: so returning it does not read the content.
     CHECKSUM = enum.auto()
-    #: The media type given with a file is kept.
+    #: The media type passed with a file is kept.
     MIME = enum.auto()
-    #: Reading a range moves only the bytes of that range.
+    #: Reading a range transfers only the bytes of that range.
     RANGE = enum.auto()
-    #: ``a`` and ``a/b`` may both be files.
+    #: ``a`` and ``a/b`` can both be files.
     NESTED_NAMES = enum.auto()
     #: Files are copied inside the store, without passing through the application.
     SERVER_COPY = enum.auto()
-    #: The store itself signs links that let their bearer read a file, or store one (``method='PUT'``).
+    #: The store itself signs URLs with which anyone can read a file, or store one (``method='PUT'``).
     SIGNED_URL = enum.auto()
     #: Every file has a path on this machine.
     LOCAL_PATH = enum.auto()
-    #: All attributes that are given with a file are kept, and can be changed.
+    #: All attributes passed with a file are kept, and can be changed.
     ATTRIBUTES = enum.auto()
-    #: Of all writers that replace one version of a file with ``if_match``, also in other processes and on other hosts, one
-    #: wins.
+    #: If several writers replace the same version of a file with ``if_match``, exactly one succeeds, even across processes
+    #: and hosts.
     COMPARE_AND_SWAP = enum.auto()
-    #: The store itself signs requests that let their bearer store one new file, and enforces what was signed.
+    #: The store itself signs requests with which anyone can store one new file, and enforces the signed conditions.
     SIGNED_UPLOAD = enum.auto()
 
 

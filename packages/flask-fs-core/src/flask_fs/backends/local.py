@@ -68,17 +68,19 @@ class LocalBackend(LocalFiles):
     )
     seekable_streams = True
     settings = (
-        _global_setting('root', folder, None, 'The folder that holds the files.', append_storage_name=True),
+        _global_setting('root', folder, None, 'The folder that contains the files.', append_storage_name=True),
         _global_setting(
             'accel_redirect',
             internal_location,
             None,
-            'The internal location of nginx that stands for the root: nginx then sends what the application serves.',
+            'The internal nginx location for the root. nginx then sends the files that the application serves.',
             append_storage_name=True,
         ),
-        _global_setting('fsync', boolean, False, 'Whether a file is safe from a power cut when it is saved.'),
-        _global_setting('file_mode', file_mode, None, 'Permission bits of files; default: 666 less the umask.'),
-        _global_setting('folder_mode', file_mode, None, 'Permission bits of folders; default: 777. The umask applies.'),
+        _global_setting('fsync', boolean, False, 'Whether a save waits until the file is safe from a power failure.'),
+        _global_setting('file_mode', file_mode, None, 'Permission bits of files. If not set, 666 minus the umask.'),
+        _global_setting(
+            'folder_mode', file_mode, None, 'Permission bits of folders. If not set, 777. The umask applies.'
+        ),
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
