@@ -19,7 +19,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from flask_fs.references import FileReference
 from flask_fs.transaction import Cleanup, removes
 
-from . import units
+from . import late_changes, units
 from .lists import FileList
 from .owner import ColumnOwner, owners_of
 from .row_files import File, files_of, named
@@ -44,43 +44,88 @@ def _watch(mapped_class: type, key: str, _: Any) -> None:
         # Before listeners of the application, whose changes are not written any more.
         event.listen(mapped_class, 'after_insert', _after_write, insert=True)
         event.listen(mapped_class, 'after_update', _after_write, insert=True)
+        event.listen(mapped_class, 'after_delete', _after_delete, insert=True)
+
+
+class _Written:
+    """A row that is about to be written or deleted: the listeners here were called, and others may still change it.
+
+    :param stored: What the database has in each attribute; None if that was not read.
+    :param merged: The lists that have what others have changed since.
+    """
+
+    def __init__(
+        self,
+        mapper: Mapper[Any],
+        connection: Connection,
+        row: Any,
+        stored: Mapping[str, Any] | None,
+        merged: Collection[str] = (),
+    ) -> None:
+        self._mapper, self._connection, self._row = mapper, connection, row
+        self._stored = stored
+        self._merged = merged
+        owners = owners_of(mapper.class_)
+        #: What the row referred to when the listeners here were called.
+        self.known = {
+            key: [owners[key].column_type._as_reference(item.stored) for item in items]
+            for key, items in _loaded(row, owners).items()
+        }
+
+    def changed(self, key: str, value: Any) -> None:
+        """Read what the database has, before it is overwritten."""
+        owners = owners_of(self._mapper.class_)
+        if self._stored is None:
+            self._stored = _in_database(self._mapper, self._connection, self._row, owners)
+        theirs = self._stored.get(key)
+        if key not in self._merged and isinstance(value, FileList) and isinstance(theirs, FileList):
+            value._merge(theirs)
+            self._merged = {*self._merged, key}
+        _check_kept(self._row, _kept(self._row, owners, [key]), _references(self._stored))
+
+    def before(self) -> Values:
+        """What the row has had, in the database and then here."""
+        stored = _references(self._stored or {})
+        return {key: [*stored.get(key, ()), *self.known.get(key, ())] for key in {*stored, *self.known}}
 
 
 def _before_insert(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
     _replace(row, connection, owners, {}, owners.keys())
+    late_changes.watch(row, _Written(mapper, connection, row, {}, owners))
 
 
 def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
     changed = [key for key in owners if sa.inspect(row).attrs[key].history.has_changes()]
+    stored = None
     if changed:
         former = _former_files(row)
         has_policy = any(owners[key].column_type.on_replace != 'keep' for key in changed)
-        looks = has_policy or former or _kept(row, owners, changed)
-        stored = _in_database(mapper, connection, row, owners) if looks else {}
+        if has_policy or former or _kept(row, owners, changed):
+            stored = _in_database(mapper, connection, row, owners)
         for key in changed:
-            value, theirs = sa.inspect(row).dict.get(key), stored.get(key)
+            value, theirs = sa.inspect(row).dict.get(key), (stored or {}).get(key)
             if isinstance(value, FileList) and isinstance(theirs, FileList):
                 value._merge(theirs)
-        before = _references(stored)
+        before = _references(stored or {})
         _check_kept(row, _kept(row, owners, changed), before)
         _keep_files_of_others(row, former, before)
         _replace(row, connection, owners, before, changed)
+    late_changes.watch(row, _Written(mapper, connection, row, stored, changed))
 
 
 def _after_write(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
-    """Take over what a listener, called after those here, has stored for *row*: that is written, too.
-
-    What it replaced stays, as the row was not locked before.
-    """
-    if (files := units.unwritten(row)) is None:
-        return
+    """Take over what a listener, called after those here, has changed in *row*: that is written, too."""
+    written: _Written = late_changes.unwatch(row)
     owners = owners_of(mapper.class_)
-    used = {file for items in _loaded(row, owners).values() for item in items for file in files_of(item)}
-    if not used.isdisjoint(files.created()):
-        _keep_files_of_others(row, _former_files(row), {})
-        _replace(row, connection, owners, {}, owners.keys())
+    current, files = _loaded(row, owners), units.unwritten(row)
+    used = {file for items in current.values() for item in items for file in files_of(item)}
+    changed = [key for key in owners if written.known.get(key) != current.get(key)]
+    if changed or (files is not None and not used.isdisjoint(files.created())):
+        before = written.before()
+        _keep_files_of_others(row, _former_files(row), before)
+        _replace(row, connection, owners, before, changed)
 
 
 def _kept(row: Any, owners: Mapping[str, ColumnOwner], changed: Collection[str]) -> set[File]:
@@ -125,10 +170,21 @@ def _replace(
 
 def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
-    former = _former_files(row)
-    looks = former or any(owner.column_type.on_delete != 'keep' for owner in owners.values())
-    before = _references(_in_database(mapper, connection, row, owners)) if looks else {}
-    _keep_files_of_others(row, former, before)
+    looks = _former_files(row) or any(owner.column_type.on_delete != 'keep' for owner in owners.values())
+    stored = _in_database(mapper, connection, row, owners) if looks else None
+    _delete(row, connection, owners, _references(stored or {}))
+    late_changes.watch(row, _Written(mapper, connection, row, stored, owners))
+
+
+def _after_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
+    """Take over what a listener, called after those here, has stored or removed."""
+    written: _Written = late_changes.unwatch(row)
+    if units.unwritten(row) is not None:
+        _delete(row, connection, owners_of(mapper.class_), written.before())
+
+
+def _delete(row: Any, connection: Connection, owners: Mapping[str, ColumnOwner], before: Values) -> None:
+    _keep_files_of_others(row, _former_files(row), before)
     since = _since_written(row, owners, _loaded(row, owners))
     removed: set[File] = set()
     for key, owner in owners.items():

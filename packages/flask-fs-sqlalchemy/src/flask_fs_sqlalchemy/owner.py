@@ -12,7 +12,7 @@ from sqlalchemy.orm.attributes import flag_modified, instance_dict, set_attribut
 from flask_fs.references import FileReference, Owner
 from flask_fs.transaction import FileTransaction
 
-from . import units
+from . import late_changes, units
 
 #: Where the manager of a mapped class keeps the owners of its attributes, by the names of these.
 _INFO = 'flask_fs_owners'
@@ -87,4 +87,5 @@ def mark_changed(instance: Any, key: str, value: Any) -> None:
         set_attribute(instance, key, value)
     # Unlike an assignment, it also does that where the former value is the same object.
     flag_modified(instance, key)
+    late_changes.report(instance, key, value)
     units.adopt(instance, value)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session, SessionTransaction
 
-from . import commits, open_transactions, units
+from . import commits, late_changes, open_transactions, units
 from .transaction_files import TransactionFiles, current_transaction, ended, opened
 
 #: Transactions that are about to commit, and savepoints about to be released.
@@ -82,6 +82,9 @@ def _opened(session: Session) -> TransactionFiles | None:
 @event.listens_for(Session, 'after_transaction_end')
 def _after_end(session: Session, transaction: SessionTransaction) -> None:
     _committing.discard(transaction)
+    if not transaction.nested:
+        # It may be that of a flush, which has failed.
+        late_changes.flush_ended(session)
     files = ended(transaction)
     if files is None:
         return

@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from flask_fs.references import FileReference
 
-from . import units
+from . import late_changes, units
 from .files_type import FilesType
 from .lists import FileList
 from .owner import ColumnOwner, owners_of
@@ -93,8 +93,10 @@ class _Assigned:
     def __call__(self, state: InstanceState[Any], value: Any, old: Any, initiator: Any) -> Any:
         if isinstance(value, ClauseElement) or hasattr(value, '__clause_element__'):
             # An expression, which the database computes.
+            late_changes.report(state.obj(), str(self.owner.key), value)
             return value
         assigned = self.owner.column_type._assign(value, old, state.obj(), self.owner)
+        late_changes.report(state.obj(), str(self.owner.key), assigned)
         units.assigned(state.obj(), assigned, value)
         units.adopt(state.obj(), assigned)
         return assigned
