@@ -264,7 +264,7 @@ for module, distribution in {distributions!r}.items():
         print(type(error).__name__, error)
 """
     assert run_python(code).splitlines() == [
-        f'ImportError this needs the distribution {distribution}: pip install {distribution}'
+        f'ImportError this import needs {distribution}: pip install {distribution}'
         for distribution in distributions.values()
     ]
 

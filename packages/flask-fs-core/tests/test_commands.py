@@ -193,7 +193,7 @@ def test_what_no_browser_sends_is_no_origin(run: Any, make_app: AppFactory, orig
         ('a', 'https://refused.test', "A file: permission denied by storage 'a' (memory): not by this key."),
         ('local', 'https://app.test', 'clients send their files to the application, so there is no rule to set'),
         ('lacking', 'https://app.test', 'Lacking does not implement _allow_origins'),
-        ('legacy', 'https://app.test', "The backend of storage 'legacy' has no store that browsers send to."),
+        ('legacy', 'https://app.test', "The backend of storage 'legacy' has no store that browsers can upload to."),
     ],
 )
 def test_where_origins_cannot_be_allowed_is_one_sentence(

@@ -221,7 +221,7 @@ def test_an_upload_that_goes_while_it_is_checked_has_not_arrived(
         return found
 
     monkeypatch.setattr(Incoming, 'progress', what_goes)
-    with pytest.raises(fs.NoFile, match='nothing has arrived') as caught:
+    with pytest.raises(fs.NoFile, match='no content arrived') as caught:
         storage.accept_upload(ticket.token)
     assert '.fs-incoming' not in str(caught.value)
 

@@ -70,7 +70,7 @@ def test_a_reference_to_nothing_has_neither_name_nor_url(storage: fs.Storage, ap
     assert (reference.filename, reference.url, str(reference), reference.malformed) == (None, None, '', None)
     assert not reference.exists()
     reference.delete()
-    with pytest.raises(fs.FileNotFound, match='it refers to no file'):
+    with pytest.raises(fs.FileNotFound, match='the reference is empty'):
         FileReference(storage).read()
     with pytest.raises(fs.FileNotFound, match="the field 'file' is empty"):
         FileReference(storage, name='file').open()
@@ -118,7 +118,7 @@ def test_a_file_is_saved_and_read(storage: fs.Storage, app: Flask) -> None:
 def test_a_path_has_its_own_name_and_a_stream_needs_one(storage: fs.Storage, app: Flask, tmp_path: Path) -> None:
     (tmp_path / 'path.txt').write_text('x')
     assert FileReference(storage).save(tmp_path / 'path.txt') == 'path.txt'
-    with pytest.raises(fs.InvalidFilename, match='BytesIO has no name'):
+    with pytest.raises(fs.InvalidFilename, match='BytesIO has no filename'):
         FileReference(storage).save(io.BytesIO(b'x'))
 
 

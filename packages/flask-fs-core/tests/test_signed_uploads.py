@@ -62,7 +62,7 @@ def test_an_upload_is_accepted_once(app: Flask, storage: fs.Storage) -> None:
     ticket = ticket_for(app, storage, 'a.txt')
     send(app, ticket, b'hello')
     storage.accept_upload(ticket.token, conflict='rename')
-    with pytest.raises(fs.NoFile, match='nothing has arrived, or it was accepted before'):
+    with pytest.raises(fs.NoFile, match='no content arrived, or the upload was already accepted'):
         storage.accept_upload(ticket.token, conflict='rename')
     assert list(storage.list_files()) == ['a.txt']
 
@@ -329,7 +329,7 @@ def test_what_is_sent_again_after_it_was_accepted_is_not(app: Flask, storage: fs
     send(app, ticket, b'hello')
     storage.accept_upload(ticket.token)
     send(app, ticket, b'hello')
-    with pytest.raises(fs.NoFile, match='accepted before'):
+    with pytest.raises(fs.NoFile, match='already accepted'):
         storage.accept_upload(ticket.token, conflict='rename')
     assert [*storage.list_files()] == ['a.txt']
 

@@ -32,7 +32,7 @@ def test_a_malformed_value_reads_as_no_file_and_is_stored_again_as_it_was(value:
         StoredFile.of(value)
     assert str(caught.value) == stored.problem
     with pytest.warns(
-        MalformedReferenceWarning, match="A value of 'file' in Paper is malformed, so it reads as no file"
+        MalformedReferenceWarning, match="A value of 'file' in Paper is malformed, so it is treated as no file"
     ):
         stored.warn("'file' in Paper")
 

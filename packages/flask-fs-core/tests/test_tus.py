@@ -416,7 +416,7 @@ def test_what_cannot_work_is_refused_at_once(app: Flask, storage: fs.Storage) ->
     with pytest.raises(fs.ConfigurationError, match='init_app'):
         fs.tus(app, fs.Storage('other'), authorize=lambda announced: True)
     fs.tus(app, storage, authorize=lambda announced: True, url='/elsewhere/')
-    with pytest.raises(fs.ConfigurationError, match='before'):
+    with pytest.raises(fs.ConfigurationError, match='already called'):
         fs.tus(app, storage, authorize=lambda announced: True)
     for path in ('/elsewhere', '/elsewhere/'):
         assert Tus(app, path).create(5).headers['Location'].startswith('/elsewhere/')

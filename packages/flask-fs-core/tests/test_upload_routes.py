@@ -139,7 +139,7 @@ def test_a_size_that_no_file_has_is_refused(make_app: Any) -> None:
 
 def test_nested_json_is_refused(app: Flask) -> None:
     response = app.test_client().post('/uploads/files', data='[' * 60_000, content_type='application/json')
-    assert (response.status_code, response.json['error']) == (400, 'Send a JSON object.')
+    assert (response.status_code, response.json['error']) == (400, 'The request body must be a JSON object.')
 
 
 def test_only_small_json_objects_are_read(app: Flask) -> None:
@@ -280,7 +280,7 @@ def test_nothing_is_there_before_it_is_called(make_app: Any, storage: fs.Storage
     with pytest.raises(TypeError, match='origins'):
         fs.uploads(app, storage, authorize=lambda _: True, origins=ORIGIN)
     fs.uploads(app, storage, authorize=lambda _: True, url='/tickets')
-    with pytest.raises(fs.ConfigurationError, match='before'):
+    with pytest.raises(fs.ConfigurationError, match='already called'):
         fs.uploads(app, storage, authorize=lambda _: True)
     assert app.test_client().post('/tickets', json={'filename': 'a.txt'}).status_code == 201
 

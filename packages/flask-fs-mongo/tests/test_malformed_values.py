@@ -274,7 +274,7 @@ def test_warnings_say_where_and_what_and_repeat_no_content(page: Any, reported: 
     one, two = {str(warning.message) for warning in reported}, str(reported[0].message)
     assert one == {two}
     assert two == (
-        "A value of 'image' in Page is malformed, so it reads as no file: "
+        "A value of 'image' in Page is malformed, so it is treated as no file: "
         "filename: it has a '.' or '..' part, which could lead elsewhere"
     )
 

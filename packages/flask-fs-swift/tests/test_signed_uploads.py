@@ -137,7 +137,7 @@ def test_of_a_form_that_is_cut_there_is_no_file(app, storage):
         connection.endheaders(body[:1_000_000])
         connection.sock.shutdown(socket.SHUT_WR)
         connection.sock.recv(1000)
-    with pytest.raises(fs.InvalidContent, match='2000000 were announced'):
+    with pytest.raises(fs.InvalidContent, match='but 2000000 were announced'):
         storage.accept_upload(ticket.token)
     assert send(ticket, content) == 201
     storage.accept_upload(ticket.token)

@@ -279,7 +279,7 @@ def test_a_failed_upload_says_why_and_is_tried_again(small_site: Site, page: Pag
     wait_for_states(page, 'failed')
     assert 'Failed: Not today.' in page.inner_text('.fs-upload')
     page.unroute('**/uploads/photos')
-    page.get_by_role('button', name='Try again: a.png').click()
+    page.get_by_role('button', name='Retry: a.png').click()
     wait_for_states(page, 'done')
     assert save(page) == 'a.png'
 
@@ -339,7 +339,7 @@ def test_the_list_is_for_everyone(small_site: Site, page: Page, line: Line, tmp_
     line.hold()
     page.set_input_files('#photo', large_file(tmp_path))
     assert page.get_by_role('progressbar', name='large.bin').is_visible()
-    assert page.get_by_role('status').inner_text() == 'Uploading'
+    assert page.get_by_role('status').inner_text() == 'Uploading…'
     pause = page.get_by_role('button', name='Pause: large.bin')
     pause.focus()
     page.keyboard.press('Enter')

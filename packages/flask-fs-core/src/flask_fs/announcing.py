@@ -1,4 +1,4 @@
-"""What clients say about files that they want to send, and what the application decides about that."""
+"""Uploads that clients announce, and the application's decisions about them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .errors import FSError
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedUpload:
-    """What a client says about a file that it wants to send. Nothing of it is checked but the name.
+    """A client's description of a file that it wants to send. Only the name is checked.
 
-    :param filename: The client's name for it, cleaned as by :meth:`~flask_fs.Storage.save`. Empty for a part of a file that is
-        sent in parallel by tus: the whole file is announced again at its end.
-    :param size: In bytes; None if the client does not know.
+    :param filename: The client's name for it, cleaned as by :meth:`~flask_fs.Storage.save`. Empty for a part of a file that
+        tus sends in parallel: the complete file is announced again at the end.
+    :param size: The size in bytes, or None if the client doesn't know it.
     :param mime: The media type, or None.
     """
 
@@ -30,9 +30,9 @@ class AnnouncedUpload:
 
 
 def authorized_name(authorize: Callable[[AnnouncedUpload], Any], announced: AnnouncedUpload) -> str:
-    """The name that the file is to have, if the application allows the upload; else responds as that says.
+    """The name for the file, if the application allows the upload; otherwise, send an error or the application's response.
 
-    :raises TypeError: If *authorize* returns something else than true, false, a name or a response.
+    :raises TypeError: If *authorize* returns anything other than true, false, a name or a response.
     """
     verdict = current_app.ensure_sync(authorize)(announced)
     if isinstance(verdict, Response):
@@ -49,17 +49,17 @@ def authorized_name(authorize: Callable[[AnnouncedUpload], Any], announced: Anno
 
 @contextlib.contextmanager
 def malformed_is_400() -> Generator[None]:
-    """Respond with 400 to what a client has sent if it raises a ValueError that is no error of Flask-FS."""
+    """Respond with 400 if the client's data causes a ValueError that isn't an error of Flask-FS."""
     try:
         yield
     except FSError:
-        # Some of these are ValueErrors too, and have statuses of their own.
+        # Some of these are ValueErrors too, and have their own statuses.
         raise
     except ValueError as error:
         abort(400, description=str(error))
 
 
 def current_user(user: Callable[[], str | None] | None) -> str | None:
-    """What identifies the user of the current request, if uploads are for one user each."""
+    """The identity of the current request's user, if uploads are restricted to users."""
     identity: str | None = None if user is None else current_app.ensure_sync(user)()
     return identity

@@ -1,4 +1,4 @@
-"""Uploads that clients have sent straight to where the files are kept, saved like those that come with a form."""
+"""Received direct uploads, saved like uploads from a form."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .tickets import Upload
 
 
 class ArrivedUpload(FileStorage):
-    """An upload that has arrived, once it is what its ticket says: it is read as any other, and stored without being read.
+    """A received upload that matches its ticket. It can be read like any upload, and is stored without reading it.
 
-    :param incoming: Where it has arrived.
-    :param upload: What it must be.
-    :param pieces: What it consists of, if not of what has arrived there.
-    :raises NoFile: If nothing has arrived, or it was accepted before.
+    :param incoming: The place where it was received.
+    :param upload: The requirements of its ticket.
+    :param pieces: Its pieces, if they aren't those in *incoming*.
+    :raises NoFile: If no content arrived, or the upload was already accepted.
     :raises FileTooLarge: If it is larger than the ticket allows.
-    :raises InvalidContent: If it has another length, type or checksum than the ticket says.
+    :raises InvalidContent: If its size, type or checksum differs from the ticket.
     """
 
     def __init__(self, incoming: Incoming, upload: Upload, pieces: Sequence[FileInfo] | None = None) -> None:
@@ -41,9 +41,9 @@ class ArrivedUpload(FileStorage):
             self._check_checksum(upload.checksum)
 
     def create(self, name: str, *, replace: bool, attributes: Attributes) -> None:
-        """Make the file *name* of it, inside the store; it can be done once.
+        """Make it the file *name*, inside the store. This can be done once.
 
-        :raises FileExists: Without *replace*, if there is a file of that name.
+        :raises FileExists: Without *replace*, if a file with that name exists.
         """
         if not attributes.mime and self._upload.mime not in (None, mime_type(name)):
             attributes = dataclasses.replace(attributes, mime=self._upload.mime)
@@ -53,25 +53,25 @@ class ArrivedUpload(FileStorage):
             raise self.missing() from error
 
     def end(self, note: str) -> None:
-        """Remove what is left of it, and keep *note* of what it has become: nothing more is accepted of it."""
+        """Remove its remaining pieces, and store *note* about its result. No more content is accepted for it."""
         self.close()
         self._incoming.end(note, self._pieces)
 
     def _arrived(self) -> Sequence[FileInfo]:
         progress = self._incoming.progress()
-        # What was sent once more, by who still has the ticket, is nothing new.
+        # After its end, anything that a client with the ticket sends again is ignored.
         return () if progress.has_ended else progress.pieces
 
     def _check_size_and_type(self) -> None:
         upload = self._upload
         if upload.max_bytes is not None and self.size > upload.max_bytes:
-            self._reject(FileTooLarge, f'{self.size} bytes have arrived, and at most {upload.max_bytes} are allowed')
+            self._reject(FileTooLarge, f'{self.size} bytes arrived, but at most {upload.max_bytes} are allowed')
         if upload.size not in (None, self.size):
-            self._reject(InvalidContent, f'{self.size} bytes have arrived, and {upload.size} were announced')
+            self._reject(InvalidContent, f'{self.size} bytes arrived, but {upload.size} were announced')
         for piece in self._pieces:
-            # Whatever the name of a piece suggests, which clients may have chosen.
+            # The type that the piece was sent with, not the one that its name suggests: a client can choose the name.
             if upload.mime is not None and piece.mime not in (upload.mime, UNKNOWN):
-                self._reject(InvalidContent, f'it was sent as {piece.mime}, and announced as {upload.mime}')
+                self._reject(InvalidContent, f'it was sent as {piece.mime}, but announced as {upload.mime}')
 
     def _check_checksum(self, checksum: str) -> None:
         first = self._pieces[0]
@@ -82,12 +82,12 @@ class ArrivedUpload(FileStorage):
             digest.update(chunk)
         self.stream.seek(0)
         if (seen := f'sha256:{digest.hexdigest()}') != checksum:
-            self._reject(InvalidContent, f'{seen} has arrived, and {checksum} was announced')
+            self._reject(InvalidContent, f'its checksum is {seen}, but {checksum} was announced')
 
     def _reject(self, kind: type[FSError], reason: str) -> NoReturn:
         raise kind(self._upload.filename, storage=self._upload.storage, reason=reason)
 
     def missing(self) -> NoFile:
-        """The error for one of which nothing has arrived, or nothing is left."""
-        reason = 'nothing has arrived, or it was accepted before'
+        """The error for an upload without content."""
+        reason = 'no content arrived, or the upload was already accepted'
         return NoFile(self._upload.filename, storage=self._upload.storage, reason=reason)

@@ -1,4 +1,4 @@
-"""Which other sites may send uploads here: the CORS protocol of the Fetch standard."""
+"""Uploads from other sites: the CORS protocol of the Fetch standard."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Collection
 from flask import Request
 from werkzeug.wrappers import Response
 
-#: How long browsers may remember the response to a preflight, in seconds.
+#: How long browsers may cache the response to a preflight request, in seconds.
 _MAX_AGE_S = 600
 
 
 def add_cors(
     response: Response, request: Request, origins: Collection[str], methods: str, exposed: str = 'ETag'
 ) -> Response:
-    """*response* to *request* with the headers that let pages of *origins* send such requests and read the response.
+    """Add the headers to *response* that let pages of *origins* send such requests and read the response.
 
-    :param origins: Such as ``https://example.org``; none by default, and no wildcard, as requests may carry cookies.
-    :param methods: What to allow, separated by commas.
-    :param exposed: The headers of responses that pages may read, separated by commas.
+    :param origins: Origins such as ``https://example.org``. No wildcard, because requests can have cookies.
+    :param methods: The methods to allow, separated by commas.
+    :param exposed: The response headers that pages may read, separated by commas.
     """
     if not origins:
         return response
@@ -31,7 +31,7 @@ def add_cors(
     if request.method == 'OPTIONS':
         response.headers['Access-Control-Allow-Methods'] = methods
         response.headers['Access-Control-Max-Age'] = str(_MAX_AGE_S)
-        # A page that may send requests may choose their headers.
+        # A page that may send requests may also choose their headers.
         if wanted := request.headers.get('Access-Control-Request-Headers'):
             response.headers['Access-Control-Allow-Headers'] = wanted
     return response

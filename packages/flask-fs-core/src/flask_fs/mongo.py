@@ -1,6 +1,6 @@
-"""The documented import path of what the distribution flask-fs-mongo offers."""
+"""The documented import path for flask-fs-mongo."""
 
 from .siblings import requires
 
 with requires('flask-fs-mongo'):
-    from flask_fs_mongo import *  # noqa: F403  # an alias hands on every public name
+    from flask_fs_mongo import *  # noqa: F403  # an alias re-exports every public name

@@ -1,4 +1,4 @@
-"""What clients send to the application itself, because the store signs no uploads: received in bounded memory."""
+"""Receive direct uploads in the application, for stores that can't sign uploads, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from .media_types import normalized
 from .storage import Storage
 from .tickets import START, Upload, upload_at
 
-# Servers put together what is asked for, which takes as much again, in each of their threads.
+# Servers copy the requested bytes into one buffer, which doubles the memory, in each of their threads.
 _READ_BYTES = 64 * 1024
 
 
 def receive(storage: Storage, app: Flask, address: str, request: Request) -> Response:
-    """Store the body of *request*, which is to be an upload to *address*, as :func:`flask_fs.views.receive_upload` does."""
+    """Store the body of *request*, an upload to *address*, for :func:`flask_fs.views.receive_upload`."""
     upload = upload_at(app, address)
     if upload is None or upload.storage != storage.name:
-        abort(403, description='This address was altered, or is not from this application.')
+        abort(403, description='This upload URL was modified, or is not from this application.')
     if not upload.can_be_sent:
-        abort(403, description='This ticket has expired: request another one.')
+        abort(403, description='This ticket has expired. Request a new one.')
     if upload.mime is not None and normalized(request.content_type or '') != upload.mime:
-        abort(415, description=f'The ticket is for the type {upload.mime}.')
+        abort(415, description=f'The ticket is only for files of type {upload.mime}.')
     start, size = _expected(upload, request)
     bound = storage._bound()
     try:
         Incoming(storage._receiving_driver(bound), upload.upload_id).put(_body(upload, request, start, size), start)
     except FileExists:
-        abort(412, description='This was sent before.')
+        abort(412, description='This content was already sent.')
     except Unavailable:
         abort(503)
     return Response(status=201)
 
 
 def _expected(upload: Upload, request: Request) -> tuple[int, int | None]:
-    """Where the body of *request* begins in the file, and how many bytes it must have, if that is known."""
+    """The offset of the body of *request* in the file, and the number of bytes that it must have, if known."""
     sent = request.content_length
     try:
         start = int(request.args.get(START, 0))
@@ -54,12 +54,12 @@ def _expected(upload: Upload, request: Request) -> tuple[int, int | None]:
     if sent is not None and upload.max_bytes is not None and sent > upload.max_bytes:
         raise _too_large(upload.max_bytes)
     if size is not None and sent not in (None, size):
-        abort(400, description=f'{size} bytes were announced, not {sent}.')
+        abort(400, description=f'{size} bytes were announced, but {sent} are being sent.')
     return start, sent if size is None else size
 
 
 def _body(upload: Upload, request: Request, start: int, size: int | None) -> ByteReader:
-    # The limit is the ticket's, not MAX_CONTENT_LENGTH: that is for forms, which are parsed.
+    # The limit is the ticket's, not MAX_CONTENT_LENGTH, which is for forms that are parsed.
     body: ByteReader = get_input_stream(request.environ)
     most = upload.max_bytes if size is None else size
     if most is not None:
@@ -73,7 +73,7 @@ def _too_large(max_bytes: int) -> HTTPException:
 
 
 class _Exact:
-    """A body that ends with an error unless it has that size and checksum, so that nothing is stored of another one."""
+    """A body that ends with an error unless it has that size and checksum, so that a wrong body isn't stored."""
 
     def __init__(self, body: ByteReader, size: int | None, checksum: str | None) -> None:
         self._body, self._left, self._checksum = body, size, checksum
@@ -84,7 +84,7 @@ class _Exact:
             chunk = self._body.read(_READ_BYTES if size < 0 else min(size, _READ_BYTES))
         except HTTPException:
             raise
-        except Exception as error:  # noqa: BLE001  # each server has errors of its own for this
+        except Exception as error:  # noqa: BLE001  # each server has its own errors for this
             abort(400, description=f'The body is malformed, or ended early: {error}')
         if self._left is not None:
             self._left -= len(chunk)
@@ -98,4 +98,4 @@ class _Exact:
         if self._left:
             abort(400, description=f'{self._left} bytes are missing.')
         if self._digest is not None and f'sha256:{self._digest.hexdigest()}' != self._checksum:
-            abort(400, description=f'The content does not have the checksum {self._checksum}.')
+            abort(400, description=f"The content doesn't have the checksum {self._checksum}.")

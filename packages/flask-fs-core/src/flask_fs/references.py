@@ -1,4 +1,4 @@
-"""References: what a document or row has of a file. They work with any Python object; bindings connect them to databases."""
+"""References from documents or rows to files. They work with any Python object; bindings connect them to databases."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from .stored import StoredFile
 from .transaction import FileTransaction
 from .upload_checks import check_sent
 
-#: Text, or a function that returns it; if it has a parameter, it is called with the document, row or other object.
+#: Text, or a function that returns it. If the function has a parameter, it gets the document, row or other object.
 FromInstance = str | Callable[..., str]
 
 
 class Owner:
-    """How a reference is connected to a database; as it is, to none. A binding derives from this class.
+    """The connection of a reference to a database. This base class connects it to none; bindings derive from it.
 
-    A binding creates a reference from what is stored, and sets ``owner``, ``instance`` and ``name`` of it. The latter two
-    say where the value is stored: in attribute *name* of the document or row *instance*, which is also what functions for
-    ``upload_to`` and ``basename`` get. What to store is ``reference.stored.form()``; a new value from the database or the
-    application is read by ``reference.stored_type``, and handed to ``reference.refer_to``, or, without a change to report,
-    assigned to ``reference.stored``.
+    A binding creates a reference from a stored value, and sets its ``owner``, ``instance`` and ``name``: the value is stored
+    in the attribute *name* of the document or row *instance*. Functions for ``upload_to`` and ``basename`` get *instance*
+    too. The value to store is ``reference.stored.form()``. To read a new value from the database or the application, a
+    binding uses ``reference.stored_type``. It passes the result to ``reference.refer_to``, or assigns it to
+    ``reference.stored`` if there is no change to report.
     """
 
-    #: Whether :meth:`FileReference.save` stores the checksum of the main file too.
+    #: Whether :meth:`FileReference.save` also stores the checksum of the main file.
     checksum: bool = False
 
     def changed(self, reference: FileReference) -> None:
-        """Called after *reference* started to refer to other files: marks its attribute as changed."""
+        """Mark the attribute of *reference* as changed. Called after it started to refer to other files."""
 
     def transaction(self, reference: FileReference) -> FileTransaction:
-        """The transaction for one change of *reference*. A binding may defer its end to that of a database transaction."""
+        """The transaction for one change of *reference*. A binding can defer its end to the end of a database transaction."""
         return FileTransaction(reference.fs)
 
     def shared_files(self) -> Container[str]:
@@ -45,9 +45,9 @@ class Owner:
         return ()
 
     def pickled(self, reference: FileReference) -> Any:
-        """How *reference* is pickled within its document or row, as ``__reduce__`` returns it."""
+        """The pickled form of *reference* within its document or row, as in ``__reduce__``."""
         raise TypeError(
-            f'a {type(reference).__name__} cannot be pickled by itself: pickle its document, or its filename'
+            f"a {type(reference).__name__} can't be pickled by itself: pickle its document, or its filename"
         )
 
 
@@ -55,22 +55,22 @@ _NO_OWNER = Owner()
 
 
 class FileReference:
-    """A file of a storage, or none: then it is false, and has neither name nor URL.
+    """A reference to a file in a storage. An empty reference is false, and has neither a name nor a URL.
 
     A document has one reference for each of its fields. Storing a file or assigning a value changes that reference, and
-    marks the field as changed; the application saves the document. A reference made without a field works the same way.
+    marks the field as changed. Then the application saves the document. A reference without a field works the same way.
 
     :param fs: The storage.
-    :param filename: The name of the file in the storage; None for no file yet.
-    :param upload_to: A folder under that of the storage, or a function that returns one.
-    :param basename: The name of uploads, without extension, or a function that returns it; by default the storage's
-        ``basename``. Functions may have a parameter for *instance*, as may those of the storage.
+    :param filename: The name of the file in the storage, or None for no file yet.
+    :param upload_to: A folder under the storage's ``upload_to``, or a function that returns one.
+    :param basename: The name of uploads, without extension, or a function that returns it. Default: the storage's
+        ``basename``. All of these functions can have a parameter, which gets *instance*.
     :param instance: The document that has the reference.
     :param name: The attribute of the document.
-    :raises ValueError: If *filename* is not a valid name.
+    :raises ValueError: If *filename* is not valid.
     """
 
-    #: What is stored of a reference of this class.
+    #: The type of the stored value of references of this class.
     stored_type: ClassVar[type[StoredFile]] = StoredFile
 
     __hash__ = None  # type: ignore[assignment]  # it can change
@@ -91,7 +91,7 @@ class FileReference:
         self.name = name
         self.owner: Owner = _NO_OWNER
         self.stored = self.stored_type() if filename is None else self.stored_type.of(filename)
-        # Whether it has changed; the owner resets this once the change is marked.
+        # Whether it has changed. The owner resets this after marking the change.
         self.dirty = False
 
     def __repr__(self) -> str:
@@ -123,9 +123,9 @@ class FileReference:
 
     @property
     def fs(self) -> Storage:
-        """The storage that has the file.
+        """The storage that contains the file.
 
-        :raises ConfigurationError: If neither the reference nor its field was given one.
+        :raises ConfigurationError: If neither the reference nor its field has one.
         """
         if self._fs is None:
             what = type(self).__name__ if self.name is None else f'field {self.name!r}'
@@ -139,21 +139,21 @@ class FileReference:
 
     @property
     def malformed(self) -> str | None:
-        """What cannot be read in the stored value; None if nothing is wrong.
+        """The problem with the stored value, or None if it is valid.
 
-        A value without a valid name reads as no file. It stays in the database as it is until the reference changes.
+        A value without a valid name counts as no file. It stays in the database until the reference changes.
         """
         return self.stored.problem
 
     @property
     def url(self) -> str | None:
-        """The URL of the file; None without one. See :meth:`flask_fs.Storage.url`."""
+        """The URL of the file, or None without a file. See :meth:`flask_fs.Storage.url`."""
         return None if self.filename is None else self.fs.url(self.filename)
 
     def as_json(self, external: bool = False) -> dict[str, Any] | None:
-        """What an API returns to a client about the file, for ``jsonify`` and serializers; None without one.
+        """The file's data for API responses, for ``jsonify`` and serializers, or None without a file.
 
-        :param external: Full URLs, with scheme and host.
+        :param external: Whether to use full URLs, with scheme and host.
         :returns: ``{'filename': …, 'url': …}``.
         """
         name = self.filename
@@ -163,25 +163,25 @@ class FileReference:
     def path(self) -> str:
         """The path of the file on this machine.
 
-        :raises OperationNotSupported: If the backend keeps files elsewhere.
+        :raises OperationNotSupported: If the backend stores files elsewhere.
         """
         return self.fs.path(self._name())
 
     def exists(self) -> bool:
-        """Whether there is a file, and the storage has it."""
+        """Whether the reference has a file that exists in the storage."""
         return self.filename is not None and self.fs.exists(self.filename)
 
     def open(self, mode: str = 'rb', **kwargs: Any) -> IO[Any]:
-        """The file as a file object. See :meth:`flask_fs.Storage.open`."""
+        """A file object for the file. See :meth:`flask_fs.Storage.open`."""
         return self.fs.open(self._name(), mode, **kwargs)
 
     def read(self) -> bytes:
-        """The whole content of the file."""
+        """The complete content of the file."""
         return self.fs.read(self._name())
 
     def _name(self) -> str:
         if self.filename is None:
-            reason = 'it refers to no file' if self.name is None else f'the field {self.name!r} is empty'
+            reason = 'the reference is empty' if self.name is None else f'the field {self.name!r} is empty'
             raise FileNotFound(storage=self.fs.name, reason=reason)
         return self.filename
 
@@ -196,25 +196,24 @@ class FileReference:
         overwrite: bool | None = None,
         user: str | None = None,
     ) -> str:
-        """Store a file, refer to it, and return its name. Save the document next.
+        """Store a file, refer to it, and return its name. Save the document after this.
 
-        :param wfs: A file or path that :meth:`flask_fs.Storage.save` accepts, or the token of an upload that has arrived: see
+        :param wfs: A file or path that :meth:`flask_fs.Storage.save` accepts, or the token of a direct upload: see
             :meth:`flask_fs.Storage.accept_upload`.
-        :param filename: Its name; by default the ``basename`` with the extension of the upload, or else the name of the
-            upload.
+        :param filename: Its name. Default: the ``basename`` with the upload's extension, or else the name of the upload.
         :param prefix: A folder under ``upload_to``.
-        :param overwrite: Whether to replace a file of that name; by default the ``overwrite`` of the storage. In a unit of work,
-            the new file has another name then, and only the former file of this reference goes, after the commit.
-        :param user: For whom the ticket of the upload was made, if it was for one.
-        :raises NoFile: If the form was sent without a file, or nothing has arrived.
-        :raises InvalidToken: If *wfs* is text, and not a valid token of the storage.
+        :param overwrite: Whether to replace an existing file with that name. Default: the storage's ``overwrite``. In a unit of
+            work, the new file then gets another name, and only this reference's former file is removed, after the commit.
+        :param user: The user that the upload's ticket was made for, if any.
+        :raises NoFile: If the form was sent without a file, or no content of the upload arrived.
+        :raises InvalidToken: If *wfs* is text, but not a valid token of the storage.
         """
         with self._upload(wfs, user) as file:
             name = self._full_name(file, filename, prefix)
             with self.owner.transaction(self) as transaction:
                 replace = self._may_replace(overwrite)
                 former = self.stored if replace and transaction.takes_place(name, self.filename) else self.stored_type()
-                # With a checksum, the file must not have replaced another one before that is known.
+                # With a checksum, the file must not replace another one until the checksum is known.
                 alone = not self.owner.checksum
                 name = transaction.save(file, name, replace=replace, alone=alone, former=former.filename)
                 stored = self.stored_type(name, checksum=self._checksum(transaction, name))
@@ -223,11 +222,11 @@ class FileReference:
         return name
 
     def delete(self) -> None:
-        """Remove the file now, with all files made from it, and refer to none. Save the document next.
+        """Remove the file now, with all files made from it, and empty the reference. Save the document after this.
 
-        No other file is removed, nor is the ``default`` of the field. If the store fails, the reference stays as it is. To
-        remove the file after the document was saved, declare the field with ``on_replace='remove'``, and assign None. In a
-        unit of work, as that of a row, it is removed after the commit.
+        No other file is removed, nor is the ``default`` of the field. If the store fails, the reference doesn't change. To
+        remove the file after the document is saved, declare the field with ``on_replace='remove'``, and assign None. In a
+        unit of work, such as a row's, the file is removed after the commit.
         """
         if self:
             shared = self.owner.shared_files()
@@ -238,17 +237,17 @@ class FileReference:
         self.refer_to(self.stored_type())
 
     def refer_to(self, stored: StoredFile) -> None:
-        """Refer to other files, and report that to the owner."""
+        """Refer to other files, and report the change to the owner."""
         if stored != self.stored:
             self.stored, self.dirty = stored, True
             self.owner.changed(self)
 
     def is_in(self, storage: Storage | None) -> bool:
-        """Whether *storage* has the file, or would have it; None is for a reference without a storage."""
+        """Whether this reference is for files in *storage*; None means no storage."""
         return self._fs == storage
 
     def _drop(self, transaction: FileTransaction, replaced: Iterable[str], stored: StoredFile) -> None:
-        """Remove the *replaced* files of this reference, where the ones that are *stored* now have names of their own."""
+        """Remove the *replaced* files of this reference, unless files are replaced in place or *stored* still has them."""
         if not transaction.in_place:
             kept, shared = [*stored.files()], self.owner.shared_files()
             for name in replaced:
@@ -256,11 +255,11 @@ class FileReference:
                     transaction.remove(name)
 
     def _upload(self, file: Any, user: str | None) -> contextlib.AbstractContextManager[Any]:
-        """*file* itself, or the upload that it is the token of."""
+        """*file* itself, or the upload if *file* is a token."""
         return self.fs._arrived(file, user) if isinstance(file, str) and file else contextlib.nullcontext(file)
 
     def _checksum(self, transaction: FileTransaction, name: str) -> str | None:
-        """The checksum to store of the main file *name*, if the owner wants one."""
+        """The checksum of the main file *name* to store, if the owner stores checksums."""
         return transaction.checksum(name) if self.owner.checksum else None
 
     def _may_replace(self, overwrite: bool | None) -> bool:
@@ -284,7 +283,7 @@ class FileReference:
             extension = files.extension(own or '')
             return f'{basename}.{extension}' if extension else basename
         if own is None:
-            raise InvalidFilename(reason=f'{type(file).__name__} has no name: pass filename= to save()')
+            raise InvalidFilename(reason=f'{type(file).__name__} has no filename: pass filename= to save()')
         return own
 
     def _given(self, given: FromInstance | None, *, default: Any = None) -> str:
@@ -294,8 +293,6 @@ class FileReference:
             return given() or ''
         instance = default if self.instance is None else self.instance
         if instance is None:
-            reason = (
-                'upload_to or basename has a parameter for the document, and this reference has none: create it with'
-            )
+            reason = 'upload_to or basename has a parameter for the document, but this reference has no document: create it with'
             raise ValueError(f'{reason} reference(document=…), or pass instance=')
         return given(instance) or ''

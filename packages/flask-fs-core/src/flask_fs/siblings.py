@@ -1,4 +1,4 @@
-"""The error of a documented import path whose distribution is not installed."""
+"""The error for a documented import path whose distribution is not installed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Generator
 
 @contextlib.contextmanager
 def requires(distribution: str) -> Generator[None]:
-    """Around the import of what *distribution* offers: if that is missing, the error names the pip command."""
+    """Wrap an import from *distribution*: if it isn't installed, raise an error with the pip command."""
     package = distribution.replace('-', '_')
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        raise ImportError(
-            f'this needs the distribution {distribution}: pip install {distribution}', name=package
-        ) from error
+        raise ImportError(f'this import needs {distribution}: pip install {distribution}', name=package) from error

@@ -1,4 +1,4 @@
-"""Links signed by the application, for backends whose store does not sign any."""
+"""Links signed by the application, for backends whose store can't sign links."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LINKS = 'flask-fs.signed-url'
 
 
 class SignedLink(NamedTuple):
-    """What a signed link allows: one method on one file until it expires, in whole seconds since the epoch."""
+    """The permission in a signed link: one method on one file until it expires, in whole seconds since the epoch."""
 
     storage: str
     filename: str
@@ -31,7 +31,7 @@ class SignedLink(NamedTuple):
 
 
 class InvalidSignature(Exception):
-    """The signature does not allow the request; the text tells the visitor why."""
+    """The signature doesn't allow the request. The message says why, for the visitor."""
 
 
 def whole_seconds(expires_s: int | datetime.timedelta) -> int:
@@ -48,24 +48,24 @@ def whole_seconds(expires_s: int | datetime.timedelta) -> int:
 
 
 def expiry(lifetime_s: int) -> int:
-    """When a link made now expires, in whole seconds since the epoch: after *lifetime_s*, rounded up.
+    """The expiry of a link made now, in whole seconds since the epoch: after *lifetime_s*, rounded up.
 
-    It is rounded to a multiple of a quarter of the lifetime, so links to one file that are made close together are the
-    same, and browsers and caches recognize what they have.
+    It is rounded to a multiple of a quarter of the lifetime. So links to one file that are made close together are
+    identical, and browsers and caches recognize files that they already have.
     """
     step_s = max(1, lifetime_s // 4)
     return math.ceil((time.time() + lifetime_s) / step_s) * step_s
 
 
 def check_download_name(name: str | None) -> str | None:
-    """*name* itself, if browsers can save a file under it."""
+    """*name* itself, if browsers can save a file with this name."""
     if name is not None and (not name or not name.isprintable() or '/' in name or '\\' in name):
         raise InvalidFilename(name, reason='a download_name is a single name, without slashes or control characters')
     return name
 
 
 def sign(app: Flask, link: SignedLink) -> str:
-    """The signature of *link*, which allows whoever has it what the link says.
+    """The signature of *link*. Whoever has it can use the link.
 
     :raises ConfigurationError: If *app* has no key.
     """
@@ -73,34 +73,34 @@ def sign(app: Flask, link: SignedLink) -> str:
 
 
 def dumps(app: Flask, purpose: str, fields: Any, user: str | None = None) -> str:
-    """*fields*, which JSON can express, as a text that only *app* can make; it can be read by anyone, and used in URLs.
+    """*fields*, which must be JSON-compatible, as URL-safe text signed by *app*. Anyone can read it.
 
-    :param purpose: What it is for: a text made for something else is not accepted.
-    :param user: For whom it is, if not for whoever has it.
+    :param purpose: Its purpose. Text signed for another purpose is not accepted.
+    :param user: The user that it is valid for. Default: anyone who has it.
     :raises ConfigurationError: If *app* has no key.
     """
     if not isinstance(app.config.get('SECRET_KEY') or None, (str, bytes)):
-        reason = 'Signed links and uploads need a SECRET_KEY, a string that is not empty, in the configuration of the application.'
+        reason = "Signed links and uploads need a SECRET_KEY, a nonempty string, in the application's configuration."
         raise ConfigurationError(reason=reason)
     return str(_serializer(_keys(app), _salt(purpose, user)).dumps(fields))
 
 
 def loads(app: Flask, purpose: str, text: str, user: str | None = None) -> Any:
-    """What :func:`dumps` has made *text* of, with a current or former key of *app* and for *user*; None if it has not."""
+    """The fields in *text*, if :func:`dumps` made it with a current or former key of *app* and for *user*; otherwise None."""
     try:
         return _serializer(keys, _salt(purpose, user)).loads(text) if (keys := _keys(app)) else None
     except (BadData, TypeError, UnicodeError):
-        # JSON can have a lone surrogate in a text, which no signature covers.
+        # Text in JSON can contain a lone surrogate, which can't be signed.
         return None
 
 
 def verify(app: Flask, signature: str, storage: str, filename: str, method: str) -> SignedLink:
-    """The link that *signature* belongs to, if it allows *method* on this file now. A link for GET allows HEAD too.
+    """The link of *signature*, if it allows *method* on this file now. A link for GET also allows HEAD.
 
     :raises InvalidSignature: If it was modified, has expired, or is for another file or method.
     """
     if not _keys(app):
-        raise InvalidSignature('This application does not sign links.')
+        raise InvalidSignature("This application doesn't sign links.")
     try:
         link = SignedLink(*loads(app, _LINKS, signature))
     except TypeError:
@@ -108,19 +108,19 @@ def verify(app: Flask, signature: str, storage: str, filename: str, method: str)
     if (link.storage, link.filename) != (storage, filename):
         raise InvalidSignature('This link is for another file.')
     if method != link.method and (method, link.method) != ('HEAD', 'GET'):
-        raise InvalidSignature(f'This link is for {link.method} only.')
+        raise InvalidSignature(f'This link is only for {link.method} requests.')
     if time.time() >= link.expires:
         raise InvalidSignature('This link has expired.')
     return link
 
 
 def check_fallbacks(app: Flask) -> None:
-    """Warn about SECRET_KEY_FALLBACKS that is a string, as from an environment variable."""
+    """Warn if SECRET_KEY_FALLBACKS is a string, for example from an environment variable."""
     if isinstance(app.config.get('SECRET_KEY_FALLBACKS'), (str, bytes)):
         warnings.warn(
             'SECRET_KEY_FALLBACKS is a string, not a list of keys. Signed links treat it as one key, but Flask treats each '
-            'of its characters as a key of sessions, so anyone can forge sessions. Make it a list; in the '
-            """environment that is JSON: '["the old key"]'.""",
+            'of its characters as a session key, so anyone can forge sessions. Make it a list; in an environment '
+            """variable, use JSON: '["the old key"]'.""",
             ConfigurationWarning,
             stacklevel=3,
         )
@@ -130,10 +130,10 @@ def _keys(app: Flask) -> list[bytes]:
     """The keys of *app* for links, oldest first: the last one signs, and all of them verify."""
     fallbacks = app.config.get('SECRET_KEY_FALLBACKS') or ()
     if not isinstance(fallbacks, (list, tuple, set, frozenset)):
-        # The characters of a string, one by one, would be keys that anyone can guess.
+        # Each character of a string would be a key that anyone can guess.
         fallbacks = (fallbacks,)
     current = app.config.get('SECRET_KEY')
-    # An empty one would verify what anyone can sign.
+    # An empty key would accept signatures that anyone can make.
     keys = [key for key in (*reversed([*fallbacks]), current) if key and isinstance(key, (str, bytes))]
     return [key.encode() if isinstance(key, str) else key for key in keys] if current else []
 

@@ -1,4 +1,4 @@
-"""What is stored of a file in a document or row: the names of its files, read without trusting the value."""
+"""The stored form of a reference in a document or row: its filenames, read without trusting the value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .errors import InvalidFilename
 
 S = TypeVar('S', bound='StoredFile')
 
-#: The keys of the stored form. A plain file has only the first one, and drops the others of a picture.
+#: The keys of the stored form. A plain file has only the first one, and drops the picture's other keys.
 _KEYS = frozenset(('filename', 'original', 'thumbnails', 'bbox', 'checksum'))
 _CHECKSUM = re.compile(r'[a-z][a-z0-9_-]{1,15}:[0-9a-f]{8,128}', re.ASCII)
 
-#: Reads one part of a stored value: returns what can be read of it, and adds what cannot to a list of problems.
+#: Reads one part of a stored value: returns the readable part, and adds the rest to a list of problems.
 Reader = Callable[[Any, list[str]], Any]
 
 
@@ -27,7 +27,7 @@ class MalformedReferenceWarning(UserWarning):
 
 
 def read_name(given: Any, problems: list[str]) -> str | None:
-    """*given* if it is a valid filename; None for empty text."""
+    """*given* if it is a valid filename. None for empty text."""
     if given == '':
         return None
     if not isinstance(given, str):
@@ -42,13 +42,13 @@ def read_name(given: Any, problems: list[str]) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class StoredFile:
-    """The value of a reference, stored as ``{filename: …}``; a plain name is read too. A subclass adds parts.
+    """The value of a reference, stored as ``{filename: …}``. It can also be read from a plain name. Subclasses add parts.
 
-    :param filename: The main file; None for no file at all.
-    :param problem: Why a stored value could not be read in full, if so; then *raw* is that value.
-    :param rest: The other keys of a stored value, which belong to other programs. They do not count when comparing.
-    :param checksum: What the content of the main file was when it was stored, as ``sha256:hex``, if that was recorded. A stored
-        ``checksum`` that is not of this form belongs to another program.
+    :param filename: The main file, or None for no file.
+    :param problem: Why the stored value could not be read completely, or None. If set, *raw* is that value.
+    :param rest: The other keys of the stored value, which belong to other programs. Comparisons ignore them.
+    :param checksum: The checksum of the main file when it was stored, as ``sha256:hex``, if it was recorded. A stored
+        ``checksum`` in another form belongs to another program.
     """
 
     filename: str | None = None
@@ -67,7 +67,7 @@ class StoredFile:
 
     @classmethod
     def of(cls: type[S], value: Any) -> S:
-        """What *value*, from the application, refers to: the stored form, a plain name, or None.
+        """The reference in *value* from the application: the stored form, a plain name, or None.
 
         :raises ValueError: If it is none of these.
         """
@@ -80,7 +80,7 @@ class StoredFile:
 
     @classmethod
     def read(cls: type[S], value: Any) -> S:
-        """What *value*, from a database, refers to. Parts that cannot be read are left out; *raw* keeps the whole value."""
+        """The reference in *value* from a database. Unreadable parts are left out; then *raw* is the complete value."""
         if value is None:
             return cls()
         if not isinstance(value, (str, Mapping)):
@@ -107,13 +107,13 @@ class StoredFile:
         return cls(**parts)
 
     def warn(self, where: str) -> None:
-        """Issue a :class:`MalformedReferenceWarning`: a value *where*, such as ``'image' in Page``, has a problem."""
-        reading = 'only a part of it is read' if self.filename else 'it reads as no file'
+        """Issue a :class:`MalformedReferenceWarning` about a value of *where*, such as ``'image' in Page``."""
+        reading = 'only part of it is used' if self.filename else 'it is treated as no file'
         text = f'A value of {where} is malformed, so {reading}: {self.problem}'
         warnings.warn(text, MalformedReferenceWarning, stacklevel=2)
 
     def parts(self) -> dict[str, Any]:
-        """The stored form, without the keys of other programs; what is empty is left out."""
+        """The stored form, without empty parts and the keys of other programs."""
         if self.filename is None:
             return {}
         return (
@@ -123,7 +123,7 @@ class StoredFile:
         )
 
     def form(self) -> Any:
-        """The stored form, or None for no file. A value that was malformed is returned as it was."""
+        """The stored form, or None for no file. A malformed value is returned unchanged."""
         if self.problem is not None:
             return self.raw
         return {'filename': self.filename, **self.rest, **self.parts()} if self.filename else None

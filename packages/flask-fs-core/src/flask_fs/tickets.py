@@ -1,4 +1,4 @@
-"""Tickets for uploads: what lets a client store one file, and the token with which the application accepts it."""
+"""Tickets for uploads: the request that lets a client store one file, and the token to accept it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from flask import Flask
 from . import signing
 from .backends.incoming import PIECE_BYTES
 
-#: The query parameter of an address of the application that says at which byte of the file a piece begins.
+#: The query parameter of an upload URL of the application with the offset of a piece in the file.
 START = 'start'
-#: How long an upload that has arrived can be accepted, in seconds; later it may be swept.
+#: How long a received upload can be accepted, in seconds. After that it can be swept.
 ACCEPT_S = 24 * 60 * 60
 
 _CHECKSUM = re.compile(r'sha256:[0-9a-f]{64}')
@@ -25,14 +25,14 @@ _SENDING, _ACCEPTING = 'flask-fs.send-upload', 'flask-fs.accept-upload'
 
 @dataclass(frozen=True, slots=True)
 class UploadTicket:
-    """How a client sends one file, and what it hands in afterwards. ``flask.jsonify`` makes JSON of it.
+    """The request with which a client sends one file, and the token to accept it. ``flask.jsonify`` converts it to JSON.
 
     :param method: ``PUT``, with the bytes as the body, or ``POST``, a form (``multipart/form-data``) whose last field,
         named ``file``, is the file.
-    :param url: Where the request goes to: the store, or the application.
-    :param headers: What the request must have.
-    :param fields: The other fields of the form, which come before the file.
-    :param token: For :meth:`Storage.accept_upload <flask_fs.Storage.accept_upload>`; not a secret from the client.
+    :param url: The URL of the request, at the store or the application.
+    :param headers: The headers that the request must have.
+    :param fields: The other fields of the form, to send before the file.
+    :param token: The argument for :meth:`Storage.accept_upload <flask_fs.Storage.accept_upload>`. The client may see it.
     """
 
     method: str
@@ -43,11 +43,11 @@ class UploadTicket:
 
 
 class Upload(NamedTuple):
-    """What a token says: the upload that it is for, and what that must be.
+    """The content of a token: an upload and its requirements.
 
-    :param filename: The whole name that the file is to have in the storage.
-    :param upload_id: Where its bytes arrive.
-    :param expires: Until when it can be sent, in whole seconds since the epoch.
+    :param filename: The full name of the future file in the storage.
+    :param upload_id: The ID of the place where its bytes are received.
+    :param expires: The time until which it can be sent, in whole seconds since the epoch.
     """
 
     storage: str
@@ -60,29 +60,29 @@ class Upload(NamedTuple):
     checksum: str | None = None
 
     def piece_size(self, start: int) -> int:
-        """How many bytes the piece has that begins at byte *start*.
+        """The size in bytes of the piece that begins at byte *start*.
 
-        :raises ValueError: If none begins there, or if the size of the file is not known.
+        :raises ValueError: If no piece begins there, or if the size of the file is unknown.
         """
         if self.size is None or start % PIECE_BYTES or not 0 <= start < max(self.size, 1):
             raise ValueError(
-                f'a piece begins at a multiple of {PIECE_BYTES} bytes, in a file whose size the ticket knows'
+                f'a piece must begin at a multiple of {PIECE_BYTES} bytes, in a file whose size is in the ticket'
             )
         return min(PIECE_BYTES, self.size - start)
 
     @property
     def can_be_sent(self) -> bool:
-        """Whether its bytes may still arrive."""
+        """Whether its bytes can still be sent."""
         return time.time() < self.expires
 
     @property
     def can_be_accepted(self) -> bool:
-        """Whether what has arrived can still be accepted."""
+        """Whether it can still be accepted."""
         return time.time() < self.expires + ACCEPT_S
 
 
 def check_checksum(checksum: str | None) -> str | None:
-    """*checksum* itself, if it is one that stores can enforce.
+    """*checksum* itself, if stores can enforce it.
 
     :raises ValueError: If it is not ``sha256:`` and 64 hexadecimal digits.
     """
@@ -92,7 +92,7 @@ def check_checksum(checksum: str | None) -> str | None:
 
 
 def token_of(app: Flask, upload: Upload, user: str | None = None) -> str:
-    """The token with which *upload* is accepted, for *user* alone if one is given.
+    """The token to accept *upload*, only for *user* if one is given.
 
     :raises ConfigurationError: If *app* has no ``SECRET_KEY``.
     """
@@ -100,17 +100,17 @@ def token_of(app: Flask, upload: Upload, user: str | None = None) -> str:
 
 
 def upload_of(app: Flask, token: str, user: str | None = None) -> Upload | None:
-    """The upload that *token* accepts; None if it was altered, is not from *app*, or is not for *user*."""
+    """The upload of *token*; None if the token was altered, is not from *app*, or is not for *user*."""
     return _loaded(app, _ACCEPTING, token, user)
 
 
 def address_of(app: Flask, upload: Upload) -> str:
-    """What an URL has at its end to which *upload* can be sent; it accepts nothing."""
+    """The last part of the URL to which *upload* can be sent. It isn't a token for accepting it."""
     return signing.dumps(app, _SENDING, list(upload))
 
 
 def upload_at(app: Flask, address: str) -> Upload | None:
-    """The upload that can be sent to *address*; None if that was altered, or is not from *app*."""
+    """The upload that can be sent to *address*; None if that was altered, or isn't from *app*."""
     return _loaded(app, _SENDING, address)
 
 

@@ -1,4 +1,4 @@
-"""Several files stored all-or-nothing, and the removal of files that nothing refers to any more."""
+"""Store several files all-or-nothing, and remove files that nothing refers to anymore."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: What to do with files that a document or row no longer refers to, once that is stored: a function is called with the
-#: reference as it was stored, and returns whether to remove its files.
+#: What to do with files that a document or row no longer refers to, after the change is stored. A function gets the
+#: previously stored reference, and returns whether to remove its files.
 Cleanup = Literal['keep', 'remove'] | Callable[[Any], bool]
 
 
 def check_cleanups(*cleanups: Any, owner: str = '') -> None:
-    """Refuse what is no :data:`Cleanup`, as *owner*, such as ``FileColumn: ``, was given.
+    """Check that each value is a :data:`Cleanup`.
 
-    :raises ValueError: If one is none.
+    :param owner: The prefix of the message, such as ``FileColumn: ``.
+    :raises ValueError: If one of them is not.
     """
     for given in cleanups:
         if given not in ('keep', 'remove') and not callable(given):
@@ -45,7 +46,7 @@ def removes(cleanup: Cleanup, reference: Any) -> bool:
 
 
 def discard(storage: Storage, filenames: Iterable[str]) -> None:
-    """Remove files that nothing refers to, and no others. An error is logged, and the other files are removed anyway."""
+    """Remove exactly these files, which nothing refers to. Errors are logged, and the remaining files are still removed."""
     for name in filenames:
         try:
             storage.remove(name)
@@ -58,25 +59,25 @@ def discard(storage: Storage, filenames: Iterable[str]) -> None:
 def suffixed(filename: str, suffix: object) -> str:
     """``folder/name-suffix.ext`` for ``folder/name.ext``."""
     name = names.with_suffix(filename, f'-{suffix}')
-    # A long name that ends like this already would be shortened to itself.
+    # A long name that already ends with the suffix would be shortened to itself.
     return name if name != filename else names.with_suffix(filename, f'-{suffix}_1')
 
 
 def is_numbered(name: str, filename: str) -> bool:
-    """Whether *name* is an available name that may have been found for *filename*: ``a_1.txt`` for ``a.txt``."""
+    """Whether *name* could be the available name that was chosen for *filename*: ``a_1.txt`` for ``a.txt``."""
     numbers = re.findall('_([0-9]+)', name.rpartition('/')[2])
     return any(name == names.with_suffix(filename, f'_{number}') for number in numbers)
 
 
 def write_new(storage: Storage, name: str, content: Any, **attributes: Unpack[GivenAttributes]) -> str:
-    """Store *content*, as :meth:`flask_fs.Storage.write` accepts it, without ever replacing a file, and return its name.
+    """Store *content* like :meth:`flask_fs.Storage.write`, without ever replacing a file, and return its name.
 
-    :raises FileExists: If there is a file of that name.
+    :raises FileExists: If a file with that name exists.
     """
     if not storage.overwrite:
         storage.write(name, content, **attributes)
         return name
-    # write() would replace a file in such a storage. Mode x checks the name first, which takes one more request.
+    # write() would replace a file in such a storage. Mode x checks the name first, which costs one more request.
     with storage.open(name, 'xb', **attributes) as file:
         shutil.copyfileobj(as_source(content), file)
     return name
@@ -85,16 +86,16 @@ def write_new(storage: Storage, name: str, content: Any, **attributes: Unpack[Gi
 class FileTransaction:
     """Stores and removes the files of one change. Leaving its ``with`` block commits it; an exception rolls it back.
 
-    A file that replaces another waits next to it until the end of the block, so no file changes before all are stored. If
-    the store fails while they are moved into place, some files may have their new content; none is missing. Files to be
-    removed are removed last: see :meth:`commit`.
+    A file that replaces another is first stored next to it, so no file changes before all are stored. If the store fails
+    while files are moved into place, some files can have their new content, but none is missing. Files are removed last:
+    see :meth:`commit`.
 
-    :param storage: Where the files are stored.
-    :param deferred: Whether to commit later than at the end of the block, with the transaction of a database: the caller
-        ends this one by :meth:`commit` or :meth:`roll_back`. New files are in place, and no file is removed.
+    :param storage: The storage of the files.
+    :param deferred: Whether to commit after the end of the block, with a database transaction: the caller ends this one
+        with :meth:`commit` or :meth:`roll_back`. At the end of the block, new files are in place, and no file is removed.
     """
 
-    #: Whether a file that replaces another one has its name. In a unit of work, it has a name of its own.
+    #: Whether a file that replaces another has the same name. In a unit of work, it gets a new name.
     in_place = True
 
     def __init__(self, storage: Storage, *, deferred: bool = False) -> None:
@@ -136,13 +137,14 @@ class FileTransaction:
         """Store an upload, if :meth:`flask_fs.Storage.save` accepts it, and return its name.
 
         :param name: The full name, including the folders of the storage.
-        :param replace: Whether to replace a file of that name.
-        :param available: Whether to use the next available name in the folder if there is a file of that name.
-        :param alone: Whether it is the only file, so that the storage itself replaces it atomically.
-        :param former: The file to replace, if it may have another name than *name*. Where files are not replaced in place, the
-            caller is to :meth:`remove` it.
-        :param attributes: What to keep with it, as :meth:`flask_fs.Storage.save` has them.
-        :raises FileExists: If there is a file of that name, and neither *replace*, *available* nor *former* says what else to do.
+        :param replace: Whether to replace an existing file with that name.
+        :param available: Whether to use the next available name in the folder if a file with that name exists.
+        :param alone: Whether it is the only file. Then the storage itself replaces it atomically.
+        :param former: The file to replace, if its name can differ from *name*. If files are not replaced in place, the
+            caller has to :meth:`remove` it.
+        :param attributes: The attributes to store with it, as in :meth:`flask_fs.Storage.save`.
+        :raises FileExists: If a file with that name exists, and neither *replace*, *available* nor *former* allows another
+            outcome.
         """
         if alone and replace and self.in_place:
             return self._save(file, name, overwrite=True, **attributes)
@@ -157,7 +159,7 @@ class FileTransaction:
         available: bool = False,
         former: str | None = None,
     ) -> str:
-        """Store *content*, which may be of any type, and return its name. The parameters are those of :meth:`save`."""
+        """Store *content* of any type, and return its name. The parameters are those of :meth:`save`."""
 
         def create(name: str) -> str:
             content.seek(0)
@@ -166,11 +168,11 @@ class FileTransaction:
         return self._store(create, name, replace, available, former)
 
     def takes_place(self, name: str, former: str | None) -> bool:
-        """Whether a file to be stored as *name*, and to replace another, takes the place of *former*, of the same reference."""
+        """Whether storing a file as *name* with replacement replaces *former*, the previous file of the same reference."""
         return name == former
 
     def checksum(self, name: str) -> str:
-        """The SHA-256, as ``sha256:hex``, of a file that was stored: as the store reports it, or else by reading the file."""
+        """The SHA-256 of a stored file, as ``sha256:hex``. If the store doesn't report it, the file is read."""
         stored_as = {final: waiting for waiting, final in self._waiting}.get(name, name)
         reported = self._storage.stat(stored_as).checksum or ''
         return (
@@ -178,23 +180,23 @@ class FileTransaction:
         )
 
     def remove(self, name: str) -> None:
-        """Remove exactly this file on commit, unless it is replaced until then."""
+        """Remove exactly this file on commit, unless it is replaced by then."""
         self._unused.append(name)
 
     def commit(self) -> None:
-        """Remove the files to be removed, in their order; the others stay.
+        """Remove the files that were passed to :meth:`remove`, in that order. All others stay.
 
-        If removing one fails, that error is raised, and another call continues with that file. What was created stays in
-        any case: once a file may be gone, nothing is rolled back.
+        If removing a file fails, its error is raised, and another call continues with that file. Created files stay in any
+        case: after a file might have been removed, nothing is rolled back.
         """
         while self._unused:
-            # Even a removal that fails may have been carried out.
+            # A removal that fails might still have happened.
             self._created.clear()
             self._storage.remove(self._unused[0])
             del self._unused[0]
 
     def _move_into_place(self) -> None:
-        # All checks come before the first move: an error here changes nothing yet.
+        # All checks happen before the first move: an error here changes nothing.
         existing = {name for _, name in self._waiting if self._storage.exists(name)}
         for waiting, name in self._waiting:
             self._storage.move(waiting, name, overwrite=True)
@@ -204,7 +206,7 @@ class FileTransaction:
         self._waiting.clear()
 
     def roll_back(self) -> None:
-        """Remove the files that were created, and no others. Files that were replaced keep their content."""
+        """Remove the created files, and no others. Files that were to be replaced keep their content."""
         created, self._created, self._waiting, self._unused = self._created, [], [], []
         discard(self._storage, reversed(created))
 
@@ -215,9 +217,9 @@ class FileTransaction:
             name, replace = former, True
         if replace:
             self._unused = [unused for unused in self._unused if unused != name]
-            # A random suffix keeps apart names that have all else in common once they are shortened.
+            # The random suffix keeps names distinct that are equal after they are shortened.
             waiting = suffixed(name, f'new-{secrets.token_hex(6)}')
-            # Only this process uses that name: it is removed even if the store fails, and has the file all the same.
+            # Only this process uses that name, so it is removed even after an error, as the store might have the file.
             self._created.append(waiting)
             self._created[-1] = waiting = create(waiting)
             self._waiting.append((waiting, name))
@@ -234,7 +236,7 @@ class FileTransaction:
 
     def _save(self, file: Any, name: str, *, overwrite: bool = False, **attributes: Unpack[GivenAttributes]) -> str:
         storage, upload_to = self._storage, self._storage.upload_to
-        # A storage class of an application may have the documented parameters only: the last one is for other cases.
+        # An application's storage class might only have the documented parameters, so upload_to is passed only if needed.
         if upload_to is None:
             return storage.save(file, name, overwrite=overwrite, **attributes)
         if isinstance(upload_to, str) and (folder := names.join(upload_to)) and name.startswith(f'{folder}/'):

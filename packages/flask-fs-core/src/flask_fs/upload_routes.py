@@ -1,4 +1,4 @@
-"""The route from which clients get tickets for uploads, resume them and cancel them."""
+"""The route where clients get tickets for uploads, and resume and cancel uploads."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from .tickets import Upload, UploadTicket, token_of
 
 #: The endpoint: ``url_for('fs.uploads', fs='photos')``.
 ENDPOINT = 'fs.uploads'
-#: That of the script: ``url_for('fs.static', filename='fs-upload.js')``.
+#: The endpoint of the script: ``url_for('fs.static', filename='fs-upload.js')``.
 STATIC_ENDPOINT = 'fs.static'
-# Tokens are part of it, and the names in them have at most 1024 bytes.
+# Enough for a token, which contains a name of at most 1024 bytes.
 _MAX_BODY_BYTES = 64 * 1024
-# The first that fits an error counts.
+# The first match for an error counts.
 _STATUSES: tuple[tuple[type[FSError], int], ...] = (
     (InvalidToken, 403),
     (NoFile, 404),
@@ -55,7 +55,7 @@ _STATUSES: tuple[tuple[type[FSError], int], ...] = (
 
 @dataclass(frozen=True)
 class UploadRoute:
-    """What :func:`uploads` was called with, for one storage."""
+    """The arguments of :func:`uploads` for one storage."""
 
     storage: Storage
     authorize: Callable[[AnnouncedUpload], Any]
@@ -65,29 +65,29 @@ class UploadRoute:
     origins: Collection[str]
 
     def upload_of(self, token: Any) -> Upload:
-        """The upload of a ticket that was given to the current user.
+        """The upload of a ticket, if it was issued to the current user.
 
-        :raises InvalidToken: If it was not.
+        :raises InvalidToken: If it wasn't.
         """
         return self.storage._upload_of(self.storage._bound(), token, current_user(self.user))
 
     def incoming(self, upload: Upload) -> Incoming:
-        """What has arrived of *upload*."""
+        """The received content of *upload*."""
         return Incoming(self.storage._receiving_driver(self.storage._bound()), upload.upload_id)
 
     def ticket(self, filename: Any, size: Any, mime: Any, checksum: Any = None) -> UploadTicket:
         """A ticket for a file that the current user wants to send, if the application allows it."""
         for value, kinds in ((filename, str), (size, int), (mime, str), (checksum, str)):
             if not isinstance(value, kinds) and (value is not None or value is filename):
-                abort(400, description='filename must be a text, size a number, and type and checksum texts.')
+                abort(400, description='filename, type and checksum must be strings, and size a number.')
         announced = AnnouncedUpload(names.clean(filename), size, mime or None)
         name = authorized_name(self.authorize, announced)
-        # What only the client says about the type is not worth storing.
+        # A type that only the client declares isn't worth storing.
         is_usual = announced.mime is not None and announced.mime == mime_type(name)
         storage, bound, mime = self.storage, self.storage._bound(), announced.mime if is_usual else None
         with malformed_is_400():
             upload = storage._announced(name, size, self.max_bytes, mime, checksum, self.expires_s)
-            # No store takes such a file at once: then the request is for the first piece of it.
+            # No store accepts such a large file in one request, so this request is for its first piece.
             is_huge = size is not None and size > MAX_REQUEST_BYTES
             sent = storage._request_for(bound, upload, 0 if is_huge else None)
             token = token_of(bound.app, upload, current_user(self.user))
@@ -97,16 +97,16 @@ class UploadRoute:
 def check_new_route(
     state: State, storage: Storage, routes: Collection[str], caller: str, origins: Collection[str]
 ) -> None:
-    """Refuse a route for uploads to *storage* in an application that does not have it, or has such a route.
+    """Check that an application can get an upload route for *storage*.
 
     :param routes: The names of the storages that have one.
-    :raises ConfigurationError: If it is refused.
-    :raises TypeError: If *origins* is a text.
+    :raises ConfigurationError: If the storage isn't one of the application's, or already has such a route.
+    :raises TypeError: If *origins* is a str.
     """
     if state.get(storage.name) is not storage:
         raise ConfigurationError(storage=storage.name, reason='pass it to fs.init_app(app, storage) first')
     if storage.name in routes:
-        raise ConfigurationError(storage=storage.name, reason=f'{caller} was called for it before')
+        raise ConfigurationError(storage=storage.name, reason=f'{caller} was already called for it')
     if isinstance(origins, str):
         raise TypeError(f'origins must be a list of origins, not {origins!r}')
 
@@ -122,23 +122,24 @@ def uploads(
     expires_s: int | datetime.timedelta = 900,
     origins: Collection[str] = (),
 ) -> None:
-    """Give *app* a route from which clients get tickets for uploads to *storage*: for our script, Uppy, or your own code.
+    """Add a route to *app* where clients get tickets for direct uploads to *storage*: for our script, Uppy, or your own code.
 
-    ``url_for('fs.uploads', fs=storage.name)`` is its URL, and ``url_for('fs.static', filename='fs-upload.js')`` that of
-    the script. It takes and returns JSON only; the how-to page on direct uploads
-    describes it. Nothing becomes a file before the application passes a token to :meth:`~flask_fs.Storage.accept_upload`.
+    The URL of the route is ``url_for('fs.uploads', fs=storage.name)``. The URL of the script is
+    ``url_for('fs.static', filename='fs-upload.js')``. The route accepts and returns only JSON, as described in the how-to
+    guide on direct uploads. An upload becomes a file only when the application passes its token to
+    :meth:`~flask_fs.Storage.accept_upload`.
 
-    :param authorize: Called in the request with the :class:`AnnouncedUpload`: whether the client may send it. It returns
-        true, false, the name that the file is to have, or a response that is sent instead.
-    :param user: Called in the request; what identifies the current user. A token is then worth nothing for another one:
-        pass the same to ``accept_upload``.
-    :param url: The path of the route, by default ``/uploads/`` and the storage's name.
-    :param max_bytes: The maximum size of a file; that of the storage counts too.
-    :param expires_s: How long a file, or a piece of one, can be sent with one ticket: see
-        :meth:`~flask_fs.Storage.signed_upload`. A client that resumes gets another one for up to a day.
-    :param origins: Other sites whose pages may use the route with the cookies of their visitors, such as
-        ``https://example.org``. ``flask fs cors`` allows them what the store itself receives.
-    :raises ConfigurationError: If *storage* is not one of the application's, or has such a route already.
+    :param authorize: Called in the request with the :class:`AnnouncedUpload` to decide whether the client may send it. It
+        returns true, false, the name for the file, or a response to send instead.
+    :param user: Called in the request. Returns the identity of the current user. A token is then invalid for other users:
+        pass the same identity to ``accept_upload``.
+    :param url: The path of the route. Default: ``/uploads/`` and the storage's name.
+    :param max_bytes: The maximum size of a file. The storage's ``MAX_BYTES`` applies too.
+    :param expires_s: How long a client can use one ticket to send a file, or a piece of one: see
+        :meth:`~flask_fs.Storage.signed_upload`. A client that resumes can get new tickets for up to a day.
+    :param origins: Other sites whose pages may use the route with their visitors' cookies, such as ``https://example.org``.
+        To let their pages upload to the store itself, use ``flask fs cors``.
+    :raises ConfigurationError: If *storage* isn't one of the application's, or already has such a route.
     """
     state = state_of(app)
     check_new_route(state, storage, state.upload_routes, 'fs.uploads()', origins)
@@ -157,17 +158,17 @@ def uploads(
 
 
 def static_file(filename: str) -> Response:
-    """The script for pages."""
+    """Serve the upload script for pages."""
     return send_from_directory(Path(__file__).with_name('static'), filename)
 
 
 def respond(fs: str) -> Response:
-    """The response to a client that wants to send a file to the storage named *fs*, or that has begun to."""
+    """The response to a client that starts, resumes or cancels an upload to the storage named *fs*."""
     route: UploadRoute = state_of(current_app).upload_routes[fs]
     try:
         response = _response(route)
     except Unavailable:
-        response = _refusal('The files cannot be reached at the moment; try again later.', 503)
+        response = _refusal('The file storage is unavailable at the moment. Try again later.', 503)
     except FSError as error:
         if (status := next((status for kind, status in _STATUSES if isinstance(error, kind)), None)) is None:
             raise
@@ -199,8 +200,8 @@ def _response(route: UploadRoute) -> Response:
 
 def _body() -> dict[str, Any]:
     if not request.is_json:
-        # A form of another site cannot send JSON without the preflight that CORS requires.
-        abort(415, description='Send JSON.')
+        # A form on another site can't send JSON without the preflight request that CORS requires.
+        abort(415, description='The request body must be JSON.')
     if request.content_length is None:
         abort(411)
     if request.content_length > _MAX_BODY_BYTES:
@@ -210,7 +211,7 @@ def _body() -> dict[str, Any]:
     except RecursionError:
         body = None
     if not isinstance(body, dict):
-        abort(400, description='Send a JSON object.')
+        abort(400, description='The request body must be a JSON object.')
     return body
 
 
@@ -218,14 +219,14 @@ def _piece(route: UploadRoute, upload: Upload, start: Any) -> dict[str, Any]:
     """The request for the piece of *upload* that begins at byte *start*."""
     if type(start) is not int:
         abort(400, description='start must be a number of bytes.')
-    # From now on: a large file takes longer, and so does who comes back.
+    # The lifetime begins now: sending a large file, or resuming later, takes longer than one lifetime.
     upload = upload._replace(expires=int(time.time()) + route.expires_s)
     with malformed_is_400():
         return dataclasses.asdict(route.storage._request_for(route.storage._bound(), upload, start))
 
 
 def _progress(route: UploadRoute, upload: Upload) -> dict[str, Any]:
-    """What a client needs that resumes: the pieces that need not be sent again."""
+    """The state that a client needs to resume: the pieces that it doesn't have to send again."""
     return {'size': upload.size, 'piece_bytes': PIECE_BYTES, 'arrived': route.incoming(upload).arrived()}
 
 

@@ -1,4 +1,4 @@
-"""What ``signRequest`` of ``@uppy/aws-s3`` 6 sends and expects."""
+"""The requests and responses of ``signRequest`` in ``@uppy/aws-s3`` 6."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def signed_request(route: UploadRoute, body: dict[str, Any]) -> dict[str, Any]:
-    """The signed request that *body* describes, and the token of the upload as its key.
+    """The signed request that *body* describes, with the token of the upload as its key.
 
-    Uppy sends ``{method, key, contentType?, uploadId?, partNumber?}``, where the key is the token once it has one;
-    ``filename`` and ``size`` may be sent along.
+    Uppy sends ``{method, key, contentType?, uploadId?, partNumber?}``. Once it has a token, the token is the key.
+    ``filename`` and ``size`` are optional.
     """
     key: Any = body.get('key')
     method, mime = body['method'], body.get('contentType')
     upload_id, part_number = body.get('uploadId'), body.get('partNumber')
     if not isinstance(method, str):
-        abort(400, description='method must be a text.')
+        abort(400, description='method must be a string.')
     for value, kind in ((upload_id, str), (part_number, int)):
         if value is not None and not isinstance(value, kind):
-            abort(400, description='uploadId must be a text, and partNumber a number.')
+            abort(400, description='uploadId must be a string, and partNumber a number.')
     if upload_id is not None:
         return _shown(_part(route, route.upload_of(key), method, upload_id, part_number, None), key)
     ticket = route.ticket(body.get('filename') or key, body.get('size'), mime)
@@ -46,5 +46,5 @@ def _part(
 
 def _shown(request: SignedRequest, token: str) -> dict[str, Any]:
     shown = {'url': request.url, 'key': token, 'headers': dict(request.headers)}
-    # Where Uppy gets any, it sends a form, and says that their key is that of the file.
+    # If Uppy gets fields, it sends a form, and reports their key as the key of the file.
     return {**shown, 'fields': {'key': token, **request.fields}} if request.fields else shown

@@ -1,4 +1,4 @@
-"""URLs of files: of the web server that serves them, or of the application itself."""
+"""URLs of files, at the web server that serves them or at the application itself."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .credentials import shown
 from .errors import ConfigurationError, ConfigurationWarning
 from .names import INCOMING_PREFIX, is_valid
 
-#: The endpoint under which the application serves files.
+#: The endpoint where the application serves files.
 ENDPOINT = 'fs.get_file'
 #: The endpoint to which clients send the uploads that the application has signed.
 UPLOAD_ENDPOINT = 'fs.receive_upload'
-# What RFC 3986 allows in a path unquoted, except for what some servers interpret.
+# The characters that RFC 3986 allows unquoted in a path, except those that some servers interpret.
 _SAFE = "/!$'()*,:@~"
 
 
 def configured_base(app: Any, config: Config) -> str | None:
-    """The URL of the files on the server of the setting ``URL``: with a scheme, a trailing slash and the key prefix."""
+    """The base URL of the files from the setting ``URL``, with a scheme, a trailing slash and the key prefix."""
     if not (url := config.get('url')):
         return None
     if '://' not in url and not url.startswith('/'):
@@ -38,33 +38,33 @@ def under(base: str, filename: str) -> str:
 
 
 def add_route(app: Flask, storage: str) -> None:
-    """Give the storage of that name its route in *app*: ``{FS_PREFIX}/{name}/{filename}``.
+    """Add the route of the storage with that name to *app*: ``{FS_PREFIX}/{name}/{filename}``.
 
-    Each has its own, so that every other URL remains available for the application's routes.
+    Each storage has its own route, to keep every other URL available for the application.
     """
     path = f'{_prefix(app)}/{storage}/<path:filename>'
     if any(rule.rule == path and rule.endpoint != ENDPOINT for rule in app.url_map.iter_rules()):
         warnings.warn(
-            f'The files of storage {storage!r} are not served: the application has another route {path}. Set FS_PREFIX, or '
-            'rename the storage.',
+            f'The files of storage {storage!r} are not served, because the application has another route {path}. Set '
+            'FS_PREFIX, or rename the storage.',
             ConfigurationWarning,
             stacklevel=2,
         )
     rule = app.url_rule_class(path, endpoint=ENDPOINT, defaults={'fs': storage}, methods=['GET', 'OPTIONS'])
-    rule.provide_automatic_options = True  # type: ignore[attr-defined]  # what Flask's dispatch looks at
-    # Not add_url_rule(), which refuses once a request was handled: init_app may be called again then.
+    rule.provide_automatic_options = True  # type: ignore[attr-defined]  # Flask's dispatch checks it
+    # Not add_url_rule(), which fails after the first request: init_app() can still be called again then.
     app.url_map.add(rule)
-    # No file has a name of that kind.
+    # No file can have such a name.
     path = f'{_prefix(app)}/{storage}/{INCOMING_PREFIX}/<address>'
     methods = ['PUT', 'OPTIONS']
     app.url_map.add(app.url_rule_class(path, endpoint=UPLOAD_ENDPOINT, defaults={'fs': storage}, methods=methods))
 
 
 def _prefix(app: Flask) -> str:
-    """What the URL paths of all storages in *app* begin with: nothing, or a path without a trailing slash."""
+    """The prefix of the URL paths of all storages in *app*: empty, or a path without a trailing slash."""
     given = app.config.get('FS_PREFIX') or ''
     prefix = given.strip('/') if isinstance(given, str) else None
-    # <…> would be a variable of the route.
+    # <…> would be a variable in the route.
     if prefix is None or (prefix and not is_valid(prefix)) or set('<>') & set(prefix):
         reason = f"cannot use FS_PREFIX = {shown(given)}: it must be the start of a URL path, such as '/files', without < and >"
         raise ConfigurationError(reason=f'The application {app.name!r} {reason}.')
@@ -72,17 +72,17 @@ def _prefix(app: Flask) -> str:
 
 
 def app_url(app: Any, storage: str, filename: str, *, external: bool, **query: str) -> str:
-    """The URL at which *app* serves a file.
+    """The URL where *app* serves a file.
 
-    Within a request it is what ``url_for`` returns. Outside of one, an external URL needs ``SERVER_NAME``.
+    Within a request it is the result of ``url_for``. Outside of one, an external URL needs ``SERVER_NAME``.
 
-    :raises ConfigurationError: If ``SERVER_NAME`` is needed and missing, or if the storage is not served by *app*.
+    :raises ConfigurationError: If ``SERVER_NAME`` is needed but not set, or if *app* doesn't serve the storage.
     """
     return _url_for(app, ENDPOINT, external, fs=storage, filename=filename, **query)
 
 
 def upload_url(app: Any, storage: str, address: str, **query: str) -> str:
-    """The full URL to which a client sends an upload that *app* has signed: see :func:`app_url`."""
+    """The full URL to which a client sends an upload signed by *app*: see :func:`app_url`."""
     return _url_for(app, UPLOAD_ENDPOINT, True, fs=storage, address=address, **query)
 
 
@@ -95,7 +95,9 @@ def _url_for(app: Any, endpoint: str, external: bool, **values: str) -> str:
             raise BuildError(endpoint, values, None)
         server_name = app.config.get('SERVER_NAME')
         if external and not server_name:
-            reason = f'Outside a request, the full URL of a file in {storage!r} needs SERVER_NAME to be configured.'
+            reason = (
+                f'Outside of a request, the full URL of a file in storage {storage!r} needs SERVER_NAME: configure it.'
+            )
             raise ConfigurationError(reason=reason)
         scheme = app.config.get('PREFERRED_URL_SCHEME', 'http')
         root = app.config.get('APPLICATION_ROOT') or '/'
@@ -107,6 +109,6 @@ def _url_for(app: Any, endpoint: str, external: bool, **values: str) -> str:
 
 
 def base_url(app: Any, storage: str) -> str:
-    """The URL under which *app* serves the files of *storage*: a full one wherever that is known."""
+    """The base URL where *app* serves the files of *storage*: a full URL if the host is known."""
     external = has_request_context() or bool(app.config.get('SERVER_NAME'))
     return app_url(app, storage, 'x', external=external)[:-1]

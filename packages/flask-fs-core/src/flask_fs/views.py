@@ -1,4 +1,4 @@
-"""The endpoint under which an application serves its storages."""
+"""The endpoint where an application serves its storages' files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .errors import FileNotFound, InvalidFilename, Unavailable
 from .names import check
 from .storage import Storage
 
-#: Has the endpoint's name and the ``flask fs`` commands; each storage gets a route of its own.
+#: Provides the endpoint's name and the ``flask fs`` commands. Each storage gets a separate route.
 blueprint = Blueprint('fs', __name__, cli_group=None)
 
 #: The minimum lifetime of the links that a storage with ``SERVING = 'redirect'`` redirects browsers to, in seconds.
@@ -24,10 +24,10 @@ REDIRECT_EXPIRES_S = 300
 
 
 def get_file(fs: str, filename: str) -> Any:
-    """The file *filename* of the storage named *fs*: with a valid signature, or if the storage is public.
+    """Serve the file *filename* of the storage named *fs*, with a valid signature or if the storage is public.
 
-    404 for a missing file, and for every file of a storage that is not served; 403 if the signature is invalid or the
-    storage's ``authorize`` denies access; 503 while the store is unavailable.
+    Responds with 404 for a missing file, and for every file of a storage that isn't served; 403 if the signature is invalid
+    or the storage's ``authorize`` denies access; 503 if the store is unavailable.
     """
     storage: Storage = state_of(current_app)[fs]
     after_this_request(_prevent_caching_of_errors)
@@ -43,10 +43,10 @@ def get_file(fs: str, filename: str) -> Any:
 
 
 def receive_upload(fs: str, address: str) -> Any:
-    """Store the body of the request, which a ticket of the storage named *fs* allows, where it waits to be accepted.
+    """Receive an upload to the storage named *fs*, and store it until it is accepted.
 
-    Responds with 201; 403 if the address was altered or has expired, 400, 411, 413 or 415 if the request is not what the
-    ticket says, 412 if something was sent there before, 503 while the store is unavailable.
+    Responds with 201; 403 if the URL was altered or has expired; 400, 411, 413 or 415 if the request doesn't match the
+    ticket; 412 if content was already sent to this URL; 503 if the store is unavailable.
     """
     state = state_of(current_app)
     if (route := state.upload_routes.get(fs)) is not None:
@@ -58,13 +58,13 @@ def receive_upload(fs: str, address: str) -> Any:
 
 @blueprint.url_value_preprocessor
 def _exempt_from_csrf_protection(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Each address for uploads is a secret that only serves to upload, as a token against forged requests would be."""
+    """Upload URLs don't need a CSRF token: each URL is a secret that is valid only for one upload."""
     if (protection := current_app.extensions.get('csrf')) is not None and hasattr(protection, 'exempt'):
         protection.exempt(receive_upload)
 
 
 def _prevent_caching_of_errors(response: Any) -> Any:
-    """A cache may store a 404 for any time (RFC 9110 §15.1), but the file may appear, or the visitor log in."""
+    """Caches may store a 404 for any time (RFC 9110 §15.1), but the file might appear, or the visitor might log in."""
     if response.status_code in (403, 404, 503):
         response.headers.setdefault('Cache-Control', 'no-store')
     return response
@@ -88,14 +88,14 @@ def _public(storage: Storage, filename: str) -> Any:
         if isinstance(verdict, BaseResponse):
             return verdict
         if isinstance(verdict, tuple) or inspect.isawaitable(verdict):
-            # Both are true, but mean something else: the response of a view, or a result that is still to come.
+            # Both would count as true, but mean something else: a view's response, or a result that isn't available yet.
             raise TypeError(
                 f"'authorize' of storage {storage.name!r} returned {type(verdict).__name__}: return True, False or a response"
             )
         if not verdict:
             abort(403)
     if config.serving == 'redirect':
-        # Rounded, so that links of stores that sign nothing else stay the same for a while too.
+        # Rounded to keep links identical for a while, for all stores.
         expires_s = signing.expiry(REDIRECT_EXPIRES_S) - int(time.time())
         url = storage.signed_url(filename, expires_s=expires_s, method=request.method)
         response = redirect(url)

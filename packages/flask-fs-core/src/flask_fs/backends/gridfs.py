@@ -1,6 +1,6 @@
-"""The documented import path of what the distribution flask-fs-gridfs offers."""
+"""The documented import path for flask-fs-gridfs."""
 
 from ..siblings import requires
 
 with requires('flask-fs-gridfs'):
-    from flask_fs_gridfs import *  # noqa: F403  # an alias hands on every public name
+    from flask_fs_gridfs import *  # noqa: F403  # an alias re-exports every public name

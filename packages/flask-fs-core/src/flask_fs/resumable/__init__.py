@@ -1,4 +1,4 @@
-"""Resumable uploads by tus 1.0: https://tus.io/protocols/resumable-upload."""
+"""Resumable uploads with tus 1.0: https://tus.io/protocols/resumable-upload."""
 
 from __future__ import annotations
 

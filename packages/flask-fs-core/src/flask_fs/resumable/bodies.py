@@ -1,4 +1,4 @@
-"""The bodies of requests, and the pieces in which they are stored."""
+"""The bodies of requests, and storing them in pieces."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from ..backends.streams import InputStream, chunks_of
 from ..errors import FileExists, FileNotFound, Replaced
 from .headers import Checksum
 
-#: How large pieces are. A shorter one is stored again with what follows it: S3's uploads in parts have no shorter parts but the
-#: last, and it keeps a whole one in memory while it sends it.
+#: The size of pieces. A shorter piece is stored again together with the bytes that follow it: in a multipart upload to S3,
+#: only the last part can be smaller, and the backend keeps a complete part in memory while it sends it.
 PIECE_BYTES = 5 * 1024 * 1024
-#: What arrives is stored at least so often, in seconds, as servers end processes that take long for a request.
+#: Received content is stored at least this often, in seconds, because servers kill processes that take long for a request.
 PIECE_S = 10
-#: How much is waited for at once, in bytes.
+#: How many bytes one read waits for.
 _READ_BYTES = 64 * 1024
-#: In how many pieces a file arrives at most: as many parts may have an upload to S3.
+#: The maximum number of pieces of a file: the maximum number of parts of an upload to S3.
 MAX_PIECES = 10_000
-#: The status that the protocol has for a body with another checksum.
+#: The protocol's status for a body with a different checksum.
 CHECKSUM_MISMATCH = 460
 
 
 class Body:
-    """The body of a request: where the connection is cut it ends, so that what has arrived is stored.
+    """The body of a request. If the connection breaks, the body just ends, so that the received content is stored.
 
-    :param max_bytes: How many bytes the upload still lacks; reading more responds with 413.
+    :param max_bytes: The number of bytes that the upload is still missing. Reading more responds with 413.
     """
 
     def __init__(self, request: Request, max_bytes: int) -> None:
         if (request.content_length or 0) > max_bytes:
             raise _too_long()
-        # The limit is that of the upload, not MAX_CONTENT_LENGTH: that is for forms, which are parsed.
+        # The limit is the upload's, not MAX_CONTENT_LENGTH, which is for forms that are parsed.
         self._reader = SizeLimitedReader(get_input_stream(request.environ), max_bytes, _too_long)
 
     def read(self, size: int = -1, /) -> bytes:
@@ -53,28 +53,28 @@ class Body:
             return b''
         except HTTPException:
             raise
-        except Exception:  # noqa: BLE001  # each server has errors of its own for a body that is malformed or cut
+        except Exception:  # noqa: BLE001  # each server has its own errors for a malformed or incomplete body
             return b''
 
 
 def verified(body: Body, checksum: Checksum, spool: Spool) -> IO[bytes]:
-    """All of *body*, kept in *spool* until it is found to have *checksum*."""
+    """The complete *body*, kept in *spool* until its *checksum* is verified."""
     digest = hashlib.new(checksum.algorithm, usedforsecurity=False)
     for chunk in chunks_of(body):
         digest.update(chunk)
         spool.write(chunk)
     if digest.digest() != checksum.digest:
-        error = HTTPException('The body does not have the checksum in Upload-Checksum.')
+        error = HTTPException("The body doesn't have the checksum in Upload-Checksum.")
         error.code = CHECKSUM_MISMATCH
         raise error
     return spool.rewind()
 
 
 def append(incoming: Incoming, progress: Progress, body: ByteReader, size: int) -> int:
-    """Store *body* behind what has arrived of an upload of *size* bytes, and return how many bytes have arrived then.
+    """Append *body* to the received content of an upload of *size* bytes, and return the total number of received bytes.
 
-    Each piece counts once it is stored. A tail that is shorter than a piece is stored again, at the beginning of the next one.
-    Responds with 409 if another process stores what begins there.
+    A piece counts once it is stored. A tail that is shorter than a piece is stored again, at the beginning of the next one.
+    Responds with 409 if another process stores a piece at the same offset.
     """
     piece_bytes = max(PIECE_BYTES, -(-size // MAX_PIECES))
     offset, tail = progress.offset, [piece for piece in progress.pieces[-1:] if piece.size < piece_bytes]
@@ -83,14 +83,14 @@ def append(incoming: Incoming, progress: Progress, body: ByteReader, size: int) 
         if short is not None:
             tail = [incoming.piece(*short)]
         start = offset - sum(piece.size for piece in tail)
-        # The last one is read to the end of the body, to see that this is where it ends.
+        # The last piece is read to the end of the body, to check that the body ends there.
         rest = _Rest(head, body, start + piece_bytes - offset if size - start > piece_bytes else sys.maxsize)
         opening = [functools.partial(incoming.open_range, piece, 0, piece.size) for piece in tail]
         try:
             with _joined(opening, rest) as content:
                 incoming.put(content, start, offset=offset)
         except (FileExists, FileNotFound, Replaced):
-            abort(409, description='Another request has sent this.')
+            abort(409, description='Another request already sent this content.')
         incoming.discard(tail)
         stored, offset, tail = offset, offset + rest.received, []
         short = (start, stored) if offset - start < piece_bytes else None
@@ -102,7 +102,7 @@ def _joined(opening: Iterable[Callable[[], IO[bytes]]], rest: InputStream) -> IO
 
 
 class _Rest(InputStream):
-    """*head* and what follows in *body*: *max_bytes* of these, or what arrives within :data:`PIECE_S`."""
+    """*head* and the following bytes of *body*: up to *max_bytes*, or as many as arrive within :data:`PIECE_S`."""
 
     def __init__(self, head: bytes, body: ByteReader, max_bytes: int) -> None:
         self._head, self._body, self._max_bytes = head, body, max_bytes
@@ -122,4 +122,4 @@ class _Rest(InputStream):
 
 
 def _too_long() -> HTTPException:
-    return RequestEntityTooLarge('The body is longer than what the upload lacks.')
+    return RequestEntityTooLarge('The body is longer than the missing part of the upload.')

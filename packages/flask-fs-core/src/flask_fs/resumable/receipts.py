@@ -1,4 +1,4 @@
-"""What has arrived of a resumable upload, and the file that becomes of it."""
+"""The received content of a resumable upload, and making it a file."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from .tokens import Resumable
 
 
 class State(NamedTuple):
-    """How far an upload is.
+    """The progress of an upload.
 
-    :param offset: How many bytes have arrived.
-    :param expires: Until when it is kept, in seconds since the epoch; None once it is a file.
-    :param filename: The name of the file that it has become.
-    :param parts: Upload-Concat, if it was made of others.
+    :param offset: The number of received bytes.
+    :param expires: The time until which it is kept, in seconds since the epoch; None once it is a file.
+    :param filename: The name of the file that it became.
+    :param parts: Upload-Concat, if it was made from others.
     """
 
     offset: int
@@ -41,10 +41,10 @@ class State(NamedTuple):
 
 
 class Receipt:
-    """One upload, at where its bytes arrive.
+    """One upload and its received content.
 
-    :param expires_s: How long it is kept after something last arrived.
-    :param parts: The uploads whose bytes it consists of, if not of its own.
+    :param expires_s: How long it is kept after content last arrived.
+    :param parts: The uploads that it is made from, if it doesn't have its own content.
     """
 
     def __init__(
@@ -63,41 +63,41 @@ class Receipt:
         self._concat = concat
 
     def state(self) -> State:
-        """How far the upload is; it becomes a file now if all has arrived, and the process that was to see to that has died.
+        """The progress of the upload. If it is complete, but the process that was making the file died, make the file now.
 
-        Responds with 410 if it has expired, or was given up.
+        Responds with 410 if it has expired, or was terminated.
 
-        :raises Unavailable: If another process makes a file of it right now.
+        :raises Unavailable: If another process is making the file at the moment.
         """
         return self._state(self._incoming.progress())
 
     def append(self, offset: int, open_body: Callable[[int], ByteReader]) -> State:
-        """Store a body behind the *offset* bytes that have arrived; the upload becomes a file if these are all.
+        """Append a body to the *offset* received bytes. If the upload is then complete, it becomes a file.
 
-        Responds with 409 if not so many have arrived.
+        Responds with 409 if the number of received bytes differs from *offset*.
 
-        :param open_body: Opens the body of the request, which may have so many bytes.
+        :param open_body: Opens the body of the request. Its argument is the maximum number of bytes.
         """
         progress = self._incoming.progress()
         state = self._state(progress)
         if state.parts is not None:
-            abort(403, description='This upload is made of others.')
+            abort(403, description='This upload is a concatenation of others.')
         if offset != state.offset:
-            abort(409, description=f'{state.offset} bytes have arrived.')
+            abort(409, description=f'Upload-Offset must be {state.offset}, the number of received bytes.')
         body = open_body(self._resumable.size - offset)
         return state if state.filename is not None else self._append(progress, body)
 
     def begin(self, body: ByteReader | None) -> State:
-        """What :meth:`append` does for an upload that nobody has begun, with its first bytes if there are any."""
+        """Do the same as :meth:`append` for a new upload, with its first bytes if there are any."""
         return self._append(Progress([], 0, has_target=False, has_ended=False), body or io.BytesIO())
 
     def _append(self, progress: Progress, body: ByteReader) -> State:
         return self._received(bodies.append(self._incoming, progress, body, self._resumable.size), time.time())
 
     def terminate(self) -> None:
-        """Give the upload up: what has arrived is removed, and its URL is gone. A file that it has become stays.
+        """Terminate the upload: remove its received content, and invalidate its URL. A file that it became stays.
 
-        :raises Unavailable: If another process makes a file of it right now.
+        :raises Unavailable: If another process is making the file at the moment.
         """
         with self._incoming.claimed(self._resumable.size):
             self._incoming.end('{}')
@@ -108,7 +108,7 @@ class Receipt:
         changed = max(progress.changed, self._resumable.created)
         if time.time() >= changed + self._expires_s:
             abort(410, description='This upload has expired.')
-        # Where the file was made by renaming a piece, nothing is left of what has arrived.
+        # If the file was made by renaming a piece, no received content is left.
         return self._finish() if progress.has_target else self._received(progress.offset, changed)
 
     def _received(self, offset: int, changed: float) -> State:
@@ -119,15 +119,15 @@ class Receipt:
     def _ended(self) -> State:
         note = json.loads(self._incoming.ending())
         if not note:
-            abort(410, description='This upload was given up.')
+            abort(410, description='This upload was terminated.')
         return State(self._resumable.size, filename=note['filename'], parts=note['parts'])
 
     # --- Becoming a file.
 
     def concatenate(self) -> State:
-        """Make a file of the parts, which are gone then. What is made already is found again.
+        """Make a file from the parts, which are then removed. If it is already made, return that file.
 
-        Responds with 409 if one of them has not arrived as a whole, or is gone.
+        Responds with 409 if one of the parts is incomplete or gone.
         """
         return self._ended() if self._incoming.progress().has_ended else self._finish()
 
@@ -147,7 +147,7 @@ class Receipt:
 
     def _pieces(self, progress: Progress) -> list[FileInfo]:
         if not self._resumable.size:
-            # A file is made of something.
+            # A file is made from at least one piece.
             with contextlib.suppress(FileExists):
                 self._incoming.put(io.BytesIO())
             return self._incoming.pieces()
@@ -156,13 +156,13 @@ class Receipt:
         return [piece for part in self._parts for piece in part.pieces() if piece.size]
 
     def _made(self, pieces: Sequence[FileInfo]) -> str | None:
-        """The name of the file, if a process that died has made it."""
+        """The name of the file, if a process that died had already made it."""
         name = self._incoming.target()
         if sum(piece.size for piece in pieces) == self._resumable.size:
             made = self._is_made(name, pieces)
         else:
-            # What has arrived goes where it becomes a file by being renamed. Else it stays until the end is noted, unless it
-            # belongs to others: these may be given up.
+            # If a piece became the file by renaming, it is gone. Otherwise it stays until the end is recorded, unless it
+            # belongs to other uploads, which can be terminated.
             made = not self._parts or self._driver.exists(name)
         return name if made else None
 
@@ -189,15 +189,15 @@ class Receipt:
         if sum(piece.size for piece in pieces) != self._resumable.size:
             if self._parts:
                 abort(409, description='Not all of these uploads are complete.')
-            # The listings of some stores are late.
+            # Some stores list new files late.
             raise self._later()
 
     def _later(self) -> Unavailable:
-        return self._driver.error(Unavailable, None, 'not all that has arrived is there yet; try again later')
+        return self._driver.error(Unavailable, None, 'some received content is not visible yet; try again later')
 
 
 class _Arrived(ArrivedUpload):
-    """An upload that leaves a note of the name that it is about to get, if that is available."""
+    """An upload that records the name that it is about to get, if that is available."""
 
     def __init__(self, driver: BaseBackend, incoming: Incoming, upload: Upload, pieces: Sequence[FileInfo]) -> None:
         self._driver = driver

@@ -1,4 +1,4 @@
-"""What each request of the protocol does."""
+"""The requests of the protocol."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _RETRY_AFTER_S = 3
 
 @dataclass(frozen=True)
 class TusRoute:
-    """What :func:`~flask_fs.tus` was called with, for one storage."""
+    """The arguments of :func:`~flask_fs.tus` for one storage."""
 
     storage: Storage
     authorize: Callable[[AnnouncedUpload], Any]
@@ -63,12 +63,12 @@ class TusRoute:
     def respond(self, token: str | None) -> Response:
         """The response to the current request.
 
-        :param token: What the URL of an upload ends with.
+        :param token: The last part of the URL of an upload.
         """
         try:
             response = self._response(token)
         except Unavailable as error:
-            # After any other response to HEAD, tus-js-client begins a new upload.
+            # After any other error response to HEAD, tus-js-client begins a new upload.
             response = _refusal(503 if token is None else 423, error.reason or 'Try again later.')
             response.headers['Retry-After'] = str(_RETRY_AFTER_S)
         except FileTooLarge as error:
@@ -114,11 +114,11 @@ class TusRoute:
     def _created(self) -> Response:
         kind, _, urls = request.headers.get('Upload-Concat', '').partition(';')
         if kind not in ('', 'partial', 'final'):
-            abort(400, description='Upload-Concat must be partial, or final and the URLs of uploads.')
+            abort(400, description="Upload-Concat must be 'partial', or 'final;' and the URLs of uploads.")
         if kind == 'final':
             return self._concatenated(urls.split())
         if 'Upload-Defer-Length' in request.headers:
-            abort(501, description='The length must be known: send Upload-Length.')
+            abort(501, description='Uploads of unknown length are not supported: send Upload-Length.')
         size = headers.number(request, 'Upload-Length')
         upload = self._announced(new_id(), size, is_partial=bool(kind))
         has_body = _has_body()
@@ -131,11 +131,11 @@ class TusRoute:
 
     def _concatenated(self, urls: list[str]) -> Response:
         if 'Upload-Length' in request.headers or _has_body():
-            abort(400, description='The content of an upload that is made of others is theirs.')
+            abort(400, description='A final upload must have neither an Upload-Length nor a body.')
         parts = [self._upload_of(url.rpartition('/')[2]) for url in urls]
         if not parts or not all(part.is_partial for part in parts):
-            abort(400, description='Upload-Concat must name uploads that are partial.')
-        # A client that has lost the response sends the same again.
+            abort(400, description='Upload-Concat must list partial uploads only.')
+        # A client that lost the response sends the same request again.
         upload_id = hashlib.sha256(''.join(part.upload_id for part in parts).encode()).hexdigest()[:32]
         upload = self._announced(upload_id, sum(part.size for part in parts))
         state = self._receipt(upload, parts).concatenate()
@@ -159,17 +159,17 @@ class TusRoute:
             state = self._receipt(upload).append(offset, lambda left: stack.enter_context(self._body(left)))
         return self._described(204, upload, state)
 
-    # --- Parts.
+    # --- Helpers.
 
     def _receipt(self, upload: Resumable, parts: Sequence[Resumable] = ()) -> Receipt:
         concat = request.headers['Upload-Concat'] if parts else None
         return Receipt(self.storage, upload, self.conflict, self.expires_s, parts, concat)
 
     def _upload_of(self, token: str) -> Resumable:
-        """The upload of an URL that the current user was given; responds with 404 to anyone else."""
+        """The upload of a URL that was issued to the current user. Responds with 404 to anyone else."""
         upload = resumable_of(current_application(), token, current_user(self.user))
         if upload is None or upload.storage != self.storage.name:
-            abort(404, description='There is no such upload.')
+            abort(404, description='No such upload.')
         return upload
 
     def _announced(self, upload_id: str, size: int, *, is_partial: bool = False) -> Resumable:
@@ -213,7 +213,7 @@ class TusRoute:
         response = _empty(status, {'Upload-Offset': str(state.offset)})
         if status == 201:
             token = token_of(current_application(), upload, current_user(self.user))
-            # Only the path: the client knows the host, and a proxy in front of this server may have another scheme.
+            # Only the path: the client knows the host, and a proxy in front of this server can have another scheme.
             response.headers['Location'] = url_for(ENDPOINT, fs=self.storage.name, token=token)
             response.autocorrect_location_header = False
         if state.expires is not None:

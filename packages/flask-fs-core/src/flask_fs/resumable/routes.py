@@ -16,7 +16,7 @@ from ..upload_routes import check_new_route
 from ..verbs.conflicts import Conflict, replaces
 from .requests import ENDPOINT, TusRoute
 
-#: How long an upload is kept after something last arrived, in seconds: later it may be swept.
+#: How long an upload is kept after content last arrived, in seconds. After that it can be swept.
 MAX_EXPIRES_S = 24 * 60 * 60
 
 _METHODS = ('POST', 'HEAD', 'PATCH', 'DELETE', 'OPTIONS')
@@ -48,24 +48,24 @@ def tus(
     expires_s: int = MAX_EXPIRES_S,
     origins: Collection[str] = (),
 ) -> None:
-    """Give *app* the routes of tus 1.0, with which clients send files of any size to *storage*, and resume where they were cut off.
+    """Add the routes of tus 1.0 to *app*, for resumable uploads of any size to *storage*.
 
-    Once all of a file has arrived it is checked and stored as by :meth:`~flask_fs.Storage.save`, and ``file_saved`` is sent. Its
-    name is in the header ``Upload-Filename`` of the response, percent-encoded. What has arrived before is stored in the store,
-    hidden, so that any process on any host can go on with it.
+    When a file is complete, it is checked and stored as by :meth:`~flask_fs.Storage.save`, and ``file_saved`` is sent. The
+    response header ``Upload-Filename`` contains its name, percent-encoded. Until then the received content is stored in the
+    store, hidden, so that any process on any host can continue the upload.
 
-    :param authorize: Called in the request with the :class:`AnnouncedUpload`: whether the client may send it. It returns
-        true, false, the name that the file is to have, or a response that is sent instead. Where a client sends a file in
-        parallel, it is called for each part, whose ``filename`` is empty, and for the whole file at the end.
-    :param user: Called in the request; what identifies the current user. The URL of an upload is then worth nothing for
-        another one.
-    :param url: The path of the route, by default ``/tus/`` and the storage's name.
-    :param max_bytes: The maximum size of a file; that of the storage counts too.
-    :param conflict: What to do if there is a file of that name: see :meth:`~flask_fs.Storage.save`.
-    :param expires_s: How long an upload is kept after something last arrived, in whole seconds, 1 to 86400. ``flask fs sweep``
-        removes what has not changed for a day.
-    :param origins: Other sites whose pages may send files with the cookies of their visitors, such as ``https://example.org``.
-    :raises ConfigurationError: If *storage* is not one of the application's, or has such routes already.
+    :param authorize: Called in the request with the :class:`AnnouncedUpload` to decide whether the client may send it. It
+        returns true, false, the name for the file, or a response to send instead. If a client sends a file in parallel
+        parts, it is called for each part, whose ``filename`` is empty, and for the complete file at the end.
+    :param user: Called in the request. Returns the identity of the current user. The URL of an upload is then invalid for
+        other users.
+    :param url: The path of the route. Default: ``/tus/`` and the storage's name.
+    :param max_bytes: The maximum size of a file. The storage's ``MAX_BYTES`` applies too.
+    :param conflict: What to do if a file with that name exists: see :meth:`~flask_fs.Storage.save`.
+    :param expires_s: How long an upload is kept after content last arrived, in whole seconds, 1 to 86400. ``flask fs sweep``
+        removes uploads that haven't changed for a day.
+    :param origins: Other sites whose pages may upload with their visitors' cookies, such as ``https://example.org``.
+    :raises ConfigurationError: If *storage* isn't one of the application's, or already has such routes.
     :raises ValueError: If *conflict* or *expires_s* is not valid.
     """
     state = state_of(app)
@@ -84,13 +84,13 @@ def tus(
             respond,
             methods=_METHODS,
             defaults={'fs': storage.name},
-            # Some clients follow no redirection of POST.
+            # Some clients don't follow a redirect of POST.
             strict_slashes=False,
             provide_automatic_options=False,
         )
 
 
 def respond(fs: str, token: str | None = None) -> Response:
-    """The response to a client that sends a file to the storage named *fs*."""
+    """The response to a client that uploads to the storage named *fs*."""
     route: TusRoute = state_of(current_app).tus_routes[fs]
     return add_cors(route.respond(token), request, route.origins, ', '.join(_METHODS), ', '.join(_EXPOSED))

@@ -1,4 +1,4 @@
-"""The URLs of resumable uploads, which say all that is known of them: nothing is stored for one of which nothing has arrived."""
+"""The URLs of resumable uploads. They contain all information, so nothing is stored for an upload without content."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PURPOSE = 'flask-fs.tus'
 
 
 class Resumable(NamedTuple):
-    """What the URL of an upload says.
+    """The information in the URL of an upload.
 
-    :param filename: The whole name that the file is to have; empty for a part of a file, which another upload concatenates.
-    :param upload_id: Where its bytes arrive.
-    :param size: Its length in bytes.
+    :param filename: The full name of the future file; empty for a part that is later concatenated.
+    :param upload_id: The ID of the place where its bytes are received.
+    :param size: Its size in bytes.
     :param created: When it was created, in whole seconds since the epoch.
     :param metadata: Upload-Metadata as the client sent it.
     """
@@ -36,12 +36,12 @@ class Resumable(NamedTuple):
 
     @property
     def upload(self) -> Upload:
-        """The same as what is accepted like any other upload."""
+        """The same upload in the form that can be accepted."""
         return Upload(self.storage, self.filename, self.upload_id, expires=self.created, size=self.size)
 
 
 def token_of(app: Flask, resumable: Resumable, user: str | None) -> str:
-    """What the URL of *resumable* ends with; for *user* alone if one is given.
+    """The last part of the URL of *resumable*, valid only for *user* if one is given.
 
     :raises ConfigurationError: If *app* has no ``SECRET_KEY``.
     """
@@ -49,6 +49,6 @@ def token_of(app: Flask, resumable: Resumable, user: str | None) -> str:
 
 
 def resumable_of(app: Flask, token: str, user: str | None) -> Resumable | None:
-    """The upload whose URL ends with *token*; None if that was altered, is not from *app*, or is not for *user*."""
+    """The upload whose URL ends with *token*; None if the token was altered, isn't from *app*, or isn't for *user*."""
     fields: Any = signing.loads(app, _PURPOSE, token, user)
     return None if fields is None else Resumable(*fields)

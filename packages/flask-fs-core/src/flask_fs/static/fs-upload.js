@@ -1,17 +1,17 @@
-/* Direct uploads for <input type="file" data-fs-upload="URL of fs.uploads()">: see "Direct uploads" in the documentation of Flask-FS. */
+/* Direct uploads for <input type="file" data-fs-upload="URL of fs.uploads()">. See "Direct uploads" in the Flask-FS documentation. */
 (() => {
   'use strict'
-  const PARALLEL = 4 // requests at a time, of all files
-  const MAX_TRIES = 8 // of one request, not counting those without a network
-  const STALLED_MS = 60000 // without any progress
+  const PARALLEL = 4 // concurrent requests, for all files together
+  const MAX_TRIES = 8 // per request, not counting attempts while offline
+  const STALLED_MS = 60000 // without progress
   const TEXTS = {
-    waiting: 'Waiting…', running: 'Uploading', offline: 'Waiting for the network…', retrying: 'Trying again…',
+    waiting: 'Waiting…', running: 'Uploading…', offline: 'Waiting for the network…', retrying: 'Retrying…',
     paused: 'Paused', done: 'Uploaded', failed: 'Failed', file: 'Uploaded file',
-    pause: 'Pause', resume: 'Resume', retry: 'Try again', cancel: 'Cancel', remove: 'Remove',
+    pause: 'Pause', resume: 'Resume', retry: 'Retry', cancel: 'Cancel', remove: 'Remove',
   }
   const fields = []
-  const pending = new Map() // forms that wait for uploads, and the button that sends each
-  const active = new Set() // the keys of uploads in this page
+  const pending = new Map() // forms that wait for uploads, with the button that submitted each
+  const active = new Set() // the keys of the uploads on this page
 
   // --- Requests.
 
@@ -30,7 +30,7 @@
 
   const failure = (text, status) => Object.assign(new Error(text), {
     status,
-    // 403: what was signed may have expired, and is signed again. 409: S3 has another request for this piece at the moment.
+    // 403 (see send): the signed request might have expired, so get a new one. 409: S3 is processing another request for this piece.
     again: !status || status >= 500 || [408, 409, 425, 429].includes(status),
   })
 
@@ -75,7 +75,7 @@
     xhr.onloadend = () => {
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
-      // 412: an earlier attempt has arrived, though its response has not.
+      // 412: an earlier attempt succeeded, but its response was lost.
       if ((xhr.status >= 200 && xhr.status < 300) || xhr.status === 412) {
         progress(blob.size)
         resolve()
@@ -91,7 +91,7 @@
     xhr.send(body)
   })
 
-  /** Until it is worth another try: a while that doubles, or when there is a network again. */
+  /** Wait before another attempt: a delay that doubles each time, or until the browser is online again. */
   const pause = (tries) => new Promise((resolve) => {
     let timer
     const go = () => {
@@ -126,12 +126,12 @@
       this.set('paused')
     }
 
-    /** Go on after pause(), or try again after a failure. */
+    /** Continue after pause(), or retry after a failure. */
     resume() {
       if (this.state === 'paused' || this.state === 'failed') this.start()
     }
 
-    /** Give it up, or remove what has been uploaded. */
+    /** Cancel the upload, or remove the uploaded file. */
     cancel() {
       this.stop()
       if (this.token) call(this.field.url, { token: this.token }, undefined, 'DELETE').catch(() => {})
@@ -188,7 +188,7 @@
           known = await again(() => post({ token: this.token }))
           if (known.size !== size) known = null
         } catch (error) {
-          if (error.status !== 403) throw error // else it has expired, or was another user's
+          if (error.status !== 403) throw error // otherwise it has expired, or belongs to another user
         }
       }
       if (!known) {
@@ -199,14 +199,14 @@
       const arrived = new Map(known.arrived)
       const sent = []
       for (let start = 0; start === 0 || start < size; start += known.piece_bytes) {
-        const blob = file.slice(start, start + known.piece_bytes) // without a type: browsers would send that
+        const blob = file.slice(start, start + known.piece_bytes) // without a type, which browsers would send
         if (arrived.get(start) === blob.size) {
           progress(start, blob.size)
           continue
         }
         sent.push(again(async () => {
           const request = size <= known.piece_bytes && ticket ? ticket : await post({ token: this.token, start })
-          ticket = null // which may have expired before another try
+          ticket = null // it might expire before the next attempt
           await send(request, blob, signal, (bytes) => progress(start, bytes))
         }))
       }
@@ -245,7 +245,7 @@
       this.uploads = []
       this.list = document.createElement('ul')
       this.list.className = 'fs-uploads'
-      // Its files go another way; what it names in the form are the tokens.
+      // The form submits tokens under this name, not the files.
       input.removeAttribute('name')
       input.addEventListener('change', () => {
         this.add(input.files)
@@ -265,11 +265,11 @@
         this.add(event.dataTransfer.files)
       })
       if (this.form) this.adopt()
-      if (input.files.length) this.add(input.files) // which the browser has kept over a reload
+      if (input.files.length) this.add(input.files) // kept by the browser after a reload
       input.value = ''
     }
 
-    /** Take over the tokens that the server has put into the form again, because something else in it was wrong. */
+    /** Adopt the tokens that the server rendered into the form again, because another field was invalid. */
     adopt() {
       const { form } = this
       for (const hidden of form.querySelectorAll('input[type=hidden]')) {
@@ -291,7 +291,7 @@
       for (const file of many ? files : [...files].slice(0, 1)) {
         const upload = new Upload(this, file)
         this.show(upload)
-        if (upload.state === 'waiting') upload.start() // else the page wants none of it
+        if (upload.state === 'waiting') upload.start() // otherwise the page canceled it
       }
     }
 
@@ -313,7 +313,7 @@
         for (const upload of done) {
           const field = { type: 'hidden', name: this.name, value: upload.token }
           upload.hidden ||= Object.assign(document.createElement('input'), field)
-          form.append(upload.hidden) // in the order in which they were chosen
+          form.append(upload.hidden) // in the order in which the files were chosen
         }
       }
       if (!pending.has(form)) return
@@ -328,7 +328,7 @@
     }
   }
 
-  /** What a visitor sees of one upload, unless the page shows something else. */
+  /** The list item of one upload, unless the page has its own display. */
   class Item {
     constructor(upload, { list, texts, input }) {
       const element = (tag, props) => Object.assign(document.createElement(tag), props)
@@ -357,7 +357,7 @@
         if (state === 'canceled') {
           input.removeEventListener('fs-upload:state', update)
           input.removeEventListener('fs-upload:progress', update)
-          // Where the button was is nothing to press next.
+          // The focused button disappears, so move the focus to the input.
           if (row.contains(document.activeElement)) input.focus()
           row.remove()
           return
@@ -386,7 +386,7 @@
   const emit = (input, what, detail) =>
     input.dispatchEvent(new CustomEvent(`fs-upload:${what}`, { detail, bubbles: true, cancelable: what === 'added' }))
 
-  /** What may be forbidden, or full: then nothing is resumed after a reload. */
+  /** localStorage, which can be blocked or full. Then uploads can't be resumed after a reload. */
   const storage = (verb, key, ...value) => {
     try {
       return key && localStorage[verb](key, ...value)
@@ -397,7 +397,7 @@
 
   const uploadsOf = (form) => fields.filter((field) => field.form === form).flatMap((field) => field.uploads)
 
-  /** A form waits for its uploads, and goes off when all have arrived. */
+  /** Make a form wait for its uploads. It is submitted when all of them are complete. */
   const submit = (event) => {
     const form = event.currentTarget
     const unfinished = uploadsOf(form).filter((upload) => upload.state !== 'done')
@@ -416,7 +416,7 @@
     field.add(files)
   })
 
-  /** Take over an input that was added to the page later. */
+  /** Set up an input that was added to the page later. */
   window.fsUpload = (input) => {
     if (!fields.some((field) => field.input === input)) fields.push(new Field(input))
   }
