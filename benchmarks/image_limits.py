@@ -1,4 +1,4 @@
-"""What one picture at the limit takes, in each format: the CPU time and the memory to plan for."""
+"""The CPU time and memory that an image at the limit takes, in each format."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def report_limits(folder: Path, image: Image.Image) -> None:
     """Print the table for *image*, which has ``SIDES``."""
     small = folder / 'first.jpg'
     image.resize((640, 480)).save(small)
-    print('### One picture at the limit\n')
-    print('| picture | thumbnails | grows by | `optimize` | grows by |')
+    print('### One image at the limit\n')
+    print('| image | thumbnails | grows by | `optimize` | grows by |')
     print('|---|---:|---:|---:|---:|')
     for title, (name, make) in pictures(image).items():
         path = folder / name
@@ -94,7 +94,7 @@ def report_limits(folder: Path, image: Image.Image) -> None:
 def report_levels() -> None:
     """Print what each level of zlib costs on a screened scan, which takes longest, in a PNG."""
     scan = Image.effect_noise((1000, 1000), 60).point([0] * 141 + [255] * 115).convert('RGB')
-    print('### Levels of zlib, for 1 megapixel of a screened scan\n')
+    print('### Levels of zlib, for 1 megapixel of a halftone scan\n')
     print('| level | CPU | bytes |')
     print('|---:|---:|---:|')
     for level in (4, 6, 7, 8, 9):

@@ -1,4 +1,4 @@
-"""What the sizes of one picture cost, compared to making them by hand: time, memory and closeness."""
+"""Three sizes of an image, compared to Pillow alone: time, memory and similarity."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PICTURES = {
     '12 megapixels, progressive JPEG': ('progressive.jpg', (4000, 3000)),
     '12 megapixels, PNG with alpha': ('alpha.png', (4000, 3000)),
 }
-# Renders a small picture, so that everything is loaded, then a large one, and tells by how many KiB the resident memory
+# Renders a small picture, so that everything is loaded, then a large one, and reports by how many KiB the resident memory
 # grew at its peak.
 GROWTH = """
 import sys
@@ -36,14 +36,14 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from images import render, SPECS
 
-def told(name):
+def reported(name):
     return next(int(line.split()[1]) for line in Path('/proc/self/status').open() if line.startswith(name))
 
 render(Path(sys.argv[2]), SPECS)
 Path('/proc/self/clear_refs').write_text('5')
-before = told('VmRSS')
+before = reported('VmRSS')
 render(Path(sys.argv[3]), SPECS)
-print(told('VmHWM') - before)
+print(reported('VmHWM') - before)
 """
 
 
@@ -166,7 +166,7 @@ def main() -> None:
     """Measure, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--limits', action='store_true', help='measure pictures at the limit instead')
+    parser.add_argument('--limits', action='store_true', help='measure images at the limit instead')
     arguments = parser.parse_args()
     rounds = arguments.rounds
     if arguments.limits:
@@ -180,22 +180,22 @@ def main() -> None:
         for title, (file, _) in PICTURES.items():
             path = folder / file
             contenders: dict[str, Callable[[Path], object]] = {
-                'by hand': by_hand,
+                'Pillow alone': by_hand,
                 '`render()`': rendered,
                 'naively': naively,
             }
             measures = {name: cost_of(functools.partial(act, path)) for name, act in contenders.items()}
             seconds = in_turn(measures, rounds=rounds)
-            report(f'{MAIN} pixels and squares of {SQUARES}: {title}', seconds, reference='by hand', limit=1.05)
+            report(f'{MAIN} pixels and squares of {SQUARES}: {title}', seconds, reference='Pillow alone', limit=1.05)
             best = {name: min(measured) for name, measured in seconds.items()}
-            print(f'`render()` takes {best["`render()`"] / best["naively"]:.3f} of naively.\n')
-        print('### Memory and closeness\n')
-        print(f'| picture | grows by | {MAIN} | {" | ".join(map(str, SQUARES))} |')
+            print(f'`render()` takes {best["`render()`"] / best["naively"]:.3f} of the naive time.\n')
+        print('### Memory and similarity\n')
+        print(f'| image | grows by | {MAIN} | {" | ".join(map(str, SQUARES))} |')
         print(f'|---|---:|---:|{"---:|" * len(SQUARES)}')
         for title, (file, _) in PICTURES.items():
             close = ' | '.join(f'{decibels:.1f} dB' for decibels in closeness(folder / file))
             print(f'| {title} | {growth_mib(folder / "small.jpg", folder / file):.1f} MiB | {close} |', flush=True)
-    print('\nWanted: at least 50 dB, and at most 26 MiB for the JPEG of 48 megapixels.')
+    print('\nTarget: at least 50 dB, and at most 26 MiB for the JPEG with 48 megapixels.')
 
 
 if __name__ == '__main__':

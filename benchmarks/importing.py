@@ -1,4 +1,4 @@
-"""What ``import flask_fs`` and an application with a storage cost next to Flask alone, in fresh interpreters."""
+"""The cost of ``import flask_fs`` and of an application with a storage, compared to Flask alone, in new interpreters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many instructions each operation of local storage takes on a file of 1 KiB, next to older packages and to plain Python.
+"""The instructions of each operation of local storage on a file of 1 KiB, compared to legacy packages and plain Python.
 
 Counted by valgrind, so the figures hardly depend on the machine. What the kernel does is not in them: `system_calls.py`
 counts that.

@@ -1,4 +1,4 @@
-"""What the benchmarks share: contenders measured in turn, CPU time, and tables in Markdown."""
+"""Shared parts of the benchmarks: measuring contenders in turn, CPU time, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def report(title: str, seconds: Mapping[str, list[float]], *, reference: str, li
         ratio = statistics.median(one / other for one, other in zip(measured, seconds[reference], strict=True))
         cells = [f'{min(measured) / unit:.2f} {name}', f'{statistics.median(measured) / unit:.2f} {name}']
         print(f'| {contender} | {" | ".join(cells)} | {min(measured) / best:.3f} | {ratio:.3f} |')
-    print(f'\nWanted: at most {limit:g} times {reference}.\n' if limit is not None else '', flush=True)
+    print(f'\nTarget: at most {limit:g} times {reference}.\n' if limit is not None else '', flush=True)
 
 
 def _unit(seconds: float) -> tuple[float, str]:

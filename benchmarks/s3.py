@@ -1,6 +1,6 @@
-"""What a call on S3 costs: small files next to boto3's client and resource, both with the same configuration.
+"""The cost of calls on small files in S3, compared to boto3's client and resource, with the same configuration.
 
-It starts a SeaweedFS, whose own CPU time does not count.
+It starts SeaweedFS, whose CPU time does not count.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a page of a folder costs in S3, with 100,000 files below it and with 100,000 files in it: requests, and time on the clock."""
+"""The cost of a folder page in S3, with 100,000 files below or in the folder: requests and wall time."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def main() -> None:
         fill(access, 'tree/', (f'tree/{number % FOLDERS:04}/{number:06}.jpg' for number in range(files)))
         fill(access, 'flat/', (f'flat/{number:06}.jpg' for number in range(files)))
         access.storage.exists('warm')
-        print('| folder | pages | entries | requests a page, at most | median | longest | last |')
+        print('| folder | pages | entries | max requests per page | median | slowest | last |')
         print('|---|---:|---:|---:|---:|---:|---:|')
         for limit in (PAGE, 1000):
             for prefix, title in (

@@ -1,6 +1,6 @@
-"""What large files in S3 cost: up and down next to boto3's own transfers, and how much memory they take.
+"""The cost of uploads and downloads of large files in S3, compared to boto3's transfers, and their memory.
 
-It starts a SeaweedFS, whose own CPU time does not count.
+It starts SeaweedFS, whose CPU time does not count.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def prepare(access: BucketAccess, folder: str, size: int) -> None:
 
 
 def compare_transfers(access: BucketAccess, folder: str, size: int, rounds: int) -> None:
-    """Report the CPU time, and the time on the clock, of large uploads and downloads."""
+    """Report the CPU time and the wall time of large uploads and downloads."""
     acts = transfers(access, folder, size)
     names = list(acts)
     split = names.index(DOWNLOAD)
@@ -109,7 +109,7 @@ def compare_transfers(access: BucketAccess, folder: str, size: int, rounds: int)
         report(f'{what}, CPU time', seconds, reference=chosen[0], limit=1.1)
         # As for the CPU time, the first round does not count.
         measured = {name: times[1:] for name, times in clock.items()}
-        report(f'{what}, time on the clock', measured, reference=chosen[0], limit=1.1)
+        report(f'{what}, wall time', measured, reference=chosen[0], limit=1.1)
 
 
 def growth(service: S3Service, folder: str, sizes: tuple[int, int], operation: str) -> int:
@@ -136,7 +136,7 @@ def compare_growth(service: S3Service, folder: str, sizes: tuple[int, int], oper
         with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
             grown = pool.submit(growth, service, folder, sizes, operation).result()
         print(f'| {operation} | {grown / 2**20:.2f} MiB |', flush=True)
-    print('\nWanted: less than 64 MiB.\n')
+    print('\nTarget: less than 64 MiB.\n')
 
 
 def main() -> None:

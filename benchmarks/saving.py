@@ -1,4 +1,4 @@
-"""What saving 1 GiB costs, compared to copying it by hand."""
+"""The cost of saving 1 GiB, compared to copying it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fill(file: IO[bytes], size: int) -> None:
 
 
 def copy_file_range(source: str, target: str) -> None:
-    """What everybody would write by hand: the kernel copies, into a new file."""
+    """The obvious code: the kernel copies into a new file."""
     with open(source, 'rb', buffering=0) as read, open(target, 'xb', buffering=0) as written:
         while os.copy_file_range(read.fileno(), written.fileno(), 1 << 30):
             pass
@@ -76,8 +76,8 @@ def main() -> None:
             FileStorage(spool, filename='large').save(target)
 
         contenders = {
-            'os.copy_file_range() by hand': contender(lambda: copy_file_range(source, target)),
-            'os.sendfile() by hand': contender(lambda: sendfile(source, target)),
+            'os.copy_file_range()': contender(lambda: copy_file_range(source, target)),
+            'os.sendfile()': contender(lambda: sendfile(source, target)),
             'shutil.copyfile()': contender(lambda: shutil.copyfile(source, target)),
             "an upload's own save()": contender(upload_by_hand),
             'storage.save(open file)': contender(save_file),
@@ -85,7 +85,7 @@ def main() -> None:
             'storage.save(upload)': contender(save_upload),
         }
         seconds = in_turn(contenders, rounds=arguments.rounds)
-    report(f'Saving {arguments.mebibytes} MiB', seconds, reference='os.copy_file_range() by hand', limit=1.05)
+    report(f'Saving {arguments.mebibytes} MiB', seconds, reference='os.copy_file_range()', limit=1.05)
 
 
 def remove(path: Path) -> None:

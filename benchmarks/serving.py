@@ -1,4 +1,4 @@
-"""What serving files costs: 1 KiB compared to Flask's own way, 100 MiB compared to nginx."""
+"""The cost of serving files: 1 KiB compared to Flask, 100 MiB compared to nginx."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response
 import flask_fs as fs
 
 SMALL, LARGE = 'small.png', 'large.bin'
-FLASK, NGINX, BY_HAND = 'send_from_directory()', 'nginx with sendfile', 'os.sendfile() by hand'
+FLASK, NGINX, MINIMAL = 'send_from_directory()', 'nginx with sendfile', 'os.sendfile() in a minimal server'
 
 
 def make_app(root: str) -> Flask:
@@ -106,7 +106,7 @@ def compare_calls(root: Path, rounds: int) -> None:
     size = (root / 'files' / LARGE).stat().st_size
     for title, headers, expected in (
         ('100 MiB, one call of the application', {}, ('200 OK', size)),
-        ('100 MiB less one byte', {'HTTP_RANGE': 'bytes=1-'}, ('206 PARTIAL CONTENT', size - 1)),
+        ('100 MiB less one byte, as a range', {'HTTP_RANGE': 'bytes=1-'}, ('206 PARTIAL CONTENT', size - 1)),
     ):
         plain, ours = wsgi_call(app, f'/plain/{LARGE}', **headers), wsgi_call(app, f'/files/{LARGE}', **headers)
         assert plain() == ours() == expected
@@ -118,7 +118,7 @@ def compare_calls(root: Path, rounds: int) -> None:
 
 
 class Server:
-    """A running server and the one process of it that answers."""
+    """A running server and the process that responds."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, *, has_worker: bool) -> None:
         self.port = port
@@ -270,8 +270,8 @@ def compare_servers(root: Path, folder: Path, rounds: int) -> None:
             'Flask-FS': ours.cost_of(f'/files/{LARGE}', large, times=1),
         }
         bare = stack.enter_context(sendfile_server(root / 'files' / LARGE))
-        contenders[BY_HAND] = bare.cost_of('/', large, times=1)
-        reference = BY_HAND
+        contenders[MINIMAL] = bare.cost_of('/', large, times=1)
+        reference = MINIMAL
         program = shutil.which('nginx', path=f'{os.environ["PATH"]}:/usr/sbin')
         if program is None:
             print('nginx is not installed; without it:\n')

@@ -1,4 +1,4 @@
-"""How many system calls each operation of local storage takes on a file of 1 KiB, counted with strace."""
+"""The system calls of each operation of local storage on a file of 1 KiB, counted with strace."""
 
 from __future__ import annotations
 

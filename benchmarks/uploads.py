@@ -1,6 +1,6 @@
-"""What large uploads cost an application, by each way and into each store: time, its memory, and how many it takes at once.
+"""The cost of large uploads for an application, with each protocol and store: time, memory, and parallel uploads.
 
-It starts the servers, and the application under gunicorn. Nothing of what goes straight to a store is read by the application.
+It starts the servers, and the application under gunicorn. The application reads nothing of what clients send directly to a store.
 """
 
 from __future__ import annotations
@@ -195,13 +195,13 @@ def main() -> None:
     """Print a table: one line for each store and way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--mebibytes', type=int, default=1024, help='the size of the file (%(default)s)')
-    parser.add_argument('--at-once', type=int, default=200, help='how many files are sent at once (%(default)s)')
+    parser.add_argument('--at-once', type=int, default=200, help='how many files are sent in parallel (%(default)s)')
     parser.add_argument('--stores', nargs='+', choices=STORES, default=[each for each in STORES if each != 'memory'])
     parser.add_argument('--ways', nargs='+', choices=WAYS, default=WAYS)
     options = parser.parse_args()
     size = options.mebibytes * 2**20
     print(
-        f'| store | way | {options.mebibytes} MiB sent | accepted | memory | {options.at_once} × 64 KiB at once | memory |'
+        f'| store | protocol | {options.mebibytes} MiB sent | accepted | memory | {options.at_once} × 64 KiB in parallel | memory |'
     )
     print('|---|---|---:|---:|---:|---:|---:|')
     for store in options.stores:
