@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from doc_rows import Base, docs
 from flask import Flask
 from PIL import Image
 from sqlalchemy import Engine, event
@@ -101,6 +102,18 @@ def strict_database(request: pytest.FixtureRequest, tmp_path: Path, engines: Cal
 def each_database(database_url: str, engines: Callable[..., Engine]) -> Database:
     """Makes the tables of a base in a database of each kind, and returns the engine."""
     return _opened(database_url, engines)
+
+
+@pytest.fixture
+def docs_in_memory(app: Flask) -> None:
+    """Keeps the files of :mod:`doc_rows` in memory."""
+    fs.init_app(app, docs)
+
+
+@pytest.fixture
+def engine(each_database: Database) -> Engine:
+    """A database of each kind with the tables of :mod:`doc_rows`, and no rows."""
+    return each_database(Base)
 
 
 @pytest.fixture

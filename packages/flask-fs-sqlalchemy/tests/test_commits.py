@@ -11,36 +11,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
+from doc_rows import Base, Doc, committed, new, stored
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-import flask_fs as fs
-from flask_fs_sqlalchemy import FileColumn
-
-docs = fs.Storage('docs', fs.ALL)
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Doc(Base):
-    __tablename__ = 'doc'
-    id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str | None] = mapped_column(sa.String(20))
-    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
-
-
-@pytest.fixture(autouse=True)
-def _storage(app: Flask) -> None:
-    fs.init_app(app, docs)
-
-
-@pytest.fixture
-def engine(each_database: Callable[[Any], sa.Engine]) -> sa.Engine:
-    """A database with the tables, and no rows."""
-    return each_database(Base)
+pytestmark = pytest.mark.usefixtures('docs_in_memory')
 
 
 @pytest.fixture
@@ -51,27 +26,11 @@ def postgres(postgres_url: str, engines: Callable[..., sa.Engine]) -> sa.Engine:
     return engine
 
 
-def stored() -> list[str]:
-    """The files that there are."""
-    return sorted(docs.list_files())
-
-
-def new(name: str, **values: Any) -> Doc:
-    """A row that no session has, with a file."""
-    doc = Doc(**values)
-    doc.file.save(io.BytesIO(name.encode()), name)
-    return doc
-
-
-def committed(engine: sa.Engine) -> list[str | None]:
-    """The files that rows refer to, as another session sees them."""
-    with Session(engine) as other:
-        return sorted(doc.file.filename for doc in other.scalars(sa.select(Doc)) if doc.file)
-
-
 def test_a_constraint_that_is_checked_by_the_commit_removes_the_file(postgres: sa.Engine) -> None:
     with postgres.begin() as connection:
-        connection.execute(sa.text('ALTER TABLE doc ADD UNIQUE (title) DEFERRABLE INITIALLY DEFERRED'))
+        connection.execute(
+            sa.text('ALTER TABLE doc DROP CONSTRAINT doc_title_key, ADD UNIQUE (title) DEFERRABLE INITIALLY DEFERRED')
+        )
     with Session(postgres) as session:
         session.add(Doc(title='one'))
         session.commit()

@@ -12,55 +12,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from doc_rows import Base, Doc, committed, docs, save, stored
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
+from sqlalchemy.orm import Mapped, Session, mapped_column, scoped_session, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 import flask_fs as fs
 from flask_fs.errors import BackendError
 from flask_fs_sqlalchemy import FileColumn
 
-docs = fs.Storage('docs', fs.ALL)
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Doc(Base):
-    __tablename__ = 'doc'
-    id: Mapped[int] = mapped_column(primary_key=True)
-    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
-
-
-@pytest.fixture(autouse=True)
-def _storage(app: Flask) -> None:
-    fs.init_app(app, docs)
-
-
-@pytest.fixture
-def engine(each_database: Callable[[Any], sa.Engine]) -> sa.Engine:
-    """A database with the tables, and no rows."""
-    return each_database(Base)
-
-
-def stored() -> list[str]:
-    """The files that there are."""
-    return sorted(docs.list_files())
-
-
-def save(doc: Doc, name: str) -> None:
-    """Give *doc* a file."""
-    doc.file.save(io.BytesIO(name.encode()), name)
-
-
-def committed(engine: sa.Engine) -> list[str | None]:
-    """The files that rows refer to, as another session sees them."""
-    with Session(engine) as other:
-        return sorted(doc.file.filename for doc in other.scalars(sa.select(Doc)) if doc.file)
+pytestmark = pytest.mark.usefixtures('docs_in_memory')
 
 
 def at_once(app: Flask, *functions: Callable[[], None]) -> None:

@@ -10,42 +10,20 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
-from sqlalchemy import event
+from doc_rows import Base, Doc, begin_explicitly, stored
 from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-import flask_fs as fs
-from flask_fs_sqlalchemy import FileColumn, open_transactions
+from flask_fs_sqlalchemy import open_transactions
 
-docs = fs.Storage('docs', fs.ALL)
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Doc(Base):
-    __tablename__ = 'doc'
-    id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
-    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
-
-
-@pytest.fixture(autouse=True)
-def _storage(app: Flask) -> None:
-    fs.init_app(app, docs)
+pytestmark = pytest.mark.usefixtures('docs_in_memory')
 
 
 @pytest.fixture
 def engine(each_database: Callable[[Any], sa.Engine]) -> sa.Engine:
     """A database with one row, that has a file."""
     engine = each_database(Base)
-    if engine.dialect.name == 'sqlite':
-        # As SQLAlchemy documents it for savepoints: the driver does not begin transactions by itself.
-        engine.dispose()
-        event.listen(engine, 'connect', lambda connection, _: setattr(connection, 'isolation_level', None))
-        event.listen(engine, 'begin', lambda connection: connection.exec_driver_sql('BEGIN'))
+    begin_explicitly(engine)
     with Session(engine) as session:
         session.add(doc := Doc(title='one'))
         doc.file.save(io.BytesIO(b'old'), 'old.txt')
@@ -74,11 +52,6 @@ def row(engine: sa.Engine) -> str:
         file = other.scalars(sa.select(Doc).filter_by(title='one')).one().file
         assert file.read() == file.filename.encode()[:3]
         return str(file.filename)
-
-
-def stored() -> list[str]:
-    """The files that there are."""
-    return sorted(docs.list_files())
 
 
 def test_a_commit_after_an_error_that_was_ignored_removes_no_file_of_a_row(engine: sa.Engine, session: Session) -> None:

@@ -5,41 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from doc_rows import Doc, committed, docs, save, stored
 from flask import Flask
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 import flask_fs as fs
-from flask_fs_sqlalchemy import FileColumn, ImageColumn
 from flask_fs_testing.servers import MongoService, S3Service
 
 server = pytest.mark.server
-
-docs = fs.Storage('docs', fs.ALL)
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Doc(Base):
-    __tablename__ = 'doc'
-    id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
-    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
-    picture: Mapped[Any] = mapped_column(
-        ImageColumn(docs, thumbnails=[40], on_delete='remove', on_replace='remove'), nullable=True
-    )
-
-
-@pytest.fixture
-def engine(each_database: Callable[[Any], sa.Engine]) -> sa.Engine:
-    """A database with the tables, and no rows."""
-    return each_database(Base)
 
 
 @pytest.fixture(params=['local', pytest.param('s3', marks=server), pytest.param('gridfs', marks=server)])
@@ -63,23 +40,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, fresh_name: str) -> It
         fs.init_app(app, docs)
         yield
         docs.delete_many(list(docs.list_files()))
-
-
-def stored() -> list[str]:
-    """The files that there are."""
-    return sorted(docs.list_files())
-
-
-def save(doc: Doc, name: str) -> None:
-    """Give *doc* a file."""
-    doc.file.save(io.BytesIO(name.encode()), name)
-
-
-def committed(engine: sa.Engine) -> list[str | None]:
-    """The files that rows refer to, as another session sees them."""
-    with Session(engine) as other:
-        rows = other.scalars(sa.select(Doc)).all()
-        return sorted(name for doc in rows for each in (doc.file, doc.picture) for name in each.stored.files())
 
 
 @pytest.mark.usefixtures('store')

@@ -2,70 +2,23 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from doc_rows import Base, Doc, committed, docs, journal, save, stored
 from flask import Flask
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
-import flask_fs as fs
 from flask_fs.errors import BackendError
-from flask_fs_sqlalchemy import FileColumn, Journal, init_app
-
-docs = fs.Storage('docs', fs.ALL)
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Doc(Base):
-    __tablename__ = 'doc'
-    id: Mapped[int] = mapped_column(primary_key=True)
-    title: Mapped[str | None] = mapped_column(sa.String(20), unique=True)
-    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
-
-
-journal = Journal(Base.metadata)
+from flask_fs_sqlalchemy import init_app
 
 
 @pytest.fixture
-def engine(each_database: Callable[[Any], sa.Engine]) -> sa.Engine:
-    """A database with the tables, and no rows."""
-    return each_database(Base)
-
-
-@pytest.fixture
-def memory(app: Flask) -> None:
-    """The files are in memory."""
-    fs.init_app(app, docs)
-
-
-@pytest.fixture
-def journaled(memory: None, app: Flask, engine: sa.Engine) -> sa.Engine:
+def journaled(docs_in_memory: None, app: Flask, engine: sa.Engine) -> sa.Engine:
     """A database with a journal."""
     init_app(app, engine, journal=journal, models=[Base])
     return engine
-
-
-def stored() -> list[str]:
-    """The files that there are."""
-    return sorted(docs.list_files())
-
-
-def save(doc: Doc, name: str) -> None:
-    """Give *doc* a file."""
-    doc.file.save(io.BytesIO(name.encode()), name)
-
-
-def committed(engine: sa.Engine) -> list[str | None]:
-    """The files that rows refer to, as another session sees them."""
-    with Session(engine) as other:
-        rows = other.scalars(sa.select(Doc)).all()
-        return sorted(name for doc in rows for name in doc.file.stored.files())
 
 
 def entries(engine: sa.Engine) -> list[tuple[str, str]]:

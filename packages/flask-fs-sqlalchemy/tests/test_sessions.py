@@ -5,20 +5,20 @@ from __future__ import annotations
 import gc
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from doc_rows import begin_explicitly, docs, save, stored
 from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship, scoped_session, sessionmaker
 
-import flask_fs as fs
 from flask_fs_sqlalchemy import FileColumn, FileListColumn, row_files, transaction_files, units
 
-docs = fs.Storage('docs', fs.ALL)
+pytestmark = pytest.mark.usefixtures('docs_in_memory')
 
 
 class Base(DeclarativeBase):
@@ -42,31 +42,12 @@ class Doc(Base):
     folder: Mapped[Folder | None] = relationship(back_populates='papers')
 
 
-@pytest.fixture(autouse=True)
-def _storage(app: Flask) -> None:
-    fs.init_app(app, docs)
-
-
-@pytest.fixture(params=['sqlite', 'postgres', 'mariadb'])
-def url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
-    """The URL of an empty database."""
-    if request.param == 'sqlite':
-        return f'sqlite:///{tmp_path}/rows.sqlite'
-    given: str = request.getfixturevalue(f'{request.param}_url')
-    return given
-
-
 @pytest.fixture
-def engine(url: str) -> Iterator[sa.Engine]:
+def engine(each_database: Callable[[Any], sa.Engine]) -> sa.Engine:
     """A database with the tables, and no rows."""
-    engine = sa.create_engine(url)
-    if engine.dialect.name == 'sqlite':
-        # As SQLAlchemy documents it for savepoints: the driver does not begin transactions by itself.
-        event.listen(engine, 'connect', lambda connection, _: setattr(connection, 'isolation_level', None))
-        event.listen(engine, 'begin', lambda connection: connection.exec_driver_sql('BEGIN'))
-    Base.metadata.create_all(engine)
-    yield engine
-    engine.dispose()
+    engine = each_database(Base)
+    begin_explicitly(engine)
+    return engine
 
 
 @pytest.fixture
@@ -76,21 +57,11 @@ def session(engine: sa.Engine) -> Iterator[Session]:
         yield session
 
 
-def stored() -> list[str]:
-    """The files that there are."""
-    return sorted(docs.list_files())
-
-
 def new(name: str, **values: Any) -> Doc:
     """A row that no session has, with a file."""
     doc = Doc(**values)
-    doc.file.save(io.BytesIO(name.encode()), name)
+    save(doc, name)
     return doc
-
-
-def save(doc: Doc, name: str) -> None:
-    """Give *doc* another file."""
-    doc.file.save(io.BytesIO(name.encode()), name)
 
 
 def committed(engine: sa.Engine) -> list[str | None]:
