@@ -27,8 +27,15 @@ class Doc(Base):
     files: Mapped[Any] = mapped_column(FileListColumn(docs, on_delete='remove', on_replace='remove'))
 
 
+@pytest.fixture(params=['remove', 'keep'])
+def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What becomes of replaced files."""
+    monkeypatch.setattr(Doc.__table__.c.files.type, 'on_replace', request.param)
+    return str(request.param)
+
+
 @pytest.fixture
-def sessions(app: Flask, each_database: Callable[[Any], sa.Engine]) -> Callable[[], Session]:
+def sessions(policy: str, app: Flask, each_database: Callable[[Any], sa.Engine]) -> Callable[[], Session]:
     """Makes sessions of a database with a row that has two files."""
     fs.init_app(app, docs)
     make = sessionmaker(each_database(Base), expire_on_commit=False)
@@ -58,13 +65,15 @@ def known(sessions: Callable[[], Session], number: int = 2) -> list[tuple[Sessio
 
 
 def finish(sessions: Callable[[], Session], *opened: Session) -> list[str]:
-    """Commit each session in turn; return what the list has then, of which all files exist, and no others."""
+    """Commit each session in turn; return what the list has then, of which all files exist, and no others unless kept."""
     for session in opened:
         session.commit()
         session.close()
     with sessions() as session:
         found = names(session.get(Doc, 1))
-    assert sorted(docs.list_files()) == sorted(found)
+    assert set(found) <= set(docs.list_files())
+    if Doc.__table__.c.files.type.on_replace == 'remove':
+        assert sorted(docs.list_files()) == sorted(found)
     return found
 
 
@@ -141,3 +150,10 @@ def test_a_list_that_others_made_unreadable_is_overwritten(sessions: Callable[[]
         one.commit()
     one.close()
     assert finish(sessions) == ['a.txt', 'b.txt', 'c.txt']
+
+
+def test_an_item_that_both_replace_has_both_files(sessions: Callable[[], Session]) -> None:
+    [(one, first), (two, second)] = known(sessions)
+    first.files[0].save(io.BytesIO(b'one'), 'one.txt')
+    second.files[0].save(io.BytesIO(b'two'), 'two.txt')
+    assert finish(sessions, one, two) == ['two.txt', 'b.txt', 'one.txt']

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -91,6 +91,7 @@ class _Written:
 
 def _before_insert(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     owners = owners_of(mapper.class_)
+    _check_merged(row, _merged(mapper, row, owners, owners), owners, {}, 'on_delete')
     _replace(row, connection, owners, {}, owners.keys())
     late_changes.watch(row, _Written(mapper, connection, row, {}, owners))
 
@@ -100,16 +101,17 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
     changed = [key for key in owners if sa.inspect(row).attrs[key].history.has_changes()]
     stored = None
     if changed:
-        former = _former_files(row)
+        former, merged = _former_files(row), _merged(mapper, row, owners, changed)
         has_policy = any(owners[key].column_type.on_replace != 'keep' for key in changed)
-        if has_policy or former or _kept(row, owners, changed):
+        lists = {key: value for key in changed if isinstance(value := sa.inspect(row).dict.get(key), FileList)}
+        if has_policy or lists or former or merged or _kept(row, owners, changed):
             stored = _in_database(mapper, connection, row, owners)
-        for key in changed:
-            value, theirs = sa.inspect(row).dict.get(key), (stored or {}).get(key)
-            if isinstance(value, FileList) and isinstance(theirs, FileList):
+        for key, value in lists.items():
+            if isinstance(theirs := (stored or {}).get(key), FileList):
                 value._merge(theirs)
         before = _references(stored or {})
         _check_kept(row, _kept(row, owners, changed), before)
+        _check_merged(row, _merged(mapper, row, owners, changed), owners, before, 'on_replace')
         _keep_files_of_others(row, former, before)
         _replace(row, connection, owners, before, changed)
     late_changes.watch(row, _Written(mapper, connection, row, stored, changed))
@@ -146,9 +148,50 @@ def _check_kept(row: Any, kept: set[File], before: Values) -> None:
     """
     lost = kept - {file for items in before.values() for item in items for file in files_of(item)}
     if lost:
-        names = ', '.join(sorted(repr(name) for _, name in lost))
-        reason = f'another transaction has replaced or removed {names} since {row!r} was read, which this change keeps'
+        reason = f'{_lost(lost)} since {row!r} was read, which this change keeps'
         raise StaleDataError(f'{reason}. Nothing is written: roll back, refresh the row, and make the change again.')
+
+
+def _lost(files: Iterable[File]) -> str:
+    return f'another transaction has replaced or removed {", ".join(sorted(repr(name) for _, name in files))}'
+
+
+def _merged(
+    mapper: Mapper[Any], row: Any, owners: Mapping[str, ColumnOwner], changed: Iterable[str]
+) -> list[tuple[str, FileReference, set[File]]]:
+    """What *row* has got from another object of the same row that was read before: attributes, references and files."""
+    identity, current = mapper.identity_key_from_instance(row), _loaded(row, owners)
+    found = [(key, units.merged(row, key, identity)) for key in changed]
+    return [
+        (key, item, files.intersection(files_of(item)))
+        for key, files in found
+        if files
+        for item in current.get(key, ())
+        if not files.isdisjoint(files_of(item))
+    ]
+
+
+def _check_merged(
+    row: Any,
+    merged: Iterable[tuple[str, FileReference, set[File]]],
+    owners: Mapping[str, ColumnOwner],
+    before: Values,
+    policy: Literal['on_replace', 'on_delete'],
+) -> None:
+    """Check that files which *row* does not have in the database any more, and is to have again, are still there.
+
+    :raises StaleDataError: If not, or if another transaction has removed them according to *policy*, or is about to.
+    """
+    current = {file for items in before.values() for item in items for file in files_of(item)}
+    lost: set[File] = set()
+    for key, item, files in merged:
+        gone = files - current - {named(item, name) for name in owners[key].shared_files()}
+        cleanup: Cleanup = getattr(owners[key].column_type, policy)
+        is_removed = bool(gone) and removes(cleanup, item)
+        lost.update((storage, name) for storage, name in gone if is_removed or not storage.exists(name))
+    if lost:
+        reason = f'{_lost(lost)} since the object was read that {row!r} gets its files from, as by merge()'
+        raise StaleDataError(f'{reason}. Nothing is written: roll back, read the row, and make the change again.')
 
 
 def _replace(

@@ -97,7 +97,7 @@ class _Assigned:
             return value
         assigned = self.owner.column_type._assign(value, old, state.obj(), self.owner)
         late_changes.report(state.obj(), str(self.owner.key), assigned)
-        units.assigned(state.obj(), assigned, value)
+        units.assigned(state.obj(), str(self.owner.key), assigned, value)
         units.adopt(state.obj(), assigned)
         return assigned
 

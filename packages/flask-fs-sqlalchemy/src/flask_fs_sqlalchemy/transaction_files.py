@@ -77,6 +77,12 @@ class TransactionFiles:
         files.leave()
         files.end()
 
+    def has_written(self, file: File, state: InstanceState[Any]) -> bool:
+        """Whether the row of *state* was written with *file*, or without it any more, in this transaction or one around it."""
+        if (file, weakref.ref(state)) in self.refers:
+            return True
+        return self.parent is not None and self.parent.has_written(file, state)
+
     def prepare(self) -> None:
         """Write into the journal what the commit will mean, unless nobody can say."""
         self._find_unused()

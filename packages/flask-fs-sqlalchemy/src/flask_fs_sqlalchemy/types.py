@@ -109,7 +109,9 @@ class FileListColumn(FilesType):
         if isinstance(value, FileList) and value.instance is instance and value.owner is owner:
             return value
         files = self._bind(value if isinstance(value, FileList) else self._items(value, owner), instance, owner)
-        files._known = old._known if isinstance(old, FileList) else None
+        # What merge() gets from another object of the same row is compared to what that was read with.
+        base = value if isinstance(value, FileList) and units.is_same_row(value.instance, instance) else old
+        files._known = base._known if isinstance(base, FileList) else None
         return old if isinstance(old, FileList) and old == files and old._raw == files._raw else files
 
     def _items(self, value: Any, owner: ColumnOwner) -> list[Any]:

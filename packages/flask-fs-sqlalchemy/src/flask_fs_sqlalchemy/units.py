@@ -19,7 +19,7 @@ from flask_fs.unit_of_work import UnitOfWork
 
 from . import open_transactions
 from .journals import journal_of
-from .row_files import RowFiles, by_file, by_row, collected, files_of, references_in
+from .row_files import File, RowFiles, by_file, by_row, collected, files_of, references_in
 from .transaction_files import TransactionFiles, current_files
 
 
@@ -55,13 +55,46 @@ def _is_as_read(reference: FileReference, state: InstanceState[Any]) -> bool:
     return reference.name not in state.committed_state
 
 
-def assigned(instance: Any, value: Any, given: Any) -> None:
-    """Say that the application has *given* an attribute its whole *value*: its files need not be those that the row had."""
-    own = by_row.get(inspect(instance)) if by_row else None
+#: Of rows, what attributes were given that another object was read with: its identity, and the files.
+_merged: weakref.WeakKeyDictionary[InstanceState[Any], dict[str, tuple[Any, set[File]]]] = weakref.WeakKeyDictionary()
+
+
+def assigned(instance: Any, key: str, value: Any, given: Any) -> None:
+    """Say that attribute *key* has been *given* its whole *value*: its files need not be those that the row had."""
+    state: InstanceState[Any] = inspect(instance)
+    own = by_row.get(state) if by_row else None
     if own is not None and own.known:
         mine = {file for each in references_in(given) if each.instance is instance for file in files_of(each)}
         chosen = {file for each in references_in(value) for file in files_of(each)} - mine
         own.known = {(key, file) for key, file in own.known if file not in chosen}
+    if state in _merged:
+        _merged[state].pop(key, None)
+    for reference in references_in(given):
+        other: InstanceState[Any] | None = inspect(reference.instance, raiseerr=False)
+        if other is not None and other is not state and other.key is not None and _is_as_read(reference, other):
+            _, files = _merged.setdefault(state, {}).setdefault(key, (other.key, set()))
+            files.update(files_of(reference))
+
+
+def merged(instance: Any, key: str, identity: Any) -> set[File]:
+    """The files of attribute *key* that another object of the same row, as by ``session.merge``, was read with.
+
+    Those that the transaction of the row is to remove do not count: they are still there.
+
+    :param identity: The identity of the row.
+    """
+    state: InstanceState[Any] = inspect(instance)
+    known, files = _merged.get(state, {}).get(key, (None, set()))
+    if known != identity or not files:
+        return set()
+    assert state.session is not None
+    return {file for file in files if not current_files(state.session, instance).has_written(file, state)}
+
+
+def is_same_row(one: Any, other: Any) -> bool:
+    """Whether these are objects of the same row in the database."""
+    keys = [None if (state := inspect(each, raiseerr=False)) is None else state.key for each in (one, other)]
+    return keys[0] is not None and keys[0] == keys[1]
 
 
 def adopt(instance: Any, value: Any) -> None:
@@ -130,6 +163,7 @@ def written(instance: Any, connection: Any) -> TransactionFiles:
     files = current_files(state.session, instance)
     if (own := by_row.get(state)) is not None:
         files.take(own)
+    _merged.pop(state, None)
     files.rows.add(state)
     files.root.connections.add(connection)
     open_transactions.watch(files, connection)
