@@ -181,8 +181,8 @@ def expected(setting: Setting) -> str:
     try:
         setting.parse(object())
     except ValueError as error:
-        return str(error)
-    return 'text or a class'
+        return 'a string' if str(error) == 'text' else str(error)
+    return 'a string or a class'
 
 
 def default(setting: Setting) -> str:

@@ -72,8 +72,8 @@ SETTINGS = (
         'conditional_completion',
         boolean,
         None,
-        'Whether the store also supports them when it completes a multipart upload. If not set, only Amazon does. If false, a '
-        'file of up to 5 GiB that must not overwrite is uploaded in one request.',
+        'Whether the store also supports these headers when it completes a multipart upload. If not set, Flask-FS assumes it only '
+        'of Amazon. If false, a file of up to 5 GiB that must not overwrite is uploaded in one request.',
     ),
     Setting(
         'request_checksums',
@@ -89,13 +89,18 @@ SETTINGS = (
         "How deleted files are kept with RETENTION_DAYS: 'copies' keeps them under another name, 'versions' as a version in a "
         'versioned bucket.',
     ),
-    Setting('addressing_style', one_of('auto', 'path', 'virtual'), 'auto', 'Where URLs contain the bucket.'),
+    Setting(
+        'addressing_style',
+        one_of('auto', 'path', 'virtual'),
+        'auto',
+        "Where URLs contain the bucket: in the host ('virtual') or in the path ('path').",
+    ),
     Setting('signature_version', text, 's3v4', 'How requests are signed, as botocore names it.'),
     Setting(
         'multipart_threshold_bytes',
         at_least(1, MAX_PART_BYTES),
         8 * 1024 * 1024,
-        'Files of this size or larger are uploaded in parts, in bytes.',
+        'Files of at least this many bytes are uploaded in parts.',
     ),
     Setting(
         'part_bytes',
