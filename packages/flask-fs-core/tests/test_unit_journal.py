@@ -324,7 +324,7 @@ def test_files_that_cannot_be_written_down_then_are_taken_over_all_the_same(
     unit, other = fs.unit(journal=journal), fs.unit()
     other.write(old, 'a.txt', 'new')
     unit.merge(other)
-    assert "'a.txt' in storage 'files' is in no journal" in caplog.text
+    assert "'a.txt' in storage 'files' could not be recorded in the journal" in caplog.text
     unit.prepare()
     unit.roll_back()
     assert list(old.list_files()) == ['old.txt']

@@ -111,7 +111,7 @@ def test_one_that_is_dropped_removes_nothing_and_logs_all(old: fs.Storage, caplo
     del unit
     gc.collect()
     assert list(files(old)) == ['a.txt', 'old.txt']
-    text = 'A unit of work was neither committed nor rolled back. %r in storage %r %s, and stays: see whether anything refers to it.'
+    text = 'A unit of work was neither committed nor rolled back. %r in storage %r %s, and stays: check whether anything refers to it.'
     messages = [text % ('a.txt', 'files', 'was created'), text % ('old.txt', 'files', 'was to be removed')]
     assert [record.getMessage() for record in caplog.records] == messages
 
@@ -358,7 +358,7 @@ def test_a_file_that_may_have_been_stored_is_logged(
     faulty.fail_next('put', KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt), fs.unit() as unit:
         unit.write(old, 'a.txt', 'new')
-    message = "'a.txt' may be in storage 'files', and nothing refers to it: storing it ended with KeyboardInterrupt"
+    message = "'a.txt' might be in storage 'files', and nothing refers to it: storing it ended with KeyboardInterrupt"
     assert message in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""The files of a unit of work, what the journal has about them, and their removal in the application where they are."""
+"""The files of a unit of work: their journal entries, and their removal in the context of their application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ K = TypeVar('K', bound=Hashable)
 
 
 class UnitFile(NamedTuple):
-    """A file by its whole name in the storage itself, also where a view of that was used.
+    """A file, by its full name in the underlying storage.
 
     :param app: The application in which it was used; None if the storage was configured without one.
     """
@@ -34,11 +34,11 @@ class UnitFile(NamedTuple):
 
 
 class Note:
-    """What a journal has about a file.
+    """The journal entry of a file, if there is one.
 
     :param app: The application of the file.
-    :param journal: The journal, if there is one.
-    :param entry: The id of the entry in it.
+    :param journal: The journal.
+    :param entry: The id of the entry.
     """
 
     __slots__ = ('app', 'entry', 'is_settled', 'journal')
@@ -52,25 +52,25 @@ class Note:
 
     @property
     def is_open(self) -> bool:
-        """Whether the journal has it, and is to remove it after the commit."""
+        """Whether the journal has an entry that is to be removed after the commit."""
         return self.entry is not None and not self.is_settled
 
 
 def pending(journal: Journal | None, file: UnitFile) -> Note:
-    """A note, if there is a journal, that *file* is about to be stored."""
+    """Record in the journal, if there is one, that *file* is about to be stored."""
     if journal is None:
         return Note(file.app)
     return Note(file.app, journal, journal.pending(file.storage.name, file.name))
 
 
 def rename(note: Note, file: UnitFile) -> None:
-    """Note that it is about *file* now."""
+    """Change the file of the entry to *file*."""
     if note.journal is not None and note.entry is not None:
         note.journal.renamed(note.entry, file.name)
 
 
 def done(notes: Iterable[Note]) -> None:
-    """Remove the entries of *notes* from their journals; an error is logged, and the entries stay."""
+    """Remove the entries of *notes* from their journals. An error is logged, and the entries stay."""
     for app, group in grouped(notes, lambda note: note.app):
         with LoggedErrors('The journal keeps entries that are done'), _context_of(app):
             for journal, notes in by_journal(group):
@@ -78,12 +78,12 @@ def done(notes: Iterable[Note]) -> None:
 
 
 def entries_of(notes: Iterable[Note]) -> list[str]:
-    """The entries of *notes*, where there are any."""
+    """The ids of the entries of *notes*."""
     return [note.entry for note in notes if note.entry is not None]
 
 
 def by_journal(notes: Iterable[Note]) -> list[tuple[Journal, list[Note]]]:
-    """Those of *notes* that have an entry, by their journal."""
+    """The *notes* with an entry, grouped by journal."""
     journals: list[tuple[Journal, list[Note]]] = []
     for note in notes:
         if note.journal is None or note.entry is None:
@@ -97,11 +97,11 @@ def by_journal(notes: Iterable[Note]) -> list[tuple[Journal, list[Note]]]:
 
 
 def remove(files: dict[UnitFile, Note]) -> bool:
-    """Remove all *files* in their order, and their entries from the journals. Errors are logged, and do not stop the others.
+    """Remove all *files*, in order, and their journal entries. An error is logged, and the other files are removed anyway.
 
-    Whatever stays keeps its entry. *files* is empty afterwards; after an interrupt, it has what may be left.
+    A file that stays keeps its entry. *files* is empty afterward; after an interrupt, it contains the files that might be left.
 
-    :returns: Whether all were removed.
+    :returns: Whether all files were removed.
     """
     count, removed = len(files), list[Note]()
     try:
@@ -115,7 +115,7 @@ def remove(files: dict[UnitFile, Note]) -> bool:
                 del files[file]
     except BaseException:
         left = ', '.join(f'{file.name!r} in storage {file.storage.name!r}' for file in files)
-        logger.error('Removing files to which nothing refers was interrupted. These may be left: %s', left)
+        logger.error('Removing unused files was interrupted. These might be left: %s', left)
         raise
     finally:
         done(removed)
@@ -123,7 +123,7 @@ def remove(files: dict[UnitFile, Note]) -> bool:
 
 
 def _remove(storage: Storage, filenames: Sequence[str]) -> Iterable[str]:
-    """Remove exactly these files, by few requests; return those that are still there, which is logged."""
+    """Remove exactly these files, in few requests. Log and return those that could not be removed."""
     if len(filenames) > 1:
         try:
             storage.delete_many(filenames)
@@ -131,7 +131,7 @@ def _remove(storage: Storage, filenames: Sequence[str]) -> Iterable[str]:
             for name, failure in error.failures.items():
                 _log_failure(storage, name, failure)
             return error.failures
-        except Exception:  # noqa: BLE001  # raised by a signal's receiver, or a custom backend: maybe for one of them only
+        except Exception:  # noqa: BLE001  # of a signal's receiver or a custom backend: possibly for only one of the files
             pass
         else:
             return ()
@@ -155,9 +155,9 @@ def _log_failure(storage: Storage, filename: str, error: FSError) -> None:
 
 
 class LoggedErrors(contextlib.AbstractContextManager[None]):
-    """Logs the errors of its ``with`` block, which go no further; interrupts do.
+    """Logs and suppresses the errors of its ``with`` block, but not interrupts.
 
-    :param message: What an error means.
+    :param message: The consequence of an error.
     """
 
     def __init__(self, message: str) -> None:
@@ -171,7 +171,7 @@ class LoggedErrors(contextlib.AbstractContextManager[None]):
 
 
 def _context_of(app: Flask | None) -> contextlib.AbstractContextManager[object]:
-    """A context of *app*, if that is not the current application."""
+    """A context of *app*, unless it is the current application."""
     if app is None:
         return contextlib.nullcontext()
     try:
@@ -182,7 +182,7 @@ def _context_of(app: Flask | None) -> contextlib.AbstractContextManager[object]:
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> list[tuple[K, list[T]]]:
-    """The *items* that have the same *key*, in their order."""
+    """The *items* grouped by *key*, in their order."""
     groups: dict[K, list[T]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)

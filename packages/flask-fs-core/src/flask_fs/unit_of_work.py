@@ -1,4 +1,4 @@
-"""Files stored and removed together with something else, such as the transaction of a database."""
+"""Files that are stored and removed together with something else, such as a database transaction."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Raised before anything is stored. After any other error, the store may have the file.
+#: Errors that are raised before anything is stored. After any other error, the file might be in the store.
 _NOT_STORED = (FileExists, UploadNotAllowed, InvalidFilename, OperationNotSupported, ConfigurationError)
 
 
 def unit(*, journal: Journal | None = None) -> UnitOfWork:
     """A new :class:`UnitOfWork`: files that are stored and removed together with something else.
 
-    :param journal: Where to write down what a crash would leave behind.
+    :param journal: The journal in which to record files, so that ``flask fs gc`` finds them after a crash.
     """
     return UnitOfWork(journal)
 
 
 class UnitOfWork:
-    """Files that are stored and removed together with something else, such as the transaction of a database.
+    """Files that are stored and removed together with something else, such as a database transaction.
 
-    A file is in the storage as soon as it is saved; :meth:`roll_back` removes it again. A file to be removed stays until
-    :meth:`commit`. No file is replaced in place: where a save would replace one, the new file gets the next available name.
-    So until the end, everything that the rest of the work may still refer to is there.
+    A file is in the storage as soon as it is saved; :meth:`roll_back` removes it. A file to be removed stays until :meth:`commit`.
+    No file is replaced in place: instead, the new file gets the next available name. So until the unit ends, every file that the
+    rest of the work can refer to exists.
 
-    Leaving its ``with`` block commits it, an exception rolls it back. After its end, which may be outside of the application
-    context in which it was used, it is empty, and can be used again. It is for one thread at a time.
+    At the end of a ``with`` block, the unit is committed; an exception rolls it back. The unit can end outside the application
+    context in which it was used. Afterward, it is empty, and can be used again. Use it in one thread at a time.
 
-    :param journal: Where to write down what a crash would leave behind.
+    :param journal: The journal in which to record files, so that ``flask fs gc`` finds them after a crash.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
         self._created: dict[UnitFile, Note] = {}
         self._unused: dict[UnitFile, Note] = {}
-        #: What nothing refers to any more, until it is removed.
+        #: Files that nothing refers to anymore, until they are removed.
         self._doomed: dict[UnitFile, Note] = {}
-        #: What the journal could not settle before the commit.
+        #: Entries that the journal could not settle before the commit.
         self._late: list[Note] = []
         self._open: list[_Nested] = []
         #: The application of the first file.
@@ -78,13 +78,13 @@ class UnitOfWork:
         try:
             self.prepare()
         except BaseException:
-            # Whatever was committed in the block refers to the files.
+            # The block might have committed rows that refer to the files.
             self.abandon()
             raise
         self.commit()
 
     def __del__(self) -> None:
-        # Nobody can say any more what has become of the rest of the work. One that was interrupted while it was made has nothing.
+        # The outcome of the rest of the work is unknown. If __init__ was interrupted, the attributes are missing.
         if vars(self).get('_created') or vars(self).get('_unused'):
             self._leave('A unit of work was neither committed nor rolled back')
 
@@ -95,7 +95,7 @@ class UnitOfWork:
 
     @property
     def created(self) -> Collection[tuple[Storage, str]]:
-        """The files that it has created and not removed, as the storage itself and the whole name of the file there."""
+        """The files that the unit created and did not remove: for each, the underlying storage and the full name there."""
         files = [(file.storage, file.name) for file in self._created]
         return [*files, *(file for nested in self._open for file in nested.created)]
 
@@ -105,7 +105,7 @@ class UnitOfWork:
         files = [(file.storage, file.name) for file in self._unused]
         return [*files, *(file for nested in self._open for file in nested.unused)]
 
-    # --- What it does.
+    # --- Storing and removing.
 
     def save(
         self,
@@ -121,7 +121,7 @@ class UnitOfWork:
     ) -> str:
         """Store a file and return its name, as :meth:`flask_fs.Storage.save` does, with the same parameters.
 
-        Where that would replace a file, both are kept, as by ``conflict='rename'``. :meth:`remove` the former one.
+        If this would replace a file, both are kept, as with ``conflict='rename'``; call :meth:`remove` for the old one.
         """
         check_sent(file_or_wfs, filename, storage.name)
         folder = storage.upload_to if upload_to is None else upload_to
@@ -133,28 +133,28 @@ class UnitOfWork:
     def write(self, storage: Storage, filename: str, content: Any, **attributes: Unpack[GivenAttributes]) -> str:
         """Store text, bytes, or the content of a file, as :meth:`flask_fs.Storage.write` does, and return its name.
 
-        In a storage that replaces files, that is the next available name.
+        If the name is in use and the storage is declared with ``overwrite=True``, the file gets the next available name.
 
-        :raises FileExists: In any other storage, if there is a file of that name.
+        :raises FileExists: If the name is in use in any other storage.
         """
         with _Part(storage, self.nested()) as part:
             return part.write_new(filename, content, available=storage.overwrite, attributes=attributes)
 
     def remove(self, storage: Storage, *filenames: str) -> None:
-        """Remove exactly these files after the commit; nothing happens to those that do not exist.
+        """Remove exactly these files after the commit. Files that do not exist are ignored.
 
-        Once a file is gone, its name is available again: remove only what this very work makes unused, such as the file that a
-        row has while it is locked, so that no other process removes it before.
+        Once a file is gone, its name is available again. So remove only files that this transaction makes unused, such as the file
+        of a row that it has locked; otherwise, the name could already belong to another row's file.
 
-        :raises InvalidFilename: If one of the names is not valid; then none is removed.
-        :raises OperationNotSupported: If *storage* is a view that only reads.
+        :raises InvalidFilename: If one of the names is not valid; then none of the files is removed.
+        :raises OperationNotSupported: If *storage* is a read-only view.
         """
         storage._require_writable()
         files = [self._file(storage, filename) for filename in filenames]
         self._unused.update({file: Note(file.app) for file in files if file not in self._unused})
 
     def keep(self, storage: Storage, *filenames: str) -> None:
-        """Do not remove these files after the commit: meanwhile, something else may have taken their names.
+        """Cancel the removal of these files, for example because their names might belong to other files by now.
 
         :raises InvalidFilename: If one of the names is not valid.
         """
@@ -164,23 +164,23 @@ class UnitOfWork:
             nested.keep(storage, *filenames)
 
     def transaction(self, storage: Storage) -> FileTransaction:
-        """For several files of *storage* that are stored all-or-nothing: from the end of its block they belong to this unit."""
+        """A transaction for several files of *storage*, all or nothing. At the end of its block, they become part of this unit."""
         return _Part(storage, self.nested())
 
     def nested(self) -> UnitOfWork:
-        """A unit within this one, as for a savepoint: its commit hands everything to this one, and removes nothing."""
+        """A unit within this one, for example for a savepoint. Its commit passes everything to this unit, and removes nothing."""
         self._open.append(nested := _Nested(self))
         return nested
 
     def merge(self, other: UnitOfWork) -> None:
-        """Take over everything that *other* has; that is empty then."""
+        """Take over all files of *other*, which is empty afterward."""
         if other is self:
             return
         for file, note in other._created.items():
             if note.entry is None:
                 other._created[file] = self._late_note(file)
             elif note.journal == self._journal:
-                # That of another session of the same database, say.
+                # It can be the journal of another session of the same database.
                 note.journal = self._journal
         self._take_over(other)
 
@@ -198,13 +198,13 @@ class UnitOfWork:
         self._app = self._app or other._app
         other._forget()
 
-    # --- How it ends.
+    # --- Ending.
 
     def prepare(self, connection: Any = None) -> None:
-        """Write into the journal what the commit will mean: call it right before that. After an error, roll back.
+        """Update the journal. Call this right before the commit; if it raises, roll back.
 
-        :param connection: That of the transaction about to be committed. If it is the journal's database, both are committed
-            together.
+        :param connection: The connection that is about to commit. If it belongs to the journal's database, the journal's changes
+            are part of the same transaction.
         """
         created = [note for file, note in self._created.items() if file not in self._unused]
         for journal, notes in by_journal(note for note in created if not note.is_settled):
@@ -212,7 +212,7 @@ class UnitOfWork:
             self._late += [Note(notes[0].app, journal, entry) for entry in late or ()]
             for note in notes:
                 note.is_settled = True
-        # A file of this unit that was not settled has an entry already.
+        # A file of this unit that is not settled already has an entry.
         noted = (self._unused, self._created)
         unused = [file for file in self._unused if not any(file in files and files[file].is_open for files in noted)]
         if unused and self._journal is not None:
@@ -221,10 +221,10 @@ class UnitOfWork:
                 self._unused[file] = Note(file.app, self._journal, entry)
 
     def commit(self) -> None:
-        """Remove what is to be removed, now that the rest of the work is committed. What was created stays.
+        """Remove the files that are to be removed. Call this after the rest of the work is committed. Created files stay.
 
-        An error is logged, and the other files are removed all the same, unless their store is unavailable. The journal keeps
-        the entry of a file that stays. After an interrupt, such as KeyboardInterrupt, another call continues.
+        Errors are logged, and do not prevent the removal of other files. The journal keeps the entries of files that could not be
+        removed. After an interrupt, such as KeyboardInterrupt, another call continues.
         """
         for file, note in self._unused.items():
             created = self._created.get(file)
@@ -235,9 +235,9 @@ class UnitOfWork:
         remove(self._doomed)
 
     def roll_back(self) -> None:
-        """Remove what was created, now that the rest of the work is rolled back. What was to be removed stays.
+        """Remove the created files. Call this after the rest of the work is rolled back. Files that were to be removed stay.
 
-        Errors and interrupts are as for :meth:`commit`. Units within this one are rolled back too.
+        Errors and interrupts are handled as in :meth:`commit`. Nested units are rolled back too.
         """
         for nested in self._open[::-1]:
             nested.roll_back()
@@ -246,13 +246,13 @@ class UnitOfWork:
         self._created, self._unused, self._late = {}, {}, []
         done(unused)
         if remove(self._doomed):
-            # Which files these are about, only the journal knows.
+            # Only the journal has the files of these entries.
             done(late)
 
     def abandon(self) -> None:
-        """Remove nothing, because nobody can say whether the rest of the work was committed.
+        """Remove nothing, because it is unknown whether the rest of the work was committed.
 
-        The files are logged. The journal keeps its entries, and what refers to the files later decides.
+        All files are logged. The journal keeps its entries, so ``flask fs gc`` can later remove files that nothing refers to.
         """
         for nested in self._open[::-1]:
             nested.abandon()
@@ -261,7 +261,7 @@ class UnitOfWork:
     def _leave(self, why: str) -> None:
         for text, files in (('was created', self._created), ('was to be removed', self._unused)):
             for file, note in files.items():
-                advice = 'see whether anything refers to it' if note.entry is None else 'the journal has it'
+                advice = 'check whether anything refers to it' if note.entry is None else 'the journal has it'
                 logger.error('%s. %r in storage %r %s, and stays: %s.', why, file.name, file.storage.name, text, advice)
         self._forget()
 
@@ -271,7 +271,7 @@ class UnitOfWork:
     # --- Storing.
 
     def _file(self, storage: Storage, filename: str) -> UnitFile:
-        """The file *filename* of *storage*: in the current application, or else in that of the first file."""
+        """The file *filename* of *storage* in the current application or, without one, in that of the first file."""
         try:
             app = storage._bound().app
         except ConfigurationError:
@@ -285,9 +285,9 @@ class UnitOfWork:
     def _store(
         self, storage: Storage, name: str, create: Callable[[str], str], *, available: bool, former: str | None = None
     ) -> str:
-        """Call *create* with *name*, and with the next available names as long as there is such a file; return the name.
+        """Call *create* with *name*, then with the next available names as long as the name is in use; return the name.
 
-        :param former: The file to be replaced: that name is not tried, as a large file would be sent for nothing.
+        :param former: The file to be replaced. Its name is not tried, since a large file would be sent in vain.
         """
         search = AvailableName(storage, name)
         if name == former or self._is_unused(self._file(storage, name)):
@@ -306,35 +306,35 @@ class UnitOfWork:
                     raise
             except BaseException as error:
                 if note.entry is None:
-                    text = '%r may be in storage %r, and nothing refers to it: storing it ended with %s'
+                    text = '%r might be in storage %r, and nothing refers to it: storing it ended with %s'
                     logger.warning(text, search.name, storage.name, type(error).__name__)
                 raise
         self._use(file := self._file(storage, stored))
         self._created[file] = note
         if stored != search.name:
-            # Storage classes of an application may choose another name.
+            # An application's own Storage class can choose another name.
             rename(note, file)
         return stored
 
     def _advance(self, storage: Storage, search: AvailableName, error: Exception, available: bool) -> None:
-        # A name that becomes available on commit is not available yet, but it is this unit that it has to wait for.
+        # A file that this unit will remove still exists, but is no conflict: the new file gets the next name.
         if not isinstance(error, FileExists) or not (available or self._is_unused(self._file(storage, search.name))):
             raise error
         search.advance(error)
 
     def _use(self, file: UnitFile) -> None:
-        """Do not remove *file*, which was not there any more, and is now."""
+        """Cancel the removal of *file*, which was gone and has now been stored again."""
         self._unused.pop(file, None)
 
     def _is_unused(self, file: UnitFile) -> bool:
         return file in self._unused
 
     def _late_note(self, file: UnitFile) -> Note:
-        """A note about *file*, which is stored already: so an error is no reason to refuse it."""
+        """A note about *file*, which is already stored, so an error is logged and not raised."""
         try:
             return pending(self._journal, file)
-        except Exception:  # that of any database
-            text = '%r in storage %r is in no journal: it would stay after a crash, even if nothing refers to it'
+        except Exception:  # of any database
+            text = '%r in storage %r could not be recorded in the journal: after a crash, it could stay without a row'
             logger.exception(text, file.name, file.storage.name)
             return Note(file.app)
 
@@ -346,7 +346,7 @@ class _Nested(UnitOfWork):
         self.parent = parent
 
     def prepare(self, connection: Any = None) -> None:
-        """What the commit means is decided by that of the parent."""
+        """Do nothing: the parent prepares its own commit."""
 
     def commit(self) -> None:
         self.parent._take_over(self)
@@ -373,7 +373,7 @@ class _Nested(UnitOfWork):
 
 
 class _Part(FileTransaction):
-    """What is stored at once in a unit, such as the files of a picture."""
+    """Files that are stored together in a unit, such as those of a picture."""
 
     in_place = False
 
@@ -419,7 +419,7 @@ class _Part(FileTransaction):
 
 @contextlib.contextmanager
 def _rereadable(file: Any, name: str, storage: Storage) -> Generator[Any]:
-    """*file*, or its content in a temporary file if it can be read only once: another name may have to be tried.
+    """*file*, or its content in a temporary file if it can be read only once, so that it can be stored again under another name.
 
     :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
     """

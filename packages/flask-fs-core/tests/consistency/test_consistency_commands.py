@@ -70,7 +70,7 @@ def test_gc_leaves_alone_what_is_younger_than_it_is_told(run: Any, left: None, j
 def test_a_duration_that_cannot_be_read_is_a_usage_error(run: Any, rows: Any, duration: str) -> None:
     result = run('gc', '--older-than', duration)
     assert result.exit_code == 2
-    assert 'write 90s, 30m, 1h or 7d' in result.stderr
+    assert 'use a form such as 90s, 30m, 1h, or 7d' in result.stderr
 
 
 def test_gc_prints_json_and_nothing_else(run: Any, left: None) -> None:
@@ -128,7 +128,7 @@ def test_fsck_exits_with_0_where_all_agrees(run: Any, rows: Any, storage: fs.Sto
 def test_fsck_mends_what_it_is_told(run: Any, left: None, storage: fs.Storage, rows: Any) -> None:
     result = run('fsck', '--mend', 'missing', '--yes')
     assert result.exit_code == 1
-    assert 'cleared\tfiles\tmissing.txt\trow 2 refers to no file now\n' in result.stdout
+    assert 'cleared\tfiles\tmissing.txt\trow 2 is empty now\n' in result.stdout
     assert rows.rows == {1: 'fine.txt'}
     assert len(list(storage.list_files())) == 3
     result = run('fsck', '--mend', 'orphans', '--mend', 'missing', '--yes', '--json')
@@ -166,7 +166,7 @@ def test_fsck_asks_before_it_mends(
     monkeypatch.setattr(commands.click, 'confirm', refuse)
     assert run('fsck', '--mend', 'orphans', '--mend', 'missing').exit_code == 1
     assert asked == [
-        'This will remove files without a row and make references empty whose files are missing. Continue?'
+        'This will remove files without a row and empty references whose files are missing. Continue?'
     ]
     assert len(list(storage.list_files())) == 3
     assert len(rows.rows) == 2
@@ -178,7 +178,7 @@ def test_more_missing_files_than_fit_are_left_to_another_run(
     monkeypatch.setattr(commands, '_MAX_MISSING', 3)
     rows.rows = {number: f'{number}.txt' for number in range(5)}
     result = run('fsck', '--mend', 'missing', '--yes')
-    assert '2 more references to missing files are left' in result.stderr
+    assert '2 more references to missing files remain' in result.stderr
     assert len(rows.rows) == 2
     run('fsck', '--mend', 'missing', '--yes')
     assert rows.rows == {}
@@ -208,7 +208,7 @@ def test_a_database_that_is_down_exits_with_2_and_nothing_is_removed(
     rows.on_read = fail
     result = run('fsck', '--mend', 'orphans', '--mend', 'missing', '--yes')
     assert result.exit_code == 2
-    assert result.stderr.startswith('Error: This could not be checked to the end: ConnectionError: ')
+    assert result.stderr.startswith('Error: The check could not be completed: ConnectionError: ')
     assert 'secret' not in result.stderr
     assert '\x1b' not in result.stderr
     assert len(list(storage.list_files())) == 3

@@ -359,7 +359,7 @@ def test_a_reference_that_cannot_be_cleared_does_not_stop_the_others(
     found = list(mend(app, list(check(app))))
     assert [(outcome.action, outcome.reason) for outcome in found] == [
         ('failed', 'The column is not nullable.'),
-        ('cleared', 'row 2 refers to no file now'),
+        ('cleared', 'row 2 is empty now'),
     ]
 
 

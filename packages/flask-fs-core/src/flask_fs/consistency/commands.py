@@ -24,7 +24,7 @@ from .gc import collect
 from .outcome import Outcome
 
 _UNITS_S = {'': 1, 's': 1, 'm': 60, 'h': 3600, 'd': 86400}
-#: How many references to missing files are kept in memory until they can be mended.
+#: How many references to missing files are kept in memory until they can be fixed.
 _MAX_MISSING = 10_000
 #: How often progress is shown, in seconds.
 _SHOWN_EVERY_S = 0.1
@@ -38,7 +38,7 @@ class _CouldNotRun(click.ClickException):
 def _seconds(_: click.Context, __: click.Parameter, value: str) -> float:
     found = re.fullmatch(r'(\d+(?:\.\d+)?)\s*([smhd]?)', value.strip(), re.ASCII)
     if found is None:
-        raise click.BadParameter(f'{value!r} is no duration: write 90s, 30m, 1h or 7d')
+        raise click.BadParameter(f'{value!r} is not a duration: use a form such as 90s, 30m, 1h, or 7d')
     return float(found[1]) * _UNITS_S[found[2]]
 
 
@@ -49,10 +49,10 @@ _older_than = click.option(
     show_default=True,
     metavar='DURATION',
     callback=_seconds,
-    help='Leave alone what is younger, as its transaction may be open: 90s, 30m, 1h, 7d.',
+    help='Skip what is younger, since its transaction might be open: 90s, 30m, 1h, 7d.',
 )
-_dry_run = click.option('--dry-run', is_flag=True, help='Change nothing, and show what would be done.')
-_as_json = click.option('--json', 'as_json', is_flag=True, help='Print one JSON object in each line.')
+_dry_run = click.option('--dry-run', is_flag=True, help='Show what would be done, without changes.')
+_as_json = click.option('--json', 'as_json', is_flag=True, help='Print one JSON object per line.')
 
 
 @click.command('gc')
@@ -62,14 +62,14 @@ _as_json = click.option('--json', 'as_json', is_flag=True, help='Print one JSON 
     'scanned',
     multiple=True,
     metavar='STORAGE',
-    help='Also remove every file of this storage to which no row refers; repeatable.',
+    help='Also remove every file of this storage that no row refers to. Repeatable.',
 )
 @_dry_run
 @_as_json
 def gc(older_than_s: float, scanned: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Remove the files that crashes left behind, as the journals of the databases say.
+    """Remove the files that crashes left behind, according to the journals of the databases.
 
-    Exit code: 0 if all is settled, 1 if something could not be removed, 2 if it could not be checked.
+    Exit code: 0 for success, 1 if a file could not be removed, 2 if something could not be checked.
     """
     counts: Counter[str] = Counter()
     with _running() as (app, progress):
@@ -88,15 +88,15 @@ def gc(older_than_s: float, scanned: tuple[str, ...], dry_run: bool, as_json: bo
 
 @click.command('fsck')
 @click.argument('storages', nargs=-1, metavar='[STORAGE]...')
-@click.option('--content', is_flag=True, help='Read all files, and compare them with the checksums that were recorded.')
+@click.option('--content', is_flag=True, help='Read all files, and compare them with the recorded checksums.')
 @click.option(
     '--mend',
     'mended',
     multiple=True,
     type=click.Choice(list(_MENDED)),
-    help='orphans: remove files to which no row refers. missing: make references empty whose files are missing. Repeatable.',
+    help='orphans: remove files that no row refers to. missing: empty references whose files are missing. Repeatable.',
 )
-@click.option('--yes', is_flag=True, help='Mend without asking; needed where there is no terminal.')
+@click.option('--yes', is_flag=True, help='Do not ask for confirmation; required without a terminal.')
 @_older_than
 @_dry_run
 @_as_json
@@ -109,9 +109,9 @@ def fsck(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Compare files with the rows that refer to them: those of each STORAGE, or of all.
+    """Compare files with the rows that refer to them, in each STORAGE or in all.
 
-    Exit code: 0 if all agree, 1 if something was found, also if it was mended, 2 if it could not be checked.
+    Exit code: 0 if everything matches, 1 if something was found, even if it was fixed, 2 if something could not be checked.
     """
     counts: Counter[str] = Counter()
     kinds = {_MENDED[each] for each in mended} if not dry_run else set()
@@ -136,7 +136,7 @@ def fsck(
             _mend(app, orphans, as_json, counts)
         _mend(app, missing, as_json, counts)
     if counts['left']:
-        click.echo(f'{counts["left"]} more references to missing files are left: run the command again.', err=True)
+        click.echo(f'{counts["left"]} more references to missing files remain: run the command again.', err=True)
     summary = ', '.join(f'{kind}: {counts[kind]}' for kind in ('orphan', 'missing', 'altered', 'malformed'))
     click.echo(summary, err=as_json)
     if counts:
@@ -144,9 +144,9 @@ def fsck(
 
 
 def _ask(mended: tuple[str, ...]) -> None:
-    what = {'orphans': 'remove files without a row', 'missing': 'make references empty whose files are missing'}
+    what = {'orphans': 'remove files without a row', 'missing': 'empty references whose files are missing'}
     if not _is_terminal():
-        raise _CouldNotRun('There is no terminal to ask on whether to mend: add --yes.')
+        raise _CouldNotRun('--mend needs confirmation, and there is no terminal to ask for it: add --yes.')
     click.confirm(
         f'This will {" and ".join(what[each] for each in dict.fromkeys(mended))}. Continue?', abort=True, err=True
     )
@@ -181,11 +181,11 @@ class _Shown:
 
     @staticmethod
     def is_terminal() -> bool:
-        """Whether anyone can see it."""
+        """Whether standard error is a terminal."""
         return sys.stderr.isatty()
 
     def clear(self) -> None:
-        """Make room for another line."""
+        """Erase the line."""
         if self._is_there:
             self._is_there = False
             click.echo('\r\x1b[K', nl=False, err=True)
@@ -193,7 +193,7 @@ class _Shown:
 
 @contextlib.contextmanager
 def _running() -> Generator[tuple[Flask, _Shown]]:
-    """The application; whatever goes wrong with it, its stores or its databases is one sentence, and exit code 2."""
+    """The application and the progress. Any error of the application, its stores, or its databases exits with code 2."""
     progress = _Shown()
     try:
         bindings()
@@ -205,9 +205,9 @@ def _running() -> Generator[tuple[Flask, _Shown]]:
     except FSError as error:
         raise _CouldNotRun(_printable(str(error))) from error
     except Exception as error:
-        # Any database has errors of its own.
+        # Such as an error of any database.
         message = f'{type(error).__name__}: {without_userinfo(str(error))}'
-        raise _CouldNotRun(f'This could not be checked to the end: {_printable(message)}') from error
+        raise _CouldNotRun(f'The check could not be completed: {_printable(message)}') from error
     finally:
         progress.clear()
 
@@ -237,5 +237,5 @@ def _print_line(*parts: str) -> None:
 
 
 def _printable(text: str) -> str:
-    """*text* without what would control a terminal: values in a database may come from anyone."""
+    """*text* with control characters escaped: values in a database are untrusted."""
     return ''.join(each if each.isprintable() else each.encode('unicode_escape').decode() for each in text)

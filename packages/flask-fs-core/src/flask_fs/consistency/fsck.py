@@ -22,25 +22,25 @@ from .survey import FoundReference, Survey, remove, stat
 
 __all__ = ['Finding', 'Outcome', 'check', 'mend']
 
-#: Those whose result has one length.
+#: Hash algorithms with a fixed length.
 _ALGORITHMS = frozenset(name for name in hashlib.algorithms_guaranteed if not name.startswith('shake'))
-#: How often a file is read again that is replaced while it is read.
+#: How often a file is read if it is replaced in the meantime.
 _ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A file and a row that do not agree.
+    """A file and a row that do not match.
 
-    :param kind: ``orphan``: a file to which nothing refers; ``missing``: a reference to a file that is not there; ``altered``: a
-        file with another content than was recorded; ``malformed``: a stored value that cannot be read as a reference.
+    :param kind: ``orphan``: a file that nothing refers to; ``missing``: a reference to a file that does not exist; ``altered``: a
+        file whose content differs from its checksum; ``malformed``: a stored value that cannot be read as a reference.
     :param storage: The name of the storage.
-    :param filename: The whole name of the file in it; None where a malformed value has none.
-    :param where: Whose reference it is, such as ``document of Report 17``; empty for an orphan.
-    :param detail: More about it, in a few words.
+    :param filename: The full name of the file; None if a malformed value has none.
+    :param where: The owner of the reference, such as ``document of Report 17``; empty for an orphan.
+    :param detail: Details, in a few words.
     :param info: The metadata of an orphan.
     :param reference: The reference.
-    :param source: The database that has it.
+    :param source: The source of the reference.
     """
 
     kind: Literal['orphan', 'missing', 'altered', 'malformed']
@@ -61,17 +61,17 @@ def check(
     older_than_s: float = 3600,
     progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """Compare files and rows, and yield what does not agree. Nothing is changed.
+    """Compare files and rows, and yield what does not match. Nothing is changed.
 
-    Both may change in the meantime: whatever seems wrong is looked at again before it is reported. Memory does not grow with
-    the number of files. Orphans come last, and only after everything could be listed.
+    Files and rows can change in the meantime: each finding is checked again before it is reported. Memory does not grow with the
+    number of files. Orphans are reported last, once everything was listed.
 
-    :param storages: Which ones, or their names; by default all that any row refers to.
-    :param content: Whether to read all files, and to compare them with the checksums that rows and stores have. Without this, the
-        checksum of a row is compared with that of the store, if it reports one of the same kind.
-    :param older_than_s: How old an orphan is at least, in seconds: the row of a younger file may not be committed yet.
-    :param progress: Called now and then.
-    :raises ConfigurationError: At this call, if no database is known, or none refers to one of the storages.
+    :param storages: The storages, or their names; by default, all that any row refers to.
+    :param content: Whether to read all files and compare them with the checksums of rows and stores. Otherwise, a row's checksum is
+        compared with the one that the store reports, if both use the same algorithm.
+    :param older_than_s: The minimum age of an orphan in seconds: the row of a younger file might not be committed yet.
+    :param progress: Called from time to time.
+    :raises ConfigurationError: Immediately, if no database is registered, or none refers to one of the storages.
     """
     places = Places(app)
     selected = places.selected(places.storages if storages is None else storages)
@@ -114,7 +114,7 @@ def _check_reference(found: FoundReference, inventory: Inventory, content: bool)
 
 
 def _is_missing(storage: Storage, filename: str, found: FoundReference) -> bool:
-    # Twice: a file may be stored, and its row committed, between the first two looks.
+    # Twice: a file can be stored and its row committed between the first two checks.
     return all(not storage.exists(filename) and found.source.holds(found.reference) for _ in range(2))
 
 
@@ -122,7 +122,7 @@ def _is_missing(storage: Storage, filename: str, found: FoundReference) -> bool:
 
 
 def _check_content(storage: Storage, inventory: Inventory, progress: Progress) -> Iterator[Finding]:
-    """Compare every file that was not read yet with the checksum that the store has for it."""
+    """Compare every file that was not read yet with the store's checksum."""
     count = 0
     for filenames in inventory.unread(storage.name):
         for filename in filenames:
@@ -132,7 +132,7 @@ def _check_content(storage: Storage, inventory: Inventory, progress: Progress) -
 
 
 def _altered(storage: Storage, filename: str, recorded: str | None, content: bool) -> str | None:
-    """How a file differs from what its row (*recorded*) or its store has for it, if it does for certain."""
+    """How the content of a file differs from the checksum of its row (*recorded*) or its store; None if it does not."""
     for _ in range(_ATTEMPTS):
         if (before := stat(storage, filename)) is None:
             return None
@@ -185,18 +185,17 @@ def _algorithm(checksum: str) -> str:
     return checksum.partition(':')[0]
 
 
-# --- Mending.
+# --- Fixing.
 
 
 def mend(app: Flask, findings: Iterable[Finding]) -> Iterator[Outcome]:
-    """Mend what was found, and yield what was done: remove an orphan, make a reference empty of which every file is missing.
+    """Fix what was found, and yield what was done: remove orphans, and empty references whose files are all missing.
 
-    Everything is looked at again right before. A reference of which only some files are missing stays, as do altered files and
-    malformed values: only people can decide about them.
+    Everything is checked again right before. A reference stays if only some of its files are missing. Altered files and malformed
+    values stay too.
 
-    :param findings: What :func:`check` found. Do not begin with missing files before it is at its end: the database may be
-        read until then.
-    :raises ConfigurationError: At this call, if no database is known.
+    :param findings: Findings of :func:`check`. Exhaust it before you fix missing files: it reads the database until then.
+    :raises ConfigurationError: Immediately, if no database is registered.
     """
     return in_context(app, _mend(Places(app), iter(findings)))
 
@@ -210,7 +209,7 @@ def _mend(places: Places, findings: Iterator[Finding]) -> Generator[Outcome]:
             if finding.kind == 'missing':
                 yield _clear(finding)
             elif finding.kind != 'orphan':
-                yield _outcome(finding, 'kept', f'{finding.kind}: look at it yourself')
+                yield _outcome(finding, 'kept', f'{finding.kind}: check it manually')
 
 
 def _remove_orphans(places: Places, name: str, findings: list[Finding]) -> Iterator[Outcome]:
@@ -228,19 +227,17 @@ def _clear(finding: Finding) -> Outcome:
     assert source is not None, 'what is missing is missing for a reference'
     assert reference is not None, 'as above'
     if any(reference.storage.exists(name) for name in reference.stored.files()):
-        return _outcome(
-            finding, 'kept', 'other files of this reference are there: store its file again, or rerender it'
-        )
+        return _outcome(finding, 'kept', 'other files of this reference exist: store its file again, or rerender it')
     if reference.stored.problem is not None:
-        return _outcome(finding, 'kept', 'its value is malformed: look at it yourself')
+        return _outcome(finding, 'kept', 'its value is malformed: check it manually')
     try:
         is_cleared = source.clear(reference)
     except FSError as error:
-        # As for a column that is not nullable: the others can be cleared all the same.
+        # Such as a column that is not nullable: the others can be cleared anyway.
         return _outcome(finding, 'failed', str(error))
     if not is_cleared:
         return _outcome(finding, 'kept', 'the reference has changed')
-    return _outcome(finding, 'cleared', f'{finding.where} refers to no file now')
+    return _outcome(finding, 'cleared', f'{finding.where} is empty now')
 
 
 def _outcome(finding: Finding, action: Literal['cleared', 'kept', 'failed'], reason: str) -> Outcome:

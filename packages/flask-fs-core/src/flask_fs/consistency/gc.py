@@ -1,4 +1,4 @@
-"""Removing what crashes left behind: files that were stored for rows which were never committed, and files to be removed."""
+"""Removing files that crashes left behind: those of rows that were never committed, and those that were about to be removed."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .survey import Survey, remove, stat
 
 __all__ = ['Outcome', 'collect']
 
-#: How far the clocks of a store and of a database may differ, in seconds: within that, the time of a file says too little.
+#: How much the clocks of a store and a database can differ, in seconds. Within that, the time of a file is not conclusive.
 SKEW_S = 300
-#: Within which time a file is surely the one that an entry is about, in seconds. Some stores cut times to whole seconds, and
-#: the entry may have been written after the file, if that was stored before its row became part of a transaction.
+#: How much a file's time can differ from its entry's, in seconds, if it is certainly the same file. Some stores truncate times to
+#: seconds, and the entry can be younger than the file if the file was stored before its row joined a transaction.
 TOLERANCE_S = {'created': 60, 'unused': 2}
 
 
@@ -38,17 +38,17 @@ def collect(
     scan: Iterable[Storage | str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Outcome]:
-    """Settle what is in the journals, and yield what was done about each file.
+    """Process the entries of all journals, and yield what was done with each file.
 
-    A file that was stored for a row is removed if nothing refers to it; so is one that its row no longer refers to. A file
-    stays if anything refers to it, in any database of the application, and wherever there is doubt.
+    A file is removed if nothing refers to it: its row was never committed, or no longer refers to it. A file stays if anything
+    refers to it, in any database of the application, and whenever there is doubt.
 
-    :param older_than_s: How long ago an entry was written at least, in seconds: longer than any transaction takes.
-    :param dry_run: Whether to change nothing, neither files nor journals.
-    :param scan: Storages, or their names, of which every file is removed to which nothing refers, and that is that old. Only
-        for storages where each file belongs to a row.
-    :param progress: Called now and then.
-    :raises ConfigurationError: At this call, if no database is known, or none refers to a storage to be scanned.
+    :param older_than_s: The minimum age of an entry in seconds: longer than any transaction takes.
+    :param dry_run: Whether to change neither files nor journals.
+    :param scan: Storages, or their names, in which to also remove every file of that age that nothing refers to. Use it only for
+        storages in which every file belongs to a row.
+    :param progress: Called from time to time.
+    :raises ConfigurationError: Immediately, if no database is registered, or none refers to a storage in *scan*.
     """
     places = Places(app)
     storages = places.selected(scan)
@@ -65,7 +65,7 @@ def _collect(
     settled = 0
     for journal in places.journals:
         with tempfile.SpooledTemporaryFile(max_size=2**20) as file:
-            # Read to the end first: the journal changes as its entries are settled.
+            # Read all entries first: processing them changes the journal.
             for entry in journal.entries(older_than_s):
                 pickle.dump(entry, file)
             file.seek(0)
@@ -80,7 +80,7 @@ def _collect(
 def _unpickled(file: IO[bytes]) -> Iterator[Entry]:
     while True:
         try:
-            yield pickle.load(file)  # this process wrote it, into a file without a name
+            yield pickle.load(file)  # written by this process to a file without a name
         except EOFError:
             return
 
@@ -89,7 +89,7 @@ def _unpickled(file: IO[bytes]) -> Iterator[Entry]:
 
 
 class _Verdict(NamedTuple):
-    """What is to become of a file of the journal; *outcome* is ``removed`` if it is to be removed."""
+    """What to do with the file of an entry. The action of *outcome* is ``removed`` if it is to be removed."""
 
     entry: Entry
     outcome: Outcome
@@ -107,14 +107,14 @@ def _settle(
         storage = places.by_name(name)
         if storage is None:
             for entry in several:
-                yield Outcome(name, entry.filename, 'unsure', 'the application has no storage of that name')
+                yield Outcome(name, entry.filename, 'unsure', 'the application has no storage with that name')
             continue
         for entry in several:
             if not names.is_valid(entry.filename):
-                yield Outcome(name, entry.filename, 'unsure', 'it is no valid filename')
+                yield Outcome(name, entry.filename, 'unsure', 'it is not a valid filename')
         several = [entry for entry in several if names.is_valid(entry.filename)]
-        # First the file, then who refers to it: a row that is committed in between is seen, and one that would be committed
-        # later is not, as its entry is claimed.
+        # First the file, then the references to it: a row that is committed in between is found, and none can be committed
+        # later, since the entry is claimed.
         verdicts = [_judge(entry, stat(storage, entry.filename), older_than_s) for entry in several]
         if not dry_run:
             verdicts = [_claimed(journal, verdict) for verdict in verdicts]
@@ -134,7 +134,7 @@ def _settle(
 
 
 def _claimed(journal: Journal, verdict: _Verdict) -> _Verdict:
-    """*verdict*, after which no transaction can be committed any more that has stored the file, if it is to be removed."""
+    """*verdict*; if the file is to be removed, after ensuring that the transaction that stored it can no longer commit."""
     outcome, entry = verdict.outcome, verdict.entry
     if outcome.action != 'removed' or entry.action != 'created' or journal.claim(entry.id):
         return verdict
@@ -144,18 +144,18 @@ def _claimed(journal: Journal, verdict: _Verdict) -> _Verdict:
 
 
 def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict:
-    """What *entry* means for the file that is there now, if nothing refers to it."""
+    """What to do with the file of *entry*, if nothing refers to it."""
 
     def verdict(action: str, reason: str) -> _Verdict:
         return _Verdict(entry, Outcome(entry.storage, entry.filename, action, reason), info)  # type: ignore[arg-type]
 
     if info is None:
-        return verdict('kept', 'it is not there')
+        return verdict('kept', 'it does not exist')
     if info.modified is None:
-        return verdict('unsure', 'its backend does not say when it was stored')
+        return verdict('unsure', 'its backend does not report when it was stored')
     if older_than_s and (datetime.datetime.now(datetime.timezone.utc) - info.modified).total_seconds() < older_than_s:
-        return verdict('unsure', 'it was stored a short time ago: a later run decides')
-    # Positive if the file is the one that the entry is about.
+        return verdict('unsure', 'it was stored a short time ago: run gc again later')
+    # Positive if the entry is about this file.
     surplus_s = (info.modified - entry.at).total_seconds()
     if entry.action == 'unused':
         surplus_s = -surplus_s
@@ -163,11 +163,11 @@ def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict
         reason = 'its row was not committed' if entry.action == 'created' else 'its row no longer refers to it'
         return verdict('removed', reason)
     if surplus_s < -SKEW_S:
-        return verdict('kept', f'it is not the file that was {entry.action}, but one of another time')
-    return verdict('unsure', f'it may be another file than the one that was {entry.action}: their times are close')
+        return verdict('kept', f'the entry ({entry.action}) is about another file: the times differ')
+    return verdict('unsure', f'the entry ({entry.action}) might be about another file: the times are close')
 
 
-# --- Files that are in no journal.
+# --- Files without an entry.
 
 
 def _scan(

@@ -1,4 +1,4 @@
-"""The files of storages and which of them anything refers to, for millions of files in little memory."""
+"""A table of the files in storages, and whether anything refers to them: millions of files in little memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ BATCH = 200
 
 
 class Inventory:
-    """A table of files, in a temporary file of this process once it is large."""
+    """A table of files, which moves to a temporary file when it is large."""
 
     def __init__(self) -> None:
-        # An empty name is a file that is removed when the connection is closed, or the process dies.
+        # An empty name means a file that is removed when the connection is closed or the process ends.
         self._db = sqlite3.connect('', isolation_level=None, check_same_thread=False)
         for setting in ('journal_mode = OFF', 'synchronous = OFF', 'temp_store = FILE'):
             self._db.execute(f'PRAGMA {setting}')
@@ -30,34 +30,34 @@ class Inventory:
         self._db.close()
 
     def add(self, storage: str, files: Iterable[tuple[str, datetime.datetime | None]]) -> None:
-        """Enter files of a storage, each with the time of its last change."""
+        """Add files of a storage, each with the time of its last change."""
         rows = ((storage, name, None if changed is None else changed.timestamp()) for name, changed in files)
         self._db.execute('BEGIN')
         self._db.executemany('INSERT OR REPLACE INTO files (storage, name, modified) VALUES (?, ?, ?)', rows)
         self._db.execute('COMMIT')
 
     def use(self, storage: str, name: str) -> bool:
-        """Something refers to that file; whether it is there."""
+        """Mark a file as referred to, and return whether it is in the table."""
         return (
             self._db.execute('UPDATE files SET used = 1 WHERE storage = ? AND name = ?', (storage, name)).rowcount > 0
         )
 
     def skip(self, storage: str, name: str) -> None:
-        """The content of that file was read already."""
+        """Mark the content of a file as read."""
         self._db.execute('UPDATE files SET is_read = 1 WHERE storage = ? AND name = ?', (storage, name))
 
     def unread(self, storage: str) -> Iterator[list[str]]:
-        """The names of all other files of a storage, many at once."""
+        """The names of the files of a storage that are not marked as read, in batches."""
         return self._batches('storage = ? AND is_read = 0', (storage,))
 
     def unused(self, storage: str, older_than: datetime.datetime | None) -> Iterator[list[str]]:
-        """Those to which nothing refers, and that were not changed since, many at once."""
+        """The names of the files that nothing refers to and that did not change after *older_than*, in batches."""
         if older_than is None:
             return self._batches('storage = ? AND used = 0', (storage,))
         return self._batches('storage = ? AND used = 0 AND modified <= ?', (storage, older_than.timestamp()))
 
     def _batches(self, condition: str, values: tuple[object, ...]) -> Iterator[list[str]]:
-        # Not one cursor: what is found may change the table.
+        # Not a single cursor: the caller can change the table in between.
         query = f'SELECT name FROM files WHERE {condition} AND name > ? ORDER BY name LIMIT {BATCH}'
         last = ''
         while names := [name for (name,) in self._db.execute(query, (*values, last))]:

@@ -1,4 +1,4 @@
-"""What is written down about files before their bytes are stored, and before they are removed, so that a crash leaves a note."""
+"""The journal of a unit of work: it records files before they are stored or removed, so that they can be found after a crash."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 
 class Entry(NamedTuple):
-    """A file that may have to be removed.
+    """A file that might have to be removed.
 
-    :param id: What the journal finds the entry by.
-    :param storage: The name of the storage itself, also where a view of it was used.
-    :param filename: The whole name of the file in that storage.
-    :param action: ``created``: it was about to be stored for a row that may not exist. ``unused``: the row no longer refers to
-        it.
-    :param at: When the entry was written, in UTC.
+    :param id: The journal's identifier of the entry.
+    :param storage: The name of the storage; for a view, the name of the underlying storage.
+    :param filename: The full name of the file in that storage.
+    :param action: ``created``: the file was about to be stored for a row that might not be committed. ``unused``: the row no
+        longer refers to the file.
+    :param at: The time when the entry was written, in UTC.
     """
 
     id: str
@@ -26,48 +26,48 @@ class Entry(NamedTuple):
 
 
 class Journal(Protocol):
-    """Where a unit of work keeps such entries; a binding to a database has one in that database.
+    """Where a unit of work keeps its entries. A database binding keeps its journal in that database.
 
-    Storages are given by name, and files by their whole name in the storage itself.
+    Storages are passed by name, and files by their full name in the underlying storage.
     """
 
     def pending(self, storage: str, filename: str) -> str:
-        """Write down that a file is about to be stored, committed in a transaction of its own; the id of the entry."""
+        """Record, in a separate transaction, that a file is about to be stored, and return the id of the entry."""
         ...
 
     def renamed(self, entry: str, filename: str) -> None:
-        """Write down that another name is tried next, because that of the entry exists (a transaction of its own)."""
+        """Record, in a separate transaction, that another name is tried next, because the one of the entry is in use."""
         ...
 
     def settle(self, entries: Collection[str], connection: Any = None) -> Collection[str]:
-        """Remove entries, because the row that refers to their files is being committed; return those that it could not.
+        """Remove entries because the row that refers to their files is being committed; return those that could not be removed.
 
-        The latter, as those of a journal in another database, are removed by :meth:`done` after the commit.
+        :meth:`done` removes the latter after the commit, such as those of a journal in another database.
 
-        :param connection: That of the row's transaction, if it is the same database: both are committed together.
+        :param connection: The connection of the row's transaction. In the same database, both are committed together.
         """
         ...
 
     def unused(self, files: Collection[tuple[str, str]], connection: Any = None) -> list[str]:
-        """Write down that files are to be removed once a transaction is committed; the ids of the entries, in order.
+        """Record that files are to be removed after a transaction is committed, and return the ids of the entries, in order.
 
-        :param files: The name of the storage and the file, for each.
-        :param connection: That of the transaction, as in :meth:`settle`.
+        :param files: The names of the storage and the file, for each.
+        :param connection: The connection of the transaction, as for :meth:`settle`.
         """
         ...
 
     def done(self, entries: Collection[str]) -> None:
-        """Remove entries whose files are removed, or stay (a transaction of its own). An error is logged, and not raised."""
+        """Remove entries in a separate transaction because they are no longer needed. An error is logged, not raised."""
         ...
 
     def claim(self, entry: str) -> bool:
-        """Make sure that an entry of a created file is not settled any more: it is ``unused`` from now on, its time included.
+        """Change a ``created`` entry to ``unused``, with the current time, so that no transaction can settle it anymore.
 
-        A transaction that would settle it later fails. :meth:`entries` still gives it, as it was written when it was. False
-        if it was settled, or claimed, already.
+        A transaction that tries to settle it later fails. :meth:`entries` still returns it by its original age. False if it was
+        already settled or claimed.
         """
         ...
 
     def entries(self, older_than_s: float) -> Iterator[Entry]:
-        """The entries that were written at least that many seconds ago, the oldest first, read lazily."""
+        """The entries that were written at least *older_than_s* seconds ago, oldest first, read lazily."""
         ...

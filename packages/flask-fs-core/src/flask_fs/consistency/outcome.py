@@ -1,23 +1,23 @@
-"""What was done about a file or a reference, and how far a run is."""
+"""Results and progress of ``gc`` and ``fsck``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-#: Called with what is being looked at, such as ``files of 'docs'``, and how many there were so far.
+#: Called with what is being processed, such as ``files of 'docs'``, and how many there were so far.
 Progress = Callable[[str, int], None]
 
 
 class Outcome(NamedTuple):
-    """What was done about one file.
+    """What was done with one file.
 
     :param storage: The name of the storage.
-    :param filename: The file's name in it.
-    :param action: ``removed``; ``cleared``: the reference to it was made empty; ``kept``: it is needed, or is not what it
-        seemed to be; ``unsure``: it may be needed, so it stays, and so does what points at it; ``failed``: it could not be
-        removed now. In a dry run it is what would be done.
-    :param reason: Why, in a few words.
+    :param filename: The name of the file.
+    :param action: ``removed``; ``cleared``: the reference to it was emptied; ``kept``: it is needed, or it is another file than
+        expected; ``unsure``: it might be needed, so it stays, and so does its journal entry; ``failed``: it could not be removed.
+        In a dry run, the action that would be taken.
+    :param reason: The reason, in a few words.
     """
 
     storage: str

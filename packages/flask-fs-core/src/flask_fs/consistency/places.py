@@ -1,4 +1,4 @@
-"""Which files are the same, and which of them anything refers to, in all databases of an application."""
+"""The storages of an application: which of them share files, and which files any database refers to."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ T = TypeVar('T')
 
 
 class Place(NamedTuple):
-    """A storage that has the files of another one, or some of them, maybe under other names.
+    """A storage that contains files of another storage, possibly under other names.
 
-    :param storage: That storage.
-    :param removed: What names begin with in the other one, and not here.
-    :param added: What they begin with here instead.
+    :param storage: This storage.
+    :param removed: The prefix that names have in the other storage only.
+    :param added: The prefix that they have here instead.
     """
 
     storage: Storage
@@ -31,21 +31,21 @@ class Place(NamedTuple):
     added: str
 
     def name_of(self, filename: str) -> str | None:
-        """The name that a file of the other storage has here; None if it is not here."""
+        """The name of a file of the other storage here; None if the file is not here."""
         return self.added + filename[len(self.removed) :] if filename.startswith(self.removed) else None
 
 
 class Places:
-    """The storages of an application, and who refers to their files.
+    """The storages of an application, and the sources that refer to their files.
 
-    :raises ConfigurationError: If no database was added to the application.
+    :raises ConfigurationError: If no source was added to the application.
     """
 
     def __init__(self, app: Flask) -> None:
         self.sources: list[ReferenceSource] = sources_of(app)
         if not self.sources:
             reason = (
-                f'No database of {app.name!r} is known to refer to files. Call flask_fs_sqlalchemy.init_app(app, db.session) '
+                f'No database is registered for {app.name!r}. Call flask_fs_sqlalchemy.init_app(app, db.session) '
                 '(pip install flask-fs-sqlalchemy) or flask_fs_mongo.init_app(app) (pip install flask-fs-mongo).'
             )
             raise ConfigurationError(reason=reason)
@@ -55,7 +55,7 @@ class Places:
             if (journal := source.journal) is not None and not any(journal is other for other in self.journals):
                 self.journals.append(journal)
         self._bindings: dict[Storage, Binding] = dict(state_of(app).bindings)
-        #: Those that any source refers to, by name.
+        #: The storages that any source refers to, by name.
         self.storages: dict[str, Storage] = {}
         for source in self.sources:
             for storage in source.storages:
@@ -65,10 +65,10 @@ class Places:
         self._app = app
 
     def selected(self, storages: Iterable[Storage | str]) -> list[Storage]:
-        """The storages to look at, given by name or themselves.
+        """The storages that were selected, by name or as objects.
 
         :raises UnknownStorage: If the application has no such storage.
-        :raises ConfigurationError: If no source refers to it: then every file of it would count as one without a row.
+        :raises ConfigurationError: If no source refers to a storage: each of its files would count as an orphan.
         """
         known = {storage.name: storage for storage in self._bindings}
         found = []
@@ -79,29 +79,29 @@ class Places:
                 raise UnknownStorage(reason=reason)
             if name not in self.storages:
                 reason = (
-                    f'No row or document refers to files of storage {name!r} (some refer to: '
-                    f'{", ".join(sorted(self.storages)) or "none"}), so each of its files would count as left over.'
+                    f'No row or document refers to files of storage {name!r} (they refer to: '
+                    f'{", ".join(sorted(self.storages)) or "none"}), so each of its files would count as an orphan.'
                 )
                 raise ConfigurationError(reason=reason)
             found.append(known[name])
         return list(dict.fromkeys(found))
 
     def by_name(self, name: str) -> Storage | None:
-        """The storage of that name, whether anything refers to it or not."""
+        """The storage with that name, whether or not anything refers to it."""
         return next((storage for storage in self._bindings if storage.name == name), None)
 
     def same_file(self, storage: Storage, filename: str) -> Iterator[tuple[Storage, str]]:
-        """Where else that file is: in a storage around this one, or inside of it. It itself is the first one."""
+        """The file itself, and the same file in other storages that contain this one or are inside it."""
         for place in self._same.get(storage, ()):
             if (name := place.name_of(filename)) is not None:
                 yield place.storage, name
 
     def is_of_another(self, storage: Storage, filename: str) -> bool:
-        """Whether a file that *storage* lists belongs to a storage with its files inside of this one's."""
+        """Whether a file that *storage* lists belongs to a storage inside it."""
         return any(place.removed and filename.startswith(place.removed) for place in self._same[storage])
 
     def referenced(self, storage: Storage, filenames: Collection[str]) -> set[str]:
-        """Those of *filenames* to which any source refers now."""
+        """Those of *filenames* that any source refers to now."""
         found: set[str] = set()
         for place in self._same[storage]:
             there = {name: filename for filename in filenames if (name := place.name_of(filename)) is not None}
@@ -121,7 +121,7 @@ class Places:
 
 
 def _folder_in(outer: Binding, inner: Binding) -> str | None:
-    """What the names of all files of *inner* begin with in *outer*, if they are there, under longer names."""
+    """The prefix that files of *inner* have in *outer*; None if *outer* does not contain *inner*."""
     if outer.location and inner.location:
         *around, start = outer.location
         *also_around, longer = inner.location
@@ -137,7 +137,7 @@ def _folder_in(outer: Binding, inner: Binding) -> str | None:
 
 
 def in_context(app: Flask, found: Generator[T]) -> Generator[T]:
-    """What *found* yields, each in one and the same context of *app*, which the caller does not see."""
+    """Run the generator *found* in a single context of *app*, which is not visible to the caller."""
     try:
         is_current = current_application() is app
     except RuntimeError:

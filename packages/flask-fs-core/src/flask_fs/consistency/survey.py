@@ -1,4 +1,4 @@
-"""Listing the files of storages and what refers to them, while both may change."""
+"""Listing the files of storages and the references to them, while both can change."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ logger = logging.getLogger(__name__)
 
 #: How many files are listed between two reports of progress.
 _BATCH = 1000
-#: How many texts of a malformed value are looked at.
+#: The maximum number of values inside a malformed value that are searched for filenames.
 _MAX_TEXTS = 1000
 
 
 class FoundReference(NamedTuple):
-    """A reference, and which of its files were not listed.
+    """A reference, and those of its files that were not listed.
 
-    :param source: Who has it.
+    :param source: The source of the reference.
     :param reference: The reference.
-    :param absent: The files of it that were not listed, by their whole names.
+    :param absent: The full names of its files that were not listed.
     """
 
     source: ReferenceSource
@@ -39,11 +39,11 @@ class FoundReference(NamedTuple):
 
 
 class Survey:
-    """What is in storages, and what refers to it.
+    """The files in storages, and the references to them.
 
-    The order of its methods is that of their calls: a file is stored before its row is committed, and removed after that. So
-    files are listed first, and a file that was listed and is referred to by nothing afterwards is one without a row, unless its
-    transaction is still open: that is what *older_than_s* is for.
+    Call the methods in this order. A file is stored before its row is committed, and removed after the commit. So files are listed
+    first: if nothing refers to a listed file afterward, it has no row, unless its transaction is still open. *older_than_s* excludes
+    files of open transactions.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Survey:
         self._progress = progress
 
     def list_files(self) -> None:
-        """List the files of all storages: first of all."""
+        """List the files of all storages. Call this first."""
         for storage in self._storages:
             listed, count = iter(storage.scan()), 0
             while batch := list(itertools.islice(listed, _BATCH)):
@@ -67,11 +67,11 @@ class Survey:
                 self._progress(f'files of {storage.name!r}', count := count + len(batch))
 
     def _is_own(self, storage: Storage, filename: str) -> bool:
-        # A legacy backend may list what no verb accepts.
+        # A legacy backend can list names that no operation accepts.
         return names.is_valid(filename) and not self._places.is_of_another(storage, filename)
 
     def references(self) -> Iterator[FoundReference]:
-        """Every reference to files of these storages: next, and to the end."""
+        """Every reference to files of these storages. Call this second, and exhaust it."""
         count = 0
         for source in self._places.sources:
             for reference in source.references():
@@ -82,7 +82,7 @@ class Survey:
                 whole = [whole_name(reference.storage, name) for name in reference.stored.files()]
                 absent = [name for name in whole if not self._use(storage, name)]
                 if reference.stored.problem is not None:
-                    # A file that is mentioned in what cannot be read is better kept.
+                    # Keep every file that a malformed value mentions.
                     for text in _texts(reference.stored.raw):
                         self._use(storage, text)
                         self._use(storage, whole_name(reference.storage, text))
@@ -95,7 +95,7 @@ class Survey:
         return any(found)
 
     def unused(self, storage: Storage) -> Iterator[list[FileInfo]]:
-        """The files of *storage* to which nothing refers, some at once, looked at again just now: last of all."""
+        """The files of *storage* that nothing refers to, in batches, each checked again. Call this last."""
         self._use_recent_entries()
         for filenames in self._inventory.unused(storage.name, self._limit):
             infos = (stat(storage, filename) for filename in filenames)
@@ -104,7 +104,7 @@ class Survey:
             yield [info for info in there if info.name not in used]
 
     def _use_recent_entries(self) -> None:
-        """A file may be older than its row: one that was sent before, and is accepted in an open transaction."""
+        """Keep files with recent entries: a direct upload can be old, and be accepted in a transaction that is still open."""
         if self._limit is None:
             return
         for journal in self._places.journals:
@@ -117,7 +117,7 @@ class Survey:
 
 
 def stat(storage: Storage, filename: str) -> FileInfo | None:
-    """The metadata of a file; None if there is none."""
+    """The metadata of a file; None if it does not exist."""
     try:
         return storage.stat(filename)
     except FileNotFound:
@@ -125,11 +125,11 @@ def stat(storage: Storage, filename: str) -> FileInfo | None:
 
 
 def remove(storage: Storage, info: FileInfo, reason: str) -> Outcome:
-    """Remove a file unless it was replaced since *info*; an error is logged and is the outcome."""
+    """Remove a file unless it was replaced since *info*. Errors are logged and returned as the outcome."""
     try:
         now = stat(storage, info.name)
         if now is None:
-            return Outcome(storage.name, info.name, 'kept', 'it is not there')
+            return Outcome(storage.name, info.name, 'kept', 'it does not exist')
         if (now.etag, now.modified, now.size) != (info.etag, info.modified, info.size):
             return Outcome(storage.name, info.name, 'unsure', 'it was replaced a moment ago')
         storage.remove(info.name)
@@ -143,7 +143,7 @@ def remove(storage: Storage, info: FileInfo, reason: str) -> Outcome:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """The texts in a value of any kind that could be filenames, at most some."""
+    """The strings in a value of any kind that could be filenames, up to a limit."""
     waiting, seen = [value], 0
     while waiting and seen < _MAX_TEXTS:
         value, seen = waiting.pop(), seen + 1
