@@ -342,7 +342,7 @@ def test_names(storage: fs.Storage) -> None:
 def test_opening(storage: fs.Storage) -> None:
     storage.write('a.txt', 'before')
     for mode in ('a', 'ab', 'r+', 'w+'):
-        with pytest.raises(ValueError, match='read or replaced whole'):
+        with pytest.raises(ValueError, match='read, or replaced completely'):
             storage.open('a.txt', mode)
     with storage.open('a.txt', 'w') as file:
         file.write('after')

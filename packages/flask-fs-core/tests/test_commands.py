@@ -191,8 +191,8 @@ def test_what_no_browser_sends_is_no_origin(run: Any, make_app: AppFactory, orig
     [
         ('b', 'https://app.test', "The application has no storage 'b' (found: a, lacking, legacy, local)."),
         ('a', 'https://refused.test', "A file: permission denied by storage 'a' (memory): not by this key."),
-        ('local', 'https://app.test', 'clients send their files to the application, so there is no rule to set'),
-        ('lacking', 'https://app.test', 'Lacking does not implement _allow_origins'),
+        ('local', 'https://app.test', 'clients upload to the application, so the store needs no CORS rule'),
+        ('lacking', 'https://app.test', "Lacking doesn't implement _allow_origins"),
         ('legacy', 'https://app.test', "The backend of storage 'legacy' has no store that browsers can upload to."),
     ],
 )

@@ -396,7 +396,7 @@ def test_remove_never_goes_further_than_one_file_on_an_old_style_backend(make_ap
         for name in ('a', 'a/b', 'ab', 'c'):
             storage.write(name, '')
         for act in (storage.remove, storage.backend.remove, lambda name: storage.move(name, 'moved')):
-            with pytest.raises(fs.OperationNotSupported, match="there are files under 'a'"):
+            with pytest.raises(fs.OperationNotSupported, match="there are files under 'a/'"):
                 act('a')
         storage.remove('c')
         storage.remove('never')
@@ -409,7 +409,7 @@ def test_remove_never_goes_further_than_one_file_on_an_old_style_backend(make_ap
 def test_a_double_that_lists_files_under_a_name_is_not_told_to_delete_it(double: tuple[fs.Storage, MagicMock]) -> None:
     storage, backend = double
     backend.list_files.return_value = ['a', 'a/b']
-    with pytest.raises(fs.OperationNotSupported, match="there are files under 'a'"):
+    with pytest.raises(fs.OperationNotSupported, match="there are files under 'a/'"):
         storage.remove('a')
     assert not backend.delete.called
     del backend.list_files
@@ -470,7 +470,7 @@ def test_only_what_lists_can_be_listed(old: fs.Storage) -> None:
         assert list(old.list_files('a')) == ['a/x']
         assert [(info.name, info.mime) for info in old.scan('a')] == [('a/x', 'text/x-old')]
     else:
-        with pytest.raises(fs.OperationNotSupported, match='does not implement _scan'):
+        with pytest.raises(fs.OperationNotSupported, match="doesn't implement _scan"):
             list(old.list_files())
 
 
@@ -576,7 +576,7 @@ def test_a_link_that_a_driver_promises_and_cannot_make_is_said_so() -> None:
     class Promising(BaseBackend):
         capabilities = Capability.SIGNED_URL
 
-    with pytest.raises(fs.OperationNotSupported, match='Promising does not implement _signed_url'):
+    with pytest.raises(fs.OperationNotSupported, match="Promising doesn't implement _signed_url"):
         Promising('x').signed_url('a')
 
 
@@ -592,7 +592,7 @@ def test_a_hook_that_a_driver_lacks_is_named() -> None:
         (lambda: backend.delete('x'), '_scan'),
         (lambda: list(backend.list_files()), '_scan'),
     ):
-        with pytest.raises(fs.OperationNotSupported, match=f'Empty does not implement {hook}'):
+        with pytest.raises(fs.OperationNotSupported, match=f"Empty doesn't implement {hook}"):
             act()
 
 

@@ -178,11 +178,11 @@ def test_a_large_upload_to_a_taken_name_is_refused_before_its_end(backend: Local
 def test_a_file_is_not_stored_where_a_folder_holds_files(backend: LocalBackend) -> None:
     backend.write('a/b', b'1')
     for create in (True, False):
-        with pytest.raises(fs.FileExists, match='a folder that holds files') as caught:
+        with pytest.raises(fs.FileExists, match='a folder that contains files') as caught:
             backend.write('a', b'2', overwrite=not create)
         assert 'overwrite=True' not in str(caught.value)
     backend.write('c', b'3')
-    with pytest.raises(fs.FileExists, match='a folder that holds files'):
+    with pytest.raises(fs.FileExists, match='a folder that contains files'):
         backend.move('c', 'a')
     assert backend.read('a/b') == b'1'
     assert backend.read('c') == b'3'

@@ -37,6 +37,6 @@ def test_a_name_that_the_locale_cannot_encode_is_refused_with_a_cure(tmp_path: P
     run = [sys.executable, '-c', SCRIPT, str(tmp_path)]
     printed = subprocess.run(run, env=variables, capture_output=True, text=True, encoding='ascii', check=True).stdout
     assert printed == (
-        "['read', 'exists', 'stat', 'open', 'remove', 'delete', 'path', 'written', 'written', 'written'] this process "
-        "runs in a locale whose file names are ascii; set PYTHONUTF8=1 for names in UTF-8 ['ascii']\n"
+        "['read', 'exists', 'stat', 'open', 'remove', 'delete', 'path', 'written', 'written', 'written'] "
+        "the locale of this process encodes file names as ascii; set PYTHONUTF8=1 for names in UTF-8 ['ascii']\n"
     )

@@ -75,7 +75,7 @@ def test_every_verb_says_that_the_root_is_gone(
     else:
         assert set(storage.list_files()) == {'a.txt', 'd/b.txt'}
     shutil.rmtree(root)
-    with app.test_request_context(), pytest.raises(fs.Unavailable, match=r'is gone\. Mount the volume') as caught:
+    with app.test_request_context(), pytest.raises(fs.Unavailable, match=r'is gone\. Mount its volume') as caught:
         VERBS[verb](storage)
     assert str(root) in str(caught.value)
     assert not root.exists()

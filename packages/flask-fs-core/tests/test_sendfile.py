@@ -268,8 +268,8 @@ def test_the_refusal_of_a_location_says_what_one_looks_like(make_app: Callable[.
         make_app(fs.Storage(), FILES_FS_ACCEL_REDIRECT='protected')
     expected = (
         "Storage 'files' (local) cannot use FILES_FS_ACCEL_REDIRECT = 'protected': it must be the path of an internal "
-        "location of nginx, such as '/protected/': with a slash first, no empty or dotted part, no backslash, "
-        'and none of ? # %.'
+        "nginx location, such as '/protected/': begin with a slash, and don't use empty parts, '.', '..', backslashes, "
+        '?, # or %.'
     )
     assert str(caught.value) == expected
 

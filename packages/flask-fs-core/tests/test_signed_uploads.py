@@ -320,7 +320,7 @@ def test_an_upload_is_not_bounded_by_what_forms_may_have(app: Flask, storage: fs
 
 
 def test_where_the_store_has_no_multipart_api_no_part_is_signed(app: Flask, storage: fs.Storage) -> None:
-    with pytest.raises(fs.OperationNotSupported, match='no multipart uploads'):
+    with pytest.raises(fs.OperationNotSupported, match='multipart uploads by clients'):
         Incoming(storage.backend, 'x').signed_part('POST', None, None, None, 60)
 
 

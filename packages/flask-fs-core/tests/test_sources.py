@@ -284,7 +284,7 @@ def test_a_backend_writes_files_too(app: Flask, storage: fs.Storage, source: Any
 @pytest.mark.parametrize('wrong', [None, 5, ['text'], Path('x')], ids=repr)
 def test_what_cannot_be_read_is_not_written(app: Flask, storage: fs.Storage, wrong: Any) -> None:
     for write in (storage.write, storage.backend.write):
-        with pytest.raises(TypeError, match='content must be str, bytes or something with read'):
+        with pytest.raises(TypeError, match='content must be str, bytes or an object with read'):
             write('a', wrong)
     assert list(storage.list_files()) == []
 

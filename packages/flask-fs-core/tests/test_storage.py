@@ -127,7 +127,7 @@ def test_a_source_without_a_name_needs_one(app: Flask, storage: fs.Storage, name
 
 
 def test_what_cannot_be_read_is_refused_with_the_way_out(app: Flask, storage: fs.Storage) -> None:
-    with pytest.raises(TypeError, match=r'stored with write\(\)'):
+    with pytest.raises(TypeError, match=r'use write\(\)'):
         storage.save(b'bytes', 'x.txt')
 
 
@@ -500,7 +500,7 @@ def test_dropping_a_file_unclosed_stores_nothing_and_warns(app: Flask, storage: 
         storage.open('x', mode).write(b'lost' if 'b' in mode else 'lost')
         gc.collect()
 
-    with pytest.warns(ResourceWarning, match='dropped without close'):
+    with pytest.warns(ResourceWarning, match='discarded without close'):
         write_and_drop()
     assert 'x' not in storage
 

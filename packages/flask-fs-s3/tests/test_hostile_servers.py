@@ -439,12 +439,12 @@ def test_another_part_of_a_file_than_was_requested_is_an_error(
     hostile: Hostile, lone: S3Backend, status: int, content_range: str, content: bytes
 ) -> None:
     hostile.answer = store_but(get=(status, {**OBJECT, 'Content-Range': content_range}, content))
-    refused(lone, lambda backend: backend._open('x', 3, 5), 'another part of the file')
+    refused(lone, lambda backend: backend._open('x', 3, 5), 'a different range of the file')
 
 
 def test_a_part_in_the_place_of_the_whole_is_an_error(hostile: Hostile, lone: S3Backend) -> None:
     hostile.answer = store_but(get=(206, {**OBJECT, 'Content-Range': 'bytes 0-9/20'}, b'0123456789'))
-    refused(lone, VERBS['read'], 'another part of the file')
+    refused(lone, VERBS['read'], 'a different range of the file')
 
 
 # --- Uploads in parts.

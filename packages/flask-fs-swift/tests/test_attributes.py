@@ -248,7 +248,7 @@ def test_a_store_that_keeps_not_all_of_them_stores_nothing(swift_harness, monkey
     with monkeypatch.context() as patch:
         patch.setattr('flask_fs_swift.backend.headers_of', without)
         for _ in range(2):
-            with pytest.raises(fs.OperationNotSupported, match='does not keep cache_control'):
+            with pytest.raises(fs.OperationNotSupported, match="doesn't store cache_control"):
                 backend.write('x', b'new', attributes=Attributes(cache_control='no-store'))
     assert 'does not keep all' in caplog.text
     assert Capability.ATTRIBUTES not in backend.capabilities

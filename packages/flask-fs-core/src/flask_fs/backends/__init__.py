@@ -1,4 +1,4 @@
-"""What the author of a backend imports, besides ``flask_fs.errors``, ``settings``, ``files``, ``media_types`` and ``names``."""
+"""The API for authors of backends, together with ``flask_fs.errors``, ``settings``, ``files``, ``media_types`` and ``names``."""
 
 from __future__ import annotations
 

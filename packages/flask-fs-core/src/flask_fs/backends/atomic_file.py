@@ -1,4 +1,4 @@
-"""Files on disk that nobody sees until they are whole."""
+"""Files on disk that are invisible until they are complete."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .filesystem import FilesystemSupport, close_folder
 from .folders import make, retry_creating_parent
 from .streams import undone_by
 
-# What open() gives where the kernel, the file system or the mount has no O_TMPFILE (open(2)).
+# The errors of open() if the kernel, the file system or the mount doesn't support O_TMPFILE (open(2)).
 _NO_UNNAMED = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
-# What link() gives where the file system has no hard links (link(2)).
+# The errors of link() if the file system doesn't support hard links (link(2)).
 _NO_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS))
-# After these an ordinary write would fail as well; after any other error of copy_file_range() it may do.
+# After these errors of copy_file_range(), an ordinary write would fail too. After any other, it might work.
 _DISK_FAILS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG))
 _KERNEL_COPY_BYTES = 1 << 30
 _WRITE = os.O_WRONLY | getattr(os, 'O_CLOEXEC', 0) | getattr(os, 'O_BINARY', 0)
 _NAMED = _WRITE | os.O_CREAT | os.O_EXCL
 
 
-# For names that no other process chooses; reading each number from the operating system would be a system call more.
-_random = random.Random()  # O_EXCL settles it if two should be equal
+# For names that no other process chooses. Getting each number from the operating system would cost a system call.
+_random = random.Random()  # O_EXCL detects equal names
 if hasattr(os, 'register_at_fork'):
     os.register_at_fork(after_in_child=_random.seed)
 
@@ -38,18 +38,18 @@ def _temporary_name() -> str:
 
 
 class AtomicFile:
-    """A file that will be *target*, invisible until :meth:`publish` gives it that name.
+    """A file that will become *target*. It is invisible until :meth:`publish` gives it that name.
 
-    Where the file system has unnamed files, a process that is killed while it writes one leaves nothing behind. Otherwise
-    it leaves one file beside the target, whose name begins with ``.fs-tmp-``. Replacing always passes through such a
-    name. All methods raise the OSError that the operating system gave, except :meth:`close`.
+    If the file system supports unnamed files, a process that is killed while writing leaves nothing behind. Otherwise it
+    leaves a file next to the target with a name that begins with ``.fs-tmp-``. Replacing a file always uses such a name
+    temporarily. All methods except :meth:`close` raise the OSError of the operating system.
 
-    :param name: What *target* ends with: no part of it may be a symbolic link.
-    :param check_root: Called with *name* before folders are made, to refuse it.
-    :param create: Publish it only if the name is free.
-    :param is_short: Whether the content is there already, and so is written in a moment: then a file that may replace
-        another one has a temporary name at once, which spares a call.
-    :param values: Its extended attributes, which it has before any content.
+    :param name: The end of *target* in which no part may be a symbolic link.
+    :param check_root: Called with *name* before folders are created, and can raise to prevent that.
+    :param create: Whether to publish it only if the name is free.
+    :param is_short: Whether the content is already in memory, and therefore written in a moment. Then a file that can replace
+        another immediately gets a temporary name, which saves a system call.
+    :param values: Its extended attributes, which are set before any content is written.
     :param replace: Called with the temporary name and *target* instead of :func:`os.replace`.
     """
 
@@ -78,7 +78,7 @@ class AtomicFile:
         self._made: list[str] = []
         self._temporary: str | None = None
         self._fd = -1
-        # An interrupt may be raised anywhere.
+        # An interrupt can be raised anywhere.
         with undone_by(self.close):
             retry_creating_parent(self._make_folder, self._open)
             if values:
@@ -87,7 +87,7 @@ class AtomicFile:
                 os.fchmod(self._fd, filesystem.file_mode | self._mark)
 
     def write(self, data: bytes) -> None:
-        """Add *data* at the end."""
+        """Append *data*."""
         written = os.write(self._fd, data)
         if written != len(data):
             view = memoryview(data)
@@ -95,7 +95,7 @@ class AtomicFile:
                 written += os.write(self._fd, view[written:])
 
     def copy_from(self, fd: int, start: int) -> int:
-        """How many bytes from *start* of the open file *fd* the kernel added by itself: all, some or none."""
+        """Let the kernel append the content of the open file *fd* from *start*. Return the number of bytes: all, some or none."""
         copied = 0
         if hasattr(os, 'copy_file_range'):
             try:
@@ -109,9 +109,9 @@ class AtomicFile:
     def publish(self) -> None:
         """Give the file its name.
 
-        :raises FileExistsError: If it is to create that name, which is taken.
+        :raises FileExistsError: If it has to create that name, but the name is taken.
         """
-        # It is closed already where a folder was in the way of a first attempt.
+        # It is already closed if a folder was in the way in a first attempt.
         if self._filesystem.fsync and self._fd >= 0:
             os.fsync(self._fd)
         if self._creates:
@@ -119,7 +119,7 @@ class AtomicFile:
         else:
             self._replace()
         if self._filesystem.fsync:
-            # A name is on the disk when its folder is, and a new folder when the one above it is.
+            # A name is on disk once its folder is synced, and a new folder once its parent is.
             for folder in (self._folder, *map(os.path.dirname, self._made)):
                 fd = os.open(folder, os.O_RDONLY)
                 try:
@@ -128,7 +128,7 @@ class AtomicFile:
                     close_folder(fd)
 
     def close(self) -> None:
-        """Release the file; unpublished, it is gone. What fails here is not what has failed first."""
+        """Release the file, and remove it if it isn't published. Errors are ignored, to keep an earlier error visible."""
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 self._close()
@@ -138,7 +138,7 @@ class AtomicFile:
 
     def _close(self) -> None:
         if (fd := self._fd) >= 0:
-            # It is closed in any case, also when that reports an error (close(2)).
+            # It is closed in any case, even if close() reports an error (close(2)).
             self._fd = -1
             os.close(fd)
 
@@ -152,14 +152,14 @@ class AtomicFile:
                     filesystem.unnamed = False
                 elif error.errno != errno.EPERM:
                     raise
-                # EPERM is what ext4 gives in a folder that is just being removed: a name there settles it.
+                # ext4 reports EPERM for a folder that is being removed. Creating a named file shows whether it is.
             else:
                 if filesystem.learn_from(self._fd):
                     return
                 self._close()
         base = _temporary_name()
         temporary = f'{self._folder}/{base}'
-        # O_EXCL follows no link.
+        # O_EXCL doesn't follow links.
         self._fd = filesystem.opener.open(temporary, f'{parent}/{base}' if parent else '', _NAMED, 0o666 | self._mark)
         self._temporary = temporary
         filesystem.learn_from(self._fd)
@@ -174,22 +174,22 @@ class AtomicFile:
 
     def _link(self, name: str) -> None:
         if self._temporary is None:
-            # Python calls linkat(), which alone follows the link in /proc, only when given a folder's number too;
-            # with an absolute path that number means nothing.
+            # Only linkat() follows the link in /proc, and Python only calls it if src_dir_fd is passed. With an absolute
+            # path, the descriptor has no effect.
             os.link(f'/proc/self/fd/{self._fd}', name, src_dir_fd=self._fd, follow_symlinks=True)
             return
         try:
             os.link(self._temporary, name)
         except FileExistsError:
-            # Over NFS the response to a link that was made may get lost, and the repeated call fails (open(2), O_EXCL).
+            # Over NFS, the response to a successful link() can get lost, and the repeated call fails (open(2), O_EXCL).
             if os.lstat(self._temporary).st_nlink < 2:
                 raise
 
     def _close_named(self) -> None:
-        """Close the file before it gets its name, and see to it that its time is its own."""
+        """Close the file before it gets its name, and make sure that its time is unique."""
         self._close()
         if not self._filesystem.unnamed and self._temporary is not None:
-            # The times of a file system that is not on this machine, or keeps rough ones, may repeat; ETags need others.
+            # Times of remote file systems, and of those with a coarse resolution, can repeat. ETags need unique ones.
             with contextlib.suppress(OSError):
                 os.utime(self._temporary, ns=(now := time.time_ns(), now))
 
@@ -201,7 +201,7 @@ class AtomicFile:
             try:
                 self._link(target)
             except FileNotFoundError:
-                # The folder has been removed since the file was opened in it.
+                # The folder was removed after the file was opened in it.
                 retry_creating_parent(self._make_folder, functools.partial(self._link, target))
             except OSError as error:
                 if error.errno not in _NO_LINKS or self._temporary is None:
@@ -217,7 +217,7 @@ class AtomicFile:
 
     def _replace(self) -> None:
         if self._temporary is None:
-            # A file without a name cannot replace one.
+            # An unnamed file can't replace another.
             temporary = f'{self._folder}/{_temporary_name()}'
             retry_creating_parent(self._make_folder, functools.partial(self._link, temporary))
             self._temporary = temporary

@@ -1,4 +1,4 @@
-"""What may be stored with a file besides its bytes: checked once here, so that every store can keep it, and as headers."""
+"""The attributes of files: checks that make sure every store can keep them, and their form in headers."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ __all__ = [
     'with_attributes',
 ]
 
-#: How many bytes one value of metadata may take as a header, Swift's limit (max_meta_value_length), and any other attribute in
-#: UTF-8: with them all, a file on ext4 has 4 KB of attributes at most.
+#: The maximum size of one metadata value as a header, Swift's limit (max_meta_value_length), and of any other attribute in
+#: UTF-8. All together fit into the 4 KB of attributes that a file on ext4 can have.
 MAX_VALUE_BYTES = 256
-#: How many bytes all of them may take with their names: S3 allows 2 KB, of which some are for checksums.
+#: The maximum size of all metadata with names. S3 allows 2 KB, and some of that is for checksums.
 MAX_METADATA_BYTES = 1536
 #: The names of attributes, in the order of their fields.
 NAMES = tuple(field.name for field in dataclasses.fields(Attributes))
-# Stores differ in what else they allow: some keep no case, some no underscore, and a name is an identifier for Azure.
+# The common subset of all stores: some don't keep case, some don't allow underscores, and Azure requires an identifier.
 _METADATA_NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')
 _MAX_NAME_CHARACTERS = 64
 # BCP 47, and a list of such tags (RFC 9110 §8.5).
 _TAG = r'[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*'
 _LANGUAGES = re.compile(rf'{_TAG}([ \t]*,[ \t]*{_TAG})*')
-# RFC 2047, as S3 returns what is no ASCII.
+# RFC 2047: S3 returns non-ASCII text in this form.
 _ENCODED = re.compile(r'=\?UTF-8\?B\?([A-Za-z0-9+/]*={0,2})\?=', re.IGNORECASE)
 
 
 class GivenAttributes(TypedDict, total=False):
-    """Attributes as keyword arguments; None is none, or removes one."""
+    """Attributes as keyword arguments. None means no value, or removes one."""
 
     mime: str | None
     cache_control: str | None
@@ -55,10 +55,10 @@ class GivenAttributes(TypedDict, total=False):
 
 
 def attributes_of(given: Mapping[str, Any]) -> Attributes:
-    """The attributes *given* by name, once they are checked; None means that one is not given.
+    """The checked attributes in *given*. None means that an attribute is not set.
 
-    :raises TypeError: If there is no attribute of that name, or it is no text.
-    :raises ValueError: If one is malformed, or the metadata is too large for some stores.
+    :raises TypeError: If a name isn't an attribute's, or a value isn't text.
+    :raises ValueError: If a value is malformed, or the metadata is too large for some stores.
     """
     if not any(value is not None for value in given.values()):
         _check_names(given)
@@ -67,7 +67,7 @@ def attributes_of(given: Mapping[str, Any]) -> Attributes:
 
 
 def changed(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
-    """*attributes* with *changes* by name, once these are checked; None removes one."""
+    """*attributes* with the checked *changes*, by name. None removes an attribute."""
     _check_names(changes)
     checked: dict[str, Any] = {}
     for name, value in changes.items():
@@ -79,18 +79,16 @@ def changed(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
 
 
 def with_attributes(info: FileInfo, attributes: Attributes) -> FileInfo:
-    """*info* of a file that is stored with *attributes* and no others."""
+    """*info* with exactly *attributes*."""
     kept = {name: getattr(attributes, name) for name in NAMES}
-    # Copied: the metadata is that of who gave it, or of all files without any.
+    # Copied, because the mapping belongs to the caller, or is shared by all files without metadata.
     kept |= {'mime': attributes.mime or mime_type(info.name), 'metadata': dict(attributes.metadata)}
     return dataclasses.replace(info, **kept)
 
 
 def _check_names(given: Mapping[str, Any]) -> None:
     if unknown := given.keys() - set(NAMES):
-        raise TypeError(
-            f'no such argument or attribute: {", ".join(sorted(unknown))} (attributes are {", ".join(NAMES)})'
-        )
+        raise TypeError(f'no such argument or attribute: {", ".join(sorted(unknown))} (attributes: {", ".join(NAMES)})')
 
 
 def _line(name: str, value: Any) -> str:
@@ -109,9 +107,7 @@ def _checked_mime(value: str) -> str:
 
 def _checked_cache_control(value: str) -> str:
     if not (value.strip() and value.isascii() and value.isprintable()):
-        raise ValueError(
-            f'cache_control must be the value of a Cache-Control header, in one line of ASCII, not {value!r}'
-        )
+        raise ValueError(f'cache_control must be the value of a Cache-Control header, one line of ASCII, not {value!r}')
     return value.strip()
 
 
@@ -151,11 +147,11 @@ def _checked_metadata(metadata: Any) -> dict[str, str]:
             raise TypeError(f'metadata must be a mapping of text to text, not of {name!r} to {type(value).__name__}')
         if not _METADATA_NAME.fullmatch(name) or len(name) > _MAX_NAME_CHARACTERS:
             raise ValueError(
-                f'{name!r} cannot be a name in metadata: use lower-case ASCII letters and digits, with single hyphens in '
-                f'between, a letter first, and at most {_MAX_NAME_CHARACTERS} of them'
+                f'{name!r} is not a valid metadata name: use lower-case ASCII letters, digits and single hyphens between them, '
+                f'begin with a letter, and use at most {_MAX_NAME_CHARACTERS} characters'
             )
         if name.startswith('fs-'):
-            raise ValueError(f'{name!r} cannot be a name in metadata: those that begin with fs- are reserved')
+            raise ValueError(f'{name!r} is not a valid metadata name: names that begin with fs- are reserved')
         length = len(encode_text(value))
         if length > MAX_VALUE_BYTES:
             raise ValueError(
@@ -168,17 +164,17 @@ def _checked_metadata(metadata: Any) -> dict[str, str]:
 
 
 def encode_text(value: str) -> str:
-    """*value* as the value of a header: itself if that keeps it, else as an encoded word (RFC 2047).
+    """*value* as a header value: unchanged if a header preserves it, otherwise as an encoded word (RFC 2047).
 
     :raises ValueError: If it has lone surrogates, which UTF-8 cannot encode.
     """
     is_plain = value.isascii() and value.isprintable() and value == value.strip() and not _ENCODED.search(value)
-    # A store may drop a header without a value.
+    # Stores might drop a header without a value.
     return value if value and is_plain else f'=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?='
 
 
 def decode_text(header: str) -> str:
-    """What :func:`encode_text` made a header from; any other text is returned unchanged."""
+    """The original text of a header made by :func:`encode_text`. Any other text is returned unchanged."""
     if (found := _ENCODED.fullmatch(header)) is None:
         return header
     try:
@@ -188,7 +184,7 @@ def decode_text(header: str) -> str:
 
 
 def download_name_of(content_disposition: str | None) -> str | None:
-    """The name that a Content-Disposition makes browsers save a file as; None if it has none, or no valid one."""
+    """The name in a Content-Disposition under which browsers save a file; None if there is no valid one."""
     if not content_disposition:
         return None
     kind, options = parse_options_header(content_disposition)

@@ -1,4 +1,4 @@
-"""The template of a backend: the documented verbs, written once on top of a few hooks."""
+"""The base class of backends: the documented methods, implemented once on top of a few hooks."""
 
 from __future__ import annotations
 
@@ -48,36 +48,35 @@ from .streams import (
 )
 from .writers import open_writer
 
-#: How often attributes are changed again where other writers came in between.
+#: How often changing attributes is retried if other writers interfere.
 _MAX_CHANGES = 20
 
 
 class BaseBackend(Hooks):
-    """Moves the bytes of one storage of one application.
+    """The backend of one storage in one application.
 
     A driver implements ``_open``, ``_put``, ``_stat``, ``_scan`` and ``_remove``, declares its capabilities and its
-    settings, names the errors that its library raises, and may do better than the defaults of the other hooks. Hooks
-    are given names that were checked, with the storage's key prefix in front.
+    settings, lists the errors that its library raises, and can override the defaults of the other hooks. Hooks get checked
+    names that begin with the storage's key prefix.
 
-    Where the files are, and which, is decided by the settings and the store alone, so that other processes find the same ones.
+    The files and their locations depend only on the settings and the store, so all processes find the same files.
 
-    What is raised in a hook, by a generator that it gave or by a stream that it opened passes through
-    :meth:`_translate` if it is one of ``errors``. What the caller's source raises does not, nor does an
-    :exc:`~flask_fs.FSError`: some of these are errors of the operating system too, so that ``except OSError`` in a hook
-    would catch its own FileExists.
+    Errors listed in ``errors`` pass through :meth:`_translate` if they are raised in a hook, by a generator that it
+    returned or by a stream that it opened. Errors of the caller's source do not, nor does an :exc:`~flask_fs.FSError`. Some
+    of the latter are errors of the operating system too, so ``except OSError`` in a hook would catch its own FileExists.
 
     :param name: The storage's name.
-    :param config: Its settings by lower-case key; ``None`` values mean the default.
+    :param config: Its settings by lower-case key. ``None`` values mean the default.
     """
 
-    # --- The documented verbs.
+    # --- The documented methods.
 
     def as_binary(self, content: Any, encoding: str = 'utf8') -> bytes:
-        """*content* as bytes; text is encoded, and what has ``read`` is read to its end."""
+        """*content* as bytes. Text is encoded, and objects with ``read`` are read to their end."""
         return bytes(as_bytes(content, encoding))
 
     def exists(self, filename: str) -> bool:
-        """Whether there is a file of that name; a folder is none."""
+        """Whether a file with that name exists. Folders don't count."""
         try:
             self._call_hook(self._stat, self._key(filename))
         except FileNotFound:
@@ -92,19 +91,19 @@ class BaseBackend(Hooks):
         return open_reader(self._open_seekable(key), how, **kwargs)
 
     def open_whole(self, filename: str) -> Opened:
-        """The content of a file, to be read once, with the metadata of that version, by one request."""
+        """The content of a file, to read once, and the metadata of that version, in one request."""
         info, stream = self._open_translated(self._key(filename))
         return Opened(self._strip_prefix(info) if self._prefix else info, stream)
 
     def read(self, filename: str) -> bytes:
-        """The whole content of a file."""
+        """The complete content of a file."""
         key, attempts = self._key(filename), 0
         while True:
             try:
                 with self._open_translated(key).stream as stream:
                     return stream.read()
             except Replaced:
-                # Nothing of it was given to the caller yet, who may as well have the next version.
+                # The caller hasn't received any of it yet, so the next version is just as good.
                 if (attempts := attempts + 1) == http.MAX_VERSIONS:
                     raise
 
@@ -119,9 +118,9 @@ class BaseBackend(Hooks):
             return b''.join(chunks_of(stream))
 
     def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES, *, chunks_size: int | None = None) -> Chunks:
-        """The content of a file by chunks of *chunk_size* bytes, of which the last may be shorter.
+        """The content of a file in chunks of *chunk_size* bytes. The last chunk can be shorter.
 
-        :param chunks_size: *chunk_size*, as older packages call it.
+        :param chunks_size: The same as *chunk_size*, for backward compatibility.
         """
         return Chunks(
             buffered(self._open_translated(self._key(filename)).stream),
@@ -138,14 +137,14 @@ class BaseBackend(Hooks):
         attributes: Attributes = NO_ATTRIBUTES,
         if_match: str | None = None,
     ) -> Any:
-        """Store text (as UTF-8), bytes of any kind, or the rest of what has ``read``, which stays open.
+        """Store text (as UTF-8), a bytes-like object, or the rest of an object with ``read``, which stays open.
 
-        :param mime: The media type to keep with it if the backend can; by default that of an upload.
-        :param attributes: What to keep with it.
+        :param mime: The media type to store with it, if the backend can. Default: the media type of an upload.
+        :param attributes: The attributes to store with it.
         :param if_match: The etag of the version to replace.
-        :raises FileExists: Without *overwrite*, if there is a file of that name.
-        :raises Changed: With *if_match*, if there is another version, or none.
-        :raises OperationNotSupported: If *attributes* are not kept here, or *if_match* is not supported.
+        :raises FileExists: Without *overwrite*, if a file with that name exists.
+        :raises Changed: With *if_match*, if the current version differs or doesn't exist.
+        :raises OperationNotSupported: If the backend can't store *attributes*, or doesn't support *if_match*.
         """
         key, reader, mime = self._key(filename), as_source(content), mime or media_type_of(content)
         create = not overwrite and if_match is None
@@ -166,48 +165,48 @@ class BaseBackend(Hooks):
         return self._put_translated(key, reader, create=create, mime=mime, attributes=attributes, if_match=if_match)
 
     def remove(self, filename: str) -> None:
-        """Remove exactly one file; nothing happens if there is none."""
+        """Remove exactly one file. Does nothing if it doesn't exist."""
         self._call_hook(self._retain if self._retains else self._remove, self._key(filename))
 
     def remove_many(self, filenames: Iterable[str]) -> dict[str, FSError]:
-        """Remove exactly these files by as few requests as possible; the errors of those that are still there, by name."""
+        """Remove exactly these files in as few requests as possible. Returns the errors of the remaining ones, by name."""
         keys = dict.fromkeys(map(self._key, filenames))
         remove = functools.partial(self._each, self._retain) if self._retains else self._remove_many
         failures = self._call_hook(lambda _: remove(keys), '')
         return {key.removeprefix(self._prefix): self._of_file(key, error) for key, error in failures.items()}
 
     def delete(self, filename: str) -> None:
-        """Remove a file **and all files under** ``filename/``; nothing happens if there is none."""
+        """Remove a file **and all files under** ``filename/``. Does nothing if none exists."""
         key = self._key(filename)
         if not self._retains:
             self._call_hook(self._delete, key)
             return
-        # What could not be a filename could not be restored either: it is left alone.
+        # Files with invalid names couldn't be restored, so they stay.
         for name in self.list_files(f'{filename}/'):
             self._call_hook(self._retain, self._prefix + name)
         self._call_hook(self._retain, key)
 
     def deleted(self, prefix: str = '') -> Iterator[DeletedFile]:
-        """The files that were deleted and can be restored: see :meth:`flask_fs.Storage.deleted`."""
+        """The deleted files that can be restored: see :meth:`flask_fs.Storage.deleted`."""
         if not is_valid_prefix(prefix):
             return iter(())
         found, skipped = self._valid_deleted(self._prefix + prefix), len(self._prefix)
         return (dataclasses.replace(file, name=file.name[skipped:]) for file in found) if skipped else found
 
     def restore(self, filename: str, *, deleted: datetime.datetime | None = None) -> None:
-        """Give a deleted file its name back: see :meth:`flask_fs.Storage.restore`."""
+        """Restore a deleted file: see :meth:`flask_fs.Storage.restore`."""
         key = self._key(filename)
         found = [file for file in self._kept(key) if deleted in (None, file.deleted)]
         if not found:
-            # Some stores list what is deleted only as long as there is no newer file.
+            # Some stores list a deleted file only as long as there is no newer one.
             if self.exists(filename):
                 raise self.error(FileExists, key, 'nothing was restored')
-            raise self.error(FileNotFound, key, 'it was not deleted, or is not kept any more')
+            raise self.error(FileNotFound, key, 'it was not deleted, or is no longer kept')
         newest = max(found, key=lambda file: file.deleted)
         self._call_hook(lambda _: self._restore(newest), key)
 
     def purge(self, filename: str) -> None:
-        """Remove a deleted file for good: see :meth:`flask_fs.Storage.purge`."""
+        """Permanently remove a deleted file: see :meth:`flask_fs.Storage.purge`."""
         key = self._key(filename)
         for file in self._kept(key):
             self._purge_translated(file)
@@ -215,14 +214,14 @@ class BaseBackend(Hooks):
     def copy(self, filename: str, target: str, overwrite: bool = True) -> None:
         """Copy a file.
 
-        :raises FileExists: Without *overwrite*, if there is a file *target*.
+        :raises FileExists: Without *overwrite*, if *target* exists.
         """
         self._copy_or_move(self._copy, filename, target, overwrite)
 
     def move(self, filename: str, target: str, overwrite: bool = True) -> None:
         """Rename a file.
 
-        :raises FileExists: Without *overwrite*, if there is a file *target*.
+        :raises FileExists: Without *overwrite*, if *target* exists.
         """
         self._copy_or_move(self._move, filename, target, overwrite)
 
@@ -231,21 +230,21 @@ class BaseBackend(Hooks):
         return self._strip_prefix(self._call_hook(self._stat, self._key(filename)))
 
     def scan(self, prefix: str = '') -> Iterator[FileInfo]:
-        """The metadata of every file whose name begins with *prefix*, lazily; what has no possible name is left out."""
+        """The metadata of every file whose name begins with *prefix*, lazily, without files with invalid names."""
         if not is_valid_prefix(prefix):
             return iter(())
         found = self._list_hook(self._scan, self._prefix + prefix)
         return (info for info in (map(self._strip_prefix, found) if self._prefix else found) if is_valid(info.name))
 
     def list_files(self, prefix: str = '') -> Iterator[str]:
-        """The possible name of every file that begins with *prefix*, lazily, in the order of the store."""
+        """Every valid filename that begins with *prefix*, lazily, in the order of the store."""
         if not is_valid_prefix(prefix):
             return iter(())
         found, skipped = self._list_hook(self._names, self._prefix + prefix), len(self._prefix)
         return filter_valid((name[skipped:] for name in found) if skipped else found)
 
     def folder(self, prefix: str = '', *, after: str | None = None, limit: int = 1000) -> Folder:
-        """One page of what is directly in a folder: see :meth:`flask_fs.Storage.folder`."""
+        """One page of the direct contents of a folder: see :meth:`flask_fs.Storage.folder`."""
         check_limit(limit)
         check_after(after)
         inside = prefix.removesuffix('/')
@@ -259,24 +258,24 @@ class BaseBackend(Hooks):
         key = self._key(filename)
         changed(NO_ATTRIBUTES, changes)
         if Capability.ATTRIBUTES not in self.capabilities:
-            raise self.unsupported(key, 'it keeps no attributes')
+            raise self.unsupported(key, "it doesn't store attributes")
         for _ in range(_MAX_CHANGES):
             with contextlib.suppress(Replaced):
                 self._call_hook(lambda name: self._set_attributes(name, changes), key)
                 return
-        raise self.error(Unavailable, key, 'other writers change it all the time')
+        raise self.error(Unavailable, key, 'other writers keep changing it; try again later')
 
     def metadata(self, filename: str) -> dict[str, Any]:
-        """The metadata of a file as a dictionary; where the backend keeps no checksum, looking at it reads the file."""
+        """The metadata of a file as a dictionary. If the backend doesn't store checksums, accessing ``checksum`` reads the file."""
         return self._call_hook(self._metadata, self._key(filename))
 
     def path(self, filename: str) -> str:
-        """The path of a file on this machine, there or not."""
+        """The path of a file on this machine, whether it exists or not."""
         return self._call_hook(self._local_path, self._key(filename))
 
     @contextlib.contextmanager
     def local_file(self, filename: str) -> Generator[str]:
-        """A path on this machine where the file's content can be read: its own, or that of a temporary copy."""
+        """A path on this machine where the file's content can be read: its own path, or a temporary copy's."""
         if Capability.LOCAL_PATH in self.capabilities:
             self.stat(filename)
             yield self.path(filename)
@@ -285,13 +284,13 @@ class BaseBackend(Hooks):
             yield path
 
     def sweep(self, *, older_than_s: float = STALE_S) -> int | None:
-        """Remove what nobody comes for: what processes left behind when they died, uploads, and deleted files kept long enough.
+        """Remove leftovers of crashed processes, abandoned uploads, and deleted files whose retention is over.
 
-        :param older_than_s: How long what is left behind has not changed, in seconds.
-        :return: How much that was; None where nothing is left behind or kept.
+        :param older_than_s: The minimum time since leftovers last changed, in seconds.
+        :return: The number of removed items; None if the backend never has any.
         """
         swept = self._call_hook(lambda _: self._sweep(older_than_s), '')
-        # A legacy backend has no hidden files.
+        # Legacy backends have no hidden files.
         more = incoming.sweep(self, older_than_s) if self.capabilities else 0
         if self._retains:
             more += self._purge_expired()
@@ -317,10 +316,10 @@ class BaseBackend(Hooks):
         sign = functools.partial(self._signed_url, expires_s=expires_s, method=method, download_name=download_name)
         return self._call_hook(sign, key)
 
-    # --- Inside the template.
+    # --- Internal.
 
     def _valid_deleted(self, prefix: str) -> Iterator[DeletedFile]:
-        # Other programs may have put there what has no possible name.
+        # Other programs might have stored files with invalid names there.
         skipped = len(self._prefix)
         return (file for file in self._list_hook(self._deleted, prefix) if is_valid(file.name[skipped:]))
 
@@ -328,7 +327,7 @@ class BaseBackend(Hooks):
         return [file for file in self._list_hook(self._deleted, key) if file.name == key]
 
     def _of_file(self, key: str, error: FSError) -> FSError:
-        """*error* as that of one file, where it is that of a request which was about many."""
+        """*error* as an error about one file, if it is about a request for several."""
         if error.filename == key.removeprefix(self._prefix):
             return error
         named = self.error(type(error), key, error.reason)
@@ -355,13 +354,13 @@ class BaseBackend(Hooks):
             head = b''.join(chunks_of(stream))
 
         def open_range(start: int, stop: int) -> IO[bytes]:
-            # A reader never mixes what was opened with a newer version.
+            # A reader never mixes two versions of a file.
             return self._open_translated(key, start, stop, etag=info.etag).stream
 
         def truncated() -> Unavailable:
-            return self.error(Unavailable, key, 'the store sent less of it than was requested')
+            return self.error(Unavailable, key, 'the store sent fewer bytes than requested')
 
-        # Not the default size, which in newer Pythons is 128 KiB: so much would be fetched for each look at a few bytes.
+        # Not the default size, which is 128 KiB in newer Pythons: that much would be fetched for every read of a few bytes.
         return io.BufferedReader(RangedReader(open_range, head, info.size, truncated), BLOCK_BYTES)
 
     def _metadata(self, key: str) -> dict[str, Any]:
@@ -385,5 +384,5 @@ class BaseBackend(Hooks):
             raise self.error(FileExists, new)
 
     def _overrides(self, verb: str) -> bool:
-        """Whether this is a legacy backend, with a documented verb *verb* of its own."""
+        """Whether this is a legacy backend that overrides the documented method *verb*."""
         return not self.capabilities and getattr(type(self), verb) is not getattr(BaseBackend, verb)

@@ -1,4 +1,4 @@
-"""Many items by batches."""
+"""Split many items into batches."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ T = TypeVar('T')
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """*items* in lists of *size*, of which the last may be shorter; lazily, as ``itertools.batched`` of Python 3.12."""
+    """*items* in lists of *size*, lazily, like ``itertools.batched`` of Python 3.12. The last list can be shorter."""
     left = iter(items)
     while batch := list(itertools.islice(left, size)):
         yield batch
-        # Freed before the next items arrive, if the caller has no use for it either.
+        # Release the batch before the next one is collected, if the caller doesn't use it anymore.
         del batch

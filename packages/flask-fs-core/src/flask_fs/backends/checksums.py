@@ -1,4 +1,4 @@
-"""Checksums of content as it passes, in the form that files keep them."""
+"""Checksums of streamed content, in the form in which they are stored with files."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Iterable, Iterator
 
 
 class Checksum:
-    """The checksum of what it has seen so far; as text ``algorithm:hex``.
+    """A running checksum. Its text form is ``algorithm:hex``.
 
-    :param algorithm: A name that :func:`hashlib.new` knows.
+    :param algorithm: A name that :func:`hashlib.new` supports.
     """
 
     def __init__(self, algorithm: str) -> None:
-        # Imported here because listing, linking and deleting need no hash.
+        # Imported here because listing, linking and deleting don't need it.
         import hashlib
 
         self._digest = hashlib.new(algorithm, usedforsecurity=False)
-        #: How many bytes it has seen.
+        #: The number of bytes so far.
         self.size = 0
 
     def update(self, chunk: bytes | bytearray | memoryview) -> None:
-        """See *chunk*."""
+        """Add *chunk*."""
         self._digest.update(chunk)
         self.size += len(chunk)
 
     def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """*chunks*, each of which is seen as it passes."""
+        """Yield *chunks*, and add each one."""
         for chunk in chunks:
             self.update(chunk)
             yield chunk
@@ -38,7 +38,7 @@ class Checksum:
 
     @property
     def base64(self) -> str:
-        """The digest alone, as headers such as Content-MD5 have it."""
+        """The digest alone, in Base64, as in headers such as Content-MD5."""
         return base64.b64encode(self._digest.digest()).decode()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Clients of stores: one per process and settings, made when it is first needed and left alone in a forked child."""
+"""Clients of stores: one per process and settings, created on first use, and not reused in forked children."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ S = TypeVar('S')
 
 
 class SharedClient(Generic[C]):
-    """One client for everyone in this process who asked for the same one: see :func:`shared_client`.
+    """A client that is shared by all users with the same settings in this process: see :func:`shared_client`.
 
-    Its repr shows no settings, and it cannot be pickled: there may be passwords in it.
+    Its repr shows no settings, and it can't be pickled, because it can contain passwords.
     """
 
     __slots__ = ('__weakref__', '_client', '_close', '_finalizer', '_inherit', '_lock', '_make', '_settings')
@@ -36,7 +36,7 @@ class SharedClient(Generic[C]):
         self._lock = threading.Lock()
 
     def get(self) -> C:
-        """The client of this process. Whoever calls this first makes it; what that raises is tried again next time."""
+        """The client of this process. The first call creates it; if that raises, the next call tries again."""
         client = self._client
         if client is None:
             with self._lock:
@@ -49,27 +49,27 @@ class SharedClient(Generic[C]):
     def _adopt(self, client: C) -> None:
         if self._close is not None:
             self._finalizer = weakref.finalize(self, self._close, client)
-            # When the process ends its sockets are closed anyway; a server that is away would hold it up.
+            # At exit, the process closes its sockets anyway. An unavailable server would delay it.
             self._finalizer.atexit = False
         self._client = client
 
     def _after_fork(self) -> None:
-        # Another thread of the parent may have held the lock.
+        # Another thread of the parent might have held the lock.
         self._lock = threading.Lock()
         client, self._client = self._client, None
         if self._finalizer is not None:
-            # Closing may end sessions at the server, which are the parent's.
+            # Closing could end sessions at the server, which belong to the parent.
             self._finalizer.detach()
         if client is not None and self._inherit is not None and (inherited := self._inherit(client)) is not None:
             self._adopt(inherited)
 
 
 class _Registry:
-    """The shared clients of this process, each for as long as somebody keeps it."""
+    """The shared clients of this process, as long as something refers to them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        # A list of references, which can be gone through while others are collected as garbage.
+        # A list of weak references, which can be iterated over while objects are garbage-collected.
         self.known: list[weakref.ref[SharedClient[Any]]] = []
 
     def live(self) -> list[SharedClient[Any]]:
@@ -93,14 +93,15 @@ def shared_client(
     close: Callable[[C], object] | None = None,
     inherit: Callable[[C], C | None] | None = None,
 ) -> SharedClient[C]:
-    """What gives the client that everyone in this process with equal *settings* shares; it connects to nothing.
+    """The holder of a client that is shared by everyone in this process with equal *settings*. It opens no connection.
 
-    Keep it, and not the client: the client is dropped with the last one who keeps this, and a forked child has another.
+    Keep the returned object instead of the client: the client is dropped with the last reference to it, and a forked child
+    gets another one.
 
-    :param make: Makes a client from *settings*; a function of a module, as only equal functions share.
-    :param close: Called with the client once nobody keeps it, except at the end of the process.
-    :param inherit: Called in a forked child with the parent's client, whose connections must not be used: gives what the
-        child goes on with, or None if it is to make a client of its own.
+    :param make: Creates a client from *settings*. Use a module-level function, because only equal functions share a client.
+    :param close: Called with the client after the last reference is gone, except at the end of the process.
+    :param inherit: Called in a forked child with the parent's client, whose connections must not be used. Returns the client
+        for the child, or None to create a new one.
     """
     with _registry.lock:
         live = _registry.live()

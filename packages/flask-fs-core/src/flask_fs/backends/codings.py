@@ -1,4 +1,4 @@
-"""Content that is stored encoded, for clients that do not accept its encoding (RFC 9110 §8.4 and §12.5.3)."""
+"""Decode content for clients that don't accept its encoding (RFC 9110 §8.4 and §12.5.3)."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _BROKEN = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
 def must_decode(request: Request, content_encoding: str | None) -> bool:
-    """Whether the content has to be decoded for *request*: it is gzip, which the client says it does not accept.
+    """Whether the content has to be decoded for *request*: it is gzip, and the client doesn't accept that.
 
-    Other encodings are sent to everybody as they are: nothing in Python's library decodes them.
+    Content with other encodings is always sent unchanged, because Python's standard library can't decode them.
     """
     if content_encoding not in _GZIP or 'Accept-Encoding' not in request.headers:
         return False
-    # Read here, because Accept-Encoding: gzip;q=0, * is about all but gzip.
+    # Parsed here, because Accept-Encoding: gzip;q=0, * means everything except gzip.
     accepted = {coding.lower(): quality for coding, quality in request.accept_encodings}
     named = [accepted[coding] for coding in _GZIP if coding in accepted]
     return not any(named or (accepted.get('*'),))
 
 
 def decoded_head(head: bytes, content_encoding: str, size: int) -> bytes | None:
-    """The first *size* bytes of content that begins, encoded, with *head*; None if nothing here decodes that encoding.
+    """The first *size* decoded bytes of content whose encoded form begins with *head*; None if it can't be decoded here.
 
-    What is not encoded so is returned as it is.
+    Content that isn't actually encoded this way is returned unchanged.
     """
     if content_encoding not in _GZIP:
         return None
     decoded, left = b'', head
-    # Of its members, the first ones may be empty (RFC 1952 §2.2).
+    # The first gzip members can be empty (RFC 1952 §2.2).
     while left and len(decoded) < size:
         decoder = zlib.decompressobj(_GZIP_WINDOW)
         try:
@@ -47,7 +47,7 @@ def decoded_head(head: bytes, content_encoding: str, size: int) -> bytes | None:
 
 
 def gunzipped(stream: IO[bytes]) -> IO[bytes] | None:
-    """The decoded content of *stream*, in bounded memory, or None if it is not gzip; closing it closes *stream*."""
+    """The decoded content of *stream*, in bounded memory, or None if it isn't gzip. Closing it closes *stream*."""
     decoded = _Gunzipped(stream)
     try:
         decoded.peek(1)

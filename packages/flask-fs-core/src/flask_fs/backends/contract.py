@@ -1,4 +1,4 @@
-"""What passes between a storage and a backend: metadata of files, and what a backend promises."""
+"""The data types between a storage and its backend: file metadata, attributes and capabilities."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ __all__ = [
     'SignedRequest',
 ]
 
-#: How much is read or written at once, in bytes.
+#: The size of one read or write, in bytes.
 CHUNK_BYTES = 1024 * 1024
-#: What a process that died half-way left behind is removed once it is this old, in seconds.
+#: The age in seconds after which the leftovers of crashed processes are removed.
 STALE_S = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is stored with a file besides its bytes. All of it is optional.
+    """The attributes that are stored with a file. All of them are optional.
 
-    :param mime: The media type, where it is not the one that the name suggests.
-    :param cache_control: The Cache-Control header with which the file is served.
-    :param content_encoding: How the stored bytes are encoded, such as ``gzip``.
+    :param mime: The media type, if it differs from the one that the name suggests.
+    :param cache_control: The Cache-Control header of responses with the file.
+    :param content_encoding: The encoding of the stored bytes, such as ``gzip``.
     :param content_language: The languages of the content, as in ``de, en-US`` (BCP 47).
-    :param download_name: What browsers save the file as, instead of showing it.
-    :param metadata: The application's own, text by name.
+    :param download_name: The name under which browsers save the file instead of showing it.
+    :param metadata: The application's own metadata, a mapping of names to text.
     """
 
     mime: str | None = None
@@ -52,12 +52,12 @@ class Attributes:
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     def given(self) -> dict[str, Any]:
-        """Those that were given, by name."""
+        """The attributes that are set, by name."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if value}
 
 
-#: The attributes of a file that was given none.
+#: The attributes of a file without any.
 NO_ATTRIBUTES = Attributes()
 
 
@@ -66,19 +66,19 @@ class FileInfo:
     """The metadata of one stored file.
 
     :param name: The file's name in its storage.
-    :param size: Its length in bytes.
-    :param modified: When it was last written, in UTC; None only where a legacy backend does not report it.
-    :param mime: Its media type: the stored one, or the one that its name suggests; ``application/octet-stream`` for a
-        malformed one, whatever the store returned.
-    :param checksum: ``algorithm:hex`` where the backend keeps one with the file, else None.
-    :param etag: A text that changes with every change of the content, whoever makes it and however soon, without quotes; or
-        None. Finding that of a local file which was changed a moment ago may take some milliseconds.
-    :param content_encoding: How the stored bytes are encoded, such as ``gzip``, where the store keeps that; else None.
-    :param cache_control: The Cache-Control header with which the file is served, if one was given with it.
-    :param content_language: The languages of the content, if they were given.
-    :param download_name: What browsers save the file as, if it was given a name for that.
-    :param metadata: The application's own, text by name. Listings leave it out, with the three before it, where the store
-        does not list it.
+    :param size: Its size in bytes.
+    :param modified: When it was last written, in UTC. None only if a legacy backend doesn't report it.
+    :param mime: Its media type: the stored one, or the one that its name suggests. ``application/octet-stream`` if the store
+        returns a malformed one.
+    :param checksum: ``algorithm:hex`` if the backend stores a checksum with the file, else None.
+    :param etag: A string without quotes that changes with every change of the content, by any writer and at any speed; or
+        None. For a local file that was just changed, getting it can take a few milliseconds.
+    :param content_encoding: The encoding of the stored bytes, such as ``gzip``, if the store keeps it; else None.
+    :param cache_control: The Cache-Control header stored with the file, if any.
+    :param content_language: The languages of the content, if stored.
+    :param download_name: The name under which browsers save the file, if stored.
+    :param metadata: The application's own metadata, a mapping of names to text. Listings leave out this and the three
+        attributes before it if the store doesn't list them.
     """
 
     name: str
@@ -94,7 +94,7 @@ class FileInfo:
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        # Here, so that no backend can forget it: a stored type may come from anyone.
+        # Done here because no backend can forget it: a stored type is untrusted.
         if (mime := normalized(self.mime)) != self.mime:
             object.__setattr__(self, 'mime', mime)
         if self.content_encoding is not None:
@@ -102,12 +102,12 @@ class FileInfo:
 
     @property
     def given_mime(self) -> str | None:
-        """The media type, if it is not the one that the name suggests: what a copy under another name keeps."""
+        """The media type, if it differs from the one that the name suggests. A copy with another name keeps it."""
         return None if self.mime == mime_type(self.name) else self.mime
 
     @property
     def attributes(self) -> Attributes:
-        """What was given with the file, and a copy keeps."""
+        """The attributes that were stored with the file, and that a copy keeps."""
         return Attributes(
             self.given_mime,
             self.cache_control,
@@ -119,10 +119,10 @@ class FileInfo:
 
 
 class Opened(NamedTuple):
-    """A file that was opened: metadata and bytes of one version, by one request.
+    """An open file: metadata and bytes of one version, from one request.
 
-    :param info: Metadata of the whole file.
-    :param stream: The bytes that were requested, closed by whoever opened it.
+    :param info: The metadata of the complete file.
+    :param stream: The requested bytes. The caller has to close it.
     """
 
     info: FileInfo
@@ -131,11 +131,11 @@ class Opened(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One page of what is directly in a folder, in the order of the store.
+    """One page of the direct contents of a folder, in the order of the store.
 
-    :param files: The metadata of its files, as listings give it.
-    :param folders: The whole names of its subfolders, without a slash at the end.
-    :param next: What ``folder(after=…)`` continues from; None after the last page.
+    :param files: The metadata of its files, as in listings.
+    :param folders: The full names of its subfolders, without a trailing slash.
+    :param next: The argument for ``folder(after=…)`` to get the next page; None on the last page.
     """
 
     files: list[FileInfo]
@@ -145,12 +145,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class DeletedFile:
-    """A file that was deleted, and can be restored.
+    """A deleted file that can be restored.
 
-    :param name: The name that it had.
+    :param name: Its name before it was deleted.
     :param deleted: When it was deleted, in UTC.
-    :param size: Its length in bytes.
-    :param id: Which one of several of that name it is, for the backend.
+    :param size: Its size in bytes.
+    :param id: The backend's identifier, which distinguishes deleted files with the same name.
     """
 
     name: str
@@ -161,13 +161,13 @@ class DeletedFile:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A request that stores one file: whoever has it may send it, without further permission.
+    """A request that stores one file. Whoever has it can send it, without further permission.
 
     :param method: ``PUT``, with the bytes as the body, or ``POST``, a form (``multipart/form-data``) whose last field,
         named ``file``, is the file.
-    :param url: Where it goes to.
-    :param headers: What it must have.
-    :param fields: The other fields of the form, which come before the file.
+    :param url: The URL of the request.
+    :param headers: The headers that it must have.
+    :param fields: The other fields of the form, to send before the file.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""Copies of files on this machine, for programs that need a path."""
+"""Temporary copies of files, for programs that need a path."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MAX_EXTENSION_BYTES = 100
 
 @contextlib.contextmanager
 def temporary_copy(stream: IO[bytes], filename: str) -> Generator[str]:
-    """The path of a copy of *stream*, which is closed; the copy is removed after the ``with`` block.
+    """The path of a temporary copy of *stream*, which is closed. The copy is removed after the ``with`` block.
 
-    :param filename: The copy has its extension, which programs look at.
+    :param filename: The copy gets the same extension, which programs might check.
     """
     ext = extension(filename)
-    # Unless it is one that no program has, and too long for the file system.
+    # An extension that is too long for the file system is left out: no program uses it.
     suffix = f'.{ext}' if 0 < len(ext.encode()) <= _MAX_EXTENSION_BYTES else ''
     with stream:
         number, path = tempfile.mkstemp(suffix=suffix)

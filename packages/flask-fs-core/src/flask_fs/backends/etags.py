@@ -1,4 +1,4 @@
-"""Entity tags of files on a disk: they change with every change, however soon it follows the one before."""
+"""Entity tags of files on disk. They change with every change, however soon it follows the previous one."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import Any, cast
 
 from .contract import FileInfo
 
-# The clock that Linux takes the times of files from; it stands still for some milliseconds at a time. Python has no name for it.
+# The clock that Linux uses for the times of files. It advances only every few milliseconds. Python has no name for it.
 _COARSE_CLOCK = 5 if sys.platform == 'linux' else None
-# How long other systems may repeat a time, in nanoseconds.
+# How long other systems can repeat the same time, in nanoseconds.
 _TICK_NS = 20_000_000
-# Times kept in whole seconds may be rounded to even ones (FAT).
+# Times in whole seconds can be rounded to even ones (FAT).
 _SECOND_NS, _FAT_NS = 1_000_000_000, 2_000_000_000
-# How long is waited at most for a file to be distinguishable.
+# The maximum time to wait until a later change would have a different time.
 _MAX_WAIT_NS = 50_000_000
 _MAX_LOOKUPS = 10
 
 
 def settled_in_ns(status: os.stat_result) -> int:
-    """How long a later change of the file may have the same time as this one, in nanoseconds; 0 or less is no longer."""
+    """How long a later change of the file can still get the same time as this one, in nanoseconds; 0 or less if it can't."""
     changed = _changed_ns(status)
     left = changed + _FAT_NS - _now_ns()
     if left <= 0:
         return left
-    # File systems that keep rougher times than nanoseconds have zeros at the end.
+    # Times of file systems with a coarser resolution than nanoseconds end with zeros.
     step = 1
     while step < _SECOND_NS and changed % (step * 10) == 0:
         step *= 10
@@ -38,19 +38,19 @@ def settled_in_ns(status: os.stat_result) -> int:
 
 
 def etag_of(status: os.stat_result) -> str | None:
-    """The tag of a file whose time is settled; None on a file system that keeps no times."""
+    """The tag of a file whose time is settled; None on a file system without times."""
     changed = _changed_ns(status)
     if not changed:
         return None
-    # The number of the inode tells files apart that have one time. It is mixed, because clients need not learn it.
+    # The inode number distinguishes files with the same time. It is hashed, to hide it from clients.
     mixed = hash((changed, status.st_mtime_ns, status.st_ino)) & 0xFFFFFFFFFFFFFFFF
     return f'{changed:x}-{status.st_size:x}-{mixed:x}'
 
 
 def settled_etag(status: os.stat_result, renewed: Callable[[], os.stat_result]) -> str | None:
-    """The tag of a file once its time is settled; None if it does not settle: a clock may be set back again and again.
+    """The tag of a file after its time is settled; None if it doesn't settle, for example because the clock is set back.
 
-    :param renewed: Gives the status that counts after waiting.
+    :param renewed: Returns the status to use after waiting.
     """
     for _ in range(_MAX_LOOKUPS):
         if (left := settled_in_ns(status)) <= 0:
@@ -62,15 +62,15 @@ def settled_etag(status: os.stat_result, renewed: Callable[[], os.stat_result]) 
 
 
 class UnsettledInfo(FileInfo):
-    """The metadata of a file that was changed a moment ago, whose tag is found when it is requested.
+    """The metadata of a file that was just changed. Its tag is computed on first access.
 
-    Until then it holds a function that finds it, which waits until a later change would have a later time.
+    Until then the field contains a function that computes it, after waiting until a later change would get a later time.
     """
 
     __slots__ = ()
 
     @property
-    def etag(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]  # the field, filled at the first look
+    def etag(self) -> str | None:  # pyright: ignore[reportIncompatibleVariableOverride]  # the field, filled on first access
         found: Any = _ETAG.__get__(self)
         if callable(found):
             found = found()
@@ -104,9 +104,9 @@ _ETAG: Any = FileInfo.__dict__['etag']
 
 
 def etag_finder(status: os.stat_result, lookup: Callable[[], os.stat_result]) -> Callable[[], str | None]:
-    """A function that finds the tag of that version of a file which *status* is about.
+    """A function that computes the tag of the version of a file with *status*.
 
-    :param lookup: Gives the status of the file that has its name by then.
+    :param lookup: Returns the status of the file that has the name at that time.
     """
 
     def find() -> str | None:
@@ -115,14 +115,14 @@ def etag_finder(status: os.stat_result, lookup: Callable[[], os.stat_result]) ->
         with contextlib.suppress(OSError):
             if etag_of(lookup()) == tag:
                 return tag
-        # That version is gone, and its tag may be that of another one by now.
+        # This version is gone, and another one might have the same tag by now.
         return f'{tag}-{secrets.token_hex(8)}'
 
     return find
 
 
 def _changed_ns(status: os.stat_result) -> int:
-    # On Windows st_ctime is the time of creation.
+    # On Windows, st_ctime is the creation time.
     return (0 if os.name == 'nt' else status.st_ctime_ns) or status.st_mtime_ns
 
 
@@ -131,7 +131,7 @@ def _now_ns() -> int:
 
 
 def _waited(left_ns: int) -> bool:
-    """Whether *left_ns* are over: not if they are too many."""
+    """Wait for *left_ns* nanoseconds. False, without waiting, if that is too long."""
     if left_ns > _MAX_WAIT_NS:
         return False
     time.sleep(max(left_ns, 1_000_000) / 1e9)

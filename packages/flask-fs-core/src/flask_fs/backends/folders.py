@@ -1,4 +1,4 @@
-"""Folders on disk: traversal, and the ones that get in the way."""
+"""Folders on disk: creating, traversing and removing them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ..names import HIDDEN_FOLDERS, TEMPORARY_PREFIX
 from .contract import STALE_S
 from .symlinks import SymbolicLinkError, require_no_symlink_above
 
-#: What the operating system reports when a folder has the name that a file is to get or to lose.
+#: The errors of the operating system if a folder has the name that a file is about to get or lose.
 IN_THE_WAY = frozenset((errno.EISDIR, errno.EPERM, errno.ENOTEMPTY, errno.EEXIST))
-# What it reports where there is no such folder.
+# The errors if a folder doesn't exist.
 _ABSENT = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG))
-#: How often something is tried that others, removing folders at the same time, can undo.
+#: The maximum number of attempts if others remove folders at the same time.
 TRIES = 100
-#: How many entries of a folder are looked at together.
+#: How many entries of a folder are processed in one batch.
 _BATCH = 1000
 
 T = TypeVar('T')
 
 
 def make(path: str, mode: int) -> None:
-    """Make the folder *path* and those above it, unless they are there.
+    """Create the folder *path* and its parents, unless they exist.
 
-    :raises NotADirectoryError: If a file stands where one of them should.
+    :raises NotADirectoryError: If there is a file in place of one of them.
     """
     for left in reversed(range(TRIES)):  # pragma: no branch - the last try returns or raises
         try:
@@ -38,7 +38,7 @@ def make(path: str, mode: int) -> None:
             if not left or (os.path.lexists(path) and not os.path.isdir(path)):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
         except FileNotFoundError:
-            # A folder above was removed since it was seen.
+            # A parent was removed after it was checked.
             if not left:
                 raise
         else:
@@ -46,7 +46,7 @@ def make(path: str, mode: int) -> None:
 
 
 def retry_creating_parent(make_folder: Callable[[], None], act: Callable[[], T]) -> T:
-    """What *act* gives, which needs the folder that *make_folder* makes: if it is missing, and again if others remove it."""
+    """The result of *act*. If its folder is missing, create it with *make_folder* and retry, also if others remove it again."""
     left = TRIES
     while True:
         try:
@@ -61,11 +61,11 @@ def retry_creating_parent(make_folder: Callable[[], None], act: Callable[[], T])
 def walk(
     path_of: Callable[[str], str], prefix: str, on_missing: Callable[[], None]
 ) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """The regular files whose name begins with *prefix*: some of one folder at a time, with the folder's name and a slash.
+    """The regular files whose names begin with *prefix*, in batches from one folder, with the folder's name and a slash.
 
-    No file is looked at by itself: scandir tells files from folders.
+    It makes no system call per file: scandir() already distinguishes files from folders.
 
-    :param on_missing: Called where a folder is missing, which is no error unless it raises one.
+    :param on_missing: Called if a folder is missing. This isn't an error unless the function raises one.
     """
     inside, slash, stem = prefix.rpartition('/')
     pending = [(path_of(inside), inside + slash)]
@@ -89,9 +89,9 @@ def walk(
 
 
 def is_below_symlink(path: str, base: str) -> bool:
-    """Whether the folder at *path*, or one that it is in, is a symbolic link.
+    """Whether the folder at *path*, or a parent of it, is a symbolic link.
 
-    :param base: Its name with a slash, which *path* ends with but for that slash; empty for the root, which may be one.
+    :param base: Its name with a trailing slash; *path* ends with this name. Empty for the root, which may be a link.
     """
     inside = base[:-1]
     try:
@@ -102,9 +102,9 @@ def is_below_symlink(path: str, base: str) -> bool:
 
 
 def batches(folder: str, on_missing: Callable[[], None]) -> Iterator[list[os.DirEntry[str]]]:
-    """All that is in *folder*, some at a time; nothing if there is no such folder.
+    """The entries of *folder* in batches. Nothing if it doesn't exist.
 
-    :param on_missing: Called if there is none, which is no error unless it raises one.
+    :param on_missing: Called if it doesn't exist. This isn't an error unless the function raises one.
     """
     try:
         entries = os.scandir(folder)
@@ -121,19 +121,19 @@ def batches(folder: str, on_missing: Callable[[], None]) -> Iterator[list[os.Dir
 def first_entries(
     folder: str, after: str | None, count: int, is_shown: Callable[[str], bool], on_missing: Callable[[], None]
 ) -> list[tuple[str, os.DirEntry[str]]]:
-    """The first *count* regular files and folders in *folder* behind the name *after*, sorted; a folder's name has a slash.
+    """The first *count* regular files and folders in *folder* after the name *after*, sorted. A folder's name ends with a slash.
 
-    All of the folder is looked through, and no more than that many entries are kept.
+    It goes through the complete folder, but keeps only that many entries plus one batch in memory.
 
-    :param is_shown: Whether a file or folder of that basename is one of the storage.
-    :param on_missing: Called if there is no such folder, which is no error unless it raises one.
+    :param is_shown: Whether a file or folder with that basename belongs to the storage.
+    :param on_missing: Called if the folder doesn't exist. This isn't an error unless the function raises one.
     """
     first: list[tuple[str, os.DirEntry[str]]] = []
     for batch in batches(folder, on_missing):
         remove_stale(batch)
         last = first[-1][0] if len(first) == count else None
         for entry in batch:
-            # Most entries of a large folder end here: no more is found out about them.
+            # Skips most entries of a large folder without a system call.
             if last is not None and entry.name > last:
                 continue
             name = f'{entry.name}/' if entry.is_dir(follow_symlinks=False) else entry.name
@@ -143,21 +143,21 @@ def first_entries(
                 and (name[-1] == '/' or entry.is_file(follow_symlinks=False))
             ):
                 first.append((name, entry))
-        # No two names are equal, so entries are never compared.
+        # All names are different, so entries are never compared.
         first.sort()
         del first[count:]
     return first
 
 
 def remove_stale(files: list[os.DirEntry[str]]) -> None:
-    """Remove the temporary files among *files* that were left by processes that died."""
+    """Remove the temporary files of crashed processes among *files*."""
     for entry in files:
         if entry.name.startswith(TEMPORARY_PREFIX):
             removed_if_stale(entry, STALE_S)
 
 
 def removed_if_stale(entry: os.DirEntry[str], older_than_s: float) -> bool:
-    """Whether the file of *entry* was that old, and is removed."""
+    """Remove the file of *entry* if it is that old. Return whether it was removed."""
     try:
         if time.time() - entry.stat(follow_symlinks=False).st_mtime < older_than_s:
             return False
@@ -168,24 +168,24 @@ def removed_if_stale(entry: os.DirEntry[str], older_than_s: float) -> bool:
 
 
 def remove_tree(top: str) -> None:
-    """Remove all files under *top*, and the folders that are then empty; what other writers have begun stays."""
+    """Remove all files under *top*, and the folders that are then empty. Temporary files of other writers stay."""
 
     def fail(error: OSError) -> None:
-        # What was a folder may be gone by now, or a newer file.
+        # The folder might be gone by now, or replaced by a file.
         if error.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise error
 
     for folder, _, files in os.walk(top, topdown=False, onerror=fail):
         for file in files:
             if not file.startswith(TEMPORARY_PREFIX):
-                # It may be gone by now, or have made room for what came after.
+                # It might be gone by now, or replaced.
                 with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
                     os.unlink(os.path.join(folder, file))
         _remove(folder)
 
 
 def replace_empty_dirs(target: str, publish: Callable[[], None]) -> None:
-    """Call *publish*, which gives a file the name *target*; once more if only empty folders were in its way."""
+    """Call *publish*, which gives a file the name *target*. Retry if only empty folders were in the way."""
     try:
         publish()
     except OSError as error:
@@ -196,19 +196,22 @@ def replace_empty_dirs(target: str, publish: Callable[[], None]) -> None:
 
 def _removed_empty(top: str) -> bool:
     if not os.path.isdir(top):
-        # A file; or a folder that was, and is gone by now.
+        # It is a file, or a folder that is gone by now.
         return not os.path.lexists(top)
     return all(not files and _remove(folder) for folder, _, files in os.walk(top, topdown=False))
 
 
 def remove_empty(folder: str, *, stop: str) -> None:
-    """Remove *folder* and those above it, up to *stop*, as long as they are empty."""
+    """Remove *folder* and its parents, up to *stop*, as long as they are empty."""
     while folder.startswith(f'{stop}{os.sep}') and _remove(folder):
         folder = os.path.dirname(folder)
 
 
 def remove_empty_below(top: str, name: str) -> None:
-    """Remove *top*, which ends with *name*, and the folders in it, as far as they are empty and no symbolic link leads there."""
+    """Remove the empty folders in *top*, and *top* itself if it is then empty, unless its path contains a symbolic link.
+
+    :param name: The name of the folder in the storage. *top* ends with it.
+    """
     if not is_below_symlink(top, f'{name}/'):
         for folder, _, _ in os.walk(top, topdown=False):
             _remove(folder)

@@ -1,4 +1,4 @@
-"""What is stored with a file as the headers and the metadata of an object, in which most stores keep it."""
+"""Convert the attributes of files to and from the headers and metadata of objects, where most stores keep them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     'unmangled',
 ]
 
-#: The header of each attribute but the metadata.
+#: The header of each attribute except the metadata.
 HEADERS = {
     'mime': 'content-type',
     'cache_control': 'cache-control',
@@ -31,16 +31,16 @@ HEADERS = {
     'content_language': 'content-language',
     'download_name': 'content-disposition',
 }
-# What no application's own metadata begins with.
+# The prefix of our own metadata. No application's metadata begins with it.
 _OWN = 'fs-'
-#: The key in an object's metadata under which its checksum is kept.
+#: The key of the checksum in an object's metadata.
 CHECKSUM_KEY = f'{_OWN}checksum'
-#: The key of a text that one write alone has: by it a writer whose response was lost recognizes its own object.
+#: The key of a text that is unique to each write. By it a writer whose response was lost recognizes its own object.
 WRITER_KEY = f'{_OWN}writer'
 
 
 def headers_of(attributes: Attributes, name: str) -> dict[str, str]:
-    """The headers with which a file *name* is stored, in lower case; its media type is always among them."""
+    """The headers to store the file *name* with, in lower case. They always include its media type."""
     given = attributes.given() | {'mime': attributes.mime or mime_type(name)}
     if attributes.download_name:
         given['download_name'] = attachment(attributes.download_name)
@@ -48,18 +48,18 @@ def headers_of(attributes: Attributes, name: str) -> dict[str, str]:
 
 
 def metadata_of(attributes: Attributes) -> dict[str, str]:
-    """The application's metadata with which a file is stored, in ASCII."""
+    """The application's metadata to store a file with, in ASCII."""
     return {key: encode_text(value) for key, value in attributes.metadata.items()}
 
 
 def changed_headers(changes: Mapping[str, Any], name: str) -> dict[str, str | None]:
-    """The headers of a file *name* that *changes* of its attributes are about; None for one that goes."""
+    """The headers of the file *name* that change with *changes* of its attributes. None removes a header."""
     wanted = headers_of(changed(NO_ATTRIBUTES, changes), name)
     return {header: wanted.get(header) for attribute, header in HEADERS.items() if attribute in changes}
 
 
 def changed_metadata(metadata: Mapping[str, str], changes: Mapping[str, Any]) -> dict[str, str]:
-    """All *metadata* of an object after *changes* of its attributes: the backend's own entries stay."""
+    """All *metadata* of an object after *changes* of its attributes. The backend's own entries stay."""
     if 'metadata' not in changes:
         return dict(metadata)
     own = {key: value for key, value in metadata.items() if key.startswith(_OWN)}
@@ -74,11 +74,11 @@ def info_of(
     headers: Mapping[str, str | None],
     metadata: Mapping[str, str],
 ) -> FileInfo:
-    """The metadata of a file, from what its store reports.
+    """The metadata of a file, from the data that its store reports.
 
-    :param etag: As it comes in a header, or without quotes.
-    :param headers: At least those of :data:`~flask_fs.backends.HEADERS` that it has, in lower case.
-    :param metadata: All that the object has; keys are lowered, since headers have no case.
+    :param etag: The value of the header, or the same without quotes.
+    :param headers: The object's headers in lower case, at least those in :data:`~flask_fs.backends.HEADERS`.
+    :param metadata: All metadata of the object. Keys are converted to lower case, because headers are case-insensitive.
     """
     found = {key.lower(): value for key, value in metadata.items()}
     return FileInfo(
@@ -97,7 +97,7 @@ def info_of(
 
 
 def unmangled(header: str) -> str:
-    """A header that another program sent as UTF-8, and a client reads as ISO 8859-1, as it was sent; any other as it is."""
+    """Restore a header that another program sent as UTF-8, and a client decoded as ISO 8859-1. Others are unchanged."""
     try:
         return header.encode('latin-1').decode()
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""The HTTP response for one file: conditional requests, ranges and streaming, after RFC 9110, and headers for security."""
+"""The HTTP response for a file: conditional requests, ranges and streaming, as in RFC 9110, and security headers."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .codings import gunzipped, must_decode
 from .contract import FileInfo, Opened
 from .streams import Chunks, limited, undone_by
 
-#: How much of a file is handed to the server at once, in bytes.
+#: The size of the blocks of a file that are passed to the server, in bytes.
 BLOCK_BYTES = 256 * 1024
-#: For content of any type that is not inert: it is shown without scripts, forms, plug-ins, network and the site's cookies.
+#: The policy for types that aren't inert: browsers show them without scripts, forms, plug-ins, network access and cookies.
 SANDBOX = "sandbox; default-src 'none'; img-src data:; font-src data:; media-src data:; style-src 'unsafe-inline'"
-#: How many versions of a file are tried before it counts as one that never settles.
+#: How many versions of a file to try before giving up because it keeps changing.
 MAX_VERSIONS = 5
 _PRECONDITIONS = frozenset(
     ('HTTP_IF_NONE_MATCH', 'HTTP_IF_MODIFIED_SINCE', 'HTTP_IF_MATCH', 'HTTP_IF_UNMODIFIED_SINCE'),
@@ -36,7 +36,7 @@ _CONDITIONS = _PRECONDITIONS | {'HTTP_IF_RANGE'}
 _KINDS: Mapping[int, type[FSError]] = {
     401: PermissionDenied, 403: PermissionDenied, 404: FileNotFound, 412: Replaced, 501: BackendError,
 }  # fmt: skip
-# Those below 500 with which a store says that another attempt may succeed.
+# The statuses below 500 that mean that another attempt might succeed.
 _BUSY = (408, 409, 425, 429)
 
 
@@ -47,16 +47,16 @@ Opener = Callable[..., Opened]
 def respond(stat: Callable[[], FileInfo], open_file: Opener) -> Response:
     """The response to the current request for a file.
 
-    200 with the whole file, 206 with the one range requested, 304 or 412 by the request's conditions, 416 for a range
-    beyond the end. A request for several ranges gets the whole file, as RFC 9110 §14.2 allows. All of it is about one
-    version of the file. A GET without conditions costs one request to the store; the file is opened only when its bytes
-    are sent.
+    200 with the complete file, 206 with the requested range, 304 or 412 by the request's conditions, 416 for a range
+    beyond the end. A request for several ranges gets the complete file, as RFC 9110 §14.2 allows. Everything in the response
+    is from one version of the file. A GET without conditions costs one request to the store. The file is opened only if its
+    bytes are sent.
 
-    Content that is stored encoded is sent so, with its Content-Encoding: length, ranges and validators are those of the
-    encoded bytes. A client that does not accept gzip gets it decoded, whole and of unknown length, with a weak ETag.
+    Encoded content is sent encoded, with its Content-Encoding: length, ranges and validators refer to the encoded bytes. A
+    client that doesn't accept gzip gets it decoded, always complete and of unknown length, with a weak ETag.
 
-    :param stat: Reads the file's metadata.
-    :raises Replaced: If the file was replaced each time that it was tried.
+    :param stat: Gets the file's metadata.
+    :raises Replaced: If the file was replaced in every attempt.
     """
     environ = request.environ
     requested = _requested_range() if environ['REQUEST_METHOD'] == 'GET' else None
@@ -65,30 +65,30 @@ def respond(stat: Callable[[], FileInfo], open_file: Opener) -> Response:
             opened = open_file(*(requested or (0, None)))
             if requested is None or not must_decode(request, opened.info.content_encoding):
                 return _send(*opened, requested)
-            # Of a part alone nothing can be decoded.
+            # A range alone can't be decoded.
             opened.stream.close()
     for _ in range(MAX_VERSIONS - 1):
         try:
             return _respond_by_metadata(stat(), open_file, requested)
         except (Replaced, RangeNotSatisfiable):
-            # Its metadata was that of another version.
+            # The metadata was from another version.
             continue
     return _respond_by_metadata(stat(), open_file, requested)
 
 
 def respond_without_content(info: FileInfo, *, hand_over: bool = False) -> Response:
-    """The response to HEAD, or to a request whose conditions do not hold.
+    """The response to HEAD, or to a request whose conditions are not met.
 
-    :param hand_over: Whether a web server in front sends the content, so that neither length nor ranges are given.
+    :param hand_over: Whether a web server in front sends the content. Then the response has no length and no ranges.
     """
     headers, decoding = _headers(info)
     if (status := _precondition(info)) is not None:
-        # There is no content to describe; of 304, Werkzeug leaves the fields that caches need (RFC 9110 §15.4.5).
+        # There is no content to describe. For 304, Werkzeug keeps the fields that caches need (RFC 9110 §15.4.5).
         headers.remove('Content-Type')
         headers.remove('Content-Language')
         return current_app.response_class(status=status, headers=headers)
     if decoding:
-        # An iterator, because the length of a list would be sent as that of the content.
+        # An iterator, because the length of a list would be sent as the length of the content.
         return current_app.response_class(iter(()), headers=headers)
     if info.content_encoding is not None:
         headers.add('Content-Encoding', info.content_encoding)
@@ -111,7 +111,7 @@ def _respond_by_metadata(info: FileInfo, open_file: Opener, requested: tuple[int
 
 
 def _send(info: FileInfo, stream: IO[bytes], requested: tuple[int, int | None] | None) -> Response:
-    """The response with the bytes of *stream*, which are those of the range *requested*, or of the whole file for None."""
+    """The response with the bytes of *stream*: the range *requested*, or the complete file if that is None."""
     with undone_by(stream.close):
         headers, decoding = _headers(info)
         if decoding:
@@ -125,17 +125,17 @@ def _send(info: FileInfo, stream: IO[bytes], requested: tuple[int, int | None] |
                 stream.close()
                 return _unsatisfiable(info)
             headers['Content-Range'] = f'bytes {start}-{stop - 1}/{info.size}'
-            # Servers send a real file to its end, whatever Content-Length says; a bounded reader has no file number.
+            # Servers send a real file to its end, whatever Content-Length is. A bounded reader has no file descriptor.
             stream = limited(stream, stop - start)
         headers.add('Content-Length', str(stop - start))
-        # A server's own wrapper may hand the whole file to the kernel; ours closes it as soon as it was read.
+        # A server's own wrapper can pass the complete file to the kernel. Ours closes it as soon as it is read.
         body = request.environ.get('wsgi.file_wrapper', Chunks)(stream, BLOCK_BYTES)
         status = 200 if requested is None else 206
         return current_app.response_class(body, status=status, headers=headers, direct_passthrough=True)
 
 
 def _headers(info: FileInfo) -> tuple[Headers, bool]:
-    """The headers of every response about a file, and whether its content has to be decoded for this client."""
+    """The headers of every response for a file, and whether its content has to be decoded for this client."""
     headers = Headers([('Content-Type', content_type(info.mime))])
     if info.modified is not None:
         headers.add('Last-Modified', http_date(info.modified))
@@ -159,7 +159,9 @@ def _unsatisfiable(info: FileInfo) -> Response:
     headers.add('Accept-Ranges', 'bytes')
     headers['Content-Range'] = f'bytes */{info.size}'
     headers['Content-Type'] = 'text/plain; charset=utf-8'
-    return current_app.response_class('No such range in this file.\n', status=416, headers=headers)
+    return current_app.response_class(
+        'The requested range is beyond the end of the file.\n', status=416, headers=headers
+    )
 
 
 def _decoded(headers: Headers, stream: IO[bytes]) -> Response:
@@ -167,13 +169,13 @@ def _decoded(headers: Headers, stream: IO[bytes]) -> Response:
     if content is None:
         headers['Content-Type'] = 'text/plain; charset=utf-8'
         headers.remove('Content-Language')
-        reason = 'This file is stored as gzip, which you do not accept, and cannot be decoded.\n'
+        reason = "This file is stored with gzip, which the request doesn't accept, and cannot be decoded.\n"
         return current_app.response_class(reason, status=406, headers=headers)
     return current_app.response_class(Chunks(content, BLOCK_BYTES), headers=headers, direct_passthrough=True)
 
 
 def _requested_range() -> tuple[int, int | None] | None:
-    """The one range of bytes that the current request is for; a negative start counts from the end."""
+    """The single range of bytes in the current request, or None. A negative start counts from the end."""
     parsed = request.range
     if parsed is None or parsed.units != 'bytes' or len(parsed.ranges) != 1:
         return None
@@ -181,7 +183,7 @@ def _requested_range() -> tuple[int, int | None] | None:
 
 
 def _precondition(info: FileInfo) -> int | None:
-    """The status that the request's conditions call for, or None to go on (RFC 9110 §13.2.2)."""
+    """The status that the request's conditions require, or None to continue (RFC 9110 §13.2.2)."""
     if not _PRECONDITIONS.intersection(request.environ):
         return None
     headers = request.headers
@@ -203,12 +205,12 @@ def _precondition(info: FileInfo) -> int | None:
 
 
 def _bounds(start: int, stop: int | None, size: int) -> tuple[int, int]:
-    """The bytes [start, stop) that a range means in a file of *size* bytes; a negative start counts from its end."""
+    """The bytes [start, stop) of a range in a file of *size* bytes. A negative start counts from its end."""
     return (max(0, size + start) if start < 0 else start), size if stop is None else min(stop, size)
 
 
 def _range_applies(info: FileInfo) -> bool:
-    """Whether the file is still the one that the client has parts of (If-Range, RFC 9110 §13.1.5)."""
+    """Whether the client's partial copy is from the current version of the file (If-Range, RFC 9110 §13.1.5)."""
     given = request.headers.get('If-Range')
     if given is None:
         return True
@@ -223,17 +225,17 @@ def _range_applies(info: FileInfo) -> bool:
 
 
 def range_header(start: int, stop: int | None) -> str:
-    """The Range header of a request for the bytes [start, stop) of a file; a negative *start* counts from its end."""
+    """The Range header to request the bytes [start, stop) of a file. A negative *start* counts from its end."""
     if start < 0:
         return f'bytes={start}'
     return f'bytes={start}-' if stop is None else f'bytes={start}-{stop - 1}'
 
 
 def is_range(content_range: str | None, length: int, start: int, stop: int | None) -> bool:
-    """Whether a response holds just the range that was requested: servers and caches on the way may send another one.
+    """Whether a response contains exactly the requested range. Servers and caches in between might send a different one.
 
-    :param content_range: Its header of that name.
-    :param length: How many bytes it has.
+    :param content_range: Its Content-Range header.
+    :param length: The number of bytes in its body.
     """
     part = parse_content_range_header(content_range)
     if part is None or part.units != 'bytes' or part.length is None:
@@ -243,45 +245,45 @@ def is_range(content_range: str | None, length: int, start: int, stop: int | Non
 
 
 def kind_of_status(status: int) -> type[FSError]:
-    """The error that the status of a store's response means, where the response says no more (RFC 9110 §15).
+    """The error for the status of a store's response, if the response has no further information (RFC 9110 §15).
 
-    412 is Replaced, as for a reader; a writer knows which of FileExists and Changed its own condition means.
+    412 is Replaced, as for a reader. A writer knows whether its own condition means FileExists or Changed.
     """
     is_busy = status in _BUSY or status >= 500
     return _KINDS.get(status, Unavailable if is_busy else BackendError)
 
 
 def attachment(name: str) -> str:
-    """A Content-Disposition that saves a file as *name* (RFC 6266), with a plain form for clients that know no other."""
+    """A Content-Disposition that saves a file as *name* (RFC 6266), with an ASCII form for older clients."""
     plain = unicodedata.normalize('NFKD', name).encode('ascii', 'ignore').decode()
     quoted = plain.replace('\\', '\\\\').replace('"', '\\"')
     header = f'attachment; filename="{quoted or "download"}"'
-    # Browsers decode %22 in the plain form.
+    # Browsers decode %22 in the ASCII form.
     return header if plain == name and '%' not in name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def add_security_headers(
     response: Response, *, cache_control: str | None = None, private: bool = False, download_name: str | None = None
 ) -> Response:
-    """*response* with the headers that make an untrusted file harmless.
+    """Add the headers to *response* that make an untrusted file harmless.
 
-    :param cache_control: The Cache-Control to send; None makes caches revalidate each time.
-    :param private: Whether the response depends on the visitor, so that only their browser may store it, whatever
-        *cache_control* says.
-    :param download_name: Makes browsers save the file under this name instead of showing it.
+    :param cache_control: The Cache-Control header. None makes caches revalidate each time.
+    :param private: Whether the response depends on the visitor. Then only their browser may store it, whatever
+        *cache_control* is.
+    :param download_name: Makes browsers save the file with this name instead of showing it.
     """
     headers = response.headers
     headers['X-Content-Type-Options'] = 'nosniff'
     headers['Cache-Control'] = cache_control or ('private, no-cache' if private else 'no-cache')
     if private:
-        # A shared cache would send the response to other visitors. In lower case, because Werkzeug, unlike caches, does
-        # not find directives in any other.
+        # A shared cache would send the response to other visitors. Converted to lower case, because Werkzeug, unlike
+        # caches, only finds lower-case directives.
         headers['Cache-Control'] = headers['Cache-Control'].lower()
         response.cache_control.private = True
         response.cache_control.public = False
         del response.cache_control.s_maxage
     if response.status_code != 304:
-        # Backends with a serve() of their own may send any type, or several.
+        # Backends that override serve() can send any type, or several.
         headers['Content-Type'] = mime = content_type(headers.get('Content-Type'))
         if not is_inert(mime):
             headers['Content-Security-Policy'] = SANDBOX

@@ -1,7 +1,7 @@
-"""Uploads on their way: bytes that have arrived under hidden names, and become a file when they are accepted.
+"""Incoming uploads: bytes that are received under hidden names, and become a file when they are accepted.
 
-Each upload has a folder of its own below :data:`~flask_fs.names.INCOMING_PREFIX`, with the pieces in which its bytes arrived.
-Nothing else is kept: what has arrived is what the store lists, so that any process on any host can go on.
+Each upload has a separate folder under :data:`~flask_fs.names.INCOMING_PREFIX` with its received pieces. No other state is
+kept: the store's listing shows the received content, so any process on any host can continue an upload.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from .streams import chunks_of
 if TYPE_CHECKING:
     from .hooks import Hooks
 
-#: How many bytes each piece of a file has that is sent in several, but for the last.
+#: The size in bytes of each piece of a file that is sent in several, except the last.
 PIECE_BYTES = 8 * 1024 * 1024
-#: How many bytes stores take by one request at most: a larger file is sent in pieces.
+#: The maximum size in bytes that stores accept in one request. A larger file is sent in pieces.
 MAX_REQUEST_BYTES = 5 * 1024**3
-#: How long a process may take to accept an upload until another one may try again, in seconds.
+#: How long a process can take to accept an upload before another one may try, in seconds.
 CLAIM_S = 120
-# How long somebody may have a ticket: until it expires, and then what has arrived can be accepted for a day.
+# How long a ticket can be in use: until it expires, and for one more day, in which the upload can be accepted.
 _TICKET_S = MAX_EXPIRES_S + STALE_S
-# How fast it checks what has arrived and a store makes one file of it, at least.
+# The minimum speed at which a process checks received content, and a store makes a file from it.
 _BYTES_PER_S = 10_000_000
 
-# Where a piece begins, and how far the upload was when it was stored: one that begins where another one does, and was
-# stored later, has the bytes of that too. What stores of clients' requests name themselves is below.
+# The offset of a piece, and the number of received bytes when it was stored: if two pieces have the same offset, the one that
+# was stored later also contains the bytes of the other. Names that stores choose for clients' requests are under these.
 _PIECE = re.compile(r'(\d{1,19})-(\d{1,19})(?:/.*)?', re.DOTALL)
 _CLAIM = re.compile(r'claim-(\d{1,9})')
-# The name that the file is about to get, and what is left of an upload that has ended.
+# The notes with the name that the file is about to get, and with the result of an ended upload.
 _TARGET, _ENDED = 'target', 'ended'
 
 
 def new_id() -> str:
-    """What identifies an upload; nobody can guess it."""
+    """A new upload ID that nobody can guess."""
     return secrets.token_hex(16)
 
 
 class Progress(NamedTuple):
-    """How far an upload is.
+    """The progress of an upload.
 
-    :param pieces: What has arrived without a gap, from its first byte.
-    :param changed: When something last arrived, in seconds since the epoch; 0 if nothing has.
+    :param pieces: The received pieces without a gap, from the first byte.
+    :param changed: When content last arrived, in seconds since the epoch; 0 if none has.
     :param has_target: Whether a process was about to create the file.
-    :param has_ended: Whether it is a file, or was given up.
+    :param has_ended: Whether it became a file, or was terminated.
     """
 
     pieces: list[FileInfo]
@@ -66,28 +66,28 @@ class Progress(NamedTuple):
 
     @property
     def offset(self) -> int:
-        """How many bytes have arrived."""
+        """The number of received bytes."""
         return sum(piece.size for piece in self.pieces)
 
 
 class Incoming:
-    """The bytes of one upload that have arrived at a backend.
+    """The received content of one upload in a backend.
 
     :param driver: The backend.
-    :param upload_id: What identifies the upload: :func:`new_id`.
+    :param upload_id: The ID of the upload, from :func:`new_id`.
     """
 
     def __init__(self, driver: Hooks, upload_id: str) -> None:
         self._driver = driver
         self._folder = f'{driver._prefix}{INCOMING_PREFIX}/{upload_id}/'
 
-    # --- Arriving.
+    # --- Receiving.
 
     def put(self, body: ByteReader, start: int = 0, *, offset: int | None = None) -> None:
-        """Store a whole piece of the upload that begins at byte *start*, or nothing if *body* raises.
+        """Store a complete piece of the upload that begins at byte *start*, or nothing if *body* raises.
 
-        :param offset: How many bytes have arrived, where the piece begins with the last of these.
-        :raises FileExists: If it was stored before: no piece is ever replaced.
+        :param offset: The number of bytes received so far, if the piece begins with the last of these.
+        :raises FileExists: If it was already stored: a piece is never replaced.
         """
         self._driver._put_translated(self._name(start, offset), body, create=True)
 
@@ -101,7 +101,7 @@ class Incoming:
         checksum: str | None,
         expires_s: int,
     ) -> SignedRequest:
-        """A request with which a client stores a piece itself, signed by the store: needs SIGNED_UPLOAD."""
+        """A request signed by the store, with which a client stores a piece itself. Requires SIGNED_UPLOAD."""
         sign = functools.partial(
             self._driver._signed_upload,
             size=size,
@@ -115,12 +115,12 @@ class Incoming:
     def signed_part(
         self, method: str, upload_id: str | None, part_number: int | None, mime: str | None, expires_s: int
     ) -> SignedRequest:
-        """One of the requests of S3's multipart API, with which a client stores the upload as one piece in parts.
+        """A signed request of S3's multipart API, with which a client stores the upload as one piece in parts.
 
         See :meth:`~flask_fs.backends.BaseBackend._signed_part`.
 
         :raises OperationNotSupported: If the store has no such API.
-        :raises ValueError: If there is no such request.
+        :raises ValueError: If no such request exists.
         """
         sign = functools.partial(
             self._driver._signed_part,
@@ -133,23 +133,23 @@ class Incoming:
         return self._driver._call_hook(sign, self._name(0))
 
     def pieces(self) -> list[FileInfo]:
-        """The pieces of the upload that have arrived without a gap, from its first byte."""
+        """The received pieces of the upload without a gap, from its first byte."""
         return self.progress().pieces
 
     def arrived(self) -> list[tuple[int, int]]:
-        """Of each piece that has arrived, the byte at which it begins and its size; there may be gaps between them."""
+        """The offset and size of each received piece. There can be gaps between them."""
         return sorted((start, info.size) for start, info in self._starts(self._listed()))
 
     def progress(self) -> Progress:
-        """How far the upload is, by one listing."""
+        """The progress of the upload, from one listing."""
         infos = list(self._listed())
         names = {info.name[len(self._folder) :] for info in infos}
         changed = max(map(_changed, infos), default=0.0)
         return Progress(self._longest_chain(infos), changed, _TARGET in names, _ENDED in names)
 
     def _longest_chain(self, infos: Iterable[FileInfo]) -> list[FileInfo]:
-        """Of pieces that overlap, because another process stored the same bytes, those that together reach furthest."""
-        # By where they end, the pieces that lead from the first byte to there.
+        """The pieces that together reach furthest. Pieces can overlap if another process stored the same bytes."""
+        # By end offset, the last piece of a chain that leads from the first byte to there.
         last: dict[int, tuple[int, FileInfo]] = {}
         for start, info in sorted(self._starts(infos), key=lambda each: (each[0], each[1].size)):
             if start == 0 or start in last:
@@ -166,10 +166,10 @@ class Incoming:
             if match := _PIECE.fullmatch(info.name, len(self._folder)):
                 yield int(match[1]), info
 
-    # --- What has arrived.
+    # --- Received content.
 
     def open(self, pieces: Sequence[FileInfo]) -> IO[bytes]:
-        """The joined content of *pieces* as a file that can seek, of which nothing is fetched before it is read."""
+        """The joined content of *pieces* as a seekable file. Nothing is fetched until it is read."""
         size = sum(piece.size for piece in pieces)
 
         def open_range(start: int, stop: int) -> IO[bytes]:
@@ -198,28 +198,28 @@ class Incoming:
         """Make the file *target*, a checked name, of *pieces*; they stay or go.
 
         :raises FileExists: With *create*, if there is a file of that name.
-        :raises Replaced: If one of them was replaced meanwhile.
+        :raises Replaced: If one of them was replaced in the meantime.
         :raises FileNotFound: If one of them is gone.
         """
         key = self._driver._prefix + target
         self._driver._call_hook(lambda key: self._driver._join(pieces, key, create=create, attributes=attributes), key)
 
     def discard(self, pieces: Iterable[FileInfo] | None = None) -> None:
-        """Remove what has arrived, or only *pieces* of it."""
+        """Remove the received content, or only *pieces* of it."""
         _remove(self._driver, [info.name for info in (self._listed() if pieces is None else pieces)])
 
     def set_target(self, note: str) -> None:
-        """Keep *note* of what is about to be created, for another process to find if this one dies."""
+        """Record in *note* which file is about to be created, for another process if this one dies."""
         self._write(_TARGET, note)
 
     def target(self) -> str:
-        """What :meth:`set_target` has kept."""
+        """The note from :meth:`set_target`."""
         return self._read(_TARGET)
 
     def end(self, note: str, pieces: Iterable[FileInfo] | None = None) -> None:
-        """Remove what has arrived, or only *pieces* of it, and keep *note* of what has become of it.
+        """Remove the received content, or only *pieces* of it, and record the result in *note*.
 
-        Nothing is accepted of the upload any more, whatever a client sends that still has its ticket.
+        No more content is accepted for the upload, even if a client still has its ticket and sends something.
         """
         self._write(_ENDED, note)
         if pieces is None:
@@ -227,15 +227,17 @@ class Incoming:
         self.discard(pieces)
 
     def ending(self) -> str:
-        """What :meth:`end` has kept."""
+        """The note from :meth:`end`."""
         return self._read(_ENDED)
 
     @contextlib.contextmanager
     def claimed(self, size: int = 0) -> Generator[None]:
-        """For the ``with`` block, no other process accepts the upload: with ATOMIC_CREATE, for as long as its size lets expect.
+        """Prevent other processes from accepting the upload during the ``with`` block.
 
-        :param size: In bytes, where more belongs to it than what has arrived here.
-        :raises Unavailable: If another one does at the moment.
+        Requires ATOMIC_CREATE. The claim expires after a time that depends on the upload's size.
+
+        :param size: The size in bytes, if the upload includes more than the content received here.
+        :raises Unavailable: If another process is accepting it at the moment.
         """
         infos = list(self._listed())
         claims = {int(match[1]): info for info in infos if (match := _CLAIM.fullmatch(info.name, len(self._folder)))}
@@ -251,7 +253,7 @@ class Incoming:
         try:
             yield
         finally:
-            # One that stays has an end too: what was done in the block is not undone by it.
+            # A remaining claim expires, so an error here must not undo what happened in the block.
             with contextlib.suppress(FSError):
                 for number in (*claims, last + 1):
                     self._driver._call_hook(self._driver._remove, f'{self._folder}claim-{number}')
@@ -276,9 +278,9 @@ class Incoming:
 
 
 def sweep(driver: Hooks, older_than_s: float) -> int:
-    """Remove the uploads of which nothing has arrived for so long, and return how many there were.
+    """Remove the uploads that received no content for that long, and return their number.
 
-    The note of one that has ended stays as long as somebody may have its ticket.
+    The note of an ended upload stays as long as a client can have a valid ticket.
     """
     folder = f'{driver._prefix}{INCOMING_PREFIX}/'
     arrived: dict[str, list[FileInfo]] = {}
@@ -291,7 +293,7 @@ def sweep(driver: Hooks, older_than_s: float) -> int:
 
 
 def _abandoned(infos: Sequence[FileInfo], limit: float) -> Sequence[FileInfo]:
-    """What may go of one upload: that did not change since *limit*."""
+    """The files of one upload to remove, if it didn't change since *limit*."""
     if max(map(_changed, infos)) > limit:
         return ()
     ended = [info for info in infos if info.name.endswith(f'/{_ENDED}') and _changed(info) > limit - _TICKET_S]

@@ -1,7 +1,7 @@
-"""Legacy backends, which declare no capability: driven by the documented verbs alone, with exactly their arguments.
+"""Legacy backends, which declare no capabilities. They are called only through the documented methods and arguments.
 
-Custom backends of older packages and test doubles are of that kind. Conflicts and missing files are found by calling
-``exists`` first, which is not race-free: that is what a backend without capabilities can promise.
+Custom backends for older packages and test doubles are such backends. Conflicts and missing files are detected by calling
+``exists`` first. This isn't race-free, but it is all that a backend without capabilities allows.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from .streams import Chunks, Mode, buffered, check_range, chunks_of, window
 
 
 class LegacyDriver:
-    """A driver on top of the documented verbs of *backend*, which may be any object that has them."""
+    """A driver on top of the documented methods of *backend*, which can be any object that has them."""
 
     capabilities = Capability.NONE
 
     def __init__(self, backend: Any, storage: str) -> None:
         self.backend = backend
         self.storage = storage
-        # Any other object that has the verbs. A mock has every attribute, and its class none.
+        # Any other object that has the methods. A mock has every attribute, but its class doesn't.
         self._is_double = not hasattr(type(backend), '_overrides')
 
     def exists(self, filename: str) -> bool:
@@ -69,7 +69,7 @@ class LegacyDriver:
     def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES) -> Any:
         if self._has_own('read_chunks') or (self._is_double and hasattr(self.backend, 'read_chunks')):
             self._require(filename)
-            # In other packages the size has another name.
+            # In other packages the parameter has another name.
             size = () if chunk_size == CHUNK_BYTES else (chunk_size,)
             return self.backend.read_chunks(filename, *size)
         return Chunks(buffered(self.open(filename, 'rb')), chunk_size)
@@ -104,8 +104,8 @@ class LegacyDriver:
         self._refuse_condition(filename, if_match)
         if not overwrite:
             self._require_absent(filename)
-        # As documented, save() refuses an existing file by default. Some backends have no such parameter, and doubles that
-        # take anything expect to be called without it.
+        # As documented, save() rejects an existing file by default. Some backends have no such parameter, and test doubles that
+        # accept anything expect to be called without it.
         elif 'overwrite' in inspect.signature(self.backend.save).parameters:
             return self.backend.save(file_or_wfs, filename, overwrite=True)
         return self.backend.save(file_or_wfs, filename)
@@ -114,7 +114,7 @@ class LegacyDriver:
         if not self._is_double:
             return self.backend.remove(filename)
         if hasattr(self.backend, 'list_files') and any(self.list_files(f'{filename}/')):
-            reason = f'there are files under {filename!r}, which the delete of its backend could remove too'
+            reason = f"there are files under '{filename}/', which delete() of its backend could remove too"
             raise self._unsupported(filename, reason)
         return self.backend.delete(filename)
 
@@ -146,7 +146,7 @@ class LegacyDriver:
     def list_files(self, prefix: str = '') -> Iterator[str]:
         names = self._verb('list_files')()
         if not self._is_double:
-            # What a double returns is handed on as it is.
+            # The result of a test double is returned unchanged.
             valid = filter_valid(names)
             names = list(valid) if isinstance(names, list) else valid
         return (name for name in names if name.startswith(prefix)) if prefix else names
@@ -160,24 +160,24 @@ class LegacyDriver:
 
     def require_attributes(self, filename: str, attributes: Attributes) -> None:
         if given := attributes.given():
-            raise self._unsupported(filename, f'its backend does not keep {", ".join(given)} with a file')
+            raise self._unsupported(filename, f"its backend doesn't store {', '.join(given)} with a file")
 
     def set_attributes(self, filename: str, changes: Mapping[str, Any]) -> None:
-        raise self._unsupported(filename, 'its backend keeps no attributes')
+        raise self._unsupported(filename, "its backend doesn't store attributes")
 
     def deleted(self, prefix: str = '') -> Iterator[DeletedFile]:
-        raise self._unsupported(None, 'its backend keeps no deleted files')
+        raise self._unsupported(None, "its backend doesn't keep deleted files")
 
     def restore(self, filename: str, *, deleted: datetime.datetime | None = None) -> None:
-        raise self._unsupported(filename, 'its backend keeps no deleted files')
+        raise self._unsupported(filename, "its backend doesn't keep deleted files")
 
     def purge(self, filename: str) -> None:
-        raise self._unsupported(filename, 'its backend keeps no deleted files')
+        raise self._unsupported(filename, "its backend doesn't keep deleted files")
 
     def metadata(self, filename: str) -> Any:
         metadata = self._verb('metadata')(filename)
         if isinstance(metadata, dict):
-            # Applications find the documented keys, whatever the backend reports.
+            # Applications always get the documented keys, whatever the backend reports.
             metadata['mime'] = normalized(metadata.get('mime') or mime_type(filename))
             for key in ('size', 'modified', 'checksum'):
                 metadata.setdefault(key, None)
@@ -217,7 +217,7 @@ class LegacyDriver:
         return None if filename == target else verb(filename, target)
 
     def _verb(self, verb: str) -> Any:
-        """A verb that a double may lack, because the documentation of backends has none."""
+        """A method that a test double might not have, because it isn't part of the documented backend API."""
         if (found := getattr(self.backend, verb, None)) is None:
             raise self._unsupported(None, f'{type(self.backend).__name__} has no {verb}()')
         return found
@@ -231,9 +231,7 @@ class LegacyDriver:
 
     def _refuse_condition(self, filename: str, if_match: str | None) -> None:
         if if_match is not None:
-            raise self._unsupported(
-                filename, 'its backend cannot compare and swap, so if_match would not be free of races'
-            )
+            raise self._unsupported(filename, 'its backend cannot compare and swap, so if_match would not be race-free')
 
     def _require(self, filename: str) -> None:
         if not self.backend.exists(filename):
@@ -245,24 +243,24 @@ class LegacyDriver:
 
 
 def info_from(name: str, metadata: Mapping[str, Any]) -> FileInfo:
-    """The *metadata* of a legacy backend, which may leave some out."""
+    """The *metadata* of a legacy backend, which can be incomplete."""
     mime = metadata.get('mime') or mime_type(name)
     return FileInfo(name, metadata.get('size') or 0, metadata.get('modified'), mime, metadata.get('checksum'))
 
 
-# --- What the hooks of the template do for its subclasses that override the documented verbs instead. A mixin for drivers
-# is such a subclass too, so none of this is set on a class: a driver's own hooks would be hidden by it.
+# --- The default hooks for subclasses of BaseBackend that override the documented methods instead. They aren't set on a class:
+# a mixin for drivers is such a subclass too, and would hide a driver's own hooks.
 
 
 def open_file(self: Any, name: str, start: int, stop: int | None) -> Opened:
-    """``_open`` by the ``open`` or ``read`` of a subclass."""
+    """``_open`` on top of the subclass's ``open`` or ``read``."""
     if self._overrides('open'):
         stream: IO[bytes] = self.open(name, 'rb')
     elif self._overrides('read'):
         stream = io.BytesIO(as_bytes(self.read(name)))
     else:
         raise self._lacks('_open')
-    # Metadata may be expensive, or not to be had, and whoever only reads a whole file never looks at it.
+    # Metadata can be expensive or unavailable, and callers that only read a complete file don't use it.
     info = cast('FileInfo', _LazyInfo(lambda: self._stat(name)))
     try:
         if start:
@@ -275,7 +273,7 @@ def open_file(self: Any, name: str, start: int, stop: int | None) -> Opened:
 
 
 def put(self: Any, name: str, stream: Source, create: bool) -> None:
-    """``_put`` by its ``write``."""
+    """``_put`` on top of its ``write``."""
     if not self._overrides('write'):
         raise self._lacks('_put')
     if create and self.exists(name):
@@ -284,7 +282,7 @@ def put(self: Any, name: str, stream: Source, create: bool) -> None:
 
 
 def stat(self: Any, name: str) -> FileInfo:
-    """``_stat`` by its ``metadata`` or ``get_metadata``, or else by reading the file."""
+    """``_stat`` on top of its ``metadata`` or ``get_metadata``, or else by reading the file."""
     if self._overrides('metadata'):
         return info_from(name, self.metadata(name))
     if (given := given_metadata(self, name)) is not None:
@@ -295,7 +293,7 @@ def stat(self: Any, name: str) -> FileInfo:
 
 
 def given_metadata(self: Any, name: str) -> Mapping[str, Any] | None:
-    """What a subclass gives by ``get_metadata``, which older packages built their ``metadata`` on."""
+    """The result of the subclass's ``get_metadata``, which ``metadata`` calls in older packages; None without that method."""
     get_metadata: Callable[[str], Mapping[str, Any]] | None = getattr(self, 'get_metadata', None)
     if get_metadata is None:
         return None
@@ -305,14 +303,14 @@ def given_metadata(self: Any, name: str) -> Mapping[str, Any] | None:
 
 
 def scan(self: Any, prefix: str) -> Iterator[FileInfo]:
-    """``_scan`` by its ``list_files``."""
+    """``_scan`` on top of its ``list_files``."""
     if not self._overrides('list_files'):
         raise self._lacks('_scan')
     return _stat_each(self._stat, self._names(prefix))
 
 
 def names(self: Any, prefix: str) -> Iterator[str]:
-    """``_names`` by its ``list_files``, or else by ``_scan``."""
+    """``_names`` on top of its ``list_files``, or else of ``_scan``."""
     if self._overrides('list_files'):
         return (name for name in self.list_files() if name.startswith(prefix))
     return (info.name for info in self._scan(prefix))
@@ -323,26 +321,26 @@ def _stat_each(stat: Callable[[str], FileInfo], names: Iterable[str]) -> Iterato
         try:
             info = stat(name)
         except FileNotFound:
-            # It has gone since it was listed.
+            # It was removed after it was listed.
             continue
         yield info
 
 
 def remove(self: Any, name: str) -> None:
-    """``_remove`` by its ``delete``, if that is sure to remove no other file."""
+    """``_remove`` on top of its ``delete``, if that cannot remove other files."""
     if not self._overrides('delete'):
         raise self._lacks('_remove')
     below: Iterator[str] = iter(())
-    # Where nothing can be listed, its delete is the only way to remove anything.
+    # If files can't be listed, its delete() is the only way to remove anything.
     with contextlib.suppress(OperationNotSupported):
         below = self._names(f'{name}/')
     if any(below):
-        raise self.unsupported(name, f'there are files under {name!r}, which its delete could remove too')
+        raise self.unsupported(name, f"there are files under '{name}/', which its delete() could remove too")
     self.delete(name)
 
 
 class _LazyInfo:
-    """The metadata of a file, looked up when it is first used."""
+    """The metadata of a file, looked up on first use."""
 
     def __init__(self, find: Callable[[], FileInfo]) -> None:
         self._find = functools.cache(find)

@@ -1,4 +1,4 @@
-"""Files on the disk of this machine, or on one that several machines share."""
+"""Files on a local disk, or on a disk that several machines share."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ from .symlinks import require_no_symlink_above
 
 __all__ = ['LocalBackend', 'translate']
 
-# The verbs that do without hooks of the template, and the hooks that do the same.
+# The methods that are implemented here without hooks, and the hooks that do the same.
 _HOOKS_OF_VERBS = {'exists': ('_stat',), 'read': ('_open',), 'list_files': ('_names', '_scan')}
 
 _global_setting = functools.partial(Setting, allow_global=True)
 
 
 class LocalBackend(LocalFiles):
-    """Keeps each file as a file under one folder, its root.
+    """Stores each file as a file under one folder, its root.
 
-    Files appear whole or not at all, and creating a name has one winner among threads, processes and hosts. Symbolic
-    links below the root are not followed. What lies in the root and could not be a filename is left alone and unlisted.
+    Files appear completely or not at all. If several threads, processes or hosts create the same name, exactly one succeeds.
+    Symbolic links below the root are not followed. Files in the root with invalid names are ignored and not listed.
     """
 
     kind = 'local'
@@ -84,7 +84,7 @@ class LocalBackend(LocalFiles):
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """A subclass that overrides a hook has the template's verbs, which go through it."""
+        """Give a subclass that overrides a hook the methods of BaseBackend, which call that hook."""
         super().__init_subclass__(**kwargs)
         for verb, hooks in _HOOKS_OF_VERBS.items():
             if getattr(cls, verb) is getattr(LocalBackend, verb) and any(
@@ -94,11 +94,11 @@ class LocalBackend(LocalFiles):
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
-        # The key prefix is a folder here, and so a part of the root.
+        # The key prefix is a folder here, and therefore part of the root.
         self._subfolder, self._prefix = self._prefix.rstrip('/'), ''
         self._root: str | None = None
         if (given := self.config.get('root') or root_in_current_app(name)) is not None:
-            # Where it is now, whatever folder the process changes to.
+            # Absolute, because the process might change its working directory.
             self.config['root'] = root = os.path.abspath(given)
             self._root = os.path.join(root, self._subfolder) if self._subfolder else root
         modes = {'file_mode': self.config.get('file_mode'), 'folder_mode': self.config.get('folder_mode')}
@@ -111,9 +111,9 @@ class LocalBackend(LocalFiles):
 
     @property
     def default_root(self) -> str:
-        """The folder that holds the roots of storages without one of their own, each under its storage's name.
+        """The folder of storages without their own root. Each storage uses a subfolder with its name.
 
-        Applications may override it, as a property or a plain attribute, for the whole class or a subclass.
+        Applications can override this, as a property or a plain attribute, for the class or a subclass.
         """
         if (root := self.config.get('root')) is None:
             reason = f"Storage {self.name!r} (local) needs a root: LocalBackend({self.name!r}, {{'root': 'a folder'}})."
@@ -122,7 +122,7 @@ class LocalBackend(LocalFiles):
 
     @property
     def root(self) -> str:
-        """The folder that holds the files of this storage."""
+        """The folder with the files of this storage."""
         root = self._root
         if root is not None and self.__class__.default_root is _DEFAULT_ROOT:
             return root
@@ -131,7 +131,7 @@ class LocalBackend(LocalFiles):
         return root
 
     def path(self, filename: str) -> str:
-        """The absolute path where a file is, or would be. Every operation asks here, so that an override moves them all."""
+        """The absolute path of a file, whether it exists or not. All operations call this, so you can override it."""
         if not filename:
             return os.path.join(self.root, '')
         root, name = self.root, check_stored(filename)
@@ -139,10 +139,10 @@ class LocalBackend(LocalFiles):
             raise self.error(InvalidFilename, name, reason)
         if not name.isascii() and (reason := unencodable(name)):
             raise self.error(InvalidFilename, name, reason)
-        # What os.path.join() gives, in a fifth of its time.
+        # The result of os.path.join(), in a fifth of its time.
         return f'{root}{name}' if root[-1] == os.sep else f'{root}{os.sep}{name}'
 
-    # --- Verbs that do without what the template does for stores behind a network.
+    # --- Methods without the overhead that is necessary for stores behind a network.
 
     def exists(self, filename: str) -> bool:
         name = check(filename)
@@ -168,7 +168,7 @@ class LocalBackend(LocalFiles):
     def delete(self, filename: str) -> None:
         super().delete(filename)
         if self._retains:
-            # Its files went one by one, and left their folders.
+            # The files were removed one by one, without their folders.
             folders.remove_empty_below(self._local_path(filename), filename)
 
     # --- Hooks.
@@ -176,10 +176,10 @@ class LocalBackend(LocalFiles):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         fd, status = self._open_file(name)
         try:
-            # Opened by number but named by path, which other libraries ask for.
+            # Opened by descriptor, but with the path as its name, which other libraries use.
             stream = cast('IO[bytes]', TranslatingFile(fd, self.path(name), lambda error: self.translated(error, name)))
         except BaseException:
-            # An interrupt, before the stream has the file.
+            # An interrupt before the stream owns the file.
             os.close(fd)
             raise
         try:
@@ -187,7 +187,7 @@ class LocalBackend(LocalFiles):
                 raise self.error(Replaced, name)
 
             def lookup() -> os.stat_result:
-                # Once it is closed, the number may be that of another file.
+                # After closing, the descriptor can belong to another file.
                 return os.lstat(self.path(name)) if stream.closed else os.fstat(fd)
 
             info = self._info(name, status, lookup, xattrs.read(fd, status))
@@ -202,10 +202,10 @@ class LocalBackend(LocalFiles):
         self._store(name, stream, create=create, attributes=attributes)
 
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        """As the contract has it, among those who replace a file with ``if_match``.
+        """Compare and swap, among writers that use ``if_match``.
 
-        Only they lock each other out, so that nobody else waits: what another writer, or one that removes the file, does
-        between the comparison and the renaming that follows it at once is replaced.
+        Only these lock each other out, so nobody else waits. A change by another writer between the comparison and the
+        immediately following rename is lost.
         """
 
         def replace(temporary: str, path: str) -> None:
@@ -214,12 +214,12 @@ class LocalBackend(LocalFiles):
                     if settled_in_ns(status) <= 0:
                         os.replace(temporary, path)
                         return
-                # Waited for without the lock: the next version may have the same tag until then.
+                # Wait without the lock: until then, the next version could get the same tag.
                 if settled_etag(status, functools.partial(os.lstat, path)) != etag:
                     raise self.error(Changed, name)
 
         try:
-            # Before the source is read for nothing.
+            # Check before reading the source in vain.
             with self._locked_version(name, etag):
                 pass
         except OSError as error:
@@ -262,7 +262,7 @@ class LocalBackend(LocalFiles):
         self._tidy(name)
 
     def _tidy(self, name: str) -> None:
-        """Remove the folders that a hidden file was the last one in; of other folders only :meth:`_delete` removes any."""
+        """Remove folders that are empty after removing a hidden file. Other empty folders are only removed by :meth:`_delete`."""
         if name.startswith(HIDDEN_FOLDERS):
             folders.remove_empty(os.path.dirname(self.path(name)), stop=self.root)
 
@@ -280,7 +280,7 @@ class LocalBackend(LocalFiles):
         move = _link_and_unlink if create else os.replace
 
         def make_folder() -> None:
-            # What is missing may be the file itself.
+            # The file itself might be missing.
             self._call_hook(self._lstat, name)
             folders.make(os.path.dirname(path), self._filesystem.folder_mode)
 
@@ -296,11 +296,11 @@ class LocalBackend(LocalFiles):
             raise self._write_error(error, target) from error
 
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
-        """In place: the file's bytes and modification time stay, and its etag changes."""
+        """Change attributes in place: content and modification time stay, and the etag changes."""
         try:
             with contextlib.ExitStack() as stack:
                 with contextlib.suppress(LacksCapability, PermissionError):
-                    # Of two changes at once, neither undoes the other.
+                    # The lock keeps concurrent changes from undoing each other.
                     stack.enter_context(self._filesystem.locked(os.path.dirname(self._local_path(name))))
                 fd, status = self._open_file(name)
                 stack.callback(os.close, fd)
@@ -309,13 +309,13 @@ class LocalBackend(LocalFiles):
                 if self._filesystem.fsync:
                     os.fsync(fd)
         except PermissionError:
-            # One may replace a file of others, and one that is not writable, but not change it.
+            # A process can replace files of other users and read-only files, but can't change them.
             super()._set_attributes(name, changes)
         except LacksCapability as error:
             raise self._write_error(error, name) from error
 
     def _local_path(self, name: str) -> str:
-        # An override may give a path object.
+        # An override can return a path object.
         return os.fspath(self.path(name))
 
     def _internal_location(self, name: str) -> str | None:
@@ -323,31 +323,31 @@ class LocalBackend(LocalFiles):
             return None
         path, root = self._local_path(name), os.path.join(self._local_path(''), '')
         if not path.startswith(root):
-            # An override of `path` has put it elsewhere.
+            # An override of path() moved it elsewhere.
             return None
         return '/'.join(filter(None, (location, self._subfolder, path.removeprefix(root))))
 
     # --- Many files.
 
     def _listed_names(self, prefix: str) -> Iterator[list[str]]:
-        """The possible names that begin with *prefix*, some of one folder at a time."""
+        """The valid names that begin with *prefix*, in batches from one folder each."""
         for base, entries in self._walk(prefix):
             names = valid_in_folder(base, [entry.name for entry in entries])
             if len(names) < len(entries):
-                # Temporary files are among what has no possible name.
+                # The invalid names can include temporary files.
                 folders.remove_stale(entries)
             yield names
 
     def _has_files(self, prefix: str) -> bool:
-        """Whether there is a file below a folder: one without is not there, as in every other store."""
+        """Whether a folder contains files: an empty folder doesn't exist, as in every other store."""
         try:
             return any(self._listed_names(prefix))
         except PermissionError:
-            # One that we may not look into is there.
+            # A folder that we may not read counts as existing.
             return True
 
     def _walk(self, prefix: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-        """The files whose name begins with *prefix*, some of one folder at a time, with the folder's name and a slash."""
+        """The files whose names begin with *prefix*, in batches from one folder, with the folder's name and a slash."""
         if self._used_root is None:
             self._lost_root(None)
         inside = prefix.rpartition('/')[0]
@@ -359,9 +359,9 @@ class LocalBackend(LocalFiles):
         return ((base, [e for e in entries if not windows_refusal(base + e.name)]) for base, entries in found)
 
     def _sweep(self, older_than_s: float) -> int:
-        """Remove the temporary files that processes left when they died; the number of those removed.
+        """Remove temporary files of crashed processes, and return their number.
 
-        Listing does the same along its way. Where the file system has unnamed files there are hardly ever any.
+        Listing does this too. On file systems with unnamed files there are hardly ever any.
         """
         return sum(
             folders.removed_if_stale(entry, older_than_s)
@@ -371,7 +371,7 @@ class LocalBackend(LocalFiles):
         )
 
 
-# What `default_root` is unless an application overrides it.
+# The value of `default_root` unless an application overrides it.
 _DEFAULT_ROOT = LocalBackend.default_root
 
 

@@ -1,4 +1,4 @@
-"""Single files below the root of a local storage, and whether that root is still there."""
+"""Operations on single files of a local storage, and checks that its root still exists."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from .os_errors import MISSING, translate
 from .sources import Source
 from .symlinks import require_no_symlink_above
 
-# Without O_NONBLOCK, opening a FIFO that somebody put into the root would wait for a writer.
+# Without O_NONBLOCK, opening a FIFO in the root would wait for a writer.
 _READ = os.O_RDONLY
 for _flag in ('O_CLOEXEC', 'O_NOFOLLOW', 'O_NONBLOCK', 'O_BINARY'):
     _READ |= getattr(os, _flag, 0)
 
 
 class LocalFiles(BaseBackend):
-    """What :class:`LocalBackend` does with one file at a time."""
+    """The operations of :class:`LocalBackend` on single files."""
 
     errors = (OSError,)
 
     _filesystem: FilesystemSupport
-    # The root that was there when it was first used: if it is missing later, it has not been made yet but is gone.
+    # The root, once it was seen to exist: if it is missing later, it is gone, and not just uncreated.
     _used_root: str | None = None
 
     # --- Writing.
@@ -51,7 +51,7 @@ class LocalFiles(BaseBackend):
     ) -> None:
         path, file = self._local_path(name), stream.file
         values = None if attributes is NO_ATTRIBUTES else xattrs.encoded(name, attributes)
-        # Where attributes may not be kept, that is found out before anything is read.
+        # If attributes might not be supported, find out before reading anything.
         reads_first = file is None and not values
         try:
             chunk = stream.take(CHUNK_BYTES) if reads_first else b''
@@ -114,23 +114,22 @@ class LocalFiles(BaseBackend):
     def _read_whole(self, name: str) -> bytes:
         fd, status = self._open_file(name)
         try:
-            # One byte more than the size shows that this was the end.
+            # Reading one byte more than the size shows that this is the end.
             content = os.read(fd, status.st_size + 1)
             if len(content) != status.st_size:
-                # Longer or shorter than one read can tell: the file was open while somebody wrote to it in place,
-                # or it has more bytes than the kernel reads at once.
+                # Another program wrote to the file in place, or it is larger than the kernel reads at once.
                 content += b''.join(iter(lambda: os.read(fd, CHUNK_BYTES), b''))
             return content
         finally:
             os.close(fd)
 
     def _refuse_early(self, name: str, path: str, create: bool) -> None:
-        """Spare a large upload that cannot win the rest of its way; publishing decides, free of races."""
+        """Stop a large upload early if the name is taken. Publishing does the final, race-free check."""
         if create and os.path.isfile(path):
             raise self.error(FileExists, name)
 
     def _unlink(self, name: str) -> bool:
-        """Remove what is at *name*, unless it is a folder; false if it is one."""
+        """Remove the file *name*. False if it is a folder, which stays."""
         path = self.path(name)
         try:
             if '/' in name:
@@ -138,9 +137,9 @@ class LocalFiles(BaseBackend):
             os.unlink(path)
         except OSError as error:
             if error.errno in folders.IN_THE_WAY and os.path.isdir(path):
-                # Unlinking a folder gives EISDIR on Linux and EPERM elsewhere (unlink(2)).
+                # Unlinking a folder fails with EISDIR on Linux and EPERM elsewhere (unlink(2)).
                 return False
-            # After EISDIR it was a folder that somebody else has removed since. Linux gives EROFS for what is absent, too.
+            # EISDIR here means a folder that was removed in the meantime. Linux also reports EROFS for missing files.
             is_absent = error.errno == errno.EISDIR or isinstance(self.translated(error, name), FileNotFound)
             if is_absent or (error.errno in (*folders.IN_THE_WAY, errno.EROFS) and not os.path.lexists(path)):
                 return True
@@ -151,7 +150,7 @@ class LocalFiles(BaseBackend):
 
     @contextlib.contextmanager
     def _locked_version(self, name: str, etag: str) -> Generator[os.stat_result]:
-        """The status of the file *name*, which is the version *etag*, while all others who swap in its folder wait."""
+        """The status of the version *etag* of the file *name*, while all other swaps in its folder wait."""
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(self._filesystem.locked(os.path.dirname(self._local_path(name))))
@@ -165,20 +164,20 @@ class LocalFiles(BaseBackend):
             yield status
 
     def _info_of_entry(self, name: str, entry: os.DirEntry[str]) -> FileInfo | None:
-        """The metadata of what a listing found; None if it is gone by now, or could not be a file of the storage."""
+        """The metadata of a listed entry; None if it is gone by now, or not a valid file of the storage."""
         try:
             return self._info_of_version(name, entry.stat(follow_symlinks=False))
         except FileNotFoundError:
             self._require_root(name)
         except InvalidFilename:
-            # What has no possible name is left out later, unless it looks as if it had attributes.
+            # Invalid names are filtered out later. They only get here if they seem to have attributes.
             pass
         return None
 
     def _info_of_version(self, name: str, status: os.stat_result) -> FileInfo:
-        """The metadata of the file that has *status*, or of the one that has its name since."""
+        """The metadata of the file with *status*, or of the file that has its name by now."""
         if status.st_mode & xattrs.MARK and S_ISREG(status.st_mode):
-            # The attributes of one that cannot be opened are nobody's business.
+            # A file that can't be opened is reported without attributes.
             with contextlib.suppress(PermissionError):
                 fd, status = self._open_file(name)
                 try:
@@ -222,28 +221,28 @@ class LocalFiles(BaseBackend):
         return self.error(kind, name, reason)
 
     def _require_root(self, name: str | None) -> None:
-        """Called when something is missing, which may be the root.
+        """Check the root, after something was found missing.
 
-        :raises Unavailable: If that was used, and is gone: a volume that is not mounted holds files all the same.
+        :raises Unavailable: If the root was used before, and is gone: a volume that isn't mounted still contains files.
         """
         if reason := self._lost_root(name):
             raise self.error(Unavailable, name, reason)
 
     def _lost_root(self, name: str | None) -> str | None:
-        """What happened to the root if it was used, and is gone; one that is there counts as used from now on."""
+        """The reason to report if the root was used before and is gone, or None. If it exists, it counts as used from now on."""
         if name and not is_valid(name):
             # The prefix of a listing.
             name = None
         root = self._local_path(name or '')
         if name:
             if not root.endswith(name):
-                # An override of `path` has put it elsewhere, and the root is its own business.
+                # An override of path() moved it elsewhere, and is responsible for its root.
                 return None
             root = root[: -len(name)]
-        # Asked first: another thread may make the root, and use it, in between.
+        # Read first, because another thread might create and use the root in between.
         used = self._used_root
         if os.path.isdir(root):
             self._used_root = root
         elif root == used:
-            return f'its root {root!r} is gone. Mount the volume it was on, or make the folder anew'
+            return f'its root {root!r} is gone. Mount its volume, or create the folder again'
         return None

@@ -1,4 +1,4 @@
-"""Files in the memory of this process: for tests, and for what may be forgotten."""
+"""Files in the memory of this process, for tests and temporary data."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ['MemoryBackend']
 
 
 class MemoryBackend(BaseBackend):
-    """Keeps files in this process, for one storage of one application.
+    """Stores files in the memory of this process, for one storage of one application.
 
-    They are gone with the application, or when the storage is configured anew. Safe under threads; after a fork each
-    process goes on with its own files.
+    They disappear with the application, or when the storage is configured again. It is thread-safe. After a fork, each
+    process continues with its own files.
     """
 
     kind = 'memory'
@@ -44,11 +44,11 @@ class MemoryBackend(BaseBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         self._files: dict[str, tuple[FileInfo, bytes]] = {}
-        # Held for one look at the table at a time, never while a stream is read.
+        # Held only for single accesses to the table, never while a stream is read.
         self._lock = threading.Lock()
 
     def share(self, other: MemoryBackend) -> None:
-        """Use the files of *other* from now on, as two backends on one store do."""
+        """Use the files of *other* from now on, like two backends with the same store."""
         self._files, self._lock = other._files, other._lock
 
     def describe_location(self) -> str:
@@ -57,7 +57,7 @@ class MemoryBackend(BaseBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         info, content = self._found(name)
         start = self.range_start(info, start, etag)
-        # BytesIO shares the content until somebody writes to it.
+        # BytesIO shares the content until it is written to.
         return Opened(_copied(info), io.BytesIO(content if start == 0 and stop is None else content[start:stop]))
 
     def _put(
@@ -74,7 +74,7 @@ class MemoryBackend(BaseBackend):
         checksum = Checksum(self.config.checksum)
         content = b''.join(map(bytes, checksum.through(chunks_of(stream))))
         now = datetime.datetime.now(datetime.timezone.utc)
-        # No two versions share it, even where the second one brings back what the first one held.
+        # Each version has its own etag, even if it has the same content as an earlier one.
         info = FileInfo(name, len(content), now, checksum=str(checksum), etag=secrets.token_hex(16))
         return with_attributes(info, attributes), content
 
@@ -119,5 +119,5 @@ class MemoryBackend(BaseBackend):
 
 
 def _copied(info: FileInfo) -> FileInfo:
-    """*info* for a caller, who may change its metadata, as nobody else has it."""
+    """A copy of *info* for a caller, who can safely change its metadata."""
     return dataclasses.replace(info, metadata=dict(info.metadata))

@@ -1,4 +1,4 @@
-"""A dictionary of metadata whose checksum is computed when it is first used."""
+"""A dictionary of metadata that computes its checksum on first access."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 class Metadata(dict[str, Any]):
-    """The metadata of a file. The key ``checksum`` is always there; its value is computed when it is first read.
+    """The metadata of a file. The key ``checksum`` always exists. Its value is computed on first access.
 
-    Copies and whatever iterates over the values read it, so they are plain and complete.
+    Copying, and iterating over the values, compute it, so the results are plain and complete.
     """
 
     def __init__(self, known: Mapping[str, Any], *, checksum: Callable[[], str]) -> None:
@@ -47,7 +47,7 @@ class Metadata(dict[str, Any]):
     def copy(self) -> dict[str, Any]:
         return dict(self.items())
 
-    # dict(metadata) and {**metadata} copy a dict's table without asking it, unless it has an __iter__ of its own.
+    # dict(metadata) and {**metadata} copy the dict's internal table, unless it has its own __iter__.
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 

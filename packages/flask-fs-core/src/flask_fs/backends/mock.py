@@ -1,4 +1,4 @@
-"""The backend that the tests of older applications replace with a double of their own."""
+"""The backend that tests of older applications replace with their own test double."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ['MockBackend']
 
 
 class MockBackend(MemoryBackend):
-    """A memory backend under the name ``mock``.
+    """A memory backend with the name ``mock``.
 
-    Tests may patch this class: it is looked up each time an application is configured.
+    Tests can patch this class: it is looked up each time an application is configured.
     """
 
     kind = 'mock'

@@ -1,4 +1,4 @@
-"""What errors of the operating system mean to an application."""
+"""Translate errors of the operating system."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import sys
 from ..errors import BackendError, FileExists, FileNotFound, FSError, InvalidFilename, PermissionDenied, Unavailable
 from .symlinks import SymbolicLinkError
 
-#: There is no such file, or no folder for it: it may be the root that is missing.
+#: The file or its folder doesn't exist. The root might be missing too.
 MISSING = frozenset((errno.ENOENT, errno.ENOTDIR))
 _ABSENT = MISSING | {errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
-# From a server or a process behind the file system that does not respond, or no longer has this one.
+# The server or process behind the file system doesn't respond, or no longer has this file system.
 _NO_RESPONSE = frozenset(
     getattr(errno, name)
     for name in ('ECONNABORTED', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENODEV', 'ENOTCONN', 'ESHUTDOWN', 'ESTALE', 'ETIMEDOUT')
@@ -21,9 +21,9 @@ _NO_RESPONSE = frozenset(
 
 
 def translate(error: OSError, *, writing: bool = False) -> tuple[type[FSError], str | None]:
-    """What kind of error *error* is to an application, and the reason to give.
+    """The kind of error to raise for *error*, and the reason to report.
 
-    :param writing: What is in the way of a name keeps it from being stored; otherwise it means that there is no such file.
+    :param writing: Whether a file was being stored. If not, something in the way of its path means that it doesn't exist.
     """
     number = error.errno
     if isinstance(error, SymbolicLinkError):
@@ -35,7 +35,7 @@ def translate(error: OSError, *, writing: bool = False) -> tuple[type[FSError], 
     if number == errno.EEXIST and not os.path.isdir(error.filename2 or error.filename):
         return FileExists, None
     if number in (errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY):
-        return FileExists, 'it is a folder that holds files, and on disk a name is either a file or a folder'
+        return FileExists, 'it is a folder that contains files, and on disk a name is either a file or a folder'
     if number == errno.ENOTDIR:
         return FileExists, 'a part of its path is a file, and on disk a name is either a file or a folder'
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -50,5 +50,5 @@ def unencodable(name: str) -> str | None:
         os.fsencode(name)
     except UnicodeEncodeError:
         encoding = sys.getfilesystemencoding()
-        return f'this process runs in a locale whose file names are {encoding}; set PYTHONUTF8=1 for names in UTF-8'
+        return f'the locale of this process encodes file names as {encoding}; set PYTHONUTF8=1 for names in UTF-8'
     return None

@@ -1,4 +1,4 @@
-"""Pages of what is directly in a folder, where the store has no such listing itself."""
+"""Pages of a folder's direct contents, for stores without such a listing."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from collections.abc import Iterable
 
 from .contract import FileInfo, Folder
 
-#: How many entries a page has at most: the limit of S3.
+#: The maximum number of entries of a page: the limit of S3.
 MAX_LIMIT = 1000
 
 
 def check_limit(limit: int) -> None:
-    """:raises ValueError: If *limit* is no number of entries that every store can give."""
+    """:raises ValueError: If *limit* is not a page size that every store supports."""
     if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
         raise ValueError(f'limit must be a whole number from 1 to {MAX_LIMIT}, not {limit!r}')
 
 
 def check_after(after: object) -> None:
-    """:raises ValueError: If *after* cannot be the ``next`` of a page, such as one that comes from a visitor."""
+    """:raises ValueError: If *after*, which can come from a visitor, cannot be the ``next`` of a page."""
     if after is not None and (not isinstance(after, str) or any('\ud800' <= letter <= '\udfff' for letter in after)):
         raise ValueError(f'after must be the `next` of a page, not {after!r}')
 
 
 def page_of(files: Iterable[FileInfo], prefix: str, after: str | None, limit: int) -> Folder:
-    """One page of the folder whose names begin with *prefix*, of all *files* under it, whose order does not matter.
+    """One page of the folder with the name *prefix*, from all *files* under it, in any order.
 
-    All of them are looked at for each page; no more than a page is kept.
+    Each page goes through all of them, but keeps little more than one page in memory.
 
-    :param after: The last entry of the page before, below *prefix*; a folder ends with a slash.
+    :param after: The last entry of the previous page, relative to *prefix*. A folder ends with a slash.
     """
     entries: dict[str, FileInfo | None] = {}
     for info in files:

@@ -1,4 +1,4 @@
-"""Files that together are one, read as one."""
+"""Read several files as one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .streams import InputStream, chunks_of
 
 
 class JoinedStream(InputStream):
-    """The content of several streams, one after the other; each is opened when the one before it has ended, and closed at its end.
+    """The content of several streams, one after the other. Each is opened when the previous one ends, and closed at its end.
 
-    :param opening: Gives what opens each of them.
+    :param opening: Functions that open them.
     """
 
     def __init__(self, opening: Iterator[Callable[[], IO[bytes]]]) -> None:
@@ -43,7 +43,7 @@ class JoinedStream(InputStream):
 
 
 def ranges_of(pieces: Sequence[FileInfo], start: int, stop: int) -> Iterator[tuple[FileInfo, int, int]]:
-    """The range of each of *pieces* that the bytes [start, stop) of their joined content consist of; empty ones are left out."""
+    """The nonempty ranges of *pieces* that make up the bytes [start, stop) of their joined content."""
     at = 0
     for piece in pieces:
         first, last = max(start - at, 0), min(stop - at, piece.size)

@@ -1,4 +1,4 @@
-"""Whether a container, such as a bucket, exists: one that was never created is told apart from one that vanished."""
+"""Find out whether a container, such as a bucket, exists, was never created, or disappeared."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from ..errors import FSError, Unavailable
 
 T = TypeVar('T')
 
-#: For how long a container that responded is presumed to exist when an object in it is missing, in seconds.
+#: How long a container is assumed to exist after it responded, in seconds, when an object in it is missing.
 PRESUMED_S = 5.0
 
 
 class Presence:
-    """When a container last responded.
+    """Records when a container last responded.
 
-    Stores often answer 404 without saying whether the object or its container is missing. A container that was never
-    seen is simply not created yet: it has no files, and the first write creates it. One that was seen and is missing
-    took all of its files along: that is an error, and nothing creates it again.
+    Stores often respond with 404 without saying whether the object or its container is missing. A container that was never
+    seen is simply not created yet: it has no files, and the first write creates it. If a container that was seen is missing,
+    all of its files are gone: this is an error, and nothing creates it again.
     """
 
     def __init__(self) -> None:
-        #: By the monotonic clock; None if it was never seen. Read it before the request that is to be judged by it:
-        #: another thread may create the container while that is on its way.
+        #: The time by the monotonic clock, or None if it was never seen. Read it before the request whose result you want to
+        #: interpret, because another thread might create the container during the request.
         self.seen_at: float | None = None
 
     def mark_seen(self) -> None:
-        """Note that the container responded just now."""
+        """Record that the container just responded."""
         self.seen_at = time.monotonic()
 
     def is_gone(self, seen_at: float | None, exists: Callable[[], bool]) -> bool:
-        """Whether the container, last seen at *seen_at*, vanished since.
+        """Whether the container, last seen at *seen_at*, has disappeared since then.
 
-        :param exists: Sends the request that finds out; not called if the container responded a moment ago.
+        :param exists: Sends a request to find out. Not called if the container responded a moment ago.
         """
         if seen_at is None or time.monotonic() - seen_at < PRESUMED_S:
             return False
@@ -45,9 +45,9 @@ class Presence:
         return False
 
     def write(self, write: Callable[[], T], create: Callable[[], object], is_missing: Callable[[Exception], bool]) -> T:
-        """The result of *write*, called again after *create* if the container does not exist yet.
+        """The result of *write*, which is called again after *create* if the container doesn't exist yet.
 
-        :param is_missing: Whether an error of *write* means that, and the container may be created.
+        :param is_missing: Whether an error of *write* means that the container is missing, and can be created.
         """
         seen_at = self.seen_at
         try:
@@ -60,18 +60,18 @@ class Presence:
 
 
 def gone_reason(container: str) -> str:
-    """The reason of the error for a vanished container, such as ``bucket 'files'``."""
+    """The reason in the error about a *container* that disappeared, such as ``bucket 'files'``."""
     return f'the {container} is gone, with all of its files; create it again to start over'
 
 
 class Container(Presence):
-    """Requests for a container and for what is in it, by which one that is not created yet is told apart from one that is gone.
+    """Sends requests about a container and its content, and distinguishes a missing one from one that isn't created yet.
 
-    :param title: What it is, such as ``bucket 'files'``.
-    :param error: The ``error`` of the backend.
-    :param is_missing: Whether an error means that the container is missing, or may be.
-    :param exists: Sends the request that finds out whether it does exist; None where the error alone says so.
-    :param create: Creates it; None where the first write is not to. If another writer is faster, that is no error.
+    :param title: Its description, such as ``bucket 'files'``.
+    :param error: The ``error`` method of the backend.
+    :param is_missing: Whether an error means that the container is, or might be, missing.
+    :param exists: Sends a request to find out whether it exists; None if the error alone is proof.
+    :param create: Creates it; None if the first write should not create it. If another writer is faster, that isn't an error.
     """
 
     def __init__(
@@ -88,9 +88,9 @@ class Container(Presence):
         self._title, self._is_missing, self._exists, self._create = title, is_missing, exists, create
 
     def request(self, name: str | None, send: Callable[[], T]) -> T:
-        """What *send* returns, about the file *name* or a listing.
+        """The result of *send*, a request about the file *name* or a listing.
 
-        :raises Unavailable: If the container was there, and is gone.
+        :raises Unavailable: If the container existed before, and is gone.
         """
         seen_at = self.seen_at
         try:
@@ -106,14 +106,14 @@ class Container(Presence):
         return seen_at is not None if self._exists is None else self.is_gone(seen_at, self._exists)
 
     def store(self, name: str, send: Callable[[], T]) -> T:
-        """What *send* returns, which stores the file *name*; where there is no container yet, it is created first."""
+        """The result of *send*, which stores the file *name*. If the container doesn't exist yet, it is created."""
         create = self._create
         if create is None:
             return self.request(name, send)
         return self.write(lambda: self.request(name, send), create, self._is_missing)
 
     def pages(self, prefix: str, pages: Iterator[T]) -> Iterator[T]:
-        """The *pages* of a listing, each of which is one request; none where there is no container yet."""
+        """The *pages* of a listing, one request each. Empty if the container doesn't exist yet."""
         try:
             while (page := self.request(prefix, lambda: next(pages, None))) is not None:
                 yield page
@@ -122,5 +122,5 @@ class Container(Presence):
                 raise
 
     def entries(self, prefix: str, pages: Iterator[Iterable[T]]) -> Iterator[T]:
-        """What is on all *pages* of a listing."""
+        """The entries on all *pages* of a listing."""
         return itertools.chain.from_iterable(self.pages(prefix, pages))

@@ -1,4 +1,4 @@
-"""Files of remote stores as seekable streams, read by as few and as small ranges as their readers let guess."""
+"""Seekable streams over files of remote stores, read in few and small ranges."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import IO
 
 from .streams import InputStream
 
-#: What opening a file fetches of it, in bytes: all of most small files, the header of most pictures. Together with a block,
-#: and with the heads of two responses, it is no more than 64 KiB.
+#: How many bytes opening a file fetches: enough for most small files, and for the headers of most pictures. Together with a
+#: block and the headers of two responses, this is at most 64 KiB.
 FIRST_BYTES = 54 * 1024
-#: What reading at another position fetches first, in bytes: as much as the buffer around a reader requests for a few bytes.
+#: How many bytes reading at another position fetches first: the size that the buffer around a reader requests.
 BLOCK_BYTES = 8 * 1024
-#: Reading on from there fetches so many times as much each time, up to a maximum in bytes.
+#: The factor by which each further range is larger when reading continues, and the maximum size in bytes.
 GROWTH = 10
 MAX_BYTES = 32 * 1024 * 1024
-#: Up to so many bytes are skipped, rather than requested at another position.
+#: Up to this many bytes are skipped, instead of sending a request for another position.
 SKIP_BYTES = 128 * 1024
 
 
 class SeekableStream(InputStream):
-    """The base of streams over content of a known size that seeking costs nothing; a subclass reads from ``_at`` on.
+    """The base class of streams with a known size in which seeking costs nothing. A subclass reads from ``_at``.
 
-    :param size: The length of the content in bytes.
+    :param size: The size of the content in bytes.
     """
 
     def __init__(self, size: int) -> None:
@@ -50,16 +50,16 @@ class SeekableStream(InputStream):
 
 
 class RangedReader(SeekableStream):
-    """The content of a file, of which little more is fetched than what is read.
+    """The content of a file. It fetches little more than what is read.
 
-    Reading at a new position fetches a block, which is kept in memory; reading on from there opens streams on longer and
-    longer ranges. So a file that its head holds costs one request, any file that is read at once two, and an archive's
-    directory one. A buffer of BLOCK_BYTES belongs around it.
+    Reading at a new position fetches a block, which is kept in memory. Reading on from there opens streams over longer and
+    longer ranges. So a file that fits into the head costs one request, any file that is read in one go costs two, and an
+    archive's directory costs one. Wrap it in a buffer of BLOCK_BYTES.
 
     :param open_range: Opens the bytes [start, stop) of the same version of the file.
-    :param head: The first bytes of the file, or the whole of a shorter one.
-    :param size: The length of the file in bytes.
-    :param truncated: Makes the error for a stream that ends early.
+    :param head: The first bytes of the file, or all of a shorter one.
+    :param size: The size of the file in bytes.
+    :param truncated: Creates the error for a stream that ends early.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class RangedReader(SeekableStream):
         self._open_range = open_range
         self._block, self._block_at = head, 0
         self._stream: IO[bytes] | None = None
-        # The stream gives the bytes [next, stop); after a block both are its end.
+        # The stream has the bytes [next, stop). After a block, both are its end.
         self._next = self._stop = self._fetched = len(head)
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -86,7 +86,7 @@ class RangedReader(SeekableStream):
         return piece
 
     def readall(self) -> bytes:
-        # Whoever reads all that is left gets it by one request.
+        # Reading all remaining bytes takes one request.
         return b''.join(iter(lambda: self.read(self._size), b''))
 
     def close(self) -> None:
@@ -107,18 +107,18 @@ class RangedReader(SeekableStream):
             if size <= BLOCK_BYTES:
                 self._look()
                 return self._from_block(size)
-            # A buffer requests whole blocks of what is read, and then one for the rest.
+            # A buffer first requests whole blocks, and then one more for the rest.
             self._fetch(self._at, size + BLOCK_BYTES)
         while self._next < self._at:
             self._from_stream(self._at - self._next)
         return self._from_stream(min(size, self._stop - self._next))
 
     def _streams_from(self, before: int) -> bool:
-        """Whether the stream comes past the place where the reader stands, and that is not beyond *before*."""
+        """Whether the open stream will reach the current position, and that is less than *before*."""
         return self._stream is not None and self._next <= self._at < before
 
     def _look(self) -> None:
-        """Fetch the block where the reader stands; near the end the last one, as directories are read backwards."""
+        """Fetch the block at the current position; near the end, the last block, because directories are read backwards."""
         start = max(0, min(self._at, self._size - BLOCK_BYTES))
         self._fetch(start, BLOCK_BYTES)
         self._block = b''.join(iter(lambda: self._from_stream(self._stop - self._next), b''))

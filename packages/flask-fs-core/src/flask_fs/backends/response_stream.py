@@ -8,22 +8,22 @@ from collections.abc import Callable
 
 from .streams import InputStream
 
-#: A rest of up to this size is read, so that the connection can be used again; for a larger one a new one costs less.
+#: Up to this many remaining bytes are read to reuse the connection. For more, a new connection costs less.
 DRAIN_BYTES = 64 * 1024
-#: Larger reads are split into such ones: each is received into memory that is at hand already.
+#: Larger reads are split into reads of this size, for which the allocator reuses memory.
 READ_BYTES = 256 * 1024
 
 
 class ResponseCut(Exception):
-    """A response that ended before its length, which the template makes Unavailable of."""
+    """A response ended early. BaseBackend translates this to Unavailable."""
 
 
 class ResponseStream(InputStream):
-    """The body of one response. Its connection is released once it is read to the end, has failed, is closed or dropped.
+    """The body of one response. Its connection is released when it is exhausted, fails, is closed or garbage-collected.
 
-    :param length: How many bytes the body has.
-    :param receive: What :meth:`_receive` does; without it, a subclass implements that.
-    :param release: What :meth:`_release` does, whether the connection can be used again or not.
+    :param length: The number of bytes in the body.
+    :param receive: The implementation of :meth:`_receive`. Without it, a subclass implements the method.
+    :param release: The implementation of :meth:`_release`, called whether the connection can be reused or not.
     """
 
     def __init__(
@@ -38,15 +38,15 @@ class ResponseStream(InputStream):
         self._pid = os.getpid()
 
     def _receive(self, size: int) -> bytes:
-        """The next bytes of the body, at most *size*; none, or an error, if it ends before its length."""
+        """The next bytes of the body, at most *size*. Returns nothing, or raises, if it ends early."""
         if self._receive_bytes is None:
             raise NotImplementedError
         return self._receive_bytes(size)
 
     def _release(self, *, reusable: bool) -> None:
-        """Give the connection back; called once.
+        """Release the connection. Called once.
 
-        :param reusable: Whether the body was read to its end, so that another request can follow.
+        :param reusable: Whether the body was read to its end, and the connection can be used for another request.
         """
         self._release_connection()
 
@@ -83,9 +83,9 @@ class ResponseStream(InputStream):
 
     def close(self) -> None:
         if not self.closed and not self._released:
-            # In a forked child, the connection is the parent's: its bytes are not for the child to take.
+            # In a forked child, the connection belongs to the parent, and the child must not read from it.
             if self._left <= DRAIN_BYTES and self._pid == os.getpid():
-                # Whatever goes wrong now concerns bytes that nobody wants.
+                # Errors don't matter, because nobody needs these bytes.
                 with contextlib.suppress(Exception):
                     self.read()
             with contextlib.suppress(Exception):

@@ -1,4 +1,4 @@
-"""Deleted files that can be restored: where they are kept, on a store that has no way of its own to keep them."""
+"""Keep deleted files for restoring, on stores that don't have this feature themselves."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from collections.abc import Iterable, Iterator
 from ..names import DELETED_PREFIX, MAX_BYTES, MAX_PART_BYTES
 from .contract import DeletedFile, FileInfo
 
-# The last part of a name under which a deleted file is kept: when that was, in UTC, and what makes it unique, and hard to
-# guess for the visitors of a web server that serves the store.
+# The last part of the name of a kept file: the time of its deletion, in UTC, and a random suffix. That makes it unique, and
+# hard to guess for visitors of a web server that serves the store.
 _KEPT = re.compile(rf'{re.escape(DELETED_PREFIX)}-(\d{{8}}T\d{{12}})Z-[0-9a-f]{{16}}(\.[^/]*)?')
 _TIME = '%Y%m%dT%H%M%S%f'
 
 
 def folder_of(key_prefix: str) -> str:
-    """What the names of all deleted files begin with."""
+    """The prefix of the names of all deleted files."""
     return f'{key_prefix}{DELETED_PREFIX}/'
 
 
 def kept_name(name: str, key_prefix: str) -> str | None:
-    """Where the file *name*, which is deleted now, is kept: in a folder of that name, which no verb lists.
+    """The name under which the file *name*, deleted now, is kept: in a folder with that name, which no method lists.
 
-    None if that would be too long for some stores. It has the extension of the file, so that both suggest one media type,
-    unless that is too long to suggest any.
+    None if it would be too long for some stores. It keeps the file's extension, so that both names suggest the same media
+    type, unless the extension is too long to be a real one.
     """
     now = datetime.datetime.now(datetime.timezone.utc)
     last = f'{DELETED_PREFIX}-{now.strftime(_TIME)}Z-{secrets.token_hex(8)}'
@@ -37,7 +37,7 @@ def kept_name(name: str, key_prefix: str) -> str | None:
 
 
 def deleted_files(kept: Iterable[FileInfo], key_prefix: str) -> Iterator[DeletedFile]:
-    """The files that are *kept*, each with the key prefix in front of its name; what else lies there is left out."""
+    """The deleted files in *kept*, with the key prefix in their names. Anything else in that folder is left out."""
     skipped = len(folder_of(key_prefix))
     for info in kept:
         name, _, last = info.name[skipped:].rpartition('/')

@@ -1,4 +1,4 @@
-"""Open files and parts of them: translated errors, bounded readers, chunks, and the modes of ``open``."""
+"""Open files and parts of them: error translation, bounded readers, chunks, and the modes of ``open``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar('T')
 
 
 class TranslatingFile(io.FileIO):
-    """An open file of the operating system whose errors are those of Flask-FS.
+    """An open file of the operating system that raises errors of Flask-FS.
 
-    :param fd: Its number, which the file owns from now on.
-    :param path: Its name, for those who ask.
-    :param translated: Makes an error of Flask-FS from one of the operating system.
+    :param fd: Its file descriptor, which the object owns from now on.
+    :param path: Its path, for the attribute ``name``.
+    :param translated: Converts an error of the operating system to one of Flask-FS.
     """
 
     def __init__(self, fd: int, path: str, translated: Callable[[OSError], Exception]) -> None:
@@ -42,15 +42,15 @@ class TranslatingFile(io.FileIO):
         return self._call(super().readinto, buffer)
 
     def close(self) -> None:
-        # What was read was read; that a server has gone away by now changes nothing.
+        # The bytes have been read, so it doesn't matter if a file server is unavailable by now.
         with contextlib.suppress(OSError):
             super().close()
 
 
 class InputStream(io.RawIOBase):
-    """The base of streams that hand on the bytes of something else: a subclass implements ``read``.
+    """The base class of streams that pass on bytes from another source. A subclass implements ``read``.
 
-    RawIOBase would implement that by ``readinto``: with a buffer made for each call, and copying twice.
+    RawIOBase would implement ``read`` with ``readinto``, which allocates a buffer for each call and copies twice.
     """
 
     def readable(self) -> bool:
@@ -70,9 +70,9 @@ class InputStream(io.RawIOBase):
 
 
 class TranslatedStream(InputStream):
-    """A stream of a store whose errors are those of Flask-FS; closing it closes the stream.
+    """A store's stream that raises errors of Flask-FS. Closing it closes the wrapped stream.
 
-    :param errors: What the store's library raises.
+    :param errors: The errors that the store's library raises.
     :param raise_translated: Raises an error of Flask-FS for one of these.
     """
 
@@ -111,8 +111,8 @@ class TranslatedStream(InputStream):
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            # That is before the beginning (lseek(2)): no failure of the store.
-            raise ValueError(f'cannot seek by {offset} from there (whence {whence})') from error
+            # A position before the beginning (lseek(2)) is not a failure of the store.
+            raise ValueError(f'cannot seek by {offset} (whence {whence}): that is before the beginning') from error
 
     def tell(self) -> int:
         return self._call(self._stream.tell)
@@ -120,16 +120,17 @@ class TranslatedStream(InputStream):
     def close(self) -> None:
         if not self.closed:
             super().close()
-            # What was read was read; that the store has gone away by now changes nothing.
+            # The bytes have been read, so it doesn't matter if the store is unavailable by now.
             with contextlib.suppress(*self._errors):
                 self._stream.close()
 
 
 @contextlib.contextmanager
 def undone_by(undo: Callable[[], object]) -> Generator[None]:
-    """A ``with`` block that calls *undo* if anything is raised in it, interrupts too, and raises that.
+    """Call *undo* if the ``with`` block raises anything, including interrupts, and re-raise it.
 
-    In ``_open``, *undo* is the ``close`` of what was opened: the block is what may fail before that is handed on.
+    In ``_open``, *undo* is the ``close`` of an opened stream, and the block contains everything that can fail before the
+    stream is returned.
     """
     try:
         yield
@@ -139,13 +140,13 @@ def undone_by(undo: Callable[[], object]) -> Generator[None]:
 
 
 def chunks_of(reader: ByteReader, size: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """All that is left in *reader*, in pieces of at most *size* bytes where it obeys sizes."""
+    """The rest of *reader* in chunks of at most *size* bytes, if its ``read`` respects sizes."""
     while chunk := reader.read(size):
         yield chunk
 
 
 class Chunks(Iterator[bytes]):
-    """The rest of an open stream by chunks of *size* bytes; closing, dropping or exhausting it closes the stream."""
+    """The rest of an open stream in chunks of *size* bytes. Closing, discarding or exhausting it closes the stream."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         if size < 1:
@@ -164,19 +165,20 @@ class Chunks(Iterator[bytes]):
         return chunk
 
     def close(self) -> None:
-        """Give the stream's connection or file back."""
+        """Release the stream's connection or file."""
         self._stream.close()
 
     def __del__(self) -> None:
-        # The stream is missing if __init__ refused.
+        # The attribute is missing if __init__ raised.
         if (stream := getattr(self, '_stream', None)) is not None:
             stream.close()
 
 
 class BoundedReader(InputStream):
-    """At most *length* bytes of *stream*, from its position on; closing it closes the stream.
+    """At most *length* bytes of *stream*, from its current position. Closing it closes the stream.
 
-    Reading gives as much as was requested, or what is left, also where *stream* gives it by and by, as raw streams do.
+    Reading returns as many bytes as requested, or all remaining ones, even if *stream* returns fewer at a time, as raw
+    streams do.
     """
 
     def __init__(self, stream: IO[bytes], length: int) -> None:
@@ -199,28 +201,28 @@ class BoundedReader(InputStream):
 
 
 def limited(stream: IO[bytes], length: int) -> IO[bytes]:
-    """At most *length* bytes of *stream*, from its position on; closing it closes the stream.
+    """At most *length* bytes of *stream*, from its current position. Closing it closes the stream.
 
-    ``read(n)`` gives n bytes unless it ends before, also where *stream* is a raw one, which may give fewer.
+    ``read(n)`` returns n bytes unless the stream ends earlier, even if *stream* is a raw stream, which can return fewer.
     """
     return cast('IO[bytes]', BoundedReader(stream, length))
 
 
 def check_range(start: int, stop: int | None) -> None:
-    """Reject what is no range: one that ends before it begins, or that counts from the end and has a *stop*.
+    """Check that [start, stop) is a valid range: not negative in length, and without *stop* if it counts from the end.
 
-    :raises ValueError: If [start, stop) is such a one.
+    :raises ValueError: If it isn't.
     """
     if start < 0 and stop is not None:
-        raise ValueError(f'a range from the end has no stop, but start is {start} and stop is {stop}')
+        raise ValueError(f'a negative start cannot be combined with a stop, but start is {start} and stop is {stop}')
     if stop is not None and stop < start:
         raise ValueError(f'stop must not be less than start, but start is {start} and stop is {stop}')
 
 
 def window(stream: IO[bytes], start: int = 0, stop: int | None = None) -> IO[bytes]:
-    """The bytes [start, stop) of *stream*, which is at its beginning and may not be seekable.
+    """The bytes [start, stop) of *stream*, which is at its beginning and need not be seekable.
 
-    ``read(n)`` gives n bytes unless it ends before, also where *stream* is a raw one, which may give fewer.
+    ``read(n)`` returns n bytes unless the stream ends earlier, even if *stream* is a raw stream, which can return fewer.
     """
     if start:
         if stream.seekable():
@@ -245,7 +247,7 @@ def open_reader(
     errors: str | None = None,
     newline: str | None = None,
 ) -> IO[Any]:
-    """*stream* as a file open for reading in *mode*; text is UTF-8 unless *encoding* says otherwise."""
+    """*stream* as a file open for reading in *mode*. The default encoding of text is UTF-8."""
     stream = buffered(stream)
     if not mode.text:
         return stream
@@ -260,13 +262,13 @@ class Mode:
         letters = sorted(mode.replace('t', '', 1) if 'b' not in mode else mode.replace('b', '', 1))
         if letters not in (['r'], ['w'], ['x']):
             known = "'r', 'rb', 'w', 'wb', 'x', 'xb'"
-            raise ValueError(f'mode {mode!r} is not one of {known}: files are read or replaced whole')
+            raise ValueError(f'mode {mode!r} is not one of {known}: files can only be read, or replaced completely')
         self.reads = letters == ['r']
         self.creates = letters == ['x']
         self.text = 'b' not in mode
 
 
-# The names that drivers written for 1.0 import from here, and where they are now.
+# The names that drivers for 1.0 import from here, and their current locations.
 _NAMES_OF_1_0 = {
     'FileWriter': ('writers', 'FileWriter'),
     'Limited': ('sources', 'SizeLimitedReader'),

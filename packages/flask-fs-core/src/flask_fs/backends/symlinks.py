@@ -1,4 +1,4 @@
-"""Opening files below a root without following symbolic links there."""
+"""Open files below a root without following symbolic links."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from stat import S_ISLNK
 
-# What <linux/openat2.h> and <fcntl.h> call them; Python has no names for these.
+# Constants of <linux/openat2.h> and <fcntl.h> that Python doesn't have.
 _SYS_OPENAT2, _AT_FDCWD, _RESOLVE_NO_SYMLINKS = 437, -100, 4
 _NO_FOLLOW = getattr(os, 'O_NOFOLLOW', 0)
 
@@ -20,9 +20,9 @@ class SymbolicLinkError(OSError):
 
 
 def require_no_symlink_above(path: str, name: str) -> None:
-    """Raise SymbolicLinkError if a folder of *name* is a symbolic link.
+    """Raise SymbolicLinkError if a folder in *name* is a symbolic link.
 
-    :param path: Where the file *name* is. If it does not end with *name*, the application made it, and it is trusted.
+    :param path: The path of the file *name*. If it doesn't end with *name*, the application chose it, and it is trusted.
     """
     root, folder = path.removesuffix(name), name
     while '/' in folder and root != path:
@@ -30,27 +30,27 @@ def require_no_symlink_above(path: str, name: str) -> None:
         try:
             is_link = S_ISLNK(os.lstat(root + folder).st_mode)
         except OSError:
-            # It may be missing where a link further up leads.
+            # It might be missing because a parent is a link.
             continue
         if is_link:
-            reason = f'{folder} is a symbolic link, which local storage does not follow'
+            reason = f"{folder} is a symbolic link, which local storage doesn't follow"
             raise SymbolicLinkError(errno.ELOOP, reason, path)
 
 
 class Opener:
-    """Opens what is below one root. On Linux 5.6 or newer the kernel itself refuses symbolic links, in the same call.
+    """Opens files below one root. On Linux 5.6 or newer, the kernel itself rejects symbolic links in the same call.
 
-    Elsewhere the folders are looked at first. Nothing is kept open: an open folder would be another one once it was
-    renamed, and would keep its volume from being unmounted.
+    On other systems, the folders are checked first. No folder is kept open: after renaming it would be the wrong one, and
+    it would prevent unmounting its volume.
     """
 
     def __init__(self) -> None:
         self._asks_kernel = True
 
     def open(self, path: str, name: str, flags: int, mode: int = 0) -> int:
-        """As :func:`os.open`, of *path*, which ends with *name*; no part of *name* may be a symbolic link.
+        """Like :func:`os.open` for *path*, which ends with *name*. No part of *name* may be a symbolic link.
 
-        :raises SymbolicLinkError: If one is. The last part may also give the error of O_NOFOLLOW.
+        :raises SymbolicLinkError: If one is. For the last part, the error can also be the one of O_NOFOLLOW.
         """
         if not name or not path.endswith(name):
             return os.open(path, flags, mode)
@@ -62,7 +62,7 @@ class Opener:
                 require_no_symlink_above(path, name)
             return os.open(path, flags, mode)
         except NotADirectoryError:
-            # What a link gives with O_DIRECTORY, which is part of O_TMPFILE.
+            # The error for a link with O_DIRECTORY, which is part of O_TMPFILE.
             require_no_symlink_above(f'{path}/', f'{name}/')
             raise
         except OSError as error:
@@ -71,7 +71,7 @@ class Opener:
             require_no_symlink_above(f'{path}/', f'{name}/')
             if not self._asks_kernel:
                 raise
-            # The link is in the path of the root, which may have some: from now on folders are looked at.
+            # The link is in the path of the root, where links are allowed: from now on, check the folders instead.
             root = os.path.abspath(path[: -len(name)])
             self._asks_kernel = os.path.realpath(root) == root
             return os.open(path, flags, mode)
@@ -79,11 +79,11 @@ class Opener:
 
 @functools.cache
 def _openat2() -> Callable[[str, int, int], int] | None:
-    """A function that opens a path without any symbolic link; None where there is no such system call, or no leave to use it."""
+    """A function that opens a path without symbolic links; None if the system call doesn't exist or isn't permitted."""
     if sys.platform != 'linux' or sys.maxsize < 1 << 32:
         return None
     try:
-        # Imported here because files in the root itself need none of it.
+        # Imported here because files directly in the root don't need it.
         import ctypes
 
         syscall = ctypes.CDLL(None, use_errno=True).syscall

@@ -1,4 +1,4 @@
-"""Errors of the library behind a backend, translated wherever they come from."""
+"""Translate the errors of the library behind a backend, wherever they are raised."""
 
 from __future__ import annotations
 
@@ -28,81 +28,82 @@ E = TypeVar('E', bound=FSError)
 T = TypeVar('T')
 
 _logger = logging.getLogger(__name__)
-# What helpers of drivers raise, whatever the library of the store does.
+# The errors that helpers of drivers raise, independent of the store's library.
 _OWN_ERRORS: Mapping[type[Exception], type[FSError]] = {SpoolFailed: BackendError, ResponseCut: Unavailable}
 
 
 class Translation:
-    """The name and settings of a backend, and errors of Flask-FS in the place of those of its library."""
+    """The name and settings of a backend, and the translation of its library's errors to errors of Flask-FS."""
 
-    #: The kind of backend, as configuration names it.
+    #: The kind of backend, as in the configuration.
     kind: ClassVar[str] = ''
-    #: What the backend promises. An instance may narrow it when its server lacks something: :meth:`drop_capability`.
+    #: The capabilities of the backend. An instance can drop one that its server lacks: :meth:`drop_capability`.
     capabilities: Capability = Capability.NONE
-    #: The settings it understands besides those of every storage.
+    #: The settings that it supports in addition to those of every storage.
     settings: ClassVar[tuple[Setting, ...]] = ()
-    #: What the library of the store raises; ``OSError`` may be among it.
+    #: The errors that the store's library raises. They can include ``OSError``.
     errors: ClassVar[tuple[type[Exception], ...]] = ()
-    #: Whether the streams of ``_open`` seek at no cost: anywhere, also beyond the end, where nothing is read; to a negative
-    #: position they raise ValueError or OSError. Otherwise, with RANGE, files are read by small ranges.
+    #: Whether seeking in the streams of ``_open`` costs nothing. They must seek anywhere, including beyond the end, where
+    #: reading returns nothing, and raise ValueError or OSError for a negative position. Otherwise, with RANGE, files are read
+    #: in small ranges.
     seekable_streams: ClassVar[bool] = False
-    #: The headers, besides what every client sends, without which the store refuses a link for PUT.
+    #: The headers that the store requires for a link for PUT, in addition to those that every client sends.
     signed_put_headers: ClassVar[Mapping[str, str]] = {}
-    #: How many entries a listing requests at once.
+    #: How many entries a listing requests at a time.
     page_size = 1000
-    #: How many files ``_remove_batch`` removes by one request; 1 where that is not implemented.
+    #: How many files ``_remove_batch`` removes in one request; 1 if it isn't implemented.
     batch_size = 1
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         self.name = name
         self.config = from_mapping(name, self.kind, config or {}, (*STORAGE_SETTINGS, *self.settings))
-        # A legacy backend's own verbs would not add it.
+        # A legacy backend's own methods wouldn't add it.
         self._prefix = f'{self.config.prefix}/' if self.config.prefix and self.capabilities else ''
         self._retains = bool(self.config.retention_days)
 
     def _namespace_by_storage(self, place: str) -> None:
-        """Put the storage's name before all keys if the setting *place*, such as a bucket, names one for several storages.
+        """Prefix all keys with the storage's name if the setting *place*, such as a bucket, applies to several storages.
 
-        That is the case where it was not set for this very storage, as with roots and URLs.
+        That is the case if it isn't set for this storage itself, as for roots and URLs.
         """
         if place in self.config and place not in (self.config.explicit_keys or ()):
             self._prefix = f'{self.name}/{self._prefix}'
 
     @property
     def location(self) -> tuple[Hashable, ...] | None:
-        """Where this storage's files are, the key prefix included; None where storages may share them.
+        """The location of this storage's files, including the key prefix; None if storages may share it.
 
-        Two storages of one application with equal locations are a ConfigurationError.
+        Two storages of one application with the same location cause a ConfigurationError.
         """
         return None
 
     @property
     def reserved_location(self) -> tuple[Hashable, ...] | None:
-        """Where it keeps more than its files, such as parts of large ones: what no other storage's location may begin with."""
+        """The location of its other data, such as parts of large files. No other storage's location may begin with this."""
         return None
 
     def describe_location(self) -> str:
-        """Where the files are, in a few words for people and without any secret; empty if there is nothing to say."""
+        """A short description of the files' location for people, without secrets; empty if unknown."""
         root = getattr(self, 'root', None)
         return str(root) if isinstance(root, (str, os.PathLike)) else ''
 
     # --- Errors.
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
-        """What kind of error one of ``errors`` is, and the reason to give; no secret may be in it.
+        """The kind of error to raise for one of ``errors``, and the reason to report, which must not contain secrets.
 
-        :param name: The file that it is about; of a listing the prefix, or None.
+        :param name: The file that the error is about, or the prefix of a listing, or None.
         """
         return BackendError, str(error) or type(error).__name__
 
     def error(self, kind: type[E], name: str | None = None, reason: str | None = None) -> E:
-        """An error of *kind* about the file *name*, which names this storage and backend."""
-        # A listing of everything is about no file.
+        """An error of *kind* about the file *name* that includes this storage and backend."""
+        # An error about a listing of everything has no filename.
         shown = (name or '').removeprefix(self._prefix) or None
         return kind(shown, storage=self.name, backend=self.kind or type(self).__name__, reason=reason)
 
     def unsupported(self, name: str | None, reason: str) -> OperationNotSupported:
-        """The error for what this backend cannot do."""
+        """The error for an operation that this backend doesn't support."""
         return self.error(OperationNotSupported, name, reason)
 
     def translated(self, error: Exception, name: str | None = None) -> FSError:
@@ -112,15 +113,15 @@ class Translation:
         return self.error(kind, name, reason)
 
     def drop_capability(self, capability: Capability, reason: str | None = None) -> None:
-        """Narrow what this backend promises, for its server or its settings.
+        """Drop a capability of this backend that its server or settings don't support.
 
-        :param reason: What was seen of the server, for a warning in the log; None if nothing surprising was.
+        :param reason: What was observed, for a warning in the log; None if it isn't surprising.
         """
         if reason is not None and capability & self.capabilities:
             _logger.warning('Storage %r (%s): %s', self.name, self.kind, reason)
         self.capabilities = self.capabilities & ~capability
 
-    # --- Inside the template.
+    # --- Internal.
 
     def _key(self, filename: str) -> str:
         return self._prefix + check(filename)
@@ -129,7 +130,7 @@ class Translation:
         return dataclasses.replace(info, name=info.name.removeprefix(self._prefix)) if self._prefix else info
 
     def _call_hook(self, hook: Callable[[str], T], name: str) -> T:
-        """What *hook* gives, its errors translated."""
+        """The result of *hook*, with translated errors."""
         try:
             return hook(name)
         except self._translatable as error:
@@ -152,7 +153,7 @@ class Translation:
             try:
                 self._call_hook(hook, name)
             except Unavailable as error:
-                # It would take the same time for each of them to fail.
+                # Each further attempt would take the same time to fail.
                 failures |= dict.fromkeys((name, *left), error)
             except FSError as error:
                 failures[name] = error
@@ -169,4 +170,4 @@ class Translation:
             self._raise_translated(error, prefix or None)
 
     def _lacks(self, hook: str) -> OperationNotSupported:
-        return self.unsupported(None, f'{type(self).__name__} does not implement {hook}')
+        return self.unsupported(None, f"{type(self).__name__} doesn't implement {hook}")

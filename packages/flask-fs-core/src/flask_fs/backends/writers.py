@@ -1,4 +1,4 @@
-"""Files open for writing, which are stored whole when they are closed."""
+"""Files open for writing, which are stored when they are closed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .streams import Mode, undone_by
 
 
 class FileWriter(io.BufferedIOBase):
-    """A file being written that is stored, whole, when it is closed.
+    """A file open for writing that is stored, all at once, when it is closed.
 
-    Leaving its ``with`` block by an exception, :meth:`discard` and dropping it unclosed store nothing.
+    Nothing is stored if an exception leaves its ``with`` block, after :meth:`discard`, or if it is garbage-collected unclosed.
 
-    :param put: Stores what the stream it is given holds.
+    :param put: Stores the content of a stream.
     """
 
     def __init__(self, put: Callable[[IO[bytes]], Any]) -> None:
@@ -63,7 +63,7 @@ class FileWriter(io.BufferedIOBase):
 
 
 class TextWriter(io.TextIOWrapper):
-    """A :class:`FileWriter` that takes text."""
+    """A :class:`FileWriter` for text."""
 
     def __init__(self, writer: FileWriter, encoding: str, errors: str | None, newline: str | None) -> None:
         super().__init__(cast('io.BufferedWriter', writer), encoding, errors, newline)
@@ -74,7 +74,7 @@ class TextWriter(io.TextIOWrapper):
         self._writer.discard()
 
     def close(self) -> None:
-        # TextIOWrapper flushes first, which a discarded file would refuse.
+        # TextIOWrapper flushes first, which fails for a discarded file.
         if not self._writer.closed:
             super().close()
 
@@ -87,9 +87,9 @@ class TextWriter(io.TextIOWrapper):
 
 
 def _drop(file: IO[Any] | io.IOBase, writer: FileWriter) -> None:
-    # io's own finalizer would close, and so store, a file whose writing was given up half-way.
+    # io's own finalizer would close, and therefore store, a file that was only partly written.
     if getattr(writer, '_spool', None) is not None and not writer.closed:
-        message = f'{type(file).__name__} dropped without close(): nothing is stored'
+        message = f'{type(file).__name__} was discarded without close(): nothing is stored'
         warnings.warn(message, ResourceWarning, stacklevel=3)
         writer.discard()
 

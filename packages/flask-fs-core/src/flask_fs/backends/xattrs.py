@@ -1,4 +1,4 @@
-"""Attributes of files on a disk, kept as extended attributes (xattr(7)), and the mark of files that have some."""
+"""Attributes of files on disk, stored as extended attributes (xattr(7)), and the mark of files that have some."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from .attributes import changed
 from .contract import NO_ATTRIBUTES, Attributes, Capability
 from .filesystem import LacksCapability
 
-#: The bit in the mode of files that have attributes: the sticky bit, which Linux ignores on files (inode(7)). Every verb that
-#: reports attributes reads the file's status anyway, so a file without them costs nothing: it is not looked at any further.
-#: Any other mark, such as a call of listxattr() for each file, would be a system call more.
+#: The bit in the mode of files that have attributes: the sticky bit, which Linux ignores on files (inode(7)). Every method
+#: that reports attributes gets the file's status anyway, so files without attributes cost nothing. Anything else, such as
+#: calling listxattr() for each file, would need another system call.
 MARK = S_ISVTX
 
-# Where other programs look for the type (freedesktop.org, Shared MIME-info Database, "Storing the MIME type using Extended
-# Attributes"), and a name of our own for all others, as JSON.
+# The name where other programs look for the type (freedesktop.org, Shared MIME-info Database, "Storing the MIME type using
+# Extended Attributes"), and our own name for all other attributes, as JSON.
 _MIME = 'user.mime_type'
 _OTHERS = 'user.fs.attributes'
 _UNSUPPORTED = frozenset((errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS))
-# A full disk gives the same as a value that does not fit (setxattr(2)).
+# A full disk causes the same errors as a value that doesn't fit (setxattr(2)).
 _TOO_LARGE = frozenset((errno.E2BIG, errno.ENOSPC, errno.EDQUOT, errno.ERANGE))
 
 
 def is_supported() -> bool:
-    """Whether Python can set extended attributes here: on Linux alone."""
+    """Whether Python can set extended attributes on this platform: only on Linux."""
     return hasattr(os, 'setxattr')
 
 
 def encoded(name: str, attributes: Attributes) -> dict[str, bytes]:
-    """The extended attributes that keep *attributes* of the file *name*, by name; none for a type that the name suggests."""
+    """The extended attributes for *attributes* of the file *name*, by name. A type that the name suggests isn't stored."""
     given = attributes.given()
     mime = given.pop('mime', None)
     values = {} if mime in (None, mime_type(name)) else {_MIME: mime.encode()}
@@ -45,9 +45,9 @@ def encoded(name: str, attributes: Attributes) -> dict[str, bytes]:
 
 
 def write(fd: int, values: Mapping[str, bytes]) -> None:
-    """Give the open file *fd*, which was made with :data:`MARK`, its extended attributes.
+    """Set the extended attributes of the open file *fd*, which was created with :data:`MARK`.
 
-    :raises LacksCapability: If the file system keeps none, or lost the mark.
+    :raises LacksCapability: If the file system doesn't support them, or lost the mark.
     """
     for name, value in values.items():
         _set(fd, name, value)
@@ -55,11 +55,11 @@ def write(fd: int, values: Mapping[str, bytes]) -> None:
 
 
 def replace(fd: int, values: Mapping[str, bytes]) -> None:
-    """Make *values* all the extended attributes of ours that the open file *fd* has, whoever reads it meanwhile.
+    """Replace all our extended attributes of the open file *fd* with *values*, while others can read them.
 
-    Each of them is old or new at any time. The mark is set after them: until then they are not there.
+    At any time, readers see the old or the new value of each. The mark is set last: until then they are invisible.
 
-    :raises LacksCapability: If the file system keeps none, or no mark.
+    :raises LacksCapability: If the file system doesn't support them, or the mark.
     """
     for name in (_MIME, _OTHERS):
         if name in values:
@@ -78,12 +78,12 @@ def replace(fd: int, values: Mapping[str, bytes]) -> None:
 
 
 def read(fd: int, status: os.stat_result) -> Attributes:
-    """The attributes of the open file *fd*. What is malformed, because another program wrote it, is left out."""
+    """The attributes of the open file *fd*, without malformed ones, which another program might have written."""
     if not status.st_mode & MARK:
         return NO_ATTRIBUTES
     found: dict[str, Any] = {}
     if (others := _get(fd, _OTHERS)) is not None:
-        # Nested too deeply, JSON is a RecursionError.
+        # Deeply nested JSON raises a RecursionError.
         with contextlib.suppress(ValueError, RecursionError):
             parsed = json.loads(others)
             found = parsed if isinstance(parsed, dict) else {}
@@ -100,7 +100,7 @@ def _get(fd: int, name: str) -> bytes | None:
     try:
         return os.getxattr(fd, name)
     except OSError as error:
-        # The mark may have come without them, from another program or with a copy.
+        # Another program or a copy might have set the mark without the attributes.
         if error.errno == errno.ENODATA or error.errno in _UNSUPPORTED:
             return None
         raise
@@ -111,17 +111,15 @@ def _set(fd: int, name: str, value: bytes) -> None:
         os.setxattr(fd, name, value)
     except OSError as error:
         if error.errno in _UNSUPPORTED:
-            reason = 'the file system keeps no extended attributes'
+            reason = "the file system doesn't support extended attributes"
             raise LacksCapability(Capability.ATTRIBUTES, reason) from error
         if error.errno in _TOO_LARGE:
-            reason = (
-                f'{len(value)} bytes of attributes do not fit there; ext4 keeps 4 KB with a file ({error.strerror})'
-            )
+            reason = f"{len(value)} bytes of attributes don't fit; ext4 stores at most 4 KB per file ({error.strerror})"
             raise OSError(error.errno, reason) from error
         raise
 
 
 def _require_mark(fd: int) -> None:
     if not os.fstat(fd).st_mode & MARK:
-        reason = 'the file system keeps no sticky bit, by which files with attributes are recognized'
+        reason = "the file system doesn't keep the sticky bit, which marks files with attributes"
         raise LacksCapability(Capability.ATTRIBUTES, reason)
