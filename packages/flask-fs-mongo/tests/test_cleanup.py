@@ -526,3 +526,37 @@ def test_a_new_process_cleans_up_before_it_has_made_any_document(memory_app: Fla
     """
     done = subprocess.run([sys.executable, '-c', textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == '[]'
+
+
+@pytest.mark.parametrize('name', ['pre_save', 'pre_save_post_validation'])
+def test_what_a_listener_replaces_while_its_document_is_saved_is_removed(
+    paper: Any, memory: fs.Storage, names: Names, name: str
+) -> None:
+    """Listeners of one signal are called in no order."""
+    write(memory, 'old.txt')
+    document = paper(file='old.txt').save()
+
+    def replace(sender: Any, document: Any, **_: Any) -> None:
+        document.file.save(text(), 'new.txt')
+
+    getattr(signals, name).connect(replace, sender=paper)
+    document.title = 'new'
+    document.save()
+    assert names(memory) == ['new.txt']
+    assert paper.objects.get().file.filename == 'new.txt'
+
+
+def test_a_document_is_read_before_listeners_change_its_files(paper: Any, memory: fs.Storage, names: Names) -> None:
+    write(memory, 'old.txt')
+    document = paper(file='old.txt').save()
+
+    def replace(sender: Any, document: Any, **_: Any) -> None:
+        """It is called after that of the package."""
+
+    signals.pre_save_post_validation.connect(replace, sender=paper)
+    document.title = 'new'
+    cleanup._before_save(paper, document)
+    document.file.save(text(), 'new.txt')
+    paper.objects.update(set__file={'filename': 'new.txt'})
+    cleanup._after_save(paper, document)
+    assert names(memory) == ['new.txt']

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from flask import Flask
 from mongoengine import Document, EmbeddedDocument, EmbeddedDocumentListField, IntField, ListField, StringField
 
 import flask_fs as fs
-from flask_fs_mongo import ImageField, rerender_all
+from flask_fs_mongo import ImageField, init_app, rerender_all
 
 Names = Callable[[fs.Storage], list[str]]
 
@@ -172,6 +173,7 @@ def test_changes_by_another_process_in_the_meantime_are_kept(
     assert 'Race condition' in report.failures[0].error
     assert page.objects.get(number=1).image.filename == 'other.png'
     assert page.objects.get(number=2).image.thumbnail(64) == '2-64.png'
+    assert '1-64.png' not in memory
 
 
 def test_a_progress_bar_is_shown_on_request(page: Any, fill: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,3 +210,46 @@ def test_memory_does_not_grow_with_the_collection(page: Any, memory: fs.Storage,
             tracemalloc.stop()
         assert (report.documents, report.failures) == (count, [])
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@pytest.mark.parametrize('journal', [False, True])
+@pytest.mark.parametrize('policy', ['keep', 'remove'])
+def test_of_two_that_render_a_picture_again_at_the_same_time_one_leaves_files(
+    memory_app: Flask, memory: fs.Storage, picture: Any, names: Names, journal: bool, policy: Any
+) -> None:
+    class Print(Document):
+        image = ImageField(fs=memory, on_replace=policy)
+        images = ListField(ImageField(fs=memory, on_replace=policy))
+
+    if journal:
+        init_app(memory_app, Print, journal=True)
+    document = Print()
+    document.image.save(picture(), 'a.png')
+    document.images.append(reference := Print.images.field.reference())
+    reference.save(picture(), 'b.png')
+    document.save()
+    for field in (Print.image, Print.images.field):
+        field.max_size, field.thumbnails = (150, 150), (64,)
+    for _ in range(2):
+        one, two = Print.objects.get(), Print.objects.get()
+        for each in (one, two):
+            each.image.rerender()
+            each.images[0].rerender()
+        one.save()
+        two.save()
+        found = Print.objects.get()
+        referred = [*found.image.stored.files(), *found.images[0].stored.files()]
+        assert sorted(names(memory)) == sorted(referred)
+        assert len(referred) == 6
+
+
+def test_a_kept_picture_stays_with_its_files(memory: fs.Storage, picture: Any, names: Names) -> None:
+    class Print(Document):
+        image = ImageField(fs=memory, thumbnails=[64])
+
+    document = Print()
+    document.image.save(picture(), 'a.png')
+    document.save()
+    document.image.save(picture(), 'b.png')
+    document.save()
+    assert sorted(names(memory)) == ['a-64.png', 'a.png', 'b-64.png', 'b.png']

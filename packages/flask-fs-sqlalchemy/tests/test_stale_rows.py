@@ -215,3 +215,52 @@ def test_of_two_sessions_that_render_a_picture_of_a_list_again_one_wins(
         session.commit()
         assert [item.original for item in page.album] == ['b-original.png', 'c-original.png']
     assert stored() == referred(sessions)
+
+
+def test_of_two_sessions_that_render_a_picture_again_one_leaves_files(
+    sessions: sessionmaker[Session], policy: str
+) -> None:
+    for rendered in (0, 1, 2):
+        (one, first), (two, second) = known(sessions), known(sessions)
+        with one, two:
+            for page in (first, second)[:rendered] or (first, second):
+                page.image.rerender()
+                page.album[0].rerender()
+            one.commit()
+            two.commit()
+        assert stored() == referred(sessions)
+
+
+def test_the_first_files_that_two_sessions_make_of_a_picture_are_those_of_one(
+    sessions: sessionmaker[Session], picture: Picture, policy: str
+) -> None:
+    with sessions.begin() as session:
+        page = session.get(Page, 1)
+        page.image, page.album = 'a-original.png', ['b-original.png']
+    if policy == 'keep':
+        photos.delete_many(stored() - {'a-original.png', 'b-original.png'})
+    (one, first), (two, second) = known(sessions), known(sessions)
+    with one, two:
+        for page in (first, second):
+            page.image.rerender()
+            page.album[0].rerender()
+        one.commit()
+        two.commit()
+    assert stored() == referred(sessions)
+    assert len(stored()) == 6
+
+
+def test_a_kept_picture_stays_with_its_files_where_another_one_is_saved(
+    sessions: sessionmaker[Session], picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Page.__table__.c.image.type, 'on_replace', 'keep')
+    (one, first), (two, second) = known(sessions), known(sessions)
+    before = stored()
+    with one, two:
+        first.image.rerender()
+        second.image.save(picture(), 'new.png')
+        one.commit()
+        rendered = set(first.image.stored.files())
+        two.commit()
+    assert rendered <= stored()
+    assert 'a-original.png' in before & stored()

@@ -131,3 +131,12 @@ class StoredFile:
     def files(self) -> Iterator[str]:
         """The name of each file once, the main file last."""
         return iter(() if self.filename is None else (self.filename,))
+
+    @property
+    def upload(self) -> str | None:
+        """The name of the unmodified file."""
+        return self.filename
+
+    def remade_in(self, other: StoredFile) -> Iterator[str]:
+        """The names of files that were made from an upload, where *other* has different ones made from that same upload."""
+        return iter(())

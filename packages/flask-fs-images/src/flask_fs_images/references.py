@@ -67,7 +67,7 @@ class ImageReference(FileReference):
     @property
     def original(self) -> str | None:
         """The name of the unmodified file."""
-        return self.stored.original or self.filename
+        return self.stored.upload
 
     @property
     def thumbnails(self) -> dict[int, str]:

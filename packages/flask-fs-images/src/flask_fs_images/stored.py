@@ -132,3 +132,13 @@ class StoredImage(StoredFile):
     def files(self) -> Iterator[str]:
         files = (*self.thumbnails.values(), self.original, self.filename)
         return iter(dict.fromkeys(name for name in files if name))
+
+    @property
+    def upload(self) -> str | None:
+        return self.original or self.filename
+
+    def remade_in(self, other: StoredFile) -> Iterator[str]:
+        if isinstance(other, StoredImage) and self.upload == other.upload:
+            made = [name for size, name in self.thumbnails.items() if size in other.thumbnails]
+            kept = {self.upload, *other.files()}
+            yield from (name for name in dict.fromkeys((*made, self.filename)) if name and name not in kept)

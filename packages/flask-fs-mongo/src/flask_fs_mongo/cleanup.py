@@ -14,10 +14,11 @@ from typing import Any
 from mongoengine import Document, signals  # type: ignore[import-untyped]  # MongoEngine has no type hints
 
 from flask_fs import Storage
+from flask_fs.references import FileReference
 from flask_fs.transaction import discard, removes
 
 from .traversal import Found, file_fields, references, subclasses
-from .units import Notes, journals
+from .units import Notes, is_remade, journals, saved
 from .units import in_mongodb as _in_mongodb
 
 #: Where a document keeps the references that MongoDB had before.
@@ -37,27 +38,57 @@ def watch_replacements() -> None:
 
 def _before_save(sender: Any, document: Any, created: bool = False, **_: Any) -> None:
     vars(document).pop(_BEFORE, None)
+    if document.pk is None:
+        return
     watched = {
         name for name, fields in file_fields(sender).items() if any(field.on_replace != 'keep' for field in fields)
     }
-    if not watched or document.pk is None:
-        return
     changed = {path.partition('.')[0] for path in document._get_changed_fields()}
     # A new document with an explicit primary key replaces the one that MongoDB may have.
-    if created or watched & changed:
+    replaces = bool(watched) and (created or bool(watched & changed) or _has_other_listeners(sender))
+    if replaces or _remade(document):
         before = vars(document)[_BEFORE] = _in_mongodb(document)
         if journals():
-            vars(document)[_NOTES] = Notes(_unused_files(_replaced(before), references(document)))
+            vars(document)[_NOTES] = Notes(_replaced_files(document, before, references(document)))
 
 
-def _replaced(before: Iterable[Found]) -> list[Found]:
-    return [found for found in before if removes(found.field.on_replace, found.reference)]
+def _has_other_listeners(document_class: Any) -> bool:
+    """Whether a listener of the application may be called after the one here, and change files: they have no order."""
+    receivers = signals.pre_save_post_validation.receivers_for(document_class)
+    return any(not str(getattr(receiver, '__module__', None)).startswith('flask_fs_mongo.') for receiver in receivers)
+
+
+def _remade(document: Any) -> list[FileReference]:
+    return [found.reference for found in references(document) if is_remade(found.reference)]
+
+
+def _replaced_files(document: Any, before: Collection[Found], used: Iterable[Found]) -> list[tuple[Storage, str]]:
+    """The files that the document had *before*, that no *used* reference has, and that are to be removed."""
+    used = list(used)
+    replaced = [found for found in before if removes(found.field.on_replace, found.reference)]
+    files = _unused_files(((found, found.reference.stored.files()) for found in replaced), used)
+    # Another process may have made these since this one has read the document, and nobody else knows of them.
+    new = _remade(document)
+    remade = [
+        (
+            found,
+            [
+                name
+                for item in new
+                if item.fs == found.reference.fs
+                for name in found.reference.stored.remade_in(item.stored)
+            ],
+        )
+        for found in before
+    ]
+    return list(dict.fromkeys([*files, *_unused_files(remade, used)]))
 
 
 def _after_save(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, None)
-    unused = _replaced(before or ())
-    _remove(document, _unused_files(unused, [*_in_mongodb(document), *references(document)]) if unused else [])
+    if before is not None:
+        _remove(document, _replaced_files(document, before, [*_in_mongodb(document), *references(document)]))
+    saved(document)
 
 
 # --- Deleted.
@@ -100,29 +131,29 @@ def _watch(document_class: Any) -> None:
 def _before_delete(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document)[_BEFORE] = [] if document.pk is None else _in_mongodb(document)
     if journals():
-        vars(document)[_NOTES] = Notes(_unused_files(_deleted(before), []))
+        vars(document)[_NOTES] = Notes(_deleted_files(before))
 
 
-def _deleted(before: Iterable[Found]) -> list[Found]:
-    return [found for found in before if removes(found.field.on_delete, found.reference)]
+def _deleted_files(before: Iterable[Found]) -> list[tuple[Storage, str]]:
+    deleted = [found for found in before if removes(found.field.on_delete, found.reference)]
+    return _unused_files(((found, found.reference.stored.files()) for found in deleted), [])
 
 
 def _after_delete(sender: Any, document: Any, **_: Any) -> None:
     before = vars(document).pop(_BEFORE, ())
-    _remove(document, _unused_files(_deleted(before), []))
+    _remove(document, _deleted_files(before))
 
 
 # --- In both cases.
 
 
-def _unused_files(unused: Iterable[Found], used: Iterable[Found]) -> list[tuple[Storage, str]]:
+def _unused_files(unused: Iterable[tuple[Found, Iterable[str]]], used: Iterable[Found]) -> list[tuple[Storage, str]]:
     """The files of *unused* that no *used* reference has, and that belong to no field as its default."""
     kept = {(found.reference.fs, name) for found in used if found.reference for name in found.reference.stored.files()}
     files: list[tuple[Storage, str]] = []
-    for found in unused:
+    for found, names in unused:
         storage, shared = found.reference.fs, found.field.shared_files()
-        names = [name for name in found.reference.stored.files() if (storage, name) not in kept]
-        files += [(storage, name) for name in names if name not in shared]
+        files += [(storage, name) for name in names if (storage, name) not in kept and name not in shared]
     return files
 
 

@@ -221,7 +221,8 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         tracking.track(in_container=self.name is None)
         if self.on_delete != 'keep':
             cleanup.watch_deletions(owner_document)
-        if self.on_replace != 'keep':
+        # What a picture is rendered again as is removed by whoever does that at the same time.
+        if self.on_replace != 'keep' or issubclass(self.proxy_class, ImageReference):
             cleanup.watch_replacements()
 
 

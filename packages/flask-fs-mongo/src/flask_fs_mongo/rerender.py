@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 import click
-from mongoengine.errors import LookUpError  # type: ignore[import-untyped]  # MongoEngine has no type hints
+from mongoengine.errors import LookUpError, SaveConditionError  # type: ignore[import-untyped]  # MongoEngine has no type hints
 from mongoengine.queryset.base import BaseQuerySet  # type: ignore[import-untyped]  # as above
 
+from flask_fs.transaction import discard
 from flask_fs_images.references import ImageReference
 
 from .fields import ImageField
 from .traversal import Found, innermost, references
+from .units import roll_back
 
 #: How many documents are requested at once: few enough to be done before the server closes an idle cursor.
 _BATCH = 20
@@ -122,8 +124,20 @@ def _rerender(document: Any, path: str, report: Report) -> None:
     try:
         conditions = [_unchanged(found.db_path, before.filename) for found, before in changed]
         document.save(validate=False, save_condition={'__raw__': {'$and': conditions}})
+    except SaveConditionError as error:
+        _undo(document, changed)
+        report.failures.append(_failure(document, error))
     except Exception as error:  # noqa: BLE001  # as above
         report.failures.append(_failure(document, error))
+
+
+def _undo(document: Any, changed: list[tuple[Found, Any]]) -> None:
+    """Remove the files that were made for a document which was not saved, as another process has changed it."""
+    roll_back(document)
+    for found, before in changed:
+        reference = found.reference
+        # Any others have the names of those before.
+        discard(reference.fs, set(reference.stored.files()).difference(before.files()))
 
 
 def _unchanged(db_path: str, filename: str | None) -> dict[str, Any]:

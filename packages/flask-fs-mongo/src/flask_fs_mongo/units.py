@@ -20,13 +20,14 @@ from flask_fs.bindings import current_application
 from flask_fs.consistency.sources import sources_of, storage_itself, whole_name
 from flask_fs.errors import FSError
 from flask_fs.references import FileReference
+from flask_fs.stored import StoredFile
 from flask_fs.transaction import FileTransaction
 
 from .journal import DocumentJournal
 from .traversal import Found, references
 
-#: Where a reference keeps its unit of work.
-_UNIT = '_fs_unit'
+#: Where a reference keeps its unit of work, and what it referred to before it changed.
+_UNIT, _FORMER = '_fs_unit', '_fs_former'
 #: The applications with a journal.
 _apps: weakref.WeakSet[Flask] = weakref.WeakSet()
 
@@ -51,10 +52,31 @@ def journal_of(storage: Storage) -> DocumentJournal | None:
 
 def transaction(reference: FileReference) -> FileTransaction:
     """The transaction for a change of *reference*, which ends with its document where there is a journal."""
+    vars(reference).setdefault(_FORMER, reference.stored)
     if (journal := journal_of(reference.fs)) is None:
         return FileTransaction(reference.fs)
     unit: UnitOfWork = vars(reference).setdefault(_UNIT, UnitOfWork(journal))
     return unit.transaction(reference.fs)
+
+
+def is_remade(reference: FileReference) -> bool:
+    """Whether *reference* has got new files since its document was saved, made from the same picture as those before."""
+    former: StoredFile | None = vars(reference).get(_FORMER)
+    if former is None or former.upload != reference.stored.upload:
+        return False
+    return not set(reference.stored.files()) <= set(former.files())
+
+
+def saved(document: Any) -> None:
+    """Note that the references of *document* are stored as they are."""
+    for found in references(document):
+        vars(found.reference).pop(_FORMER, None)
+
+
+def roll_back(document: Any) -> None:
+    """Remove what was stored for *document*, which was not saved."""
+    for unit in _units([document]):
+        unit.roll_back()
 
 
 class Notes:

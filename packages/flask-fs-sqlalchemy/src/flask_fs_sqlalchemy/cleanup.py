@@ -205,10 +205,26 @@ def _replace(
         policy = owners[key].column_type.on_replace
         unused = [item for item in since[key] if not used.issuperset(files_of(item))]
         removed.update(_removed(owners[key], policy, before.get(key, ())), _removed(owners[key], policy, unused))
+        removed.update(_remade(row, owners[key], before.get(key, ()), current.get(key, ())))
     _mark(row, connection, removed - used, used)
     for key in changed:
         if isinstance(value := sa.inspect(row).dict.get(key), FileList):
             value._synchronize()
+
+
+def _remade(
+    row: Any, owner: ColumnOwner, before: Iterable[FileReference], current: Iterable[FileReference]
+) -> Iterator[File]:
+    """Files that the row had *before*, and in place of which it has got new ones, made from the same pictures.
+
+    Another transaction may have made them since this one read the row, and nobody else knows of them.
+    """
+    files, shared = units.unwritten(row), owner.shared_files()
+    created = set() if files is None else files.created()
+    remade = [item.stored for item in current if not created.isdisjoint(files_of(item))]
+    for item in before:
+        for name in {name for new in remade for name in item.stored.remade_in(new)}.difference(shared):
+            yield named(item, name)
 
 
 def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
