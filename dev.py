@@ -1,61 +1,92 @@
 #!/usr/bin/env python3
-"""Run the project's commands in a private environment, made on first use in ``.dev/``.
+"""Run the project's commands in a private environment, which the first run creates in ``.dev/``.
 
-Needs Python 3.10 or newer and nothing else. ``python3 dev.py`` lists the commands; words after a command are passed on.
-Deleting ``.dev/`` is always safe: the next command makes it again.
+It needs only Python 3.10 or newer. ``python3 dev.py`` lists the commands and passes arguments on to them. You can always
+delete ``.dev/``: the next command creates it again.
 """
 
-# An older Python has to get as far as the message about its age, so the syntax stays that of 3.8.
+# An older Python must get as far as the message about its version, so the syntax stays that of Python 3.8.
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / 'scripts'))
+
+from install_errors import NO_VENV, fix_for
+from progress import duration, run_to_end, run_with_status, say
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # a module elsewhere
+    fcntl = None  # type: ignore[assignment]  # a module on other systems
 
 ROOT = Path(__file__).resolve().parent
 DEV = ROOT / '.dev'
-#: What the example application is made of.
+#: The packages that the demo uses.
 DEMO_MEMBERS = [ROOT / 'packages' / name for name in ('flask-fs-core', 'flask-fs-images')]
 
-# Exact versions, so that one commit means one set of tools everywhere. Changing them renews the environment.
+# Exact versions, so that a commit has the same tools everywhere. A new version recreates the environment.
 TOOLS = ['hatch==1.18.2', 'uv==0.13.9']
 
 COMMANDS = {
     'demo': 'start the example application',
-    'test': 'the tests that need no server, no browser and no patience; with a path, all tests there; words go to pytest',
-    'test-all': 'all tests on this Python; words go to pytest',
-    'matrix': 'the tests of the distributions on every other Python found, but not the slow ones',
-    'lowest': 'the same on the wheels of dist/, with the oldest libraries they allow, on the oldest Python',
-    'cover': 'all tests on this Python, with coverage',
-    'qa': 'lint and types',
-    'lint': 'format, style, import rules, requirements, versions, changelog fragments',
-    'types': 'mypy and pyright',
-    'format': "rewrite the sources in the project's format",
+    'test': 'run the tests that need no server or browser; with a path, all tests there; options go to pytest',
+    'test-all': 'run all tests on this Python; options go to pytest',
+    'matrix': 'run the quick tests of the packages on every other Python installed',
+    'lowest': 'run the same tests on the wheels in dist/, on the oldest Python, with the oldest libraries they allow',
+    'cover': 'run all tests on this Python with coverage',
+    'qa': 'check style and types: lint, then types',
+    'lint': 'check format, style, import rules, requirements, versions, and changelog fragments',
+    'types': 'check types with mypy and pyright',
+    'format': 'format the source code',
     'doc': 'build the documentation into docs/_build/html',
-    'dist': 'build every distribution into dist/, check it, install it as users do',
-    'report': 'run the conformance kit on every backend and server, and record what it saw for the documentation',
-    'mutants': 'run every check of the kit on every broken backend, and print what it caught; --help lists the options',
-    'kills': 'kill 1,000 processes that store files of rows, and check what gc makes of the rest; --help lists the options',
-    'public-names': 'compare the public names with the lists kept; --write renews the lists',
-    'start': 'start the servers of compose.yaml, with Docker',
-    'stop': 'stop them',
-    'new-backend': 'start a distribution of your own; needs NAME FOLDER',
-    'changelog': 'fold changes/ into CHANGELOG.md; needs --version X.Y.Z',
-    'release': 'what is left to do for a release, up to the upload',
-    'all': 'everything at once: qa, doc, dist, lowest, matrix, test-all',
-    'hatch': 'hatch itself; further words go to hatch',
-    'clean': 'delete everything that these commands made',
+    'dist': 'build every distribution into dist/, check it, and test its installation',
+    'report': 'run the conformance kit on every backend and server, and record the results for the documentation',
+    'mutants': 'run every check of the kit on every broken backend, and print which it detects; see --help',
+    'kills': 'kill 1,000 processes that store files for rows, and check that gc cleans up; see --help',
+    'public-names': 'compare the public names with the recorded lists; --write updates the lists',
+    'start': 'start the servers of compose.yaml with Docker',
+    'stop': 'stop these servers',
+    'new-backend': 'create a distribution for a new backend; needs NAME FOLDER',
+    'changelog': 'move the fragments in changes/ into CHANGELOG.md; needs --version X.Y.Z',
+    'release': 'list what is missing for a release, or the last steps',
+    'all': 'run everything in parallel: qa, doc, dist, lowest, matrix, test-all',
+    'hatch': 'run hatch itself; all arguments go to hatch',
+    'clean': 'delete everything that these commands created',
+}
+
+#: The environments of hatch that a command uses besides `default`.
+ENVIRONMENTS = {
+    'all': ('lint', 'types', 'docs', 'wheels'),
+    'changelog': ('docs',),
+    'dist': ('wheels',),
+    'doc': ('docs',),
+    'format': ('lint',),
+    'lint': ('lint',),
+    'lowest': ('wheels',),
+    'qa': ('lint', 'types'),
+    'types': ('types',),
+}
+
+#: What to do after a command has passed.
+NEXT = {
+    'all': 'The distributions are in dist/. Before you open a pull request, see CONTRIBUTING.md.',
+    'cover': 'Open .coverage-html/index.html.',
+    'dist': 'The distributions are in dist/.',
+    'doc': 'Open docs/_build/html/index.html.',
+    'format': 'Next: python3 dev.py qa',
+    'qa': 'Next: python3 dev.py all runs everything, as CI does.',
+    'test': 'Next: python3 dev.py qa checks style and types; python3 dev.py test-all also runs the slow tests.',
 }
 
 MADE = [
@@ -73,15 +104,17 @@ MADE = [
 
 
 class Failed(Exception):
-    """What went wrong and how to mend it, for the user."""
+    """What went wrong and how to fix it, for the user."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; the exit code is the command's own."""
+    """Run one command and return its exit code."""
     if sys.version_info < (3, 10):
         raise Failed(
-            'Flask-FS needs Python 3.10 or newer, and this is {}.{} ({}).\n'
-            'Start dev.py with a newer one, such as: python3.12 dev.py'.format(*sys.version_info[:2], sys.executable)
+            'Flask-FS needs Python 3.10 or newer, and this is Python {}.{} ({}).\n'
+            'Run dev.py with a newer Python, for example: python3.12 dev.py'.format(
+                *sys.version_info[:2], sys.executable
+            )
         )
     if not arguments or arguments[0] in ('-h', '--help', 'help'):
         print(usage())
@@ -94,32 +127,50 @@ def main(arguments: list[str]) -> int:
     if command == 'demo':
         return demo(rest)
     if command == 'new-backend':
-        # Here, where a relative folder means what the user says, and without an environment, as it needs none.
+        # It needs no environment. Run it in the user's folder, so that a relative FOLDER is resolved there.
         script = ROOT / 'testing' / 'src' / 'flask_fs_testing' / 'new_backend.py'
         return subprocess.run([sys.executable, str(script), *rest], check=False).returncode
     tools = environment('tools', TOOLS)
     hatch = str(program(tools, 'hatch'))
-    line = [hatch, *rest] if command == 'hatch' else [hatch, 'run', command, *rest]
-    return replace_by(line, settings(tools))
+    variables = settings(tools)
+    if command == 'hatch':
+        return replace_by([hatch, *rest], variables)
+    prepare(tools, ('default', *ENVIRONMENTS.get(command, ())), variables)
+    began = time.monotonic()
+    code = run_to_end([hatch, 'run', command, *rest], variables, cwd=str(ROOT))
+    say(summary(command, rest, code, time.monotonic() - began))
+    return code
 
 
 def usage() -> str:
-    """The list of commands, one a line."""
+    """The list of commands, one per line."""
     width = max(map(len, COMMANDS))
     lines = [f'  {name:{width}}  {text}' for name, text in COMMANDS.items()]
     return '\n'.join(['usage: python3 dev.py COMMAND [ARGUMENT...]', '', *lines])
 
 
+def summary(command: str, arguments: list[str], code: int, seconds: float) -> str:
+    """One line that says how *command* ended, how long it took, and what to do next."""
+    if code == 130:
+        return f'\ndev.py: {command} interrupted after {duration(seconds)}.'
+    if code:
+        again = shlex.join(['python3', 'dev.py', command, *arguments])
+        failed = f'dev.py: {command} failed after {duration(seconds)} (exit code {code}).'
+        return f'{failed} Fix what is reported above, then run: {again}'
+    return f'dev.py: {command} passed in {duration(seconds)}. {NEXT.get(command, "")}'.rstrip()
+
+
 def demo(arguments: list[str]) -> int:
-    """Start the example application with what it needs and no more: a first look should take seconds."""
+    """Start the example application with only the packages it needs, so that it runs within seconds."""
     app = ROOT / 'examples' / 'demo' / 'app.py'
     requirements = [word for member in DEMO_MEMBERS for word in ('--editable', str(member))]
     folder = environment('demo', requirements, depends_on=[member / 'pyproject.toml' for member in DEMO_MEMBERS])
+    say('Starting the demo ...')
     return replace_by([str(program(folder, 'python')), str(app), *arguments], dict(os.environ))
 
 
 def clean() -> int:
-    """Delete what the commands made. The virtual environments go with .dev/."""
+    """Delete what the commands created, including the virtual environments in .dev/."""
     for name in MADE:
         path = ROOT / name
         if path.is_dir() and not path.is_symlink():
@@ -135,9 +186,9 @@ def clean() -> int:
 
 
 def environment(name: str, requirements: list[str], depends_on: Sequence[Path] = ()) -> Path:
-    """The folder of the environment ``.dev/NAME``, made or renewed if need be.
+    """The folder of the environment ``.dev/NAME``, which is created or recreated if necessary.
 
-    The mark is removed first and written last, so an environment that was broken off half-way is made anew.
+    The mark is removed first and written last, so an environment whose creation was interrupted is created again.
     """
     folder = DEV / name
     mark = folder / '.complete'
@@ -145,37 +196,59 @@ def environment(name: str, requirements: list[str], depends_on: Sequence[Path] =
     python = program(folder, 'python')
 
     def is_ready() -> bool:
-        # exists() follows the link to the base Python: false once that one was uninstalled.
+        # exists() follows the link to the base Python, so it is false after that Python was uninstalled.
         return mark.is_file() and mark.read_text() == wanted and python.exists()
 
     if is_ready():
         return folder
     with alone():
         if not is_ready():
-            say(f'Making {folder.relative_to(ROOT)} (once) ...')
+            began = time.monotonic()
+            say(f'Creating the environment {folder.relative_to(ROOT)} (first run only) ...')
             if mark.exists():
                 mark.unlink()
             if folder.exists():
                 shutil.rmtree(folder)
             install(folder, python, requirements)
             mark.write_text(wanted)
+            say(f'Created in {duration(time.monotonic() - began)}.')
     return folder
+
+
+def prepare(tools: Path, names: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Install hatch's environments *names*, unless they are up to date, and explain a failure."""
+    described = [ROOT / 'hatch.toml', *sorted(ROOT.glob('packages/*/pyproject.toml')), ROOT / 'testing/pyproject.toml']
+    for name in names:
+        mark = tools / f'{name}.prepared'
+        wanted = fingerprint([name], described)
+        if mark.is_file() and mark.read_text() == wanted:
+            continue
+        began = time.monotonic()
+        say(f'Installing the environment {name!r} (first run, or changed requirements) ...')
+        line = [str(program(tools, 'hatch')), 'run', f'{name}:python', '--version']
+        run(line, variables)
+        mark.write_text(wanted)
+        say(f'Installed in {duration(time.monotonic() - began)}.')
 
 
 @contextlib.contextmanager
 def alone() -> Generator[None, None, None]:
-    """Wait until no other dev.py makes an environment, nor a pip that outlived one that was killed."""
+    """Wait until no other dev.py creates an environment, nor a pip whose dev.py was killed."""
     DEV.mkdir(exist_ok=True)
     with (DEV / 'lock').open('w') as lock:
         if fcntl is not None:
-            # Inherited by pip (see run), which so keeps the lock for as long as it writes.
+            # pip inherits it (see run_with_status), and so holds the lock as long as it writes.
             os.set_inheritable(lock.fileno(), True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say('Waiting for another dev.py that is creating an environment ...')
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def fingerprint(requirements: list[str], depends_on: Sequence[Path]) -> str:
-    """Changes when the environment has to be made anew."""
+    """A text that changes when the environment must be recreated."""
     digest = hashlib.sha256()
     for part in [sys.version, sys.base_prefix, str(ROOT), *requirements]:
         digest.update(part.encode() + b'\0')
@@ -185,29 +258,34 @@ def fingerprint(requirements: list[str], depends_on: Sequence[Path]) -> str:
 
 
 def install(folder: Path, python: Path, requirements: list[str]) -> None:
-    """Make a virtual environment and install *requirements* into it.
+    """Create a virtual environment and install *requirements* into it.
 
-    This Python's own pip can install into another environment, which spares the seconds that ensurepip takes and works
-    where ensurepip is not there. Debian packages pip and ensurepip apart from Python, so either may be missing.
+    The pip of this Python can install into another environment, which saves the seconds that ensurepip takes, and works
+    without ensurepip. Debian packages pip and ensurepip separately from Python, so either can be missing.
     """
     pip_here = can_import('pip')
-    if not pip_here and not can_import('ensurepip'):
-        raise Failed(how_to_get_venv())
+    if not can_import('venv') or not (pip_here or can_import('ensurepip')):
+        raise Failed(NO_VENV)
+    # The settings of a user's pip must not redirect the installation to another place.
+    variables = {**os.environ, 'PIP_USER': '0', 'PIP_REQUIRE_VIRTUALENV': '0'}
+    for name in ('PIP_TARGET', 'PIP_PREFIX'):
+        variables.pop(name, None)
     make = [sys.executable, '-m', 'venv', str(folder)]
-    run([*make, '--without-pip'] if pip_here else make)
+    run([*make, '--without-pip'] if pip_here else make, variables)
     pip = [sys.executable, '-m', 'pip', '--python', str(python)] if pip_here else [str(python), '-m', 'pip']
-    # -qq: errors only. Warnings would be about this machine's pip settings.
-    arguments = ['install', '-qq', '--disable-pip-version-check', '--no-input', *requirements]
+    arguments = ['install', '--progress-bar', 'off', '--disable-pip-version-check', '--no-input', *requirements]
+    names = [Path(word).name for word in requirements if not word.startswith('-')]
+    say(f'Installing {", ".join(names)}, and what they require ...')
     try:
-        run([*pip, *arguments])
-    except Failed:
-        if not pip_here or not can_import('ensurepip'):
+        run([*pip, *arguments], variables)
+    except Failed as error:
+        # pip before 22.3 has no --python.
+        if 'no such option' not in str(error) or not can_import('ensurepip'):
             raise
-        # A pip older than 22.3 has no --python; the environment can have a pip of its own.
-        say('Trying again with a pip inside the environment ...')
+        say('Retrying with a pip inside the environment ...')
         shutil.rmtree(folder)
-        run(make)
-        run([str(python), '-m', 'pip', *arguments])
+        run(make, variables)
+        run([str(python), '-m', 'pip', *arguments], variables)
 
 
 def can_import(module: str) -> bool:
@@ -216,24 +294,13 @@ def can_import(module: str) -> bool:
     return subprocess.run(call, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def how_to_get_venv() -> str:
-    """What to do where neither pip nor ensurepip is installed."""
-    return (
-        f'{sys.executable} has neither pip nor ensurepip, and one of them is needed to make an environment.\n'
-        'On Debian and Ubuntu:  apt install python3-venv\n'
-        'Elsewhere: install pip for this Python, or start dev.py with another one.'
-    )
-
-
-def run(line: list[str]) -> None:
-    """Run *line*; raise Failed if it fails."""
-    # A user's pip settings must not lead the installation out of the environment.
-    variables = {**os.environ, 'PIP_USER': '0', 'PIP_REQUIRE_VIRTUALENV': '0'}
-    for name in ('PIP_TARGET', 'PIP_PREFIX'):
-        variables.pop(name, None)
-    result = subprocess.run(line, env=variables, close_fds=False, check=False)
-    if result.returncode:
-        raise Failed(f'This command failed with exit code {result.returncode}:\n  {" ".join(line)}')
+def run(line: list[str], variables: Mapping[str, str]) -> None:
+    """Run *line*, which installs something; if it fails, raise Failed with its output and the fix."""
+    code, output = run_with_status(line, variables)
+    if code:
+        failed = f'This command failed with exit code {code}:\n  {" ".join(line)}'
+        fix = fix_for(output) or 'The lines above say why. Then run the same command again.'
+        raise Failed(f'{failed}\n\n{output.strip()}\n\n{fix}')
 
 
 def program(folder: Path, name: str) -> Path:
@@ -245,20 +312,20 @@ def program(folder: Path, name: str) -> Path:
 
 
 def settings(tools: Path) -> dict[str, str]:
-    """The environment variables under which hatch runs."""
+    """The environment variables for hatch."""
     variables = dict(os.environ)
     config = DEV / 'hatch.toml'
     config.touch()
-    # Everything of hatch stays in .dev/, and no user's own hatch settings change what a command does.
+    # hatch keeps everything in .dev/, and a user's hatch settings do not change what a command does.
     variables['HATCH_CONFIG'] = str(config)
-    # Inside the tools' environment, so that hatch's environments are renewed with it, as after a change of Python.
+    # In the environment of the tools, so that hatch's environments are recreated with it, such as for another Python.
     variables['HATCH_DATA_DIR'] = str(tools / 'hatch')
     variables['HATCH_CACHE_DIR'] = str(tools / 'hatch-cache')
     variables['HATCH_ENV_TYPE_VIRTUAL_UV_PATH'] = str(program(tools, 'uv'))
     variables['PYRIGHT_PYTHON_CACHE_DIR'] = str(DEV / 'pyright')
     # Tests that wait for servers leave processors idle.
     variables.setdefault('PYTEST_XDIST_AUTO_NUM_WORKERS', str((os.cpu_count() or 1) * 2))
-    # Each module and each test file is compiled once, by whichever of the many processes comes first, and beside no source.
+    # The first of many processes compiles a module for all, and puts nothing next to the source.
     variables['PYTHONPYCACHEPREFIX'] = str(DEV / 'pycache')
     variables.pop('PYTHONDONTWRITEBYTECODE', None)
     variables.pop('VIRTUAL_ENV', None)
@@ -269,7 +336,7 @@ def settings(tools: Path) -> dict[str, str]:
 
 
 def network_settings(variables: Mapping[str, str]) -> dict[str, str]:
-    """Uv and Node read no pip settings: pass on pip's certificates and package index."""
+    """Certificates and package index of pip, as settings of uv and Node, which do not read pip's."""
     passed_on = {'UV_SYSTEM_CERTS': '1'}
     translations = [
         ('PIP_CERT', 'SSL_CERT_FILE'),
@@ -284,9 +351,9 @@ def network_settings(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def search_path() -> list[str]:
-    """PATH with pyenv's shims replaced by the Pythons behind them.
+    """PATH with the Pythons of pyenv instead of its shims.
 
-    A shim fails unless its version is selected, yet hides a later one on PATH that would work.
+    A shim fails unless its version is selected, but hides a Python later on PATH that works.
     """
     folders = [entry for entry in os.environ.get('PATH', '').split(os.pathsep) if entry]
     pyenv = pyenv_root()
@@ -295,12 +362,12 @@ def search_path() -> list[str]:
     versions = sorted(pyenv.glob('versions/3.*/bin'), key=version_of, reverse=True)
     usable = [str(folder) for folder in versions if version_of(folder) >= (3, 10)]
     shims = (pyenv / 'shims').resolve()
-    # After the user's other folders, so that `python3` stays what it was.
+    # After the user's other folders, so that `python3` stays the same.
     return [entry for entry in folders if Path(entry).resolve() != shims] + usable
 
 
 def pyenv_root() -> Path | None:
-    """The folder in which pyenv keeps its Pythons, if there is one."""
+    """The folder where pyenv keeps its Pythons, if there is one."""
     root = os.environ.get('PYENV_ROOT')
     if not root and shutil.which('pyenv'):
         done = subprocess.run(['pyenv', 'root'], stdout=subprocess.PIPE, text=True, check=False)
@@ -314,21 +381,13 @@ def version_of(folder: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r'\d+', folder.parent.name))
 
 
-# Small things
-
-
 def replace_by(line: list[str], variables: dict[str, str]) -> int:
-    """Become *line*, so that signals and the exit code are its own."""
+    """Replace this process with *line*, which then receives its signals and sets its exit code."""
     sys.stdout.flush()
     os.chdir(str(ROOT))
     if os.name != 'nt':
         os.execve(line[0], line, variables)
     return subprocess.run(line, env=variables, check=False).returncode
-
-
-def say(text: str) -> None:
-    """Tell the user, on stderr: stdout is the command's."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == '__main__':
@@ -337,5 +396,12 @@ if __name__ == '__main__':
     except Failed as error:
         say(f'dev.py: {error}')
         sys.exit(1)
+    except OSError as error:
+        # A full disk, or a folder without permission.
+        if (fix := fix_for(str(error))) is None:
+            raise
+        say(f'dev.py: {error}\n{fix}')
+        sys.exit(1)
     except KeyboardInterrupt:
+        say('\ndev.py: interrupted. Run the same command again to continue.')
         sys.exit(130)

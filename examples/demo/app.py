@@ -9,6 +9,7 @@ import hashlib
 import logging
 import secrets
 import socket
+import sys
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -232,21 +233,26 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
 
 
 def main() -> None:
-    """Serve the application on this machine, and tell where."""
+    """Serve the application on this machine, and print its URL."""
     parser = argparse.ArgumentParser(description='Drop files in, hand links out.')
-    parser.add_argument('--port', type=int, default=5000, help='%(default)s by default; if taken, a free one is used')
-    parser.add_argument('--root', help='the folder for everything; by default one in "instance", beside this program')
+    parser.add_argument(
+        '--port', type=int, default=5000, help='%(default)s by default; if it is in use, the demo chooses a free one'
+    )
+    parser.add_argument('--root', help='the folder for all files; by default "instance", next to this program')
     arguments = parser.parse_args()
     app = create_app({'FS_ROOT': arguments.root} if arguments.root else None)
     logging.getLogger('werkzeug').setLevel(logging.WARNING)
     try:
         listening = socket.create_server(('127.0.0.1', arguments.port))
-    except OSError:
+    except OSError as error:
         listening = socket.create_server(('127.0.0.1', 0))
+        why = f'Port {arguments.port} is not available ({error.strerror}), so the demo uses a free one.'
+        print(f'{why} To choose one, pass --port.', file=sys.stderr)
     with listening:
         server = make_server('127.0.0.1', 0, app, threaded=True, fd=listening.fileno())
         print(f'Pigeonhole is at http://127.0.0.1:{server.port}/ (Ctrl+C stops it)', flush=True)
-        server.serve_forever()
+        server.serve_forever()  # Until Ctrl+C.
+    print('\nThe demo has stopped.')
 
 
 if __name__ == '__main__':

@@ -381,9 +381,10 @@ def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
     with socket.create_server(('127.0.0.1', 0)) as other:
         port = other.getsockname()[1] if taken else 0
         command = [sys.executable, str(PROGRAM), '--port', str(port), '--root', str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
+                assert process.stderr is not None
                 line = process.stdout.readline()
                 found = re.fullmatch(r'Pigeonhole is at (http://127\.0\.0\.1:(\d+)/) \(Ctrl\+C stops it\)\n', line)
                 assert found is not None
@@ -394,3 +395,5 @@ def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
                     assert answer.read() == b'12345'
             finally:
                 process.terminate()
+            told = process.stderr.read()
+            assert (f'Port {port} is not available' in told and 'pass --port' in told) == taken
