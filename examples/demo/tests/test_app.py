@@ -264,12 +264,12 @@ class TestPictures:
     @pytest.mark.parametrize(
         ('name', 'content', 'told'),
         [
-            ('cut.jpg', picture('JPEG')[:700], 'the picture is broken or cut short'),
+            ('cut.jpg', picture('JPEG')[:700], 'the image is broken or cut short'),
             ('lying.jpg', picture('PNG'), 'the content is PNG, not JPEG as the name says'),
-            ('huge.gif', b'GIF89a\xff\xff\xff\xff\0\0\0,' + bytes(10), '65535x65535 pixels are more than the'),
+            ('huge.gif', b'GIF89a\xff\xff\xff\xff\0\0\0,' + bytes(10), '65535x65535 pixels exceed the limit of'),
             ('page.svg', b'<html/>', 'the content is HTML, not SVG as the name says'),
             ('page.png', b'<html/>', 'the content is HTML, not a picture as the name says'),
-            ('data.svg', b'<data/>', 'not a picture of a supported format'),
+            ('data.svg', b'<data/>', 'not an image of a supported format'),
         ],
     )
     def test_what_is_no_sound_picture_is_refused(

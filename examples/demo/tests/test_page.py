@@ -147,7 +147,7 @@ def test_a_drawing_is_shown(page: Page) -> None:
 def test_a_broken_picture_is_refused(page: Page, files: Any) -> None:
     choose(page, ('broken.jpg', landscape(300, 200)[:2000]), ('lying.jpg', png(3, 2)))
     expect(upload_of(page, 'broken.jpg').get_by_role('alert')).to_have_text(
-        'This file is not accepted: the picture is broken or cut short.'
+        'This file is not accepted: the image is broken or cut short.'
     )
     expect(upload_of(page, 'lying.jpg').get_by_role('alert')).to_have_text(
         'This file is not accepted: the content is PNG, not JPEG as the name says.'

@@ -160,7 +160,7 @@ def test_one_frame_of_an_animation_is_a_picture(animated, frames_of):
 
 @pytest.mark.parametrize('name', ANIMATED)
 def test_too_many_frames_are_refused(animated, name):
-    with pytest.raises(flask_fs.InvalidContent, match='more than the 3 frames allowed'):
+    with pytest.raises(flask_fs.InvalidContent, match='exceeds the limit of 3 frames'):
         resize(animated(name), 20, limits=Limits(frames=3))
 
 
@@ -168,5 +168,5 @@ def test_too_many_frames_are_refused(animated, name):
 def test_too_many_pixels_of_all_frames_are_refused(animated, name):
     limits = Limits(frame_pixels=80 * 60 * 4)
     assert resize(animated(name), 20, limits=limits)
-    with pytest.raises(flask_fs.InvalidContent, match='4 frames of 80x60 pixels are more than the 19,199 pixels'):
+    with pytest.raises(flask_fs.InvalidContent, match='4 frames of 80x60 pixels exceed the limit of 19,199 pixels'):
         resize(animated(name), 20, limits=Limits(frame_pixels=80 * 60 * 4 - 1))

@@ -63,7 +63,7 @@ def test_waiting_ends_with_an_error_that_says_so(photo, encode, watched):
     while not counts and time.monotonic() < deadline:
         time.sleep(0.01)
     limits = Limits(concurrency=1, timeout_s=0.01)
-    with pytest.raises(flask_fs.Unavailable, match=r'1 other pictures were being decoded for 0.01 s: try again later'):
+    with pytest.raises(flask_fs.Unavailable, match=r'1 other images were being decoded for 0.01 s; try again later'):
         render(content, [Spec(8)], limits=limits, filename='a.jpg')
     with pytest.raises(flask_fs.Unavailable):
         ImageContent(limits)(encode(photo(64, 48)), 'a.jpg')

@@ -77,7 +77,7 @@ def test_a_picture_that_is_read_whole_is_read_up_to_a_limit(monkeypatch):
     monkeypatch.setattr('flask_fs_images.reader.MAX_BYTES', 1 << 20)
     padded = SVG + bytes((1 << 20) - len(SVG))
     assert padded == resize(padded, 9).getvalue()
-    with pytest.raises(flask_fs.InvalidContent, match='more than 1 MiB are too much'):
+    with pytest.raises(flask_fs.InvalidContent, match='exceeds the limit of 1 MiB'):
         resize(padded + b' ', 9)
 
 
@@ -87,7 +87,7 @@ def test_a_picture_cannot_send_its_reader_out_of_its_file(offset, whence):
     file.seek(6)
     reader = ImageReader(file, None)
     reader.seek(5)
-    with pytest.raises(ValueError, match='no seeking'):
+    with pytest.raises(ValueError, match='cannot seek'):
         reader.seek(offset, whence)
     assert reader.tell() == 5
     # It is the picture's fault.

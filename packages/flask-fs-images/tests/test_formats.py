@@ -228,13 +228,13 @@ def test_what_only_mentions_svg_is_none(content):
 
 
 def test_svg_is_not_turned_into_another_format():
-    with pytest.raises(flask_fs.InvalidContent, match='cannot be turned into another format'):
+    with pytest.raises(flask_fs.InvalidContent, match='cannot be converted to another format'):
         render(SVG, [Spec(10, format='PNG')])
 
 
 @pytest.mark.parametrize('name', ['TIFF', 'ICO', 'PCX', 'TGA', 'PPM', 'PDF', 'EPS', 'SGI'])
 def test_other_formats_are_not_opened(photo, encode, name):
-    with pytest.raises(flask_fs.InvalidContent, match='not a picture of a supported format'):
+    with pytest.raises(flask_fs.InvalidContent, match='not an image of a supported format'):
         resize(encode(photo(64, 64), name), 10)
 
 
@@ -249,9 +249,11 @@ def test_a_pillow_without_a_format_says_so(monkeypatch, photo, encode):
     file = encode(photo(), 'AVIF')
     for formats in (FORMATS, WRITTEN):
         monkeypatch.setitem(formats, 'AVIF', WRITTEN['AVIF'].__class__(None, frozenset(('avif',))))
-    with pytest.raises(flask_fs.InvalidContent, match='AVIF are not supported here: install a Pillow'):
+    with pytest.raises(
+        flask_fs.InvalidContent, match='AVIF images are not supported by this installation: install a Pillow'
+    ):
         resize(file, 10)
-    with pytest.raises(ValueError, match='install a newer one'):
+    with pytest.raises(ValueError, match='install a newer version'):
         Spec(format='avif')
 
 

@@ -221,7 +221,7 @@ def test_large_pictures_are_refused_by_their_header_alone(name, monkeypatch):
 def test_the_limit_of_pixels_can_be_changed():
     content = jpeg()
     assert optimize(content, limits=Limits(pixels=64 * 48))
-    with pytest.raises(flask_fs.InvalidContent, match='64x48 pixels are more than the 3,071 pixels allowed'):
+    with pytest.raises(flask_fs.InvalidContent, match='64x48 pixels exceed the limit of 3,071 pixels'):
         optimize(content, limits=Limits(pixels=64 * 48 - 1))
 
 

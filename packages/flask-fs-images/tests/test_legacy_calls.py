@@ -54,5 +54,5 @@ def test_thumbnails_are_not_enlarged_and_sizes_are_met(
 
 
 def test_text_is_no_path_any_more(picture: io.BytesIO) -> None:
-    with pytest.raises(TypeError, match='not from str'):
+    with pytest.raises(TypeError, match='not str'):
         resize('photo.png', 100)

@@ -82,7 +82,7 @@ def test_what_a_box_has_outside_of_the_picture_is_cut_off(encode):
 
 @pytest.mark.parametrize('bbox', [(90, 0, 120, 30), (-30, 0, 0, 30), (0, 60, 10, 70)])
 def test_a_box_outside_of_the_picture_is_a_mistake(encode, bbox):
-    with pytest.raises(ValueError, match='outside of the picture, which has 90x60'):
+    with pytest.raises(ValueError, match='outside the image, which has 90x60'):
         make_thumbnail(encode(marked(), 'PNG'), 10, bbox)
 
 
@@ -200,7 +200,7 @@ def test_every_kind_of_file_is_read(photo, encode, tmp_path, act, kind):
 
 @pytest.mark.parametrize('file', ['a.jpg', None, 5, io.StringIO('text')])
 def test_what_is_no_file_is_a_mistake(file):
-    with pytest.raises(TypeError, match='binary file, bytes or a Path'):
+    with pytest.raises(TypeError, match='binary file, bytes, or a Path'):
         resize(file, 10)
 
 
@@ -240,7 +240,7 @@ def test_an_error_of_the_file_itself_comes_through(photo, encode):
 def test_an_error_names_the_file(tmp_path):
     path = tmp_path / 'no.jpg'
     path.write_bytes(b'no picture')
-    with pytest.raises(flask_fs.InvalidContent, match=r"'no\.jpg'.*not a picture of a supported format") as raised:
+    with pytest.raises(flask_fs.InvalidContent, match=r"'no\.jpg'.*not an image of a supported format") as raised:
         resize(path, 10)
     assert raised.value.filename == 'no.jpg'
 
@@ -286,9 +286,9 @@ def test_every_small_width_is_decoded_scaled_down(photo, encode, width):
 
 
 def test_limits_of_the_output_are_kept(encode):
-    with pytest.raises(flask_fs.InvalidContent, match='20000 pixels on one side are more than the 16383 of a WEBP'):
+    with pytest.raises(flask_fs.InvalidContent, match='20000 pixels exceeds the limit of 16383 pixels for WEBP'):
         render(encode(Image.new('L', (20_000, 2)), 'PNG'), [Spec(format='webp')])
-    with pytest.raises(flask_fs.InvalidContent, match='more than the 50 of a PNG'):
+    with pytest.raises(flask_fs.InvalidContent, match='90 pixels exceeds the limit of 50 pixels for PNG'):
         render(encode(Image.new('L', (90, 2)), 'PNG'), [Spec()], limits=Limits(side_px=50))
 
 

@@ -47,13 +47,13 @@ def refused_everywhere(content, name, match):
 @needs_avif
 def test_an_avif_cannot_lie_about_its_size(avif):
     lying = patched(avif, b'ispe', 8, struct.pack('>LL', 16, 16))
-    refused_everywhere(lying, 'a.avif', 'larger than its container says')
+    refused_everywhere(lying, 'a.avif', 'larger than the size in its container')
     assert (identify(avif).width, identify(avif).height) == (800, 600)
 
 
 @needs_avif
 def test_the_limit_holds_for_an_avif_that_says_its_size(avif):
-    refused_everywhere(avif, 'a.avif', '800x600 pixels are more than the 100,000')
+    refused_everywhere(avif, 'a.avif', '800x600 pixels exceed the limit of 100,000')
 
 
 @needs_avif
@@ -65,7 +65,7 @@ def test_a_frame_of_an_animated_avif_cannot_be_larger_than_its_track(encode, ani
     # A visual sample entry has its size behind 24 bytes.
     at = lying.index(b'av01', lying.index(b'stsd'))
     lying = lying[: at + 28] + struct.pack('>HH', 16, 16) + lying[at + 32 :]
-    refused_everywhere(lying, 'a.avif', 'larger than its container says')
+    refused_everywhere(lying, 'a.avif', 'larger than the size in its container')
 
 
 @needs_avif
@@ -75,7 +75,7 @@ def test_an_avif_whose_boxes_are_broken_is_refused(avif):
         (b'iloc', 4, b'\xff' * 20),
         (b'pitm', 4, b'\0\0\0\0\0\x09'),
     ):
-        with pytest.raises(flask_fs.InvalidContent, match='the picture is broken'):
+        with pytest.raises(flask_fs.InvalidContent, match='the image is broken'):
             identify(patched(avif, name, offset, new))
 
 
@@ -133,7 +133,7 @@ def test_a_webp_cannot_hide_a_large_frame_behind_a_small_canvas(encode):
     canvas = b'VP8X' + struct.pack('<L', 10) + bytes(4) + (15).to_bytes(3, 'little') * 2
     content = b'WEBP' + canvas + picture
     content = b'RIFF' + struct.pack('<L', len(content)) + content
-    refused_everywhere(content, 'a.webp', '800x600 pixels are more than')
+    refused_everywhere(content, 'a.webp', '800x600 pixels exceed the limit')
 
 
 @pytest.mark.parametrize('first', [True, False])
@@ -142,7 +142,7 @@ def test_a_jpeg_that_says_two_sizes_is_as_large_as_the_larger_one(encode, first)
     at = content.index(b'\xff\xc0')
     second = content[at : at + 5] + struct.pack('>HH', 600, 800) + content[at + 9 : at + 19]
     at += 0 if first else 19
-    refused_everywhere(content[:at] + second + content[at:], 'a.jpg', '800x600 pixels are more than|broken')
+    refused_everywhere(content[:at] + second + content[at:], 'a.jpg', '800x600 pixels exceed the limit|broken')
 
 
 def test_a_marker_within_a_segment_is_no_scan(encode, photo):
@@ -197,7 +197,7 @@ def test_orientation_is_read_at_the_end_of_a_webp(encode, photo):
 @pytest.mark.parametrize('name', ['TIFF', 'ICO', 'ICNS', 'TGA', 'PPM', 'JPEG2000'])
 def test_formats_whose_sizes_are_not_inspected_are_not_read(encode, photo, name):
     content = encode(photo(64, 64), name).getvalue()
-    with pytest.raises(flask_fs.InvalidContent, match='not a picture of a supported format'):
+    with pytest.raises(flask_fs.InvalidContent, match='not an image of a supported format'):
         identify(content)
 
 

@@ -1,4 +1,4 @@
-"""Numbers in a file whose length is given in bits, as the specifications of its format do."""
+"""Reading numbers of any bit length, as the specifications of image formats define them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from .reader import Broken
 
 
 class Bits:
-    """Reads the numbers of a part of *content*, one after the other, the most significant bit first.
+    """Reads consecutive numbers from a part of *content*, most significant bit first.
 
-    :param start: Where the part begins, in bytes.
-    :param end: Where it ends; by default with *content*.
+    :param start: The start of the part, in bytes.
+    :param end: The end of the part, in bytes; by default the end of *content*.
     """
 
     def __init__(self, content: bytes, start: int = 0, end: int | None = None) -> None:
@@ -22,9 +22,9 @@ class Bits:
         return self._at // 8
 
     def read(self, count: int) -> int:
-        """A number of *count* bits.
+        """The next *count* bits as a number.
 
-        :raises Broken: If the part ends before.
+        :raises Broken: If fewer bits are left.
         """
         begin, self._at = self._at, self._at + count
         if self._at > self._end:
@@ -33,7 +33,7 @@ class Bits:
         return number >> -self._at % 8 & (1 << count) - 1
 
     def take(self, count: int) -> bytes:
-        """*count* bytes."""
+        """The next *count* bytes."""
         return self.read(8 * count).to_bytes(count, 'big')
 
     def exp_golomb(self) -> int:

@@ -1,4 +1,4 @@
-"""The sizes that AV1 and HEVC decoders allocate memory for, from the bits that they read."""
+"""The sizes that AV1 and HEVC decoders allocate memory for, read from the bitstream itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SELECT = 2
 def av1_extents(samples: Iterable[bytes]) -> Iterator[Extent]:
     """The size of each frame decoded from *samples*, and of each sequence of frames, with ``frames=0``.
 
-    A frame that may have another size than its sequence counts as the largest that its header has bits for.
+    A frame whose size may differ from its sequence counts as the largest size that its header can encode.
 
     :raises Broken: If the headers are broken.
     """
@@ -76,7 +76,7 @@ class _Av1Sequence:
                 self._integer_motion = _SELECT if bits.read(1) else bits.read(1)
 
     def has_own_size(self, bits: Bits) -> bool | None:
-        """Whether a frame may have another size than its sequence; None if it only repeats another frame (5.9.2)."""
+        """Whether a frame's size may differ from its sequence; None if the frame only repeats another one (5.9.2)."""
         if self._reduced:
             return False
         if bits.read(1):
@@ -125,15 +125,15 @@ _SPS = 33
 def hevc_extents(units: Iterable[bytes]) -> Iterator[Extent]:
     """The sizes in each sequence parameter set among the NAL units *units* (ITU-T H.265, 7.3).
 
-    The first size is decoded; the second, with ``frames=0``, is the part of it that is shown.
+    The first size is decoded; the second, with ``frames=0``, is the visible part of it.
 
-    :raises Broken: If one is broken.
+    :raises Broken: If a parameter set is broken.
     """
     for unit in units:
         # Only the base layer is decoded.
         layer = (unit[0] & 1) << 5 | unit[1] >> 3 if len(unit) > 2 else 1
         if not layer and unit[0] >> 1 & 0x3F == _SPS:
-            # Emulation prevention: 00 00 03 stands for 00 00.
+            # Emulation prevention: 00 00 03 means 00 00.
             yield from _hevc_sizes(Bits(unit[2:_HEAD_BYTES].replace(b'\0\0\3', b'\0\0')))
 
 
@@ -151,7 +151,7 @@ def _hevc_sizes(bits: Bits) -> tuple[Extent, Extent]:
     bits.read(4)
     sublayers = bits.read(3)
     bits.read(1)
-    # profile_tier_level: the general part, then which sublayers have one of their own.
+    # profile_tier_level: the general part, then which sublayers have their own.
     bits.read(96)
     present = [(bits.read(1), bits.read(1)) for _ in range(sublayers)]
     if sublayers:

@@ -1,4 +1,4 @@
-"""The modes that pictures are scaled in, color profiles, and transparency."""
+"""Pixel modes for scaling, color profiles, and transparency."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from PIL import Image, ImageCms, features
 
-#: A larger profile makes small pictures too large: their colors are converted instead.
+#: A larger profile would bloat small images. Their colors are converted instead.
 MAX_PROFILE_BYTES = 64 * 1024
 
-# A Pillow built without LittleCMS has the module, and fails when it is used.
+# Pillow built without LittleCMS has the module, but using it fails.
 _HAS_LITTLECMS = features.check('littlecms2')
 _BROKEN = (OSError, ValueError, TypeError, ImageCms.PyCMSError)
 _HIGH_BYTE = [value >> 8 for value in range(65536)]
@@ -21,7 +21,7 @@ _PREMULTIPLIED = {'LA': 'La', 'RGBA': 'RGBa'}
 
 
 def to_8_bits(image: Image.Image) -> Image.Image:
-    """*image* in L, LA, RGB, RGBA or CMYK, with the same pixels; 16 bits become 8."""
+    """*image* in mode L, LA, RGB, RGBA, or CMYK, with the same pixels; 16 bits become 8."""
     transparent = 'transparency' in image.info
     if image.mode.startswith('I'):
         return _from_16_bits(image)
@@ -48,7 +48,7 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
 
 
 def premultiplied(image: Image.Image) -> Image.Image:
-    """*image* with its colors multiplied by its alpha, if it has one: in a mode whose pixels can be averaged."""
+    """*image* with its colors multiplied by its alpha, if it has alpha, so that its pixels can be averaged."""
     return image.convert(_PREMULTIPLIED[image.mode]) if image.mode in _PREMULTIPLIED else image
 
 
@@ -58,7 +58,7 @@ def straight(image: Image.Image) -> Image.Image:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """*image* without its transparency, on white."""
+    """*image* on a white background, without transparency."""
     if image.mode not in {'LA', 'RGBA'}:
         return image
     opaque = image.mode[:-1] if image.mode == 'LA' else 'RGB'
@@ -68,21 +68,21 @@ def on_white(image: Image.Image) -> Image.Image:
 
 
 class Profile:
-    """The color profile of one picture. A broken one, or one for another color space, counts as none."""
+    """The color profile of an image. A profile that is broken or for another color space is ignored."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._opened: Any = None
         self._transforms: dict[str, Any] = {}
-        # ICC.1:2022, 7.2.2: it begins with its length. LittleCMS accepts less.
+        # ICC.1:2022, 7.2.2: a profile begins with its length. LittleCMS accepts shorter content.
         if _HAS_LITTLECMS and content and int.from_bytes(content[:4], 'big') <= len(content):
             with contextlib.suppress(*_BROKEN):
                 self._opened = ImageCms.getOpenProfile(io.BytesIO(content))
 
     def apply(self, image: Image.Image, *, keep: bool) -> tuple[Image.Image, bytes]:
-        """*image*, whose mode is no longer CMYK, and the profile to store with it, empty for sRGB.
+        """*image*, converted from CMYK if necessary, and the profile to store with it, which is empty for sRGB.
 
-        :param keep: Whether to keep the colors as they are, with their profile, if that is small.
+        :param keep: Whether to keep the colors and their profile, if the profile is small.
         """
         if not self._fits(image):
             return (image.convert('RGB') if image.mode == 'CMYK' else image), b''
@@ -107,7 +107,7 @@ class Profile:
                 self._transforms[colors.mode] = ImageCms.buildTransform(self._opened, srgb, colors.mode, 'RGB')
             converted = ImageCms.applyTransform(colors, self._transforms[colors.mode])
         except _BROKEN:
-            # It promises more than it has: a profile for output only, or unusable tables.
+            # The profile is for output only, or its tables are unusable.
             return image.convert('RGB') if image.mode == 'CMYK' else image
         assert converted is not None
         if image.mode in {'LA', 'RGBA'}:

@@ -1,4 +1,4 @@
-"""Derivatives: the files made from a picture."""
+"""Derivatives: the files made from an image."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Derivatives:
     """The files made from an upload.
 
     :param main: The main file, if it is not the upload itself.
-    :param converted: Whether its format differs from that of the upload: browsers do not show HEIC.
+    :param converted: Whether its format differs from the upload's. HEIC is converted, because few browsers show it.
     :param thumbnails: The thumbnail of each size.
-    :param sizes_of_main: The sizes for which the main file is the thumbnail too. An SVG has any size.
+    :param sizes_of_main: The sizes for which the main file is also the thumbnail. An SVG fits any size.
     """
 
     main: Rendered | None
@@ -45,25 +45,25 @@ def derive(
     filename: str,
     remake: bool = False,
 ) -> Derivatives:
-    """What to store of the picture in *file*, which is decoded once, and is left at its position.
+    """Make the files to store for the image in *file*, which is decoded once and keeps its position.
 
-    :param main: The main file. None is made if the upload fits its size, and nothing else requires one.
-    :param sizes: Those of the thumbnails, which are made with the effort of the main file.
-    :param bbox: The part of the picture that the thumbnails show.
-    :param filename: Its name in errors.
+    :param main: The main file. It is not made if the upload is small enough and nothing else requires it.
+    :param sizes: The sizes of the thumbnails, which are made with the effort of the main file.
+    :param bbox: The part of the image that the thumbnails show.
+    :param filename: The filename for error messages.
     :param remake: Whether to make a main file in any case.
-    :raises InvalidContent: If it is not a picture, is broken, or exceeds the limits.
-    :raises ValueError: If the bbox is invalid, or lies outside of the picture.
+    :raises InvalidContent: If the file is not an image, is broken, or exceeds the limits.
+    :raises ValueError: If the bbox is invalid or outside the image.
     """
     with open_image(file, limits=limits, filename=filename) as image:
         width, height, converted = image.info.width, image.info.height, image.info.format == 'HEIC'
         if width is None or height is None:
-            # A bbox in pixels means nothing then.
+            # An SVG has no pixels that a bbox could refer to.
             return Derivatives(None, {}, tuple(sizes))
         thumbnails = {size: Spec(size, 'cover', bbox, effort=main.effort) for size in sizes}
         is_made = remake or main.effort or converted or main.place(width, height).size != (width, height)
         mains = [main] if is_made else []
-        # It must be possible to decode a picture, even if nothing is made from it.
+        # Decode the image even if nothing is made from it, to find out whether it is valid.
         rendered = render(image, [*mains, *thumbnails.values()] or [Spec(1)])
     made = dict(zip(thumbnails, rendered[len(mains) :], strict=False))
     return Derivatives(rendered[0] if is_made else None, made, converted=converted)

@@ -1,4 +1,4 @@
-"""From pixels to a file with nothing but the picture in it."""
+"""Encoding pixels as a file without metadata."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .color import on_white
 from .formats import FORMATS, Format
 from .spec import Spec
 
-#: The usual settings of encoders, and what effort changes. Method 6 of WebP takes thirty times as long as 5 if there is
-#: transparency.
+#: The default settings of encoders, and what effort changes. WebP's method 6 takes thirty times as long as method 5 for
+#: images with transparency.
 _SETTINGS: dict[str, dict[str, Any]] = {
     'JPEG': {'quality': 85},
     'PNG': {'compress_level': 4},
@@ -26,17 +26,17 @@ _EFFORT: dict[str, dict[str, Any]] = {
     'WEBP': {'method': 5},
     'AVIF': {'speed': 6},
 }
-#: The maximum size of the pixels, in bytes, for each level of zlib. Where little repeats exactly, as in a screened scan, these
-#: take up to 1, 0.4 and 0.1 s of CPU time per MiB, and level 6 takes 0.06 s.
+#: The maximum size of the pixels, in bytes, for each level of zlib. If little repeats exactly, as in a halftone scan,
+#: these levels take up to 1, 0.4, and 0.1 s of CPU time per MiB, and level 6 takes 0.06 s.
 _PNG_LEVELS = ((1 << 20, 9), (2 << 20, 8), (12 << 20, 7))
 
 
 @dataclass
 class Frames:
-    """All frames of one output, not premultiplied and of one size.
+    """All frames of one output, not premultiplied and all of the same size.
 
-    :param durations: In milliseconds.
-    :param plays: How often the animation plays; 0 is forever.
+    :param durations: The duration of each frame, in milliseconds.
+    :param plays: How many times the animation plays; 0 means forever.
     """
 
     images: list[Image.Image]
@@ -47,13 +47,13 @@ class Frames:
 def encode(
     name: str, spec: Spec, frames: Frames, profile: bytes, *, keep: dict[str, Any], chunks: dict[bytes, bytes] | None
 ) -> io.BytesIO:
-    """A file of the format *name*, at its beginning.
+    """A file in the format *name*, positioned at its start.
 
-    :param keep: More settings for the encoder, to keep the quality of the input.
+    :param keep: Additional encoder settings that keep the quality of the input.
     :param chunks: The chunks of a PNG that define its colors.
     """
     if name == 'GIF':
-        # In hundredths of a second. A frame that was to be shown for some time keeps at least one of them.
+        # GIF stores hundredths of a second. A frame with a duration keeps at least one.
         durations = [max(10, round(ms, -1)) if ms else 0 for ms in frames.durations]
         return io.BytesIO(gif.encode(frames.images, durations, frames.plays))
     first, *others = images = [_prepared(image, FORMATS[name]) for image in _in_one_mode(frames.images)]
@@ -61,12 +61,12 @@ def encode(
     if spec.quality is not None and 'quality' in settings:
         settings['quality'] = spec.quality
     if spec.effort and name == 'PNG':
-        # Level 6, the usual one, takes up to twice as long to save a thousandth.
+        # The default level of 6 takes up to twice as long to save a thousandth.
         settings['compress_level'] = _png_level(images)
     settings |= keep
     if others:
         settings |= {'save_all': True, 'append_images': others, 'loop': min(frames.plays, 65_535)}
-        # In a PNG, a duration is a fraction of two 16-bit numbers.
+        # PNG stores a duration as a fraction of two 16-bit numbers.
         settings['duration'] = [min(ms, 65_535) for ms in frames.durations]
     if profile and not chunks:
         settings['icc_profile'] = profile
@@ -81,14 +81,14 @@ def encode(
 
 
 def _in_one_mode(images: list[Image.Image]) -> list[Image.Image]:
-    """*images* in one mode."""
+    """*images*, converted to the same mode."""
     modes = {image.mode for image in images}
     mode = 'RGBA' if modes & {'LA', 'RGBA'} else 'RGB'
     return images if len(modes) == 1 else [image.convert(mode) for image in images]
 
 
 def _prepared(image: Image.Image, kind: Format) -> Image.Image:
-    """*image* in a mode that the format supports, with no metadata for the encoder to write."""
+    """*image* in a mode that the format supports, without metadata that the encoder would write."""
     if not kind.alpha:
         image = on_white(image)
     elif not kind.gray and image.mode in {'L', 'LA'}:
@@ -99,6 +99,6 @@ def _prepared(image: Image.Image, kind: Format) -> Image.Image:
 
 
 def _png_level(images: list[Image.Image]) -> int:
-    """The level of zlib at which compressing takes no more than about a second of CPU time."""
+    """The highest zlib level at which compression takes at most about a second of CPU time."""
     size = sum(image.width * image.height * len(image.getbands()) for image in images)
     return next((level for max_bytes, level in _PNG_LEVELS if size <= max_bytes), 6)

@@ -1,4 +1,4 @@
-"""The supported formats, and how each is recognized."""
+"""The supported formats and how to recognize them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ with contextlib.suppress(ImportError):  # Pillow before 11.3
     if AvifImagePlugin.SUPPORTED:  # pragma: no branch - the wheels of Pillow have libavif
         _avif = AvifImagePlugin.AvifImageFile
 
-#: How many bytes at the beginning of a file reveal its format. An SVG may have comments and a document type before its root.
+#: How many bytes at the start of a file reveal its format. An SVG can have comments and a doctype before its root.
 HEAD_BYTES = 16 * 1024
 
-#: What may come before its root. Declarations in a document type are in brackets, and each has a > of its own.
+#: What can come before the root of an SVG. Declarations in a document type are in brackets, and each has its own >.
 _SVG_PROLOG = re.compile(
     r'\s+ | <\?.*?\?> | <!--.*?--> | (?i:<!DOCTYPE) [^\[>]* (?: \[ [^\]]* \] [^>]* )? >', re.DOTALL | re.VERBOSE
 )
@@ -45,7 +45,7 @@ _HEIC_BRANDS = frozenset((b'heic', b'heix', b'heim', b'heis', b'hevc', b'hevx', 
 
 
 def _heic(file: IO[bytes], filename: str) -> ImageFile:
-    # Imported late: it loads a large library, which most applications do not need.
+    # Imported late, because it loads a large library that most applications do not need.
     from pillow_heif import HeifImageFile
 
     return HeifImageFile(file, filename)  # type: ignore[no-untyped-call]  # it has no type hints here
@@ -53,7 +53,7 @@ def _heic(file: IO[bytes], filename: str) -> ImageFile:
 
 class _Jpeg(JpegImageFile):
     def getexif(self) -> Exif:
-        """Nothing. Opening looks for a resolution, which is not used here, and warns about broken EXIF."""
+        """An empty EXIF: Pillow would look there for an unused resolution, and warn if the EXIF is broken."""
         return Exif()
 
 
@@ -61,13 +61,13 @@ class _Jpeg(JpegImageFile):
 class Format:
     """The properties of one format.
 
-    :param open: Makes Pillow's image from a file object, reading little more than its header. Pillow's own ``open``
-        would warn about large pictures, read several in one JPEG, and try other formats.
-    :param extensions: The extensions of its files.
-    :param side_px: The maximum width and height of a picture.
-    :param gray: Whether it stores gray pictures as such, so that a gray profile can be kept.
-    :param written_as: The format of outputs, if it is only read.
-    :param whole: Whether its decoder needs the whole file at once.
+    :param open: Makes a Pillow image from a file object, reading little more than the header. Pillow's own ``open``
+        would warn about large images, read several images from one JPEG, and try other formats.
+    :param extensions: The file extensions of the format.
+    :param side_px: The maximum width and height of an image.
+    :param gray: Whether the format stores gray images as such, so that a gray profile can be kept.
+    :param written_as: The format of outputs, if this format is only read.
+    :param whole: Whether the decoder needs the complete file in memory.
     """
 
     open: Callable[[IO[bytes], str], ImageFile] | None
@@ -82,7 +82,7 @@ class Format:
 
     @property
     def available(self) -> bool:
-        """Whether the installed libraries can read it."""
+        """Whether the installed libraries can read the format."""
         return self.open is not None
 
 
@@ -118,7 +118,7 @@ WRITTEN = {name: kind for name, kind in FORMATS.items() if kind.written_as is No
 def recognize(head: bytes) -> str | None:
     """The format of a file that begins with *head*: a name in ``FORMATS``, ``SVG`` or None.
 
-    :param head: ``HEAD_BYTES``, or the whole of a shorter file.
+    :param head: The first ``HEAD_BYTES`` of the file, or all of a shorter file.
     """
     for signature, name in _SIGNATURES:
         if head.startswith(signature):
@@ -126,14 +126,14 @@ def recognize(head: bytes) -> str | None:
     if head.startswith(b'RIFF') and head[8:12] == b'WEBP':
         return 'WEBP'
     if head[4:8] == b'ftyp':
-        # Both may begin with mif1, and name their own brand later.
+        # Both can begin with mif1, and list their own brand later.
         brands = _brands(head)
         return 'AVIF' if brands & {b'avif', b'avis'} else 'HEIC' if brands & _HEIC_BRANDS else None
     return 'SVG' if _is_svg(head) else None
 
 
 def _brands(head: bytes) -> set[bytes]:
-    # ISO/IEC 14496-12, 4.3: a length, 'ftyp', the major brand, a version, compatible brands of four bytes each.
+    # ISO/IEC 14496-12, 4.3: a length, 'ftyp', the major brand, a version, and compatible brands of four bytes each.
     box = head[: int.from_bytes(head[:4], 'big')]
     return {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
 

@@ -1,4 +1,4 @@
-"""The blocks of a GIF (GIF89a specification): frames in, as browsers show them, and frames out, cropped to what changed."""
+"""The blocks of a GIF (GIF89a specification): reads frames as browsers show them, and writes only what changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .reader import ImageReader
 
 Box = tuple[int, int, int, int]
 
-#: A pixel with less alpha is transparent in a GIF, which has nothing in between.
+#: A pixel with less alpha becomes transparent, because a GIF has no partial transparency.
 HALF = 128
 _HEADER_BYTES = 13
 _KEEP, _TO_BACKGROUND, _TO_PREVIOUS = 1, 2, 3
@@ -28,10 +28,10 @@ _LOOPS = frozenset((b'NETSCAPE2.0', b'ANIMEXTS1.0'))
 class Frame:
     """One frame as stored.
 
-    :param box: The part of the canvas that it draws on.
+    :param box: The part of the canvas that the frame draws on.
     :param palette: Three bytes for each color.
-    :param transparent: The number of the color that draws nothing.
-    :param start: Where its compressed pixels begin, and *end*, where they end.
+    :param transparent: The number of the transparent color.
+    :param start: Where the compressed pixels begin; they end at *end*.
     """
 
     box: Box
@@ -46,9 +46,9 @@ class Frame:
 
 @dataclass
 class Structure:
-    """Everything but the pixels.
+    """Everything except the pixels.
 
-    :param plays: How often the animation plays; 0 is forever.
+    :param plays: How many times the animation plays; 0 means forever.
     """
 
     extent: Extent
@@ -57,8 +57,8 @@ class Structure:
 
 
 def structure(reader: ImageReader, max_frames: int) -> Structure:
-    """The frames of a GIF, up to one over *max_frames*, and the canvas that all of them fit on."""
-    # Its metadata is spread over the whole file.
+    """The frames of a GIF, at most one more than *max_frames*, and the canvas that contains all of them."""
+    # The metadata of a GIF is spread over the entire file.
     reader.in_header = False
     reader.seek(0)
     head = reader.read(_HEADER_BYTES)
@@ -85,9 +85,9 @@ def structure(reader: ImageReader, max_frames: int) -> Structure:
 
 
 def _parts(reader: ImageReader) -> Iterator[tuple[bytes, int, bytes]]:
-    """The kind of each part after the header, where it begins, and its beginning. The reader is at its end then.
+    """The kind, position, and first bytes of each part after the header. The reader is then at the end of the part.
 
-    The beginning of a picture is its descriptor and palette; that of an extension, its first data.
+    The first bytes are the descriptor and palette of an image, and the first data of an extension.
     """
     while kind := reader.read(1):
         at = reader.tell() - 1
@@ -111,8 +111,8 @@ def _palette(reader: ImageReader, flags: int) -> bytes:
 
 
 def _blocks(reader: ImageReader) -> bytes:
-    """The beginning of a sequence of blocks, which is read to its end."""
-    # The length of each block comes before it, and an empty one ends them. A block is read with the length of the next.
+    """The first bytes of a sequence of blocks, which is read to its end."""
+    # Each block follows its length, and an empty block ends the sequence. A block is read with the length of the next.
     length, begin = reader.read(1), b''
     while length and (size := length[-1]):
         block = reader.read(size + 1)
@@ -134,9 +134,9 @@ def _control(block: bytes) -> tuple[int, int, int | None]:
 
 
 def composed(reader: ImageReader, found: Structure) -> Iterator[tuple[Image.Image, int]]:
-    """Each frame as browsers show it, in RGB or RGBA, with its duration in milliseconds; only until the next one.
+    """Each frame as browsers show it, in RGB or RGBA, with its duration in milliseconds; valid until the next frame.
 
-    What no frame has drawn on, or was disposed of, is transparent, whatever the background color.
+    Pixels that no frame has drawn or that were disposed of are transparent, regardless of the background color.
     """
     canvas = Image.new('RGBA', found.extent[:2])
     for frame in found.frames:
@@ -159,7 +159,7 @@ def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
         return None
     reader.seek(frame.start)
     data = reader.read(frame.end - frame.start)
-    # What was cut short within its last block may still have all pixels, if the block and the file end.
+    # A frame that is cut short in its last block can still have all pixels, if the block and the file are terminated.
     numbers = Image.frombytes('P', size, data[1:] + b'\0;', 'gif', (data[0], frame.flags >> 6 & 1))
     colors = [frame.palette[at : at + 3] + b'\xff' for at in range(0, len(frame.palette) - 2, 3)]
     if frame.transparent is not None and frame.transparent < len(colors):
@@ -169,11 +169,11 @@ def _drawn(reader: ImageReader, frame: Frame) -> Image.Image | None:
 
 
 def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: int) -> bytes:
-    """The file of an animation, or of one picture. Each frame holds no more than what changed."""
+    """The content of a GIF with an animation or a single image. Each frame contains only what changed."""
     animated = len(images) > 1
     parts: list[bytes] = []
     shared: list[int] | None = None
-    # Most are one opaque picture, which may be large: it is not copied.
+    # Most GIFs are a single opaque image, which can be large, so it is not copied.
     canvas = shown = _binary(images[0]) if animated or images[0].mode != 'RGB' else images[0]
     for number, duration in enumerate(durations_ms):
         following = _binary(images[number + 1]) if number + 1 < len(images) else None
@@ -183,7 +183,7 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
             box = _union(changed, vanishing) or (0, 0, 1, 1)
             part = shown.crop(box)
         else:
-            # Programs disagree about what surrounds a first frame smaller than the canvas.
+            # Programs disagree about what surrounds a first frame that is smaller than the canvas.
             box, part = (0, 0, *images[0].size), shown
         frame = _paletted(part, with_hole=vanishing is not None)
         palette = frame.getpalette()
@@ -210,7 +210,7 @@ def encode(images: Sequence[Image.Image], durations_ms: Sequence[int], plays: in
 
 
 def _binary(image: Image.Image) -> Image.Image:
-    """*image* in RGBA, each pixel opaque or transparent, and all transparent ones equal."""
+    """*image* in RGBA, with each pixel either opaque or transparent, and all transparent pixels equal."""
     if image.mode not in {'LA', 'RGBA'}:
         return image.convert('RGBA')
     alpha = image.getchannel('A').point([0] * HALF + [255] * (256 - HALF))
@@ -221,7 +221,7 @@ def _binary(image: Image.Image) -> Image.Image:
 
 
 def _vanishing(shown: Image.Image, following: Image.Image | None) -> Box | None:
-    """The box of the pixels that the following frame no longer has."""
+    """The box around the pixels that are transparent in the following frame."""
     if following is None:
         return None
     return ImageChops.subtract(shown.getchannel('A'), following.getchannel('A')).getbbox()
@@ -234,10 +234,10 @@ def _union(one: Box | None, other: Box | None) -> Box | None:
 
 
 def _paletted(image: Image.Image, *, with_hole: bool) -> Image.Image:
-    """A frame with a palette, and as its info the number of the transparent color.
+    """A frame with a palette, and with the number of the transparent color in its info.
 
-    :param with_hole: Whether to have a transparent color where there is room for one: some programs fill with the
-        background color what is disposed of, unless the frame has one.
+    :param with_hole: Whether to include a transparent color if the palette has room: without one, some programs fill
+        disposed pixels with the background color.
     """
     colors = image if image.mode == 'RGB' else image.convert('RGB')
     alpha = None if image.mode == 'RGB' else image.getchannel('A')
@@ -253,7 +253,7 @@ def _paletted(image: Image.Image, *, with_hole: bool) -> Image.Image:
 
 
 def _quantized(image: Image.Image, colors: int) -> Image.Image:
-    """*image* with a palette of as many colors as it has, at most *colors*."""
+    """*image* with a palette of its own colors, reduced to at most *colors*."""
     found = image.getcolors(colors)
     paletted = image.quantize(len(found) if found else colors, Image.Quantize.MEDIANCUT)
     palette = (paletted.getpalette() or [])[: 3 * (len(found) if found else colors)]
@@ -263,7 +263,7 @@ def _quantized(image: Image.Image, colors: int) -> Image.Image:
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture without comments and application extensions."""
+    """The same image without comments and application extensions, except for the loop count."""
     reader = ImageReader(io.BytesIO(content), None)
     reader.in_header = False
     head = reader.read(_HEADER_BYTES)

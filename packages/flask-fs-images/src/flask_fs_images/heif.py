@@ -1,4 +1,4 @@
-"""What decoders of AVIF and HEIC use of a file: its sizes and colors; and how to remove what they do not need."""
+"""The sizes and colors that decoders read from AVIF and HEIC files, and the removal of metadata."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from .isobmff import CODED, Box, Item, Structure
 from .limits import Extent
 from .reader import Broken
 
-#: An encoder may round sizes up to whole blocks, which are cropped when they are shown.
+#: An encoder can round sizes up to complete blocks, which are cropped for display.
 _BLOCK_PX = 64
-#: How many frames may be decoded for one that is shown: those that others are predicted from, and layers.
+#: How many frames may be decoded for each visible frame: reference frames and layers.
 _MAX_HIDDEN = 4
-#: Outermost boxes that decoders need.
+#: Top-level boxes that decoders need.
 _KEPT = frozenset((b'ftyp', b'meta', b'moov', b'mdat'))
 _VIDEO_TRANSFERS, _SRGB_TRANSFER = frozenset((1, 6, 14, 15)), 13
-#: Kinds of items that are made of others: tiles side by side, one above the other, or one of them turned.
+#: Kinds of items that are composed of others: a grid of tiles, an overlay, or one transformed item.
 _DERIVED = frozenset((b'grid', b'iovl', b'iden'))
 _MAX_DEPTH = 8
-#: Kinds of items that are no pictures.
+#: Kinds of items that are not images.
 _METADATA = frozenset((b'Exif', b'mime', b'uri '))
 
 
 def decoded_extents(found: Structure) -> list[Extent]:
-    """Every size that a decoder may allocate memory for: those in boxes, and those in the coded pictures themselves.
+    """Every size that a decoder might allocate memory for, from boxes and from the coded images themselves.
 
-    Those of a sequence have the number of its frames.
+    The sizes of a sequence include its number of frames.
 
-    :raises Broken: If the file is broken, or if a picture is larger than its boxes say.
+    :raises Broken: If the file is broken, or if an image is larger than its boxes specify.
     """
     extents: list[Extent] = []
     if found.items or not found.tracks:
@@ -60,7 +60,7 @@ def _sizes(found: Structure, item: Item) -> list[Extent]:
 def _coded(
     found: Structure, is_av1: bool, properties: list[Box], samples: list[bytes], declared: list[Extent]
 ) -> list[Extent]:
-    """The sizes that the coded pictures of an item or of a track have."""
+    """The sizes of the coded images of an item or track."""
     real: list[Extent] = []
     length_bytes = 4
     for box in properties:
@@ -77,10 +77,10 @@ def _coded(
     if sum(one.frames for one in real) > _MAX_HIDDEN * (len(samples) + 1):
         raise Broken('many more frames are coded than shown')
     for one in real:
-        # Of sequences only: for a single frame with a size of its own, this is only an upper bound.
+        # Only for sequences: for a single frame with its own size, this is only an upper bound.
         if not one.frames and any(_is_larger(one, box) for box in declared):
-            raise Broken('a coded picture is larger than its container says')
-    # A size that is only rounded up is in its box too, which is checked anyway.
+            raise Broken('a coded image is larger than the size in its container')
+    # A size that is only rounded up is also in its box, which is checked anyway.
     return [one._replace(frames=len(samples)) for one in set(real) if all(_is_larger(one, box) for box in declared)]
 
 
@@ -89,7 +89,7 @@ def _is_larger(one: Extent, other: Extent) -> bool:
 
 
 def _parameter_sets(bits: Bits) -> Iterator[bytes]:
-    # The arrays of a HEVCDecoderConfigurationRecord, each with the kind and the number of its units.
+    # The arrays of an HEVCDecoderConfigurationRecord, each with the kind and number of its units.
     for _ in range(bits.read(8)):
         bits.read(8)
         for _ in range(bits.read(16)):
@@ -97,30 +97,30 @@ def _parameter_sets(bits: Bits) -> Iterator[bytes]:
 
 
 def _check_kinds(found: Structure, number: int, depth: int = 0) -> None:
-    """Refuse a picture that is, or is made of, a kind whose size is not checked here."""
+    """Refuse an image if it, or an item that it is composed of, is of a kind whose size is not checked here."""
     item = found.items.get(number)
     if item is None or depth > _MAX_DEPTH or item.kind not in CODED | _DERIVED:
-        raise Broken('a picture that is coded in an unsupported way')
+        raise Broken('its coding is not supported')
     if item.kind in _DERIVED:
         for part in set(item.parts):
             _check_kinds(found, part, depth + 1)
 
 
 def _derived_size(head: bytes, at: int) -> Extent:
-    """The size of a picture that is made of others: of 16 bits, or of 32 if the lowest flag says so."""
+    """The size of an image that is composed of others: in 16-bit numbers, or 32-bit if the lowest flag is set."""
     wide = 32 if head[1:2] and head[1] & 1 else 16
     bits = Bits(head, at)
     return Extent(bits.read(wide), bits.read(wide))
 
 
 def _grid(item: Item, found: Structure) -> Extent:
-    """The size of a picture made of tiles, which may exceed it by less than one tile."""
+    """The size of an image made of tiles. The tiles can exceed it by less than one tile."""
     head = found.joined(item.spans)
     size = _derived_size(head, 4)
     rows, columns = head[2] + 1, head[3] + 1
     tiles = [found.items[number] for number in item.parts if number in found.items]
     if len(tiles) != rows * columns:
-        raise Broken('a grid without all of its tiles')
+        raise Broken('a grid has missing or extra tiles')
     for tile in tiles:
         for across, down, _ in _sizes(found, tile):
             if (columns - 1) * across >= size.width or (rows - 1) * down >= size.height:
@@ -129,22 +129,22 @@ def _grid(item: Item, found: Structure) -> Extent:
 
 
 def color_codes(found: Structure) -> bytes:
-    """Primaries, transfer, matrix and range of the picture as in a PNG's ``cICP``; empty if it has none."""
+    """Primaries, transfer, matrix, and range of the image, as in a PNG's ``cICP``; empty if it has none."""
     item = found.items.get(found.primary, Item())
     for box in item.properties:
         if box.kind == b'colr' and found.content[box.start : box.start + 4] == b'nclx':
             codes = found.bits(box, 4).take(7)
-            # Browsers treat the transfer functions of video as that of sRGB here, but not in a PNG.
+            # Browsers treat the transfer functions of video as sRGB here, but not in a PNG.
             transfer = _SRGB_TRANSFER if codes[3] in _VIDEO_TRANSFERS else codes[3]
             return bytes((codes[1], transfer, codes[5], codes[6] >> 7))
     return b''
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture without metadata, or None if that cannot be separated from the rest.
+    """The same image without metadata, or None if the metadata cannot be separated from the rest.
 
-    Lengths and positions stay, so that no table has to change: what is not needed becomes zeros in boxes named ``free``.
-    The orientation is a property of the picture, and stays too.
+    Lengths and positions do not change, so no table has to change: metadata becomes zeros in boxes named ``free``.
+    The orientation is a property of the image, and is kept.
     """
     found, made = Structure(content), bytearray(content)
     needed = [span for track in found.tracks for span in track.samples]
@@ -162,5 +162,5 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
             needed += item.spans
     for span in needed:
         made[span] = content[span]
-    # Decoders look for data behind the last whole box too.
+    # Decoders also look for data after the last complete box.
     return bytes(made[: max([found.top[-1].end, *(span.stop for span in needed)])])

@@ -1,4 +1,4 @@
-"""Color profiles for pictures that define their colors by a few numbers only."""
+"""Color profiles for images that define their colors by a few numbers instead."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _PRIMARIES = {
     12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, 0.3127, 0.3290),
 }
 _SRGB = _PRIMARIES[1]
-#: Codes of transfer functions (8.2) that are plain powers, and those for a high dynamic range. Video is shown with 2.4
-#: (ITU-R BT.1886).
+#: The codes of transfer functions (8.2) that are plain powers, and the codes for a high dynamic range. Video is
+#: displayed with 2.4 (ITU-R BT.1886).
 _POWERS = {1: 2.4, 4: 2.2, 5: 2.8, 6: 2.4, 8: 1.0, 14: 2.4, 15: 2.4}
 _PQ, _HLG = 16, 18
-#: The brightness of white paper where the range is high, in candela per square meter (ITU-R BT.2408).
+#: The brightness of white paper in a high dynamic range, in candela per square meter (ITU-R BT.2408).
 _WHITE_NITS = 203
 _TABLE_ENTRIES = 1024
-#: What profiles refer to (ICC.1:2022, 7.2.16), and the Bradford transform to it.
+#: The white point of profiles (ICC.1:2022, 7.2.16), and the Bradford transform that adapts to it.
 _D50 = (0.9642, 1.0, 0.8249)
 _BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 
 
 def from_gamma(gamma: bytes, chromaticities: bytes, *, gray: bool) -> bytes:
-    """The profile for the content of a PNG's ``gAMA`` and ``cHRM``; empty if it is that of sRGB, or invalid."""
+    """The profile for the content of a PNG's ``gAMA`` and ``cHRM``; empty if it is sRGB or invalid."""
     exponent = 100_000 / int.from_bytes(gamma, 'big')
     primaries: Sequence[float] = _SRGB
     if len(chromaticities) == 32:
@@ -46,7 +46,7 @@ def from_gamma(gamma: bytes, chromaticities: bytes, *, gray: bool) -> bytes:
 
 
 def from_codes(codes: bytes, *, gray: bool) -> bytes:
-    """The profile for primaries and transfer as ``cICP`` and ``nclx`` give them; empty for sRGB, and if they are undefined."""
+    """The profile for the primaries and transfer of ``cICP`` or ``nclx``; empty if they are sRGB or undefined."""
     primaries, transfer = _PRIMARIES.get(codes[0], _SRGB), codes[1]
     if transfer in _POWERS:
         curve = _parametric(0, _POWERS[transfer])
@@ -78,7 +78,7 @@ def _profile(curve: bytes, primaries: Sequence[float], *, gray: bool) -> bytes:
         columns = _colorants(primaries)
     except (ZeroDivisionError, OverflowError):
         return b''
-    tags = {b'desc': _text('As described by the picture'), b'cprt': _text('CC0'), b'wtpt': _xyz(_D50)}
+    tags = {b'desc': _text('As described by the image'), b'cprt': _text('CC0'), b'wtpt': _xyz(_D50)}
     if gray:
         tags[b'kTRC'] = curve
     else:
@@ -97,7 +97,7 @@ def _profile(curve: bytes, primaries: Sequence[float], *, gray: bool) -> bytes:
 
 
 def _colorants(primaries: Sequence[float]) -> list[Vector]:
-    """Red, green and blue in XYZ, adapted to D50."""
+    """Red, green, and blue in XYZ, adapted to D50."""
     *corners, white = [(x / y, 1.0, (1 - x - y) / y) for x, y in zip(primaries[::2], primaries[1::2], strict=True)]
     shares = _times(_inverse(list(zip(*corners, strict=True))), white)
     seen, wanted = _times(_BRADFORD, white), _times(_BRADFORD, _D50)
@@ -124,7 +124,7 @@ def _inverse(matrix: Matrix) -> Matrix:
 
 
 def _fixed(*numbers: float) -> bytes:
-    """s15Fixed16Number."""
+    """*numbers*, each as an s15Fixed16Number."""
     return b''.join(struct.pack('>l', max(-(2**31), min(2**31 - 1, round(number * 65536)))) for number in numbers)
 
 

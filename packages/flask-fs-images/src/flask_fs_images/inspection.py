@@ -1,4 +1,4 @@
-"""What a file says in its own structure, before any decoder reads it."""
+"""Checks of a file's structure before any decoder reads it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .reader import ImageReader
 
 @dataclass
 class Inspection:
-    """What the structure of a file says that matters here and that Pillow does not report.
+    """Information from the structure of a file that Pillow does not report.
 
-    :param extents: Every size that a decoder may allocate memory for.
-    :param lossless: Whether a WebP was encoded without loss.
-    :param exif: EXIF that comes after the picture.
-    :param chunks: Those of a PNG about its colors.
-    :param color_codes: Primaries, transfer, matrix and range, as in ITU-T H.273.
-    :param on_read: To be called with what is read while the picture is decoded.
+    :param extents: Every size that a decoder might allocate memory for.
+    :param lossless: Whether a WebP is lossless.
+    :param exif: EXIF that comes after the image.
+    :param chunks: The chunks of a PNG that define its colors.
+    :param color_codes: Primaries, transfer, matrix, and range, as in ITU-T H.273.
+    :param on_read: A function to call with each piece that is read while the image is decoded.
     """
 
     extents: list[Extent] = field(default_factory=list)
@@ -32,12 +32,12 @@ class Inspection:
 
 
 def inspect(name: str, reader: ImageReader, content: bytes | None, max_frames: int) -> Inspection:
-    """Inspect the structure of a picture.
+    """Inspect the structure of an image.
 
-    :param name: Its format.
-    :param content: All of it, of a format that is read whole.
-    :param max_frames: No more than one over it are counted, of a format whose frames must be counted.
-    :raises Broken: If it is broken.
+    :param name: The format of the image.
+    :param content: The complete content, if the format requires it.
+    :param max_frames: Counting frames stops at one more than this, for formats whose frames must be counted.
+    :raises Broken: If the image is broken.
     """
     if name == 'JPEG':
         extents, one_scan = jpeg.header(reader)

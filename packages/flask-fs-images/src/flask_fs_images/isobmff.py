@@ -1,4 +1,4 @@
-"""The boxes of AVIF and HEIC files (ISO/IEC 14496-12 and 23008-12): items with properties, and tracks with samples."""
+"""The boxes of AVIF and HEIC files (ISO/IEC 14496-12 and 23008-12): items with properties, tracks with samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .bits import Bits
 from .limits import Extent
 from .reader import Broken
 
-#: Kinds of items that are coded pictures.
+#: Kinds of items that are coded images.
 CODED = frozenset((b'av01', b'hvc1', b'hev1'))
 _CONTAINERS = frozenset((b'moov', b'trak', b'mdia', b'minf', b'stbl', b'iprp'))
 _MAX_BOXES = 20_000
@@ -20,7 +20,7 @@ _MAX_SAMPLES = 100_000
 
 
 class Box(NamedTuple):
-    """A box: its header is at *at*, its content from *start* to *end*."""
+    """A box, with its header at *at* and its content from *start* to *end*."""
 
     kind: bytes
     at: int
@@ -30,10 +30,10 @@ class Box(NamedTuple):
 
 @dataclass
 class Item:
-    """A picture, a part of one, or metadata.
+    """An image, a part of an image, or metadata.
 
-    :param spans: The parts of the file with its content.
-    :param kind_at: The part with its kind, and the name and type that follow.
+    :param spans: The parts of the file that hold the content of the item.
+    :param kind_at: The part that holds its kind, and the name and type that follow.
     """
 
     kind: bytes = b''
@@ -45,7 +45,7 @@ class Item:
 
 @dataclass
 class Track:
-    """A sequence of pictures."""
+    """A sequence of images."""
 
     sizes: list[Extent] = field(default_factory=list)
     configurations: list[Box] = field(default_factory=list)
@@ -56,9 +56,9 @@ class Structure:
     """The structure of a file.
 
     :ivar primary: The number of the item to show.
-    :ivar top: The outermost boxes.
+    :ivar top: The top-level boxes.
     :ivar user: Boxes of tracks and movies that hold metadata.
-    :raises Broken: If it is broken, or has too many boxes, items or samples.
+    :raises Broken: If the structure is broken, or has too many boxes, items, or samples.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -68,7 +68,7 @@ class Structure:
         self.tracks: list[Track] = []
         self.top: list[Box] = []
         self.user: list[Box] = []
-        # What follows the last box does not matter.
+        # Anything after the last box is ignored.
         with contextlib.suppress(Broken):
             self.top += self._in(0, len(content))
         for box in self.top:
@@ -82,11 +82,11 @@ class Structure:
                         self.user.append(inner)
 
     def bits(self, box: Box, at: int = 0) -> Bits:
-        """The content of *box*, from *at* on."""
+        """The content of *box*, starting at *at*."""
         return Bits(self.content, box.start + at, box.end)
 
     def joined(self, spans: list[slice]) -> bytes:
-        """Parts of the file, one after the other."""
+        """Parts of the file, joined."""
         return b''.join(self.content[span] for span in spans)
 
     def _in(self, at: int, end: int) -> Iterator[Box]:
@@ -96,12 +96,12 @@ class Structure:
             length = bits.read(64) if length == 1 else length or end - at
             self._boxes += 1
             if at + length < bits.at or at + length > end or self._boxes > _MAX_BOXES:
-                raise Broken('a box has an impossible length, or there are too many')
+                raise Broken('a box has an impossible length, or there are too many boxes')
             yield Box(kind, at, bits.at, at + length)
             at += length
 
     def _all_in(self, box: Box) -> Iterator[Box]:
-        """The boxes in *box*, at any depth."""
+        """The boxes in *box*, at all depths."""
         for inner in self._in(box.start, box.end):
             yield inner
             if inner.kind in _CONTAINERS:
@@ -154,7 +154,7 @@ class Structure:
             for _ in range(bits.read(16)):
                 self._extents += 1
                 if self._extents > _MAX_EXTENTS:
-                    raise Broken('the items are in too many pieces')
+                    raise Broken('the items are split into too many pieces')
                 bits.read(index_bits if version else 0)
                 offset, length = base + bits.read(offset_bits), bits.read(length_bits)
                 if method == 1 and data is not None:
@@ -162,8 +162,8 @@ class Structure:
                 elif method == 0:
                     start, end = offset, len(self.content)
                 else:
-                    raise Broken('an item is located in a way that decoders do not support')
-                # A length of 0 means the rest.
+                    raise Broken('the location of an item uses an unsupported method')
+                # A length of 0 means everything up to the end.
                 stop = start + length if length else end
                 if stop > end:
                     raise Broken('an item is cut short')
@@ -189,7 +189,7 @@ class Structure:
             for _ in range(bits.read(32)):
                 item = self._item(bits.read(32 if version else 16))
                 for _ in range(bits.read(8)):
-                    # Whether it is essential comes first.
+                    # The first bit is whether the property is essential.
                     bits.read(1)
                     number = bits.read(15 if flags & 1 else 7)
                     if 0 < number <= len(shared):
@@ -214,7 +214,7 @@ class Structure:
         bits.read(32)
         for entry in self._in(bits.at, box.end):
             if entry.kind in CODED and entry.end - entry.start >= 78:
-                # VisualSampleEntry: its width and height follow 24 bytes, and boxes of its own 78.
+                # VisualSampleEntry: its width and height are at byte 24, and its own boxes at byte 78.
                 bits = self.bits(entry, 24)
                 track.sizes.append(Extent(bits.read(16), bits.read(16)))
                 track.configurations += self._in(entry.start + 78, entry.end)
@@ -227,7 +227,7 @@ class Structure:
         chunks = offsets.read(32)
         firsts = [(runs.read(32), runs.read(32), runs.read(32))[:2] for _ in range(runs.read(32))]
         if max(count, chunks, len(firsts)) > _MAX_SAMPLES:
-            raise Broken('a track of too many samples')
+            raise Broken('a track has too many samples')
         run, left = 0, count
         for number in range(1, chunks + 1):
             at = offsets.read(64 if stco.kind == b'co64' else 32)

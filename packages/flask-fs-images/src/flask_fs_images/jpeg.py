@@ -8,9 +8,9 @@ from .limits import Extent
 from .orientation import to_exif
 from .reader import Broken, ImageReader
 
-#: The marker of a segment with a length, or of the end. Within a scan's data, FF is followed by 00 or a restart.
+#: The marker of a segment with a length, or of the end. In the data of a scan, FF is followed by 00 or a restart.
 _MARKER = re.compile(rb'\xff[^\x00\x01\xd0-\xd8\xff]')
-#: A progressive JPEG has about ten scans. Each goes over the whole picture, however few bytes it takes.
+#: A progressive JPEG has about ten scans. Decoding a scan processes the entire image, however small the scan is.
 MAX_SCANS = 100
 _WINDOW_BYTES = 512
 _END, _SCAN, _COMMENT, _APP0, _APP1, _APP2, _APP14, _APP15 = 0xD9, 0xDA, 0xFE, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
@@ -20,9 +20,9 @@ _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 
 
 def header(reader: ImageReader) -> tuple[list[Extent], bool]:
-    """What the segments up to the first scan say: the sizes, and whether that scan is the only one.
+    """The sizes in the segments before the first scan, and whether that scan is the only one.
 
-    There is a size in each start of frame; a valid picture has one. A scan with all components, completely, is the only one.
+    Each start of frame contains a size; a valid image has one. A complete scan of all components is the only scan.
     """
     extents: list[Extent] = []
     components, progressive, at = 0, False, 2
@@ -33,7 +33,7 @@ def header(reader: ImageReader) -> tuple[list[Extent], bool]:
             return extents, False
         found = _MARKER.search(window)
         if found is None or found.start():
-            # An FF at the end may begin a marker.
+            # An FF at the end might begin a marker.
             at += len(window) - 1 if found is None else found.start()
             continue
         marker = window[1]
@@ -46,17 +46,17 @@ def header(reader: ImageReader) -> tuple[list[Extent], bool]:
 
 
 class ScanCounter:
-    """Counts the scans of a JPEG while a decoder reads it from its beginning on."""
+    """Counts the scans of a JPEG while a decoder reads it from the start."""
 
     def __init__(self) -> None:
         self.scans = 0
         self._expected = 0
-        #: Where the next marker is looked for.
+        #: Where to look for the next marker.
         self._next = 0
         self._rest = b''
 
     def feed(self, position: int, chunk: bytes) -> None:
-        """Count in the bytes that were read from *position*, unless they do not follow the previous ones.
+        """Count the scans in the bytes read from *position*, unless they don't follow the previous ones.
 
         :raises Broken: If there are too many scans.
         """
@@ -80,13 +80,13 @@ class ScanCounter:
                 raise Broken(f'it has more than {MAX_SCANS} scans')
             self._next += 2 + int.from_bytes(data[at + 2 : at + 4], 'big')
         else:
-            # An FF at the end may begin a marker.
+            # An FF at the end might begin a marker.
             self._next = max(self._next, self._expected - data.endswith(b'\xff'))
         self._rest = data[max(0, self._next - start) :]
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture with no metadata but its *orientation*, or None if its structure is broken."""
+    """The same image without metadata except its *orientation*, or None if its structure is broken."""
     parts = [b'\xff\xd8']
     if orientation != 1:
         exif = b'Exif\0\0' + to_exif(orientation)
@@ -111,15 +111,15 @@ def stripped(content: bytes, orientation: int) -> bytes | None:
         if marker == _COMMENT or _APP0 <= marker <= _APP15:
             parts.append(content[kept:start])
             kept = at
-            # Within the data of a scan, which is broken then, it ends the scan.
+            # In the data of a scan, where it does not belong, the segment ends the scan.
             ends_scan = has_scan and _MARKER.match(content, at) is None
             parts.append(_kept(marker, content[start:at]) or (bytes((0xFF, marker, 0, 2)) if ends_scan else b''))
-    # Decoders accept a picture without an end too.
+    # Decoders also accept an image without an end marker.
     return b''.join([*parts, content[kept:end], closing]) if has_scan else None
 
 
 def _kept(marker: int, segment: bytes) -> bytes:
-    """What a decoder needs of an application segment."""
+    """The part of an application segment that a decoder needs."""
     if marker == _APP0 and segment[4:9] == b'JFIF\0' and len(segment) >= 18:
         # Without its thumbnail.
         return segment[:2] + b'\0\x10' + segment[4:16] + b'\0\0'

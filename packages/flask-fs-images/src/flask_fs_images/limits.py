@@ -1,4 +1,4 @@
-"""How much a picture may demand before it is refused."""
+"""Limits on the size of images, to protect against decompression bombs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Extent(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a picture may demand before it is refused.
+    """Limits on the size of images, and on how many are decoded at the same time. Larger images are refused.
 
-    :param pixels: The maximum number of pixels of one picture, checked in its header before anything is decoded.
-    :param frames: The maximum number of frames of an animation.
-    :param frame_pixels: The maximum number of pixels of all frames of an animation together.
-    :param side_px: The maximum width and height of an output. A format may have a lower maximum: 16,383 for WebP.
-    :param concurrency: How many pictures this process decodes at once; by default as many as it has processors. Others wait.
-    :param timeout_s: How many seconds they wait before :exc:`~flask_fs.Unavailable` is raised.
+    :param pixels: The maximum number of pixels in an image, checked in its header before anything is decoded.
+    :param frames: The maximum number of frames in an animation.
+    :param frame_pixels: The maximum total number of pixels in all frames of an animation.
+    :param side_px: The maximum width and height of an output. Formats can have lower limits, such as 16,383 for WebP.
+    :param concurrency: How many images this process decodes at the same time; by default one per processor.
+    :param timeout_s: How many seconds other images wait before :exc:`~flask_fs.Unavailable` is raised.
     """
 
     pixels: int = 50_000_000
@@ -35,17 +35,17 @@ class Limits:
 
 
 def excess(extent: Extent, limits: Limits) -> str | None:
-    """Why a picture of that extent is refused; None if it is not."""
+    """The reason to refuse an image of that extent; None if it is within the limits."""
     width, height, frames = extent
     pixels, size = width * height, f'{width}x{height} pixels'
     if pixels < 1:
-        return 'a picture without pixels'
+        return 'the image has no pixels'
     if frames < 1:
-        return 'an animation without frames'
+        return 'the animation has no frames'
     if pixels > limits.pixels:
-        return f'{size} are more than the {limits.pixels:,} pixels allowed'
+        return f'{size} exceed the limit of {limits.pixels:,} pixels'
     if frames > limits.frames:
-        return f'the animation has more than the {limits.frames:,} frames allowed'
+        return f'the animation exceeds the limit of {limits.frames:,} frames'
     if frames > 1 and pixels * frames > limits.frame_pixels:
-        return f'{frames} frames of {size} are more than the {limits.frame_pixels:,} pixels allowed for all frames'
+        return f'{frames} frames of {size} exceed the limit of {limits.frame_pixels:,} pixels in all frames'
     return None

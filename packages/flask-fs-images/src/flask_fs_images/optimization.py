@@ -1,4 +1,4 @@
-"""Never more bytes than before: the original file without its metadata, where encoding it again gains nothing."""
+"""Keeping the original, without metadata, if re-encoding does not make it smaller."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from . import gif, heif, jpeg, png, webp
 from .picture import Picture
 from .reader import MAX_BYTES
 
-#: How small encoding again must make a picture to be worth its loss: with the tables of the original, and without.
+#: How much smaller re-encoding must make an image to be worth the loss: with the tables of the original, and without.
 _MAX_RATIO_SAME_TABLES, _MAX_RATIO = 0.99, 0.95
-#: What removes the metadata from a file without decoding it.
+#: Functions that remove the metadata from a file without decoding it.
 _STRIPPERS: dict[str, Callable[[bytes, int], bytes | None]] = {
     'JPEG': jpeg.stripped,
     'PNG': png.stripped,
     'GIF': gif.stripped,
     'WEBP': webp.stripped,
     'AVIF': heif.stripped,
-    # It has none.
+    # BMP has no metadata.
     'BMP': lambda content, _: content,
 }
 
 
 def no_larger(picture: Picture, encoded: io.BytesIO, *, kept_quality: bool) -> io.BytesIO:
-    """*encoded*, the same picture encoded again, or if that is not worth it, the original file.
+    """*encoded*, which is the re-encoded image, or the original file if re-encoding gains too little.
 
-    The original comes without metadata except for its orientation.
+    The original is returned without metadata except its orientation.
 
-    :param kept_quality: Whether it was encoded with the tables of the original.
+    :param kept_quality: Whether the image was re-encoded with the tables of the original.
     """
     size_bytes, encoded_bytes = picture.reader.size_bytes(), len(encoded.getbuffer())
     if size_bytes > max(MAX_BYTES, encoded_bytes):
@@ -42,7 +42,7 @@ def no_larger(picture: Picture, encoded: io.BytesIO, *, kept_quality: bool) -> i
         return encoded
     exact = picture.inspection.lossless or picture.format in {'PNG', 'GIF', 'BMP'}
     max_bytes = len(kept) * (1 if exact else _MAX_RATIO_SAME_TABLES if kept_quality else _MAX_RATIO)
-    # More programs read turned pixels than an orientation in EXIF.
+    # Rotated pixels work in more programs than an orientation in EXIF.
     if encoded_bytes < max_bytes or (picture.orientation.number != 1 and encoded_bytes <= size_bytes):
         return encoded
     return io.BytesIO(kept)

@@ -1,4 +1,4 @@
-"""The orientation of a picture, 1 to 8: how EXIF stores it, and how to apply it."""
+"""The EXIF orientation of an image, 1 to 8: reading, writing, and applying it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPERATIONS = (
 def from_exif(exif: bytes) -> int:
     """The orientation in *exif*; 1 if there is none or it is broken.
 
-    Only this one number is looked for, in the first directory (TIFF 6.0, section 2).
+    Only the first directory is searched (TIFF 6.0, section 2).
     """
     tiff = exif[6:] if exif.startswith(b'Exif\0\0') else exif
     order = {b'II': '<', b'MM': '>'}.get(tiff[:2])
@@ -44,16 +44,16 @@ def from_exif(exif: bytes) -> int:
 
 
 def to_exif(number: int) -> bytes:
-    """EXIF with this orientation and nothing else."""
+    """EXIF that contains only this orientation."""
     return struct.pack('>2sHLHHHLHHL', b'MM', 42, 8, 1, 0x0112, 3, 1, number, 0, 0)
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a picture is stored, compared to how it is shown.
+    """The difference between how an image is stored and how it is displayed.
 
-    :param number: As in EXIF.
-    :param size: The size as shown.
+    :param number: The number in EXIF.
+    :param size: The size as displayed.
     """
 
     number: int
@@ -61,12 +61,12 @@ class Orientation:
 
     @classmethod
     def of(cls, exif: bytes, stored: Size) -> Orientation:
-        """The orientation in *exif* of a picture whose size is *stored*."""
+        """The orientation in *exif* of an image whose stored size is *stored*."""
         number = from_exif(exif)
         return cls(number, (stored[1], stored[0]) if number >= 5 else stored)
 
     def stored(self, placement: Placement) -> Placement:
-        """The same part of the picture in pixels as they are stored."""
+        """The same part of the image in stored pixels."""
         (left, upper, right, lower), size = placement
         width, height = self.size
         if self.number in {2, 3, 6, 7}:
@@ -78,6 +78,6 @@ class Orientation:
         return Placement((left, upper, right, lower), size)
 
     def apply(self, image: Image) -> Image:
-        """An image as it is shown, from one as it is stored."""
+        """The stored *image* as it is displayed."""
         operation = _OPERATIONS[self.number - 1]
         return image if operation is None else image.transpose(operation)

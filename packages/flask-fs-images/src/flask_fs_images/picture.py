@@ -1,4 +1,4 @@
-"""From a file to pixels: what kind of picture it is, whether its header keeps to the limits, and its frames."""
+"""From a file to pixels: detects the format, checks the header against the limits, and decodes the frames."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .spec import Size
 
 @dataclass(frozen=True)
 class Info:
-    """What the header of a picture says.
+    """The format and size of an image, from its header.
 
-    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF``, ``BMP``, ``HEIC`` or ``SVG``.
-    :param width: In pixels, as the picture is shown, that is after its EXIF orientation is applied; None for SVG.
-    :param height: Likewise.
-    :param frames: Its number of frames.
+    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF``, ``BMP``, ``HEIC``, or ``SVG``.
+    :param width: The width in pixels, after the EXIF orientation is applied; None for SVG.
+    :param height: The height, likewise.
+    :param frames: The number of frames.
     """
 
     format: str
@@ -39,12 +39,12 @@ class Info:
 
 @dataclass
 class Picture:
-    """A picture of which only the header was read. Its pixels can be decoded once.
+    """An image whose header has been read. Its pixels can be decoded once.
 
-    :param size: Its size as stored, before its orientation is applied.
-    :param frames: The number of frames that its header claims.
-    :param plays: How often its animation plays; 0 is forever.
-    :param profile: Its color profile, or one equivalent to what it says about its colors otherwise.
+    :param size: The stored size, before the orientation is applied.
+    :param frames: The number of frames according to the header.
+    :param plays: How many times the animation plays; 0 means forever.
+    :param profile: The color profile, or an equivalent of other color information in the file.
     """
 
     reader: ImageReader
@@ -58,16 +58,16 @@ class Picture:
     inspection: Inspection
 
     def reduce(self, factor: int) -> None:
-        """Have only every so many pixels decoded, 2, 4 or 8; only JPEG can, all others stay as they are."""
+        """Decode a JPEG at a fraction of its size: 1/2, 1/4, or 1/8. Other formats are not affected."""
         if factor > 1 and self.format == 'JPEG':
             width, height = self.size
             with self.reader.content_errors():
                 self.image.draft(None, (max(1, width // factor), max(1, height // factor)))
 
     def decode(self) -> Iterator[tuple[Image, int]]:
-        """Each frame with its duration in milliseconds, whole, in the mode that Pillow gives; only until the next one.
+        """Each complete frame, in Pillow's mode, with its duration in milliseconds; valid until the next frame.
 
-        :raises InvalidContent: If the picture is broken.
+        :raises InvalidContent: If the image is broken.
         """
         structure = self.inspection.structure
         with self.reader.content_errors():
@@ -77,7 +77,7 @@ class Picture:
                 yield from itertools.islice(gif.composed(self.reader, structure), self.frames)
 
     def _load(self) -> Iterator[tuple[Image, int]]:
-        # A PNG's picture for programs that do not support animation is not a frame of it.
+        # The image that a PNG has for programs without support for animation is not one of its frames.
         first = 1 if self.frames > 1 and getattr(self.image, 'default_image', False) else 0
         for number in range(first, self.frames):
             try:
@@ -92,7 +92,7 @@ class Picture:
             yield self._visible(self.image), max(0, duration)
 
     def _visible(self, image: Image) -> Image:
-        # Programs that write BMP often store an alpha of 0 everywhere, and mean an opaque picture.
+        # Programs that write BMP often store an alpha of 0 everywhere for an opaque image.
         without = {'BMP': (0, 0), 'WEBP': (255, 255)}.get(self.format)
         if without and image.mode == 'RGBA' and image.getchannel('A').getextrema() == without:
             return image.convert('RGB')
@@ -100,22 +100,22 @@ class Picture:
 
 
 def open_picture(reader: ImageReader, limits: Limits) -> Picture | None:
-    """The picture in *reader*, or None for an SVG, which has no pixels.
+    """The image in *reader*, or None for an SVG, which has no pixels.
 
-    :raises InvalidContent: If it is not a picture of a supported format, is broken, or exceeds the limits.
+    :raises InvalidContent: If the file is not an image of a supported format, is broken, or exceeds the limits.
     """
     head = reader.read(HEAD_BYTES)
     if not head:
-        raise reader.invalid('the file is empty, or at its end: seek(0) goes back to its beginning')
+        raise reader.invalid('the file is empty, or was already read; call seek(0) to read it from the start')
     name = recognize(head)
     if name == 'SVG':
         return None
     if name is None:
-        raise reader.invalid(f'not a picture of a supported format: {", ".join((*FORMATS, "SVG"))}')
+        raise reader.invalid(f'not an image of a supported format: {", ".join((*FORMATS, "SVG"))}')
     kind = FORMATS[name]
     if kind.open is None:
-        needed = "pip install 'flask-fs-images[heic]'" if name == 'HEIC' else 'install a Pillow that has it'
-        raise reader.invalid(f'pictures of the format {name} are not supported here: {needed}')
+        needed = "pip install 'flask-fs-images[heic]'" if name == 'HEIC' else 'install a Pillow with support for it'
+        raise reader.invalid(f'{name} images are not supported by this installation: {needed}')
     with reader.content_errors():
         content = reader.read_all() if kind.whole else None
         found = inspection.inspect(name, reader, content, limits.frames)
@@ -146,7 +146,7 @@ def _check(reader: ImageReader, extent: Extent, limits: Limits) -> None:
 
 
 def _profile(image: ImageFile, found: Inspection) -> bytes:
-    """The color profile of a picture, or one that means what it says in numbers."""
+    """The color profile of an image, or an equivalent of the numbers that define its colors."""
     profile = image.info.get('icc_profile')
     if isinstance(profile, bytes) and profile:
         return profile
@@ -159,10 +159,10 @@ def _profile(image: ImageFile, found: Inspection) -> bytes:
 
 
 class OpenedImage:
-    """A picture whose header was read and checked: see :func:`open_image`.
+    """An image whose header has been read and checked: see :func:`open_image`.
 
-    :param info: What the header says.
-    :param limits: What the picture has to keep to.
+    :param info: The format and size.
+    :param limits: The limits that apply to the image.
     """
 
     def __init__(self, reader: ImageReader, limits: Limits) -> None:
@@ -174,7 +174,7 @@ class OpenedImage:
             self.info = Info(self._picture.format, *self._picture.orientation.size, self._picture.frames)
 
     def take_picture(self) -> Picture | None:
-        """The picture to decode, or None for an SVG. Only from the second call on, it is opened anew."""
+        """The image to decode, or None for an SVG. The second and later calls open it again."""
         picture, self._picture = self._picture, None
         if picture is None and self.info.format != 'SVG':
             self.reader = self.reader.restarted()
@@ -184,7 +184,7 @@ class OpenedImage:
 
 @contextlib.contextmanager
 def open_image(file: Any, *, limits: Limits | None = None, filename: str | None = None) -> Generator[OpenedImage]:
-    """Open the picture in *file* for the block: to look at its ``info``, then to :func:`render` it without opening it twice.
+    """Open the image in *file*, so that you can check its ``info`` and then :func:`render` it without opening it twice.
 
     ::
 
@@ -192,19 +192,19 @@ def open_image(file: Any, *, limits: Limits | None = None, filename: str | None 
             if image.info.width > 1200:
                 main, thumbnail = render(image, [Spec(1200), Spec(100, 'cover')])
 
-    :param file: An upload, an open binary file, bytes, or a path-like object. It is read from its position, is not closed,
-        and has that position again after the block; do not read from it within.
-    :param filename: Its name in errors; by default its own.
-    :raises InvalidContent: If it is not a picture of a supported format, has a broken header, or exceeds the limits.
+    :param file: An upload, an open binary file, bytes, or a path-like object. It is read from its current position, is
+        not closed, and is back at that position after the block. Do not read from it inside the block.
+    :param filename: The filename for error messages; by default the name of *file*.
+    :raises InvalidContent: If it is not an image of a supported format, has a broken header, or exceeds the limits.
     """
     with open_reader(file, filename) as reader:
         yield OpenedImage(reader, limits or Limits())
 
 
 def identify(file: Any, *, limits: Limits | None = None, filename: str | None = None) -> Info:
-    """What kind of picture *file* holds, and how large it is, without decoding it.
+    """The format and size of the image in *file*, without decoding it.
 
-    The parameters and errors are those of :func:`open_image`.
+    The parameters and errors are the same as in :func:`open_image`.
     """
     with open_image(file, limits=limits, filename=filename) as image:
         return image.info

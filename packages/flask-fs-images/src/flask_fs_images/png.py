@@ -9,19 +9,19 @@ from .orientation import to_exif
 from .reader import ImageReader
 
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
-#: The signature and IHDR, which comes first and has 13 bytes.
+#: The signature and IHDR, which is first and has 13 bytes.
 _HEADER_BYTES = 33
-#: The chunks that say how to show the samples, in order of precedence (4.3), and their lengths.
+#: The chunks that define how to display the samples, in order of precedence (4.3), and their lengths.
 _COLORS = {b'cICP': 4, b'iCCP': None, b'sRGB': 1, b'gAMA': 4, b'cHRM': 32}
 _KEPT = frozenset(b'IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT cICP mDCV cLLI acTL fcTL fdAT'.split())
 _MAX_EXIF_BYTES = 64 * 1024
 
 
 def metadata(reader: ImageReader) -> tuple[dict[bytes, bytes], bytes]:
-    """What the chunks say besides the pixels, without reading these.
+    """The color chunks and EXIF, without reading the pixels.
 
-    :return: The content of the chunks about colors that count, ``cICP``, or ``gAMA`` and ``cHRM``; and that of ``eXIf``,
-        which may come after the picture.
+    :return: The content of the effective color chunks, either ``cICP`` or ``gAMA`` and ``cHRM``; and the content of
+        ``eXIf``, which can come after the image.
     """
     colors: dict[bytes, bytes] = {}
     exif = b''
@@ -56,13 +56,13 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def with_chunks(content: bytes, chunks: dict[bytes, bytes]) -> bytes:
-    """*content* with *chunks* before its picture."""
+    """*content* with *chunks* before its image."""
     added = b''.join(chunk(kind, body) for kind, body in chunks.items())
     return content[:_HEADER_BYTES] + added + content[_HEADER_BYTES:] if added else content
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture with no metadata but its *orientation*."""
+    """The same image without metadata except its *orientation*."""
     parts = [_SIGNATURE]
     at = len(_SIGNATURE)
     while at + 8 <= len(content):

@@ -1,4 +1,4 @@
-"""The file that a picture is read from: any kind of file, preserved as it was found, read in bounded steps."""
+"""Reading an image from any kind of file, in a limited number of steps, and restoring its position."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from flask_fs.errors import FSError, InvalidContent
 from flask_fs.names import given_name
 from flask_fs.upload_checks import position_of
 
-#: WebP, AVIF, HEIC and SVG are read whole; a larger file is refused.
+#: WebP, AVIF, HEIC, and SVG are read completely into memory. A larger file is refused.
 MAX_BYTES = 128 * 1024 * 1024
-#: A file is read in pieces. More of them than this, and more than one for every so many bytes, are an attack on the reader.
+#: A file is read in pieces. More pieces than this, plus one for every BYTES_PER_PIECE read, count as an attack.
 MAX_PIECES = 100_000
 BYTES_PER_PIECE = 16
-#: No picture needs more bytes than this before its first pixel: a JPEG's profile has 16 MiB at most.
+#: No image needs more bytes than this before its first pixel: the profile of a JPEG has at most 16 MiB.
 MAX_HEADER_BYTES = 32 * 1024 * 1024
 
 
 class Broken(Exception):
-    """A structure that no valid picture has. The message says which, after "the picture is broken"."""
+    """An invalid structure. The message describes it, and follows "the image is broken: "."""
 
 
 class ImageReader:
-    """A file object for Pillow: *file* from its position on, as if it began there.
+    """A file object for Pillow that begins at the current position of *file*.
 
-    It distinguishes errors of *file* from those of its content, and refuses content that takes too many steps to read.
+    It distinguishes errors of *file* from errors in its content, and refuses content that takes too many steps to read.
     """
 
     def __init__(self, file: IO[bytes], filename: str | None) -> None:
@@ -40,14 +40,14 @@ class ImageReader:
         self.in_header = True
         #: Called with the position and the content of each piece that is read.
         self.on_read: Callable[[int, bytes], None] | None = None
-        #: What reading *file* raised.
+        #: The exception that reading *file* raised.
         self.error: Exception | None = None
         self._file = file
         self._pieces = 0
         self._bytes = 0
 
     def restarted(self) -> ImageReader:
-        """A reader of the same content from its beginning."""
+        """A reader of the same content, from its start."""
         self.seek(0)
         return ImageReader(self._file, self.filename)
 
@@ -68,24 +68,24 @@ class ImageReader:
         self._pieces += 1
         self._bytes += len(chunk)
         if self._pieces > MAX_PIECES + self._bytes // BYTES_PER_PIECE:
-            raise self.invalid('the picture is in too many pieces')
+            raise self.invalid('the image is split into too many pieces')
         if self.in_header and self._bytes > MAX_HEADER_BYTES:
-            raise self.invalid(f'more than {MAX_HEADER_BYTES >> 20} MiB come before the picture')
+            raise self.invalid(f'its header is larger than {MAX_HEADER_BYTES >> 20} MiB')
         if self.on_read:
             self.on_read(position, chunk)
         return chunk
 
     def read_all(self) -> bytes:
-        """The whole content, for a format that is not read piece by piece."""
+        """The complete content, for a format that cannot be read in pieces."""
         self.in_header = False
         self.seek(0)
         content = self.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise self.invalid(f'more than {MAX_BYTES >> 20} MiB are too much for a picture of this kind')
+            raise self.invalid(f'it exceeds the limit of {MAX_BYTES >> 20} MiB for images of this format')
         return content
 
     def size_bytes(self) -> int:
-        """The size of the content. The position stays."""
+        """The size of the content. The position does not change."""
         at = self.tell()
         size = self._file.seek(0, os.SEEK_END) - self.start
         self.seek(at)
@@ -94,9 +94,9 @@ class ImageReader:
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == 1:
             offset += self.tell()
-        # Only the content itself can cause these; a real file would raise an OSError for them.
+        # Only the content can cause these; a real file would raise an OSError.
         if whence == 2 or not 0 <= offset < 1 << 48:
-            raise ValueError(f'no seeking to {offset} from {whence}')
+            raise ValueError(f'cannot seek to {offset} from {whence}')
         try:
             return self._file.seek(self.start + offset) - self.start
         except Exception as error:
@@ -108,7 +108,7 @@ class ImageReader:
 
     @contextlib.contextmanager
     def content_errors(self) -> Generator[None]:
-        """Turns what the block raises into InvalidContent, unless reading the file itself failed."""
+        """Turns exceptions of the block into InvalidContent, unless reading the file itself failed."""
         try:
             yield
         except (FSError, MemoryError):
@@ -117,7 +117,7 @@ class ImageReader:
             if self.error is not None:
                 raise self.error from None
             detail = f': {error}' if isinstance(error, Broken) else ' or cut short'
-            raise self.invalid(f'the picture is broken{detail}') from error
+            raise self.invalid(f'the image is broken{detail}') from error
         if self.error is not None:
             raise self.error
 
@@ -126,10 +126,10 @@ class ImageReader:
 def open_reader(file: Any, filename: str | None = None) -> Generator[ImageReader]:
     """A reader of *file*: an upload, an open binary file, bytes, or the path of a file as a path-like object.
 
-    It is read from its position, is not closed, and has that position again afterwards if it can seek.
+    The file is read from its current position and is not closed. If it is seekable, it is then back at that position.
 
-    :param filename: Its name in errors; by default its own.
-    :raises TypeError: If it is none of these.
+    :param filename: The filename for error messages; by default the name of *file*.
+    :raises TypeError: If *file* is none of these.
     """
     filename = filename or re.split(r'[/\\]', given_name(file) or '')[-1] or None
     with contextlib.ExitStack() as stack:
@@ -140,7 +140,7 @@ def open_reader(file: Any, filename: str | None = None) -> Generator[ImageReader
         else:
             stream = getattr(file, 'stream', file)
         if not callable(getattr(stream, 'read', None)) or isinstance(stream, io.TextIOBase):
-            raise TypeError(f'a picture is read from a binary file, bytes or a Path, not from {type(file).__name__}')
+            raise TypeError(f'an image must be a binary file, bytes, or a Path, not {type(file).__name__}')
         if position_of(stream) is None:
             stream = stack.enter_context(spooled(stream))
         reader = ImageReader(stream, filename)

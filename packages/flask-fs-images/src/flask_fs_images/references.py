@@ -1,4 +1,4 @@
-"""References to pictures, with the files made from them: a main file that is small enough, and thumbnails."""
+"""References to images and the files derived from them: a main file of limited size, and thumbnails."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from .stored import Bbox, StoredImage, Thumbnails, bbox_of
 
 
 class ImageReference(FileReference):
-    """A picture of a storage, or none.
+    """A reference to an image in a storage, or to none.
 
-    ``filename`` is the main file, the one to show. It is made from the upload if that is larger than *max_size* or if
-    *optimize* is true; then ``original`` is the upload, unmodified. Otherwise both are the upload. A HEIC, which browsers do
-    not show, always gets a JPEG as its main file: ``a.jpg`` for the original ``a.heic``.
+    ``filename`` is the main file, the one to show. If the upload is larger than *max_size*, or if *optimize* is true,
+    the main file is made from the upload, and ``original`` is the unmodified upload. Otherwise both are the upload. A
+    HEIC always gets a JPEG as its main file, because few browsers show HEIC: ``a.jpg`` for the original ``a.heic``.
 
-    :param original: The name of the unmodified file, where that is not the main file.
+    :param original: The name of the unmodified file, if it is not the main file.
     :param max_size: The maximum width and height of the main file in pixels: (width, height), or one number for both.
     :param thumbnail_sizes: The width and height of each square thumbnail that :meth:`save` makes, in pixels.
-    :param thumbnails: The file of each size that was made.
-    :param bbox: The part of the picture that the thumbnails show: (left, upper, right, lower).
-    :param optimize: Whether to spend time on smaller files; None follows the application's setting when a picture is saved.
-    :param limits: How much a picture may demand before it is refused.
+    :param thumbnails: The filename of each existing thumbnail, by size.
+    :param bbox: The part of the image that the thumbnails show: (left, upper, right, lower).
+    :param optimize: Whether to spend time on smaller files; None uses the application's setting at each save.
+    :param limits: Limits on the size of images. Larger images are refused.
     :param kwargs: The parameters of :class:`FileReference`, such as *fs* and *filename*.
-    :raises ValueError: If a name, a size or the bbox is invalid.
+    :raises ValueError: If a name, a size, or the bbox is invalid.
     """
 
     stored_type = StoredImage
@@ -71,38 +71,38 @@ class ImageReference(FileReference):
 
     @property
     def thumbnails(self) -> dict[int, str]:
-        """The name of the thumbnail of each size that was made. A size is a number, or text as it is stored.
+        """The name of each existing thumbnail, by size. You can look up a size as a number or as stored text.
 
-        A copy: changing it changes nothing else.
+        This is a copy: changing it does not change the reference.
         """
         return Thumbnails(self.stored.thumbnails)
 
     @property
     def bbox(self) -> list[float] | None:
-        """The part of the picture that the thumbnails show: [left, upper, right, lower]."""
+        """The part of the image that the thumbnails show: [left, upper, right, lower]."""
         return None if self.stored.bbox is None else Bbox(self.stored.bbox)
 
     def thumbnail(self, size: int) -> str | None:
         """The name of the thumbnail of that size.
 
-        Where the field has that size and the picture was stored before it did, it is the name that :meth:`best_url` links
-        to, until :meth:`rerender`.
+        If the image was stored before the field declared that size, this is the name of the file that :meth:`best_url`
+        links to, until :meth:`rerender`.
 
         :raises ValueError: If no thumbnail of that size is declared.
         """
         if size not in self.thumbnail_sizes:
             declared = ', '.join(map(str, self.thumbnail_sizes)) or 'none'
             what = type(self).__name__ if self.name is None else repr(self.name)
-            raise ValueError(f'{what} has no thumbnail of size {size} (declared: {declared})')
+            raise ValueError(f'{what} has no thumbnail of size {size} (declared sizes: {declared})')
         return self._best(size)
 
     def best_url(self, size: int | None = None, external: bool = False) -> str | None:
-        """The URL of the smallest thumbnail that fills *size* pixels, or else of the main file; None without a picture.
+        """The URL of the smallest thumbnail of at least *size* pixels, or else of the main file; None without an image.
 
         Calling the reference does the same.
 
-        :param size: Without one, it is the URL of the main file.
-        :param external: A full URL, with scheme and host.
+        :param size: The size in pixels. If omitted, the URL is that of the main file.
+        :param external: Whether to return a full URL, with scheme and host.
         """
         name = self._best(size)
         return None if name is None else self.fs.url(name, external)
@@ -111,20 +111,20 @@ class ImageReference(FileReference):
         return self.best_url(size, external)
 
     def full(self, external: bool = False) -> str | None:
-        """The URL of the main file, as ``url``; None without a picture. It is never that of a separate ``original``.
+        """The URL of the main file, like ``url``; None without an image. It never links to a separate ``original``.
 
-        :param external: A full URL, with scheme and host.
+        :param external: Whether to return a full URL, with scheme and host.
         """
         return None if self.filename is None else self.fs.url(self.filename, external)
 
     def as_json(self, external: bool = False) -> dict[str, Any] | None:
-        """What an API returns to a client about the picture, for ``jsonify`` and serializers; None without one.
+        """The JSON form of the image for API responses, ``jsonify``, and serializers; None without an image.
 
-        It never names a separate ``original``, as no method links to it.
+        It never names a separate ``original``, and no method links to it.
 
-        :param external: Full URLs, with scheme and host.
-        :returns: ``{'filename': …, 'url': …, 'thumbnails': {'100': …}}``, with the URLs of the thumbnails by their sizes,
-            which are text, as keys in JSON are.
+        :param external: Whether to return full URLs, with scheme and host.
+        :returns: ``{'filename': …, 'url': …, 'thumbnails': {'100': …}}``, with the URL of each thumbnail by its size.
+            Sizes are strings, like all keys in JSON.
         """
         form = super().as_json(external)
         if form is not None:
@@ -139,7 +139,7 @@ class ImageReference(FileReference):
         return made[min(large_enough)] if large_enough else self.filename
 
     def _derive(self, file: Any, bbox: Iterable[float] | None, filename: str, *, remake: bool = False) -> Derivatives:
-        """What to make from the picture in *file*, according to the current settings."""
+        """Make the derived files of the image in *file*, according to the current settings."""
         config = self.fs.config
         effort = bool(config.get('images_optimize') if self.optimize is None else self.optimize)
         limits = self.limits or Limits(
@@ -164,34 +164,34 @@ class ImageReference(FileReference):
         prefix: str | None = None,
         user: str | None = None,
     ) -> str:
-        """Store a picture with all that is made from it, refer to it, and return the name of the main file.
+        """Store an image and its derived files, refer to them, and return the name of the main file.
 
-        If anything fails, none of these files stays, and the reference does not change. Save the document next. Files made
-        from the picture get available names: they replace no other file, and none makes this raise ``FileExists``.
+        If anything fails, none of these files is kept, and the reference does not change. Save the document afterward.
+        Derived files get available names: they never replace unrelated files and never cause ``FileExists``.
 
-        :param file_or_wfs: A file or path that :meth:`flask_fs.Storage.save` accepts, or the token of an upload that has
+        :param file_or_wfs: A file or path accepted by :meth:`flask_fs.Storage.save`, or the token of an upload that has
             arrived: see :meth:`flask_fs.Storage.accept_upload`.
-        :param filename: The name of the main file, or of a HEIC, from which the main file is made; by default the
+        :param filename: The name of the main file, or of the HEIC that the main file is made from; by default the
             ``basename`` with the extension of the upload, or else the name of the upload.
-        :param bbox: The part of the picture that the thumbnails show, (left, upper, right, lower) in pixels.
-        :param overwrite: Whether to replace a main file of that name; by default the ``overwrite`` of the storage. Of the
-            files made from a picture, only those of this reference are replaced.
+        :param bbox: The part of the image that the thumbnails show, (left, upper, right, lower) in pixels.
+        :param overwrite: Whether to replace an existing main file; by default the ``overwrite`` setting of the storage.
+            Of derived files, only those of this reference are replaced.
         :param prefix: A folder under ``upload_to``.
-        :param user: For whom the ticket of the upload was made, if it was for one.
-        :raises FileExists: If there is a file with the name of the main file, and it is not to be replaced.
-        :raises UnauthorizedFileType: If its extension is not allowed. The picture is not decoded then.
-        :raises FileTooLarge: If it is larger than ``MAX_BYTES``. The picture is not decoded then.
-        :raises InvalidContent: If it is not a picture, is broken, or exceeds the limits.
-        :raises NoFile: If the form was sent without a file, or nothing has arrived.
-        :raises InvalidToken: If *file_or_wfs* is text, and not a valid token of the storage.
-        :raises ValueError: If the bbox is invalid, or lies outside of the picture.
+        :param user: The user that the upload ticket was made for, if it was made for one.
+        :raises FileExists: If a file with the name of the main file already exists and must not be replaced.
+        :raises UnauthorizedFileType: If the extension is not allowed. The image is then not decoded.
+        :raises FileTooLarge: If the file is larger than ``MAX_BYTES``. The image is then not decoded.
+        :raises InvalidContent: If the file is not an image, is broken, or exceeds the limits.
+        :raises NoFile: If the form was sent without a file, or the upload has not arrived.
+        :raises InvalidToken: If *file_or_wfs* is a string but not a valid token of the storage.
+        :raises ValueError: If the bbox is invalid or outside the image.
         """
         with self._upload(file_or_wfs, user) as file:
             return self._save(file, self._full_name(file, filename, prefix), bbox, self._may_replace(overwrite))
 
     def _save(self, file: Any, main: str, bbox: Iterable[float] | None, replace: bool) -> str:
         part = None if bbox is None else bbox_of(bbox)
-        # Before any work is put into it.
+        # Checked before doing any work.
         check_type(file, main, self.fs, self.fs.config)
         with _rereadable(file, main, self.fs) as source, self.owner.transaction(self) as transaction:
             made = self._derive(source, part, main)
@@ -202,7 +202,7 @@ class ImageReference(FileReference):
                 alone = not (made.thumbnails or self.owner.checksum)
                 main = transaction.save(source, main, replace=replace, alone=alone, former=mine.filename)
             elif made.renamed(main) != main:
-                # The upload keeps its name; the main file replaces that of the former upload, or gets an available name.
+                # The upload keeps its name; the main file replaces the previous main file or gets an available name.
                 original = transaction.save(source, main, replace=replace, former=mine.original)
                 main = self._write(transaction, made.renamed(original), made.main.file, mine.filename)
             else:
@@ -211,7 +211,7 @@ class ImageReference(FileReference):
                 try:
                     original = transaction.save(source, original, former=known)
                 except FileExists:
-                    # Usually that of a picture with the same name: then the main file is refused, before more is stored.
+                    # Usually an image with the same name exists. Then this write is refused before more is stored.
                     main = transaction.write(main, made.main.file, replace=replace, former=mine.filename)
                     original = transaction.save(source, original, available=True)
                 else:
@@ -224,16 +224,17 @@ class ImageReference(FileReference):
         return main
 
     def rerender(self) -> None:
-        """Make the derived files again from the original, as the field is declared now. Save the document next.
+        """Regenerate the derived files from the original, as the field now declares them. Save the document afterward.
 
-        Files keep their names, so the document never refers to a missing file, saved or not; they are replaced once all new
-        ones are stored. In a unit of work, as that of a row, the new ones have other names, and the former ones are removed
-        after the commit. A new file gets an available name. The original is only read. The reference drops thumbnails of sizes
-        that the field no longer declares; ``on_replace='remove'`` removes them.
+        Files keep their names, so the document never refers to a missing file, saved or not. They are replaced once all
+        new files are stored. In a unit of work, such as the transaction of a database row, the new files get other
+        names, and the old ones are removed after the commit. Additional files get available names. The original is only
+        read. The reference drops thumbnails of sizes that the field no longer declares; ``on_replace='remove'`` also
+        deletes them.
 
-        :raises FileNotFound: If the original is gone, or was removed in the meantime.
-        :raises Replaced: If the original was replaced in the meantime.
-        :raises InvalidContent: If it is not a picture, is broken, or exceeds the field's limits.
+        :raises FileNotFound: If the original does not exist or is removed in the meantime.
+        :raises Replaced: If the original is replaced in the meantime.
+        :raises InvalidContent: If the original is not an image, is broken, or exceeds the field's limits.
         """
         if self.filename is None or self.original is None:
             return
@@ -246,12 +247,12 @@ class ImageReference(FileReference):
                 name = main if transaction.in_place else _main_name(self.original, made)
                 main = transaction.write(name, made.main.file, former=main)
             elif made.main is not None:
-                # The file that the document refers to stays unmodified; the smaller one is a new file.
+                # The file that the document refers to is not modified; the smaller one is a new file.
                 name = made.renamed(main) if made.renamed(main) != main else suffixed(main, 'main')
                 original, main = main, transaction.write(name, made.main.file, available=True)
             thumbnails = self._store_thumbnails(transaction, made, main, stored)
             if self._version_of(self.original) != version:
-                # Files of the former picture would show it again.
+                # Files made from the previous image would show that image again.
                 raise Replaced(self.original, storage=self.fs.name)
             checksum = stored.checksum if made.main is None else self._checksum(transaction, main)
             parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': stored.bbox}
@@ -262,7 +263,7 @@ class ImageReference(FileReference):
     def _version_of(self, name: str) -> Any:
         """A value that changes with the content of a file, if the backend reports one.
 
-        :raises FileNotFound: If there is no such file.
+        :raises FileNotFound: If the file does not exist.
         """
         try:
             info = self.fs.stat(name)
@@ -273,7 +274,7 @@ class ImageReference(FileReference):
     def _store_thumbnails(
         self, transaction: FileTransaction, made: Derivatives, main: str, mine: StoredImage
     ) -> Mapping[int, str]:
-        """Store the thumbnails in place of those of *mine*, or under available names; return the name of each size."""
+        """Store the thumbnails in place of those of *mine*, or under available names; return their names by size."""
         thumbnails = dict.fromkeys(made.sizes_of_main, main)
         named_after = mine.filename if transaction.in_place and mine.filename else main
         for size, rendered in made.thumbnails.items():
@@ -286,12 +287,12 @@ class ImageReference(FileReference):
 
     @staticmethod
     def _write(transaction: FileTransaction, name: str, content: IO[bytes], former: str | None) -> str:
-        """Store a file made from the picture in place of *former*; without that, under an available name."""
+        """Store a derived file in place of *former*, or under an available name if there is no *former*."""
         return transaction.write(name, content, former=former, available=former is None)
 
 
 def _remade(mine: StoredImage, made: Derivatives, stored: StoredImage) -> list[str]:
-    """The files of *mine* in place of which there are others in *stored*: no sizes that are not declared any more."""
+    """The files of *mine* that *stored* replaces, without thumbnails of sizes that are no longer declared."""
     thumbnails = [name for size, name in mine.thumbnails.items() if size in made.thumbnails]
     original = mine.original if stored.original else None
     return [name for name in (*thumbnails, original, mine.filename) if name]
@@ -308,9 +309,9 @@ def _main_name(original: str, made: Derivatives) -> str:
 
 @contextlib.contextmanager
 def _rereadable(file: Any, name: str, storage: Storage) -> Generator[Any]:
-    """*file*, opened if it is a path, such that it can be read twice: to make other files from it, and to store it.
+    """*file*, opened if it is a path, in a form that can be read twice: to derive files from it, and to store it.
 
-    :raises FileTooLarge: If it is larger than ``MAX_BYTES``.
+    :raises FileTooLarge: If the file is larger than ``MAX_BYTES``.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(file, os.PathLike) and not hasattr(file, 'read'):
@@ -331,8 +332,8 @@ def max_size_of(given: int | tuple[int, int] | None) -> tuple[int, int] | None:
 def sizes_of(given: Iterable[int] | None) -> tuple[int, ...]:
     """The sizes of thumbnails.
 
-    :raises TypeError: If one is not an integer.
-    :raises ValueError: If one is less than 1.
+    :raises TypeError: If a size is not an integer.
+    :raises ValueError: If a size is less than 1.
     """
     sizes = tuple(map(operator.index, given or ()))
     if any(size < 1 for size in sizes):

@@ -1,4 +1,4 @@
-"""Many sizes of one picture from one decode."""
+"""Many sizes of an image, decoded only once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .reader import ImageReader
 from .scaling import Level, Step, decoding_factor, plan
 from .spec import Placement, Size, Spec
 
-#: Modes that are stored as they are when a picture keeps its size and format.
+#: Modes that are kept if an image keeps its size and format.
 _NATIVE = {'PNG': {'1', 'P', 'I;16'}, 'BMP': {'1', 'P'}}
 
 
@@ -30,10 +30,10 @@ _NATIVE = {'PNG': {'1', 'P', 'I;16'}, 'BMP': {'1', 'P'}}
 class Rendered:
     """One output.
 
-    :param file: The picture, at its beginning.
-    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF``, ``BMP``, or ``SVG`` for one passed through.
-    :param width: In pixels; None for SVG.
-    :param height: Likewise.
+    :param file: The image, positioned at its start.
+    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF``, ``BMP``, or ``SVG`` for an unmodified SVG.
+    :param width: The width in pixels; None for SVG.
+    :param height: The height, likewise.
     """
 
     file: io.BytesIO
@@ -45,18 +45,19 @@ class Rendered:
 def render(
     file: Any, specs: Iterable[Spec], *, limits: Limits | None = None, filename: str | None = None
 ) -> list[Rendered]:
-    """One output for each of *specs*, in their order, from decoding the picture in *file* once.
+    """One output for each of *specs*, in the same order, from the image in *file*, which is decoded once.
 
-    An output keeps the format, transparency, animation and colors of the picture, unless its spec or its format says
-    otherwise; HEIC becomes JPEG. The EXIF orientation is applied. Nothing else is in an output: no EXIF, no XMP, no
-    comments. An SVG is passed through as it is.
+    An output keeps the format, transparency, animation, and colors of the image, unless its spec or format requires
+    otherwise; HEIC becomes JPEG. The EXIF orientation is applied. Outputs contain no EXIF, XMP, or comments. An SVG is
+    not modified.
 
-    :param file: What :func:`open_image` opened, whose limits and filename count then; or an upload, an open binary file,
-        bytes, or a path-like object. A file is read from its position, is not closed, and has that position again afterwards.
-    :param filename: Its name in errors; by default its own.
-    :raises InvalidContent: If it is not a picture of a supported format, is broken, or exceeds the limits.
-    :raises Unavailable: If too many other pictures were being decoded for too long.
-    :raises ValueError: If a bbox lies outside of the picture.
+    :param file: An image opened by :func:`open_image`, whose limits and filename then apply; or an upload, an open
+        binary file, bytes, or a path-like object. A file is read from its current position, is not closed, and is back
+        at that position afterward.
+    :param filename: The filename for error messages; by default the name of *file*.
+    :raises InvalidContent: If the file is not an image of a supported format, is broken, or exceeds the limits.
+    :raises Unavailable: If too many other images were being decoded for too long.
+    :raises ValueError: If a bbox is outside the image.
     """
     specs = list(specs)
     if isinstance(file, OpenedImage):
@@ -73,42 +74,42 @@ def make_thumbnail(
     limits: Limits | None = None,
     filename: str | None = None,
 ) -> io.BytesIO:
-    """A square thumbnail of the picture in *file*, as a file at its beginning.
+    """A square thumbnail of the image in *file*, as a file positioned at its start.
 
-    It shows the middle of the picture, or of *bbox*. See :func:`render` for what it keeps, and for *file*.
+    It shows the center of the image or *bbox*. See :func:`render` for what it keeps, and for *file*.
 
-    :param size: Width and height in pixels; a smaller picture, or bbox, gives a smaller square.
-    :param bbox: The part of the picture to use, (left, upper, right, lower) in pixels of the picture as it is shown. What
-        lies outside of the picture is cut off.
-    :raises InvalidContent: If it is not a picture of a supported format, is broken, or exceeds the limits.
-    :raises Unavailable: If too many other pictures were being decoded for too long.
-    :raises ValueError: If the bbox lies outside of the picture.
+    :param size: The width and height in pixels. A smaller image or bbox results in a smaller square.
+    :param bbox: The part of the image to use: (left, upper, right, lower), in pixels of the image as displayed. It is
+        clipped to the image.
+    :raises InvalidContent: If the file is not an image of a supported format, is broken, or exceeds the limits.
+    :raises Unavailable: If too many other images were being decoded for too long.
+    :raises ValueError: If the bbox is outside the image.
     """
     return _render_one(file, Spec((size, size), 'cover', bbox), limits, filename)
 
 
 def resize(file: Any, size: int | Size, *, limits: Limits | None = None, filename: str | None = None) -> io.BytesIO:
-    """The picture in *file* so that it fits within *size*, as a file at its beginning.
+    """The image in *file*, scaled down to fit *size*, as a file positioned at its start.
 
-    It keeps its proportions, and is never enlarged. See :func:`render` for what it keeps, and for *file*.
+    It keeps its aspect ratio and is never enlarged. See :func:`render` for what else it keeps, and for *file*.
 
     :param size: The maximum width and height in pixels: (width, height), or one number for both.
-    :raises InvalidContent: If it is not a picture of a supported format, is broken, or exceeds the limits.
-    :raises Unavailable: If too many other pictures were being decoded for too long.
+    :raises InvalidContent: If the file is not an image of a supported format, is broken, or exceeds the limits.
+    :raises Unavailable: If too many other images were being decoded for too long.
     """
     return _render_one(file, Spec(size), limits, filename)
 
 
 def optimize(file: Any, *, limits: Limits | None = None, filename: str | None = None) -> io.BytesIO:
-    """The picture in *file* in its own size, in fewer bytes where that is possible and never in more, at its beginning.
+    """The image in *file*, in fewer bytes if possible and never in more, as a file positioned at its start.
 
-    The pixels of PNG, BMP and lossless WebP do not change, and neither do those of a GIF of at most 256 colors; a JPEG
-    keeps its quality, as it is encoded with the same tables. AVIF and other WebP lose a little. What would not become at
-    least 1 % smaller (JPEG) or 5 % (AVIF and other WebP) is not encoded again: only its metadata is removed. See
-    :func:`render` for what it keeps, and for *file*.
+    The pixels of PNG, BMP, lossless WebP, and GIFs of at most 256 colors do not change. A JPEG keeps its quality,
+    because it is encoded with the same quantization tables. AVIF and lossy WebP lose some quality. If an image would
+    not become at least 1% smaller (JPEG) or 5% smaller (AVIF and lossy WebP), it is not re-encoded, and only its
+    metadata is removed. See :func:`render` for what it keeps, and for *file*.
 
-    :raises InvalidContent: If it is not a picture of a supported format, is broken, or exceeds the limits.
-    :raises Unavailable: If too many other pictures were being decoded for too long.
+    :raises InvalidContent: If the file is not an image of a supported format, is broken, or exceeds the limits.
+    :raises Unavailable: If too many other images were being decoded for too long.
     """
     return _render_one(file, Spec(effort=True), limits, filename)
 
@@ -132,13 +133,13 @@ def _render(image: OpenedImage, specs: Sequence[Spec]) -> list[Rendered]:
 
 def _pass_through(reader: ImageReader, specs: Sequence[Spec]) -> list[Rendered]:
     if any(spec.format is not None for spec in specs):
-        raise reader.invalid('an SVG cannot be turned into another format')
+        raise reader.invalid('an SVG cannot be converted to another format')
     content = reader.read_all()
     return [Rendered(io.BytesIO(content), 'SVG', None, None) for _ in specs]
 
 
 class _Output:
-    """One output while it is made."""
+    """One output in progress."""
 
     def __init__(self, picture: Picture, spec: Spec, placement: Placement) -> None:
         self.spec = spec
@@ -154,11 +155,11 @@ class _Output:
         side_px, max_px = max(self.placement.size), min(limits.side_px, self.format.side_px)
         if side_px > max_px:
             raise self._picture.reader.invalid(
-                f'{side_px} pixels on one side are more than the {max_px} of a {self.name}'
+                f'a width or height of {side_px} pixels exceeds the limit of {max_px} pixels for {self.name}'
             )
 
     def add(self, image: Image, duration_ms: int, profile: color.Profile, orientation: Orientation) -> None:
-        """Take one frame, if the format has room for it."""
+        """Add one frame, unless the output already has one and its format has no animation."""
         if self._frames.images and not self.format.animated:
             return
         keep = self.format.profile and not self.spec.srgb and (self.format.gray or image.mode not in {'L', 'LA', 'La'})
@@ -173,14 +174,14 @@ class _Output:
         chunks = picture.inspection.chunks if self.name == 'PNG' and self._profile else None
         width, height = self._frames.images[0].size
         file = encode(self.name, spec, self._frames, self._profile, keep=keep, chunks=chunks)
-        # The pixels are needed no more.
+        # The pixels are no longer needed.
         self._frames.images.clear()
         if shrinks and not spec.srgb and self.is_whole:
             file = no_larger(picture, file, kept_quality=bool(keep))
         return Rendered(file, self.name, width, height)
 
     def _settings_to_keep(self) -> dict[str, Any]:
-        """Settings for the encoder that keep the quality of a picture that is only to become smaller in bytes."""
+        """Encoder settings that keep the quality of an image that is only optimized."""
         picture = self._picture
         if self.name == 'WEBP' and picture.inspection.lossless:
             return {'lossless': True}
@@ -192,7 +193,7 @@ class _Output:
 
 
 def _decode(picture: Picture, outputs: Sequence[_Output], orientation: Orientation) -> None:
-    """Give each output its frames."""
+    """Decode the frames, and add them to each output."""
     placements = [output.placement for output in outputs]
     steps, factor = plan(placements), decoding_factor(placements) if picture.format == 'JPEG' else 1
     picture.reduce(factor)
@@ -207,7 +208,7 @@ def _decode(picture: Picture, outputs: Sequence[_Output], orientation: Orientati
 def _scale(
     picture: Picture, image: Image, factor: int, steps: Sequence[Step], outputs: Sequence[_Output]
 ) -> Iterator[tuple[_Output, Image]]:
-    """One frame in the size of each output, as stored."""
+    """One frame in the size of each output, in the stored orientation."""
     native = _NATIVE.get(picture.format, set()) if picture.frames == 1 else set()
     frame = color.to_8_bits(image)
     if frame is image and picture.frames > 1:

@@ -1,4 +1,4 @@
-"""How outputs are scaled: how much of a JPEG to decode, and which sizes are made from which others."""
+"""Planning how to scale outputs: how small a JPEG is decoded, and which sizes are made from which others."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from PIL.Image import Image, Resampling
 from .color import premultiplied
 from .spec import Box, Placement, Size
 
-#: How many pixels per pixel of an output, on each side, a JPEG has to be decoded to. Decoders scale by 1/2, 1/4 and 1/8 in the
-#: frequency domain, which is at least 50 dB close to scaling by a Lanczos filter from here on.
+#: The minimum number of decoded JPEG pixels per output pixel, on each side. Decoders scale by 1/2, 1/4, and 1/8 in the
+#: frequency domain. From this value on, the result is within 50 dB of scaling with a Lanczos filter.
 DECODED_PER_PIXEL = 1.5
 #: The same for an output that is made from another one.
 DERIVED_PER_PIXEL = 4
-#: The same for scaling in two steps, of which the first averages whole blocks.
+#: The same for scaling in two steps, where the first step averages complete blocks.
 REDUCED_PER_PIXEL = 3.0
 
 
@@ -23,9 +23,9 @@ REDUCED_PER_PIXEL = 3.0
 class Step:
     """One output to make.
 
-    :param number: Of the output.
-    :param parent: The number of the output that it is made from; None for the decoded picture.
-    :param placement: Its part of the picture and its size, as stored.
+    :param number: The number of the output.
+    :param parent: The number of the output that it is made from; None for the decoded image.
+    :param placement: Its part of the image and its size, in the stored orientation.
     """
 
     number: int
@@ -34,19 +34,19 @@ class Step:
 
 
 def scales(placement: Placement) -> tuple[float, float]:
-    """How many pixels of output, across and down, stand for one of the picture."""
+    """The number of output pixels per image pixel, across and down."""
     (left, upper, right, lower), (width, height) = placement
     return width / (right - left), height / (lower - upper)
 
 
 def decoding_factor(placements: Sequence[Placement]) -> int:
-    """By how much a JPEG's decoder may scale down for these outputs: 1, 2, 4 or 8."""
+    """The factor by which a JPEG decoder can scale down for these outputs: 1, 2, 4, or 8."""
     needed = DECODED_PER_PIXEL * max((max(scales(placement)) for placement in placements), default=1)
     return next((factor for factor in (8, 4, 2) if factor * needed <= 1), 1)
 
 
 def plan(placements: Sequence[Placement]) -> list[Step]:
-    """How to make these outputs, larger ones first, each from the smallest one before it that is large enough."""
+    """The steps to make these outputs, largest first, each from the smallest previous one that is large enough."""
     steps: list[Step] = []
     for number, placement in sorted(enumerate(placements), key=lambda item: max(scales(item[1])), reverse=True):
         needed = DERIVED_PER_PIXEL * max(scales(placement))
@@ -65,9 +65,9 @@ def _contains(outer: Box, inner: Box) -> bool:
 
 
 class Level:
-    """The whole picture or a part of it in some size, from which smaller ones are made.
+    """The image, or a part of it, in some size, from which smaller ones are made.
 
-    :param box: What it shows, in pixels of the whole picture as stored.
+    :param box: The part that it shows, in pixels of the stored image.
     """
 
     def __init__(self, image: Image, box: Box) -> None:
@@ -76,7 +76,7 @@ class Level:
         self._scales = scales(Placement(box, image.size))
 
     def part(self, box: Box, size: Size) -> Image:
-        """The part in *box*, which it must contain, in *size*."""
+        """The part in *box*, scaled to *size*. The level must contain that part."""
         left, right = ((x - self._left) * self._scales[0] for x in box[::2])
         upper, lower = ((y - self._upper) * self._scales[1] for y in box[1::2])
         corner = round(left), round(upper)

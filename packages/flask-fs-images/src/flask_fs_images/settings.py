@@ -1,4 +1,4 @@
-"""The settings that storages have with this distribution: how image fields make pictures."""
+"""The settings that this distribution adds to storages: how image fields process images."""
 
 from __future__ import annotations
 

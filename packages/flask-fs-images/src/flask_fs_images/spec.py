@@ -1,4 +1,4 @@
-"""What an output looks like: its size, the part of the picture that it shows, its format."""
+"""The specification of an output: its size, its format, and the part of the image that it shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fit = Literal['contain', 'cover', 'crop']
 
 
 class Placement(NamedTuple):
-    """Which part of a picture becomes an output of which size."""
+    """The part of an image that an output shows, and the size of the output."""
 
     box: Box
     size: Size
@@ -22,21 +22,21 @@ class Placement(NamedTuple):
 
 @dataclass(frozen=True)
 class Spec:
-    """One output picture. No output is ever larger than the part of the picture that it shows.
+    """One output image. It is never larger than the part of the image that it shows.
 
     :param size: The width and height in pixels, or one number for both; None keeps the size.
-    :param fit: ``contain`` shows all of the picture within *size*. ``cover`` fills *size* and cuts off what exceeds it on
-        two sides. ``crop`` cuts *size* out of the middle without scaling. A picture too small for ``cover`` gives the
-        largest part of itself in the proportions of *size*.
-    :param bbox: The part of the picture to use, (left, upper, right, lower) in pixels of the picture as it is shown, that
-        is after its EXIF orientation is applied. What lies outside of the picture is cut off.
-    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF`` or ``BMP``; None keeps that of the input, except that HEIC
-        becomes JPEG. JPEG and BMP have no transparency: it becomes white. They have no animation either: the first frame
-        is used.
-    :param quality: 1 to 100 for JPEG (default 85), WebP (80) and AVIF (75).
-    :param effort: Whether to spend time on a smaller file.
-    :param srgb: Whether to convert colors to sRGB, instead of keeping the color profile where the format supports one.
-    :raises ValueError: If a value is impossible.
+    :param fit: ``contain`` scales the image to fit within *size*. ``cover`` fills *size*, and crops two sides if
+        necessary. ``crop`` cuts *size* out of the center without scaling. If the image is too small for ``cover``, the
+        output is the largest part of it that has the aspect ratio of *size*.
+    :param bbox: The part of the image to use: (left, upper, right, lower), in pixels of the image after its EXIF
+        orientation is applied. It is clipped to the image.
+    :param format: ``JPEG``, ``PNG``, ``GIF``, ``WEBP``, ``AVIF``, or ``BMP``; None keeps the input format, except
+        that HEIC becomes JPEG. In JPEG and BMP, transparency becomes white, and only the first frame of an animation is
+        used.
+    :param quality: 1 to 100, for JPEG (default 85), WebP (80), and AVIF (75).
+    :param effort: Whether to spend more time on a smaller file.
+    :param srgb: Whether to convert colors to sRGB, instead of keeping the color profile if the format supports one.
+    :raises ValueError: If a value is invalid.
     """
 
     size: int | Size | None = None
@@ -62,9 +62,9 @@ class Spec:
             raise ValueError(f'quality must be 1 to 100, not {self.quality}')
 
     def place(self, width: int, height: int) -> Placement:
-        """Where this output comes from in a picture of *width* by *height* pixels, and how large it becomes.
+        """The part that this output shows of an image of *width* by *height* pixels, and the size of the output.
 
-        :raises ValueError: If the bbox lies wholly outside.
+        :raises ValueError: If the bbox is completely outside the image.
         """
         left, upper, right, lower = region = self._region(width, height)
         across, down = right - left, lower - upper
@@ -92,15 +92,15 @@ class Spec:
         left, upper, right, lower = self.bbox
         box = max(0, left), max(0, upper), min(width, right), min(height, lower)
         if box[0] >= box[2] or box[1] >= box[3]:
-            raise ValueError(f'bbox {self.bbox} lies outside of the picture, which has {width}x{height} pixels')
+            raise ValueError(f'bbox {self.bbox} is outside the image, which has {width}x{height} pixels')
         return box
 
 
 def _whole_pixels(region: Box, across: float, down: float) -> Placement:
-    # The middle of the region, aligned to whole pixels: what is not scaled is not blurred either.
+    # The center of the region, aligned to whole pixels, so that an image that is not scaled is not blurred.
     left, upper, right, lower = region
     size = max(1, round(across)), max(1, round(down))
-    # Less than a pixel at the far border is still a pixel inside of it.
+    # A fraction of a pixel at the far border counts as a pixel inside the image.
     start = max(0, int(left + (right - left - size[0]) / 2)), max(0, int(upper + (lower - upper - size[1]) / 2))
     return Placement((*start, start[0] + size[0], start[1] + size[1]), size)
 
@@ -112,7 +112,7 @@ def size_of(given: int | Iterable[int]) -> Size:
     """
     sides = (given, given) if isinstance(given, int) else tuple(given)
     if len(sides) != 2 or any(side != int(side) or side < 1 for side in sides):
-        raise ValueError(f'size must be a whole number of pixels, 1 or more, or two of them, not {given!r}')
+        raise ValueError(f'size must be a whole number of pixels, 1 or more, or a pair of them, not {given!r}')
     return int(sides[0]), int(sides[1])
 
 
@@ -129,6 +129,6 @@ def _format(given: str) -> str:
         raise ValueError(f'format must be one of {", ".join(WRITTEN)}, not {given!r}')
     if not WRITTEN[name].available:
         raise ValueError(
-            f'format {name} is not supported by the installed Pillow: install a newer one (AVIF needs 11.3)'
+            f'the installed Pillow does not support format {name}: install a newer version (AVIF requires 11.3)'
         )
     return name

@@ -1,4 +1,4 @@
-"""What is stored of a picture: the main file, its original and thumbnails, and the part that the thumbnails show."""
+"""The stored value of an image reference: the main file, original, thumbnails, and the part that they show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_INTEGER = 2**53
 
 
 class Bbox(list[float]):
-    """The left, upper, right and lower border, in pixels; equal to a list or tuple of the same numbers."""
+    """The left, upper, right, and lower border, in pixels; equal to a list or tuple of the same numbers."""
 
     __hash__ = None
 
@@ -28,7 +28,7 @@ class Bbox(list[float]):
 
 
 class Thumbnails(dict[int, str]):
-    """The file of each size. A size may be given as text too, as it is stored."""
+    """The filename of each size. A size can be a number or, as in the stored form, text."""
 
     __hash__ = None
 
@@ -54,7 +54,7 @@ def _as_number(size: Any) -> Any:
 
 
 def bbox_of(given: Any) -> tuple[float, ...] | None:
-    """*given* as (left, upper, right, lower); None for nothing.
+    """*given* as (left, upper, right, lower); None if it is None or empty.
 
     :raises ValueError: If it is not four numbers.
     """
@@ -94,7 +94,7 @@ def _read_thumbnails(given: Any, problems: list[str]) -> dict[int, str]:
     for key, value in given.items():
         name = None if value is None else read_name(value, problems)
         if not _SIZE.fullmatch(text := str(key)) or int(text) < 1:
-            problems.append('a size must be a whole number of pixels, from 1')
+            problems.append('a size must be a whole number of pixels, 1 or more')
         elif name is not None:
             thumbnails[int(text)] = name
     return thumbnails
@@ -102,11 +102,11 @@ def _read_thumbnails(given: Any, problems: list[str]) -> dict[int, str]:
 
 @dataclass(frozen=True, eq=False)
 class StoredImage(StoredFile):
-    """The value of a reference to a picture, stored as ``{filename, original?, thumbnails?: {size: filename}, bbox?}``.
+    """The value of a reference to an image, stored as ``{filename, original?, thumbnails?: {size: filename}, bbox?}``.
 
-    :param original: The unmodified file, where that is another one than the main file.
-    :param thumbnails: The file of each size. As a stored key, a size is text.
-    :param bbox: The part of the picture that the thumbnails show.
+    :param original: The unmodified file, if it is not the main file.
+    :param thumbnails: The filename of each size. In the stored form, sizes are text.
+    :param bbox: The part of the image that the thumbnails show.
     """
 
     original: str | None = None

@@ -1,4 +1,4 @@
-"""Validators of uploads: each is called with an open file and its name, and raises to refuse it."""
+"""Validators for uploads. Each is called with an open file and its name, and raises an error to refuse the file."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _CLAIMS = {ending: name for name, kind in FORMATS.items() for ending in kind.ext
 
 @dataclass(frozen=True)
 class ImageContent:
-    """Refuses a file with the extension of a picture whose content is not a valid picture of that format.
+    """Refuses a file with an image extension if its content is not a valid image of that format.
 
-    The picture is decoded completely. Files with another extension pass. An SVG passes if its root element is one: its
+    The image is decoded completely. Files with other extensions pass. An SVG passes if its root element is ``svg``; its
     links and scripts are not checked.
 
-    :param limits: How much the picture may demand.
+    :param limits: Limits on the size of the image.
     """
 
     limits: Limits = field(default_factory=Limits)
 
     def __call__(self, file: IO[bytes], filename: str) -> None:
-        """Return if the file may be stored.
+        """Check *file*.
 
-        :raises InvalidContent: If not.
+        :raises InvalidContent: If its content is refused.
         """
         claimed = _CLAIMS.get(extension(filename))
         if claimed is None:
@@ -46,14 +46,14 @@ class ImageContent:
             if found != claimed:
                 raise reader.invalid(f'the content is {found}, not {claimed} as the name says')
             if picture is not None:
-                # This still reads all of a JPEG.
+                # This still reads the complete JPEG.
                 picture.reduce(8)
                 with decoding.slot(self.limits.concurrency, self.limits.timeout_s, reader.filename):
                     for _ in picture.decode():
                         pass
 
 
-#: Refuses what is not the picture that its extension claims, with the default limits.
+#: Refuses files that are not the image that their extension claims, with the default limits.
 image_content = ImageContent()
 
 
@@ -70,14 +70,14 @@ class _MaxDimensions:
         if info.width is None or info.height is None:
             return
         if info.width > self.width or info.height > self.height:
-            reason = f'{info.width}x{info.height} pixels are more than the {self.width}x{self.height} allowed'
+            reason = f'{info.width}x{info.height} pixels exceed the limit of {self.width}x{self.height}'
             raise InvalidContent(filename, reason=reason)
 
 
 def max_dimensions(width: int, height: int, *, limits: Limits | None = None) -> Validator:
-    """A validator that refuses pictures wider than *width* or higher than *height* pixels as they are shown.
+    """A validator that refuses images wider than *width* or taller than *height* pixels, as displayed.
 
-    Only the header is read. SVG has no pixels and passes; so do files whose extension claims no picture.
+    Only the header is read. SVGs, which have no pixels, and files without an image extension pass.
     """
     return _MaxDimensions(width, height, limits or Limits())
 
@@ -89,9 +89,9 @@ class _MaxSize:
     def __call__(self, file: IO[bytes], filename: str) -> None:
         size = ImageReader(file, filename).size_bytes()
         if size > self.size_bytes:
-            raise FileTooLarge(filename, reason=f'{size:,} bytes are more than the {self.size_bytes:,} allowed')
+            raise FileTooLarge(filename, reason=f'{size:,} bytes exceed the limit of {self.size_bytes:,}')
 
 
 def max_size(size_bytes: int) -> Validator:
-    """A validator that refuses files of more than *size_bytes* bytes, whatever their kind."""
+    """A validator that refuses files of more than *size_bytes* bytes, regardless of their type."""
     return _MaxSize(size_bytes)

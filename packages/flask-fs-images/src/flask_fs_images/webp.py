@@ -17,9 +17,9 @@ _KEPT = _PICTURES | {b'ICCP', b'ANIM'}
 
 
 def extents(content: bytes) -> tuple[list[Extent], bool]:
-    """Every size that a decoder may allocate memory for, with the number of frames, and whether all pictures are lossless.
+    """Every size that a decoder might allocate memory for, with the number of frames, and whether all are lossless.
 
-    :raises Broken: If there is none.
+    :raises Broken: If there is no size.
     """
     sizes: list[tuple[int, int]] = []
     kinds: set[bytes] = set()
@@ -27,7 +27,7 @@ def extents(content: bytes) -> tuple[list[Extent], bool]:
     for kind, start, end in _chunks(content, _HEADER_BYTES, _end(content)):
         parts = [(kind, start, end)]
         if kind == b'VP8X':
-            # Canvas width and height less one, in 24 bits each.
+            # The width and height of the canvas, minus one, in 24 bits each.
             sizes.append(_pair(content, start + 4))
         elif kind == b'ANMF':
             frames += 1
@@ -38,7 +38,7 @@ def extents(content: bytes) -> tuple[list[Extent], bool]:
                 kinds.add(part)
                 sizes += _size(part, content[at : at + 10])
     if not sizes:
-        raise Broken('no size in the header of a WebP')
+        raise Broken('its header has no size')
     return [Extent(*size, max(1, frames)) for size in sizes], b'VP8L' in kinds and b'VP8 ' not in kinds
 
 
@@ -70,9 +70,9 @@ def _size(kind: bytes, head: bytes) -> list[tuple[int, int]]:
 
 
 def with_alpha(content: bytes) -> bytes:
-    """*content*, an animation, with the flag for transparency.
+    """*content*, an animation, with the flag for transparency set.
 
-    Encoders do not set it if each frame is opaque, even if none covers the whole canvas. Browsers ignore it.
+    Encoders do not set it if each frame is opaque, even if no frame covers the entire canvas. Browsers ignore it.
     """
     if content[12:16] != b'VP8X':
         return content
@@ -80,7 +80,7 @@ def with_alpha(content: bytes) -> bytes:
 
 
 def stripped(content: bytes, orientation: int) -> bytes | None:
-    """The same picture with no metadata but its *orientation*."""
+    """The same image without metadata except its *orientation*."""
     parts = []
     for kind, start, end in _chunks(content, _HEADER_BYTES, _end(content)):
         body = content[start:end]

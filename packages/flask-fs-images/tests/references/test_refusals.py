@@ -66,7 +66,7 @@ def test_the_storage_says_how_many_pixels_a_picture_may_have(image_in: Any, memo
     memory_app.config['FS_IMAGES_MAX_PIXELS'] = '100'
     storage = fs.Storage('small', fs.IMAGES)
     fs.init_app(memory_app, storage)
-    with pytest.raises(fs.InvalidContent, match='the 100 pixels allowed'):
+    with pytest.raises(fs.InvalidContent, match='the limit of 100 pixels'):
         image_in(storage).save(picture(20, 20), 'test.png')
     image_in(storage, limits=Limits()).save(picture(20, 20), 'test.png')
 
@@ -79,7 +79,7 @@ def test_the_storage_says_how_many_pictures_are_decoded_at_once(
     fs.init_app(memory_app, storage)
     monkeypatch.setattr(flask_fs_images.references, 'Limits', functools.partial(Limits, timeout_s=0.01))
     with decoding.slot(None, 0, None):
-        with pytest.raises(fs.Unavailable, match='1 other pictures were being decoded'):
+        with pytest.raises(fs.Unavailable, match='1 other images were being decoded'):
             image_in(storage).save(picture(20, 20), 'test.png')
         image_in(storage, limits=Limits(concurrency=2)).save(picture(20, 20), 'test.png')
     image_in(storage).save(picture(20, 20), 'other.png')

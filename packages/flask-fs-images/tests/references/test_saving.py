@@ -117,7 +117,7 @@ def test_an_empty_image_has_no_names_and_no_urls(image_in: Any, memory: fs.Stora
 def test_a_size_that_is_not_declared_has_no_thumbnail(image_in: Any, memory: fs.Storage, picture: Any) -> None:
     image = image_in(memory)
     image.save(picture(), 'test.png')
-    with pytest.raises(ValueError, match=r'no thumbnail of size 50 \(declared: 100, 32\)'):
+    with pytest.raises(ValueError, match=r'no thumbnail of size 50 \(declared sizes: 100, 32\)'):
         image.thumbnail(50)
 
 
