@@ -15,7 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 from flask_fs.errors import FSError
-from flask_fs_sqlalchemy.journal import Journal, JournalError
+from flask_fs_sqlalchemy.journal import Journal, JournalError, SessionJournal
 
 Engines = Callable[..., sa.Engine]
 
@@ -34,6 +34,11 @@ class Note(Base):
 journal = Journal(Base.metadata)
 other_metadata = sa.MetaData()
 other_journal = Journal(other_metadata)
+
+
+def for_session(given: Journal, session: Session) -> SessionJournal:
+    """The journal for *session*."""
+    return SessionJournal(given, session, session.bind)
 
 
 @pytest.fixture
@@ -95,7 +100,7 @@ def test_a_pending_file_costs_one_insert(engine: sa.Engine) -> None:
 def test_a_pending_file_is_not_in_the_transaction_of_the_session(engine: sa.Engine) -> None:
     with Session(engine) as session:
         session.scalars(sa.select(Note)).all()
-        journal._of_session(session).pending('docs', 'a.txt')
+        for_session(journal, session).pending('docs', 'a.txt')
         session.rollback()
 
     assert rows(engine) == [('docs', 'a.txt', 'created')]
@@ -122,7 +127,7 @@ def test_an_entry_has_the_time_at_which_it_was_written(engine: sa.Engine) -> Non
 
 def test_settling_is_undone_with_the_transaction_of_the_rows(joining: sa.Engine) -> None:
     with Session(joining) as session:
-        bound = journal._of_session(session)
+        bound = for_session(journal, session)
         entry = bound.pending('docs', 'a.txt')
         session.add(Note(text='x'))
         session.flush()
@@ -134,7 +139,7 @@ def test_settling_is_undone_with_the_transaction_of_the_rows(joining: sa.Engine)
 
 def test_settling_is_committed_with_the_rows_by_one_delete(joining: sa.Engine) -> None:
     with Session(joining) as session:
-        bound = journal._of_session(session)
+        bound = for_session(journal, session)
         entries = [bound.pending('docs', f'{number}.txt') for number in range(3)]
         session.add(Note(text='x'))
         session.flush()
@@ -164,7 +169,7 @@ def test_unused_files_are_noted_in_the_transaction_of_the_rows_by_one_insert(eng
         session.add(Note(text='x'))
         session.flush()
         seen = statements(engine)
-        bound = journal._of_session(session)
+        bound = for_session(journal, session)
         entries = bound.unused([('docs', 'a.txt'), ('docs', 'b.txt')])
         assert seen == ['INSERT']
         session.rollback()
@@ -192,7 +197,7 @@ def test_what_is_done_goes_by_one_delete(engine: sa.Engine) -> None:
 def test_nothing_costs_no_statement(engine: sa.Engine) -> None:
     seen = statements(engine)
     with Session(engine) as session:
-        for bound in (journal.of(engine), journal._of_session(session)):
+        for bound in (journal.of(engine), for_session(journal, session)):
             assert bound.settle([]) == []
             assert bound.unused([]) == []
             bound.done([])
@@ -243,7 +248,7 @@ def test_young_entries_are_left_out(engine: sa.Engine) -> None:
 def test_a_journal_elsewhere_keeps_its_entries_until_after_the_commit(engine: sa.Engine, sqlite: sa.Engine) -> None:
     elsewhere = Journal(sa.MetaData(), bind=sqlite)
     with Session(engine) as session:
-        bound = elsewhere._of_session(session)
+        bound = for_session(elsewhere, session)
         entry = bound.pending('docs', 'a.txt')
         session.add(Note(text='x'))
         session.flush()
@@ -271,7 +276,7 @@ def test_a_journal_elsewhere_can_be_written_while_the_session_has_locked_sqlite(
     with Session(sqlite) as session:
         session.add(Note(text='x'))
         session.flush()
-        bound = bound_elsewhere._of_session(session)
+        bound = for_session(bound_elsewhere, session)
         entry = bound.pending('docs', 'a.txt')
         left = bound.settle([entry])
         session.commit()
@@ -295,7 +300,7 @@ def test_one_of_several_databases_of_a_session_settles_after_the_commit(
     second = engines(f'sqlite:///{tmp_path}/second.db')
     OtherBase.metadata.create_all(second)
     with Session(binds={Base: sqlite, OtherBase: second, journal.table: sqlite}) as session:
-        bound = journal._of_session(session)
+        bound = for_session(journal, session)
         entry = bound.pending('docs', 'a.txt')
         session.scalars(sa.select(Note)).all()
         session.add(Other())
@@ -323,7 +328,7 @@ def test_without_a_connection_entries_are_kept_until_they_are_done(engine: sa.En
 
 def test_what_gc_has_claimed_cannot_be_committed(engine: sa.Engine) -> None:
     with Session(engine) as session:
-        bound = journal._of_session(session)
+        bound = for_session(journal, session)
         entries = [bound.pending('docs', 'a.txt'), bound.pending('docs', 'b.txt')]
         assert journal.of(engine).claim(entries[1])
         session.flush()
@@ -454,7 +459,7 @@ def test_mariadb_settles_after_the_commit(mariadb_url: str, engines: Engines) ->
     engine = engines(mariadb_url)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
-        bound = journal._of_session(session)
+        bound = for_session(journal, session)
         entries = [bound.pending('docs', f'{number}.txt') for number in range(3)]
         session.add(Note(text='x'))
         session.flush()
@@ -493,7 +498,7 @@ def test_without_its_table_the_error_names_the_migration(database_url: str, engi
     engine = engines(database_url)
 
     with pytest.raises(
-        JournalError, match=r'(?s)no such table in .*flask db migrate.*flask_fs_sqlalchemy\.migrations'
+        JournalError, match=r'(?s)has no such table.*flask db migrate.*flask_fs_sqlalchemy\.migrations'
     ) as caught:
         journal.of(engine).pending('docs', 'a.txt')
     assert (caught.value.filename, caught.value.storage) == ('a.txt', 'docs')
@@ -519,7 +524,7 @@ def test_done_logs_that_the_database_is_down(engines: Engines, caplog: pytest.Lo
     engine = engines('postgresql+psycopg://user:secret@127.0.0.1:1/rows')
     journal.of(engine).done(['a', 'b'])
 
-    assert "2 entries of the journal 'fs_journal' stay for `flask fs gc`" in caplog.text
+    assert "2 entries of the journal 'fs_journal' stay until the next `flask fs gc`" in caplog.text
 
 
 def test_a_session_that_has_written_into_sqlite_gets_an_error_at_once(tmp_path: Path, engines: Engines) -> None:
@@ -532,9 +537,9 @@ def test_a_session_that_has_written_into_sqlite_gets_an_error_at_once(tmp_path: 
             JournalError,
             match=r'the session has a transaction in this SQLite database.*has written.*before the session is flushed.*bind',
         ):
-            journal._of_session(session).pending('docs', 'a.txt')
+            for_session(journal, session).pending('docs', 'a.txt')
         session.commit()
-        journal._of_session(session).pending('docs', 'a.txt')
+        for_session(journal, session).pending('docs', 'a.txt')
 
     assert rows(engine) == [('docs', 'a.txt', 'created')]
 
@@ -552,10 +557,10 @@ def test_a_session_that_has_read_after_a_begin_gets_an_error_that_is_true(sqlite
 
     sqlite.dispose()
     with Session(sqlite) as session:
-        journal._of_session(session).pending('docs', 'a.txt')
+        for_session(journal, session).pending('docs', 'a.txt')
         session.scalars(sa.select(Note)).all()
-        with pytest.raises(JournalError, match=r'or read after a BEGIN.*before it reads.*bind') as caught:
-            journal._of_session(session).pending('docs', 'b.txt')
+        with pytest.raises(JournalError, match=r'or has read after a BEGIN.*before it reads.*bind') as caught:
+            for_session(journal, session).pending('docs', 'b.txt')
         assert 'before it reads' in repr(caught.value)
 
 
@@ -564,7 +569,7 @@ def test_a_savepoint_in_sqlite_counts_as_written_once_it_has(sqlite: sa.Engine) 
         session.add(Note(text='x'))
         session.flush()
         with pytest.raises(JournalError, match='has written'):
-            journal._of_session(session).pending('docs', 'a.txt')
+            for_session(journal, session).pending('docs', 'a.txt')
 
 
 def test_the_scoped_session_of_this_thread_counts_for_rows_without_a_session(sqlite: sa.Engine) -> None:
@@ -586,7 +591,7 @@ def test_done_does_not_wait_for_a_session_that_has_locked_sqlite(
     engine = engines(f'sqlite:///{tmp_path}/rows.db', connect_args={'timeout': 10_000})
     Base.metadata.create_all(engine)
     with Session(engine) as session:
-        bound = journal._of_session(session)
+        bound = for_session(journal, session)
         entry = bound.pending('docs', 'a.txt')
         session.add(Note(text='x'))
         session.flush()
@@ -594,7 +599,7 @@ def test_done_does_not_wait_for_a_session_that_has_locked_sqlite(
         session.commit()
 
     assert rows(engine) == [('docs', 'a.txt', 'created')]
-    assert "1 entries of the journal 'fs_journal' stay for `flask fs gc`" in caplog.text
+    assert "1 entries of the journal 'fs_journal' stay until the next `flask fs gc`" in caplog.text
 
 
 def test_another_process_that_writes_into_sqlite_is_an_error(
@@ -613,7 +618,7 @@ def test_a_database_in_memory_is_an_error(engines: Engines, options: Any) -> Non
     engine = engines('sqlite://', **options)
     Base.metadata.create_all(engine)
 
-    with pytest.raises(JournalError, match=r'one connection only.*in a file.*bind=.*without journal='):
+    with pytest.raises(JournalError, match=r'only one connection.*in a database file.*bind=.*without journal='):
         journal.of(engine).pending('docs', 'a.txt')
     assert rows(engine) == []
 
@@ -624,12 +629,12 @@ def test_a_pool_without_a_second_connection_is_an_error(database_url: str, engin
     with Session(engine) as session:
         session.scalars(sa.select(Note)).all()
         with pytest.raises(JournalError, match='QueuePool limit'):
-            journal._of_session(session).pending('docs', 'a.txt')
+            for_session(journal, session).pending('docs', 'a.txt')
 
 
 def test_a_session_without_a_database_is_an_error() -> None:
     with Session() as session, pytest.raises(JournalError, match='UnboundExecutionError'):
-        journal._of_session(session).pending('docs', 'a.txt')
+        for_session(journal, session).pending('docs', 'a.txt')
 
 
 def test_a_session_in_a_transaction_of_the_caller_has_its_entries_committed_all_the_same(
@@ -641,7 +646,7 @@ def test_a_session_in_a_transaction_of_the_caller_has_its_entries_committed_all_
     with engine.connect() as connection:
         connection.begin()
         with Session(connection, join_transaction_mode='create_savepoint') as session:
-            bound = journal._of_session(session)
+            bound = for_session(journal, session)
             entry = bound.pending('docs', 'a.txt')
             session.add(Note(text='x'))
             session.flush()

@@ -1,21 +1,16 @@
-"""What all types of columns with files have in common: how values are read, compared and made references."""
+"""The base of all file columns: how values are read, compared, and turned into references."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import functools
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import JSON, Dialect, Text, event, type_coerce
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import JSON, event, type_coerce
 from sqlalchemy.sql import operators
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.type_api import TypeEngine
 from sqlalchemy.types import TypeDecorator
 
@@ -25,6 +20,7 @@ from flask_fs.stored import StoredFile
 from flask_fs.transaction import Cleanup, check_cleanups
 
 from .owner import ColumnOwner
+from .plain_type import PlainType
 from .upgrade import Reads, reader_of
 
 #: These compare a whole value, and others a part of it, or its text.
@@ -40,88 +36,7 @@ _WHOLE = {
 }
 
 
-class _Undecoded(FunctionElement[Any]):
-    """A column of JSON as its text, where the driver would decode it: some JSON is none that Python can decode."""
-
-    name = 'undecoded'
-    inherit_cache = True
-
-    def __init__(self, column: Any) -> None:
-        super().__init__(column)
-        # It is read as the column is.
-        self.type = column.type
-
-
-@compiles(_Undecoded)
-def _as_it_is(element: _Undecoded, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)
-
-
-@compiles(_Undecoded, 'postgresql')
-def _as_text(element: _Undecoded, compiler: SQLCompiler, **options: Any) -> str:
-    return f'CAST({compiler.process(element.clauses, **options)} AS TEXT)'
-
-
-class _Plain(TypeDecorator[Any]):
-    """JSON or text, as it is in the database; what is no JSON is returned as text."""
-
-    impl = JSON
-    cache_ok = True
-
-    def __init__(self, text: bool = False) -> None:
-        super().__init__(none_as_null=True)
-        self.text = text
-        if text:
-            self.impl = Text()  # type: ignore[assignment]  # an instance of a type, once there is one
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name == 'postgresql' and not self.text:
-            return dialect.type_descriptor(JSONB(none_as_null=True))
-        return self.impl_instance
-
-    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
-        decode: Callable[[Any], Any] | None = self.impl_instance.result_processor(dialect, coltype)
-        if self.text:
-            decode = _form_of_text
-        elif dialect.name == 'postgresql':
-            decode = _form_of_json
-
-        def process(value: Any) -> Any:
-            return self.process_result_value(_decoded(value, decode), dialect)
-
-        return process
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return value
-
-    def column_expression(self, column: Any) -> Any:
-        return column if self.text else _Undecoded(column)
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        return value if value is None or isinstance(value, str) or not self.text else json.dumps(value)
-
-
-def _decoded(value: Any, decode: Callable[[Any], Any] | None) -> Any:
-    """*value* from a database; as it is, if it is not JSON: a database may not check what a column has."""
-    if decode is None or value is None:
-        return value
-    try:
-        return decode(value)
-    except (ValueError, TypeError, RecursionError):
-        return value
-
-
-def _form_of_json(value: Any) -> Any:
-    """What JSON has; *value* itself, if the driver has decoded it, as where an application wrote the statement as text."""
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _form_of_text(text: Any) -> Any:
-    """The stored form in a column of text: an object or list as JSON, or else a plain name."""
-    return json.loads(text) if isinstance(text, str) and text[:1] in ('{', '[') else text
-
-
-class FilesType(_Plain):
+class FilesType(PlainType):
     """A column of files: JSON, or text.
 
     :param fs: The storage.
@@ -196,7 +111,7 @@ class FilesType(_Plain):
     @property
     def _plain(self) -> TypeEngine[Any]:
         """The type of the column for values as they are in the database, which no query fails to return."""
-        return _Plain(self.text)
+        return PlainType(self.text)
 
     def _read(self, value: Any) -> list[StoredFile]:
         """The files that *value*, from the database, refers to, without trusting it; malformed items included."""

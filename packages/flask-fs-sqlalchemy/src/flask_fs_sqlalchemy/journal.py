@@ -1,67 +1,59 @@
-"""The journal: a table of files that are about to be stored or removed, so that a crash leaves a note of them."""
+"""The journal: a table of files that are about to be stored or removed, so that they can be found after a crash."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import logging
-import secrets
-import time
 import weakref
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Generator, Iterator
+from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Table, delete, func, insert, inspect, literal, or_, select, update
+from sqlalchemy import Connection, Engine, MetaData, Table, inspect
 from sqlalchemy.exc import SQLAlchemyError, UnboundExecutionError
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.dml import Delete, Update
 
 from flask_fs.consistency.journal import Entry
 from flask_fs.errors import BackendError
 
 from . import binds
+from .entries import BATCH, Entries
 from .schema import DEFAULT_NAME, OPTIONS, columns
 
 logger = logging.getLogger(__name__)
 
-# How many entries one statement changes or reads.
-_BATCH = 500
-# How many hexadecimal digits of an id are its time, in nanoseconds.
-_TIME_DIGITS = 16
-
 
 class JournalError(BackendError):
-    """The journal could not be written or read, so nothing was stored or removed; the cause is chained."""
+    """The journal could not be written or read, so nothing was stored or removed. The cause is chained."""
 
     template = '{file} was not stored in {place}'
 
 
 class Journal:
-    """A table in which each file of a row is noted before it is stored, so that ``flask fs gc`` removes it after a crash.
+    """A table that records each file of a row before it is stored, so that ``flask fs gc`` can remove it after a crash.
 
-    Declare it once, next to the models, and create its table by a migration (see :mod:`flask_fs_sqlalchemy.migrations`)::
+    Declare it once, next to the models, and create its table with a migration (see :mod:`flask_fs_sqlalchemy.migrations`)::
 
         journal = Journal(db.metadata)
         flask_fs_sqlalchemy.init_app(app, db.session, journal=journal)
 
-    A file costs one INSERT before it is stored, in a transaction of its own on a second connection, and a commit one DELETE,
-    in the transaction of the rows. Files that a commit removes cost one INSERT in that transaction, and one DELETE afterwards.
+    Each file costs one INSERT before it is stored, in a separate transaction on a second connection. Each commit costs one DELETE
+    in the transaction of the rows. If a commit removes files, that costs one INSERT in that transaction, and one DELETE afterward.
 
-    The table belongs into the database of the rows: then both are committed together. With several databases, with *bind*,
-    and in MariaDB, entries are settled right after the commit, which costs one UPDATE more before it, and ``flask fs gc``
-    looks at the rows to decide about those that a crash left.
+    Keep the table in the database of the rows, so that both are committed together. With several databases, with *bind*, and on
+    MariaDB, entries are removed right after the commit, which costs an additional UPDATE before it. After a crash, ``flask fs gc``
+    checks the rows to decide what to do with the files.
 
-    A thread that stores a file in a transaction needs a second connection for a moment: the pool of the engine has to have one,
-    or storing the file fails after its ``pool_timeout``. A transaction that is open for longer than ``flask fs gc`` waits, an
-    hour by default, cannot be committed once that has claimed one of its files.
+    A thread that stores a file in a transaction briefly needs a second connection. If the pool of the engine has none, storing the
+    file fails after ``pool_timeout``. If a transaction is open for longer than ``flask fs gc`` waits (one hour by default), ``gc``
+    can claim its files; then it can no longer be committed.
 
-    SQLite lets one connection write at a time. So a file cannot be stored there once the session has written: store files
-    before the session is flushed, or let *bind* be another database. A database in memory has no second connection at all.
+    SQLite allows one connection at a time to write. So store files before the session is flushed, or use *bind* for another
+    database: once the session has written, storing a file raises an error. In-memory databases have no second connection.
 
     :param metadata: The metadata of the application, where Alembic and ``create_all()`` find the table.
     :param name: The name of the table.
-    :param schema: The schema of the table, as for any table.
-    :param bind: The engine of another database, or a function that returns it; by default that which the session has for the
+    :param schema: The schema of the table.
+    :param bind: The engine of another database, or a function that returns it; by default, the one that the session uses for the
         table.
     """
 
@@ -80,27 +72,24 @@ class Journal:
         return f'<{type(self).__name__} {self.table.fullname!r}>'
 
     def of(self, bind: Any) -> BoundJournal:
-        """The journal for units of work without rows, and for ``flask fs gc``.
+        """The journal to use with ``fs.unit(journal=…)`` in code without an ORM.
 
-        :param bind: An engine, or anything of which :func:`flask_fs_sqlalchemy.init_app` gets the session.
+        :param bind: An engine or a session, as for :func:`flask_fs_sqlalchemy.init_app`.
         """
         return BoundJournal(self, binds.check_bind(bind))
 
-    def _of_session(self, session: Session) -> SessionJournal:
-        """The journal for the units of *session*: what is settled is a part of its transaction."""
-        return SessionJournal(self, session)
-
 
 class BoundJournal:
-    """A journal in its database; it is a :class:`flask_fs.consistency.journal.Journal`."""
+    """A journal in its database; implements :class:`flask_fs.consistency.journal.Journal`."""
 
     def __init__(self, journal: Journal, bind: Any) -> None:
         self._journal = journal
         self._table = journal.table
+        self._entries = Entries(journal.table)
         self._given = bind
 
     def __eq__(self, other: object) -> bool:
-        """Whether it writes into the same table of the same database, as those of several sessions do."""
+        """Whether both write to the same table in the same database, even for different sessions."""
         if not isinstance(other, BoundJournal):
             return NotImplemented
         if self._journal is not other._journal or not (self.has_database() and other.has_database()):
@@ -115,11 +104,11 @@ class BoundJournal:
         return self._given
 
     def _of_session(self, session: Session) -> SessionJournal:
-        """The same for the units of *session*."""
+        """The same journal for the units of *session*: entries are settled in its transaction."""
         return SessionJournal(self._journal, session, self._bind)
 
     def has_database(self) -> bool:
-        """Whether there is a database for it."""
+        """Whether the bind has a database for the table."""
         try:
             return bool(self.engine)
         except UnboundExecutionError:
@@ -133,182 +122,132 @@ class BoundJournal:
             return binds.engine_of(self._bind, clause=self._table)
         return bind if isinstance(bind, Engine) else bind()
 
-    # --- What a unit of work writes.
+    # --- For units of work.
 
     def pending(self, storage: str, filename: str) -> str:
-        """Write down that a file is about to be stored, and return the id of the entry.
+        """Record that a file is about to be stored, and return the id of the entry.
 
-        :raises JournalError: If that is impossible.
+        :raises JournalError: If the journal cannot be written.
         """
-        entry = _new_id()
-        values = {'id': entry, 'storage': storage, 'filename': filename, 'action': 'created', 'at': _now()}
         with self._own_transaction(filename, storage) as connection:
-            connection.execute(insert(self._table), values)
+            [entry] = self._entries.add(connection, [(storage, filename)], 'created')
         return entry
 
     def renamed(self, entry: str, filename: str) -> None:
-        """Write down that another name is tried next.
+        """Record that another name is tried next.
 
-        :raises JournalError: If that is impossible.
+        :raises JournalError: If the journal cannot be written.
         """
-        change = update(self._table).values(filename=filename, at=_now())
         with self._own_transaction(filename) as connection:
-            if not self._change(connection, change, [entry]):
+            if not self._entries.rename(connection, entry, filename):
                 raise self._claimed()
 
     def settle(self, entries: Collection[str], connection: Connection | None = None) -> list[str]:
-        """Remove entries in the transaction of the rows that refer to their files; those to remove after the commit.
+        """Remove entries in the transaction of the rows that refer to their files; return those to remove after the commit.
 
-        :param connection: That of the transaction, unless a session says it.
+        :param connection: The connection of the transaction, unless the journal belongs to a session.
         :raises JournalError: If ``flask fs gc`` has claimed one of the files.
         """
         left = list(entries)
         joined, alone = self._joined(connection)
         if joined is not None and alone and binds.sees_later_rows(joined):
-            settled = self._change(joined, delete(self._table), left)
+            settled = self._entries.settle(joined, left)
             left = [entry for entry in left if entry not in settled]
-            # What is not visible in a transaction that began earlier is settled afterwards.
-            if left and self._count_created(left) != len(left):
-                raise self._claimed()
+            # Entries that are not visible in a transaction that began earlier are removed after the commit.
+            if left:
+                with self.engine.connect() as other:
+                    if self._entries.count_created(other, left) != len(left):
+                        raise self._claimed()
         return self._renew(left) if left else left
 
     def unused(self, files: Collection[tuple[str, str]], connection: Connection | None = None) -> list[str]:
-        """Write down that files are to be removed after the commit, and return the ids of the entries.
+        """Record that files are to be removed after the commit, and return the ids of the entries.
 
-        :param files: The name of the storage and the file, for each.
-        :param connection: As in :meth:`settle`.
+        :param files: The names of the storage and the file, for each.
+        :param connection: As for :meth:`settle`.
         """
-        now = _now()
-        rows = [
-            {'id': _new_id(), 'storage': storage, 'filename': filename, 'action': 'unused', 'at': now}
-            for storage, filename in files
-        ]
-        if not rows:
+        if not files:
             return []
         joined, _ = self._joined(connection)
         if joined is not None:
-            joined.execute(insert(self._table), rows)
-        else:
-            with self._own_transaction() as own:
-                own.execute(insert(self._table), rows)
-        return [str(row['id']) for row in rows]
+            return self._entries.add(joined, files, 'unused')
+        with self._own_transaction() as own:
+            return self._entries.add(own, files, 'unused')
 
     def done(self, entries: Collection[str]) -> None:
-        """Remove entries. If that fails, it is logged, and they stay for ``flask fs gc``."""
+        """Remove entries. If this fails, the error is logged, and the entries stay for ``flask fs gc``."""
         if not entries:
             return
-        left = '%d entries of the journal %r stay for `flask fs gc`, which removes them: %s'
+        left = '%d entries of the journal %r stay until the next `flask fs gc`: %s'
         if self._locking() is not None:
             logger.info(left, len(entries), self._table.fullname, 'the session has locked the database')
             return
         try:
             with self._own_transaction() as connection:
-                for batch in _batches(entries):
-                    connection.execute(delete(self._table).where(self._table.c.id.in_(batch)))
-        except Exception as error:  # noqa: BLE001  # the files are removed: no error may keep others from being so
+                self._entries.remove(connection, entries)
+        except Exception as error:  # noqa: BLE001  # the files are already removed
             logger.warning(left, len(entries), self._table.fullname, error)
 
-    # --- What `flask fs gc` reads.
+    # --- For `flask fs gc`.
 
     def entries(self, older_than_s: float) -> Iterator[Entry]:
-        """The entries that are at least that old, the oldest first, a page at a time.
+        """The entries that are at least *older_than_s* old, oldest first, read in pages.
 
-        :raises JournalError: If they cannot be read.
+        :raises JournalError: If the journal cannot be read.
         """
-        table = self._table
-        age = datetime.timedelta(seconds=older_than_s)
-        # What was renewed has the time of that in its id, and in `at` the time when its file was stored.
-        newest = _time_prefix(time.time_ns() - int(older_than_s * 1e9)) + 'g'
-        # What was claimed is not waited for again.
-        is_old = or_(table.c.action == 'unused', table.c.at <= _now() - age)
-        page = select(table).where(table.c.id <= newest, is_old).order_by(table.c.id).limit(_BATCH)
-        last = ''
+        query, last = self._entries.older_than(older_than_s), ''
         while True:
-            # No transaction is open while the caller works, which may change the table.
+            # No transaction is open while the caller works, which can change the table.
             with self._own_transaction() as connection:
-                rows = connection.execute(page.where(table.c.id > last)).all()
-            for row in rows:
-                action: Literal['created', 'unused'] = 'created' if row.action == 'created' else 'unused'
-                yield Entry(row.id, row.storage, row.filename, action, row.at.replace(tzinfo=datetime.timezone.utc))
-            if len(rows) < _BATCH:
+                page = self._entries.page(connection, query, last)
+            yield from page
+            if len(page) < BATCH:
                 return
-            last = rows[-1].id
+            last = page[-1].id
 
     def claim(self, entry: str) -> bool:
-        """Make sure that *entry*, of a file that was created, is not settled any more; False if it was already.
+        """Ensure that *entry*, of a created file, can no longer be settled; False if it already was.
 
-        :raises JournalError: If that is impossible.
+        :raises JournalError: If the journal cannot be written.
         """
         with self._own_transaction() as connection:
-            return bool(self._change(connection, update(self._table).values(action='unused', at=_now()), [entry]))
+            return self._entries.claim(connection, entry)
 
-    # --- How it is written.
+    # --- Transactions.
 
     def _joined(self, connection: Connection | None) -> tuple[Connection | None, bool]:
-        """*connection*, if it is one to the database of the journal; and whether the transaction has no other connection."""
+        """*connection*, if it belongs to the database of the journal; and whether the transaction has no other connection."""
         if connection is not None and binds.same_database(connection, self.engine):
             return connection, True
         return None, False
 
     def _session(self) -> Session | None:
-        """The session that might keep others from writing."""
+        """The session that might prevent others from writing."""
         return binds.session_of(self._bind)
 
     def _locking(self) -> Connection | None:
-        """The connection of the session, if no other one can write while it is open."""
+        """The connection of the session, if it prevents all others from writing."""
         engine = self.engine
         for connection in binds.open_connections(self._session()):
             if binds.same_database(connection, engine) and binds.is_locked_by(connection):
                 return connection
         return None
 
-    def _change(self, connection: Connection, change: Delete | Update, entries: Iterable[str]) -> set[str]:
-        """Change those of *entries* that were created and not claimed, and return which these were.
-
-        A database that cannot say which returns all of a batch, or none.
-        """
-        id_, dialect = self._table.c.id, connection.dialect
-        can_return = dialect.delete_returning if isinstance(change, Delete) else dialect.update_returning
-        changed: set[str] = set()
-        for batch in _batches(entries):
-            statement: Any = change.where(id_.in_(batch), self._table.c.action == 'created')
-            if can_return:
-                changed.update(connection.execute(statement.returning(id_)).scalars())
-                continue
-            if connection.execute(statement).rowcount == len(batch):
-                changed.update(batch)
-        return changed
-
-    def _count_created(self, entries: list[str]) -> int:
-        """How many of *entries* other transactions see that were created and not claimed. No lock is waited for."""
-        count = 0
-        with self.engine.connect() as connection:
-            for batch in _batches(entries):
-                created = select(func.count()).where(self._table.c.id.in_(batch), self._table.c.action == 'created')
-                count += connection.execute(created).scalar_one()
-        return count
-
     def _renew(self, entries: list[str]) -> list[str]:
-        """Keep `flask fs gc` away from *entries* for as long as from new ones, and return their new ids.
+        """Make *entries* as young as new ones, so that `flask fs gc` skips them, and return their new ids.
 
         :raises JournalError: If one of them was claimed.
         """
-        prefix, id_ = _time_prefix(time.time_ns()), self._table.c.id
-        renewed = literal(prefix) + func.substr(id_, _TIME_DIGITS + 1)
-        count = 0
         with self._own_transaction() as connection:
-            for batch in _batches(entries):
-                change = update(self._table).values(id=renewed).where(id_.in_(batch), self._table.c.action == 'created')
-                count += connection.execute(change).rowcount
-            if count != len(entries):
+            if (renewed := self._entries.renew(connection, entries)) is None:
                 raise self._claimed()
-        return [prefix + entry[_TIME_DIGITS:] for entry in entries]
+        return renewed
 
     @contextlib.contextmanager
     def _own_transaction(self, filename: str | None = None, storage: str | None = None) -> Generator[Connection]:
-        """A transaction of the journal alone.
+        """A separate transaction for the journal.
 
-        :raises JournalError: If the database fails, or the session keeps others from writing.
+        :raises JournalError: If the database fails, or the session prevents others from writing.
         """
         engine = None
         try:
@@ -320,17 +259,17 @@ class BoundJournal:
             raise self._error(error, engine, filename, storage) from error
 
     def _check_second_connection(self, engine: Engine, filename: str | None, storage: str | None) -> None:
-        other = 'or give the journal a database of its own: Journal(…, bind=…)'
+        other = 'or use a separate database for the journal: Journal(…, bind=…)'
         if binds.has_one_connection(engine):
             reason = (
-                f'it is in a database with one connection only ({engine.url.render_as_string()}), and needs a second one. '
-                f'Use a database in a file, {other}; in tests, init_app() works without journal= too'
+                f'its database allows only one connection ({engine.url.render_as_string()}), and it needs a second one. '
+                f'Keep the rows in a database file, {other}; in tests, you can also call init_app() without journal='
             )
         elif self._locking() is not None:
             reason = (
-                'the session has a transaction in this SQLite database, as it has written there, or read after a BEGIN. '
-                'So nothing else is to write until that ends. Save files before the session is flushed, and before it reads '
-                f'where the engine begins transactions itself, {other}'
+                'the session has a transaction in this SQLite database, because it has written, or has read after a BEGIN. '
+                'Until that ends, no other connection can write. Save files before the session is flushed (and before it reads, '
+                f'if your engine begins transactions explicitly), {other}'
             )
         else:
             return
@@ -341,8 +280,8 @@ class BoundJournal:
     ) -> JournalError:
         if engine is not None and self._is_missing(engine):
             reason = (
-                f'there is no such table in {engine.url.render_as_string()}. Create it by a migration of your own, which '
-                'Alembic generates (`flask db migrate`), or by that of flask_fs_sqlalchemy.migrations'
+                f'{engine.url.render_as_string()} has no such table. Create it with a migration that Alembic generates '
+                '(`flask db migrate`), or with the one in flask_fs_sqlalchemy.migrations'
             )
         else:
             reason = f'{type(error).__name__}: {getattr(error, "orig", None) or error}'
@@ -363,23 +302,20 @@ class BoundJournal:
     def _claimed(self) -> JournalError:
         reason = (
             '`flask fs gc` has claimed a file of this transaction, which was open for longer than --older-than. '
-            'Nothing is committed. Run it again, or run gc with a longer --older-than'
+            'Nothing is committed. Repeat the transaction, or run gc with a longer --older-than'
         )
         return self._failed(reason)
 
 
 class SessionJournal(BoundJournal):
-    """The journal for units of a session, which it does not keep alive.
+    """A journal for the units of a session, to which it has only a weak reference.
 
-    :param otherwise: What to use for *session* when that is gone.
+    :param otherwise: The bind to use once *session* is gone.
     """
 
-    def __init__(self, journal: Journal, session: Session, otherwise: Any = None) -> None:
-        self._known = weakref.ref(session)
+    def __init__(self, journal: Journal, session: Session, otherwise: Any) -> None:
         super().__init__(journal, otherwise)
-        if otherwise is None and journal.bind is None:
-            with contextlib.suppress(UnboundExecutionError):
-                self._given = self.engine
+        self._known = weakref.ref(session)
 
     @property
     def _bind(self) -> Any:
@@ -391,22 +327,3 @@ class SessionJournal(BoundJournal):
         connections = binds.open_connections(self._session())
         mine = [each for each in connections if binds.same_database(each, engine)]
         return (mine[0], len(connections) == 1) if mine else super()._joined(connection)
-
-
-def _now() -> datetime.datetime:
-    """The time in UTC, without a time zone, as databases keep it."""
-    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
-
-
-def _time_prefix(time_ns: int) -> str:
-    return f'{max(time_ns, 0):0{_TIME_DIGITS}x}'
-
-
-def _new_id() -> str:
-    return _time_prefix(time.time_ns()) + secrets.token_hex(8)
-
-
-def _batches(entries: Iterable[str]) -> Iterator[list[str]]:
-    left = list(entries)
-    for start in range(0, len(left), _BATCH):
-        yield left[start : start + _BATCH]

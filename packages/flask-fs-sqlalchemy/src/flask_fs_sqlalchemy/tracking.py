@@ -6,7 +6,7 @@ The value of an attribute is made when its row is loaded, without a query, and b
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import Column, event, inspect
@@ -24,11 +24,6 @@ from .owner import ColumnOwner, owners_of
 mapped_classes: weakref.WeakSet[type] = weakref.WeakSet()
 
 
-def columns_of(mapper: Mapper[Any]) -> Mapping[str, FilesType]:
-    """The type of each column of files that *mapper* maps, by the name of the attribute."""
-    return {key: owner.column_type for key, owner in owners_of(mapper.class_).items()}
-
-
 def mapped_columns() -> Iterator[tuple[Mapper[Any], str, FilesType]]:
     """Every column of files, with the mapper of its class and the name of the attribute there."""
     configure_mappers()
@@ -37,8 +32,8 @@ def mapped_columns() -> Iterator[tuple[Mapper[Any], str, FilesType]]:
         if mapper is None:
             # The mappers were cleared since.
             continue
-        for key, files_type in columns_of(mapper).items():
-            yield mapper, key, files_type
+        for key, owner in owners_of(mapped_class).items():
+            yield mapper, key, owner.column_type
 
 
 def references(value: Any) -> Iterable[FileReference]:
