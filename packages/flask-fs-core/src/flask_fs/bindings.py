@@ -27,7 +27,7 @@ class Binding(NamedTuple):
 
     :param app: The application, or the object with a ``config`` that configured the storage.
     :param backend: The backend itself, as applications see it.
-    :param driver: What the storage calls: the backend, or an adapter for a backend that only has the documented verbs.
+    :param driver: What the storage calls: the backend, or an adapter for a backend that only has the documented methods.
     :param kind: The configured kind of backend.
     :param configured: The binding before another backend was assigned.
     """
@@ -51,7 +51,7 @@ class Binding(NamedTuple):
         return isinstance(reserved, tuple) and location is not None and location[: len(reserved)] == reserved
 
     def with_backend(self, backend: Any, storage: str) -> Binding:
-        """The same binding with another backend, which can be any object that has the documented verbs."""
+        """The same binding with another backend, which can be any object that has the documented methods."""
         configured = self.configured or self
         if backend is configured.backend:
             return configured

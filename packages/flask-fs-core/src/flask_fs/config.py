@@ -44,7 +44,7 @@ DEFAULT_BACKEND = 'local'
 
 
 class Config(dict[str, Any]):
-    """The settings of a storage, by lower-case key or as attributes. Construct it like a dictionary.
+    """The settings of a storage, by lowercase key or as attributes. Construct it like a dictionary.
 
     A backend that gets one checks and completes the settings, like those in a plain dictionary.
     """
@@ -252,7 +252,7 @@ def refresh(config: Config, app_config: Mapping[str, Any], storage: str, kind: s
 
 
 def from_mapping(storage: str, kind: str, given: Mapping[str, Any], settings: Iterable[_Setting]) -> Config:
-    """The settings of *storage* from a mapping with lower-case keys, parsed and completed like those in ``app.config``."""
+    """The settings of *storage* from a mapping with lowercase keys, parsed and completed like those in ``app.config``."""
     if isinstance(given, Config) and given.explicit_keys is not None:
         return given
     prefix = storage_prefix(storage)

@@ -51,7 +51,7 @@ _DROPPED_ENCODED = frozenset(f'%{number:02x}' for number in (*range(0x21), 0x2E,
 
 
 class FileTypes(tuple[str, ...]):
-    """A group of extensions in lower case, without dots.
+    """A group of extensions in lowercase, without dots.
 
     Combine groups with ``+``, also with lists, tuples and sets of extensions.
     """
@@ -164,7 +164,7 @@ def contains(extensions: Container[str], ext: str) -> bool:
     """Whether *ext* is among *extensions*, ignoring case.
 
     The items of a list, tuple or set can be in any case and have dots. Text is split at commas and whitespace. Any other
-    container is tested for the lower-case extension.
+    container is tested for the lowercase extension.
     """
     ext = ext.casefold()
     if isinstance(extensions, str):
@@ -177,7 +177,7 @@ def contains(extensions: Container[str], ext: str) -> bool:
 
 
 def extension(filename: str) -> str:
-    """The extension of *filename* in lower case, without its dot; empty if it has none.
+    """The extension of *filename* in lowercase, without its dot; empty if it has none.
 
     Parsing follows operating systems and web servers. A leading dot begins a name, not an extension: ``.profile`` has
     none. Characters that some of them drop are ignored: ``x.php.``, ``x.php ``, ``x.php%20``, ``x.php/`` and
@@ -229,7 +229,7 @@ def _end(filename: str, end: int) -> int:
 
 
 def lower_extension(filename: str) -> str:
-    """*filename* with its extension in lower case: ``Photo.JPG`` becomes ``Photo.jpg``."""
+    """*filename* with its extension in lowercase: ``Photo.JPG`` becomes ``Photo.jpg``."""
     stem, ending = split_extension(filename)
     return stem + ending.lower()
 

@@ -105,7 +105,7 @@ def is_inert(mime: Any) -> bool:
 
 
 def content_coding(value: Any) -> str | None:
-    """The stored Content-Encoding *value* in lower case; None if it is missing or malformed."""
+    """The stored Content-Encoding *value* in lowercase; None if it is missing or malformed."""
     if not isinstance(value, str) or not _CODINGS.fullmatch(value := value.strip(' \t').lower()):
         return None
     # aws-chunked was the framing of the upload. Some stores keep it like an encoding of the file.

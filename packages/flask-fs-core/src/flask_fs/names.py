@@ -215,7 +215,7 @@ def join(*parts: str) -> str:
 def clean(client_name: str) -> str:
     """A safe name made from a client's filename: its last part, reduced to letters, digits, ``.``, ``-`` and ``_``.
 
-    Letters, marks and numbers of every script are kept, in Unicode's composed form (NFC). The extension becomes lower case.
+    Letters, marks and numbers of every script are kept, in Unicode's composed form (NFC). The extension becomes lowercase.
     The result is at most 255 bytes long, including its extension.
 
     :raises InvalidFilename: If no characters are left.

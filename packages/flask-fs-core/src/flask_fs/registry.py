@@ -15,7 +15,7 @@ from .settings import storage_prefix
 #: The entry point groups of backends. flask-storage uses the second one.
 ENTRY_POINT_GROUPS = ('fs.backend', 'storage.backend')
 
-#: What a storage calls: the backend itself, or an adapter for a backend that only has the documented verbs.
+#: What a storage calls: the backend itself, or an adapter for a backend that only has the documented methods.
 Driver = BaseBackend | LegacyDriver
 
 _BUILT_IN = {'local': 'LocalBackend', 'memory': 'MemoryBackend', 'mock': 'MockBackend'}
@@ -50,7 +50,7 @@ def _announced() -> dict[str, Any]:
 
 
 def driver_of(backend: Any, storage: str) -> Driver:
-    """What *storage* calls: *backend* itself, or an adapter if it only has the documented verbs."""
+    """What *storage* calls: *backend* itself, or an adapter if it only has the documented methods."""
     capabilities = getattr(backend, 'capabilities', None)
     # Not isinstance(), which is also true of the mock that create_autospec() makes.
     declared = issubclass(type(capabilities), Capability) and capabilities

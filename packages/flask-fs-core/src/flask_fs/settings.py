@@ -43,7 +43,7 @@ __all__ = [
 class Setting(NamedTuple):
     """One setting of storages or of a backend.
 
-    :param key: Its name in lower case, as in ``config.key``.
+    :param key: Its name in lowercase, as in ``config.key``.
     :param parse: Converts the configured value; raises ValueError with a description of the values it accepts.
     :param default: The value if the setting is not set.
     :param doc: What it does, in one sentence.

@@ -32,7 +32,7 @@ class Storage(Receiving):
     Outside of one it uses the configuration of the only application that it was set up for.
 
     :param name: Letters, digits, ``_``, ``-`` and ``.``. It is the prefix of the settings, as in ``AVATARS_FS_BACKEND``.
-    :param extensions: The extensions that :meth:`save` accepts: any container of lower-case extensions without dots.
+    :param extensions: The extensions that :meth:`save` accepts: any container of lowercase extensions without dots.
     :param upload_to: A folder for every saved file, or a callable that returns one.
     :param overwrite: Whether saving replaces existing files by default.
     :param basename: The name, without extension, of uploads with a filename, or a callable that returns it. If the callable

@@ -87,7 +87,7 @@ def check_checksum(checksum: str | None) -> str | None:
     :raises ValueError: If it is not ``sha256:`` and 64 hexadecimal digits.
     """
     if checksum is not None and not _CHECKSUM.fullmatch(checksum):
-        raise ValueError(f"checksum must be 'sha256:' and 64 hexadecimal digits in lower case, not {checksum!r}")
+        raise ValueError(f"checksum must be 'sha256:' and 64 hexadecimal digits in lowercase, not {checksum!r}")
     return checksum
 
 

@@ -147,7 +147,7 @@ def _checked_metadata(metadata: Any) -> dict[str, str]:
             raise TypeError(f'metadata must be a mapping of text to text, not of {name!r} to {type(value).__name__}')
         if not _METADATA_NAME.fullmatch(name) or len(name) > _MAX_NAME_CHARACTERS:
             raise ValueError(
-                f'{name!r} is not a valid metadata name: use lower-case ASCII letters, digits and single hyphens between them, '
+                f'{name!r} is not a valid metadata name: use lowercase ASCII letters, digits and single hyphens between them, '
                 f'begin with a letter, and use at most {_MAX_NAME_CHARACTERS} characters'
             )
         if name.startswith('fs-'):

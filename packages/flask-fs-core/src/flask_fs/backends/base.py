@@ -66,7 +66,7 @@ class BaseBackend(Hooks):
     of the latter are errors of the operating system too, so ``except OSError`` in a hook would catch its own FileExists.
 
     :param name: The storage's name.
-    :param config: Its settings by lower-case key. ``None`` values mean the default.
+    :param config: Its settings by lowercase key. ``None`` values mean the default.
     """
 
     # --- The documented methods.

@@ -177,7 +177,7 @@ class SignedRequest:
 
 
 class Capability(enum.Flag):
-    """What a backend promises beyond the hooks that every backend has."""
+    """The optional features of a backend."""
 
     NONE = 0
     #: If several writers create the same name with ``overwrite=False``, exactly one succeeds, even across processes and hosts.

@@ -40,7 +40,7 @@ WRITER_KEY = f'{_OWN}writer'
 
 
 def headers_of(attributes: Attributes, name: str) -> dict[str, str]:
-    """The headers to store the file *name* with, in lower case. They always include its media type."""
+    """The headers to store the file *name* with, in lowercase. They always include its media type."""
     given = attributes.given() | {'mime': attributes.mime or mime_type(name)}
     if attributes.download_name:
         given['download_name'] = attachment(attributes.download_name)
@@ -77,8 +77,8 @@ def info_of(
     """The metadata of a file, from the data that its store reports.
 
     :param etag: The value of the header, or the same without quotes.
-    :param headers: The object's headers in lower case, at least those in :data:`~flask_fs.backends.HEADERS`.
-    :param metadata: All metadata of the object. Keys are converted to lower case, because headers are case-insensitive.
+    :param headers: The object's headers in lowercase, at least those in :data:`~flask_fs.backends.HEADERS`.
+    :param metadata: All metadata of the object. Keys are converted to lowercase, because headers are case-insensitive.
     """
     found = {key.lower(): value for key, value in metadata.items()}
     return FileInfo(

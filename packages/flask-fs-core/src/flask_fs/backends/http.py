@@ -276,8 +276,8 @@ def add_security_headers(
     headers['X-Content-Type-Options'] = 'nosniff'
     headers['Cache-Control'] = cache_control or ('private, no-cache' if private else 'no-cache')
     if private:
-        # A shared cache would send the response to other visitors. Converted to lower case, because Werkzeug, unlike
-        # caches, only finds lower-case directives.
+        # A shared cache would send the response to other visitors. Converted to lowercase, because Werkzeug, unlike
+        # caches, only finds lowercase directives.
         headers['Cache-Control'] = headers['Cache-Control'].lower()
         response.cache_control.private = True
         response.cache_control.public = False

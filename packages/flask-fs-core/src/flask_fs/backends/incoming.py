@@ -183,11 +183,11 @@ class Incoming:
         return self._driver._open_translated(piece.name, start, stop, etag=piece.etag).stream
 
     def stat(self, piece: FileInfo) -> FileInfo:
-        """All metadata of a piece, of which listings may leave out the checksum."""
+        """All metadata of a piece, including the checksum, which listings can leave out."""
         return self._driver._call_hook(self._driver._stat, piece.name)
 
     def piece(self, start: int, offset: int) -> FileInfo:
-        """The piece that :meth:`put` has stored."""
+        """The piece that :meth:`put` stored."""
         return self._driver._call_hook(self._driver._stat, self._name(start, offset))
 
     # --- Accepting.
@@ -195,9 +195,9 @@ class Incoming:
     def create(
         self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes = NO_ATTRIBUTES
     ) -> None:
-        """Make the file *target*, a checked name, of *pieces*; they stay or go.
+        """Make the file *target*, a checked name, from *pieces*, which can stay or not.
 
-        :raises FileExists: With *create*, if there is a file of that name.
+        :raises FileExists: With *create*, if a file with that name exists.
         :raises Replaced: If one of them was replaced in the meantime.
         :raises FileNotFound: If one of them is gone.
         """

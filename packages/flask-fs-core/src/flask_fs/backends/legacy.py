@@ -223,7 +223,7 @@ class LegacyDriver:
         return found
 
     def _has_own(self, verb: str) -> bool:
-        """Whether the class of the backend defines *verb* itself."""
+        """Whether the class of the backend defines the method *verb* itself."""
         return hasattr(type(self.backend), verb) if self._is_double else bool(self.backend._overrides(verb))
 
     def _unsupported(self, filename: str | None, reason: str) -> OperationNotSupported:

@@ -1,1 +1,1 @@
-"""The verbs of a storage, by topic."""
+"""The methods of a storage, by topic."""
