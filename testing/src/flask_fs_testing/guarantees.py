@@ -91,7 +91,7 @@ def _page_of(word: str) -> str | None:
     if not callable(getattr(BaseBackend, word)):
         return 'reference/backend-api.md#backend-interface'
     if not word.startswith('_'):
-        return 'reference/backend-api.md#documented-verbs'
+        return 'reference/backend-api.md#documented-methods'
     # What is to be implemented has no default that is right everywhere.
     required = word in ('_open', '_put', '_stat', '_scan', '_remove', '_translate')
     return f'reference/backend-api.md#hooks-{"to-implement" if required else "with-a-default"}'
