@@ -59,6 +59,7 @@ COMMANDS = {
     'stop': 'stop these servers',
     'new-backend': 'create a distribution for a new backend; needs NAME FOLDER',
     'changelog': 'move the fragments in changes/ into CHANGELOG.md; needs --version X.Y.Z',
+    'set-version': 'give all packages a version; needs X.Y.Z',
     'release': 'list what is missing for a release, or the last steps',
     'all': 'run everything in parallel: qa, doc, dist, lowest, matrix, test-all',
     'hatch': 'run hatch itself; all arguments go to hatch',

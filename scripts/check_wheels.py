@@ -1,11 +1,13 @@
-"""Check what was built: each wheel holds its one import package, its licence, and nothing that another wheel holds.
+"""Check the built distributions.
 
-An sdist holds the sources and tests of its member, and nothing that lay about when it was built.
+Each wheel contains its one import package, its license, and no file of another wheel. Each sdist contains the source and
+the tests of its member, and nothing else that was in the folder.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -18,12 +20,12 @@ from members import IMPORT_PACKAGES, Member, members
 
 __all__ = ['main', 'problems']
 
-#: What a user of a distribution finds in its metadata.
+#: Fields that the metadata must have.
 METADATA = ('Summary', 'License-Expression', 'License-File', 'Requires-Python', 'Project-URL', 'Classifier', 'Author')
 SDIST = {'.gitignore', 'LICENSE', 'PKG-INFO', 'README.md', 'pyproject.toml', 'src', 'tests'}
-#: Modules, the mark of typed packages, and lists that tests read.
+#: Modules, py.typed, and the lists that tests read.
 SUFFIXES = {'.js', '.mjs', '.py', '.typed', '.txt'}
-#: Folders of other files that belong to a package.
+#: Folders in which a package can have other files.
 DATA = {'template', 'templates'}
 
 
@@ -52,18 +54,21 @@ def _wrong_wheel(wheel: Path, stem: str, package: str | None) -> Iterator[str]:
         metadata = HeaderParser().parsestr(archive.read(f'{info}/METADATA').decode())
     tops = {name.partition('/')[0] for name in names}
     wanted = {info, package} if package else {info}
-    # One owner for each top folder: so no two wheels hold the same file.
+    # Each top folder belongs to one wheel, so no two wheels contain the same file.
     if tops != wanted:
-        yield f'{wheel.name}: holds {sorted(tops)} instead of {sorted(wanted)}.'
+        yield f'{wheel.name}: contains {sorted(tops)} instead of {sorted(wanted)}.'
     if f'{info}/licenses/LICENSE' not in names:
-        yield f'{wheel.name}: holds no licence.'
+        yield f'{wheel.name}: contains no license.'
     if package and f'{package}/py.typed' not in names:
-        yield f'{wheel.name}: holds no {package}/py.typed.'
+        yield f'{wheel.name}: contains no {package}/py.typed.'
     for field in METADATA:
         if not metadata[field]:
             yield f'{wheel.name}: its metadata has no {field}.'
     if not metadata.get_payload():
         yield f'{wheel.name}: its metadata has no description.'
+    for link in re.findall(r'\]\(([^)\s]+)|(?:src|href)="([^"]+)"', str(metadata.get_payload())):
+        if not ''.join(link).startswith(('https://', '#')):
+            yield f'{wheel.name}: its README links to {"".join(link)}, which works only in the repository. Use a full URL.'
 
 
 def _wrong_sdist(sdist: Path, stem: str) -> Iterator[str]:
@@ -73,14 +78,14 @@ def _wrong_sdist(sdist: Path, stem: str) -> Iterator[str]:
         below = len(file.parts) > 1
         known = file.suffix in SUFFIXES or DATA & set(file.parts)
         if file.parts[0] not in SDIST or (below and not known):
-            yield f'{sdist.name}: holds {file}, which is neither source nor test.'
+            yield f'{sdist.name}: contains {file}, which is neither source nor a test.'
 
 
 def check_contents(dist: Path) -> int:
-    """The exit code of check-wheel-contents over every wheel that is meant to hold something."""
+    """The exit code of check-wheel-contents for every wheel but the metapackage, which is empty."""
     wheels = [str(file) for file in sorted(dist.glob('*.whl')) if not file.name.startswith('flask_fs-')]
     kit = [wheel for wheel in wheels if wheel.startswith(f'{dist}{os.sep}flask_fs_testing-')]
-    # The template in it is no module before its placeholders are filled in.
+    # Its template is not a module until the placeholders are replaced.
     runs = [['check-wheel-contents', '--ignore', 'W004', *kit], ['check-wheel-contents', *sorted({*wheels} - {*kit})]]
     return max(subprocess.run(run, check=False).returncode for run in runs)
 

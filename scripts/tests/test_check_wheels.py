@@ -15,7 +15,7 @@ TOLD = ''.join(f'{field}: something\n' for field in METADATA)
 
 @pytest.fixture
 def dist(workspace: Path, tmp_path: Path) -> Path:
-    """What a good build leaves, as far as the check looks at it."""
+    """The parts of a good build that are checked."""
     folder = tmp_path / 'dist'
     folder.mkdir()
     for member in members(workspace):
@@ -85,7 +85,7 @@ def test_what_lay_about_is_found_in_an_sdist(dist, workspace, stray):
     with tarfile.open(sdist, 'w:gz') as archive:
         archive.addfile(tarfile.TarInfo(f'{stem}/{stray}'), io.BytesIO())
     assert list(problems(dist, members(workspace))) == [
-        f'{sdist.name}: holds {stray}, which is neither source nor test.'
+        f'{sdist.name}: contains {stray}, which is neither source nor a test.'
     ]
 
 
@@ -94,6 +94,10 @@ def test_what_lay_about_is_found_in_an_sdist(dist, workspace, stray):
     [
         (TOLD.replace('Project-URL', 'X-Project-URL') + '\nWhat it is.\n', 'its metadata has no Project-URL.'),
         (TOLD, 'its metadata has no description.'),
+        (
+            TOLD + '\nSee the [guide](docs/guide.md).\n',
+            'its README links to docs/guide.md, which works only in the repository. Use a full URL.',
+        ),
     ],
 )
 def test_missing_metadata_is_found(dist, workspace, told, problem):

@@ -4,10 +4,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 import release
-from members import members
-from release import in_order, main, problems, steps
+from members import ROOT, members
+from release import in_order, main, problems, tag_commands, upload_commands
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -16,7 +17,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def ready(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace of which everything is done but the tag and the upload."""
+    """A workspace where only the tag and the upload are missing."""
     version = members(workspace)[0].version
     (workspace / 'CHANGELOG.md').write_text(f'# Changelog\n\n## {version} (2030-01-01)\n')
     (workspace / 'changes').mkdir()
@@ -38,14 +39,16 @@ def test_a_distribution_comes_after_those_that_it_requires(workspace):
 
 
 def test_what_is_ready_is_tagged_and_published_core_first(ready, capsys):
-    assert main(ready) == 0
+    assert main([], ready) == 0
 
-    version = members(ready)[0].version
+    found = members(ready)
+    version = found[0].version
     shown = capsys.readouterr().out.splitlines()
-    assert steps(ready) == shown[2:]
-    assert shown[2].startswith('git tag ')
-    assert shown[4] == f'twine upload dist/flask_fs_core-{version}*'
-    assert len(shown) == 2 + 2 + len(members(ready))
+    assert [line for line in shown if line.startswith('git ')] == tag_commands(version)
+    uploads = [line for line in shown if line.startswith('twine ')]
+    assert uploads == upload_commands(found)
+    assert uploads[0] == f'twine upload dist/flask_fs_core-{version}*'
+    assert len(uploads) == len(found)
 
 
 def test_each_thing_that_is_missing_is_told(ready, monkeypatch, capsys):
@@ -55,14 +58,48 @@ def test_each_thing_that_is_missing_is_told(ready, monkeypatch, capsys):
     (ready / 'changes' / '+new.added.md').touch()
     monkeypatch.setattr(release, 'wrong_files', lambda dist, found: ['one is missing'])
 
-    assert main(ready) == 1
+    assert main([], ready) == 1
     assert [line.split(':')[0] for line in capsys.readouterr().err.splitlines()] == [
         f'CHANGELOG.md has no entry for {version}',
-        'changes/ still holds 1 fragments, such as +new.added.md',
-        'The working tree has changes that are not committed.',
-        f'There is a tag v{version} already',
-        f'dist/ does not hold what {version} consists of',
+        'changes/ still has fragments (1, such as +new.added.md)',
+        'The working tree has uncommitted changes',
+        f'The tag v{version} already exists',
+        f'dist/ does not have exactly the files of {version}',
     ]
+
+
+def test_publishing_requires_the_tag_on_this_commit(ready, capsys):
+    version = members(ready)[0].version
+    assert main(['--tagged'], ready) == 1
+    assert capsys.readouterr().err.startswith(f'This commit does not have the tag v{version}.')
+
+    git(ready, 'tag', f'v{version}')
+    assert main(['--tagged'], ready) == 0
+
+    git(ready, 'commit', '--quiet', '--allow-empty', '--message', 'later')
+    assert main(['--tagged'], ready) == 1
+
+
+def test_a_tag_of_another_version_does_not_publish_this_one(ready):
+    git(ready, 'tag', f'v{members(ready)[0].version}rc1')
+    assert main(['--tagged'], ready) == 1
+
+
+def test_the_workflow_publishes_every_distribution_after_those_that_it_requires():
+    text = (ROOT / '.github' / 'workflows' / 'release.yml').read_text(encoding='utf-8')
+    jobs = yaml.safe_load(text)['jobs']
+    assert jobs['publish']['strategy']['matrix']['distribution'] == [member.name for member in in_order(members())]
+    assert jobs['publish']['needs'] == 'build'
+
+
+def test_only_the_jobs_that_publish_get_an_identity_and_each_waits_for_its_environment():
+    text = (ROOT / '.github' / 'workflows' / 'release.yml').read_text(encoding='utf-8')
+    workflow = yaml.safe_load(text)
+    assert workflow['permissions'] == {'contents': 'read'}
+    assert 'permissions' not in workflow['jobs']['build']
+    publish = workflow['jobs']['publish']
+    assert publish['permissions'] == {'id-token': 'write'}
+    assert publish['environment'] == '${{ matrix.distribution }}'
 
 
 def test_a_version_that_begins_like_another_is_not_taken_for_it(ready):
