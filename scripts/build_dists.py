@@ -1,4 +1,4 @@
-"""Build the sdist of every member, and its wheel from that sdist, into a fresh folder."""
+"""Build the sdist of each member, and the wheel from that sdist, into an empty folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ['main']
 
 
 def main(dist: Path) -> int:
-    """The exit code: 0 if every member was built."""
+    """The exit code: 0 if all members were built."""
     if dist.exists():
         shutil.rmtree(dist)
     for member in members():

@@ -1,4 +1,4 @@
-"""Check that each changelog fragment in changes/ is named and worded so that it can be folded in."""
+"""Check the name and the first words of each changelog fragment in changes/."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ TEXT = re.compile(r'`(?P<name>[a-z0-9-]+)`: (?=\S)')
 
 
 def problems(folder: Path) -> list[str]:
-    """What is wrong with the fragments in *folder*, one sentence each."""
+    """The problems of the fragments in *folder*, one sentence each."""
     found = []
     for file in sorted(folder.iterdir()):
         if file.name == 'README.md':
             continue
         if not NAME.fullmatch(file.name):
             kinds = ', '.join(KINDS)
-            found.append(f'{file.name}: is not named NUMBER.KIND.md or +topic.KIND.md, KIND being one of {kinds}.')
+            found.append(f'{file.name}: rename it to NUMBER.KIND.md or +topic.KIND.md. KIND is one of {kinds}.')
             continue
         start = TEXT.match(file.read_text(encoding='utf-8'))
         if start is None or start['name'] not in IMPORT_PACKAGES:
-            found.append(f'{file.name}: does not start with a distribution, such as `flask-fs-core`: ...')
+            found.append(f'{file.name}: start the text with the name of a distribution, such as `flask-fs-core`: ...')
     return found
 
 
 def main() -> int:
-    """The exit code: 0 if all is well."""
+    """The exit code: 0 if there are no problems."""
     found = problems(ROOT / 'changes')
     for problem in found:
         print(f'changes/{problem}', file=sys.stderr)

@@ -1,6 +1,6 @@
-"""Check that each member declares what it imports, and imports what it declares.
+"""Check that each member declares exactly the libraries that it imports.
 
-Deptry looks at one distribution at a time. Exceptions are in that distribution's own pyproject.toml, with the reason.
+deptry checks one distribution at a time. Exceptions are in the distribution's pyproject.toml, with their reasons.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from members import IMPORT_PACKAGES, ROOT, members
 
 __all__ = ['main']
 
-# Deptry looks it up in what is installed, which an editable installation does not record.
+# deptry cannot find these in an editable installation, which does not record modules.
 MODULES = ','.join(f'{name}={package}' for name, package in IMPORT_PACKAGES.items() if package)
 
 
 def main(root: Path = ROOT) -> int:
-    """The exit code: 0 if all is well."""
+    """The exit code: 0 if there are no problems."""
     wrong = False
     for member in members(root):
         if IMPORT_PACKAGES.get(member.name) is None:

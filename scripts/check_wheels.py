@@ -30,7 +30,7 @@ DATA = {'template', 'templates'}
 
 
 def problems(dist: Path, found: list[Member]) -> Iterator[str]:
-    """What is wrong with the files in *dist*, one sentence each."""
+    """The problems of the files in *dist*, one sentence each."""
     expected = set()
     for member in found:
         stem = f'{member.name.replace("-", "_")}-{member.version}'
@@ -91,7 +91,7 @@ def check_contents(dist: Path) -> int:
 
 
 def main(dist: Path) -> int:
-    """The exit code: 0 if all is well."""
+    """The exit code: 0 if there are no problems."""
     found = list(problems(dist, members()))
     for problem in found:
         print(problem, file=sys.stderr)

@@ -1,6 +1,6 @@
-"""Draw the pictures of docs/how-to/pictures.md: a sample, and what each option makes of it.
+"""Draw the pictures of docs/how-to/pictures.md: a sample, and the result of each option.
 
-Run it after a change of ``flask-fs-images`` that can be seen. The same Pillow gives the same files each time.
+Run it after a visible change in ``flask-fs-images``. The same Pillow version writes the same files every time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flask_fs.images import Spec, render
 
 FOLDER = Path(__file__).resolve().parents[1] / 'docs' / '_static' / 'pictures'
 WIDTH, HEIGHT = SIZE = (600, 400)
-#: Where the sun is, and a little around it.
+#: The sun, with a margin.
 SUN = (390, 105, 490, 205)
 SPECS = {
     'contain': Spec((300, 300)),
@@ -37,7 +37,7 @@ def between(first: int, last: int) -> list[int]:
 
 
 def lake() -> Image.Image:
-    """A lake under mountains at dusk, four times as large as it is shown, so that its edges become smooth."""
+    """A lake and mountains at dusk, drawn at double width and height, and reduced for smooth edges."""
     width, height, sky_end = WIDTH * 2, HEIGHT * 2, 580
     down = Image.linear_gradient('L').resize((width, height))
     image = Image.merge('RGB', [down.point(between(*tones)) for tones in ((40, 250), (70, 170), (130, 110))])
@@ -60,7 +60,7 @@ def lake() -> Image.Image:
 
 
 def sign() -> Image.Image:
-    """A round sign with a shadow, on nothing."""
+    """A round sign with a shadow, on a transparent background."""
     side = 960
     shadow = Image.new('L', (side, side))
     ImageDraw.Draw(shadow).ellipse((120, 150, 840, 870), fill=110)
@@ -74,7 +74,7 @@ def sign() -> Image.Image:
 
 
 def on_checks(images: Sequence[Image.Image]) -> Image.Image:
-    """*images* side by side, on checks that show where they are transparent."""
+    """*images* next to each other, on a checkerboard that shows where they are transparent."""
     board = Image.new('RGB', (20 + sum(image.width + 20 for image in images), 160), (222, 222, 222))
     pen = ImageDraw.Draw(board)
     for x in range(0, board.width, 10):
@@ -89,14 +89,14 @@ def on_checks(images: Sequence[Image.Image]) -> Image.Image:
 
 
 def stored(name: str, file: io.BytesIO) -> None:
-    """Store one picture, and print its size."""
+    """Save a picture in the folder of the page, and print its size."""
     (FOLDER / name).write_bytes(file.getvalue())
     with Image.open(file) as image:
         print(f'{name}: {image.width}x{image.height}, {len(file.getvalue()):,} bytes')
 
 
 def marked_sun(image: Image.Image) -> Image.Image:
-    """*image*, with a frame around the part that ``bbox`` picks."""
+    """*image* with a frame around the part that ``bbox`` selects."""
     marked = image.copy()
     ImageDraw.Draw(marked).rectangle(SUN, outline='white', width=3)
     return marked

@@ -18,10 +18,10 @@ __all__ = ['IMPORT_PACKAGES', 'KIT', 'ROOT', 'Member', 'libraries', 'members', '
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: The conformance kit, which is for tests.
+#: The conformance kit.
 KIT = 'flask-fs-testing'
 
-#: What each distribution is documented to hold: exactly one import package, or none.
+#: The import package of each documented distribution; the metapackage has none.
 IMPORT_PACKAGES: dict[str, str | None] = {
     'flask-fs': None,
     'flask-fs-azure': 'flask_fs_azure',
@@ -66,7 +66,7 @@ class Member:
         return str(self.project['version'])
 
     def requirements(self) -> Iterator[str]:
-        """Every requirement, those of the extras too."""
+        """All requirements, including those of the extras."""
         yield from self.project.get('dependencies', [])
         for extra in self.project.get('optional-dependencies', {}).values():
             yield from extra
@@ -78,13 +78,13 @@ def name_of(requirement: str) -> str:
 
 
 def libraries(found: list[Member]) -> list[str]:
-    """What the members but the kit require besides one another, with their extras."""
+    """The requirements of all members except the kit, including extras, without other members."""
     required = {line for member in found if member.name != KIT for line in member.requirements()}
     return sorted(line for line in required if name_of(line) not in IMPORT_PACKAGES)
 
 
 def members(root: Path = ROOT) -> list[Member]:
-    """All members below *root*, ordered by name."""
+    """All members below *root*, sorted by name."""
     files = [*root.glob('packages/*/pyproject.toml'), root / 'testing' / 'pyproject.toml']
     found = [Member(file.parent, tomllib.loads(file.read_text(encoding='utf-8'))) for file in files if file.exists()]
     return sorted(found, key=lambda member: member.name)

@@ -1,4 +1,4 @@
-"""What is generated in the members' pyproject.toml files: what all say alike, and what the metapackage requires."""
+"""The generated parts of pyproject.toml files: metadata that all members share, and the metapackage's requirements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from members import KIT, ROOT, Member, members
 __all__ = ['METAPACKAGE', 'REPOSITORY', 'generated', 'write_generated']
 
 METAPACKAGE = 'flask-fs'
-#: What it does not require.
+#: Members that the metapackage does not require.
 APART = {METAPACKAGE, KIT}
 REPOSITORY = 'https://github.com/flask-fs/flask-fs'
 
@@ -29,7 +29,7 @@ SHARED: dict[str, Any] = {
 
 
 def generated(member: Member, found: list[Member]) -> dict[str, Any]:
-    """The keys of *member*'s ``[project]`` table that are not its own to decide, where *found* are all members."""
+    """The generated keys of *member*'s ``[project]`` table; *found* are all members."""
     wanted = dict(SHARED)
     if member.name == METAPACKAGE:
         siblings = {other.name: f'{other.name}>={member.version}' for other in found if other.name not in APART}
@@ -38,8 +38,8 @@ def generated(member: Member, found: list[Member]) -> dict[str, Any]:
             for name, requirement in siblings.items()
             if name != f'{METAPACKAGE}-core'
         }
-        # The members are installed anyway: their extras keep requirements such as flask-fs[s3] valid. What a member has as
-        # an extra of its own is not.
+        # All members are installed anyway. The extras with their names only keep requirements such as flask-fs[s3] valid,
+        # unlike the extras that the members themselves have.
         extras |= {
             extra: [f'{other.name}[{extra}]>={member.version}']
             for other in found
@@ -53,8 +53,8 @@ def generated(member: Member, found: list[Member]) -> dict[str, Any]:
 
 
 def write_generated(root: Path = ROOT) -> list[Path]:
-    """Write what is generated into the pyproject.toml files below *root*; the files that changed."""
-    # Only here: who checks does not need it.
+    """Write the generated parts into the pyproject.toml files below *root*; return the changed files."""
+    # Imported here, because only writing needs it.
     import tomlkit
 
     found = members(root)
@@ -72,7 +72,7 @@ def write_generated(root: Path = ROOT) -> list[Path]:
 
 
 def _item(value: Any) -> Any:
-    """*value* as tomlkit is to lay it out: tables as tables, and an array of several elements with one a line."""
+    """*value* in tomlkit's layout: a table for a dictionary, and an array with one line per element."""
     import tomlkit
 
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""The public names of every distribution, with the parameters of what can be called, as one list each.
+"""Lists of the public names of each distribution, with parameters.
 
-The lists are kept in ``packages/*/tests/public-names.txt``, so that a change of what users rely on shows as a line in a review.
-``public_names.py`` reports what differs and exits with 1; ``public_names.py --write`` writes the lists anew.
+The lists are in ``packages/*/tests/public-names.txt``, so a review shows each change to a name that users rely on.
+``public_names.py`` reports differences and exits with 1. ``public_names.py --write`` updates the lists.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from members import IMPORT_PACKAGES, ROOT, Member, members
 
 __all__ = ['PAGE', 'main', 'public_modules', 'public_names', 'recorded']
 
-#: The page that says what users may import: each row of its tables begins with a module.
+#: The page that lists what users can import: each row of its tables begins with a module.
 PAGE = ROOT / 'docs' / 'reference' / 'imports.md'
 
 
 def public_modules() -> list[str]:
-    """The modules that users may import; one that is an alias of another distribution's is not among them."""
+    """The modules that users can import, except aliases of modules in other distributions."""
     rows = re.findall(r'^\| `flask_fs.*', PAGE.read_text(encoding='utf-8'), re.MULTILINE)
     found = sorted(name for row in rows for name in re.findall(r'`(flask_fs[\w.]*)`', row))
     return [name for name in found if hasattr(importlib.import_module(name), '__all__')]
 
 
 def public_names(distribution: str) -> list[str]:
-    """What users of *distribution* may rely on, such as ``flask_fs.Storage.write(filename, content, overwrite)``."""
+    """The public names of *distribution*, such as ``flask_fs.Storage.write(filename, content, overwrite)``."""
     places = {
         f'{module}.{name}': getattr(importlib.import_module(module), name)
         for module in public_modules()
         for name in importlib.import_module(module).__all__
     }
-    # A class that several modules have is described at the first of them.
+    # A class in several modules is described in the first of them.
     classes = {value: place for place, value in reversed(places.items()) if inspect.isclass(value)}
     mine = {place: value for place, value in places.items() if place.startswith(f'{IMPORT_PACKAGES[distribution]}.')}
     return sorted(line for place, value in mine.items() for line in _lines(place, value, classes))
@@ -55,11 +55,11 @@ def _lines(place: str, value: Any, classes: dict[type, str]) -> Iterator[str]:
 
 
 def _members_of(value: type) -> Iterator[str]:
-    """The public members that a class has from the distributions of this project, with their parameters."""
-    # dir() tells a flag of no bits on some Pythons only.
+    """The public members of a class that are defined in this project, with their parameters."""
+    # Only some Python versions include a flag without bits in dir().
     for member in sorted({*dir(value), *getattr(value, '__members__', ())}):
         owner = next((base for base in value.__mro__ if member in vars(base)), object)
-        # Checks of the kit are run, not called: their names are no promise.
+        # pytest runs the kit's checks, and users do not call them, so their names can change.
         if not member.startswith(('_', 'test_')) and _package_of(owner) in IMPORT_PACKAGES.values():
             found = inspect.getattr_static(owner, member)
             call = found.__func__ if isinstance(found, (classmethod, staticmethod)) else found
@@ -71,27 +71,29 @@ def _package_of(value: type) -> str:
 
 
 def _parameters(call: Any) -> str:
-    """The parameters by name, with the marks for those that go by position or by name only."""
+    """The names of the parameters, with the markers of positional-only and keyword-only ones."""
     try:
         parameters = inspect.signature(call).parameters.values()
     except (TypeError, ValueError):
         return ''
     plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters if parameter.name != 'self']
     optional = inspect.Parameter.empty
-    # That there is a default is said, and not which: some show differently on each Python.
+    # Without the value of a default, because some have a different repr in each Python version.
     named = [parameter if parameter.default is optional else parameter.replace(default=...) for parameter in plain]
     return str(inspect.Signature(named)).replace('=Ellipsis', '=...')
 
 
 def recorded(member: Member) -> Path:
-    """The file in which the names of *member* are kept."""
+    """The file with the recorded names of *member*."""
     return member.folder / 'tests' / 'public-names.txt'
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 if all lists are as the code is."""
-    parser = argparse.ArgumentParser(description='Compare the public names of every distribution with the lists kept.')
-    parser.add_argument('--write', action='store_true', help='write the lists anew')
+    """The exit code: 0 if all lists match the code."""
+    parser = argparse.ArgumentParser(
+        description='Compare the public names of all distributions with the recorded lists.'
+    )
+    parser.add_argument('--write', action='store_true', help='update the lists')
     write = parser.parse_args(arguments).write
     differs = False
     for member in members():
@@ -108,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
                 differs = True
                 print(f'{file.name} of {member.name}: {sign} {line}', file=sys.stderr)
     if differs:
-        print('If that is meant, write the lists anew: python3 dev.py public-names --write', file=sys.stderr)
+        print('If these changes are intended, update the lists: python3 dev.py public-names --write', file=sys.stderr)
     return 1 if differs else 0
 
 

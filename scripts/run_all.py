@@ -1,7 +1,7 @@
-"""Run everything that CI runs, as much at once as there are processors.
+"""Run everything that CI runs, with one step per processor at a time.
 
-What a step writes is shown when it ends. The first one that fails ends the others, is shown last, and gives the exit code.
-If none does, the seconds that each took are shown last.
+The output of a step is shown when it ends. The first step that fails stops the others, is shown last, and sets the exit
+code. If all pass, a table at the end shows how long each took.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ['STEPS', 'Step', 'main', 'run']
 class Step:
     """One command.
 
-    :param needs: The name of a step that has to have passed before.
-    :param workers: How many workers its tests have.
+    :param needs: The name of a step that must pass first.
+    :param workers: The number of workers for its tests.
     :param variables: Further environment variables.
     """
 
@@ -44,9 +44,10 @@ class Step:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Begin it, in a group of processes of its own."""
+        """Start the step in its own process group."""
         settings = {'PYTEST_XDIST_AUTO_NUM_WORKERS': str(self.workers), 'PY_COLORS': '0'}
         variables = {**os.environ, **settings, **self.variables}
+        print(f'=== {self.name} started ===', flush=True)
         self.started = time.monotonic()
         self.output = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop()
         self.process = subprocess.Popen(
@@ -60,9 +61,9 @@ class Step:
         )
 
     def poll(self) -> int | None:
-        """Its exit code, once it has ended."""
+        """Its exit code, or None while it runs."""
         assert self.process is not None
-        # What a process used, with all that it waited for, is added to our children's when it is reaped here.
+        # poll() adds the CPU time of an ended process, and of the processes it waited for, to our children's times.
         before = os.times()
         code = self.process.poll()
         after = os.times()
@@ -71,7 +72,7 @@ class Step:
         return code
 
     def stop(self) -> None:
-        """End it, if it still runs, with all that it started."""
+        """Stop it and all processes that it started."""
         if self.process is not None and self.process.poll() is None:
             if sys.platform == 'win32':
                 self.process.kill()
@@ -81,7 +82,7 @@ class Step:
         self.output.close()
 
     def show(self) -> None:
-        """Print what it wrote."""
+        """Print its output, and how it ended."""
         code = self.process.returncode if self.process is not None else None
         how = 'passed' if code == 0 else f'failed with exit code {code}'
         self.output.seek(0)
@@ -89,8 +90,8 @@ class Step:
         print(f'{text}\n=== {self.name} {how} after {self.seconds:.0f} s ===\n', flush=True)
 
 
-#: Scripts of hatch.toml, each with the one that it needs. The longest comes first, then what is soon known. What waits for
-#: the network comes before what computes, which so keeps all processors busy to the end.
+#: Scripts of hatch.toml, each with the one it needs. The longest comes first, then those that fail soon. Steps that wait
+#: for the network come before steps that compute, so that all processors are busy to the end.
 STEPS: list[tuple[str, str | None]] = [
     ('test-all', None),
     ('lint:check', None),
@@ -104,7 +105,7 @@ STEPS: list[tuple[str, str | None]] = [
 
 
 def run(steps: list[Step], at_once: int) -> int:
-    """The exit code: 0 if all *steps* passed, of which at most *at_once* run at a time."""
+    """Run *steps*, at most *at_once* at a time; the exit code is 0 if all passed."""
     waiting, running, passed = list(steps), list[Step](), set[str | None]({None})
     try:
         while waiting or running:
@@ -136,12 +137,12 @@ def run(steps: list[Step], at_once: int) -> int:
 
 
 def main() -> int:
-    """The exit code of all steps, of which the last is `matrix` on the newest Python: `lowest` has the oldest one."""
+    """Run all steps; the last is `matrix` on the newest Python only, because `lowest` uses the oldest."""
     steps = [Step(name, ['hatch', 'run', name], needs) for name, needs in STEPS]
-    # Two of its workers wait for a server at most times. A time zone that developers do not have.
+    # Most of the time, two of its workers wait for a server. The time zone is one that developers do not have.
     steps[0].workers += 2
     steps[0].variables = {'TZ': 'Asia/Kathmandu'}
-    # Servers, and what is behind them, are the same for each Python.
+    # Servers behave the same for each Python.
     without_servers = ['-m', 'not slow and not browser and not once and not server']
     steps += [Step(f'matrix {version}', [*command([version]), *without_servers]) for version in others()[-1:]]
     return run(steps, at_once=os.cpu_count() or 1)

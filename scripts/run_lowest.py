@@ -1,7 +1,7 @@
-"""Run the tests of the distributions on their wheels, with the oldest libraries that they allow, on the oldest Python here.
+"""Run the package tests on the wheels, with the oldest libraries they allow, on the oldest Python installed.
 
-Arguments go to pytest. The other Pythons have the newest libraries and the sources (``test-all``, ``matrix``). A library is as
-old as its lower bound says, or the oldest for which there is a wheel for that Python.
+Arguments go to pytest. Other Pythons test the source with the newest libraries (``test-all``, ``matrix``). The version of
+each library is its lower bound, or the oldest later one that has a wheel for this Python.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from run_matrix import oldest, settings
 
 __all__ = ['main']
 
-#: Made anew by each run. In one place, so that what is installed again is not compiled again.
+#: Recreated by each run. In a fixed folder, so that modules are not compiled again.
 FOLDER = ROOT / '.dev' / 'lowest'
-#: What the tests use besides. mongomock is the last for the oldest PyMongo, and Flask-SQLAlchemy that for the oldest SQLAlchemy;
-#: moto is what the kit's fixtures start.
+#: Further requirements of the tests: the last mongomock for the oldest PyMongo, the last Flask-SQLAlchemy for the oldest
+#: SQLAlchemy, and moto, which the kit's fixtures start.
 TOOLS = [
     'aiosqlite',
     'alembic',
@@ -32,7 +32,7 @@ TOOLS = [
     'pytest-xdist',
     'sybil',
 ]
-#: Older libraries leave connections to the garbage collector, which may come during any later test.
+#: Older libraries leave connections open until garbage collection, which can happen during any later test.
 LEFT_OPEN = 'ignore:unclosed <socket:ResourceWarning'
 
 
@@ -53,9 +53,9 @@ def main(arguments: list[str]) -> int:
     for step in steps:
         subprocess.run(step, check=True)
     pytest, *options = shlex.split(settings()['default']['scripts']['unit'].replace('{args}', ''))
-    # Not `python -m pytest`, which would put the root of the sources in front of what is installed.
+    # Not `python -m pytest`, which would import the source instead of the installed packages.
     line = [str(python.with_name(pytest + python.suffix)), '-W', LEFT_OPEN, *options, *arguments]
-    # Servers would bring newer libraries along, so what needs them is skipped here, and required in `test-all`.
+    # Servers would install newer libraries, so their tests are skipped here; `test-all` requires them.
     variables = {name: value for name, value in os.environ.items() if name != 'FS_TEST_SERVICES'}
     return subprocess.run(line, cwd=ROOT, env=variables, check=False).returncode
 

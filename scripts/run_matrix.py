@@ -1,7 +1,7 @@
-"""Run the tests of the distributions on every Python of the matrix that is on PATH, except this one and the oldest.
+"""Run the package tests on each Python of the matrix that is on PATH, except this one and the oldest.
 
-This one runs all tests (``test-all``), and the oldest has the oldest libraries (``lowest``). hatch itself stops with a
-traceback at a Python that is not there; here it is named and skipped. Arguments go to pytest.
+This Python runs all tests (``test-all``), and the oldest tests the oldest libraries (``lowest``). hatch stops with a
+traceback if a Python is missing; this script reports and skips it. Arguments go to pytest.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ def settings() -> dict[str, Any]:
 
 
 def matrix() -> list[str]:
-    """The Pythons in hatch.toml, such as ``3.12``."""
+    """The Python versions in hatch.toml, such as ``3.12``."""
     [table] = settings()['test']['matrix']
     return [str(version) for version in table['python']]
 
 
 def find(version: str, folders: list[str]) -> str | None:
-    """The first Python in *folders* that is *version* and works: a pyenv shim may not."""
+    """The first Python in *folders* that works and has *version*; a pyenv shim might not work."""
     for folder in folders:
         program = os.path.join(folder, f'python{version}')
         if os.access(program, os.X_OK) and _version_of(program) == version:
@@ -38,7 +38,7 @@ def find(version: str, folders: list[str]) -> str | None:
 
 
 def oldest() -> str:
-    """The oldest Python of the matrix that is here, or else the one that runs this script."""
+    """The oldest Python of the matrix that is installed, or else the one that runs this script."""
     found = (find(version, os.get_exec_path()) for version in matrix())
     return next(filter(None, found), sys.executable)
 
@@ -53,12 +53,12 @@ def _version_of(program: str) -> str | None:
 
 
 def others() -> list[str]:
-    """The Pythons of the matrix that are here, except this one and the oldest. Those that are not here are named."""
+    """The installed Pythons of the matrix, except this one and the oldest; print which are missing."""
     elsewhere = {'{}.{}'.format(*sys.version_info[:2]), _version_of(oldest())}
     wanted = [version for version in matrix() if version not in elsewhere]
     found = [version for version in wanted if find(version, os.get_exec_path())]
     if missing := [version for version in wanted if version not in found]:
-        print(f'Not here, so skipped: Python {", ".join(missing)}', flush=True)
+        print(f'Skipped, because not installed: Python {", ".join(missing)}', flush=True)
     return found
 
 
@@ -68,9 +68,9 @@ def command(versions: list[str]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code of the tests; 0 if there is no other Python."""
+    """The exit code of the tests; 0 if no other Python is installed."""
     if not (found := others()):
-        print('No other Python of the matrix is here.')
+        print('No other Python of the matrix is installed.')
         return 0
     return subprocess.run([*command(found), *arguments], check=False).returncode
 

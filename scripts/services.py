@@ -1,4 +1,4 @@
-"""Start or stop the servers of compose.yaml, and print the variables by which the tests find them."""
+"""Start or stop the servers of compose.yaml, and print the environment variables that select them for tests."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ COMMANDS = {
 
 
 def variables() -> list[str]:
-    """The settings that compose.yaml names above each service, such as ``FS_TEST_MONGO_URL=...``."""
+    """The settings in the comments above each service of compose.yaml, such as ``FS_TEST_MONGO_URL=...``."""
     text = (ROOT / 'compose.yaml').read_text(encoding='utf-8')
     return re.findall(r'(?m)^ *# (FS_TEST_\w+=\S+)$', text)
 
 
 def has_compose() -> bool:
-    """Whether Docker is here, and has ``compose``: the plugin is packaged separately."""
+    """Whether Docker and its plugin compose, a separate package, are installed."""
     if shutil.which('docker') is None:
         return False
     return subprocess.run(['docker', 'compose', 'version'], capture_output=True, check=False).returncode == 0
@@ -33,19 +33,19 @@ def has_compose() -> bool:
 def main(arguments: list[str]) -> int:
     """The exit code of Docker."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        print(f'Say one of: {", ".join(COMMANDS)}', file=sys.stderr)
+        print(f'Pass one of: {", ".join(COMMANDS)}', file=sys.stderr)
         return 2
     if not has_compose():
         print(
-            'Docker with its plugin compose is not installed. Without it the tests start servers that pip installs; '
-            'see docs/how-to/run-real-servers.md.',
+            'Docker with its plugin compose is not installed. Install both, or run the tests without them: the tests then '
+            'start servers that pip installs. See docs/how-to/run-real-servers.md.',
             file=sys.stderr,
         )
         return 1
     [command] = arguments
     code = subprocess.run(COMMANDS[command], cwd=ROOT, check=False).returncode
     if command == 'start' and not code:
-        print('The tests use these servers in a shell where you have said:\n')
+        print('To run the tests with these servers, set these variables in your shell:\n')
         for variable in variables():
             print(f'export {variable}')
     return code

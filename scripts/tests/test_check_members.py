@@ -44,7 +44,7 @@ def test_set_twice_changes_nothing_the_second_time(workspace):
 
 @pytest.mark.parametrize('version', ['', '1', '1.2', 'v1.2.3', '1.2.3-final', '1.2.3\n'])
 def test_set_refuses_what_is_no_version(workspace, version):
-    with pytest.raises(ValueError, match='is no version'):
+    with pytest.raises(ValueError, match='is not a version'):
         set_version(workspace, version)
 
 
@@ -65,7 +65,7 @@ def test_a_wrong_bound_between_members_is_found(workspace):
 @pytest.mark.parametrize('bounds', ['>=2.3,<4', '~=2.3', '==2.3'])
 def test_upper_bounds_are_found(workspace, bounds):
     replace(workspace, 'packages/flask-fs-core', '"flask>=2.3"', f'"flask{bounds}"')
-    assert problems(workspace) == [f"flask-fs-core: 'flask{bounds}' has an upper bound."]
+    assert problems(workspace) == [f"flask-fs-core: 'flask{bounds}' has an upper bound. Use only >=."]
 
 
 def test_a_marker_is_no_upper_bound(workspace):
@@ -75,7 +75,7 @@ def test_a_marker_is_no_upper_bound(workspace):
 
 def test_a_missing_lower_bound_is_found(workspace):
     replace(workspace, 'packages/flask-fs-core', '"flask>=2.3"', '"flask"')
-    assert problems(workspace) == ["flask-fs-core: 'flask' has no lower bound."]
+    assert problems(workspace) == ["flask-fs-core: 'flask' has no lower bound. Use >=."]
 
 
 def test_another_python_is_found(workspace):
@@ -87,7 +87,7 @@ def test_another_python_is_found(workspace):
 
 def test_another_classifier_for_python_is_found(workspace):
     replace(workspace, 'testing', ':: Python :: 3.11"', ':: Python :: 3.9"')
-    assert problems(workspace) == ['The members have different classifiers for the versions of Python.']
+    assert problems(workspace) == ['The members have different classifiers for Python versions. Make them the same.']
 
 
 def test_a_missing_description_is_found(workspace):
@@ -141,7 +141,7 @@ def test_a_second_import_package_is_found(workspace):
     (package / '__init__.py').touch()
 
     [problem] = problems(workspace)
-    assert problem.startswith('flask-fs-s3: src/ holds ')
+    assert problem.startswith('flask-fs-s3: src/ contains ')
 
 
 def test_a_module_in_the_metapackage_is_found(workspace):
@@ -150,7 +150,7 @@ def test_a_module_in_the_metapackage_is_found(workspace):
     (package / '__init__.py').touch()
 
     [problem] = problems(workspace)
-    assert problem.startswith('flask-fs: src/ holds ')
+    assert problem.startswith('flask-fs: src/ contains ')
 
 
 def test_a_missing_type_marker_is_found(workspace):
@@ -160,20 +160,23 @@ def test_a_missing_type_marker_is_found(workspace):
 
 def test_another_licence_is_found(workspace):
     (workspace / 'testing' / 'LICENSE').write_text('other')
-    assert problems(workspace) == ['flask-fs-testing: its LICENSE is not a copy of the one in the root.']
+    assert problems(workspace) == ['flask-fs-testing: its LICENSE differs from the one in the root. Copy that one.']
 
 
 def test_an_undocumented_member_is_found(workspace):
     replace(workspace, 'packages/flask-fs-s3', 'name = "flask-fs-s3"', 'name = "flask-fs-s4"')
 
     found = problems(workspace)
-    assert 'flask-fs-s3: is documented, but no member has this name.' in found
-    assert 'flask-fs-s4: is no documented distribution; add it to scripts/members.py.' in found
+    assert (
+        'flask-fs-s3: is in scripts/members.py, but no member has this name. Add the package, or remove the name there.'
+        in found
+    )
+    assert 'flask-fs-s4: is not in scripts/members.py. Add it to IMPORT_PACKAGES there.' in found
 
 
 def test_the_command_says_that_all_is_well(workspace, capsys):
     assert main(['--set', '7.8.9'], workspace) == 0
-    assert capsys.readouterr().out.endswith(f'{len(IMPORT_PACKAGES)} members fit together at 7.8.9.\n')
+    assert capsys.readouterr().out.endswith(f'{len(IMPORT_PACKAGES)} members are consistent at 7.8.9.\n')
 
 
 def test_the_command_fails_with_each_problem(workspace, capsys):

@@ -49,7 +49,7 @@ def test_every_other_python_is_found_or_named_as_missing(tmp_path, monkeypatch, 
     monkeypatch.setattr('run_matrix.matrix', lambda: [here, '3.91', '3.92', '3.93'])
 
     assert others() == ['3.91', '3.93']
-    assert capsys.readouterr().out == 'Not here, so skipped: Python 3.92\n'
+    assert capsys.readouterr().out == 'Skipped, because not installed: Python 3.92\n'
 
 
 def test_a_real_python_is_found():

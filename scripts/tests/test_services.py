@@ -59,4 +59,4 @@ def test_a_docker_without_compose_is_said_in_a_sentence(docker, capsys):
 @pytest.mark.parametrize('arguments', [[], ['restart'], ['start', 'now']])
 def test_other_words_are_refused(arguments, capsys):
     assert main(arguments) == 2
-    assert capsys.readouterr().err == 'Say one of: start, stop\n'
+    assert capsys.readouterr().err == 'Pass one of: start, stop\n'
