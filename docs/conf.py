@@ -24,6 +24,7 @@ extensions = [
     'sphinx_copybutton',
     'sphinx_design',
     'accessible_html',
+    'diagrams',
     'flask_fs_reference',
     'llms_txt',
     'page_head',
@@ -93,6 +94,8 @@ copybutton_prompt_text = '$ '
 copybutton_only_copy_prompt_lines = True
 
 myst_enable_extensions = ['attrs_inline', 'colon_fence', 'deflist', 'fieldlist', 'substitution']
+# So written, code hosts draw them too.
+myst_fence_as_directive = ['mermaid']
 myst_heading_anchors = 3
 
 autodoc_member_order = 'bysource'

@@ -45,9 +45,16 @@ def write(app: Sphinx, exception: Exception | None) -> None:
 
 
 def text_of(builder: TextBuilder, doctree: nodes.document) -> str:
+    # The builder of text knows no tabs: their contents follow each other, each below its label.
+    for node in list(doctree.findall(nodes.Element)):
+        node.children = [shown(child) for child in node.children if child.tagname != 'sd_tab_input']
     writer = TextWriter(builder)
     writer.write(doctree, StringOutput(encoding='unicode'))
     return str(writer.output)
+
+
+def shown(node: nodes.Node) -> nodes.Node:
+    return nodes.paragraph('', f'{node.astext()}:') if node.tagname == 'sd_tab_label' else node
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -264,6 +264,33 @@ def test_the_copy_button_copies_commands_without_prompts(open_page):
     assert open_page.evaluate('navigator.clipboard.readText()').strip().startswith('pip install')
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize('name', ['explanation/architecture', 'how-to/direct-uploads'])
+def test_the_text_of_diagrams_fits(open_page, name):
+    open_page.goto(f'{name}.html')
+    too_long = open_page.evaluate(
+        """() => [...document.querySelectorAll('.diagram g, .diagram svg')].flatMap(box => {
+            const frame = (box.querySelector(':scope > rect') ?? box).getBoundingClientRect()
+            return [...box.querySelectorAll(':scope > text')]
+                .filter(text => {
+                    const inside = text.getBoundingClientRect()
+                    return inside.left < frame.left || inside.right > frame.right || inside.bottom > frame.bottom
+                })
+                .map(text => text.textContent)
+        })"""
+    )
+    assert open_page.locator('.diagram text').count() > 0
+    assert too_long == []
+
+
+@pytest.mark.browser
+def test_the_chosen_backend_stays_chosen_on_the_next_page(open_page):
+    open_page.goto('how-to/install.html')
+    open_page.get_by_text('Swift', exact=True).and_(open_page.locator('.sd-tab-label')).click()
+    open_page.goto('how-to/configure-from-the-environment.html')
+    open_page.locator('.sd-tab-content', has_text='FLASK_FS_SWIFT_USER').wait_for()
+
+
 def found_by(page: Page, query: str) -> list[str]:
     """The first three different pages that the search shows for *query*."""
     page.goto(f'search.html?q={query}')
