@@ -73,7 +73,7 @@ class _Rule(Container[str]):
     """A group of extensions that can't be listed, only tested for membership."""
 
     def file_allowed(self, storage: object, basename: str) -> bool:
-        """Whether a file named *basename* is allowed. Flask-WTF's ``FileAllowed`` calls this if it can't iterate over the group."""
+        """Whether a file named *basename* is allowed. Flask-WTF's ``FileAllowed`` calls this for groups without iteration."""
         return extension(basename) in self
 
     def __repr__(self) -> str:

@@ -202,7 +202,7 @@ def filter_valid(listed: Iterable[str]) -> Iterator[str]:
 
 
 def is_valid_prefix(prefix: str) -> bool:
-    """Whether a filename can begin with *prefix*: true for the empty text, ``a``, ``a/`` and ``.``; false for ``/`` and ``../``."""
+    """Whether a filename can begin with *prefix*: true for ``''``, ``a``, ``a/`` and ``.``; false for ``/`` and ``../``."""
     # A name of maximum length is its own longest prefix.
     return not prefix or is_valid(prefix) or is_valid(prefix + 'x') or is_valid(prefix + '.x')
 

@@ -143,8 +143,7 @@ class FileTransaction:
         :param former: The file to replace, if its name can differ from *name*. If files are not replaced in place, the
             caller has to :meth:`remove` it.
         :param attributes: The attributes to store with it, as in :meth:`flask_fs.Storage.save`.
-        :raises FileExists: If a file with that name exists, and neither *replace*, *available* nor *former* allows another
-            outcome.
+        :raises FileExists: If a file with that name exists, unless *replace*, *available* or *former* is given.
         """
         if alone and replace and self.in_place:
             return self._save(file, name, overwrite=True, **attributes)

@@ -262,7 +262,7 @@ class LocalBackend(LocalFiles):
         self._tidy(name)
 
     def _tidy(self, name: str) -> None:
-        """Remove folders that are empty after removing a hidden file. Other empty folders are only removed by :meth:`_delete`."""
+        """Remove folders that are empty after removing a hidden file. Only :meth:`_delete` removes other empty folders."""
         if name.startswith(HIDDEN_FOLDERS):
             folders.remove_empty(os.path.dirname(self.path(name)), stop=self.root)
 

@@ -99,7 +99,7 @@ class Receiving(Undeleting):
         :param user: The user that the ticket was made for, if any.
         :raises InvalidToken: If the token was altered, has expired, or is for another storage, folder or user.
         :raises NoFile: If no content arrived, or the upload was already accepted.
-        :raises FileExists: If a file with that name exists, and neither *conflict* nor the storage allows another outcome.
+        :raises FileExists: If a file with that name exists, unless *conflict* or the storage says to replace or rename.
         :raises UploadNotAllowed: If the ticket or the storage does not allow it: FileTooLarge, InvalidContent,
             UnauthorizedFileType, or the error of a validator.
         """

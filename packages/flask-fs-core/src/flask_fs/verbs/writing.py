@@ -77,7 +77,7 @@ class Writing(Reading):
         :param attributes: Keyword arguments to store with the file: ``mime``, ``cache_control``, ``content_encoding`` (how the
             bytes are already encoded), ``content_language``, ``download_name``, and ``metadata``, a mapping of names to text.
             Requires ATTRIBUTES, or MIME for ``mime`` alone. See :class:`~flask_fs.backends.Attributes`.
-        :raises FileExists: If a file with that name exists, and neither ``overwrite`` nor *conflict* allows another outcome. The
+        :raises FileExists: If a file with that name exists, unless ``overwrite`` or *conflict* says to replace or rename. The
             first writer succeeds.
         :raises Changed: If the current version isn't *if_match*, or the file doesn't exist.
         :raises OperationNotSupported: If the backend cannot store an attribute, or compare and swap. Nothing is stored.
