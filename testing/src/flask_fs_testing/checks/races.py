@@ -148,14 +148,17 @@ def in_two_processes(races: Sequence[Callable[[int], bool]]) -> list[tuple[bool,
     """Whether each of two processes won, for each of the *races*: they begin each race together."""
     line = multiprocessing.get_context('fork').Barrier(2)
 
+    def begin_together(race: Callable[[int], bool], number: int) -> bool:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            line.wait(TIMEOUT_S)
+        return race(number)
+
     def run(number: int) -> list[bool]:
-        wins = []
-        for race in races:
-            # If the other process has failed, that is what is shown in the end.
-            with contextlib.suppress(threading.BrokenBarrierError):
-                line.wait(TIMEOUT_S)
-            wins.append(race(number))
-        return wins
+        try:
+            return [begin_together(race, number) for race in races]
+        finally:
+            # If it has failed, the other process does not wait for it.
+            line.abort()
 
     return list(zip(*in_processes(2, run), strict=True))
 
