@@ -267,6 +267,6 @@ def test_an_error_of_the_database_leaves_entries_that_are_done(
 
     monkeypatch.setattr('flask_fs_mongo.journal.get_db', fail)
     journal.done(['a'])
-    assert 'The journal keeps 1 entries that are done' in caplog.text
+    assert '1 finished entries of the journal stay' in caplog.text
     with pytest.raises(ConnectionError):
         journal.pending('pictures', 'a')

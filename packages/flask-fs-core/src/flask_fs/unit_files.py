@@ -72,7 +72,7 @@ def rename(note: Note, file: UnitFile) -> None:
 def done(notes: Iterable[Note]) -> None:
     """Remove the entries of *notes* from their journals. An error is logged, and the entries stay."""
     for app, group in grouped(notes, lambda note: note.app):
-        with LoggedErrors('The journal keeps entries that are done'), _context_of(app):
+        with LoggedErrors('Finished entries of the journal stay until the next flask fs gc'), _context_of(app):
             for journal, notes in by_journal(group):
                 journal.done(entries_of(notes))
 

@@ -1,4 +1,4 @@
-"""MongoEngine fields for files kept in Flask-FS storages."""
+"""MongoEngine fields for files in Flask-FS storages."""
 
 from flask_fs.references import FileReference
 from flask_fs.stored import MalformedReferenceWarning

@@ -1,7 +1,7 @@
-"""Removing the files that a document no longer refers to, once MongoDB has the change.
+"""Removing files that a document no longer refers to, once MongoDB has the change.
 
-What MongoDB had before is compared with what it has after, not with what this process remembers: a document may have been
-loaded in part, or changed by another process since.
+This compares what MongoDB had before and has after the change, not what is in memory: a document can be loaded only in part, or
+changed by another process in the meantime.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .traversal import Found, file_fields, references, subclasses
 from .units import Notes, is_remade, journals, saved
 from .units import in_mongodb as _in_mongodb
 
-#: Where a document keeps the references that MongoDB had before.
+#: The attribute in which a document keeps the references that MongoDB had before.
 _BEFORE = '_fs_before'
-#: Where it keeps what is in the journals about their files.
+#: The attribute in which it keeps the journal entries of their files.
 _NOTES = '_fs_notes'
 
 
@@ -31,7 +31,7 @@ _NOTES = '_fs_notes'
 
 
 def watch_replacements() -> None:
-    """From now on, whenever a document is saved, remove its replaced files according to their fields."""
+    """From now on, remove replaced files when a document is saved, according to their fields."""
     signals.pre_save_post_validation.connect(_before_save)
     signals.post_save.connect(_after_save)
 
@@ -44,7 +44,7 @@ def _before_save(sender: Any, document: Any, created: bool = False, **_: Any) ->
         name for name, fields in file_fields(sender).items() if any(field.on_replace != 'keep' for field in fields)
     }
     changed = {path.partition('.')[0] for path in document._get_changed_fields()}
-    # A new document with an explicit primary key replaces the one that MongoDB may have.
+    # A new document with an explicit primary key can replace one in MongoDB.
     replaces = bool(watched) and (created or bool(watched & changed) or _has_other_listeners(sender))
     if replaces or _remade(document):
         before = vars(document)[_BEFORE] = _in_mongodb(document)
@@ -97,11 +97,11 @@ _seen: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def watch_deletions(document_class: Any) -> None:
-    """Remove the files of deleted documents, according to their fields, in all classes that have *document_class*.
+    """Remove the files of deleted documents, according to their fields, in all classes that inherit or embed *document_class*.
 
-    MongoEngine sends signals for the exact class of a document, and deletes the documents of a queryset one by one only if
-    its class has receivers. So every class has to be watched: the creation of the first document of any new class triggers a
-    search for those that inherit the field, or embed a class that has it.
+    MongoEngine sends signals for the exact class of a document, and deletes the documents of a queryset one by one only if its class
+    has receivers. So every class must be watched: the first document of a new class triggers a search for classes that inherit the
+    field, or embed a class that has it.
     """
     _seen.clear()
     signals.post_init.connect(_find_classes)
@@ -121,7 +121,7 @@ def _find_classes(sender: Any, **_: Any) -> None:
 
 
 def _watch(document_class: Any) -> None:
-    # A queryset of a parent class returns documents of its subclasses too.
+    # A queryset of a parent class also returns documents of its subclasses.
     for watched in document_class.__mro__:
         if isinstance(watched, type(Document)) and issubclass(watched, Document):
             signals.pre_delete.connect(_before_delete, sender=watched)
@@ -148,7 +148,7 @@ def _after_delete(sender: Any, document: Any, **_: Any) -> None:
 
 
 def _unused_files(unused: Iterable[tuple[Found, Iterable[str]]], used: Iterable[Found]) -> list[tuple[Storage, str]]:
-    """The files of *unused* that no *used* reference has, and that belong to no field as its default."""
+    """The files of *unused* that no *used* reference has, without those of a field's default."""
     kept = {(found.reference.fs, name) for found in used if found.reference for name in found.reference.stored.files()}
     files: list[tuple[Storage, str]] = []
     for found, names in unused:

@@ -1,4 +1,4 @@
-"""The fields for files and pictures that a document declares."""
+"""The fields for files and images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from . import cleanup, tracking, units
 
 F = TypeVar('F', bound='FileField')
 
-# The keys of the stored form that queries can use: Doc.objects(image__filename='x.png').
+# The keys of the stored form that queries can use, such as Doc.objects(image__filename='x.png').
 _MEMBERS: dict[str, Any] = {
     'filename': mongoengine.StringField(db_field='filename'),
     'checksum': mongoengine.StringField(db_field='checksum'),
@@ -33,30 +33,29 @@ _MEMBERS: dict[str, Any] = {
 
 
 class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no type hints
-    """A file of a document, stored in a storage. The attribute is always a :class:`FileReference`, empty or not.
+    """A field for a file. The attribute is always a :class:`FileReference`, even without a file.
 
-    In MongoDB it is ``{filename: …}``; a plain name is read too. Where there is no file, nothing is stored. Assigning None,
-    a name, the stored form or another reference of the same storage changes what the document refers to; no file is
-    copied. An upload cannot be assigned: ``document.attribute.save(upload)`` stores it.
+    MongoDB stores ``{filename: …}``; a plain filename is read too. Without a file, nothing is stored. You can assign None, a
+    filename, the stored form, or another reference of the same storage; this changes what the document refers to, and copies no
+    file. You cannot assign an upload: save it with ``document.attribute.save(upload)``.
 
-    A value in MongoDB that is none of these breaks no query: it reads as an empty reference, with a
-    :class:`MalformedReferenceWarning`, and stays as it is until the attribute is changed.
+    Any other value in MongoDB is malformed. It never breaks a query: it reads as an empty reference, with a
+    :class:`MalformedReferenceWarning`, and stays in MongoDB until the attribute is changed.
 
     :param fs: The storage.
-    :param upload_to: A folder under that of the storage, or a function that returns one.
-    :param basename: The name of uploads, without extension, or a function that returns it; by default the storage's
-        ``basename``. Functions may have a parameter for the document that has the field, as may those of the storage; for an
-        embedded document, that is the embedded one.
-    :param on_delete: Whether to keep or remove the files after the document was deleted.
-    :param on_replace: Whether to keep or remove the files that a saved document no longer refers to.
-    :param checksum: Whether to store the SHA-256 of the main file too, ``{filename: …, checksum: 'sha256:…'}``: then
-        ``flask fs fsck --content`` finds files that were altered. A backend that does not report it reads the file once more.
+    :param upload_to: A folder under the storage's ``upload_to``, or a function that returns one.
+    :param basename: The name of uploads, without extension, or a function that returns it; by default, the storage's ``basename``.
+        Functions, including those of the storage, can have a parameter for the document that has the field, which can be an embedded
+        document.
+    :param on_delete: Whether to keep or remove the files after the document is deleted.
+    :param on_replace: Whether to keep or remove files that a saved document no longer refers to.
+    :param checksum: Whether to store the SHA-256 of the main file too, ``{filename: …, checksum: 'sha256:…'}``, so that
+        ``flask fs fsck --content`` can find altered files. If the backend does not report it, the file is read once more.
     :param args: The positional parameters of every MongoEngine field, starting with ``db_field``.
-    :param kwargs: The keyword parameters of every MongoEngine field. A ``default`` is the name of a file, which is never
-        removed.
+    :param kwargs: The keyword parameters of every MongoEngine field. A ``default`` is the name of a file, which is never removed.
     """
 
-    #: The class of the references; a subclass of the field may set its own.
+    #: The class of the references. Subclasses of the field can set their own.
     proxy_class: type[FileReference] = FileReference
 
     def __init__(
@@ -82,13 +81,13 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         super().__init__(*args, **kwargs)
 
     def reference(self, value: Any = None, *, document: Any = None) -> Any:
-        """A reference to put into a list or map of files; empty unless *value* names a file.
+        """A reference to put into a list or map of files; empty unless *value* refers to a file.
 
         :param value: Any value that can be assigned to this field.
-        :param document: The document that will have it, for ``upload_to`` and ``basename``.
+        :param document: The document that will contain it, for ``upload_to`` and ``basename``.
         """
         reference = self._refer(self.stored(value))
-        # Without a name: it is not in the document yet.
+        # Without a name, since it is not in the document yet.
         reference.instance = document
         return reference
 
@@ -125,7 +124,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
 
     def _refer(self, stored: StoredFile) -> Any:
         reference = self.proxy_class(**self._options(stored))
-        # As it is, including what could not be read.
+        # Unchanged, including malformed parts.
         reference.stored, reference.owner = stored, self
         return reference
 
@@ -172,7 +171,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         return reference
 
     def __set__(self, instance: Any, value: Any) -> None:
-        # MongoEngine reads an empty reference from a new document before it sets the default.
+        # MongoEngine reads the attribute of a new document, an empty reference, before it sets the default.
         empty = not value and getattr(value, 'malformed', None) is None
         if empty and not self.null and self.default is not None:
             value = self._default()
@@ -184,11 +183,11 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
             reference.stored = stored
 
     def to_python(self, value: Any) -> Any:
-        """The reference for *value*, which comes from MongoDB or from the constructor of a document."""
+        """The reference for *value*, from MongoDB or from the constructor of a document."""
         if not isinstance(value, FileReference):
             self._refuse_content(value)
             return self._refer(self._read(value))
-        # One that is an attribute of a document stays there; a list gets its own.
+        # The attribute of a document keeps its reference; a list gets a new one.
         mine = isinstance(value, self.proxy_class) and value.is_in(self.fs) and value.instance is None
         return value if mine else self.reference(value)
 
@@ -199,7 +198,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
     def validate(self, value: Any, clean: bool = True) -> None:
         stored = self.stored(value)
         if stored.problem is not None:
-            # A value that is in MongoDB already is no reason to refuse a change of other fields.
+            # A malformed value that is already in MongoDB must not prevent changes of other fields.
             if value.instance is None or value.instance._created:
                 self.error(f'this cannot be read as a stored file: {stored.problem}')
         elif self.required and stored.filename is None:
@@ -212,12 +211,12 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         return value if op in STRING_OPERATORS or is_operator else self.to_mongo(value)
 
     def lookup_member(self, member_name: str) -> Any:
-        """The field of a key of the stored form, for queries."""
+        """The field for a key of the stored form, for queries."""
         return _MEMBERS.get(member_name)
 
     def _set_owner_document(self, owner_document: Any) -> None:
         super()._set_owner_document(owner_document)
-        # The field of the items of a list or map has no name: it is not an attribute.
+        # The field of a list's or map's items is not an attribute, and has no name.
         tracking.track(in_container=self.name is None)
         if self.on_delete != 'keep':
             cleanup.watch_deletions(owner_document)
@@ -227,20 +226,20 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
 
 
 class ImageField(FileField):
-    """A picture of a document, stored with its thumbnails. The attribute is always an :class:`ImageReference`.
+    """A field for an image, stored with its thumbnails. The attribute is always an :class:`ImageReference`.
 
-    In MongoDB it is ``{filename, original?, thumbnails?: {size: filename}, bbox?}``; a plain name is read too.
+    MongoDB stores ``{filename, original?, thumbnails?: {size: filename}, bbox?}``. A plain filename is read too.
 
-    The main file ``name.png`` is the unmodified upload, including metadata such as where it was taken, unless it is larger
-    than *max_size*, or *optimize* is true: then it is made from the upload, which is stored as ``name-original.png``. Files
-    made from the upload, such as the thumbnails ``name-100.png``, have no metadata. No files are made from an SVG.
+    The main file ``name.png`` is the unmodified upload, including metadata such as the place where a photo was taken. If the upload
+    is larger than *max_size*, or *optimize* is true, the main file is made from it, and the upload is stored as
+    ``name-original.png``. Files made from the upload, such as the thumbnail ``name-100.png``, have no metadata. No files are made
+    from an SVG.
 
     :param max_size: The maximum width and height of the main file in pixels: (width, height), or one number for both.
     :param thumbnails: The width and height of each square thumbnail, in pixels.
-    :param optimize: Whether to spend time on smaller files; by default the storage's setting ``IMAGES_OPTIMIZE`` at the time
-        a picture is saved.
-    :param limits: How much a picture may demand before it is refused; by default the storage's setting
-        ``IMAGES_MAX_PIXELS``.
+    :param optimize: Whether to make smaller files, which takes longer; by default, the storage's setting ``IMAGES_OPTIMIZE`` when the
+        image is saved.
+    :param limits: Limits beyond which images are rejected; by default, the storage's setting ``IMAGES_MAX_PIXELS``.
     :param args: The positional parameters of :class:`FileField`, starting with *fs*.
     :param kwargs: The keyword parameters of :class:`FileField`, such as *fs*, *upload_to* and *on_delete*.
     """

@@ -21,12 +21,12 @@ COLLECTION = 'fs_journal'
 
 
 class DocumentJournal:
-    """A collection with one document for each file that may have to be removed.
+    """A collection with one document for each file that might have to be removed.
 
-    MongoEngine saves a document outside of any transaction. So an entry stays until the document was saved, and counts as young
-    from right before that: what the document refers to then decides.
+    MongoEngine saves documents outside transactions. So an entry stays until the document is saved, and is renewed right before. If
+    the process crashes in between, ``flask fs gc`` checks whether the document refers to the file.
 
-    :param alias: The connection of MongoEngine.
+    :param alias: The MongoEngine connection.
     """
 
     def __init__(self, alias: str = DEFAULT_CONNECTION_NAME) -> None:
@@ -43,7 +43,7 @@ class DocumentJournal:
         return get_db(self._alias)[COLLECTION]
 
     def pending(self, storage: str, filename: str) -> str:
-        """See :class:`flask_fs.consistency.journal.Journal`, also below."""
+        """See :class:`flask_fs.consistency.journal.Journal`, also for the methods below."""
         [entry] = self._write([(storage, filename)], 'created')
         return entry
 
@@ -53,14 +53,14 @@ class DocumentJournal:
     def settle(self, entries: Collection[str], connection: Any = None) -> list[str]:
         mine = {'_id': {'$in': list(entries)}, 'action': 'created'}
         former = list(self._entries.find(mine)) if entries else []
-        # Twice for a moment, rather than not at all.
+        # For a moment, each entry exists twice, so that there is no moment without it.
         renewed = self._insert([{**document, '_id': _new_id()} for document in former])
         deleted = self._entries.delete_many(mine).deleted_count if former else 0
         if deleted < len(entries):
             self.done(renewed)
             raise OperationError(
-                '`flask fs gc` has claimed a file of this document, because it was stored longer than --older-than before '
-                'the document was saved. Store the file again, or run gc with a longer --older-than.'
+                '`flask fs gc` has claimed a file of this document, because the document was not saved within --older-than after '
+                'the file was stored. Store the file again, or run gc with a longer --older-than.'
             )
         return renewed
 
@@ -73,7 +73,7 @@ class DocumentJournal:
         try:
             self._entries.delete_many({'_id': {'$in': list(entries)}})
         except Exception:  # any of pymongo
-            logger.exception('The journal keeps %d entries that are done; flask fs gc removes them', len(entries))
+            logger.exception('%d finished entries of the journal stay until the next flask fs gc', len(entries))
 
     def claim(self, entry: str) -> bool:
         claimed = self._entries.update_one(
@@ -106,7 +106,7 @@ def _now() -> datetime.datetime:
 
 
 def _new_id() -> str:
-    """An id that sorts by its time."""
+    """A new id, which sorts by time."""
     return _id_at(time.time_ns()) + secrets.token_hex(8)
 
 

@@ -1,4 +1,4 @@
-"""Rendering the pictures of many documents again."""
+"""Rerendering the images of many documents."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .fields import ImageField
 from .traversal import Found, innermost, references
 from .units import roll_back
 
-#: How many documents are requested at once: few enough to be done before the server closes an idle cursor.
+#: How many documents are requested at a time: few enough to process before the server closes an idle cursor.
 _BATCH = 20
 
 
 class Failure(NamedTuple):
     """A document whose files could not all be made again, or that could not be saved.
 
-    :param pk: Its primary key.
-    :param error: The type of the error, and its message.
+    :param pk: The primary key of the document.
+    :param error: The type and message of the error.
     """
 
     pk: Any
@@ -38,10 +38,10 @@ class Failure(NamedTuple):
 class Report:
     """The result of :func:`rerender_all`.
 
-    :param documents: How many documents were processed.
-    :param pictures: How many pictures had their derived files made again.
+    :param documents: The number of processed documents.
+    :param pictures: The number of images whose derived files were made again.
     :param failures: The documents that failed.
-    :param last: The primary key of the last document that was processed, for the *start_after* of the next run.
+    :param last: The primary key of the last processed document, to pass as *start_after* to the next run.
     """
 
     documents: int = 0
@@ -64,17 +64,17 @@ def rerender_all(
     finished: Callable[[Any], None] | None = None,
     progress: bool | None = None,
 ) -> Report:
-    """Make the derived files of every document again, as the field is declared now, and report the result.
+    """Make the derived files of every document again, according to the current declaration of the field, and report the result.
 
-    It continues after a failure, and keeps few documents in memory. A document is saved, without validation, only if it
-    refers to other files than before, and only if no other process has changed that in the meantime.
+    It continues after failures, and keeps few documents in memory. A document is saved, without validation, only if its filenames
+    changed, and only if no other process has changed them in the meantime.
 
-    :param documents: A queryset, which is processed in the order of its primary keys, or any documents.
-    :param field: The name of the field; ``profile.pictures`` for that of an embedded document.
-    :param start_after: For a queryset: the primary key after which to start, to continue where another run ended.
-    :param finished: Called with the primary key of each document once it is done, failed or not.
-    :param progress: Whether to show a progress bar; by default on terminals.
-    :raises ValueError: If documents have no image field of that name.
+    :param documents: A queryset, which is processed in the order of primary keys, or any iterable of documents.
+    :param field: The name of the field; for an embedded document, a path such as ``profile.pictures``.
+    :param start_after: For a queryset, the primary key after which to start, to continue a previous run.
+    :param finished: Called with the primary key of each processed document, even if it failed.
+    :param progress: Whether to show a progress bar; by default, in terminals.
+    :raises ValueError: If the documents have no image field with that name.
     """
     path, length, report = field.replace('__', '.'), None, Report()
     if isinstance(documents, BaseQuerySet):
@@ -99,7 +99,7 @@ def _in_order(queryset: Any, start_after: Any) -> Any:
     queryset = queryset.order_by('pk').batch_size(_BATCH)
     if start_after is not None:
         queryset = queryset.filter(pk__gt=start_after)
-    # A queryset that caches nothing already has no such method.
+    # A queryset without a cache has no such method.
     return queryset.no_cache() if hasattr(queryset, 'no_cache') else queryset
 
 
@@ -145,12 +145,12 @@ def _unchanged(db_path: str, filename: str | None) -> dict[str, Any]:
 
 
 def _failure(document: Any, error: Exception) -> Failure:
-    # As text: an exception would keep the document and the picture in memory.
+    # As text, since an exception would keep the document and the image in memory.
     return Failure(document.pk, f'{type(error).__name__}: {error}')
 
 
 def _check(document_class: Any, path: str) -> None:
-    """Raise an error if documents of this class have no pictures under *path*."""
+    """Raise an error if documents of this class have no image field at *path*."""
     try:
         found = document_class._lookup_field(path.split('.'))[-1]
     except LookUpError:

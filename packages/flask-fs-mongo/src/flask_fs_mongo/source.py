@@ -1,4 +1,4 @@
-"""The documents of an application as those that refer to files, for ``flask fs gc`` and ``flask fs fsck``."""
+"""The documents of an application as a source of references to files, for ``flask fs gc`` and ``flask fs fsck``."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from .journal import DocumentJournal
 from .stored_values import StoredValue, stored_values, value_at
 from .traversal import file_fields, is_file_field, subclasses
 
-#: How many documents are requested at once: few enough to be done before the server closes an idle cursor.
+#: How many documents are requested at a time: few enough to process before the server closes an idle cursor.
 _BATCH = 100
 
 
 def init_app(app: Flask, *documents: Any, journal: bool = False, alias: str = DEFAULT_CONNECTION_NAME) -> None:
-    """Let ``flask fs gc`` and ``flask fs fsck`` find the references of documents to files. Nothing is connected to.
+    """Register documents for ``flask fs gc`` and ``flask fs fsck``. This does not connect to MongoDB.
 
     :param app: The application.
-    :param documents: The classes of documents, whose subclasses count too; by default all that have file fields, also those that
-        are declared later. Name all that refer to files of a storage: a file that only others refer to counts as left over.
-    :param journal: Whether to write down which files are about to be stored and removed, in the collection ``fs_journal``, so
-        that ``flask fs gc`` removes what a crash leaves behind. Then files of documents are stored as in a
-        :class:`~flask_fs.UnitOfWork` that ends when the document was saved: a file that is replaced or deleted stays until
-        then, and a file that replaces one of the same name gets the next available name.
-    :param alias: The connection of MongoEngine for the journal.
+    :param documents: The document classes, including their subclasses; by default, all with file fields, even if declared later.
+        Pass every class that refers to files of a storage: a file that only other classes refer to counts as an orphan.
+    :param journal: Whether to record files in the collection ``fs_journal`` before they are stored or removed, so that
+        ``flask fs gc`` can remove what a crash leaves behind. Files are then stored as in a :class:`~flask_fs.UnitOfWork` that ends
+        when the document is saved: a replaced or deleted file stays until then, and a file that would replace one with the same name
+        gets the next available name.
+    :param alias: The MongoEngine connection of the journal.
     """
     source = DocumentSource(documents, DocumentJournal(alias) if journal else None)
     add_source(app, source)
@@ -45,11 +45,11 @@ def init_app(app: Flask, *documents: Any, journal: bool = False, alias: str = DE
 
 
 class _Collection(NamedTuple):
-    """One collection of MongoDB.
+    """A collection in MongoDB.
 
     :param classes: The classes of its documents, by the value of ``_cls``.
     :param fields: The file fields in each of its top-level keys.
-    :param exact: Those of the keys that have a file, or a list of files, and nothing else: they can be queried by filename.
+    :param exact: The keys that contain only a file or a list of files, which can be queried by filename.
     """
 
     collection: Any
@@ -68,8 +68,8 @@ class _Key(NamedTuple):
 class DocumentSource:
     """The references of documents.
 
-    :param documents: Their classes; empty for all.
-    :param journal: Where to write down what is about to be stored and removed.
+    :param documents: The document classes; empty for all.
+    :param journal: The journal of their files.
     """
 
     def __init__(self, documents: Collection[Any] = (), journal: DocumentJournal | None = None) -> None:
@@ -89,7 +89,7 @@ class DocumentSource:
         return list(dict.fromkeys(field.fs for field in fields if field.fs is not None))
 
     def references(self) -> Iterator[Reference]:
-        """See :class:`flask_fs.consistency.sources.ReferenceSource`, also below."""
+        """See :class:`flask_fs.consistency.sources.ReferenceSource`, also for the methods below."""
         for collection in self._collections():
             yield from self._references(collection, {})
 
@@ -101,7 +101,7 @@ class DocumentSource:
                 continue
             conditions: list[dict[str, Any]] = []
             for key in fields:
-                # The sizes of thumbnails and the keys of maps are in no query: those documents are looked through.
+                # Queries cannot cover sizes of thumbnails and keys of maps, so all of these documents are read.
                 is_exact = key in collection.exact
                 some = {'$in': list(names)} if is_exact else {'$exists': True}
                 conditions += [{key: some}, {f'{key}.filename': some}] if is_exact else [{key: some}]
@@ -118,7 +118,7 @@ class DocumentSource:
 
     def clear(self, reference: Reference) -> bool:
         key: _Key = reference.key
-        # An item of a list becomes null, so that the others keep their places.
+        # An item of a list becomes null, so that the others keep their positions.
         is_item = key.path.rpartition('.')[2].isdecimal()
         change = {'$set': {key.path: None}} if is_item else {'$unset': {key.path: ''}}
         changed = key.collection.update_one({'_id': key.id, key.path: {'$eq': key.raw}}, change)
@@ -155,7 +155,7 @@ class DocumentSource:
                 for key, mine in file_fields(found).items():
                     fields[key] = (*fields.get(key, ()), *mine)
                 mixed.update(field.db_field for field in found._fields.values() if not _is_exact(field))
-            # Not _get_collection(), which creates indexes.
+            # Not with _get_collection(), which creates indexes.
             collection = several[0]._get_db()[several[0]._get_collection_name()]
             yield _Collection(
                 collection.with_options(read_preference=READ_PREFERENCE),
@@ -166,7 +166,7 @@ class DocumentSource:
 
 
 def _values(collection: _Collection, document: Mapping[str, Any]) -> Iterator[tuple[Any, StoredValue]]:
-    """The values of file fields in a stored document: those of its class, or, where that is not known, of any."""
+    """The values of file fields in a stored document, according to its class or, if that is unknown, to any class."""
     name = document.get('_cls')
     known = collection.classes.get(name) if isinstance(name, str) else None
     classes = list(collection.classes.values()) if known is None else [known]

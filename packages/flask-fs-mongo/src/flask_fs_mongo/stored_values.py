@@ -1,4 +1,4 @@
-"""The values of file fields as MongoDB has them, found without making documents of them, and without trusting them."""
+"""The values of file fields as they are in MongoDB, found without creating documents, and without trusting them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .traversal import is_file_field, items_of
 
 
 class StoredValue(NamedTuple):
-    """The value of one file field of a stored document.
+    """The value of a file field in a stored document.
 
-    :param path: Where it is in MongoDB: ``profile.pictures.0``.
+    :param path: The path in MongoDB, such as ``profile.pictures.0``.
     :param field: The field.
-    :param raw: The value, as it is stored.
+    :param raw: The stored value.
     """
 
     path: str
@@ -25,12 +25,12 @@ class StoredValue(NamedTuple):
 
 
 def stored_values(document_class: Any, raw: Mapping[str, Any]) -> Iterator[StoredValue]:
-    """All values of file fields in *raw*, a stored document of that class, that are not null."""
+    """All values of file fields in *raw*, a stored document of *document_class*, except null."""
     return _in_document(document_class, raw, '')
 
 
 def value_at(raw: Any, path: str) -> Any:
-    """The value at *path* of a stored document; None if there is none."""
+    """The value at *path* in a stored document; None if there is none."""
     for key in path.split('.'):
         raw = next((item for each, item in items_of(raw) if str(each) == key), None)
     return raw
@@ -55,7 +55,7 @@ def _in_value(field: Any, value: Any, path: str) -> Iterator[StoredValue]:
 
 
 def _class_of(field: Any, value: Mapping[str, Any]) -> Any:
-    """The class of an embedded document; None if nobody can say."""
+    """The class of an embedded document; None if it is unknown."""
     if isinstance(name := value.get('_cls'), str):
         try:
             return get_document(name)

@@ -1,6 +1,6 @@
-"""How a document learns that one of its references changed: in an attribute, or in a list or map.
+"""Reporting changes of references to their document, in attributes, lists, and maps.
 
-MongoEngine returns the items of lists and maps as they are, so those references are bound to their document beforehand.
+MongoEngine returns the items of lists and maps unchanged, so their references are bound to the document beforehand.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .traversal import file_fields, innermost, is_file_field, items_of, referenc
 
 
 def track(*, in_container: bool) -> None:
-    """Track references from now on, as a class of documents declares a file field, or a list or map of them."""
+    """Start tracking references. Called when a document class declares a file field, or a list or map of them."""
     _container_fields_of.cache_clear()
     signals.pre_save.connect(_mark_items)
     if in_container:
@@ -25,18 +25,18 @@ def track(*, in_container: bool) -> None:
 
 
 def bind(reference: FileReference, field: Any, document: Any, name: str) -> None:
-    """Make *reference* that of *field* in attribute *name* of *document*."""
+    """Bind *reference* to *field* and to attribute *name* of *document*."""
     reference.owner, reference.instance, reference.name = field, document, name
 
 
 def mark_changed(reference: FileReference) -> None:
-    """Mark *reference* as changed in its document. One in a list or map stays dirty: that may move to another document."""
+    """Mark *reference* as changed in its document. In a list or map, it stays dirty, since that can move to another document."""
     _mark(reference)
     reference.dirty = not is_attribute(reference)
 
 
 def is_attribute(reference: FileReference) -> bool:
-    """Whether *reference* is an attribute of its document, and not an item of a list or map."""
+    """Whether *reference* is an attribute of its document, rather than an item of a list or map."""
     return reference.instance is not None and reference.instance._data.get(reference.name) is reference
 
 
@@ -71,23 +71,23 @@ def _container_fields_of(document_class: Any) -> list[Any]:
 def _bind(document: Any, name: str, field: Any, values: Any) -> None:
     if not isinstance(values, (dict, list)):
         return
-    # Not the container's own __setitem__, which would mark it as changed.
+    # Not the container's __setitem__, which would mark it as changed.
     put: Any = dict.__setitem__ if isinstance(values, dict) else list.__setitem__
     for key, item in list(items_of(values)):
         if isinstance(field, ComplexBaseField):
             _bind(document, name, field.field, item)
             continue
         if not isinstance(item, FileReference) or is_attribute(item):
-            # A name, or the reference of an attribute, was put into the list: the list gets a reference of its own.
+            # The item is a filename, or the reference of an attribute. The list gets a new reference.
             item = field.reference(item)
             put(values, key, item)
         bind(item, field, document, name)
 
 
 def _mark_items(sender: Any, document: Any, **_: Any) -> None:
-    """Before a document is saved: mark changes in its lists and maps.
+    """Mark changes in lists and maps before a document is saved.
 
-    A list that came from another document, as in ``reload``, has marked them in that one.
+    A list that came from another document, for example by ``reload``, has marked them there.
     """
     if not file_fields(sender):
         return

@@ -1,4 +1,4 @@
-"""Where the files of a document are: in its attributes, lists and maps, and in those of its embedded documents."""
+"""Finding the files of a document: in its attributes, lists, and maps, and in those of its embedded documents."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from flask_fs.references import FileReference, Owner
 
 
 class Found(NamedTuple):
-    """One reference of a document.
+    """A reference of a document.
 
     :param reference: The reference.
-    :param path: Where it is declared: ``profile.pictures``.
-    :param db_path: Where it is in MongoDB: ``profile.pictures.0``.
+    :param path: The path of the field, such as ``profile.pictures``.
+    :param db_path: The path in MongoDB, such as ``profile.pictures.0``.
     :param field: The field that declares it.
     """
 
@@ -64,31 +64,31 @@ def _embedded_documents(value: Any) -> Iterator[Any]:
 
 
 def items_of(value: Any) -> Iterator[tuple[Any, Any]]:
-    """The keys and items of a map, or the indexes and items of a list; nothing for any other value."""
+    """The keys and items of a map, or the indexes and items of a list; empty for any other value."""
     if isinstance(value, dict):
         return iter(value.items())
     return enumerate(value) if isinstance(value, (list, tuple)) else iter(())
 
 
-# --- What a class of documents declares.
+# --- Document classes.
 
 
 def file_fields(document_class: Any) -> Mapping[str, tuple[Any, ...]]:
-    """The file fields that documents of this class can have, including embedded ones, by where they are in MongoDB.
+    """The file fields of a document class, including those of embedded documents, by the top-level key in MongoDB.
 
-    That is the name of the document's own field: ``profile`` for ``profile.pictures``.
+    For ``profile.pictures``, this is ``profile``.
     """
     found = {field.db_field: tuple(_fields_in(field, {document_class})) for field in document_class._fields.values()}
     return {name: fields for name, fields in found.items() if fields}
 
 
 def is_file_field(field: Any) -> bool:
-    """Whether *field* is a file or image field, and not a list or map of them."""
+    """Whether *field* is a file or image field, rather than a list or map of them."""
     return isinstance(field, Owner)
 
 
 def _fields_in(field: Any, seen: set[Any]) -> Iterator[Any]:
-    """The file fields in *field*, but not those of classes that were *seen* already."""
+    """The file fields in *field*, without those of classes that were already *seen*."""
     field = innermost(field)
     if is_file_field(field):
         yield field
@@ -100,14 +100,14 @@ def _fields_in(field: Any, seen: set[Any]) -> Iterator[Any]:
 
 
 def innermost(field: Any) -> Any:
-    """The field of the items, if *field* is a list or map of them; *field* itself otherwise."""
+    """The field of the items if *field* is a list or map; otherwise *field* itself."""
     while isinstance(field, ComplexBaseField) and field.field is not None:
         field = field.field
     return field
 
 
 def _embedded_in(field: Any) -> Iterator[Any]:
-    """The classes of embedded documents that *field* can have, as far as they exist yet."""
+    """The existing classes of embedded documents that *field* can contain."""
     if isinstance(field, mongoengine.EmbeddedDocumentField):
         classes = [field.document_type_obj if field.document_type_obj != 'self' else field.owner_document]
     elif isinstance(field, mongoengine.GenericEmbeddedDocumentField):
@@ -124,7 +124,7 @@ def _embedded_in(field: Any) -> Iterator[Any]:
 
 
 def subclasses(document_class: Any) -> Iterator[Any]:
-    """The class, and all of its subclasses."""
+    """The class and all of its subclasses."""
     if '_fields' in vars(document_class):
         yield document_class
     for subclass in document_class.__subclasses__():

@@ -1,7 +1,7 @@
-"""Files of documents that are stored and removed together with their document, where there is a journal.
+"""Files that are stored and removed together with their document, if there is a journal.
 
-Each reference has a unit of work of its own, which ends when the document that it is in was saved: a reference may move to
-another document until then. One that is in no document that is saved leaves its entries to ``flask fs gc``.
+Each reference has its own unit of work, which ends after its document is saved; until then, the reference can move to another
+document. If it is never saved with a document, its entries stay for ``flask fs gc``.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from flask_fs.transaction import FileTransaction
 from .journal import DocumentJournal
 from .traversal import Found, references
 
-#: Where a reference keeps its unit of work, and what it referred to before it changed.
+#: The attributes in which a reference keeps its unit of work, and its value before a change.
 _UNIT, _FORMER = '_fs_unit', '_fs_former'
 #: The applications with a journal.
 _apps: weakref.WeakSet[Flask] = weakref.WeakSet()
 
 
 def journals() -> list[tuple[DocumentJournal, set[Storage]]]:
-    """The journals of the current application, each with the storages whose files it is for."""
-    # Outside of an application context, a storage is that of the only application, too.
+    """The journals of the current application, each with its storages."""
+    # Outside an application context, use the only application, as storages do.
     apps = [current_application()] if has_app_context() else list(_apps)
     return [
         (source.journal, set(map(storage_itself, source.storages)))
@@ -51,7 +51,7 @@ def journal_of(storage: Storage) -> DocumentJournal | None:
 
 
 def transaction(reference: FileReference) -> FileTransaction:
-    """The transaction for a change of *reference*, which ends with its document where there is a journal."""
+    """The transaction for a change of *reference*. With a journal, it ends when the document is saved."""
     vars(reference).setdefault(_FORMER, reference.stored)
     if (journal := journal_of(reference.fs)) is None:
         return FileTransaction(reference.fs)
@@ -80,7 +80,7 @@ def roll_back(document: Any) -> None:
 
 
 class Notes:
-    """What is in the journals about files that are to be removed once a document was saved or deleted.
+    """The journal entries of files that are to be removed after a document is saved or deleted.
 
     :param files: The files, each with its storage.
     """
@@ -93,7 +93,7 @@ class Notes:
                 self._entries[storage, filename] = journal, entry
 
     def settle(self, removed: Collection[tuple[Storage, str]]) -> None:
-        """*removed* were to be removed, and the others stay. What is still there stays in the journal."""
+        """Remove the entries, except those of *removed* files that still exist."""
         for file, (journal, entry) in self._entries.items():
             if file not in removed or not _exists(*file):
                 journal.done([entry])
@@ -107,7 +107,7 @@ def _exists(storage: Storage, filename: str) -> bool:
 
 
 def watch(app: Flask) -> None:
-    """From now on, end the units of documents as they are saved; *app* has a journal."""
+    """From now on, end the units of documents when they are saved. Called for each *app* with a journal."""
     _apps.add(app)
     signals.pre_save_post_validation.connect(_before_save)
     signals.post_save.connect(_after_save)
@@ -116,7 +116,7 @@ def watch(app: Flask) -> None:
 
 
 def in_mongodb(document: Any) -> list[Found]:
-    """The references of the stored document that are not empty."""
+    """The non-empty references that *document* has in MongoDB."""
     stored = document._qs.filter(**document._object_key).read_preference(READ_PREFERENCE).first()
     return [] if stored is None else [found for found in references(stored) if found.reference]
 
@@ -128,9 +128,9 @@ def _before_save(sender: Any, document: Any, **_: Any) -> None:
 
 
 def _keep_files_of_others(document: Any, unit: UnitOfWork) -> None:
-    """Remove only what the document still has in MongoDB.
+    """Do not remove files that the document no longer has in MongoDB.
 
-    Another process may have replaced and removed a file that this one remembers, and a third document may have its name.
+    Another process can have replaced and removed such a file, and another document can have a file with its name by now.
     """
     if unused := set(unit.unused).difference(unit.created):
         current = [] if document.pk is None else [found.reference for found in in_mongodb(document)]
@@ -146,7 +146,7 @@ def _after_save(sender: Any, document: Any, **_: Any) -> None:
         unit.commit()
 
 
-#: The units of the documents that are being inserted: MongoEngine may give others to those who listen afterwards.
+#: The units of the documents that are being inserted. MongoEngine can pass other documents to the signal after the insertion.
 _inserting: contextvars.ContextVar[tuple[UnitOfWork, ...]] = contextvars.ContextVar('_inserting', default=())
 
 

@@ -1,10 +1,10 @@
-"""SQLAlchemy columns for files kept in Flask-FS storages."""
+"""SQLAlchemy columns for files in Flask-FS storages."""
 
 from flask_fs.references import FileReference
 from flask_fs.stored import MalformedReferenceWarning
 from flask_fs_images.references import ImageReference
 
-# From now on, mapped classes are looked through for columns of files, and sessions for the files of rows.
+# These register event listeners for mapped classes and sessions.
 from . import cleanup as cleanup
 from . import sessions as sessions
 from . import tracking as tracking

@@ -1,14 +1,14 @@
-"""Migrations that Alembic generates: columns of files are rendered as the types that they have in the database.
+"""Support for Alembic: generated migrations render file columns as plain database types.
 
-In ``env.py``, or with Flask-Migrate where that is set up::
+In ``env.py`` or, with Flask-Migrate, where you set it up::
 
     from flask_fs_sqlalchemy.alembic import render_item
 
     context.configure(..., render_item=render_item)
     migrate = Migrate(app, db, render_item=render_item)
 
-So a migration names no storage, and runs without the application. Text is ``sa.Text()``, everything else ``sa.JSON()``, which
-is ``JSONB`` in PostgreSQL.
+So migrations do not refer to storages, and run without the application. Text columns are ``sa.Text()``; all others are
+``sa.JSON()``, which is ``JSONB`` on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ['render_item']
 
 
 def render_item(kind: str, item: Any, autogen_context: Any) -> str | Literal[False]:
-    """The code of a column's type, if *item* is the type of a column of files; False for everything else.
+    """The code of a column's type if *item* is the type of a file column; False otherwise.
 
-    An application that has such a function already calls this one where it would return False.
+    If you already have such a function, call this one where yours would return False.
     """
     if kind != 'type' or not isinstance(item, FilesType):
         return False

@@ -1,4 +1,4 @@
-"""Which database has a table, and which connections a session has open."""
+"""The database of a table, and the open connections of a session."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 
 def check_bind(given: Any) -> Any:
-    """*given*, if :func:`engine_of` accepts it; the session of Flask-SQLAlchemy's ``db``.
+    """*given*, if :func:`engine_of` accepts it; for Flask-SQLAlchemy's ``db``, its session.
 
-    :raises TypeError: If it is none of these.
+    :raises TypeError: If it is anything else.
     """
     if isinstance(given, (Engine, Connection, Session, scoped_session)):
         return given
@@ -28,8 +28,8 @@ def check_bind(given: Any) -> Any:
 def engine_of(bind: Any, **what: Any) -> Engine:
     """The engine of the database that has a table.
 
-    :param bind: What :func:`check_bind` returned.
-    :param what: Whose table it is, for ``Session.get_bind``: *mapper* or *clause*.
+    :param bind: The result of :func:`check_bind`.
+    :param what: What identifies the table for ``Session.get_bind``: *mapper* or *clause*.
     :raises sqlalchemy.exc.UnboundExecutionError: If a session has no database for it.
     """
     if isinstance(bind, (Engine, Connection)):
@@ -42,41 +42,41 @@ def engine_of(bind: Any, **what: Any) -> Engine:
 
 
 def session_of(bind: Any) -> Session | None:
-    """The session that *bind* is, or that it has for this thread or context already."""
+    """The session that *bind* is, or the one that it already has for this thread or context."""
     if isinstance(bind, scoped_session):
         return bind.registry() if bind.registry.has() else None
     return bind if isinstance(bind, Session) else None
 
 
 def open_connections(session: Session | None) -> list[Connection]:
-    """The connections of the transaction of *session*; none is opened."""
+    """The connections of the transaction of *session*, without opening one."""
     transaction = None if session is None else session.get_transaction()
-    # There is no public name that does not open one. Without this one, the journal is settled after the commit.
+    # SQLAlchemy has no public API for this. Without this attribute, entries are removed after the commit.
     entries = getattr(transaction, '_connections', {}).values()
     return list(dict.fromkeys(connection for connection, *_ in entries))
 
 
 def same_database(connection: Connection, engine: Engine) -> bool:
-    """Whether *connection* is one of *engine*, or of a variant of it with other options."""
+    """Whether *connection* belongs to *engine*, or to a copy of it with other options."""
     return connection.engine.pool is engine.pool
 
 
 def has_one_connection(engine: Engine) -> bool:
-    """Whether all that *engine* does in one thread is done by one connection, as in a database in memory."""
+    """Whether *engine* has a single connection per thread, as for an in-memory database."""
     return isinstance(engine.pool, (SingletonThreadPool, StaticPool))
 
 
 def sees_later_rows(connection: Connection) -> bool:
-    """Whether *connection* can delete rows that others have committed since its transaction began.
+    """Whether *connection* can safely try to delete rows that others have committed since its transaction began.
 
-    PostgreSQL, at levels where it cannot, deletes none. MariaDB rolls the whole transaction back (``ER_CHECKREAD``, with
-    ``innodb_snapshot_isolation``, which is on by default since 11.6).
+    At isolation levels where this is impossible, PostgreSQL deletes none. MariaDB rolls back the entire transaction
+    (``ER_CHECKREAD``, with ``innodb_snapshot_isolation``, which is on by default since 11.6).
     """
     return not getattr(connection.dialect, 'is_mariadb', False)
 
 
 def is_locked_by(connection: Connection) -> bool:
-    """Whether *connection* keeps others from writing into its SQLite database, as it has written itself."""
+    """Whether *connection* prevents others from writing to its SQLite database."""
     if connection.dialect.name != 'sqlite' or connection.closed or connection.invalidated:
         return False
     return bool(getattr(connection.connection.driver_connection, 'in_transaction', False))

@@ -1,6 +1,6 @@
-"""What is to be done about objects that were garbage collected.
+"""Deferred callbacks for objects that were garbage collected.
 
-The garbage collector may run in the middle of code that holds a lock which is needed for it. So it is done later.
+The garbage collector can interrupt code that holds a lock which the callback needs. So callbacks run later.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 
 class Collected:
-    """Functions that are to be called some time after objects are gone, at the latest at the end of the process."""
+    """Callbacks that run some time after objects were garbage collected, at the latest at the end of the process."""
 
     def __init__(self) -> None:
-        # Unlike other queues, it can be used in the garbage collector.
+        # Unlike other queues, this one is safe to use in the garbage collector.
         self._due: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        #: Whether the process ends: then it is done for objects that are still there, too.
+        #: Whether the process is ending. Then callbacks also run for objects that still exist.
         self.is_at_end = False
         atexit.register(self._end)
 
@@ -29,13 +29,13 @@ class Collected:
         return weakref.finalize(thing, self._gone, os.getpid(), then)
 
     def settle(self) -> None:
-        """Call what is due, in the order in which the objects went."""
+        """Run the callbacks that are due, in the order in which the objects were collected."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._due.get_nowait()()
 
     def _gone(self, process: int, then: Callable[[], None]) -> None:
-        # A process that was forked has a copy of what belongs to another one.
+        # A forked process has copies of its parent's objects.
         if os.getpid() == process:
             self._due.put(then)
             if self.is_at_end:

@@ -1,4 +1,4 @@
-"""Commits of which nobody can say whether the database carried them out."""
+"""Commits with an unknown outcome, and rows that are committed without the session."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from . import open_transactions
 if TYPE_CHECKING:
     from .transaction_files import TransactionFiles
 
-# event.contains() goes by the address of an object, which another one may have had before.
+# event.contains() compares addresses, which can be those of former objects.
 _watched: weakref.WeakSet[Dialect | Connection] = weakref.WeakSet()
 _committing: weakref.WeakKeyDictionary[Connection, TransactionFiles] = weakref.WeakKeyDictionary()
 
-#: Classes of SQLSTATE: the database has rolled back (a conflict, a deadlock), or a constraint does not hold.
+#: SQLSTATE classes: the database has rolled back (such as for a deadlock), or a constraint was violated.
 _ROLLED_BACK = ('40', '23')
-#: MariaDB and MySQL: a lock was not available in time, and a deadlock.
+#: MariaDB and MySQL: a lock timeout, and a deadlock.
 _MYSQL_ROLLED_BACK = (1205, 1213)
-#: SQLite: another connection has a lock. The transaction is still open.
+#: SQLite: another connection holds a lock. The transaction is still open.
 _SQLITE_BUSY = ('database is locked', 'database table is locked')
 
 
 def watch(files: TransactionFiles) -> None:
-    """From now on, note in *files* whether a commit on one of its connections ends without a definite result."""
+    """From now on, record in *files* whether a commit on one of its connections has an unknown outcome."""
     for connection in files.connections:
         _committing[connection] = files
         if connection.dialect not in _watched:
@@ -38,12 +38,12 @@ def watch(files: TransactionFiles) -> None:
 
 def _failed(context: ExceptionContext) -> None:
     files = None if context.connection is None else _committing.get(context.connection)
-    # A commit is no statement, apart from the second phase of one in two.
+    # A commit is not a statement, except for the second phase of a two-phase commit.
     if files is None or not (context.statement is None or 'COMMIT' in context.statement[:12].upper()):
         return
     error = context.sqlalchemy_exception
     if context.is_disconnect or len(files.connections) > 1 or not isinstance(error, DBAPIError):
-        # Of several databases, others may have committed already.
+        # With several databases, others might already have committed.
         files.is_unknown = True
     elif isinstance(error, (OperationalError, InterfaceError)) and not _is_rolled_back(error.orig):
         files.is_unknown = True
@@ -51,26 +51,25 @@ def _failed(context: ExceptionContext) -> None:
 
 
 def rolled_back(files: TransactionFiles) -> None:
-    """Note that the database has rolled back a transaction that a failed commit may have left open.
+    """Record that the database has rolled back a transaction that a failed commit might have left open.
 
-    Without that, the next session that gets the connection continues it, as SQLAlchemy returns it to the pool as it is.
+    Otherwise, SQLAlchemy returns the connection to the pool unchanged, and the next session continues the transaction.
     """
     files.is_unknown = files.is_unknown and not files.is_left_open
 
 
 def check(files: TransactionFiles) -> None:
-    """Note if rows are committed already. Call it after rows were written, and after a savepoint was released."""
+    """Record whether rows are already committed. Call this after rows were written, and after a savepoint was released."""
     connections = [each for each in files.root.connections if not (each.closed or each.invalidated)]
     files.may_be_committed = any(map(_has_committed, connections))
     open_transactions.flushed(files)
 
 
 def _has_committed(connection: Connection) -> bool:
-    """Whether what was written on *connection* is committed, without a commit of the session.
+    """Whether rows that were written on *connection* are committed, without a commit of the session.
 
-    A connection may commit each statement, and some tables of MariaDB have no transactions. And the driver of SQLite begins no
-    transaction for a savepoint, unless it is configured to as SQLAlchemy documents it; so that of a first savepoint is committed
-    when it is released.
+    A connection can be in autocommit mode, and some tables of MariaDB have no transactions. And unless configured as SQLAlchemy
+    documents it, the driver of SQLite begins no transaction for a savepoint, so releasing the first savepoint commits.
     """
     driver: Any = connection.connection.driver_connection
     if open_transactions.is_open(connection) is False:
@@ -100,7 +99,7 @@ _followed: weakref.WeakKeyDictionary[Connection, list[TransactionFiles]] = weakr
 
 
 def follow(files: TransactionFiles) -> None:
-    """End *files* with the transaction of the application. If that commits, nothing is removed: it may not succeed."""
+    """End *files* with the application's own transaction. If it commits, nothing is removed, since the commit could fail."""
     for connection in files.connections:
         if connection.in_transaction():
             _followed.setdefault(connection, []).append(files)

@@ -23,7 +23,7 @@ from .owner import ColumnOwner
 from .plain_type import PlainType
 from .upgrade import Reads, reader_of
 
-#: These compare a whole value, and others a part of it, or its text.
+#: Operators that compare an entire value; others compare a part of it, or its text.
 _WHOLE = {
     operators.eq,
     operators.ne,
@@ -37,21 +37,9 @@ _WHOLE = {
 
 
 class FilesType(PlainType):
-    """A column of files: JSON, or text.
+    """A JSON or text column with files. The parameters are those of :class:`flask_fs_sqlalchemy.FileColumn`."""
 
-    :param fs: The storage.
-    :param upload_to: A folder under that of the storage, or a function that returns one.
-    :param basename: The name of uploads, without extension, or a function that returns it; by default the storage's
-        ``basename``. Functions may have a parameter for the row, as may those of the storage.
-    :param on_delete: Whether to keep or remove the files after the row was deleted.
-    :param on_replace: Whether to keep or remove the files that a row no longer refers to, once that is committed.
-    :param checksum: Whether to store the checksum of each main file too.
-    :param text: Whether it is a column of text, such as that of older code, and not of JSON.
-    :param reads: Whose values the column has besides its own: ``'sqlalchemy-file'``, ``'depot'``, ``'depot-local'``, or a function that
-        returns the stored form, or a name, for a value of the database.
-    """
-
-    #: The class of the references; a subclass of the type may set its own.
+    #: The class of the references.
     _reference_class: ClassVar[type[FileReference]] = FileReference
     #: Whether a value is a list.
     _is_list: ClassVar[bool] = False
@@ -59,14 +47,14 @@ class FilesType(PlainType):
     class comparator_factory(  # noqa: N801  # pyright: ignore[reportIncompatibleVariableOverride]  # SQLAlchemy documents it
         TypeDecorator.Comparator[Any]
     ):
-        """What can be done with a column in a query."""
+        """The operations of a column in a query."""
 
         def __getitem__(self, index: Any) -> Any:
             return type_coerce(self.expr, JSON())[index]
 
         def operate(self, op: Any, *other: Any, **options: Any) -> Any:
             if op in (operators.eq, operators.ne):
-                # Sessions also compare the rows that they have in memory.
+                # Sessions also compare rows in memory.
                 files_type = cast('FilesType', self.type)
                 other = tuple(files_type._comparable(value) for value in other)
             return super().operate(op, *other, **options)
@@ -88,7 +76,7 @@ class FilesType(PlainType):
             raise TypeError(f'{name} needs a Storage as fs, not {type(fs).__name__}')
         check_cleanups(on_delete, on_replace, owner=f'{name}: ')
         super().__init__(text)
-        # By the names of the parameters: SQLAlchemy compares types by these attributes.
+        # Named like the parameters, since SQLAlchemy compares types by these attributes.
         self.fs = fs
         self.upload_to = upload_to
         self.basename = basename
@@ -105,16 +93,16 @@ class FilesType(PlainType):
 
     @property
     def _stored_type(self) -> type[StoredFile]:
-        """What is stored of a file."""
+        """The stored form of a file."""
         return self._reference_class.stored_type
 
     @property
     def _plain(self) -> TypeEngine[Any]:
-        """The type of the column for values as they are in the database, which no query fails to return."""
+        """A type that reads the column's values as they are in the database, without errors."""
         return PlainType(self.text)
 
     def _read(self, value: Any) -> list[StoredFile]:
-        """The files that *value*, from the database, refers to, without trusting it; malformed items included."""
+        """The files that *value*, from the database, refers to, including malformed items."""
         return [self._read_one(item) for item in self._items_in(value)]
 
     def _items_in(self, value: Any) -> Iterable[Any]:
@@ -123,9 +111,9 @@ class FilesType(PlainType):
     def _read_one(self, value: Any) -> StoredFile:
         try:
             stored = self._stored_type.read(value if self._reader is None else self._reader(value))
-        except Exception as error:  # noqa: BLE001  # a function of the application met a malformed value
+        except Exception as error:  # noqa: BLE001  # of the application's function for `reads`
             return self._stored_type(problem=f'{type(error).__name__}: {error}', raw=value)
-        # What it was made from is what the database has.
+        # Keep the value from the database, not the one that the reader returned.
         return stored if stored.problem is None else dataclasses.replace(stored, raw=value)
 
     def _read_with_warning(self, value: Any) -> StoredFile:
@@ -140,9 +128,9 @@ class FilesType(PlainType):
     def _stored(self, value: Any, where: str = 'a column of files') -> StoredFile:
         """The files that *value*, from the application, refers to.
 
-        :param where: Where it is to be stored, for errors.
-        :raises TypeError: If it is a file and not a name.
-        :raises ValueError: If it is something else that cannot be stored there, or is in another storage.
+        :param where: The place where it is assigned, for errors.
+        :raises TypeError: If it is a file instead of a filename.
+        :raises ValueError: If it is any other value that cannot be stored, or a reference of another storage.
         """
         if isinstance(value, FileReference):
             if value and not value.is_in(self.fs):
@@ -160,15 +148,15 @@ class FilesType(PlainType):
             raise ValueError(f'{where}: this cannot be read as a stored file: {error}') from None
 
     def _as_reference(self, stored: StoredFile) -> Any:
-        """A reference without a row to what is stored."""
+        """A reference with the value *stored*, without a row."""
         reference = copy.copy(self._empty)
-        # As it is, including what could not be read.
+        # Unchanged, including malformed parts.
         reference.stored, reference.owner = stored, self._owner
         return reference
 
     @functools.cached_property
     def _empty(self) -> FileReference:
-        # To be copied: a query makes many, and what an application declares is checked only once.
+        # A template to copy: queries make many references, and the declaration is checked only once.
         return self._reference_class(**self._options())
 
     def _options(self) -> dict[str, Any]:
@@ -176,21 +164,21 @@ class FilesType(PlainType):
         return {'fs': self.fs, 'upload_to': self.upload_to, 'basename': self.basename}
 
     def _may_bind(self, value: Any, instance: Any) -> bool:
-        """Whether the row *instance* may have *value* itself: it is that of the row already, or was made for no row yet."""
+        """Whether the row *instance* can use *value* itself: it already belongs to the row, or was made without a row."""
         return value.instance is instance or (value.instance is None and value.owner is self._owner)
 
     # --- The value of an attribute. Each class has its own.
 
     def _unset(self, owner: ColumnOwner) -> Any:
-        """The value of an attribute that has no file, and no row yet."""
+        """The value of an attribute without a file and without a row."""
         raise NotImplementedError
 
     def _bind(self, value: Any, instance: Any, owner: ColumnOwner) -> Any:
-        """*value* as that of the attribute of *owner* in the row *instance*."""
+        """*value* as the value of the attribute of *owner* in the row *instance*."""
         raise NotImplementedError
 
     def _assign(self, value: Any, old: Any, instance: Any, owner: ColumnOwner) -> Any:
-        """*value*, which is assigned to the attribute that had *old*."""
+        """The new value of an attribute that had *old* and is assigned *value*."""
         raise NotImplementedError
 
     def _files_of(self, value: Any) -> Iterator[str]:
@@ -198,10 +186,10 @@ class FilesType(PlainType):
         raise NotImplementedError
 
     def _comparable(self, value: Any) -> Any:
-        """*value*, to which a column is compared in a query, such that values of attributes can be compared to it too."""
+        """*value*, to which a column is compared in a query, in a form that can be compared to values of attributes too."""
         return value
 
-    # --- As a type of SQLAlchemy.
+    # --- As a SQLAlchemy type.
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         return self if op in _WHOLE else self.impl_instance.coerce_compared_value(op, value)

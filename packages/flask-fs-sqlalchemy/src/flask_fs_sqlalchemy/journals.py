@@ -1,4 +1,4 @@
-"""Which journal the files of a row are noted in: each application has its own."""
+"""The journal in which the files of a row are recorded: each application has its own."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .journal import BoundJournal
 
 _EXTENSION = 'flask_fs_sqlalchemy'
 
-#: A journal, if there is one, and whether it is that of a mapped class.
+#: A journal, if there is one, and whether it is for a mapped class.
 _Added = tuple['BoundJournal | None', Callable[[type], bool]]
 
 
 def add_journal(app: Flask, source: Hashable, journal: BoundJournal | None, concerns: Callable[[type], bool]) -> None:
-    """Note the files of the mapped classes that *concerns* returns True for in *journal*, in application *app*.
+    """In application *app*, use *journal* for the files of the mapped classes that *concerns* returns True for.
 
-    :param source: What adds it; one that equals it is replaced.
+    :param source: The source that adds it. It replaces the journal of a source that is equal to it.
     """
     app.extensions.setdefault(_EXTENSION, {})[source] = (journal, concerns)
 
 
 def journal_of(row: Any, session: Session | None = None) -> BoundJournal | None:
-    """The journal of the application of *row* for its files; None if it has none.
+    """The journal for the files of *row* in its application; None if there is none.
 
-    What is settled is a part of the transaction of the session, if there is one.
+    If there is a session, entries are settled in its transaction.
 
-    :param session: The session, if it is not yet, or no more, that of *row*.
+    :param session: The session, if *row* is not in it.
     """
     app = _application_of(row)
     added: dict[Hashable, _Added] = {} if app is None else app.extensions.get(_EXTENSION, {})
@@ -45,13 +45,13 @@ def journal_of(row: Any, session: Session | None = None) -> BoundJournal | None:
 
 
 def _application_of(row: Any) -> Flask | None:
-    """The current application, or else that of the storages of *row*."""
+    """The current application or, without one, that of the storages of *row*."""
     if has_app_context():
         return current_app
     for column in class_mapper(type(row)).columns:
         storage = getattr(column.type, 'fs', None)
         if isinstance(storage, Storage):
-            # Where there are several, storing a file is an error that says so.
+            # If there are several, storing the file raises an error.
             with contextlib.suppress(ConfigurationError):
                 app = storage._bound().app
                 return app if isinstance(app, Flask) else None

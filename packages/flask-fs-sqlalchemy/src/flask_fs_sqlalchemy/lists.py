@@ -1,4 +1,4 @@
-"""Lists of references, which report their changes to their row."""
+"""Lists of references, which report changes to their row."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class _ItemOwner(Owner):
 
 
 class FileList(list[R], Generic[R]):
-    """The files of a row, in order: a list of references. A row has it where its column is a list of files.
+    """The files of a row, in order: a list of references. It is the value of a list column.
 
-    Whatever can be assigned to a column of one file can be put into the list, which then has a reference of its own.
-    References without a file are in the list as long as the row is in memory, and are not stored.
+    Items can be set to anything that can be assigned to a :class:`FileColumn`; the list creates its own references. References
+    without a file stay in the list while the row is in memory, and are not stored.
     """
 
     __hash__ = None  # it can change
@@ -50,10 +50,10 @@ class FileList(list[R], Generic[R]):
     def __init__(self, owner: ColumnOwner) -> None:
         super().__init__()
         self.owner = owner
-        #: The row that has the list, and the name of the attribute.
+        #: The row of the list, and the name of the attribute.
         self.instance: Any = None
         self.name: str | None = owner.key
-        #: A stored value that is no list, and why it cannot be read.
+        #: A stored value that is not a list, and the reason why it cannot be read.
         self._raw: Any = None
         self.malformed: str | None = None
         #: The main files that the database had in the list when it was last read or written, as far as that is known.
@@ -61,11 +61,11 @@ class FileList(list[R], Generic[R]):
         self._items = _ItemOwner(self)
 
     def new(self) -> R:
-        """A reference to store a file with: ``row.files.new().save(upload)``. It becomes the last item by that."""
+        """A reference to save a file with: ``row.files.new().save(upload)``. Saving appends it to the list."""
         return self._item(None)
 
     def _item(self, value: Any) -> R:
-        """A reference of this list for *value*: that one itself, if it was made by this list and is in it no more."""
+        """A reference of this list for *value*. A reference that this list made, and no longer contains, is used again."""
         if isinstance(value, FileReference) and value.owner is self._items and not self._has(value):
             return cast(R, value)
         column_type = self.owner.column_type
@@ -82,25 +82,25 @@ class FileList(list[R], Generic[R]):
         return item
 
     def _fill(self, references: Iterable[R]) -> Self:
-        """Have these items, without a change to report."""
+        """Set the items, without reporting a change."""
         super().__setitem__(slice(None), [self._join(item) for item in references])
         return self
 
     def _bind(self, instance: Any, owner: ColumnOwner) -> Self:
-        """Be the value of an attribute of the row *instance*, without a change to report."""
+        """Become the value of an attribute of the row *instance*, without reporting a change."""
         self.owner, self.instance, self.name = owner, instance, owner.key
         self._items.checksum = owner.checksum
         return self._fill(list(self))
 
     def _synchronize(self) -> None:
-        """Note that the database has, or is about to get, what is in the list."""
+        """Record that the database has, or is about to get, the items of the list."""
         self._known = None if self.malformed is not None else frozenset(_names(self))
 
     def _merge(self, theirs: FileList[Any]) -> None:
-        """Take over what others have changed since: *theirs* is the list that the database has now.
+        """Merge changes that other transactions have committed: *theirs* is the list that the database has now.
 
-        A file that they have taken out may be gone, and one that they have put in is not to be removed. Where both have made
-        new files of one picture, those here take the place of theirs.
+        A file that they removed can be gone, and one that they added must stay. If both have made new files of one image, this list's
+        files replace theirs.
         """
         if self._known is None or self.malformed is not None or theirs.malformed is not None:
             return
@@ -115,7 +115,7 @@ class FileList(list[R], Generic[R]):
             self._fill([*kept, *added])
 
     def _changed(self) -> None:
-        """Report a change to the row. A value that could not be read is gone with it."""
+        """Report a change to the row. It discards a malformed value."""
         self._raw = self.malformed = None
         if self.instance is not None:
             mark_changed(self.instance, str(self.name), self)
@@ -190,8 +190,8 @@ class FileList(list[R], Generic[R]):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         if self.instance is None:
-            raise TypeError('a list of files cannot be pickled by itself: pickle its row, or the names of its files')
-        # Whoever gets the row may write it.
+            raise TypeError("a list of files can't be pickled by itself: pickle its row, or the names of its files")
+        # The recipient can write the row.
         units.sent(self)
         stored = [item.stored for item in self]
         state = {'instance': self.instance, 'stored': stored, 'raw': self._raw, 'malformed': self.malformed}

@@ -1,4 +1,4 @@
-"""Finding the rows that mention files, by functions of the database where it has them."""
+"""Finding the rows that mention files, with database functions where available."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 from .files_type import FilesType
 from .places import Place
 
-# With more names than this, MariaDB and MySQL take longer to look for each of them than to send the values of all rows.
+# For more names than this, MariaDB and MySQL take longer to search for each of them than to send the values of all rows.
 _MAX_SEARCHES = 10
 
 
 def mentioned(files: FilesType, value: Any, names: Collection[str]) -> Iterator[str]:
-    """Those of *names* that *value*, as it is in the database, refers to. If it is malformed, all that it could mean."""
+    """Those of *names* that *value*, from the database, refers to. If it is malformed, all that it mentions."""
     for stored in files._read(value):
         yield from (name for name in stored.files() if name in names)
         if stored.problem is not None:
             yield from (text for text in _texts(stored.raw) if text in names)
-    # A text that should have been JSON, but was cut off maybe.
+    # Text that should be JSON, but might be truncated.
     if isinstance(value, str) and value.startswith(('{', '[')):
         yield from (name for name in names if name in value)
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value that was read from JSON."""
+    """Every string in a value that was read from JSON."""
     left = [value]
     while left:
         each = left.pop()
@@ -40,15 +40,15 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def mentions(place: Place, names: Collection[str], dialect: Dialect) -> ColumnElement[bool] | None:
-    """A condition for at least all rows of *place* in which :func:`mentioned` finds one of *names*; None for all rows."""
+    """A condition that matches at least the rows of *place* in which :func:`mentioned` finds one of *names*; None for all rows."""
     find = _CONDITIONS.get(dialect.name)
-    # Values of another library may have names in another form.
+    # Values of other libraries can have names in another form.
     return None if find is None or place.files.reads is not None else find(place, list(names))
 
 
 def _in_sqlite(place: Place, names: list[str]) -> ColumnElement[bool]:
     text = type_coerce(place.column, Text())
-    # Not every value of a column is JSON, and then json_tree fails.
+    # json_tree fails for values that are not JSON.
     tree = func.json_tree(case((func.json_valid(text), text), else_='null')).table_valued('atom')
     return or_(
         func.coalesce(func.json_valid(text), 0) == 0,
@@ -67,7 +67,7 @@ def _in_postgresql(place: Place, names: list[str]) -> ColumnElement[bool] | None
 def _in_mysql(place: Place, names: list[str]) -> ColumnElement[bool] | None:
     if place.files.text or len(names) > _MAX_SEARCHES or not all(map(str.isascii, names)):
         return None
-    # The wildcards in a name find more.
+    # Wildcards in a name match more rows, which is allowed.
     return or_(*(func.json_search(place.column, 'one', name).is_not(None) for name in names))
 
 

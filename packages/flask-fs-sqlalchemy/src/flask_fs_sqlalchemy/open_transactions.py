@@ -1,8 +1,8 @@
-"""Transactions that the database has ended, or undone in part, while the session goes on as if nothing had happened.
+"""Transactions that the database has ended, or partly undone, without the session.
 
-PostgreSQL rolls back where a transaction is committed after an error in it, and reports no error then. MariaDB rolls back the
-whole transaction for a deadlock, also inside of a savepoint, and commits it for statements such as CREATE TABLE. And an application
-may roll back to savepoints of its own, or end the transaction behind the back of its session.
+PostgreSQL silently rolls back if a transaction is committed after an error. MariaDB rolls back the entire transaction after a
+deadlock, even inside a savepoint, and commits it for statements such as CREATE TABLE. And an application can roll back to its own
+savepoints, or end the transaction without its session.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
     from .transaction_files import TransactionFiles
 
-#: The state of a transaction in the drivers of PostgreSQL.
+#: Transaction states of PostgreSQL drivers.
 _PG_IDLE, _PG_IN_ERROR = 0, 3
-#: The bit of MariaDB and MySQL for an open transaction.
+#: The status bit of MariaDB and MySQL for an open transaction.
 _MYSQL_IN_TRANSACTION = 1
 _MYSQL_DEADLOCK = 1213
 
 
 class _Written:
-    """What was written on one connection in one transaction.
+    """The rows that were written on one connection in one transaction.
 
     :param root: The files of the transaction.
     """
 
     def __init__(self, root: TransactionFiles) -> None:
         self.root = root
-        #: How many rows were written so far, and before each of the savepoints that were begun since, and are open.
+        #: The number of rows written so far, and before each savepoint that is open.
         self.rows = 0
         self.before: list[int] = []
         self.was_open = False
         #: Whether the database has rolled back.
         self.is_rolled_back = False
-        #: Whether an error may have doomed the transaction, where the driver does not know.
+        #: Whether an error might have aborted the transaction, if the driver does not report it.
         self.may_be_doomed = False
 
 
@@ -51,13 +51,13 @@ _watched: weakref.WeakSet[Dialect | Engine] = weakref.WeakSet()
 
 
 def begun(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    """Note that *session* has begun *transaction*, which may be a savepoint, on *connection*."""
+    """Record that *session* has begun *transaction*, possibly a savepoint, on *connection*."""
     if (savepoint := connection.get_nested_transaction()) is not None:
         _savepoints_of_sessions.add(savepoint)
 
 
 def watch(files: TransactionFiles, connection: Connection) -> None:
-    """Note that a row is being written on *connection*, in the transaction of *files*."""
+    """Record that a row is being written on *connection*, in the transaction of *files*."""
     written = _written.get(connection)
     if written is None or written.root is not files.root:
         _written[connection] = written = _Written(files.root)
@@ -76,7 +76,7 @@ def watch(files: TransactionFiles, connection: Connection) -> None:
 
 
 def is_open(connection: Connection) -> bool | None:
-    """Whether a transaction is open on *connection*, as far as its driver knows."""
+    """Whether a transaction is open on *connection*; None if its driver does not report it."""
     driver: Any = connection.connection.driver_connection
     if (known := getattr(driver, 'in_transaction', None)) is not None:
         return bool(known)
@@ -87,21 +87,21 @@ def is_open(connection: Connection) -> bool | None:
 
 
 def flushed(files: TransactionFiles) -> None:
-    """Note which transactions are open, after rows were written or a savepoint was released."""
+    """Record which transactions are open, after rows were written or a savepoint was released."""
     for connection, written in _of(files):
         written.was_open = is_open(connection) is True
 
 
 def check(files: TransactionFiles) -> None:
-    """Look whether the transaction of *files*, which is about to be committed, is still there.
+    """Check that the transaction of *files*, which is about to be committed, is still open.
 
-    :raises PendingRollbackError: If the database has rolled back, or will do so.
+    :raises PendingRollbackError: If the database has rolled it back, or will do so.
     """
     for connection, written in _of(files):
         status = _pg_status(connection)
         if written.is_rolled_back or status == _PG_IN_ERROR:
-            reason = 'the database has rolled this transaction back because of an error in it'
-            advice = 'call session.rollback(), and use begin_nested() where an error is expected'
+            reason = 'the database has rolled back this transaction because of an error'
+            advice = 'call session.rollback(), and use begin_nested() for statements that you expect to fail'
             raise PendingRollbackError(f'{reason}: {advice}.')
         if (written.was_open and is_open(connection) is False) or (written.may_be_doomed and status is None):
             files.is_unknown = True
@@ -134,7 +134,7 @@ def _failed(context: ExceptionContext) -> None:
 def _commits(connection: Connection) -> None:
     written = _written.get(connection)
     if written is not None and not written.root.is_committing:
-        # It is not the session that does.
+        # The session did not commit.
         written.root.may_be_committed = True
 
 
@@ -162,6 +162,6 @@ def _rolls_back_savepoint(connection: Connection, name: str, context: None) -> N
         return
     written.may_be_doomed = False
     if connection.get_nested_transaction() not in _savepoints_of_sessions:
-        # The session does not know that rows are gone which it has written. They may end in any order, so the first one counts.
+        # Rows that the session has written are gone without it. Savepoints can end in any order, so the first one counts.
         written.root.is_undone_in_part |= written.rows > min(written.before, default=0)
     _ends_savepoint(connection, name, context)

@@ -1,4 +1,4 @@
-"""How the references of a column are connected to their rows."""
+"""The owner of a column's references, which connects them to their rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from flask_fs.transaction import FileTransaction
 
 from . import late_changes, units
 
-#: Where the manager of a mapped class keeps the owners of its attributes, by the names of these.
+#: The key under which the manager of a mapped class stores the owners of its attributes, by attribute name.
 _INFO = 'flask_fs_owners'
 
 
 def owners_of(mapped_class: type) -> dict[str, ColumnOwner]:
-    """The owner of each attribute of *mapped_class* that has files, by the name of the attribute."""
+    """The owner of each attribute of *mapped_class* with files, by attribute name."""
     owners: dict[str, ColumnOwner] = class_mapper(mapped_class, configure=False).class_manager.info.setdefault(
         _INFO, {}
     )
@@ -27,9 +27,9 @@ def owners_of(mapped_class: type) -> dict[str, ColumnOwner]:
 
 
 class ColumnOwner(Owner):
-    """The owner of the references in one column; of those in one attribute of a class, if it has a *key*.
+    """The owner of the references in a column or, with a *key*, in an attribute of a class.
 
-    :param column_type: The type of the column, which says how a value is read, and what it can be.
+    :param column_type: The type of the column, which reads and checks values.
     :param key: The name of the attribute.
     :param column: The column.
     """
@@ -42,7 +42,7 @@ class ColumnOwner(Owner):
 
     @functools.cached_property
     def default(self) -> Any:
-        """The default of the column, unless a function or the database computes it."""
+        """The column's default, unless a function or the database computes it."""
         default: Any = None if self.column is None else self.column.default
         return default.arg if default is not None and default.is_scalar else None
 
@@ -63,9 +63,9 @@ class ColumnOwner(Owner):
     def pickled(self, reference: FileReference) -> Any:
         if reference.instance is None:
             return super().pickled(reference)
-        # Whoever gets the row may write it.
+        # The recipient can write the row.
         units.sent(reference)
-        # The row as a part of the state, and not of the arguments: it refers to its reference.
+        # The row is part of the state, not of the arguments, because it refers to its reference.
         return restore, (type(reference.instance), reference.name), _state_of(reference)
 
 
@@ -74,18 +74,18 @@ def _state_of(reference: FileReference) -> dict[str, Any]:
 
 
 def restore(mapped_class: type, key: str) -> Any:
-    """The value of an attribute that was pickled, without its state."""
+    """A new value for an attribute that is unpickled, without its state."""
     class_mapper(mapped_class)
     owner = owners_of(mapped_class)[key]
     return owner.column_type._unset(owner)
 
 
 def mark_changed(instance: Any, key: str, value: Any) -> None:
-    """Make *value* that of attribute *key* of the row *instance*, and mark it as changed."""
+    """Set attribute *key* of the row *instance* to *value*, and mark it as changed."""
     if instance_dict(instance).get(key) is not value:
-        # The row was expired or refreshed since, or something else was assigned.
+        # The row was expired or refreshed, or another value was assigned.
         set_attribute(instance, key, value)
-    # Unlike an assignment, it also does that where the former value is the same object.
+    # Unlike an assignment, this also works if the value is the same object.
     flag_modified(instance, key)
     late_changes.report(instance, key, value)
     units.adopt(instance, value)

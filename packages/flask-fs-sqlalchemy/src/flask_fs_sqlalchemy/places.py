@@ -1,4 +1,4 @@
-"""The columns that have files, each once, and the rows in them."""
+"""The file columns of an application, and conditions for their rows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .tracking import mapped_columns
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A column of files in a table.
+    """A file column in a table.
 
-    :param mapper: That of the class which declares it.
-    :param attribute: Its name there.
+    :param mapper: The mapper of the class that declares it.
+    :param attribute: The name of the attribute.
     :param column: The column of the table.
-    :param key: The columns that a row is found by.
+    :param key: The columns that identify a row.
     """
 
     mapper: Mapper[Any]
@@ -32,7 +32,7 @@ class Place:
 
     @property
     def id(self) -> str:
-        """What it is found by, in this process."""
+        """An identifier in this process."""
         return f'{self.mapper.class_.__module__}.{self.mapper.class_.__qualname__}.{self.attribute}/{self.column}'
 
     @property
@@ -44,7 +44,7 @@ class Place:
 
     @property
     def table(self) -> Table:
-        """The table that has the column, which may be another one than that of the rest of the class."""
+        """The table of the column, which can differ from the table of the class's other columns."""
         return self.column.table
 
     @property
@@ -53,7 +53,7 @@ class Place:
         return self.mapper.class_.__name__
 
     def where(self, key: tuple[Any, ...], index: int) -> str:
-        """Whose file it is, for people."""
+        """A description of the owner of a file, for people."""
         item = f'[{index}]' if self.files._is_list else ''
         return f'{self.attribute}{item} of {self.model} {", ".join(map(str, key))}'
 
@@ -63,7 +63,7 @@ class Place:
 
 
 def after(columns: Sequence[Column[Any]], key: tuple[Any, ...]) -> ColumnElement[bool]:
-    """The condition for the rows that follow that of *key*, in the order of *columns*."""
+    """The condition for the rows after *key*, in the order of *columns*."""
     conditions = []
     for number, column in enumerate(columns):
         same = (before == value for before, value in zip(columns[:number], key[:number], strict=True))
@@ -72,9 +72,9 @@ def after(columns: Sequence[Column[Any]], key: tuple[Any, ...]) -> ColumnElement
 
 
 def places(concerns: Callable[[type], bool]) -> list[Place]:
-    """The columns of files of all mapped classes that *concerns* returns True for, in the order of their names.
+    """The file columns of all mapped classes that *concerns* returns True for, ordered by name.
 
-    :raises ConfigurationError: If rows of one of them cannot be found again.
+    :raises ConfigurationError: If the rows of one of them have no primary key.
     """
     found: dict[Column[Any], Place] = {}
     # The class that declares a column comes before those that inherit it.
@@ -91,7 +91,7 @@ def places(concerns: Callable[[type], bool]) -> list[Place]:
 
 
 def _columns(mapper: Mapper[Any], attribute: str) -> Iterator[Column[Any]]:
-    """The columns of tables of which an attribute has the values: several, if it is mapped to a union of them."""
+    """The table columns of an attribute: several, if it is mapped to a union."""
     for mapped in mapper.column_attrs[attribute].columns:
         for column in mapped.base_columns:
             table: Any = getattr(column, 'table', None)
@@ -108,6 +108,6 @@ def _key(mapper: Mapper[Any], column: Column[Any]) -> tuple[Column[Any], ...]:
         if isinstance(base, Column) and base.table is table
     )
     if not key:
-        reason = f'{column} has files, and {table.fullname!r} has no primary key by which their rows can be found. Give it one.'
+        reason = f'{column} has files, but {table.fullname!r} has no primary key to identify its rows. Add one.'
         raise ConfigurationError(reason=reason)
     return key

@@ -1,4 +1,4 @@
-"""The files of rows that no flush has written yet."""
+"""The files of rows that were not flushed yet."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ if TYPE_CHECKING:
 
     from .transaction_files import TransactionFiles
 
-#: A file by its storage itself, and its whole name there.
+#: A file: the underlying storage, and the full name there.
 File = tuple[Storage, str]
 
 collected = Collected()
 
 
 class RowFiles:
-    """The files that a row got since it was last written. Rows that share files have them in common.
+    """The files that a row got since it was last written. Rows that share files share this object.
 
     :param journal: The journal of the row.
     """
 
     def __init__(self, journal: Journal | None) -> None:
         self.unit = UnitOfWork(journal)
-        #: References, and what they referred to before each change.
+        #: Each changed reference, with its value before the change.
         self.former: list[tuple[weakref.ref[FileReference], StoredFile]] = []
-        #: The row and attribute that got each file, which may refer to it no more, and what it referred to then.
+        #: For each file, the row and attribute that got it, with the value at that time. They can refer to another file by now.
         self.referred: dict[File, tuple[weakref.ref[InstanceState[Any]], str, StoredFile]] = {}
-        #: What rows had in the database when they were read, as far as it was changed since: their identities, and the files.
+        #: The identities and files of rows as they were read from the database, for attributes that changed since.
         self.known: set[tuple[Any, File]] = set()
         self.rows: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
-        #: The transaction of the session that one of the rows is in.
+        #: The transaction of the session of one of the rows.
         self.transaction: TransactionFiles | None = None
-        #: Whether a statement other than that of a flush may have written a row with these files.
+        #: Whether a statement outside a flush might have written a row with these files.
         self.is_sent = False
         self._guards: list[Any] = []
 
     def created(self) -> set[File]:
-        """The files that are removed unless one of the rows is committed."""
+        """The new files, which are removed unless one of the rows is committed."""
         return set(self.unit.created)
 
     def add(self, state: InstanceState[Any]) -> None:
-        """Be the files of that row too."""
+        """Add a row."""
         by_row[state] = self
         self.rows.add(state)
         self._guards.append(collected.watch(state, self._row_is_gone))
 
     def take_in(self, other: RowFiles) -> RowFiles:
-        """Be also what *other* is."""
+        """Take over the files and rows of *other*."""
         self.unit.merge(other.unit)
         self.former += other.former
         self.referred.update(other.referred)
@@ -76,20 +76,20 @@ class RowFiles:
         return self
 
     def join(self, transaction: TransactionFiles) -> None:
-        """Be rolled back with *transaction*, unless written before."""
+        """Roll back with *transaction*, unless the rows are written before."""
         if self.transaction is not transaction:
             self.leave()
             self.transaction = transaction
             transaction.unwritten.append(self)
 
     def leave(self) -> None:
-        """Belong to no transaction."""
+        """Leave the transaction."""
         if self.transaction is not None:
             self.transaction.unwritten.remove(self)
             self.transaction = None
 
     def end(self) -> None:
-        """Be the files of no row any more."""
+        """Detach all rows."""
         for guard in self._guards:
             guard.detach()
         self._guards.clear()
@@ -100,7 +100,7 @@ class RowFiles:
                 by_file.pop(file, None)
 
     def roll_back(self) -> None:
-        """Remove the files; the rows refer to what they did before."""
+        """Remove the new files, and restore the former values of the rows."""
         self.leave()
         self.end()
         roll_back(self.unit, self.rows, self.former)
@@ -109,18 +109,18 @@ class RowFiles:
         if list(self.rows) and not collected.is_at_end:
             return
         if self.is_sent:
-            # One of the rows may be in the database all the same.
+            # One of the rows might be in the database anyway.
             self.unit.abandon()
         self.roll_back()
 
 
-#: The files of each row that has some which are not written yet, and those by which rows can share them.
+#: The unwritten files of each row, and those of each file, so that rows can share them.
 by_row: weakref.WeakKeyDictionary[InstanceState[Any], RowFiles] = weakref.WeakKeyDictionary()
 by_file: weakref.WeakValueDictionary[File, RowFiles] = weakref.WeakValueDictionary()
 
 
 def files_of(reference: FileReference) -> list[File]:
-    """The files of *reference*, by their whole names."""
+    """The files of *reference*."""
     return [named(reference, name) for name in reference.stored.files()]
 
 
@@ -134,7 +134,7 @@ def roll_back(
     rows: Iterable[InstanceState[Any]],
     former: list[tuple[weakref.ref[FileReference], StoredFile]],
 ) -> None:
-    """Remove what *unit* created. Rows that still refer to that refer to what they did before, or to nothing."""
+    """Remove the files that *unit* created. Rows that still refer to them get their former values, or no file."""
     gone = set(unit.created)
     if gone:
         before = {id(reference): stored for known, stored in reversed(former) if (reference := known()) is not None}
@@ -146,6 +146,6 @@ def roll_back(
 
 
 def references_in(*values: Any) -> list[FileReference]:
-    """The references in the values of attributes."""
+    """The references in values of attributes, which can be lists."""
     items = [item for value in values for item in (value if isinstance(value, list) else (value,))]
     return [item for item in items if isinstance(item, FileReference)]

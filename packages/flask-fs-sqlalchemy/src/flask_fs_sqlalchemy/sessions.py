@@ -1,4 +1,4 @@
-"""What sessions do with the files of their rows: these follow the transactions and savepoints of a session."""
+"""Session events: files of rows follow the transactions and savepoints of their session."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _before_commit(session: Session) -> None:
     if root is None or current is None:
         return
     if current is not root and current not in _committing:
-        # It is released, or a transaction around it commits, and then this is called for it next.
+        # A savepoint is being released. If an outer transaction is committing, this is called for it next.
         _committing.add(current)
         return
     _committing.add(root)
@@ -43,12 +43,12 @@ def _before_commit(session: Session) -> None:
 def _after_flush(session: Session, _: Any) -> None:
     if (files := _opened(session)) is not None:
         commits.check(files)
-        # The last flush is a part of the commit.
+        # The last flush is part of the commit.
         _prepare(session)
 
 
 def _prepare(session: Session) -> None:
-    """Prepare a transaction that is about to commit for that, as far as rows are written."""
+    """If the session is about to commit, prepare the files of the rows that were written."""
     root = session.get_transaction()
     if root is None or root not in _committing or session.get_nested_transaction() is not None:
         return
@@ -83,7 +83,7 @@ def _opened(session: Session) -> TransactionFiles | None:
 def _after_end(session: Session, transaction: SessionTransaction) -> None:
     _committing.discard(transaction)
     if not transaction.nested:
-        # It may be that of a flush, which has failed.
+        # It can be the transaction of a failed flush.
         late_changes.flush_ended(session)
     files = ended(transaction)
     if files is None:

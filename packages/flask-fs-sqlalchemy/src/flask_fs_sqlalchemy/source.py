@@ -1,4 +1,4 @@
-"""Where rows refer to files, for ``flask fs gc`` and ``flask fs fsck``: the columns of files of an application."""
+"""The rows of an application as a source of references to files, for ``flask fs gc`` and ``flask fs fsck``."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _PAGE = 500
 
 
 def init_app(app: Flask, bind: Any, *, journal: Journal | None = None, models: Iterable[type] | None = None) -> None:
-    """Let ``flask fs gc`` and ``flask fs fsck`` of *app* find the files that rows refer to, and note new ones in *journal*.
+    """Register the rows of *app* for ``flask fs gc`` and ``flask fs fsck``, and record new files in *journal*.
 
-    Models may be declared later. An application with several sessions calls it for each, with the models of each.
+    You can declare models later. If your application has several sessions, call this for each of them, with its *models*.
 
     :param bind: The application's session: ``db`` or ``db.session`` of Flask-SQLAlchemy, a ``scoped_session``, a
-        ``sessionmaker``, a session; or an engine. Its driver must be a synchronous one.
-    :param journal: The journal of that database: see :class:`Journal`.
-    :param models: Base classes of the models that are concerned; by default all models with columns of files.
-    :raises TypeError: If *bind* is none of these.
+        ``sessionmaker``, or a session; or an engine. The driver must be synchronous.
+    :param journal: The journal of this database: see :class:`Journal`.
+    :param models: Base classes of the models in this database; by default, all models with file columns.
+    :raises TypeError: If *bind* is anything else.
     """
     source = RowSource(bind, journal, models)
     add_source(app, source)
@@ -42,7 +42,7 @@ def init_app(app: Flask, bind: Any, *, journal: Journal | None = None, models: I
 
 
 class RowSource:
-    """The rows of an application that refer to files; it is a :class:`flask_fs.consistency.sources.ReferenceSource`."""
+    """The rows of an application that refer to files; implements :class:`flask_fs.consistency.sources.ReferenceSource`."""
 
     def __init__(self, bind: Any, journal: Journal | None = None, models: Iterable[type] | None = None) -> None:
         self._bind = binds.check_bind(bind)
@@ -58,10 +58,10 @@ class RowSource:
         return hash((id(self._bind), self._models))
 
     def concerns(self, model: type) -> bool:
-        """Whether the rows of *model* are among these."""
+        """Whether this source has the rows of *model*."""
         return self._models is None or issubclass(model, self._models)
 
-    # --- What `flask fs gc` and `flask fs fsck` call.
+    # --- For `flask fs gc` and `flask fs fsck`.
 
     @property
     def journal(self) -> BoundJournal | None:
@@ -70,11 +70,11 @@ class RowSource:
 
     @property
     def storages(self) -> Collection[Storage]:
-        """The storages that columns have, or views of them."""
+        """The storages of the columns, or views of them."""
         return list(dict.fromkeys(place.files.fs for place in self._places()))
 
     def references(self) -> Iterator[Reference]:
-        """All references that are not empty; a page of rows is read at a time, and no transaction is open in between."""
+        """All non-empty references. Rows are read in pages, and no transaction is open in between."""
         for place in self._places():
             for key, value in self._rows(place):
                 for index, stored in enumerate(place.files._read(value)):
@@ -82,7 +82,7 @@ class RowSource:
                         yield Reference(place.files.fs, stored, place.where(key, index), (place.id, key))
 
     def referenced(self, storage: Storage, names: Collection[str]) -> set[str]:
-        """Those of *names* that anything refers to. What a malformed value mentions counts too."""
+        """Those of *names* that any row refers to, or that a malformed value mentions."""
         found: set[str] = set()
         for place in self._places():
             if storage_itself(place.files.fs) is not storage:
@@ -93,14 +93,14 @@ class RowSource:
         return found
 
     def holds(self, reference: Reference) -> bool:
-        """Whether the row still has that value."""
+        """Whether the row still has this value."""
         place, key = self._place_of(reference)
         with self._engine(place).connect() as connection:
             value = connection.execute(self._one(place, key)).one_or_none()
         return value is not None and reference.stored in place.files._read(value[0])
 
     def clear(self, reference: Reference) -> bool:
-        """Make it empty if the row still has that value, in a transaction of its own; an item goes from its list.
+        """If the row still has this value, empty it, or remove the item from its list, in a separate transaction.
 
         :raises ConfigurationError: If the column is not nullable.
         """
@@ -114,7 +114,7 @@ class RowSource:
     def _clear(self, connection: Connection, place: Place, key: tuple[Any, ...], stored: StoredFile) -> bool:
         row = place.is_row(key)
         if connection.dialect.name == 'sqlite':
-            # It locks no row: this keeps others from writing until the end.
+            # SQLite cannot lock rows. This prevents others from writing until the end.
             connection.execute(update(place.table).where(row).values({place.column: place.column}))
         found = connection.execute(self._one(place, key).with_for_update()).one_or_none()
         if found is None or stored not in place.files._read(found[0]):
@@ -141,12 +141,12 @@ class RowSource:
             engine = binds.engine_of(self._bind, mapper=place.mapper)
         except UnboundExecutionError:
             reason = (
-                f'The session passed to init_app() has no database for {place.model}, so the files of its rows are not known. '
-                'Pass the session that has, or models=[…] without it, and call init_app() for its own session too.'
+                f'The session passed to init_app() has no database for {place.model}, so its rows cannot be read. Pass a session '
+                f'that has one, or pass models=[…] without {place.model} and call init_app() for its own session too.'
             )
             raise ConfigurationError(reason=reason) from None
         if engine.dialect.is_async:
-            reason = 'Pass init_app() an engine with a synchronous driver, since commands do not run in an event loop.'
+            reason = 'Pass init_app() an engine with a synchronous driver: commands do not run in an event loop.'
             raise ConfigurationError(reason=reason)
         return engine
 
@@ -157,7 +157,7 @@ class RowSource:
         return type_coerce(place.column, place.files._plain).label('fs_value')
 
     def _rows(self, place: Place, names: Collection[str] | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
-        """The key and the value, as it is stored, of each row that has one; at least of those that mention one of *names*."""
+        """The key and the stored value of each row with a value, or at least of those that mention one of *names*."""
         engine = self._engine(place)
         query = (
             select(*place.key, self._value(place)).where(place.column.is_not(None)).order_by(*place.key).limit(_PAGE)
@@ -174,6 +174,6 @@ class RowSource:
                 return
             key = tuple(rows[-1][:-1])
             if key == last or None in key:
-                reason = f'The rows of {place.table.fullname!r} cannot be read in order of their primary key: there is {key!r}.'
+                reason = f'The rows of {place.table.fullname!r} cannot be read in the order of their primary key: found {key!r}.'
                 raise ConfigurationError(reason=reason)
             last = key

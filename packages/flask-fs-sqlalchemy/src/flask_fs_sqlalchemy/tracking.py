@@ -1,6 +1,6 @@
-"""The attributes of rows that are files: how they get their values, and report that these changed.
+"""Attributes with files: how they get their values and report changes.
 
-The value of an attribute is made when its row is loaded, without a query, and belongs to the row from then on.
+The value of an attribute is created when its row is loaded, without a query, and is bound to the row from then on.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from .files_type import FilesType
 from .lists import FileList
 from .owner import ColumnOwner, owners_of
 
-#: Every mapped class with an attribute that is a file, or several.
+#: Every mapped class with file columns.
 mapped_classes: weakref.WeakSet[type] = weakref.WeakSet()
 
 
 def mapped_columns() -> Iterator[tuple[Mapper[Any], str, FilesType]]:
-    """Every column of files, with the mapper of its class and the name of the attribute there."""
+    """Every file column: the mapper of its class, the name of the attribute, and the column type."""
     configure_mappers()
     for mapped_class in list(mapped_classes):
         mapper: Mapper[Any] | None = inspect(mapped_class, raiseerr=False)
         if mapper is None:
-            # The mappers were cleared since.
+            # The mappers were cleared in the meantime.
             continue
         for key, owner in owners_of(mapped_class).items():
             yield mapper, key, owner.column_type
 
 
 def references(value: Any) -> Iterable[FileReference]:
-    """The references in the value of an attribute: one, those of a list, or none."""
+    """The references in the value of an attribute."""
     if isinstance(value, FileReference):
         return (value,)
     return list(value) if isinstance(value, FileList) else ()
@@ -45,13 +45,13 @@ def references(value: Any) -> Iterable[FileReference]:
 
 @event.listens_for(object, 'attribute_instrument', propagate=True)
 def _track(mapped_class: type, key: str, attribute: Any) -> None:
-    """Track an attribute, which a class has just been given, if it is a file.
+    """Track a new attribute if it is a file column.
 
-    It is called for each class of a hierarchy, and for attributes that are added later.
+    Called for each class of a hierarchy, and for attributes that are added later.
     """
     prop = getattr(attribute, 'property', None)
     column = prop.columns[0] if isinstance(prop, ColumnProperty) else None
-    # An expression in place of a column is only read.
+    # An attribute with an expression instead of a column is read-only.
     if not isinstance(column, Column) or not isinstance(column.type, FilesType):
         return
     owners = owners_of(mapped_class)
@@ -61,14 +61,14 @@ def _track(mapped_class: type, key: str, attribute: Any) -> None:
     event.listen(attribute, 'set', _Assigned(owner), retval=True, raw=True)
     if is_first:
         mapped_classes.add(mapped_class)
-        # The last one, of SQLAlchemy's own mutable types, comes where merge(load=False) copies values into a loaded row.
+        # The last one, from SQLAlchemy's mutable types, is sent when merge(load=False) copies values into a loaded row.
         for name in ('load', 'refresh', 'refresh_flush', '_sa_event_merge_wo_load'):
             event.listen(mapped_class, name, _loaded, raw=True)
         event.listen(mapped_class, 'before_insert', _before_insert, raw=True)
 
 
 class _Initial:
-    """Gives an attribute of a new row its value when it is read first."""
+    """Sets the value of an attribute of a new row when it is first read."""
 
     def __init__(self, owner: ColumnOwner) -> None:
         self.owner = owner
@@ -80,7 +80,7 @@ class _Initial:
 
 
 class _Assigned:
-    """Makes what is assigned to an attribute a reference of its row."""
+    """Turns a value that is assigned to an attribute into a reference of its row."""
 
     def __init__(self, owner: ColumnOwner) -> None:
         self.owner = owner
@@ -98,7 +98,7 @@ class _Assigned:
 
 
 def _loaded(state: InstanceState[Any], context: Any, attrs: Iterable[str] | None = None) -> None:
-    """Bind the references that were loaded to their row."""
+    """Bind loaded references to their row."""
     dict_, instance = state.dict, state.obj()
     for key, owner in owners_of(state.class_).items():
         if key in dict_ and (attrs is None or key in attrs):
@@ -106,7 +106,7 @@ def _loaded(state: InstanceState[Any], context: Any, attrs: Iterable[str] | None
 
 
 def _before_insert(mapper: Any, connection: Any, state: InstanceState[Any]) -> None:
-    """Let the default of a column apply where there is no file, as it does where a value is None."""
+    """Without a file, apply the column's default, as SQLAlchemy does for None."""
     for key, owner in owners_of(state.class_).items():
         column = owner.column
         if column is None or (column.default is None and column.server_default is None):

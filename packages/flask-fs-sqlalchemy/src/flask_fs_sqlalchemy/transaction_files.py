@@ -1,4 +1,4 @@
-"""The files of the transactions and savepoints of sessions."""
+"""The files of a session's transactions and savepoints."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class TransactionFiles:
-    """The files of the rows that were written in one transaction, or up to one savepoint.
+    """The files of the rows that were written in one transaction or savepoint.
 
     :param journal: The journal of the session.
-    :param parent: That of the transaction around it.
+    :param parent: The files of the enclosing transaction.
     """
 
     def __init__(self, journal: Journal | None, parent: TransactionFiles | None = None) -> None:
@@ -32,39 +32,39 @@ class TransactionFiles:
         self.former: list[tuple[weakref.ref[FileReference], StoredFile]] = []
         self.rows: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
         self.unwritten: list[RowFiles] = []
-        #: Whether each row refers to a file, as of its last flush. A file that no row refers to any more is to be removed.
+        #: Whether a row refers to a file, as of its last flush. A file that no row refers to anymore is to be removed.
         self.refers: dict[tuple[File, weakref.ref[InstanceState[Any]]], bool] = {}
         #: The connections on which rows were written.
         self.connections: weakref.WeakSet[Any] = weakref.WeakSet()
         #: Whether the session has begun to commit, and has committed.
         self.is_committing = self.is_committed = False
-        #: Whether nobody can say if the database has committed.
+        #: Whether it is unknown if the database has committed.
         self.is_unknown = False
-        #: Whether the application has rolled back to a savepoint that the session knows nothing of.
+        #: Whether the application has rolled back to a savepoint without the session.
         self.is_undone_in_part = False
-        #: Whether rows may be committed all the same, if the session does not commit.
+        #: Whether rows might be committed even if the session does not commit.
         self.may_be_committed = False
-        #: Whether it is unknown only until the transaction is rolled back.
+        #: Whether the outcome is known once the transaction is rolled back.
         self.is_left_open = False
         self.guard: Any = None
 
     @property
     def root(self) -> TransactionFiles:
-        """That of the whole transaction."""
+        """The files of the outermost transaction."""
         return self if self.parent is None else self.parent.root
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether nobody can say what of this the database will have after the commit."""
+        """Whether it is unknown which of the rows will be in the database after the commit."""
         return self.is_unknown or self.is_undone_in_part
 
     @property
     def has_journal(self) -> bool:
-        """Whether files are noted in a journal."""
+        """Whether the files are recorded in a journal."""
         return self.unit._journal is not None
 
     def note_in(self, journal: Journal | None) -> None:
-        """Note files in *journal* from now on: that of the first row which has one."""
+        """Record files in *journal* from now on: the journal of the first row that has one."""
         self.unit._journal = journal
         if self.parent is not None and not self.parent.has_journal:
             self.parent.note_in(journal)
@@ -78,13 +78,13 @@ class TransactionFiles:
         files.end()
 
     def has_written(self, file: File, state: InstanceState[Any]) -> bool:
-        """Whether the row of *state* was written with *file*, or without it any more, in this transaction or one around it."""
+        """Whether this or an enclosing transaction has written the row of *state* with *file*, or has removed *file* from it."""
         if (file, weakref.ref(state)) in self.refers:
             return True
         return self.parent is not None and self.parent.has_written(file, state)
 
     def prepare(self) -> None:
-        """Write into the journal what the commit will mean, unless nobody can say."""
+        """Update the journal right before the commit, unless the outcome is doubtful."""
         self._find_unused()
         if not self.is_doubtful:
             self.unit.prepare()
@@ -98,7 +98,7 @@ class TransactionFiles:
                 self.unit.remove(storage, name)
 
     def release(self) -> None:
-        """Hand everything to the parent, as the savepoint is released."""
+        """Pass everything to the parent, because the savepoint is released."""
         parent = self.parent
         assert parent is not None
         parent.rows.update(self.rows)
@@ -109,12 +109,12 @@ class TransactionFiles:
             files.join(parent)
 
     def end(self) -> None:
-        """The transaction has ended: remove what is not to stay."""
+        """Remove the files that are not needed, now that the transaction has ended."""
         if self.is_committed and self.parent is not None and not self.may_be_committed:
             self.release()
             return
         if self.is_committed and not self.is_doubtful:
-            # What is left belongs to rows that were expunged before they were written.
+            # The rest belongs to rows that were expunged before they were written.
             for files in list(self.unwritten):
                 files.leave()
             self._find_unused()
@@ -128,7 +128,7 @@ class TransactionFiles:
             roll_back(self.unit, self.rows, self.former)
 
     def forsake(self) -> None:
-        """The session is gone, and so is its connection, without an end of the transaction."""
+        """End the files of a session that was garbage collected before its transaction ended."""
         self.is_unknown = self.is_unknown or self.is_committing
         self.end()
 
@@ -137,13 +137,13 @@ _open: weakref.WeakKeyDictionary[SessionTransaction, TransactionFiles] = weakref
 
 
 def current_files(session: Session, row: Any) -> TransactionFiles:
-    """The files of the innermost transaction or savepoint of *session*, which has *row*."""
+    """The files of the innermost transaction or savepoint of *session*, which contains *row*."""
     current = current_transaction(session)
     if current is None:
         if not session.autobegin:
-            reason = 'the files of a row need a transaction, and its session does not begin one by itself'
+            reason = 'the files of a row need a transaction, and its session does not begin one automatically'
             raise InvalidRequestError(f'{reason}: call session.begin() before you store a file.')
-        # As any other change of a row does.
+        # Like any other change of a row.
         session.begin()
         current = session.get_transaction()
         assert current is not None
@@ -163,7 +163,7 @@ def _files_in(session: Session, current: SessionTransaction, row: Any) -> Transa
 
 
 def _boundary(transaction: SessionTransaction | None) -> SessionTransaction | None:
-    """*transaction* itself, or that around it, which is a transaction or savepoint of the database."""
+    """The innermost transaction or savepoint of the database at or around *transaction*."""
     while transaction is not None and not transaction.nested and transaction.parent is not None:
         transaction = transaction.parent
     return transaction
@@ -175,12 +175,12 @@ def current_transaction(session: Session) -> SessionTransaction | None:
 
 
 def opened(transaction: SessionTransaction) -> TransactionFiles | None:
-    """The files of *transaction*, if there are any."""
+    """The files of *transaction*; None if there are none."""
     return _open.get(transaction)
 
 
 def ended(transaction: SessionTransaction) -> TransactionFiles | None:
-    """The files of *transaction*, which has ended, if there are any."""
+    """Forget the files of *transaction*, which has ended, and return them; None if there are none."""
     files = _open.pop(transaction, None)
     if files is not None:
         files.guard.detach()

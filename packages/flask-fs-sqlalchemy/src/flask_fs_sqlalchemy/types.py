@@ -1,4 +1,4 @@
-"""The types of columns for files and pictures."""
+"""The column types for files and images."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from .upgrade import Reads
 
 
 class FileColumn(FilesType):
-    """A file of a row, stored in a storage. The attribute is always a :class:`FileReference`, empty or not.
+    """A column for a file. The attribute is always a :class:`FileReference`, even without a file.
 
-    In the database it is ``{filename: …}``, as JSONB on PostgreSQL and as JSON elsewhere, or in a column of *text*; a plain
-    name is read too. Where there is no file, it is NULL. Assigning None, a name, the stored form or another reference of the
-    same storage changes what the row refers to; no file is copied. An upload cannot be assigned: ``row.attribute.save(upload)``
-    stores it.
+    The database stores ``{filename: …}``, as JSONB on PostgreSQL, as JSON in other databases, or as text in a *text* column. A plain
+    filename is read too. Without a file, the column is NULL. You can assign None, a filename, the stored form, or another reference
+    of the same storage; this changes what the row refers to, and copies no file. You cannot assign an upload: save it with
+    ``row.attribute.save(upload)``.
 
-    A value in the database that is none of these breaks no query: it reads as an empty reference, with a
-    :class:`MalformedReferenceWarning`, and stays as it is until the attribute is changed.
+    Any other value in the database is malformed. It never breaks a query: it reads as an empty reference, with a
+    :class:`MalformedReferenceWarning`, and stays in the database until the attribute is changed.
 
     :param fs: The storage.
-    :param upload_to: A folder under that of the storage, or a function that returns one.
-    :param basename: The name of uploads, without extension, or a function that returns it; by default the storage's
-        ``basename``. Functions may have a parameter for the row, as may those of the storage.
-    :param on_delete: Whether to keep or remove the files after the row was deleted, once that is committed.
-    :param on_replace: Whether to keep or remove the files that the row no longer refers to, once that is committed.
-    :param checksum: Whether to store the checksum of the main file too, by which ``flask fs fsck`` finds altered files.
-    :param text: Whether it is a column of text, such as that of older code, and not of JSON.
-    :param reads: Whose values the column has besides its own: ``'sqlalchemy-file'``, ``'depot'``, ``'depot-local'``, or a
-        function that returns the stored form, or a name, for a value of the database. They stay until the row gets other files.
+    :param upload_to: A folder under the storage's ``upload_to``, or a function that returns one.
+    :param basename: The name of uploads, without extension, or a function that returns it; by default, the storage's ``basename``.
+        Functions, including those of the storage, can have a parameter for the row.
+    :param on_delete: Whether to keep or remove the files after the row is deleted and the transaction committed.
+    :param on_replace: Whether to keep or remove files that the row no longer refers to, after the commit.
+    :param checksum: Whether to store the checksum of the main file too, so that ``flask fs fsck`` can find altered files.
+    :param text: Whether it is a text column instead of a JSON column.
+    :param reads: The library that has stored existing values: ``'sqlalchemy-file'``, ``'depot'``, ``'depot-local'``, or a function
+        that returns the stored form or a filename for a value from the database. Such values stay until the row gets another file.
     """
 
-    #: The parameters are all that its values depend on. Each class has to say that for itself.
+    # SQLAlchemy requires this in each class. The values depend on nothing but the parameters.
     cache_ok = True
 
     def _unset(self, owner: ColumnOwner) -> Any:
@@ -81,10 +81,10 @@ class FileColumn(FilesType):
 
 
 class FileListColumn(FilesType):
-    """Files of a row, in order. The attribute is always a :class:`FileList`, empty or not.
+    """A column for an ordered list of files. The attribute is always a :class:`FileList`, even without files.
 
-    In the database it is a list of what a :class:`FileColumn` stores of each file, and an empty list where there is none; NULL
-    and the value of a single file are read too. Any list of what can be assigned to a :class:`FileColumn` can be assigned.
+    The database stores a list of the values that a :class:`FileColumn` stores, which is empty without files. NULL and the value of a
+    single file are read too. You can assign any list of values that can be assigned to a :class:`FileColumn`.
 
     The parameters are those of :class:`FileColumn`.
     """
@@ -148,7 +148,7 @@ class FileListColumn(FilesType):
 
 
 class _ImagesType(FilesType):
-    """What columns of pictures have besides."""
+    """The parameters of image columns."""
 
     _reference_class = ImageReference
 
@@ -189,21 +189,21 @@ class _ImagesType(FilesType):
 
 
 class ImageColumn(_ImagesType, FileColumn):
-    """A picture of a row, stored with its thumbnails. The attribute is always an :class:`ImageReference`.
+    """A column for an image, stored with its thumbnails. The attribute is always an :class:`ImageReference`.
 
-    In the database it is ``{filename, original?, thumbnails?: {size: filename}, bbox?}``; a plain name is read too.
+    The database stores ``{filename, original?, thumbnails?: {size: filename}, bbox?}``. A plain filename is read too.
 
-    The main file ``name.png`` is the unmodified upload, including metadata such as where it was taken, unless it is larger
-    than *max_size*, or *optimize* is true: then it is made from the upload, which is stored as ``name-original.png``. Files
-    made from the upload, such as the thumbnails ``name-100.png``, have no metadata. No files are made from an SVG.
+    The main file ``name.png`` is the unmodified upload, including metadata such as the place where a photo was taken. If the upload
+    is larger than *max_size*, or *optimize* is true, the main file is made from it, and the upload is stored as
+    ``name-original.png``. Files made from the upload, such as the thumbnail ``name-100.png``, have no metadata. No files are made
+    from an SVG.
 
     :param fs: The storage.
     :param max_size: The maximum width and height of the main file in pixels: (width, height), or one number for both.
     :param thumbnails: The width and height of each square thumbnail, in pixels.
-    :param optimize: Whether to spend time on smaller files; by default the storage's setting ``IMAGES_OPTIMIZE`` at the time
-        a picture is saved.
-    :param limits: How much a picture may demand before it is refused; by default the storage's setting
-        ``IMAGES_MAX_PIXELS``.
+    :param optimize: Whether to make smaller files, which takes longer; by default, the storage's setting ``IMAGES_OPTIMIZE`` when the
+        image is saved.
+    :param limits: Limits beyond which images are rejected; by default, the storage's setting ``IMAGES_MAX_PIXELS``.
 
     The other parameters are those of :class:`FileColumn`.
     """
@@ -212,7 +212,7 @@ class ImageColumn(_ImagesType, FileColumn):
 
 
 class ImageListColumn(_ImagesType, FileListColumn):
-    """Pictures of a row, in order, each with its thumbnails: a :class:`FileList` of :class:`ImageReference`.
+    """A column for an ordered list of images with thumbnails: a :class:`FileList` of :class:`ImageReference`.
 
     The parameters are those of :class:`ImageColumn`.
     """

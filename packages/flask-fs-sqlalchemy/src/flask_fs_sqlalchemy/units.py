@@ -1,8 +1,8 @@
 """The unit of work that the files of a row belong to.
 
-They belong to the row until a flush writes it, so that a row can change its session until then, and from then on to the
-transaction or savepoint of that flush. What is not committed is removed, and rows that are still in memory then refer to what
-they referred to before.
+New files belong to the row until a flush writes it, so that the row can move to another session. From then on, they belong to the
+transaction or savepoint of that flush. If it is not committed, the files are removed, and rows in memory refer to their old files
+again.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from .transaction_files import TransactionFiles, current_files
 
 
 def unit_of(instance: Any) -> UnitOfWork:
-    """The unit of work of the files of the row *instance*: they stay if its session commits, and are removed otherwise.
+    """The unit of work for the files of the row *instance*: they stay if its session commits, and are removed otherwise.
 
-    A row without a session has a unit too, which its session takes over; without one it is rolled back once the row is
-    garbage collected.
+    A row without a session also has a unit. A session that the row joins takes it over. If the row is garbage collected before, the
+    unit is rolled back.
 
-    :raises InvalidRequestError: If its session has not begun a transaction, and is not to begin one by itself.
+    :raises InvalidRequestError: If its session has no transaction and does not begin one automatically.
     """
     return _row_files(instance).unit
 
 
 def transaction(reference: FileReference) -> FileTransaction:
-    """The transaction for one change of the files of *reference*, which may be that of a row."""
+    """The transaction for one change of *reference*, with or without a row."""
     if reference.instance is None:
         return FileTransaction(reference.fs)
     files = _row_files(reference.instance)
@@ -47,10 +47,10 @@ def transaction(reference: FileReference) -> FileTransaction:
 
 
 def _is_as_read(reference: FileReference, state: InstanceState[Any]) -> bool:
-    """Whether *reference* is what the row had in the database when it was read, and not what was assigned since."""
+    """Whether *reference* still has the value that was read from the database."""
     value = state.dict.get(str(reference.name))
     if isinstance(value, list):
-        # Of a list, another item may have changed.
+        # Another item of the list can have changed.
         return reference.filename in (getattr(value, '_known', None) or ())
     return reference.name not in state.committed_state
 
@@ -60,7 +60,7 @@ _merged: weakref.WeakKeyDictionary[InstanceState[Any], dict[str, tuple[Any, set[
 
 
 def assigned(instance: Any, key: str, value: Any, given: Any) -> None:
-    """Say that attribute *key* has been *given* its whole *value*: its files need not be those that the row had."""
+    """Called when attribute *key* was assigned *given*, which became *value*: the row need not have had its files before."""
     state: InstanceState[Any] = inspect(instance)
     own = by_row.get(state) if by_row else None
     if own is not None and own.known:
@@ -98,9 +98,9 @@ def is_same_row(one: Any, other: Any) -> bool:
 
 
 def adopt(instance: Any, value: Any) -> None:
-    """Say that the attribute *value* of a row has changed: it may share files with another row, as by ``session.merge``.
+    """Called when an attribute has a new *value*. It can share files with another row, for example after ``session.merge``.
 
-    Such files are removed only if neither of the two rows is committed.
+    Shared files are removed only if neither row is committed.
     """
     if not by_row or instance is None:
         return
@@ -119,7 +119,7 @@ def adopt(instance: Any, value: Any) -> None:
 
 
 def sent(value: Any) -> None:
-    """Say that *value* was pickled, or sent to a database, maybe by ``session.bulk_save_objects``, which no row learns of."""
+    """Called when *value* was pickled or sent to a database, possibly by ``session.bulk_save_objects``, which has no events."""
     if not by_row:
         return
     for reference in references_in(value):
@@ -141,23 +141,23 @@ def _row_files(instance: Any) -> RowFiles:
     return files
 
 
-# --- What sessions report.
+# --- Called by session events.
 
 
 def attached(session: Session, instance: Any) -> None:
-    """Let the files of a row that was added to *session* be rolled back with that."""
+    """Tie the files of a row that was added to *session* to its transaction."""
     files = by_row.get(inspect(instance)) if by_row else None
     if files is not None:
         files.join(current_files(session, instance))
 
 
 def unwritten(instance: Any) -> RowFiles | None:
-    """The files that *instance* got since it was last written, if there are any."""
+    """The files that *instance* got since it was last written; None if there are none."""
     return by_row.get(inspect(instance))
 
 
 def written(instance: Any, connection: Any) -> TransactionFiles:
-    """The files of the transaction in which *instance* is being written, with its own."""
+    """The files of the transaction in which *instance* is being written, including those of *instance*."""
     state: InstanceState[Any] = inspect(instance)
     assert state.session is not None
     files = current_files(state.session, instance)
@@ -173,6 +173,6 @@ def written(instance: Any, connection: Any) -> TransactionFiles:
 def settle_forsaken() -> None:
     """Remove the files of rows that were garbage collected before they were committed.
 
-    It is done whenever a row gets a file, whenever a transaction with files ends, and at the end of the process.
+    Called when a row gets a file, when a transaction with files ends, and at the end of the process.
     """
     collected.settle()

@@ -1,7 +1,7 @@
-"""Values that other libraries have stored in columns of files: sqlalchemy-file and filedepot.
+"""Values that other libraries have stored in file columns: sqlalchemy-file and filedepot.
 
-Both store an object with the ID of the file, which is its name in its storage, and the filename of the upload. As they document
-it, the ID is in ``file_id``, and after the slash of ``path``. A column that reads such values writes those of Flask-FS.
+Both store an object with the ID of the file, which is its name in the storage, and the filename of the upload. As they document, the
+ID is in ``file_id``, and after the slash in ``path``. A column that reads such values writes the stored form of Flask-FS.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from typing import Any, Literal
 
 from flask_fs.references import FileReference
 
-#: Who has stored the values of a column; or a function that returns the stored form, or a name, for what the database has.
+#: The library that has stored the values of a column, or a function that returns the stored form or a filename for a value.
 Reads = Literal['sqlalchemy-file', 'depot', 'depot-local'] | Callable[[Any], Any]
 
-#: Where a value keeps that of the other library, until it refers to another file.
+#: The key under which the value of the other library is kept until the reference gets another file.
 _LEGACY = 'legacy'
 
-#: The size of the thumbnail of filedepot's pictures, which is not stored.
+#: The size of filedepot's thumbnails, which is not stored.
 _DEPOT_SIZE = 128
-#: A thumbnail that one of its filters has made, with the size that it fits within.
+#: The key of a thumbnail that one of its filters has made, with the size that it fits within.
 _DEPOT_THUMBNAIL = re.compile(r'thumb_([0-9]{1,9})x([0-9]{1,9})_id')
 
 
 def reader_of(reads: Reads | None) -> Callable[[Any], Any] | None:
-    """The function that reads such values.
+    """The function that reads values according to *reads*.
 
-    :raises ValueError: If there is no such library.
+    :raises ValueError: If the library is not supported.
     """
     if reads is None or callable(reads):
         return reads
@@ -39,7 +39,7 @@ def reader_of(reads: Reads | None) -> Callable[[Any], Any] | None:
 
 
 def legacy_value(reference: FileReference) -> Mapping[str, Any]:
-    """What the other library stored of this file, such as its ``filename``; empty once the reference has another file."""
+    """The value that another library stored for this file, such as its ``filename``; empty once the reference has another file."""
     value = reference.stored.rest.get(_LEGACY)
     return value if isinstance(value, Mapping) else {}
 
@@ -47,7 +47,7 @@ def legacy_value(reference: FileReference) -> Mapping[str, Any]:
 def _read_sqlalchemy_file(value: Any) -> Any:
     form = _read(value)
     if form is not value and isinstance(thumbnail := value.get('thumbnail'), Mapping):
-        # A thumbnail fits within a square of this size.
+        # The thumbnail fits within a square of this size.
         sides = [side for key in ('width', 'height') if isinstance(side := thumbnail.get(key), int) and side > 0]
         if sides and (file_id := _id_of(thumbnail)) is not None:
             form['thumbnails'] = {str(max(sides)): file_id}
@@ -66,7 +66,7 @@ def _read_depot(value: Any) -> Any:
 
 
 def _read_depot_local(value: Any) -> Any:
-    """On a disk, filedepot has a folder for each file."""
+    """On disk, filedepot has a folder for each file."""
     form = _read_depot(value)
     if form is not value:
         form['filename'] = f'{form["filename"]}/file'
@@ -75,7 +75,7 @@ def _read_depot_local(value: Any) -> Any:
 
 
 def _read(value: Any) -> Any:
-    """The stored form of a value of either library; *value* itself, if it is none."""
+    """The stored form of a value of either library; *value* itself if it is not one."""
     if not isinstance(value, Mapping) or (file_id := _id_of(value)) is None:
         return value
     return {'filename': file_id, _LEGACY: dict(value)}

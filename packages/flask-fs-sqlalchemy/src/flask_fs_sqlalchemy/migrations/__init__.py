@@ -1,7 +1,7 @@
 """Migrations that create the table of a journal, for Alembic.
 
-The table belongs to the metadata of the application, so ``alembic revision --autogenerate`` and ``flask db migrate`` create it
-like any other: nothing of this is needed. In a migration that you write yourself, it is::
+The table is part of the application's metadata, so ``alembic revision --autogenerate`` and ``flask db migrate`` create it like any
+other table, without this module. If you write a migration yourself::
 
     from alembic import op
     from flask_fs_sqlalchemy import migrations
@@ -14,7 +14,7 @@ like any other: nothing of this is needed. In a migration that you write yoursel
     def downgrade():
         migrations.downgrade(op)
 
-An application without such migrations runs the one that comes with this package, as a branch of its own::
+If your application has no migrations, run the one that this package includes, as a separate branch::
 
     version_locations = migrations/versions flask_fs_sqlalchemy:migrations/versions
 
@@ -35,11 +35,11 @@ def upgrade(op: Any, name: str = DEFAULT_NAME, *, schema: str | None = None) -> 
 
     :param op: ``alembic.op``.
     :param name: The name of the table, as for the journal.
-    :param schema: Its schema.
+    :param schema: The schema of the table.
     """
     op.create_table(name, *columns(), schema=schema, **OPTIONS)
 
 
 def downgrade(op: Any, name: str = DEFAULT_NAME, *, schema: str | None = None) -> None:
-    """Drop that table. Files that a crash left before are found by ``flask fs gc --scan`` only."""
+    """Drop the table. Afterward, only ``flask fs gc --scan`` finds files that a crash left before."""
     op.drop_table(name, schema=schema)

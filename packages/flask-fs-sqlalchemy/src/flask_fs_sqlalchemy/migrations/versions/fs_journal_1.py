@@ -1,4 +1,4 @@
-"""Create the table of the journal."""
+"""Create the journal's table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Create it."""
+    """Create the table."""
     migrations.upgrade(op)
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     migrations.downgrade(op)
