@@ -45,8 +45,8 @@ def preflight(store: Any, origin: str, method: str, *headers: str) -> Any:
 def test_browsers_may_send_what_was_signed(store: Any) -> None:
     shown = allow(store.make(), 'https://app.test')
     assert shown == (
-        f"Bucket '{store.bucket}' is open to pages of https://app.test: GET, HEAD, PUT, POST, DELETE with any header; "
-        'ETag and Location can be read.'
+        f"Bucket '{store.bucket}' now accepts requests from https://app.test: GET, HEAD, PUT, POST, DELETE with any header. "
+        'Pages can read ETag and Location.'
     )
     for method in ('GET', 'HEAD', 'PUT', 'POST', 'DELETE'):
         response = preflight(store, 'https://app.test', method, 'if-none-match', 'x-amz-checksum-sha256')
@@ -60,16 +60,18 @@ def test_browsers_may_send_what_was_signed(store: Any) -> None:
 def test_other_rules_stay(store: Any) -> None:
     store.client.put_bucket_cors(Bucket=store.bucket, CORSConfiguration={'CORSRules': [OTHER]})
     [before] = rules_of(store)
-    assert allow(store.make(), 'https://app.test').endswith(' can be read. One other rule stays.')
+    assert allow(store.make(), 'https://app.test').endswith(' ETag and Location. One other rule is kept.')
     assert rules_of(store)[1:] == [before]
     store.client.put_bucket_cors(Bucket=store.bucket, CORSConfiguration={'CORSRules': [OTHER, OTHER]})
-    assert allow(store.make(), 'https://app.test').endswith(' 2 other rules stay.')
+    assert allow(store.make(), 'https://app.test').endswith(' 2 other rules are kept.')
 
 
 def test_origins_are_added_to_those_that_are_allowed(store: Any) -> None:
     backend = store.make()
     allow(backend, 'https://app.test')
-    assert ' is open to pages of https://app.test, http://localhost:5000:' in allow(backend, 'http://localhost:5000')
+    assert ' now accepts requests from https://app.test, http://localhost:5000:' in allow(
+        backend, 'http://localhost:5000'
+    )
     assert origins_of(store) == [['https://app.test', 'http://localhost:5000']]
 
 
@@ -77,14 +79,14 @@ def test_calling_it_again_changes_nothing(store: Any, sent: Any) -> None:
     backend = store.make()
     allow(backend, 'https://app.test', 'https://b.test')
     with sent(backend) as operations:
-        assert ' was open already to pages of ' in allow(backend, 'https://b.test')
+        assert ' already accepts requests from ' in allow(backend, 'https://b.test')
     assert operations == ['GetBucketCors']
 
 
 def test_a_dry_run_changes_nothing(store: Any, sent: Any) -> None:
     backend = store.make()
     with sent(backend) as operations:
-        assert ' would be open to pages of https://app.test: ' in allow(backend, 'https://app.test', dry_run=True)
+        assert ' would accept requests from https://app.test: ' in allow(backend, 'https://app.test', dry_run=True)
     assert operations == ['GetBucketCors']
 
 
@@ -97,7 +99,7 @@ def test_a_bucket_is_created_for_its_rule(store: Any) -> None:
 
 def test_without_a_bucket_that_may_be_created_the_error_says_so(store: Any) -> None:
     backend = store.make(**{**store.missing_settings(), 'create_bucket': False})
-    with pytest.raises(fs.FSError, match=f"there is no bucket '{store.bucket}-missing'"):
+    with pytest.raises(fs.FSError, match=f"bucket '{store.bucket}-missing' does not exist"):
         allow(backend, 'https://app.test')
 
 
@@ -105,7 +107,9 @@ def test_without_a_bucket_that_may_be_created_the_error_says_so(store: Any) -> N
 def test_a_store_without_rules_of_buckets_says_so(backend: Any, proxy: Any, status: int, code: str) -> None:
     body = f'<Error><Code>{code}</Code></Error>'.encode()
     proxy.respond(status, body, when=lambda request: 'cors' in request.path)
-    with pytest.raises(fs.OperationNotSupported, match='no CORS rules of buckets: allow the origins in its own'):
+    with pytest.raises(
+        fs.OperationNotSupported, match='does not support CORS rules for buckets: allow the origins in its own'
+    ):
         allow(backend, 'https://app.test')
 
 

@@ -290,7 +290,7 @@ def test_more_pieces_than_parts_are_too_many(store: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr('flask_fs_s3.multipart.MAX_PARTS', 1)
     backend = store.make()
     pieces = put_pieces(store, bytes(5 * MiB), b'more')
-    with pytest.raises(fs.FileTooLarge, match='it arrived in more than'):
+    with pytest.raises(fs.FileTooLarge, match='it was uploaded in more than'):
         join(backend, pieces)
     assert len(store.names_raw()) == 2
 

@@ -149,7 +149,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(store: Any, hook: An
             file.write(b'other')
 
     hook(backend, 'before-send.s3.PutObject', change)
-    with path.open('rb') as file, pytest.raises(fs.BackendError, match='changed meanwhile'):
+    with path.open('rb') as file, pytest.raises(fs.BackendError, match='changed while it was being uploaded'):
         backend.save(file, 'x')
     assert store.names_raw() == []
 
@@ -175,7 +175,7 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_stored(store: Any, hook: An
     path = tmp_path / 'shrinking'
     path.write_bytes(bytes(6 * MiB))
     hook(backend, 'before-send.s3.PutObject', lambda **_: os.truncate(path, PART))
-    with path.open('rb') as file, pytest.raises(fs.BackendError, match='changed meanwhile'):
+    with path.open('rb') as file, pytest.raises(fs.BackendError, match='changed while it was being uploaded'):
         backend.save(file, 'x')
     assert store.names_raw() == []
 

@@ -132,7 +132,7 @@ def test_a_bucket_in_another_region_is_reported_if_the_store_does_not_say_where(
     backend = amazon.make()
     code = 'PermanentRedirect' if status == 301 else 'IllegalLocationConstraintException'
     hook(backend, 'before-send.s3.PutObject', lambda **_: refusal(status, code))
-    with pytest.raises(fs.BackendError, match='is in another region: set KIT_FS_REGION to it'):
+    with pytest.raises(fs.BackendError, match='is in another region: set KIT_FS_REGION to that region'):
         backend.write('x', b'')
 
 
@@ -152,7 +152,7 @@ def test_a_file_that_is_replaced_at_every_look_is_no_mixture_and_is_to_be_tried_
     assert len(contents) == 5
     assert response.status_code == 503
     request = app.test_request_context(headers={'If-None-Match': '"another"'})
-    with request, pytest.raises(fs.Replaced, match='it was replaced meanwhile'):
+    with request, pytest.raises(fs.Replaced, match='it was replaced in the meantime'):
         storage.serve('a.bin')
 
 
@@ -217,7 +217,7 @@ def test_parts_that_cannot_be_aborted_are_reported(amazon: Any, hook: Hook, capl
     hook(backend, 'before-send.s3.UploadPart', refuse_the_second)
     with caplog.at_level(logging.WARNING), pytest.raises(fs.PermissionDenied):
         backend.save(Pattern(PART + 1), 'x', overwrite=True)
-    assert [bool(re.search("for 'x' are left in bucket", message)) for message in caplog.messages] == [True]
+    assert [bool(re.search("parts of 'x' remain in bucket", message)) for message in caplog.messages] == [True]
     assert not backend.exists('x')
     # moto lists no upload without parts: whether the first one arrived is left to chance.
     assert amazon.names_raw() in ([], ['upload of x'])

@@ -186,7 +186,7 @@ def test_a_request_lives_no_longer_than_said(backend: S3Backend, store: Any) -> 
 
 def test_more_than_one_request_stores_is_to_be_sent_in_pieces(backend: S3Backend) -> None:
     assert sign(backend, size=5 * 1024 * MiB).method == 'PUT'
-    with pytest.raises(fs.FileTooLarge, match='at most 5368709120 bytes by one request: have it sent in pieces'):
+    with pytest.raises(fs.FileTooLarge, match='at most 5368709120 bytes in one request; upload the file in pieces'):
         sign(backend, size=5 * 1024 * MiB + 1)
 
 
@@ -319,7 +319,7 @@ def test_an_upload_in_parts_that_was_never_completed_is_swept(backend: S3Backend
 def test_there_are_no_other_requests(
     backend: S3Backend, method: str, upload_id: str | None, number: int | None
 ) -> None:
-    with pytest.raises(ValueError, match='S3 has no request'):
+    with pytest.raises(ValueError, match=r'S3 has no .* request'):
         part_of(backend, method, upload_id, number)
 
 

@@ -1,4 +1,4 @@
-"""Files in Amazon S3, or in any store that speaks its protocol."""
+"""Files in Amazon S3 or any S3-compatible store."""
 
 from __future__ import annotations
 

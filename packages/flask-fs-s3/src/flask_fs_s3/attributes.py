@@ -1,4 +1,4 @@
-"""Attributes of files: the headers and metadata of objects that hold them, and what of these is the backend's own."""
+"""Attributes of files, stored as the headers and metadata of objects, and the backend's own metadata."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from flask_fs.media_types import UNKNOWN, normalized
 
 from .responses import object_size
 
-#: What S3 reports of objects that came without a type.
+#: The type that S3 reports for objects that were stored without one.
 _NO_TYPE = 'binary/octet-stream'
-#: The parameter for each header, by the names that both requests and responses use.
+#: The parameter for each header. Requests and responses use the same names.
 _PARAMETERS = {header: header.title().replace('-', '') for header in HEADERS.values()}
-#: What an object also has, and loses when it is replaced by itself without naming it again.
+#: Parameters that an object loses when it is copied onto itself, unless they are sent again.
 _IN_PLACE = ('ServerSideEncryption', 'SSEKMSKeyId', 'BucketKeyEnabled', 'StorageClass', 'WebsiteRedirectLocation')
 
 
 def parameters_of(key: str, attributes: Attributes) -> dict[str, Any]:
-    """The parameters that store an object with *attributes*; its media type is always among them, and its metadata."""
+    """The parameters that store an object with *attributes*; they always include its media type and metadata."""
     return {**_parameters(headers_of(attributes, key)), 'Metadata': metadata_of(attributes)}
 
 
@@ -49,17 +49,17 @@ def info_from(key: str, response: Any) -> FileInfo:
 
 
 def stored_sha256(response: Any) -> str | None:
-    """The SHA-256 of a whole object that the store itself has compared, from a response to HeadObject with ChecksumMode."""
+    """The SHA-256 of a complete object that the store has verified, from a HeadObject response with ChecksumMode."""
     try:
         digest = base64.b64decode(response.get('ChecksumSHA256') or '', validate=True)
     except ValueError:
-        # That of the checksums of its parts.
+        # A checksum of the checksums of its parts.
         return None
     return f'sha256:{digest.hex()}' if digest else None
 
 
 def all_metadata(response: Any) -> dict[str, str]:
-    """The metadata of an object, the backend's own too; some stores write the names as headers are usually written."""
+    """The metadata of an object, including the backend's own. Some stores capitalize the names like headers."""
     return {name.lower(): value for name, value in response.get('Metadata', {}).items()}
 
 
@@ -67,17 +67,17 @@ def kept(source: Any, key: str, target: str) -> dict[str, Any]:
     """The parameters that store an object like *source*, the response for *key*, under the key *target*."""
     found = {name: unmangled(source[name]) for name in _PARAMETERS.values() if name in source}
     if 'ContentEncoding' in found:
-        # What some stores keep of how an upload was framed would be mistaken for the framing of this one.
+        # Some stores keep the transfer encoding of the upload, which would be mistaken for the encoding of this one.
         codings = [coding.strip() for coding in found.pop('ContentEncoding').split(',')]
         if kept_codings := [coding for coding in codings if coding and coding.lower() != 'aws-chunked']:
             found['ContentEncoding'] = ', '.join(kept_codings)
     if 'ContentType' in found:
         mime = normalized(found['ContentType'])
         found['ContentType'] = _as_content_type(mime_type(target) if mime == mime_type(key) else mime)
-    # Without a malformed one, which botocore does not send.
+    # It is empty if it is malformed, and botocore would not send it.
     if source.get('Expires'):
         found['Expires'] = source['Expires']
-    # botocore sends ASCII alone, whatever other programs store.
+    # botocore sends only ASCII, but other programs store other text.
     metadata = {name: encode_text(decode_text(unmangled(value))) for name, value in all_metadata(source).items()}
     return {**found, 'Metadata': metadata}
 
@@ -99,6 +99,6 @@ def _parameters(headers: Mapping[str, str | None]) -> dict[str, Any]:
 
 def _as_content_type(mime: str) -> str:
     """The Content-Type that makes a store keep the media type *mime*."""
-    # In its usual form, SeaweedFS replaces this one by what the name suggests, and so an untrusted file becomes a page.
-    # RFC 9110 §8.3.1: the case of its letters means nothing.
+    # SeaweedFS replaces the usual form with the type that the name suggests, so an untrusted file would become a page.
+    # RFC 9110 §8.3.1: media types are case-insensitive.
     return 'Application/octet-stream' if mime == UNKNOWN else mime

@@ -47,9 +47,9 @@ from .writes import Creation, Swap, Write, require_swaps
 
 
 class S3Backend(BaseBackend):
-    """Keeps files as objects of a bucket, under their names.
+    """Stores files as objects in a bucket, under their names.
 
-    Its client is made when it is first needed, and shared by all storages of a process with the same account.
+    The client is created on first use and shared by all storages in the process that use the same account.
     """
 
     kind = 's3'
@@ -76,29 +76,29 @@ class S3Backend(BaseBackend):
         self.page_size = self.page_keys or self.page_size
         for one, other in (('access_key', 'secret_key'), ('secret_key', 'access_key')):
             if self.config.get(one) and not self.config.get(other):
-                raise settings_error(name, self.kind, f'needs {setting_names(name, self.kind, other)} too')
+                raise settings_error(name, self.kind, f'also needs {setting_names(name, self.kind, other)}')
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
         self._namespace_by_storage('bucket_name')
         self._versions = Versions(self._bucket) if self.config.retention_by == 'versions' else None
         if not self.config.conditional_writes:
-            # Attributes cannot be changed either without a race.
+            # Attributes cannot be changed without a race either.
             self.drop_capability(Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP | Capability.ATTRIBUTES)
             self.drop_capability(Capability.SIGNED_UPLOAD)
         if self.config.signature_version != 's3v4':
-            # Only that one signs the length and the conditions.
+            # Only this version signs the length and the conditions.
             self.drop_capability(Capability.SIGNED_UPLOAD)
 
     @property
     def location(self) -> tuple[Hashable, ...]:
         """The store, the bucket and the key prefix."""
         store = server_of(self.config.get('endpoint') or '')
-        # On Amazon, a bucket's name is its own in all regions.
+        # On Amazon, bucket names are unique across all regions.
         store = '' if store.endswith('.amazonaws.com') else store
         return (self.kind, store, self._bucket.name, self._prefix)
 
     @property
     def bucket(self) -> Any:
-        """boto3's resource for the bucket, for what no storage offers."""
+        """boto3's resource for the bucket, for operations that storages don't offer."""
         return bucket_resource(self.config, self._bucket.name)
 
     def describe_location(self) -> str:
@@ -126,7 +126,7 @@ class S3Backend(BaseBackend):
     def _stat(self, name: str) -> FileInfo:
         if not name.startswith(f'{self._prefix}{INCOMING_PREFIX}/'):
             return info_from(name, self._bucket.head(name))
-        # Clients have stored it: only the store's own checksum is sure not to be theirs.
+        # A client stored it, so only the checksum that the store computed can be trusted.
         found = self._bucket.head(name, ChecksumMode='ENABLED')
         return dataclasses.replace(info_from(name, found), checksum=stored_sha256(found))
 
@@ -137,7 +137,7 @@ class S3Backend(BaseBackend):
         return (entry['Key'] for entry in self._objects(prefix))
 
     def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """What the bucket lists of each object, also of those that stand for folders or have no possible name."""
+        """The listing entry of each object, including objects that mark folders or have invalid names."""
         return entries(self._bucket, OBJECTS, prefix, MaxKeys=self.page_size)
 
     def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
@@ -166,9 +166,9 @@ class S3Backend(BaseBackend):
         return remove_batch(self._bucket, names)
 
     def _sweep(self, older_than_s: float) -> int:
-        """Abort uploads in parts that were begun so long ago and never completed, and return how many there were.
+        """Abort multipart uploads that were started that long ago and never completed, and return how many there were.
 
-        They are left by processes that were killed, are in no listing and cost storage.
+        Killed processes leave them behind. They appear in no listing, and cost storage.
         """
         limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
         return abort_abandoned(self._bucket, entries(self._bucket, UPLOADS, self._prefix), limit)
@@ -244,22 +244,22 @@ class S3Backend(BaseBackend):
 
     @property
     def _signing_bucket(self) -> Bucket:
-        """The bucket, if clients may send to it."""
+        """The bucket, if clients can upload to it."""
         if Capability.SIGNED_UPLOAD not in self.capabilities:
-            reason = 'no condition can be signed for this store; clients send their files to the application'
+            reason = 'this store does not support signed conditions; clients send their files to the application'
             raise self.unsupported(None, reason)
         return self._bucket
 
     @property
     def _receiving_bucket(self) -> Bucket:
-        """The same, once it is there."""
+        """The same bucket, created if it does not exist."""
         bucket = self._signing_bucket
         bucket.ensure()
         return bucket
 
     def _join(self, pieces: Sequence[FileInfo], target: str, *, create: bool, attributes: Attributes) -> None:
         if len(pieces) == 1 and not self.config.conditional_writes:
-            # No client can have stored it: the application has, with a checksum.
+            # No client can have stored it. The application did, with a checksum.
             super()._join(pieces, target, create=create, attributes=attributes)
             return
         write = Creation(self._bucket, target) if create else Write(self._bucket, target)
@@ -280,16 +280,16 @@ class S3Backend(BaseBackend):
         )
         return kind_of(error), reason
 
-    #: What it was called in 1.0.
+    #: The name in 1.0, for backward compatibility.
     translate = BaseBackend.translated
 
     def narrow(self) -> None:
-        """Take back ATOMIC_CREATE: what 1.0 had for :meth:`drop_capability`."""
+        """Drop ATOMIC_CREATE. The predecessor of :meth:`drop_capability` in 1.0."""
         self.drop_capability(Capability.ATOMIC_CREATE)
 
 
 def _listed(entry: Mapping[str, Any]) -> FileInfo:
-    """What a listing says of a file."""
+    """The metadata of a file, from a listing."""
     modified = entry['LastModified'].astimezone(datetime.timezone.utc)
     name, etag = entry['Key'], entry.get('ETag', '').strip('"') or None
     return FileInfo(name, entry['Size'], modified, mime_type(name), None, etag)

@@ -1,4 +1,4 @@
-"""The bodies of requests, whose CRC-32 is known before they are sent, and the sources that they are read from."""
+"""Request bodies, whose CRC-32 can be computed before they are sent, and the files that they are read from."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .errors import SDK_ERRORS
 
 
 class Part(io.BytesIO):
-    """A body in memory, sent in larger blocks than the 16 KiB that HTTP clients read.
+    """A body in memory, sent in blocks larger than the 16 KiB that HTTP clients read.
 
-    As plain bytes it would be appended to the headers by botocore, and so be in memory twice.
+    botocore appends plain bytes to the headers, which would keep them in memory twice.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -32,10 +32,10 @@ class Part(io.BytesIO):
 
 
 class SourceFile:
-    """The rest of a file that is read twice: to compute its checksums, and then to be sent, maybe by several threads.
+    """The rest of a file, which is read twice: to compute its checksums, and to send it, possibly by several threads.
 
-    :param file: Positioned where it is to be read from.
-    :param size: How many bytes there are.
+    :param file: The file, positioned where reading starts.
+    :param size: The number of bytes to read.
     """
 
     def __init__(self, file: IO[bytes], size: int, forget: Callable[[int], object] = int) -> None:
@@ -47,20 +47,20 @@ class SourceFile:
         self.size = size
 
     def bodies(self, part_bytes: int, checksum: Checksum) -> list[FileBody]:
-        """The bodies to send, of *part_bytes* bytes each but for the last; *checksum* sees all of them."""
+        """The bodies to send, of *part_bytes* bytes each except the last; *checksum* is updated with all of them."""
         bodies = [
             FileBody(self, start, min(part_bytes, self.size - start)) for start in range(0, self.size, part_bytes)
         ]
         for body in bodies:
             body.crc32 = 0
-            # Both see each block while it is in the processor's cache.
+            # Both process each block while it is in the processor's cache.
             while block := body.read(READ_BYTES):
                 body.crc32 = zlib.crc32(block, body.crc32)
                 checksum.update(block)
         return bodies
 
     def readinto(self, buffer: memoryview, at: int) -> int:
-        """Read from the position *at*, whoever else does, and return how many bytes there were."""
+        """Read from the position *at*, safely with several threads, and return the number of bytes read."""
         with self._lock:
             self._file.seek(self._start + at)
             count = int(self._file.readinto(buffer))
@@ -69,15 +69,15 @@ class SourceFile:
 
     @property
     def in_memory(self) -> bool:
-        """Whether only its bytes show that it was written to."""
+        """Whether a change to the file can only be detected in its bytes."""
         return self._before is None
 
     def has_changed(self) -> bool:
-        """Whether the file was written to since, so that its checksums are not those of what is sent."""
+        """Whether the file has changed since it was opened here, so that its checksums no longer match."""
         return self._state() != self._before
 
     def seek_end(self) -> None:
-        """Go where one who reads the file once ends."""
+        """Move to the position after the content, as if the file had been read once."""
         self._file.seek(self._start + self.size)
 
     def _state(self) -> tuple[int, int] | None:
@@ -88,9 +88,9 @@ class SourceFile:
 
 
 class FileBody(SeekableStream):
-    """A part of a file as the body of a request that can be sent again.
+    """A part of a file as a request body that can be sent again.
 
-    It never gives its last bytes if the file has changed: so the request fails, and nothing is stored.
+    If the file has changed, it withholds its last bytes, so that the request fails and nothing is stored.
     """
 
     def __init__(self, source: SourceFile, start: int, size: int) -> None:
@@ -99,22 +99,22 @@ class FileBody(SeekableStream):
         self._start = start
         self._buffer: memoryview | None = None
         self.size = size
-        #: None if it was not computed.
+        #: The CRC-32; None if it was not computed.
         self.crc32: int | None = None
-        # What was sent since the beginning; None if that is not to be compared.
+        # The CRC-32 of the bytes sent since the start; None if it is not to be compared.
         self._sent_crc32: int | None = None
-        #: What reading it raised.
+        #: The exception that reading it raised.
         self.error: BaseException | None = None
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next block, in memory that is used again for the one after it; with a negative *size* all that is left."""
+        """The next block, in a buffer that the next call reuses; with a negative *size*, everything that is left."""
         if size is None or size < 0:
             return b''.join(map(bytes, iter(lambda: self.read(READ_BYTES), b'')))
         if self._at >= self.size:
             return b''
         if self._buffer is None:
             self._buffer = memoryview(bytearray(READ_BYTES))
-        # Larger than the 16 KiB that HTTP clients read.
+        # HTTP clients read only 16 KiB.
         block = self._buffer[: self.size - self._at]
         try:
             count = self._source.readinto(block, self._start + self._at)
@@ -140,14 +140,14 @@ class FileBody(SeekableStream):
 
 
 class FileChanged(Exception):
-    """A file has other bytes than before."""
+    """The content of a file has changed."""
 
 
 Body = bytes | Part | FileBody
 
 
 def hash_parameter(checksum: str) -> dict[str, str]:
-    """The parameter by which the store compares *checksum*, ``algorithm:hex``; empty unless S3 has that algorithm."""
+    """The parameter that makes the store verify *checksum*, ``algorithm:hex``; empty for other algorithms than S3's."""
     algorithm, _, digest = checksum.partition(':')
     if algorithm not in ('sha1', 'sha256'):
         return {}
@@ -155,11 +155,11 @@ def hash_parameter(checksum: str) -> dict[str, str]:
 
 
 def checksum_header(body: Body, known: Checksum | None = None) -> dict[str, Any]:
-    """The parameter by which the store checks *body* as it arrives: a header, which stores that do not support it ignore.
+    """The parameter that makes the store verify *body* on arrival: a header, ignored by stores that don't support it.
 
-    CRC-32 finds what networks do to bytes, and costs a fraction of a hash.
+    CRC-32 detects transmission errors at a fraction of the cost of a hash.
 
-    :param known: A checksum of the body: if it is one that S3 compares, nothing else is computed.
+    :param known: A checksum of the body. If S3 can verify it, no other checksum is computed.
     """
     if parameter := hash_parameter(str(known or '')):
         return parameter
@@ -174,7 +174,7 @@ def checksum_header(body: Body, known: Checksum | None = None) -> dict[str, Any]
 
 @contextlib.contextmanager
 def sending(body: Body) -> Generator[None]:
-    """Send *body* from its beginning; what reading it raises, which botocore takes for a failure of the network, is raised."""
+    """Send *body* from its start, and raise errors in reading it, which botocore mistakes for network errors."""
     if isinstance(body, FileBody):
         body.seek(0)
     try:

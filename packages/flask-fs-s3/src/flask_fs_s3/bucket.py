@@ -1,4 +1,4 @@
-"""The bucket of one storage: requests about it and its objects, and what those are stored with."""
+"""The bucket of one storage: requests for it and its objects, and the parameters that objects are stored with."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 T = TypeVar('T')
 
-#: What a copy inside the store takes over from its source by itself.
+#: Parameters that a copy inside the store inherits from its source.
 _COPIED = ('CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLanguage', 'Expires', 'Metadata', 'Tagging')
 
 
 class Bucket:
-    """A bucket, reached when it is first needed."""
+    """A bucket. Nothing is sent to it before it is needed."""
 
     def __init__(self, name: str, backend: BaseBackend) -> None:
         config = backend.config
@@ -36,18 +36,18 @@ class Bucket:
         self.unsupported = backend.unsupported
         self.translated = backend.translated
         self.drop_capability = backend.drop_capability
-        #: What the storage's settings begin with.
+        #: The prefix of the storage's settings.
         self.settings = storage_prefix(backend.name)
-        #: Whether the store supports ``If-None-Match`` when it writes.
+        #: Whether the store supports ``If-None-Match`` for writes.
         self.conditional: bool = config.conditional_writes
-        #: Whether it is Amazon's, where conditions hold for copies too, since October 2025.
+        #: Whether the store is Amazon, where conditions also apply to copies, since October 2025.
         self.is_amazon = not config.get('endpoint')
         completes = config.get('conditional_completion')
-        #: Whether it keeps them when parts are completed, in races too.
+        #: Whether the store enforces conditions when it completes a multipart upload, even in races.
         self.completes_conditionally: bool = self.is_amazon if completes is None else completes
-        #: Whether it is known to support ``If-Match`` when it writes, as Amazon has since November 2024.
+        #: Whether the store is known to support ``If-Match`` for writes, as Amazon does since November 2024.
         self.swaps_are_known = self.is_amazon
-        #: Whether uploads carry the CRC-32 of what is sent, for the store to compare.
+        #: Whether uploads carry a CRC-32 for the store to verify.
         self.checks_uploads: bool = config.get('request_checksums') != 'when_required'
         self._backend = backend
         self._title = f'bucket {name!r}'
@@ -66,53 +66,53 @@ class Bucket:
 
     @property
     def signing_client(self) -> S3Client:
-        """The client of this process that signs links: for the public URL, and without what only requests need."""
+        """The client of this process that signs URLs: it uses the public endpoint, and adds no request checksums."""
         return self._shared_signing_client.get()
 
     def _signing(self) -> dict[str, Any]:
-        # Checksums of 'when_supported' would be signed too, and then required of whoever follows the link.
+        # Checksums of 'when_supported' would also be signed, and would then be required of everyone who uses the URL.
         instead = {'request_checksums': 'when_required'}
         if endpoint := self.config.get('public_endpoint') or self.config.get('endpoint'):
             instead['endpoint'] = endpoint
         elif self.config.addressing_style == 'auto':
-            # Else it leads to us-east-1, which sends browsers on to another host that the signature is not for.
+            # Otherwise the URL points to us-east-1, which redirects to a host for which the signature is invalid.
             instead['addressing_style'] = 'virtual'
         return instead
 
     @property
     def swaps(self) -> bool:
-        """Whether one version of an object can be replaced, by ``If-Match``."""
+        """Whether a specific version of an object can be replaced, with ``If-Match``."""
         return Capability.COMPARE_AND_SWAP in self._backend.capabilities
 
     def at(self, key: str) -> Any:
-        """The parameters that name an object."""
+        """The parameters that identify an object."""
         return {'Bucket': self.name, 'Key': key}
 
     def parameters(self, key: str, attributes: Attributes, metadata: Mapping[str, str]) -> dict[str, Any]:
-        """What an object is stored with.
+        """The parameters that an object is stored with.
 
-        :param metadata: The backend's own.
+        :param metadata: The backend's own metadata.
         """
         given = parameters_of(key, attributes)
         configured = self._parameters.get('Metadata', {})
         return {**self._parameters, **given, 'Metadata': {**configured, **given['Metadata'], **metadata}}
 
     def parameters_of_copies(self) -> dict[str, Any]:
-        """What a copy is stored with, besides what it has from its source."""
+        """The parameters that a copy is stored with, in addition to those that it inherits from its source."""
         return {key: value for key, value in self._parameters.items() if key not in _COPIED}
 
     def request(self, operation: str, key: str | None = None, **parameters: Any) -> Any:
-        """The response to an operation of boto3's client, about the bucket or an object.
+        """The response to an operation of boto3's client on the bucket or an object.
 
-        :raises Unavailable: If the bucket was there, and is gone.
+        :raises Unavailable: If the bucket existed before and no longer exists.
         """
         where = {'Bucket': self.name} if key is None else self.at(key)
         return self._container.request(key, lambda: getattr(self.client, operation)(**where, **parameters))
 
     def head(self, key: str, **parameters: Any) -> Any:
-        """The metadata of an object; if that is missing, it may be the bucket, which the response does not say.
+        """The metadata of an object. If S3 responds with 404, this checks whether it is the bucket that is missing.
 
-        :raises Unavailable: If the bucket was there, and is gone.
+        :raises Unavailable: If the bucket existed before and no longer exists.
         """
         seen_at = self._container.seen_at
         try:
@@ -128,18 +128,18 @@ class Bucket:
         except ClientError as error:
             if kind_of(error) is Unavailable:
                 raise
-            # Not everyone has the permission, nor does every store support it.
+            # This requires a permission that not everyone has, and not every store supports it.
             return status_of(error) != 404
         return True
 
     def write(self, write: Callable[[], T]) -> T:
-        """The result of *write*; where there is no bucket yet, it is created first. One that is gone is not."""
+        """The result of *write*. If the bucket does not exist yet, it is created first, but never recreated."""
         return self._container.write(
             write, self._create, lambda error: code_of(error) == 'NoSuchBucket' and self.config.create_bucket
         )
 
     def ensure(self) -> None:
-        """Create the bucket if it is missing, and may be created: for clients, who cannot. Looks for it once."""
+        """Create the bucket if it is missing and the settings allow it, because clients cannot. Checked only once."""
         if self._is_ensured or self._container.seen_at is not None or not self.config.create_bucket:
             return
         if not self._exists():
@@ -148,7 +148,7 @@ class Bucket:
 
     def _create(self) -> None:
         region = self.client.meta.region_name
-        # us-east-1 is where buckets without a constraint are, and no valid constraint itself.
+        # Buckets without a constraint are created in us-east-1, which is not a valid constraint itself.
         elsewhere = region not in (None, 'us-east-1', 'aws-global')
         constraint: Any = {'CreateBucketConfiguration': {'LocationConstraint': region}} if elsewhere else {}
         try:
@@ -159,18 +159,18 @@ class Bucket:
                 raise
 
     def drop_conditional(self) -> None:
-        """Look for objects before they are created, from now on."""
+        """From now on, check whether an object exists before creating it."""
         with self._lock:
             self.conditional = False
             self.drop_capability(
                 Capability.ATOMIC_CREATE | Capability.SIGNED_UPLOAD,
-                'the store responds with 501 to conditional writes, so that creating a file can lose a race, and clients send '
-                'uploads to the application. '
+                'the store responds with 501 to conditional writes. Creating a file can therefore lose a race, and '
+                'clients send uploads to the application. '
                 f'Set {self.settings}CONDITIONAL_WRITES = False to save the request.',
             )
 
     def find(self, key: str) -> Any:
-        """The metadata of an object, or None if there is none of that key."""
+        """The metadata of an object, or None if it does not exist."""
         try:
             return self.request('head_object', key)
         except ClientError as error:
@@ -179,6 +179,6 @@ class Bucket:
             return None
 
     def refuse_if_taken(self, key: str) -> None:
-        """Raise FileExists if there is an object of that key."""
+        """Raise FileExists if an object with that key exists."""
         if self.find(key) is not None:
             raise self.error(FileExists, key)

@@ -1,4 +1,4 @@
-"""Clients of boto3, and what is kept out of their debug messages."""
+"""boto3 clients, with secrets removed from their debug messages."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from .responses import Parsers, check, check_redirect
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-#: What decides whether two configurations can share a client.
+#: The settings that must be equal for two configurations to share a client.
 _DECIDING = (
     'endpoint', 'region', 'access_key', 'secret_key', 'session_token', 'profile', 'addressing_style',
     'signature_version', 'request_checksums', 'signs_bodies', 'connect_timeout_s', 'read_timeout_s', 'retries',
     'max_pool_connections',
 )  # fmt: skip
-#: Those of botocore's loggers that show requests, and what is signed of them.
+#: The botocore loggers that log requests and what is signed.
 _LOGGERS = ('botocore.auth', 'botocore.endpoint')
 _TOKEN = re.compile(r"""(x-amz-security-token['"]?\s*[:=]\s*(?:b?['"])?)[^\s'"&,)}]+""", re.IGNORECASE)
 
 
 def client_for(config: Mapping[str, Any], **instead: Any) -> SharedClient[S3Client]:
-    """The client that all with this configuration share, with *instead* for some of its settings."""
+    """The client shared by everything with this configuration, with some of its settings replaced by *instead*."""
     return shared_client(_make_client, _deciding(config, **instead))
 
 
@@ -42,10 +42,10 @@ def bucket_resource(config: Mapping[str, Any], name: str) -> Any:
 
 def _deciding(config: Mapping[str, Any], **instead: Any) -> dict[str, Any]:
     settings = {**config, **instead}
-    # One of the two is enough for the store to check a body: a checksum sent along, or its hash in the signature.
+    # The store needs only one of the two to verify a body: a checksum, or the hash in the signature.
     settings['signs_bodies'] = settings.get('request_checksums') == 'when_required'
     if settings.get('request_checksums') is None:
-        # Many S3-compatible stores refuse the checksums that newer versions of boto3 send unasked.
+        # Many S3-compatible stores refuse the checksums that newer versions of boto3 send by default.
         settings['request_checksums'] = 'when_required' if settings.get('endpoint') else 'when_supported'
     return {key: settings.get(key) for key in _DECIDING}
 
@@ -75,7 +75,7 @@ def _make(kind: str, given: dict[str, Any]) -> Any:
         endpoint_url=given['endpoint'],
         config=Config(
             s3=s3,
-            # Ready-made: botocore puts its own together anew for each request, which costs a tenth of a small one.
+            # botocore would build its own for each request, which takes a tenth of the time of a small request.
             user_agent=f'flask-fs-s3 Boto3/{boto3.__version__} Botocore/{botocore.__version__}',
             signature_version=given['signature_version'],
             request_checksum_calculation=given['request_checksums'],
@@ -92,6 +92,6 @@ def _make(kind: str, given: dict[str, Any]) -> Any:
 
 
 def _add_content_md5(params: dict[str, Any], **_: Any) -> None:
-    # S3 required it until boto3 replaced it by another checksum, which older stores do not support.
+    # S3 required Content-MD5 until boto3 replaced it with another checksum, which older stores do not support.
     digest = hashlib.md5(params['body'], usedforsecurity=False).digest()
     params['headers']['Content-MD5'] = base64.b64encode(digest).decode()

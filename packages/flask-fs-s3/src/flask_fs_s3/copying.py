@@ -1,4 +1,4 @@
-"""Copies made inside the store, of files to other names and onto themselves with other attributes."""
+"""Copies inside the store: to another name, or onto the same name with other attributes."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from .writes import Creation, Swap, Write, require_swaps
 
 
 def copy(bucket: Bucket, name: str, target: str, *, create: bool) -> None:
-    """Copy an object; with *create*, only where there is none of the key *target*.
+    """Copy an object; with *create*, only if no object has the key *target*.
 
-    One request where both names suggest the same type, and two where the copy must not overwrite.
+    This takes one request if both names suggest the same type and overwriting is allowed.
     """
     if not create:
         _copy(bucket, name, target)
     elif bucket.conditional and not bucket.is_amazon:
         _write_anew(bucket, name, lambda source: (Creation(bucket, target), kept(source, name, target)))
     else:
-        # Looked at before, too: of those who imitate Amazon some copy over what is there, whatever the condition.
+        # Also checked beforehand: some stores that imitate Amazon overwrite an existing object despite the condition.
         bucket.refuse_if_taken(target)
         _copy(bucket, name, target, **({'IfNoneMatch': '*'} if bucket.conditional else {}))
 
 
 def change_attributes(bucket: Bucket, name: str, changes: Mapping[str, Any], prefix: str) -> None:
-    """Change attributes of an object, as long as it is the version whose other attributes are kept.
+    """Change attributes of an object, unless it is replaced in the meantime. The other attributes are kept.
 
-    On Amazon it is copied onto itself. Elsewhere such a copy may bring back what is replaced meanwhile, whatever its
-    conditions: on SeaweedFS and Swift it was seen to. So the object is written anew on condition.
+    On Amazon, the object is copied onto itself. On other stores, such as SeaweedFS and Swift, such a copy can undo a
+    concurrent replacement despite its conditions, so the object is written again with a condition.
 
-    :param prefix: What all keys of the storage begin with.
-    :raises OperationNotSupported: If the store does not support that.
-    :raises Replaced: If it is another version meanwhile.
+    :param prefix: The prefix of all keys of the storage.
+    :raises OperationNotSupported: If the store does not support conditional writes.
+    :raises Replaced: If the object is replaced in the meantime.
     """
     if not bucket.swaps:
-        reason = 'the store cannot replace one version of a file, and what is replaced meanwhile could come back'
+        reason = 'the store cannot replace a specific version of a file, so a concurrent replacement could be undone'
         raise bucket.unsupported(name, reason)
     try:
         if bucket.is_amazon:
@@ -65,9 +65,11 @@ def change_attributes(bucket: Bucket, name: str, changes: Mapping[str, Any], pre
 
 
 def _write_anew(bucket: Bucket, name: str, prepare: Callable[[Any], tuple[Write, dict[str, Any]]]) -> None:
-    """Copy by reading and storing, which is conditional on more stores than a copy is; in parts where that holds too.
+    """Copy by reading and writing, because more stores support conditions for writes than for copies.
 
-    :param prepare: What gives, for the response with the object, the write and what the new object is stored with.
+    A large object is copied in parts if the store also enforces conditions there.
+
+    :param prepare: Returns, for the response with the object, the write and the parameters of the new object.
     """
     source: Any = bucket.request('get_object', name)
     size = source['ContentLength']
@@ -78,7 +80,7 @@ def _write_anew(bucket: Bucket, name: str, prepare: Callable[[Any], tuple[Write,
             put_object(bucket, body.read(), parameters, write)
             return
         if write.at_once and size <= MAX_PART_BYTES:
-            # Rather than after all has been read; storing looks again.
+            # Check before reading everything. Storing checks again.
             write.check()
             with spooled(iter(lambda: body.read(CHUNK_BYTES), b'')) as copied:
                 put_object(bucket, copied, parameters, write)
@@ -101,7 +103,7 @@ def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
     source: Any = None
     parameters = bucket.parameters_of_copies()
     if mime_type(name) != mime_type(target):
-        # A type that only the old name suggested gives way to the one that the new name suggests.
+        # If the old name suggested the type, the copy gets the type that the new name suggests.
         source = bucket.head(name)
         parameters |= {
             **kept(source, name, target),
@@ -123,7 +125,7 @@ def _copy(bucket: Bucket, name: str, target: str, **conditions: Any) -> None:
 
 
 def _copy_in_parts(bucket: Bucket, name: str, source: Any, parameters: dict[str, Any], write: Write) -> None:
-    """Copy what is too large for CopyObject, or for reading and storing it."""
+    """Copy an object that is too large for CopyObject, or for reading and writing it."""
     size = source['ContentLength']
     with Upload(bucket, write.key, parameters) as upload:
         upload.send(spans(name, source['ETag'], 0, size, part_size(size, COPIED_PART_BYTES)))
@@ -131,7 +133,7 @@ def _copy_in_parts(bucket: Bucket, name: str, source: Any, parameters: dict[str,
 
 
 def _parameters(bucket: Bucket, found: Mapping[str, Any], write: Write) -> dict[str, Any]:
-    """What a copy is stored with that the store does not make as it is: what was *found*, with the mark of its writer."""
+    """The parameters of a copy that does not inherit them: those *found* on the source, with the mark of its writer."""
     return {**bucket.parameters_of_copies(), **found, 'Metadata': {**found['Metadata'], **write.metadata}}
 
 

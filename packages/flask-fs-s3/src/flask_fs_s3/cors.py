@@ -1,4 +1,4 @@
-"""The rule of a bucket that has browsers send what was signed: CORS."""
+"""The CORS rule of a bucket that allows browsers to send signed requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_fs.errors import OperationNotSupported
 from .bucket import Bucket
 from .errors import code_of, status_of
 
-#: What pages may do; those who send files in parts need the ETag of each part.
+#: What pages are allowed to do. Pages that upload files in parts need the ETag of each part.
 _RULE: dict[str, Any] = {
     'AllowedMethods': ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'],
     'AllowedHeaders': ['*'],
@@ -22,16 +22,16 @@ _RULE: dict[str, Any] = {
 
 
 def allow_origins(bucket: Bucket, origins: Sequence[str], *, dry_run: bool) -> str:
-    """Allow requests from *origins* by one rule of the bucket, and return what is set then.
+    """Allow requests from *origins* with one CORS rule of the bucket, and return a description of the result.
 
-    :raises OperationNotSupported: If the store has no rules of buckets.
+    :raises OperationNotSupported: If the store does not support CORS rules for buckets.
     """
     try:
         return _allow_origins(bucket, origins, dry_run=dry_run)
     except ClientError as error:
         if status_of(error) != 501 and code_of(error) not in ('NotImplemented', 'MethodNotAllowed'):
             raise
-        reason = 'the store has no CORS rules of buckets: allow the origins in its own configuration'
+        reason = 'the store does not support CORS rules for buckets: allow the origins in its own configuration'
         raise bucket.error(OperationNotSupported, None, reason) from error
 
 
@@ -41,18 +41,18 @@ def _allow_origins(bucket: Bucket, origins: Sequence[str], *, dry_run: bool) -> 
     before = [origin for rule in rules if _is_own(rule) for origin in rule['AllowedOrigins']]
     allowed = list(dict.fromkeys((*before, *origins)))
     if allowed == before:
-        state = 'was open already'
+        state = 'already accepts'
     elif dry_run:
-        state = 'would be open'
+        state = 'would accept'
     else:
-        # First, as S3 applies the first rule that matches.
+        # Before the others, because S3 applies the first rule that matches.
         new: Any = {'CORSRules': [{**_RULE, 'AllowedOrigins': allowed}, *others]}
         bucket.write(lambda: bucket.request('put_bucket_cors', CORSConfiguration=new))
-        state = 'is open'
-    kept = {0: '', 1: ' One other rule stays.'}.get(len(others), f' {len(others)} other rules stay.')
+        state = 'now accepts'
+    kept = {0: '', 1: ' One other rule is kept.'}.get(len(others), f' {len(others)} other rules are kept.')
     return (
-        f'Bucket {bucket.name!r} {state} to pages of {", ".join(allowed)}: {", ".join(_RULE["AllowedMethods"])} with any '
-        f'header; {" and ".join(_RULE["ExposeHeaders"])} can be read.{kept}'
+        f'Bucket {bucket.name!r} {state} requests from {", ".join(allowed)}: {", ".join(_RULE["AllowedMethods"])} with '
+        f'any header. Pages can read {" and ".join(_RULE["ExposeHeaders"])}.{kept}'
     )
 
 
@@ -67,5 +67,5 @@ def _rules(bucket: Bucket) -> list[dict[str, Any]]:
 
 
 def _is_own(rule: dict[str, Any]) -> bool:
-    """Whether this command has set *rule*, whatever ID the store gave it."""
+    """Whether *rule* was set by this command, regardless of the ID that the store gave it."""
     return {name: value for name, value in rule.items() if name not in ('AllowedOrigins', 'ID')} == _RULE

@@ -1,4 +1,4 @@
-"""What S3 and botocore raise, as errors of Flask-FS."""
+"""Translates the errors of S3 and botocore into errors of Flask-FS."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from flask_fs.errors import (
 
 from .responses import ImplausibleResponse
 
-#: All that botocore raises, and what it lets through.
+#: All errors of botocore, and those that it does not catch.
 SDK_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
-#: No response, half a response, or none that can be understood: botocore has given up trying again.
+#: No response, an incomplete one, or one that cannot be parsed, after botocore has given up retrying.
 _NO_RESPONSE = (BotoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError)
 _NOT_CONFIGURED = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, NoRegionError, InvalidRegionError)
 _MISMATCHES = frozenset(
@@ -65,7 +65,7 @@ _BUSY = frozenset(
 
 
 def code_of(error: BaseException) -> str:
-    """S3's code for an error, such as ``NoSuchKey``; for a response without a body the status, as text."""
+    """S3's code for an error, such as ``NoSuchKey``; for a response without a body, the status as text."""
     return str(error.response.get('Error', {}).get('Code', '')) if isinstance(error, ClientError) else ''
 
 
@@ -75,12 +75,12 @@ def status_of(error: ClientError) -> int:
 
 
 def is_retried(error: ClientError) -> bool:
-    """Whether botocore had sent the request before, without getting a response that it could use."""
+    """Whether botocore had already sent the request before, without getting a usable response."""
     return bool(error.response.get('ResponseMetadata', {}).get('RetryAttempts'))
 
 
 def region_in(error: ClientError) -> str | None:
-    """The region where S3 says that the bucket is, if it says so."""
+    """The region of the bucket, if S3 reports it."""
     headers: Any = error.response.get('ResponseMetadata', {}).get('HTTPHeaders', {})
     details: Any = error.response.get('Error', {})
     expected = re.search(r"expecting '([\w-]+)'", str(details.get('Message', '')))
@@ -88,7 +88,7 @@ def region_in(error: ClientError) -> str | None:
 
 
 def kind_of(error: Exception) -> type[FSError]:
-    """The error of Flask-FS that means the same."""
+    """The corresponding error of Flask-FS."""
     if isinstance(error, _NOT_CONFIGURED):
         return ConfigurationError
     if isinstance(error, FlexibleChecksumError):
@@ -106,18 +106,18 @@ def kind_of(error: Exception) -> type[FSError]:
 
 
 def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str, create_bucket: bool) -> str | None:
-    """What went wrong and how to put it right.
+    """What went wrong and how to fix it.
 
-    :param settings: What the storage's settings begin with, such as ``AVATARS_FS_``.
+    :param settings: The prefix of the storage's settings, such as ``AVATARS_FS_``.
     """
     if isinstance(error, ImplausibleResponse) or _is_foreign(error):
         found: object = error
         if isinstance(error, ClientError):
             found = f'the response to {error.operation_name} was {status_of(error)}'
-        return f'what responds there is no S3 ({found}): look at {settings}ENDPOINT and FS_S3_ENDPOINT'
+        return f'the endpoint is not an S3 server ({found}): check {settings}ENDPOINT and FS_S3_ENDPOINT'
     where = f'bucket {bucket!r}, key {key!r}' if key else f'bucket {bucket!r}'
     if isinstance(error, _NOT_CONFIGURED):
-        return f"{_one_line(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3's own chain"
+        return f'{_one_line(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3'
     if isinstance(error, ResponseParserError):
         # Its message quotes the whole response.
         return f'{where}: the response cannot be parsed'
@@ -128,38 +128,39 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
         cure = (
             'the first file stored creates it' if create_bucket else f'create it, or set {settings}CREATE_BUCKET = True'
         )
-        return f'there is no bucket {bucket!r}: {cure}'
+        return f'bucket {bucket!r} does not exist: {cure}'
     if _is_elsewhere(error):
         if region := region_in(error):
-            return f'bucket {bucket!r} is in the region {region!r}: set {settings}REGION = {region!r}'
-        return f'bucket {bucket!r} is in another region: set {settings}REGION to it'
+            return f'bucket {bucket!r} is in region {region!r}: set {settings}REGION = {region!r}'
+        return f'bucket {bucket!r} is in another region: set {settings}REGION to that region'
     kind = kind_of(error)
     if kind is FileNotFound:
         return None
     if status_of(error) == 412:
-        return 'it was replaced meanwhile'
+        return 'it was replaced in the meantime'
     if kind is PermissionDenied:
-        # S3 also refuses to say that a key is absent to those who may not list the bucket.
-        hint = '; without permission to list the bucket, S3 says this of missing files too' if code == '403' else ''
+        # Without permission to list the bucket, S3 does not reveal that a key is missing.
+        hint = '; without permission to list the bucket, S3 also responds this way for missing files'
+        hint = hint if code == '403' else ''
         return f'{where}: the store responded with {code or status_of(error)}{hint}'
     message = str(error.response.get('Error', {}).get('Message', '')).rstrip('.')
     return f'{where}: the store responded with {status_of(error)} {code}' + (f' ({message})' if message else '')
 
 
 def _is_elsewhere(error: ClientError) -> bool:
-    """Whether the bucket is in another region. A response to HEAD has no code, and says so by a header alone."""
+    """Whether the bucket is in another region. A response to HEAD has no code, and indicates it only in a header."""
     code = code_of(error)
     return code in _ELSEWHERE or (code in ('301', '307', '400') and region_in(error) is not None)
 
 
 def _is_foreign(error: Exception) -> bool:
-    """Whether something else responded than a store: it reports an absence in other words than S3."""
+    """Whether the response comes from something other than a store: its 404 has no S3 error code."""
     if not isinstance(error, ClientError) or error.operation_name.startswith('Head'):
-        # A response to HEAD has no words.
+        # A response to HEAD has no body.
         return False
     return status_of(error) == 404 and code_of(error) in ('', '404')
 
 
 def _one_line(error: Exception) -> str:
-    """The message of botocore in one line, without what it quotes from the request."""
+    """The message of botocore on one line, without what it quotes from the request."""
     return re.sub(r'\s+', ' ', str(error)).split('?')[0].rstrip('.')

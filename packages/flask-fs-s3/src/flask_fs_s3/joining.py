@@ -1,6 +1,7 @@
-"""One object of pieces that clients have sent, put together inside the store.
+"""Joining pieces that clients have uploaded into one object, inside the store.
 
-No byte of a piece passes through the application, unless it is too small for a part of an object, or comes after such a one.
+The content does not pass through the application, except for pieces that are too small to be a part of an object, and
+the start of the piece after them.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ from .removal import remove
 from .settings import MAX_PART_BYTES, MIN_PART_BYTES
 from .writes import Write, repeated
 
-#: What opens the bytes [start, stop) of a piece, as long as it is the version that was listed.
+#: Opens the bytes [start, stop) of a piece, if it is still the version that was listed.
 OpenRange = Callable[[FileInfo, int, int], IO[bytes]]
 
 
 def join(
     bucket: Bucket, pieces: Sequence[FileInfo], attributes: Attributes, write: Write, open_range: OpenRange
 ) -> None:
-    """Store an object with the content of *pieces* and with *attributes*, and with nothing else that the pieces have.
+    """Store an object with the content of *pieces* and with *attributes*. No attributes of the pieces are kept.
 
-    :param write: To its key, maybe on condition.
-    :raises FileTooLarge: If there are more pieces than an object may have parts.
+    :param write: The write to the key of the object, possibly with a condition.
+    :raises FileTooLarge: If there are more pieces than an object can have parts.
     """
     if any(piece.etag is None for piece in pieces):
-        # Anyone who may send one could replace it after it was checked.
+        # Without ETags, a client that can upload a piece could replace it after it was checked.
         reason = f'the store lists no ETags; set {bucket.settings}CONDITIONAL_WRITES = False'
         raise bucket.error(OperationNotSupported, write.key, f'{reason} to have the application receive uploads')
-    # Rather than after all has been copied; storing looks again.
+    # Check before copying everything. Storing checks again.
     write.check()
     filled = [piece for piece in pieces if piece.size] or pieces[:1]
     size = sum(piece.size for piece in filled)
@@ -49,7 +50,7 @@ def join(
         return
     parts = functools.partial(_parts, filled, open_range)
     if write.at_once and size <= MAX_PART_BYTES:
-        # Where completing parts may lose a race, copying was seen to lose none.
+        # On stores where completing a multipart upload can lose a race, copying was never observed to lose one.
         hidden = Write(bucket, f'{filled[0].name.rpartition("/")[0]}/joined-{secrets.token_hex(8)}')
         try:
             _assemble(bucket, hidden, _parameters(bucket, attributes, hidden), parts())
@@ -81,18 +82,18 @@ def _assemble(bucket: Bucket, write: Write, parameters: dict[str, Any], parts: I
         try:
             upload.send(parts)
         except TooManyParts:
-            reason = f'it arrived in more than {MAX_PARTS} pieces, and an object has at most as many parts'
+            reason = f'it was uploaded in more than {MAX_PARTS} pieces, the maximum number of parts of an object'
             raise bucket.error(FileTooLarge, write.key, reason) from None
         upload.finish(write)
 
 
 def _parts(pieces: Sequence[FileInfo], open_range: OpenRange) -> Iterator[Part | Span]:
-    """The parts of the object: what is too small for one is read, and sent together with the beginning of what follows."""
+    """The parts of the object. Pieces that are too small are read, and sent with the start of the next piece."""
     small = bytearray()
     for piece in pieces:
         is_last = piece is pieces[-1]
         read = min(piece.size, MIN_PART_BYTES - len(small)) if small else 0
-        # Of objects that are no larger than the smallest part, ranges are not copied.
+        # S3 does not copy ranges of objects that are no larger than the smallest part.
         if (piece.size - read < MIN_PART_BYTES and not is_last) or (read and piece.size <= MIN_PART_BYTES):
             read = piece.size
         if read:
@@ -114,7 +115,7 @@ def _parameters(bucket: Bucket, attributes: Attributes, write: Write, checksum: 
 
 
 def _checksum(bucket: Bucket, piece: FileInfo) -> str | None:
-    """The checksum of a piece that the store itself has computed, if it is of the kind that this storage keeps."""
+    """The checksum that the store has computed for a piece, if it uses the algorithm of this storage."""
     if bucket.config.checksum != 'sha256':
         return None
     return stored_sha256(bucket.request('head_object', piece.name, ChecksumMode='ENABLED', IfMatch=_quoted(piece)))
@@ -122,7 +123,7 @@ def _checksum(bucket: Bucket, piece: FileInfo) -> str | None:
 
 @contextlib.contextmanager
 def _telling_apart(bucket: Bucket, piece: FileInfo) -> Generator[None]:
-    """Raise FileExists only if the condition on the target did not hold: the one on the source has the same response."""
+    """Raise FileExists only if the condition on the target failed: a failed condition on the source looks the same."""
     try:
         yield
     except FileExists:

@@ -1,4 +1,4 @@
-"""What a bucket lists, page by page, as long as the pages make sense."""
+"""Listings of a bucket, page by page, with checks that the pages are plausible."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .bucket import Bucket
 from .errors import code_of
 from .responses import ImplausibleResponse
 
-#: How many pages in a row may be empty although more is to follow, as S3 gives them where much was deleted.
+#: The maximum number of consecutive empty pages. S3 returns empty pages where many objects were deleted.
 _MAX_EMPTY_PAGES = 1000
 
 
 class Listing(NamedTuple):
-    """One of the operations that list.
+    """A listing operation.
 
     :param operation: Its name in S3.
-    :param entry: The field of a page with what is listed.
-    :param required: What S3 reports of each.
-    :param identity: Which of it identifies each.
-    :param markers: The fields of a page that lead to the next one, and the parameters that take them there.
+    :param entry: The field of a page that contains the entries.
+    :param required: The fields that each entry must have.
+    :param identity: The fields that identify an entry.
+    :param markers: The fields of a page that point to the next page, and the parameters to send them as.
     """
 
     operation: str
@@ -34,7 +34,7 @@ class Listing(NamedTuple):
 
 
 _NEXT = {'NextContinuationToken': 'ContinuationToken'}
-# Not the ETag: s3proxy and others list none for what they keep in stores of another kind.
+# The ETag is not required: s3proxy and others list none for objects that they keep in other kinds of stores.
 OBJECTS = Listing('ListObjectsV2', 'Contents', ('Key', 'Size', 'LastModified'), ('Key',), _NEXT)
 UPLOADS = Listing(
     'ListMultipartUploads',
@@ -46,12 +46,13 @@ UPLOADS = Listing(
 
 
 def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> Iterator[dict[str, Any]]:
-    """What is listed under the keys that begin with *prefix*; nothing if there is no bucket yet.
+    """The entries whose keys begin with *prefix*; none if the bucket does not exist yet.
 
-    :raises ImplausibleResponse: For a page with holes, with keys that were not requested, or that leads back or nowhere.
+    :raises ImplausibleResponse: If a page lacks fields, contains keys that were not requested, repeats an earlier page,
+        or does not point to the next one.
     """
     more: dict[str, Any] = {}
-    # After Brent: only one page is remembered, the (2^n)th, and a cycle comes back to one of these.
+    # Brent's algorithm: remember only page 2^n, because a cycle returns to one of these.
     remembered: tuple[Any, Any] = (None, None)
     number, empty = 0, 0
     while True:
@@ -70,14 +71,14 @@ def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> It
         more = {parameter: page[field] for field, parameter in kind.markers.items() if page.get(field)}
         if not more:
             raise ImplausibleResponse(
-                operation=kind.operation, what='incomplete: there is more, but it does not say where'
+                operation=kind.operation, what='incomplete: it is truncated but has no marker for the next page'
             )
         begins = tuple(found[0][field] for field in kind.identity) if found else None
         number, empty = number + 1, 0 if found else empty + 1
         if more == remembered[0] or (begins is not None and begins == remembered[1]):
             raise ImplausibleResponse(operation=kind.operation, what='the same page again')
         if empty > _MAX_EMPTY_PAGES:
-            raise ImplausibleResponse(operation=kind.operation, what=f'{empty} empty pages, and still not the end')
+            raise ImplausibleResponse(operation=kind.operation, what=f'{empty} empty pages in a row')
         if not number & (number - 1):
             remembered = more, begins
 
@@ -85,15 +86,16 @@ def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> It
 def folder_page(
     bucket: Bucket, prefix: str, after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], list[str], str | None]:
-    """The objects and the names of the folders directly in a folder: one page, by one request; nothing if there is no bucket.
+    """One page of the objects and folder names directly in a folder, by one request; empty if there is no bucket.
 
-    :param after: Where the page before ended: the token of a page of the store, which keeps nothing for it, and, where that
-        page had more entries than requested, after which of them.
-    :raises ImplausibleResponse: For a page with holes, with keys that were not requested, or that leads nowhere.
+    :param after: Where the previous page ended: the store's token for a page and, if that page had more entries than
+        requested, the last entry returned.
+    :raises ImplausibleResponse: If a page lacks fields, contains keys that were not requested, or does not point to the
+        next one.
     """
     token, _, last = (after or '').partition('\n')
-    # On the first page, the empty object that may stand for the folder itself is passed over: SeaweedFS ends there if it is
-    # all that fits on the page.
+    # On the first page, skip the empty object that can mark the folder itself: SeaweedFS ends the listing there if
+    # nothing else fits on the page.
     more = {'ContinuationToken': token} if token else {'StartAfter': prefix} if prefix else {}
     try:
         page = bucket.request('list_objects_v2', Prefix=prefix, Delimiter='/', MaxKeys=limit, **more)
@@ -104,10 +106,10 @@ def folder_page(
     following = page.get('NextContinuationToken') if page['IsTruncated'] else None
     if page['IsTruncated'] and following in (None, '', token):
         raise ImplausibleResponse(
-            operation=OBJECTS.operation, what='incomplete: there is more, but it does not say where'
+            operation=OBJECTS.operation, what='incomplete: it is truncated but has no marker for the next page'
         )
     entries = {name: one for name, one in _directly_in(prefix, page).items() if name > last}
-    # SeaweedFS counts a file and a folder of one name as one, and cannot begin between them.
+    # SeaweedFS counts a file and a folder with the same name as one entry, and cannot start between them.
     given = sorted(entries)[:limit]
     files = [one for name in given if (one := entries[name]) is not None and not name.endswith('/')]
     folders = [name[:-1] for name in given if entries[name] is None]
@@ -124,12 +126,12 @@ def _directly_in(prefix: str, page: dict[str, Any]) -> dict[str, dict[str, Any] 
     if any('/' in key[len(prefix) : -1] for key in entries) or not all(
         folder.startswith(prefix) and folder.find('/', len(prefix)) == len(folder) - 1 for folder in folders
     ):
-        raise ImplausibleResponse(operation=OBJECTS.operation, what=f'what is not directly in {prefix!r}')
+        raise ImplausibleResponse(operation=OBJECTS.operation, what=f'a page with entries outside {prefix!r}')
     return entries | dict.fromkeys(folders)
 
 
 def _check(kind: Listing, prefix: str, one: dict[str, Any]) -> None:
-    # Of the empty objects that stand for folders some stores list the key alone.
+    # Some stores list only the key of the empty objects that mark folders.
     required = ('Key',) if str(one.get('Key')).endswith('/') else kind.required
     if missing := [field for field in required if one.get(field) in (None, '')]:
         raise ImplausibleResponse(operation=kind.operation, what=f'an entry without {missing[0]}')

@@ -1,4 +1,4 @@
-"""Files in many parts: several sent at once, put together at the end, and nothing left behind when that fails."""
+"""Multipart uploads: parts are sent concurrently and joined at the end. A failed upload is aborted."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 #: S3's limit (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MAX_PARTS = 10_000
-#: How large the parts of a stream are, unless that is configured.
+#: The default size of the parts of a stream.
 PART_BYTES = 8 * 1024 * 1024
-#: How large the parts are that the store copies: no byte of them passes through here, and a request can take as long as it does.
+#: The size of parts that the store copies. They don't pass through the application.
 COPIED_PART_BYTES = 512 * 1024 * 1024
 
 _logger = logging.getLogger(__name__)
 
 
 class TooManyParts(Exception):
-    """A source of unknown length did not fit into as many parts as a file may have."""
+    """A source of unknown length needs more parts than a file can have."""
 
 
 class Span(NamedTuple):
-    """Bytes of an object that the store copies, as long as the object has that ETag.
+    """Bytes of an object that the store copies, if the object still has that ETag.
 
-    :param range: As the header of that name has it; None for all of them.
+    :param range: The value of the ``Range`` header; None for the complete object.
     """
 
     key: str
@@ -43,9 +43,9 @@ class Span(NamedTuple):
 
 
 class Upload:
-    """One upload in parts. It is aborted when its block is left without :meth:`finish`.
+    """A multipart upload. It is aborted if its block ends without :meth:`finish`.
 
-    :param parameters: What the object is to be stored with.
+    :param parameters: The parameters that the object is stored with.
     """
 
     def __init__(self, bucket: Bucket, key: str, parameters: Mapping[str, Any]) -> None:
@@ -66,13 +66,13 @@ class Upload:
             self._abort()
 
     def send(self, parts: Iterable[Part | FileBody | Span]) -> None:
-        """Send the bodies among *parts*, of which as many are in memory at once as the concurrency says, and have the store copy the others."""
+        """Upload or copy *parts*. At most *concurrency* parts are in memory at the same time."""
         self._run(self._store, parts)
 
     def finish(self, write: Write) -> None:
-        """Put the parts together; before this there is no file.
+        """Join the parts. Before this, the file does not exist.
 
-        :param write: On its condition.
+        :param write: The write, with its condition.
         """
         write.run(self._complete)
 
@@ -83,14 +83,14 @@ class Upload:
 
     def _run(self, act: Callable[[int, Any], dict[str, Any]], items: Iterable[Any]) -> None:
         running: set[Future[dict[str, Any]]] = set()
-        # Leaving the block waits for what is on its way: a part that arrives after the abort would stay.
+        # Leaving the block waits for parts in transit, because a part that arrives after the abort would be kept.
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix='flask-fs-s3') as pool:
             try:
                 for number, item in enumerate(items, 1):
                     if number > MAX_PARTS:
                         raise TooManyParts
                     running.add(pool.submit(act, number, item))
-                    # Not kept here while the next one is read.
+                    # Free its memory while the next part is read.
                     del item
                     if len(running) == self._concurrency:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -129,9 +129,10 @@ class Upload:
         except SDK_ERRORS as error:
             if code_of(error) == 'NoSuchUpload':
                 return
-            # What led here is the error to be raised; this one only costs storage until it is swept.
+            # Raise the original error. This one only costs storage until the next sweep.
             _logger.warning(
-                'The parts sent for %r are left in bucket %r, as aborting failed (%s): flask fs sweep removes them.',
+                'The uploaded parts of %r remain in bucket %r, because aborting the upload failed (%s). '
+                'Run flask fs sweep to remove them.',
                 self._key,
                 self._bucket.name,
                 type(error).__name__,
@@ -139,7 +140,7 @@ class Upload:
 
 
 def abort_abandoned(bucket: Bucket, uploads: Iterable[Mapping[str, Any]], begun_before: datetime.datetime) -> int:
-    """Abort those of *uploads* that were begun so early, and return how many there were."""
+    """Abort the *uploads* that were started before that time, and return how many there were."""
     aborted = 0
     for upload in uploads:
         if upload['Initiated'] <= begun_before:
@@ -154,27 +155,27 @@ def abort_abandoned(bucket: Bucket, uploads: Iterable[Mapping[str, Any]], begun_
 
 
 def part_size(total: int, configured: int | None) -> int:
-    """How large the parts of a file of *total* bytes are: as *configured*, or more where the file would have too many."""
-    # None of them is in memory: so few that the requests cost little, but enough of them to be sent at once.
+    """The part size for a file of *total* bytes: as *configured*, or more if the file would have too many parts."""
+    # Parts of a file are not in memory. Few parts save requests, but several are needed to send them concurrently.
     suitable = min(max(PART_BYTES, -(-total // 16)), 4 * PART_BYTES)
     return max(configured or suitable, -(-total // MAX_PARTS))
 
 
 def spans(key: str, etag: str, start: int, stop: int, part_bytes: int) -> Iterator[Span]:
-    """The bytes [start, stop) of an object in parts of about the same size, each of at most *part_bytes*.
+    """The bytes [start, stop) of an object, in parts of about the same size, at most *part_bytes* each.
 
-    :param stop: The object's size.
+    :param stop: The size of the object.
     """
     size = stop - start
     count = -(-size // part_bytes)
     for number in range(count):
         first, last = start + size * number // count, start + size * (number + 1) // count - 1
-        # Only of large objects S3 copies ranges.
+        # S3 copies ranges only of large objects.
         yield Span(key, etag, None if last - first + 1 == stop else f'bytes={first}-{last}')
 
 
 def _part(number: int, response: Mapping[str, Any]) -> dict[str, Any]:
-    """What the request that completes an upload says of a part: its ETag, and the checksums that the store made."""
+    """The entry of a part in the request that completes the upload: its ETag, and the checksums from the store."""
     reported = {key: value for key, value in response.items() if key == 'ETag' or key.startswith('Checksum')}
     return {'PartNumber': number, **reported}
 

@@ -1,4 +1,4 @@
-"""Removing objects, one or many at once."""
+"""Removing objects, individually or in batches."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .bucket import Bucket
 from .errors import SDK_ERRORS, code_of
 from .responses import ImplausibleResponse
 
-#: How many keys S3 deletes by one request.
+#: The maximum number of keys that S3 deletes in one request.
 BATCH_KEYS = 1000
 
 
 def remove(bucket: Bucket, key: str) -> None:
-    """Remove an object; an absent one is removed already."""
+    """Remove an object. It is not an error if the object does not exist."""
     try:
         bucket.request('delete_object', key)
     except ImplausibleResponse:
-        # Some stores respond with 200 instead of 204, as web pages do.
+        # Some stores respond with 200 instead of 204, like web pages.
         if not _is_gone(bucket, key):
             raise
     except ClientError as error:
@@ -31,9 +31,9 @@ def remove(bucket: Bucket, key: str) -> None:
 
 
 def remove_batch(bucket: Bucket, keys: Sequence[str]) -> dict[str, FSError | None]:
-    """Remove objects by one request; the errors of those that the store does not say are gone.
+    """Remove objects in one request, and return errors for those that the store does not report as removed.
 
-    Its silence would be that of any web page; so the response is not to be quiet about what was removed.
+    The request is not quiet, because a quiet success cannot be distinguished from the response of any web page.
     """
     try:
         response = bucket.request('delete_objects', Delete={'Objects': [{'Key': key} for key in keys]})
@@ -49,19 +49,19 @@ def remove_batch(bucket: Bucket, keys: Sequence[str]) -> dict[str, FSError | Non
             failures[key] = failure = bucket.translated(refusal, key)
             failure.__cause__ = refusal
     reported = refusals.keys() | {one.get('Key') for one in response.get('Deleted', ())}
-    # Baidu's store reports none, and odd keys come back written in another way.
+    # Baidu's store reports none, and some stores report unusual keys in another spelling.
     unmentioned = iter([key for key in keys if key not in reported])
     for key in unmentioned:
         try:
             remove(bucket, key)
         except SDK_ERRORS as error:
-            # What responds in this way would do so for each of them.
+            # The other requests would fail in the same way.
             failures |= dict.fromkeys((key, *unmentioned), bucket.translated(error, key))
     return failures
 
 
 def remove_versions(bucket: Bucket, key: str, versions: Iterable[str]) -> None:
-    """Remove versions of an object for good."""
+    """Permanently remove versions of an object."""
     doomed = [{'Key': key, 'VersionId': version} for version in versions]
     for refusal in bucket.request('delete_objects', Delete={'Objects': doomed, 'Quiet': True}).get('Errors') or ():
         if refusal.get('Code') not in ('NoSuchKey', 'NoSuchVersion'):
@@ -77,7 +77,7 @@ def _is_gone(bucket: Bucket, key: str) -> bool:
 
 
 def _error(refusal: dict[str, Any]) -> ClientError:
-    """The error that the store would respond with if this object alone had been to be removed."""
+    """The error that the store would return for removing only this object."""
     status = 403 if refusal.get('Code') == 'AccessDenied' else 500
     response: Any = {'Error': refusal, 'ResponseMetadata': {'HTTPStatusCode': status}}
     return ClientError(response, 'DeleteObjects')

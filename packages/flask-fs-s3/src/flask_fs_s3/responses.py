@@ -1,7 +1,7 @@
-"""Responses: which of them are a store's own, which range of an object is in them, and their bodies.
+"""Responses: checks that they come from an S3 store, the range of an object that they contain, and their bodies.
 
-Networks where one has to log in, proxies and plain web servers respond with 200 to anything. Believing them would lose files:
-what was stored nowhere would be reported as saved, and the source of a copy that was never made would be removed.
+Captive portals, proxies, and plain web servers respond with 200 to anything. Trusting them would lose files: a file
+that was never stored would be reported as saved, and the source of a copy that was never made would be removed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError, ResponseParserFactory
 
 from flask_fs.backends import ResponseStream
 
-#: What Amazon documents for the response to each operation: fields, of what is under the first name if there are two.
+#: The fields that Amazon documents for the response to each operation, as paths.
 _FIELDS: dict[str, tuple[tuple[str, ...], ...]] = {
     'CompleteMultipartUpload': (('ETag',),),
     'CopyObject': (('CopyObjectResult', 'ETag'),),
@@ -28,25 +28,26 @@ _FIELDS: dict[str, tuple[tuple[str, ...], ...]] = {
     'UploadPart': (('ETag',),),
     'UploadPartCopy': (('CopyPartResult', 'ETag'),),
 }
-#: The response is 204 without fields. A store that responds with 200 instead gives the request an ID, as Amazon does.
+#: Operations whose response is 204 without fields. A store that responds with 200 instead must send a request ID.
 _WITHOUT_CONTENT = frozenset(('AbortMultipartUpload', 'DeleteObject'))
 
 
 class ImplausibleResponse(BotoCoreError):
-    """A success that no S3 responds with: raised beside botocore's own errors, and translated as they are."""
+    """A successful response that cannot come from S3. Raised and translated like botocore's own errors."""
 
     fmt = 'the response to {operation} was {what}'
 
 
 class Superseded(ImplausibleResponse):
-    """A store's own response to an object that it did not keep, because another writer's is newer.
+    """The response of a store that did not keep an object, because another writer's object is newer.
 
-    Swift's S3 responds so, with 200 but without an ETag, when the object server says 202: two writers came at one moment.
+    Swift's S3 API responds with 200 but without an ETag if its object server responds with 202, because two writers
+    wrote at the same time.
     """
 
 
 def check(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> None:
-    """Raise unless a success looks like a store's own; for botocore's event ``after-call``."""
+    """Raise an error if a successful response cannot come from a store; for botocore's event ``after-call``."""
     status: int = http_response.status_code
     if status >= 300:
         return
@@ -66,24 +67,24 @@ def check(parsed: dict[str, Any], model: Any, http_response: Any, **_: Any) -> N
 
 
 def check_redirect(response: tuple[Any, dict[str, Any]] | None, operation: Any, **_: Any) -> None:
-    """Raise for a redirect that is not S3's own, to another region; for botocore's event ``needs-retry``.
+    """Raise an error for a redirect that is not S3's redirect to another region; for botocore's event ``needs-retry``.
 
-    botocore would look for that region by a further request, whose redirect makes it look again, without an end.
+    botocore would look up the region with another request, whose redirect would make it look again, endlessly.
     """
     if response is None or not 300 <= (status := response[0].status_code) < 400:
         return
     headers = response[0].headers
     if response[1].get('Error', {}).get('Code') in (None, '', str(status)) and 'x-amz-bucket-region' not in headers:
         target = urlsplit(headers.get('Location') or '')
-        # Without path and query, which may hold secrets.
+        # Without path and query, which can contain secrets.
         where = f' to {target.scheme}://{target.hostname}' if target.hostname else ''
         raise ImplausibleResponse(operation=operation.name, what=f'{status}{where}')
 
 
 class Parsers(ResponseParserFactory):
-    """botocore's parsers, which raise one kind of error for whatever they cannot parse.
+    """botocore's parsers, with a single type of error for everything that they cannot parse.
 
-    By themselves they raise what they stumble over, such as the ValueError of a size that is no number.
+    On their own, they raise various errors, such as a ValueError for a size that is not a number.
     """
 
     def create_parser(self, protocol_name: str) -> Any:
@@ -105,7 +106,7 @@ class Parsers(ResponseParserFactory):
 
 
 def object_size(response: Any) -> int:
-    """The length of the whole object, also in a checked response with a range of it, as far as that reports it."""
+    """The length of the complete object, even if the checked response contains only a range of it."""
     total = response.get('ContentRange', '').rpartition('/')[2]
     return int(total if total.isdecimal() else response['ContentLength'])
 
@@ -113,7 +114,7 @@ def object_size(response: Any) -> int:
 class BodyStream(ResponseStream):
     """The body of a response.
 
-    :param body: botocore's streaming body; it raises when the response ends before its length.
+    :param body: botocore's streaming body, which raises an error if the response ends early.
     """
 
     def __init__(self, body: Any, length: int) -> None:
@@ -127,7 +128,7 @@ class BodyStream(ResponseStream):
     def _release(self, *, reusable: bool) -> None:
         try:
             if reusable:
-                # botocore compares the checksum when more is requested than there is.
+                # botocore verifies the checksum when it is read past the end.
                 self._body.read(1)
         finally:
             self._body.close()

@@ -1,4 +1,4 @@
-"""What can be configured about a bucket, and what is refused before anything is sent."""
+"""The settings of an S3 storage, validated before anything is sent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, ma
 
 #: The minimum size of a part unless it is the last (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MIN_PART_BYTES = 5 * 1024 * 1024
-#: The maximum that is sent by one request, or copied (ibidem).
+#: The maximum size that one request can send or copy (same source).
 MAX_PART_BYTES = 5 * 1024**3
-#: What PutObject, CopyObject and CreateMultipartUpload all accept, besides what this backend itself sets.
+#: The parameters that PutObject, CopyObject, and CreateMultipartUpload all accept and that this backend does not set.
 OBJECT_PARAMETERS = frozenset(
     (
         'ACL', 'BucketKeyEnabled', 'CacheControl', 'ContentDisposition', 'ContentEncoding', 'ContentLanguage',
@@ -25,9 +25,9 @@ OBJECT_PARAMETERS = frozenset(
 
 
 def bucket_name(value: Any) -> str:
-    """A name that botocore sends: that of a bucket, or the ARN of an access point."""
+    """A name that botocore accepts: the name of a bucket or the ARN of an access point."""
     if not isinstance(value, str) or not re.fullmatch(r'[A-Za-z0-9._-]{1,255}|arn:[\w:/.-]+', value, re.ASCII):
-        raise ValueError('the name of a bucket: letters, digits, . and -')
+        raise ValueError('the name of a bucket: letters, digits, ., and -')
     return value
 
 

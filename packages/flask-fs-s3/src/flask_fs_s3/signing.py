@@ -1,4 +1,4 @@
-"""Requests that clients send to the store themselves, signed so that it refuses what differs from them."""
+"""Presigned requests that clients send directly to the store. The store refuses requests that differ from them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .bodies import hash_parameter
 from .bucket import Bucket
 from .settings import MAX_PART_BYTES
 
-#: Those of the configured parameters that decide whether a store accepts a request at all; the others are for files.
+#: The configured parameters without which a store can refuse a request. The others only apply to stored files.
 _REQUIRED = (
     'BucketKeyEnabled', 'ExpectedBucketOwner', 'RequestPayer', 'SSEKMSEncryptionContext', 'SSEKMSKeyId',
     'ServerSideEncryption',
 )  # fmt: skip
-#: The operation of each request of the multipart API, by its method and whether it has the ID of an upload.
+#: The operation of each request of the multipart API, by its method and whether it has an upload ID.
 _OPERATIONS = {
     ('POST', False): 'create_multipart_upload',
     ('PUT', True): 'upload_part',
@@ -36,16 +36,16 @@ def signed_upload(
     checksum: str | None,
     expires_s: int,
 ) -> SignedRequest:
-    """A request that stores an object *key*: a PUT where the size is known, else a form, whose length has limits alone.
+    """A request that stores the object *key*: a PUT if the size is known, otherwise a form with a maximum size.
 
-    :raises FileTooLarge: If it is more than S3 stores by one request.
+    :raises FileTooLarge: If the size exceeds what S3 stores in one request.
     """
     parameters = _given(ContentType=mime) | hash_parameter(checksum or '') | _required(bucket)
     if size is None:
         limit = MAX_PART_BYTES if max_bytes is None else min(max_bytes, MAX_PART_BYTES)
         return _form(bucket, key, parameters, limit, expires_s)
     if size > MAX_PART_BYTES:
-        reason = f'S3 stores at most {MAX_PART_BYTES} bytes by one request: have it sent in pieces or parts'
+        reason = f'S3 stores at most {MAX_PART_BYTES} bytes in one request; upload the file in pieces or parts'
         raise bucket.error(FileTooLarge, None, reason)
     conditions = {'ContentLength': size, 'IfNoneMatch': '*'}
     return _signed(bucket, 'PUT', 'put_object', key, conditions | parameters, expires_s)
@@ -61,15 +61,15 @@ def signed_part(
     mime: str | None,
     expires_s: int,
 ) -> SignedRequest:
-    """One of the requests that store an object *key* in parts.
+    """A request of the multipart upload of the object *key*.
 
-    :raises ValueError: If there is no such request.
+    :raises ValueError: If no such request exists.
     """
     operation = _OPERATIONS.get((method, upload_id is not None))
     if operation is None or upload_id == '' or (operation == 'upload_part') != (part_number is not None):
         raise ValueError(
-            f'S3 has no request {method!r} {"with" if upload_id else "without"} the ID of an upload'
-            f'{"" if part_number is None else " and with the number of a part"}'
+            f'S3 has no {method!r} request {"with" if upload_id else "without"} an upload ID'
+            f'{"" if part_number is None else " and with a part number"}'
         )
     parameters = _given(UploadId=upload_id, PartNumber=part_number)
     if operation == 'create_multipart_upload':
@@ -85,7 +85,7 @@ def _signed(
     client = bucket.signing_client
     url = client.generate_presigned_url(operation, Params={**bucket.at(key), **parameters}, ExpiresIn=expires_s)
     headers = _headers(client, operation, parameters)
-    # It is signed too, and browsers do not let a page set it.
+    # It is also signed, but browsers do not allow pages to set it.
     headers.pop('Content-Length', None)
     return SignedRequest(method, url, headers)
 
@@ -104,7 +104,7 @@ def _form(bucket: Bucket, key: str, parameters: dict[str, Any], max_bytes: int, 
 
 
 def _headers(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, str]:
-    """The headers with which an operation has *parameters*."""
+    """The headers that send *parameters* to an operation."""
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
     headers = {}
     for parameter, value in parameters.items():

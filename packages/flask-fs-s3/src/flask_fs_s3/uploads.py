@@ -1,4 +1,4 @@
-"""Storing a stream: by one request where it is small, in parts where it is not, and not at all where that fails."""
+"""Storing a stream: in one request if it is small, otherwise in parts, and never partially."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .writes import Write, repeated
 
 
 def put(bucket: Bucket, key: str, source: Source, attributes: Attributes, write: Write | None = None) -> None:
-    """Store what *source* holds, with its checksum wherever that can be computed before the content is sent.
+    """Store the content of *source*, with its checksum if that can be computed before the content is sent.
 
-    :param write: One with a condition.
+    :param write: A write with a condition.
     """
     threshold = bucket.config.multipart_threshold_bytes
     file, size = source.seekable_file, source.remaining_size
@@ -41,7 +41,7 @@ def put(bucket: Bucket, key: str, source: Source, attributes: Attributes, write:
 
 
 class _Upload:
-    """One large file on its way."""
+    """The upload of a large file."""
 
     def __init__(self, bucket: Bucket, attributes: Attributes, write: Write) -> None:
         self._bucket = bucket
@@ -49,7 +49,7 @@ class _Upload:
         self._attributes = attributes
         self._write = write
         self._part_bytes: int = bucket.config.get('part_bytes') or PART_BYTES
-        # Rather than after all has been sent; storing looks again.
+        # Check before sending everything. Storing checks again.
         write.check()
 
     def _parameters(self, checksum: Checksum | None = None) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class _Upload:
         return self._bucket.parameters(self._key, self._attributes, metadata)
 
     def send_file(self, file: SourceFile) -> None:
-        """Store a file that can be read twice: first for its checksums."""
+        """Store a file that can be read twice. It is first read to compute its checksums."""
         at_once = self._write.at_once and file.size <= MAX_REQUEST_BYTES
         part_bytes = file.size if at_once else part_size(file.size, self._bucket.config.get('part_bytes'))
         checksum = Checksum(self._bucket.config.checksum)
@@ -71,7 +71,7 @@ class _Upload:
         file.seek_end()
 
     def send_stream(self, source: Source) -> None:
-        """Store what can be read once."""
+        """Store a stream that can be read only once."""
         if not self._write.at_once:
             self._send_parts(self._parts(source), self._parameters())
             return
@@ -94,8 +94,8 @@ class _Upload:
                 upload.send(bodies)
             except TooManyParts:
                 reason = (
-                    f'a stream of unknown length may have {MAX_PARTS} parts of {self._part_bytes} bytes; '
-                    f'raise the setting PART_BYTES, or save it from a file'
+                    f'a stream of unknown length can have at most {MAX_PARTS} parts of {self._part_bytes} bytes; '
+                    f'increase the setting PART_BYTES, or save from a file'
                 )
                 raise self._bucket.error(FileTooLarge, self._key, reason) from None
             if file is not None and file.has_changed():
@@ -107,19 +107,21 @@ class _Upload:
         try:
             yield
         except (FileChanged, *SDK_ERRORS) as error:
-            # The store may have noticed first, by the CRC-32 that it was given.
+            # The store might have detected it first, with the CRC-32.
             if not isinstance(error, FileChanged) and not file.has_changed():
                 raise
-            reason = 'the file that it was saved from changed meanwhile; save a copy of that instead'
+            reason = 'the source file changed while it was being uploaded; save a copy of it instead'
             raise self._bucket.error(BackendError, self._key, reason) from None
 
 
 def put_object(
     bucket: Bucket, body: Body, parameters: dict[str, Any], write: Write, checksum: Checksum | None = None
 ) -> None:
-    """Store *body*, whose *checksum* may be known, by one request.
+    """Store *body* in one request.
 
-    That is the one way of writing on condition that is free of races on every store with conditional writes.
+    This is the only conditional write that is free of races on all stores with conditional writes.
+
+    :param checksum: The checksum of *body*, if it is known.
     """
     key = write.key
     header = checksum_header(body, checksum) if bucket.checks_uploads else {}
@@ -133,15 +135,15 @@ def put_object(
     except ClientError as error:
         if isinstance(body, FileBody) and (status_of(error) == 413 or code_of(error) == 'EntityTooLarge'):
             reason = (
-                f'the store accepts no file of {body.size} bytes in one request, which keeps creating free of races; '
-                f'set {bucket.settings}CONDITIONAL_COMPLETION = True to have it sent in parts'
+                f'the store does not accept {body.size} bytes in one request, which is required to avoid races; set '
+                f'{bucket.settings}CONDITIONAL_COMPLETION = True to upload the file in parts'
             )
             raise bucket.error(BackendError, key, reason) from error
         raise
 
 
 def _for_one_request(source: Source) -> Iterator[bytes]:
-    """What is read from *source*, until it is more than one request can hold."""
+    """The content of *source*, until it exceeds the maximum size of one request."""
     size = 0
     while size <= MAX_REQUEST_BYTES and (chunk := source.read(CHUNK_BYTES)):
         size += len(chunk)
@@ -149,7 +151,7 @@ def _for_one_request(source: Source) -> Iterator[bytes]:
 
 
 class _Joined:
-    """A file and what comes after it."""
+    """A file followed by the rest of a source."""
 
     def __init__(self, first: FileBody, rest: Source) -> None:
         self._first = first

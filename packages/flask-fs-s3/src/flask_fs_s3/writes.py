@@ -1,4 +1,4 @@
-"""Writes to one key, some on condition, and whether one whose response was lost had succeeded."""
+"""Writes to a key, some of them conditional, and detection of writes that succeeded although the response was lost."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from .errors import code_of, is_retried, status_of
 from .removal import remove
 from .responses import Superseded
 
-#: How often to try when another writer is at the same key at the same moment, as S3 recommends for its 409.
+#: The number of attempts if another writer writes the same key at the same time, as S3 recommends for its 409.
 _CONFLICTS = 4
-# RFC 9110 §8.8.3, without what no header can hold.
+# RFC 9110 §8.8.3, without characters that headers cannot contain.
 _ETAG = re.compile(r'[\x21\x23-\x7e]+')
 
 
 class Write:
-    """One write to a key, whatever is there."""
+    """An unconditional write to a key."""
 
-    #: Whether it is sent in one request, because completing parts may lose a race.
+    #: Whether it is sent in one request, because completing a multipart upload can lose a race.
     at_once = False
 
     def __init__(self, bucket: Bucket, key: str, *, recognizable: bool = True) -> None:
         self.key = key
-        #: The backend's own metadata of the object that it makes; none where repeating the write does no harm.
+        #: The backend's own metadata of the new object; empty if repeating the write is harmless.
         self.metadata = {WRITER_KEY: secrets.token_hex(8)} if recognizable else {}
         self._bucket = bucket
 
     def check(self) -> None:
-        """Raise what :meth:`run` would, if that is seen already: rather than after all has been sent."""
+        """Raise the error of :meth:`run` early, before everything is sent, if it is already foreseeable."""
 
     def run(self, write: Callable[..., object]) -> None:
-        """Call *write*, which makes an object with :attr:`metadata`."""
+        """Call *write*, which stores an object with :attr:`metadata`."""
         self._attempt(write)
 
     def _attempt(self, write: Callable[..., object], **conditions: str) -> None:
         try:
             write(**conditions)
         except Superseded as error:
-            # What replaced it at once is there.
+            # The object that replaced it must exist.
             if self._bucket.find(self.key) is None:
                 raise
             if lost := self._lost():
@@ -58,11 +58,11 @@ class Write:
                 raise
 
     def _lost(self) -> FSError | None:
-        """The error where another writer was faster, or came at the same moment; None if that is as good as being first."""
+        """The error if another writer was faster or wrote at the same time; None if the order does not matter."""
         return None
 
     def _is_own(self, error: ClientError) -> bool:
-        """Whether *error* only says that an earlier attempt had succeeded, whose response was lost."""
+        """Whether *error* only means that an earlier attempt succeeded, whose response was lost."""
         if not self.metadata or not is_retried(error):
             return False
         try:
@@ -73,7 +73,7 @@ class Write:
 
 
 class Creation(Write):
-    """A write where there is no object of that key, or a look for one before, where it must be."""
+    """A write that requires that the key is free, with a condition, or with a check beforehand if necessary."""
 
     def __init__(self, bucket: Bucket, key: str) -> None:
         super().__init__(bucket, key)
@@ -85,7 +85,7 @@ class Creation(Write):
     def run(self, write: Callable[..., object]) -> None:
         """Call *write* with its condition.
 
-        :raises FileExists: If there is an object of that key.
+        :raises FileExists: If an object with that key exists.
         """
         if self._bucket.conditional:
             try:
@@ -106,7 +106,7 @@ class Creation(Write):
 
 
 class Swap(Write):
-    """A write where the object of that key has one ETag."""
+    """A write that requires that the existing object has a given ETag."""
 
     def __init__(self, bucket: Bucket, key: str, etag: str) -> None:
         super().__init__(bucket, key)
@@ -120,7 +120,7 @@ class Swap(Write):
     def run(self, write: Callable[..., object]) -> None:
         """Call *write* with its condition.
 
-        :raises Changed: If there is another object of that key, or none.
+        :raises Changed: If the object has another ETag or does not exist.
         """
         if not _ETAG.fullmatch(self._etag):
             raise self._lost()
@@ -143,14 +143,14 @@ class Swap(Write):
 
 
 def repeated(write: Callable[..., object]) -> Callable[..., None]:
-    """*write*, repeated where another writer is at the same key at the same moment."""
+    """*write*, repeated if another writer writes the same key at the same time."""
 
     def attempt(**conditions: Any) -> None:
         for number in range(1, _CONFLICTS + 1):  # pragma: no branch - the last attempt returns or raises
             try:
                 write(**conditions)
             except ClientError as error:
-                # After a lost response, it may be this very object that is in conflict.
+                # After a lost response, the conflict can be with this object itself.
                 if code_of(error) != 'ConditionalRequestConflict' or number == _CONFLICTS or is_retried(error):
                     raise
             else:
@@ -160,16 +160,16 @@ def repeated(write: Callable[..., object]) -> Callable[..., None]:
 
 
 def require_swaps(bucket: Bucket, key: str, prefix: str) -> None:
-    """Find out, once, whether the store writes on condition of an ETag: by a condition that cannot hold, where it does no harm.
+    """Check once whether the store supports ``If-Match`` for writes, with a harmless write whose condition cannot hold.
 
-    Many stores ignore the header, and replace whatever is there.
+    Many stores ignore the header and replace the existing object.
 
-    :param prefix: What all keys of the storage begin with.
-    :raises OperationNotSupported: If it does not.
+    :param prefix: The prefix of all keys of the storage.
+    :raises OperationNotSupported: If the store does not support it.
     """
     if bucket.swaps_are_known:
         return
-    # No verb lists that name.
+    # Storages never list this name.
     probe = f'{prefix}{TEMPORARY_PREFIX}if-match-{secrets.token_hex(8)}'
     try:
         bucket.request('put_object', probe, Body=b'', IfMatch='"0"', **bucket.parameters(probe, NO_ATTRIBUTES, {}))
@@ -188,9 +188,9 @@ def require_swaps(bucket: Bucket, key: str, prefix: str) -> None:
 
 
 def drop_swaps(bucket: Bucket, key: str, what: str) -> FSError:
-    """Take back COMPARE_AND_SWAP, and return the error for the write that showed it."""
+    """Drop COMPARE_AND_SWAP, and return the error for the write that revealed it."""
     bucket.drop_capability(
         Capability.COMPARE_AND_SWAP,
-        f'the store {what} when it writes, so that no version can be replaced without a race.',
+        f'the store {what} in writes, so a version cannot be replaced without a race.',
     )
-    return bucket.unsupported(key, f'the store {what} when it writes')
+    return bucket.unsupported(key, f'the store {what} in writes')
