@@ -5,8 +5,14 @@ It needs only Python 3.10 or newer. ``python3 dev.py`` lists the commands and pa
 delete ``.dev/``: the next command creates it again.
 """
 
-# An older Python must get as far as the message about its version, so the syntax stays that of Python 3.8.
-from __future__ import annotations
+import sys
+
+# An older Python must get as far as this message, so the syntax of this file stays that of Python 3.6.
+if sys.version_info < (3, 10):
+    sys.exit(
+        'dev.py: Flask-FS needs Python 3.10 or newer, and this is Python {}.{} ({}).\n'
+        'Run dev.py with a newer Python, for example: python3.12 dev.py'.format(*sys.version_info[:2], sys.executable)
+    )
 
 import contextlib
 import hashlib
@@ -15,7 +21,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -110,13 +115,6 @@ class Failed(Exception):
 
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
-    if sys.version_info < (3, 10):
-        raise Failed(
-            'Flask-FS needs Python 3.10 or newer, and this is Python {}.{} ({}).\n'
-            'Run dev.py with a newer Python, for example: python3.12 dev.py'.format(
-                *sys.version_info[:2], sys.executable
-            )
-        )
     if not arguments or arguments[0] in ('-h', '--help', 'help'):
         print(usage())
         return 0
@@ -399,7 +397,8 @@ if __name__ == '__main__':
         sys.exit(1)
     except OSError as error:
         # A full disk, or a folder without permission.
-        if (fix := fix_for(str(error))) is None:
+        fix = fix_for(str(error))
+        if fix is None:
             raise
         say(f'dev.py: {error}\n{fix}')
         sys.exit(1)

@@ -1,6 +1,5 @@
 """Why an installation failed, in a sentence that names the fix, from what pip, uv, or a compiler printed."""
 
-# dev.py imports it before it checks the Python version, so the syntax stays that of Python 3.8.
 from __future__ import annotations
 
 import re

@@ -1,6 +1,5 @@
 """What dev.py shows while it works. All of it goes to stderr: stdout belongs to the command."""
 
-# dev.py imports it before it checks the Python version, so the syntax stays that of Python 3.8.
 from __future__ import annotations
 
 import contextlib
