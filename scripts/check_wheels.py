@@ -21,7 +21,16 @@ from members import IMPORT_PACKAGES, Member, members
 __all__ = ['main', 'problems']
 
 #: Fields that the metadata must have.
-METADATA = ('Summary', 'License-Expression', 'License-File', 'Requires-Python', 'Project-URL', 'Classifier', 'Author')
+METADATA = (
+    'Summary',
+    'Description-Content-Type',
+    'License-Expression',
+    'License-File',
+    'Requires-Python',
+    'Project-URL',
+    'Classifier',
+    'Author',
+)
 SDIST = {'.gitignore', 'LICENSE', 'PKG-INFO', 'README.md', 'pyproject.toml', 'src', 'tests'}
 #: Modules, py.typed, and the lists that tests read.
 SUFFIXES = {'.js', '.mjs', '.py', '.typed', '.txt'}

@@ -1,4 +1,4 @@
-"""A small workspace to check."""
+"""Fixture: a small workspace."""
 
 from __future__ import annotations
 

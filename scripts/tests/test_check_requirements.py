@@ -7,7 +7,7 @@ from check_requirements import main
 
 @pytest.fixture
 def member(tmp_path):
-    """Writes a workspace of one distribution that requires Flask, and imports what the test says."""
+    """A function that writes a workspace with one distribution, which requires Flask and imports given modules."""
 
     def write(source, requirements='"flask>=2.3"'):
         package = tmp_path / 'packages' / 'flask-fs-core' / 'src' / 'flask_fs'

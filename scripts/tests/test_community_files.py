@@ -1,4 +1,4 @@
-"""What contributors read and what runs for them names commands, files and fields that are there."""
+"""The files for contributors, and the CI workflows, refer to commands, files, and fields that exist."""
 
 from __future__ import annotations
 

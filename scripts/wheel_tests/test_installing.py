@@ -1,4 +1,4 @@
-"""What users get who install the wheels."""
+"""What users get when they install the wheels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from members import IMPORT_PACKAGES, ROOT
 
-#: Where an application imports what lies in a distribution of its own.
+#: Modules of core that import from a separate distribution.
 ALIASES = {
     'flask_fs.backends.gridfs': 'flask-fs-gridfs',
     'flask_fs.backends.s3': 'flask-fs-s3',

@@ -1,4 +1,4 @@
-"""What becomes of the template in the wheel of the kit, for the author of a new backend."""
+"""What the author of a new backend gets from the template in the wheel of the kit."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def test_what_is_made_is_installed_and_passes_the_kit_and_keeps_what_its_readme_
     assert '$ pytest --fs-report=report\n' in readme
 
     environment.add(f'{folder}[dev]')
-    # One of its own tests finds the backend by its entry point.
+    # One test of the template finds the backend by its entry point.
     environment.program('pytest', '--fs-report=report', folder=folder)
     [(name, report)] = json.loads((folder / 'report.json').read_text(encoding='utf-8')).items()
     assert (name, report['backend'], report['failed']) == ('TestMyStore', 'MyStoreBackend', {})
-    # All were run: one that errs before it runs would be missing.
+    # All checks ran: one that fails before it runs would be missing.
     assert (report['passed'], report['not_run']) == (report['checks'], [])
     assert set(report['declared']) == {'ATOMIC_CREATE', 'MIME', 'RANGE', 'NESTED_NAMES'}
-    # Its first table, up to the counts: more checks come with newer kits.
+    # The first table, without the counts: newer kits have more checks.
     _, _, table = (folder / 'report.md').read_text(encoding='utf-8').partition('\n\n')
     assert table.split('| checks passed')[0] in readme
 

@@ -1,4 +1,4 @@
-"""Upgrading over flask-fs 0.6.1, which owns files of the names that flask-fs-core has (docs/how-to/upgrade.md)."""
+"""Upgrading from flask-fs 0.6.1, which owns files with the same names as flask-fs-core (docs/how-to/upgrade.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USE = "import flask_fs; flask_fs.Storage('files'); import flask_fs.backends.loca
 
 @pytest.fixture(scope='session')
 def unchanged_old(new_environment):
-    """An environment with the last release of the older flask-fs, and everything that the new one requires."""
+    """An environment with the last release of the original flask-fs, and all requirements of the new one."""
     environment = new_environment()
     environment.add(*libraries(members()))
     environment.pip('install', '--no-deps', 'flask-fs==0.6.1')
@@ -30,19 +30,19 @@ def unchanged_broken(unchanged_old, dist, tmp_path_factory):
 
 @pytest.fixture
 def old(unchanged_old, tmp_path):
-    """An environment with an older flask-fs, to be changed."""
+    """An environment with the original flask-fs, which the test can change."""
     return unchanged_old.copy(tmp_path / 'environment')
 
 
 @pytest.fixture
 def broken(unchanged_broken, tmp_path):
-    """The same after the upgrade that comes to mind first: pip installs core, and then removes what the old one owned."""
+    """The environment after the obvious upgrade: pip installs core, and then removes the files that the old one owned."""
     return unchanged_broken.copy(tmp_path / 'environment')
 
 
 def upgrade(environment, dist: Path, *options: str) -> None:
-    """Upgrade with pip, which may choose among an index and the wheels."""
-    # By version: a constraint with a wheel's URL would be another case for pip.
+    """Upgrade with pip, which can choose between an index and the wheels."""
+    # Constrained by version, because pip treats a constraint with a URL differently.
     file = environment.folder / 'versions.txt'
     file.write_text(''.join(f'{member.name}=={member.version}\n' for member in members()))
     places = ['--find-links', str(dist), '--constraint', str(file)]
