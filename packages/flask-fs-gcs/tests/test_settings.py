@@ -78,8 +78,8 @@ def test_the_bucket_is_named_like_the_storage_as_far_as_names_of_buckets_go() ->
         ('bucket_name', 'Faces', 'lowercase'),
         ('chunk_bytes', 1000, '262144 or more'),
         ('credentials', '/nowhere/key.json', 'the path of the key file of a service account'),
-        ('credentials', '{"client_email": "hidden"', 'or its content'),
-        ('credentials', {'private_key': 'hidden'}, 'or its content'),
+        ('credentials', '{"client_email": "hidden"', 'or the content of that file'),
+        ('credentials', {'private_key': 'hidden'}, 'or the content of that file'),
         ('endpoint', 'storage.example.org', 'a URL with its scheme'),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is kept with a blob besides its bytes: keys of metadata, and the library's names of headers, are identifiers."""
+"""Attributes of files, stored with blobs. Metadata keys, and the library's names of headers, must be identifiers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask_fs.backends import HEADERS, FileInfo, info_of
 
 
 def identified(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Headers, or metadata, with identifiers as keys."""
+    """Headers or metadata, with identifiers as keys."""
     return {key.replace('-', '_'): value for key, value in entries.items()}
 
 

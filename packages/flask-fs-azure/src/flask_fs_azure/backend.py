@@ -38,14 +38,14 @@ from .errors import code_of, kind_of, misses_container, reason_for, status_of
 from .settings import SETTINGS, container_name
 from .uploads import matching, put
 
-#: How long to wait between two looks at a copy that the store makes by and by, in seconds.
+#: How many seconds to wait between checks of an asynchronous copy.
 _COPY_PAUSE_S = 0.5
 
 
 class AzureBackend(BaseBackend):
-    """Keeps files as block blobs of a container, under their names.
+    """Stores files as block blobs in a container, under their names.
 
-    Its client is made when the backend is, connects when it is first needed, and is shared by all storages of a process with
+    The client is created with the backend, connects on first use, and is shared by all storages in the process that use
     the same account.
     """
 
@@ -64,7 +64,7 @@ class AzureBackend(BaseBackend):
     settings = SETTINGS
     errors = (AzureError, ForeignResponse)
     signed_put_headers: ClassVar[Mapping[str, str]] = {'x-ms-blob-type': 'BlockBlob'}
-    #: How many names a listing requests at once; Azure gives at most 5,000.
+    #: How many names a listing requests per page; Azure returns at most 5,000.
     page_size = 5000
     #: https://learn.microsoft.com/rest/api/storageservices/blob-batch
     batch_size = 256
@@ -79,7 +79,7 @@ class AzureBackend(BaseBackend):
         except ValueError as error:
             keys = ('connection_string', 'account_url', 'container')
             names = ', '.join(setting_names(name, self.kind, key) for key in keys)
-            raise settings_error(name, self.kind, f'has no account or container: look at {names} ({error})') from None
+            raise settings_error(name, self.kind, f'has no account or container: check {names} ({error})') from None
         self._host = service.primary_hostname
         self._requests = Container(
             f'container {self._container!r}',
@@ -88,15 +88,15 @@ class AzureBackend(BaseBackend):
             create=self._create_container if self.config.create_container else None,
         )
         if '?' in self.container.url:
-            # Azurite has no batches with a SAS token.
+            # Azurite does not support batches with a SAS token.
             self.batch_size = 1
         if not hasattr(service.credential, 'account_key'):
-            # Others would have to request a key to sign with.
+            # Other credentials would have to request a key for signing.
             self.drop_capability(Capability.SIGNED_URL)
 
     @property
     def location(self) -> tuple[Hashable, ...]:
-        """The account, the container and the prefix of names."""
+        """The account, the container, and the prefix of names."""
         return (self.kind, self._host, self._container, self._prefix)
 
     def describe_location(self) -> str:
@@ -104,14 +104,14 @@ class AzureBackend(BaseBackend):
 
     @property
     def container(self) -> azure.ContainerClient:
-        """The client of the container, for what no storage offers."""
+        """The client of the container, for operations that storages don't offer."""
         return self._shared_service.get().get_container_client(self._container)
 
     def _blob(self, name: str) -> Any:
         return self._shared_service.get().get_blob_client(self._container, name)
 
     def _create_container(self) -> None:
-        # Another writer may be faster.
+        # Another writer might be faster.
         with contextlib.suppress(ResourceExistsError):
             self.container.create_container()
 
@@ -119,22 +119,22 @@ class AzureBackend(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         if start < 0:
-            # Azure has no ranges that count from the end: one more request finds out where that is.
+            # Azure does not support ranges relative to the end, so request the size first.
             info = self._stat(name)
             start, etag = self.range_start(info, start, etag), info.etag
         offset, length = (start, stop - start) if stop is not None else (start or None, None)
-        # The bytes as they are stored, encoded or not.
+        # The bytes as stored, without decoding.
         download = partial(self._blob(name).download_blob, offset, length, decompress=False, **matching(etag))
         try:
             downloader = self._requests.request(name, download)
         except HttpResponseError as error:
             if status_of(error) not in (412, 416):
                 raise
-            # Another version, or none; the end of a shorter file, or all of an empty one.
+            # The file was replaced or removed, is shorter than the start, or is empty.
             return self.opened_empty(self._stat(name), start, etag)
         info = info_from(name, downloader.properties, int(downloader.properties.content_range.rpartition('/')[2]))
         self.range_start(info, start)
-        # The library sends as many requests as there are pieces, all for one version, and keeps no connection in between.
+        # The library sends one request per piece, all for the same version, without holding a connection in between.
         return Opened(info, cast('IO[bytes]', ResponseStream(downloader.size, downloader.read)))
 
     # --- Metadata.
@@ -167,7 +167,7 @@ class AzureBackend(BaseBackend):
 
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo:
         if not etag.isalnum():
-            # None of Azure's own: in a header it may be a pattern, or a list.
+            # Not an ETag of Azure. In a header, it could be a wildcard or a list.
             raise self.error(Changed, name)
         return put(self._requests, self._blob(name), stream, attributes, etag, self.config)
 
@@ -175,7 +175,7 @@ class AzureBackend(BaseBackend):
         source, blob = self._blob(name), self._blob(target)
         headers = None
         if (suggested := mime_type(name)) != mime_type(target):
-            # A type that only the old name suggested gives way to the one that the new name suggests.
+            # If the old name suggested the type, the copy gets the type that the new name suggests.
             found = self._requests.request(name, source.get_blob_properties).content_settings
             if found.content_type == suggested:
                 found.content_type, headers = mime_type(target), found
@@ -188,19 +188,19 @@ class AzureBackend(BaseBackend):
             raise self.error(FileExists, target) from error
         status, etag = copied['copy_status'], copied['etag']
         while status == 'pending':
-            # Inside one account, that is rare.
+            # This is rare within an account.
             time.sleep(_COPY_PAUSE_S)
             properties = blob.get_blob_properties()
             status, etag = properties.copy.status, properties.etag
         if status != 'success':
             raise self.error(BackendError, name, f'the store did not copy it to {target!r}: {status}')
         if headers is not None:
-            # Not those of what has replaced the copy meanwhile.
+            # Don't change a blob that has replaced the copy in the meantime.
             with contextlib.suppress(ResourceModifiedError):
                 blob.set_http_headers(headers, **matching(etag))
 
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
-        # If it is another version meanwhile, or a request that was sent again has made it one, all is done again.
+        # If the blob is replaced in the meantime, or a repeated request has changed its ETag, the caller starts over.
         blob = self._blob(name)
         found = self._requests.request(name, blob.get_blob_properties)
         etag, settings = found.etag, found.content_settings
@@ -236,7 +236,7 @@ class AzureBackend(BaseBackend):
             self._container,
             name,
             account_key=blob.credential.account_key,
-            # To create and to write, or to read.
+            # 'cw' is create and write, 'r' is read.
             permission='cw' if method == 'PUT' else 'r',
             expiry=datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=expires_s),
             content_disposition=None if download_name is None else attachment(download_name),

@@ -1,4 +1,4 @@
-"""Clients of a storage account, and what they are sent through."""
+"""Clients of a storage account, and their transport."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
 from flask_fs.backends import SharedClient, hide_in_logs, shared_client
 
-#: What decides whether two configurations can share a client.
+#: The settings that must be equal for two configurations to share a client.
 _DECIDING = (
     'connection_string', 'account_url', 'account_key', 'sas_token', 'connect_timeout_s', 'read_timeout_s', 'retries',
 )  # fmt: skip
-#: How much is read of a file by one request: the client receives all of that before it gives any of it.
+#: How many bytes one request reads. The client receives all of them before it returns any.
 _READ_BYTES = 4 * 1024 * 1024
-#: The longest pause before another attempt, in seconds.
+#: The maximum delay before another attempt, in seconds.
 _MAX_PAUSE_S = 20
-# Of a SAS token, which is a part of every URL that is requested with it.
+# The signature of a SAS token, which is part of every URL that is requested with it.
 _SIGNATURE = re.compile(r'([?&]sig=)[^&\s]+')
 
 
 class ForeignResponse(Exception):
-    """A response of something else than Azure: networks where one has to log in, and web servers, send 200 for anything.
+    """A response that is not from Azure: captive portals and web servers respond with 200 to anything.
 
-    No AzureError, which would be tried again.
+    Not a subclass of AzureError, because the library would retry it.
     """
 
     def __init__(self, status: int) -> None:
@@ -37,31 +37,31 @@ class ForeignResponse(Exception):
 
 
 class _Transport(RequestsTransport):  # type: ignore[misc]  # a library without types for it
-    """Sends requests, and believes responses that look like the store's own."""
+    """Sends requests, and refuses responses that are not from the store."""
 
     def send(self, request: Any, **kwargs: Any) -> Any:
         try:
             response: Any = super().send(request, **kwargs)
         except AzureError as error:
-            # It may quote the URL, and that a SAS token.
+            # The message can quote the URL, which can contain a SAS token.
             raise type(error)(error.message.partition('?')[0]) from None
         status = response.status_code
         if 'x-ms-request-id' in response.headers and not (status == 200 and 'x-ms-range' in request.headers):
             return response
         response.internal_response.close()
-        # A proxy before the store may work again in a moment.
+        # An error of a proxy in front of the store can be temporary.
         raise ForeignResponse(status) if status < 500 else ServiceResponseError(f'the response was {status}')
 
 
 class _Retry(ExponentialRetry):
-    """The library's own waits for more than 15 seconds before it tries again."""
+    """A retry policy with shorter delays: the library's own waits for more than 15 seconds."""
 
     def get_backoff_time(self, settings: dict[str, Any]) -> float:
         return random.uniform(0, min(2.0 ** settings['count'] / 2, _MAX_PAUSE_S))
 
 
 def service_for(config: Mapping[str, Any]) -> SharedClient[BlobServiceClient]:
-    """The client that all with this configuration share; ValueError says what is wrong with that."""
+    """The client shared by everything with this configuration; ValueError if the configuration is invalid."""
     return shared_client(_make, {key: config.get(key) for key in _DECIDING}, close=BlobServiceClient.close)
 
 
@@ -85,5 +85,5 @@ def _identity() -> Any:
     try:
         from azure.identity import DefaultAzureCredential
     except ModuleNotFoundError:
-        raise ValueError("there is neither a key nor a SAS token, nor 'flask-fs-azure[identity]' installed") from None
+        raise ValueError("no key or SAS token is set, and 'flask-fs-azure[identity]' is not installed") from None
     return DefaultAzureCredential()

@@ -1,4 +1,4 @@
-"""What Azure and its library raise, as errors of Flask-FS."""
+"""Translates the errors of Azure and its library into errors of Flask-FS."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def code_of(error: BaseException) -> str:
 
 
 def misses_container(error: BaseException) -> bool:
-    """Whether it says that there is no container."""
+    """Whether *error* means that the container does not exist."""
     return code_of(error) == 'ContainerNotFound'
 
 
 def kind_of(error: Exception) -> type[fs.FSError]:
-    """The error of Flask-FS that means the same."""
+    """The corresponding error of Flask-FS."""
     status = status_of(error)
     if isinstance(error, azure.ClientAuthenticationError) or status in (401, 403):
         return fs.PermissionDenied
@@ -48,21 +48,21 @@ def kind_of(error: Exception) -> type[fs.FSError]:
 
 
 def reason_for(error: Exception, container: str, name: str | None, settings: str) -> str | None:
-    """What went wrong and how to put it right.
+    """What went wrong and how to fix it.
 
-    :param settings: What the storage's settings begin with, such as ``AVATARS_FS_``.
+    :param settings: The prefix of the storage's settings, such as ``AVATARS_FS_``.
     """
     if isinstance(error, ForeignResponse):
-        return f'what responds there is no Azure Blob Storage ({error}): look at {settings}ACCOUNT_URL'
+        return f'the endpoint is not Azure Blob Storage ({error}): check {settings}ACCOUNT_URL'
     code = code_of(error)
     if code == 'ContainerNotFound':
-        return f'there is no container {container!r}: with {settings}CREATE_CONTAINER the first file stored creates it'
+        return f'container {container!r} does not exist: with {settings}CREATE_CONTAINER, the first file creates it'
     if code == 'InvalidBlockList':
-        return 'another writer stored it meanwhile, which discarded the blocks sent so far'
+        return 'another writer stored it in the meantime, which discarded the blocks sent so far'
     if kind_of(error) in (fs.FileExists, fs.FileNotFound):
         return None
     where = f'container {container!r}' + (f', blob {name!r}' if name else '')
     if status := status_of(error):
         return f'{where}: the store responded with {status} {code}'.rstrip()
-    # Without what is quoted of the request.
+    # Without the query of the URL that it quotes.
     return f'{where}: {str(error).partition("?")[0] or type(error).__name__}'

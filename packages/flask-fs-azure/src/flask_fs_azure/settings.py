@@ -1,4 +1,4 @@
-"""What can be configured about a container, and what is refused before anything is sent."""
+"""The settings of an Azure storage, validated before anything is sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, non_negative_int, text
 
 MiB = 1024 * 1024
-#: The maximum size of a block, and of what is stored by one request
+#: The maximum size of a block, and of a file stored in one request
 #: (https://learn.microsoft.com/azure/storage/blobs/scalability-targets).
 MAX_BLOCK_BYTES = 4000 * MiB
 
@@ -16,12 +16,12 @@ MAX_BLOCK_BYTES = 4000 * MiB
 def container_name(value: Any) -> str:
     """The name of a container (https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata)."""
     if not isinstance(value, str) or not re.fullmatch(r'(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*', value, re.ASCII):
-        raise ValueError('the name of a container: 3 to 63 lowercase letters, digits and single hyphens between them')
+        raise ValueError('the name of a container: 3 to 63 lowercase letters, digits, and single hyphens between them')
     return value
 
 
 def account_url(value: Any) -> str:
-    """The URL of a storage account, without anything secret."""
+    """The URL of a storage account, without secrets."""
     if '?' in (url := http_url(value)):
         raise ValueError('the URL of a storage account, without a query: a SAS token has its own setting')
     return url

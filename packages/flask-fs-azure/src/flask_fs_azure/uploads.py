@@ -1,4 +1,4 @@
-"""Storing a stream: by one request where it is small, in blocks where it is not, and not at all where that fails."""
+"""Storing a stream: in one request if it is small, otherwise in blocks, and never partially."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ from flask_fs.errors import Changed, FileExists
 from .attributes import identified, metadata_from
 from .errors import code_of, status_of
 
-#: After so many blocks the next ones are larger: Azure accepts 50,000, which are then 10 TiB where they begin with 8 MiB.
+#: The block size increases each time after this many blocks. With Azure's limit of 50,000 blocks, starting at 8 MiB,
+#: a file can have 10 TiB.
 _BLOCKS_OF_ONE_SIZE = 1000
 
 
 def matching(etag: str | None) -> dict[str, Any]:
-    """The condition, by the library's names, that a blob is the version *etag*; that there is none if it is empty, None if None."""
+    """The library's parameters for a condition: the blob has that ETag, is missing if it is empty, or any if None."""
     if not etag:
         return {} if etag is None else {'match_condition': MatchConditions.IfMissing}
     return {'etag': '"{}"'.format(etag.strip('"')), 'match_condition': MatchConditions.IfNotModified}
@@ -43,11 +44,11 @@ def matching(etag: str | None) -> dict[str, Any]:
 def put(
     container: Container, blob: BlobClient, source: Source, attributes: Attributes, replaces: str | None, config: Config
 ) -> FileInfo:
-    """Store what *source* holds, with its checksum.
+    """Store the content of *source*, with its checksum.
 
-    :param replaces: What is replaced: see :func:`matching`.
-    :raises FileExists: If there must be nothing, and is something.
-    :raises Changed: If something else is there, or nothing.
+    :param replaces: The ETag of the blob to replace: see :func:`matching`.
+    :raises FileExists: If the blob must not exist, but does.
+    :raises Changed: If the blob is not the expected version or does not exist.
     """
     name, write = blob.blob_name, partial(container.store, blob.blob_name)
     lost = container.error(Changed if replaces else FileExists, name)
@@ -58,15 +59,15 @@ def put(
         finish: Callable[..., Any] = partial(blob.upload_blob, content, length=len(content), overwrite=True)
     else:
         if replaces is not None and _etag(_find(blob)) != replaces:
-            # Rather than after all has been sent; storing looks again.
+            # Check before sending everything. Storing checks again.
             raise lost
         blocks: list[BlobBlock] = []
         while content:
-            # The blocks of all who write one blob share a space of names, in which all are equally long.
+            # All writers of a blob share a namespace of block IDs, which must have the same length.
             block_id = f'{writer}-{len(blocks):05}'
             write(partial(blob.stage_block, block_id, content, length=len(content)))
             blocks.append(BlobBlock(block_id))
-            # Not kept here while the next one is read.
+            # Free its memory while the next block is read.
             del content
             content = source.take(block_bytes * (1 + len(blocks) // _BLOCKS_OF_ONE_SIZE))
             checksum.update(content)
@@ -77,13 +78,13 @@ def put(
     try:
         stored = write(partial(finish, **options, **matching(replaces)))
     except HttpResponseError as error:
-        # Another writer may have been faster, and its blocks have replaced all others.
+        # Another writer might have been faster, and its blocks have replaced all others.
         is_refused = status_of(error) in (404, 409, 412) or code_of(error) == 'InvalidBlockList'
         if replaces is None or not is_refused or _etag(found := _find(blob)) == replaces:
             raise
         if found is None or metadata_from(found).get(WRITER_KEY) != writer:
             raise lost from error
-        # An earlier attempt had succeeded, whose response was lost.
+        # An earlier attempt succeeded, but its response was lost.
         stored = found
     return info_of(name, checksum.size, stored['last_modified'], stored['etag'], headers, metadata)
 

@@ -34,17 +34,18 @@ from .errors import SDK_ERRORS, translate
 from .settings import SETTINGS
 from .uploads import put
 
-#: What is listed of each object.
+#: The fields of each object in listings.
 _ITEM = (
     'name,size,updated,generation,metadata,contentType,contentEncoding,contentLanguage,contentDisposition,cacheControl'
 )
 
 
 class GCSBackend(BaseBackend):
-    """Keeps files as objects of a bucket, under their names.
+    """Stores files as objects in a bucket, under their names.
 
-    Its client is made when it is first needed, and shared by all storages of a process with the same credentials. With
-    the key of a service account the store signs links; with other credentials the application does.
+    The client is created on first use and shared by all storages in the process that use the same credentials. With the
+    key of a service account, URLs are signed for the store; with other credentials, the application signs and serves
+    them.
     """
 
     kind = 'gcs'
@@ -67,7 +68,7 @@ class GCSBackend(BaseBackend):
 
     @property
     def location(self) -> tuple[Hashable, ...]:
-        """The store, the bucket and the key prefix."""
+        """The store, the bucket, and the key prefix."""
         return (self.kind, server_of(self.config.get('endpoint') or ''), self._bucket.name, self._prefix)
 
     def describe_location(self) -> str:
@@ -78,12 +79,12 @@ class GCSBackend(BaseBackend):
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         headers = {
-            # Else what is stored as gzip comes decompressed, with no length, and without ranges.
+            # Without this, the store decompresses gzip content and sends neither its length nor ranges.
             'Accept-Encoding': 'gzip',
             'Range': None if start == 0 and stop is None else range_header(start, stop),
             'X-Goog-If-Generation-Match': etag,
         }
-        # By the XML API: that of JSON does not return the metadata with the content.
+        # The XML API, because the JSON API does not return the metadata with the content.
         client, path = self._bucket.client, f'/{self._bucket.name}/{quote(name)}'
         try:
             response = self._bucket.request(name, lambda: client.request('GET', path, 200, 206, headers=headers))
@@ -91,7 +92,7 @@ class GCSBackend(BaseBackend):
             return self.opened_empty(self._stat(name), start, etag)
         with undone_by(response.close):
             info, length = info_from_headers(name, response.headers)
-        # As it is stored, encoded or not.
+        # The bytes as stored, without decoding.
         stream = ResponseStream(length, partial(response.raw.read, decode_content=False), response.close)
         given = Opened(info, cast('IO[bytes]', stream))
         return self.opened(given, response.headers.get('Content-Range'), length, start, stop, etag)
@@ -122,7 +123,7 @@ class GCSBackend(BaseBackend):
         put(self._bucket, name, stream, attributes, generation=0 if create else None)
 
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        # Of no object, that is 0.
+        # Generation 0 means no object.
         if not (etag.isascii() and etag.isdecimal() and int(etag)):
             raise self.error(Changed, name)
         put(self._bucket, name, stream, attributes, generation=int(etag))
@@ -130,7 +131,7 @@ class GCSBackend(BaseBackend):
     def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
         blob = self._bucket.find(name)
         change_attributes(blob, changes)
-        # What has changed meanwhile is looked at again; so is the change itself, if only its response was lost.
+        # If the object changed in the meantime, or only the response was lost, the caller starts over.
         seen = {'if_generation_match': blob.generation, 'if_metageneration_match': blob.metageneration}
         self._bucket.request(name, lambda: blob.patch(**seen, **self._bucket.client.options))
 
@@ -138,12 +139,12 @@ class GCSBackend(BaseBackend):
         source = self._bucket.find(name)
         headers = headers_from(source)
         if source.content_type == mime_type(name):
-            # A type that only the old name suggested gives way to the one that the new name suggests.
+            # If the old name suggested the type, the copy gets the type that the new name suggests.
             headers['content-type'] = mime_type(target)
         generation = 0 if create else None
         conditions = {'if_generation_match': generation, 'if_source_generation_match': info_from_blob(source).etag}
         with self._bucket.replacing(target, generation) as metadata:
-            # A new object for the source, too: one with a generation would be missing once it was replaced.
+            # Also a new object for the source: one with a generation would be missing after it was replaced.
             copied, original, token = self._bucket.sdk.blob(target), self._bucket.sdk.blob(name), ''
             set_attributes(copied, headers, {**(source.metadata or {}), **metadata})
             while token is not None:

@@ -1,4 +1,4 @@
-"""The bucket of one storage: what is needed to send requests for it, and conditions on what is written."""
+"""The bucket of one storage: requests for it, and conditional writes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from flask_fs.settings import storage_prefix
 
 from .client import Client, client_for
 
-# The number of a call and the status of its response, in one part: between two parts is a line that begins with two hyphens.
+# The number of a call and the status of its response, in one part. Lines that begin with two hyphens separate parts.
 _PART = re.compile(rb'^Content-ID:.*?(\d+)>?\s*\n(?:(?!--).*\n)*?HTTP/\S+ (\d+)', re.IGNORECASE | re.MULTILINE)
 
 
 class Bucket(Container):
-    """A bucket, reached when it is first needed."""
+    """A bucket. Nothing is sent to it before it is needed."""
 
     def __init__(self, name: str, backend: BaseBackend) -> None:
         self.name, self.config = name, backend.config
@@ -38,41 +38,41 @@ class Bucket(Container):
 
     @property
     def sdk(self) -> Any:
-        """The library's object for the bucket; nothing is sent."""
+        """The library's object for the bucket. This sends no request."""
         return self.client.sdk.bucket(self.name)
 
     def find(self, name: str) -> Any:
-        """An object with all that the store reports of it."""
+        """An object, with all metadata that the store reports."""
         blob = self.sdk.blob(name)
         self.request(name, lambda: blob.reload(**self.client.options))
         return blob
 
     def list(self, prefix: str, fields: str, **options: Any) -> Any:
-        """The library's iterator of what is listed, with *fields* alone; nothing is sent."""
+        """The library's iterator over a listing with only *fields*. Creating it sends no request."""
         return self.sdk.list_blobs(prefix=prefix, fields=f'{fields},nextPageToken', **options, **self.client.options)
 
     def _is_there(self) -> bool:
         try:
             return bool(self.sdk.exists(**self.client.options))
         except Forbidden:
-            # Not everyone has the permission.
+            # This requires a permission that not everyone has.
             return True
 
     def _create(self) -> None:
         if not self.client.sdk.project:
-            reason = f'set {self._settings}PROJECT, where the bucket {self.name!r} is to be created'
+            reason = f'set {self._settings}PROJECT to the project in which to create the bucket {self.name!r}'
             raise self.error(ConfigurationError, None, reason)
-        # Another writer may be faster.
+        # Another writer might be faster.
         with contextlib.suppress(Conflict):
             self.sdk.create(location=self.config.get('region'), **self.client.options)
 
     @contextlib.contextmanager
     def replacing(self, name: str, generation: int | None) -> Generator[dict[str, str]]:
-        """A ``with`` block that writes an object on condition of *generation*, with the metadata that it is given.
+        """A ``with`` block that writes an object under the condition *generation*, with the metadata that it yields.
 
-        :param generation: What is to be replaced: 0 is no object, None whatever is there.
-        :raises FileExists: If there is one, and is not to be.
-        :raises Changed: If it is another one, or gone.
+        :param generation: The generation to replace: 0 for no object, None for any.
+        :raises FileExists: If the object must not exist, but does.
+        :raises Changed: If the object has another generation or does not exist.
         """
         metadata = {} if generation is None else {WRITER_KEY: secrets.token_hex(8)}
         try:
@@ -81,15 +81,15 @@ class Bucket(Container):
             found: Any = metadata and self.request(name, lambda: self.sdk.get_blob(name, **self.client.options))
             if not found and not generation:
                 raise
-            # An earlier attempt may have succeeded, whose response was lost.
+            # An earlier attempt, whose response was lost, might have succeeded.
             if not found or not metadata.items() <= (found.metadata or {}).items():
                 raise self.error(Changed if generation else FileExists, name) from error
 
     def remove_batch(self, names: Sequence[str]) -> Iterable[str]:
-        """Remove objects by one request (https://cloud.google.com/storage/docs/batch).
+        """Remove objects in one request (https://cloud.google.com/storage/docs/batch).
 
-        :return: Those of which the store does not confirm that they are gone. Of those that were not there, the first one is
-            not confirmed either: the bucket itself may be gone.
+        :return: The names that the store does not confirm as removed. Of those that did not exist, the first one counts
+            as not confirmed, because the bucket itself might be missing.
         """
         boundary = secrets.token_hex(16)
         calls = (
@@ -98,7 +98,7 @@ class Bucket(Container):
             for number, name in enumerate(names)
         )
         body, headers = f'{"".join(calls)}--{boundary}--\r\n', {'Content-Type': f'multipart/mixed; boundary={boundary}'}
-        # Some emulators have no batches.
+        # Some emulators do not support batches.
         with self.client.request('POST', '/batch/storage/v1', 200, 404, data=body, headers=headers) as response:
             statuses = dict(_PART.findall(response.content))
         found = {name: statuses.get(b'%d' % number) for number, name in enumerate(names)}
@@ -107,5 +107,5 @@ class Bucket(Container):
 
 
 def _is_absence(error: Exception) -> bool:
-    # Whatever a write does not find is the bucket.
+    # If a write finds something missing, it is the bucket.
     return isinstance(error, NotFound)

@@ -1,4 +1,4 @@
-"""Clients of google-cloud-storage, and requests for what it has no method for."""
+"""Clients of google-cloud-storage, and requests that it has no methods for."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from requests.adapters import HTTPAdapter
 
 from flask_fs.backends import SharedClient, shared_client
 
-#: What decides whether two configurations can share a client.
+#: The settings that must be equal for two configurations to share a client.
 _DECIDING = ('project', 'endpoint', 'credentials', 'anonymous', 'connect_timeout_s', 'read_timeout_s', 'retry_s')
 #: How many connections are kept open for later requests.
 _POOL_SIZE = 50
 
 
 class Client(NamedTuple):
-    """One client for all requests of a process with the same settings.
+    """A client for all requests of a process with the same settings.
 
-    :param options: How each request is sent: what the methods of :attr:`sdk` have as keyword parameters.
+    :param options: The keyword arguments that all methods of :attr:`sdk` are called with.
     """
 
     sdk: Any
@@ -36,7 +36,7 @@ class Client(NamedTuple):
     options: dict[str, Any]
 
     def request(self, method: str, path: str, *expected: int, **options: Any) -> Any:
-        """The response, whose body is still to be read, if its status is one of *expected*.
+        """The response, with its body unread, if its status is one of *expected*.
 
         :raises GoogleAPICallError: For any other status.
         """
@@ -52,12 +52,12 @@ class Client(NamedTuple):
         return self.options['retry'](send)()
 
     def url(self, path: str) -> str:
-        """*path* at the endpoint, also where it is a URL: emulators and proxies give out their own address."""
+        """The URL of *path* at the endpoint, even if *path* is a URL: emulators and proxies return their own."""
         return self.endpoint + urlsplit(path)._replace(scheme='', netloc='').geturl()
 
 
 def client_for(config: Mapping[str, Any]) -> SharedClient[Client]:
-    """The client that all with this configuration share."""
+    """The client shared by everything with this configuration."""
     return shared_client(_make, {key: config.get(key) for key in _DECIDING}, close=lambda client: client.sdk.close())
 
 
@@ -71,12 +71,12 @@ def _make(settings: dict[str, Any]) -> Client:
     else:
         credentials, project = google.auth.default(scopes=scopes)
     session, options = AuthorizedSession(credentials), {'api_endpoint': settings['endpoint']}
-    # urllib3 1 takes a response that is cut for a whole one.
+    # urllib3 1 treats a truncated response as complete.
     session.hooks['response'].append(lambda response, **_: setattr(response.raw, 'enforce_content_length', True))
     for scheme in ('http://', 'https://'):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
     sdk: Any = storage.Client(settings['project'] or project, credentials, _http=session, client_options=options)
-    # For traces, newer versions look at the bucket in a thread of their own, by a request more.
+    # For tracing, newer versions request the bucket's metadata in a separate thread.
     sdk._bucket_metadata_cache = None
     retry = DEFAULT_RETRY.with_delay(initial=0.2, maximum=5.0, multiplier=2.0).with_timeout(settings['retry_s'])
     timeout = settings['connect_timeout_s'], settings['read_timeout_s']

@@ -1,4 +1,4 @@
-"""What can be configured about a bucket, and what is refused before anything is sent."""
+"""The settings of a Google Cloud Storage storage, validated before anything is sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, mapping, seconds, text
 
-#: Each piece of an upload but the last has a multiple of so many bytes
+#: The size of each chunk of an upload, except the last, must be a multiple of this
 #: (https://cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload).
 CHUNK_UNIT = 256 * 1024
 
@@ -18,12 +18,12 @@ CHUNK_UNIT = 256 * 1024
 def bucket_name(value: Any) -> str:
     """A name that Google accepts: https://cloud.google.com/storage/docs/buckets#naming."""
     if not isinstance(value, str) or not re.fullmatch(r'[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]', value, re.ASCII):
-        raise ValueError('the name of a bucket: lowercase letters, digits, -, _ and ., 3 characters or more')
+        raise ValueError('the name of a bucket: 3 or more lowercase letters, digits, -, _, and .')
     return value
 
 
 def service_account(value: Any) -> Mapping[str, Any]:
-    """The key of a service account, wherever it is; no error quotes it."""
+    """The key of a service account, from a dictionary, JSON, or a file. Errors never quote it."""
     try:
         if isinstance(value, str):
             value = json.loads(value if value.lstrip().startswith('{') else Path(value).read_text(encoding='utf-8'))
@@ -31,7 +31,7 @@ def service_account(value: Any) -> Mapping[str, Any]:
             return dict(value)
     except (OSError, ValueError):
         pass
-    raise ValueError('the path of the key file of a service account, or its content')
+    raise ValueError('the path of the key file of a service account, or the content of that file')
 
 
 SETTINGS = (

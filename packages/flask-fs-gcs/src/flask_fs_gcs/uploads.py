@@ -1,4 +1,4 @@
-"""Storing a stream: by one request where it is small, in pieces where it is not, and not at all where that fails."""
+"""Storing a stream: in one request if it is small, otherwise in chunks, and never partially."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .bucket import Bucket
 from .errors import SDK_ERRORS, ImplausibleResponse
 from .settings import CHUNK_UNIT
 
-#: The most that google-cloud-storage sends by one request.
+#: The maximum that google-cloud-storage sends in one request.
 _MAX_REQUEST_BYTES = 8 * 1024 * 1024
 
 
 def put(bucket: Bucket, name: str, source: Source, attributes: Attributes, *, generation: int | None) -> None:
-    """Store what *source* holds, with its checksum.
+    """Store the content of *source*, with its checksum.
 
     :param generation: See :meth:`Bucket.replacing`.
     """
@@ -30,7 +30,7 @@ def put(bucket: Bucket, name: str, source: Source, attributes: Attributes, *, ge
         if len(head) < threshold:
             checksum.update(head)
             blob.metadata = {**(blob.metadata or {}), CHECKSUM_KEY: str(checksum)}
-            # The store compares the MD5 as it arrives.
+            # The store verifies the MD5 on arrival.
             bucket.store(name, lambda: blob.upload_from_string(head, blob.content_type, checksum='md5', **options))
             return
         source.unread(head)
@@ -40,16 +40,16 @@ def put(bucket: Bucket, name: str, source: Source, attributes: Attributes, *, ge
 
 
 def _send(bucket: Bucket, blob: Any, session: str, source: Source, checksum: Checksum) -> None:
-    """Store a stream of any length by a resumable upload, of which nothing shows before its last piece has arrived.
+    """Store a stream of any length with a resumable upload, which is not visible before its last chunk has arrived.
 
-    Bytes that the store has already it ignores, so a piece whose response was lost is sent again
+    The store ignores bytes that it already has, so a chunk whose response was lost can be sent again
     (https://cloud.google.com/storage/docs/performing-resumable-uploads).
     """
     md5, chunk_bytes = Checksum('md5'), bucket.config.chunk_bytes // CHUNK_UNIT * CHUNK_UNIT
     at, chunk, is_last, stored = 0, b'', False, None
 
     def cancel() -> None:
-        # It would expire after a week: nobody has to wait for its end.
+        # The upload would expire after a week anyway, so errors are ignored.
         with contextlib.suppress(*SDK_ERRORS):
             bucket.client.session.delete(session, timeout=bucket.config.connect_timeout_s).close()
 
@@ -68,14 +68,14 @@ def _send(bucket: Bucket, blob: Any, session: str, source: Source, checksum: Che
             with bucket.client.request('PUT', session, 200, 201, 308, data=chunk, headers=headers) as response:
                 if is_last and response.status_code != 308:
                     stored = response.json()
-                # It may have kept less than was sent.
+                # The store might have kept less than was sent.
                 kept = int(response.headers.get('Range', '-').rpartition('-')[2] or -1) + 1
             if stored is None and not at < kept <= end:
-                raise ImplausibleResponse(f'an upload of {end} bytes of which it has {kept}')
+                raise ImplausibleResponse(f'it reports {kept} bytes of an upload of {end} bytes')
             chunk, at = chunk[kept - at :], kept
     if stored.get('md5Hash') != md5.base64:
-        raise bucket.error(ChecksumMismatch, blob.name, 'the store has other bytes than were sent')
-    # Known only now. Without the permission to update objects it is computed when it is accessed.
+        raise bucket.error(ChecksumMismatch, blob.name, 'the store received different content than was sent')
+    # The checksum is only known now. Without permission to update objects, it is computed when it is accessed.
     blob.metadata = {CHECKSUM_KEY: str(checksum)}
     with contextlib.suppress(*SDK_ERRORS):
         blob.patch(if_generation_match=int(stored['generation']), **bucket.client.options)

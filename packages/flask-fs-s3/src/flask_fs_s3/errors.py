@@ -119,7 +119,7 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
     if isinstance(error, _NOT_CONFIGURED):
         return f'{_one_line(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3'
     if isinstance(error, ResponseParserError):
-        # Its message quotes the whole response.
+        # Its message quotes the entire response.
         return f'{where}: the response cannot be parsed'
     if not isinstance(error, ClientError):
         return f'{where}: {_one_line(error)}'

@@ -86,7 +86,7 @@ def entries(bucket: Bucket, kind: Listing, prefix: str, **parameters: Any) -> It
 def folder_page(
     bucket: Bucket, prefix: str, after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], list[str], str | None]:
-    """One page of the objects and folder names directly in a folder, by one request; empty if there is no bucket.
+    """One page of the objects and folder names directly in a folder, in one request; empty if there is no bucket.
 
     :param after: Where the previous page ended: the store's token for a page and, if that page had more entries than
         requested, the last entry returned.
