@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -248,10 +249,11 @@ def main() -> None:
         listening = socket.create_server(('127.0.0.1', 0))
         why = f'Port {arguments.port} is not available ({error.strerror}), so the demo uses a free one.'
         print(f'{why} To choose one, pass --port.', file=sys.stderr)
-    with listening:
+    # Ctrl+C ends it.
+    with listening, contextlib.suppress(KeyboardInterrupt):
         server = make_server('127.0.0.1', 0, app, threaded=True, fd=listening.fileno())
         print(f'Pigeonhole is at http://127.0.0.1:{server.port}/ (Ctrl+C stops it)', flush=True)
-        server.serve_forever()  # Until Ctrl+C.
+        server.serve_forever()
     print('\nThe demo has stopped.')
 
 

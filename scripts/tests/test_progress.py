@@ -61,7 +61,9 @@ def test_a_command_runs_in_its_folder_and_sets_the_exit_code(tmp_path):
 
 #: Runs a child process that says when it is ready, and how it ended.
 PARENT = """
-import os, sys
+import os, signal, sys
+# A job in the background, such as a run of the tests, ignores interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from progress import run_to_end
 sys.exit(run_to_end([sys.executable, '-c', sys.argv[2]], os.environ, cwd='.'))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -397,3 +398,19 @@ def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
                 process.terminate()
             told = process.stderr.read()
             assert (f'Port {port} is not available' in told and 'pass --port' in told) == taken
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals of Unix')
+def test_an_interrupt_stops_the_program_without_a_traceback(tmp_path: Path) -> None:
+    # A job in the background, such as this test's, ignores interrupts.
+    code = (
+        'import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); '
+        f'runpy.run_path({str(PROGRAM)!r}, run_name="__main__")'
+    )
+    command = [sys.executable, '-c', code, '--port', '0', '--root', str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith('Pigeonhole is at ')
+        process.send_signal(signal.SIGINT)
+        assert process.communicate()[0] == '\nThe demo has stopped.\n'
+    assert process.returncode == 0
