@@ -95,7 +95,7 @@ def test_a_server_that_refuses_the_unique_index_gets_no_promise(
     with caplog.at_level(logging.WARNING):
         backend.write('x', b'content')
         backend.write('x', b'other', overwrite=True)
-    assert ['ATOMIC_CREATE and COMPARE_AND_SWAP are not promised.' in record.message for record in caplog.records] == [
+    assert ['ATOMIC_CREATE and COMPARE_AND_SWAP are not supported.' in record.message for record in caplog.records] == [
         True
     ]
     assert Capability.ATOMIC_CREATE not in backend.capabilities
@@ -160,7 +160,7 @@ def test_a_name_that_others_always_write_first_is_given_up(
         return str(collection.name).endswith('.files')
 
     refused(method, DuplicateKeyError('secret words'), is_about_files)
-    with pytest.raises(fs.FSError, match='too many others write this name at the same time') as caught:
+    with pytest.raises(fs.FSError, match='too many writers write this name at the same time') as caught:
         verb(mocked)
     assert 'secret words' not in str(caught.value)
     assert len(requested) >= writer.MAX_ATTEMPTS

@@ -221,7 +221,9 @@ def test_a_connection_of_mongoengine_is_used(mongomock_in_process: Any) -> None:
 def test_mongoengine_is_never_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition('.')[0] == 'mongoengine']:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(fs.ConfigurationError, match=r"Storage 'docs' \(gridfs\) found no connection 'mine'"):
+    with pytest.raises(
+        fs.ConfigurationError, match=r"Storage 'docs' \(gridfs\) found no MongoEngine connection 'mine'"
+    ):
         GridFSBackend('docs', {'mongoengine_alias': 'mine'}).read('x')
     assert 'mongoengine' not in sys.modules
 

@@ -1,10 +1,10 @@
-"""Files in MongoDB's GridFS, or in any server with its protocol."""
+"""Files in GridFS, in MongoDB or any compatible server."""
 
 from __future__ import annotations
 
 from .backend import GridFSBackend
 
-#: Its name in legacy packages.
+#: The name in legacy packages.
 GridFsBackend = GridFSBackend
 
 __all__ = ['GridFSBackend', 'GridFsBackend']

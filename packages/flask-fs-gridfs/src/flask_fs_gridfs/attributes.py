@@ -1,4 +1,4 @@
-"""The attributes of a file in the ``metadata`` of its document, beside what other programs store there."""
+"""The attributes of a file in the ``metadata`` of its document, next to what other programs store there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from flask_fs.backends import NO_ATTRIBUTES, Attributes, changed
 from flask_fs.files import mime_type
 
-#: The keys in ``metadata``; all of the application's own are under one of them.
+#: The keys in ``metadata``. The application's own metadata is under one of them.
 _KEYS = {
     'mime': 'contentType',
     'cache_control': 'cacheControl',
@@ -22,7 +22,7 @@ _KEYS = {
 
 
 def attributes_from(metadata: Mapping[str, Any]) -> Attributes:
-    """The attributes in *metadata*, but for the media type; malformed ones, which other programs may store, are ignored."""
+    """The attributes in *metadata*, except the media type. Malformed ones, from other programs, are ignored."""
     attributes = NO_ATTRIBUTES
     for name, key in _KEYS.items():
         if name == 'mime' or (value := metadata.get(key)) is None:
@@ -51,11 +51,11 @@ def metadata_for(name: str, attributes: Attributes) -> dict[str, Any]:
 
 
 def update_for(document: Mapping[str, Any], attributes: Attributes, names: Mapping[str, Any]) -> dict[str, Any]:
-    """What changes the attributes *names* of a file to those of *attributes*, as an update of its document."""
+    """The update of a document that changes the attributes *names* of its file to those in *attributes*."""
     wanted = metadata_for(document['filename'], attributes)
     keys = [_KEYS[name] for name in names]
     if not isinstance(document.get('metadata', {}), Mapping):
-        # Other programs may have stored null, which has no fields.
+        # Other programs can store null, which has no fields.
         return {'$set': {'metadata': {key: wanted[key] for key in keys if key in wanted}}}
     update: dict[str, dict[str, Any]] = {
         '$set': {f'metadata.{key}': wanted[key] for key in keys if key in wanted},

@@ -41,14 +41,14 @@ from .sweep import sweep
 from .writer import Writer
 
 _logger = logging.getLogger(__name__)
-#: How many revisions to try of a file that is replaced each time before its first byte was read.
+#: How many revisions of a file to try if each is replaced before its first byte is read.
 _MAX_REVISIONS = 20
 
 
 class GridFSBackend(BaseBackend):
-    """Stores files in two collections of a MongoDB, as the GridFS specification describes, under their names.
+    """Stores files under their names in two collections in MongoDB, as the GridFS specification describes.
 
-    Its client is made when it is first needed, and shared by all storages of a process with the same settings.
+    The client is created on first use and shared by all storages in the process that use the same settings.
     """
 
     kind = 'gridfs'
@@ -81,12 +81,12 @@ class GridFSBackend(BaseBackend):
         self._connection = Connection(name, self.config)
         self._opened: Store | None = None
         self._has_indexes = False
-        #: The document that was last looked up: a file is often opened right after its metadata was read.
+        #: The document that was looked up last, because a file is often opened right after its metadata is read.
         self._latest: Document | None = None
 
     @property
     def location(self) -> tuple[Hashable, ...]:
-        """The server, the database, the collection and the key prefix."""
+        """The server, the database, the collection, and the key prefix."""
         return (self.kind, *self._connection.location, self._collection, self._prefix)
 
     def describe_location(self) -> str:
@@ -96,7 +96,7 @@ class GridFSBackend(BaseBackend):
 
     @property
     def client(self) -> MongoClient[Any]:
-        """The client of this process, made when it is first needed."""
+        """The client of this process, created on first use."""
         return self.db.client
 
     @property
@@ -109,9 +109,9 @@ class GridFSBackend(BaseBackend):
 
     @property
     def fs(self) -> GridFS:
-        """The collections as the package gridfs gives access to them, with all of its methods.
+        """The collections as an object of the gridfs package, with all of its methods.
 
-        What it stores are revisions as of any other program; the key prefix of the storage is not added to names.
+        Files stored with it count as revisions of another program. The storage's key prefix is not added to names.
         """
         return GridFS(self.db, self._collection)
 
@@ -155,7 +155,7 @@ class GridFSBackend(BaseBackend):
             try:
                 info = self._info(document)
             except Damaged as error:
-                # The others are listed. Its name is too, so that it can be found and removed.
+                # List the other files, and log the name of this one, so that it can be found and removed.
                 _logger.warning('%s', self.translated(error, document['filename']))
             else:
                 yield info
@@ -183,7 +183,7 @@ class GridFSBackend(BaseBackend):
     def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> FileInfo:
         writer = self._writer()
         if Capability.COMPARE_AND_SWAP not in self.capabilities:
-            raise self.unsupported(name, 'its server keeps no slots unique, so if_match would not be free of races')
+            raise self.unsupported(name, 'its server does not support the unique index that if_match requires')
         newest = self._store().newest(name)
         if newest is None or etag_of(newest) != etag:
             raise self.error(Changed, name)
@@ -199,7 +199,10 @@ class GridFSBackend(BaseBackend):
         *,
         swaps: bool = False,
     ) -> FileInfo:
-        """Store chunks, then call *publish* with the document, which gives what it replaces; none of it stays if that fails."""
+        """Store chunks, then call *publish* with the document. If that fails, the chunks are removed.
+
+        :param publish: Makes the file visible, and returns the replaced revisions.
+        """
         file_id, checksum, sent = ObjectId(), Checksum(self.config.checksum), 0
         layout = Layout(0, self.config.chunk_bytes)
         pieces = checksum.through(iter(lambda: stream.take(layout.chunk_bytes), b''))
@@ -208,13 +211,13 @@ class GridFSBackend(BaseBackend):
             for batch in batched(pieces, layout.batch):
                 first, sent = sent, sent + len(batch)
                 writer.send(file_id, first, batch)
-                # Freed before the next one arrives.
+                # Free its memory before the next batch arrives.
                 del batch
             metadata = {**metadata_for(name, attributes), 'checksum': str(checksum)}
             document.update(length=checksum.size, metadata=metadata)
             replaced = publish(document)
         except BaseException as error:
-            # Cleaning up would only wait once more for a server that is down.
+            # If the server is down, cleaning up would only wait for it again.
             if (sent or swaps) and (error is stream.error or not isinstance(error, ServerSelectionTimeoutError)):
                 with contextlib.suppress(PyMongoError):
                     writer.abandon(document, hidden=swaps)
@@ -254,7 +257,7 @@ class GridFSBackend(BaseBackend):
             try:
                 self._remove_where({'filename': {'$in': batch}})
             except ERRORS:
-                # One by one, to find out which of them are still there, and why; or that the server is down.
+                # Remove them one by one to find out which fail and why, or whether the server is down.
                 return super()._remove_many((*batch, *left))
         return {}
 
@@ -262,10 +265,10 @@ class GridFSBackend(BaseBackend):
         Writer(self._store(), slots=False).remove(where, batch=self.page_size)
 
     def _sweep(self, older_than_s: float) -> int:
-        """Remove what uploads left behind when their processes died; the number of uploads.
+        """Remove the remains of uploads whose processes died, and return the number of uploads.
 
-        These are chunks without a file, in the whole collection, whatever the key prefix. An upload that has sent
-        anything within *older_than_s* seconds is not touched.
+        These are chunks without a file, in the entire collection, regardless of the key prefix. An upload that has sent
+        anything within *older_than_s* seconds is not affected.
         """
         return sweep(self._store(), older_than_s)
 
@@ -280,13 +283,13 @@ class GridFSBackend(BaseBackend):
         return store
 
     def _writer(self) -> Writer:
-        """What changes the collections, whose indexes it makes when it is first needed."""
+        """The writer for the collections. The first call creates their indexes."""
         store = self._store()
         if not self._has_indexes:
             if (refusal := store.make_indexes()) is not None:
                 reason = (
-                    f'the server refuses the unique index on {self._collection}.files that creating files without races '
-                    f'needs ({type(refusal).__name__}): ATOMIC_CREATE and COMPARE_AND_SWAP are not promised.'
+                    f'the server refuses the unique index on {self._collection}.files that is required to create files '
+                    f'without races ({type(refusal).__name__}). ATOMIC_CREATE and COMPARE_AND_SWAP are not supported.'
                 )
                 self.drop_capability(Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP, reason)
             self._has_indexes = True
@@ -296,5 +299,5 @@ class GridFSBackend(BaseBackend):
         location = '.'.join(filter(None, (self.config.get('mongo_db'), self._collection)))
         return kind_of(error), reason_for(error, location=location, settings=self._settings)
 
-    #: What it was called in 1.0.
+    #: The name in 1.0, for backward compatibility.
     translate = BaseBackend.translated

@@ -1,4 +1,4 @@
-"""Claims: how one revision, and no other, is replaced."""
+"""Claims: replacing one specific revision of a file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .store import Store
 
 
 def claim(store: Store, document: Document, successor: ObjectId) -> bool:
-    """Decide that *successor* replaces a revision; false if it is gone or another by now, or replaced or claimed by others."""
+    """Claim a revision for *successor*; false if it is gone, has changed, or was replaced or claimed by others."""
     version: dict[str, Any] = {'_id': document['_id']}
     if not isinstance(document['_id'], ObjectId):
-        # Other programs may use one of another type again.
+        # Other programs use ids of other types, and can reuse them.
         version = {field: {'$eq': document.get(field)} for field in ('_id', 'uploadDate', 'length')}
     where = {**version, 'filename': document['filename'], **store.unclaimed}
     claimed = {'slots': list(SHARED_SLOTS), SUCCESSOR_KEY: successor}
@@ -30,7 +30,7 @@ def claim(store: Store, document: Document, successor: ObjectId) -> bool:
         return store.files.update_one(where, {'$set': fields}).matched_count
 
     def update_if_missing() -> bool:
-        # The change may have been made, and only the response was lost; others may even have completed the claim.
+        # The update may have been applied although the response was lost. Others may even have completed the claim.
         mine = {'_id': {'$eq': document['_id']}, SUCCESSOR: successor}
         return bool(
             update()
@@ -46,7 +46,7 @@ def claim(store: Store, document: Document, successor: ObjectId) -> bool:
 
 
 def reveal(store: Store, document: Document, successor: ObjectId) -> datetime.datetime:
-    """Give the successor of a claimed revision its name, unless others were faster; its date."""
+    """Give the successor of a claimed revision its name, unless others were faster, and return its date."""
     date = now_after(document)
     where = {'_id': successor, 'filename': hidden_name(successor)}
     fields = {'filename': document['filename'], 'uploadDate': date}

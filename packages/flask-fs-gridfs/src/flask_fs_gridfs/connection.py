@@ -1,4 +1,4 @@
-"""Connections to MongoDB: one client per process and settings, made when it is first needed."""
+"""Connections to MongoDB: one client per process and settings, created on first use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from flask_fs.settings import host_of, storage_prefix
 
 from .settings import CLIENT_OPTIONS, DATABASE
 
-#: Clients of the parent process, which a child keeps unused: closing them would end the parent's sessions at the server.
+#: Clients of the parent process. A child keeps them unused, because closing them would end the parent's sessions.
 _inherited: list[MongoClient[Any]] = []
 
 
@@ -29,14 +29,14 @@ def _make_client(settings: tuple[str, Mapping[str, Any]]) -> MongoClient[Any]:
 
 
 def _client_of(given: Any) -> MongoClient[Any]:
-    # A class of clients has get_database too, and so has a client.
+    # A client class also has get_database, like a client.
     makes_clients = isinstance(given, type) or not hasattr(type(given), 'get_database')
     client: MongoClient[Any] = given() if makes_clients else given
     return client
 
 
 def _completed(url: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """*options* with our defaults for those that they and the URL leave open; to pymongo, options beat the URL."""
+    """*options*, with our defaults for those that neither they nor the URL set. In pymongo, options override URLs."""
     given = {key.lower() for key in (*options, *dict(parse_qsl(urlsplit(url).query)))}
     return {**{key: value for key, value in CLIENT_OPTIONS.items() if key.lower() not in given}, **options}
 
@@ -51,10 +51,10 @@ class Connection:
         self._storage = storage
         self._config = config
         self._database: Database[Any] | None = None
-        #: The client, and what keeps it open; unused with MongoEngine, which has its own.
+        #: The shared client; unused with MongoEngine, which has its own.
         self.client: SharedClient[MongoClient[Any]]
         if (given := config.get('mongo_client')) is not None:
-            # Not shared with other storages: to pymongo, clients of one server are equal, whoever they log in as.
+            # Not shared with other storages: pymongo treats clients of a server as equal, even with different users.
             self.client = shared_client(lambda _: _client_of(given), None, inherit=_inherited.append)
         else:
             settings = config.get('mongo_url') or '', config['mongo_options']
@@ -70,14 +70,14 @@ class Connection:
                 return (key, given if isinstance(given, str) else id(given)), database
         url = self._config['mongo_url']
         if not url.startswith('mongodb://'):
-            # Only the name service knows its servers.
+            # Only DNS can resolve its servers.
             parts = urlsplit(url)
             return parts.netloc.rpartition('@')[2].lower(), database or parts.path.strip('/') or DATABASE
         parsed = parse_uri(url)
         return frozenset(parsed['nodelist']), database or parsed['database'] or DATABASE
 
     def describe(self) -> str:
-        """The database in a few words, without any secret, as far as it is known without a connection."""
+        """A short description of the database, without secrets, as far as it is known without a connection."""
         name = self._config.get('mongo_db')
         if (alias := self._config.get('mongoengine_alias')) is not None:
             return f"{name or 'the database'} of MongoEngine's connection {alias!r}"
@@ -91,7 +91,7 @@ class Connection:
     def database(self) -> Database[Any]:
         """The database, on a client of this process."""
         if (alias := self._config.get('mongoengine_alias')) is not None:
-            # Looked up each time: an application may disconnect and connect again.
+            # Looked up each time, because an application can disconnect and connect again.
             return self._named(self._of_mongoengine(alias))
         try:
             client = self.client.get()
@@ -107,7 +107,7 @@ class Connection:
         return database
 
     def _rejected(self, error: Exception) -> ConfigurationError:
-        """The error for a client that cannot be made, with the message of pymongo unless that quotes a setting."""
+        """The error for a client that cannot be created, with pymongo's message unless it quotes a setting."""
         credentials, _, rest = self._config['mongo_url'].partition('://')[2].rpartition('@')
         hidden = [*re.split(r'[:/@?&=]', credentials), *(value for _, value in parse_qsl(urlsplit(f'//{rest}').query))]
         hidden += map(str, self._config['mongo_options'].values())
@@ -124,7 +124,7 @@ class Connection:
         return database if name is None else database.client.get_database(name)
 
     def _of_mongoengine(self, alias: str) -> Database[Any]:
-        # Not imported: an alias can only be there if the application has imported MongoEngine and connected.
+        # Not imported: an alias exists only if the application has imported MongoEngine and connected.
         connection = sys.modules.get('mongoengine.connection')
         if connection is None:
             raise self._no_alias(alias)
@@ -135,7 +135,7 @@ class Connection:
         return database
 
     def _no_alias(self, alias: str) -> ConfigurationError:
-        cure = f'Call mongoengine.connect(alias={alias!r}) before the storage is used'
+        cure = f'Call mongoengine.connect(alias={alias!r}) before you use the storage'
         return ConfigurationError(
-            reason=f'Storage {self._storage!r} (gridfs) found no connection {alias!r} of MongoEngine. {cure}.'
+            reason=f'Storage {self._storage!r} (gridfs) found no MongoEngine connection {alias!r}. {cure}.'
         )

@@ -1,17 +1,18 @@
-"""The documents of GridFS: the metadata of a file in them, and which of several revisions holds a name.
+"""The documents of GridFS: the metadata of files, and which of several revisions is current.
 
-One document of ``.files`` describes one revision of a file; its content is in the documents of ``.chunks`` that refer to
-its ``_id``. Of several revisions of a name the newest counts: that with the latest ``uploadDate``.
+A document in ``.files`` describes one revision of a file. Its content is in the documents of ``.chunks`` that refer to
+its ``_id``. If a name has several revisions, the newest one, with the latest ``uploadDate``, is current.
 
-The revisions that this package writes also hold *slots* of their name: the numbers 0, 1 and 2 in ``metadata.slots``. A unique
-index lets each slot of a name be held once, and ignores documents without slots, which are those of other programs. A writer
-that creates a name takes all slots at once, so it fails while any other revision holds one. A writer that replaces a file
-takes the one of the slots 0 and 1 that the file leaves free, and then removes it: one of the two, or both, hold the name at
-every moment.
+The revisions that this package writes also hold *slots* of their name: the numbers 0, 1, and 2 in ``metadata.slots``. A
+unique index ensures that each slot of a name is held only once. It ignores documents without slots, which come from
+other programs. A writer that creates a name takes all slots, so it fails if another revision holds any of them. A
+writer that replaces a file takes the slot, 0 or 1, that the file does not hold, and then removes the file. At every
+moment, at least one of the two holds the name.
 
-A writer that replaces one version only first stores its own document, with slot 2, under a hidden name. Then it claims the
-version by one conditional update, which is what decides: it names the *successor* and takes the slots 0 and 1, so that
-nobody else replaces the version any more. Whoever finds a claim completes it, by giving the successor its name.
+A writer that replaces a specific version first stores its own document, with slot 2, under a hidden name. It then
+claims the version with a single conditional update, which is decisive: it sets the *successor* and takes the slots 0
+and 1, so that nobody else can replace that version. Any process that finds a claim completes it by giving the successor
+its name.
 """
 
 from __future__ import annotations
@@ -33,25 +34,25 @@ from .errors import Damaged
 
 Document = Mapping[str, Any]
 
-#: How much of a file is fetched, or sent, at once.
+#: How many bytes of a file are fetched or sent at a time.
 BATCH_BYTES = 1024 * 1024
-#: However small they are: each takes some memory.
+#: The maximum number of chunks in a batch, even if they are small, because each takes some memory.
 MAX_BATCH_CHUNKS = 4096
-#: Most programs number chunks by signed integers of 32 bits.
+#: Most programs use signed 32-bit integers as chunk numbers.
 MAX_CHUNKS = 2**31
 SLOTS = 'metadata.slots'
-#: Those of writers that replace whatever is there.
+#: The slots of writers that replace any version.
 SHARED_SLOTS = (0, 1)
-#: That of a writer that replaces one version only.
+#: The slot of writers that replace a specific version.
 SWAP_SLOT = 2
 ALL_SLOTS = (*SHARED_SLOTS, SWAP_SLOT)
 _OWN_SLOTS = ([0], [1], [2], [0, 1], [0, 1, 2])
 SUCCESSOR_KEY = 'fs_successor'
 SUCCESSOR = f'metadata.{SUCCESSOR_KEY}'
-#: What the names of successors begin with before they are those of files.
+#: The prefix of the hidden names of successors.
 HIDDEN_PREFIX = f'{TEMPORARY_PREFIX}swap-'
 _CHECKSUM = re.compile(r'[\w-]+:[0-9a-f]+')
-#: The fields that deciding between revisions needs.
+#: The fields that are required to decide between revisions.
 REVISION = {'filename': 1, 'uploadDate': 1, 'length': 1, 'metadata': 1}
 
 
@@ -63,7 +64,7 @@ class Layout(NamedTuple):
 
     @classmethod
     def of(cls, document: Document) -> Layout:
-        """The layout of a file; other programs may have stored any type of number."""
+        """The layout of a file. Other programs can store any type of number."""
         length, chunk_bytes = _whole_number(document.get('length')), _whole_number(document.get('chunkSize'))
         if length is None or chunk_bytes is None:
             raise Damaged(f'the document {shown(document["_id"])} has no length or no chunkSize')
@@ -74,7 +75,7 @@ class Layout(NamedTuple):
 
     @property
     def batch(self) -> int:
-        """How many chunks are fetched, or sent, at once."""
+        """How many chunks are fetched or sent at a time."""
         return min(max(1, BATCH_BYTES // self.chunk_bytes), MAX_BATCH_CHUNKS)
 
     @property
@@ -88,7 +89,7 @@ class Layout(NamedTuple):
 
 
 def shown(file_id: Any) -> str:
-    """An id for messages: other programs may use whole documents."""
+    """An id for messages. Other programs can use entire documents as ids."""
     text = str(file_id)
     return text if len(text) <= 100 else f'of the type {type(file_id).__name__}'
 
@@ -112,9 +113,9 @@ def slots_of(document: Document) -> tuple[int, ...]:
 
 
 def has_own_slots(document: Document) -> bool:
-    """Whether a revision holds no slots, or some in the form in which this package stores them.
+    """Whether a revision holds no slots, or slots in the form that this package stores.
 
-    Anything else in that field may violate the unique index.
+    Anything else in that field can violate the unique index.
     """
     metadata = document.get('metadata')
     if not isinstance(metadata, Mapping):
@@ -130,7 +131,7 @@ def successor_of(document: Document) -> ObjectId | None:
 
 
 def hidden_name(file_id: ObjectId) -> str:
-    """The name of a revision that is to replace one version only, before it does."""
+    """The hidden name of a revision before it replaces a specific version."""
     return f'{HIDDEN_PREFIX}{file_id}'
 
 
@@ -138,18 +139,18 @@ def date_of(document: Document) -> datetime.datetime | None:
     """When a revision was written, in UTC."""
     date = document.get('uploadDate')
     if not isinstance(date, datetime.datetime):
-        # Some programs omit it; an ObjectId contains the second in which it was made.
+        # Some programs omit the date. An ObjectId contains the second in which it was created.
         made = document['_id']
         return made.generation_time if isinstance(made, ObjectId) else None
-    # MongoDB's dates are in UTC; without the option tz_aware they come without a zone.
+    # MongoDB's dates are in UTC. Without the option tz_aware, they have no zone.
     return date.replace(tzinfo=datetime.timezone.utc) if date.tzinfo is None else date
 
 
 def age_of(document: Document) -> tuple[float, str]:
-    """What sorts revisions, oldest first, as the server sorts them by date and id."""
+    """The key that sorts revisions, oldest first, like the server sorts them by date and id."""
     date, made = document.get('uploadDate'), document['_id']
     if isinstance(date, DatetimeMS):
-        # One that Python does not support.
+        # A date outside of Python's range.
         date_ms = float(int(date))
     else:
         is_date = isinstance(date, datetime.datetime)
@@ -158,7 +159,7 @@ def age_of(document: Document) -> tuple[float, str]:
 
 
 def now_after(newest: Document | None) -> datetime.datetime:
-    """The current time, or the first moment after *newest* if this host's clock is behind that of its writer."""
+    """The current time, or the first moment after *newest* if this host's clock is behind its writer's clock."""
     now = datetime.datetime.now(datetime.timezone.utc)
     # MongoDB stores milliseconds.
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -168,7 +169,7 @@ def now_after(newest: Document | None) -> datetime.datetime:
     try:
         return max(now, date + datetime.timedelta(milliseconds=1))
     except OverflowError:
-        # The last moment that Python supports; of equal dates the later ObjectId counts.
+        # The last moment that Python supports. For equal dates, the later ObjectId counts as newer.
         return date
 
 
@@ -177,7 +178,7 @@ def by_name(documents: Iterable[Document]) -> Iterator[list[Document]]:
     revisions: list[Document] = []
     for document in documents:
         if not isinstance(document.get('filename'), str):
-            # MongoDB sorts a list that contains text among the texts.
+            # MongoDB sorts a list that contains strings among the strings.
             continue
         if revisions and revisions[-1]['filename'] != document['filename']:
             yield revisions
@@ -190,7 +191,7 @@ def by_name(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def _is_before(document: Document, other: Document) -> bool:
-    # The index sorts by date; of one millisecond the later ObjectId counts.
+    # The index sorts by date. Within a millisecond, the later ObjectId counts as newer.
     one, two = document['_id'], other['_id']
     return (
         document.get('uploadDate') == other.get('uploadDate')
@@ -205,7 +206,7 @@ def info_of(document: Document, algorithm: str) -> FileInfo:
     name, metadata = document['filename'], metadata_of(document)
     types = (metadata.get('contentType'), document.get('contentType'))
     mime = next((_plain(found) for found in types if isinstance(found, str) and found), None)
-    # Where GridFS stored an MD5 until its specification of 2021.
+    # GridFS stored the MD5 in md5 until its specification of 2021.
     sums = (metadata.get('checksum'), f'md5:{document.get("md5")}')
     checksum = next((found for found in sums if isinstance(found, str) and _CHECKSUM.fullmatch(found)), None)
     if checksum is not None and not _is_of(checksum, algorithm):
@@ -227,7 +228,7 @@ def info_of(document: Document, algorithm: str) -> FileInfo:
 
 
 def _plain(text: str) -> str:
-    # Bytes that are not UTF-8 come as surrogates, and JavaScript as a subclass.
+    # Bytes that are not UTF-8 are decoded as surrogates, and JavaScript as a subclass of str.
     return text.encode('utf-8', 'replace').decode()
 
 
@@ -237,17 +238,17 @@ def _is_of(checksum: str, algorithm: str) -> bool:
 
 
 def etag_of(document: Document) -> str:
-    """The version that a revision is."""
+    """The ETag of a revision."""
     made = document['_id']
     if isinstance(made, ObjectId):
         return str(made)
-    # Other programs choose their own ids, of any type, and may reuse one.
+    # Other programs use their own ids, of any type, and can reuse them.
     version = repr((made, document.get('uploadDate'), document.get('length')))
     return hashlib.blake2b(version.encode(), digest_size=12).hexdigest()
 
 
 def mime_after_rename(document: Document, target: str) -> str | None:
-    """The media type to store when a file is renamed: another one only if the old name had suggested the stored one."""
+    """The media type to set when a file is renamed: only if the stored one was suggested by the old name; else None."""
     stored = metadata_of(document).get('contentType')
     suggested = mime_type(target)
     return suggested if stored == mime_type(document['filename']) != suggested else None

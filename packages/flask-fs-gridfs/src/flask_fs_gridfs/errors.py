@@ -1,4 +1,4 @@
-"""What MongoDB and pymongo raise, as errors of Flask-FS."""
+"""Translates the errors of MongoDB and pymongo into errors of Flask-FS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask_fs.errors import BackendError, ConfigurationError, FSError, Permissio
 
 
 class Vanished(Exception):
-    """A file was replaced or removed while it was read."""
+    """A file was replaced or removed while it was being read."""
 
 
 class Damaged(Exception):
@@ -18,16 +18,16 @@ class Damaged(Exception):
 
 
 class NameTaken(Exception):
-    """A file with the name that was to be created already exists."""
+    """A file with the name to create already exists."""
 
 
 class TooMuchContention(Exception):
-    """Other writers of the same name came first, again and again."""
+    """Other writers of the same name were faster in every attempt."""
 
 
-#: All that pymongo raises, also about ids that are not UTF-8, and what this package raises about files.
+#: All errors of pymongo, including those for ids that are not UTF-8, and the errors of this package.
 ERRORS = (PyMongoError, BSONError, UnicodeEncodeError, Vanished, Damaged, TooMuchContention)
-# Codes of https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml.
+# Codes from https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml.
 _DENIED = frozenset((13, 18, 8000))
 _UNAVAILABLE = frozenset((6, 7, 50, 89, 91, 112, 189, 202, 262, 9001, 10107, 11600, 11602, 13435, 13436))
 
@@ -49,7 +49,7 @@ def kind_of(error: Exception) -> type[FSError]:
 
 
 def reason_for(error: Exception, *, location: str, settings: str) -> str | None:
-    """What went wrong and how to fix it, without anything that may hold a password or a document.
+    """What went wrong and how to fix it, without anything that can contain a password or a document.
 
     :param location: The database and the prefix of its collections.
     :param settings: The prefix of the storage's settings, such as ``AVATARS_FS_``.
@@ -57,7 +57,7 @@ def reason_for(error: Exception, *, location: str, settings: str) -> str | None:
     if isinstance(error, Vanished):
         return None
     if isinstance(error, TooMuchContention):
-        return 'too many others write this name at the same time'
+        return 'too many writers write this name at the same time; try again later'
     if isinstance(error, Damaged):
         return f'it is damaged in {location}: {error}'
     if isinstance(error, ConnectionFailure):
@@ -67,7 +67,7 @@ def reason_for(error: Exception, *, location: str, settings: str) -> str | None:
         return f'pymongo rejects {settings}MONGO_URL or {settings}MONGO_OPTIONS ({type(error).__name__})'
     if not isinstance(error, OperationFailure):
         return f'{location}: {type(error).__name__}'
-    reported = f'{location}: the server responded {(error.details or {}).get("codeName") or type(error).__name__}'
+    reported = f'{location}: the server responded with {(error.details or {}).get("codeName") or type(error).__name__}'
     reported += '' if error.code is None else f' ({error.code})'
     if error.code == 18:
         return f'{reported}; check the user and password in {settings}MONGO_URL'

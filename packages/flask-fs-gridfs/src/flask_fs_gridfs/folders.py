@@ -1,4 +1,4 @@
-"""One page of a folder by one query: the server reduces the names in its index to entries, and adds their documents."""
+"""One page of a folder in one query: the server groups the names in its index into entries, and adds documents."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from .documents import Document, age_of
 from .store import Store, beginning_with
 
-#: How many names the server looks at for each entry that is requested: a page of folders with fewer files is full.
+#: How many names the server scans for each requested entry. A page is full if its folders have fewer files than this.
 NAMES_PER_ENTRY = 100
 
 
 class Entry(NamedTuple):
-    """What is directly in a folder.
+    """A file or subfolder directly in a folder.
 
-    :param name: Below the folder; that of a subfolder ends with a slash.
+    :param name: The name within the folder. The name of a subfolder ends with a slash.
     :param newest: The document of a file; None for a subfolder.
     """
 
@@ -24,9 +24,9 @@ class Entry(NamedTuple):
 
 
 def page(store: Store, prefix: str, after: str | None, limit: int) -> tuple[list[Entry], str | None]:
-    """Up to *limit* entries of a folder, and the one after which the next page begins, if there may be one."""
+    """Up to *limit* entries of a folder, and the entry after which the next page begins, if there might be one."""
     scanned = limit * NAMES_PER_ENTRY
-    # One more than the page has, and one for what has no name.
+    # One more than the page has, and one for documents without a name.
     pipeline = _pipeline(store.files.name, prefix, _range(prefix, after), scanned, limit + 2)
     with store.files.aggregate(pipeline, allowDiskUse=True) as cursor:
         found = list(cursor)
@@ -37,18 +37,18 @@ def page(store: Store, prefix: str, after: str | None, limit: int) -> tuple[list
 
 
 def _range(prefix: str, after: str | None) -> Mapping[str, Any]:
-    """The condition on names: under *prefix*, and behind the entry *after* with all that is in it."""
+    """The condition for names under *prefix* and after the entry *after* and everything in it."""
     names: dict[str, Any] = beginning_with(prefix)['filename']
     if after is not None:
         del names['$gte']
-        # A zero is the character that follows the slash.
+        # The character after the slash is 0.
         names |= {'$gte': f'{prefix}{after[:-1]}0'} if after.endswith('/') else {'$gt': prefix + after}
     return names
 
 
 def _pipeline(collection: str, prefix: str, names: Mapping[str, Any], scanned: int, limit: int) -> list[dict[str, Any]]:
     depth = prefix.count('/')
-    # Other programs may have stored a list of texts, which a range matches too, and which cannot be split.
+    # Other programs can store a list of strings, which a range also matches, but which cannot be split.
     parts = {'$split': [{'$cond': [{'$isArray': '$filename'}, '', '$filename']}, '/']}
     is_folder = {'$gt': [{'$size': parts}, depth + 1]}
     entry = {'$concat': [{'$ifNull': [{'$arrayElemAt': [parts, depth]}, '']}, {'$cond': [is_folder, '/', '']}]}
@@ -70,5 +70,5 @@ def _entry(group: Document) -> Entry | None:
     if name.endswith('/'):
         return Entry(name, None)
     revisions = [document for document in group['revisions'] if document['filename'] == group['file']]
-    # It may have been removed between the two stages.
+    # The file might have been removed between the two stages.
     return Entry(name, max(revisions, key=age_of)) if revisions else None

@@ -1,4 +1,4 @@
-"""Repeating what was sent on a connection that turned out to be dead."""
+"""Retrying operations that were sent on a dead connection."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ T = TypeVar('T')
 
 
 def retry_once(act: Callable[[], T], again: Callable[[], Any] | None = None) -> T:
-    """The result of *act*; of *again*, by default the same once more, if the connection turns out to be dead.
+    """The result of *act*, or, if the connection turns out to be dead, of *again*, which is *act* by default.
 
-    MongoDB's own retries of writes need a replica set. Doing both must do no harm, as *act* may have been carried out.
+    MongoDB's own retryable writes require a replica set. Doing both must be harmless, because *act* may have succeeded.
     """
     try:
         return act()

@@ -1,4 +1,4 @@
-"""The settings of a storage in MongoDB, and what is rejected before anything is sent."""
+"""The settings of a GridFS storage, validated before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flask_fs.settings import Setting, at_least, mapping, text
 
 #: The default of the GridFS specification.
 CHUNK_BYTES = 255 * 1024
-#: A document has at most 16 MiB (https://www.mongodb.com/docs/manual/reference/limits/), and a chunk some fields more.
+#: A document has at most 16 MiB (https://www.mongodb.com/docs/manual/reference/limits/), including the other fields.
 MAX_CHUNK_BYTES = 15 * 1024 * 1024
-#: Where files are if neither the settings nor the URL name a database.
+#: The database if neither the settings nor the URL name one.
 DATABASE = 'fs'
-#: The options of a client where neither the URL nor MONGO_OPTIONS set them. With pymongo's own values a web request waits
-#: half a minute for a server that is down, and forever for one that does not respond.
+#: The client options, unless the URL or MONGO_OPTIONS set them. With pymongo's defaults, a web request waits half a
+#: minute for a server that is down, and forever for a server that does not respond.
 CLIENT_OPTIONS = {
     'serverSelectionTimeoutMS': 5_000,
     'connectTimeoutMS': 5_000,
@@ -27,12 +27,12 @@ CLIENT_OPTIONS = {
 
 
 def mongo_url(value: Any) -> str:
-    """A URL of MongoDB that pymongo accepts."""
+    """A MongoDB URL that pymongo accepts."""
     expected = "a URL such as 'mongodb://user:password@host:27017/database', with user and password percent-encoded"
     if not isinstance(value, str) or not value.startswith(('mongodb://', 'mongodb+srv://')):
         raise ValueError(expected)
     if value.startswith('mongodb://'):
-        # The other kind is resolved by the name service.
+        # mongodb+srv URLs would be resolved by DNS.
         try:
             parse_uri(value, warn=True)
         except (PyMongoError, BSONError, ValueError):
@@ -41,14 +41,14 @@ def mongo_url(value: Any) -> str:
 
 
 def mongo_client(value: Any) -> Any:
-    """A client, or what makes one."""
+    """A client, or a function that returns one."""
     if not callable(value) and not hasattr(type(value), 'get_database'):
         raise ValueError('a MongoClient, or a function that returns one')
     return value
 
 
 def database_name(value: Any) -> str:
-    """A valid name of a database in MongoDB."""
+    """A valid name for a MongoDB database."""
     if not isinstance(value, str) or not value or len(value) > 63 or any(letter in value for letter in '/\\. "$\0'):
         raise ValueError('the name of a database: at most 63 characters, none of them a space or one of / \\ . " $')
     return value
@@ -73,7 +73,7 @@ SETTINGS = (
         'mongo_db',
         database_name,
         None,
-        f'The database. If not set, the one in the URL, the client or the MongoEngine connection, else {DATABASE!r}.',
+        f'The database. If not set, the one in the URL, the client, or the MongoEngine connection, else {DATABASE!r}.',
     ),
     Setting(
         'collection',
@@ -85,7 +85,7 @@ SETTINGS = (
         'mongo_options',
         mapping,
         {},
-        'Further options for MongoClient, such as serverSelectionTimeoutMS.',
+        'Additional options for MongoClient, such as serverSelectionTimeoutMS.',
         secret=True,
     ),
     Setting(

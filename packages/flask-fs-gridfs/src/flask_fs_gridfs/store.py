@@ -1,8 +1,8 @@
 """The two collections of a storage: finding files and reading their chunks.
 
-They are used directly, not through the package gridfs, which sends more requests: for the chunks of each file by a
-cursor of its own, for the newest revision again when it is opened, and for indexes before each write. It also has no
-create-only write. What is stored follows the GridFS specification, so other programs for it read it, and are read.
+They are used directly, not through the gridfs package, which sends more requests: it uses a cursor for the chunks of
+each file, looks up the newest revision again when it is opened, and checks indexes before each write. It also has no
+create-only write. The stored data follows the GridFS specification, so it is compatible with other GridFS programs.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from flask_fs.errors import BackendError
 from .documents import REVISION, SLOTS, SUCCESSOR, Document, Layout, by_name, shown
 from .errors import Damaged, Vanished, kind_of
 
-# Whatever types of documents and dates the application's client makes, here they are these: one document with a date that
-# Python does not support, or with text that is not UTF-8, does not break the listing of all others.
+# Overrides the document and date types of the application's client, so that one document with a date outside Python's
+# range, or with text that is not UTF-8, does not break the listing of all others.
 _CODEC_OPTIONS: CodecOptions[Any] = CodecOptions(
     tz_aware=True,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
@@ -37,41 +37,41 @@ SLOT_INDEX = 'flask_fs_slots'
 
 
 class Store:
-    """The files of one pair of collections; it raises the errors of pymongo.
+    """The files in a pair of collections. Its methods raise the errors of pymongo.
 
-    :param keeper: Whatever keeps the client open.
+    :param keeper: An object that keeps the client open.
     """
 
     def __init__(self, database: Database[Any], collection: str, keeper: object) -> None:
         self.database = database
         self._keeper = keeper
         options: dict[str, Any] = {
-            # A secondary may not have a file yet, or only some of its chunks.
+            # A secondary might not have a file yet, or only some of its chunks.
             'read_preference': ReadPreference.PRIMARY,
         }
         if database.write_concern.acknowledged is False:
             # Creating a file and replacing one both depend on the server's response.
             options['write_concern'] = WriteConcern(w=1)
-        #: Selects revisions that nobody has claimed, whatever other programs store in that field.
+        #: Selects revisions that nobody has claimed, regardless of what other programs store in that field.
         self.unclaimed: Mapping[str, Any] = {SUCCESSOR: {'$not': _CLAIM}}
         codec_options: CodecOptions[Any]
         for codec_options in (_CODEC_OPTIONS, CodecOptions(tz_aware=True)):
             with contextlib.suppress(NotImplementedError):
-                # mongomock supports only the simpler ones.
+                # mongomock supports only the simpler options.
                 self.files: Collection[dict[str, Any]] = database.get_collection(
                     f'{collection}.files', codec_options, **options
                 )
                 break
-            # To it, null has no missing fields. Servers may read the whole collection for this form.
+            # In mongomock, null has no missing fields. Servers might read the entire collection for this form.
             self.unclaimed = {'$nor': [{SUCCESSOR: _CLAIM}]}
         self.chunks: Collection[dict[str, Any]] = database.get_collection(
             f'{collection}.chunks', codec_options, **options
         )
 
     def make_indexes(self) -> Exception | None:
-        """Make the two indexes of GridFS and the one on slots; the error if the server refuses the latter.
+        """Create the two indexes of GridFS and the index on slots, and return the error if the latter is refused.
 
-        Nothing happens where they exist.
+        Existing indexes are kept.
         """
         self.files.create_index([('filename', ASCENDING), ('uploadDate', ASCENDING)])
         self.chunks.create_index([('files_id', ASCENDING), ('n', ASCENDING)], unique=True)
@@ -83,7 +83,7 @@ class Store:
                 partialFilterExpression={SLOTS: {'$exists': True}},
             )
         except OperationFailure as error:
-            # On sharded collections unique indexes must begin with the shard key; some servers support no partial ones.
+            # Unique indexes on sharded collections must begin with the shard key. Some servers lack partial indexes.
             if kind_of(error) is not BackendError:
                 raise
             return error
@@ -97,45 +97,45 @@ class Store:
         document: Document | None = self.files.find_one(where, sort=order)
         if document is None or document['filename'] == name:
             return document
-        # To MongoDB, a list that contains the name matches it too; other programs may have stored one.
+        # In MongoDB, a list that contains the name also matches it, and other programs can store one.
         with self.files.find(where, sort=order) as cursor:
             return next((found for found in cursor if found['filename'] == name), None)
 
     def revisions(self, *names: str) -> list[Document]:
         """All revisions of some names, oldest first, with the fields that :data:`REVISION` names."""
         where = {'filename': names[0] if len(names) == 1 else {'$in': names}}
-        # A copy: mongomock changes what it is given, and other threads read it meanwhile.
+        # Copied because mongomock modifies its arguments, while other threads read them.
         found = self.files.find(where, dict(REVISION)).sort([('uploadDate', ASCENDING), ('_id', ASCENDING)])
         return [document for document in found if document['filename'] in names]
 
     def has(self, file_id: Any, name: str | None = None) -> bool:
-        """Whether the document of a revision exists, under its *name* if that is given."""
+        """Whether the document of a revision exists, with that *name* if it is given."""
         where = {'_id': {'$eq': file_id}, **({} if name is None else {'filename': name})}
         return self.files.find_one(where, {'_id': 1}) is not None
 
     def listed(
         self, where: Document, fields: Mapping[str, Any] | None = None, *, batch: int
     ) -> Iterator[list[Document]]:
-        """All revisions of each file, oldest first, name after name; the server sends *batch* documents at once."""
+        """All revisions of each file, oldest first, sorted by name. The server sends *batch* documents at a time."""
         order = [('filename', ASCENDING), ('uploadDate', ASCENDING)]
         with self.files.find(where, fields).sort(order).batch_size(batch) as cursor:
             yield from by_name(cursor)
 
     def update(self, document: Document, update: Mapping[str, Any]) -> bool:
-        """Change the document of a revision, unless it is gone or has another name by now; whether it was there."""
+        """Update the document of a revision, unless it was removed or renamed, and return whether it was updated."""
         where = {'_id': {'$eq': document['_id']}, 'filename': document['filename']}
         return not update or bool(self.files.update_one(where, update).matched_count)
 
     # --- Chunks.
 
     def read_chunks(self, document: Document, first: int, count: int) -> list[bytes]:
-        """The content of *count* chunks of a file, from number *first* on.
+        """The content of *count* chunks of a file, starting with number *first*.
 
-        They are found by their numbers and not by a cursor that stays open: those live on the server and end after ten
-        minutes, which a slow client exceeds.
+        Chunks are found by their numbers, and not with an open cursor, because cursors expire on the server after ten
+        minutes, which is too short for slow clients.
 
         :raises Vanished: If chunks are missing because the file no longer exists.
-        :raises Damaged: If chunks are missing, or do not have the right size.
+        :raises Damaged: If chunks are missing or have the wrong size.
         """
         layout, file_id = Layout.of(document), document['_id']
         where = {'files_id': {'$eq': file_id}, 'n': {'$gte': first, '$lt': first + count}}
@@ -146,7 +146,7 @@ class Store:
             if chunk is None or chunk.get('n') != number:
                 if not self.has(file_id):
                     raise Vanished
-                raise Damaged(f'chunk {number} of the file {shown(file_id)} is missing, or stored twice')
+                raise Damaged(f'chunk {number} of the file {shown(file_id)} is missing or stored twice')
             data = chunk.get('data')
             if not isinstance(data, bytes) or len(data) != layout.size_of(number):
                 actual = f'{len(data)} bytes' if isinstance(data, bytes) else 'no bytes'
@@ -159,7 +159,7 @@ class Store:
 def beginning_with(prefix: str) -> Document:
     """The filter for names that begin with the literal text *prefix*, which uses the index."""
     where: dict[str, Any] = {'$gte': prefix}
-    # Strings are compared by code points: the first one after all with this prefix has its last character raised by one.
+    # Strings are compared by code points. Incrementing the last character gives the first string after this prefix.
     for end in range(len(prefix), 0, -1):
         following = ord(prefix[end - 1]) + 1
         if following <= 0x10FFFF:

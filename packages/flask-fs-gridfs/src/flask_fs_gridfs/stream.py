@@ -9,9 +9,9 @@ from .store import Store
 
 
 class ChunkStream(SeekableStream):
-    """The bytes [start, stop) of a file, of which the first ones are fetched right away.
+    """The bytes [start, stop) of a file. The first ones are fetched immediately.
 
-    After a seek one chunk is fetched; reading on from there fetches several at once.
+    After a seek, one chunk is fetched. Reading further fetches several chunks at a time.
 
     :raises Vanished: If the file no longer exists.
     """
@@ -56,6 +56,6 @@ class ChunkStream(SeekableStream):
 
     def _fetch(self, number: int, count: int) -> None:
         last = (self._start + self._size - 1) // self._layout.chunk_bytes
-        # Freed before the next ones arrive.
+        # Free their memory before the next chunks arrive.
         self._chunks, self._first = [], number
         self._chunks = self._store.read_chunks(self._document, number, min(count, last - number + 1))

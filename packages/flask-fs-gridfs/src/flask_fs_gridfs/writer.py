@@ -1,4 +1,4 @@
-"""Writing: chunks first, then the document that makes a file visible, and last the removal of what it replaces."""
+"""Writing: first the chunks, then the document that makes a file visible, then the removal of what it replaces."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .errors import NameTaken, TooMuchContention, Vanished
 from .retries import retry_once
 from .store import Store
 
-#: How often to begin again when other writers of the same name come first; each time one of them has succeeded.
+#: How many attempts to make if other writers of the same name are faster. Each time, one of them has succeeded.
 MAX_ATTEMPTS = 100
 _DUPLICATE_KEY = 11000
 
@@ -48,8 +48,8 @@ class Writer:
     # --- Uploads.
 
     def send(self, file_id: ObjectId, first: int, pieces: Iterable[bytes]) -> None:
-        """Store chunks of a file that has no document yet, from number *first* on."""
-        # Their ids are made now: from them sweep() sees when the upload was last active.
+        """Store chunks of a file that has no document yet, starting with number *first*."""
+        # Their ids are generated now, because sweep() derives the time of the last activity from them.
         chunks = [
             {'_id': ObjectId(), 'files_id': file_id, 'n': number, 'data': piece}
             for number, piece in enumerate(pieces, first)
@@ -59,17 +59,17 @@ class Writer:
             try:
                 self._store.chunks.insert_many(chunks, ordered=False)
             except BulkWriteError as error:
-                # Duplicates had arrived, and only the response was lost.
+                # Duplicates were already stored, and only the response was lost.
                 if any(problem['code'] != _DUPLICATE_KEY for problem in error.details['writeErrors']):
                     raise
 
         retry_once(lambda: self._store.chunks.insert_many(chunks), insert_missing)
 
     def publish(self, document: dict[str, Any], *, create: bool) -> Sequence[Document]:
-        """Make a file visible whose chunks are stored; the revisions that it replaces, which are to be removed next.
+        """Make a file visible whose chunks are stored, and return the replaced revisions, to be removed next.
 
-        :param document: Its document, which is completed with slots and date.
-        :raises NameTaken: With *create*, if a file of that name exists.
+        :param document: The document of the file, to which this adds slots and date.
+        :raises NameTaken: With *create*, if a file with that name exists.
         """
         name, metadata = document['filename'], document['metadata']
         for _ in range(MAX_ATTEMPTS):
@@ -94,7 +94,7 @@ class Writer:
     def swap(self, document: dict[str, Any], etag: str) -> Sequence[Document]:
         """Like :meth:`publish`, but replace only the version *etag* of a file.
 
-        :raises Vanished: If the file is no longer that version, or gone.
+        :raises Vanished: If the file is not that version or does not exist.
         """
         name, file_id = document['filename'], document['_id']
         metadata = {**document['metadata'], 'slots': [SWAP_SLOT]}
@@ -107,7 +107,7 @@ class Writer:
                 continue
             if not old or etag_of(old[-1]) != etag:
                 raise Vanished
-            # One of another swap would keep the slot of this one.
+            # A revision left by another swap would hold the slot of this one.
             self._erase(old[:-1], {'filename': name})
             if claim(self._store, old[-1], file_id):
                 document['uploadDate'] = reveal(self._store, old[-1], file_id)
@@ -115,21 +115,21 @@ class Writer:
         raise TooMuchContention
 
     def abandon(self, document: Document, *, hidden: bool) -> None:
-        """Remove what exists of an upload that failed.
+        """Remove the remains of a failed upload.
 
-        :param hidden: Whether it replaces one version only. Others may have completed that, and then it stays.
+        :param hidden: Whether it replaces a specific version. If others have completed that, the file is kept.
         """
         file_id = document['_id']
-        # Its document may have arrived, even if no response did.
+        # Its document may have been stored although the response was lost.
         where = {'filename': hidden_name(file_id)} if hidden else {}
         self._store.files.delete_one({'_id': file_id, **where})
         if not hidden or not self._store.has(file_id):
             self._store.chunks.delete_many({'files_id': file_id})
 
     def _settle(self, name: str, revisions: Sequence[Document]) -> bool:
-        """Whether a writer that replaced one version only had left it to others which revision counts; then they decide.
+        """Complete an unfinished replacement of a specific version, and return whether there was one.
 
-        :param revisions: All of *name*, to be read again if so.
+        :param revisions: All revisions of *name*, which must be read again if this returns true.
         """
         if not revisions:
             return False
@@ -140,7 +140,7 @@ class Writer:
             return True
         if slots_of(newest) != (SWAP_SLOT,):
             return False
-        # What it replaced had both shared slots, so these have come later, and only looked before it.
+        # The revision that it replaced held both shared slots, so these were stored later, but based on an older state.
         late = [document for document in older if slots_of(document) and successor_of(document) is None]
         if late:
             where = {'_id': late[-1]['_id'], 'filename': name, **self._store.unclaimed}
@@ -151,10 +151,10 @@ class Writer:
     # --- Names.
 
     def rename(self, name: str, target: str, *, create: bool) -> Sequence[Document]:
-        """Give a file another name; the revisions that it replaces there, which are to be removed next.
+        """Rename a file, and return the revisions that it replaces, to be removed next.
 
-        :raises Vanished: If there is no file *name*.
-        :raises NameTaken: With *create*, if a file *target* exists.
+        :raises Vanished: If the file *name* does not exist.
+        :raises NameTaken: With *create*, if the file *target* exists.
         """
         for _ in range(MAX_ATTEMPTS):
             found = self._store.revisions(name, target)
@@ -166,18 +166,18 @@ class Writer:
                 raise NameTaken
             if self._settle(name, current) or self._settle(target, old):
                 continue
-            # What it has replaced must not reappear under its old name.
+            # The revisions that it had replaced must not reappear under the old name.
             self._erase(current[:-1], {'filename': name})
             try:
                 self._update(current[-1], self._renamed(current[-1], target, old))
             except (DuplicateKeyError, Vanished):
-                # Another writer has taken the target; or replaced, claimed, moved or removed the file.
+                # Another writer has created the target, or has replaced, claimed, moved, or removed the file.
                 continue
             return old
         raise TooMuchContention
 
     def _renamed(self, document: Document, target: str, old: Sequence[Document]) -> dict[str, Any]:
-        """The fields to set in the document of a file that is to replace *old* at *target*."""
+        """The fields to set in the document of a file that replaces *old* at *target*."""
         fields: dict[str, Any] = {'filename': target}
         date, other = date_of(document), date_of(old[-1]) if old else None
         if other is not None and (date is None or date <= other):
@@ -188,34 +188,34 @@ class Writer:
         if metadata_of(document):
             fields.update({f'metadata.{key}': value for key, value in metadata.items()})
         elif metadata:
-            # Other programs may have stored null, which has no fields.
+            # Other programs can store null, which has no fields.
             fields['metadata'] = metadata
         return fields
 
     # --- Slots.
 
     def _slot_fields(self, name: str, old: Sequence[Document]) -> Mapping[str, Any]:
-        """The metadata of a revision that is to replace *old*, about its slots."""
+        """The slot metadata of a revision that replaces *old*."""
         return {'slots': list(self._free_slots(name, old))} if self._slots else {}
 
     def _free_slots(self, name: str, old: Sequence[Document]) -> Sequence[int]:
-        """The slots that a revision can take that is to replace *old*."""
+        """The slots that a revision that replaces *old* can take."""
         if not old:
             return ALL_SLOTS
-        # Left by a writer that died, or one that is about to remove them.
+        # These were left by a writer that died, or a writer is about to remove them.
         self._erase(old[:-1], {'filename': name})
         if not has_own_slots(old[-1]):
             self._clear_slots(old[-1], name)
         held = slots_of(old[-1])
         if set(held) >= set(SHARED_SLOTS):
-            # Only while it still holds both: it may have been renamed meanwhile.
+            # Only if it still holds both, because it might have been renamed in the meantime.
             where = {'_id': old[-1]['_id'], 'filename': name, SLOTS: list(held), **self._store.unclaimed}
             held = held[:1]
             retry_once(lambda: self._store.files.update_one(where, {'$set': {SLOTS: list(held)}}))
         return [slot for slot in SHARED_SLOTS if slot not in held]
 
     def _clear_slots(self, document: Document, name: str) -> None:
-        """Remove what another program stored in the field of slots, which the index would refuse; the file is replaced next."""
+        """Remove another program's value from the slot field, which the index would refuse, before replacing a file."""
         field = SLOTS if isinstance(document.get('metadata'), Mapping) else 'metadata'
         where = {'_id': {'$eq': document['_id']}, 'filename': name, **self._store.unclaimed}
         retry_once(lambda: self._store.files.update_one(where, {'$unset': {field: ''}}))
@@ -226,7 +226,7 @@ class Writer:
         """Remove the revisions that a new one has replaced."""
         if self._erase(old, {'filename': name}):
             return
-        # Others changed this name too: one of their revisions may be older than ours, or ours older than theirs.
+        # Others also changed this name. Their revisions can be older or newer than ours.
         for _ in range(MAX_ATTEMPTS):
             found = self._store.revisions(name)
             if not self._settle(name, found):
@@ -235,21 +235,24 @@ class Writer:
         raise TooMuchContention
 
     def remove(self, where: Mapping[str, Any], *, batch: int) -> None:
-        """Remove the files that *where* selects, *batch* of them at once."""
+        """Remove the files that *where* selects, *batch* at a time."""
         for _ in range(MAX_ATTEMPTS):
             if self._remove_listed(where, batch=batch):
                 return
         raise TooMuchContention
 
     def _remove_listed(self, where: Mapping[str, Any], *, batch: int) -> bool:
-        """Whether nobody has changed the files that *where* selects after they were listed; they are removed, but for those."""
+        """Remove the files that *where* selects, except files that were changed since they were listed.
+
+        :return: Whether none was changed.
+        """
         superseded: list[Document] = []
         current: list[Document] = []
         is_complete = True
 
         def flush() -> None:
             nonlocal is_complete
-            # Older ones first, so that none of them reappears.
+            # Remove older revisions first, so that none of them reappears.
             self._erase(superseded, where)
             if not self._erase(current, {**where, **self._store.unclaimed}):
                 is_complete = False
@@ -268,14 +271,14 @@ class Writer:
         return is_complete
 
     def _erase(self, documents: Sequence[Document], where: Mapping[str, Any]) -> bool:
-        """Remove revisions that *where* still selects, then their chunks; whether all of them still existed."""
+        """Remove the revisions that *where* still selects and their chunks, and return whether all of them existed."""
         if not documents:
             return True
         ids = [document['_id'] for document in documents]
         selected = {'_id': {'$in': ids}, **where}
         complete = retry_once(lambda: self._store.files.delete_many(selected)).deleted_count == len(ids)
         if not complete:
-            # Another writer has removed some, or renamed them: then their chunks are still needed.
+            # Another writer has removed or renamed some of them. The chunks of renamed ones are still needed.
             kept = [document['_id'] for document in self._store.files.find({'_id': {'$in': ids}}, {'_id': 1})]
             ids = [file_id for file_id in ids if file_id not in kept]
         if ids:
@@ -289,7 +292,7 @@ class Writer:
             try:
                 self._store.files.insert_one(document)
             except DuplicateKeyError:
-                # The duplicate may be itself: it had arrived, and only the response was lost.
+                # The duplicate might be this document, stored by the attempt whose response was lost.
                 if not self._store.has(document['_id']):
                     raise
 
@@ -301,6 +304,6 @@ class Writer:
         def update() -> int:
             return self._store.files.update_one(where, {'$set': fields}).matched_count
 
-        # The change may have been made, and only the response was lost.
+        # The update may have been applied although the response was lost.
         if not retry_once(update, lambda: update() or self._store.has(document['_id'], fields['filename'])):
             raise Vanished
