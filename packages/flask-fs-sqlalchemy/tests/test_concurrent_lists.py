@@ -157,3 +157,25 @@ def test_an_item_that_both_replace_has_both_files(sessions: Callable[[], Session
     first.files[0].save(io.BytesIO(b'one'), 'one.txt')
     second.files[0].save(io.BytesIO(b'two'), 'two.txt')
     assert finish(sessions, one, two) == ['two.txt', 'b.txt', 'one.txt']
+
+
+def test_a_new_file_may_have_the_name_of_one_that_another_session_has_removed(sessions: Callable[[], Session]) -> None:
+    [(one, first), (two, second)] = known(sessions)
+    del first.files[0]
+    one.commit()
+    if 'a.txt' in docs:
+        docs.remove('a.txt')
+    add(second, 'a.txt')
+    assert names(second)[-1] == 'a.txt'
+    assert 'a.txt' in finish(sessions, two)
+
+
+def test_what_was_merged_may_be_replaced_right_away(sessions: Callable[[], Session]) -> None:
+    [(one, first), (two, second)] = known(sessions)
+    del first.files[:]
+    add(first, 'c.txt')
+    one.commit()
+    add(second, 'd.txt')
+    two.flush()
+    second.files[-1].save(io.BytesIO(b'new'), 'e.txt', overwrite=True)
+    assert finish(sessions, two) == ['d.txt', 'e.txt']

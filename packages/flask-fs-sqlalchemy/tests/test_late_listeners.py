@@ -293,3 +293,35 @@ def test_after_a_flush_that_failed_a_row_is_not_about_to_be_written(
         assert statements == []
         session.commit()
     assert 'old.txt' not in checked(sessions)
+
+
+@pytest.mark.parametrize('attribute', ['file', 'files'])
+def test_a_late_listener_of_a_stale_row_may_store_a_file_of_the_same_name(
+    sessions: sessionmaker[Session], listen: Listen, attribute: str
+) -> None:
+    with sessions() as session:
+        page = session.get(Page, 1)
+        session.commit()
+        with sessions.begin() as other:
+            theirs = other.get(Page, 1)
+            save(theirs.file, 'theirs.txt')
+            save(theirs.files[0], 'theirs-1.txt')
+        listen(lambda page: save(page.file, 'old.txt') if attribute == 'file' else save(page.files.new(), 'old-1.txt'))
+        page.views = 2
+        session.commit()
+    assert ('old.txt' if attribute == 'file' else 'old-1.txt') in checked(sessions)
+
+
+def test_a_late_listener_removes_no_file_of_another_row(sessions: sessionmaker[Session], listen: Listen) -> None:
+    with sessions() as session:
+        page = session.get(Page, 1)
+        session.commit()
+        with sessions.begin() as other:
+            save(other.get(Page, 1).file, 'theirs.txt')
+        with sessions.begin() as other:
+            other.add(new := Page(id=2))
+            save(new.file, 'old.txt')
+        listen(lambda page: page.file.delete())
+        page.views = 2
+        session.commit()
+    assert 'old.txt' in checked(sessions)

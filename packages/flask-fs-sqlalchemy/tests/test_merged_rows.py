@@ -239,3 +239,19 @@ def test_a_merge_without_a_load_writes_nothing(sessions: Sessions, stale: Page) 
     with sessions.begin() as session:
         session.merge(stale, load=False).title = 'new'
     assert referred(sessions) == sorted(docs.list_files())
+
+
+def test_a_merged_row_may_change_as_any_other(
+    sessions: Sessions, stale: Page, picture: Callable[[], io.BytesIO]
+) -> None:
+    with sessions.begin() as session:
+        page = session.merge(stale)
+        save(page.file, 'b.txt')
+        page.image.rerender()
+        save(page.files[0], 'b-1.txt')
+    with sessions() as session:
+        found = session.get(Page, 1)
+        assert found is not None
+        assert found.file.filename == 'b.txt'
+        assert [item.filename for item in found.files] == ['b-1.txt', 'a-2.txt']
+    assert referred(sessions) == sorted(docs.list_files())

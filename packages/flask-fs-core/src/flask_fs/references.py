@@ -218,7 +218,7 @@ class FileReference:
                 name = transaction.save(file, name, replace=replace, alone=alone, former=former.filename)
                 stored = self.stored_type(name, checksum=self._checksum(transaction, name))
                 self._drop(transaction, former.files(), stored)
-            self.refer_to(stored)
+            self._refer_to_new(transaction, stored)
         return name
 
     def delete(self) -> None:
@@ -241,6 +241,13 @@ class FileReference:
         if stored != self.stored:
             self.stored, self.dirty = stored, True
             self.owner.changed(self)
+
+    def _refer_to_new(self, transaction: FileTransaction, stored: StoredFile) -> None:
+        """Refer to what *transaction* has stored."""
+        if not transaction.in_place:
+            # It may have the name of the former file, which another process has replaced and removed.
+            self.stored = self.stored_type()
+        self.refer_to(stored)
 
     def is_in(self, storage: Storage | None) -> bool:
         """Whether this reference is for files in *storage*; None means no storage."""

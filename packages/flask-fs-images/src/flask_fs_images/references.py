@@ -220,7 +220,7 @@ class ImageReference(FileReference):
             parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': part}
             stored = StoredImage(main, checksum=self._checksum(transaction, main), **parts)
             self._drop(transaction, _remade(mine, made, stored), stored)
-        self.refer_to(stored)
+        self._refer_to_new(transaction, stored)
         return main
 
     def rerender(self) -> None:
@@ -258,7 +258,10 @@ class ImageReference(FileReference):
             parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': stored.bbox}
             new = StoredImage(main, rest=stored.rest, checksum=checksum, **parts)
             self._drop(transaction, _remade(stored, made, new), new)
-        self.refer_to(new)
+        if made.main is not None or made.thumbnails:
+            self._refer_to_new(transaction, new)
+        else:
+            self.refer_to(new)
 
     def _version_of(self, name: str) -> Any:
         """A value that changes with the content of a file, if the backend reports one.

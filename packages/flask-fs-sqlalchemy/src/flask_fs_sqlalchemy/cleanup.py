@@ -65,6 +65,8 @@ class _Written:
         self._mapper, self._connection, self._row = mapper, connection, row
         self._stored = stored
         self._merged = merged
+        #: The attributes that have changed since, maybe to a new file of the same name.
+        self.keys: set[str] = set()
         owners = owners_of(mapper.class_)
         #: What the row referred to when the listeners here were called.
         self.known = {
@@ -74,19 +76,23 @@ class _Written:
 
     def changed(self, key: str, value: Any) -> None:
         """Read what the database has, before it is overwritten."""
+        self.keys.add(key)
         owners = owners_of(self._mapper.class_)
         if self._stored is None:
             self._stored = _in_database(self._mapper, self._connection, self._row, owners)
         theirs = self._stored.get(key)
         if key not in self._merged and isinstance(value, FileList) and isinstance(theirs, FileList):
-            value._merge(theirs)
+            value._merge(theirs, _new_files(self._row))
             self._merged = {*self._merged, key}
         _check_kept(self._row, _kept(self._row, owners, [key]), _references(self._stored))
 
     def before(self) -> Values:
-        """What the row has had, in the database and then here."""
+        """What the row has had in the database, and what it had got in this transaction: no files of others."""
         stored = _references(self._stored or {})
-        return {key: [*stored.get(key, ()), *self.known.get(key, ())] for key in {*stored, *self.known}}
+        mine = {file for items in stored.values() for item in items for file in files_of(item)}
+        mine |= units.created(self._row)
+        known = {key: [each for each in items if mine.issuperset(files_of(each))] for key, items in self.known.items()}
+        return {key: [*stored.get(key, ()), *known.get(key, ())] for key in {*stored, *known}}
 
 
 def _before_insert(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
@@ -108,7 +114,7 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
             stored = _in_database(mapper, connection, row, owners)
         for key, value in lists.items():
             if isinstance(theirs := (stored or {}).get(key), FileList):
-                value._merge(theirs)
+                value._merge(theirs, _new_files(row))
         before = _references(stored or {})
         _check_kept(row, _kept(row, owners, changed), before)
         _check_merged(row, _merged(mapper, row, owners, changed), owners, before, 'on_replace')
@@ -121,13 +127,12 @@ def _after_write(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
     """Take over what a listener, called after those here, has changed in *row*: that is written, too."""
     written: _Written = late_changes.unwatch(row)
     owners = owners_of(mapper.class_)
-    current, files = _loaded(row, owners), units.unwritten(row)
+    current = _loaded(row, owners)
     used = {file for items in current.values() for item in items for file in files_of(item)}
-    changed = [key for key in owners if written.known.get(key) != current.get(key)]
-    if changed or (files is not None and not used.isdisjoint(files.created())):
+    if written.keys or not used.isdisjoint(_new_files(row)):
         before = written.before()
         _keep_files_of_others(row, _former_files(row), before)
-        _replace(row, connection, owners, before, changed)
+        _replace(row, connection, owners, before, written.keys)
 
 
 def _kept(row: Any, owners: Mapping[str, ColumnOwner], changed: Collection[str]) -> set[File]:
@@ -219,8 +224,7 @@ def _remade(
 
     Another transaction may have made them since this one read the row, and nobody else knows of them.
     """
-    files, shared = units.unwritten(row), owner.shared_files()
-    created = set() if files is None else files.created()
+    created, shared = _new_files(row), owner.shared_files()
     remade = [item.stored for item in current if not created.isdisjoint(files_of(item))]
     for item in before:
         for name in {name for new in remade for name in item.stored.remade_in(new)}.difference(shared):
@@ -299,6 +303,12 @@ def _loaded(row: Any, owners: Iterable[str]) -> dict[str, list[FileReference]]:
     # It may be an expression, which the database computes.
     known = {key: value for key in owners if isinstance(value := values.get(key), (FileReference, list))}
     return _references(known)
+
+
+def _new_files(row: Any) -> set[File]:
+    """The files that *row* has got since it was last written."""
+    files = units.unwritten(row)
+    return set() if files is None else files.created()
 
 
 def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values | None = None) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
 
 from flask_fs.references import FileReference, Owner
@@ -10,6 +10,7 @@ from flask_fs.transaction import FileTransaction
 
 from . import units
 from .owner import ColumnOwner, mark_changed, restore
+from .row_files import File, named
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -96,23 +97,35 @@ class FileList(list[R], Generic[R]):
         """Record that the database has, or is about to get, the items of the list."""
         self._known = None if self.malformed is not None else frozenset(_names(self))
 
-    def _merge(self, theirs: FileList[Any]) -> None:
+    def _merge(self, theirs: FileList[Any], created: Collection[File]) -> None:
         """Merge changes that other transactions have committed: *theirs* is the list that the database has now.
 
-        A file that they removed can be gone, and one that they added must stay. If both have made new files of one image, this list's
-        files replace theirs.
+        Files removed there are dropped, as they may be gone, and files added there are kept, so that they are not removed. If both
+        made new files of one picture, the ones here replace theirs.
+
+        :param created: The new files of the row, which may have the names of former ones.
         """
         if self._known is None or self.malformed is not None or theirs.malformed is not None:
             return
-        removed = self._known.difference(_names(theirs))
-        kept = [item for item in self if item.filename not in removed]
-        own = self._known.union(_names(kept))
-        remade = {name for item in kept if item.filename not in self._known for name in item.stored.files()}
+        new = [item.filename for item in self if item.filename and named(item, item.filename) in created]
+        known = self._known.difference(new)
+        removed = known.difference(_names(theirs))
+        # Of a name that is used again, the last one is the new file.
+        again = self._known.intersection(new).difference(_names(theirs))
+        last = {item.filename: item for item in self}
+        kept = [
+            item
+            for item in self
+            if item.filename not in removed and (item.filename not in again or item is last[item.filename])
+        ]
+        own = known.union(_names(kept))
+        remade = {name for item in kept if item.filename not in known for name in item.stored.files()}
         added = [
             item for item in theirs if item and item.filename not in own and remade.isdisjoint(item.stored.files())
         ]
         if added or len(kept) < len(self):
-            self._fill([*kept, *added])
+            # Not theirs, which say what the database has.
+            self._fill([*kept, *(item.__copy__() for item in added)])
 
     def _changed(self) -> None:
         """Report a change to the row. It discards a malformed value."""

@@ -83,6 +83,11 @@ class TransactionFiles:
             return True
         return self.parent is not None and self.parent.has_written(file, state)
 
+    def created(self) -> set[File]:
+        """The files created in this transaction, and those around it."""
+        around = set() if self.parent is None else self.parent.created()
+        return around.union(self.unit.created)
+
     def prepare(self) -> None:
         """Update the journal right before the commit, unless the outcome is doubtful."""
         self._find_unused()

@@ -52,7 +52,8 @@ def _is_as_read(reference: FileReference, state: InstanceState[Any]) -> bool:
     if isinstance(value, list):
         # Another item of the list can have changed.
         return reference.filename in (getattr(value, '_known', None) or ())
-    return reference.name not in state.committed_state
+    # merge() assigns what the row has already, too.
+    return state.committed_state.get(str(reference.name), reference) is reference
 
 
 #: Of rows, what attributes were given that another object was read with: its identity, and the files.
@@ -108,7 +109,7 @@ def adopt(instance: Any, value: Any) -> None:
     own = by_row.get(state)
     created = set() if own is None else own.created()
     for reference in references_in(value):
-        for file in files_of(reference):
+        for file in set(files_of(reference)) - _former_files(reference, state, value):
             other = by_file.get(file)
             if other is None and own is not None and file in created:
                 by_file[file] = own
@@ -116,6 +117,18 @@ def adopt(instance: Any, value: Any) -> None:
             elif other is not None and other is not own:
                 own = other.take_in(_row_files(instance))
                 created = own.created()
+
+
+def _former_files(reference: FileReference, state: InstanceState[Any], value: Any) -> set[File]:
+    """The files of *reference*, of *value*, that the row was read with: new ones of the same names are those of others."""
+    files = set(files_of(reference))
+    is_value = isinstance(value, list) or state.dict.get(str(reference.name)) is value
+    if state.key is not None and is_value and _is_as_read(reference, state):
+        return files
+    own = by_row.get(state)
+    known = set() if own is None else {file for key, file in own.known if key == state.key}
+    _, read = _merged.get(state, {}).get(str(reference.name), (None, set()))
+    return files & (known | read)
 
 
 def sent(value: Any) -> None:
@@ -168,6 +181,13 @@ def written(instance: Any, connection: Any) -> TransactionFiles:
     files.root.connections.add(connection)
     open_transactions.watch(files, connection)
     return files
+
+
+def created(instance: Any) -> set[File]:
+    """The files that the transaction of *instance* has created for rows that it has written."""
+    state: InstanceState[Any] = inspect(instance)
+    assert state.session is not None
+    return current_files(state.session, instance).created()
 
 
 def settle_forsaken() -> None:
