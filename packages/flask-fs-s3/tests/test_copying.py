@@ -281,7 +281,7 @@ def test_a_file_that_changes_while_its_type_is_changed_is_an_error(store: Any, h
         store.put_raw('a.txt', b'second')
 
     hook(backend, 'before-send.s3.CopyObject', change)
-    with pytest.raises(fs.BackendError, match='replaced meanwhile'):
+    with pytest.raises(fs.BackendError, match='replaced in the meantime'):
         backend.copy('a.txt', 'b.html')
     assert store.names_raw() == ['a.txt']
 

@@ -99,14 +99,14 @@ FILE = {'name': 'a/x', 'bytes': 1, 'hash': '0' * 32, 'last_modified': '2026-11-2
 def test_a_page_that_holds_what_was_not_requested_is_not_believed(swift_harness, proxy, entries):
     backend = swift_harness.make_counted(proxy)
     proxy.respond(200, json.dumps(entries), headers=swift_harness.trans_id)
-    with pytest.raises(fs.BackendError, match='page of the listing'):
+    with pytest.raises(fs.BackendError, match='the listing of the container'):
         backend.folder('a')
 
 
 def test_a_listing_of_files_has_no_folders(swift_harness, proxy):
     backend = swift_harness.make_counted(proxy)
     proxy.respond(200, json.dumps([FILE, {'subdir': 'a/y/'}]), headers=swift_harness.trans_id)
-    with pytest.raises(fs.BackendError, match='page of the listing'):
+    with pytest.raises(fs.BackendError, match='the listing of the container'):
         list(backend.list_files('a'))
 
 

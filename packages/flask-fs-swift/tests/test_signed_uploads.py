@@ -331,10 +331,10 @@ def test_pages_of_an_origin_may_send_forms(swift_harness):
     )
     swift_harness.raw.request('POST', path, headers={name: 'https://old.test', exposed: 'X-Own', age: '60'})
     text = backend._allow_origins(['https://app.test', 'http://localhost:5000'], dry_run=True)
-    assert 'would be open to pages of https://old.test, https://app.test, http://localhost:5000:' in text
+    assert 'would accept requests from https://old.test, https://app.test, http://localhost:5000:' in text
     assert swift_harness.raw.request('HEAD', path)[1][name] == 'https://old.test'
-    for state in ('is open', 'was open already'):
-        assert f'{state} to pages of' in backend._allow_origins(['https://app.test'], dry_run=False)
+    for state in ('now accepts', 'already accepts'):
+        assert f'{state} requests from' in backend._allow_origins(['https://app.test'], dry_run=False)
     headers = swift_harness.raw.request('HEAD', path)[1]
     assert (headers[name], headers[exposed]) == ('https://old.test https://app.test', 'X-Own ETag Location')
     assert headers[age] == '60'
@@ -347,9 +347,9 @@ def test_pages_of_an_origin_may_send_forms(swift_harness):
 
 def test_a_container_that_is_missing_is_created_with_its_rule(swift_harness):
     backend = swift_harness.make(container=f'{swift_harness.container}-missing')
-    assert 'would be open' in backend._allow_origins(['https://app.test'], dry_run=True)
+    assert 'would accept' in backend._allow_origins(['https://app.test'], dry_run=True)
     assert swift_harness.raw.request('HEAD', f'/{swift_harness.container}-missing')[0] == 404
-    assert 'is open' in backend._allow_origins(['https://app.test'], dry_run=False)
+    assert 'now accepts' in backend._allow_origins(['https://app.test'], dry_run=False)
     assert swift_harness.raw.request('HEAD', f'/{swift_harness.container}-missing')[0] == 204
 
 

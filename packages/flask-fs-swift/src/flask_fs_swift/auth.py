@@ -1,4 +1,4 @@
-"""Authentication: one token for all requests of a process, renewed when Swift no longer accepts it."""
+"""Authentication: one token for all requests of a process, renewed when it expires."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from requests.exceptions import InvalidHeader
 from .errors import LoginFailed
 from .pool import unreached
 
-#: What the extra ``keystone`` brings.
+#: The library that the extra ``keystone`` installs.
 KEYSTONE_LIBRARY = 'keystoneauth1'
 _PROJECT = ('project_id', 'project_name')
 _APPLICATION = 'v3applicationcredential'
-_NO_STORE = 'its catalogue has no object store for this region and endpoint type'
+_NO_STORE = 'its catalog has no object store for this region and endpoint type'
 
 
 class Access(NamedTuple):
-    """What authentication gives.
+    """The result of authentication.
 
     :param url: The URL of the account.
     """
@@ -35,9 +35,9 @@ class Access(NamedTuple):
 
 
 class Login:
-    """Authenticates when it is first needed, and once for all who need it at the same time.
+    """Authenticates on first use, and only once if several threads need it at the same time.
 
-    :param access: What was given to another process, if it was.
+    :param access: The access of the parent process, if there is one.
     """
 
     def __init__(self, config: Mapping[str, Any], access: Access | None = None) -> None:
@@ -48,12 +48,12 @@ class Login:
     def access(self) -> Access:
         """The URL of the account and a token.
 
-        :raises LoginFailed: If they were not given.
+        :raises LoginFailed: If authentication failed.
         """
         return self.known or self.renewed(None)
 
     def renewed(self, old: Access | None) -> Access:
-        """Access by a token newer than *old*, which was refused: a new one, unless another thread got one since."""
+        """Access with a token newer than *old*, which was refused. Requests one unless another thread already has."""
         with self._lock:
             if self.known is None or self.known is old:
                 self.known = None
@@ -67,12 +67,12 @@ class Login:
         except OSError as error:
             raise unreached(error, config['timeout_s'], may_have_applied=False) from error
         if not token or not url or not url.startswith(('http://', 'https://')):
-            raise LoginFailed('it gave no token, or no URL of an account')
+            raise LoginFailed('the response has no token or no account URL')
         return Access(url.rstrip('/'), token)
 
 
 def _version_1(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    # Not by swiftclient's own function, which logs the response and follows redirects: those would be given the key.
+    # swiftclient's own function logs the response, and follows redirects, to which it would send the key.
     parts, connection = swiftclient.client.http_connection(
         config['authurl'], cacert=config.get('cacert'), insecure=config['insecure'], timeout=config['timeout_s']
     )
@@ -82,7 +82,7 @@ def _version_1(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
         try:
             response = connection.request('GET', parts.path, headers=headers)
         except InvalidHeader:
-            # Without its text, which quotes the key.
+            # Its text is omitted, because it quotes the key.
             raise LoginFailed('the user or the key cannot be sent in a header') from None
         response.close()
     status: int = response.status_code
@@ -95,13 +95,13 @@ def _version_1(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def names_project(config: Mapping[str, Any]) -> bool:
-    """Whether the settings say which project is meant, or leave it to an application credential."""
+    """Whether the settings name a project, or use an application credential, which implies one."""
     options = _options(config)
     return any(options.get(key) for key in _PROJECT) or options.get('auth_type') == _APPLICATION
 
 
 def _options(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The setting ``os_options``, completed: projects were called tenants once."""
+    """The setting ``os_options``, with legacy tenant names as project names."""
     options = dict(config['os_options'])
     for key in ('name', 'id'):
         if tenant := options.pop(f'tenant_{key}', None):
@@ -112,7 +112,7 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _keystone(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    # No requirement of this distribution: only Keystone needs it.
+    # Not a requirement of this distribution, because only Keystone needs it.
     from keystoneauth1 import exceptions
     from keystoneauth1.session import Session
 
@@ -130,11 +130,11 @@ def _keystone(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
         except exceptions.HttpError as error:
             raise LoginFailed(f'it responded with status {error.http_status}', status=error.http_status) from error
         except exceptions.ConnectFailure as error:
-            raise LoginFailed('it cannot be connected to', status=503) from error
+            raise LoginFailed('the connection failed', status=503) from error
         except exceptions.CatalogException as error:
             raise LoginFailed(_NO_STORE) from error
         except exceptions.ClientException as error:
-            raise LoginFailed('it does not respond as Keystone does') from error
+            raise LoginFailed('the response is not from Keystone') from error
     if token and not url:
         raise LoginFailed(_NO_STORE)
     return url, token
@@ -159,7 +159,7 @@ def _plugin(config: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         part: options.get(part)
         for part in (*_PROJECT, *(f'{who}_domain_{by}' for who in ('user', 'project') for by in ('id', 'name')))
     }
-    # The domain that Keystone makes at its installation, as its own tools assume it.
+    # The domain that Keystone creates at installation, which its own tools also assume.
     if not (scope['user_domain_id'] or scope['user_domain_name']):
         scope['user_domain_name'] = 'Default'
     if scope['project_id'] is None and not (scope['project_domain_id'] or scope['project_domain_name']):

@@ -41,25 +41,26 @@ from .settings import MAX_SEGMENT_BYTES, SETTINGS
 from .signing import Signer
 from .uploads import Uploads
 
-#: For how long, in seconds, an object may stay that shows what the store keeps, where the process dies that made it.
+#: After how many seconds the store deletes the probe object, if the process dies before deleting it.
 _PROBE_S = 3600
 
 
 class SwiftBackend(BaseBackend):
-    """Keeps each file as an object of one container.
+    """Stores each file as an object in a container.
 
-    Files larger than ``segment_bytes`` are static large objects: their segments are in ``segments_container`` and go with
-    them. Sources that are neither files on this machine nor in memory pass through a temporary file of at most
-    ``segment_bytes``, so that whatever is sent is known before, and can be sent again.
+    Files larger than ``segment_bytes`` are stored as static large objects. Their segments are in ``segments_container``
+    and are deleted with them. A source that is neither a local file nor in memory passes through a temporary file of at
+    most ``segment_bytes``, so that its checksum is known before it is sent, and it can be sent again.
 
-    Once there is a container of segments, replacing and deleting a file look at it first, which is one request more.
+    Once a container of segments exists, replacing or deleting a file takes one additional request.
 
-    With ``temp_url_key`` the store signs links. Whoever runs the cluster or the account sets the same key on the account
-    or the container (``swift post -m "Temp-URL-Key:..."``); on a container that the first write creates, it is set by it.
-    A container's key opens no large files, as their segments are in another container: that takes the account's.
+    With ``temp_url_key``, the storage signs URLs. The operator of the cluster or the owner of the account must set the
+    same key on the account or the container (``swift post -m "Temp-URL-Key:..."``). If the first write creates the
+    container, it also sets the key. A container's key does not work for large files, because their segments are in
+    another container. They require the key of the account.
 
-    Creating is best effort: Swift looks whether a name is taken (``If-None-Match: *``), but two writers at the same
-    moment may both find it free, so ATOMIC_CREATE is not declared.
+    Creating is best effort: Swift checks whether a name exists (``If-None-Match: *``), but two concurrent writers can
+    both find it free, so ATOMIC_CREATE is not declared.
     """
 
     kind = 'swift'
@@ -81,7 +82,7 @@ class SwiftBackend(BaseBackend):
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
-        #: The container of the files.
+        #: The container that stores the files.
         self.container: str = self.config.get('container') or name
         self._namespace_by_storage('container')
         segments_container = self.config.get('segments_container') or f'{self.container}_segments'
@@ -96,7 +97,7 @@ class SwiftBackend(BaseBackend):
 
     @property
     def location(self) -> tuple[Hashable, ...]:
-        """The account, the container and the key prefix."""
+        """The account, the container, and the key prefix."""
         return (self.kind, self._account_location, self.container, self._prefix)
 
     @property
@@ -108,7 +109,7 @@ class SwiftBackend(BaseBackend):
     def _account_location(self) -> Hashable:
         if (url := self.config.get('storage_url')) is not None:
             return server_of(url)
-        # With version 1, users of one account are account:user.
+        # With version 1, users are named account:user.
         project = self.config.get('tenant_name') or self.config['user'].partition(':')[0]
         options = tuple(sorted((key, str(value)) for key, value in self.config['os_options'].items()))
         return (server_of(self.config['authurl']), project, self.config.get('region_name'), options)
@@ -117,7 +118,7 @@ class SwiftBackend(BaseBackend):
         version, problem = self.config['auth_version'], None
         if segments_container == self.container:
             setting = f'{storage_prefix(self.name)}SEGMENTS_CONTAINER'
-            problem = f'cannot keep segments among the files: {setting} must be another container'
+            problem = f'cannot store segments in the container of the files: set {setting} to another container'
         elif version != '1':
             if not auth.names_project(self.config):
                 problem = f'needs {setting_names(self.name, self.kind, "tenant_name")} with AUTH_VERSION {version}'
@@ -127,9 +128,9 @@ class SwiftBackend(BaseBackend):
             raise settings_error(self.name, self.kind, problem)
 
     def _sweep(self, older_than_s: float) -> int:
-        """Remove segments that no file names, left by processes that died in an upload; the number of those removed.
+        """Remove segments without a file, left by processes that died during an upload, and return their number.
 
-        :param older_than_s: How long nothing was added to an upload that counts as dead, in seconds.
+        :param older_than_s: After how many seconds without new segments an upload counts as dead.
         """
         return self._segments.sweep(self._prefix, older_than_s, self.page_size)
 
@@ -146,7 +147,7 @@ class SwiftBackend(BaseBackend):
             reason = f'{reason}; {error.advice.format(setting_names(self.name, self.kind, error.setting))}'
         return error.kind, reason
 
-    #: What it was called in 1.0.
+    #: The name in 1.0, for backward compatibility.
     translate = BaseBackend.translated
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
@@ -162,7 +163,7 @@ class SwiftBackend(BaseBackend):
             )
         except Failure as error:
             if error.kind is FileNotFound and not self._client.exists(self.container):
-                raise self.error(FileNotFound, name, f'there is no container {self.container!r} yet') from error
+                raise self.error(FileNotFound, name, f'container {self.container!r} does not exist yet') from error
             raise
         status, headers, stream = response.status, response.headers, cast('IO[bytes]', response.body or io.BytesIO())
         with undone_by(stream.close):
@@ -170,17 +171,17 @@ class SwiftBackend(BaseBackend):
                 check_object(headers)
                 part, length = headers.get('content-range'), int(headers['content-length'])
                 if status == 206 and (is_whole or not is_range(part, length, start, stop)):
-                    raise InvalidResponse('the store gave another range of the file than the requested one')
-            # Not every store that speaks Swift's protocol heeds If-Match.
+                    raise InvalidResponse('the store returned a different range of the file than requested')
+            # Not every Swift-compatible store supports If-Match.
             if status == 412 or etag not in (None, etag_of(headers)):
                 raise self.error(Replaced, name)
             if status == 416 and start > 0:
                 raise self.error(RangeNotSatisfiable, name)
-            # Only an empty file has no first byte, nor a last one; not every store describes it then.
+            # Only an empty file has no first or last byte. Not every store then describes the file.
             is_described = status != 416 or (etag_of(headers) and headers.get('content-range') == 'bytes */0')
             info = self._info(name, headers) if is_described else self._stat(name)
             if status == 200 and not is_whole:
-                # The whole file, whatever was requested.
+                # The store returned the complete file despite the requested range.
                 if start > 0 and start >= info.size:
                     raise self.error(RangeNotSatisfiable, name)
                 stream = window(stream, max(0, info.size + start) if start < 0 else start, stop)
@@ -195,12 +196,12 @@ class SwiftBackend(BaseBackend):
 
     def _scan(self, prefix: str = '') -> Iterator[FileInfo]:
         entries = self._client.list(self.container, prefix, self.page_size)
-        # What clients store themselves may have any type.
+        # Files that clients upload directly can have any type.
         is_incoming = prefix.startswith(f'{self._prefix}{INCOMING_PREFIX}/')
         return (entry.info for entry in entries if is_incoming or entry.is_file)
 
     def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
-        # The one more shows whether there is another page.
+        # The extra entry shows whether there is another page.
         entries, requested = self._client.page(
             self.container, prefix, '' if after is None else prefix + after, limit + 1, delimiter='/'
         )
@@ -225,7 +226,7 @@ class SwiftBackend(BaseBackend):
 
     def _delete(self, name: str) -> None:
         self._remove(name)
-        # Marks of folders go too.
+        # Also remove objects that mark folders.
         below = self._client.list(self.container, f'{name}/', self.page_size)
         for batch in batched((entry for entry in below if entry.is_reachable), bulk.BULK_NAMES):
             segments = self._segments.of_all(batch)
@@ -245,12 +246,12 @@ class SwiftBackend(BaseBackend):
         etag, change = etag_of(headers), secrets.token_hex(8)
         sent = {**changed_headers(headers, name, changes), CHANGE: f'{etag}/{change}'}
         self._client.request('POST', self.container, name, headers=sent)
-        # Swift has no conditions for that: only looking again shows whether another writer came in between.
+        # Swift has no conditions for POST, so read the headers again to detect a concurrent writer.
         found = self._client.head(self.container, name, newest=True).headers
         if found.get(CHANGE) != sent[CHANGE]:
             raise self.error(Replaced, name)
         if etag_of(found) != etag:
-            reason = 'it was replaced while its attributes were changed, and has those of the file before'
+            reason = 'it was replaced while its attributes were changed, and now has those of the previous file'
             raise self.error(Changed, name, reason)
 
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
@@ -268,15 +269,15 @@ class SwiftBackend(BaseBackend):
     ) -> SignedRequest:
         digest = self._signer.form_digest()
         if digest is None:
-            reason = 'the cluster accepts no forms (formpost), or removes nothing in bulk'
+            reason = 'the cluster does not support forms (formpost) or bulk deletion'
             self.drop_capability(Capability.SIGNED_UPLOAD, reason)
             raise self.unsupported(None, reason)
         if size is None:
-            raise self.unsupported(None, 'of a form that is cut Swift keeps what has come, so the size must be known')
+            raise self.unsupported(None, 'Swift keeps incomplete form uploads, so the size must be known')
         if size > MAX_SEGMENT_BYTES:
-            reason = f'the store accepts at most {MAX_SEGMENT_BYTES} bytes by one request: have it sent in pieces'
+            reason = f'the store accepts at most {MAX_SEGMENT_BYTES} bytes in one request; upload the file in pieces'
             raise self.error(FileTooLarge, None, reason)
-        # The key that the signature is compared with may be the container's.
+        # The signature might be verified with the key of the container.
         self._client.ensure(self.container)
         return self._signer.form(name, digest=digest, size=size, mime=mime, expires_s=expires_s)
 
@@ -296,7 +297,7 @@ class SwiftBackend(BaseBackend):
     # --- Inside.
 
     def _create_headers(self, container: str) -> Mapping[str, str] | None:
-        """The headers with which *container* is created if it is missing at a write; None if it is not to be created."""
+        """The headers for creating *container* if a write needs it; None if it must not be created."""
         if not self.config['create_container'] or container not in (self.container, self._segments.container):
             return None
         key = self.config.get('temp_url_key') if container == self.container else None
@@ -305,7 +306,7 @@ class SwiftBackend(BaseBackend):
     def _check_kept(self, name: str, attributes: Attributes) -> None:
         """Refuse *attributes* that the store would drop.
 
-        :raises OperationNotSupported: If it drops some.
+        :raises OperationNotSupported: If the store drops some of them.
         """
         if not attributes.given().keys() - {'mime'}:
             return
@@ -313,11 +314,11 @@ class SwiftBackend(BaseBackend):
         if account.keeps_attributes is None:
             account.keeps_attributes = self._keeps(PROBE)
         if not account.keeps_attributes:
-            self.drop_capability(Capability.ATTRIBUTES, "the store does not keep all of a file's headers")
+            self.drop_capability(Capability.ATTRIBUTES, 'the store does not keep all headers of a file')
             self.require_attributes(name, attributes)
 
     def _keeps(self, attributes: Attributes) -> bool:
-        """Whether the store keeps *attributes*, as an object shows that is not listed, since it marks a folder."""
+        """Whether the store keeps *attributes*, tested with an object that marks a folder, so that it is not listed."""
         name, headers = f'{self._prefix}fs-{secrets.token_hex(16)}', headers_of(attributes, '')
         sent = {**headers, 'content-type': FOLDER_MIME, 'x-delete-after': str(_PROBE_S)}
         self._client.put(self.container, name, b'', sent)

@@ -1,4 +1,4 @@
-"""Removing many objects, by one request where the cluster can (Swift's bulk delete)."""
+"""Removing many objects, in one request if the cluster supports it (Swift's bulk delete)."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from .client import Client
 from .errors import Failure
 from .metadata import has_dot_segment
 
-#: How many names one request removes: Swift's default limit is 10,000, but operators lower it.
+#: How many names one request removes. Swift's default limit is 10,000, but some operators lower it.
 BULK_NAMES = 1000
 
 
 def remove(client: Client, container: str, names: Iterable[str]) -> None:
-    """Remove objects; absent ones are removed already."""
+    """Remove objects. It is not an error if some do not exist."""
     for batch in batched(names, BULK_NAMES):
         for failure in remove_each(client, container, batch).values():
             raise failure
 
 
 def remove_each(client: Client, container: str, names: Sequence[str]) -> dict[str, Failure]:
-    """Remove at most a thousand objects, and return the failures of those that are still there, by name."""
+    """Remove at most a thousand objects, and return the failures of those that were not removed, by name."""
     failures: dict[str, Failure] = {}
     left = names
     if (len(names) > 1 or any(map(has_dot_segment, names))) and client.account.bulk_deletes is not False:
         left = _remove_in_bulk(client, container, names)
-    # Whatever did not go is removed one by one, which also shows why it cannot be.
+    # Remove the remaining objects individually, which also returns the reason of a failure.
     for number, name in enumerate(left):
         try:
             client.request('DELETE', container, name, expected_statuses=(404,))
         except Failure as failure:
             failures[name] = failure
             if issubclass(failure.kind, Unavailable):
-                # It would take the same time for each of them to fail.
+                # The others would fail after the same time.
                 return failures | dict.fromkeys(left[number:], failure)
     return failures
 
 
 def _remove_in_bulk(client: Client, container: str, names: Sequence[str]) -> Sequence[str]:
-    """Those of *names* that one request did not remove, as far as the store says."""
+    """The *names* that one request did not remove, according to the store."""
     response = client.request(
         'POST',
         '',
         query='?bulk-delete',
         headers={'Content-Type': 'text/plain', 'Accept': 'application/json'},
-        # Nobody resolves the dot segments of names in a body.
+        # Dot segments are not resolved in a body.
         body=''.join(quote(f'/{container}/{name}') + '\n' for name in names).encode(),
-        # Without the middleware this is a change to the account, which succeeds with 204 or is refused.
+        # Without the middleware, this changes the account, and succeeds with 204 or is refused.
         expected_statuses=(400, 401, 403, 404, 405, 411, 413, 501),
         is_slow=True,
     )
@@ -61,9 +61,9 @@ def _remove_in_bulk(client: Client, container: str, names: Sequence[str]) -> Seq
 
 
 def refused_names(content: bytes, container: str, names: Sequence[str]) -> Sequence[str] | None:
-    """Those of *names* that a bulk request did not remove, as its report says; None if *content* is no such report.
+    """The *names* that a bulk request did not remove, according to its report; None if *content* is not a report.
 
-    All of them where it does not say of each what became of it: it was broken off, or is about others.
+    Returns all *names* if the report does not cover each of them, because it is incomplete or about other objects.
     """
     try:
         report = json.loads(content)

@@ -1,4 +1,4 @@
-"""Requests about containers and objects, with a token, and again when that may help."""
+"""Authenticated requests for containers and objects, with retries."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from .settings import AccountSettings
 
 T = TypeVar('T')
 
-#: While it copies, or looks at a thousand segments, Swift says nothing for so many times longer than else.
+#: How many times longer to wait for data while Swift copies, or checks a thousand segments.
 SLOW = 10
-#: The wait before the second attempt; it doubles with each.
+#: The delay before the second attempt. It doubles with each attempt.
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 5.0
 
 
 class Account:
-    """One account of Swift: its token and its connections, for every backend of this process with the same settings."""
+    """A Swift account: its token and connections, shared by all backends of this process with the same settings."""
 
     def __init__(self, config: Mapping[str, Any], access: Access | None = None) -> None:
         self._config = config
         self.login = Login(config, access)
         self.pool = Pool(config)
-        #: Whether the cluster removes many files by one request; None while that is unknown.
+        #: Whether the cluster supports bulk deletion; None if unknown.
         self.bulk_deletes: bool | None = None
-        #: Whether it keeps all attributes of files; None while that is unknown.
+        #: Whether the cluster keeps all attributes of files; None if unknown.
         self.keeps_attributes: bool | None = None
-        #: What it says about itself; None while that is unknown.
+        #: The response of ``/info``; None if it was not requested yet.
         self._info: bytes | None = None
 
     def inherit(self) -> Account:
-        """That of a forked child: the token is as good there, but the connections are the parent's."""
+        """The account for a forked child process, with the same token but its own connections."""
         child = Account(self._config, self.login.known)
         child.bulk_deletes, child.keeps_attributes, child._info = self.bulk_deletes, self.keeps_attributes, self._info
         return child
@@ -52,11 +52,11 @@ class Account:
         self.pool.close()
 
     def url(self) -> str:
-        """The URL of the account: set, or given by authentication."""
+        """The URL of the account, from the settings or from authentication."""
         return str(self._config.get('storage_url') or self._retry(self.login.access)[0].url)
 
     def info(self) -> bytes:
-        """What the cluster says about itself (``/info``), as JSON; something else where its operator hides that."""
+        """The capabilities of the cluster (``/info``) as JSON, or other content if its operator hides them."""
         if self._info is None:
             url = urlsplit(self.url())
             self._info = self._retry(lambda: self._look(f'{url.scheme}://{url.netloc}'))[0]
@@ -69,10 +69,10 @@ class Account:
         return response.content if response.status == 200 else b''
 
     def request(self, request: Request, *, stream: bool = False) -> Response:
-        """The response, once it is one of success or one that *request* expects.
+        """The response, if it is successful or *request* expects its status.
 
-        :param stream: Whether the body is to be read by the caller, who closes it.
-        :raises Failure: With any other response, or none.
+        :param stream: Whether the caller reads and closes the body.
+        :raises Failure: For any other response, or none.
         """
         response, may_have_applied = self._retry(lambda: self._attempt(request, stream))
         return response._replace(may_have_applied=may_have_applied)
@@ -81,7 +81,7 @@ class Account:
         access = self.login.access()
         response = self._send(request, access, stream)
         if response.status == 401:
-            # It expired, or the cluster forgot it: no fault of the caller, so no attempt of theirs.
+            # The token expired or was revoked. This does not count as an attempt.
             response = self._send(request, self.login.renewed(access), stream)
         try:
             check_origin(response.status, response.headers)
@@ -97,7 +97,7 @@ class Account:
         return self.pool.send(self._config.get('storage_url') or access.url, request, access.token, stream=stream)
 
     def _retry(self, attempt: Callable[[], T]) -> tuple[T, bool]:
-        """What *attempt* gives, tried again when that may help; and whether a failed one may have been applied."""
+        """The result of *attempt*, retried after temporary failures, and whether a failed one may have been applied."""
         left, delay, may_have_applied = self._config['retries'], FIRST_DELAY_S, False
         while True:
             try:
@@ -114,8 +114,8 @@ class Account:
 class Client:
     """Sends the requests of one backend.
 
-    :param create_headers: Gives the headers with which a container is created that is missing at a write; None if it is not
-        to be created.
+    :param create_headers: Returns the headers for creating a container if a write needs it; None if it must not be
+        created.
     """
 
     def __init__(self, config: Mapping[str, Any], create_headers: Callable[[str], Mapping[str, str] | None]) -> None:
@@ -127,11 +127,11 @@ class Client:
 
     @property
     def account(self) -> Account:
-        """That of this process."""
+        """The account in this process."""
         return self._account.get()
 
     def was_seen(self, container: str) -> bool:
-        """Whether a container ever responded."""
+        """Whether a request to the container has ever succeeded."""
         return self._presence[container].seen_at is not None
 
     def request(
@@ -149,9 +149,9 @@ class Client:
     ) -> Response:
         """The response to a request for a container, or for the object *name* in it.
 
-        :param expected_statuses: Statuses that are no errors.
-        :param stream: Whether the body is to be read, and closed, by the caller.
-        :raises ContainerGone: When the object is missing because the container is, and that was seen before.
+        :param expected_statuses: Statuses that are not errors.
+        :param stream: Whether the caller reads and closes the body.
+        :raises ContainerGone: If the object is missing because the container, which existed before, is missing.
         """
         path = path_of(container, name) if container else ''
         timeout_s = self._slow_s if is_slow else None
@@ -172,11 +172,11 @@ class Client:
         return self.request('HEAD', container, expected_statuses=(404,)).status != 404
 
     def exists(self, container: str) -> bool:
-        """Whether there is such a container; requested until it was seen once."""
+        """Whether a container exists. Requests this only until it has existed once."""
         return self.was_seen(container) or self._exists(container)
 
     def ensure(self, container: str) -> None:
-        """Create a container if it is missing, and may be created."""
+        """Create a container if it does not exist and the settings allow it."""
         headers = self._create_headers(container)
         if headers is not None and not self.exists(container):
             self.request('PUT', container, headers=headers)
@@ -191,9 +191,9 @@ class Client:
         query: str = '',
         expected_statuses: Collection[int] = (),
     ) -> Response:
-        """The response to storing an object, which has its ETag; a container that is missing is created.
+        """Store an object, and return the response, which has its ETag. A missing container is created.
 
-        It is not created anew where it was seen before: then it is gone, and its files with it.
+        A container that existed before is not recreated, because its files are lost.
         """
 
         def write() -> Response:
@@ -208,7 +208,7 @@ class Client:
 
         response = self._write(container, write, lambda error: isinstance(error, NoContainer))
         if response.status < 300 and not etag_of(response.headers):
-            raise InvalidResponse('the store does not say what it has stored, as it gives no ETag')
+            raise InvalidResponse('the store did not confirm the upload: its response has no ETag')
         return response
 
     def _write(self, container: str, write: Callable[[], T], is_missing: Callable[[Exception], bool]) -> T:
@@ -230,10 +230,10 @@ class Client:
         etag: str | None = None,
         expected_statuses: Collection[int] = (),
     ) -> Response:
-        """The response to copying an object inside the store; the bytes of a large one become one object (Swift's COPY).
+        """Copy an object inside the store (Swift's COPY), and return the response. A large object becomes a single one.
 
-        :param etag: The version of which the bytes are copied, without its headers.
-        :raises Superseded: If the object, or a segment of it, is no longer that version.
+        :param etag: The version to copy, in which case only its bytes are copied and not its headers.
+        :raises Superseded: If the object or one of its segments is no longer that version.
         """
         headers = {**(headers or {}), 'Destination': path_of(to, target)}
         expected_statuses = {*expected_statuses}
@@ -251,18 +251,18 @@ class Client:
             raise Superseded
         if response.status in expected_statuses or etag_of(response.headers):
             return response
-        # Ceph's gateway begins its response before a large copy is made, so it cannot say how that ends.
+        # Ceph's gateway starts its response before a large copy is complete, so the response cannot report the result.
         source, copied = self.head(container, name), self.head(to, target)
         if source.headers['content-length'] != copied.headers['content-length']:
-            raise InvalidResponse('the copy that the store has made is not as long as the file')
+            raise InvalidResponse('the copy that the store made differs in length from the file')
         return copied
 
     def head(
         self, container: str, name: str, *, newest: bool = False, expected_statuses: Collection[int] = ()
     ) -> Response:
-        """The response to a HEAD of an object.
+        """The response to a HEAD request for an object.
 
-        :param newest: Whether to look at all of its replicas, rather than at one, which may be out of date.
+        :param newest: Whether to check all replicas instead of one, which can be out of date.
         """
         headers = {'X-Newest': 'true'} if newest else {}
         response = self.request('HEAD', container, name, headers=headers, expected_statuses=expected_statuses)
@@ -271,7 +271,7 @@ class Client:
         return response
 
     def list(self, container: str, prefix: str, limit: int) -> Iterator[Entry]:
-        """The entries of all objects whose name begins with *prefix*, in the order of their names, by pages of *limit*."""
+        """The entries of all objects whose name begins with *prefix*, sorted by name, requested in pages of *limit*."""
         marker = ''
         while True:
             entries, limit = self.page(container, prefix, marker, limit)
@@ -283,11 +283,11 @@ class Client:
     def page(
         self, container: str, prefix: str, marker: str, limit: int, *, delimiter: str = ''
     ) -> tuple[Sequence[Entry], int]:
-        """The entries after *marker* of objects whose name begins with *prefix*, at most *limit*; and that limit.
+        """The entries after *marker* of objects whose name begins with *prefix*, at most *limit*; and the limit used.
 
-        It is 0 where the cluster allows fewer: then a page has as many as it likes, and an empty one is the last.
+        The limit is 0 if the cluster allows fewer entries. Pages then have any size, and an empty page is the last.
 
-        :param delimiter: With one, what is below it is one entry, whose name ends with it.
+        :param delimiter: If given, names that contain it after the prefix are grouped into one entry that ends with it.
         """
         query = f'?format=json&prefix={quote(prefix, safe="")}&marker={quote(marker, safe="")}'
         query += f'&delimiter={quote(delimiter, safe="")}' if delimiter else ''
@@ -310,9 +310,9 @@ class Client:
 
 
 def path_of(container: str, name: str = '') -> str:
-    """The path of a container, or of an object in it, within the account: quoted.
+    """The quoted path of a container, or of an object in it, within the account.
 
-    :raises DotSegment: If a part of it is ``.`` or ``..``, which HTTP clients resolve, so that it leads elsewhere.
+    :raises DotSegment: If a part of it is ``.`` or ``..``, which HTTP clients would resolve.
     """
     path = f'/{container}/{name}' if name else f'/{container}'
     if has_dot_segment(path):

@@ -1,4 +1,4 @@
-"""The rule of a container for requests from pages of other sites (CORS)."""
+"""The CORS rule of a container."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .client import Client
 _ORIGINS = 'x-container-meta-access-control-allow-origin'
 _EXPOSED = 'x-container-meta-access-control-expose-headers'
 _MAX_AGE = 'x-container-meta-access-control-max-age'
-#: For how long browsers remember what they may send, in seconds, unless the container says something else.
+#: For how many seconds browsers cache the rule, unless the container has another value.
 _REMEMBERED_S = '3600'
 
 
 def allow_origins(client: Client, container: str, origins: Sequence[str], *, dry_run: bool) -> str:
-    """Have *container* accept requests from pages of *origins* too, and return what is set then.
+    """Allow requests from *origins* to *container*, and return a description of the result.
 
-    To an origin that it allows, Swift allows all methods and headers.
+    Swift allows all methods and headers for an allowed origin.
     """
     if not dry_run:
         client.ensure(container)
@@ -27,14 +27,14 @@ def allow_origins(client: Client, container: str, origins: Sequence[str], *, dry
         _EXPOSED: _joined(found.get(_EXPOSED, ''), ('ETag', 'Location')),
         _MAX_AGE: found.get(_MAX_AGE) or _REMEMBERED_S,
     }
-    state = 'was open already'
+    state = 'already accepts'
     if any(found.get(name) != value for name, value in headers.items()):
-        state = 'would be open' if dry_run else 'is open'
+        state = 'would accept' if dry_run else 'now accepts'
         if not dry_run:
             client.request('POST', container, headers=headers)
     return (
-        f'Container {container!r} {state} to pages of {", ".join(headers[_ORIGINS].split())}: all methods with any '
-        f'header; {" and ".join(headers[_EXPOSED].split())} can be read, besides what Swift always exposes.'
+        f'Container {container!r} {state} requests from {", ".join(headers[_ORIGINS].split())}: all methods with any '
+        f'header. Pages can read {" and ".join(headers[_EXPOSED].split())}, and the headers that Swift always exposes.'
     )
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong on the way to Swift: two errors for applications, the others for this driver alone."""
+"""Errors of this driver. Applications see two of them; the others are translated into errors of Flask-FS."""
 
 from __future__ import annotations
 
@@ -24,52 +24,52 @@ BUSY = frozenset((408, 429, 498, 499, 500, 502, 503, 504, 507))
 
 
 class ETagMismatchError(ChecksumMismatch):
-    """Swift did not receive what was sent: the MD5 that it returns as the ETag is another one."""
+    """The store received different content: the MD5 that it returned as the ETag does not match."""
 
 
 class PoolExhaustedError(Unavailable):
-    """All connections of the storage were in use, and none was given back within ``POOL_TIMEOUT_S``."""
+    """All connections of the storage were in use, and none became free within ``POOL_TIMEOUT_S``."""
 
 
 class Failure(Exception):
-    """What the driver's own parts raise: the template makes an error of Flask-FS from it."""
+    """An internal error of the driver, which ``BaseBackend`` translates into an error of Flask-FS."""
 
-    #: That error.
+    #: The error of Flask-FS.
     kind: type[FSError] = BackendError
-    #: How to fix it, with the names of *setting* for ``{}``.
+    #: How to fix it. ``{}`` is replaced with the names of *setting*.
     advice: str | None = None
     setting = ''
-    #: Whether the request may have been applied all the same: an earlier attempt's response was lost.
+    #: Whether the request may have been applied although it failed, because the response of an attempt was lost.
     may_have_applied = False
-    #: Whether the same request may succeed in a moment.
+    #: Whether a retry of the request might succeed.
     is_temporary = False
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        #: What to say, besides the advice; None if *kind* says it all.
+        #: The reason to report, besides the advice; None if *kind* is sufficient.
         self.reason: str | None = reason
 
 
 class Refused(Failure):
-    """The store responded that it does not do what was requested.
+    """The store refused the request.
 
     :param status: The HTTP status.
-    :param content: Of the response, as much as matters.
+    :param content: The relevant content of the response.
     """
 
     _KINDS: ClassVar[Mapping[int, tuple[type[FSError], str | None]]] = {
         401: (PermissionDenied, 'the store does not accept its own new token'),
-        403: (PermissionDenied, 'this user may not do that in this container'),
+        403: (PermissionDenied, 'this user does not have permission for that in this container'),
         404: (FileNotFound, None),
         409: (BackendError, 'some of its segments are missing'),
         412: (FileExists, None),
-        413: (FileTooLarge, 'the store accepts no object of this size, or no more in this account'),
+        413: (FileTooLarge, 'the object is too large for the store, or the quota of the account is exceeded'),
         422: (
             ETagMismatchError,
-            'the store received other bytes than those that were sent; the old file is still there',
+            'the store received different content than was sent; any existing file was not replaced',
         ),
     }
-    # How Swift begins its refusal of a name (swift.common.constraints).
+    # How Swift's error message for a name that is too long begins (swift.common.constraints).
     _LONG_NAME = b'Object name length'
 
     def __init__(self, status: int, content: bytes = b'') -> None:
@@ -78,20 +78,20 @@ class Refused(Failure):
         self.is_temporary = status in BUSY
         self.may_have_applied = status >= 500
         if status == 400 and content.startswith(self._LONG_NAME):
-            self.kind, self.reason = InvalidFilename, 'with its prefix it is longer than the cluster allows'
+            self.kind, self.reason = InvalidFilename, 'with its prefix, it is longer than the cluster allows'
         else:
             default = Unavailable if self.is_temporary else BackendError
             self.kind, self.reason = self._KINDS.get(status, (default, str(self)))
 
 
 class InvalidResponse(Failure):
-    """A response that Swift does not give. What was requested may have been done all the same."""
+    """A response that cannot come from Swift. The request may have been applied nevertheless."""
 
     may_have_applied = True
 
 
 class Unreached(Failure):
-    """The store gave no response, or not all of it; the cause is chained."""
+    """The store sent no response or an incomplete one. The cause is chained."""
 
     kind = Unavailable
 
@@ -102,39 +102,39 @@ class Unreached(Failure):
 
 
 class LoginFailed(Failure):
-    """There is no token.
+    """Authentication failed.
 
-    :param status: With which the authentication service responded, if it did.
+    :param status: The status of the response of the authentication service, if it responded.
     """
 
     def __init__(self, reason: str, *, status: int | None = None) -> None:
         super().__init__(f'authentication failed: {reason}')
         self.is_temporary = status in BUSY
         if status in (401, 403):
-            self.kind, self.setting, self.advice = PermissionDenied, 'user', 'check {}, and KEY and AUTHURL likewise'
+            self.kind, self.setting, self.advice = PermissionDenied, 'user', 'check {}, and also KEY and AUTHURL'
         else:
             self.kind = Unavailable if self.is_temporary else BackendError
-            self.setting, self.advice = 'authurl', 'check {}, and AUTH_VERSION likewise'
+            self.setting, self.advice = 'authurl', 'check {}, and also AUTH_VERSION'
 
 
 class PoolExhausted(Failure):
-    """All connections were in use until the request for one timed out."""
+    """No connection became free before the timeout."""
 
     kind = PoolExhaustedError
-    advice, setting = 'close streams when they were read, or raise {}', 'pool_size'
+    advice, setting = 'close streams after reading them, or increase {}', 'pool_size'
 
 
 class NoContainer(Failure):
-    """A container is missing, and is not to be created."""
+    """A container does not exist and must not be created."""
 
     advice, setting = 'create it, or set {} to True', 'create_container'
 
     def __init__(self, container: str) -> None:
-        super().__init__(f'there is no container {container!r}')
+        super().__init__(f'container {container!r} does not exist')
 
 
 class DotSegment(Failure, ValueError):
-    """A name that no request reaches, as a part of it is ``.`` or ``..``; other programs can store such."""
+    """A name that requests cannot reach, because a part of it is ``.`` or ``..``. Other programs can store it."""
 
     kind = InvalidFilename
 
@@ -143,16 +143,16 @@ class DotSegment(Failure, ValueError):
 
 
 class Superseded(Failure):
-    """What is copied is not the version any more that was to be copied."""
+    """The object to copy is no longer the expected version."""
 
     kind = Replaced
 
     def __init__(self) -> None:
-        super().__init__('what it is made of was replaced or removed meanwhile')
+        super().__init__('its source was replaced or removed in the meantime')
 
 
 class ContainerGone(Failure):
-    """A container is missing that was there before."""
+    """A container that existed before does not exist anymore."""
 
     kind = Unavailable
 

@@ -1,4 +1,4 @@
-"""Files made, inside the store, of pieces that have arrived there."""
+"""Joining uploaded pieces into files, inside the store."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _SMALL_BYTES = 1024 * 1024
 
 
 class Joins:
-    """Makes files of pieces, of which only the bytes are copied: clients may have stored them.
+    """Joins pieces into files. Only their bytes are copied, because clients can have uploaded them.
 
-    The bytes of several objects become one by a manifest of them (Swift's SLO) and a copy of it, which is one object again.
+    Several objects become one by a manifest that lists them (Swift's SLO) and a copy of it, which is a single object.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Joins:
         self._backend = backend
 
     def join(self, pieces: Sequence[FileInfo], target: str, headers: dict[str, str], *, create: bool) -> None:
-        """Make the file *target*, with *headers*: one object, or segments where it is larger than one may be."""
+        """Make the file *target*, with *headers*, as a single object, or as segments if it is too large for that."""
         groups = grouped(pieces, self._backend.config['segment_bytes'])
         if len(groups) > 1:
             self._uploads.store_large(target, functools.partial(self._store_in, groups), headers, create=create)
@@ -51,7 +51,7 @@ class Joins:
             self._uploads.copy(name, target, headers, create=create, etag=etag)
 
     def _store_in(self, groups: Sequence[Sequence[FileInfo]], folder: str) -> Iterator[dict[str, Any]]:
-        """Store each of *groups* as a segment, and yield its entry in the manifest before."""
+        """Store each of *groups* as a segment, and yield its manifest entry before storing it."""
         for number, group in enumerate(groups):
             target, container = f'{folder}/{number:06}', self._segments.container
             entry: dict[str, Any] = {'path': f'/{container}/{target}', 'size_bytes': sum(piece.size for piece in group)}
@@ -63,11 +63,11 @@ class Joins:
 
     @contextlib.contextmanager
     def _as_object(self, group: Sequence[FileInfo]) -> Generator[tuple[str, str]]:
-        """The name and the ETag of an object with the content of *group*: of several a manifest, until the block ends."""
+        """The name and ETag of an object with the content of *group*; for several pieces, a temporary manifest."""
         if len(group) == 1:
             yield group[0].name, str(group[0].etag)
             return
-        # Like an upload that nobody accepts, it is swept where the process dies.
+        # If the process dies, it is swept like an upload that was never accepted.
         name = f'{self._backend._prefix}{INCOMING_PREFIX}/{secrets.token_hex(16)}/joined'
         try:
             yield name, self._put_manifest(name, group)
@@ -86,7 +86,7 @@ class Joins:
         )  # fmt: skip
         if response.status != 400:
             return etag_of(response.headers)
-        # It has looked at each of them, and says what it has found.
+        # The store has checked each piece, and reports the problems.
         if b'"404 ' in response.content:
             raise self._backend.error(FileNotFound, group[0].name)
         if b' Mismatch"' in response.content:
@@ -95,20 +95,20 @@ class Joins:
 
 
 def are_slow(pieces: Sequence[FileInfo]) -> bool:
-    """Whether it is faster to read *pieces*: of those smaller than a mebibyte Swift reads ten, and then one a second.
+    """Whether it is faster to read *pieces*: Swift reads ten pieces smaller than a mebibyte, and then one per second.
 
-    Those are the defaults of its middleware slo (rate_limit_under_size and the like), which ``/info`` does not report.
+    These are the defaults of its middleware slo (such as rate_limit_under_size), which ``/info`` does not report.
     """
     return len(pieces) > _FAST_PIECES and sum(piece.size for piece in pieces) < len(pieces) * _SMALL_BYTES
 
 
 def grouped(pieces: Sequence[FileInfo], size: int) -> list[list[FileInfo]]:
-    """*pieces*, but for empty ones, in at most a thousand groups of at most *size* bytes, or more where they would be too many.
+    """The nonempty *pieces* in groups of at most *size* bytes, or more if there would be over a thousand groups.
 
-    A group has at most a thousand pieces, and one that is larger is a group of its own.
+    A group has at most a thousand pieces. A piece larger than the limit is a separate group.
     """
     total = sum(piece.size for piece in pieces)
-    # Two neighbors are together larger than a group may be.
+    # Two adjacent groups together always exceed the limit.
     limit = max(size, min(2 * total // MAX_SEGMENTS + 1, MAX_SEGMENT_BYTES))
     groups: list[list[FileInfo]] = [[]]
     room = limit

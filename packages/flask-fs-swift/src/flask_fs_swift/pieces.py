@@ -1,4 +1,4 @@
-"""Sources of uploads, cut into pieces that are known before they are sent, and can be sent again."""
+"""Splitting the source of an upload into pieces, which have a known checksum and can be sent again."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import IO
 
 from flask_fs.backends import CHUNK_BYTES, ByteReader, Checksum, Source, Spool
 
-#: A piece up to this size is kept in memory, in bytes.
+#: The maximum size of a piece that is kept in memory, in bytes.
 MEMORY_BYTES = CHUNK_BYTES
-#: A large object has at most this many segments, unless the cluster's operator said otherwise (max_manifest_segments).
+#: The default maximum number of segments of a large object. Operators can change it (max_manifest_segments).
 MAX_SEGMENTS = 1000
 
 
 class Piece:
-    """Some bytes of a file, sent as the body of one request, as often as that takes.
+    """Some bytes of a file, sent as the body of one request, which can be repeated.
 
-    :param content: The bytes, or the file that has them from *start* on.
-    :param md5: Of them: what Swift will return as the ETag.
-    :param is_last: Whether nothing comes after it.
+    :param content: The bytes, or a file that contains them from *start*.
+    :param md5: The MD5 of the bytes, which Swift returns as the ETag.
+    :param is_last: Whether this is the last piece.
     """
 
     def __init__(self, content: bytes | IO[bytes], start: int, md5: Checksum, *, is_last: bool) -> None:
@@ -27,12 +27,12 @@ class Piece:
         self.size = md5.size
         self.md5 = md5.hex
         self.is_last = is_last
-        #: What reading the file raised while it was sent: the caller's error.
+        #: The exception that reading the file raised while it was sent.
         self.error: BaseException | None = None
 
     @property
     def body(self) -> bytes | Piece:
-        """What to send: bytes, or itself."""
+        """The request body: bytes, or the piece itself."""
         return self._content if isinstance(self._content, bytes) else self
 
     def __iter__(self) -> Iterator[bytes]:
@@ -44,25 +44,25 @@ class Piece:
                 left -= len(chunk)
                 yield chunk
             if left:
-                raise OSError('the file became shorter while it was sent')
+                raise OSError('the file was truncated while it was being sent')
         except Exception as error:
             self.error = error
             raise
 
 
 def pieces_of(source: Source, size: int, checksum: Checksum) -> Iterator[Piece]:
-    """All that is left in *source*, in pieces of *size* bytes; at least one, which may be empty.
+    """The rest of *source*, in pieces of *size* bytes; at least one piece, which can be empty.
 
-    A file on this machine and content in memory are read where they are: once to know them, once to send them. Anything
-    else passes, piece by piece, through memory or a temporary file. Each piece is good until the next is requested.
+    A local file or content in memory is read in place, once to compute checksums and once to send it. Any other source
+    passes, piece by piece, through memory or a temporary file. Each piece is valid until the next one is requested.
 
-    :param checksum: Updated with all of them.
+    :param checksum: Updated with all pieces.
     """
     file, length = source.seekable_file, source.remaining_size
     if file is None or length is None:
         yield from _spooled(source, size, checksum)
     else:
-        # The same file in fewer, larger segments, if there would be too many.
+        # Use fewer, larger segments if there would be too many.
         yield from _in_place(file, length, max(size, -(-length // MAX_SEGMENTS)), checksum)
 
 
@@ -99,7 +99,7 @@ def _spooled(source: Source, size: int, checksum: Checksum) -> Iterator[Piece]:
 
 
 def _chunks(reader: ByteReader, left: int) -> Iterator[bytes]:
-    """At most *left* bytes of *reader*, which obeys sizes."""
+    """At most *left* bytes of *reader*, which must not return more than requested."""
     while left and (chunk := reader.read(min(CHUNK_BYTES, left))):
         left -= len(chunk)
         yield chunk

@@ -1,4 +1,4 @@
-"""The HTTP connections of one process, by urllib3: each serves one request or stream at a time."""
+"""The urllib3 connections of a process. Each serves one request or stream at a time."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from .errors import Failure, PoolExhausted, Unreached
 from .metadata import is_number
 from .pieces import Piece
 
-#: What may be raised while a connection is used.
+#: Errors that using a connection can raise.
 _TRANSPORT = (OSError, HTTPError, http.client.HTTPException)
 
 
 class Request(NamedTuple):
-    """What Swift is requested to do.
+    """A request to Swift.
 
-    :param path: Within the account, quoted, with its query: see :func:`path_of`.
-    :param body: Bytes, or a piece of an upload; either can be sent again.
-    :param timeout_s: How long the store may be silent, if not as long as always.
-    :param expected_statuses: What is no failure, besides the statuses that mean success.
+    :param path: The quoted path within the account, with the query: see :func:`path_of`.
+    :param body: Bytes, or a piece of an upload. Both can be sent again.
+    :param timeout_s: How long to wait for data, if not the default.
+    :param expected_statuses: The statuses that are not failures, besides those that mean success.
     """
 
     method: str
@@ -52,11 +52,11 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What Swift responds.
+    """A response from Swift.
 
-    :param headers: By lower-case name.
-    :param content: The whole body, unless it is given as a stream.
-    :param may_have_applied: Whether an earlier attempt may have been carried out, whose response was lost.
+    :param headers: The headers, by lowercase name.
+    :param content: The complete body, unless it is a stream.
+    :param may_have_applied: Whether an earlier attempt, whose response was lost, may have been applied.
     """
 
     status: int
@@ -80,8 +80,8 @@ class BodyStream(ResponseStream):
         except _TRANSPORT as error:
             piece, cause = b'', error
         if not piece:
-            # urllib3 1 takes the end of the connection for the end of the body.
-            raise Unreached('the connection was cut while the file was read') from cause
+            # urllib3 1 treats the end of the connection as the end of the body.
+            raise Unreached('the connection was closed while the file was being read') from cause
         return piece
 
     def _release(self, *, reusable: bool) -> None:
@@ -93,10 +93,10 @@ class BodyStream(ResponseStream):
 
 
 class Slots:
-    """Where urllib3 keeps the connections of a pool: the one used last is used next, so that few stay open.
+    """The queue of a urllib3 pool. The connection used last is used next, so that few connections stay open.
 
-    Nothing here takes a lock of Python: streams give their connection back when they are collected as garbage, which may
-    happen in the middle of anything.
+    It uses no Python locks, because a stream can return its connection during garbage collection, which can happen at
+    any point.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -116,9 +116,9 @@ class Slots:
 
 
 class Pool:
-    """At most ``pool_size`` connections to one server, made when they are needed and kept for the next who needs one.
+    """At most ``pool_size`` connections to one server, opened when they are needed and kept for reuse.
 
-    Proxies and certificates are those of the environment, as with requests, which reads them.
+    Proxies and certificates are taken from the environment, as in requests.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -130,7 +130,7 @@ class Pool:
 
     @property
     def in_use(self) -> int:
-        """How many connections are in use."""
+        """The number of connections in use."""
         connections = self._server[1]
         return 0 if connections is None or connections.pool is None else self._size - connections.pool.qsize()
 
@@ -143,22 +143,22 @@ class Pool:
     def send(self, url: str, request: Request, token: str, *, stream: bool = False) -> Response:
         """The response to one attempt of *request*.
 
-        :param url: That of the account.
-        :param stream: Whether the body of a file is to be read by the caller, who closes it.
-        :raises Unreached: When there was no response, or not all of it.
-        :raises PoolExhausted: When no connection got free.
+        :param url: The URL of the account.
+        :param stream: Whether the caller reads and closes the body of a file.
+        :raises Unreached: If there is no response or an incomplete one.
+        :raises PoolExhausted: If no connection becomes free.
         """
         connections = self._connections(url)
-        # A proxy that forwards requests, which it does without TLS, is given the whole URL.
+        # A proxy that forwards requests, which it does without TLS, needs the full URL.
         is_forwarded = connections.proxy is not None and connections.scheme == 'http'
         target = (url if is_forwarded else urlsplit(url).path) + request.path
         headers = {'User-Agent': 'flask-fs-swift', 'X-Auth-Token': token, **request.headers}
         if any('\n' in value or '\r' in value for value in headers.values()):
-            # What the HTTP library says about it quotes the value, which may be a secret.
-            raise Failure('the media type, or the TempURL key, cannot be sent in a header')
+            # The message of the HTTP library quotes the value, which can be a secret.
+            raise Failure('the media type or the TempURL key contains a line break, so it cannot be sent in a header')
         if isinstance(request.body, Piece):
             headers['Content-Length'] = str(request.body.size)
-        # HTTP clients send text as Latin-1.
+        # HTTP clients encode text as Latin-1.
         headers = {name: value.encode().decode('latin-1') for name, value in headers.items()}
         timeout_s, pool_timeout_s = request.timeout_s or self._config['timeout_s'], self._config['pool_timeout_s']
         try:
@@ -177,7 +177,7 @@ class Pool:
         return _received(request.method, response, stream=stream)
 
     def _connections(self, url: str) -> urllib3.HTTPConnectionPool:
-        """Those to the server of *url*; the one of before is forgotten when the account moves."""
+        """The connections to the server of *url*. If the account moves to another server, the old ones are closed."""
         server = url.removesuffix(urlsplit(url).path)
         known, connections = self._server
         if connections is None or known != server:
@@ -203,7 +203,7 @@ class Pool:
         try:
             adapter.cert_verify(connections, server, environment['verify'], None)
         except OSError as error:
-            # It names the file of certificates that is missing.
+            # Its message names the certificate file that is missing.
             raise Unreached(str(error), is_temporary=False, may_have_applied=False) from error
         return connections
 
@@ -223,7 +223,7 @@ def _received(method: str, response: Any, *, stream: bool) -> Response:
 
 
 def text_of(value: str) -> str:
-    """The value of a header, which HTTP clients read as Latin-1, in one line."""
+    """The value of a header, which HTTP clients decode as Latin-1, on one line."""
     if value.isascii() and value.isprintable():
         return value
     with contextlib.suppress(UnicodeError):
@@ -232,17 +232,17 @@ def text_of(value: str) -> str:
 
 
 def unreached(error: Exception, timeout_s: float, *, may_have_applied: bool = True) -> Unreached:
-    """What an error of requests or urllib3 means.
+    """Translate an error of requests or urllib3.
 
-    :param may_have_applied: Whether what was requested changes anything, if it was sent.
+    :param may_have_applied: Whether the request changes anything, if it was sent.
     """
-    reason, is_refused = 'it cannot be connected to, or closed the connection', False
+    reason, is_refused = 'the connection failed or was closed', False
     if isinstance(error, (SSLError, requests.exceptions.SSLError)):
-        reason = 'TLS failed: its certificate is not accepted, or the connection broke'
-        # TLS fails half-way too, as any connection does; a certificate is refused before anything is sent.
+        reason = 'TLS failed: the certificate was not accepted, or the connection broke'
+        # TLS can also fail later, like any connection. A certificate is refused before anything is sent.
         is_refused = 'CERTIFICATE_VERIFY' in str(error)
-    # A connection that was never made is an error of time for urllib3, too.
+    # urllib3 also reports a connection that was never made as a timeout.
     elif isinstance(error, (HTTPTimeout, requests.Timeout)) and not isinstance(error, NewConnectionError):
-        reason = f'it did not respond within {timeout_s:g} s'
+        reason = f'no response within {timeout_s:g} s'
     was_sent = not (is_refused or isinstance(error, (ConnectTimeoutError, NewConnectionError)))
     return Unreached(reason, is_temporary=not is_refused, may_have_applied=may_have_applied and was_sent)

@@ -1,4 +1,4 @@
-"""The settings of a storage on Swift."""
+"""The settings of a Swift storage."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from flask_fs.settings import (
     text,
 )
 
-#: The largest object that Swift accepts in one piece, unless its operator lowered the limit.
+#: The maximum size of a single object in Swift, unless the operator lowered the limit.
 MAX_SEGMENT_BYTES = 5 * 1024**3
 
 
 def auth_version(value: Any) -> str:
-    """The version of authentication, however it is written."""
+    """The normalized authentication version: 1, 2, or 3."""
     version = str(value).strip().lower().removeprefix('v').removesuffix('.0')
     if version not in ('1', '2', '3'):
-        raise ValueError("'1' (X-Auth-User and X-Auth-Key), '2' or '3' (Keystone)")
+        raise ValueError("'1' (X-Auth-User and X-Auth-Key), '2', or '3' (Keystone)")
     return version
 
 
@@ -53,7 +53,7 @@ SETTINGS = (
         'os_options',
         mapping,
         {},
-        'Further options for Keystone, such as user_domain_name, project_id or endpoint_type.',
+        'Additional options for Keystone, such as user_domain_name, project_id, or endpoint_type.',
         secret=True,
     ),
     Setting('storage_url', http_url, None, 'The URL of the account. If not set, authentication returns it.'),
@@ -99,7 +99,7 @@ _ACCOUNT_SETTINGS = (
 
 
 class AccountSettings(dict[str, Any]):
-    """The settings that backends which share an account have in common; there is a password among them."""
+    """The settings that identify a shared account. They include a password."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__((name, config.get(name)) for name in _ACCOUNT_SETTINGS)

@@ -1,4 +1,4 @@
-"""Files going up and across: whole or not at all, and after them whatever they replaced."""
+"""Uploads and copies, which succeed or fail as a whole. The segments of replaced files are removed afterward."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 StoreIn = Callable[[str], Iterator[dict[str, Any]]]
 
-#: The maximum of bytes of a name that Swift accepts (max_object_name_length), of which a segment's number needs some.
+#: The maximum length of a name in Swift (max_object_name_length), less the bytes that the number of a segment needs.
 _NAME_BYTES = 1024 - len('/000000')
 
 
@@ -40,7 +40,7 @@ class Uploads:
         self._error = backend.error
 
     def put(self, name: str, source: Source, headers: dict[str, str], *, create: bool) -> None:
-        """Store what *source* holds, with *headers*: as one object, or in segments if it is larger than one may be."""
+        """Store the content of *source*, with *headers*, as a single object, or in segments if it is too large."""
         checksum = Checksum(self._config['checksum'])
         pieces = pieces_of(source, self._config['segment_bytes'], checksum)
         first = next(pieces)
@@ -57,9 +57,9 @@ class Uploads:
     def copy(
         self, name: str, target: str, headers: Mapping[str, str], *, create: bool, etag: str | None = None
     ) -> None:
-        """Copy a file inside the store; one too large for a single object by its segments.
+        """Copy a file inside the store. A file that is too large for a single object is copied by its segments.
 
-        :param etag: The version of which the bytes are copied, and nothing else.
+        :param etag: The version to copy, in which case only its bytes are copied.
         """
         if create and self._is_taken(target):
             raise self._error(FileExists, target)
@@ -78,7 +78,7 @@ class Uploads:
     def store_large(self, name: str, store_in: StoreIn, headers: dict[str, str], *, create: bool) -> None:
         """Store a large file.
 
-        :param store_in: Stores its segments in the folder that it is given, and yields the entry of each before that.
+        :param store_in: Stores the segments in a folder, and yields the manifest entry of each before storing it.
         """
         folder, replaced = self._begin_large(name, create=create)
         self._publish(name, store_in(folder), headers, create=create)
@@ -89,9 +89,9 @@ class Uploads:
     def _store(
         self, name: str, body: bytes | Piece, headers: dict[str, str], *, create: bool, query: str = ''
     ) -> Response | None:
-        """Store an object; None if a lost attempt has done it.
+        """Store an object, and return the response; None if an attempt whose response was lost has stored it.
 
-        :raises FileExists: With *create*, if the name is taken. Swift looks (If-None-Match), but not for two at once.
+        :raises FileExists: With *create*, if the name exists. Swift checks this (If-None-Match), but can lose a race.
         """
         if not create:
             return self._client.put(self._container, name, body, headers, query=query)
@@ -101,7 +101,7 @@ class Uploads:
         if response.status != 412:
             return response
         if response.may_have_applied:
-            # The attempt whose response was lost may be what is in our way.
+            # The existing file might come from the attempt whose response was lost.
             try:
                 found = self._client.request('HEAD', self._container, name, expected_statuses=(404,))
             except Failure as error:
@@ -112,12 +112,12 @@ class Uploads:
         raise self._error(FileExists, name)
 
     def _compare(self, response: Response, piece: Piece, container: str, name: str, *, about: str) -> None:
-        """Compare what Swift says that it stored with what was sent, and do what the policy says."""
+        """Compare the MD5 that Swift returned with the MD5 of what was sent, and apply the policy."""
         reported = etag_of(response.headers)
         if reported == piece.md5:
             return
         policy = self._config['etag_mismatch_policy']
-        reason = f'the store returned the MD5 {reported}, and what was sent has {piece.md5}'
+        reason = f'the store returned the MD5 {reported}, but the uploaded content has the MD5 {piece.md5}'
         if policy == 'log':
             logger.warning('%s', self._error(ETagMismatchError, about, reason))
             return
@@ -133,7 +133,7 @@ class Uploads:
     ) -> None:
         def store_in(folder: str) -> Iterator[dict[str, Any]]:
             for number, piece in enumerate(pieces):
-                # Named before it is sent: it may be stored even if the response is lost.
+                # Yielded before the segment is sent, because it can be stored even if the response is lost.
                 yield self._segments.entry(folder, number, piece)
                 response = self._segments.put(folder, number, piece)
                 self._compare(response, piece, self._segments.container, f'{folder}/{number:06}', about=name)
@@ -144,33 +144,33 @@ class Uploads:
     def _copy_large(self, name: str, target: str, headers: Mapping[str, str], *, create: bool) -> None:
         found, manifest = self._segments.manifest(name)
         if not manifest:
-            raise self._error(FileTooLarge, name, 'the store accepts no object of this size')
+            raise self._error(FileTooLarge, name, 'the store does not accept objects of this size')
         store_in = functools.partial(self._segments.copies, manifest)
         self.store_large(target, store_in, {**repeated(found), **headers}, create=create)
 
     def _begin_large(self, name: str, *, create: bool) -> tuple[str, list[str]]:
-        """The folder of a new upload's segments, and the segments of what it replaces."""
+        """The folder for the segments of a new upload, and the segments of the file that it replaces."""
         folder = self._segments.folder(name)
         if (excess := len(folder.encode()) - _NAME_BYTES) > 0:
-            reason = f'a file of this size needs a name shorter by {excess} bytes, as its segments are named after it'
+            reason = f'a file of this size needs a name that is {excess} bytes shorter, because its segments include it'
             raise self._error(InvalidFilename, name, reason)
         if not create:
             return folder, self._segments.of(name)
-        # Spares a large upload that cannot win the way; publishing looks again.
+        # Check before a large upload that would fail. Publishing checks again.
         if self._is_taken(name):
             raise self._error(FileExists, name)
         return folder, []
 
     def _publish(self, name: str, entries: Iterator[dict[str, Any]], headers: dict[str, str], *, create: bool) -> None:
-        """Store the segments of *entries*, and then the manifest by which they become a file.
+        """Store the segments of *entries*, and then the manifest that makes them a file.
 
-        If that fails they are removed, unless the manifest may be in place all the same: then sweeping decides.
+        If that fails, the segments are removed, unless the manifest may have been stored. Then the next sweep decides.
         """
         manifest: list[dict[str, Any]] = []
         is_absent = True
         try:
             for entry in entries:
-                manifest.append(entry)  # noqa: PERF402  # extend() promises nothing of what came before an error
+                manifest.append(entry)  # noqa: PERF402  # extend() does not guarantee that earlier entries are kept
             body = json.dumps(manifest).encode()
             is_absent = False
             try:
