@@ -1,47 +1,29 @@
-'use strict';
+/* The list of files: search, sort, links, selection, deletion. Uploads are in uploads.js. */
+
+import { openLightbox } from './lightbox.js';
+import { pathOf, request } from './server.js';
+import { startUploads } from './uploads.js';
+import { count, extensionOf, sizeInWords, writeName } from './words.js';
 
 const main = document.querySelector('main');
-const { filesUrl, linksUrl } = main.dataset;
+const { filesUrl, linksUrl, deletionsUrl } = main.dataset;
 const limits = JSON.parse(main.dataset.limits);
 const byId = (id) => document.getElementById(id);
 
-// The server refuses changes without this header: see refuse_other_sites() in app.py.
-const OWN = { 'X-Pigeonhole': '1' };
-const LOST = 'The connection was lost.';
-
-// --- Words.
-
-function sizeInWords(bytes) {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB'];
-  let step = 0;
-  for (; bytes >= 1024 && step < units.length - 1; step++) bytes /= 1024;
-  const digits = step && bytes < 10 ? 1 : 0;
-  return `${bytes.toLocaleString(undefined, { maximumFractionDigits: digits })} ${units[step]}`;
-}
-
-function reason({ error, kind, filename }) {
-  if (kind === 'exists') return `There is a file named ${filename} already.`;
-  if (kind === 'type') return `${error} Allowed are ${limits.allowed.join(', ')}.`;
-  if (kind === 'size') return `${error} The limit is ${sizeInWords(limits.max_bytes)}.`;
-  return error;
-}
-
-let quiet;
-/** Shows a sentence for a few seconds; screen readers read it out. */
+/** Shows a sentence between the uploads and the list; screen readers read it out. */
 function say(sentence) {
   byId('said').textContent = sentence;
-  byId('said').classList.add('shown');
-  clearTimeout(quiet);
-  quiet = setTimeout(() => byId('said').classList.remove('shown'), 5000);
 }
 
 // --- The list of files.
 
+/** All files by name, each with its row, in the order of the server: newest first. */
 const rows = new Map();
+const selected = new Set();
 let wanted = false;
 let loading = null;
 
-/** Shows what the server has. Calls during a request are answered by one more request. */
+/** Shows what the server has. Calls during a request lead to one more request. */
 function refresh() {
   wanted = true;
   loading ??= (async () => {
@@ -56,16 +38,16 @@ function refresh() {
 
 async function load() {
   try {
-    show(await answer(filesUrl));
+    update(await request(filesUrl));
     byId('trouble').hidden = true;
   } catch (error) {
-    byId('trouble').querySelector('span').textContent = `${error.message} The list may be out of date.`;
+    byId('trouble').querySelector('span').textContent = `${error.message} The list might be out of date.`;
     byId('trouble').hidden = false;
   }
+  byId('loading').hidden = true;
 }
 
-function show(files) {
-  const list = byId('files');
+function update(files) {
   const before = new Map(rows);
   rows.clear();
   for (const file of files) {
@@ -74,60 +56,129 @@ function show(files) {
     const same = old && old.file.etag === file.etag && old.file.modified === file.modified;
     rows.set(file.name, same ? old : { file, element: fileRow(file) });
   }
-  const shown = [...rows.values()].map((row) => row.element);
-  for (const { element } of before.values()) if (!shown.includes(element)) element.remove();
+  show();
+}
+
+const ORDERS = {
+  newest: () => 0,
+  oldest: () => 0,
+  name: (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }),
+  largest: (one, other) => other.size - one.size,
+  smallest: (one, other) => one.size - other.size,
+};
+
+/** Shows the files that are searched for, in the chosen order. */
+function show() {
+  const words = byId('search').value.trim().toLowerCase().split(/\s+/);
+  const found = [...rows.values()].filter(({ file }) => words.every((word) => file.name.toLowerCase().includes(word)));
+  found.sort((one, other) => ORDERS[byId('sort').value](one.file, other.file));
+  if (byId('sort').value === 'oldest') found.reverse();
+
+  const list = byId('files');
+  const shown = found.map(({ element }) => element);
+  for (const element of [...list.children]) if (!shown.includes(element)) element.remove();
   shown.forEach((element, place) => {
     if (list.children[place] !== element) list.insertBefore(element, list.children[place] ?? null);
   });
-  const bytes = files.reduce((sum, file) => sum + file.size, 0);
-  byId('total').textContent = files.length
-    ? `${files.length} ${files.length === 1 ? 'file' : 'files'}, ${sizeInWords(bytes)}`
-    : '';
-  byId('empty').hidden = files.length > 0;
+
+  const bytes = found.reduce((sum, { file }) => sum + file.size, 0);
+  const all = found.length < rows.size ? `${found.length.toLocaleString()} of ${count(rows.size, 'file')}` : count(rows.size, 'file');
+  byId('total').textContent = rows.size ? `${all}, ${sizeInWords(bytes)}` : '';
+  byId('empty').hidden = rows.size > 0;
+  byId('toolbar').hidden = !rows.size;
+  byId('nothing-found').hidden = !rows.size || found.length > 0;
+  byId('nothing-found').querySelector('strong').textContent = `No files match “${byId('search').value.trim()}”.`;
+
+  // Nothing that can't be seen is deleted.
+  const names = found.map(({ file }) => file.name);
+  for (const name of [...selected]) if (!names.includes(name)) selected.delete(name);
+  showSelection();
 }
 
 function fileRow(file) {
   const row = byId('file-row').content.cloneNode(true).firstElementChild;
   const part = (selector) => row.querySelector(selector);
+  const label = (selector, words) => part(selector).setAttribute('aria-label', words);
   const modified = new Date(file.modified);
-  part('.name').textContent = file.name;
+  writeName(part('.name'), file.name);
   part('.name').href = file.url;
   part('.size').textContent = sizeInWords(file.size);
   part('time').textContent = modified.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
   part('time').dateTime = modified.toISOString();
-  part('.tile').append(tile(file));
-  part('.open').href = file.url;
-  part('.open').setAttribute('aria-label', `Open ${file.name}`);
+  part('.tile').replaceWith(tile(file));
+  label('.select input', `Select ${file.name}`);
+  part('.select input').addEventListener('change', ({ target }) => {
+    selected[target.checked ? 'add' : 'delete'](file.name);
+    showSelection();
+  });
   part('.download').href = file.url;
   part('.download').download = file.name.split('/').pop();
-  part('.download').setAttribute('aria-label', `Download ${file.name}`);
-  part('.copy').setAttribute('aria-label', `Copy link to ${file.name}`);
+  label('.download', `Download ${file.name}`);
+  label('.copy', `Copy link to ${file.name}`);
   part('.copy').addEventListener('click', () => copy(part('.copy'), () => new URL(file.url, location).href));
-  part('.expiring').setAttribute('aria-label', `Copy expiring link to ${file.name}`);
+  label('.expiring', `Copy expiring link to ${file.name}`);
   part('.expiring').addEventListener('click', () => copy(part('.expiring'), () => expiringLink(file)));
-  part('.delete').setAttribute('aria-label', `Delete ${file.name}`);
-  part('.delete').addEventListener('click', () => askToDelete(file, row));
+  label('.delete', `Delete ${file.name}`);
+  part('.delete').addEventListener('click', () => askToDelete([file.name]));
   return row;
 }
 
 function tile(file) {
   const ending = document.createElement('span');
-  ending.textContent = file.name.includes('.') ? file.name.split('.').pop().slice(0, 5) : '?';
+  ending.textContent = extensionOf(file.name).slice(0, 5) || '?';
   ending.dataset.kind = file.mime.split('/')[0];
-  if (!file.thumbnail) return ending;
+  const plain = document.createElement('div');
+  plain.className = 'tile';
+  plain.setAttribute('aria-hidden', 'true');
+  plain.append(ending);
+  if (!file.thumbnail) return plain;
+  const button = document.createElement('button');
   const picture = document.createElement('img');
+  button.type = 'button';
+  button.className = 'tile';
+  button.setAttribute('aria-label', `View ${file.name}`);
+  button.addEventListener('click', () => view(file));
   picture.alt = '';
   picture.loading = 'lazy';
   picture.decoding = 'async';
   picture.src = file.thumbnail;
-  picture.addEventListener('error', () => picture.replaceWith(ending));
-  return picture;
+  picture.addEventListener('error', () => button.replaceWith(plain));
+  button.append(picture);
+  return button;
+}
+
+function view({ name }) {
+  const shown = [...byId('files').children].filter((row) => row.querySelector('button.tile'));
+  const files = [...rows.values()].filter(({ element }) => shown.includes(element));
+  files.sort((one, other) => shown.indexOf(one.element) - shown.indexOf(other.element));
+  const pictures = files.map(({ file }) => ({ name: file.name, url: file.url, fallback: file.thumbnail }));
+  openLightbox(pictures, pictures.findIndex((picture) => picture.name === name));
+}
+
+// --- Search and sort, which the URL keeps.
+
+function readUrl() {
+  const query = new URLSearchParams(location.search);
+  byId('search').value = query.get('q') ?? '';
+  byId('sort').value = Object.hasOwn(ORDERS, query.get('sort') ?? '') ? query.get('sort') : 'newest';
+}
+
+function writeUrl() {
+  const query = new URLSearchParams();
+  if (byId('search').value.trim()) query.set('q', byId('search').value.trim());
+  if (byId('sort').value !== 'newest') query.set('sort', byId('sort').value);
+  history.replaceState(null, '', `${query}` ? `?${query}` : location.pathname);
+}
+
+function searchOrSort() {
+  writeUrl();
+  show();
 }
 
 // --- Links.
 
 async function expiringLink(file) {
-  return (await answer(linksUrl + file.name.split('/').map(encodeURIComponent).join('/'))).url;
+  return (await request(linksUrl + pathOf(file.name))).url;
 }
 
 async function copy(button, link) {
@@ -135,14 +186,14 @@ async function copy(button, link) {
   try {
     url = await link();
   } catch (error) {
-    say(error.message);
+    complain(button.closest('.file'), error.message);
     return;
   }
   try {
     await navigator.clipboard.writeText(url);
   } catch {
-    // No permission, or no clipboard at all: the address of this page is neither https nor this machine.
-    copyByHand(url);
+    // No permission, or no clipboard: this page is neither on https nor on this machine.
+    showLink(url);
     return;
   }
   button.classList.add('done');
@@ -150,180 +201,69 @@ async function copy(button, link) {
   say(button.classList.contains('expiring') ? 'Link copied. It works for about an hour.' : 'Link copied.');
 }
 
-function copyByHand(url) {
-  const field = byId('by-hand').querySelector('input');
+function showLink(url) {
+  const field = byId('link').querySelector('input');
   field.value = url;
-  byId('by-hand').showModal();
+  byId('link').showModal();
   field.select();
 }
 
-// --- Deleting.
-
-function askToDelete(file, row) {
-  const question = byId('question');
-  byId('question-title').textContent = `Delete ${file.name}?`;
-  question.returnValue = 'cancel';
-  question.onclose = async () => {
-    if (question.returnValue !== 'delete') return;
-    try {
-      await answer(filesUrl + '/' + file.name.split('/').map(encodeURIComponent).join('/'), 'DELETE');
-    } catch (error) {
-      say(`${file.name} could not be deleted. ${error.message}`);
-      return;
-    }
-    // The focus must not fall off the page with the row that held it.
-    const neighbour = row.nextElementSibling ?? row.previousElementSibling;
-    (neighbour?.querySelector('.delete') ?? byId('files-title')).focus();
-    say(`${file.name} is deleted.`);
-    await refresh();
-  };
-  question.showModal();
+/** Shows what went wrong in the row where it was tried. */
+function complain(row, sentence) {
+  row.querySelector('.message').textContent = sentence;
 }
 
-// --- Uploads. The script of Flask-FS sends the files; this page shows how far they are, and what the server says of them.
+// --- Selecting and deleting.
 
-const uploads = new Map();
-const STATES = { running: 'Waiting', offline: 'Waiting for the network', retrying: 'Trying again', done: 'Storing' };
-
-addEventListener('fs-upload:added', (event) => {
-  event.preventDefault();
-  const upload = event.detail;
-  const row = byId('upload-row').content.cloneNode(true).firstElementChild;
-  row.querySelector('.name').textContent = upload.name;
-  row.querySelector('progress').setAttribute('aria-label', `Upload of ${upload.name}`);
-  byId('uploads').append(row);
-  uploads.set(upload, row);
-  const ending = upload.name.split('.').pop().toLowerCase();
-  if (upload.size > limits.max_bytes) {
-    turnDown(upload, { error: 'This file is too large.', kind: 'size' });
-  } else if (!limits.allowed.includes(ending)) {
-    turnDown(upload, { error: 'Files of this type are not accepted.', kind: 'type' });
-  } else {
-    begin(upload);
-  }
-});
-
-addEventListener('fs-upload:progress', ({ detail: upload }) => {
-  const row = uploads.get(upload);
-  const percent = upload.size ? (100 * upload.loaded) / upload.size : 100;
-  row.querySelector('progress').value = percent;
-  row.querySelector('.state').textContent = `${Math.floor(percent)}% of ${sizeInWords(upload.size)}`;
-});
-
-addEventListener('fs-upload:state', ({ detail: upload }) => {
-  const row = uploads.get(upload);
-  if (!row) return;
-  row.querySelector('.state').textContent = STATES[upload.state] ?? '';
-  if (upload.state === 'done') claim(upload);
-  if (upload.state === 'failed') refuse(row, upload, { error: upload.error, kind: 'lost' });
-});
-
-function begin(upload) {
-  const row = uploads.get(upload);
-  row.className = 'upload';
-  row.querySelector('.state').textContent = STATES.running;
-  row.querySelector('.message').textContent = '';
-  row.querySelector('.choices').replaceChildren();
-  row.querySelector('.cancel').onclick = () => dismiss(upload);
+function showSelection() {
+  const shown = byId('files').children.length;
+  byId('select-all').checked = shown > 0 && selected.size === shown;
+  byId('select-all').indeterminate = selected.size > 0 && selected.size < shown;
+  byId('selection').hidden = !selected.size;
+  byId('selection').querySelector('p').textContent = `${selected.size.toLocaleString()} selected`;
+  for (const { file, element } of rows.values()) element.querySelector('.select input').checked = selected.has(file.name);
 }
 
-/** Has the server make a file of what it has received. */
-async function claim(upload, conflict = 'refuse') {
-  const row = uploads.get(upload);
-  const body = new FormData();
-  body.append('conflict', conflict);
-  body.append('token', upload.token);
-  begin(upload);
-  row.querySelector('.state').textContent = STATES.done;
-  let response;
+function select(names) {
+  selected.clear();
+  names.forEach((name) => selected.add(name));
+  showSelection();
+}
+
+function askToDelete(names) {
+  const dialog = byId('question');
+  const [name, ...others] = names;
+  byId('question-title').textContent = `Delete ${others.length ? count(names.length, 'file') : name}?`;
+  dialog.returnValue = 'cancel';
+  dialog.onclose = () => dialog.returnValue === 'delete' && remove(names);
+  dialog.showModal();
+}
+
+async function remove(names) {
+  const doomed = names.map((name) => rows.get(name)?.element);
   try {
-    response = await fetch(filesUrl, { method: 'POST', headers: OWN, body });
-  } catch {
-    refuse(row, upload, { error: `${LOST} Nothing was stored.`, kind: 'lost' });
+    if (names.length === 1) await request(`${filesUrl}/${pathOf(names[0])}`, 'DELETE');
+    else await request(deletionsUrl, 'POST', { names });
+  } catch (error) {
+    if (names.length === 1) complain(doomed[0], `This file wasn't deleted. ${error.message}`);
+    else say(`Some files weren't deleted. ${error.message}`);
+    await refresh();
     return;
   }
-  const said = await response.json().catch(() => ({ error: `The server responded with an error (${response.status}).` }));
-  if (response.ok) await stored(row, upload, said);
-  else refuse(row, upload, said);
-}
-
-/** Refuses a file before it is sent. */
-function turnDown(upload, problem) {
-  upload.cancel();
-  refuse(uploads.get(upload), upload, problem);
-}
-
-function dismiss(upload) {
-  const row = uploads.get(upload);
-  uploads.delete(upload);
-  upload.cancel();
-  remove(row);
-}
-
-async function stored(row, upload, { name }) {
-  const held = row.contains(document.activeElement);
+  const all = [...byId('files').children];
+  const stays = (row) => !doomed.includes(row);
+  const place = all.indexOf(doomed.at(-1));
+  const neighbor = all.slice(place).find(stays) ?? all.slice(0, Math.max(0, place)).findLast(stays);
+  // The focus must not disappear with the row or the button that had it.
+  (neighbor?.querySelector('.delete') ?? byId('files-title')).focus();
+  say(names.length === 1 ? `Deleted ${names[0]}.` : `Deleted ${count(names.length, 'file')}.`);
   await refresh();
-  row.remove();
-  rows.get(name)?.element.classList.add('fresh');
-  uploads.delete(upload);
-  upload.cancel();
-  if (held) byId('picker').focus();
-  say(name === upload.name ? `${name} is stored.` : `${upload.name} is stored as ${name}.`);
 }
 
-function refuse(row, upload, problem) {
-  row.className = `upload ${problem.kind === 'exists' ? 'asking' : 'refused'}`;
-  row.querySelector('.state').textContent = '';
-  row.querySelector('.message').textContent = reason(problem);
-  const choice = (words, act) => {
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.className = 'button';
-    button.textContent = words;
-    button.setAttribute('aria-label', `${words}: ${upload.name}`);
-    button.addEventListener('click', act);
-    return button;
-  };
-  const again = (words, conflict) => choice(words, () => {
-    if (upload.state === 'done') {
-      claim(upload, conflict);
-    } else {
-      begin(upload);
-      upload.resume();
-    }
-    row.querySelector('.cancel').focus();
-  });
-  const away = (words) => choice(words, () => dismiss(upload));
-  const choices = {
-    exists: () => [again('Keep both', 'keep-both'), again('Replace', 'replace'), away('Skip')],
-    lost: () => [again('Try again', 'refuse'), away('Dismiss')],
-  };
-  row.querySelector('.choices').replaceChildren(...(choices[problem.kind] ?? (() => [away('Dismiss')]))());
-}
-
-function remove(row) {
-  const held = row.contains(document.activeElement);
-  row.remove();
-  if (held) byId('picker').focus();
-}
-
-/** The JSON that the server answers with, or an Error with a sentence for people. */
-async function answer(url, method = 'GET') {
-  let response;
-  try {
-    response = await fetch(url, { method, headers: OWN });
-  } catch {
-    throw new Error(LOST);
-  }
-  const content = response.status === 204 ? null : await response.json().catch(() => null);
-  if (!response.ok) throw new Error(content?.error ?? `The server responded with an error (${response.status}).`);
-  return content;
-}
-
-// --- What people do.
+// --- Dragging. The script of Flask-FS accepts what is dropped and pasted.
 
 const hasFiles = (event) => event.dataTransfer?.types.includes('Files');
-// Moving over an element inside the page leaves its parent: only when all that was entered is left, the pointer is out.
+// Moving over an element inside the page leaves its parent, so entering and leaving are counted.
 let entered = 0;
 
 addEventListener('dragenter', (event) => {
@@ -332,7 +272,6 @@ addEventListener('dragenter', (event) => {
 addEventListener('dragleave', (event) => {
   if (hasFiles(event)) document.body.classList.toggle('dragging', --entered > 0);
 });
-// Before the script of Flask-FS, which takes what is dropped and pasted.
 addEventListener('drop', (event) => {
   if (!hasFiles(event)) return;
   entered = 0;
@@ -341,12 +280,39 @@ addEventListener('drop', (event) => {
   if (!folders.length) return;
   event.preventDefault();
   event.stopPropagation();
-  say('Folders are not accepted. Drop the files that are in them.');
+  say("Folders aren't accepted. Drop the files inside them instead.");
 }, true);
-addEventListener('beforeunload', (event) => {
-  if (['running', 'offline', 'retrying'].some((state) => [...uploads.keys()].some((upload) => upload.state === state)))
-    event.preventDefault();
-});
+
+// --- The start.
+
 byId('trouble').querySelector('button').addEventListener('click', refresh);
+byId('search').addEventListener('input', searchOrSort);
+byId('sort').addEventListener('change', searchOrSort);
+byId('nothing-found').querySelector('button').addEventListener('click', () => {
+  byId('search').value = '';
+  searchOrSort();
+  byId('search').focus();
+});
+byId('select-all').addEventListener('change', ({ target }) => {
+  const shown = [...byId('files').children];
+  const names = [...rows.values()].filter(({ element }) => shown.includes(element)).map(({ file }) => file.name);
+  select(target.checked ? names : []);
+});
+byId('selection').querySelector('.clear').addEventListener('click', () => {
+  select([]);
+  byId('select-all').focus();
+});
+byId('selection').querySelector('.danger').addEventListener('click', () => askToDelete([...selected]));
 byId('limit').textContent = sizeInWords(limits.max_bytes);
+for (const id of ['drop', 'loading']) byId(id).hidden = false;
+readUrl();
+startUploads({
+  limits,
+  filesUrl,
+  say,
+  stored: async (name) => {
+    await refresh();
+    rows.get(name)?.element.classList.add('fresh');
+  },
+});
 refresh();

@@ -123,7 +123,7 @@ def test_a_refused_type_is_explained(client: FlaskClient) -> None:
     assert answer.status_code == 415
     problem = answer.get_json()
     assert problem['kind'] == 'type'
-    assert problem['error'] == 'Files of this type are not accepted.'
+    assert problem['error'] == "This type of file isn't accepted."
     assert [*fs.DEFAULTS, *fs.AUDIO] == problem['allowed']
 
 
@@ -170,7 +170,7 @@ def test_a_form_in_which_no_file_was_chosen_is_explained(client: FlaskClient) ->
 
 def test_what_contradicts_its_name_is_refused_whatever_it_is(client: FlaskClient) -> None:
     answer = send(client, 'letter.pdf', b'<html/>')
-    assert answer.get_json()['error'] == 'This file is not accepted: the content is HTML, not PDF as the name says.'
+    assert answer.get_json()['error'] == "This file isn't accepted: the content is HTML, not PDF as the name says."
 
 
 class TestLimits:
@@ -250,7 +250,7 @@ class TestPictures:
             send(client, name, picture(name.rpartition('.')[2].upper()))
             os.utime(files.path(name), (modified, modified))
         send(client, 'notes.txt')
-        names = re.findall('<p class="name">(.*?)</p>', client.get('/gallery').text)
+        names = re.findall('data-name="(.*?)"', client.get('/gallery').text)
         assert names == ['newest.png', 'newer.gif', 'older.webp']
 
     def test_a_picture_is_described_by_the_words_of_its_name(self, client: FlaskClient, files: Any) -> None:
@@ -278,7 +278,7 @@ class TestPictures:
     ) -> None:
         answer = send(client, name, content)
         assert (answer.status_code, answer.get_json()['kind'], answer.get_json()['filename']) == (422, 'content', name)
-        assert answer.get_json()['error'].startswith(f'This file is not accepted: {told}')
+        assert answer.get_json()['error'].startswith(f"This file isn't accepted: {told}")
         assert list(files.list_files()) == []
 
     def test_a_broken_picture_that_is_here_all_the_same_is_told(self, client: FlaskClient, files: Any) -> None:
@@ -414,3 +414,38 @@ def test_an_interrupt_stops_the_program_without_a_traceback(tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         assert process.communicate()[0] == '\nThe demo has stopped.\n'
     assert process.returncode == 0
+
+
+class TestDeletingSeveralFiles:
+    def test_exactly_these_are_deleted_with_their_thumbnails(
+        self, client: FlaskClient, files: Any, thumbnails: Any
+    ) -> None:
+        send(client, 'teal.png', picture())
+        files.write('one.txt', '')
+        files.write('two.txt', '')
+        answer = client.post('/deletions', json={'names': ['teal.png', 'one.txt', 'gone.txt']}, headers=OWN)
+        assert answer.status_code == 204
+        assert list(files.list_files()) == ['two.txt']
+        assert list(thumbnails.list_files()) == []
+
+    @pytest.mark.parametrize('names', [None, 'one.txt', [1], {}])
+    def test_names_have_to_be_a_list_of_names(self, client: FlaskClient, files: Any, names: Any) -> None:
+        files.write('one.txt', '')
+        assert client.post('/deletions', json={'names': names}, headers=OWN).status_code == 400
+        assert list(files.list_files()) == ['one.txt']
+
+    def test_other_sites_delete_nothing(self, client: FlaskClient, files: Any) -> None:
+        files.write('one.txt', '')
+        headers = {**OWN, 'Origin': 'http://elsewhere.example'}
+        assert client.post('/deletions', json={'names': ['one.txt']}, headers=headers).status_code == 403
+        assert list(files.list_files()) == ['one.txt']
+
+
+def test_the_page_opens_although_its_storage_fails(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(prefix: str = '') -> Iterator[fs.FileInfo]:
+        raise fs.Unavailable
+
+    monkeypatch.setattr(app.extensions['fs']['files'], 'scan', fail)
+    assert client.get('/').status_code == 200

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gc
-import io
 import os
 import re
 import threading
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from demo_page import choose, drop, expect, landscape, png, problem_of, row, said, upload_of
 from flask import Flask, request
-from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -23,76 +22,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
-def png(width_px: int, height_px: int) -> bytes:
-    """A grey picture."""
-    file = io.BytesIO()
-    Image.new('L', (width_px, height_px), 128).save(file, 'PNG')
-    return file.getvalue()
-
-
-def landscape(width_px: int, height_px: int, colour: str = 'seagreen') -> bytes:
-    """A hill under an evening sky, as JPEG."""
-    sky = Image.linear_gradient('L').resize((width_px, height_px))
-    image = Image.merge('RGB', [sky, sky.point([90 + value // 3 for value in range(256)]), sky.point([140] * 256)])
-    pen = ImageDraw.Draw(image)
-    pen.ellipse((width_px * 0.6, height_px * 0.2, width_px * 0.7, height_px * 0.2 + width_px * 0.1), fill='moccasin')
-    pen.ellipse((-width_px * 0.3, height_px * 0.6, width_px * 1.1, height_px * 2), fill=colour)
-    file = io.BytesIO()
-    image.save(file, 'JPEG')
-    return file.getvalue()
-
-
-def drop(page: Page, *files: tuple[str, bytes]) -> None:
-    """Drag *files* over the page and let them go there."""
-    transfer = page.evaluate_handle(
-        """(files) => {
-            const transfer = new DataTransfer();
-            for (const [name, content] of files) {
-                const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-                transfer.items.add(new File([bytes], name));
-            }
-            return transfer;
-        }""",
-        [[name, base64.b64encode(content).decode()] for name, content in files],
-    )
-    page.dispatch_event('.drop', 'dragenter', {'dataTransfer': transfer})
-    expect(page.locator('body')).to_have_class('dragging')
-    page.dispatch_event('.drop', 'dragover', {'dataTransfer': transfer})
-    page.dispatch_event('.drop', 'drop', {'dataTransfer': transfer})
-    expect(page.locator('body')).not_to_have_class('dragging')
-
-
-def choose(page: Page, *files: tuple[str, bytes]) -> None:
-    """Pick *files* by hand."""
-    picked = [{'name': name, 'mimeType': '', 'buffer': content} for name, content in files]
-    page.get_by_label('Choose files').set_input_files(picked)  # type: ignore[arg-type]  # it wants its own TypedDict
-
-
-def expect(locator: Locator) -> Any:
-    from playwright.sync_api import expect as playwright_expect
-
-    return playwright_expect(locator)
-
-
-def row(page: Page, name: str) -> Locator:
-    """The line of a file in the list."""
-    return page.locator('#files .file').filter(has=page.get_by_role('link', name=name, exact=True))
-
-
-def upload_of(page: Page, name: str) -> Locator:
-    """The line of an upload that runs, asks or failed."""
-    return page.locator('#uploads .upload').filter(has=page.get_by_text(name, exact=True))
-
-
-def said(page: Page) -> Locator:
-    return page.get_by_role('status')
-
-
 def test_an_empty_place_invites(page: Page, files: Any) -> None:
-    expect(page.get_by_text('Nothing here yet.')).to_be_visible()
+    expect(page.get_by_text('No files yet')).to_be_visible()
     choose(page, ('notes.txt', b'12345'))
     expect(row(page, 'notes.txt')).to_be_visible()
-    expect(page.get_by_text('Nothing here yet.')).to_be_hidden()
+    expect(page.get_by_text('No files yet')).to_be_hidden()
 
 
 def test_files_are_uploaded_by_dropping_them(page: Page, files: Any) -> None:
@@ -120,7 +54,7 @@ def test_a_copied_picture_is_pasted(page: Page, files: Any) -> None:
 
 def test_a_name_that_was_cleaned_is_told(page: Page) -> None:
     choose(page, ('My Notes.TXT', b''))
-    expect(said(page)).to_have_text('My Notes.TXT is stored as My_Notes.txt.')
+    expect(said(page)).to_have_text('Uploaded My Notes.TXT as My_Notes.txt.')
     expect(row(page, 'My_Notes.txt')).to_be_visible()
 
 
@@ -146,11 +80,11 @@ def test_a_drawing_is_shown(page: Page) -> None:
 
 def test_a_broken_picture_is_refused(page: Page, files: Any) -> None:
     choose(page, ('broken.jpg', landscape(300, 200)[:2000]), ('lying.jpg', png(3, 2)))
-    expect(upload_of(page, 'broken.jpg').get_by_role('alert')).to_have_text(
-        'This file is not accepted: the image is broken or cut short.'
+    expect(problem_of(page, 'broken.jpg').get_by_role('alert')).to_have_text(
+        "This file isn't accepted: the image is broken or cut short."
     )
-    expect(upload_of(page, 'lying.jpg').get_by_role('alert')).to_have_text(
-        'This file is not accepted: the content is PNG, not JPEG as the name says.'
+    expect(problem_of(page, 'lying.jpg').get_by_role('alert')).to_have_text(
+        "This file isn't accepted: the content is PNG, not JPEG as the name says."
     )
     assert list(files.list_files()) == []
 
@@ -216,7 +150,7 @@ def test_the_gallery_is_walked_by_keyboard(page: Page) -> None:
 
 def test_an_empty_gallery_leads_to_where_pictures_go_in(page: Page) -> None:
     page.get_by_role('link', name='Gallery').click()
-    expect(page.get_by_text('No pictures yet.')).to_be_visible()
+    expect(page.get_by_text('No pictures yet')).to_be_visible()
     page.get_by_role('main').get_by_role('link', name='Files').click()
     expect(page.get_by_role('heading', name='Drop files here')).to_be_visible()
 
@@ -235,7 +169,7 @@ def test_a_file_is_opened_in_a_new_tab(page: Page, files: Any) -> None:
     files.write('notes.txt', '12345')
     page.reload()
     with page.expect_popup() as opened:
-        row(page, 'notes.txt').get_by_role('link', name='Open notes.txt').click()
+        row(page, 'notes.txt').get_by_role('link', name='notes.txt', exact=True).click()
     expect(opened.value.locator('body')).to_have_text('12345')
 
 
@@ -281,10 +215,10 @@ def test_a_link_can_be_copied_by_hand_where_the_clipboard_is_refused(page: Page,
 def test_a_file_is_deleted_after_a_question(page: Page, files: Any) -> None:
     choose(page, ('one.txt', b''), ('two.txt', b''))
     row(page, 'two.txt').get_by_role('button', name='Delete two.txt').click()
-    expect(page.get_by_role('button', name='Keep it')).to_be_focused()
+    expect(page.get_by_role('button', name='Cancel')).to_be_focused()
     page.get_by_role('dialog', name='Delete two.txt?').get_by_role('button', name='Delete').click()
     expect(row(page, 'two.txt')).to_have_count(0)
-    expect(said(page)).to_have_text('two.txt is deleted.')
+    expect(said(page)).to_have_text('Deleted two.txt.')
     expect(row(page, 'one.txt').get_by_role('button', name='Delete one.txt')).to_be_focused()
     assert list(files.list_files()) == ['one.txt']
 
@@ -306,7 +240,7 @@ def test_a_file_stays_where_the_question_is_declined(page: Page, files: Any, key
 def test_the_question_of_an_earlier_file_is_not_answered_by_a_later_one(page: Page, files: Any) -> None:
     choose(page, ('one.txt', b''), ('two.txt', b''))
     row(page, 'one.txt').get_by_role('button', name='Delete one.txt').click()
-    page.get_by_role('button', name='Keep it').click()
+    page.get_by_role('button', name='Cancel').click()
     row(page, 'two.txt').get_by_role('button', name='Delete two.txt').click()
     page.keyboard.press('Escape')
     row(page, 'two.txt').get_by_role('button', name='Delete two.txt').click()
@@ -317,13 +251,14 @@ def test_the_question_of_an_earlier_file_is_not_answered_by_a_later_one(page: Pa
 
 def test_a_refused_type_is_explained(page: Page, files: Any) -> None:
     choose(page, ('program.exe', b''), ('notes.txt', b''))
-    upload = upload_of(page, 'program.exe')
-    expect(upload.get_by_role('alert')).to_contain_text(
-        'Files of this type are not accepted. Allowed are txt, md, pdf,'
-    )
+    problem = problem_of(page, 'program.exe')
+    expect(problem.get_by_role('alert')).to_have_text("This type of file isn't accepted.")
+    expect(page.get_by_role('heading', name="1 file wasn't uploaded")).to_be_visible()
     expect(row(page, 'notes.txt')).to_be_visible()
-    upload.get_by_role('button', name='Dismiss').click()
-    expect(upload).to_have_count(0)
+    problem.get_by_role('button', name='Dismiss').click()
+    expect(problem).to_have_count(0)
+    expect(page.locator('#problems')).to_be_hidden()
+    expect(page.get_by_label('Choose files')).to_be_focused()
     assert list(files.list_files()) == ['notes.txt']
 
 
@@ -334,12 +269,12 @@ class TestAnExistingName:
         page.reload()
         choose(page, ('notes.txt', b'second'))
         question = upload_of(page, 'notes.txt')
-        expect(question.get_by_role('alert')).to_have_text('There is a file named notes.txt already.')
+        expect(question.get_by_role('alert')).to_have_text('A file named notes.txt already exists.')
         return question
 
     def test_keeps_both_files(self, page: Page, question: Locator, files: Any) -> None:
         question.get_by_role('button', name='Keep both').click()
-        expect(said(page)).to_have_text('notes.txt is stored as notes_1.txt.')
+        expect(said(page)).to_have_text('Uploaded notes.txt as notes_1.txt.')
         expect(question).to_have_count(0)
         assert (files.read('notes.txt'), files.read('notes_1.txt')) == (b'first', b'second')
 
@@ -366,7 +301,7 @@ class TestLimits:
         sent: list[str] = []
         page.on('request', lambda request: sent.append(request.method))
         choose(page, ('long.txt', bytes(3 * 1024 * 1024 + 1)))
-        alert = upload_of(page, 'long.txt').get_by_role('alert')
+        alert = problem_of(page, 'long.txt').get_by_role('alert')
         expect(alert).to_have_text('This file is too large. The limit is 3 MiB.')
         assert sent == []
 
@@ -378,12 +313,13 @@ class TestLimits:
 def test_a_lost_connection_is_told_and_tried_again(page: Page, files: Any) -> None:
     page.route(re.compile('/files$(?<!uploads/files)'), lambda route: route.abort('connectionreset'))
     choose(page, ('notes.txt', b'12345'))
-    upload = upload_of(page, 'notes.txt')
-    expect(upload.get_by_role('alert')).to_have_text('The connection was lost. Nothing was stored.')
+    problem = problem_of(page, 'notes.txt')
+    expect(problem.get_by_role('alert')).to_have_text('The connection was lost. Nothing was stored.')
     page.unroute(re.compile('/files$(?<!uploads/files)'))
-    upload.get_by_role('button', name='Try again').click()
+    problem.get_by_role('button', name='Retry').click()
     expect(row(page, 'notes.txt')).to_be_visible()
-    expect(upload).to_have_count(0)
+    expect(page.locator('#uploads .upload')).to_have_count(0)
+    expect(problem).to_have_count(0)
     assert files.read('notes.txt') == b'12345'
 
 
@@ -400,7 +336,7 @@ def test_a_list_that_cannot_be_loaded_is_tried_again(page: Page, files: Any) -> 
     files.write('notes.txt', '')
     page.route('**/files', lambda route: route.abort('connectionreset'))
     page.reload()
-    expect(page.locator('#trouble')).to_contain_text('The connection was lost. The list may be out of date.')
+    expect(page.locator('#trouble')).to_contain_text('The connection was lost. The list might be out of date.')
     page.unroute('**/files')
     page.get_by_role('button', name='Try again').click()
     expect(row(page, 'notes.txt')).to_be_visible()
@@ -408,7 +344,7 @@ def test_a_list_that_cannot_be_loaded_is_tried_again(page: Page, files: Any) -> 
 
 
 #: What an upload shows of which a part has been sent. Which of several are sent first is left to chance.
-PROGRESS = re.compile(r'[1-9]\d?% of 8 MiB')
+PROGRESS = re.compile(r'\b[1-9]\d?% of 8 MiB')
 
 
 class TestProgress:
@@ -476,11 +412,12 @@ def test_everything_is_reached_by_keyboard(page: Page, files: Any) -> None:
     page.reload()
     expect(row(page, 'notes.txt')).to_be_visible()
     reached = []
-    for _ in range(10):
+    for _ in range(13):
         page.keyboard.press('Tab')
         reached.append(page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.id'))
-    expected = ['', '', 'picker', '', '', 'Copy link to notes.txt', 'Copy expiring link to notes.txt']
-    assert [*expected, 'Open notes.txt', 'Download notes.txt', 'Delete notes.txt'] == reached
+    expected = ['', '', 'picker', '', 'Select all files', 'Search files', 'Sort files', 'Select notes.txt', '']
+    expected += ['Copy link to notes.txt', 'Copy expiring link to notes.txt', 'Download notes.txt', 'Delete notes.txt']
+    assert reached == expected
 
 
 @pytest.mark.parametrize('width_px', [320, 390, 800])
