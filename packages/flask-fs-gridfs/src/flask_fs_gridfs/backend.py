@@ -199,7 +199,7 @@ class GridFSBackend(BaseBackend):
         *,
         swaps: bool = False,
     ) -> FileInfo:
-        """Store chunks, then call *publish* with the document. If that fails, the chunks are removed.
+        """Store chunks, then call *publish* with the document. If that fails, remove them, unless the server is down.
 
         :param publish: Makes the file visible, and returns the replaced revisions.
         """

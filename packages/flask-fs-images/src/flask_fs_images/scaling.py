@@ -11,7 +11,7 @@ from .color import premultiplied
 from .spec import Box, Placement, Size
 
 #: The minimum number of decoded JPEG pixels per output pixel, on each side. Decoders scale by 1/2, 1/4, and 1/8 in the
-#: frequency domain. From this value on, the result is within 50 dB of scaling with a Lanczos filter.
+#: frequency domain. From this value on, the result matches scaling with a Lanczos filter with a PSNR of 50 dB or more.
 DECODED_PER_PIXEL = 1.5
 #: The same for an output that is made from another one.
 DERIVED_PER_PIXEL = 4

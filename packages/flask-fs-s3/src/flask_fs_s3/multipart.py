@@ -66,7 +66,7 @@ class Upload:
             self._abort()
 
     def send(self, parts: Iterable[Part | FileBody | Span]) -> None:
-        """Upload or copy *parts*. At most *concurrency* parts are in memory at the same time."""
+        """Upload or copy *parts*. At most as many as the setting CONCURRENCY are in memory at the same time."""
         self._run(self._store, parts)
 
     def finish(self, write: Write) -> None:
