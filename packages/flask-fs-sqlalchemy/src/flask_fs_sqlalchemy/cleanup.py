@@ -1,4 +1,4 @@
-"""Removing the files that a row no longer refers to, once that is committed.
+"""Removing files that a row no longer refers to, after the commit.
 
 What the database had before is compared with what it has after, not with what this process remembers. The row is locked for
 that, so of two transactions that replace its files at the same time, the later one finds the files of the other.
@@ -25,23 +25,23 @@ from .owner import ColumnOwner, owners_of
 from .row_files import File, files_of, named
 from .tracking import mapped_classes, references
 
-#: The references of a row in each of its attributes.
+#: The references of a row, by attribute.
 Values = Mapping[str, Collection[FileReference]]
 
 
-# event.contains() goes by the address of a class, which another one may have had before.
+# event.contains() compares addresses, which can be those of former classes.
 _watched: weakref.WeakSet[type] = weakref.WeakSet()
 
 
 @event.listens_for(object, 'attribute_instrument', propagate=True)
 def _watch(mapped_class: type, key: str, _: Any) -> None:
-    """Clean up after the rows of a class that has just been given a first attribute with files."""
+    """Register listeners for a class when it gets its first attribute with files."""
     if mapped_class in mapped_classes and mapped_class not in _watched:
         _watched.add(mapped_class)
         event.listen(mapped_class, 'before_insert', _before_insert)
         event.listen(mapped_class, 'before_update', _before_update)
         event.listen(mapped_class, 'before_delete', _before_delete)
-        # Before listeners of the application, whose changes are not written any more.
+        # Before the application's listeners, whose changes are no longer written.
         event.listen(mapped_class, 'after_insert', _after_write, insert=True)
         event.listen(mapped_class, 'after_update', _after_write, insert=True)
         event.listen(mapped_class, 'after_delete', _after_delete, insert=True)
@@ -75,7 +75,7 @@ class _Written:
         }
 
     def changed(self, key: str, value: Any) -> None:
-        """Read what the database has, before it is overwritten."""
+        """Read the value in the database before it is overwritten."""
         self.keys.add(key)
         owners = owners_of(self._mapper.class_)
         if self._stored is None:
@@ -124,7 +124,7 @@ def _before_update(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
 
 
 def _after_write(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
-    """Take over what a listener, called after those here, has changed in *row*: that is written, too."""
+    """Handle changes that listeners made to *row* after this package's listeners: they are written too."""
     written: _Written = late_changes.unwatch(row)
     owners = owners_of(mapper.class_)
     current = _loaded(row, owners)
@@ -136,7 +136,7 @@ def _after_write(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
 
 
 def _kept(row: Any, owners: Mapping[str, ColumnOwner], changed: Collection[str]) -> set[File]:
-    """The files that *row* had when it was read, and still has where its references have *changed*, as by ``rerender()``."""
+    """The files that *row* had when it was read, and still has in attributes that have *changed*, for example by ``rerender()``."""
     files = units.unwritten(row)
     if files is None or not files.known:
         return set()
@@ -146,7 +146,7 @@ def _kept(row: Any, owners: Mapping[str, ColumnOwner], changed: Collection[str])
 
 
 def _check_kept(row: Any, kept: set[File], before: Values) -> None:
-    """Check that *row* has in the database all that it has *kept*.
+    """Check that *row* still has all the files in the database that it has *kept*.
 
     :raises StaleDataError: If not: another transaction has replaced or removed it since, and the row would refer to what is
         gone, or belongs to another row.
@@ -164,7 +164,7 @@ def _lost(files: Iterable[File]) -> str:
 def _merged(
     mapper: Mapper[Any], row: Any, owners: Mapping[str, ColumnOwner], changed: Iterable[str]
 ) -> list[tuple[str, FileReference, set[File]]]:
-    """What *row* has got from another object of the same row that was read before: attributes, references and files."""
+    """The attributes, references, and files that *row* got from another object of the same row that was read before."""
     identity, current = mapper.identity_key_from_instance(row), _loaded(row, owners)
     found = [(key, units.merged(row, key, identity)) for key in changed]
     return [
@@ -183,7 +183,7 @@ def _check_merged(
     before: Values,
     policy: Literal['on_replace', 'on_delete'],
 ) -> None:
-    """Check that files which *row* does not have in the database any more, and is to have again, are still there.
+    """Check that files which *row* no longer has in the database, but is about to get again, still exist.
 
     :raises StaleDataError: If not, or if another transaction has removed them according to *policy*, or is about to.
     """
@@ -202,7 +202,7 @@ def _check_merged(
 def _replace(
     row: Any, connection: Connection, owners: Mapping[str, ColumnOwner], before: Values, changed: Collection[str]
 ) -> None:
-    """Remove the files that *row* had *before* in attributes that have *changed*, or got since, and has no more."""
+    """Remove the files that *row* had *before* in attributes that have *changed*, or got since, and no longer has."""
     since, current = _since_written(row, owners), _loaded(row, owners)
     used = {file for key in owners for item in current.get(key, before.get(key, ())) for file in files_of(item)}
     removed: set[File] = set()
@@ -240,7 +240,7 @@ def _before_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> Non
 
 
 def _after_delete(mapper: Mapper[Any], connection: Connection, row: Any) -> None:
-    """Take over what a listener, called after those here, has stored or removed."""
+    """Handle files that listeners stored or removed after this package's listeners."""
     written: _Written = late_changes.unwatch(row)
     if units.unwritten(row) is not None:
         _delete(row, connection, owners_of(mapper.class_), written.before())
@@ -257,7 +257,7 @@ def _delete(row: Any, connection: Connection, owners: Mapping[str, ColumnOwner],
 
 
 def _former_files(row: Any) -> set[File]:
-    """The files that are to be removed because *row*, as this process remembers it, had them before."""
+    """The files that are to be removed because *row* had them before, according to the values in memory."""
     files = units.unwritten(row)
     if files is None or not (unused := set(files.unit.unused).difference(files.created())):
         return set()
@@ -281,7 +281,7 @@ def _keep_files_of_others(row: Any, former: set[File], before: Values) -> None:
 
 
 def _removed(owner: ColumnOwner, policy: Cleanup, given: Iterable[FileReference]) -> Iterator[File]:
-    """The files of those *given* which *policy* removes, except what belongs to no row."""
+    """The files of *given* that *policy* removes, except shared files."""
     shared = owner.shared_files()
     for reference in given:
         if reference and removes(policy, reference):
@@ -294,19 +294,19 @@ def _mark(row: Any, connection: Connection, removed: Iterable[File], used: Itera
     files.refers.update({(file, state): True for file in used})
 
 
-# --- What there is of a row.
+# --- The values of a row.
 
 
 def _loaded(row: Any, owners: Iterable[str]) -> dict[str, list[FileReference]]:
-    """What *row* refers to in the attributes that are loaded."""
+    """The references of *row* in its loaded attributes."""
     values = sa.inspect(row).dict
-    # It may be an expression, which the database computes.
+    # The value can be an expression that the database computes.
     known = {key: value for key in owners if isinstance(value := values.get(key), (FileReference, list))}
     return _references(known)
 
 
 def _new_files(row: Any) -> set[File]:
-    """The files that *row* has got since it was last written."""
+    """The files that *row* got since it was last written."""
     files = units.unwritten(row)
     return set() if files is None else files.created()
 
@@ -331,12 +331,12 @@ def _since_written(row: Any, owners: Mapping[str, ColumnOwner], current: Values 
 def _in_database(
     mapper: Mapper[Any], connection: Connection, row: Any, owners: Mapping[str, ColumnOwner]
 ) -> dict[str, Any]:
-    """What the database has in each attribute of *row*, which is locked until the end of the transaction."""
+    """The value of each attribute of *row* in the database. The row is locked until the end of the transaction."""
     state: InstanceState[Any] = sa.inspect(row)
     columns = {key: owner.column for key, owner in owners.items() if owner.column is not None}
     table = mapper.local_table
     if connection.dialect.name == 'sqlite' and isinstance(table, sa.Table):
-        # It has no locks of rows. A statement that may write gets the lock of the database, even if no row matches.
+        # SQLite cannot lock rows. A statement that can write locks the database, even if no row matches.
         bare = sa.table(table.name, sa.column(table.columns[0].name), schema=table.schema)
         [column] = bare.columns
         connection.execute(sa.update(bare).values({column: column}).where(sa.false()))

@@ -1,4 +1,4 @@
-"""Rows that a flush is about to write, which listeners of the application may still change."""
+"""Rows that a flush is about to write, but that the application's listeners can still change."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sqlalchemy.orm import InstanceState, Session
 
 
 class AboutToBeWritten(Protocol):
-    """A row between the listeners of this package and the statement that writes it."""
+    """A row between this package's listeners and the statement that writes it."""
 
     def changed(self, key: str, value: Any) -> None:
-        """Called for each attribute with files that gets another *value*."""
+        """Called when an attribute with files gets another *value*."""
 
 
 _rows: weakref.WeakKeyDictionary[Session, dict[InstanceState[Any], Any]] = weakref.WeakKeyDictionary()
@@ -27,14 +27,14 @@ def watch(row: Any, about: AboutToBeWritten) -> None:
 
 
 def unwatch(row: Any) -> Any:
-    """End that, and return what changes of *row* were reported to."""
+    """Stop reporting changes of *row*, and return the object that they were reported to."""
     state: InstanceState[Any] = inspect(row)
     assert state.session is not None
     return _rows.get(state.session, {}).pop(state, None)
 
 
 def flush_ended(session: Session) -> None:
-    """Nothing is about to be written in *session* any more."""
+    """Stop reporting changes of all rows in *session*, because its flush has ended."""
     _rows.pop(session, None)
 
 
