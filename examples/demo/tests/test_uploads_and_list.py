@@ -123,6 +123,16 @@ class TestProblems:
         expect(problems(page).locator('.problem')).to_have_count(1)
         assert (files.read('one.txt'), files.read('two.txt')) == (b'1', b'2')
 
+    def test_an_upload_that_failed_while_it_was_sent_is_retried(self, page: Page, files: Any) -> None:
+        page.route('**/uploads/files', lambda route: route.fulfill(status=422, json={'error': 'The server is full.'}))
+        choose(page, ('notes.txt', b'12345'))
+        expect(problem_of(page, 'notes.txt').get_by_role('alert')).to_have_text('The server is full.')
+        page.unroute('**/uploads/files')
+        page.get_by_role('button', name='Retry: notes.txt').click()
+        expect(row(page, 'notes.txt')).to_be_visible()
+        expect(page.locator('#problems')).to_be_hidden()
+        assert files.read('notes.txt') == b'12345'
+
 
 def test_one_sentence_tells_of_many_uploads(page: Page) -> None:
     page.evaluate(
