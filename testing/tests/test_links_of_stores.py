@@ -119,8 +119,8 @@ def test_links_of_a_careful_store_pass(check: str, store: Store, tmp_path: Path)
     [
         ('everything', READING, "Expected the link for another file to be refused; seen status 200 with b'other'"),
         ('everything', STORING, 'Expected a link for another file to store nothing; seen status 200'),
-        ('storing', STORING, 'Expected a link for PUT to store what is sent; seen status 200'),
-        ('time', LIVING, 'Expected a link that lives for 1 s to be refused; seen GET and PUT work after'),
+        ('storing', STORING, 'Expected a link for PUT to store the content; seen status 200'),
+        ('time', LIVING, 'Expected a link with a lifetime of 1 s to be refused; seen GET and PUT work after'),
     ],
 )
 def test_links_of_a_careless_store_are_caught(

@@ -64,7 +64,7 @@ def test_a_good_name_is_taken_as_it_is(name):
     ],
 )  # fmt: skip
 def test_a_name_that_python_configuration_or_pip_would_not_take_is_refused(name):
-    with pytest.raises(Refused, match='is no name for a backend'):
+    with pytest.raises(Refused, match='is not a valid backend name'):
         check(name)
 
 
@@ -86,7 +86,7 @@ def test_the_name_of_the_distribution_is_not_the_name_of_the_backend():
     'name', ['s3', 'azure', 'gcs', 'gridfs', 'swift', 'images', 'mongo', 'core', 'testing', 'local', 'memory', 'mock']
 )
 def test_names_of_our_own_are_refused(name):
-    with pytest.raises(Refused, match=f"Flask-FS has '{name}' itself"):
+    with pytest.raises(Refused, match=f"Flask-FS itself uses '{name}'"):
         check(name)
 
 
@@ -97,10 +97,10 @@ def test_every_member_is_one_of_our_own():
 @pytest.mark.parametrize(
     ('name', 'reason'),
     [
-        ('class', "'class' is a keyword of Python"),
-        ('none', "'none' is a keyword of Python"),
-        ('match', "'match' is a keyword of Python"),
-        ('open', "'open' is a builtin of Python, which a variable of that name would shadow"),
+        ('class', "'class' is a Python keyword"),
+        ('none', "'none' is a Python keyword"),
+        ('match', "'match' is a Python keyword"),
+        ('open', "'open' is a Python builtin, which a variable with that name would shadow"),
         ('sqlite3', "'sqlite3' is a module of the standard library"),
         ('xml', "'xml' is a module of the standard library"),
     ],
@@ -116,7 +116,7 @@ def test_the_name_of_a_distribution_that_is_installed_is_refused(tmp_path, monke
     info.mkdir()
     (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: flask-fs-taken\nVersion: 1.0\n')
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(Refused, match='flask-fs-taken is installed here already'):
+    with pytest.raises(Refused, match='flask-fs-taken is already installed here'):
         check('taken')
 
 
@@ -213,19 +213,19 @@ def test_what_is_there_already_is_left_alone(tmp_path, kind, capsys):
     before = sorted(tmp_path.rglob('*'))
 
     assert main(['redis', str(there)]) == 1
-    assert f'{there} is there already' in capsys.readouterr().err
+    assert f'{there} already exists' in capsys.readouterr().err
     assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_a_folder_in_a_folder_that_is_not_there_is_refused(tmp_path, capsys):
     assert main(['redis', str(tmp_path / 'not' / 'there')]) == 1
-    assert f'There is no folder {tmp_path / "not"}: make it first.' in capsys.readouterr().err
+    assert f'There is no folder {tmp_path / "not"}: create it first.' in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bad_name_makes_nothing(tmp_path, capsys):
     assert main(['s3', str(tmp_path / 'made')]) == 1
-    assert capsys.readouterr().err == "new-backend: Flask-FS has 's3' itself: use another name.\n"
+    assert capsys.readouterr().err == "new-backend: Flask-FS itself uses 's3': use another name.\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -282,7 +282,7 @@ def test_where_it_is_installed_the_next_commands_install_from_the_index(tmp_path
     ('arguments', 'code', 'shown'),
     [
         (['new-backend', 'redis', 'made'], 0, 'README.md there says how to go on.'),
-        (['new-backend', 'class', 'made'], 1, "'class' is a keyword of Python"),
+        (['new-backend', 'class', 'made'], 1, "'class' is a Python keyword"),
         (['new-backend'], 2, 'the following arguments are required: NAME, FOLDER'),
         (['--help'], 0, 'usage: python -m flask_fs_testing new-backend NAME FOLDER'),
         ([], 2, 'usage: python -m flask_fs_testing new-backend NAME FOLDER'),

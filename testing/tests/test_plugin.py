@@ -65,7 +65,7 @@ def test_a_failure_says_what_was_seen_and_done_which_guarantee_broke_where_it_is
             "delete('x') -> None",
             "exists('x') -> True",
             '* the guarantee that broke *',
-            'Deleting is silent when there is nothing to delete.',
+            'Deleting raises no error if there is nothing to delete.',
             'Contract of _remove: https://*/docs/reference/backend-api.md#hooks-to-implement',
         ]
     )
@@ -128,7 +128,7 @@ def test_a_known_limit_that_is_gone_is_said_to_be_unless_it_is_a_race(pytester: 
 def test_a_known_limit_of_no_check_is_an_error(pytester: pytest.Pytester) -> None:
     result = run(pytester, limited({'test_misspelled': 'it forgets'}), '-k', '404')
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(['ForgetfulHarness.known_limits: no check is named test_misspelled.'])
+    result.stdout.fnmatch_lines(['ForgetfulHarness.known_limits: there is no check test_misspelled.'])
 
 
 @pytest.mark.parametrize('option', ['error', 'default'])
@@ -137,8 +137,8 @@ def test_what_works_undeclared_is_advice_and_fails_nothing(pytester: pytest.Pyte
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(
         [
-            '*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it was seen to work*',
-            '  advice: Forgetful could declare ATOMIC_CREATE: it was seen to work',
+            '*UndeclaredCapability: Forgetful could declare ATOMIC_CREATE: it works*',
+            '  advice: Forgetful could declare ATOMIC_CREATE: it works',
         ]
     )
 
@@ -163,7 +163,7 @@ def test_the_report_says_the_same_of_one_process_and_of_several(pytester: pytest
         report['TestForgetful'].pop('seconds')
         report['TestForgetful']['run'].pop('when')
     assert one == several
-    assert one['TestForgetful']['failed'] == {DELETING: 'Deleting is silent when there is nothing to delete.'}
+    assert one['TestForgetful']['failed'] == {DELETING: 'Deleting raises no error if there is nothing to delete.'}
     assert one['TestForgetful']['advice'] == [
         'test_a_missing_file_is_404 passes: its known limit is gone (it says 200)'
     ]

@@ -150,7 +150,7 @@ def test_a_deployment_is_proven_and_left_as_it_was(deployment: Path) -> None:
     )
     assert re.search('^ATOMIC_CREATE +proven$', done.stdout, re.MULTILINE)
     assert re.search('^CHECKSUM +not declared$', done.stdout, re.MULTILINE)
-    assert re.search(r'^\d+ checks passed, 0 failed, \d+ were not tried\.$', done.stdout, re.MULTILINE)
+    assert re.search(r'^\d+ checks passed, 0 failed, \d+ were not run\.$', done.stdout, re.MULTILINE)
     assert re.search(r'^Nothing is left below fs-prove-[0-9a-f]{16}/\.$', done.stdout, re.MULTILINE)
     assert tree(deployment) == before
     # Nothing of the application has changed, and it has heard of nothing.
@@ -178,10 +178,7 @@ def test_a_broken_guarantee_is_said_and_is_the_exit_code(deployment: Path) -> No
     done = run(deployment, 'files', '--yes', kind='Careless')
 
     assert done.returncode == 1
-    assert (
-        'BROKEN: With create, the name of an existing file raises FileExists, and the first content stays.'
-        in done.stdout
-    )
+    assert 'BROKEN: With create, an existing file raises FileExists, and keeps its content.' in done.stdout
     # What was expected and what was seen, of an assertion and of an exception that was not raised.
     assert "assert b'second' == b'first'" in done.stdout or 'DID NOT RAISE' in done.stdout
     assert re.search(r'^  Contract of _put: https:', done.stdout, re.MULTILINE)
@@ -199,7 +196,7 @@ def test_what_cannot_be_removed_is_said(deployment: Path) -> None:
     done = run(deployment, 'files', '--yes', kind='Sticky')
 
     assert done.returncode == 1
-    assert 'No check was run, as a first file could not be stored and removed' in done.stderr
+    assert 'No checks were run: storing and removing a first file failed' in done.stderr
     [(prefix, reason)] = re.findall(r'^(fs-prove-[0-9a-f]{16})/access is left: (.*)$', done.stderr, re.MULTILINE)
     assert 'not permitted' in reason
     assert f'flask fs prove files --clean-up {prefix}' in done.stderr
@@ -236,7 +233,7 @@ def test_a_run_that_is_killed_is_cleaned_up_later(deployment: Path) -> None:
     done = run(deployment, 'files', '--yes', '--clean-up', prefix)
 
     assert done.returncode == 0
-    assert f'What is below {deployment}/root/files/tenants/7/{prefix} will be removed.' in done.stdout
+    assert f'Everything below {deployment}/root/files/tenants/7/{prefix} will be removed.' in done.stdout
     assert f'Nothing is left below {prefix}/.' in done.stdout
     assert tree(deployment) == before
 
@@ -275,7 +272,7 @@ def test_a_store_that_cannot_be_written_to_is_one_sentence(deployment: Path) -> 
     done = run(deployment, 'files', '--yes', kind='Full')
 
     assert done.returncode == 2
-    assert 'No check was run, as a first file could not be stored and removed' in done.stderr
+    assert 'No checks were run: storing and removing a first file failed' in done.stderr
     assert 'No space left on device' in done.stderr
     assert tree(deployment) == before
 
@@ -287,7 +284,7 @@ def test_without_a_terminal_it_asks_for_the_option(deployment: Path) -> None:
     before = tree(deployment)
     done = run(deployment, 'files')
     assert done.returncode == 2
-    assert 'There is no terminal to ask on. Pass --yes to go on without asking.' in done.stderr
+    assert 'There is no terminal to ask for confirmation. Pass --yes to continue without it.' in done.stderr
     assert tree(deployment) == before
 
 
@@ -316,7 +313,7 @@ def test_on_a_terminal_it_asks_and_takes_no_for_an_answer(deployment: Path) -> N
         )
     assert done.returncode == 1
     assert 'They touch nothing else there, and remove what they stored.' in done.stdout
-    assert 'Go on? [y/N]' in done.stdout
+    assert 'Continue? [y/N]' in done.stdout
     assert tree(deployment) == before
 
 
@@ -363,7 +360,9 @@ def test_a_storage_that_is_not_there_is_named_with_those_that_are(app_with: Call
 
 @pytest.mark.parametrize('prefix', ['', 'x', 'fs-prove-', f'{PREFIX}/..', f'../{PREFIX}', f'{PREFIX}0', PREFIX.upper()])
 def test_only_a_prefix_of_a_run_is_cleaned_up(app_with: Callable[..., Flask], prefix: str) -> None:
-    assert 'it looks like fs-prove-0123456789abcdef' in refusal_of(app_with('local', 'a'), 'a', '--clean-up', prefix)
+    assert 'use the prefix that the run printed, such as fs-prove-0123456789abcdef' in refusal_of(
+        app_with('local', 'a'), 'a', '--clean-up', prefix
+    )
 
 
 def test_the_backend_that_was_configured_is_tried_and_not_a_double_of_a_test(

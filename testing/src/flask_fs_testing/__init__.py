@@ -1,4 +1,4 @@
-"""The conformance kit, with which anyone can prove a Flask-FS backend, and doubles for the tests of applications."""
+"""The conformance kit, with which anyone can check a Flask-FS backend, and test doubles for applications."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Not before they are needed: `flask fs prove` imports this package before it starts pytest, which rewrites the checks.
+    # Imported late: `flask fs prove` imports this package before it starts pytest, which rewrites the assertions of the checks.
     if name in ('BackendConformance', 'NetworkConformance'):
         from . import conformance
 

@@ -18,65 +18,68 @@ from .report import write
 
 __all__ = ['prove']
 
-#: What became of each capability, by the word of the report.
+#: The result for each capability, by the word in the report.
 _STATES = {'no': 'not declared', 'declared': 'declared, but not tried', 'proven': 'proven', 'broken': 'broken'}
 
 
 class Refused(click.ClickException):
-    """Nothing was tried."""
+    """Nothing was checked."""
 
     exit_code = 2
 
 
 def _check_prefix(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value is not None and not MARK.fullmatch(value):
-        raise click.BadParameter('it looks like fs-prove-0123456789abcdef, as the run has shown it')
+        raise click.BadParameter('use the prefix that the run printed, such as fs-prove-0123456789abcdef')
     return value
 
 
 @click.command()
 @click.argument('storage')
-@click.option('--yes', is_flag=True, help='Do not ask first.')
+@click.option('--yes', is_flag=True, help='Do not ask for confirmation.')
 @click.option(
-    '--report', metavar='PATH', type=click.Path(path_type=Path), help='Write the report of the kit beside PATH too.'
+    '--report',
+    metavar='PATH',
+    type=click.Path(path_type=Path),
+    help='Also write the report: PATH.md, PATH.json, PATH.html and PATH.svg.',
 )
 @click.option(
     '--clean-up',
     'prefix',
     metavar='PREFIX',
     callback=_check_prefix,
-    help='Run no check: remove what a run has left that was killed, below the PREFIX that it has shown.',
+    help='Run no checks: remove what a killed run left below the PREFIX that it printed.',
 )
 def prove(storage: str, yes: bool, report: Path | None, prefix: str | None) -> None:
-    """Try what the server of STORAGE promises.
+    """Check every guarantee on the server of STORAGE.
 
-    The checks of the conformance kit store, read and remove files below a new key prefix. Nothing else is touched, and what
-    they stored is removed. The exit code is 0 if every guarantee held and nothing is left, 1 if not, and 2 if nothing was
-    tried.
+    The checks of the conformance kit store, read and remove files below a new key prefix. Nothing else is touched, and
+    everything they stored is removed. The exit code is 0 if every guarantee held and nothing is left, 1 if not, and 2 if
+    nothing was checked.
     """
     if not __debug__:
-        raise Refused('Python leaves out assertions, by which the checks judge. Run it without -O and PYTHONOPTIMIZE.')
+        raise Refused('The checks need assertions, which this Python skips. Run it without -O and PYTHONOPTIMIZE.')
     deployment = _deployment(storage, prefix)
-    click.echo(f'Storage {storage!r} is on {deployment.backend_class.__name__}.')
+    click.echo(f'Storage {storage!r} uses {deployment.backend_class.__name__}.')
     if prefix:
-        click.echo(f'What is below {deployment.location} will be removed.')
+        click.echo(f'Everything below {deployment.location} will be removed.')
     else:
         click.echo(
             f'The checks store, read and remove files below {deployment.location}\n'
             'They touch nothing else there, and remove what they stored. They take minutes, thousands of requests and up\n'
-            'to a gigabyte of traffic, which a provider may charge for.'
+            'to a gigabyte of traffic, for which your provider might charge you.'
         )
     if not yes:
         if not sys.stdin.isatty():
-            raise Refused('There is no terminal to ask on. Pass --yes to go on without asking.')
-        click.confirm('Go on?', abort=True)
+            raise Refused('There is no terminal to ask for confirmation. Pass --yes to continue without it.')
+        click.confirm('Continue?', abort=True)
     if prefix:
         _say_left(deployment, deployment.clear())
         return
     try:
         deployment.try_access()
     except Exception as error:  # noqa: BLE001  # whatever it is, no check could say more
-        refused = Refused(f'No check was run, as a first file could not be stored and removed: {error}')
+        refused = Refused(f'No checks were run: storing and removing a first file failed: {error}')
         refused.show()
         _say_left(deployment, deployment.clear())
         raise click.exceptions.Exit(refused.exit_code) from None
@@ -101,7 +104,7 @@ def prove(storage: str, yes: bool, report: Path | None, prefix: str | None) -> N
 def _deployment(storage: str, prefix: str | None) -> Deployment:
     found = bindings()
     if storage not in found:
-        names = f'its storages are {", ".join(found)}' if found else 'it has none'
+        names = f'its storages are {", ".join(found)}' if found else 'it has no storages'
         raise Refused(f'The application has no storage {storage!r}: {names}.')
     try:
         return Deployment(storage, found[storage], prefix)
@@ -110,7 +113,7 @@ def _deployment(storage: str, prefix: str | None) -> Deployment:
 
 
 def _show(proof: Proof) -> None:
-    """Say what was found out."""
+    """Print the results."""
     if (report := proof.report) is not None:
         click.echo()
         for capability in Capability.__members__:
@@ -118,20 +121,20 @@ def _show(proof: Proof) -> None:
                 click.echo(f'{capability:15} {_STATES[report.state_of(capability)]}')
         for check, seen in proof.broken.items():
             click.echo(f'\nBROKEN: {report.failed.get(check, check)}\nCheck: {check}\n{seen}')
-        click.echo('\nNot tried:')
+        click.echo('\nNot run:')
         for reason, checks in report.not_run_by_reason.items():
-            line = f'{reason or "the run did not come to them"}: {", ".join(checks)}'
+            line = f'{reason or "the run ended before them"}: {", ".join(checks)}'
             click.echo(textwrap.fill(line, 100, initial_indent='- ', subsequent_indent='  '))
-        counts = f'{report.passed} checks passed, {len(proof.broken)} failed, {len(report.not_run)} were not tried.'
+        counts = f'{report.passed} checks passed, {len(proof.broken)} failed, {len(report.not_run)} were not run.'
         click.echo(f'\n{counts}')
     if proof.interrupted:
         click.echo('Interrupted: the other checks were not run.', err=True)
     if proof.failure:
-        click.echo(f'The checks could not be run to their end:\n{proof.failure}', err=True)
+        click.echo(f'The run of the checks failed:\n{proof.failure}', err=True)
 
 
 def _say_left(deployment: Deployment, left: list[str]) -> None:
-    """Say whether anything could not be removed, and end with the exit code 1 if so."""
+    """Print whether anything could not be removed, and exit with code 1 if so."""
     if not left:
         click.echo(f'Nothing is left below {deployment.prefix}/.')
         return

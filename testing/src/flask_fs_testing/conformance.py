@@ -1,4 +1,4 @@
-"""All checks, in one class for each kind of backend, for its author to subclass."""
+"""All checks, in one class for each kind of backend: subclass it to check yours."""
 
 from __future__ import annotations
 
@@ -97,19 +97,19 @@ class BackendConformance(
     BudgetChecks,
     ModelChecks,
 ):
-    """Every guarantee that a backend gives. Subclass it as ``Test…`` and give it a ``harness_class``.
+    """Checks of every guarantee of a backend. Subclass it as ``Test…`` and set ``harness_class``.
 
-    A backend that needs more than a folder overrides the fixture ``harness`` instead.
+    If the backend needs more than a folder, override the fixture ``harness`` instead.
 
-    What the backend declares as a capability has to work; what it does not declare has to raise OperationNotSupported.
+    Capabilities that the backend declares have to work; those that it does not declare have to raise OperationNotSupported.
     """
 
-    #: How to make a store, and look behind the backend's back.
+    #: How to create a store, and access it without the backend.
     harness_class: ClassVar[type[Harness]]
 
     @pytest.fixture
     def harness(self, tmp_path: Path) -> Harness:
-        """A fresh one for each check."""
+        """A new one for each check."""
         return self.harness_class(tmp_path)
 
 
@@ -122,7 +122,7 @@ class NetworkConformance(
     LazyPageChecks,
     NetworkManyChecks,
 ):
-    """Every guarantee of a backend whose store is reached over a network.
+    """Checks of every guarantee of a backend whose store is reached over a network.
 
-    Subclass it as ``Test…`` and give it a fixture ``harness`` that makes a :class:`NetworkHarness`.
+    Subclass it as ``Test…`` with a fixture ``harness`` that returns a :class:`NetworkHarness`.
     """

@@ -1,4 +1,4 @@
-"""Lines of Python about a backend, run here or in another process: what failed is shown, and repeated, as a script."""
+"""Lines of Python that use a backend, run here or in another process: a failure is shown, and repeated, as a script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .sources import Failing, OnlyRead, SourceFailed
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a line gave.
+    """The outcome of a line.
 
     :param value: What it returned.
     :param error: What it raised instead.
@@ -42,7 +42,7 @@ class Console(Protocol):
 
 
 class ConsoleHere:
-    """Runs lines in this process. They may use ``harness``, sources of the kit, and what earlier lines assigned."""
+    """Runs lines in this process. They can use ``harness``, sources of the kit, and what earlier lines assigned."""
 
     def __init__(self, harness: Harness) -> None:
         self._names: dict[str, Any] = {
@@ -71,7 +71,7 @@ class ConsoleElsewhere:
         self._failure: Outcome | None = None
 
     def run(self, line: str) -> Outcome:
-        """What *line* returns, if it is an expression, or raises. Where the process ends or hangs, so does each later line, at once."""
+        """What *line* returns, if it is an expression, or raises. If the process ends or hangs, each later line fails immediately."""
         if self._failure is None:
             try:
                 self._lines.send(line)
@@ -92,7 +92,7 @@ def console(harness: Harness, *, elsewhere: bool) -> Generator[Console]:
         yield ConsoleHere(harness)
         return
     context = multiprocessing.get_context('fork')
-    # One for each direction: a pipe for both is made of sockets, which gevent does not let wait.
+    # One for each direction: a duplex pipe consists of sockets, and with gevent these do not block.
     (their_lines, our_lines), (our_outcomes, their_outcomes) = context.Pipe(duplex=False), context.Pipe(duplex=False)
     ends = (their_lines, their_outcomes, our_lines, our_outcomes)
     process = context.Process(target=_serve, args=(*ends, harness), daemon=True)
@@ -102,7 +102,7 @@ def console(harness: Harness, *, elsewhere: bool) -> Generator[Console]:
     try:
         yield ConsoleElsewhere(our_lines, our_outcomes)
     finally:
-        # It is in the middle of nothing, and one on gevent may not end by itself.
+        # It is idle, and a process with gevent might not end by itself.
         process.kill()
         process.join(TIMEOUT_S)
         our_lines.close()
@@ -119,7 +119,7 @@ def _serve(lines: Connection, outcomes: Connection, *args: Any) -> None:
             outcomes.send(here.run(lines.recv()))
 
 
-# --- What lines do in more than one expression.
+# --- Helpers for what a line cannot do in one expression.
 
 
 def put(backend: BaseBackend, filename: str, mode: str, content: bytes) -> None:
@@ -129,7 +129,7 @@ def put(backend: BaseBackend, filename: str, mode: str, content: bytes) -> None:
 
 
 def leave(backend: BaseBackend, filename: str, content: bytes) -> None:
-    """Write a file through ``open``, and leave it by an exception."""
+    """Write a file through ``open``, and leave its block with an exception."""
     with backend.open(filename, 'wb') as file:
         file.write(content)
         raise SourceFailed
@@ -149,14 +149,14 @@ def look_at(backend: BaseBackend, filename: str) -> tuple[int, Attributes]:
 
 
 def swap(backend: BaseBackend, filename: str, content: bytes, *, stale: bool) -> None:
-    """Replace the current version of a file, or with *stale* one that it never was."""
+    """Replace the current version of a file or, with *stale*, a version that never existed."""
     backend.write(filename, content, if_match='stale' if stale else str(backend.stat(filename).etag))
 
 
 def entries(backend: BaseBackend, prefix: str, limit: int) -> tuple[list[str], list[str]]:
-    """The files and the subfolders directly in a folder, by pages of *limit*."""
+    """The files and the subfolders directly in a folder, in pages of *limit*."""
     files, folders, after = list[str](), list[str](), None
-    # Pages that come again have no end.
+    # Pages that repeat would never end.
     for _ in range(100):
         page = backend.folder(prefix, after=after, limit=limit)
         files += (info.name for info in page.files)

@@ -1,11 +1,11 @@
-"""pytest fixtures for services: one named by environment variables, or else a real server started for the run.
+"""pytest fixtures for services: those that environment variables name, or else real servers started for the run.
 
 =========================  ==============================================================================
 ``s3_service``             ``FS_TEST_S3_ENDPOINT``, ``FS_TEST_S3_ACCESS_KEY``, ``FS_TEST_S3_SECRET_KEY``,
                            ``FS_TEST_S3_REGION`` (us-east-1); else SeaweedFS
 ``gcs_service``            ``FS_TEST_GCS_ENDPOINT``, ``FS_TEST_GCS_PROJECT`` (testing); else fake-gcs-server
 ``swift_service``          ``FS_TEST_SWIFT_AUTHURL``, ``FS_TEST_SWIFT_USER``, ``FS_TEST_SWIFT_KEY``; else Swift
-``swift_s3_service``       the S3 that the Swift of ``swift_service`` speaks besides
+``swift_s3_service``       the S3 API of the Swift of ``swift_service``
 ``mongo_service``          ``FS_TEST_MONGO_URL``; else SecantusDB, which is compatible with MongoDB
 ``azure_service``          ``FS_TEST_AZURE_ENDPOINT``, ``FS_TEST_AZURE_ACCOUNT``, ``FS_TEST_AZURE_KEY``; else Azurite
 ``postgres_service``       ``FS_TEST_POSTGRES_URL``; else PostgreSQL
@@ -17,7 +17,7 @@
 ``mongomock_in_process``   mongomock inside this process
 =========================  ==============================================================================
 
-What cannot be had skips the test, or fails it under ``FS_TEST_SERVICES=required``.
+If a service is not available, the test is skipped, or fails if ``FS_TEST_SERVICES=required``.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def swift_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope='session')
 def swift_s3_service(swift_service: SwiftService) -> S3Service:
-    """Swift seen as an S3-compatible server: a second real one, with other gaps than the first."""
+    """The S3 API of Swift: a second real S3-compatible server, with other gaps than the first."""
     if swift_service.s3_endpoint is None:
         pytest.skip('The Swift of FS_TEST_SWIFT_AUTHURL is not known to support S3.')
     return S3Service(swift_service.s3_endpoint, swift_service.user, swift_service.key)
@@ -113,14 +113,14 @@ def mariadb_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 
 @pytest.fixture
 def postgres_url(postgres_service: SQLService, fresh_name: str) -> Iterator[str]:
-    """The URL of an empty database of PostgreSQL, as SQLAlchemy reads it; it goes after the test, whoever is still connected."""
+    """The URL of an empty PostgreSQL database, for SQLAlchemy. It is dropped after the test, even with open connections."""
     with _database(postgres_service, fresh_name, 'DROP DATABASE "{}" WITH (FORCE)') as url:
         yield url
 
 
 @pytest.fixture
 def mariadb_url(mariadb_service: SQLService, fresh_name: str) -> Iterator[str]:
-    """The URL of an empty database of MariaDB, as SQLAlchemy reads it; it goes after the test."""
+    """The URL of an empty MariaDB database, for SQLAlchemy. It is dropped after the test."""
     with _database(mariadb_service, fresh_name, 'DROP DATABASE `{}`') as url:
         yield url
 
@@ -144,13 +144,13 @@ def _database(service: SQLService, name: str, drop: str) -> Generator[str]:
 
 @pytest.fixture(scope='session')
 def moto_service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Service]:
-    """An imitation of S3 in a process of its own, shared by the run."""
+    """An imitation of S3 in a separate process, shared by the run."""
     yield from _service(MotoServer(), S3Service, (), request, tmp_path_factory)
 
 
 @pytest.fixture
 def moto_in_process() -> Iterator[S3Service]:
-    """An imitation of S3 inside this process, empty for each test: what boto3 sends to AWS does not leave the process."""
+    """An imitation of S3 inside this process, empty for each test: requests of boto3 to AWS do not leave the process."""
     moto = _module('moto', SeaweedServer.install)
     with moto.mock_aws(), _one_at_a_time(_module('moto.s3.responses', SeaweedServer.install).S3Response):
         yield S3Service('https://s3.us-east-1.amazonaws.com', 'testing', 'testing')
@@ -158,9 +158,10 @@ def moto_in_process() -> Iterator[S3Service]:
 
 @contextlib.contextmanager
 def _one_at_a_time(responder: type) -> Generator[None]:
-    """Let one request at a time reach moto's objects.
+    """Let only one request at a time access moto's objects.
 
-    Between a condition and the write that it guards another thread's write could pass, and a listing fails where a key goes meanwhile.
+    Otherwise another thread could write between a condition and the write that it guards, and a listing fails if a key is
+    removed meanwhile.
     """
     lock = threading.RLock()
 
@@ -171,7 +172,7 @@ def _one_at_a_time(responder: type) -> Generator[None]:
 
         return call
 
-    # Both run when the body has been read, which might wait for another thread.
+    # Both run after the body has been read, because reading it might wait for another thread.
     steps = ('_bucket_response', '_key_response')
     with mock.patch.multiple(responder, **{step: alone(getattr(responder, step)) for step in steps}):
         yield
@@ -179,9 +180,9 @@ def _one_at_a_time(responder: type) -> Generator[None]:
 
 @pytest.fixture
 def mongomock_in_process() -> Any:
-    """A class to be used in place of ``pymongo.MongoClient``, with the part of GridFS that mongomock supports.
+    """A class to use instead of ``pymongo.MongoClient``, with the part of GridFS that mongomock supports.
 
-    That is ``gridfs.GridFS``; ``gridfs.GridFSBucket`` does not work on it.
+    That is ``gridfs.GridFS``; ``gridfs.GridFSBucket`` does not work with it.
     """
     install = "pip install 'flask-fs-testing[gridfs]'"
     mongomock = _module('mongomock', install)
@@ -191,7 +192,7 @@ def mongomock_in_process() -> Any:
 
 @pytest.fixture
 def fresh_name() -> str:
-    """A name that no test had before, good for a bucket, a container, a database or a collection."""
+    """A name that no test has used before, valid for a bucket, a container, a database or a collection."""
     return f'flask-fs-test-{secrets.token_hex(6)}'
 
 
@@ -202,13 +203,13 @@ def _service(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[S]:
-    """The service that environment *variables* name, or else of *server*, started by whichever worker wants it first."""
+    """The service that environment *variables* name, or else *server*, started by the first worker that needs it."""
     if variables and os.environ.get(variables[0]):
         yield service_type(*(_needed(name, variables[0]) for name in variables))
         return
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, 'workerinput'):
-        # Each worker of pytest-xdist has a folder of its own in that of the run.
+        # Each worker of pytest-xdist has a separate folder in that of the run.
         folder = folder.parent
     try:
         with shared(server, service_type, folder) as service:
@@ -221,11 +222,11 @@ def _needed(name: str, other: str) -> str:
     """The environment variable *name*, which *other* requires."""
     if value := os.environ.get(name):
         return value
-    pytest.fail(f'{other} is set, so {name} has to be set too.', pytrace=False)
+    pytest.fail(f'{other} is set, but {name} is not. Set both, or neither.', pytrace=False)
 
 
 def _module(name: str, install: str) -> Any:
-    """A module that only some extra of the kit brings, imported when a test requests it."""
+    """A module that an extra of the kit installs, imported when a test requests it."""
     try:
         return pytest.importorskip(name, reason=f'{name} is not installed. Install it with: {install}')
     except pytest.skip.Exception as missing:
@@ -233,7 +234,7 @@ def _module(name: str, install: str) -> Any:
 
 
 def _unavailable(message: str) -> NoReturn:
-    """Skip the test, unless the run has to have all services."""
+    """Skip the test, unless the run requires all services."""
     if os.environ.get('FS_TEST_SERVICES') == 'required':
-        pytest.fail(f'{message}\nFS_TEST_SERVICES=required makes this a failure.', pytrace=False)
+        pytest.fail(f'{message}\nThis is a failure because FS_TEST_SERVICES=required.', pytrace=False)
     pytest.skip(message)

@@ -1,4 +1,4 @@
-"""What a check says of itself: its guarantee, where that is documented, and the capability that it proves."""
+"""What a check declares: its guarantee, where that is documented, and the capability that it proves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from flask_fs.backends import BaseBackend, Capability
 
 DOCS = 'https://github.com/flask-fs/flask-fs/blob/main/docs/'
-#: Of topics with a page of their own.
+#: Topics with their own page.
 _PAGES = {'names': 'reference/names.md', 'PREFIX': 'reference/configuration.md'}
 
 F = TypeVar('F', bound=Callable[..., Any])
@@ -22,13 +22,13 @@ F = TypeVar('F', bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """What a check holds a backend to.
+    """The guarantee that a check verifies.
 
-    :param text: The promise, in a sentence.
+    :param text: The guarantee, in a sentence.
     :param contract: The hook or verb whose documentation makes it.
     :param proves: The capability that the check proves, if it is about one.
-    :param cause: What usually breaks it, and the hook to look at.
-    :param race: Whether a backend that breaks it may pass by luck.
+    :param cause: What usually breaks it, and the hook to check.
+    :param race: Whether a backend that breaks it can pass by luck.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Guarantee:
 
 
 class UndeclaredCapability(UserWarning):
-    """A backend can do what its capabilities do not say. It is advice, and fails no check where warnings are errors."""
+    """A backend supports a capability that it does not declare. This is advice: no check fails, even where warnings are errors."""
 
 
 def check(
@@ -51,8 +51,8 @@ def check(
 ) -> Callable[[F], F]:
     """Mark a test method as the check of the guarantee in its docstring.
 
-    :param cause: What usually breaks it, and the hook to look at, in a sentence or two.
-    :param race: Whether a backend that breaks it may pass by luck.
+    :param cause: What usually breaks it, and the hook to check, in a sentence or two.
+    :param race: Whether a backend that breaks it can pass by luck.
     """
 
     def mark(function: F) -> F:
@@ -64,19 +64,19 @@ def check(
 
 
 def guarantee_of(function: Any) -> Guarantee | None:
-    """What *function* checks, or None if it is no check."""
+    """What *function* checks; None if it is not a check."""
     found = getattr(function, 'guarantee', None)
     return found if isinstance(found, Guarantee) else None
 
 
 def checks_of(cls: type) -> dict[str, Guarantee]:
-    """The checks of a class by name, also those that a subclass overrides with a test of its own."""
+    """The checks of a class by name, including those that a subclass overrides with its own test."""
     found = ((name, guarantee_of(vars(base)[name])) for base in reversed(cls.__mro__) for name in vars(base))
     return {name: guarantee for name, guarantee in sorted(found, key=itemgetter(0)) if guarantee}
 
 
 def documented_at(contract: str) -> list[tuple[str, str]]:
-    """Each hook, verb, capability or topic that *contract* names, with where the documentation has it."""
+    """Each hook, verb, capability or topic that *contract* names, with the page that documents it."""
     pages = {word: page for word in contract.split() if (page := _page_of(word))}
     return [(word, DOCS + page) for word, page in pages.items()] or [(contract, f'{DOCS}explanation/guarantees.md')]
 
@@ -92,23 +92,23 @@ def _page_of(word: str) -> str | None:
         return 'reference/backend-api.md#backend-interface'
     if not word.startswith('_'):
         return 'reference/backend-api.md#documented-methods'
-    # What is to be implemented has no default that is right everywhere.
+    # Hooks that backends must implement have no default that is right everywhere.
     required = word in ('_open', '_put', '_stat', '_scan', '_remove', '_translate')
     return f'reference/backend-api.md#hooks-{"to-implement" if required else "with-a-default"}'
 
 
 def declares(backend: BaseBackend, capability: Capability) -> bool:
-    """Whether *backend* promises *capability*."""
+    """Whether *backend* declares *capability*."""
     return capability in backend.capabilities
 
 
 def works_undeclared(backend: BaseBackend, capability: Capability) -> None:
-    """Warn that *backend* can do what it does not promise."""
-    message = f'{type(backend).__name__} could declare {capability.name}: it was seen to work'
+    """Warn that *backend* supports *capability*, but does not declare it."""
+    message = f'{type(backend).__name__} could declare {capability.name}: it works'
     try:
         warnings.warn(message, UndeclaredCapability, stacklevel=3)
     except UndeclaredCapability:
-        # Of a run whose warnings are errors: it shows this one all the same.
+        # Show it even in a run whose warnings are errors.
         with warnings.catch_warnings():
             warnings.simplefilter('always', UndeclaredCapability)
             warnings.warn(message, UndeclaredCapability, stacklevel=3)

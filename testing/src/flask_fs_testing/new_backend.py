@@ -1,17 +1,17 @@
-"""Start the distribution of a new backend: a copy of the template under its own name, which passes the conformance kit.
+"""Start the distribution of a new backend: a copy of the template with its own name, which passes the conformance kit.
 
-``python -m flask_fs_testing new-backend redis ../flask-fs-redis`` makes the folder and says how to go on. Names in the template:
+``python -m flask_fs_testing new-backend redis ../flask-fs-redis`` creates the folder and prints the next steps. Names in the template:
 
 ===========  =============================  ================
 ``NAME``     the name, as in configuration  ``my-store``
-``_NAME``    in names of Python             ``_my_store``
+``_NAME``    in Python identifiers          ``_my_store``
 ``FS_NAME``  in names of settings           ``FS_MY_STORE``
 ``Name``     in names of classes            ``MyStore``
 ``VERSION``  the version of Flask-FS        ``1.0.0``
 ===========  =============================  ================
 
-The standard library is enough for this module: in a clone of the repository it is run as a file, by people who have nothing
-installed yet.
+This module needs only the standard library: in a clone of the repository, people run it as a file before they have installed
+anything.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from pathlib import Path
 __all__ = ['Refused', 'main']
 
 TEMPLATE = Path(__file__).with_name('template') / 'flask-fs-NAME'
-#: The folder of the kit in a clone of the repository; somewhere else, where it is installed.
+#: The folder of the kit in a clone of the repository; an unrelated folder if the kit is installed.
 CLONED = Path(__file__).resolve().parents[2]
 
 NAME = re.compile(r'[a-z][a-z0-9]*(-[a-z0-9]+)*')
-#: The lines of the template keep within their length with names up to this one.
+#: With names up to this length, the lines of the template are not too long.
 MAX_LETTERS = 30
-#: The distributions and backends that Flask-FS itself has.
+#: The distributions and backends of Flask-FS itself.
 OWN = frozenset(
     (
         'azure',
@@ -55,18 +55,18 @@ OWN = frozenset(
         'testing',
     )
 )
-# Not the ends of NESTED_NAMES and the like.
+# Not the end of NESTED_NAMES or similar names.
 PLACEHOLDER = re.compile(r'(?<![A-Z])(FS_NAME|_NAME|NAME|VERSION)(?![A-Z])|Name(?![a-z])')
 #: Left in the template by tools that were run there.
 LEFT_OVER = shutil.ignore_patterns('__pycache__', '.*_cache', '.venv', '*.egg-info', '*.pyc', 'dist', 'report.*')
 
 
 class Refused(Exception):
-    """Why no folder is made, and what would help, for the user."""
+    """Why no folder is created, and how to fix it, for the user."""
 
 
 def version(cloned: Path = CLONED) -> str:
-    """The version of the kit, which is that of all members."""
+    """The version of the kit, which all members share."""
     if not is_clone(cloned):
         return importlib.metadata.version('flask-fs-testing')
     [found] = re.findall(r'(?m)^version = "([^"]*)"', (cloned / 'pyproject.toml').read_text(encoding='utf-8'))
@@ -74,51 +74,51 @@ def version(cloned: Path = CLONED) -> str:
 
 
 def is_clone(cloned: Path = CLONED) -> bool:
-    """Whether the kit is in a clone of the repository, whose members may be newer than what an index has."""
+    """Whether the kit is in a clone of the repository, whose members might be newer than the released ones."""
     return (cloned.parent / 'packages' / 'flask-fs-core' / 'pyproject.toml').is_file()
 
 
 def check(name: str) -> str:
-    """*name* itself, if a backend can have it.
+    """*name*, if a backend can have it.
 
     :raises Refused: If not.
     """
     if not NAME.fullmatch(name):
         plain = re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-').removeprefix('flask-fs-')
         hint = f', such as {plain!r}' if NAME.fullmatch(plain) else ''
-        raise Refused(f'{name!r} is no name for a backend: use lower-case letters, digits and single hyphens{hint}.')
+        raise Refused(f'{name!r} is not a valid backend name: use lowercase letters, digits and single hyphens{hint}.')
     if name.startswith('flask-fs'):
         rest = name.removeprefix('flask-fs').strip('-') or 'redis'
-        raise Refused(f'{name!r} would give flask-fs-{name}: omit flask-fs-, as in {rest!r}.')
+        raise Refused(f'{name!r} would become flask-fs-{name}: omit flask-fs-, as in {rest!r}.')
     if len(name) > MAX_LETTERS:
-        raise Refused(f'{name!r} is too long: use at most {MAX_LETTERS} letters.')
+        raise Refused(f'{name!r} is too long: use at most {MAX_LETTERS} characters.')
     if reason := _reserved(name):
         raise Refused(f'{reason}: use another name.')
     return name
 
 
 def _reserved(name: str) -> str | None:
-    """Who else has *name*, if anybody has; a sentence without its full stop."""
+    """Why *name* is reserved, as a sentence without its period; None if it is not."""
     python = name.replace('-', '_')
     if name in OWN:
-        return f'Flask-FS has {name!r} itself'
+        return f'Flask-FS itself uses {name!r}'
     if name == 'base':
-        return "'base' would give a BaseBackend, which is the class that backends derive from"
+        return "'base' would name the class BaseBackend, which is the class that backends derive from"
     if name.startswith('test'):
-        return f'{name!r}: pytest would collect its class as tests, as that begins with Test'
+        return f'{name!r}: pytest would collect its class as tests, because its name begins with Test'
     if python in {word.lower() for word in (*keyword.kwlist, *keyword.softkwlist)}:
-        return f'{name!r} is a keyword of Python'
+        return f'{name!r} is a Python keyword'
     if python in {word.lower() for word in dir(builtins)}:
-        return f'{name!r} is a builtin of Python, which a variable of that name would shadow'
+        return f'{name!r} is a Python builtin, which a variable with that name would shadow'
     if python in sys.stdlib_module_names:
         return f'{name!r} is a module of the standard library'
     if installed := _installed(name):
-        return f'{installed} is installed here already'
+        return f'{installed} is already installed here'
     return None
 
 
 def _installed(name: str) -> str | None:
-    """The distribution that this Python has under the name that the new one would have."""
+    """The name of an installed distribution that the new one would have too; None if there is none."""
     try:
         return str(importlib.metadata.distribution(f'flask-fs-{name}').metadata['Name'])
     except importlib.metadata.PackageNotFoundError:
@@ -126,15 +126,15 @@ def _installed(name: str) -> str | None:
 
 
 def instantiate(name: str, folder: Path, template: Path = TEMPLATE, *, version: str) -> None:
-    """Make *folder*, with the distribution of a backend *name* in it; all of it or nothing.
+    """Create *folder*, with the distribution of a backend *name* in it; completely or not at all.
 
-    :param version: Of Flask-FS, the oldest that the distribution shall work with.
-    :raises Refused: If *folder* is there already, or the folder around it is not.
+    :param version: The oldest version of Flask-FS that the distribution supports.
+    :raises Refused: If *folder* already exists, or its parent folder does not.
     """
     if os.path.lexists(folder):
-        raise Refused(f'{folder} is there already: name a folder that is not.')
+        raise Refused(f'{folder} already exists: name a folder that does not.')
     if not folder.parent.is_dir():
-        raise Refused(f'There is no folder {folder.parent}: make it first.')
+        raise Refused(f'There is no folder {folder.parent}: create it first.')
     python = name.replace('-', '_')
     words = {
         'FS_NAME': f'FS_{python.upper()}',
@@ -147,7 +147,7 @@ def instantiate(name: str, folder: Path, template: Path = TEMPLATE, *, version: 
     def filled(text: str) -> str:
         return PLACEHOLDER.sub(lambda found: words[found[0]], text)
 
-    # Beside the folder, so that the last step is a rename within one file system.
+    # Next to the folder: the last step is a rename within one file system.
     with tempfile.TemporaryDirectory(prefix='.new-backend-', dir=folder.parent) as passing:
         draft = Path(passing) / 'draft'
         shutil.copytree(template, draft, ignore=LEFT_OVER)
@@ -161,17 +161,17 @@ def instantiate(name: str, folder: Path, template: Path = TEMPLATE, *, version: 
 
 
 def next_steps(folder: Path, cloned: Path = CLONED) -> list[str]:
-    """The commands that prove what was made; in a clone with the Flask-FS of it, which may not be released yet."""
+    """The commands that run the checks; in a clone, they install its Flask-FS, which might not be released yet."""
     ours = ['-e', str(cloned.parent / 'packages' / 'flask-fs-core'), '-e', str(cloned)] if is_clone(cloned) else []
     install = ['pip', 'install', *ours, '-e', '.[dev]']
     return [shlex.join(line) for line in (['cd', str(folder)], install, ['pytest', '--fs-report=report'])]
 
 
 def main(arguments: list[str], cloned: Path = CLONED) -> int:
-    """The exit code: 0 if the folder was made."""
+    """The exit code: 0 if the folder was created."""
     parser = argparse.ArgumentParser(prog='new-backend', description='Start the distribution of a new backend.')
     parser.add_argument('name', metavar='NAME', help='what configuration will call the backend, such as redis')
-    parser.add_argument('folder', metavar='FOLDER', type=Path, help='the folder to make, such as ../flask-fs-redis')
+    parser.add_argument('folder', metavar='FOLDER', type=Path, help='the folder to create, such as ../flask-fs-redis')
     options = parser.parse_args(arguments)
     folder = Path(os.path.abspath(options.folder.expanduser()))
     try:
@@ -179,9 +179,7 @@ def main(arguments: list[str], cloned: Path = CLONED) -> int:
     except (Refused, OSError) as error:
         print(f'new-backend: {error}', file=sys.stderr)
         return 1
-    print(
-        f'Made {folder}: a backend that works, on a store that stands in for yours. README.md there says how to go on.\n'
-    )
+    print(f'Created {folder}: a working backend, on a stand-in for your store. README.md there lists the next steps.\n')
     print('Next, in a virtual environment:\n')
     for line in next_steps(folder, cloned):
         print(f'  {line}')

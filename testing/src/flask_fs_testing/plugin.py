@@ -1,4 +1,4 @@
-"""The pytest plugin: what a broken guarantee says, known limits, and the report."""
+"""The pytest plugin: explanations of broken guarantees, known limits, and the report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .report import PROPERTY, Collected, Outcome, summary, write
 
 pytest_plugins = ['flask_fs_testing.fixtures', 'flask_fs_testing.memory']
 
-#: How long a check may take, in seconds: longer than any does with a slow store on a busy machine.
+#: The timeout of a check, in seconds: longer than any check takes with a slow store on a busy machine.
 CHECK_TIMEOUT_S = 600
 
 _JOURNAL = pytest.StashKey[Journal]()
@@ -38,19 +38,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         '--fs-report',
         metavar='PATH',
-        help='write what the checks found as PATH.md, .json and .html, and a badge as PATH.svg',
+        help='write the results of the checks to PATH.md, .json and .html, and a badge to PATH.svg',
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect what the checks found in the process that the workers of pytest-xdist report to."""
+    """Collect the results of the checks, in the process that the workers of pytest-xdist report to."""
     if not hasattr(config, 'workerinput'):
         path = config.getoption('--fs-report')
         config.pluginmanager.register(_Collector(path and Path(path)), 'flask-fs-report')
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each check a timeout, unless the author has set one in any of the ways that pytest-timeout has."""
+    """Give each check a timeout, unless the author has already set one for pytest-timeout."""
     if not config.pluginmanager.hasplugin('timeout') or config.getoption('timeout') is not None:
         return
     if not os.environ.get('PYTEST_TIMEOUT') and not config.getini('timeout'):
@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Record what a check does, and expect it to fail at a known limit."""
+    """Record the calls of a check, and expect it to fail at a known limit."""
     if (harness := _harness_of(item)) is None:
         return (yield)
     _apply_known_limits(item, harness)
@@ -77,7 +77,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say which guarantee a failed check is about and what it did, and pass its outcome on to the report."""
+    """Add the guarantee of a failed check and its calls to the output, and its outcome to the report."""
     report = yield
     harness = _harness_of(item)
     if report.when != 'call' or harness is None or not isinstance(item, pytest.Function):
@@ -89,17 +89,17 @@ def pytest_runtest_makereport(
 
 
 def _harness_of(item: pytest.Item) -> Harness | None:
-    """The harness of a check; None of other tests."""
+    """The harness of a check; None for other tests."""
     harness = getattr(item, 'funcargs', {}).get('harness')
     return harness if guarantee_of(getattr(item, 'function', None)) and isinstance(harness, Harness) else None
 
 
 def _apply_known_limits(item: pytest.Item, harness: Harness) -> None:
     assert isinstance(item, pytest.Function)
-    # A harness may serve several classes, each with some of the checks.
+    # Several classes, each with some of the checks, can share a harness.
     checks = {**checks_of(NetworkConformance), **(checks_of(item.cls) if item.cls else {})}
     if unknown := sorted(harness.known_limits.keys() - checks.keys()):
-        pytest.fail(f'{type(harness).__name__}.known_limits: no check is named {", ".join(unknown)}.', pytrace=False)
+        pytest.fail(f'{type(harness).__name__}.known_limits: there is no check {", ".join(unknown)}.', pytrace=False)
     if reason := harness.known_limits.get(item.originalname):
         item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
 
@@ -117,12 +117,12 @@ def _explain(item: pytest.Function, report: pytest.TestReport, call: pytest.Call
     report.sections.append(('the guarantee that broke', str(guarantee_of(item.function))))
 
 
-#: The modules of the template of backends, and of harnesses.
+#: The modules of the base classes of backends and harnesses.
 _PASSING_ON = {*(cls.__module__ for cls in BaseBackend.__mro__), Harness.__module__, 'abc', 'builtins'}
 
 
 def _relevant(item: pytest.Function, harness: Harness, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
-    """The frames of the check, of the backend and of the harness, and where it ended: not those that only pass on."""
+    """The frames of the check, the backend and the harness, and the last one; without those that only pass a call on."""
     bases = (*harness.backend_class.__mro__, *type(harness).__mro__)
     modules = {cls.__module__ for cls in bases} - _PASSING_ON
     packages = {name.partition('.')[0] for name in modules} - {'flask_fs', 'flask_fs_testing'}
@@ -137,7 +137,7 @@ def _relevant(item: pytest.Function, harness: Harness, excinfo: pytest.Exception
 
 
 def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness) -> Outcome:
-    """What the report is made from, in types that pass from a worker of pytest-xdist."""
+    """The outcome of a check for the report, in types that a worker of pytest-xdist can send."""
     guarantee, cls = guarantee_of(item.function), item.cls or type(None)
     assert guarantee is not None
     expected: str | None = getattr(report, 'wasxfail', None)
@@ -163,7 +163,7 @@ def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness)
 
 
 def _result(report: pytest.TestReport, expected_to_fail: bool, race: bool) -> str:
-    """``passed``, ``failed``, ``skipped``, or ``limited``: where a check is expected to fail, luck in a race proves nothing."""
+    """``passed``, ``failed``, ``skipped`` or ``limited``, also for a race that passes at a known limit: luck proves nothing."""
     if report.failed:
         return 'failed'
     if expected_to_fail and (report.skipped or race):
@@ -176,7 +176,7 @@ def _skip_reason(report: pytest.TestReport) -> str:
 
 
 def _capabilities(item: pytest.Item, harness: Harness) -> Capability:
-    """What the backend of this harness declares: an instance may have fewer capabilities than its class."""
+    """What the backend of this harness declares: an instance can have fewer capabilities than its class."""
     if not item.config.getoption('--fs-report'):
         return harness.backend_class.capabilities
     try:
@@ -186,7 +186,7 @@ def _capabilities(item: pytest.Item, harness: Harness) -> Capability:
 
 
 class _Collector:
-    """Gathers what workers found, for the summary and the report."""
+    """Collects the outcomes from workers, for the summary and the report."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path

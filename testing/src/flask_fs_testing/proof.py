@@ -1,4 +1,4 @@
-"""Runs the checks on a deployment: pytest in this process, without its output, the user's settings and other plugins."""
+"""Run the checks on a deployment, with pytest in this process, without its output, the user's settings and other plugins."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .report import PROPERTY, BackendReport, Collected
 
 __all__ = ['Proof', 'prove']
 
-#: How long a thread of a check that was interrupted may take to come to its end, in seconds.
+#: How long to wait for the threads of an interrupted check to end, in seconds.
 GRACE_S = 30
 
 
 @dataclass
 class Proof:
-    """What a run found out.
+    """The results of a run.
 
     :param collected: The outcome of each check, for the report of the kit.
-    :param broken: What each check that failed saw and did, by its name.
-    :param left: What could not be removed, a sentence each.
-    :param interrupted: Whether it was ended early, by the user or the system.
-    :param failure: Why the checks could not be run to their end, if they were not interrupted either.
+    :param broken: What each failed check saw and did, by its name.
+    :param left: What could not be removed, one sentence for each.
+    :param interrupted: Whether the user or the system ended the run early.
+    :param failure: Why the run failed before its end, unless it was interrupted.
     """
 
     collected: Collected = field(default_factory=Collected)
@@ -48,20 +48,20 @@ class Proof:
 
     @property
     def report(self) -> BackendReport | None:
-        """What the checks say together; None if none was run."""
+        """The report on all checks; None if none was run."""
         return next(iter(self.collected.reports().values()), None)
 
 
 def prove(deployment: Deployment, progress: Callable[[int, int], None]) -> Proof:
     """Run all checks, and remove what they stored, however the run ends.
 
-    :param progress: Called after each check with the number of those that were run, and that of all.
+    :param progress: Called after each check with the number of checks run so far, and the total number.
     """
     proof = Proof()
     with tempfile.TemporaryDirectory(prefix='fs-prove-') as folder, _terminable():
         try:
             with _undisturbed(), contextlib.redirect_stdout(io.StringIO()) as output:
-                # With no application current but those of the checks.
+                # The only current applications are those of the checks.
                 code = contextvars.Context().run(_run, _Live(deployment, proof, progress), Path(folder))
             proof.interrupted = code == pytest.ExitCode.INTERRUPTED
             if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
@@ -86,9 +86,9 @@ def _run(live: _Live, folder: Path) -> int:
             '-p',
             'no:cacheprovider',
         ),
-        # Those of the deployment are for its own tests.
+        # Plugins in the environment of the deployment are for its own tests.
         *('--disable-plugin-autoload', '-p', f'{__package__}.plugin'),
-        # Makes the plugin look at what each backend declares.
+        # Makes the plugin read the capabilities of each backend.
         f'--fs-report={folder / "report"}',
     ]
     folders = ['-c', str(folder / 'pytest.ini'), f'--rootdir={folder}', f'--basetemp={folder / "checks"}']
@@ -97,7 +97,7 @@ def _run(live: _Live, folder: Path) -> int:
 
 @contextlib.contextmanager
 def _undisturbed() -> Generator[None]:
-    """Without the user's options for pytest, and without the receivers of the application hearing of the checks' files."""
+    """Hide the user's options from pytest, and the files of the checks from the application's signal receivers."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ))
         for variable in ('PYTEST_ADDOPTS', 'PYTEST_PLUGINS'):
@@ -109,7 +109,7 @@ def _undisturbed() -> Generator[None]:
 
 @contextlib.contextmanager
 def _terminable() -> Generator[None]:
-    """Lets the signals that end a process end the run as Ctrl-C does, so that what it stored is removed."""
+    """Make signals that end a process end the run as Ctrl-C does: everything it stored is removed."""
     names = [name for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         names = []
@@ -122,14 +122,14 @@ def _terminable() -> Generator[None]:
 
 
 def _wait_for_threads() -> None:
-    """Until the threads of an interrupted check store nothing any more."""
+    """Wait until the threads of an interrupted check have ended, and store nothing anymore."""
     for thread in threading.enumerate():
         if thread.name.startswith(THREAD_NAME):
             thread.join(GRACE_S)
 
 
 class _Live:
-    """The plugin that gives each check its harness, and takes in what it finds out."""
+    """The plugin that provides each check with its harness, and collects its results."""
 
     def __init__(self, deployment: Deployment, proof: Proof, progress: Callable[[int, int], None]) -> None:
         self._deployment = deployment
@@ -139,10 +139,10 @@ class _Live:
 
     @pytest.fixture
     def live_harness(self, tmp_path: Path) -> Generator[LiveHarness]:
-        """A part of the deployment, which is cleared again."""
+        """A harness on a part of the deployment, which is cleared after the check."""
         below = f'{self._run}'
         yield LiveHarness(tmp_path, self._deployment, below)
-        # Here for the sake of the room it takes; what is left is said once all checks were run.
+        # To free storage early; what is left is reported after all checks.
         self._deployment.clear(below)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -155,7 +155,7 @@ class _Live:
         if report.failed:
             crash = getattr(report.longrepr, 'reprcrash', None)
             seen = crash.message if crash is not None else report.longreprtext
-            # Those of the kit, and not what was captured.
+            # The sections of the kit, without captured output.
             sections = [(title, text) for title, text in report.sections if not title.startswith('Captured')]
             shown = (f'{title}:\n{textwrap.indent(text, "  ")}' for title, text in sections)
             text = '\n'.join([seen, *shown])

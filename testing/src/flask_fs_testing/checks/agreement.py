@@ -1,4 +1,4 @@
-"""What is read and served comes with the metadata that stat gives, and checksums are of the algorithm that is set."""
+"""Reading and serving agree with the metadata from stat, and checksums use the algorithm from the settings."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ FIELDS = ('name', 'size', 'mime', 'modified', 'etag', 'content_encoding', 'check
 
 
 class AgreementChecks:
-    """Metadata, by whatever verb."""
+    """The same metadata from every verb."""
 
     @check(
         '_open',
-        cause='_open makes its metadata from another response than _stat, in which a field has another name, lacks, or is about '
-        'the part that was requested. Best one function makes both.',
+        cause='_open gets its metadata from another kind of response than _stat, in which a field has another name, is missing, or '
+        'describes the requested part. Use one function for both.',
     )
     def test_an_opened_file_has_the_metadata_of_stat(self, harness: Harness) -> None:
-        """What _open says of a file is what stat says of it, in every field, whichever of its bytes are requested."""
+        """_open returns the same metadata as stat, in every field, whichever bytes are requested."""
         backend = harness.make()
         for name, (content, mime) in FILES.items():
             backend.write(name, content, mime=mime)
@@ -43,19 +43,19 @@ class AgreementChecks:
                 info, stream = BackendWrapper(backend).pass_on('open', backend._key(name), start, stop)
                 info = backend._strip_prefix(info)
                 with stream:
-                    # Of the open file: a driver may look at it for its etag.
+                    # Read while the file is open: a driver might need it for the etag.
                     opened = {field: getattr(info, field) for field in FIELDS}
                 for field, seen in opened.items():
                     known = getattr(expected, field)
                     if seen != known and not (field == 'checksum' and seen is None):
-                        broken(f'Expected {field} {known!r} of {name!r} from _open({start}, {stop}); seen {seen!r}.')
+                        broken(f'Expected {field} {known!r} for {name!r} from _open({start}, {stop}); seen {seen!r}.')
 
     @check(
         'serve',
-        cause='serve is overridden, or _open gives other metadata than _stat. Override the hooks, and let the template serve.',
+        cause='serve is overridden, or _open returns other metadata than _stat. Override the hooks, and let BaseBackend serve.',
     )
     def test_a_served_file_has_the_metadata_of_stat(self, harness: Harness) -> None:
-        """Length, type, ETag and Last-Modified of a response are what stat says, for GET and HEAD."""
+        """Length, type, ETag and Last-Modified of responses to GET and HEAD match stat."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage)
         client = app.test_client()
@@ -76,11 +76,11 @@ class AgreementChecks:
 
     @check(
         '_copy _stat _open',
-        cause='_copy is the one of the template, or stores the bytes anew without their Content-Encoding; or _stat and _open do '
-        'not read it. Copy inside the store, or with all that the store keeps.',
+        cause='_copy is the default one, or stores the bytes again without their Content-Encoding; or _stat and _open do '
+        'not read it. Copy inside the store, or with all metadata in the store.',
     )
     def test_an_encoded_file_stays_encoded(self, harness: Harness) -> None:
-        """What is stored as gzip is read as it is stored, said to be gzip, and copied and moved with that; clients get it decoded."""
+        """A file stored with the encoding gzip is read as stored, and reported as gzip, also after copying and moving; clients get it decoded."""
         encoded = gzip.compress(CONTENT)
         try:
             harness.put_encoded_raw('a/x.txt', encoded, 'gzip')
@@ -110,10 +110,10 @@ class AgreementChecks:
     @check(
         'the setting CHECKSUM',
         proves=Capability.CHECKSUM,
-        cause='One algorithm is used whatever config.checksum says. Look at what _put computes: Checksum(self.config.checksum).',
+        cause='One algorithm is always used, whatever config.checksum is. Check what _put computes: Checksum(self.config.checksum).',
     )
     def test_a_checksum_is_of_the_algorithm_that_is_set(self, harness: Harness) -> None:
-        """With the setting CHECKSUM, checksums are of that algorithm, where files keep them and where they are computed."""
+        """With the setting CHECKSUM, checksums use that algorithm, both stored and computed ones."""
         for algorithm in ALGORITHMS:
             backend = harness.make(checksum=algorithm)
             for content in (CONTENT, b''):
@@ -128,11 +128,11 @@ class AgreementChecks:
     @check(
         'the setting CHECKSUM',
         proves=Capability.CHECKSUM,
-        cause='The name of the algorithm is that of the setting, whatever the file keeps. Keep the name with the checksum, and '
-        'look at what _stat gives of a file that was stored before.',
+        cause='The algorithm name comes from the setting, not from the stored checksum. Store the name with the checksum, and '
+        'check what _stat returns for a file that was stored before.',
     )
     def test_a_checksum_is_true_when_the_setting_has_changed(self, harness: Harness) -> None:
-        """A file that was stored with another setting has a true checksum, of the algorithm named in it."""
+        """A file that was stored with another setting has a correct checksum, of the algorithm that it names."""
         backends = [harness.make(checksum=algorithm) for algorithm in ALGORITHMS]
         for number, after in enumerate(ALGORITHMS):
             before, backend = ALGORITHMS[number - 1], backends[number]
@@ -144,8 +144,8 @@ class AgreementChecks:
                         seen or verb == 'metadata'
                     ):
                         broken(
-                            f'Expected a true checksum by {verb} of a file that was stored with CHECKSUM = {before!r}, and is '
-                            f'looked at with {after!r}; seen {seen!r}.'
+                            f'Expected a correct checksum from {verb} for a file that was stored with CHECKSUM = {before!r}, and '
+                            f'read with {after!r}; seen {seen!r}.'
                         )
 
 

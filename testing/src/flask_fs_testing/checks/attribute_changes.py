@@ -1,4 +1,4 @@
-"""Attributes that are changed without the bytes."""
+"""Changing attributes without the content."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from .interrupts import spread
 from .operations import left_behind, small_sizes
 from .ranges import expect_bytes
 
-#: How often a writer and one that changes attributes come at once.
+#: How many times a writer and a change of attributes meet.
 ROUNDS = 10
 #: At how many of its calls a change is interrupted.
 MOMENTS = 12
 CHANGES = {'metadata': {'changed': '1'}}
-#: By how much the clocks of one store may differ, and what a header leaves of a time.
+#: How far the clocks of one store can differ, plus the precision of times in headers.
 CLOCK = datetime.timedelta(seconds=2)
-#: Changes of some attributes, of all, and of all to none.
+#: Changes of some attributes, of all, and the removal of all.
 _CHANGES: tuple[Mapping[str, Any], ...] = (
     {'metadata': {'owner': 'Zoë', 'new': ''}},
     {'cache_control': 'no-store', 'content_language': 'fr'},
@@ -51,15 +51,15 @@ _CHANGES: tuple[Mapping[str, Any], ...] = (
 
 
 class AttributeChangeChecks:
-    """What set_attributes and if_match change, and what they leave."""
+    """What set_attributes and if_match change, and what they keep."""
 
     @check(
         '_swap',
         proves=Capability.ATTRIBUTES,
-        cause='_swap stores the bytes alone, or updates what is there. It takes attributes as _put does.',
+        cause='_swap stores only the bytes, or updates the existing attributes. It must store attributes as _put does.',
     )
     def test_a_swapped_file_has_its_own_attributes(self, harness: Harness) -> None:
-        """A version that is replaced with if_match has the attributes given with it, and none of the old ones; after Changed, these stay."""
+        """A file replaced with if_match has the attributes given with it, and none of the old ones; if Changed is raised, it keeps the old ones."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.ATTRIBUTES | Capability.COMPARE_AND_SWAP):
             return
@@ -77,7 +77,7 @@ class AttributeChangeChecks:
             backend.save(OnlyRead(content, 65_537), 'x.txt', attributes=attributes, if_match=etag)
             with pytest.raises(fs.Changed):
                 backend.save(OnlyRead(content, 65_537), 'x.txt', attributes=GIVEN, if_match=stale)
-            expect_attributes(other, 'x.txt', attributes, f'which has replaced a version, of {len(content)} bytes,')
+            expect_attributes(other, 'x.txt', attributes, f'which replaced a version, of {len(content)} bytes,')
             expect_bytes(other.read('x.txt'), content, 'a file that was replaced with attributes')
         if declares(backend, Capability.MIME):
             backend.write('x.txt', b'', mime='text/x-given', if_match=str(other.stat('x.txt').etag))
@@ -86,11 +86,11 @@ class AttributeChangeChecks:
     @check(
         '_set_attributes',
         proves=Capability.ATTRIBUTES,
-        cause='The store replaces all attributes by those of one request: read the old ones first, as changed() does. Look at '
+        cause='The store replaces all attributes with those of one request: read the old ones first, as changed() does. Check '
         '_set_attributes.',
     )
     def test_a_change_of_attributes_changes_only_what_it_names(self, harness: Harness) -> None:
-        """set_attributes changes the attributes that it names, None removes one, and the others, bytes and checksum stay, for all to see."""
+        """set_attributes changes only the attributes that it is given, and None removes one; content and checksum stay; every backend sees it."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -101,13 +101,13 @@ class AttributeChangeChecks:
             backend.write('a/x.bin2', b'', attributes=GIVEN)
             before, expected = backend.metadata('a/x.bin')['checksum'], GIVEN
             stored = backend.stat('a/x.bin').checksum
-            # A store may show parts of a file too.
+            # A store might list parts of a file too.
             there = len(harness.names_raw())
-            # Of large files few: a store may copy their bytes each time.
+            # Fewer for large files: a store might copy their bytes each time.
             for changes in _CHANGES if size_class == 'small' else _CHANGES[1::6]:
                 backend.set_attributes('a/x.bin', changes)
                 expected = changed(expected, changes)
-                expect_attributes(other, 'a/x.bin', expected, f'once {", ".join(changes)} of it changed,')
+                expect_attributes(other, 'a/x.bin', expected, f'after a change of {", ".join(changes)},')
             info = other.stat('a/x.bin')
             if (seen := (info.size, info.checksum, other.metadata('a/x.bin')['checksum'])) != (
                 len(content),
@@ -123,11 +123,11 @@ class AttributeChangeChecks:
     @check(
         '_set_attributes',
         proves=Capability.ATTRIBUTES,
-        cause='The store makes a file, or what it keeps of one, where there is none. Look at what _set_attributes does when '
-        'the store says that there is no such file.',
+        cause='The store creates a file, or its metadata, where there is none. Check what _set_attributes does when '
+        'the store reports that there is no such file.',
     )
     def test_attributes_of_what_is_not_there_cannot_change(self, harness: Harness) -> None:
-        """set_attributes raises FileNotFound where there is no file, a folder included, and makes none."""
+        """set_attributes raises FileNotFound if there is no file, or only a folder, and creates none."""
         backend = harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -145,18 +145,18 @@ class AttributeChangeChecks:
     @check(
         '_set_attributes',
         proves=Capability.ATTRIBUTES,
-        cause='What the store returns of the new version is not kept with it, or a listing or cache has the old one. Look at what '
-        '_set_attributes leaves of the metadata.',
+        cause='Metadata of the new version, as the store returned it, is not kept, or a listing or cache has the old metadata. '
+        'Check which metadata remains after _set_attributes.',
     )
     def test_a_file_whose_attributes_changed_is_one_version(self, harness: Harness) -> None:
-        """Once attributes have changed, each verb reports the new ones, one etag, with which the file can be replaced, and no earlier time."""
+        """After a change of attributes, all verbs report the new ones, the same etag, which if_match accepts, and a time that is not earlier."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
         for size in small_sizes(harness).values():
             backend.write('x', gzipped(size), attributes=GIVEN)
             for changes in (OTHER.given(), CHANGES):
-                # What it sees now is not what it may show later.
+                # A cache must not keep what it reads now.
                 before = other.stat('x')
                 expect_listed(other)
                 backend.set_attributes('x', changes)
@@ -165,9 +165,9 @@ class AttributeChangeChecks:
                 with stream:
                     etags = {'stat': info.etag, 'open': opened.etag, 'scan': listed.etag or info.etag}
                 if len({*etags.values()}) > 1 or (info.etag is None) != (before.etag is None):
-                    broken(f'Expected one etag of a file whose attributes changed, from each verb; seen {etags}.')
+                    broken(f'Expected the same etag from all verbs after a change of attributes; seen {etags}.')
                 if before.modified and not (info.modified and before.modified - CLOCK < info.modified):
-                    broken(f'Expected a file not to get older than {before.modified}; seen {info.modified}.')
+                    broken(f'Expected a modification time not before {before.modified}; seen {info.modified}.')
                 expect_listed(other)
             if declares(backend, Capability.COMPARE_AND_SWAP):
                 with pytest.raises(fs.Changed):
@@ -179,11 +179,11 @@ class AttributeChangeChecks:
         '_set_attributes',
         proves=Capability.ATTRIBUTES,
         race=True,
-        cause='The file is read, and stored again with other attributes: bytes that came meanwhile are lost. Change them in the '
-        'store, or on the condition that the file is still that version. Look at _set_attributes.',
+        cause='The file is read, and stored again with other attributes: bytes stored meanwhile are lost. Change them in the '
+        'store, or on the condition that the file is still that version. Check _set_attributes.',
     )
     def test_a_change_of_attributes_never_brings_replaced_bytes_back(self, harness: Harness) -> None:
-        """If another writer replaces or removes a file while its attributes are changed, the new bytes stay, and the old ones never return."""
+        """If another writer replaces or removes a file while its attributes change, the new content stays, and the old content never returns."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -193,7 +193,7 @@ class AttributeChangeChecks:
             if _struck(backend, step, lambda: other.write('x', new)):
                 _expect_new(other, new, f'a file that is replaced after {step}')
             if _struck(backend, step, lambda: other.remove('x')) and other.exists('x'):
-                broken(f'Expected a file that is removed after {step} to stay removed; seen it there again.')
+                broken(f'Expected a file that is removed after {step} to stay removed; seen it again.')
         for turn in range(ROUNDS):
             content = content_of(1000) + str(turn).encode()
             backend.write('x', b'old', attributes=GIVEN)
@@ -201,18 +201,16 @@ class AttributeChangeChecks:
             _expect_new(other, content, f'a file that is replaced meanwhile, in round {turn}')
             _change_while(backend, lambda: other.remove('x'), at=turn / ROUNDS)
             if other.exists('x'):
-                broken(
-                    f'Expected a file that is removed meanwhile to stay removed, in round {turn}; seen it there again.'
-                )
+                broken(f'Expected a file that is removed meanwhile to stay removed, in round {turn}; seen it again.')
 
     @check(
         '_set_attributes',
         proves=Capability.ATTRIBUTES,
-        cause='Old attributes are removed before the new ones are stored, or one by one. Look at the order of the steps in '
+        cause='Old attributes are removed before the new ones are stored, or one by one. Check the order of the steps in '
         '_set_attributes.',
     )
     def test_an_interrupted_change_leaves_old_or_new_attributes(self, harness: Harness) -> None:
-        """Interrupted right before any of its calls, set_attributes leaves all old attributes or all new ones, the bytes, and nothing else."""
+        """If set_attributes is interrupted right before any of its calls, the file keeps its content, with all old attributes or all new ones, and nothing else is left."""
         backend, errors = harness.make(), itertools.cycle(INTERRUPTS)
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -233,9 +231,9 @@ class AttributeChangeChecks:
 
 
 def _struck(backend: BaseBackend, step: str, strike: Callable[[], object]) -> bool:
-    """Whether *strike* was called while attributes of the file ``x`` changed: once the hook *step* was done."""
+    """Whether *strike* was called while attributes of the file ``x`` changed: after the hook *step*."""
     strikes = [strike]
-    # Whether the change is made, too late or in vain is up to the backend.
+    # Whether the change succeeds, comes too late or fails is up to the backend.
     with (
         contextlib.suppress(fs.Changed, fs.Replaced, fs.FileNotFound),
         after_hook(backend, step, lambda: strikes and strikes.pop()()),
@@ -245,7 +243,7 @@ def _struck(backend: BaseBackend, step: str, strike: Callable[[], object]) -> bo
 
 
 def _change_while(backend: BaseBackend, rival: Callable[[], object], *, at: float) -> None:
-    """Change attributes of the file ``x`` again and again, until *rival* was called: when that part *at* of a change is over."""
+    """Change attributes of the file ``x`` repeatedly, until *rival* was called: when the fraction *at* of a change is over."""
     started = time.monotonic()
     backend.set_attributes('x', CHANGES)
     takes = time.monotonic() - started
@@ -254,7 +252,7 @@ def _change_while(backend: BaseBackend, rival: Callable[[], object], *, at: floa
     def act(number: int) -> None:
         if number:
             begun.wait(MEETING_S)
-            # Threads would come when the other gives way, which is between two changes.
+            # Threads would run when the other one yields, which is between two changes.
             time.sleep(at * takes)
             try:
                 rival()
@@ -262,7 +260,7 @@ def _change_while(backend: BaseBackend, rival: Callable[[], object], *, at: floa
                 done.set()
         while not done.is_set():
             begun.set()
-            # Stores have many words for a change that came too late: what counts is the file.
+            # Stores report a change that came too late with various errors: what counts is the file.
             with contextlib.suppress(fs.FSError):
                 backend.set_attributes('x', CHANGES)
             # Greenlets run only while the others wait.

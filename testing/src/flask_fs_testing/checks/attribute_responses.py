@@ -1,4 +1,4 @@
-"""Attributes as headers: of responses of the application, and of links that the store signs."""
+"""Attributes as headers: in responses of the application, and for links that the store signs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ..harness import Harness
 from .attributes import GIVEN, gzipped
 from .links import TIMEOUT_S, deployed
 
-#: What is not sent unless it was given.
+#: Headers that are not sent unless the attribute was given.
 _ABSENT = ('Content-Encoding', 'Content-Language', 'Content-Disposition')
 
 
 class AttributeResponseChecks:
-    """What clients get to see of attributes."""
+    """The attributes that clients see."""
 
     @check(
         'ATTRIBUTES',
         proves=Capability.ATTRIBUTES,
-        cause='_open or _stat lacks an attribute that the other one has, or a serve() of its own sends some only with GET.',
+        cause='_open or _stat lacks an attribute that the other one has, or an overridden serve() sends some only with GET.',
     )
     def test_attributes_are_served_as_headers(self, harness: Harness) -> None:
-        """Type, caching, encoding, languages and download name are sent with 200, 206, 304 and to HEAD, and none that were not given."""
+        """Type, caching, encoding, languages and download name are sent with 200, 206 and 304, and for HEAD; those that were not given are not sent."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage)
         client, content = app.test_client(), gzipped(1000)
@@ -55,13 +55,13 @@ class AttributeResponseChecks:
                 (304, 'HEAD', {'If-None-Match': etag}),
             ):
                 if None in given.values():
-                    continue  # The store has no etags.
+                    continue  # The store does not support etags.
                 response = client.open(f'/kit/{name}', method=method, headers={'Accept-Encoding': 'gzip', **given})
                 what = f'{status} to {method} {name} with {given}'
                 if response.status_code != status:
                     broken(f'Expected {what}; seen {response.status}.')
                 if status == 304:
-                    # Without content, it says what is to be updated of it (RFC 9110, 15.4.5).
+                    # Without content, it only has headers that update the client's copy (RFC 9110, 15.4.5).
                     _judge(response.headers, {'Cache-Control': headers['Cache-Control']}, what)
                 else:
                     _judge(response.headers, headers, what)
@@ -70,17 +70,17 @@ class AttributeResponseChecks:
     @check(
         '_signed_url',
         proves=Capability.SIGNED_URL,
-        cause='The link overrides a header without being asked to, or the attribute is kept in a field of metadata that the '
-        'store does not serve. Look at _signed_url, and at what _put sends.',
+        cause='The link overrides a header although no override was requested, or the attribute is in a metadata field that '
+        'the store does not serve. Check _signed_url, and what _put sends.',
     )
     def test_attributes_are_honored_by_signed_links(self, harness: Harness) -> None:
-        """What a signed link gives has the attributes of the file as headers, and the download name of the link where that has one."""
+        """The response to a signed link has the attributes of the file as headers, and the download name of the link if it has one."""
         with deployed(harness) as storage:
             if not declares(storage.backend, Capability.ATTRIBUTES):
                 return
             storage.write('a/given.bin', gzipped(1000), **GIVEN.given())
             by_store = declares(storage.backend, Capability.SIGNED_URL)
-            # The application's own are for their bearer alone, and so for no shared cache.
+            # Links that the application signs are for their bearer alone, and so not for shared caches.
             caching = GIVEN.cache_control if by_store else 'max-age=3600, private'
             expected = {**_headers(), 'Cache-Control': caching}
             _judge(_fetched(storage.signed_url('a/given.bin')), expected, 'a signed link')
@@ -107,21 +107,21 @@ def _judge(headers: Any, expected: Mapping[str, str | None], what: str) -> None:
     for header, wanted in expected.items():
         seen = headers.get(header)
         if seen is not None and header == 'Content-Type':
-            # A charset may come with it.
+            # A charset can follow.
             seen, _ = parse_options_header(seen)
         elif seen is not None and header == 'Content-Disposition':
             kind, options = parse_options_header(seen)
             seen = options.get('filename') if kind == 'attachment' else None
         if seen != wanted:
-            broken(f'Expected {header} to give {wanted!r} with {what}; seen {headers.get(header)!r}.')
+            broken(f'Expected {header} {wanted!r} with {what}; seen {headers.get(header)!r}.')
 
 
 def _fetched(link: str) -> Any:
-    """The headers of what *link* gives to a browser, as the store or the application sends them."""
+    """The headers that a browser gets from *link*, as the store or the application sends them."""
     request = urllib.request.Request(link, headers={'Accept-Encoding': 'gzip'})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             return response.headers
     except urllib.error.HTTPError as error:
         with error:
-            broken(f'Expected a signed link to give the file; seen status {error.code}.')
+            broken(f'Expected a signed link to return the file; seen status {error.code}.')

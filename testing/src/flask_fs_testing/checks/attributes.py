@@ -1,4 +1,4 @@
-"""Attributes: what is stored with a file besides its bytes comes back everywhere, or is refused."""
+"""Attributes: everything stored with a file in addition to its content is returned everywhere, or is rejected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .content import content_of
 from .operations import small_sizes
 from .ranges import expect_bytes
 
-#: One of each kind.
+#: One value for each attribute.
 GIVEN = Attributes(
     mime='text/x-special',
     cache_control='public, max-age=3600',
@@ -30,7 +30,7 @@ GIVEN = Attributes(
     download_name='Zürich "1" 日本.txt',
     metadata={'owner': 'Jürgen', 'batch-2': 'a = b; c', 'empty': ''},
 )
-#: Another one of each kind.
+#: Another value for each attribute.
 OTHER = Attributes(
     mime='image/png',
     cache_control='no-store',
@@ -39,12 +39,12 @@ OTHER = Attributes(
     download_name='other.png',
     metadata={'owner': 'Zoë'},
 )
-#: What is easily lost on the way: through headers, URLs, lists of pairs and databases.
+#: Text that is easily lost in headers, URLs, lists of pairs and databases.
 ODD_VALUES = (
     '', ' blanks ', 'a  b', '\t', 'two\nlines', 'two\r\nX-Evil: lines', 'a\x00b\x7f', '"quoted"', "it's", 'a,b;c=d', 'a%41+&\\', '=', '0',
     'null', 'Jürgen', 'e\u0301', '日本語', '\U0001f389', '=?UTF-8?B?eA==?=', 'a =?utf-8?q?x?= b', '=?UTF-8?B?_?=', '\ufeffmark', '\x85',
 )  # fmt: skip
-#: Names in metadata that a driver may use for something else, in headers or in a document of a database.
+#: Names in metadata that a driver might use for something else, in headers or in a document of a database.
 TAKEN_NAMES = (
     'name', 'filename', 'size', 'length', 'mime', 'content-type', 'checksum', 'md5', 'sha256', 'etag', 'modified', 'mtime', 'metadata',
     'id', 'owner', 'cache-control', 'download-name',
@@ -62,16 +62,16 @@ WAYS: Mapping[str, Callable[[fs.Storage, str, bytes, Mapping[str, Any]], object]
 
 
 class AttributeChecks:
-    """What is given with a file."""
+    """Attributes given with a file."""
 
     @check(
         'ATTRIBUTES',
         proves=Capability.ATTRIBUTES,
-        cause='_put stores some of them, or what is stored in parts gets them by another request that lacks some. Look at each '
-        'way through _put, and at what _stat, _open and _scan make of the response.',
+        cause='_put stores only some of them, or files stored in parts get them in another request that lacks some. Check every '
+        'path through _put, and what _stat, _open and _scan make of the response.',
     )
     def test_attributes_come_back_however_a_file_is_stored(self, harness: Harness) -> None:
-        """Every attribute given to save, write or open comes back from stat and open, and of files of any size, also elsewhere."""
+        """Every attribute given to save, write or open is returned by stat and open, for files of any size, also by other backends on the store."""
         storage, other = fs.Storage('kit', fs.ALL), harness.make()
         if not declares(other, Capability.ATTRIBUTES):
             return
@@ -89,11 +89,11 @@ class AttributeChecks:
     @check(
         'ATTRIBUTES',
         proves=Capability.ATTRIBUTES,
-        cause='An attribute that was not given is stored as an empty text, or the default of the store is returned for one. '
-        'Look at what _put sends, and what _stat makes of an absent one.',
+        cause='An attribute that was not given is stored as an empty string, or the default of the store is returned for it. '
+        'Check what _put sends, and what _stat makes of an absent attribute.',
     )
     def test_attributes_that_were_not_given_are_none(self, harness: Harness) -> None:
-        """A file that was given one attribute has that one, and one that was given none has none."""
+        """A file stored with one attribute has only that one, and a file stored with none has none."""
         backend = harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -106,11 +106,11 @@ class AttributeChecks:
     @check(
         'ATTRIBUTES',
         proves=Capability.ATTRIBUTES,
-        cause='A value goes into a header, or a list of pairs, as it is: use encode_text() and decode_text(), and attachment() '
-        'with download_name_of(). Look at _put and _stat.',
+        cause='A value is put into a header, or a list of pairs, without encoding: use encode_text() and decode_text(), and '
+        'attachment() with download_name_of(). Check _put and _stat.',
     )
     def test_metadata_and_names_of_any_text_come_back_exactly(self, harness: Harness) -> None:
-        """Metadata comes back letter by letter whatever its names and text, to the largest that may be given, and so do download names."""
+        """Metadata is returned exactly as given, whatever its names and text, up to the largest that is allowed, and so are download names."""
         backend = harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -128,11 +128,11 @@ class AttributeChecks:
     @check(
         'ATTRIBUTES',
         proves=Capability.ATTRIBUTES,
-        cause='Bytes and attributes are stored by two steps, of which one updates what is there. Look at what _put leaves of '
+        cause='Bytes and attributes are stored in two steps, one of which updates existing attributes. Check what _put keeps of '
         'the file that it replaces.',
     )
     def test_a_replaced_file_has_its_own_attributes(self, harness: Harness) -> None:
-        """A file that replaces another one has the attributes that were given with it, and none of the old ones."""
+        """A file that replaces another has the attributes given with it, and none of the old ones."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -148,7 +148,7 @@ class AttributeChecks:
             backend.write('x.txt', gzipped(sizes[before]), attributes=GIVEN)
             backend.save(io.BytesIO(content_of(sizes[after])), 'x.txt', overwrite=True, attributes=attributes)
             expect_attributes(
-                other, 'x.txt', attributes, f'of {sizes[after]} bytes, which has replaced one of {sizes[before]}'
+                other, 'x.txt', attributes, f'of {sizes[after]} bytes, which replaced one of {sizes[before]}'
             )
         backend.write('x.txt', b'', attributes=GIVEN)
         backend.remove('x.txt')
@@ -158,10 +158,10 @@ class AttributeChecks:
     @check(
         'ATTRIBUTES',
         proves=Capability.ATTRIBUTES,
-        cause='Attributes are stored before the bytes, or without the condition. Look at the order of the steps in _put.',
+        cause='Attributes are stored before the bytes, or without the condition. Check the order of the steps in _put.',
     )
     def test_a_failed_put_leaves_the_old_attributes(self, harness: Harness) -> None:
-        """A file that could not be replaced keeps the attributes that it had, and its bytes."""
+        """A file that could not be replaced keeps its attributes and its content."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -182,11 +182,11 @@ class AttributeChecks:
     @check(
         '_copy and _move',
         proves=Capability.ATTRIBUTES,
-        cause='The store copies the bytes, or copies attributes for small files only, or keeps those of the target. Look at '
-        'what _copy and _move take along, and at FileInfo.attributes.',
+        cause='The store copies only the bytes, or copies attributes only for small files, or keeps those of the target. Check '
+        'what _copy and _move pass on, and FileInfo.attributes.',
     )
     def test_copies_and_moves_keep_attributes(self, harness: Harness) -> None:
-        """Copying, moving and transferring keep all attributes, whatever the size, the new name or what was there before."""
+        """Copying, moving and transferring a file keep all its attributes, whatever its size, its new name or the file that it replaces."""
         storage, elsewhere = fs.Storage('kit', fs.ALL), fs.Storage('elsewhere', fs.ALL)
         backend = harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
@@ -216,11 +216,11 @@ class AttributeChecks:
 
     @check(
         'ATTRIBUTES',
-        cause='Attributes that the backend drops are accepted. Declare ATTRIBUTES, or let the template refuse them: '
-        'override _put and _set_attributes, and not the verbs.',
+        cause='The backend accepts attributes, but drops them. Declare ATTRIBUTES, or let BaseBackend reject them: '
+        'override _put and _set_attributes, not the verbs.',
     )
     def test_attributes_that_are_not_kept_are_refused(self, harness: Harness) -> None:
-        """Without ATTRIBUTES, giving one raises OperationNotSupported before the source is read, and nothing is stored."""
+        """Without ATTRIBUTES, passing an attribute raises OperationNotSupported before the source is read, and nothing is stored."""
         storage, backend = fs.Storage('kit', fs.ALL), harness.make()
         if declares(backend, Capability.ATTRIBUTES):
             return
@@ -237,7 +237,7 @@ class AttributeChecks:
                     backend.save(source, 'x.txt', overwrite=True, attributes=Attributes(**given))
                 if source.tell():
                     broken(
-                        f'Expected the source to be unread when {attribute} is refused; seen {source.tell()} bytes read.'
+                        f'Expected the source to be unread when {attribute} is rejected; seen {source.tell()} bytes read.'
                     )
                 with pytest.raises(fs.OperationNotSupported):
                     storage.set_attributes('x.txt', **given)
@@ -245,7 +245,7 @@ class AttributeChecks:
 
 
 def gzipped(size: int) -> bytes:
-    """Content of at least *size* bytes that is what GIVEN says of it."""
+    """Content of at least *size* bytes that matches GIVEN."""
     return gzip.compress(content_of(size), 0, mtime=0)
 
 
@@ -255,7 +255,7 @@ def _write_file(storage: fs.Storage, name: str, mode: str, content: bytes, given
 
 
 def _largest() -> list[dict[str, str]]:
-    """Metadata with values, names, and a sum that are as large as is allowed."""
+    """Metadata with values, names and a total of the maximum size."""
     longest = {'plain': 'x' * MAX_VALUE_BYTES, 'encoded': '日' * ((MAX_VALUE_BYTES - 12) // 4)}
     full = {f'n{number}': 'x' * MAX_VALUE_BYTES for number in range(5)}
     left = MAX_METADATA_BYTES - sum(len(name) + len(value) for name, value in full.items())
@@ -263,7 +263,7 @@ def _largest() -> list[dict[str, str]]:
 
 
 def expect_attributes(backend: BaseBackend, name: str, expected: Attributes, what: str) -> None:
-    """Fail unless the file has these attributes, by each verb that looks at one file."""
+    """Fail unless each verb that reads one file returns these attributes."""
     judge_attributes(backend.stat(name), expected, f'{name!r}, {what} by stat')
     opened = backend.open_whole(name)
     opened.stream.close()
@@ -275,14 +275,14 @@ def judge_attributes(info: FileInfo, expected: Attributes, what: str) -> None:
     for attribute in NAMES:
         seen, wanted = getattr(info.attributes, attribute), getattr(expected, attribute)
         if seen != wanted:
-            broken(f'Expected {attribute} {wanted!r} of a file {what}; seen {seen!r}.')
+            broken(f'Expected {attribute} {wanted!r} for a file {what}; seen {seen!r}.')
 
 
 def expect_listed(backend: BaseBackend) -> None:
-    """Fail unless a listing gives each attribute as stat does, or none."""
+    """Fail unless a listing returns each attribute as stat does, or none."""
     for listed in backend.scan():
         info = backend.stat(listed.name)
         for attribute in NAMES:
             seen, known = getattr(listed.attributes, attribute), getattr(info.attributes, attribute)
             if seen and seen != known:
-                broken(f'Expected {attribute} {known!r} of {listed.name!r} from scan, or none; seen {seen!r}.')
+                broken(f'Expected {attribute} {known!r} for {listed.name!r} from scan, or none; seen {seen!r}.')

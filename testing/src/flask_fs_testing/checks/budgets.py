@@ -1,4 +1,4 @@
-"""What operations cost: bytes that move, and requests."""
+"""The cost of operations: traffic and requests."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .content import content_of
 RANGE_BYTES = 1000
 #: How many files are listed.
 LISTED = 10
-#: How often something is measured that seems to cost too much: a busy store is sent some requests again, and another
-#: thread of this process may read a file.
+#: How many times to measure an operation that seems to cost too much: requests to a busy store are repeated, and another
+#: thread of this process might read a file.
 ATTEMPTS = 3
 
 
@@ -45,12 +45,12 @@ _READS: Mapping[str, Callable[[BaseBackend, int], bytes]] = {
     'read_range': lambda backend, start: backend.read_range('x', start, None if start < 0 else start + RANGE_BYTES),
     'open': _opened,
 }
-#: Ways to have the content of ``x`` under another name.
+#: Ways to get the content of ``x`` under another name.
 _COPIES: Mapping[str, Callable[[BaseBackend], object]] = {
     'copy': lambda backend: backend.copy('x', 'y'),
     'move': lambda backend: backend.move('x', 'y'),
 }
-#: Operations whose requests are counted, each with a small file of its own, *mine*, and the content of a large one.
+#: Operations whose requests are counted, each with its own small file, *mine*, and the content of a large one.
 _OPERATIONS: Mapping[str, Callable[[BaseBackend, str, bytes], object]] = {
     'save': lambda backend, mine, large: backend.save(io.BytesIO(b'content'), f'new-{mine}', overwrite=True),
     'save_large': lambda backend, mine, large: backend.save(io.BytesIO(large), f'new-{mine}', overwrite=True),
@@ -73,20 +73,20 @@ _OPERATIONS: Mapping[str, Callable[[BaseBackend, str, bytes], object]] = {
     'set_attributes': lambda backend, mine, large: backend.set_attributes(mine, {'metadata': {'changed': '1'}}),
     'swap': lambda backend, mine, large: backend.write(mine, b'other', if_match=str(backend.stat(mine).etag)),
 }
-#: What these need.
+#: The capabilities that these need.
 _NEEDS = {'set_attributes': Capability.ATTRIBUTES, 'swap': Capability.COMPARE_AND_SWAP}
 
 
 class BudgetChecks:
-    """What moves between an application and its store."""
+    """Traffic between an application and its store."""
 
     @check(
         'RANGE',
         proves=Capability.RANGE,
-        cause='_open requests the whole file and drops what is around the range, or open() reads far ahead.',
+        cause='_open requests the complete file and drops everything outside the range, or open() reads far ahead.',
     )
     def test_a_range_moves_only_its_bytes(self, harness: Harness) -> None:
-        """With RANGE, reading few bytes of a file, anywhere in it, moves these bytes and little more, however large it is."""
+        """With RANGE, reading a few bytes anywhere in a file transfers these bytes and little more, however large the file is."""
         if not can_be_metered(harness):
             return
         allowed, writer = RANGE_BYTES + harness.overhead_bytes, harness.make()
@@ -108,10 +108,10 @@ class BudgetChecks:
     @check(
         'SERVER_COPY',
         proves=Capability.SERVER_COPY,
-        cause='_copy or _move downloads the file and uploads it again, perhaps only from some size on.',
+        cause='_copy or _move downloads the file and uploads it again, perhaps only above some size.',
     )
     def test_copies_and_moves_stay_inside_the_store(self, harness: Harness) -> None:
-        """With SERVER_COPY, copying or moving a file moves none of its bytes through the application, however large it is."""
+        """With SERVER_COPY, copying or moving a file transfers none of its content through the application, however large it is."""
         if not can_be_metered(harness):
             return
         allowed, writer = harness.overhead_bytes, harness.make()
@@ -135,18 +135,18 @@ class BudgetChecks:
 
 
 class RequestChecks:
-    """How many requests operations take, over HTTP."""
+    """The number of HTTP requests that operations take."""
 
     @check(
         '_open and _stat',
-        cause='The driver looks before it acts, such as for the container or for the metadata, or signs in each time.',
+        cause='The driver makes an extra request first, such as for the container or the metadata, or signs in each time.',
     )
     def test_operations_take_no_more_requests_than_allowed(self, harness: NetworkHarness) -> None:
-        """Reading a small file and looking at it take one request; no operation takes more than ``max_requests`` says."""
+        """Reading a small file takes one request, and so does its metadata; no operation takes more requests than ``max_requests`` allows."""
         if unknown := sorted(set(harness.max_requests) - set(_OPERATIONS)):
             broken(f'Expected max_requests to name only {", ".join(_OPERATIONS)}; seen {", ".join(unknown)}.')
         if not harness.http:
-            return  # What one request is, each other protocol says for itself.
+            return  # Other protocols define a request differently.
         allowed = {'read': 1, 'stat': 1, **harness.max_requests}
         record(harness, 'allowed', **allowed)
         large, numbers = content_of(sizes_of(harness)['parts']), itertools.count()
@@ -174,7 +174,7 @@ class RequestChecks:
 
 
 def _least(measure: Callable[[], int], allowed: int) -> int:
-    """What *measure* gives, the least of several times if that is more than *allowed*."""
+    """The result of *measure*, or the lowest of several if the first is more than *allowed*."""
     least = measure()
     for _ in range(ATTEMPTS - 1):
         if least <= allowed:
@@ -185,5 +185,5 @@ def _least(measure: Callable[[], int], allowed: int) -> int:
 
 def _is_too_much(moved: int, allowed: int, what: str, *, must: bool) -> bool:
     if moved > allowed and must:
-        broken(f'Expected {what} bytes to move at most {allowed:,} bytes; seen {moved:,}.')
+        broken(f'Expected {what} bytes to transfer at most {allowed:,} bytes; seen {moved:,}.')
     return moved > allowed

@@ -1,4 +1,4 @@
-"""What goes in comes out: whole, from any source, and not at all when the source fails."""
+"""Content: stored completely from any source, and not at all if the source fails."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ..harness import Harness
 from ..sources import Failing, OnlyRead, SourceFailed
 
 SIZES = (0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, 3 * CHUNK_BYTES + 5)
-#: By how much libraries read and send at once, unless they are configured otherwise.
+#: How much libraries read and send at once by default.
 BUFFERS_BYTES = (4096, 8192, 64 * 1024, 128 * 1024, 256 * 1024)
 
 
 def content_of(size: int) -> bytes:
-    """*size* bytes in which a piece out of its place would show."""
+    """*size* bytes that reveal a misplaced piece."""
     return _numbers(size.bit_length())[:size]
 
 
 @functools.lru_cache(4)
 def _numbers(bits: int) -> bytes:
-    # Making them takes longer than storing them.
+    # Cached because generating them takes longer than storing them.
     numbers = array('I', range((1 << bits) // 4 + 1))
     if sys.byteorder == 'little':
         numbers.byteswap()
@@ -48,11 +48,11 @@ class ContentChecks:
 
     @check(
         '_put and _open',
-        cause='Only the first piece is stored, or the last one is lost where the size is a multiple of a part or a buffer. '
-        'Look at the loops of _put, and of the stream of _open.',
+        cause='Only the first piece is stored, or the last one is lost if the size is a multiple of a part or a buffer. '
+        'Check the loops in _put, and in the stream of _open.',
     )
     def test_content_of_any_size_comes_back(self, harness: Harness) -> None:
-        """What is stored is what is read, in the store too, just below, at and above the size of any part, chunk or page."""
+        """Content is read back exactly as it was stored, also in the store itself, at sizes just below, at and above any part, chunk or page."""
         backend = harness.make()
         parts = {*harness.part_sizes, 2 * min(harness.part_sizes, default=CHUNK_BYTES)}
         for size in sorted({*SIZES, *_around(parts)}):
@@ -66,7 +66,7 @@ class ContentChecks:
                     'open()': file.read(),
                 }
             if wrong := {how: len(found) for how, found in seen.items() if found != content}:
-                broken(f'Expected the {size} bytes that were stored from each; seen others from {wrong} (with sizes).')
+                broken(f'Expected the {size} bytes that were stored; seen other content from {wrong} (with sizes).')
         for size in _around({*BUFFERS_BYTES, *(2 * size for size in BUFFERS_BYTES)}):
             content = content_of(size)
             backend.save(OnlyRead(content, step=10_007), 'buffers', overwrite=True)
@@ -77,10 +77,10 @@ class ContentChecks:
 
     @check(
         '_put',
-        cause='read() is called once, or a short piece is taken for the end: it ends where read() gives nothing. Look at _put.',
+        cause='read() is called once, or a short piece is treated as the end: the source ends when read() returns nothing. Check _put.',
     )
     def test_a_source_with_only_short_reads_is_read_to_its_end(self, harness: Harness) -> None:
-        """A source that has only read(), and gives less than was requested, is stored whole."""
+        """A source that has only read(), and returns less than requested, is stored completely."""
         backend = harness.make()
         content = content_of(10_000)
         backend.save(OnlyRead(content, step=7), 'short')
@@ -88,13 +88,13 @@ class ContentChecks:
 
     @check(
         'save',
-        cause='The client library rewinds or closes what it is given. Look at _put, and at an own save().',
+        cause='The client library rewinds or closes its input. Check _put, and save() if it is overridden.',
     )
     def test_saving_starts_where_the_source_stands_and_leaves_it_open(self, harness: Harness) -> None:
-        """The rest of an open file is stored, and the file stays open: closing it is its owner's business."""
+        """An open file is stored from its current position, and stays open: closing it is up to its owner."""
         backend = harness.make()
         content = content_of(20_000)
-        # A file on the disk has a buffer, and so reads further than its reader does.
+        # A file on disk has a buffer, and so reads ahead.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, 'source')
             path.write_bytes(content)
@@ -107,10 +107,10 @@ class ContentChecks:
 
     @check(
         'write',
-        cause='An own write() handles files by their name, or from their beginning. Look at write(), which needs no override.',
+        cause='An overridden write() uses the name of a file, or starts at its beginning. Check write(), which needs no override.',
     )
     def test_write_takes_what_can_be_read_too(self, harness: Harness) -> None:
-        """write() stores text, bytes, and the rest of anything with read(), which stays open."""
+        """write() stores text, bytes, and the remaining content of anything with read(), which stays open."""
         backend = harness.make()
         source = io.BytesIO(b'0123456789')
         source.read(4)
@@ -122,10 +122,10 @@ class ContentChecks:
 
     @check(
         'save',
-        cause='An own save() loses overwrite, which comes by position too. Look at save(), which needs no override.',
+        cause='An overridden save() ignores overwrite, which can also be positional. Check save(), which needs no override.',
     )
     def test_saving_keeps_a_file_that_is_there_unless_told_to_replace_it(self, harness: Harness) -> None:
-        """save() raises FileExists for a file that is there, and replaces it with overwrite, by position or by name."""
+        """save() raises FileExists if the file exists, and replaces it with overwrite, as a positional or keyword argument."""
         backend = harness.make()
         backend.save(io.BytesIO(b'first'), 'x')
         with pytest.raises(fs.FileExists):
@@ -140,10 +140,10 @@ class ContentChecks:
 
     @check(
         'save',
-        cause='An own write() encodes text in another way, or adds a byte order mark. Look at write() and as_binary().',
+        cause='An overridden write() encodes text differently, or adds a byte order mark. Check write() and as_binary().',
     )
     def test_text_is_stored_as_utf_8(self, harness: Harness) -> None:
-        """Text, given as such or by a text stream, is stored in UTF-8."""
+        """Text, from a string or a text stream, is stored as UTF-8."""
         backend = harness.make()
         backend.save(io.StringIO('été\n'), 'stream')
         backend.write('text', 'été\n')
@@ -153,16 +153,16 @@ class ContentChecks:
 
     @check(
         '_put',
-        cause='What was sent so far is kept or published in `finally`, its draft stays, or an error of the source is retried or '
-        'translated as one of the store. Look at how _put ends when stream.read() raises.',
+        cause='Partial content is kept or published in `finally`, a temporary file stays, or an error of the source is retried or '
+        'translated as if it were from the store. Check how _put ends when stream.read() raises.',
     )
     def test_a_source_that_fails_leaves_nothing_new(self, harness: Harness) -> None:
-        """When the source fails half-way, its error reaches the caller, the old file is whole and nothing new is left."""
+        """If the source fails midway, its error reaches the caller, the old file is intact and nothing new is left."""
         backend = harness.make()
         backend.write('old', b'old content')
         before = harness.names_raw()
         for name in ('old', 'new'):
-            # Some of them are errors that stores have too.
+            # Stores raise some of them too.
             for after, error in (
                 (0, FileNotFoundError),
                 (10_000, ConnectionResetError),
@@ -172,7 +172,7 @@ class ContentChecks:
                 with pytest.raises(error) as caught:
                     backend.save(Failing(bytes(3 * CHUNK_BYTES), after, error), name, overwrite=True)
                 if type(caught.value) is not error:
-                    broken(f'Expected the {error.__name__} of the source as it is; seen {caught.value!r}.')
+                    broken(f'Expected the {error.__name__} of the source, unchanged; seen {caught.value!r}.')
                 assert backend.read('old') == b'old content'
                 assert not backend.exists('new')
                 assert list(backend.list_files()) == ['old']
@@ -180,10 +180,10 @@ class ContentChecks:
 
     @check(
         '_put',
-        cause='The old file is written over in place, or its size is remembered. Look at _put and _stat.',
+        cause='The old file is overwritten in place, or its size is cached. Check _put and _stat.',
     )
     def test_a_replaced_file_is_replaced_whole(self, harness: Harness) -> None:
-        """Replacing a long file by a short one leaves nothing of the long one."""
+        """Replacing a long file with a short one leaves nothing of the long one."""
         backend = harness.make()
         backend.write('x', content_of(5000))
         backend.write('x', b'short')
@@ -192,10 +192,10 @@ class ContentChecks:
 
     @check(
         '_open',
-        cause='A file that is read by ranges is not held to one version: pass etag on to the store. Look at _open.',
+        cause='Ranges of a file are not read from one version: pass etag on to the store. Check _open.',
     )
     def test_a_reader_of_a_file_that_is_replaced_gets_one_of_the_two(self, harness: Harness) -> None:
-        """A file that is replaced while it is read gives its old content, or an error: never a mixture."""
+        """Reading a file while it is replaced returns its old content, or raises an error: never a mixture."""
         backend = harness.make()
         old, new = content_of(3 * CHUNK_BYTES), bytes(3 * CHUNK_BYTES)
         backend.save(io.BytesIO(old), 'x')
@@ -209,10 +209,10 @@ class ContentChecks:
 
     @check(
         'open',
-        cause='An own open() writes in place, or stores in its __exit__ whatever happened. Look at open(), which needs no override.',
+        cause='An overridden open() writes in place, or its __exit__ stores even after an error. Check open(), which needs no override.',
     )
     def test_a_file_open_for_writing_appears_when_it_is_closed(self, harness: Harness) -> None:
-        """What is written through open() appears, whole, at close; leaving by an exception stores nothing."""
+        """A file written through open() appears, complete, when it is closed; if the block ends with an exception, nothing is stored."""
         backend = harness.make()
         with backend.open('x', 'wb') as file:
             file.write(b'0123')
@@ -227,10 +227,10 @@ class ContentChecks:
 
     @check(
         '_open',
-        cause='A generator finds it out at the first byte, or an absent file gets made-up metadata. Look at _open and _stat.',
+        cause='A generator notices it only at the first byte, or a missing file gets invented metadata. Check _open and _stat.',
     )
     def test_a_missing_file_is_said_to_be_missing_at_the_call(self, harness: Harness) -> None:
-        """Reading a missing file raises FileNotFound when it is called, before the first byte is read."""
+        """Reading a missing file raises FileNotFound at the call, before the first byte is read."""
         backend = harness.make()
         for verb in (backend.read, backend.read_chunks, backend.open, backend.stat, backend.metadata):
             with pytest.raises(fs.FileNotFound) as caught:
@@ -239,10 +239,10 @@ class ContentChecks:
 
     @check(
         'a missing bucket, container or folder',
-        cause='The error for a missing container passes as it is, or nobody makes the container. Look at _translate, _scan and _put.',
+        cause='The error for a missing container is not translated, or nothing creates the container. Check _translate, _scan and _put.',
     )
     def test_a_missing_place_is_empty_and_made_by_the_first_write(self, harness: Harness) -> None:
-        """Before anything was stored there is nothing to find, which is no error; the first write creates the container."""
+        """Before anything is stored, listings are empty and files missing, without an error; the first write creates the container."""
         backend = harness.make_missing()
         assert not backend.exists('x')
         assert list(backend.list_files()) == []

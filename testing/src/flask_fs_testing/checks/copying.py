@@ -1,4 +1,4 @@
-"""Copying and moving: a second file, and another name."""
+"""Copying and moving files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .content import content_of
 from .operations import small_sizes
 
 VERBS = ('copy', 'move')
-#: The hooks that the template, or a driver, may make a copy or a move of.
+#: The hooks with which BaseBackend, or a driver, can implement a copy or a move.
 STEPS = ('_stat', '_open', '_put', '_copy', '_remove', '_delete')
 OLD, NEW = b'what was there', b'what is copied or moved'
 SPECIAL = 'text/x-special'
@@ -32,11 +32,11 @@ class CopyChecks:
 
     @check(
         'copy and move onto themselves',
-        cause='The target is removed, or the file itself once it was copied, without comparing names. Override _copy and '
-        '_move, which are never given one name twice, and not the verbs.',
+        cause='The target is removed first, or the file after it was copied, without comparing names. Override _copy and '
+        '_move, which never get the same name twice, not the verbs.',
     )
     def test_copy_and_move_onto_themselves_lose_nothing(self, harness: Harness) -> None:
-        """Copying or moving a file to its own name changes nothing, and needs the file."""
+        """Copying or moving a file to its own name changes nothing, and raises FileNotFound if it does not exist."""
         backend = harness.make()
         backend.write('x', b'1', mime=SPECIAL)
         before = backend.stat('x')
@@ -52,11 +52,11 @@ class CopyChecks:
 
     @check(
         '_copy and _move',
-        cause='_move does not remove its source, or _copy does; a missing folder or container of the target is not made; '
-        'or create is ignored. Look at _copy and _move.',
+        cause='_move does not remove its source, or _copy does; a missing folder or container of the target is not created; '
+        'or create is ignored. Check _copy and _move.',
     )
     def test_copy_and_move_do_what_they_say(self, harness: Harness) -> None:
-        """A copy is a second file; a moved file is no longer where it was; both replace unless they are to create."""
+        """A copy is a second file; a moved file no longer has its old name; both replace the target unless overwrite is False."""
         backend = harness.make()
         backend.write('x', b'1')
         backend.write('taken', b'2')
@@ -68,17 +68,17 @@ class CopyChecks:
         backend.move('a/moved', 'b/c/d/moved')
         backend.move('a/copied', 'taken')
         assert set(harness.names_raw()) == {'b/c/d/moved', 'taken'}
-        # Nothing of the former folder is in the way.
+        # Nothing is left of the former folder.
         backend.copy('taken', 'a')
         assert backend.read('a') == b'1'
 
     @check(
         '_copy and _move',
-        cause='The target is removed or emptied before the source was found, or a folder is renamed as if it were a file. '
-        'Look at the first step of _copy and _move.',
+        cause='The target is removed or emptied before the source is found, or a folder is renamed as if it were a file. '
+        'Check the first step of _copy and _move.',
     )
     def test_copying_or_moving_what_is_not_there_changes_nothing(self, harness: Harness) -> None:
-        """A source that is missing, or only a folder, raises FileNotFound, and a file at the target stays as it is."""
+        """If the source is missing, or only a folder, FileNotFound is raised, and a file at the target is unchanged."""
         backend = harness.make()
         backend.write('taken', OLD, mime=SPECIAL)
         backend.write('folder/file', OLD)
@@ -96,11 +96,11 @@ class CopyChecks:
 
     @check(
         '_copy and _move',
-        cause='The source is removed, or the target cleared, before it is known that the target can be written. '
-        'Look at the order of the steps in _move.',
+        cause='The source is removed, or the target cleared, before it is certain that the target can be written. '
+        'Check the order of the steps in _move.',
     )
     def test_a_refused_copy_or_move_loses_nothing(self, harness: Harness) -> None:
-        """Where the target cannot be a file FileExists is raised, and the source, other files and folders stay as they are."""
+        """If the target cannot be a file, FileExists is raised, and the source, other files and folders are unchanged."""
         backend = harness.make()
         kept = {'file': OLD, 'folder/below': OLD}
         for name, content in kept.items():
@@ -120,11 +120,11 @@ class CopyChecks:
 
     @check(
         '_copy and _move',
-        cause='Only the bytes are replaced and the metadata of the target stays, or that of the source is not read. Look at '
-        'what _copy and _move store besides the bytes.',
+        cause='Only the bytes are replaced and the metadata of the target stays, or that of the source is not read. Check '
+        'what _copy and _move store in addition to the bytes.',
     )
     def test_nothing_of_a_replaced_target_stays(self, harness: Harness) -> None:
-        """A file that a copy or move replaces is gone with its type, checksum and length, however much longer it was."""
+        """If a copy or move replaces a file, nothing of that file stays: neither type nor checksum nor length, however much longer it was."""
         backend = harness.make()
         for verb in VERBS:
             for target in ('taken.png', 'a/taken.png'):
@@ -144,11 +144,11 @@ class CopyChecks:
     @check(
         '_copy and _move',
         proves=Capability.MIME,
-        cause='The type is copied as it is stored, although it was only suggested by the old name, or is always guessed anew. '
-        'FileInfo.given_mime is what a copy keeps. Look at _copy and _move.',
+        cause='The stored type is copied although only the old name suggested it, or the type is always guessed again. '
+        'A copy keeps FileInfo.given_mime. Check _copy and _move.',
     )
     def test_a_given_type_goes_along_and_a_suggested_one_does_not(self, harness: Harness) -> None:
-        """A copied or moved file has the type that its new name suggests, unless another one was given with it and is kept."""
+        """A copied or moved file has the type that its new name suggests, unless a type was given explicitly, which is kept."""
         backend = harness.make()
         large = content_of(sizes_of(harness)['parts'])
         for verb in VERBS:
@@ -169,11 +169,11 @@ class CopyChecks:
     @check(
         '_copy',
         proves=Capability.CHECKSUM,
-        cause='The copy refers to parts of its source, which go with it, or shares its bytes, or only a first part is copied. '
-        'Look at how _copy treats a file of several parts.',
+        cause='The copy refers to parts of its source, which are removed with it, or shares its bytes, or only the first part is '
+        'copied. Check how _copy handles a file of several parts.',
     )
     def test_a_copy_is_a_file_of_its_own(self, harness: Harness) -> None:
-        """A copy of any size is whole, has a true checksum, and stays when its source is replaced, moved or removed."""
+        """A copy of any size is complete, has a correct checksum, and stays when its source is replaced, moved or removed."""
         backend = harness.make()
         sizes = sizes_of(harness)
         for size, overwrite in (('small', True), ('small', False), ('border', False), ('parts', True)):
@@ -189,7 +189,7 @@ class CopyChecks:
             assert backend.metadata('moved')['checksum'] == _checksum(content)
             assert stored == _checksum(content) or (stored is None and not declares(backend, Capability.CHECKSUM))
             if size == 'small':
-                # Nor does a change of the copy show in its source.
+                # A change of the copy does not change its source either.
                 backend.copy('moved', 'a/copy')
                 backend.write('a/copy', OLD)
                 assert backend.read('moved') == content
@@ -199,11 +199,11 @@ class CopyChecks:
 
     @check(
         '_move',
-        cause='The source is removed before the target is stored, or the target before that, or what is made is cleaned up by '
-        'a name that holds something else. Look at the order of the steps in _move, and at its except blocks.',
+        cause='The source or the old target is removed before the target is stored, or cleanup removes a name that '
+        'belongs to another file. Check the order of the steps in _move, and its except blocks.',
     )
     def test_a_move_that_fails_half_way_loses_nothing(self, harness: Harness) -> None:
-        """A copy or move that is interrupted at any of its steps leaves the content under one of the names, and every file whole."""
+        """If a copy or move is interrupted at any of its steps, the content is under at least one of the names, and every file is complete."""
         backend, other = harness.make(), harness.make()
         unavailable = other.error(fs.Unavailable, 'x', 'as planned')
         for verb in VERBS:
@@ -219,11 +219,11 @@ class CopyChecks:
 
     @check(
         '_move',
-        cause='What is missing at the second step is taken for success, or the target is cleared first. Look at what _move '
-        'does when the store says that there is no such file.',
+        cause='A source that is missing in the second step is treated as success, or the target is cleared first. Check what '
+        '_move does when the store reports that there is no such file.',
     )
     def test_a_source_that_vanishes_leaves_the_target_whole(self, harness: Harness) -> None:
-        """If another program removes the source meanwhile, the target is the old file or the new one, and success means the new one."""
+        """If another program removes the source meanwhile, the target is the old file or the new one; on success, it is the new one."""
         backend, other = harness.make(), harness.make()
         for verb in VERBS:
             for step in STEPS:
@@ -234,14 +234,14 @@ class CopyChecks:
                 seen = other.read('taken')
                 if seen not in (OLD, NEW) or (completed and seen != NEW):
                     broken(
-                        f'Expected one whole file at the target of a {verb} whose source vanishes after {step}, and the new one '
-                        f'if it succeeds; it {"succeeded" if completed else "failed"}, and seen is {seen!r}.'
+                        f'Expected one complete file at the target of a {verb} whose source disappears after {step}, and the new '
+                        f'one if it succeeds; it {"succeeded" if completed else "failed"}; seen {seen!r}.'
                     )
 
     @check(
         '_copy',
-        cause='The source is looked up by its name more than once: for its metadata and its bytes, or for each part. Look at '
-        'what _copy requests after the first response, and name the version.',
+        cause='The source is looked up by name more than once: for its metadata and its bytes, or for each part. Check '
+        'what _copy requests after the first response, and specify the version.',
     )
     def test_a_copy_is_of_one_version(self, harness: Harness) -> None:
         """If the source of a copy is replaced meanwhile, the copy is one of the two versions, with its checksum, or fails."""
@@ -255,13 +255,11 @@ class CopyChecks:
                 completed = _completes(backend, 'copy')
             seen = harness.get_raw('taken')
             if seen not in (old, new, OLD) or (completed and seen == OLD):
-                broken(
-                    f'Expected one version of a file that is replaced after {step} while it is copied; seen a mixture.'
-                )
+                broken(f'Expected one version of a file that is replaced after {step} during its copy; seen a mixture.')
             for reported in (other.metadata('taken')['checksum'], other.stat('taken').checksum):
                 if reported not in (None, _checksum(seen)):
                     broken(
-                        f'Expected the checksum of the version that was copied when replaced after {step}; seen another.'
+                        f'Expected the checksum of the copied version when the source is replaced after {step}; seen another.'
                     )
 
 
@@ -296,12 +294,12 @@ def _checksum(content: bytes) -> str:
 
 @contextlib.contextmanager
 def _interrupted(backend: BaseBackend, step: str, error: BaseException, *, is_done: bool) -> Generator[list[str]]:
-    """Let the hook *step* raise *error*, when it is done or instead of that; the list has each call of it."""
+    """Make the hook *step* raise *error*, after its work or instead of it; the list records its calls."""
     real, calls = getattr(backend, step), list[str]()
 
     def interrupted(name: str, *args: Any, **kwargs: Any) -> None:
         calls.append(name)
-        # What is only looked at needs not be.
+        # Reading does not need to happen.
         if is_done and step not in ('_stat', '_open'):
             real(name, *args, **kwargs)
         raise error
@@ -312,7 +310,7 @@ def _interrupted(backend: BaseBackend, step: str, error: BaseException, *, is_do
 
 @contextlib.contextmanager
 def after_hook(backend: BaseBackend, step: str, act: Callable[[], object]) -> Generator[None]:
-    """Do *act* whenever the hook *step* is done, or has failed."""
+    """Call *act* whenever the hook *step* has returned or failed."""
     real = getattr(backend, step)
 
     def act_after(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Create-only writes: a name that is taken stays as it is."""
+"""Create-only writes: a file that exists stays unchanged."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..sources import OnlyRead, Pattern
 from .content import content_of
 from .ranges import expect_bytes
 
-#: How long a source waits for another writer to be done: many times what that takes on a busy machine.
+#: How long a source waits for another writer to finish: many times what that takes on a busy machine.
 MEETING_S = 2
-#: How many files are saved under one name, each of which is to be kept.
+#: How many files are saved under one name. All of them must be kept.
 FILES_TO_KEEP = 4
 
 
 class _Counting(fs.Storage):
-    """Looks at no name before it tries that, so that each one which is taken is refused by the backend."""
+    """Does not check whether a name exists, so that the backend has to refuse each name that does."""
 
     def resolve_conflict(self, target_folder: str, basename: str) -> str:
         self.tried = getattr(self, 'tried', 0) + 1
@@ -35,14 +35,14 @@ class _Counting(fs.Storage):
 
 
 class CreateChecks:
-    """Names that are taken."""
+    """Names that already exist."""
 
     @check(
         '_put with create',
-        cause='create is not handed on to the store, or its refusal is not translated to FileExists: see _put, _copy and _move.',
+        cause='create is not passed on to the store, or its refusal is not translated to FileExists: see _put, _copy and _move.',
     )
     def test_create_keeps_the_first_writer(self, harness: Harness) -> None:
-        """With create, the name of an existing file raises FileExists, and the first content stays."""
+        """With create, an existing file raises FileExists, and keeps its content."""
         backend = harness.make()
         backend.write('x', b'first', overwrite=False)
         attempts: tuple[Callable[[], object], ...] = (
@@ -62,10 +62,10 @@ class CreateChecks:
 
     @check(
         '_put with create',
-        cause='A refusal in _put closes the source, or has a reason, which says that something else than a file is in the way.',
+        cause='When _put raises FileExists, it closes the source, or sets a reason, which means that the obstacle is not a file.',
     )
     def test_keeping_both_gives_each_file_a_name_of_its_own(self, harness: Harness) -> None:
-        """Files saved with conflict='rename' get a name each and stay whole, also when several are saved at once."""
+        """Files saved with conflict='rename' each get their own name and are complete, also when several are saved at the same time."""
         backend = harness.make()
         contents = [f'file {number}\n'.encode() * 500 for number in range(FILES_TO_KEEP)]
 
@@ -88,14 +88,14 @@ class CreateChecks:
 
     @check(
         '_put with create',
-        cause='Only the last step, or the response to the last byte, says that the name is taken: call self.refuse_early() '
+        cause='Only the last step, or the response to the last byte, shows that the file exists: call self.refuse_early() '
         'at the beginning of _put.',
     )
     def test_a_large_file_is_refused_before_it_is_read(self, harness: Harness) -> None:
-        """Creating a large file under a name that is taken fails when no more than one part of it was read."""
+        """Creating a large file fails if the name already exists, before more than one part of it was read."""
         backend = harness.make()
         harness.make().write('taken', b'first')
-        # A part, and what is read ahead of it.
+        # A part, and what is read ahead.
         allowed = max((CHUNK_BYTES, *harness.part_sizes)) + CHUNK_BYTES
         source = Pattern(size := 2 * allowed)
         with pytest.raises(fs.FileExists) as caught:
@@ -103,7 +103,7 @@ class CreateChecks:
         assert caught.value.filename == 'taken'
         if (read := size - source.left) > allowed:
             broken(
-                f'Expected at most {allowed:,} of {size:,} bytes to be read for a name that is taken; seen {read:,} read.'
+                f'Expected at most {allowed:,} of {size:,} bytes to be read for a name that exists; seen {read:,} read.'
             )
         assert backend.read('taken') == b'first'
 
@@ -113,7 +113,7 @@ class CreateChecks:
         cause='The name is looked up before the source is read: let the store decide in the step that makes the file visible.',
     )
     def test_a_name_taken_while_the_source_is_read_is_refused(self, harness: Harness) -> None:
-        """A name that another writer creates while the source is read, at any point, stays theirs, and nothing else is left."""
+        """If another writer creates the name while the source is read, at any point, their file stays, and nothing else is left."""
         backend, other = harness.make(), harness.make()
         sizes = sizes_of(harness)
         for size in (sizes['small'], sizes['border'] + 1):
@@ -123,7 +123,7 @@ class CreateChecks:
 
                 def strike(name: str = name, rivals: list[Background[bool]] = rivals) -> None:
                     rivals.append(Background(lambda: _wins(lambda: other.write(name, b'theirs', overwrite=False))))
-                    # A store may let in one writer at a time: then it comes second.
+                    # A store might admit one writer at a time: then it comes second.
                     rivals[0].wait(MEETING_S)
 
                 source = Interrupted(content_of(size), point, strike)
@@ -141,10 +141,10 @@ class CreateChecks:
 
     @check(
         'open',
-        cause='open() with x looks for the file once, and then stores as with w: hand create on to _put.',
+        cause='open() with x looks for the file once, and then stores as with w: pass create on to _put.',
     )
     def test_a_file_opened_to_be_created_replaces_nothing(self, harness: Harness) -> None:
-        """open() with x raises FileExists for a name that is taken: at once, or when it is closed, and always if it was taken meanwhile."""
+        """open() with x raises FileExists if the file exists, immediately or when closed, and always if another writer created it meanwhile."""
         backend, other = harness.make(), harness.make()
         backend.write('taken', b'first')
         large = content_of(sizes_of(harness)['border'] + 1)
@@ -173,10 +173,10 @@ class CreateChecks:
     @check(
         'NESTED_NAMES',
         proves=Capability.NESTED_NAMES,
-        cause='The store has folders, where a name is one or the other: do not declare it, and translate its refusal to FileExists in _put.',
+        cause='The store has folders, and a name is either a file or a folder: do not declare it, and translate the error to FileExists in _put.',
     )
     def test_a_file_and_a_folder_of_one_name(self, harness: Harness) -> None:
-        """Where a name can be a file and a folder both are kept; elsewhere the second is refused and the first stays."""
+        """With NESTED_NAMES, a name can be both a file and a folder; without it, the second is refused and the first stays."""
         backend = harness.make()
         backend.write('a', b'file')
         backend.write('b/c', b'below')
@@ -209,7 +209,7 @@ def _create_late(backend: BaseBackend, name: str, mode: str, content: Any, strik
 
 
 def _wins(create: Callable[[], object]) -> bool:
-    """Whether *create* finds its name free."""
+    """Whether *create* succeeds, because its name does not exist yet."""
     try:
         create()
     except fs.FileExists:
@@ -218,7 +218,7 @@ def _wins(create: Callable[[], object]) -> bool:
 
 
 class Interrupted(OnlyRead):
-    """Calls *strike* when *after* bytes were read, once, before it gives any more."""
+    """Calls *strike* once, when *after* bytes were read, before it returns more."""
 
     def __init__(self, content: bytes, after: int, strike: Callable[[], object]) -> None:
         super().__init__(content, step=after or len(content))

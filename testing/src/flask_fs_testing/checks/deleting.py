@@ -1,4 +1,4 @@
-"""Deleting: all that was meant, and nothing else."""
+"""Deleting: exactly the files that were meant."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..harness import Harness
 
 
 class DeleteChecks:
-    """What is removed."""
+    """Which files are removed."""
 
     @check(
         '_remove',
-        cause='The error that the store raises for what is absent is passed on. Look at _remove, and at _delete if there is one.',
+        cause='The error that the store raises for missing files is passed on. Check _remove, and _delete if it is overridden.',
     )
     def test_deleting_what_is_not_there_is_no_error(self, harness: Harness) -> None:
-        """Deleting is silent when there is nothing to delete."""
+        """Deleting raises no error if there is nothing to delete."""
         backend = harness.make()
         backend.delete('never')
         backend.delete('never/there')
@@ -33,10 +33,10 @@ class DeleteChecks:
 
     @check(
         '_remove',
-        cause='Everything that begins with the name, or a folder, is removed. Look at _remove, which removes one file.',
+        cause='Everything that begins with the name, or a folder, is removed. Check _remove, which removes one file.',
     )
     def test_remove_removes_exactly_one_file(self, harness: Harness) -> None:
-        """remove('a') removes a and spares a/b where both may be files, and is silent when there is no file a."""
+        """remove('a') removes a, but not a/b where both can be files, and raises no error if there is no file a."""
         backend = harness.make()
         spared = {'a/b', 'a/c/d', 'ab', 'A'}
         for name in spared:
@@ -55,11 +55,11 @@ class DeleteChecks:
 
     @check(
         'delete',
-        cause='What begins with the name is deleted, without the slash behind it. Look at _delete: what is under a name begins '
-        'with the name and a slash.',
+        cause='Everything that begins with the name is deleted, even without a slash after it. Check _delete: names in a folder '
+        'begin with its name and a slash.',
     )
     def test_delete_spares_names_sharing_a_prefix(self, harness: Harness) -> None:
-        """delete('a') removes a and everything under a/, and never ab, a.b or a folder of such a name."""
+        """delete('a') removes a and everything under a/, but never ab, a.b or a folder with such a name."""
         backend = harness.make()
         spared = {'ab', 'a.b', 'a b', 'A/x', 'aa/x', 'b/a', 'a-', 'a0', 'c/a/x'}
         for name in (*spared, 'a/1', 'a/b/2', 'a/b/c/3'):
@@ -70,11 +70,11 @@ class DeleteChecks:
 
     @check(
         'delete',
-        cause='The name is handed to something that gives a meaning to its characters (LIKE, a glob, a regular expression, a '
-        'URL). Look at how _delete and _remove find their files.',
+        cause='The name is used in a syntax with special characters (LIKE, a glob, a regular expression, a '
+        'URL). Check how _delete and _remove find their files.',
     )
     def test_a_name_to_delete_is_literal_text(self, harness: Harness) -> None:
-        """delete() and remove() take a name letter by letter: no pattern, no escape, no other case."""
+        """delete() and remove() use a name literally: not as a pattern or with escapes, and case-sensitively."""
         backend = harness.make()
         spared = {'axb/1', 'AB/1', 'a/b/1', 'ab/1', 'b', 'aab/1'}
         deleted = ('a*b', 'a_b', 'a%b', 'a.b', 'a?b', '[a]b', 'a%2Fb', 'aB', 'a+b', '^a', 'a#b', '*', '%', '_', '.*')
@@ -91,11 +91,11 @@ class DeleteChecks:
 
     @check(
         '_remove and _delete',
-        cause='Folders that become empty are removed together with what is beside them, or stay in the way of a file of their '
-        'name. Look at what _remove and _delete do with folders above, and _put with an empty one.',
+        cause='Removing a folder that becomes empty also removes its siblings, or the empty folder blocks a file with its '
+        'name. Check what _remove and _delete do with parent folders, and _put with an empty one.',
     )
     def test_empty_folders_are_neither_seen_nor_in_the_way(self, harness: Harness) -> None:
-        """When the last file of a folder goes, its siblings stay, the folder is not listed, and a file may have its name."""
+        """When the last file in a folder is removed, the folder's siblings stay, the folder is not listed, and a file can have its name."""
         backend = harness.make()
         siblings = {'a/d', 'a/bb', 'e', 'f/h/2'}
         for name in siblings:
@@ -120,11 +120,11 @@ class DeleteChecks:
 
     @check(
         '_put',
-        cause='With create, a folder of the name counts as a file, also an empty one. Look at how _put finds out whether the '
-        'name is taken.',
+        cause='With create, a folder with that name, even an empty one, counts as a file. Check how _put determines whether the '
+        'name exists.',
     )
     def test_a_name_that_only_a_folder_has_can_be_created(self, harness: Harness) -> None:
-        """With create, the name of an empty folder is free, and with NESTED_NAMES that of any folder."""
+        """A file can be created with the name of an empty folder and, with NESTED_NAMES, with that of any folder."""
         backend = harness.make()
         backend.write('a/b/c/1', b'1')
         backend.remove('a/b/c/1')

@@ -1,4 +1,4 @@
-"""Errors: of Flask-FS, about the right file and storage, before anything is stored, and without secrets."""
+"""Errors: of Flask-FS, for the right file and storage, before anything is stored, and without secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..doubles import BackendWrapper
 from ..guarantees import broken, check
 from ..harness import Harness, NetworkHarness
 
-#: Legal names at the limits of what stores can keep: those that one cannot, it refuses with an error of Flask-FS.
+#: Valid names at the limits of stores: a store that cannot keep one rejects it with an error of Flask-FS.
 LONG = {
     '1,024 bytes': '/'.join(['a' * 204] * 5),
     '300 folders': 'a/' * 300 + 'x',
@@ -29,11 +29,11 @@ LONG = {
     'a part of 256 bytes': 'a' * 256,
     'a folder of 300 bytes': 'a' * 300 + '/x',
 }
-#: What no secret is: it is tried in place of one.
+#: A wrong secret, which is tried instead of the right one.
 WRONG_SECRET = 'a-wr0ng-s3cret'
 
 _CONTENT = b'old content'
-#: What raises an error about the file ``x``, which is there, or ``missing``, which is not.
+#: Calls that raise an error about the file ``x``, which exists, or ``missing``, which does not.
 _FAILURES: Mapping[str, tuple[type[fs.FSError], str, Callable[[BaseBackend], object]]] = {
     'read': (fs.FileNotFound, 'missing', lambda backend: backend.read('missing')),
     'read_chunks': (fs.FileNotFound, 'missing', lambda backend: backend.read_chunks('missing')),
@@ -58,15 +58,15 @@ _FAILURES: Mapping[str, tuple[type[fs.FSError], str, Callable[[BaseBackend], obj
 
 
 class ErrorChecks:
-    """What goes wrong, and how it is said."""
+    """Which errors are raised, and what they contain."""
 
     @check(
         'errors',
-        cause='The driver raises an error that it made itself, instead of self.error(kind, name, reason), or gives it other '
-        'arguments than its fields.',
+        cause='The driver constructs an error itself, instead of self.error(kind, name, reason), or with arguments '
+        'that are not its fields.',
     )
     def test_an_error_says_what_and_where(self, harness: Harness) -> None:
-        """An error has the file, the storage and the backend in its fields, the first two in its text, and can be pickled."""
+        """An error has the file, the storage and the backend in its fields, file and storage in its text, and can be pickled."""
         backend = harness.make()
         backend.write('x', _CONTENT)
         backend.write('y', _CONTENT)
@@ -77,23 +77,23 @@ class ErrorChecks:
             fields = _fields(error)
             expected = (filename, backend.name, backend.kind or type(backend).__name__)
             if fields[:3] != expected:
-                broken(f'Expected the error of {verb} to have the fields {expected}; seen {fields[:3]} in {error!r}.')
+                broken(f'Expected the error from {verb} to have the fields {expected}; seen {fields[:3]} in {error!r}.')
             if not (repr(filename) in str(error) and backend.name in str(error)):
-                broken(f'Expected {filename!r} and {backend.name!r} in the text of the error of {verb}; seen {error}')
+                broken(f'Expected {filename!r} and {backend.name!r} in the text of the error from {verb}; seen {error}')
             try:
                 again = pickle.loads(pickle.dumps(error))
             except Exception as failure:  # noqa: BLE001  # whatever it is
-                broken(f'Expected the error of {verb} to be pickled, as for other processes; seen {failure!r}.')
+                broken(f'Expected pickling the error from {verb}, as for other processes, to work; seen {failure!r}.')
             else:
                 assert (type(again), str(again), _fields(again)) == (type(error), str(error), fields)
 
     @check(
         'errors',
-        cause='The hook passes on what the operating system says of a folder that is a file, or the reverse; _translate '
-        'has to make FileNotFound or FileExists of it.',
+        cause='The hook passes on the error of the operating system for a file used as a folder, or the reverse; _translate '
+        'has to turn it into FileNotFound or FileExists.',
     )
     def test_a_folder_is_no_file_and_a_file_no_folder(self, harness: Harness) -> None:
-        """Reading a folder, and what would be below a file, raises FileNotFound; removing either removes nothing else."""
+        """Reading a folder, or a name below a file, raises FileNotFound; removing either removes nothing else."""
         backend = harness.make()
         backend.write('folder/x', _CONTENT)
         backend.write('file', _CONTENT)
@@ -113,7 +113,7 @@ class ErrorChecks:
         assert sorted(backend.list_files()) == ['file', 'folder/x']
         for verb in (backend.copy, backend.move):
             for target in ('folder', 'file/x', 'file/x/y'):
-                # Where both may be files, this works.
+                # Where both can be files, this works.
                 if (error := error_of(verb, 'folder/x', target)) is not None:
                     assert isinstance(error, fs.FSError)
                     assert backend.read('folder/x') == _CONTENT
@@ -124,12 +124,12 @@ class ErrorChecks:
 
     @check(
         'errors',
-        cause='Whatever fails counts as a missing file, or a listing leaves out what it cannot open, as os.walk() does. Look at '
-        '_translate, and at the except blocks of _stat, _open and _scan.',
+        cause='Every failure counts as a missing file, or a listing omits what it cannot open, as os.walk() does. Check '
+        '_translate, and the except blocks of _stat, _open and _scan.',
     )
     def test_what_cannot_be_opened_is_not_missing(self, harness: Harness) -> None:
-        """In a process that can open no more files, no verb says that a file is not there."""
-        # Clients of a network would try again for minutes; there, servers that refuse show the same.
+        """In a process that cannot open any more files, no verb reports that an existing file is missing."""
+        # Network clients would retry for minutes; for them, the checks with error responses cover the same.
         if not CAN_FORK or not harness.shared_between_processes or isinstance(harness, NetworkHarness):
             return
         harness.make().write('a/x', _CONTENT)
@@ -144,7 +144,7 @@ class ErrorChecks:
         }
 
         def wrong(_: int) -> dict[str, str]:
-            # What is loaded at the first use is not what fails.
+            # Load everything that is loaded at first use, so that this does not fail.
             backend, seen = harness.make(), {}
             backend.read('a/x')
             for verb, is_right in verbs.items():
@@ -161,17 +161,15 @@ class ErrorChecks:
 
         [seen] = in_processes(1, wrong)
         if seen:
-            broken(
-                f'Expected a file, or another error than that it is missing, where nothing can be opened; seen {seen}.'
-            )
+            broken(f'Expected the file, or an error other than FileNotFound, if no file can be opened; seen {seen}.')
         assert harness.get_raw('a/x') == _CONTENT
 
     @check(
         'the rules of names',
-        cause='The store refuses the name with an error that is not translated, or cuts it off.',
+        cause='The store rejects the name with an error that is not translated, or truncates it.',
     )
     def test_a_name_at_the_limits_works_or_is_refused(self, harness: Harness) -> None:
-        """A legal name that is long or deep makes the round trip, or every verb refuses it with an error of Flask-FS."""
+        """A valid name that is long or deep makes the round trip, or every verb rejects it with an error of Flask-FS."""
         backend = harness.make()
         backend.write('x', _CONTENT)
         before = harness.names_raw()
@@ -206,11 +204,11 @@ class ErrorChecks:
 
     @check(
         'errors',
-        cause='_translate passes the text of the library on, which quotes the URL, the headers or the command with the '
+        cause='_translate passes on a message of the library that quotes the URL, the headers or the command with the '
         'secret; or __repr__ shows the settings.',
     )
     def test_no_secret_is_shown(self, harness: Harness) -> None:
-        """No secret setting, right or wrong, is in the text of an error, of the backend, or of its configuration."""
+        """No secret setting, right or wrong, appears in the text of an error, the backend, or its configuration."""
         backend = harness.make()
         backend.write('x', _CONTENT)
         keys = [setting.key for setting in backend.settings if setting.secret]
@@ -225,13 +223,13 @@ class ErrorChecks:
                     secret for secret in (*right, WRONG_SECRET) if secret in said or quote(secret, safe='') in said
                 ]
                 if shown:
-                    broken(f'Expected no secret to be shown by a backend {what}; seen {len(shown)} in what it says.')
+                    broken(f'Expected no secret in the texts of a backend {what}; seen {len(shown)}.')
 
 
 @contextlib.contextmanager
 def _no_more_files() -> Generator[None]:
-    """Let this process open no file."""
-    # Whatever can fork has it.
+    """Prevent this process from opening files."""
+    # Every system that can fork has this module.
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -256,7 +254,7 @@ def error_of(act: Callable[..., object], *args: Any, **options: Any) -> Exceptio
 
 
 def _all_said(make: Callable[[], BaseBackend]) -> list[str]:
-    """All texts about a backend and its errors; a wrong setting may be refused at once, or at the first use."""
+    """All texts of a backend and its errors. A wrong setting can be rejected immediately, or at first use."""
     try:
         backend = make()
     except fs.FSError as error:

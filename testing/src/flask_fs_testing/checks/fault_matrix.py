@@ -1,4 +1,4 @@
-"""Every verb that changes files under every fault of a network, at its first request and at its last."""
+"""Every verb that changes files, with every network fault, at its first request and at its last."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class FaultMatrixChecks:
 
     @check(
         '_put, _swap, _copy, _move, _set_attributes, _remove, _remove_many and _delete',
-        cause='Requests that have succeeded are not taken back when a later one fails, or a lost response is taken for a '
-        'refusal. Look at the hook of the verb, and at what it does in its `except` and `finally`.',
+        cause='Requests that have succeeded are not undone when a later one fails, or a lost response is treated as a '
+        'rejected request. Check the hook of the verb, and what it does in its `except` and `finally`.',
     )
     def test_a_fault_at_any_request_leaves_a_file_old_or_new(self, harness: NetworkHarness) -> None:
-        """A request that is refused, cut half-way, or whose response is lost leaves each file old or new, whole, and nothing besides."""
+        """If a request is refused or cut midway, or its response is lost, each file is complete, old or new, and nothing else is left."""
         stage = Stage(harness)
         with via_proxy(harness) as (proxy, backend):
             struck = quick_to_fail(harness, proxy, backend)
@@ -47,7 +47,7 @@ class FaultMatrixChecks:
                         broken(f'Expected an FSError from {operation.name}, when {fault}; seen {error!r}.')
                 stage.clear(operation, 'requests were refused, cut, or not responded to', sweep=True)
             gc.collect()
-            # A pool may have grown, by a few connections that the proxy has a share in; a leak shows as one for each fault.
+            # A pool can grow by a few connections, which count in the proxy too; a leak would add one for each fault.
             if open_files() > files + 20:
                 broken(f'Expected about {files} open files and connections after all faults; seen {open_files()}.')
 
@@ -63,7 +63,7 @@ def _error_of(operation: Operation, backend: BaseBackend) -> Exception | None:
 def _faults_of_requests(
     stage: Stage, proxy: FaultProxy, backend: BaseBackend, operation: Operation
 ) -> dict[str, Callable[[FaultProxy], object]]:
-    """What can strike the first and the last request of *operation*, which is carried out once to count them."""
+    """Faults of the first and the last request of *operation*, which runs once to count them."""
     requests = [(request.bytes_up, request.bytes_down) for request in _measured(stage, proxy, backend, operation)]
     found: dict[str, Callable[[FaultProxy], object]] = {}
     for number in sorted({0, len(requests) - 1}):
@@ -81,7 +81,7 @@ def _faults_of_requests(
 def _faults_of_bytes(
     stage: Stage, proxy: FaultProxy, backend: BaseBackend, operation: Operation
 ) -> dict[str, Callable[[FaultProxy], object]]:
-    """What can strike the connections of *operation*, which is carried out once to measure what it sends."""
+    """Faults of the connections of *operation*, which runs once to measure what it sends."""
     before = sum(connection.bytes_up for connection in proxy.connections)
     _measured(stage, proxy, backend, operation)
     half = (sum(connection.bytes_up for connection in proxy.connections) - before) // 2
@@ -92,22 +92,22 @@ def _faults_of_bytes(
 
 
 def _measured(stage: Stage, proxy: FaultProxy, backend: BaseBackend, operation: Operation) -> list[ProxiedRequest]:
-    """The requests of *operation* when nothing disturbs it."""
+    """The requests of *operation* without a fault."""
     stage.set_up(operation.before)
     before = len(proxy.requests)
     operation.run(backend)
-    operation.judge(stage.files(), 'nothing disturbed it', succeeded=True)
+    operation.judge(stage.files(), 'there was no fault', succeeded=True)
     return proxy.requests[before:]
 
 
 def _number(number: int) -> Callable[[ProxiedRequest], bool]:
-    """True of one request: the one that comes after *number* others."""
+    """True for one request: the one after *number* others."""
     counted = itertools.count()
     return lambda _: next(counted) == number
 
 
 def refuse_request(proxy: FaultProxy, number: int) -> Fault:
-    """Refuse the request that comes after *number* others."""
+    """Refuse the request after *number* others."""
     return proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, when=_number(number))
 
 

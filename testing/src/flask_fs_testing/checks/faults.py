@@ -1,4 +1,4 @@
-"""What networks and busy servers do: connections that are refused, silent, or cut half-way."""
+"""Failing networks and busy servers: connections that are refused, silent, or cut midway."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from ..proxy import FaultProxy, ProxiedRequest
 from .content import content_of
 from .operations import OLD, left_behind
 
-#: More often than any backend tries again.
+#: More than any backend retries.
 ALWAYS = 1000
 TIMEOUT_S = 10
-#: More than the network holds back, so that a response that is cut was not read yet.
+#: More than the network buffers, so that a response that is cut has not been read yet.
 LARGE = 2 * CHUNK_BYTES + 5
 ACCESS_DENIED = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 
@@ -49,11 +49,11 @@ def _local(backend: BaseBackend) -> bytes:
         return file.read()
 
 
-#: All that give the content of the file ``x``.
+#: All verbs that return the content of the file ``x``.
 DOWNLOADS: Mapping[str, Verb] = {
     'read': lambda backend: backend.read('x'),
     'read_chunks': lambda backend: b''.join(backend.read_chunks('x', 10_000)),
-    'open, read by pieces': _opened,
+    'open, read in pieces': _opened,
     'open, read at once': _opened_at_once,
     'local_file': _local,
 }
@@ -76,7 +76,7 @@ WRITES: Mapping[str, Verb] = {
     'delete': lambda backend: backend.delete('x'),
 }
 ALL: Mapping[str, Verb] = {**READS, **WRITES}
-#: One of each kind, where each may take as long as a timeout or several attempts.
+#: One verb of each kind, for faults with which each call can take a timeout or several attempts.
 SOME: Mapping[str, Verb] = {
     name: ALL[name] for name in ('read', 'read_chunks', 'exists', 'stat', 'list_files', 'write', 'delete')
 }
@@ -84,16 +84,16 @@ FEW: Mapping[str, Verb] = {name: ALL[name] for name in ('read', 'exists', 'write
 
 
 class FaultChecks:
-    """A store that cannot be reached, does not respond, or goes away half-way."""
+    """A store that cannot be reached, does not respond, or disappears midway."""
 
     @check(
         'errors',
-        cause='Every error of a request is taken for 404, or an empty listing hides one. Look at _translate, and at what _scan and _remove suppress.',
+        cause='Every error of a request is treated as 404, or an empty listing hides one. Check _translate, and what _scan and _remove suppress.',
     )
     def test_a_refusal_is_no_absence(self, harness: NetworkHarness) -> None:
-        """403 is PermissionDenied from every verb: exists() raises it too, and never says that there is no such file."""
+        """With a response of 403, every verb raises PermissionDenied, also exists(): none reports that there is no such file."""
         if not harness.http:
-            return  # Refusals look different in each other protocol.
+            return  # Other protocols have other error responses.
         with via_proxy(harness) as (proxy, backend):
             proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
             _all_raise(fs.PermissionDenied, backend, ALL, 'the store responds with 403')
@@ -101,10 +101,10 @@ class FaultChecks:
 
     @check(
         'errors',
-        cause='ConnectionError is not in `errors`, or is taken for absence. Look at _translate, and at what _remove and _scan suppress.',
+        cause='ConnectionError is not in `errors`, or is treated as a missing file. Check _translate, and what _remove and _scan suppress.',
     )
     def test_a_store_that_refuses_connections_is_no_absence(self, harness: NetworkHarness) -> None:
-        """While nothing listens, every verb raises Unavailable, and none says that there is no such file."""
+        """While nothing listens, every verb raises Unavailable, and none reports that there is no such file."""
         with via_proxy(harness) as (proxy, _):
             backend = with_short_timeouts(harness, proxy)
             proxy.down()
@@ -113,13 +113,13 @@ class FaultChecks:
 
     @check(
         'errors',
-        cause='The client library waits for ever by default, or its time-out has a class of its own. Look at how the client is made, and at _translate.',
+        cause='The client library has no timeout by default, or raises a separate class for it. Check how the client is created, and _translate.',
     )
     def test_a_store_that_does_not_answer_is_no_absence(self, harness: NetworkHarness) -> None:
-        """A store that never responds is Unavailable when the timeout is over, and its files are not absent."""
+        """If a store never responds, Unavailable is raised after the timeout, and its files are not reported missing."""
         with via_proxy(harness) as (proxy, _):
             backend = with_short_timeouts(harness, proxy)
-            # One that signs in or connects for all would have them wait one after the other.
+            # A backend that signs in or connects for all threads would make them wait one after the other.
             _once_available(lambda: backend.exists('x'), harness)
             proxy.hang(times=ALWAYS)
             verbs = [*SOME.items()]
@@ -129,23 +129,23 @@ class FaultChecks:
                 with _within(harness.timeout_s, name, proxy):
                     _all_raise(fs.Unavailable, backend, {name: verb}, 'the store does not respond')
 
-            # All at once, as each waits until its timeout is over.
+            # All at the same time, because each waits for its timeout.
             in_threads(len(verbs), give_up)
             _nothing_changed(harness)
 
     @check(
         'errors',
-        cause='A connection, or the knowledge that the store is away, is kept after it failed. Look at what the backend keeps between calls.',
+        cause='A connection that failed, or the state that the store is down, is kept. Check what the backend keeps between calls.',
     )
     def test_a_backend_works_again_when_its_store_does(self, harness: NetworkHarness) -> None:
-        """A backend whose store was away, or silent, works when it is back, and is not to be made anew for that."""
+        """After its store was down, or silent, a backend works again, without being created again."""
         with via_proxy(harness) as (proxy, backend):
             assert backend.read('x') == OLD
             proxy.down()
             _outcome(backend, READS['read'])
             proxy.up()
             assert backend.read('x') == OLD
-            # Connections that were kept are gone, and the backend has not tried them yet.
+            # Pooled connections are gone, and the backend has not noticed yet.
             proxy.down()
             proxy.up()
             assert backend.read('x') == OLD
@@ -160,10 +160,10 @@ class FaultChecks:
 
     @check(
         'errors',
-        cause='The client library does not try again by default, or not after 503. Look at how the client is made.',
+        cause='The client library does not retry by default, or not after 503. Check how the client is created.',
     )
     def test_a_busy_store_is_asked_again(self, harness: NetworkHarness) -> None:
-        """503 Slow Down, once, is not the caller's concern: reading and looking are tried again, and succeed."""
+        """A single 503 Slow Down does not reach the caller: reading content and metadata is retried, and succeeds."""
         if not harness.http:
             return
         with via_proxy(harness) as (proxy, backend):
@@ -172,19 +172,19 @@ class FaultChecks:
                 fault = proxy.slow_down()
                 error, result = _outcome(backend, verb)
                 if error is not None:
-                    broken(f'Expected {name} to be tried again after one 503; seen {error!r}.')
+                    broken(f'Expected {name} to be retried after one 503; seen {error!r}.')
                 assert result == undisturbed
                 assert fault.struck == 1
 
     @check(
         '_put',
-        cause='An upload is visible before it is whole, or its draft is hidden from list_files() but not from sweep(). '
-        'Look at _put, and at _sweep.',
+        cause='An upload is visible before it is complete, or its temporary file is hidden from list_files(), but also from '
+        'sweep(). Check _put and _sweep.',
     )
     def test_an_upload_that_is_cut_leaves_what_was_there(self, harness: NetworkHarness) -> None:
-        """When all connections are cut half-way, the caller gets an FSError, the old file is whole, and nothing new is seen.
+        """If all connections are cut midway, the caller gets an FSError, the old file is intact, and nothing new is visible.
 
-        A draft that no client could remove then is hidden, and sweeping removes it.
+        A temporary file that the client could not remove is hidden, and sweeping removes it.
         """
         content = content_of(max(harness.part_sizes, default=0) + LARGE)
         uploads: dict[str, Verb] = {
@@ -210,10 +210,10 @@ class FaultChecks:
 
     @check(
         '_open',
-        cause='The end of the connection is taken for the end of the file: compare with its size. Look at the stream of _open.',
+        cause='The end of the connection is treated as the end of the file: compare with its size. Check the stream of _open.',
     )
     def test_a_download_that_is_cut_is_never_taken_for_whole(self, harness: NetworkHarness) -> None:
-        """When the connection is cut half-way, reading raises an FSError, or goes on where it was: nothing is missing."""
+        """If the connection is cut midway, reading raises an FSError, or continues at the same position: nothing is missing."""
         content = content_of(LARGE)
 
         def copied(backend: BaseBackend) -> bytes:
@@ -242,36 +242,38 @@ class FaultChecks:
                             broken(
                                 f'Expected only x in the store after {name} was cut and sweep() called; seen {left[:5]}.'
                             )
-                    # Not through the proxy, whose connection the backend may not have made anew yet.
+                    # Not through the proxy: the backend might not have reconnected yet.
                     harness.make().delete('copied')
 
     @check(
         'errors',
-        cause='`errors` lacks a class that the client library raises, or _translate gives its message, which quotes a request. Look at both.',
+        cause='`errors` lacks a class that the client library raises, or _translate returns its message, which quotes a request. Check both.',
     )
     def test_errors_are_of_flask_fs_with_a_cause_and_without_secrets(self, harness: NetworkHarness) -> None:
-        """Whatever goes wrong on the way is an FSError, caused by what the client library raised, without any secret in it."""
+        """Every failure of the network is an FSError whose cause is the error of the client library, and contains no secret."""
         hidden = {form for secret in harness.secrets for form in (secret, quote(secret, safe=''))}
         for what, error in _all_errors(harness):
             if not isinstance(error, fs.FSError):
                 broken(f'Expected an FSError from {what}; seen {error!r}.')
             elif error.__cause__ is None:
-                broken(f'Expected the error of the client library as the cause of {error!r}, from {what}; seen none.')
+                broken(
+                    f'Expected {error!r} from {what} to have the error of the client library as its cause; seen none.'
+                )
             message = f'{error!r} {error} {getattr(error, "reason", "")}'
             if any(secret in message for secret in hidden):
                 broken(f'Expected no secret in the message of {type(error).__name__} from {what}; seen one.')
 
     @check(
         'construction',
-        cause='The constructor makes a request, or a client that connects at once. Look at __init__.',
+        cause='The constructor makes a request, or a client that connects immediately. Check __init__.',
     )
     def test_an_application_starts_while_its_store_is_down(self, harness: NetworkHarness) -> None:
-        """An application starts without its store and connects to nothing; its other storages are served meanwhile."""
+        """An application starts while its store is down, without connecting; its other storages are served meanwhile."""
         with via_proxy(harness) as (proxy, _):
             endpoint = f'{proxy.host}:{proxy.port}'
             harness.make_app_via_proxy(endpoint, fs.Storage('kit', fs.ALL))
             _knock(proxy)
-            # Connections are taken in the order in which they were made: ours is the last.
+            # Connections are accepted in order: ours is the last.
             assert len(proxy.connections) == 1
             proxy.down()
             storage, other = fs.Storage('kit', fs.ALL), fs.Storage('other', fs.ALL)
@@ -289,7 +291,7 @@ class FaultChecks:
 
 @contextlib.contextmanager
 def via_proxy(harness: NetworkHarness) -> Generator[tuple[FaultProxy, BaseBackend]]:
-    """A proxy in front of the store, and a backend that reaches it only so; the file ``x`` is there."""
+    """A proxy in front of the store, and a backend that connects only through it; the file ``x`` exists."""
     harness.put_raw('x', OLD)
     with FaultProxy(harness.host, harness.port, http=harness.http) as proxy:
         yield proxy, harness.make_via_proxy(f'{proxy.host}:{proxy.port}')
@@ -301,18 +303,18 @@ def with_short_timeouts(harness: NetworkHarness, proxy: FaultProxy) -> BaseBacke
 
 
 def quick_to_fail(harness: NetworkHarness, proxy: FaultProxy, backend: BaseBackend) -> BaseBackend:
-    """*backend* where a connection that is cut is an error at once; else one that does not look for the store for long."""
+    """*backend* if a cut connection is an immediate error; otherwise one that does not try to reconnect for long."""
     return backend if harness.http else with_short_timeouts(harness, proxy)
 
 
 def reach(backend: BaseBackend, harness: NetworkHarness) -> None:
-    """Have *backend* connected after a fault, so that the next one strikes what it does, and not that it connects."""
+    """Reconnect *backend* after a fault, so that the next fault hits its operation, not its connecting."""
     if not harness.http:
         _once_available(lambda: backend.exists('x'), harness)
 
 
 def _once_available(act: Callable[[], T], harness: NetworkHarness) -> T:
-    """What *act* returns once the store is reached: for short timeouts, a busy machine may be no better than a silent store."""
+    """What *act* returns once the store is reached: with short timeouts, a busy machine can seem like a silent store."""
     deadline = time.monotonic() + harness.timeout_s
     while True:
         try:
@@ -343,7 +345,7 @@ def _nothing_changed(harness: NetworkHarness) -> None:
 
 
 def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
-    """Every error of every verb under every fault, with what was done."""
+    """Every error of every verb with every fault, with a description."""
     faults: dict[str, tuple[Callable[[FaultProxy], object], Mapping[str, Verb]]] = {
         'the store was down': (FaultProxy.down, ALL),
         'the store did not respond': (lambda proxy: proxy.hang(times=ALWAYS), FEW),
@@ -359,7 +361,7 @@ def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
         }
     for fault, (strike, verbs) in faults.items():
         with via_proxy(harness) as (proxy, _):
-            # Whether a verb succeeds does not matter here.
+            # Whether a verb succeeds is irrelevant here.
             backend = with_short_timeouts(harness, proxy)
             for name, verb in verbs.items():
                 reach(backend, harness)
@@ -374,7 +376,7 @@ def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
 
 @contextlib.contextmanager
 def _within(timeout_s: float, name: str, proxy: FaultProxy) -> Generator[None]:
-    """Fail if the block takes longer; a backend that would wait for ever is cut off."""
+    """Fail if the block takes longer; cut off a backend that would wait forever."""
     begun = time.monotonic()
     timer = threading.Timer(timeout_s, proxy.down)
     timer.start()
@@ -384,15 +386,15 @@ def _within(timeout_s: float, name: str, proxy: FaultProxy) -> Generator[None]:
         timer.cancel()
         timer.join()
     if time.monotonic() - begun >= timeout_s:
-        broken(f'Expected {name} to give up on a silent store within {timeout_s} s; seen it wait.')
+        broken(f'Expected {name} to give up on a silent store within {timeout_s} s; seen it waiting.')
 
 
 def _knock(proxy: FaultProxy) -> None:
-    """Connect, say nothing, and wait until the other side hangs up."""
+    """Connect, send nothing, and wait until the other side closes the connection."""
     with socket.create_connection((proxy.host, proxy.port), timeout=TIMEOUT_S) as connection:
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(1000):
-            pass  # pragma: no cover - silence gets no response
+            pass  # pragma: no cover - there is no response without a request
 
 
 def _has_body(request: ProxiedRequest) -> bool:

@@ -1,4 +1,4 @@
-"""One folder at a time: what is directly inside, by pages."""
+"""One folder at a time: its direct entries, in pages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from flask_fs.names import TEMPORARY_PREFIX
 from ..guarantees import broken, check, declares
 from ..harness import Harness
 
-#: Around the slash in every order, and what URLs quote; a name may also be that of a folder where both may be.
+#: Names around the slash in sort order, and with characters that URLs quote. Some are also the name of a folder, if allowed.
 FILES = (
     'a', 'a/1', 'a/1/2/3/4/5', 'a/b', 'a/b/c', 'a/b c/d', 'a/b-', 'a/b0', 'a/b!', 'a/B', 'a-b', 'a-b/x', 'a0', 'a!', 'a b', 'a b/x', 'aa/x',
     'b/c/d/e/f', 'b/c/d/e/g', 'b/c/h', 'c', 'b/c/page.html', 'photo.png', '.hidden', '.h/x', 'é/ü', 'e\u0301', 'é\U0001f389/日', '%2F/x', 'a%2Fb', 'a+b&c=d/x', "it's #1?/x",
     '*/x', '_/x', 'A/1', '~', '\U0001f389', '\uffee',
 )  # fmt: skip
-#: With and without a slash, and what is a file, or nothing, or only the beginning of a name.
+#: Folders with and without a slash, files, missing names, and beginnings of names.
 FOLDERS = (
     '', 'a', 'a/', 'a/b', 'a/b/', 'a/b c', 'a/1', 'b', 'b/c/d/', 'é', 'é\U0001f389', "it's #1?", 'a+b&c=d/', '*', '_', '%2F', 'A',
     'c', 'missing', 'missing/x/', 'aa/x', 'a/', 'b/c/d/e/f', 'h', 'a/1/2',
@@ -29,15 +29,15 @@ FOLDERS = (
 
 
 class FolderChecks:
-    """What is directly in a folder."""
+    """The direct entries of a folder."""
 
     @check(
         '_folder',
-        cause='Pages are continued after a name without the slash that a folder has, or names are compared in another order '
-        'than the store lists them. Look at how _folder goes from page to page.',
+        cause='A page continues after a folder name without its slash, or names are compared in another order '
+        'than the store lists them. Check how _folder goes from page to page.',
     )
     def test_a_folder_has_what_is_directly_in_it_once(self, harness: Harness) -> None:
-        """folder() gives each file and subfolder directly inside once, whatever its name, over all pages of every limit."""
+        """Over all its pages, with any limit, folder() returns each direct file and subfolder once, whatever its name."""
         backend = harness.make()
         names = _fill(backend, FILES)
         scanned = {info.name: info for info in backend.scan()}
@@ -47,17 +47,17 @@ class FolderChecks:
             limits = {1, 2, 3, count, count + 1} if count > 3 else {1, 1000}
             for limit in sorted(limits):
                 seen = _pages(backend, prefix, limit, 2 * count + 2)
-                _judge(seen, files, folders, f'the folder {prefix!r} by pages of {limit}')
+                _judge(seen, files, folders, f'the folder {prefix!r} in pages of {limit}')
                 for info in seen.files:
                     _judge_info(info, scanned[info.name])
 
     @check(
         '_folder',
-        cause='Names are given as the store has them: with the key prefix, or without the folder above. The template strips the '
-        'prefix; _folder returns whole names.',
+        cause='Names are returned without their parent folder, or without the key prefix. BaseBackend strips the '
+        'prefix; _folder returns full names.',
     )
     def test_folders_stay_inside_the_key_prefix(self, harness: Harness) -> None:
-        """With a key prefix, folder() gives names without it, and nothing that is beside it."""
+        """With a key prefix, folder() returns names without the prefix, and nothing outside it."""
         backend = harness.make(prefix='tenants/1')
         names = _fill(backend, ('a', 'a-b/x', 'b/c/d', 'tenants/1/x', 'é f'))
         for other in ('tenants/10', 'tenants/2', 'tenants/1/deeper'):
@@ -67,32 +67,32 @@ class FolderChecks:
             files, folders = _inside(names, prefix)
             for limit in (1, 2, 1000):
                 seen = _pages(backend, prefix, limit, 20)
-                _judge(seen, files, folders, f'the folder {prefix!r} by pages of {limit}, under a prefix')
+                _judge(seen, files, folders, f'the folder {prefix!r} in pages of {limit}, with a key prefix')
 
     @check(
         '_folder',
-        cause='What is not whole yet, or has a name that no verb accepts, is listed, counts as a page, or makes a folder. Look '
-        'at what _folder leaves out, as _scan does.',
+        cause='Files that are incomplete, or have a name that no verb accepts, are listed, count as entries, or create a folder. '
+        'Check what _folder omits; it must be the same as in _scan.',
     )
     def test_folders_do_not_show_what_is_hidden(self, harness: Harness) -> None:
-        """Temporary names are never given, and neither is a file that is being stored."""
+        """Temporary names are never returned, and neither is a file that is being stored."""
         backend, other = harness.make(), harness.make()
         other.write('d/z', b'')
         for name in (f'd/{TEMPORARY_PREFIX}1', f'{TEMPORARY_PREFIX}2', f'{TEMPORARY_PREFIX}3/x', 'd/x', 'y'):
             harness.put_raw(name, b'theirs')
         with other.open('d/open', 'wb') as file:
-            file.write(b'not whole yet')
+            file.write(b'not complete')
             for limit in (1, 2, 1000):
-                _judge(_pages(backend, '', limit, 20), {'y'}, {'d'}, f'a folder with hidden names by pages of {limit}')
-                _judge(_pages(backend, 'd', limit, 20), {'d/x', 'd/z'}, set(), f'its subfolder by pages of {limit}')
+                _judge(_pages(backend, '', limit, 20), {'y'}, {'d'}, f'a folder with hidden names in pages of {limit}')
+                _judge(_pages(backend, 'd', limit, 20), {'d/x', 'd/z'}, set(), f'its subfolder in pages of {limit}')
 
     @check(
         '_folder',
-        cause='A marker of the folder, or the folder itself, stays when its last file goes, and is given. Look at what '
-        '_folder takes for a folder.',
+        cause='A marker of the folder, or the folder itself, stays when its last file is removed, and is returned. Check what '
+        '_folder treats as a folder.',
     )
     def test_a_folder_without_files_is_not_given(self, harness: Harness) -> None:
-        """A folder is there as long as there are files under it: when they are gone, it is not given, and is empty."""
+        """A folder exists while there are files in it: when they are gone, it is not listed, and is empty."""
         backend, other = harness.make(), harness.make()
         backend.write('a/b/c/1', b'')
         backend.write('a/d', b'')
@@ -105,24 +105,24 @@ class FolderChecks:
 
     @check(
         '_folder',
-        cause='Pages are counted instead of continued after the last entry, or `after` has to be there. Look at how _folder '
+        cause='Pages use offsets instead of continuing after the last entry, or `after` has to exist. Check how _folder '
         'continues.',
     )
     def test_files_may_come_and_go_between_pages(self, harness: Harness) -> None:
-        """What is in a folder all the time is given once, whatever is written and removed between its pages, by any backend."""
+        """Entries that are in a folder all the time are returned once, whatever is written and removed between its pages, by any backend."""
         backend, other = harness.make(), harness.make()
         entries = [f'd/{number:02}{end}' for number in range(6) for end in ('', '-/x')]
         for limit in (1, 3):
             _fill(backend, entries)
             going, seen, after, turn = set(entries[::3]), _Seen(), None, 0
             while turn == 0 or after is not None:
-                # By a backend that has not seen the page before.
+                # With a backend that did not read the previous page.
                 page = (backend, other)[turn % 2].folder('d', after=after, limit=limit)
                 seen.add(page, limit)
                 after, turn = page.next, turn + 1
                 if turn < 4:
                     other.write(f'd/{turn:02}!new', b'')
-                # What was given, with which the next page begins, and what was not yet.
+                # Entries of this page, the one after which the next page begins, and later ones.
                 given = {*(info.name for info in page.files), *(f'{name}/x' for name in page.folders)}
                 for name in {*given & going, *sorted(going)[-1:]}:
                     other.remove(name)
@@ -133,7 +133,7 @@ class FolderChecks:
             counts = collections.Counter([*(info.name for info in seen.files), *seen.folders])
             if wrong := sorted(name for name in files | folders if counts[name] != 1):
                 broken(
-                    f'Expected what is there all the time once, by pages of {limit}; seen {[(name, counts[name]) for name in wrong[:5]]}.'
+                    f'Expected each entry that always exists once, in pages of {limit}; seen {[(name, counts[name]) for name in wrong[:5]]}.'
                 )
             twice = [name for name, times in counts.items() if times > 1]
             assert twice == []
@@ -142,10 +142,10 @@ class FolderChecks:
 
     @check(
         'folder',
-        cause='folder is overridden. Override _folder, which is given checked arguments.',
+        cause='folder is overridden. Override _folder, which gets validated arguments.',
     )
     def test_a_limit_is_a_number_of_entries(self, harness: Harness) -> None:
-        """A limit below 1 or above 1000, or one that is no whole number, is a ValueError."""
+        """A limit below 1 or above 1000, or one that is not an integer, raises ValueError."""
         backend = harness.make()
         backend.write('x', b'')
         limits: tuple[Any, ...] = (0, -1, 1001, 1.5, True, None, '10')
@@ -155,11 +155,11 @@ class FolderChecks:
 
     @check(
         '_folder',
-        cause='All pages of the store are requested for the first one of ours, or everything under a subfolder. Look at '
-        'how many entries _folder requests, and at its delimiter.',
+        cause='All pages of the store are requested for the first page of a folder, or everything in a subfolder. Check '
+        'how many entries _folder requests, and its delimiter.',
     )
     def test_a_folder_of_several_pages_is_whole(self, harness: Harness) -> None:
-        """Folders with more entries, and subfolders with more files, than the store lists at once are given whole."""
+        """Folders with more entries, and subfolders with more files, than the store lists in one response are returned completely."""
         backend = harness.make()
         page = min(harness.page_size, 110)
         names = _fill(
@@ -177,20 +177,20 @@ class FolderChecks:
                 _pages(backend, 'd', limit, 2 * page),
                 files,
                 folders,
-                f'a folder of {page + 2} entries by pages of {limit}',
+                f'a folder of {page + 2} entries in pages of {limit}',
             )
-        _judge(_pages(backend, '', 2, 10), {'d-'}, {'d'}, 'what is above it')
+        _judge(_pages(backend, '', 2, 10), {'d-'}, {'d'}, 'its parent folder')
 
 
 class _Seen:
-    """What several pages have given."""
+    """The entries of several pages."""
 
     def __init__(self) -> None:
         self.files: list[FileInfo] = []
         self.folders: list[str] = []
 
     def add(self, page: Any, limit: int) -> None:
-        """Note what is in *page*; fail if that is more than *limit*."""
+        """Add the entries of *page*; fail if there are more than *limit*."""
         if (count := len(page.files) + len(page.folders)) > limit:
             broken(f'Expected at most {limit} entries in a page; seen {count}.')
         self.files += page.files
@@ -198,7 +198,7 @@ class _Seen:
 
 
 def _fill(backend: BaseBackend, names: Iterable[str]) -> set[str]:
-    """Store files of these names, but for those that would be in the way of others; which there are."""
+    """Store files with these names, except those that block others; returns the stored names."""
     chosen = list(names)
     if not declares(backend, Capability.NESTED_NAMES):
         chosen = [name for name in chosen if not any(other.startswith(f'{name}/') for other in chosen)]
@@ -227,7 +227,7 @@ def _pages(backend: BaseBackend, prefix: str, limit: int, most: int) -> _Seen:
             break
     else:
         broken(
-            f'Expected the folder {prefix!r} to end, by pages of {limit}; seen {most} of them, and more after {after!r}.'
+            f'Expected the folder {prefix!r} to end, in pages of {limit}; seen {most} pages, and more after {after!r}.'
         )
     return seen
 

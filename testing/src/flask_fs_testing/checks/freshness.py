@@ -1,4 +1,4 @@
-"""What others change is seen at once: nothing of a file is remembered."""
+"""Changes by others are visible immediately: nothing about a file is cached."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..concurrency import CAN_FORK, in_processes
 from ..guarantees import broken, check
 from ..harness import Harness
 
-#: How long the time of a replaced file may stand still, in seconds: some stores keep it in even ones.
+#: How long the time of a replaced file can stay the same, in seconds: some stores have a resolution of two seconds.
 STEP_S = 3
-#: What the verbs show of a file that is not there.
+#: What the verbs show for a missing file.
 ABSENT = None
 
 View = Callable[[BaseBackend], object]
@@ -32,7 +32,7 @@ def _local(backend: BaseBackend) -> bytes:
         return file.read()
 
 
-#: The verbs that show the content of a file, its size, and that it is there.
+#: The verbs that show the content of a file, its size, and whether it exists.
 CONTENT: Mapping[str, View] = {
     'read': lambda backend: backend.read('a/x'),
     'read_range': lambda backend: backend.read_range('a/x', 0, 100),
@@ -57,21 +57,21 @@ class FreshnessChecks:
 
     @check(
         '_stat, _open and _scan',
-        cause='What was seen, or written, is kept in the backend, and taken for what is in the store. Cache clients and '
-        'connections, and nothing about files.',
+        cause='Data that was read or written is cached in the backend, and used instead of the store. Cache clients and '
+        'connections, but nothing about files.',
     )
     def test_what_another_backend_does_is_seen_at_once(self, harness: Harness) -> None:
-        """What is written, replaced and removed through another backend on the same store is seen by every verb at once."""
+        """Every verb immediately sees what another backend on the same store writes, replaces and removes."""
         backend, other = harness.make(), harness.make()
         _follow(backend, lambda content: other.write('a/x', content), lambda: other.delete('a'))
 
     @check(
         '_stat, _open and _scan',
-        cause='What was seen, or written, is kept in memory that all backends of a process share, or in an index beside the '
-        'files. Look at the store itself.',
+        cause='Data that was read or written is cached in memory that all backends of a process share, or in a separate index '
+        'of files. Read from the store itself.',
     )
     def test_what_another_program_does_is_seen_at_once(self, harness: Harness) -> None:
-        """What another program puts into the store, also over a file of the backend, is seen by every verb at once."""
+        """Every verb immediately sees what another program stores, even if it replaces a file of the backend."""
         backend = harness.make()
         backend.write('a/x', b'its own content')
         _expect(backend, b'its own content')
@@ -82,10 +82,10 @@ class FreshnessChecks:
 
     @check(
         '_stat, _open and _scan',
-        cause='What was seen, or written, is kept in memory that all backends of a process share. Look at the store itself.',
+        cause='Data that was read or written is cached in memory that all backends of a process share. Read from the store itself.',
     )
     def test_what_another_process_does_is_seen_at_once(self, harness: Harness) -> None:
-        """What another process writes, replaces and removes is seen by every verb at once."""
+        """Every verb immediately sees what another process writes, replaces and removes."""
         if not CAN_FORK or not harness.shared_between_processes:
             return
         backend = harness.make()
@@ -104,11 +104,11 @@ class FreshnessChecks:
 
     @check(
         '_stat',
-        cause='The etag is made of size and time alone, and the time is in seconds or not renewed; or the one of before is '
-        'remembered. Take that of the store, or add what distinguishes versions.',
+        cause='The etag consists only of size and time, and the time is in seconds or not updated; or the previous etag is '
+        'cached. Use the etag of the store, or add something that distinguishes versions.',
     )
     def test_an_etag_changes_with_every_change(self, harness: Harness) -> None:
-        """Versions of a file that differ have different etags, also of one size within one moment and by whoever changed it."""
+        """Different versions of a file have different etags, even with the same size, at the same moment and from different writers."""
         backend, other = harness.make(), harness.make()
 
         def move(name: str, content: bytes) -> None:
@@ -134,7 +134,7 @@ class FreshnessChecks:
             if etag is None:
                 continue
             if etag in etags:
-                broken(f'Expected another etag for {content!r} than for {etags[etag]!r}; seen {etag!r} for both.')
+                broken(f'Expected different etags for {content!r} and {etags[etag]!r}; seen {etag!r} for both.')
             etags[etag] = content
             assert other.stat('x').etag == etag
             [scanned] = (info for info in backend.scan('x') if info.name == 'x')
@@ -142,11 +142,11 @@ class FreshnessChecks:
 
     @check(
         '_stat',
-        cause='The time when the file was first made is given, or that of its source, or the first one seen is remembered. Look '
-        'at what _stat and _scan give as modified.',
+        cause='The time of the first version is returned, or that of its source, or the first time that was read is cached. '
+        'Check what _stat and _scan return as modified.',
     )
     def test_the_time_moves_on_when_a_file_is_replaced(self, harness: Harness) -> None:
-        """Modified is when a file was last written: it never goes back, and moves on within a few seconds of replacing."""
+        """The modification time is when a file was last written: it never goes back, and is later for a replacement a few seconds later."""
         backend, other = harness.make(), harness.make()
         backend.write('x', b'first')
         first = latest = _times(backend)
@@ -157,18 +157,18 @@ class FreshnessChecks:
             now = _times(backend)
             if any(time_now < before for time_now, before in zip(now, latest, strict=True)):
                 broken(
-                    f'Expected the time of a replaced file not to go back; seen {latest} and then {now} by stat and scan.'
+                    f'Expected the time of a replaced file not to go back; seen {latest} and then {now} from stat and scan.'
                 )
             latest = now
             if is_over and not all(now > then for now, then in zip(latest, first, strict=True)):
                 broken(
-                    f'Expected another time for a file that was replaced {STEP_S} s later; seen {first} by stat and scan, and '
+                    f'Expected another time for a file that was replaced {STEP_S} s later; seen {first} from stat and scan, and '
                     f'now {latest}.'
                 )
 
 
 def _follow(backend: BaseBackend, put: Callable[[bytes], object], remove: Callable[[], object]) -> None:
-    """Expect *backend* to show what *put* and *remove* do to a file."""
+    """Expect *backend* to show what *put* and *remove* changed."""
     _expect(backend, ABSENT)
     for content in (b'first', b'other', b'longer than before'):
         put(content)
@@ -181,21 +181,21 @@ def _follow(backend: BaseBackend, put: Callable[[bytes], object], remove: Callab
 
 
 def _expect(backend: BaseBackend, content: bytes | None) -> None:
-    """Expect every verb of *backend* to show a file of this content, or none."""
+    """Expect every verb of *backend* to show a file with this content, or none."""
     expected = {
         **dict.fromkeys(PRESENCE, ABSENT if content is None else True),
         **dict.fromkeys(SIZE, ABSENT if content is None else len(content)),
         **dict.fromkeys(CONTENT, content),
     }
     views = {**PRESENCE, **SIZE, **CONTENT}
-    # In both orders in turn, as one verb may refresh what another one remembers.
+    # In both orders in turn, because one verb can refresh what another one has cached.
     for verb in sorted(views, reverse=len(content or b'') % 2 == 1):
         try:
             seen = views[verb](backend)
         except fs.FileNotFound:
             seen = ABSENT
         if seen != expected[verb]:
-            broken(f'Expected {verb} to show {expected[verb]!r}, as others have just left the file; seen {seen!r}.')
+            broken(f'Expected {verb} to show {expected[verb]!r}, after a change by another writer; seen {seen!r}.')
 
 
 def _times(backend: BaseBackend) -> list[datetime.datetime]:

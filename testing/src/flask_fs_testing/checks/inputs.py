@@ -1,4 +1,4 @@
-"""What backends are given: content, sources and modes, also wrong ones, before anything is stored."""
+"""Arguments of backends: content, sources and modes, including wrong ones, before anything is stored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CONTENT = b'old content'
 
 
 class Unreadable:
-    """Says that it can be read, and gives no bytes."""
+    """Has read(), but does not return bytes."""
 
     def read(self, size: int = -1) -> Any:
         return 5
@@ -37,7 +37,7 @@ class InputChecks:
         cause='The content is converted to text or bytes, whatever it is, or its type is noticed only while it is stored.',
     )
     def test_content_of_a_wrong_type_is_refused(self, harness: Harness) -> None:
-        """What is no content raises TypeError, and nothing is stored: neither its text nor an empty file."""
+        """A value that cannot be content raises TypeError, and nothing is stored: neither its text nor an empty file."""
         backend = harness.make()
         backend.write('x', _CONTENT)
         before = harness.names_raw()
@@ -46,7 +46,7 @@ class InputChecks:
             attempts[f'write({wrong!r})'] = partial(backend.write, content=wrong)
         for wrong in (None, 5, b'content', 'content', Path('x')):
             attempts[f'save({wrong!r})'] = partial(backend.save, wrong, overwrite=True)
-        attempts['a source that gives numbers'] = lambda name: backend.save(Unreadable(), name, overwrite=True)
+        attempts['a source that returns numbers'] = lambda name: backend.save(Unreadable(), name, overwrite=True)
         attempts['text into a binary file'] = lambda name: _write_into(backend, name, 'wb', 'content')
         attempts['bytes into a text file'] = lambda name: _write_into(backend, name, 'w', b'content')
         attempts['None into a binary file'] = lambda name: _write_into(backend, name, 'wb', None)
@@ -60,10 +60,10 @@ class InputChecks:
 
     @check(
         'open',
-        cause='open() of the backend passes the mode on to the open() of Python, or takes what it does not know for reading.',
+        cause='open() of the backend passes the mode on to the open() of Python, or treats unknown modes as reading.',
     )
     def test_a_mode_that_no_store_has_is_refused(self, harness: Harness) -> None:
-        """A mode that appends or updates, or that is none, raises ValueError at the call, and changes nothing."""
+        """A mode that appends or updates, or is invalid, raises ValueError at the call, and changes nothing."""
         backend = harness.make()
         backend.write('x', _CONTENT)
         before = harness.names_raw()
@@ -77,10 +77,10 @@ class InputChecks:
 
     @check(
         'save',
-        cause='_put takes a source that cannot be read for an empty one, or the file is made before the source is read.',
+        cause='_put treats a source that cannot be read as empty, or creates the file before the source is read.',
     )
     def test_a_closed_source_is_refused(self, harness: Harness) -> None:
-        """Saving what is closed raises ValueError, and neither empties a file nor creates one; a closed file gives nothing."""
+        """Saving from a closed source raises ValueError, and neither empties a file nor creates one; reading a closed file raises ValueError."""
         backend = harness.make()
         backend.write('x', _CONTENT)
         before = harness.names_raw()
@@ -102,16 +102,16 @@ class InputChecks:
         written.close()
         with pytest.raises(ValueError, match='closed'):
             written.write(b'more')
-        # As with files of Python, once more does nothing.
+        # As with Python's files, closing again does nothing.
         written.close()
         assert backend.read('new') == b''
 
     @check(
         'content',
-        cause='The first read of the source gives nothing, which is taken for an error, or for no file.',
+        cause='The first read of the source returns nothing, which is treated as an error, or as no file.',
     )
     def test_an_empty_file_is_a_file(self, harness: Harness) -> None:
-        """A file without a byte is there, however it was stored, and is read, listed, copied, created and removed as others."""
+        """An empty file exists, however it was stored, and is read, listed, copied, created and removed like others."""
         backend = harness.make()
         ways: dict[str, Callable[[str], object]] = {
             'write bytes': lambda name: backend.write(name, b''),

@@ -1,4 +1,4 @@
-"""What is raised anywhere and is no Exception: KeyboardInterrupt, and GreenletExit of gevent."""
+"""Errors that are not Exceptions and can be raised anywhere: KeyboardInterrupt, and GreenletExit of gevent."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from ..sources import Failing, OnlyRead
 from .content import content_of
 from .operations import OLD, Operation, Stage, reading_operations, small_sizes, writing_operations
 
-#: At how many of its calls an operation is interrupted; and if it talks to a server, where a large file takes hundreds.
+#: At how many of its calls an operation is interrupted; and at how many with a server, where a large file takes hundreds.
 MOMENTS, MOMENTS_ON_NETWORK = 6, 3
-#: How often a consumer is interrupted by each of them.
+#: How many times each of them interrupts a consumer.
 ROUNDS = 3
 
 
 class InterruptChecks:
-    """Interrupts, wherever they strike."""
+    """Interrupts at any point."""
 
     @check(
         '_put',
-        cause='Clean up in `finally` or `except BaseException`: `except Exception` lets interrupts pass. Look at _put.',
+        cause='Cleanup is in `except Exception`, which interrupts bypass: use `finally` or `except BaseException`. Check _put.',
     )
     def test_an_interrupted_source_leaves_nothing_new(self, harness: Harness) -> None:
-        """When the source is interrupted, the caller gets the interrupt, the old file is whole, and nothing new is left."""
+        """If the source is interrupted, the caller gets the interrupt, the old file is intact, and nothing new is left."""
         backend = harness.make()
         backend.write('x', OLD)
         before = harness.names_raw()
@@ -46,7 +46,7 @@ class InterruptChecks:
         threads = threading.active_count()
         for name, overwrite, after in itertools.product(('x', 'new'), (True, False), (0, 1, size - 1)):
             if name == 'x' and not overwrite:
-                continue  # Refused, perhaps unread.
+                continue  # Refused, maybe before it is read.
             error = next(errors)
             what = f'from save() whose source raises {error.__name__} after {after} of {size} bytes'
             try:
@@ -61,32 +61,32 @@ class InterruptChecks:
                     f'Expected only the old file {what}; seen {seen}, of which x has {len(harness.get_raw("x"))} bytes.'
                 )
             assert list(backend.list_files()) == ['x']
-        # A pool may have grown by one or two.
+        # A pool can grow by one or two.
         if (left := threading.active_count() - threads) > 2:
             broken(f'Expected no more threads after interrupted sources; seen {left} more.')
         _works(backend)
 
     @check(
         'open',
-        cause='`__exit__` stores unless the error is an Exception, or a finalizer closes the file. Look at open().',
+        cause='`__exit__` stores unless the error is an Exception, or a finalizer closes the file. Check open().',
     )
     def test_an_interrupted_writer_stores_nothing(self, harness: Harness) -> None:
-        """Leaving a file open for writing by an interrupt stores nothing, whatever was written to it."""
+        """If an interrupt ends the block of a file open for writing, nothing is stored, whatever was written to it."""
         backend = harness.make()
         backend.write('x', OLD)
         for error, mode in itertools.product(INTERRUPTS, ('w', 'wb', 'x', 'xb')):
             with pytest.raises(error):
                 _interrupted_writer(backend, mode, error)
             if (seen := (harness.names_raw(), harness.get_raw('x'))) != (['x'], OLD):
-                broken(f'Expected only x, with {OLD!r}, after {error.__name__} left open(…, {mode!r}); seen {seen}.')
+                broken(f'Expected only x, with {OLD!r}, after {error.__name__} in open(…, {mode!r}); seen {seen}.')
         _works(backend)
 
     @check(
         'read_chunks',
-        cause='A stream, a page or a temporary copy is released at its end only. Look at the streams of _open, and at _scan.',
+        cause='A stream, a page or a temporary copy is released only at its end. Check the streams of _open, and _scan.',
     )
     def test_an_interrupted_reader_gives_back_what_it_held(self, harness: Harness) -> None:
-        """When whoever reads or lists is interrupted, files, connections and temporary copies are given back."""
+        """If the code that reads or lists is interrupted, files, connections and temporary copies are released."""
         backend = harness.make()
         backend.write('x', content_of(small_sizes(harness)['parts']))
         backend.write('y', OLD)
@@ -104,7 +104,7 @@ class InterruptChecks:
                     consume(backend, error)
                 counts.append(open_files())
             gc.collect()
-            # The first time may open what stays open.
+            # The first time can open things that stay open.
             if (left := open_files() - counts[0]) > 2:
                 broken(
                     f'Expected no more open files after each interrupted {name}; seen {left} more, one by one: {counts}.'
@@ -113,11 +113,11 @@ class InterruptChecks:
 
     @check(
         '_put, _swap, _copy, _move, _set_attributes, _remove and _remove_many',
-        cause='The old file goes before the new one is in place, or what was begun is kept: do all that can fail before '
-        'one last step, and clean up in `finally`.',
+        cause='The old file is removed before the new one is in place, or a partial result is kept: do everything that can '
+        'fail before one last step, and clean up in `finally`.',
     )
     def test_an_interrupt_at_any_call_leaves_a_file_old_or_new(self, harness: Harness) -> None:
-        """Interrupted right before any of its calls, a verb leaves each file old or new, loses none, and leaves nothing behind."""
+        """If a verb is interrupted right before any of its calls, each file is complete, old or new, none is lost, and nothing else is left."""
         stage = Stage(harness)
         errors = itertools.cycle(INTERRUPTS)
         harness.make().exists('x')
@@ -129,7 +129,7 @@ class InterruptChecks:
             with interrupting(KeyboardInterrupt) as moments:
                 operation.run(harness.make())
             if operation in writing:
-                operation.judge(stage.files(), 'nothing disturbed it', succeeded=True)
+                operation.judge(stage.files(), 'nothing interrupted it', succeeded=True)
             on_network = moments.on_network
             for at in spread(moments.count, MOMENTS_ON_NETWORK if on_network else MOMENTS):
                 stage.set_up(operation.before)
@@ -137,25 +137,25 @@ class InterruptChecks:
                 when = f'{error.__name__} was raised at call {at} of it'
                 if operation in writing:
                     operation.judge(stage.files(), when, succeeded=not moments.struck)
-            # The readers share their files.
+            # The reading operations share their files.
             if operation in (*writing, reading[-1]):
                 stage.clear(operation, 'it was interrupted', sweep=on_network)
         gc.collect()
-        # A pool may have grown by a connection or two.
+        # A pool can grow by a connection or two.
         if open_files() > files + 5:
             broken(f'Expected about {files} open files and connections after all interrupts; seen {open_files()}.')
         _works(harness.make())
 
 
 def _strike(harness: Harness, operation: Operation, error: type[BaseException], at: int) -> Moments:
-    """Interrupt *operation* at its call number *at*, if it makes so many; fail unless it then raises the interrupt."""
+    """Interrupt *operation* at its call number *at*, if it makes that many; fail unless it raises the interrupt."""
     backend = harness.make()
     moments = Moments(error, at)
     try:
         with interrupting(error, at) as moments:
             operation.run(backend)
     except BaseException as caught:
-        # Nobody keeps it: its traceback holds what is to be given back.
+        # Do not keep it: its traceback refers to what has to be released.
         if not moments.struck:
             raise
         if not isinstance(caught, error):
@@ -197,11 +197,11 @@ def _interrupted_local_file(backend: BaseBackend, error: type[BaseException]) ->
             raise error
     finally:
         if Capability.LOCAL_PATH not in backend.capabilities and os.path.exists(path):
-            broken('Expected the temporary copy of local_file() to be removed after an interrupt; seen it there.')
+            broken('Expected the temporary copy of local_file() to be removed after an interrupt; seen it left.')
 
 
 def _works(backend: BaseBackend) -> None:
-    """Fail unless another thread can use *backend* too, which hangs if a lock is still held."""
+    """Fail unless another thread can also use *backend*, which hangs if a lock is still held."""
 
     def write_and_read(_: int) -> bytes:
         backend.write('works', b'still')

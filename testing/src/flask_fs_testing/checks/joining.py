@@ -1,4 +1,4 @@
-"""Pieces of an upload that become one file, inside the store."""
+"""Joining the pieces of an upload to one file, inside the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .content import content_of
 from .copying import after_hook
 from .operations import OLD, left_behind
 
-#: The types and headers that a client may send with a piece.
+#: The types and headers that a client can send with a piece.
 _OF_A_CLIENT = Attributes(
     'text/html', 'public, max-age=9999', 'gzip', 'de', 'program.exe', {'by': 'a client'}
 )  # fmt: skip
@@ -35,10 +35,10 @@ class JoinChecks:
 
     @check(
         '_join',
-        cause='Pieces are put in the order of their names as text, or the last one, a small one or an empty one is left out. Look at _join.',
+        cause='Pieces are sorted by name as text, or the last one, a small one or an empty one is omitted. Check _join.',
     )
     def test_pieces_are_joined_exactly(self, harness: Harness) -> None:
-        """Pieces of any sizes become one file: all of their bytes, in the order in which they are given, with the right metadata."""
+        """Pieces of any size become one file with all their bytes, in the given order, and the right metadata."""
         for prefix in ('', 'tenants/9'):
             backend = harness.make(prefix=prefix)
             for number, sizes in enumerate(_splits(harness) if not prefix else [(3, 5, 2)]):
@@ -46,14 +46,14 @@ class JoinChecks:
                 accept(arrived(backend, *_split(content, sizes)), target)
                 if (seen := backend.read(target)) != content:
                     broken(
-                        f'Expected pieces of {sizes} bytes to be joined in their order; seen {len(seen)} bytes that differ from byte '
+                        f'Expected pieces of {sizes} bytes to be joined in order; seen {len(seen)} bytes that differ from byte '
                         f'{_first_difference(seen, content)} on.'
                     )
                 assert backend.stat(target).size == len(content)
                 _expect_true_checksum(backend, target, content)
                 backend.remove(target)
             if left := left_behind(harness, backend, sweep=False):
-                broken(f'Expected nothing to be left once files that were joined are removed; seen {left[:5]}.')
+                broken(f'Expected nothing to be left after joined files are removed; seen {left[:5]}.')
 
     @check(
         '_join',
@@ -61,7 +61,7 @@ class JoinChecks:
         cause='The target is looked up before the pieces are joined, and not again: pass `create` on to the step that makes the file visible.',
     )
     def test_a_join_that_is_refused_changes_nothing(self, harness: Harness) -> None:
-        """A target that is taken, before or meanwhile, is refused with FileExists, stays as it is, and so do the pieces; replacing it is possible."""
+        """If the target already exists, or is created meanwhile, FileExists is raised, and it and the pieces are unchanged; with overwrite it is replaced."""
         backend = harness.make()
         for sizes in ((10,), (4, 6), (min(harness.part_sizes, default=CHUNK_BYTES), 5)):
             content = content_of(sum(sizes))
@@ -70,10 +70,10 @@ class JoinChecks:
             before = harness.names_raw()
             with pytest.raises(fs.FileExists):
                 incoming.create(incoming.pieces(), 'x', create=True)
-            _expect(backend, 'x', OLD, f'refusing to join pieces of {sizes} bytes to it')
+            _expect(backend, 'x', OLD, f'a refused join of pieces of {sizes} bytes to it')
             if (seen := harness.names_raw()) != before:
                 broken(f'Expected a refused join to change nothing, {before}; seen {seen}.')
-            # Whoever was refused takes another name.
+            # The refused caller uses another name.
             incoming.create(incoming.pieces(), 'y', create=True)
             _expect(backend, 'y', content, 'joining the same pieces to another name')
             incoming.discard()
@@ -84,14 +84,14 @@ class JoinChecks:
         if declares(backend, Capability.ATOMIC_CREATE):
             _rival_comes(harness)
         if left := left_behind(harness, backend):
-            broken(f'Expected nothing to be left of joins that were refused; seen {left[:5]}.')
+            broken(f'Expected nothing to be left of refused joins; seen {left[:5]}.')
 
     @check(
         '_join',
-        cause='The type of a piece is copied with it, or that of its name, or attributes are dropped. Look at what _join makes the target with.',
+        cause='The type of a piece, or the one that its name suggests, is copied, or attributes are dropped. Check how _join creates the target.',
     )
     def test_a_joined_file_has_the_given_attributes_alone(self, harness: Harness) -> None:
-        """The file has exactly the attributes that are given, and without a type the one that its name suggests: nothing that a client has sent."""
+        """The file has exactly the given attributes and, if no type is given, the type that its name suggests: nothing that a client sent."""
         backend = harness.make()
         of_pieces = NO_ATTRIBUTES
         if declares(backend, Capability.SIGNED_UPLOAD):
@@ -114,10 +114,10 @@ class JoinChecks:
 
     @check(
         '_join',
-        cause='A piece is read or copied by its name alone: compare its etag, in the request that reads or copies it.',
+        cause='A piece is read or copied only by name: compare its etag, in the request that reads or copies it.',
     )
     def test_only_the_pieces_that_were_seen_are_joined(self, harness: Harness) -> None:
-        """A piece that is gone, or that a client has replaced since it was listed, is an error, and leaves nothing of the file."""
+        """If a piece is gone, or a client has replaced it since it was listed, an error is raised, and no file is created."""
         backend = harness.make()
         for contents in ((b'seen',), (b'first', b'seen'), (b'seen', b'last')):
             at = contents.index(b'seen')
@@ -142,17 +142,17 @@ class JoinChecks:
                     )
                 incoming.discard()
             if backend.exists('x'):
-                broken(f'Expected no file of pieces that are not all there; seen {backend.read("x")!r}.')
+                broken(f'Expected no file from incomplete pieces; seen {backend.read("x")!r}.')
         if left := left_behind(harness, backend):
             broken(f'Expected nothing to be left of joins that failed; seen {left[:5]}.')
 
     @check(
         'SIGNED_UPLOAD',
         proves=Capability.SIGNED_UPLOAD,
-        cause='_join is the default one, which reads the pieces, or it reads some of them, perhaps only large or small ones.',
+        cause='_join is the default one, which reads the pieces, or it reads some of them, maybe only large or small ones.',
     )
     def test_pieces_are_joined_inside_the_store(self, harness: Harness) -> None:
-        """With SIGNED_UPLOAD, what clients have sent becomes a file without passing through the application."""
+        """With SIGNED_UPLOAD, uploaded content becomes a file without passing through the application."""
         if not can_be_metered(harness):
             return
         allowed, writer = harness.overhead_bytes, harness.make()
@@ -169,14 +169,14 @@ class JoinChecks:
                 assert writer.read('x') == content
                 if moved > allowed:
                     broken(
-                        f'Expected joining pieces of {sizes} bytes to move at most {allowed:,} bytes through the application; '
+                        f'Expected joining pieces of {sizes} bytes to transfer at most {allowed:,} bytes through the application; '
                         f'seen {moved:,}.'
                     )
                 mine.discard()
 
 
 def _rival_comes(harness: Harness) -> None:
-    """Somebody else creates the target as soon as anything is looked at or read, if it is."""
+    """Another writer creates the target as soon as anything is read, if it is."""
     backend, rival = harness.make(), harness.make()
     incoming = arrived(backend, b'some', b'thing')
     came = list[str]()
@@ -191,7 +191,7 @@ def _rival_comes(harness: Harness) -> None:
         for look in looks:
             stack.enter_context(look)
         incoming.create(incoming.pieces(), 'rival', create=True)
-    _expect(backend, 'rival', OLD if came else b'something', 'joining to it, while somebody else may take it')
+    _expect(backend, 'rival', OLD if came else b'something', 'joining to it, while another writer can create it')
     incoming.discard()
     backend.remove('rival')
 
@@ -218,7 +218,7 @@ def _expect_true_checksum(backend: BaseBackend, name: str, content: bytes) -> No
     if (seen := backend.stat(name).checksum) is None:
         return
     if seen != (true := checksum_of([content], seen.partition(':')[0])):
-        broken(f'Expected the checksum of a file that was joined to be {true}, or None; seen {seen}.')
+        broken(f'Expected the checksum of a joined file to be {true}, or None; seen {seen}.')
 
 
 def _expect(backend: BaseBackend, name: str, content: bytes, when: str) -> None:

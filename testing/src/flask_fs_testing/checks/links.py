@@ -1,4 +1,4 @@
-"""Signed links, followed over real HTTP by a client that has nothing else."""
+"""Signed links, requested over real HTTP by a client without other credentials."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..guarantees import broken, check, declares
 from ..harness import Harness
 
 TIMEOUT_S = 30
-#: The shortest life that a link may have, how much longer a store may take to notice its end, and how often it is tried.
+#: The shortest lifetime of a link, how much later a store can notice its end, and how often the link is tried.
 _LIFE_S, _GRACE_S, _PAUSE_S = 1, 5, 0.2
 _ODD = ('a b.txt', "it's", 'a+b&c=d', '100%25', 'a#b?c', 'a;b', 'été/日本語.png', 'a/~b')
 _ODD_DOWNLOADS = (
@@ -43,15 +43,15 @@ _ODD_DOWNLOADS = (
 
 
 class LinkChecks:
-    """Links that need no other permission."""
+    """Links that work without other permissions."""
 
     @check(
         'signed_url',
         proves=Capability.SIGNED_URL,
-        cause='The signature does not cover the name, the method or the time. Look at _signed_url.',
+        cause='The signature does not cover the name, the method or the time. Check _signed_url.',
     )
     def test_a_signed_link_is_good_for_one_file_one_method_and_a_while(self, harness: Harness) -> None:
-        """A signed link gives the file, over HTTP; altered, or with another method, it gives nothing."""
+        """A signed link returns the file over HTTP; if it is altered, or used with another method, it does not."""
         with deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             storage.write('a/y.txt', b'other')
@@ -75,10 +75,10 @@ class LinkChecks:
     @check(
         'signed_url',
         proves=Capability.SIGNED_URL,
-        cause='The link is signed for GET whatever the method, or for a whole folder. Look at _signed_url.',
+        cause='The link is signed for GET whatever the method, or for an entire folder. Check _signed_url.',
     )
     def test_a_signed_link_to_store_stores_one_file(self, harness: Harness) -> None:
-        """A link signed by the store for PUT stores what is sent, under one name, and no longer than it lives."""
+        """A link signed by the store for PUT stores content under one name only, until it expires."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage, serve=False)
         with app.test_request_context():
@@ -86,13 +86,13 @@ class LinkChecks:
                 with pytest.raises(fs.OperationNotSupported):
                     storage.signed_url('a/x.txt', method='PUT')
                 return
-            # Made first: a link is no permission to create the container.
+            # Created first: a link does not permit creating the container.
             storage.write('other.txt', b'other')
             link = storage.signed_url('a/x.txt', method='PUT')
             headers = storage.backend.signed_put_headers
             status, _ = _fetch(link, 'PUT', b'sent', headers)
             if status >= 400 or not storage.exists('a/x.txt'):
-                broken(f'Expected a link for PUT to store what is sent; seen status {status}.')
+                broken(f'Expected a link for PUT to store the content; seen status {status}.')
             assert storage.read('a/x.txt') == b'sent'
             for what, url in (
                 ('for another file', link.replace('x.txt', 'y.txt')),
@@ -111,17 +111,17 @@ class LinkChecks:
     @check(
         'signed_url',
         proves=Capability.SIGNED_URL,
-        cause='A part of the link is added to it after it was signed, or the policy that is signed leaves it out.',
+        cause='A part of the link is added after it was signed, or the signed policy omits it.',
     )
     def test_no_part_of_a_signed_link_can_be_changed(self, harness: Harness) -> None:
-        """With any of its parts changed or removed, or for another file, below or beside it, a signed link gives nothing."""
+        """A signed link with any of its parts changed or removed, or for another file, below or next to it, returns nothing."""
         with deployed(harness) as storage:
             others = ('a/y.txt', 'a/x.txt2', 'b/x.txt', 'x.txt')
             for name in ('a/x.txt', *others):
                 storage.write(name, name.encode())
             link = storage.signed_url('a/x.txt')
             parts = urlsplit(link)
-            # What has no value is a flag: none says for which file, for what or until when.
+            # A parameter without a value is a flag: it does not contain the file, the method or the expiry.
             given = parse_qsl(parts.query)
             changed = {f'for {name}': _for_another(link, name) for name in others}
             for number, (key, value) in enumerate(given):
@@ -146,28 +146,28 @@ class LinkChecks:
         cause='The download name is added to the link after it was signed.',
     )
     def test_the_download_name_of_a_link_is_signed(self, harness: Harness) -> None:
-        """A link that saves a file under one name saves it under no other: nobody makes a program of a picture."""
+        """The download name of a link cannot be changed: nobody can turn a picture into a program."""
         with deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             link = storage.signed_url('a/x.txt', download_name='picture.png')
             assert _download_name(link) == 'picture.png'
-            # Where the application signs, it is inside of the signature.
+            # In links of the application, it is inside the signature.
             changed = link.replace('picture.png', 'program.exe')
             if changed != link and _fetch(changed)[0] < 400:
                 broken('Expected the link with another download name to be refused; seen it accepted.')
 
     @check(
         'signed_url',
-        cause='The name is not quoted as a path, or quoted twice; or the header is put together without quoting.',
+        cause='The name is not quoted as a path, or quoted twice; or the header is built without quoting.',
     )
     def test_links_and_download_names_may_be_odd(self, harness: Harness) -> None:
-        """Links work for files of any legal name, and save them under any printable name, to the letter."""
+        """Links work for files with any valid name, and save them under any printable name, exactly."""
         with deployed(harness) as storage:
             for name in _ODD:
                 storage.write(name, name.encode())
                 seen = _fetch(storage.signed_url(name))
                 if seen != (200, name.encode()):
-                    broken(f'Expected the link to {name!r} to give it; seen {seen}.')
+                    broken(f'Expected the link to {name!r} to return the file; seen {seen}.')
             for download_name in _ODD_DOWNLOADS:
                 seen_name = _download_name(storage.signed_url('a b.txt', download_name=download_name))
                 if seen_name != download_name:
@@ -180,16 +180,16 @@ class LinkChecks:
     @check(
         'signed_url',
         proves=Capability.SIGNED_URL,
-        cause='_signed_url ignores expires_s, or takes it for minutes or for a point in time.',
+        cause='_signed_url ignores expires_s, or treats it as minutes or as a point in time.',
     )
     def test_a_link_lives_no_longer_than_said(self, harness: Harness) -> None:
-        """A link for reading, and one for storing, works at once and is refused when its time is over."""
+        """Links for reading and for storing work immediately, and are refused after they expire."""
         with deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             links = {'GET': storage.signed_url('a/x.txt', expires_s=_LIFE_S)}
             if not declares(storage.backend, Capability.SIGNED_URL):
                 assert _fetch(links['GET'])[0] == 200
-                # The application signs, and its own clock says that the time is over.
+                # The application signs, and its own clock decides about expiry.
                 clock = SimpleNamespace(time=partial(later, _LIFE_S + _LIFE_S / 4 + 1))
                 with mock.patch.object(signing, 'time', clock):
                     assert _fetch(links['GET'])[0] == 403
@@ -205,14 +205,14 @@ class LinkChecks:
                 if links and tried_s > _LIFE_S + _GRACE_S:
                     alive = ' and '.join(links)
                     broken(
-                        f'Expected a link that lives for {_LIFE_S} s to be refused; seen {alive} work after {tried_s:.0f} s.'
+                        f'Expected a link with a lifetime of {_LIFE_S} s to be refused; seen {alive} work after {tried_s:.0f} s.'
                     )
                 time.sleep(_PAUSE_S)
 
 
 @contextlib.contextmanager
 def deployed(harness: Harness) -> Generator[fs.Storage]:
-    """A storage that is served by signed links alone, during a request to its application, which listens."""
+    """A storage that is served only by signed links, during a request to its application, which is running."""
     storage = fs.Storage('kit', fs.ALL)
     app = harness.make_app(storage, serve=False)
     with _listening(app) as base_url, app.test_request_context(base_url=base_url):
@@ -222,7 +222,7 @@ def deployed(harness: Harness) -> Generator[fs.Storage]:
 @contextlib.contextmanager
 def _listening(app: Flask) -> Generator[str]:
     server = make_server('127.0.0.1', 0, app, threaded=True)
-    # Asked often whether to end: it is waited for.
+    # A short poll interval, because shutdown waits for it.
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
@@ -244,9 +244,9 @@ def _fetch(
         with error:
             return error.code, error.read()
     except urllib.error.URLError as error:
-        broken(f'Expected a link that clients can follow; seen {error.reason}.')
+        broken(f'Expected a link that clients can request; seen {error.reason}.')
     except http.client.RemoteDisconnected:
-        # A server that hangs up on a link has given nothing for it.
+        # A server that closes the connection has returned nothing.
         return 500, b''
 
 
@@ -258,12 +258,12 @@ def _for_another(link: str, name: str) -> str:
 
 
 def _download_name(link: str) -> str | None:
-    """The name under which browsers save what *link* gives, or None if they show it."""
+    """The name under which browsers save the file from *link*, or None if they show it."""
     with urllib.request.urlopen(link, timeout=TIMEOUT_S) as response:
         disposition, options = parse_options_header(response.headers['Content-Disposition'])
     return options.get('filename') if disposition == 'attachment' else None
 
 
 def later(seconds: float) -> float:
-    """The time, so many seconds from now."""
+    """The time, this many seconds from now."""
     return time.time() + seconds

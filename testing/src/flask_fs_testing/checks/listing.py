@@ -1,4 +1,4 @@
-"""Listing: all that was meant, and nothing else."""
+"""Listing: exactly the files that were meant."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..guarantees import broken, check
 from ..harness import Harness
 from ..sources import OnlyRead
 
-#: How long looking at other files may take while a writer is at work, in seconds: many times what it takes on a busy machine.
+#: How long using other files can take during an upload, in seconds: many times what it takes on a busy machine.
 PATIENCE_S = 30
 HIDDEN = ('.hidden', '.git/config', '.git/.hidden', 'a/.hidden', 'a/.b/c', '..a', '...')
 VISIBLE = ('a/b', 'b')
 
 
 class ListChecks:
-    """What is listed."""
+    """Which files are listed."""
 
     @check(
         '_scan',
-        cause='The prefix is handed to something that gives a meaning to its characters (LIKE, a glob, a regular expression, a '
-        'collation), or is taken for a folder. Look at _scan and _names.',
+        cause='The prefix is used in a syntax with special characters (LIKE, a glob, a regular expression), with a '
+        'collation, or as a folder. Check _scan and _names.',
     )
     def test_a_prefix_is_literal_text(self, harness: Harness) -> None:
-        """A prefix selects the names that begin with it, letter by letter: no pattern, no folder."""
+        """A prefix selects the names that begin with exactly this text: it is not a pattern and not a folder."""
         backend = harness.make()
         names = [
             'a', 'a+b/x', 'ab/y', 'ab/cd/z', 'aXb', '.a', 'a.b', 'é', '(a', 'a*b', 'A', 'a_b', 'a%b', 'ab%2Fy', 'éa/ü b',
@@ -45,11 +45,11 @@ class ListChecks:
 
     @check(
         '_scan',
-        cause='Folders, or what the store has in their place, are listed or count as files. Look at _scan and _names, and at '
-        'what _stat makes of a folder.',
+        cause='Folders, or markers for them in the store, are listed or count as files. Check _scan and _names, and '
+        'what _stat returns for a folder.',
     )
     def test_only_files_are_listed(self, harness: Harness) -> None:
-        """A folder is no file: it is not listed, has no metadata, and does not exist."""
+        """A folder is not a file: it is not listed, has no metadata, and does not exist."""
         backend = harness.make()
         backend.write('folder/file', b'')
         assert list(backend.list_files()) == ['folder/file']
@@ -61,7 +61,7 @@ class ListChecks:
 
     @check(
         '_scan',
-        cause='Names that begin with a dot are left out, as a glob or a shell does. Look at _scan, _names and _delete.',
+        cause='Names that begin with a dot are omitted, as a glob or a shell does. Check _scan, _names and _delete.',
     )
     def test_hidden_names_are_names_like_others(self, harness: Harness) -> None:
         """Files and folders whose name begins with a dot are listed, found by prefix and deleted like all others."""
@@ -78,11 +78,11 @@ class ListChecks:
 
     @check(
         '_scan',
-        cause='The backend lists what it remembers of its own writes, or gives names that no verb accepts. Look at _scan and '
+        cause='The backend lists only its own writes, from memory, or returns names that no verb accepts. Check _scan and '
         '_names: list the store itself.',
     )
     def test_files_of_other_programs_are_listed_and_read(self, harness: Harness) -> None:
-        """What another program put into the store is a file like any other, unless no verb takes its name."""
+        """A file that another program put into the store is like any other, unless its name is not valid."""
         backend = harness.make()
         harness.put_raw('theirs/x.txt', b'theirs')
         harness.put_raw('theirs/.fs-tmp-1', b'')
@@ -96,15 +96,15 @@ class ListChecks:
 
 
 class UnfinishedChecks:
-    """What is seen of a file that is not whole yet."""
+    """What is visible of a file that is not complete yet."""
 
     @check(
         '_put',
-        cause='A file is made under its own name before it is whole, or a lock or a transaction is held while the source is '
-        'read, which may take minutes; or _sweep does not look at the age. Look at what _put does before the last byte.',
+        cause='A file is created under its final name before it is complete, or a lock or a transaction is held while the source '
+        'is read, which can take minutes; or _sweep ignores the age. Check what _put does before the last byte.',
     )
     def test_a_writer_at_work_is_neither_seen_nor_waited_for(self, harness: Harness) -> None:
-        """While a file is stored it is not listed, not swept away and does not exist, and other files are listed, read, written and removed."""
+        """While a file is being stored, it is not listed, not swept and does not exist, and other files can be listed, read, written and removed."""
         backend, other = harness.make(), harness.make()
         backend.write('a/there', b'there')
         for looking in (backend, other):
@@ -138,17 +138,17 @@ class _Pausing(OnlyRead):
 
 
 def _look(backend: BaseBackend) -> None:
-    """Fail if *backend* shows a file that is not whole yet, or waits for it."""
+    """Fail if *backend* shows a file that is not complete yet, or waits for it."""
 
     def seen() -> tuple[object, ...]:
         backend.write('a/meanwhile', b'')
-        # Nobody has left behind what was begun a moment ago.
+        # An upload that just began is not abandoned.
         backend.sweep()
         names = sorted(backend.list_files('a/'))
         scanned = sorted(info.name for info in backend.scan())
         found = [name for name in ('a/open', 'a/saved') if backend.exists(name)]
         content = backend.read('a/there')
-        # What is being stored may be stored by others too.
+        # Others can store the same file meanwhile.
         for name in ('a/meanwhile', 'a/open', 'a/saved'):
             backend.write(name, b'')
             backend.remove(name)
@@ -156,9 +156,9 @@ def _look(backend: BaseBackend) -> None:
 
     expected: tuple[object, ...] = (['a/meanwhile', 'a/there'], ['a/meanwhile', 'a/there'], [], b'there')
     looking = Background(seen)
-    # The source is read on when this returns, and with it goes what is waited for.
+    # When this returns, the source is read on, which ends the wait.
     if not looking.wait(PATIENCE_S):
-        broken(f'Expected other files to be used while one is stored; seen them wait for it, for {PATIENCE_S} s.')
+        broken(f'Expected other files to be usable while one is stored; seen them wait for {PATIENCE_S} s.')
     result = looking.result()
     if result != expected:
         broken(

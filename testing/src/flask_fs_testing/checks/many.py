@@ -1,4 +1,4 @@
-"""Many files removed at once: exactly these, and which ones are still there."""
+"""Removing many files with one call: exactly these, and a report of those that still exist."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ManyChecks:
 
     @check(
         '_remove_many',
-        cause='What begins with a name, or is under it, is removed too, or a name is not quoted in the request. Look at '
+        cause='Files whose name begins with a name, or that are under it, are removed too, or a name is not quoted. Check '
         '_remove_many.',
     )
     def test_many_are_removed_and_nothing_else(self, harness: Harness) -> None:
-        """remove_many removes exactly the files that it names, once, and is silent about those that are not there."""
+        """remove_many removes exactly the given files, even if repeated, and reports no error for those that do not exist."""
         backend, other = harness.make(), harness.make()
         doomed = ['a', 'b/c', 'é f/ü+%2F&.txt', 'it\'s <1> & "2"', 'x#y?z', '日本/\U0001f389', ' ', 'a*', 'd/e/f']
         spared = {'a-', 'a0', 'ab', 'A', 'b/cd', 'b/c-', 'b', 'B/c', 'é f/ü', 'd/e/g', 'x', 'aa/x', 'a b'}
@@ -38,21 +38,21 @@ class ManyChecks:
         missing = ['missing', 'missing/x', 'b/missing', 'd/e', 'd', 'a/missing/x']
         failures = backend.remove_many(iter([*doomed[:4], *missing, *doomed, *doomed[:2]]))
         if failures:
-            broken(f'Expected no failure, also of files that are not there; seen {failures}.')
+            broken(f'Expected no failure, also for missing files; seen {failures}.')
         assert set(harness.names_raw()) == spared
         assert {name: other.read(name) for name in spared} == {name: name.encode() for name in spared}
         assert backend.remove_many(doomed) == {}
 
     @check(
         '_remove_many',
-        cause='Only the first batch is removed, or the names between two batches are lost. Look at how _remove_many divides '
+        cause='Only the first batch is removed, or names between two batches are lost. Check how _remove_many divides '
         'its names.',
     )
     def test_more_are_removed_than_one_request_takes(self, harness: Harness) -> None:
-        """However many names are given, and wherever among them the files are, all of these are removed."""
+        """All files are removed, however many names are given, and wherever the existing files are among them."""
         backend = harness.make()
         names = _many_names(harness)
-        # Some of them, as each takes its time to be stored.
+        # Only some of them, because storing each takes time.
         there = {*names[:: len(names) // 10], *names[-2:]}
         for name in (*there, 'many/other'):
             backend.write(name, b'')
@@ -77,11 +77,11 @@ class ManyChecks:
 
     @check(
         '_remove_many',
-        cause='The first file that cannot be removed ends it, or its error is lost. Look at what _remove_many does with the '
+        cause='It stops at the first file that cannot be removed, or its error is lost. Check what _remove_many does with '
         'errors of single files.',
     )
     def test_a_file_that_cannot_be_removed_is_reported(self, harness: Harness) -> None:
-        """The error of each file that is still there is returned by its name, and the others are gone."""
+        """The error of each file that still exists is returned by its name, and the others are gone."""
         backend = harness.make(prefix='tenants/1')
         names = [f'd/{number}' for number in range(5)]
         for name in names:
@@ -96,7 +96,7 @@ class ManyChecks:
         with mock.patch.object(backend, '_remove', side_effect=remove) as replaced:
             failures = backend.remove_many(names)
         if not replaced.called:
-            return  # It is not made of this hook.
+            return  # It does not use this hook.
         _judge(backend, failures, set(refused), set(names))
         if not all(
             isinstance(error, fs.PermissionDenied) and error.filename == name for name, error in failures.items()
@@ -105,15 +105,15 @@ class ManyChecks:
 
 
 class NetworkManyChecks:
-    """remove_many, of which a request fails."""
+    """remove_many with a request that fails."""
 
     @check(
         '_remove_many',
-        cause='The files of a request that failed count as removed, or all that were named as failed. Look at which names '
+        cause='The files of a failed request count as removed, or all given files count as failed. Check which names '
         '_remove_many reports when one of its requests is refused.',
     )
     def test_what_a_refused_request_leaves_is_reported(self, harness: NetworkHarness) -> None:
-        """When the store refuses one of the requests, exactly the files that are still there are reported."""
+        """If the store refuses one of the requests, exactly the files that still exist are reported."""
         if not harness.http:
             return
         names = _many_names(harness)
@@ -132,24 +132,24 @@ class NetworkManyChecks:
                 proxy.recover()
                 if wrong := [name for name, error in failures.items() if name not in names or error.filename != name]:
                     broken(
-                        f'Expected each failure by a given name, with an error of that name; seen {wrong[:3]} besides.'
+                        f'Expected each failure by a given name, with an error for that name; also seen {wrong[:3]}.'
                     )
-                # Of absent files that a refused request named, nobody knows that they are absent.
+                # For missing files in a refused request, it is unknown that they are missing.
                 failures = {name: error for name, error in failures.items() if name in there}
                 _judge(backend, failures, {name for name in there if backend.exists(name)}, there)
-                # None may be there: after another request, such as one for each file.
+                # All can be gone: after another request, such as one for each file.
                 assert refusal.struck == 1
 
 
 def _many_names(harness: Harness) -> list[str]:
-    """One name more than a request takes."""
+    """One name more than fits in a request."""
     return [f'many/{number:04} +%é' for number in range(harness.batch_size + 1)]
 
 
 def _judge(backend: BaseBackend, failures: dict[str, fs.FSError], expected: set[str], names: set[str]) -> None:
-    """Fail unless exactly the files *expected* were reported, and are the ones of *names* that are still there."""
+    """Fail unless exactly the files *expected* were reported, and they are the ones of *names* that still exist."""
     there = {name for name in names if backend.exists(name)}
     if not set(failures) == expected == there:
         broken(
-            f'Expected {sorted(expected)} to be reported and still there; seen {sorted(failures)} reported, and {sorted(there)} there.'
+            f'Expected {sorted(expected)} to be reported and to exist; seen {sorted(failures)} reported, and {sorted(there)} existing.'
         )

@@ -1,4 +1,4 @@
-"""Memory that does not grow with the file."""
+"""Memory use that does not grow with the file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class MemoryChecks:
 
     @check(
         'bounded memory',
-        cause='read() without a size, or a body that the client library holds whole. Look at _put, at the stream of _open, at _copy, and at _join.',
+        cause='read() is called without a size, or the client library buffers the entire body. Check _put, the stream of _open, _copy, and _join.',
     )
     def test_a_large_file_goes_in_and_out_in_bounded_memory(self, harness: Harness) -> None:
-        """Storing, reading and copying 64 MiB takes a fixed amount of memory, as does accepting an upload, and every byte is right."""
+        """Storing, reading and copying 64 MiB use a fixed amount of memory, as does accepting an upload, and every byte is right."""
         backend = harness.make()
         # What a client library loads at its first use does not grow with the file.
         backend.write('small', b'')
         backend.read('small')
         ceiling = harness.memory_ceiling_bytes
-        # A store in memory has to keep the file, and no ceiling.
+        # A store in memory has to keep the file, and so has no ceiling.
         size = SIZE if ceiling is not None else SIZE // 8
         source = Pattern(size)
         digest = hashlib.sha256()
@@ -53,4 +53,4 @@ class MemoryChecks:
         assert backend.stat('copied').size == size
         for what, peak in peaks.items():
             if ceiling is not None and peak > ceiling:
-                broken(f'Expected {what} a large file to take at most {ceiling:,} bytes of memory; seen {peak:,}.')
+                broken(f'Expected {what} a large file to use at most {ceiling:,} bytes of memory; seen {peak:,}.')

@@ -1,4 +1,4 @@
-"""Metadata of files: true, and the same from every verb."""
+"""Metadata of files: correct, and the same from every verb."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ FILES = {'a/x.txt': b'0123456789', 'empty': b'', 'a/b/\u00fc 1.PNG': b'x' * 1000
 
 
 class MetadataChecks:
-    """What is said of a file."""
+    """The metadata of a file."""
 
     @check(
         '_stat and _scan',
-        cause='One of the verbs guesses what another one reads from the store, or takes another field or unit for it. Look at '
-        "what _stat and _scan make of the store's response: best one function for both.",
+        cause='One verb guesses what another one reads from the store, or uses another field or unit for it. Check '
+        "what _stat and _scan make of the store's response: use one function for both.",
     )
     def test_facts_are_true_and_the_same_everywhere(self, harness: Harness) -> None:
-        """stat, scan, metadata and what storing returns agree on each file's name, size, type, time, checksum and etag; the time is about now."""
+        """stat, scan, metadata and the result of storing agree on the name, size, type, time, checksum and etag of each file; the time is about now."""
         backend = harness.make()
         begun = datetime.datetime.now(datetime.timezone.utc)
         for name, content in FILES.items():
             judge_result(backend, name, backend.save(OnlyRead(content), name))
             judge_result(backend, name, backend.write(name, content))
-            # From a file that is older than the one it becomes.
+            # From a file that is older than the stored one.
             with tempfile.TemporaryFile() as file:
                 file.write(content)
                 file.seek(0)
@@ -61,7 +61,7 @@ class MetadataChecks:
             assert (scanned.name, scanned.size, scanned.mime) == (info.name, info.size, info.mime)
             assert scanned.modified is not None
             assert abs((info.modified - scanned.modified).total_seconds()) < 2
-            # A listing may lack them.
+            # A listing can omit them.
             assert scanned.etag in (None, info.etag)
             assert scanned.checksum in (None, info.checksum)
             assert (metadata['size'], metadata['mime'], metadata['modified']) == (info.size, info.mime, info.modified)
@@ -70,11 +70,11 @@ class MetadataChecks:
 
     @check(
         '_stat',
-        cause='A time without a zone is taken for one in UTC, or in that of the machine. Look at how _stat and _scan make a '
-        'datetime, and at what _put stores.',
+        cause='A time without a zone is treated as UTC, or as local time. Check how _stat and _scan create a '
+        'datetime, and what _put stores.',
     )
     def test_times_are_in_utc_wherever_the_application_runs(self, harness: Harness) -> None:
-        """Modified is in UTC, and right in whatever time zone the application runs."""
+        """The modification time is in UTC, and correct whatever the time zone of the application."""
         begun = datetime.datetime.now(datetime.timezone.utc)
         with _far_away():
             backend = harness.make()
@@ -88,9 +88,9 @@ class MetadataChecks:
                         f'Expected about {begun} for a file written now, in a zone 13 h 45 min ahead; seen {modified}.'
                     )
 
-    @check('FileInfo', cause='Something else than a FileInfo is given. Look at _stat.')
+    @check('FileInfo', cause='The result is not a FileInfo. Check _stat.')
     def test_facts_do_not_change(self, harness: Harness) -> None:
-        """A FileInfo is frozen: what it says does not change."""
+        """A FileInfo is frozen: its fields do not change."""
         backend = harness.make()
         backend.write('x', b'')
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -99,11 +99,11 @@ class MetadataChecks:
     @check(
         'CHECKSUM',
         proves=Capability.CHECKSUM,
-        cause="Something else is given as a checksum, such as the store's etag, or only a part of the content was digested. "
-        'Look at what _put keeps and _stat gives; Checksum.through() sees all that passes.',
+        cause="The checksum is something else, such as the store's etag, or only a part of the content was digested. "
+        'Check what _put stores and _stat returns; Checksum.through() sees everything that passes.',
     )
     def test_checksums_are_true(self, harness: Harness) -> None:
-        """A checksum is that of the content, for small files and large; stat has one that is stored with the file, too."""
+        """A checksum is that of the content, for small and large files; a checksum that is stored with the file is also in stat."""
         backend = harness.make()
         for size in (0, 10, 3 * CHUNK_BYTES + 5):
             content = content_of(size)
@@ -120,10 +120,10 @@ class MetadataChecks:
 
     @check(
         'CHECKSUM',
-        cause='The metadata of the first version is kept, or remembered. Look at what _put replaces besides the bytes.',
+        cause='The metadata of the first version is kept, or cached. Check what _put replaces in addition to the bytes.',
     )
     def test_a_replaced_file_has_its_own_checksum_and_etag(self, harness: Harness) -> None:
-        """New content has a new checksum, and a new etag, also if only its last byte is new: caches of before do not go for it."""
+        """New content has a new checksum and a new etag, even if only its last byte differs, so that old cached copies do not match it."""
         backend = harness.make()
         for size in sizes_of(harness).values():
             etags = set[str | None]()
@@ -133,11 +133,9 @@ class MetadataChecks:
                 info = backend.stat('x')
                 assert backend.metadata('x')['checksum'] == f'sha256:{hashlib.sha256(version).hexdigest()}'
                 if version != backend.read('x') or info.size != len(version):
-                    broken(f'Expected the {len(version)} bytes that x was replaced by; seen others.')
+                    broken(f'Expected the {len(version)} bytes that replaced x; seen others.')
                 if info.etag in etags - {None}:
-                    broken(
-                        f'Expected another etag for another content of {len(version)} bytes; seen {info.etag!r} again.'
-                    )
+                    broken(f'Expected a new etag for new content of {len(version)} bytes; seen {info.etag!r} again.')
                 etags.add(info.etag)
 
     @check(
@@ -146,9 +144,9 @@ class MetadataChecks:
         cause='_put does not store attributes.mime, or _stat guesses instead of reading it.',
     )
     def test_a_given_media_type_is_kept_where_promised(self, harness: Harness) -> None:
-        """A type given with a file is kept, also by copies, where the backend says so; else the name suggests one."""
+        """If the backend declares MIME, a type given with a file is kept, also by copies; otherwise the name determines the type."""
         backend = harness.make()
-        # Such as a page that browsers are not to show.
+        # Such as a page that browsers should not show.
         given = {
             'x.bin': 'text/x-special',
             'y.html': 'application/octet-stream',
@@ -168,10 +166,10 @@ class MetadataChecks:
     @check(
         'LOCAL_PATH',
         proves=Capability.LOCAL_PATH,
-        cause='_local_path gives another path than _put writes to, or exists without the capability.',
+        cause='_local_path returns another path than _put writes to, or is implemented without the capability.',
     )
     def test_paths_are_told_where_promised(self, harness: Harness) -> None:
-        """path() leads to the file where the backend says so, and else raises OperationNotSupported."""
+        """If the backend declares LOCAL_PATH, path() returns the path of the file; otherwise it raises OperationNotSupported."""
         backend = harness.make()
         backend.write('a/x.txt', b'0123')
         if declares(backend, Capability.LOCAL_PATH):
@@ -183,7 +181,7 @@ class MetadataChecks:
 
     @check('local_file', cause='local_file is overridden. Override _open or _local_path instead.')
     def test_any_file_can_be_had_as_a_local_one(self, harness: Harness) -> None:
-        """local_file() gives a path with the content, and with the extension that programs look at."""
+        """local_file() provides a path to the content, with the file extension that programs rely on."""
         backend = harness.make()
         backend.write('a/x.txt', b'0123')
         with backend.local_file('a/x.txt') as path, open(path, 'rb') as file:
@@ -194,24 +192,24 @@ class MetadataChecks:
 
 
 def _make_old(file: IO[bytes]) -> None:
-    """Have *file* look as if it was written years ago, where the operating system can do that to an open one."""
+    """Make *file* look years old, if the operating system can do that with an open one."""
     file.flush()
     if os.utime in os.supports_fd:
         os.utime(file.fileno(), (10**9, 10**9))
 
 
 def judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) -> None:
-    """Fail unless what storing a file has returned is what there is to know of it."""
+    """Fail unless storing a file returned its metadata."""
     if returned is None:
         return
     info = backend.stat(name)
     if returned.modified and info.modified and abs((returned.modified - info.modified).total_seconds()) >= 2:
-        broken(f'Expected {name!r} to be said to be stored at {info.modified}; seen {returned.modified}.')
+        broken(f'Expected the result of storing {name!r} to have the time {info.modified}; seen {returned.modified}.')
     for field in ('name', 'size', 'mime', 'checksum', 'etag'):
         seen, known = getattr(returned, field), getattr(info, field)
         if seen != known and not (seen is None and field in ('checksum', 'etag')):
             broken(
-                f'Expected {field} {known!r} of {name!r} from the verb that has stored it, as from stat; seen {seen!r}.'
+                f'Expected {field} {known!r} for {name!r} from the verb that stored it, as from stat; seen {seen!r}.'
             )
 
 

@@ -1,4 +1,4 @@
-"""Any sequence of verbs, by two backends on one store, against the plainest model of it: a dictionary."""
+"""Random sequences of verbs, by two backends on one store, compared with a simple model: a dictionary."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ..guarantees import broken, check
 from ..harness import Harness
 from ..sources import SourceFailed
 
-#: Names the number with which the same sequences are tried again.
+#: The environment variable with a seed that repeats the same sequences.
 SEED_VARIABLE = 'FS_TEST_SEED'
 STEPS = 25
-#: What fails is made shorter, which takes hundreds of runs.
+#: A failing script is shortened, which takes hundreds of runs.
 PHASES = (Phase.generate, Phase.shrink)
 CONTENTS = (b'', b'1', b'other', b'0123456789')
 
-#: What stores a content.
+#: Lines that store content.
 STORING = (
     '{who}.write({name!r}, {content!r}, overwrite={overwrite})',
     '{who}.save(BytesIO({content!r}), {name!r}, overwrite={overwrite})',
@@ -43,9 +43,9 @@ COPYING = (
     '{who}.copy({name!r}, {new!r}, overwrite={overwrite})',
     '{who}.move({name!r}, {new!r}, overwrite={overwrite})',
 )
-#: What begins to store a content, and fails.
+#: Lines that begin to store content, and fail.
 FAILING = ('{who}.save(Failing({content!r}, 3), {name!r}, overwrite=True)', 'leave({who}, {name!r}, {content!r})')
-#: What only some backends do.
+#: Lines that only some backends support.
 WITH_ATTRIBUTES = '{who}.write({name!r}, {content!r}, overwrite={overwrite}, attributes={attributes})'
 SETTING = '{who}.set_attributes({name!r}, {attributes}.given())'
 SWAPPING = 'swap({who}, {name!r}, {content!r}, stale={overwrite})'
@@ -83,7 +83,7 @@ def _entries_of(files: Files, prefix: str) -> tuple[list[str], list[str]]:
     return sorted(name for name in below if '/' not in name[len(top) :]), sorted(folders)
 
 
-#: What looks at a file, or at all, and what it should return.
+#: Lines that read a file, or list all, and what they should return.
 LOOKING: Mapping[str, Callable[[Files, str], Any]] = {
     '{who}.exists({name!r})': lambda files, name: name in files,
     '{who}.read({name!r})': _of_file(lambda file: file.content),
@@ -101,9 +101,9 @@ LOOKING: Mapping[str, Callable[[Files, str], Any]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a script, with all that some line needs, and a line that looks at what it did."""
+    """One line of a script, with all values that lines can need, and a line that reads the result."""
 
-    #: None does nothing: what a failure does not need becomes that.
+    #: None does nothing: shortening puts it in place of lines that a failure does not need.
     who: str | None
     line: str
     name: str
@@ -135,11 +135,11 @@ class ModelChecks:
 
     @check(
         'documented verbs',
-        cause='Something is remembered, or left behind, by a verb of the script below: a cache, an index, a marker. '
-        'Begin at the hook of its last line.',
+        cause='A verb in the script below caches something, or leaves something behind: an index, a marker. '
+        'Start with the hook of its last line.',
     )
     def test_any_sequence_of_verbs_does_what_a_dictionary_would(self, harness: Harness) -> None:
-        """Whatever verbs two backends on one store call in whatever order, files are what a plain dictionary would hold."""
+        """Whatever verbs two backends on one store call, in any order, the files are what a plain dictionary would contain."""
         seed = int(os.environ.get(SEED_VARIABLE) or random.randrange(2**32))
         elsewhere = harness.shared_between_processes and hasattr(os, 'fork')
         settings = hypothesis.settings(
@@ -169,29 +169,29 @@ class ModelChecks:
                     failed.append((mismatch, script))
                     raise
 
-            # The last one that fails is the shortest, unless it did not fail again.
+            # The last failing one is the shortest, unless the failure did not repeat.
             with contextlib.suppress(Mismatch, Flaky):
                 run()
         if failed:
             mismatch, script = failed[-1]
             lines = '\n'.join(f'    {line}' for line in script.lines)
-            where = ', which is in another process,' if elsewhere else ''
+            where = ' (in another process)' if elsewhere else ''
             broken(
-                f'{mismatch}\nThe script, in which two{where} is on the store of one:\n{lines}\n'
+                f'{mismatch}\nThe script, in which two{where} uses the same store as one:\n{lines}\n'
                 f'{SEED_VARIABLE}={seed} repeats this run.'
             )
 
 
 class Mismatch(AssertionError):
-    """A backend did not do what the model does."""
+    """A backend did not behave as the model does."""
 
 
 class Script:
-    """A script as it runs, each line on the backend and on the model.
+    """Runs a script, each line on the backend and on the model.
 
     :param consoles: Where lines run, by the backend in them.
-    :param prefix: The key prefix of its files, which no other sequence has.
-    :param nested: Whether a file may have the name of a folder.
+    :param prefix: The key prefix of its files, which no other sequence uses.
+    :param nested: Whether a file can have the name of a folder.
     """
 
     def __init__(self, consoles: Mapping[str, Console], prefix: str, *, nested: bool) -> None:
@@ -203,9 +203,9 @@ class Script:
             self._run(who, f'{who} = harness.make(prefix={prefix!r})')
 
     def do(self, step: Step, who: str) -> None:
-        """Run the line of *step* by the backend *who*, and look at what it did by both.
+        """Run the line of *step* with the backend *who*, and read the result with both.
 
-        :raises Mismatch: If the backend did not do what the model does.
+        :raises Mismatch: If the backend did not behave as the model does.
         """
         files, name, new = self._files, step.name, step.new
         mode = 'wb' if step.overwrite else 'xb'
@@ -224,10 +224,10 @@ class Script:
             for below in [each for each in files if each.startswith(f'{name}/') and 'delete' in step.line]:
                 del files[below]
         elif step.line == SWAPPING and step.overwrite:
-            # A version that it never was.
+            # A version that never existed.
             self._expect(outcome, fs.Changed)
         elif name not in files:
-            # Of two things that are wrong, a store may see the target first.
+            # If both source and target are wrong, a store can notice the target first.
             is_target_seen = isinstance(outcome.error, fs.FileExists) and new in files and not step.overwrite
             self._expect(outcome, fs.FileExists if is_target_seen else fs.FileNotFound)
         elif step.line == SWAPPING:
@@ -240,9 +240,9 @@ class Script:
         self._look(step.look, {name, new} if '{new' in step.line else {name})
 
     def look_at_all(self, names: Iterable[str]) -> None:
-        """Look in every way at each of *names* by both backends.
+        """Read each of *names* in every way with both backends.
 
-        :raises Mismatch: If one of them does not see what the model holds.
+        :raises Mismatch: If one of them does not see what the model contains.
         """
         for look in LOOKING:
             self._look(look, names if '{name' in look else ('',))
@@ -251,10 +251,10 @@ class Script:
         for who, name in itertools.product(self._consoles, sorted(names)):
             self._expect(self._run(who, look.format(who=who, name=name)), LOOKING[look](self._files, name))
 
-    # --- What the model would do.
+    # --- The model.
 
     def _stored(self, outcome: Outcome, name: str, file: File, overwrite: bool) -> bool:
-        """Judge a line that should have stored *file*; whether it did."""
+        """Judge a line that should have stored *file*; return whether it did."""
         if name in self._files and not overwrite:
             self._expect(outcome, fs.FileExists)
         elif not self._is_refused(outcome, name):
@@ -264,7 +264,7 @@ class Script:
         return False
 
     def _is_refused(self, outcome: Outcome, name: str) -> bool:
-        """Whether *name* was refused, as a file and a folder would have one name, where no store has to keep both."""
+        """Whether *name* was refused because a file and a folder would share it, which stores do not have to support."""
         in_the_way = (each for each in self._files if each.startswith(f'{name}/') or name.startswith(f'{each}/'))
         return not self._nested and isinstance(outcome.error, fs.FileExists) and any(in_the_way)
 
@@ -275,7 +275,7 @@ class Script:
         return self._consoles[who].run(line)
 
     def _expect(self, outcome: Outcome, expected: Any) -> None:
-        """Judge the last line by the value that it should return, or the error that it should raise."""
+        """Compare the outcome of the last line with the value that it should return, or the error that it should raise."""
         is_error = isinstance(expected, type)
         if outcome.error is not None:
             if is_error and isinstance(outcome.error, expected):

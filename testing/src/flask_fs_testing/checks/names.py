@@ -1,4 +1,4 @@
-"""Which names are kept, and which are refused."""
+"""Which names are accepted, and which are rejected."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ ODD = (
 
 
 class NameChecks:
-    """Names, hostile and odd."""
+    """Malicious and odd names."""
 
     @check(
         'the rules of names',
-        cause='An own verb does not check its names, or cleans them instead. Look at the overridden verb: the template checks them in _key().',
+        cause='An overridden verb does not validate its names, or sanitizes them instead. Check this verb: BaseBackend validates in _key().',
     )
     def test_hostile_names_are_refused_by_every_verb(self, harness: Harness) -> None:
-        """A name that could lead out of the store, or that not every store can keep, is refused and nothing is stored."""
+        """A name that could escape from the store, or that not every store can keep, is rejected and nothing is stored."""
         backend = harness.make()
         backend.write('present', b'x')
         before = harness.names_raw()
@@ -50,10 +50,10 @@ class NameChecks:
 
     @check(
         'the rules of names',
-        cause='Names are not quoted in a URL, or normalized, trimmed, compared without case or split at some character. Look at how each hook passes names on.',
+        cause='Names are not quoted in a URL, or are normalized, trimmed, compared ignoring case or split at a character. Check how each hook passes names on.',
     )
     def test_odd_names_make_the_round_trip(self, harness: Harness) -> None:
-        """Every legal name is kept to the letter, by the backend and in the store, beside those that only look alike."""
+        """Every valid name is kept exactly, by the backend and in the store, and distinct from names that only look alike."""
         backend = harness.make()
         for name in ODD:
             backend.write(name, name.encode(), overwrite=False)
@@ -67,10 +67,10 @@ class NameChecks:
 
     @check(
         'the setting PREFIX',
-        cause='A name in the metadata, a listing or an error lacks or shows the prefix. Look at the names that _scan, _stat and _translate give.',
+        cause='The prefix is missing from a key, or shows in a name in the metadata, a listing or an error. Check the names that _scan, _stat and _translate return.',
     )
     def test_a_key_prefix_is_invisible_in_names(self, harness: Harness) -> None:
-        """With a key prefix, names are as without, and files outside of the prefix are neither seen nor touched."""
+        """With a key prefix, names are the same as without, and files outside the prefix are neither visible nor changed."""
         whole = harness.make()
         whole.write('inner/in', b'in')
         whole.write('outside', b'out')

@@ -1,4 +1,4 @@
-"""Each verb, what it makes of a small store, and whether what is there after a failure is whole."""
+"""Every verb as an operation on a small store, with the files before and after, and the judgment after a failure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .content import content_of
 Files = Mapping[str, bytes]
 
 OLD = b'old content'
-#: How long a store may take to forget what sweeping removes, and a server to notice that a client is gone.
+#: How long a store can take to drop what sweeping removes, and a server to notice that a client is gone.
 SETTLING_S = 5
 
 
@@ -30,8 +30,8 @@ SETTLING_S = 5
 class Operation:
     """One call of a verb.
 
-    :param before: The files that have to be there.
-    :param after: The files that are there when it has succeeded.
+    :param before: The files that have to exist before.
+    :param after: The files that exist after success.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Operation:
     after: Files
 
     def judge(self, now: Files, when: str, *, succeeded: bool) -> None:
-        """Fail unless each file is as it was or as it was to be, whole; and the latter if the operation *succeeded*."""
+        """Fail unless each file is complete, old or new; and new if the operation *succeeded*."""
         for name in {*self.before, *self.after, *now}:
             seen, allowed = now.get(name), {self.before.get(name), self.after.get(name)}
             if seen not in allowed:
@@ -48,15 +48,15 @@ class Operation:
                 broken(f'Expected {name!r} to be {expected} after {self.name}, when {when}; seen {_shown(seen)}.')
         if lost := {*self.before.values()} & {*self.after.values()} - {*now.values()}:
             broken(
-                f'Expected no file to be lost by {self.name}, when {when}; seen {len(lost)} lost: only {[*now]} left.'
+                f'Expected no file to be lost by {self.name}, when {when}; seen {len(lost)} lost: only {[*now]} is left.'
             )
         if succeeded and now != self.after:
-            expected = f'{sorted(self.after)}, as no error was raised'
-            broken(f'Expected the outcome of {self.name}, when {when}, to be {expected}; seen that of before.')
+            expected = f'{sorted(self.after)}, because no error was raised'
+            broken(f'Expected the outcome of {self.name}, when {when}, to be {expected}; seen the old files.')
 
 
 def small_sizes(harness: Harness) -> dict[str, int]:
-    """The least size of each class, in bytes, for what is done with many files; noted as tried."""
+    """The smallest size of each class, in bytes, for checks that use many files; recorded for the report."""
     border = min(harness.part_sizes, default=CHUNK_BYTES)
     sizes = {'small': 10, 'border': border, 'parts': border + 5}
     record(harness, 'sizes', **sizes)
@@ -64,7 +64,7 @@ def small_sizes(harness: Harness) -> dict[str, int]:
 
 
 def writing_operations(harness: Harness) -> list[Operation]:
-    """Every verb that changes files, small ones, ones as large as a part, and ones in several parts."""
+    """Every verb that changes files, for small files, files as large as a part, and files in several parts."""
     found, old = [], {'x': OLD}
     contents = {size_class: content_of(size) for size_class, size in small_sizes(harness).items()}
     for size_class, content in contents.items():
@@ -103,14 +103,14 @@ def writing_operations(harness: Harness) -> list[Operation]:
     return [
         *found,
         Operation('removing many files', folder, _remove_many, {'kept': OLD}),
-        Operation(f'replacing a file of {len(parts)} bytes by a small one', {'x': parts}, _shrink, old),
+        Operation(f'replacing a file of {len(parts)} bytes with a small one', {'x': parts}, _shrink, old),
         Operation('deleting a folder', folder, _delete_folder, {'kept': OLD}),
         Operation('writing through open()', old, _write_file, {'x': b'new content'}),
     ]
 
 
 def reading_operations(harness: Harness) -> list[Operation]:
-    """Every verb that only looks, on a file in several parts."""
+    """Every verb that only reads, on a file in several parts."""
     files = {'x': content_of(small_sizes(harness)['parts'])}
     verbs: dict[str, Callable[[BaseBackend], object]] = {
         'read': lambda backend: backend.read('x'),
@@ -129,7 +129,7 @@ def reading_operations(harness: Harness) -> list[Operation]:
 
 
 class Stage:
-    """The store of *harness*, set up for one operation after another, by a backend that nothing disturbs."""
+    """The store of *harness*, set up for one operation after another, with a backend that has no faults."""
 
     def __init__(self, harness: Harness) -> None:
         self._harness = harness
@@ -137,7 +137,7 @@ class Stage:
         self._now: Files = {}
 
     def set_up(self, files: Files) -> None:
-        """Have exactly *files* in the store, in which there is what :meth:`files` has just found."""
+        """Make *files* the only files in the store; before, it contains what :meth:`files` has just returned."""
         for name in self._now.keys() - files.keys():
             self._backend.remove(name)
         for name, content in files.items():
@@ -146,33 +146,33 @@ class Stage:
         self._now = files
 
     def files(self) -> Files:
-        """All files that can be seen."""
+        """All visible files."""
         self._now = {name: self._harness.get_raw(name) for name in self._backend.list_files()}
         return self._now
 
     def clear(self, operation: Operation, when: str, *, sweep: bool) -> None:
         """Remove all files; fail if anything is left then, in the store or in its listing.
 
-        :param sweep: Whether hidden things may be left that sweeping removes, as after a connection that was cut.
+        :param sweep: Whether hidden files can be left that sweeping removes, as after a cut connection.
         """
         self.set_up({})
-        # What has arrived waits for another attempt to accept it, by any process.
+        # Uploaded pieces wait for another attempt to accept them, by any process.
         sweep_uploads(self._backend, -SETTLING_S)
         left = left_behind(self._harness, self._backend, sweep=sweep)
         if left and sweep:
-            # A request that was on its way may have been carried out since.
+            # A request in transit might have been carried out since.
             self.set_up({})
             left = left_behind(self._harness, self._backend)
         if left:
             removed = ', and sweep() was called' if sweep else ''
             broken(
-                f'Expected nothing to be left of {operation.name}, when {when}, once its files were removed{removed}; '
+                f'Expected nothing to be left of {operation.name}, when {when}, after its files were removed{removed}; '
                 f'seen {left[:5]}.'
             )
 
 
 def left_behind(harness: Harness, backend: BaseBackend, *files: str, sweep: bool = True) -> list[str]:
-    """What there is in the store besides *files*, after sweeping, which a server may take a moment for."""
+    """Everything in the store except *files*, after sweeping; a server can need a moment for it."""
     deadline = time.monotonic() + SETTLING_S
     while (left := harness.names_raw()) != [*files] and sweep and time.monotonic() < deadline:
         if not backend.sweep(older_than_s=0):
@@ -195,7 +195,7 @@ def _create(backend: BaseBackend, content: bytes) -> None:
 
 
 def _accept(backend: BaseBackend, harness: Harness, content: bytes) -> None:
-    # What arrives is disturbed by nothing.
+    # The upload itself has no faults.
     middle = len(content) // 2
     incoming = arrived(harness.make(), content[:middle], content[middle:])
     try:

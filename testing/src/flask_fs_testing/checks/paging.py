@@ -1,4 +1,4 @@
-"""Listings that take several pages: complete at every border, whatever comes and goes meanwhile, and no faster than needed."""
+"""Listings of several pages: complete at every page boundary, whatever changes meanwhile, and no faster than needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..harness import Harness, NetworkHarness
 from ..leaks import open_files
 from ..metering import through_proxy
 
-#: In every name, so that each page begins and ends with a name that has to be quoted.
+#: Part of every name: each page begins and ends with a name that has to be quoted.
 ODD = ' +%2F&é"\'#?;=日\U0001f389'
 #: How many pages a long listing has.
 PAGES = 3
@@ -25,15 +25,15 @@ LISTINGS: Mapping[str, Callable[[BaseBackend], Iterator[str]]] = {
 
 
 class PageChecks:
-    """Folders with more files than the store lists at once."""
+    """Folders with more files than the store lists in one response."""
 
     @check(
         '_scan',
-        cause='Only the first page is listed, one too few or too many of a page that is exactly full, or the marker of the next '
-        'page is not quoted. Look at how _scan and _names go from page to page.',
+        cause='Only the first page is listed, a page that is exactly full has one file too few or too many, or the marker of the '
+        'next page is not quoted. Check how _scan and _names go from page to page.',
     )
     def test_every_page_is_listed(self, harness: Harness) -> None:
-        """All files are listed, each once, however many there are and whatever their names: at every border of a page."""
+        """All files are listed, each once, however many there are and whatever their names, at every page boundary."""
         backend = harness.make()
         names = _names()
         backend.write('beside', b'')
@@ -45,23 +45,23 @@ class PageChecks:
             for verb, listing in LISTINGS.items():
                 _judge(verb, listing(backend), written)
         for verb, listing in LISTINGS.items():
-            # Two of them at once, one a name ahead of the other.
+            # Two at the same time, one a name ahead of the other.
             first, second = listing(backend), listing(backend)
             seen: tuple[list[str | None], ...] = ([next(first)], [])
             for found in itertools.zip_longest(first, second):
                 for listed, name in zip(seen, found, strict=True):
                     listed.append(name)
             for listed in seen:
-                _judge(f'{verb}, twice at once,', filter(None, listed), written)
+                _judge(f'{verb}, twice at the same time,', filter(None, listed), written)
         assert len(list(itertools.islice(backend.list_files(), 3))) == 3
 
     @check(
         '_scan',
-        cause='Pages are counted instead of continued from the last name, a file that goes between listing and looking at it '
-        'raises, or a lock is held between two pages. Look at how _scan and _names continue.',
+        cause='Pages use offsets instead of continuing after the last name, a file that is removed after it was listed '
+        'raises, or a lock is held between two pages. Check how _scan and _names continue.',
     )
     def test_files_may_come_and_go_during_a_listing(self, harness: Harness) -> None:
-        """A listing has every file that is there all the time, once, whatever is written and removed meanwhile."""
+        """A listing has every file that exists all the time, once, whatever is written and removed meanwhile."""
         backend, other = harness.make(), harness.make()
         names = list(itertools.islice(_names(), harness.page_size + 5))
         _fill(backend, names)
@@ -69,7 +69,7 @@ class PageChecks:
             going, late, seen = set(removed), set(removed[1::2]), list[str]()
             for name in listing(backend):
                 if not seen:
-                    # By the backend that lists, too.
+                    # Also with the backend that lists.
                     backend.write(name, b'')
                     other.write('many/0 new', b'')
                     other.write('many/z new', b'')
@@ -90,11 +90,11 @@ class PageChecks:
 
     @check(
         'delete',
-        cause='Only the first page of the folder is deleted, or every second one, because pages are counted while files go. '
-        'Look at how _delete lists.',
+        cause='Only the first page of the folder is deleted, or every second one, because pages use offsets while files are '
+        'removed. Check how _delete lists.',
     )
     def test_a_whole_folder_goes_however_many_files_it_has(self, harness: Harness) -> None:
-        """Deleting a folder removes all of its files, also when the store lists them by pages."""
+        """Deleting a folder removes all its files, even if the store lists them in several pages."""
         backend = harness.make()
         _fill(backend, itertools.islice(_names(), harness.page_size + 5))
         backend.write('other', b'')
@@ -103,13 +103,13 @@ class PageChecks:
 
     @check(
         '_scan',
-        cause='A connection, a cursor or an open folder of the listing is kept by something else than its generator. Look at '
+        cause='Something other than the generator keeps a connection, a cursor or an open folder of the listing. Check '
         'what _scan and _names hold while they yield.',
     )
     def test_a_listing_that_is_dropped_gives_back_what_it_holds(self, harness: Harness) -> None:
-        """A listing of which only the beginning is used keeps nothing open, and is in the way of nothing."""
+        """A listing of which only the beginning is used keeps nothing open, and blocks nothing."""
         backend = harness.make()
-        # Of several folders with several files.
+        # Several folders with several files.
         _fill(backend, (f'many/{number}/{name}' for number in range(3) for name in 'abc'))
         before = 0
         for turn in range(15):
@@ -124,17 +124,17 @@ class PageChecks:
 
 
 class LazyPageChecks:
-    """What of a listing passes through the network."""
+    """The traffic of a listing."""
 
     @check(
         '_scan',
-        cause='All pages are fetched, or sorted, before the first name is given. _scan and _names are generators that request '
+        cause='All pages are fetched, or sorted, before the first name is returned. _scan and _names are generators that request '
         'a page when its first name is needed.',
     )
     def test_the_first_names_need_one_page(self, harness: NetworkHarness) -> None:
-        """The first name of a long listing comes after its first page, and the pages after it are requested as they are needed.
+        """The first name of a long listing is returned after its first page, and later pages are requested as they are needed.
 
-        A page of a folder takes no more requests than ``max_requests`` says, however much is below it.
+        A page of a folder takes no more requests than ``max_requests`` allows, however much is below it.
         """
         names = list(itertools.islice(_names(), (PAGES - 1) * harness.page_size + 1))
         _fill(harness.make(), names)
@@ -152,9 +152,9 @@ class LazyPageChecks:
                 requests, size = (now - then for now, then in zip(received(), begun, strict=True))
                 requests_early, size_early = (now - then for now, then in zip(early, begun, strict=True))
                 if harness.http and requests < PAGES:
-                    # A store that lists all by one response sends it as fast as it can.
+                    # A store that lists everything in one response sends it as fast as it can.
                     continue
-                # A store or a driver may be a page ahead.
+                # A store or a driver can be a page ahead.
                 if (requests_early == requests) if harness.http else (size_early > 0.8 * size):
                     broken(
                         f'Expected about one of {PAGES} pages to be received for the first name of {verb}; seen {size_early} of '
@@ -166,7 +166,7 @@ class LazyPageChecks:
             assert (page.files, page.folders, page.next) == ([], ['many'], None)
             if harness.http and requests > harness.max_requests.get('folder', requests):
                 broken(
-                    f'Expected the folder of {len(names)} files by {harness.max_requests["folder"]} requests; seen {requests}.'
+                    f'Expected the folder of {len(names)} files in {harness.max_requests["folder"]} requests; seen {requests}.'
                 )
 
 
@@ -181,13 +181,13 @@ def _fill(backend: BaseBackend, names: Iterable[str]) -> None:
 
 def _judge(verb: str, listed: Iterator[str], expected: set[str]) -> None:
     """Fail unless *listed* has each name of *expected* once."""
-    # A listing that comes back to its first page has no end.
+    # A listing that returns to its first page never ends.
     seen = collections.Counter(itertools.islice(listed, 2 * len(expected) + 1))
     twice = [name for name, times in seen.items() if times > 1]
     missing, strange = expected - seen.keys(), seen.keys() - expected
     if twice or missing or strange:
         broken(
-            f'Expected {verb} to give each of {len(expected)} files once; seen {len(twice)} more than once '
+            f'Expected {verb} to return each of {len(expected)} files once; seen {len(twice)} more than once '
             f'({_some(twice)}), {len(missing)} missing ({_some(missing)}) and {len(strange)} others ({_some(strange)}).'
         )
 

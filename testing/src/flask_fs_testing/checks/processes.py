@@ -1,4 +1,4 @@
-"""Other processes: those that share nothing with this one but the settings."""
+"""Other processes, which share only the settings with this one."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ NAMES = ('a/kept', 'a/replaced', 'removed', 'moved', 'ä ö/ü.txt')
 
 
 class ProcessChecks:
-    """Started by themselves."""
+    """Processes that are started separately."""
 
     @check(
         'construction',
-        cause='Something of this process decides where files are, or which: an index or a key in memory, hash(), a temporary '
-        'folder, writing that waits for the end.',
+        cause='The location or the list of files depends on this process: an index or a key in memory, hash(), a temporary '
+        'folder, or writes that wait for its end.',
     )
     def test_a_fresh_process_sees_and_changes_the_same_files(self, harness: Harness) -> None:
-        """A process that has nothing of this one but the settings sees the same files with their attributes, and what it changes is seen here."""
+        """A process that shares only the settings with this one sees the same files and attributes, and its changes are visible here."""
         if not harness.shared_between_processes:
             return
         backend = harness.make()
@@ -53,16 +53,18 @@ class ProcessChecks:
 
     @check(
         'threads',
-        cause='State of one operation is kept on the backend, behind a lock of threads: all greenlets are one thread. Or the '
-        'library below was imported, or has its connections, in a way that gevent cannot patch.',
+        cause='The state of an operation is kept on the backend, protected by a thread lock: all greenlets are one thread. Or the '
+        'client library was imported, or opens its connections, in a way that gevent cannot patch.',
     )
     def test_greenlets_share_a_backend(self, harness: Harness) -> None:
-        """On gevent, greenlets use a backend at once without disturbing one another; one that is killed leaves nothing."""
+        """On gevent, greenlets use a backend concurrently without interfering with each other; one that is killed leaves nothing."""
         if not harness.shared_between_processes or importlib.util.find_spec('gevent') is None:
             return
         backend = harness.make()
         backend.write('x', b'made first')
         backend.remove('x')
         if wrong := in_fresh_process(backend, work, first=PATCHED):
-            broken(f'Expected greenlets not to disturb one another; seen {len(wrong)} faults: {", ".join(wrong[:5])}.')
+            broken(
+                f'Expected greenlets not to interfere with each other; seen {len(wrong)} faults: {", ".join(wrong[:5])}.'
+            )
         assert harness.names_raw() == []

@@ -1,4 +1,4 @@
-"""Memory that does not grow with the file, in each way to read one."""
+"""Memory use that does not grow with the file, for each way to read one."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class ReadingMemoryChecks:
 
     @check(
         'open and serve and local_file',
-        cause='A verb of your own reads the file at once, or _open gives all of it: read by pieces of a fixed size.',
+        cause='An overridden verb reads the file at once, or _open returns all of it: read in pieces of a fixed size.',
     )
     def test_a_large_file_is_opened_served_and_lent_in_bounded_memory(self, harness: Harness) -> None:
-        """Creating a large file, and reading it through open(), over HTTP and as a local one, takes a fixed amount of memory, and every byte is right."""
+        """Creating a large file, and reading it with open(), over HTTP and with local_file(), use a fixed amount of memory, and every byte is right."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage)
         client = app.test_client()
         ceiling = harness.memory_ceiling_bytes
-        # Twice what would be too much. A store in memory has to keep the file, and no ceiling.
+        # Twice the ceiling. A store in memory has to keep the file, and so has none.
         source = Pattern(size := 2 * (ceiling or SIZE // 16))
         with app.app_context():
             storage.write('small', b'small')
@@ -38,7 +38,7 @@ class ReadingMemoryChecks:
 
         def read(name: str, digest: hashlib._Hash) -> None:
             with app.app_context(), storage.open(name, 'rb') as file:
-                # There and back, without what lies between.
+                # Back and forth, skipping what is in between.
                 file.seek(-1, 2)
                 file.read(1)
                 file.seek(0)
@@ -66,7 +66,7 @@ class ReadingMemoryChecks:
             'opening': read,
             'serving': get,
             'serving all but the beginning of': get_end,
-            'lending as a local file': lend,
+            'getting a local file of': lend,
         }
         peaks = {'creating': created}
         for what, act in ways.items():
@@ -77,4 +77,4 @@ class ReadingMemoryChecks:
             assert digest.hexdigest() == source.digest.hexdigest(), what
         for what, peak in peaks.items():
             if ceiling is not None and peak > ceiling:
-                broken(f'Expected {what} {size:,} bytes to take at most {ceiling:,} bytes of memory; seen {peak:,}.')
+                broken(f'Expected {what} {size:,} bytes to use at most {ceiling:,} bytes of memory; seen {peak:,}.')

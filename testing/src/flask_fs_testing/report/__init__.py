@@ -1,4 +1,4 @@
-"""What a run of the kit found out about each backend: for people as Markdown, a page and a badge, for programs as JSON."""
+"""The results of a run for each backend: for people as Markdown, a page and a badge, for programs as JSON."""
 
 from .backend_report import BackendReport
 from .collected import PROPERTY, Collected, Outcome

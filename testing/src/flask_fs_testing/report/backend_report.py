@@ -1,4 +1,4 @@
-"""What a run found out about one backend."""
+"""The results of a run for one backend."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .versions import Versions
 
 @dataclass
 class BackendReport:
-    """What was found out about one backend.
+    """The results for one backend.
 
     :param backend: The name of its class.
     :param declared: The names of the capabilities that it declares.
     :param proven: For each capability that a check proves, whether all of its checks passed.
-    :param limited: The capabilities of which only known limits keep checks from passing.
+    :param limited: The capabilities whose checks all pass except at known limits.
     :param checks: How many checks its test class has.
     :param passed: How many of them passed.
     :param failed: The guarantees that broke, by the name of the check.
-    :param known_limits: The reasons of the harness for checks that failed as it expects, by the name of the check.
+    :param known_limits: The reasons in the harness for checks that failed as expected, by the name of the check.
     :param not_run: The checks that were deselected, skipped or replaced by another test.
-    :param skipped: The reasons of those that were skipped, by the name of the check.
+    :param skipped: The reasons why checks were skipped, by the name of the check.
     :param advice: What the backend could declare, and known limits that are gone.
-    :param sizes: Of the files that the checks of each capability tried, in bytes by class of size.
+    :param sizes: The sizes of the files that the checks of each capability used, in bytes by class of size.
     :param measured: What checks measured, by kind and operation; ``allowed`` is the maximum of ``requests``.
-    :param seconds: How long the checks took, by the class that they are from.
+    :param seconds: How long the checks took, by the class that defines them.
     :param results: The outcome of each check: ``passed``, ``failed``, ``limited`` or ``skipped``.
-    :param run: Which versions proved it, on what, and when.
+    :param run: Which versions proved it, on which system, and when.
     """
 
     backend: str
@@ -53,12 +53,12 @@ class BackendReport:
     def of(
         cls, outcomes: Sequence[Mapping[str, Any]], advice: Iterable[str] = (), versions: Versions | None = None
     ) -> BackendReport:
-        """What the *outcomes* of the checks of one test class, at least one, say together."""
+        """The report on the *outcomes* of the checks of one test class, at least one."""
         first = outcomes[0]
         report = cls(first['backend'])
         if versions is not None:
             report.run = versions.of(first['modules'])
-        # Narrower in one check than in the others if a server made it so.
+        # A server can make it smaller in one check than in the others.
         shared = set(first['declared']).intersection(*(outcome['declared'] for outcome in outcomes))
         report.declared = [capability for capability in first['declared'] if capability in shared]
         run, seconds, given = set(), collections.Counter[str](), set(advice)
@@ -87,7 +87,7 @@ class BackendReport:
 
     @property
     def state(self) -> str:
-        """In a word: ``failed``, ``partial`` if not all checks were run, ``limited``, or ``passed``."""
+        """The overall result: ``failed``, ``partial`` if not all checks were run, ``limited``, or ``passed``."""
         if self.failed:
             return 'failed'
         if self.not_run or self.passed + len(self.known_limits) < self.checks:
@@ -96,7 +96,7 @@ class BackendReport:
 
     @property
     def not_run_by_reason(self) -> dict[str, list[str]]:
-        """The checks that were not run, by the reason why they were skipped; by an empty text where there is none."""
+        """The checks that were not run, by the reason why they were skipped, which is empty if there is none."""
         found: dict[str, list[str]] = {}
         for check in self.not_run:
             found.setdefault(self.skipped.get(check, ''), []).append(check)

@@ -1,4 +1,4 @@
-"""The result of a run in a picture for a README."""
+"""The result of a run as a badge for a README."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from .backend_report import BackendReport
 from .pages import render
 
 LABEL = 'flask-fs conformance'
-#: Of the right half, dark enough for white letters (WCAG 2, contrast of 4.5).
+#: Colors of the right half, dark enough for white letters (WCAG 2, contrast of 4.5).
 COLORS = {'passed': '#2c6e33', 'limited': '#7a5c00', 'partial': '#555f6b', 'failed': '#b3261e'}
-#: Of a letter in Verdana of 11 pixels, on average.
+#: The average width of a letter in Verdana at 11 pixels.
 LETTER_PX = 6.6
 
 
 def text_of(reports: Collection[BackendReport]) -> str:
-    """How many of how many checks passed, of all backends together: ``131/131``."""
+    """How many checks of all backends passed, and how many there are: ``131/131``."""
     return f'{sum(report.passed for report in reports)}/{sum(report.checks for report in reports)}'
 
 
 def svg(reports: Collection[BackendReport]) -> str:
-    """A badge for *reports*, the worst of which gives the color."""
+    """A badge for *reports*, in the color of the worst."""
     states = {report.state for report in reports}
     worst = next((state for state in ('failed', 'partial', 'limited') if state in states), 'passed')
     kits = sorted({report.run['kit'] for report in reports if report.run})

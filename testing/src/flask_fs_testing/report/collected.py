@@ -1,4 +1,4 @@
-"""The outcomes of checks, as they come in from one process or from several workers, in any order."""
+"""The outcomes of checks, as they arrive from one process or from several workers, in any order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from .backend_report import BackendReport
 from .versions import Versions
 
-#: The property of pytest's report on a check that has its outcome.
+#: The property of pytest's report on a check that contains its outcome.
 PROPERTY = 'flask-fs-check'
-#: The outcome of one check, in types that JSON has, as pytest-xdist sends it. The plugin makes it.
+#: The outcome of one check, made by the plugin from types that JSON supports, because pytest-xdist sends it.
 Outcome = dict[str, Any]
 
 
 class Collected:
-    """What a run found: the outcomes of checks by test class, and advice."""
+    """The results of a run: the outcomes of checks by test class, and advice."""
 
     def __init__(self) -> None:
         self._outcomes: dict[tuple[str, str], dict[str, Outcome]] = collections.defaultdict(dict)
@@ -25,7 +25,7 @@ class Collected:
         self.guarantees: dict[str, str] = {}
 
     def add(self, outcome: Outcome) -> None:
-        """Add the outcome of one check; of one that ran several times the last counts."""
+        """Add the outcome of one check; if it ran several times, the last outcome counts."""
         self._outcomes[outcome['module'], outcome['class']][outcome['check']] = outcome
         self.guarantees[outcome['check']] = outcome['guarantee']
 
@@ -37,7 +37,7 @@ class Collected:
     def reports(self, versions: Versions | None = None) -> Mapping[str, BackendReport]:
         """The report on each backend by the name of its test class, sorted.
 
-        :param versions: Which distributions proved it, if that is of interest.
+        :param versions: The versions of the distributions to include, if any.
         """
         classes = collections.Counter(name for _, name in self._outcomes)
         reports = {}

@@ -16,7 +16,7 @@ from .versions import Versions
 
 
 def write(found: Collected, path: Path) -> None:
-    """Write what was *found* beside *path*: ``.md``, ``.json`` for programs, the page ``.html``, and the badge ``.svg``."""
+    """Write the report on *found* to *path* with each suffix: ``.md``, ``.json``, ``.html``, and the badge ``.svg``."""
     reports = found.reports(Versions())
     backends = list(reports.values())
     svg, text = badge.svg(backends), f'{badge.LABEL} {badge.text_of(backends)}'

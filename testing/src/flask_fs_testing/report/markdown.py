@@ -7,14 +7,14 @@ import re
 
 from .tables import Entry, Reports, Table, further, lists, overview
 
-#: What would mean something in Markdown, besides HTML.
+#: Characters with a meaning in Markdown, except those of HTML.
 _SPECIAL = re.compile(r'([\\`*\[\]|])')
-#: A class, a capability, or a check with its parameter; no word.
+#: A class, a capability, or a check with its parameter; not a plain word.
 _NAME = re.compile(r'(?=.*[A-Z_])\w+(\[[\w.-]*\])?', re.ASCII)
 
 
 def markdown(reports: Reports, badge: str = '') -> str:
-    """A table with a column for each test class, and what else there is to say below it.
+    """A table with a column for each test class, and lists and more tables below it.
 
     :param badge: The Markdown of the badge.
     """
@@ -39,12 +39,12 @@ def items(entries: list[Entry]) -> str:
 
 
 def plain(text: str) -> str:
-    """*text* in one line, of which nothing is markup."""
+    """*text* in one line, with all markup escaped."""
     return _SPECIAL.sub(r'\\\1', html.escape(' '.join(text.split()), quote=False))
 
 
 def code(text: str) -> str:
-    """A name as code; other text plain."""
+    """A name as code, other text as plain text."""
     return f'`{text}`' if _NAME.fullmatch(text) else plain(text)
 
 

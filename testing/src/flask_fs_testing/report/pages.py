@@ -1,4 +1,4 @@
-"""The templates beside this module; what is filled in is escaped."""
+"""The templates in this package. Values that are filled in are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables and lists of a report, as plain text, for each form of it to mark up and to escape."""
+"""The tables and lists of a report, as plain text: each format adds its markup and escapes it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .backend_report import BackendReport
 from .versions import sentence
 
 Reports = Mapping[str, BackendReport]
-#: How many names of checks that were not run are of interest: more are a selection.
+#: How many names of checks that were not run are listed: more than that means that a selection was run.
 MAX_NAMES = 12
-#: What kinds of measurements count.
+#: What each kind of measurement counts.
 UNITS = {'moved': 'bytes moved', 'open': 'left nothing open after'}
 
 
@@ -29,7 +29,7 @@ class Table(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line of a list: about the test class *name*, maybe about the check *check*."""
+    """A line of a list, about the test class *name* or its check *check*."""
 
     name: str
     check: str
@@ -51,7 +51,7 @@ def overview(reports: Reports) -> Table:
 
 
 def further(reports: Reports) -> list[Table]:
-    """What was measured, beside what is allowed, and how long each class of checks took; those with a row."""
+    """Measurements with their allowed maximums, sizes of files, and seconds by class of checks; without empty tables."""
     found = reports.values()
     measured = sorted(
         {
@@ -65,7 +65,7 @@ def further(reports: Reports) -> list[Table]:
     sized = sorted({capability for report in found for capability in report.sizes})
     topics = sorted({topic for report in found for topic in report.seconds})
     rows = {
-        'Measured (and the maximum that is allowed)': [
+        'Measured (and the allowed maximum)': [
             (f'{UNITS.get(kind, kind)}: {each}', [_measured(report, kind, each) for report in found])
             for kind, each in measured
         ],
@@ -78,7 +78,7 @@ def further(reports: Reports) -> list[Table]:
 
 
 def lists(reports: Reports) -> dict[str, list[Entry]]:
-    """What is said of single checks and classes, by title; titles without an entry are left out."""
+    """Lists about single checks and classes, by title; without empty lists."""
     found = {
         'Broken guarantees': [
             Entry(name, *each) for name, report in reports.items() for each in sorted(report.failed.items())

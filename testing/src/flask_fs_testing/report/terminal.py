@@ -1,4 +1,4 @@
-"""The report in a few lines, at the end of the run."""
+"""A summary of the report, at the end of the run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .collected import Collected
 
 
 def summary(found: Collected) -> list[str]:
-    """A line for each test class, and its known limits and advice below."""
+    """A line for each test class, followed by its known limits and advice."""
     lines = []
     for name, report in found.reports().items():
         limits = f', {len(report.known_limits)} known limits' if report.known_limits else ''

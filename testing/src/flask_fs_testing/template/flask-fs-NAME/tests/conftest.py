@@ -1,4 +1,4 @@
-"""A backend for the tests of your own."""
+"""A backend for your own tests."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from flask_fs_NAME import NameBackend
 
 @pytest.fixture
 def backend(tmp_path: Path) -> NameBackend:
-    """A fresh one."""
+    """A new backend, on an empty store."""
     return NameBackend('reports', {'folder': tmp_path / 'store'})

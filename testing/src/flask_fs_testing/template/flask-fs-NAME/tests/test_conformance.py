@@ -1,4 +1,4 @@
-"""What Flask-FS promises of every backend."""
+"""What Flask-FS guarantees for every backend."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_fs_NAME.store import PAGE_KEYS, Store
 
 
 class NameHarness(Harness):
-    """A fresh, empty container in the store, and ways to look into it behind the backend's back."""
+    """A new, empty container in the store, and access to it without the backend."""
 
     backend_class = NameBackend
     page_size = PAGE_KEYS

@@ -1,6 +1,6 @@
 """Files in NAME, on top of its client library.
 
-``store`` stands in for that library. Every line that says ``REPLACE`` is about the store, and waits for the real one.
+``store`` is a placeholder for that library. Every line marked ``REPLACE`` is about the store: change it for the real one.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from flask_fs.settings import Setting, folder
 
 from .store import AccessDenied, Metadata, NoSuchObject, ObjectExists, Store, StoreError  # REPLACE
 
-# REPLACE: errors of the client library; what is not here is a BackendError. A refusal is no absence, and a time-out is
-# Unavailable. In the order in which they are tried: a subclass goes before its base.
+# REPLACE: errors of the client library; any other becomes a BackendError. Denied access is not a missing file, and a
+# timeout is Unavailable. They are tried in this order: put a subclass before its base.
 KINDS: Mapping[type[Exception], type[FSError]] = {
     NoSuchObject: FileNotFound,
     ObjectExists: FileExists,
@@ -40,24 +40,24 @@ KINDS: Mapping[type[Exception], type[FSError]] = {
 
 
 class NameBackend(BaseBackend):
-    """Keeps each file as one object of the store."""
+    """Stores each file as one object of the store."""
 
     kind = 'NAME'
-    # REPLACE: promise what the store does; the checks hold you to it.
+    # REPLACE: declare what the store supports; the checks prove it.
     capabilities = Capability.ATOMIC_CREATE | Capability.MIME | Capability.RANGE | Capability.NESTED_NAMES
-    errors = (StoreError,)  # REPLACE: the base of the library's errors
-    # REPLACE: what leads to the store. A password or a key has secret=True.
+    errors = (StoreError,)  # REPLACE: the base class of the library's errors
+    # REPLACE: what a connection to the store needs. A password or a key has secret=True.
     settings = (Setting('folder', folder, doc='The folder of the objects.', required=True, append_storage_name=True),)
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
-        # REPLACE: a client that opens no connection yet. Threads share it, and a forked process needs its own.
+        # REPLACE: a client that opens no connection yet. Threads share it; a forked process needs its own.
         self._store = Store(self.config.folder)
 
-    # --- Hooks. Filenames are checked already, and the key prefix is in front of them.
+    # --- Hooks. Each name is already validated, and begins with the key prefix.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        # REPLACE: one request for metadata and bytes. Many stores compare versions themselves (If-Match), and refuse
+        # REPLACE: one request for metadata and bytes. Many stores compare versions themselves (If-Match), and reject
         # ranges that begin at the end (416).
         metadata, body = self._store.get(name, start, stop)
         info = _info(metadata)
@@ -69,7 +69,7 @@ class NameBackend(BaseBackend):
         return Opened(info, cast('IO[bytes]', body))
 
     def _put(self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        # REPLACE: an upload by pieces. What the source raises reaches the caller as it is, and leaves nothing behind.
+        # REPLACE: an upload in pieces. An error of the source reaches the caller unchanged, and leaves nothing behind.
         if create:
             self.refuse_early(name, stream)
         self._store.put(name, chunks_of(stream), media_type=attributes.mime, only_if_new=create)
@@ -84,15 +84,15 @@ class NameBackend(BaseBackend):
             after = page[-1].key
 
     def _remove(self, name: str) -> None:
-        self._store.delete(name)  # REPLACE: silent if there is no such file
+        self._store.delete(name)  # REPLACE: no error if there is no such file
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         kind = next((kind for cause, kind in KINDS.items() if isinstance(error, cause)), BackendError)
-        # These two say it all; other reasons come from the store. None may hold a secret.
+        # These two need no reason; others have that of the store. It must not contain a secret.
         return kind, None if kind in (FileNotFound, FileExists) else str(error)
 
 
 def _info(metadata: Metadata) -> FileInfo:
-    """REPLACE: what the store reports of an object, as the metadata of a file."""
+    """REPLACE: the metadata of a file, from what the store reports for an object."""
     mime = metadata.media_type or mime_type(metadata.key)
     return FileInfo(metadata.key, metadata.size, metadata.modified, mime, etag=metadata.version)

@@ -1,6 +1,6 @@
-"""Stands in for the client library of your store, so that all tests pass from the first day on.
+"""A placeholder for the client library of your store, with which all tests pass from the first day.
 
-Move one hook after the other in backend.py to the real library. When nothing imports this module any more, delete it.
+Move one hook after the other in backend.py to the real library. Delete this module when nothing imports it anymore.
 
 Each object is a file in one folder: a line of JSON with its metadata, then its content.
 """
@@ -36,16 +36,16 @@ class NoSuchObject(StoreError):
 
 
 class ObjectExists(StoreError):
-    """The key is taken, and was to be created."""
+    """An object with that key already exists."""
 
 
 class AccessDenied(StoreError):
-    """The store refused."""
+    """The store denied access."""
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the store says of an object; *version* is another one after each change."""
+    """The metadata of an object; each change gives it a new *version*."""
 
     key: str
     size: int
@@ -55,7 +55,7 @@ class Metadata:
 
 
 class Store:
-    """A store that has its objects in *folder*, which the first of them makes."""
+    """A store with its objects in *folder*, which is created with the first of them."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -63,7 +63,7 @@ class Store:
     def put(
         self, key: str, chunks: Iterable[bytes], *, media_type: str | None = None, only_if_new: bool = False
     ) -> None:
-        """Store an object, whole or not at all. What *chunks* raises is passed on as it is."""
+        """Store an object, completely or not at all. An error that *chunks* raises is passed on unchanged."""
         header = json.dumps({'key': key, 'media_type': media_type, 'version': uuid.uuid4().hex})
         with _failures():
             os.makedirs(self._folder, exist_ok=True)
@@ -74,7 +74,7 @@ class Store:
                     with _failures():
                         _write(number, chunk)
             finally:
-                # Before it gets its name: closing may be what reports a full disk.
+                # Before it gets its name: closing might report a full disk.
                 with _failures():
                     os.close(number)
             with _failures():
@@ -84,7 +84,7 @@ class Store:
                 os.unlink(draft)
 
     def get(self, key: str, start: int = 0, stop: int | None = None) -> tuple[Metadata, Body]:
-        """The metadata of an object, and its bytes [start, stop), cut off at its end; a negative start counts from there."""
+        """The metadata of an object, and its bytes [start, stop), clipped to its size; a negative start counts from its end."""
         with contextlib.ExitStack() as undo:
             file = undo.enter_context(self._opened(self._path(key), key))
             with _failures():
@@ -101,11 +101,11 @@ class Store:
             return _metadata(file)
 
     def page(self, prefix: str = '', after: str = '') -> list[Metadata]:
-        """The first PAGE_KEYS objects in the order of keys whose key begins with *prefix* and is behind *after*."""
+        """The first PAGE_KEYS objects, sorted by key, whose key begins with *prefix* and comes after *after*."""
         found = []
         for file_name in self._file_names():
             path = os.path.join(self._folder, file_name)
-            # Removed a moment ago, perhaps.
+            # It might have just been removed.
             with contextlib.suppress(NoSuchObject), self._opened(path, file_name) as file, _failures():
                 metadata = _metadata(file)
                 if metadata.key.startswith(prefix) and metadata.key > after:
@@ -113,12 +113,12 @@ class Store:
         return sorted(found, key=lambda metadata: metadata.key)[:PAGE_KEYS]
 
     def delete(self, key: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         with _failures(), contextlib.suppress(FileNotFoundError):
             os.unlink(self._path(key))
 
     def uploads(self) -> list[str]:
-        """The uploads that go on, and those that were left when their process died."""
+        """The uploads in progress, and those whose process died."""
         return [file_name for file_name in self._file_names(uploads=True) if file_name.startswith(_UPLOAD)]
 
     def _path(self, key: str) -> str:
@@ -130,7 +130,7 @@ class Store:
             os.replace(draft, self._path(key))
             return
         try:
-            # Of all who link to one name, one does it.
+            # Only one link to a name succeeds.
             os.link(draft, self._path(key))
         except FileExistsError as error:
             raise ObjectExists(key) from error
@@ -149,7 +149,7 @@ class Store:
 
 
 class Body(io.RawIOBase):
-    """The bytes of an object, as they come. Close it to give its connection back: here, a file."""
+    """The bytes of an object, as they arrive. Close it to release its connection: here, a file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
@@ -171,7 +171,7 @@ class Body(io.RawIOBase):
 
 
 def _metadata(file: BinaryIO) -> Metadata:
-    """The metadata at the beginning of *file*, which is at its content then."""
+    """The metadata at the beginning of *file*, whose position is then the start of the content."""
     try:
         header = json.loads(file.readline())
     except ValueError as error:
