@@ -165,7 +165,7 @@ def test_a_deployment_is_proven_and_left_as_it_was(deployment: Path) -> None:
     for reason, check in (
         ('a proxy between the backend and its server', 'test_a_store_that_does_not_answer_is_no_absence'),
         (
-            'the bucket, container or folder is not there yet',
+            'the bucket, container or folder does not exist yet',
             'test_a_missing_place_is_empty_and_made_by_the_first_write',
         ),
     ):
@@ -341,7 +341,8 @@ def app_with(tmp_path: Path) -> Callable[..., Flask]:
 def test_memory_is_no_deployment(app_with: Callable[..., Flask], backend: str) -> None:
     message = refusal_of(app_with(backend, 'cache'), 'cache')
     assert (
-        message == f"Error: Storage 'cache' ({backend}) is in the memory of this process: there is no server to try.\n"
+        message
+        == f"Error: Storage 'cache' ({backend}) is in the memory of this process: there is no server to check.\n"
     )
 
 
@@ -351,7 +352,7 @@ def test_a_legacy_backend_promises_nothing(app_with: Callable[..., Flask]) -> No
             pass
 
     message = refusal_of(app_with(Legacy, 'old'), 'old')
-    assert message.startswith("Error: Storage 'old' (Legacy) is on a legacy backend, which declares no capability")
+    assert message.startswith("Error: Storage 'old' (Legacy) uses a legacy backend, which declares no capabilities")
 
 
 def test_a_storage_that_is_not_there_is_named_with_those_that_are(app_with: Callable[..., Flask]) -> None:

@@ -43,7 +43,7 @@ def test_a_supervisor_that_has_gone_is_reported_after_what_it_said() -> None:
     ended: list[str] = []
     while len(ended) < 2:
         ended = connection.ended()
-    assert ended == ['small ended with exit code 1', 'The supervisor has gone.']
+    assert ended == ['small ended with exit code 1', 'The supervisor has ended.']
     connection.leave()
 
 

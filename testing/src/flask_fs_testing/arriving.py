@@ -1,4 +1,4 @@
-"""Uploads that have arrived, and clients that send them: what the checks of uploads share."""
+"""Uploaded pieces, and clients that send them, for the checks of uploads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TIMEOUT_S = 30
 
 
 class Request(Protocol):
-    """What a ticket, or what a store has signed, says of the request to send."""
+    """The request to send, from a ticket or signed by a store."""
 
     @property
     def method(self) -> str: ...
@@ -34,9 +34,9 @@ class Request(Protocol):
 def arrived(
     backend: BaseBackend, *contents: bytes, upload_id: str | None = None, attributes: Attributes = NO_ATTRIBUTES
 ) -> Incoming:
-    """An upload of which these pieces have arrived.
+    """An upload whose pieces have arrived.
 
-    :param attributes: What is stored with each of them, as a client may have done it.
+    :param attributes: Attributes stored with each piece, as a client could have done.
     """
     incoming, start = Incoming(backend, upload_id or new_id()), 0
     for content in contents:
@@ -50,13 +50,13 @@ def arrived(
 
 
 def accept(incoming: Incoming, target: str, *, create: bool = True, attributes: Attributes = NO_ATTRIBUTES) -> None:
-    """Make the file *target* of what has arrived, and remove the rest."""
+    """Create the file *target* from the uploaded pieces, and remove the pieces."""
     incoming.create(incoming.pieces(), target, create=create, attributes=attributes)
     incoming.discard()
 
 
 def upload(backend: BaseBackend, filename: str, content: bytes, *, overwrite: bool) -> None:
-    """Store a file as an upload of two pieces that is accepted; nothing of it is left if that fails."""
+    """Store a file as an upload of two pieces, and accept it; if that fails, nothing is left."""
     middle, incoming = len(content) // 2, Incoming(backend, new_id())
     try:
         if middle:
@@ -68,9 +68,9 @@ def upload(backend: BaseBackend, filename: str, content: bytes, *, overwrite: bo
 
 
 def send(request: Request, content: bytes, *, mime: str | None = None) -> int:
-    """The status with which a server responds to exactly what *request* says, with *content*.
+    """The status of the response to exactly *request*, with *content*.
 
-    :param mime: What browsers say in a form that the type of the file is; by default what *request* says.
+    :param mime: The type of the file that browsers send in a form; by default that of *request*.
     """
     body, headers = _message(request, content, mime)
     try:
@@ -83,12 +83,12 @@ def send(request: Request, content: bytes, *, mime: str | None = None) -> int:
         finally:
             connection.close()
     except (http.client.HTTPException, ConnectionError):
-        # A server that hangs up has stored nothing.
+        # A server that closes the connection has stored nothing.
         return 500
 
 
 def send_half(request: Request, content: bytes) -> None:
-    """Send the first half of what *request* says, go away, and return when the server has noticed."""
+    """Send the first half of the content with *request*, disconnect, and return when the server has noticed."""
     body, headers = _message(request, content)
     connection = _connection(request)
     try:
@@ -132,6 +132,6 @@ def _message(request: Request, content: bytes, mime: str | None = None) -> tuple
 
 
 def upload_of(storage: fs.Storage, ticket: fs.UploadTicket) -> Incoming:
-    """Where what is sent with *ticket* arrives."""
+    """Where uploads with *ticket* arrive."""
     found = storage._upload_of(storage._bound(), ticket.token, None)
     return Incoming(storage.backend, found.upload_id)

@@ -1,6 +1,6 @@
-"""Large contents that are not equal: where they differ is shown, and nothing else of them.
+"""Comparisons of large content, which show only where it differs.
 
-pytest compares them line by line where it is verbose, or finds itself in CI, which takes minutes for a few mebibytes.
+In verbose mode or in CI, pytest compares content line by line, which takes minutes for a few mebibytes.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import contextlib
 from collections.abc import Generator
 from typing import Any
 
-# There is no public way to keep pytest from its own comparison.
+# There is no public API to disable pytest's comparison.
 from _pytest.assertion import util
 
-#: What is at least as large, as text, is not for pytest.
+#: Values with text of at least this length are not compared by pytest.
 LARGE = 20_000
-#: How much is shown of a value.
+#: How many characters of a value are shown.
 _SHOWN = 40
 
 
 @contextlib.contextmanager
 def brief_comparisons() -> Generator[None]:
-    """In the ``with`` block, an assertion that fails is explained in a moment, however large what it compares is."""
+    """In the ``with`` block, a failed assertion is explained quickly, however large the values are."""
     compare = util._reprcompare
     if compare is None:
         yield
@@ -29,7 +29,7 @@ def brief_comparisons() -> Generator[None]:
     def brief(operator: str, left: Any, right: Any) -> str | None:
         if _size(left) + _size(right) < LARGE:
             return compare(operator, left, right)
-        # pytest formats it once more.
+        # pytest formats it again.
         return f'{_shown(left)} {operator} {_shown(right)}{_difference(left, right)}'.replace('%', '%%')
 
     util._reprcompare = brief

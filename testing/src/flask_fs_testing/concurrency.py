@@ -1,4 +1,4 @@
-"""Code run by several threads or processes at once: each that fails or hangs is shown with its traceback, and none keeps the run from ending."""
+"""Run code in several threads or processes at once. Failures and hangs are shown with tracebacks, and never block the end of the run."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from .guarantees import broken
 
 __all__ = ['CAN_FORK', 'THREAD_NAME', 'TIMEOUT_S', 'Background', 'in_processes', 'in_step', 'in_threads']
 
-#: How long all threads or processes of one call may take, in seconds.
+#: The timeout for all threads or processes of one call, in seconds.
 TIMEOUT_S = 100
-#: How long a process may take to end after it was asked to, in seconds.
+#: The timeout for a process to end after a request to do so, in seconds.
 GRACE_S = 10
-#: How many of those that failed are shown: mostly all fail alike.
+#: How many failures are shown: usually all are alike.
 SHOWN = 3
-#: What the names of the threads begin with.
+#: The prefix of the threads' names.
 THREAD_NAME = 'flask-fs-check-'
-#: Whether this system has processes that begin as a copy of another; Windows has none.
+#: Whether this system can fork processes; Windows cannot.
 CAN_FORK = hasattr(os, 'fork')
 
-#: What looks at the file system, or changes it.
+#: Audit events of calls that read or change the file system.
 _FILE_SYSTEM = frozenset(
     getattr(os, name)
     for name in ('access', 'link', 'lstat', 'mkdir', 'open', 'rename', 'replace', 'rmdir', 'stat', 'symlink', 'unlink')
     if hasattr(os, name)
 )
-#: Python 3.11 lets no thread set its profile function while another one does, and audit hooks run meanwhile.
+#: In Python 3.11, a thread cannot set its profile function while another one does, and audit hooks run meanwhile.
 _SETTING_PROFILE = threading.Lock()
 
 T = TypeVar('T')
 
 
 def in_threads(count: int, act: Callable[[int], T]) -> list[T]:
-    """What *act* returns for each number below *count*, called by as many threads at the same moment.
+    """What *act* returns for each number below *count*, called in that many threads at the same moment.
 
     The check fails if it raises in any of them, or does not return.
     """
@@ -60,11 +60,11 @@ def in_threads(count: int, act: Callable[[int], T]) -> list[T]:
 
 
 def in_processes(count: int, act: Callable[[int], T], meanwhile: Callable[[], object] = lambda: None) -> list[T]:
-    """What *act* returns for each number below *count*, called in as many forks of this process.
+    """What *act* returns for each number below *count*, called in that many forks of this process.
 
-    The check fails if it raises in any of them, or one does not end; that one is killed.
+    The check fails if it raises in any of them, or if one does not end, which is then killed.
 
-    :param meanwhile: Called here when they have begun.
+    :param meanwhile: Called in this process when the forks have begun.
     """
     with contextlib.ExitStack() as stack:
         children = [stack.enter_context(contextlib.closing(_Fork(act, number))) for number in range(count)]
@@ -75,16 +75,16 @@ def in_processes(count: int, act: Callable[[int], T], meanwhile: Callable[[], ob
 
 @contextlib.contextmanager
 def in_step(meet: Callable[[], object]) -> Generator[None]:
-    """Have *meet* called in this thread after each call of the file system, for the ``with`` block.
+    """Call *meet* in this thread after each file system call in the ``with`` block.
 
-    Rivals who wait for each other there all look before any of them writes, if that is what they do.
+    Rivals that check before they write wait for each other there, so all of them check before any writes.
     """
 
     def after(frame: Any, event: str, called: Any) -> None:
         if event == 'c_return' and called in _FILE_SYSTEM:
             meet()
 
-    # Greenlets share a thread, and so may find the function of another one that is still in its block.
+    # Greenlets share a thread, so the function of another one that is still in its block can be set.
     before = None if getattr(sys.getprofile(), '__code__', None) is after.__code__ else sys.getprofile()
     with _SETTING_PROFILE:
         sys.setprofile(after)
@@ -96,7 +96,7 @@ def in_step(meet: Callable[[], object]) -> Generator[None]:
 
 
 class Background(Generic[T]):
-    """A call of *act* in a thread of its own, which has begun."""
+    """A call of *act* in a separate thread, which has started."""
 
     def __init__(self, act: Callable[[], T]) -> None:
         self._act = act
@@ -113,12 +113,12 @@ class Background(Generic[T]):
             self._outcome = _traceback(error), None
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended: as soon as it does, or after so long."""
+        """Whether it has ended, as soon as it does, or after the timeout."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def result(self) -> T:
-        """What *act* returned; the check fails if it raised, or does not return."""
+        """What *act* returned; the check fails if it raised, or did not return."""
         return cast('T', _results('thread', [self.outcome(time.monotonic() + TIMEOUT_S)])[0])
 
     def outcome(self, deadline: float) -> tuple[str, Any]:
@@ -140,11 +140,11 @@ class _Fork:
         # A daemon: Python waits for other processes when it ends.
         self._process = context.Process(target=self._run, args=(sender, act, number), daemon=True)
         self._process.start()
-        # The end of the child is the end of what can be received.
+        # Receiving ends when the child ends.
         sender.close()
 
     def _run(self, sender: Any, act: Callable[[int], Any], number: int) -> None:
-        # Written by a handler in C, even where Python is stuck; then the signal does what it did before: it ends the process.
+        # A handler in C writes it, even if Python is stuck; then the signal has its default effect: it ends the process.
         faulthandler.register(signal.SIGUSR1, self._stacks, chain=True)
         try:
             sender.send(('', act(number)))
@@ -163,11 +163,11 @@ class _Fork:
         if self._process.is_alive():
             return _hung(self._stop()), None
         if not failure and self._process.exitcode:
-            failure = 'It failed after it had given its result.'
+            failure = 'It failed after it had returned its result.'
         return f'{failure} Its exit code was {self._process.exitcode}.' if failure else '', result
 
     def close(self) -> None:
-        """End it if it has not ended."""
+        """End the process if it is still running."""
         self._stop()
         self._process.close()
         self._outcome.close()
@@ -190,7 +190,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def _hung(stack: str) -> str:
-    return f'It did not end within {TIMEOUT_S:g} s. It was at:\n{stack or "a place that could not be found out"}'
+    return f'It did not end within {TIMEOUT_S:g} s. It was at:\n{stack or "an unknown position"}'
 
 
 def _results(kind: str, outcomes: Sequence[tuple[str, Any]]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A storage as an application has configured it, and what checks may do there: work below one key prefix, and clean up."""
+"""A storage as an application has configured it, on which checks work below one key prefix, and clean up."""
 
 from __future__ import annotations
 
@@ -26,41 +26,41 @@ from .harness import NetworkHarness
 
 __all__ = ['MARK', 'Deployment', 'LiveHarness', 'Unsuitable']
 
-#: What the key prefixes of runs look like.
+#: The pattern of the key prefixes of runs.
 MARK = re.compile(r'fs-prove-[0-9a-f]{16}')
-#: Larger parts are not tried: each size is stored and read several times, maybe over a slow line.
+#: Larger parts are not checked: each size is stored and read several times, maybe over a slow connection.
 MAX_PART_BYTES = 8 * 1024 * 1024
-#: How often files are looked for, and removed, before those that are still there count as left.
+#: How many times files are listed and removed before the remaining ones count as left.
 ROUNDS = 3
 _NO_OTHER_PROGRAM = 'needs a program besides the backend that stores files there'
 _NO_PROXY = 'needs a proxy between the backend and its server'
 
 
 class Unsuitable(Exception):
-    """Why a storage cannot be proved, for its user."""
+    """Why a storage cannot be checked, for the user."""
 
 
 class Deployment:
     """A storage of an application, for checks that store, read and remove files below one key prefix.
 
     :param storage: Its name.
-    :param binding: How the application has configured it. Nothing of it is changed, nor used by the checks.
-    :param prefix: That of an earlier run; by default a new one, which no file has.
-    :raises Unsuitable: If no check can say anything about it.
+    :param binding: How the application has configured it. It is neither changed nor used by the checks.
+    :param prefix: The key prefix of an earlier run; by default a new one, below which there are no files.
+    :raises Unsuitable: If the checks do not apply to it.
     """
 
     def __init__(self, storage: str, binding: Binding, prefix: str | None = None) -> None:
-        # What was configured, whatever a test has put in its place.
+        # The configured backend, even if a test has replaced it.
         binding = binding.configured or binding
         if not isinstance(binding.driver, BaseBackend):
             message = (
-                f'Storage {storage!r} ({binding.kind}) is on a legacy backend, which declares no capability: '
-                'the checks are for backends that declare what they promise.'
+                f'Storage {storage!r} ({binding.kind}) uses a legacy backend, which declares no capabilities: '
+                'the checks need a backend made from BaseBackend.'
             )
             raise Unsuitable(message)
         if isinstance(binding.driver, MemoryBackend):
             message = (
-                f'Storage {storage!r} ({binding.kind}) is in the memory of this process: there is no server to try.'
+                f'Storage {storage!r} ({binding.kind}) is in the memory of this process: there is no server to check.'
             )
             raise Unsuitable(message)
         self.storage = storage
@@ -70,21 +70,21 @@ class Deployment:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What nothing may show."""
+        """The secrets that no output can contain."""
         found = (self.config.get(setting.key) for setting in self.backend_class.settings if setting.secret)
         return tuple(value for value in found if isinstance(value, str) and value)
 
     @property
     def location(self) -> str:
-        """Where the checks work: the location of the storage in the words of its backend, and the prefix."""
+        """Where the checks work: the location of the storage, as its backend describes it, and the prefix."""
         described = self.make(self.prefix).describe_location()
         return described if self.prefix in described else f'{described} {self.prefix}/'.lstrip()
 
     def make(self, below: str, /, **more: Any) -> BaseBackend:
         """A backend on the store of the storage, with *below* after the storage's own key prefix.
 
-        It has the settings that lead to the store, with *more* by lower-case key. Those of the storage itself, such as
-        limits, types or the checksum, have their default: the checks are about the backend.
+        It has the settings of the connection to the store, and *more* by lowercase key. Settings of the storage itself, such
+        as limits, types or the checksum, have their defaults, because the checks are about the backend.
         """
         defaults = {setting.key: setting for setting in storage_settings()}
         known = {**defaults, **{setting.key: setting for setting in self.backend_class.settings}}
@@ -97,9 +97,9 @@ class Deployment:
         return self.backend_class(self.storage, complete(settings, {*(self.config.explicit_keys or ()), *more}))
 
     def try_access(self) -> None:
-        """Store a file and remove it, so that what keeps every check from working is said once.
+        """Store a file and remove it, to report a problem that would break every check only once.
 
-        :raises FSError: If that does not work.
+        :raises FSError: If that fails.
         """
         store = _Raw(self.make(self.prefix))
         store.put('access', b'')
@@ -108,7 +108,7 @@ class Deployment:
     def clear(self, below: str = '') -> list[str]:
         """Remove every file below the prefix, or below a part of it, one by one.
 
-        :return: What could not be removed, a sentence for each problem.
+        :return: A sentence for each file that could not be removed.
         """
         top = join(self.prefix, below)
         store, failures = _Raw(self.make(top)), dict[str, str]()
@@ -121,17 +121,17 @@ class Deployment:
                         failures[name] = str(error)
             left = store.names()
             if not left:
-                # What is no file, such as empty folders on a disk.
+                # Remove what is not a file, such as empty folders on a disk.
                 self.make('').delete(top)
         except Exception as error:  # noqa: BLE001
-            return [f'What is left below {top}/ cannot be listed: {error}']
-        return [f'{top}/{name} is left: {failures.get(name, "removing it changed nothing")}' for name in left]
+            return [f'Listing the files left below {top}/ failed: {error}']
+        return [f'{top}/{name} is left: {failures.get(name, "removing it had no effect")}' for name in left]
 
 
 class LiveHarness(NetworkHarness):
     """Part of a deployment, empty at first, for one check.
 
-    What a deployment cannot give, such as another server or an outage, skips the check and says why.
+    If a check needs something that a deployment cannot provide, such as another server or an outage, it is skipped with the reason.
     """
 
     memory_ceiling_bytes = 56 * 1024 * 1024
@@ -143,11 +143,11 @@ class LiveHarness(NetworkHarness):
         self._deployment = deployment
         self._prefix = join(deployment.prefix, below)
         self._raw = _Raw(deployment.make(self._prefix))
-        # Those of the backend, by the names that settings of a size in bytes have.
+        # The backend's settings of sizes in bytes, recognized by their names.
         sizes = (
             deployment.config.get(each.key) for each in deployment.backend_class.settings if each.key.endswith('_bytes')
         )
-        # Of the class in other harnesses.
+        # A class attribute in other harnesses.
         vars(self).update(
             backend_class=deployment.backend_class,
             secrets=deployment.secrets,
@@ -160,10 +160,10 @@ class LiveHarness(NetworkHarness):
 
     def missing_settings(self) -> Mapping[str, Any]:
         """Not to be had."""
-        _not_tried('needs a store in which the bucket, container or folder is not there yet')
+        _not_tried('needs a store in which the bucket, container or folder does not exist yet')
 
     def make(self, **more: Any) -> BaseBackend:
-        """A backend on the files of this harness, which lists them by short pages."""
+        """A backend on the files of this harness, which lists them in short pages."""
         backend = self._deployment.make(self._prefix, **more)
         backend.page_size = self.page_size
         return backend
@@ -174,7 +174,7 @@ class LiveHarness(NetworkHarness):
         raise AssertionError
 
     def make_app(self, storage: fs.Storage, **more: Any) -> Flask:
-        """An application with nothing of the deployment's own but the store."""
+        """An application that uses only the store of the deployment."""
         app = self._app({'backend': MemoryBackend.kind, **more}, storage)
         with app.app_context():
             storage.backend = self.make(**more)
@@ -190,7 +190,7 @@ class LiveHarness(NetworkHarness):
         _not_tried(_NO_PROXY)
 
     def put_raw(self, name: str, content: bytes) -> None:
-        """Store it by a backend of its own, past the verbs."""
+        """Store it with a separate backend, without the verbs."""
         self._raw.put(name, content)
 
     def put_encoded_raw(self, name: str, content: bytes, encoding: str) -> None:
@@ -198,16 +198,16 @@ class LiveHarness(NetworkHarness):
         _not_tried(_NO_OTHER_PROGRAM)
 
     def get_raw(self, name: str) -> bytes:
-        """Read it by a backend of its own, past the verbs."""
+        """Read it with a separate backend, without the verbs."""
         return self._raw.get(name)
 
     def names_raw(self) -> list[str]:
-        """List them by a backend of its own, past the verbs: what its hook does not list is not seen."""
+        """List them with a separate backend, without the verbs: what its hook does not list is invisible."""
         return self._raw.names()
 
 
 class _Raw:
-    """The files of a backend as its hooks see them, those with names that no verb accepts included."""
+    """The files of a backend as its hooks see them, including those with names that no verb accepts."""
 
     def __init__(self, backend: BaseBackend) -> None:
         self._backend = backend
@@ -215,7 +215,7 @@ class _Raw:
         self._hooks = BackendWrapper(backend)
 
     def names(self) -> list[str]:
-        """What the store has below the prefix, and nothing else, whatever a broken backend lists."""
+        """Only the files below the prefix, even if a broken backend lists others."""
         found = self._hooks.pass_on('names', self._prefix)
         return sorted(name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix))
 
@@ -246,7 +246,7 @@ class _Raw:
             path.unlink()
 
     def _path(self, name: str) -> Path | None:
-        """Where a file is on this machine whose name the backend refuses, as that of a temporary file of its own."""
+        """The local path of a file whose name the backend rejects, such as one of its temporary files."""
         if Capability.LOCAL_PATH not in self._backend.capabilities:
             return None
         return Path(self._backend.path('x')).parent / name

@@ -1,4 +1,4 @@
-"""What :mod:`.fresh_process` runs on gevent: by itself, without the kit, and only after the standard library was patched."""
+"""The program that :mod:`.fresh_process` runs on gevent, without the kit, and only after the standard library was patched."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 GREENLETS = 6
 TURNS = 2
-#: How long all of it may take, before it counts as stuck.
+#: The time after which it counts as stuck.
 TIMEOUT_S = 60
 
 
 class Yielding:
-    """A source that lets other greenlets go on before each piece, as one on a socket does."""
+    """A source that lets other greenlets run before each piece, as one on a socket does."""
 
     def __init__(self, content: bytes, let_others_go_on: Callable[[float], None]) -> None:
         self._content = content
@@ -26,8 +26,8 @@ class Yielding:
 
 
 def work(backend: Any) -> list[str]:
-    """What is wrong after several greenlets have used *backend* at once; the last one is killed while it stores a file."""
-    # Not a dependency of the kit, which does without it where it is not installed.
+    """The faults after several greenlets have used *backend* concurrently; the last one is killed while it stores a file."""
+    # Not a dependency of the kit, which works without it.
     gevent: Any = importlib.import_module('gevent')
     wrong: list[str] = []
 
@@ -40,13 +40,13 @@ def work(backend: Any) -> list[str]:
             if name not in set(backend.list_files(f'g{number}/')):
                 wrong.append(f'{name} is not listed')
             if b''.join(backend.read_chunks(name, 70_000)) != content or backend.stat(name).size != 200_000:
-                wrong.append(f'{name} is not whole')
+                wrong.append(f'{name} is incomplete')
         backend.delete(f'g{number}')
 
     with gevent.Timeout(TIMEOUT_S):
         greenlets = [gevent.spawn(use, number) for number in range(GREENLETS)]
         killed = gevent.spawn(backend.save, Yielding(bytes(10_000_000), gevent.sleep), 'killed')
-        # It has begun when this one goes on.
+        # It has started when this one continues.
         gevent.sleep(0)
         gevent.sleep(0)
         killed.kill()

@@ -1,4 +1,4 @@
-"""A process that begins with nothing, other than a fork: what a backend has in the memory of this one is not there."""
+"""A new process that, unlike a fork, shares no memory of a backend with this one."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .guarantees import broken
 
 __all__ = ['in_fresh_process']
 
-# It finds modules where this one does.
+# It has the module search path of this process.
 _PROGRAM = (
     'import pickle, runpy, sys; sys.path[:] = pickle.load(sys.stdin.buffer); {first}; '
     'runpy.run_path({path!r}, run_name="__main__")'
 )
-#: What applications on gevent do before they import anything else.
+#: The first statement of applications on gevent, before any other import.
 PATCHED = 'from gevent import monkey; monkey.patch_all()'
 
 T = TypeVar('T')
 
 
 def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T], *, first: str = 'pass') -> T:
-    """What *act* returns, given a backend of the class and with the settings of *backend*, in a Python that is started for it.
+    """What *act* returns in a new Python process, for a backend with the class and the settings of *backend*.
 
-    The check fails if it raises there, or does not return. The class has to be at the top of a module.
+    The check fails if it raises there, or does not return. The class has to be at the top level of a module.
 
-    :param act: A function at the top of a file that can be run by itself. Best one that imports little: each import takes
-        its time again. What it returns is pickled.
+    :param act: A function at the top level of a file that can be run separately. The file should import little, because each
+        import takes time again. The result is pickled.
     :param first: A statement to execute there before the backend is imported, such as PATCHED.
     """
     kind, config = type(backend), backend.config
@@ -44,7 +44,7 @@ def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T], *, first: st
         task = pickle.dumps((TIMEOUT_S, where, backend.name, dict(config), config.explicit_keys, what))
     except (AttributeError, TypeError, pickle.PicklingError) as error:
         broken(
-            f'Expected settings of which another process can make the backend; seen that they cannot be sent: {error}.'
+            f'Expected settings with which another process can create the backend; seen that they cannot be sent: {error}.'
         )
     try:
         done = subprocess.run(
@@ -55,10 +55,10 @@ def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T], *, first: st
             check=False,
         )
     except subprocess.TimeoutExpired as expired:
-        # It ends itself, unless it is stopped as a whole.
-        broken(f'Expected a fresh process to end; seen that it had to be killed.\n{expired.stderr!r}')
+        # It ends itself, unless it hangs completely.
+        broken(f'Expected a new process to end; seen that it had to be killed.\n{expired.stderr!r}')
     if done.returncode:
         shown = done.stderr.decode(errors='replace')
-        broken(f'Expected a fresh process to succeed; seen that it ended with exit code {done.returncode}.\n{shown}')
+        broken(f'Expected a new process to succeed; seen that it ended with exit code {done.returncode}.\n{shown}')
     result: T = pickle.loads(done.stdout)
     return result

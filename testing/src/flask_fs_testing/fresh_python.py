@@ -1,4 +1,4 @@
-"""What :mod:`.fresh_process` runs in another Python: by itself, without the kit, whose import takes longer than all the rest."""
+"""The program that :mod:`.fresh_process` runs in another Python, without the kit, whose import takes longer than everything else."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from flask_fs.config import complete
 
 
 def run() -> None:
-    """Do what the standard input says, and write the result to the standard output."""
+    """Run the request from standard input, and write the result to standard output."""
     timeout_s, where, name, settings, explicit_keys, (path, function) = pickle.load(sys.stdin.buffer)
     # With the stacks of all threads.
     faulthandler.dump_traceback_later(timeout_s, exit=True)
-    # What is printed is no result.
+    # Printed output is not the result.
     results = os.dup(1)
     os.dup2(2, 1)
     backend = load(*where)(name, complete(settings, explicit_keys))
@@ -30,7 +30,7 @@ def run() -> None:
 
 
 def load(module: str, path: str, qualname: str) -> Any:
-    """What *module* calls *qualname*. Several modules may have its name, as those of tests do, but one is at *path*."""
+    """The object *qualname* of *module*. Several modules can have the same name, as in tests, but only one is at *path*."""
     found = None
     with contextlib.suppress(ImportError):
         found = importlib.import_module(module)
@@ -50,7 +50,7 @@ def load_file(name: str, path: str) -> Any:
 
 
 def look_and_change(backend: Any) -> dict[str, Any]:
-    """The content and the attributes of what there is in a backend, before this process changes some of it."""
+    """The content and the attributes of the files in a backend, before this process changes some of them."""
     seen = {name: (backend.read(name), backend.stat(name).attributes) for name in backend.list_files()}
     backend.write('a/replaced', b'replaced there')
     backend.remove('removed')

@@ -1,10 +1,10 @@
-"""Since which version of the kit there is each check: a minor release may add some, a patch release adds none."""
+"""The version of the kit that added each check: minor releases can add checks, patch releases do not."""
 
 from __future__ import annotations
 
-#: What the checks in no list below will be released with.
+#: The version that will release the checks that are in no list below.
 NEXT = '1.1'
-#: The checks that each release brought.
+#: The checks that each release added.
 RELEASED: dict[str, tuple[str, ...]] = {
     '1.0': (
         'test_a_backend_works_again_when_its_store_does',
@@ -70,5 +70,5 @@ _SINCE = {check: version for version, checks in RELEASED.items() for check in ch
 
 
 def since(check: str) -> str:
-    """The version of flask-fs-testing that brought *check*, such as ``1.0``."""
+    """The version of flask-fs-testing that added *check*, such as ``1.0``."""
     return _SINCE.get(check, NEXT)

@@ -1,4 +1,4 @@
-"""Interrupts at a chosen moment: KeyboardInterrupt, and what gevent raises in a greenlet that is killed."""
+"""Interrupts at a chosen moment: KeyboardInterrupt, and what gevent raises in a killed greenlet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ['INTERRUPTS', 'GreenletExit', 'Moments', 'interrupting']
 
 
 class _Killed(BaseException):
-    """In place of greenlet's GreenletExit, where that is not installed."""
+    """Replaces greenlet's GreenletExit if greenlet is not installed."""
 
 
 def _greenlet_exit() -> type[BaseException]:
@@ -28,11 +28,11 @@ def _greenlet_exit() -> type[BaseException]:
 
 
 GreenletExit = _greenlet_exit()
-#: What is no Exception, and may be raised anywhere.
+#: Errors that are not Exceptions, and can be raised anywhere.
 INTERRUPTS: tuple[type[BaseException], ...] = (KeyboardInterrupt, GreenletExit)
 
-# Audit events raised right before a call of the operating system: an interrupt of which Python has learned is raised
-# there. Removing is not among them: that is how a backend tidies up, which nothing could do if it were interrupted too.
+# Audit events right before calls of the operating system, where Python raises a pending interrupt. Removing files is not
+# among them: backends clean up with it, which would be impossible if it were interrupted too.
 _CALLS = frozenset(
     (
         'open', 'os.chmod', 'os.link', 'os.listdir', 'os.mkdir', 'os.rename', 'os.scandir', 'os.symlink', 'os.truncate',
@@ -43,22 +43,22 @@ _SENDING, _RECEIVING = ('send', 'sendall'), ('recv', 'recv_into')
 
 
 class Moments:
-    """The moments of one thread at which an interrupt may come: it comes at number *at*, counted from 1.
+    """The moments of one thread at which an interrupt can be raised: it is raised at number *at*, counted from 1.
 
-    :param error: What is raised then.
-    :param at: None only counts.
+    :param error: The interrupt.
+    :param at: None only counts the moments.
     """
 
     def __init__(self, error: type[BaseException], at: int | None) -> None:
         self._error = error
         self._at = at
-        #: How many there were.
+        #: How many moments there were.
         self.count = 0
-        #: Whether the interrupt came, and whether a server was spoken to.
+        #: Whether the interrupt was raised, and whether there was a server connection.
         self.struck = self.on_network = False
 
     def come(self, *, on_network: bool = False) -> None:
-        """Called at each of them."""
+        """Called at each moment."""
         self.count += 1
         self.on_network |= on_network
         if self.count == self._at:
@@ -75,15 +75,15 @@ _armed = _Armed()
 
 @contextlib.contextmanager
 def interrupting(error: type[BaseException], at: int | None = None) -> Generator[Moments]:
-    """Raise *error* in the block, where this thread is about to call the operating system for the time number *at*.
+    """Raise *error* in the block, right before call number *at* of this thread to the operating system.
 
-    Sending counts before anything is sent, and receiving when a response has begun to come: what was requested is then
-    done, and is not done at some time later. Other threads are left alone, as they are by Python.
+    Sending counts before anything is sent, and receiving when a response has begun to arrive: the request has then been
+    carried out, and is not carried out later. Other threads are not interrupted, as in Python.
     """
     _install_hook()
     sockets: dict[str, Any] = {name: _patched(getattr(socket.socket, name), before=True) for name in _SENDING}
     sockets |= {name: _patched(getattr(socket.socket, name), before=False) for name in _RECEIVING}
-    # Raised in a finalizer it would be lost.
+    # In a finalizer it would be lost.
     gc.disable()
     try:
         with mock.patch.multiple(socket.socket, **sockets):
@@ -98,12 +98,12 @@ def interrupting(error: type[BaseException], at: int | None = None) -> Generator
 
 @functools.cache
 def _install_hook() -> None:
-    # It stays for the life of the process: there is no way to remove one.
+    # It stays for the life of the process: audit hooks cannot be removed.
     sys.addaudithook(_audit)
 
 
 def _audit(event: str, _: tuple[Any, ...], calls: frozenset[str] = _CALLS, armed: _Armed = _armed) -> None:
-    # Parameters: when Python ends, globals go before the hook does.
+    # Parameters, because at the end of Python, globals are cleared before the hook is.
     if event in calls and (moments := armed.moments) is not None:
         moments.come()
 

@@ -1,4 +1,4 @@
-"""What a check did to its backend, call by call, for the failure that may follow."""
+"""The calls of a check to its backend, for the message if it fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from flask_fs.backends import BaseBackend, FileInfo
 
-#: What storages and checks call.
+#: The methods that storages and checks call.
 VERBS = (
     'exists', 'open', 'read', 'read_range', 'read_chunks', 'write', 'save', 'remove', 'delete', 'copy', 'move', 'stat', 'scan',
     'list_files', 'metadata', 'path', 'local_file', 'serve', 'signed_url', 'sweep',
@@ -30,7 +30,7 @@ _inside: ContextVar[bool] = ContextVar('inside', default=False)
 
 @dataclass(slots=True)
 class _Call:
-    """Text only: an object kept here would outlive the check's own."""
+    """A call, as text only: an object kept here would outlive that of the check."""
 
     owner: int
     text: str
@@ -38,7 +38,7 @@ class _Call:
 
 
 class Journal:
-    """The last calls, and what came of them."""
+    """The last calls, and their results."""
 
     def __init__(self) -> None:
         self._calls: collections.deque[_Call] = collections.deque(maxlen=LAST)
@@ -46,11 +46,11 @@ class Journal:
 
     @contextlib.contextmanager
     def recording(self, *watched: tuple[str, type, Iterable[str]]) -> Generator[None]:
-        """Keep the calls of methods in a ``with`` block, in every thread; those that other recorded calls make are left out.
+        """Record the calls of methods in a ``with`` block, in every thread; without calls made by other recorded calls.
 
-        The methods are replaced where their class defines them, so instances, and the relations of classes, stay as they are.
+        The methods are replaced in the class that defines them: instances and class relations are unchanged.
 
-        :param watched: What the owner is called in the text, its class, and the names of its methods.
+        :param watched: The name of the owner in the text, its class, and the names of its methods.
         """
         with contextlib.ExitStack() as undo:
             for prefix, owner, names in watched:
@@ -63,7 +63,7 @@ class Journal:
             yield
 
     def __str__(self) -> str:
-        """One line for each call that is kept; empty if there was none."""
+        """One line for each recorded call; empty if there was none."""
         calls = list(self._calls)
         owners = list(dict.fromkeys(call.owner for call in calls if call.owner))
         lines = [f'(the last {len(calls)} of {self._count} calls)'] if self._count > len(calls) else []
@@ -76,7 +76,7 @@ class Journal:
         @functools.wraps(method)
         def call(owner: Any, /, *args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            # A source of the check's own may call a verb while another one reads from it.
+            # A source in a check can call a verb while another verb reads from it.
             if _inside.get() and not sys._getframe(1).f_globals.get('__name__', '').startswith(CHECKS):
                 return method(owner, *args, **kwargs)
             entry = self._begin(owner, name, args, kwargs)
@@ -104,7 +104,7 @@ class Journal:
 
 
 def _shown(value: object) -> str:
-    """*value* in a few characters; of what may have a repr of its own, which may do anything, its type."""
+    """*value* in a few characters; only the type of a value with a custom repr, which could do anything."""
     if isinstance(value, (bytes, bytearray)) and len(value) > MAX_CHARACTERS // 2:
         return f'<{len(value)} bytes>'
     if type(value) is str:

@@ -1,4 +1,4 @@
-"""What is still open after something was done often: files, connections, threads, temporary files, and what is in the store."""
+"""Leaks after repeated operations: open files, connections, threads, temporary files, and files in the store."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from .measurements import record
 
 __all__ = ['ALLOWED', 'MIN_ROUNDS', 'ROUNDS', 'leaves_nothing', 'open_files']
 
-#: How often each thing is done, at most, and at least if all of them take longer than BUDGET_S.
+#: How many times each operation runs, at most, and at least if all of them take longer than BUDGET_S.
 ROUNDS, MIN_ROUNDS = 200, 8
 BUDGET_S = 0.3
-#: How many threads share what has to be done ROUNDS times, as a server works for several at once; and how often each of
-#: them does it before others take over, so that no thread takes long even on a busy machine.
+#: How many threads share the ROUNDS calls, because servers work concurrently; and how many calls each of them makes before
+#: others continue, so that no thread takes long even on a busy machine.
 WORKERS, TURN_ROUNDS = 4, 5
-#: How much may be open besides what was before: a pool may have grown by a few connections. A leak shows as one for each time.
+#: How many more can be open than before: a pool can grow by a few connections. A leak adds one for each call.
 ALLOWED = 5
-#: How many names of what was left in the store are shown.
+#: How many names of files left in the store are shown.
 SHOWN = 10
-#: How long what was closed may take to be gone.
+#: How long closed objects can take to disappear.
 GRACE_S = 3.0
 
-#: Something to do; it is given a number that is new each time.
+#: An operation, called with a new number each time.
 Act = Callable[[int], object]
 
 
 def leaves_nothing(
     harness: Harness, acts: Mapping[str, Act], *, allowed: int = ALLOWED, in_threads: bool = False
 ) -> None:
-    """Do each of *acts* often; the check fails if something stays open, or in the store, for each time.
+    """Run each of *acts* many times; the check fails if each call leaves something open, or in the store.
 
-    :param allowed: How much more may be open, of each kind.
-    :param in_threads: Do each ROUNDS times, however long it takes, in several threads at once.
+    :param allowed: How many more of each kind can be open.
+    :param in_threads: Run each ROUNDS times, however long it takes, in several threads concurrently.
     """
     repeat, turn = (_repeat_in_threads, WORKERS * TURN_ROUNDS) if in_threads else (_repeat, 1)
     with _temporary_files() as folder, _unclosed_is_no_warning():
-        # What the first times load, connect and keep is there from now on.
+        # The first calls load modules and open connections, which stay.
         warm = 2 * turn
         repeat(acts, range(warm))
         stored, before = harness.names_raw(), _held(folder)
@@ -61,11 +61,11 @@ def leaves_nothing(
             guilty = (name for name, act in acts.items() if _leaks(folder, {name: act}, warm + rounds))
             what = ', '.join(f'{count} more {kind}' for kind, count in leaked.items())
             who = next(guilty, 'all of them together')
-            broken(f'Expected nothing to stay open after {rounds} times each; seen {what}, first after: {who}.')
-        # By number: what belongs to a file that was replaced may have another name now.
+            broken(f'Expected nothing to stay open after {rounds} calls each; seen {what}, first after: {who}.')
+        # By number: an object that belongs to a replaced file can have another name now.
         if len(left := harness.names_raw()) > len(stored):
             extra = sorted(Counter(left) - Counter(stored))
-            broken(f'Expected nothing new in the store after {rounds} times each; seen {", ".join(extra[:SHOWN])}.')
+            broken(f'Expected nothing new in the store after {rounds} calls each; seen {", ".join(extra[:SHOWN])}.')
 
 
 def _leaks(folder: str, acts: Mapping[str, Act], first: int) -> bool:
@@ -86,14 +86,14 @@ def _repeat_in_threads(acts: Mapping[str, Act], numbers: range) -> None:
 
 @contextlib.contextmanager
 def _unclosed_is_no_warning() -> Generator[None]:
-    """What is dropped unclosed says so; the checks do that on purpose."""
+    """Ignore warnings about unclosed objects, which the checks drop on purpose."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', ResourceWarning)
         yield
 
 
 def _left(folder: str, before: Counter[str], allowed: int) -> Counter[str]:
-    """What is open besides what was *before*; more than is *allowed* has a moment to go."""
+    """What is open in addition to *before*; if it is more than *allowed*, it has a moment to disappear."""
     deadline = time.monotonic() + GRACE_S
     while max((left := _held(folder) - before).values(), default=0) > allowed and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -101,7 +101,7 @@ def _left(folder: str, before: Counter[str], allowed: int) -> Counter[str]:
 
 
 def open_files() -> int:
-    """How many files and connections this process has open; 0 where there is no way to find out."""
+    """How many files and connections this process has open; 0 if the system cannot report it."""
     descriptors = next(filter(os.path.isdir, ('/proc/self/fd', '/dev/fd')), None)
     return len(os.listdir(descriptors)) if descriptors else 0
 

@@ -1,4 +1,4 @@
-"""The class of checks that ``flask fs prove`` runs, on a harness that it gives pytest."""
+"""The class of checks that ``flask fs prove`` runs, on a harness that it provides."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from .deployment import LiveHarness
 
 
 class TestDeployment(NetworkConformance):
-    """Every guarantee, as far as a deployment shows it."""
+    """Every guarantee that can be checked on a deployment."""
 
     @pytest.fixture
     def harness(self, live_harness: LiveHarness) -> LiveHarness:
-        """A part of the deployment."""
+        """A harness on a part of the deployment."""
         return live_harness

@@ -1,4 +1,4 @@
-"""What a check measured, and which sizes it tried: shown in the report, whether the check passed or not."""
+"""Measurements of a check, and the sizes that it used. The report shows them, whether the check passed or not."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from flask_fs.backends import CHUNK_BYTES
 if TYPE_CHECKING:
     from .harness import Harness
 
-#: What was measured, by its kind: ``requests`` (how many, by operation), ``allowed`` (the maximum of these), ``moved`` (bytes, by operation), ``sizes`` (of
-#: the files tried, in bytes, by class) and ``open`` (what was left open, by its kind).
+#: Measurements by kind: ``requests`` (how many, by operation), ``allowed`` (their maximum), ``moved`` (bytes, by operation), ``sizes`` (of
+#: files, in bytes, by class) and ``open`` (what was left open, by kind).
 Measurements = dict[str, dict[str, int]]
 
 
 def record(harness: Harness, kind: str, **values: int) -> None:
-    """Note *values* as what the current check measured, of several the largest; each check has a harness of its own."""
+    """Record *values* as measurements of the current check, which has its own harness; the largest value counts."""
     noted = recorded(harness).setdefault(kind, {})
     noted |= {key: max(value, noted.get(key, value)) for key, value in values.items()}
 
 
 def recorded(harness: Harness) -> Measurements:
-    """All that was noted with :func:`record`."""
+    """Everything recorded with :func:`record`."""
     # Harnesses need not call the __init__ of their base.
     noted: Measurements = vars(harness).setdefault('_measurements', {})
     return noted
 
 
 def sizes_of(harness: Harness, *, min_bytes: int = 0) -> dict[str, int]:
-    """A size of file for each class that a promise about content has to hold for, in bytes; noted as tried.
+    """A file size in bytes for each class of sizes in which guarantees about content have to hold; recorded for the report.
 
-    ``small`` fits into any buffer, ``border`` is just where a file is split, and ``parts`` takes several parts.
+    ``small`` fits into any buffer, ``border`` is exactly where a file is split, and ``parts`` takes several parts.
 
     :param min_bytes: The minimum of the largest one.
     """

@@ -15,13 +15,13 @@ from flask_fs.config import complete
 
 from .doubles.wrapping import still_valid
 
-#: What the fixture ``fs_memory`` is: swaps the storages of an application, and returns it.
+#: The type of the fixture ``fs_memory``: moves the storages of an application to memory, and returns the application.
 FSMemory = Callable[[Flask], Flask]
 
 
 @pytest.fixture
 def fs_memory() -> Generator[FSMemory]:
-    """Swaps every storage of an application to memory, empty, until the end of the test.
+    """Moves every storage of an application to memory, empty, until the end of the test.
 
     ``fs_memory(app)`` returns *app*. See :func:`in_memory`.
     """
@@ -35,11 +35,11 @@ def fs_memory() -> Generator[FSMemory]:
 
 @contextlib.contextmanager
 def in_memory(app: Flask) -> Generator[Flask]:
-    """Keep the files of every storage of *app* in memory, for a ``with`` block, and those of its own out of reach.
+    """Keep the files of every storage of *app* in memory during a ``with`` block, without access to its real files.
 
-    Each storage begins empty and keeps its settings: types, limits, key prefix, URLs, serving. So do storages
-    that ``init_app`` adds within the block. After it each has the backend that was configured, and finds there what was
-    there before.
+    Each storage is empty at first and keeps its settings: types, limits, key prefix, URLs, serving. The same is true for
+    storages that ``init_app`` adds in the block. After the block, each storage has its configured backend again, with its
+    files unchanged.
     """
     state = state_of(app)
     memory, replace = InMemory(dict(state.bindings)), state.replace
@@ -58,9 +58,9 @@ def in_memory(app: Flask) -> Generator[Flask]:
 
 
 class InMemory(dict[Any, Binding]):
-    """The bindings of an application, each with a memory backend in place of its own.
+    """The bindings of an application, each with a memory backend instead of its own.
 
-    :param configured: The bindings with the backends that were configured; what is added here is added there.
+    :param configured: The bindings with the configured backends; a binding that is added here is added there too.
     """
 
     def __init__(self, configured: dict[Any, Binding]) -> None:

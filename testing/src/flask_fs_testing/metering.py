@@ -1,4 +1,4 @@
-"""Counts the bytes that an operation moves: over the network, from and to the disk, or in memory."""
+"""Count the bytes that an operation transfers: over the network, from and to the disk, or in memory."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from flask_fs.backends import BaseBackend
 from .harness import Harness, NetworkHarness
 from .proxy import FaultProxy
 
-#: Does something, and returns how many bytes that moved.
+#: Calls a function, and returns how many bytes it transferred.
 Meter = Callable[[Callable[[], object]], int]
 
-#: What this process has read and written by system calls, pages in memory included (Linux; proc_pid_io(5)).
+#: What this process has read and written with system calls, including pages in memory (Linux; proc_pid_io(5)).
 _PROCESS_IO = Path('/proc/self/io')
 
 
 @contextlib.contextmanager
 def through_proxy(harness: NetworkHarness) -> Generator[tuple[FaultProxy, BaseBackend]]:
-    """A proxy in front of the store, and a backend that reaches it only so and has already done something."""
+    """A proxy in front of the store, and a backend that uses only this proxy and has already been used."""
     with FaultProxy(harness.host, harness.port, http=harness.http) as proxy:
         backend = harness.make_via_proxy(f'{proxy.host}:{proxy.port}')
-        # Signing in, and finding the container, are paid once.
+        # Signing in, and finding the container, happen only once.
         backend.write('warm', b'')
         backend.remove('warm')
         yield proxy, backend
 
 
 def can_be_metered(harness: Harness) -> bool:
-    """Whether there is a way to count what moves.
+    """Whether transferred bytes can be counted.
 
-    There is none for a store on a disk without ``/proc``, and for the emulator of a server inside this process, which takes
+    They cannot for a store on a disk without ``/proc``, or for the emulator of a server inside this process, which uses
     memory itself.
     """
     if isinstance(harness, NetworkHarness):
@@ -45,8 +45,8 @@ def can_be_metered(harness: Harness) -> bool:
 def metered(harness: Harness) -> Generator[tuple[BaseBackend, Meter]]:
     """A backend of this harness and its meter.
 
-    Over a network it counts what passes through a proxy, in both directions; of a store inside the process, the memory
-    that is taken; of one on a disk, what the process reads and writes.
+    Over a network, it counts what passes through a proxy, in both directions; for a store inside the process, the memory
+    that is allocated; for a store on a disk, what the process reads and writes.
     """
     if isinstance(harness, NetworkHarness):
         with through_proxy(harness) as (proxy, backend):
@@ -68,7 +68,7 @@ def _moved_through(proxy: FaultProxy) -> int:
 
 
 def memory_of(act: Callable[[], object]) -> int:
-    """How much memory *act* takes at most, in bytes."""
+    """The peak memory use of *act*, in bytes."""
     tracemalloc.start()
     try:
         act()

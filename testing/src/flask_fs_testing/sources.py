@@ -1,4 +1,4 @@
-"""Sources of bytes as applications really pass them: short, slow, failing, and larger than memory."""
+"""Sources of bytes like those of real applications: short, slow, failing, and larger than memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 
 class OnlyRead:
-    """Has nothing but ``read``, and gives fewer bytes than requested."""
+    """Has only ``read``, and returns fewer bytes than requested."""
 
     def __init__(self, content: bytes, step: int = 1000) -> None:
         self._content = content
@@ -22,13 +22,13 @@ class OnlyRead:
 
 
 class SourceFailed(Exception):
-    """What a :class:`Failing` source raises: no error of a store."""
+    """The error of a :class:`Failing` source, which is not an error of a store."""
 
 
 class Failing(OnlyRead):
-    """Fails after *after* bytes, as an upload does whose client went away; whoever reads on finds its end, as with a generator.
+    """Fails after *after* bytes, like an upload whose client disconnected; reading again returns its end, as with a generator.
 
-    :param error: What it raises then.
+    :param error: The error that it raises.
     """
 
     def __init__(self, content: bytes, after: int, error: type[BaseException] = SourceFailed, step: int = 1000) -> None:
@@ -44,10 +44,10 @@ class Failing(OnlyRead):
 
 
 class Pattern:
-    """*size* bytes that differ along the way, made as they are read and stored nowhere."""
+    """*size* varying bytes, generated while they are read and not stored anywhere."""
 
     def __init__(self, size: int) -> None:
-        #: How many bytes were not read yet.
+        #: How many bytes have not been read yet.
         self.left = size
         self._block = hashlib.sha256(b'pattern').digest() * 2048
         self.digest = hashlib.sha256()

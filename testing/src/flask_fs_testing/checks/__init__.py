@@ -1,8 +1,8 @@
-"""The checks, one topic to a module: each a class of test methods that take a ``harness``."""
+"""The checks, one module for each topic, with a class of test methods that use the fixture ``harness``."""
 
 import pkgutil
 
 import pytest
 
-# They are read by pytest's assertion rewriting, so that a failure shows what was expected and what was seen.
+# pytest rewrites their assertions, so that a failure shows the expected and the actual value.
 pytest.register_assert_rewrite(*(f'{__name__}.{module.name}' for module in pkgutil.iter_modules(__path__)))

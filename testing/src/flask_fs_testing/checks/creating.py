@@ -135,7 +135,7 @@ class CreateChecks:
                 if declares(backend, Capability.ATOMIC_CREATE) and len(contents) != 1:
                     broken(f'Expected one writer to win {what}; seen {len(contents)}.')
                 if backend.read(name) not in contents:
-                    broken(f'Expected the content of the winner of {what}; seen another one.')
+                    broken(f'Expected the content of the winner of {what}; seen other content.')
                 backend.remove(name)
         assert harness.names_raw() == []
 

@@ -97,7 +97,7 @@ class IncomingChecks:
                 if (content, file.read(4)) != (b'0123456789', b'3456'):
                     broken(f"Expected b'0123456789' in the pieces, and b'3456' from 3 on; seen {content!r}.")
             if any(seen_by.stat(piece).size != piece.size for piece in pieces):
-                broken('Expected each piece to have the size in the listing; seen another one.')
+                broken('Expected each piece to have the size in the listing; seen another size.')
             accept(seen_by, 'd/x')
             assert elsewhere.read('d/x') == b'0123456789'
             if incoming.pieces():

@@ -1,4 +1,4 @@
-"""Writers that create one name at the same moment: one wins."""
+"""Writers that create the same name at the same moment: one wins."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..measurements import sizes_of
 from ..sources import OnlyRead
 
 WRITERS = 8
-#: How many store a large file at once, and how often.
+#: How many writers store a large file at the same time, and in how many rounds.
 LARGE_WRITERS, LARGE_ROUNDS = 3, 3
-#: How long a writer holds its first byte back for a rival: many times what a busy machine takes to let another process run.
+#: How long a writer holds back its first byte for a rival: many times what a busy machine takes to run another process.
 MEETING_S = 0.1
 
 
@@ -32,10 +32,10 @@ class RaceChecks:
         '_put with create',
         proves=Capability.ATOMIC_CREATE,
         race=True,
-        cause='The name is looked up first, and then written: two writers find it free. Let the store decide, in the step that makes the file visible in _put.',
+        cause='The name is looked up first, and then written: two writers find it free. Let the store decide, in the step of _put that makes the file visible.',
     )
     def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
-        """Of all threads that create one name at once, exactly one wins, and the file is its own."""
+        """If threads create the same name at the same time, exactly one wins, and the file has its content."""
         backend = harness.make()
         counts = []
         for turn in range(harness.race_rounds):
@@ -46,7 +46,7 @@ class RaceChecks:
         _judge(backend, counts)
         if declares(backend, Capability.ATOMIC_CREATE):
             if not counts:
-                broken('Declared, but race_rounds of the harness is 0, so that nothing shows it.')
+                broken('Declared, but race_rounds of the harness is 0, so nothing proves it.')
         elif counts and set(counts) == {1}:
             works_undeclared(backend, Capability.ATOMIC_CREATE)
 
@@ -54,10 +54,10 @@ class RaceChecks:
         '_put with create',
         proves=Capability.ATOMIC_CREATE,
         race=True,
-        cause='A lock of this process, or a look at the store before writing: only the store itself can decide between processes in _put.',
+        cause='_put uses a lock of this process, or checks the store before writing: only the store itself can decide between processes.',
     )
     def test_of_many_processes_one_creates_a_name(self, harness: Harness) -> None:
-        """Of several processes that create the same names at once, exactly one wins each."""
+        """If processes create the same names at the same time, exactly one wins each name."""
         backend = harness.make()
         if not CAN_FORK or not harness.shared_between_processes or not harness.race_rounds:
             return
@@ -69,10 +69,10 @@ class RaceChecks:
         '_put with create',
         proves=Capability.ATOMIC_CREATE,
         race=True,
-        cause='What is stored in parts is completed without the condition that small files are stored with: see the end of _put.',
+        cause='A file stored in parts is completed without the condition that is used for small files: see the end of _put.',
     )
     def test_of_many_threads_one_creates_a_large_file(self, harness: Harness) -> None:
-        """Of several threads that store a file of several parts under one new name, exactly one wins, and its file is whole."""
+        """If threads store files of several parts under the same new name, exactly one wins, and its file is complete."""
         backend = harness.make()
         size = sizes_of(harness)['border'] + 1
         counts = []
@@ -89,17 +89,17 @@ class RaceChecks:
             if any(wins) and backend.read(name) not in [
                 bytes([number]) * size for number, won in enumerate(wins) if won
             ]:
-                broken(f'Expected the {size} bytes of a winner; seen other ones.')
+                broken(f'Expected the {size} bytes of a winner; seen other content.')
         _judge(backend, counts)
 
     @check(
         '_put and _copy and _move with create',
         proves=Capability.ATOMIC_CREATE,
         race=True,
-        cause='_copy or _move looks for the target first, and then replaces: their last step needs the same condition as that of _put.',
+        cause='_copy or _move looks for the target first, and then replaces it: the last step needs the same condition as in _put.',
     )
     def test_of_many_threads_that_create_by_any_verb_one_wins(self, harness: Harness) -> None:
-        """Of threads that save, write, open, copy and move to one new name, exactly one wins, and no loser loses its source."""
+        """If threads save, write, open, copy and move to the same new name, exactly one wins, and no loser loses its source."""
         ways = [_save, _copy, _move, _write, _move, _open, _copy, _move]
         backends = [harness.make() for _ in ways]
         counts = []
@@ -120,10 +120,10 @@ class RaceChecks:
         '_copy and _move with create',
         proves=Capability.ATOMIC_CREATE,
         race=True,
-        cause='A lock of this process, or a look at the target before replacing it: let the store decide in _copy and _move.',
+        cause='_copy or _move uses a lock of this process, or checks the target before replacing it: let the store decide.',
     )
     def test_of_many_processes_that_copy_or_move_to_a_name_one_wins(self, harness: Harness) -> None:
-        """Of processes that copy or move files to the same names at once, exactly one wins each, and no loser loses its source."""
+        """If processes copy or move files to the same names at the same time, exactly one wins each name, and no loser loses its source."""
         backend = harness.make()
         if not CAN_FORK or not harness.shared_between_processes:
             return
@@ -145,7 +145,7 @@ class RaceChecks:
 
 
 def in_two_processes(races: Sequence[Callable[[int], bool]]) -> list[tuple[bool, bool]]:
-    """Whether each of two processes won, for each of the *races*: they begin each race together."""
+    """Whether each of two processes won, for each of the *races*, which they begin at the same time."""
     line = multiprocessing.get_context('fork').Barrier(2)
 
     def begin_together(race: Callable[[int], bool], number: int) -> bool:
@@ -157,14 +157,14 @@ def in_two_processes(races: Sequence[Callable[[int], bool]]) -> list[tuple[bool,
         try:
             return [begin_together(race, number) for race in races]
         finally:
-            # If it has failed, the other process does not wait for it.
+            # The other process must not wait for a failed one.
             line.abort()
 
     return list(zip(*in_processes(2, run), strict=True))
 
 
 def few(rounds: int) -> int:
-    """How many rounds are enough where each has several ways to show a fault; none for none."""
+    """How many rounds are enough if each has several chances to show a fault; 0 if race_rounds is 0."""
     return -(-rounds // 5)
 
 
@@ -173,9 +173,9 @@ def _own(number: int) -> bytes:
 
 
 class Awaiting(OnlyRead):
-    """Gives its first byte when all rivals have come to the first of the *gates*, so that all are between looking and writing.
+    """Returns its first byte when all rivals are at the first of the *gates*: all of them have checked, and none has written.
 
-    Its end is given when all have come to the second one, if there is one: so all have written, and none is done.
+    It ends when all are at the second gate, if there is one: all of them have written, and none has finished.
     """
 
     def __init__(self, content: bytes, *gates: threading.Barrier) -> None:
@@ -190,30 +190,30 @@ class Awaiting(OnlyRead):
 
 
 def meet(gate: threading.Barrier) -> None:
-    """Wait for all rivals, or for a moment: a store may let in one writer at a time."""
+    """Wait for all rivals, but not for long: a store might admit one writer at a time."""
     with contextlib.suppress(threading.BrokenBarrierError):
         gate.wait(MEETING_S)
 
 
 def _create(backend: BaseBackend, name: str, gate: threading.Barrier, number: int) -> bool:
-    """Create *name* as writer *number*, meeting the others at the *gate*; whether it won."""
+    """Create *name* as writer *number*, meeting the others at the *gate*; return whether it won."""
     return _wins(lambda: backend.save(Awaiting(_own(number), gate), name, overwrite=False), gate)
 
 
 def _wins(create: Callable[[], object], *gates: threading.Barrier) -> bool:
-    """Whether *create* finds its name free."""
+    """Whether *create* succeeds, because its name does not exist yet."""
     try:
         create()
     except fs.FileExists:
         return False
     finally:
-        # One that was refused unread never comes to the gates: the others shall not wait for it.
+        # One that was refused without being read never reaches the gates: the others must not wait for it.
         for gate in gates:
             gate.abort()
     return True
 
 
-# --- Ways to create a file: each is given a backend, the name, a number, and the gate where the others are met.
+# --- Ways to create a file: each gets a backend, the name, a number, and the gate where it meets the others.
 
 Way = Callable[[BaseBackend, str, int, Any], object]
 
@@ -248,28 +248,28 @@ def _source(name: str, number: int) -> str:
 
 
 def _prepare(backend: BaseBackend, name: str, ways: Sequence[Way]) -> None:
-    """Store what is copied or moved."""
+    """Store the source of a copy or move."""
     for number, way in enumerate(ways):
         if way in (_copy, _move):
             backend.write(_source(name, number), _own(number))
 
 
 def _expect_right(backend: BaseBackend, name: str, ways: Sequence[Way], wins: Sequence[bool]) -> None:
-    """The file is that of a winner, and whoever lost has lost nothing else."""
+    """Fail unless the file is that of a winner, and the losers have lost nothing else."""
     if any(wins) and backend.read(name) not in [_own(number) for number, won in enumerate(wins) if won]:
-        broken(f'Expected the content of the winner of a race for {name!r}; seen another one.')
+        broken(f'Expected the content of the winner of a race for {name!r}; seen other content.')
     for number, (way, won) in enumerate(zip(ways, wins, strict=True)):
         if way in (_copy, _move):
             is_there, expected = backend.exists(_source(name, number)), way is _copy or not won
             if is_there != expected:
                 outcome = f'{way.__name__[1:]} that {"won" if won else "lost"}'
                 broken(
-                    f'Expected the source of a {outcome} to be {"there" if expected else "gone"}; seen the contrary.'
+                    f'Expected the source of a {outcome} to be {"there" if expected else "gone"}; seen the opposite.'
                 )
 
 
 def _judge(backend: BaseBackend, counts: Sequence[int]) -> None:
-    """Exactly one winner in each race where that was promised; at least one everywhere."""
+    """Fail unless each race has at least one winner and, if the backend declares it, exactly one."""
     if 0 in counts:
         broken(f'Expected a winner in each of {len(counts)} races; seen none in {counts.count(0)} of them.')
     several = len(counts) - counts.count(1)
@@ -277,5 +277,5 @@ def _judge(backend: BaseBackend, counts: Sequence[int]) -> None:
         broken(f'Expected one winner in each of {len(counts)} races; seen more in {several} (at most {max(counts)}).')
 
 
-#: What two processes do at once.
+#: What two processes do at the same time.
 PAIRS: list[tuple[Way, Way]] = [(_move, _move), (_copy, _move), (_copy, _copy)]

@@ -1,4 +1,4 @@
-"""Parts of files: which bytes, with which metadata."""
+"""Ranges of files: which bytes, with which metadata."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .content import content_of
 
 
 class RangeChecks:
-    """What opening a file gives."""
+    """What opening a file returns."""
 
     @check(
         '_open',
-        cause='The stop is taken for included, or ignored: see how _open hands start and stop to the store.',
+        cause='The stop is treated as inclusive, or ignored: see how _open passes start and stop to the store.',
     )
     def test_a_range_has_exactly_its_bytes(self, harness: Harness) -> None:
-        """_open(name, start, stop) gives the bytes [start, stop), cut off at the end of the file."""
+        """_open(name, start, stop) returns the bytes [start, stop), clipped to the size of the file."""
         backend = harness.make()
         content = content_of(5000)
         backend.write('x', content)
@@ -37,10 +37,10 @@ class RangeChecks:
 
     @check(
         '_open',
-        cause='A negative start is not counted from the end in _open, which range_start does; of a shorter file it gives all.',
+        cause='_open does not count a negative start from the end, as range_start does, or fails for a shorter file, which it must return completely.',
     )
     def test_a_range_from_the_end_has_the_last_bytes(self, harness: Harness) -> None:
-        """_open(name, -count) gives the last *count* bytes, and of a shorter file all of it."""
+        """_open(name, -count) returns the last *count* bytes, or all bytes of a shorter file."""
         backend = harness.make()
         content = content_of(5000)
         backend.write('x', content)
@@ -51,10 +51,10 @@ class RangeChecks:
 
     @check(
         '_open',
-        cause='The store gives no bytes for such a range, or an error that _translate does not recognize: call range_start in _open.',
+        cause='The store returns no bytes for such a range, or an error that _translate does not recognize: call range_start in _open.',
     )
     def test_a_range_that_begins_beyond_the_end_is_refused(self, harness: Harness) -> None:
-        """A range that begins at the end of a file or after it raises RangeNotSatisfiable, unless it begins at 0."""
+        """A range that begins at or after the end of a file raises RangeNotSatisfiable, unless it begins at 0."""
         backend = harness.make()
         backend.write('x', content_of(5000))
         backend.write('empty', b'')
@@ -65,10 +65,10 @@ class RangeChecks:
 
     @check(
         '_open',
-        cause='The size, type or etag in the response to a range is that of the part: _open takes them from other fields than _stat.',
+        cause='The size, type or etag in the response to a range describes the part: _open has to read them from other fields than _stat.',
     )
     def test_a_range_comes_with_the_metadata_of_the_whole_file(self, harness: Harness) -> None:
-        """What _open says of a file is what stat says of it, whichever of its bytes are requested."""
+        """_open returns the same metadata as stat, whichever bytes are requested."""
         backend = harness.make()
         backend.write('x.txt', content_of(5000))
         known = backend.stat('x.txt')
@@ -79,18 +79,18 @@ class RangeChecks:
 
     @check(
         '_open',
-        cause='Off by one at the end, or at a border of its parts: see how _open makes the numbers of parts from start and stop.',
+        cause='Off by one at the end, or at a boundary of parts: see how _open computes part numbers from start and stop.',
     )
     def test_every_range_of_every_size_has_its_bytes(self, harness: Harness) -> None:
-        """Of files of any size, empty and around the borders of parts, each kind of range has its bytes or is refused."""
+        """For files of any size, also empty ones and around the boundaries of parts, each kind of range returns its bytes or raises RangeNotSatisfiable."""
         backend = harness.make()
         sizes = sizes_of(harness)
         border = sizes['border']
         for size in (0, 1, 2, border, sizes['parts']):
             content = content_of(size)
             backend.save(io.BytesIO(content), 'x', overwrite=True)
-            # Short ones at each place where one may go wrong, all that follows it, and all that ends the file; without
-            # moving a large file many times.
+            # Short ranges at each position where one can fail, ranges to the end, and the last bytes; without transferring
+            # a large file many times.
             places = {at for at in (0, 1, border - 1, border, border + 1, size - 1, size, size + 1) if at >= 0}
             ranges = [
                 (at, stop) for at in sorted(places) for stop in (at + 1, at + 2, None) if stop or size - at <= border
@@ -102,7 +102,7 @@ class RangeChecks:
                     seen = read_range(backend, 'x', start, stop)[1]
                 except fs.RangeNotSatisfiable:
                     if start < max(size, 1):
-                        broken(f'Expected {what} to give bytes; seen RangeNotSatisfiable.')
+                        broken(f'Expected {what} to return bytes; seen RangeNotSatisfiable.')
                 else:
                     if start >= max(size, 1):
                         broken(f'Expected {what} to raise RangeNotSatisfiable; seen {len(seen)} bytes.')
@@ -110,10 +110,10 @@ class RangeChecks:
 
     @check(
         '_open',
-        cause='The stop limits only what is read at once: give the stream to limited() or window(), which every read() obeys.',
+        cause='The stop limits only a single read(): wrap the stream with limited() or window(), which limit all of them.',
     )
     def test_a_range_read_by_pieces_ends_where_it_should(self, harness: Harness) -> None:
-        """A range read by pieces of any size has the bytes of the range, then none, however often it is read."""
+        """A range read in pieces of any size returns the bytes of the range, then none, however often it is read."""
         backend = harness.make()
         size = sizes_of(harness)['border'] + 10
         content = content_of(size)
@@ -130,17 +130,17 @@ class RangeChecks:
                 with opened(backend, 'x', start, stop).stream as stream:
                     seen = b''.join(chunks_of(stream, piece))
                     rest = stream.read(piece) + stream.read()
-                what = f'_open(name, {start}, {stop}), read by {piece} bytes,'
+                what = f'_open(name, {start}, {stop}), read in pieces of {piece} bytes,'
                 expect_bytes(seen, content[start:stop], what)
                 if rest:
                     broken(f'Expected {what} to have ended; seen {len(rest)} bytes more at its end.')
 
     @check(
         'read_range',
-        cause='A read_range of your own differs from the one of the template, which is made from _open.',
+        cause='An overridden read_range differs from that of BaseBackend, which calls _open.',
     )
     def test_read_range_gives_exactly_its_bytes(self, harness: Harness) -> None:
-        """read_range(filename, start, stop) gives the bytes [start, stop), the last ones if start is negative, none if empty."""
+        """read_range(filename, start, stop) returns the bytes [start, stop), the last ones if start is negative, none if the range is empty."""
         backend = harness.make()
         content = content_of(5000)
         backend.write('a/x', content)
@@ -159,24 +159,24 @@ class RangeChecks:
 def opened(
     backend: BaseBackend, filename: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
 ) -> Opened:
-    """What the hook _open gives, its errors translated as in every verb."""
+    """The result of the hook _open, with errors translated as in every verb."""
     info, stream = BackendWrapper(backend).pass_on('open', backend._key(filename), start, stop, etag=etag)
-    # Of the open file: a driver may look at it for its etag.
+    # Read while the file is open: a driver might need it for the etag.
     return Opened(dataclasses.replace(backend._strip_prefix(info)), stream)
 
 
 def read_range(
     backend: BaseBackend, filename: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
 ) -> tuple[FileInfo, bytes]:
-    """The metadata that the hook _open gives, and all bytes of the range."""
+    """The metadata that the hook _open returns, and all bytes of the range."""
     info, stream = opened(backend, filename, start, stop, etag=etag)
     with stream:
         return info, stream.read()
 
 
 def expect_bytes(seen: bytes, expected: bytes, what: str) -> None:
-    """Fail unless *seen* are the bytes *expected*, saying where they differ: they may be many."""
+    """Fail unless *seen* are the bytes *expected*. The message shows only where they differ."""
     if seen != expected:
         at = next((at for at, (one, two) in enumerate(zip(seen, expected, strict=False)) if one != two), None)
         differ = '' if at is None else f', which differ from byte {at} on: {seen[at : at + 8]!r}'
-        broken(f'Expected {what} to give {len(expected)} bytes; seen {len(seen)}{differ}.')
+        broken(f'Expected {what} to return {len(expected)} bytes; seen {len(seen)}{differ}.')

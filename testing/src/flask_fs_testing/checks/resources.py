@@ -1,4 +1,4 @@
-"""What is given back: files, connections, threads and temporary files, after success, failure and when nobody goes on reading."""
+"""Releasing files, connections, threads and temporary files, after success, after failure and if reading stops early."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ..metering import through_proxy
 from ..sources import Failing, OnlyRead, SourceFailed
 from .content import content_of
 
-#: More than sockets and pipes hold, so that a stream that is not read to its end has something left.
+#: More than sockets and pipes buffer: a stream that is not read to its end has content left.
 LARGE = 3_000_000
 TIMEOUT_S = 30
-#: More often than any backend tries again.
+#: More than any backend retries.
 ALWAYS = 1000
 
 
@@ -43,7 +43,7 @@ def _local(backend: BaseBackend, filename: str) -> None:
         file.read()
 
 
-#: Everything that can be done, with a file of its own each time.
+#: All operations, each with its own file every time.
 _OPERATIONS: Mapping[str, Callable[[BaseBackend, str], object]] = {
     'write': lambda backend, mine: backend.write(mine, b'content'),
     'save': lambda backend, mine: backend.save(OnlyRead(b'content', step=3), mine, overwrite=True),
@@ -77,9 +77,9 @@ _FAILURES: Mapping[str, Callable[[BaseBackend, bytes], object]] = {
     'move of a missing file': lambda backend, large: backend.move('missing', 'z'),
     'a range beyond the end': lambda backend, large: backend.read_range('x', 100),
     'another version': lambda backend, large: BackendWrapper(backend).pass_on('open', backend._key('x'), etag='other'),
-    'a taken name': lambda backend, large: backend.save(io.BytesIO(b'other'), 'x', overwrite=False),
-    'copy to a taken name': lambda backend, large: backend.copy('y', 'x', overwrite=False),
-    'a name that is refused': lambda backend, large: backend.write('../x', b'other'),
+    'an existing name': lambda backend, large: backend.save(io.BytesIO(b'other'), 'x', overwrite=False),
+    'copy to an existing name': lambda backend, large: backend.copy('y', 'x', overwrite=False),
+    'an invalid name': lambda backend, large: backend.write('../x', b'other'),
     'content of a wrong type': lambda backend, large: backend.write('z', None),
     'a source that fails': lambda backend, large: backend.save(Failing(large, 10), 'z'),
     'a source that fails late': lambda backend, large: backend.save(Failing(large, len(large) - 1), 'z'),
@@ -87,21 +87,21 @@ _FAILURES: Mapping[str, Callable[[BaseBackend, bytes], object]] = {
 
 
 class ResourceChecks:
-    """Nothing is left open, and nothing is left behind."""
+    """Nothing is left open, and no files are left behind."""
 
     @check(
         'every verb',
         cause='A hook opens a file, a connection or a temporary file and does not close it in a with block or finally.',
     )
     def test_operations_leave_nothing_open(self, harness: Harness) -> None:
-        """Operations, each done many times, leave no open file, connection, thread or temporary file, and nothing in the store."""
+        """Operations that run many times leave no open file, connection, thread or temporary file, and nothing in the store."""
         backend = harness.make()
         backend.write('x', b'0123456789')
 
         def bound(act: Callable[[BaseBackend, str], object]) -> Act:
             return lambda number: act(backend, f'file-{number}')
 
-        # What leaks once in a while shows by number.
+        # Many times, to show rare leaks.
         leaves_nothing(harness, {name: bound(act) for name, act in _OPERATIONS.items()}, in_threads=True)
         for size in harness.part_sizes[:1]:
             large = content_of(size + 5)
@@ -113,10 +113,10 @@ class ResourceChecks:
 
     @check(
         'every verb',
-        cause='An error leaves the hook, or its with block, before what it had opened is closed or removed.',
+        cause='An error leaves the hook, or its with block, before it has closed or removed what it opened.',
     )
     def test_failures_leave_nothing_open(self, harness: Harness) -> None:
-        """What fails leaves no open file, connection, thread or temporary file, and nothing new in the store."""
+        """Operations that fail leave no open file, connection, thread or temporary file, and nothing new in the store."""
         backend = harness.make()
         backend.write('x', b'0123456789')
         backend.write('y', b'0123456789')
@@ -137,7 +137,7 @@ class ResourceChecks:
         cause='The stream of _open keeps its file, connection or thread when it is closed or dropped before its end.',
     )
     def test_streams_give_back_what_they_hold(self, harness: Harness) -> None:
-        """Closing, dropping or exhausting a stream, a listing or a response gives its file or connection back."""
+        """Closing, dropping or exhausting a stream, a listing or a response releases its file or connection."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage)
         client = app.test_client()
@@ -170,7 +170,7 @@ class ResourceChecks:
                     'a file dropped': lambda _: backend.open('x', 'rb').read(10),
                     'a file closed': lambda _: _read_a_little(backend),
                     'a file being written dropped': half_written,
-                    'a local file left by an error': left,
+                    'a local file whose block ends with an error': left,
                     'names dropped': lambda _: next(backend.list_files()),
                     'metadata dropped': lambda _: next(backend.scan()),
                     'a response closed': lambda _: client.get('/kit/x', buffered=False).close(),
@@ -181,10 +181,10 @@ class ResourceChecks:
 
     @check(
         'threads',
-        cause='The driver keeps a connection, client or pool for each thread that ever called it, by its number.',
+        cause='The driver keeps a connection, client or pool for each thread that ever called it, by thread ID.',
     )
     def test_a_thread_that_ends_leaves_nothing_open(self, harness: Harness) -> None:
-        """A thread that used a backend and ended, as those of web servers do, leaves no connection and no other thread."""
+        """When a thread that used a backend ends, as those of web servers do, no connection and no other thread is left."""
         backend = harness.make()
         backend.write('x', b'0123456789')
 
@@ -201,10 +201,10 @@ class ResourceChecks:
 
     @check(
         'fork',
-        cause='A lock is held while a source is read, or the child closes, removes or goes on with what is of its parent.',
+        cause='A lock is held while a source is read, or the child closes, removes or continues something that belongs to its parent.',
     )
     def test_a_fork_in_the_middle_of_an_upload_harms_neither(self, harness: Harness) -> None:
-        """A process that is forked while a thread stores a file reads and writes, and the file is stored whole."""
+        """A process that is forked while a thread stores a file can read and write, and the file is stored completely."""
         if not CAN_FORK:
             return
         backend = harness.make()
@@ -236,15 +236,15 @@ class ResourceChecks:
 
 
 class NetworkResourceChecks:
-    """The same where a network fails."""
+    """The same if the network fails."""
 
     @check(
         'errors',
-        cause='The error, or a list of errors, keeps the response, and that its connection; or only what was read to its end '
-        'is closed.',
+        cause='The error, or a list of errors, keeps the response, and with it the connection; or only streams that were read to '
+        'the end are closed.',
     )
     def test_failures_of_the_network_leave_nothing_open(self, harness: NetworkHarness) -> None:
-        """What is refused by the store, or cut off while it is read, leaves no open connection, file or thread."""
+        """If the store refuses a request, or the connection is cut while reading, no open connection, file or thread is left."""
         reads: dict[str, Callable[[BaseBackend], object]] = {
             'read': lambda backend: backend.read('x'),
             'read_chunks': lambda backend: list(backend.read_chunks('x', 100_000)),
@@ -268,13 +268,13 @@ class NetworkResourceChecks:
                 return fail
 
             is_get = (lambda request: request.method == 'GET') if harness.http else None
-            # Once: some wait longer from one attempt to the next.
+            # Once: some wait longer after each attempt.
             cut = partial(proxy.cut_download, after_bytes=100_000, when=is_get)
             acts = {'read_chunks that is cut': failing(cut, reads['read_chunks'])}
             if harness.http:
                 refuse = partial(proxy.respond, 403, times=ALWAYS)
                 acts |= {f'{name} that is refused': failing(refuse, act) for name, act in {**reads, **others}.items()}
-            # Each connection is one of the backend, and two of the proxy.
+            # Each connection of the backend counts three times, because the proxy has two for it.
             leaves_nothing(harness, acts, allowed=3 * ALLOWED)
 
 

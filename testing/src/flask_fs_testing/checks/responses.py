@@ -1,4 +1,4 @@
-"""Responses at their edges: HEAD, empty files, other roots, types that are no types, and files that change meanwhile."""
+"""Edge cases of responses: HEAD, empty files, other roots, invalid types, and files that change meanwhile."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ..harness import Harness
 
 _URL = '/kit/a/x.txt'
 _CONTENT = b'0123456789' * 100
-#: What browsers run scripts in, or might take for that.
+#: Types in which browsers run scripts, or might do so.
 _ACTIVE = ('text/html', 'image/svg+xml', 'application/xhtml+xml', 'text/xml', 'text/javascript')
 
 
 class ResponseChecks:
-    """HTTP, by the application, where it is easily wrong."""
+    """HTTP responses of the application in cases that are easily wrong."""
 
     @check(
         'serve',
-        cause='A serve() of its own that builds URLs or finds its file by the path of the request, without the root.',
+        cause='An overridden serve() builds URLs or finds its file from the path of the request, without the root.',
     )
     def test_files_are_served_under_an_application_root(self, harness: Harness) -> None:
-        """Where the application is mounted below a root, its URLs have it, and responses are the same as without it."""
+        """If the application is mounted below a root, its URLs contain the root, and responses are the same as without."""
         storage, app = _app(harness)
         client, base = app.test_client(), 'http://localhost/root'
         with app.test_request_context(base_url=base):
@@ -41,18 +41,18 @@ class ResponseChecks:
             below = client.open(_URL, method=method, headers=headers, base_url=base)
             seen, expected = (below.status_code, below.data), (plain.status_code, plain.data)
             if seen != expected or dict(below.headers) != dict(plain.headers):
-                broken(f'Expected {method} below /root to get what it gets without; seen {seen}, and not {expected}.')
-        # Outside of requests, it is this setting that says so; for the client of tests it takes the place of the server.
+                broken(f'Expected the response to {method} below /root to be {expected}, as without; seen {seen}.')
+        # Outside requests, this setting contains the root; for the test client, it stands for the server's.
         app.config['APPLICATION_ROOT'] = '/root'
         with app.app_context():
             assert storage.url('a/x.txt') == f'/root{_URL}'
 
     @check(
         'serve',
-        cause='_stat opens the file to find its size or type, or a serve() of its own makes the response to GET first.',
+        cause='_stat opens the file to find its size or type, or an overridden serve() creates the response to GET first.',
     )
     def test_a_response_without_content_reads_none(self, harness: Harness) -> None:
-        """HEAD, and conditions that do not hold, are answered by metadata: no content is read, and nothing stays open."""
+        """Responses to HEAD, and to conditions that do not hold, use only metadata: no content is read, and nothing stays open."""
         storage, app = _app(harness)
         client = app.test_client()
         etag = client.get(_URL).headers.get('ETag', '"none"')
@@ -84,10 +84,10 @@ class ResponseChecks:
 
     @check(
         'serve',
-        cause='A serve() of its own answers HEAD as it answers GET, ranges included, or does not look at its conditions.',
+        cause='An overridden serve() handles HEAD like GET, including ranges, or ignores its conditions.',
     )
     def test_conditions_hold_for_head_and_ranges_do_not(self, harness: Harness) -> None:
-        """HEAD gets 304 and 412 as GET does, and the length of the whole file whatever Range says (RFC 9110, 14.2)."""
+        """HEAD gets 304 and 412 as GET does, and the length of the complete file whatever the Range header is (RFC 9110, 14.2)."""
         _, app = _app(harness)
         client = app.test_client()
         earlier = client.get(_URL).headers
@@ -104,10 +104,10 @@ class ResponseChecks:
 
     @check(
         '_open',
-        cause='_open fails for a range of an empty file, which has no last byte: see what it does when the store says 416.',
+        cause='_open fails for a range of an empty file, which has no last byte: see what it does if the store responds with 416.',
     )
     def test_an_empty_file_is_served_with_any_range(self, harness: Harness) -> None:
-        """An empty file is served with length 0; for a range of it the response is 416, or 200 without content."""
+        """An empty file is served with length 0; the response to a range of it is 416, or 200 without content."""
         _, app = _app(harness, b'')
         client = app.test_client()
         for method, given in (
@@ -124,15 +124,15 @@ class ResponseChecks:
                 assert response.headers['Content-Range'] == 'bytes */0'
             elif (status, length, response.data) != (200, '0', b''):
                 broken(
-                    f'Expected 200 with length 0, for a range 416, of an empty file; seen {status}, {length} for {given}.'
+                    f'Expected 200 with length 0, or 416 for a range, for an empty file; seen {status}, {length} for {given}.'
                 )
 
     @check(
         '_open',
-        cause='_open gives the metadata of one request with the bytes of another, or opens the file only when it is read.',
+        cause='_open returns the metadata of one request with the bytes of another, or opens the file only when it is read.',
     )
     def test_a_length_is_that_of_what_is_sent(self, harness: Harness) -> None:
-        """A file that becomes longer or shorter, or goes, before or while it is sent, is sent as one version, or cut off."""
+        """If a file becomes longer or shorter, or is removed, before or while it is sent, one version is sent, or the response is cut off."""
         storage, app = _app(harness)
         client = app.test_client()
         changes: dict[str, Callable[[], object]] = {
@@ -167,10 +167,10 @@ class ResponseChecks:
 
     @check(
         'serve',
-        cause='A serve() of its own sends another type than stat() has, such as the default of Flask, which is text/html.',
+        cause='An overridden serve() sends another type than that of stat(), such as the default of Flask, which is text/html.',
     )
     def test_content_types_are_hardened(self, harness: Harness) -> None:
-        """The type served is that of stat, or none that browsers run; active content gets a sandbox, and nothing is sniffed."""
+        """The type of a response is that of stat, or one that browsers do not run; active content gets a sandbox, and sniffing is disabled."""
         storage, app = _app(harness)
         client = app.test_client()
         with app.app_context():
@@ -221,7 +221,7 @@ class _Watched(io.RawIOBase):
 
 @contextlib.contextmanager
 def _each_opened(backend: BaseBackend, act: Callable[[Opened], Opened]) -> Generator[None]:
-    """Pass whatever *backend* opens through *act*."""
+    """Pass everything that *backend* opens through *act*."""
     real = backend._open
 
     def opened(*args: Any, **options: Any) -> Opened:
@@ -233,7 +233,7 @@ def _each_opened(backend: BaseBackend, act: Callable[[Opened], Opened]) -> Gener
 
 @contextlib.contextmanager
 def after_open(backend: BaseBackend, act: Callable[[], object]) -> Generator[None]:
-    """Do *act* once, after *backend* opened a file, before that is read."""
+    """Call *act* once, after *backend* opened a file and before it is read."""
     pending = [act]
 
     def then_act(opened: Opened) -> Opened:
@@ -247,7 +247,7 @@ def after_open(backend: BaseBackend, act: Callable[[], object]) -> Generator[Non
 
 @contextlib.contextmanager
 def after_stat(backend: BaseBackend, act: Callable[[], object]) -> Generator[None]:
-    """Do *act* once, between what *backend* says of a file and what it does with it."""
+    """Call *act* once, after *backend* returned the metadata of a file and before it uses the file."""
     stat, pending = backend._stat, [act]
 
     def stat_then_act(name: str) -> fs.FileInfo:

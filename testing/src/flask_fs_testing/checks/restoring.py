@@ -1,4 +1,4 @@
-"""Deleted files that come back: which ones, and with what."""
+"""Restoring deleted files: which ones, and with which metadata."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .retention import DAYS
 
 
 class RestoreChecks:
-    """Which of the files that were deleted come back, and with what."""
+    """Which deleted files are restored, and with which metadata."""
 
     @check(
         '_retain and _restore',
-        cause='The bytes are kept alone, or the type that the name suggests is that of the name under which a file is kept. Look at '
-        'what _retain and _restore take along: moving does.',
+        cause='Only the bytes are kept, or the type is the one that the name under which a file is kept suggests. Check '
+        'which attributes _retain and _restore keep: moving keeps all.',
     )
     def test_a_restored_file_has_its_attributes(self, harness: Harness) -> None:
-        """A restored file has the attributes that it had, and no others, whatever its size and its name."""
+        """A restored file has exactly the attributes that it had, whatever its size and its name."""
         backend, other = harness.make(retention_days=DAYS), harness.make()
         sizes = small_sizes(harness)
         given = GIVEN if declares(backend, Capability.ATTRIBUTES) else NO_ATTRIBUTES
@@ -49,17 +49,17 @@ class RestoreChecks:
 
     @check(
         '_restore',
-        cause='One file is kept of each name, its time is that of something else, or restoring looks for the name alone. Look at '
-        'the id of what _deleted gives, and at what _restore makes of it.',
+        cause='Only one file is kept for each name, its time is wrong, or restoring looks only for the name. Check '
+        'the id that _deleted returns, and how _restore uses it.',
     )
     def test_each_deletion_is_restored_by_its_time(self, harness: Harness) -> None:
-        """A name that was deleted several times is listed as often; restore brings the last one back, or the one of a time, and the others stay."""
+        """A name that was deleted several times is listed as often; restore brings back the last file, or that of a given time, and the others stay."""
         backend = harness.make(retention_days=DAYS)
         contents = (b'', b'1', b'22')
         for content in contents:
             backend.write('d/x.txt', content)
             if not content:
-                # Deleted before, though written after.
+                # Deleted earlier, although written later.
                 backend.write('d/y.txt', b'')
                 backend.remove('d/y.txt')
             backend.remove('d/x.txt')
@@ -79,7 +79,7 @@ class RestoreChecks:
         expect_bytes(backend.read('d/x.txt'), contents[-1], 'the file that was deleted last')
         backend.remove('d/x.txt')
         for file in kept[:2]:
-            # The one that was deleted last has another time by now.
+            # The file that was deleted last now has another time.
             if file.size < 2 and times.count(file.deleted) == 1:
                 backend.restore('d/x.txt', deleted=file.deleted)
                 expect_bytes(
@@ -87,15 +87,17 @@ class RestoreChecks:
                 )
                 backend.remove('d/x.txt')
             if (seen := sorted(file.size for file in backend.deleted('d/x.txt'))) != [0, 1, 2]:
-                broken(f'Expected the other deleted files of a name to stay when one is restored; seen sizes {seen}.')
+                broken(
+                    f'Expected the other deleted files with the name to stay when one is restored; seen sizes {seen}.'
+                )
 
     @check(
         '_deleted',
-        cause='A prefix is taken for a name or a folder, or the key prefix for what may be cut off anything. Look at which names '
-        '_deleted gives.',
+        cause='A prefix is treated as a name or a folder, or the key prefix is cut off any name. Check which names '
+        '_deleted returns.',
     )
     def test_deleted_files_are_listed_by_prefix(self, harness: Harness) -> None:
-        """deleted(prefix) gives what begins with that text, as listings do, and nothing of another storage beside this one."""
+        """deleted(prefix) returns names that begin with exactly this text, as listings do, and none of another storage in the same store."""
         backend = harness.make(retention_days=DAYS, prefix='tenants/1')
         others = [harness.make(retention_days=DAYS, prefix=f'tenants/{number}') for number in (2, 10)]
         names = ('reports/may.txt', 'reports/x/1', 'rep', 'Reports/x', '日本/é', 'a+b %2F/x', 'a_b/x', 'axb/x')
@@ -121,7 +123,7 @@ class RestoreChecks:
         ):
             expected = sorted(name for name in names if name.startswith(prefix))
             if (seen := sorted(file.name for file in backend.deleted(prefix))) != expected:
-                broken(f'Expected deleted({prefix!r}) to give {expected}; seen {seen}.')
+                broken(f'Expected deleted({prefix!r}) to return {expected}; seen {seen}.')
         for each in (*others, backend):
             each.purge('rep')
             with pytest.raises(fs.FileNotFound):
@@ -130,10 +132,10 @@ class RestoreChecks:
 
     @check(
         '_retain',
-        cause='What cannot be kept is removed. Look at what _retain does where the name is too long, or the store refuses a copy.',
+        cause='A file that cannot be kept is removed. Check what _retain does if the name is too long, or the store refuses a copy.',
     )
     def test_what_cannot_be_kept_is_not_deleted(self, harness: Harness) -> None:
-        """A file of the longest name can be restored, or OperationNotSupported is raised by each verb that deletes, and it stays."""
+        """A file with the longest name can be restored, or each verb that deletes raises OperationNotSupported, and the file stays."""
         backend = harness.make(retention_days=DAYS)
         longest = '/'.join(['long', *('x' * 200 for _ in range(5))])[: MAX_BYTES - 24]
         deleting: tuple[Callable[[], dict[str, fs.FSError] | None], ...] = (
@@ -153,4 +155,4 @@ class RestoreChecks:
                     backend.restore(longest)
             if failures and not isinstance(failures.get(longest), fs.OperationNotSupported):
                 broken(f'Expected OperationNotSupported for a name that is too long to be kept; seen {failures}.')
-            expect_bytes(backend.read(longest), b'long', 'a file of a long name that was deleted with retention')
+            expect_bytes(backend.read(longest), b'long', 'a file with a long name, deleted with retention')

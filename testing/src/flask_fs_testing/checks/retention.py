@@ -1,4 +1,4 @@
-"""Deleted files that are kept for a while: hidden, restored on request, and gone when their time is over."""
+"""Retention of deleted files: hidden, restored on request, and removed after their time."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class RetentionChecks:
 
     @check(
         '_retain',
-        cause='What is deleted is removed, or only a part of it is kept. Look at _retain, which moves a file out of sight.',
+        cause='Deleted files are removed, or only a part of them is kept. Check _retain, which moves a file to a hidden name.',
     )
     def test_what_was_deleted_can_be_restored(self, harness: Harness) -> None:
-        """Whichever verb deletes a file, it can be restored as it was, under its name, once."""
+        """A deleted file can be restored as it was, under its name, once, whichever verb deleted it."""
         backend = harness.make(retention_days=DAYS)
         deleting: dict[str, Callable[[], object]] = {
             'd/removed.txt': lambda: backend.remove('d/removed.txt'),
@@ -50,14 +50,14 @@ class RetentionChecks:
             backend.write(name, contents[name])
             delete()
             if backend.exists(name):
-                broken(f'Expected {name!r} to be gone after it was deleted; seen it there.')
+                broken(f'Expected {name!r} to be gone after it was deleted; seen it still.')
         kept = {file.name: file for file in backend.deleted()}
         if (seen := {name: file.size for name, file in kept.items()}) != {k: len(v) for k, v in contents.items()}:
-            broken(f'Expected deleted() to give the size of {sorted(contents)}; seen {seen}.')
+            broken(f'Expected deleted() to return the sizes of {sorted(contents)}; seen {seen}.')
         skew = datetime.timedelta(minutes=10)
         for file in kept.values():
             if not before - skew < file.deleted < datetime.datetime.now(datetime.timezone.utc) + skew:
-                broken(f'Expected {file.name!r} to have been deleted just now, in UTC; seen {file.deleted}.')
+                broken(f'Expected the time of deletion of {file.name!r} to be now, in UTC; seen {file.deleted}.')
         for name, content in contents.items():
             backend.restore(name)
             if backend.read(name) != content:
@@ -65,7 +65,7 @@ class RetentionChecks:
             with pytest.raises((fs.FileNotFound, fs.FileExists)):
                 backend.restore(name)
         assert [file.name for file in backend.deleted()] == []
-        # A folder is no file, and one name says nothing of others.
+        # A folder is not a file, and a name selects only itself.
         for name in ('nothing', 'd', 'd/del', 'f/below'):
             backend.remove(name)
         backend.delete('nothing')
@@ -76,10 +76,10 @@ class RetentionChecks:
 
     @check(
         '_deleted',
-        cause='Kept files have names that verbs accept, or listings do not leave them out. Keep them under names.DELETED_PREFIX.',
+        cause='Kept files have names that verbs accept, or listings do not omit them. Keep them under names.DELETED_PREFIX.',
     )
     def test_deleted_files_are_hidden(self, harness: Harness) -> None:
-        """No verb, listing or response shows what was deleted, nor accepts the names under which it is kept."""
+        """No verb, listing or response shows deleted files, or accepts the names under which they are kept."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage, retention_days=DAYS)
         with app.app_context():
@@ -92,10 +92,10 @@ class RetentionChecks:
             hidden = {*harness.names_raw()} - raw
             seen = {*backend.list_files(), *(info.name for info in backend.scan())}
             page = backend.folder()
-            # Whether a folder is still there after its last file went has a check of its own.
+            # Another check covers folders whose last file was removed.
             seen |= {*(info.name for info in page.files), *page.folders} - {'d'}
             if seen != {'there.txt'}:
-                broken(f'Expected listings to show there.txt alone after the others were deleted; seen {sorted(seen)}.')
+                broken(f'Expected listings to show only there.txt after the others were deleted; seen {sorted(seen)}.')
             for prefix in ('.', '.fs', '.fs-deleted', '.fs-deleted/'):
                 if found := [*backend.list_files(prefix), *backend.scan(prefix)]:
                     broken(f'Expected nothing under {prefix!r}; seen {found}.')
@@ -114,10 +114,10 @@ class RetentionChecks:
 
     @check(
         '_restore',
-        cause='The kept file replaces the one that has come meanwhile. Look at _restore: it must only create the name.',
+        cause='The kept file replaces one that was stored meanwhile. Check _restore: it must only create the name.',
     )
     def test_restoring_never_replaces_a_file(self, harness: Harness) -> None:
-        """A name that is taken again keeps its new file; the deleted one stays until the name is free."""
+        """If a new file was stored under the name, restoring does not replace it; the deleted one is kept until the name is free."""
         backend = harness.make(retention_days=DAYS)
         backend.write('x.txt', b'old')
         backend.remove('x.txt')
@@ -125,17 +125,17 @@ class RetentionChecks:
         with pytest.raises(fs.FileExists):
             backend.restore('x.txt')
         if (seen := backend.read('x.txt')) != b'new':
-            broken(f"Expected the new file to be left alone by restore(), b'new'; seen {seen!r}.")
+            broken(f"Expected restore() not to change the new file, b'new'; seen {seen!r}.")
         backend.move('x.txt', 'y.txt')
         backend.restore('x.txt')
         assert (backend.read('x.txt'), backend.read('y.txt')) == (b'old', b'new')
 
     @check(
         '_deleted',
-        cause='Names are matched by their beginning, or those that lie deeper are mixed up with those above. Look at _deleted.',
+        cause='Names are matched by their beginning, or names in subfolders are confused with those above. Check _deleted.',
     )
     def test_purging_removes_one_name_for_good(self, harness: Harness) -> None:
-        """purge(name) removes what is kept of that name, all of it, and nothing of any other name, deleted or not."""
+        """purge(name) removes all kept files with that name, and no file with any other name, deleted or not."""
         backend = harness.make(retention_days=DAYS)
         names = [
             'a.txt',
@@ -151,12 +151,12 @@ class RetentionChecks:
         backend.write('a.txt', b'3')
         backend.purge('a.txt')
         if (seen := sorted({file.name for file in backend.deleted()})) != sorted({*names} - {'a.txt'}):
-            broken(f'Expected purge() of a.txt to leave {sorted({*names} - {"a.txt"})} to be restored; seen {seen}.')
+            broken(f'Expected purge() of a.txt to leave {sorted({*names} - {"a.txt"})} restorable; seen {seen}.')
         assert backend.read('a.txt') == b'3'
         backend.purge('nothing')
         for name in names[1:]:
             backend.restore(name)
-            # Of several that were deleted, the newest one is back.
+            # If several were deleted, the newest one is restored.
             assert backend.read(name) == b'2'
             backend.remove(name)
             backend.purge(name)
@@ -164,30 +164,30 @@ class RetentionChecks:
 
     @check(
         'sweep',
-        cause='What is kept is removed too early, or never. Look at _purge, and at the time that _deleted gives.',
+        cause='Kept files are removed too early, or never. Check _purge, and the time that _deleted returns.',
     )
     def test_deleted_files_are_swept_when_their_time_is_over(self, harness: Harness) -> None:
-        """Sweeping removes what was deleted more than RETENTION_DAYS ago, and nothing else."""
+        """Sweeping removes files that were deleted more than RETENTION_DAYS ago, and nothing else."""
         backend = harness.make(retention_days=DAYS)
         for name in ('d/x.txt', 'kept.txt'):
             backend.write(name, b'old')
         backend.delete('d')
-        # Nor as what a process left behind.
+        # Nor as files that a process left behind.
         early = (backend.sweep() or 0) + (backend.sweep(older_than_s=0) or 0)
         if early or [file.name for file in backend.deleted()] != ['d/x.txt']:
-            broken(f'Expected nothing to be swept that was deleted just now, with {DAYS} days; seen {early} removed.')
+            broken(f'Expected nothing that was just deleted to be swept, with {DAYS} days; seen {early} removed.')
         backend.config.retention_days = -1
         swept = backend.sweep()
         if swept != 1 or list(backend.deleted()):
-            broken(f'Expected 1 file to be swept once its time was over; seen {swept}, and {list(backend.deleted())}.')
+            broken(f'Expected 1 file to be swept after its time; seen {swept}, and {list(backend.deleted())}.')
         assert harness.names_raw() == ['kept.txt']
 
     @check(
         '_retain',
-        cause='The file is removed before it is kept. Look at _retain and _restore: one of the two is always there.',
+        cause='The file is removed before it is kept. Check _retain and _restore: one of the two files must always exist.',
     )
     def test_an_interrupt_loses_no_deleted_file(self, harness: Harness) -> None:
-        """Interrupted at any of its calls, deleting leaves a file where it is or restorable, and restoring does too."""
+        """If deleting or restoring is interrupted at any of its calls, the file still exists or can be restored."""
         content = content_of(small_sizes(harness)['parts'])
         verbs: dict[str, Callable[[BaseBackend], object]] = {
             'remove': lambda backend: backend.remove('d/x.bin'),
@@ -209,20 +209,18 @@ class RetentionChecks:
                 if not backend.exists('d/x.bin'):
                     if not list(backend.deleted('d/x.bin')):
                         broken(
-                            f'Expected the file to be there or restorable after {name} was interrupted at call {at}; seen neither.'
+                            f'Expected the file to exist or be restorable after {name} was interrupted at call {at}; seen neither.'
                         )
                     backend.restore('d/x.bin')
                 if backend.read('d/x.bin') != content:
-                    broken(
-                        f'Expected the content to be whole after {name} was interrupted at call {at}; seen another one.'
-                    )
+                    broken(f'Expected complete content after {name} was interrupted at call {at}; seen other content.')
                 _clear(harness)
 
 
 def _interrupt(
     backend: BaseBackend, verb: Callable[[BaseBackend], object], error: type[BaseException], at: str | int
 ) -> None:
-    """Raise *error* at a call of *verb*: that of a number, or the one that follows a hook."""
+    """Raise *error* at a call of *verb*: that with a number, or the one that follows a hook."""
 
     def strike() -> None:
         raise error
@@ -232,7 +230,7 @@ def _interrupt(
 
 
 def _prepare(harness: Harness, verb: str, content: bytes) -> None:
-    """Store the file that *verb* is to delete or restore."""
+    """Store the file that *verb* will delete or restore."""
     backend = harness.make(retention_days=DAYS)
     backend.write('d/x.bin', content)
     if verb == 'restore':

@@ -1,4 +1,4 @@
-"""Positions in open files: of one, and of several at once."""
+"""Positions in one open file, and in several at the same time."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ..measurements import sizes_of
 from .content import content_of
 from .ranges import expect_bytes, opened
 
-#: How often a file is read at another position.
+#: How many times a file is read at another position.
 SEEKS = 50
-#: More than is fetched of a file when it is opened, in bytes.
+#: More than opening a file reads ahead, in bytes.
 SIZE = 150_000
-#: How many bytes each of several open files is read at a time, and how often.
+#: How many bytes of each of several open files are read at a time, and how many times.
 TURN_BYTES, TURNS = 9_000, 12
 
 
 class SeekChecks:
-    """What seeking in an open file gives."""
+    """Seeking in open files."""
 
     @check(
         'open',
-        cause='Streams of a store seldom seek: declare RANGE where it has ranges, or set seekable_streams where _open gives such files.',
+        cause='Streams of a store are rarely seekable: declare RANGE if the store supports ranges, or set seekable_streams if _open returns seekable files.',
     )
     def test_an_open_file_can_be_read_from_anywhere(self, harness: Harness) -> None:
-        """A file open for reading in binary mode is seekable, as zip readers and picture libraries need."""
+        """A file open for reading in binary mode is seekable, as zip readers and image libraries require."""
         backend = harness.make()
         backend.write('x', b'0123456789')
         with backend.open('x', 'rb') as file:
@@ -45,10 +45,10 @@ class SeekChecks:
 
     @check(
         'open',
-        cause='A buffer or a count of the stream of _open is not set anew by seek(), or is wrong at a border of parts.',
+        cause='seek() does not reset a buffer or a counter of the stream of _open, or it is wrong at a boundary of parts.',
     )
     def test_reading_after_any_seek_gives_what_is_there(self, harness: Harness) -> None:
-        """After any seek, on or back, over borders of parts, to the end and beyond it, the bytes there are read."""
+        """After any seek, forward or backward, across boundaries of parts, to the end and beyond it, the bytes at that position are read."""
         backend = harness.make()
         sizes = sizes_of(harness)
         border, chance = sizes['border'], random.Random(13)
@@ -59,7 +59,7 @@ class SeekChecks:
                 {0, 1, size // 3, *(at for at in (border - 2, border, border + 1) if at < size), size - 1, size}
             )
             with backend.open('x', 'rb') as file:
-                # Each of them once, and then there and back.
+                # Each of them once, and then back and forth.
                 for number in range(len(places) + SEEKS if size > 1 else 6):
                     place = places[number] if number < len(places) else chance.choice(places)
                     target = max(0, place + chance.choice((0, 0, -1, 1, -3, 7)))
@@ -69,10 +69,10 @@ class SeekChecks:
 
     @check(
         'open',
-        cause='seek() of the stream of _open accepts or cuts off a negative position: raise ValueError, and stay.',
+        cause='seek() of the stream of _open accepts or clips a negative position: raise ValueError, and do not move.',
     )
     def test_a_position_before_the_beginning_is_refused(self, harness: Harness) -> None:
-        """seek() to a negative position raises ValueError or OSError, as with any file, and the position stays."""
+        """seek() to a negative position raises ValueError or OSError, as with any file, and the position does not change."""
         backend = harness.make()
         backend.write('x', b'0123456789')
         with backend.open('x', 'rb') as file:
@@ -80,7 +80,7 @@ class SeekChecks:
             with contextlib.suppress(ValueError, OSError):
                 broken(f'Expected seek(-1) to raise ValueError or OSError; seen {file.seek(-1)}.')
             assert (file.tell(), file.read(2)) == (4, b'45')
-            # From elsewhere too, where a file in memory goes to its beginning.
+            # From other positions too, where a file in memory moves to its beginning.
             for offset, whence in ((-100, io.SEEK_CUR), (-100, io.SEEK_END)):
                 file.seek(4)
                 try:
@@ -92,10 +92,10 @@ class SeekChecks:
 
     @check(
         '_open',
-        cause='Streams share a handle, a position, a buffer or a connection: each call of _open needs one of its own.',
+        cause='Streams share a handle, a position, a buffer or a connection: each call of _open needs its own.',
     )
     def test_files_open_at_once_do_not_disturb_one_another(self, harness: Harness) -> None:
-        """Several open files, of one name or of several, are each read from their own position, and outlast each other."""
+        """Several open files, with one name or different ones, each have their own position, and can be closed in any order."""
         backend = harness.make()
         contents = {'x': content_of(SIZE), 'y': bytes(255 - byte for byte in content_of(SIZE))}
         for name, content in contents.items():
@@ -116,7 +116,7 @@ class SeekChecks:
                         what = f'turn {turn + 1} of {TURNS} with open file {number + 1} of {len(files)}, {name!r},'
                         expect_bytes(file.read(TURN_BYTES), model.read(TURN_BYTES), what)
                 for number, stream in enumerate(streams):
-                    # It may give fewer bytes at once.
+                    # It can return fewer bytes at once.
                     read[number] += stream.read(TURN_BYTES)
                 if turn == TURNS // 2:
                     files[1][1].close()
@@ -126,10 +126,10 @@ class SeekChecks:
 
     @check(
         '_open',
-        cause='What another hook does ends the stream: it uses the same connection, cursor or session. Give the stream one of its own.',
+        cause='Another hook ends the stream, because it uses the same connection, cursor or session. Give the stream its own.',
     )
     def test_an_open_file_outlasts_other_operations(self, harness: Harness) -> None:
-        """While a file is open, its backend can look, list, store, copy and remove others, and it is read on unharmed, by any thread."""
+        """While a file is open, its backend can read, list, store, copy and remove others, and the file can still be read, by any thread."""
         backend = harness.make()
         content = content_of(SIZE)
         backend.write('x', content)
@@ -157,7 +157,7 @@ class SeekChecks:
                 file.seek(target)
                 read = file.read(10)
                 expect_bytes(read, content[target : target + 10], f'an open file after operation {number + 1}')
-            # By another thread, as a server may send what it has opened.
+            # By another thread, because a server can send a file in another thread than it was opened.
             at = file.tell()
             rest, end = Background(partial(b''.join, chunks)).result(), Background(file.read).result()
             expect_bytes(seen + rest, content, 'read_chunks() while others were stored and removed')
@@ -165,13 +165,15 @@ class SeekChecks:
 
 
 def _compare(file: IO[bytes], content: bytes, target: int, whence: int, count: int) -> None:
-    """Seek to *target*, counted from where *whence* says, and expect *count* bytes of *content* there."""
+    """Seek to *target*, relative to *whence*, and expect *count* bytes of *content* there."""
     origin = {io.SEEK_SET: 0, io.SEEK_CUR: file.tell(), io.SEEK_END: len(content)}[whence]
     position = file.seek(target - origin, whence)
     what = f'seek({target - origin}, {whence}) in {len(content)} bytes'
     if (position, file.tell()) != (target, target):
-        broken(f'Expected {what} to go to {target}; seen {position}, and tell() gives {file.tell()}.')
+        broken(f'Expected {what} to move to {target}; seen {position}, and {file.tell()} from tell().')
     expected = content[target : target + count]
     expect_bytes(file.read(count), expected, f'{what} and read({count})')
     if file.tell() != target + len(expected):
-        broken(f'Expected tell() to give {target + len(expected)} after {what} and read({count}); seen {file.tell()}.')
+        broken(
+            f'Expected tell() to return {target + len(expected)} after {what} and read({count}); seen {file.tell()}.'
+        )

@@ -1,4 +1,4 @@
-"""Serving through an application, and links that need no other permission."""
+"""Serving files through an application, and signed links."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CONTENT = b'0123456789' * 100
 
 
 class ServeChecks:
-    """HTTP, by the application."""
+    """HTTP responses of the application."""
 
     @check(
         'serve',
-        cause='A driver that overrides serve(), or an _open whose metadata lacks the size or the type. Look at _open and _stat.',
+        cause='The driver overrides serve(), or the metadata from _open lacks the size or the type. Check _open and _stat.',
     )
     def test_a_file_is_served_with_its_facts(self, harness: Harness) -> None:
-        """GET gives the content with type, length and validators; HEAD gives the same without content."""
+        """GET returns the content with type, length and validators; HEAD returns the same without content."""
         client = _served(harness)
         whole, head = client.get(URL), client.head(URL)
         assert (whole.status_code, whole.data) == (200, CONTENT)
@@ -36,7 +36,7 @@ class ServeChecks:
 
     @check(
         'serve',
-        cause='An etag or a time of modification that differs from look to look. Look at the FileInfo of _stat and of _open.',
+        cause='The etag or the modification time differs between calls. Check the FileInfo from _stat and from _open.',
     )
     def test_what_a_client_has_is_not_sent_again(self, harness: Harness) -> None:
         """If-None-Match and If-Modified-Since with the values of an earlier response get 304, without content."""
@@ -49,10 +49,10 @@ class ServeChecks:
 
     @check(
         'serve',
-        cause='A stop that is taken as included, or a size that is that of the range. Look at _open.',
+        cause='The stop is treated as inclusive, or the size is that of the range. Check _open.',
     )
     def test_a_range_is_served(self, harness: Harness) -> None:
-        """The response to a range is 206 with exactly its bytes, to one beyond the end 416; If-Range keeps old parts apart."""
+        """The response to a range is 206 with exactly its bytes, or 416 if it is beyond the end; with If-Range, parts of different versions are not mixed."""
         client = _served(harness)
         for given, expected in (
             ('0-0', CONTENT[:1]),
@@ -68,10 +68,10 @@ class ServeChecks:
 
     @check(
         'serve',
-        cause='Bytes and metadata come by two requests, or _open ignores etag. Look at _open.',
+        cause='Bytes and metadata come from two requests, or _open ignores etag. Check _open.',
     )
     def test_a_served_file_is_one_version(self, harness: Harness) -> None:
-        """Type, length, ETag and bytes of a response are of one version, also when the file is replaced meanwhile."""
+        """Type, length, ETag and bytes of a response belong to one version, even if the file is replaced meanwhile."""
         storage = fs.Storage('kit', fs.ALL, overwrite=True)
         app = harness.make_app(storage)
         client, newer = app.test_client(), CONTENT[::-1]
@@ -86,7 +86,7 @@ class ServeChecks:
             given = {'If-None-Match': '"other"', 'Range': 'bytes=10-19', 'If-Range': old or '"none"'}
             with app.app_context(), after_stat(storage.backend, lambda: storage.write('a/x.txt', newer)):
                 response = client.get(URL, headers={header: given[header] for header in conditions})
-            # Asked for, as another write of the same content may give another tag.
+            # Requested, because storing the same content again can produce another etag.
             now = client.get(URL).headers.get('ETag')
             versions = [
                 content for tag, content in ((old, CONTENT), (now, newer)) if tag == response.headers.get('ETag')
@@ -98,10 +98,10 @@ class ServeChecks:
 
     @check(
         'serve',
-        cause='An error of the library that _translate does not make FileNotFound, or a folder that is taken for a file.',
+        cause='_translate does not turn an error of the library into FileNotFound, or a folder is treated as a file.',
     )
     def test_a_missing_file_is_404(self, harness: Harness) -> None:
-        """What is not there is 404, whatever the store says of it."""
+        """The response for a missing file is 404, whatever the store reports."""
         client = _served(harness)
         for path in ('missing', 'a', 'a/', '%2e%2e/x'):
             assert client.get(f'/kit/{path}').status_code == 404
@@ -109,10 +109,10 @@ class ServeChecks:
     @check(
         'SIGNED_URL',
         proves=Capability.SIGNED_URL,
-        cause='SIGNED_URL is declared without _signed_url, or a link of _signed_url that is no URL.',
+        cause='SIGNED_URL is declared without _signed_url, or the result of _signed_url is not a URL.',
     )
     def test_links_are_signed_by_the_store_or_by_the_application(self, harness: Harness) -> None:
-        """A storage gives a signed link on every backend; a backend whose store signs none says so."""
+        """A storage returns signed links on every backend; without SIGNED_URL, the backend itself raises OperationNotSupported."""
         storage = fs.Storage('kit', fs.ALL)
         app = harness.make_app(storage, serve=False)
         with app.test_request_context():

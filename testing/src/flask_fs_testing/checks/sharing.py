@@ -1,4 +1,4 @@
-"""Threads, processes, applications and connections: what is shared."""
+"""What threads, processes and applications share, including connections."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ TURNS = 5
 
 
 class SharingChecks:
-    """Side by side."""
+    """Concurrent use."""
 
     @check(
         'threads',
-        cause='One connection, cursor or open file for all threads. Look at the client that the driver keeps.',
+        cause='All threads use one connection, cursor or open file. Check the client that the driver keeps.',
     )
     def test_threads_share_a_backend(self, harness: Harness) -> None:
-        """Sixteen threads write, read, list and delete through one backend without disturbing one another."""
+        """Sixteen threads write, read, list and delete through one backend without interfering with each other."""
         backend = harness.make()
 
         def work(number: int) -> None:
@@ -49,7 +49,7 @@ class SharingChecks:
 
     @check(
         'fork',
-        cause='A connection is used by both processes. Keep the client in a SharedClient, or make a new one when os.getpid() has changed.',
+        cause='Both processes use one connection. Keep the client in a SharedClient, or create a new one when os.getpid() has changed.',
     )
     def test_a_backend_works_on_both_sides_of_a_fork(self, harness: Harness) -> None:
         """A backend that was used before a fork works after it, in the child and in the parent."""
@@ -69,11 +69,11 @@ class SharingChecks:
 
     @check(
         '_put',
-        cause='What is not whole yet is named by a number, or by a random state, that processes have in common after a fork, or '
-        'by the thread alone. Look at how _put names temporary files, drafts and parts.',
+        cause='Temporary names come from a counter, or a random state, that processes share after a fork, or '
+        'only from the thread. Check how _put names temporary files and parts.',
     )
     def test_processes_that_store_at_once_keep_apart(self, harness: Harness) -> None:
-        """Of two processes that store at the same time, each stores its files whole, and under one name one of them does."""
+        """If two processes store files at the same time, each file is complete, and under a common name it is that of one of them."""
         if not CAN_FORK or not harness.shared_between_processes:
             return
         backend = harness.make()
@@ -83,21 +83,21 @@ class SharingChecks:
 
         def store(number: int) -> None:
             backend.save(_Meeting(contents[number], gate.wait), f'a/{number}', overwrite=True)
-            # Of one name, a store may refuse the second that is complete.
+            # For one name, a store can refuse the second complete upload.
             with contextlib.suppress(fs.FSError):
                 backend.save(_Meeting(contents[number], gate.wait), 'a/same', overwrite=True)
 
         in_processes(2, store)
         if [backend.read(f'a/{number}') for number in range(2)] != contents or backend.read('a/same') not in contents:
-            broken('Expected the files of two processes as each has stored them; seen others.')
+            broken('Expected the files of two processes as each stored them; seen other content.')
 
     @check(
         'construction',
-        cause='__init__ makes the client connect, or looks for the container. Connect in the first hook that needs it.',
+        cause='__init__ makes the client connect, or looks up the container. Connect in the first hook that needs it.',
     )
     def test_nothing_is_connected_to_before_it_is_needed(self, harness: Harness) -> None:
-        """Making a backend, and setting an application up, sends nothing: applications start while their store is down."""
-        # Clients of earlier tests may look after their servers meanwhile, in threads of their own, old and new.
+        """Creating a backend, and setting up an application, sends no requests: applications start while their store is down."""
+        # Clients of earlier tests might monitor their servers meanwhile, in separate threads, old and new.
         ours, start = {threading.current_thread()}, threading.Thread.start
         attempts: list[Any] = []
 
@@ -111,7 +111,7 @@ class SharingChecks:
                 if threading.current_thread() not in ours:
                     return real(*address, **options)
                 attempts.append(address[-1])
-                raise AssertionError('a connection was opened before anything was requested')
+                raise AssertionError('a connection was opened before the first operation')
 
             return connect
 
@@ -123,15 +123,15 @@ class SharingChecks:
             harness.make()
             harness.make_missing()
             harness.make_app(fs.Storage('kit'))
-        # Whoever made one may have swallowed the error.
+        # The caller might have swallowed the error.
         assert attempts == []
 
     @check(
         'applications',
-        cause='What belongs to one application is kept on the class or in the module, or the key prefix is left out.',
+        cause='State of one application is kept on the class or in the module, or the key prefix is omitted.',
     )
     def test_one_storage_stays_apart_in_two_applications(self, harness: Harness) -> None:
-        """A storage in two applications uses the store of each; copying a storage gives the storage itself."""
+        """A storage in two applications uses the store of the current one; copying a storage returns the same object."""
         storage = fs.Storage('kit', fs.ALL)
         one, two = harness.make_app(storage, prefix='one'), harness.make_app(storage, prefix='two')
         with one.app_context():
@@ -145,7 +145,7 @@ class SharingChecks:
 
 
 class _Meeting(OnlyRead):
-    """Waits for another one, once more has been read than drivers look at before they begin to store."""
+    """Waits for another source, after more has been read than drivers read before they begin to store."""
 
     def __init__(self, content: bytes, meet: Callable[[float], object]) -> None:
         super().__init__(content, 100_000)

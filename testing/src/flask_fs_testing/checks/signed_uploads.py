@@ -27,11 +27,11 @@ from .content import content_of
 from .links import deployed, later
 from .operations import left_behind
 
-#: The shortest time in which an upload can be sent, how much longer a store may take to notice its end, and how often it is tried.
+#: The shortest lifetime of a ticket, how much later a store can notice its end, and how often the ticket is tried.
 _LIFE_S, _GRACE_S, _PAUSE_S = 1, 5, 0.2
 _CONTENT = b'what a client sends'
 _SHA256 = f'sha256:{hashlib.sha256(_CONTENT).hexdigest()}'
-#: What tickets say, and what is sent with them that does not fit.
+#: Options of tickets, and content that does not match them.
 _WRONG: tuple[tuple[dict[str, Any], bytes, str], ...] = (
     ({'size': len(_CONTENT)}, _CONTENT + b'!', 'a longer file'),
     ({'size': len(_CONTENT)}, _CONTENT[:-1], 'a shorter file'),
@@ -42,16 +42,16 @@ _WRONG: tuple[tuple[dict[str, Any], bytes, str], ...] = (
 
 
 class SignedUploadChecks:
-    """Tickets for clients that have nothing else: sent to the store with SIGNED_UPLOAD, else to the application."""
+    """Tickets for clients without other credentials: the store receives the upload with SIGNED_UPLOAD, otherwise the application."""
 
     @check(
         '_signed_upload',
         proves=Capability.SIGNED_UPLOAD,
-        cause='The request goes to another name, to an address that clients do not reach, or needs a header that it does not say. '
-        'Look at _signed_upload.',
+        cause='The request is for another name, goes to a URL that clients cannot reach, or needs a header that the ticket omits. '
+        'Check _signed_upload.',
     )
     def test_a_client_sends_one_file_with_a_ticket(self, harness: Harness) -> None:
-        """What a client sends as its ticket says is seen nowhere until it is accepted, and then is that file; what was cut is none, and can be sent again."""
+        """Content sent with a ticket is visible nowhere until it is accepted, and then is the file; an upload that was cut is not accepted, and can be sent again."""
         sizes = (len(_CONTENT), 0, max(harness.part_sizes, default=100_000) + 1)
         with deployed(harness) as storage:
             signs = declares(storage.backend, Capability.SIGNED_UPLOAD)
@@ -64,7 +64,7 @@ class SignedUploadChecks:
                 )
                 for how in ways[: 3 if not number else 1]:
                     ticket = storage.signed_upload(name, **how)
-                    # Where the size is not known, a store may leave it to the application.
+                    # If the size is unknown, a store can leave the upload to the application.
                     if signs == ticket.url.startswith(request.host_url) and (not signs or 'size' in how):
                         broken(
                             f'Expected clients to send to {"the store" if signs else "the application"}; seen {ticket.url}.'
@@ -73,15 +73,15 @@ class SignedUploadChecks:
                         send_half(ticket, content)
                         _expect_not_accepted(storage, ticket, f'half of {size} bytes')
                     if (status := send(ticket, content)) >= 300:
-                        broken(f'Expected a ticket with {how} to let {size} bytes be sent; seen status {status}.')
+                        broken(f'Expected a ticket with {how} to work for {size} bytes; seen status {status}.')
                     if storage.exists(name) or list(storage.list_files()):
-                        broken(f'Expected no file before it is accepted; seen {list(storage.list_files())}.')
+                        broken(f'Expected no file before the upload is accepted; seen {list(storage.list_files())}.')
                     assert storage.accept_upload(ticket.token) == name
                     if (seen := storage.read(name)) != content:
                         broken(f'Expected the {size} bytes that were sent; seen {len(seen)} bytes.')
                     if (mime := storage.stat(name).mime) != 'text/plain':
                         broken(f'Expected the type of the ticket, text/plain; seen {mime}.')
-                    # What comes again by a ticket that was used may arrive, and is not accepted.
+                    # Content sent again with a used ticket can arrive, but is not accepted.
                     send(ticket, content)
                     with pytest.raises(fs.NoFile):
                         storage.accept_upload(ticket.token)
@@ -92,11 +92,11 @@ class SignedUploadChecks:
     @check(
         '_signed_upload',
         proves=Capability.SIGNED_UPLOAD,
-        cause='The length, the type or the checksum is not signed and not looked at later: sizes, types and checksums that _scan and _stat '
-        'give must be those of what has arrived.',
+        cause='The length, the type or the checksum is neither signed nor checked later: sizes, types and checksums that _scan and _stat '
+        'return must be those of the uploaded content.',
     )
     def test_what_is_not_what_the_ticket_says_is_no_file(self, harness: Harness) -> None:
-        """What is longer, shorter, of another type or other content than the ticket says is refused when it is sent, or not accepted."""
+        """Content that is longer, shorter, of another type or different from what the ticket allows is refused when it is sent, or is not accepted."""
         with deployed(harness) as storage:
             for how, content, what in _WRONG:
                 ticket = storage.signed_upload('x.txt', **how)
@@ -109,10 +109,10 @@ class SignedUploadChecks:
     @check(
         '_signed_upload',
         proves=Capability.SIGNED_UPLOAD,
-        cause='A part of the request is added to it after it was signed, or what is signed leaves out the name, the method or the time.',
+        cause='A part of the request is added after it was signed, or the signature does not cover the name, the method or the time.',
     )
     def test_no_part_of_a_signed_upload_can_be_changed(self, harness: Harness) -> None:
-        """With any part of its URL or its fields changed or removed, for another name, or with another method, a ticket is worth nothing."""
+        """A ticket with any part of its URL or its fields changed or removed, for another name, or with another method, does not work."""
         with deployed(harness) as storage:
             storage.write('there.txt', b'there')
             raw = harness.names_raw()
@@ -136,7 +136,7 @@ class SignedUploadChecks:
         cause='The request is not conditional (If-None-Match: *), and _join does not compare versions either.',
     )
     def test_a_second_upload_changes_nothing_that_was_seen(self, harness: Harness) -> None:
-        """What has been checked is what becomes the file: whatever is sent with the ticket afterwards is refused, or makes accepting fail."""
+        """Exactly the content that was checked becomes the file: content that is sent with the ticket later is refused, or makes accepting fail."""
         with deployed(harness) as storage:
             for parts in (1, 2):
                 ticket = storage.signed_upload('x.txt', size=len(b'checked'))
@@ -153,7 +153,7 @@ class SignedUploadChecks:
                     assert not storage.exists('x.txt')
                 else:
                     if (seen := storage.read('x.txt')) != b'checked twice'[: 7 if parts == 1 else None]:
-                        broken(f'Expected what was checked to become the file; seen {seen!r}, which was sent later.')
+                        broken(f'Expected the checked content to become the file; seen {seen!r}, which was sent later.')
                 incoming.discard()
                 storage.delete('x.txt')
         _expect_clean(harness)
@@ -161,29 +161,29 @@ class SignedUploadChecks:
     @check(
         '_signed_upload',
         proves=Capability.SIGNED_UPLOAD,
-        cause='_signed_upload ignores expires_s, or takes it for minutes or for a point in time.',
+        cause='_signed_upload ignores expires_s, or treats it as minutes or as a point in time.',
     )
     def test_a_signed_upload_lives_no_longer_than_said(self, harness: Harness) -> None:
-        """A ticket works at once, and is refused when its time is over."""
+        """A ticket works immediately, and is refused after it expires."""
         with deployed(harness) as storage:
             ticket = storage.signed_upload('x.txt', size=len(_CONTENT), expires_s=_LIFE_S + 1)
             late = storage.signed_upload('x.txt', size=len(_CONTENT), expires_s=_LIFE_S)
             if (status := send(ticket, _CONTENT)) >= 300:
-                broken(f'Expected a ticket to work at once; seen status {status}.')
+                broken(f'Expected a ticket to work immediately; seen status {status}.')
             if not declares(storage.backend, Capability.SIGNED_UPLOAD):
-                # The application signs, and its own clock says that the time is over.
+                # The application signs, and its own clock decides about expiry.
                 with mock.patch.object(tickets, 'time', SimpleNamespace(time=partial(later, _LIFE_S))):
                     assert send(late, _CONTENT) == 403
                 upload_of(storage, ticket).discard()
                 return
             begun = time.monotonic()
             time.sleep(_LIFE_S)
-            # A store may refuse what is there already: that says nothing.
+            # A store can refuse a name that already exists, which proves nothing.
             while send(late, _CONTENT) < 300:
                 upload_of(storage, late).discard()
                 if time.monotonic() - begun > _LIFE_S + _GRACE_S:
                     broken(
-                        f'Expected a ticket that lives for {_LIFE_S} s to be refused; seen it work after {_GRACE_S} s more.'
+                        f'Expected a ticket with a lifetime of {_LIFE_S} s to be refused; seen it work after {_GRACE_S} s more.'
                     )
                 time.sleep(_PAUSE_S)
             upload_of(storage, ticket).discard()
@@ -192,10 +192,10 @@ class SignedUploadChecks:
     @check(
         '_signed_upload',
         proves=Capability.SIGNED_UPLOAD,
-        cause='A key of the store is put into the request, or a capability is declared whose hook is not implemented.',
+        cause='A key of the store is put into the request, or the capability is declared but its hook is not implemented.',
     )
     def test_a_signed_upload_shows_no_secret(self, harness: Harness) -> None:
-        """No part of a ticket has a password, key or token of the store in it; without SIGNED_UPLOAD, the hook is refused."""
+        """No part of a ticket contains a password, key or token of the store; without SIGNED_UPLOAD, the hook raises OperationNotSupported."""
         with deployed(harness) as storage:
             ticket = storage.signed_upload('x.txt', size=5, mime='text/plain', checksum=_SHA256)
             parts = (ticket.url, *_pairs(ticket.headers), *_pairs(ticket.fields), ticket.token)
@@ -207,7 +207,7 @@ class SignedUploadChecks:
             if declares(backend, Capability.SIGNED_UPLOAD):
                 signed = upload_of(storage, ticket).signed_request(**given)
                 if signed.method not in ('PUT', 'POST'):
-                    broken(f'Expected a request to PUT or to POST; seen {signed!r}.')
+                    broken(f'Expected a PUT or POST request; seen {signed!r}.')
             else:
                 with pytest.raises(fs.OperationNotSupported):
                     upload_of(storage, ticket).signed_request(**given)
@@ -216,7 +216,7 @@ class SignedUploadChecks:
 def _expect_refused(
     storage: fs.Storage, ticket: fs.UploadTicket, content: bytes, what: str, mime: str | None = None
 ) -> None:
-    """*content* is refused when it is sent with *ticket*, or when it is to be accepted, and no file is there."""
+    """Fail unless *content* is refused when it is sent with *ticket*, or accepting it fails, and there is no file."""
     status = send(ticket, content, mime=mime)
     if isinstance(_expect_not_accepted(storage, ticket, what), fs.NoFile) and status < 300:
         broken(f'Expected {what} to be refused with a status, or to arrive; seen {status}, and nothing there.')
@@ -224,7 +224,7 @@ def _expect_refused(
 
 
 def _expect_not_accepted(storage: fs.Storage, ticket: fs.UploadTicket, what: str) -> fs.UploadNotAllowed:
-    """What is raised when *what* has been sent, and is to be accepted."""
+    """Fail unless accepting *what* raises the right error, and creates no file."""
     try:
         name = storage.accept_upload(ticket.token)
     except fs.UploadNotAllowed as error:
@@ -255,15 +255,15 @@ def _with_type(ticket: fs.UploadTicket, mime: str) -> dict[str, Any]:
 
 
 def _changes(ticket: fs.UploadTicket) -> Iterator[tuple[str, Request]]:
-    """*ticket* with one part of it changed, each with what that is."""
+    """Variants of *ticket* with one part changed, each with a description of the change."""
     url = urlsplit(ticket.url)
-    # The signature of the application is in the path.
+    # In URLs of the application, the signature is in the path.
     middle = len(url.path) - 9
     flipped = chr(ord(url.path[middle]) ^ 1)
     path = f'{url.path[:middle]}{flipped}{url.path[middle + 1 :]}'
     yield 'with another path', dataclasses.replace(ticket, url=url._replace(path=path).geturl())
     yield 'for a name below it', dataclasses.replace(ticket, url=url._replace(path=f'{url.path}/x').geturl())
-    yield 'for a name beside it', dataclasses.replace(ticket, url=url._replace(path=f'{url.path}8').geturl())
+    yield 'for a name next to it', dataclasses.replace(ticket, url=url._replace(path=f'{url.path}8').geturl())
     for method in ('DELETE', 'POST' if ticket.method == 'PUT' else 'PUT'):
         yield f'with {method}', dataclasses.replace(ticket, method=method)
     given = parse_qsl(url.query)

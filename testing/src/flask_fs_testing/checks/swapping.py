@@ -1,4 +1,4 @@
-"""Compare and swap: of all who replace one version of a file, one does."""
+"""Compare and swap: of all writers that replace one version of a file, one succeeds."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .operations import small_sizes
 from .races import Awaiting, few, in_two_processes, meet
 from .ranges import expect_bytes
 
-#: How many swap one version at once.
+#: How many writers swap one version at the same time.
 SWAPPERS = 8
-#: How many count at once, and how far each.
+#: How many writers count at the same time, and how far each counts.
 COUNTERS, COUNTS = 4, 5
 
 WAYS: dict[str, Callable[[BaseBackend, bytes, str], object]] = {
@@ -43,10 +43,10 @@ class SwapChecks:
         'COMPARE_AND_SWAP',
         proves=Capability.COMPARE_AND_SWAP,
         cause='The etag that _stat returns is not the one that the store compares, or files of several parts are completed '
-        'without the condition. Look at _swap.',
+        'without the condition. Check _swap.',
     )
     def test_the_current_version_can_be_replaced(self, harness: Harness) -> None:
-        """With if_match, the version whose etag stat, open or scan returns is replaced, whatever its size, and becomes another one."""
+        """With if_match and the etag from stat, open or scan, a file is replaced, whatever its size, and gets another etag."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.COMPARE_AND_SWAP):
             return
@@ -61,21 +61,21 @@ class SwapChecks:
                 [listed] = other.scan('x')
                 etags = {'stat': info.etag, 'open': etag, 'scan': listed.etag or info.etag}
                 if len(set(etags.values())) > 1 or info.etag is None:
-                    broken(f'Expected one etag of one version, from each verb; seen {etags}.')
+                    broken(f'Expected the same etag of a version from all verbs; seen {etags}.')
                 returned: Any = swap(backend, content, str(info.etag))
                 expect_bytes(other.read('x'), content, f'a file that {way} has swapped')
                 judge_result(other, 'x', returned)
                 if other.stat('x').etag == info.etag:
-                    broken(f'Expected another etag once {way} has replaced a version; seen {info.etag!r} again.')
+                    broken(f'Expected another etag after {way} has replaced a version; seen {info.etag!r} again.')
         assert harness.names_raw() == ['x']
 
     @check(
         'COMPARE_AND_SWAP',
         proves=Capability.COMPARE_AND_SWAP,
-        cause='The condition is not sent, or is sent as a list or a pattern, or an absent file fulfills it. Look at _swap.',
+        cause='The condition is not sent, or is sent as a list or a pattern, or a missing file satisfies it. Check _swap.',
     )
     def test_no_other_version_is_replaced(self, harness: Harness) -> None:
-        """Changed is raised where the file is another version, removed or never there, and nothing is stored."""
+        """Changed is raised if the file is another version, was removed or never existed, and nothing is stored."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.COMPARE_AND_SWAP):
             return
@@ -98,17 +98,17 @@ class SwapChecks:
                 for each in (etag, '*', ''):
                     _expect_changed(backend, name, content, each, 'there is no such file')
                     if other.exists(name):
-                        broken(f'Expected if_match to create nothing; seen {name!r} there, with the etag {each!r}.')
+                        broken(f'Expected if_match to create nothing; seen {name!r} created, with the etag {each!r}.')
         assert sorted(harness.names_raw()) == ['folder/below', 'x']
 
     @check(
         'COMPARE_AND_SWAP',
         proves=Capability.COMPARE_AND_SWAP,
-        cause='The version is compared before the source is read, which may take minutes: compare it in the step that makes '
-        'the file visible in _swap.',
+        cause='The version is compared before the source is read, which can take minutes: compare it in the step of _swap that '
+        'makes the file visible.',
     )
     def test_a_version_replaced_while_the_source_is_read_is_kept(self, harness: Harness) -> None:
-        """A version that another writer swaps while the source is read, at any point, stays theirs, and so does one that is removed."""
+        """If another writer swaps the version while the source is read, at any point, their file stays; if it is removed, it stays removed."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.COMPARE_AND_SWAP):
             return
@@ -121,12 +121,12 @@ class SwapChecks:
 
                 def strike(etag: str = etag, rivals: list[Background[bool]] = rivals) -> None:
                     rivals.append(Background(lambda: _wins(lambda: other.write('x', b'theirs', if_match=etag))))
-                    # A store may let in one writer at a time: then it comes second.
+                    # A store might admit one writer at a time: then it comes second.
                     rivals[0].wait(MEETING_S)
 
                 won = _wins(partial(backend.save, Interrupted(content, point, strike), 'x', if_match=etag))
                 winners = [each for each, wins in ((content, won), (b'theirs', rivals[0].result())) if wins]
-                what = f'a version that is swapped by another writer when {point} of {size} bytes were read'
+                what = f'a version that another writer swaps when {point} of {size} bytes were read'
                 if len(winners) != 1:
                     broken(f'Expected one of two to replace {what}; seen {len(winners)}.')
                 expect_bytes(other.read('x'), winners[0], what)
@@ -134,7 +134,7 @@ class SwapChecks:
                 source = Interrupted(content, point, lambda: other.remove('x'))
                 if _wins(partial(backend.save, source, 'x', if_match=str(other.stat('x').etag))) or other.exists('x'):
                     broken(
-                        f'Expected Changed for a file that is removed when {point} of {size} bytes were read; seen it there.'
+                        f'Expected Changed for a file that is removed when {point} of {size} bytes were read; seen it again.'
                     )
         assert harness.names_raw() == []
 
@@ -143,20 +143,20 @@ class SwapChecks:
         proves=Capability.COMPARE_AND_SWAP,
         race=True,
         cause='The version is looked up, and then replaced: two writers find the same one. Let the store decide, or hold a lock '
-        'for both steps in _swap.',
+        'during both steps in _swap.',
     )
     def test_of_many_threads_that_swap_one_version_one_wins(self, harness: Harness) -> None:
-        """Of all threads that replace one version of a file at once, exactly one wins, and the file is its own."""
+        """If threads replace one version of a file at the same time, exactly one wins, and the file has its content."""
         backends = [harness.make() for _ in range(SWAPPERS)]
         if not declares(backends[0], Capability.COMPARE_AND_SWAP):
             return
         if not harness.race_rounds:
-            broken('Declared, but race_rounds of the harness is 0, so that nothing shows it.')
+            broken('Declared, but race_rounds of the harness is 0, so nothing proves it.')
         backends[0].write('x', b'first')
         large = small_sizes(harness)['border'] + 1
         for turn in range(few(harness.race_rounds)):
             etag = str(backends[0].stat('x').etag)
-            # A large one now and then, which may be stored in another way: the second gate is at its end.
+            # Sometimes a large file, which can be stored differently: the second gate is at its end.
             is_large = turn % 4 == 1
             gates = [threading.Barrier(SWAPPERS) for _ in range(1 + is_large)]
             contents = [_own(number, turn, large if is_large else 5000) for number in range(SWAPPERS)]
@@ -171,11 +171,11 @@ class SwapChecks:
         'COMPARE_AND_SWAP',
         proves=Capability.COMPARE_AND_SWAP,
         race=True,
-        cause='A lock of this process keeps threads apart, and no other process: only the store, or a lock of the file system, '
-        'can decide in _swap.',
+        cause='_swap uses a lock of this process, which does not exclude other processes: only the store, or a lock of the '
+        'file system, can decide.',
     )
     def test_of_many_processes_that_swap_one_version_one_wins(self, harness: Harness) -> None:
-        """Of processes that replace one version each of several files at once, exactly one wins each, and each file is its own."""
+        """If processes replace the same versions of files at the same time, exactly one wins each, and each file has the winner's content."""
         backend = harness.make()
         if not declares(backend, Capability.COMPARE_AND_SWAP):
             return
@@ -201,11 +201,11 @@ class SwapChecks:
         'COMPARE_AND_SWAP',
         proves=Capability.COMPARE_AND_SWAP,
         race=True,
-        cause='The etag comes from another version than the bytes that were read with it, or two versions share one. Look at '
-        'the etag of _open and _stat, and at _swap.',
+        cause='The etag is from another version than the bytes that were read with it, or two versions share an etag. Check '
+        'the etag of _open and _stat, and _swap.',
     )
     def test_a_counter_that_is_swapped_loses_no_count(self, harness: Harness) -> None:
-        """Threads and processes that read a number, add one, and store it with if_match, again until it succeeds, lose none."""
+        """If threads and processes read a number, add one, and store it with if_match until that succeeds, no increment is lost."""
         backend = harness.make()
         if not declares(backend, Capability.COMPARE_AND_SWAP):
             return
@@ -218,13 +218,13 @@ class SwapChecks:
             in_processes(2, lambda _: _count(backend, gate))
             expected += 2 * COUNTS
         if (seen := backend.read('count')) != str(expected).encode():
-            broken(f'Expected {expected} after so many were added; seen {seen!r}.')
+            broken(f'Expected {expected} after that many increments; seen {seen!r}.')
         assert harness.names_raw() == ['count']
 
     @check(
         'COMPARE_AND_SWAP',
-        cause='if_match is accepted and ignored. Declare COMPARE_AND_SWAP and implement _swap, or let the template refuse it: '
-        'override no verb.',
+        cause='if_match is accepted and ignored. Declare COMPARE_AND_SWAP and implement _swap, or let BaseBackend reject it: '
+        'do not override verbs.',
     )
     def test_if_match_is_refused_where_it_is_not_promised(self, harness: Harness) -> None:
         """Without COMPARE_AND_SWAP, if_match raises OperationNotSupported before the source is read, and nothing is stored."""
@@ -247,7 +247,7 @@ class SwapChecks:
                         verb(name)
                 if source.tell():
                     broken(
-                        f'Expected the source to be unread when if_match is refused; seen {source.tell()} bytes read.'
+                        f'Expected the source to be unread when if_match is rejected; seen {source.tell()} bytes read.'
                     )
         assert (harness.names_raw(), harness.get_raw('x')) == (['x'], b'old')
 
@@ -259,11 +259,13 @@ def _expect_changed(backend: BaseBackend, name: str, content: bytes, etag: str, 
     except fs.Changed as error:
         reported.append(error.filename)
     if reported != [name]:
-        broken(f'Expected Changed for {name!r} with the etag {etag!r}, as {why}; seen it for {reported or "nothing"}.')
+        broken(
+            f'Expected Changed for {name!r} with the etag {etag!r}, because {why}; seen it for {reported or "nothing"}.'
+        )
 
 
 def _wins(swap: Callable[[], object]) -> bool:
-    """Whether *swap* finds the version that it is to replace."""
+    """Whether *swap* succeeds, because the version is still the current one."""
     try:
         swap()
     except fs.Changed:
@@ -272,11 +274,11 @@ def _wins(swap: Callable[[], object]) -> bool:
 
 
 def _swap(backend: BaseBackend, name: str, content: bytes, etag: str, *gates: Any) -> bool:
-    """Replace the version *etag*, meeting the others at the *gates*; whether it won."""
+    """Replace the version *etag*, meeting the others at the *gates*; return whether it won."""
     try:
         return _wins(lambda: backend.save(Awaiting(content, *gates), name, if_match=etag))
     finally:
-        # One that was refused unread never comes to the gates: the others shall not wait for it.
+        # One that was refused without being read never reaches the gates: the others must not wait for it.
         for gate in gates:
             gate.abort()
 
@@ -288,17 +290,17 @@ def _own(number: int, turn: int, size: int = 5000) -> bytes:
 
 def _judge_race(backend: BaseBackend, name: str, contents: list[bytes], wins: Any) -> None:
     if sum(wins) != 1:
-        broken(f'Expected one of {len(contents)} to replace one version of {name!r}; seen {sum(wins)}.')
+        broken(f'Expected one of {len(contents)} writers to replace one version of {name!r}; seen {sum(wins)}.')
     expect_bytes(backend.read(name), contents[list(wins).index(True)], f'{name!r}, which one of several has swapped,')
 
 
 def _count(backend: BaseBackend, gate: Any) -> None:
-    """Add one to the number in the file ``count`` several times, each again until nobody else came first.
+    """Add one to the number in the file ``count`` several times, each time until no other writer came first.
 
-    The others are met at the *gate* in between.
+    It meets the others at the *gate* in between.
     """
     done = 0
-    # Whoever fails does so because another one succeeded.
+    # A writer fails only because another one succeeded.
     for _ in range((COUNTERS + 2) * COUNTS):
         info, stream = backend.open_whole('count')
         try:
@@ -310,4 +312,4 @@ def _count(backend: BaseBackend, gate: Any) -> None:
             continue
         if (done := done + 1) == COUNTS:
             return
-    broken(f'Expected to count to {COUNTS} as others do; seen Changed too often: {done} of them were counted.')
+    broken(f'Expected to count to {COUNTS} concurrently; seen Changed too often, after counting to {done}.')

@@ -1,4 +1,4 @@
-"""Text: newlines, encodings, and nothing that depends on where the program runs."""
+"""Text: newlines and encodings, whatever the environment of the program."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class TextChecks:
 
     @check(
         'open',
-        cause='newline= is not passed on, or text is stored through a file in text mode. Look at open() and write().',
+        cause='newline= is not passed on, or text is stored through a file in text mode. Check open() and write().',
     )
     def test_newlines_are_those_that_were_requested(self, harness: Harness) -> None:
-        """open() treats newlines as Python's own does, by newline=; write() and save() store them as they are."""
+        """open() treats newlines as Python's open() does, according to newline=; write() and save() store them unchanged."""
         backend = harness.make()
         for newline in NEWLINES:
             expected = io.BytesIO()
@@ -53,10 +53,10 @@ class TextChecks:
 
     @check(
         'open',
-        cause='A file or a TextIOWrapper is opened without an encoding, which then is that of the locale. Look at open().',
+        cause='A file or a TextIOWrapper is opened without an encoding, and so uses that of the locale. Check open().',
     )
     def test_text_does_not_depend_on_the_locale(self, harness: Harness) -> None:
-        """Text is UTF-8 unless an encoding is given, also where the locale of the process has another one."""
+        """Text is UTF-8 unless an encoding is given, even if the locale of the process has another one."""
         backend = harness.make()
         with _ascii_locale():
             backend.write('written', TEXT)
@@ -72,11 +72,11 @@ class TextChecks:
 
     @check(
         'open',
-        cause='encoding= or errors= is not passed on, or what could be encoded is stored although the rest could not. '
-        'Look at open().',
+        cause='encoding= or errors= is not passed on, or the beginning is stored although the rest cannot be encoded. '
+        'Check open().',
     )
     def test_an_encoding_and_its_errors_are_heeded(self, harness: Harness) -> None:
-        """Text is stored and read in the encoding that is given, by its error handler; what fails stores nothing."""
+        """Text is stored and read with the given encoding and error handler; text that cannot be encoded stores nothing."""
         backend = harness.make()
         for encoding, errors in (('latin-1', None), ('utf-16-le', None), ('utf-8-sig', None), ('ascii', 'replace')):
             with backend.open('x', 'w', encoding=encoding, errors=errors) as file:
@@ -95,7 +95,7 @@ class TextChecks:
         for mode in ('r', 'w'):
             with pytest.raises(LookupError):
                 backend.open('x', mode, encoding='no-such-encoding')
-        _judge('writing what cannot be encoded', (['x'], b'\xff-'), (harness.names_raw(), harness.get_raw('x')))
+        _judge('writing text that cannot be encoded', (['x'], b'\xff-'), (harness.names_raw(), harness.get_raw('x')))
 
 
 def _write_in_ascii(file: IO[Any]) -> None:
@@ -111,9 +111,9 @@ def _judge(what: str, expected: object, seen: object) -> None:
 
 @contextlib.contextmanager
 def _ascii_locale() -> Generator[None]:
-    """Have Python use ASCII where no encoding is given, as with LC_ALL=C without its UTF-8 mode, for the block.
+    """Make Python use ASCII in the block if no encoding is given, as with LC_ALL=C without its UTF-8 mode.
 
-    Setting the locale would do so in some of its versions, and not where that mode is on.
+    Setting the locale does so only in some Python versions, and not in UTF-8 mode.
     """
     real_open, real_wrapper = builtins.open, io.TextIOWrapper
 

@@ -1,4 +1,4 @@
-"""What files are stored from: pieces and buffers of every kind, and what a refused one leaves."""
+"""Sources of files: pieces and buffers of every kind, and the effects of a refused one."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from .content import content_of
 
 
 class Pieces(OnlyRead):
-    """Gives pieces that are no ``bytes``."""
+    """Returns pieces that are not ``bytes``."""
 
     def __init__(self, content: bytes, step: int, kind: Callable[[bytes], Any]) -> None:
         super().__init__(content, step)
         self._kind = kind
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, as one of that kind."""
+        """The next bytes, as an object of that kind."""
         piece: bytes = self._kind(super().read(size))
         return piece
 
 
 class Generous(OnlyRead):
-    """Gives more than was requested, as a source does that has its own idea of a piece."""
+    """Returns more than requested, as a source with its own piece size does."""
 
     def read(self, size: int = -1) -> bytes:
         """The next *step* bytes."""
@@ -49,11 +49,11 @@ class UploadChecks:
 
     @check(
         '_put',
-        cause='The last piece is taken for one that is shorter than requested, or a full last part for no last part. '
-        'Look at the loop of _put: it ends where read() gives nothing.',
+        cause='A piece that is shorter than requested is treated as the last one, or a full last part as not the last. '
+        'Check the loop in _put: it ends when read() returns nothing.',
     )
     def test_pieces_of_any_size_make_the_same_file(self, harness: Harness) -> None:
-        """A source may give pieces of any size, and any kind of bytes: what is stored is all of them, in their order."""
+        """A source can return pieces of any size, and any kind of bytes: all of them are stored, in order."""
         backend = harness.make()
         border, parts = (sizes_of(harness)[size_class] for size_class in ('border', 'parts'))
         sizes = itertools.cycle((2 * min(harness.part_sizes, default=CHUNK_BYTES), border, parts))
@@ -73,14 +73,14 @@ class UploadChecks:
             _same(harness, backend, content, f'{len(content)} bytes in {what}')
         for step in (1, 7):
             backend.save(OnlyRead(b'0123456789' * 5, step), 'x', overwrite=True)
-            _same(harness, backend, b'0123456789' * 5, f'50 bytes by {step}')
+            _same(harness, backend, b'0123456789' * 5, f'50 bytes in pieces of {step}')
 
     @check(
         'write',
-        cause='len() of a memoryview counts items, not bytes, and not everything that is no str is bytes. Look at write().',
+        cause='len() of a memoryview counts items, not bytes, or everything that is not a str is treated as bytes. Check write().',
     )
     def test_every_kind_of_bytes_is_stored_as_its_bytes(self, harness: Harness) -> None:
-        """bytes, bytearray and memoryview, also of items larger than a byte, are stored as the bytes that they are."""
+        """bytes, bytearray and memoryview, also with items larger than a byte, are stored as exactly their bytes."""
         backend = harness.make()
         numbers = array('I', range(5000))
         content = numbers.tobytes()
@@ -99,11 +99,11 @@ class UploadChecks:
 
     @check(
         '_put and _open',
-        cause='The client library decodes what says that it is compressed, blocks are padded and trimmed, or bytes pass '
-        'through text. Look at the requests of _put and _open, and at the headers that they send.',
+        cause='The client library decodes content marked as compressed, blocks are padded and trimmed, or bytes are converted '
+        'to text. Check the requests of _put and _open, and the headers that they send.',
     )
     def test_bytes_that_mean_something_elsewhere_are_kept(self, harness: Harness) -> None:
-        """Bytes are bytes: compressed ones, byte order marks, zeros and newlines come back, whatever name and type say."""
+        """Content is returned byte for byte, including compressed data, byte order marks, zeros and newlines, whatever the name and type."""
         backend = harness.make()
         compressed = gzip.compress(b'content ' * 100, mtime=0)
         contents = {
@@ -126,7 +126,7 @@ class UploadChecks:
             with backend.open(name, 'rb') as file:
                 seen = (backend.read(name), harness.get_raw(name), file.read(), b''.join(backend.read_chunks(name)))
             if (encoding := backend.stat(name).content_encoding) is not None:
-                broken(f'Expected no Content-Encoding of {name!r}, which was given none; seen {encoding!r}.')
+                broken(f'Expected no Content-Encoding for {name!r}, which was stored without one; seen {encoding!r}.')
             if {*seen} != {content} or backend.stat(name).size != len(content):
                 broken(
                     f'Expected {content[:30]!r} from {name!r}, {len(content)} bytes; seen {[each[:30] for each in seen]} '
@@ -138,7 +138,7 @@ class UploadChecks:
         cause='The buffer of the caller is kept, or read later: copy what is kept, and read the source before _put returns.',
     )
     def test_a_buffer_changed_after_it_was_stored_changes_no_file(self, harness: Harness) -> None:
-        """When storing has returned, the file has its content: the caller may use the buffer for something else."""
+        """When storing has returned, the file has its content: the caller can reuse the buffer."""
         backend = harness.make()
         for size in (sizes_of(harness)[size_class] for size_class in ('small', 'border')):
             content = content_of(size)
@@ -149,15 +149,15 @@ class UploadChecks:
             buffer[:] = file.getbuffer()[:] = bytes(size)
             for name in ('buffer', 'view', 'file'):
                 if not content == backend.read(name) == harness.get_raw(name):
-                    broken(f'Expected the {size} bytes that {name!r} was stored with; seen those of the buffer now.')
+                    broken(f'Expected the {size} bytes with which {name!r} was stored; seen those now in the buffer.')
 
     @check(
         '_put with create',
-        cause='What was sent before it turned out that the name is taken is kept, or the metadata of the refused file. Look at '
+        cause='Content that was sent before the name was found to exist is kept, or the metadata of the refused file is. Check '
         'the end of _put, where it refuses.',
     )
     def test_a_refused_create_leaves_nothing(self, harness: Harness) -> None:
-        """A file that is refused because its name is taken leaves the other one and its metadata as they were, nothing else, and its source open."""
+        """If a file is refused because its name exists, the existing file and its metadata are unchanged, nothing else is left, and the source stays open."""
         backend = harness.make()
         old = b'old content'
         backend.write('x', old)
@@ -207,4 +207,4 @@ def _same(harness: Harness, backend: BaseBackend, content: bytes, what: str) -> 
                 (at for at, (one, two) in enumerate(zip(seen, content, strict=False)) if one != two),
                 min(len(seen), len(content)),
             )
-            broken(f'Expected {what} to be {how} as they were stored; seen {len(seen)} bytes, differing at {at}.')
+            broken(f'Expected {what} to be {how} as stored; seen {len(seen)} bytes, which differ at {at}.')

@@ -1,4 +1,4 @@
-"""Files that are replaced while they are read: one version, or an error."""
+"""Reading files while they are replaced: one version, or an error."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ..harness import Harness
 from .content import content_of
 from .ranges import opened, read_range
 
-#: How often a file is opened while another thread replaces it, and how often that does, at least.
+#: How many times a file is opened while another thread replaces it, and how many times that does, at least.
 OPENINGS, REPLACEMENTS = 10, 20
-#: More than is fetched of a file when it is opened, in bytes.
+#: More than opening a file reads ahead, in bytes.
 SIZE = 150_000
-#: Smaller parts than this are worth reading over their border, in bytes.
+#: If parts are smaller than this, in bytes, files are read across their boundary.
 MAX_PART_BYTES = 512 * 1024
 
 
@@ -34,10 +34,10 @@ class VersionChecks:
 
     @check(
         '_open',
-        cause='Two requests, one for the metadata and one for the bytes: _open takes both from the response with the bytes.',
+        cause='There are two requests, one for the metadata and one for the bytes: _open has to get both from the response with the bytes.',
     )
     def test_bytes_come_with_the_metadata_of_their_version(self, harness: Harness) -> None:
-        """The metadata that _open gives is of the version that its bytes are of, also when the file is replaced meanwhile."""
+        """_open returns metadata and bytes of the same version, even if the file is replaced meanwhile."""
         backend, other = harness.make(), harness.make()
         versions = (content_of(4000), content_of(5000))
         other.write('x', content_of(3000))
@@ -61,14 +61,14 @@ class VersionChecks:
                     return
                 other.write('x', content)
                 replacements.append(content)
-                # A greenlet runs until it gives others their turn.
+                # A greenlet runs until it yields to others.
                 time.sleep(0)
 
         replacing = Background(keep_replacing)
         try:
             opened = 0
             while not replacing.wait(0) and (opened < OPENINGS or len(replacements) < REPLACEMENTS):
-                # A store may notice that a file goes while it is read.
+                # A store can notice that a file is removed while it is read.
                 with contextlib.suppress(fs.Replaced):
                     info, content = read_range(backend, 'x')
                     assert content in versions
@@ -81,10 +81,10 @@ class VersionChecks:
 
     @check(
         '_open',
-        cause='_open ignores etag, or compares it with what the store had before: send it as a condition, or call range_start.',
+        cause='_open ignores etag, or compares it with earlier metadata: send it as a condition, or call range_start.',
     )
     def test_a_version_asked_for_is_opened_or_refused(self, harness: Harness) -> None:
-        """_open(name, start, stop, etag=…) gives the version with that etag, and raises Replaced if there is another."""
+        """_open(name, start, stop, etag=…) returns the version with that etag, and raises Replaced if there is another."""
         backend = harness.make()
         backend.write('x', b'0123456789')
         backend.write('empty', b'')
@@ -109,20 +109,20 @@ class VersionChecks:
 
     @check(
         '_open',
-        cause='The file is found by its name again after it was opened: keep one handle, or request each range with the etag.',
+        cause='The file is looked up by name again after it was opened: keep one handle, or request each range with the etag.',
     )
     def test_a_file_replaced_at_any_point_is_read_as_one_version(self, harness: Harness) -> None:
-        """Whatever is read from an open file is of one version, or an error, at whatever point it is replaced or removed."""
+        """Reading an open file returns bytes of one version, or raises an error, whenever the file is replaced or removed."""
         backend, other = harness.make(), harness.make()
         size = _size(harness)
         old = content_of(size)
-        # (position, bytes): on, back, and to the end; more than any buffer holds lies between.
+        # (position, bytes): forward, back, and to the end, with more in between than any buffer holds.
         reads = ((0, 100), (100, 5000), (size // 2, 100), (50, 100), (size - 100, 100), (size - 90_000, size))
         for what, new, change in _changes(other, old):
             for point in range(len(reads)):
                 other.write('x', old)
                 seen: list[tuple[int, int, bytes]] = []
-                # A store may keep no old versions.
+                # A store might not keep old versions.
                 with contextlib.suppress(fs.FSError), backend.open('x', 'rb') as file:
                     for number, (position, count) in enumerate(reads):
                         if number == point:
@@ -141,10 +141,10 @@ class VersionChecks:
 
     @check(
         '_open',
-        cause='The stream of _open begins to read when its first byte is requested, or takes the loss of the file for its end.',
+        cause='The stream of _open opens the file only when its first byte is requested, or treats the loss of the file as its end.',
     )
     def test_a_range_of_a_file_that_is_replaced_is_whole_or_an_error(self, harness: Harness) -> None:
-        """The stream of _open gives the bytes of the version whose metadata came with it, all of them, or raises."""
+        """The stream of _open returns all bytes of the version that its metadata describes, or raises an error."""
         backend, other = harness.make(), harness.make()
         size = _size(harness)
         old = content_of(size)
@@ -165,16 +165,16 @@ class VersionChecks:
 
 
 def _size(harness: Harness) -> int:
-    """More than is fetched at once, and more than a part where that is not much."""
+    """More than is read ahead, and more than a part if parts are small."""
     part = min(harness.part_sizes, default=0)
     return SIZE + (part if part <= MAX_PART_BYTES else 0)
 
 
 def _changes(backend: BaseBackend, old: bytes) -> list[tuple[str, bytes | None, Callable[[], object]]]:
-    """What may happen to a file with the content *old*: in words, what it has then, and how."""
+    """Changes of a file with the content *old*: a description, the new content, and how to make them."""
     same_size = bytes(255 - byte for byte in old[:256]) * (len(old) // 256 + 1)
     longer = same_size[: len(old)] + b'more'
-    versions = {'replaced': same_size[: len(old)], 'replaced by a shorter one': same_size[: len(old) // 3]}
+    versions = {'replaced': same_size[: len(old)], 'replaced with a shorter one': same_size[: len(old) // 3]}
 
     def replace(content: bytes) -> Callable[[], object]:
         return lambda: backend.write('x', content)
@@ -184,12 +184,12 @@ def _changes(backend: BaseBackend, old: bytes) -> list[tuple[str, bytes | None, 
         backend.copy('longer', 'x')
 
     changes = [(what, content, replace(content)) for what, content in versions.items()]
-    changes.append(('replaced by a copy of a longer one', longer, replace_by_copy))
+    changes.append(('replaced with a copy of a longer one', longer, replace_by_copy))
     return [*changes, ('removed', None, lambda: backend.remove('x'))]
 
 
 def _read(stream: IO[bytes], count: int) -> bytes:
-    """*count* bytes of a stream that may give fewer at once."""
+    """*count* bytes of a stream that can return fewer at once."""
     pieces = []
     while count and (piece := stream.read(count)):
         pieces.append(piece)

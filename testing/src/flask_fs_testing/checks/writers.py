@@ -1,4 +1,4 @@
-"""Files open for writing: stored whole, once, and only if they are closed."""
+"""Files open for writing: stored completely, once, and only if they are closed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class WriterChecks:
 
     @check(
         'open',
-        cause='Pieces are kept as they were given, flush() publishes, or each close() stores again. Look at open(), which '
+        cause='Buffers of the caller are kept without a copy, flush() publishes, or each close() stores again. Check open(), which '
         'needs no override.',
     )
     def test_a_writer_stores_once_what_was_written(self, harness: Harness) -> None:
-        """What is stored is what was written, at the first close() and never again, also if the buffers have changed since."""
+        """The first close(), and no other, stores exactly what was written, even if the buffers have changed since."""
         backend = harness.make()
         buffer = bytearray(b'buffer')
         for mode in ('wb', 'xb'):
@@ -35,30 +35,30 @@ class WriterChecks:
                 broken(f'Expected nothing in the store before close(), also after flush(); seen {harness.names_raw()}.')
             file.close()
             buffer[:] = b'buffer'
-            _judge(harness, 'x', b'bytesbufferuf', f'closing a file open in mode {mode!r}')
+            _judge(harness, 'x', b'bytesbufferuf', f'closing a file opened in mode {mode!r}')
             backend.write('x', OLD)
             file.close()
-            _judge(harness, 'x', OLD, 'closing it again after another has written')
+            _judge(harness, 'x', OLD, 'closing it again after another writer')
 
     @check(
         'open',
-        cause='A finalizer closes the file, and so stores it: those of io do. Look at open(), which needs no override.',
+        cause='A finalizer closes the file, and so stores it, as those of io do. Check open(), which needs no override.',
     )
     def test_a_writer_that_is_dropped_stores_nothing(self, harness: Harness) -> None:
-        """A file open for writing that is dropped without close() stores nothing: whoever wrote it did not finish."""
+        """A file open for writing that is dropped without close() stores nothing, because it is incomplete."""
         backend = harness.make()
         backend.write('x', OLD)
         with warnings.catch_warnings():
-            # It says so.
+            # It warns about it.
             warnings.simplefilter('ignore', ResourceWarning)
             for mode in ('w', 'wb', 'x', 'xb'):
                 file = backend.open('new' if 'x' in mode else 'x', mode)
                 file.write(b'other' if 'b' in mode else 'other')
                 del file
                 gc.collect()
-                _judge(harness, 'x', OLD, f'dropping a file open in mode {mode!r}')
+                _judge(harness, 'x', OLD, f'dropping a file opened in mode {mode!r}')
         if (names := harness.names_raw()) != ['x']:
-            broken(f'Expected only x in the store after files that were created were dropped; seen {names}.')
+            broken(f'Expected only x in the store after new files were dropped; seen {names}.')
 
 
 def _judge(harness: Harness, name: str, expected: bytes, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Doubles for the tests of applications: backends that fail as planned, and that record their calls."""
+"""Test doubles for applications: backends that fail as planned, or record their calls."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from flask_fs.errors import FSError, Unavailable
 
 from .wrapper import HOOKS, STORING, BackendWrapper, name_of
 
-#: What the template makes a hook of: a failure planned for one of these strikes the hook where it calls that one.
+#: The basic hooks that implement other hooks in BaseBackend: a failure planned for one strikes hooks that call it.
 MADE_OF = {
     'names': ('scan',),
     'folder': ('scan',),
@@ -27,17 +27,17 @@ MADE_OF = {
     'copy': ('open', 'put'),
     'move': ('open', 'put', 'copy', 'remove'),
 }
-#: The hooks that need the store; giving a path or signing a link does not.
+#: The hooks that need the store; returning a path or signing a link does not.
 NEED_STORE = frozenset(HOOKS) - {'local_path', 'signed_url', 'signed_upload', 'signed_part'}
-#: The hooks that move content, and can fail in the middle of it.
+#: The hooks that transfer content, and can fail in the middle of it.
 MOVE_CONTENT = (*STORING, 'open')
 
 
 @dataclass(eq=False)
 class PlannedFailure:
-    """What is to fail, and how.
+    """A planned failure.
 
-    :param struck: How often it did so far.
+    :param struck: How many times it has struck so far.
     """
 
     hook: str
@@ -48,20 +48,20 @@ class PlannedFailure:
     struck: int = 0
 
     def is_for(self, hook: str) -> bool:
-        """Whether it may strike *hook*."""
+        """Whether it can strike *hook*."""
         return self.hook == hook or (self.hook == 'any' and hook in NEED_STORE)
 
 
 class FaultyBackend(BackendWrapper):
-    """Does what *backend* does, but for the failures that were planned.
+    """Behaves like *backend*, except for planned failures.
 
-    Failures are planned by hook, and the verbs of a storage come down to hooks: save, write and files opened for writing
-    to ``put``, with ``if_match`` to ``swap``; read, read_chunks, files opened for reading and serving to ``open``; exists and
-    metadata to ``stat``; delete_many to a ``remove`` of each file.
-    While a failure is planned for one of the five basic hooks (open, put, stat, scan, remove), the others are carried out
-    by those, on every backend alike: so a failure of ``remove`` can stop ``delete`` half-way.
+    Failures are planned for hooks, and the verbs of a storage call hooks: save, write and files opened for writing call
+    ``put``, or ``swap`` with ``if_match``; read, read_chunks, files opened for reading and serving call ``open``; exists and
+    metadata call ``stat``; delete_many calls ``remove`` for each file.
+    While a failure is planned for one of the five basic hooks (open, put, stat, scan, remove), the other hooks use them, on
+    every backend: a failure of ``remove`` can stop ``delete`` midway.
 
-    :param backend: Any :class:`~flask_fs.backends.BaseBackend`, another wrapper included.
+    :param backend: Any :class:`~flask_fs.backends.BaseBackend`, including another wrapper.
     """
 
     def __init__(self, backend: BaseBackend) -> None:
@@ -71,7 +71,7 @@ class FaultyBackend(BackendWrapper):
 
     @property
     def planned(self) -> list[PlannedFailure]:
-        """The failures that are still to come."""
+        """The failures that have not struck yet."""
         with self._planning:
             return list(self._planned)
 
@@ -84,13 +84,14 @@ class FaultyBackend(BackendWrapper):
         when: Callable[[str], object] | None = None,
         after_bytes: int | None = None,
     ) -> PlannedFailure:
-        """Let the next calls of *hook* fail. Of several failures planned for a call, the first one strikes.
+        """Make the next calls of *hook* fail. If several failures are planned for a call, the first one strikes.
 
-        :param hook: ``put``, ``open`` and so on, one of ``HOOKS``; ``any`` is each that needs the store.
-        :param error: What is raised; of a class of Flask-FS's errors, one that names file, storage and backend.
-        :param times: How often; None is until :meth:`recover`.
-        :param when: Called with a filename (a prefix, for ``scan`` and ``folder``); false lets that call pass.
-        :param after_bytes: For ``put``, ``swap`` and ``open``: fail when so much content was moved, at its end at the latest.
+        :param hook: ``put``, ``open`` and so on, one of ``HOOKS``; ``any`` means each hook that needs the store.
+        :param error: The error to raise. For an error class of Flask-FS, it names file, storage and backend.
+        :param times: How many times; None means until :meth:`recover`.
+        :param when: Called with a filename (a prefix, for ``scan`` and ``folder``); if it returns false, the call succeeds.
+        :param after_bytes: For ``put``, ``swap`` and ``open``: fail after this many bytes of content, or at its end if it is
+            shorter.
         """
         if hook not in HOOKS and hook != 'any':
             raise ValueError(f'{hook!r} is not a hook (known: {", ".join(HOOKS)}, any)')
@@ -104,7 +105,7 @@ class FaultyBackend(BackendWrapper):
         return failure
 
     def recover(self) -> None:
-        """Let nothing fail any more."""
+        """Cancel all planned failures."""
         with self._planning:
             self._planned.clear()
 
@@ -130,7 +131,7 @@ class FaultyBackend(BackendWrapper):
 
     def _strike(self, hook: str, name: str) -> PlannedFailure | None:
         for failure in self.planned:
-            # Without the lock: it is the test's own code.
+            # Without the lock, because it is code of the test.
             if failure.is_for(hook) and (failure.when is None or failure.when(self.shown(name))):
                 with self._planning:
                     if failure in self._planned:
@@ -150,7 +151,7 @@ class FaultyBackend(BackendWrapper):
 
 
 class _Breaking:
-    """A source that fails after so many bytes, at its end at the latest."""
+    """A source that fails after this many bytes, or at its end if it is shorter."""
 
     def __init__(self, stream: ByteReader, after_bytes: int, error: Callable[[], BaseException]) -> None:
         self._stream = stream
@@ -166,7 +167,7 @@ class _Breaking:
 
 
 class _BreakingStream(io.RawIOBase):
-    """An open file that fails after so many bytes; closing it closes the file."""
+    """An open file that fails after this many bytes; closing it closes the file."""
 
     def __init__(self, stream: IO[bytes], after_bytes: int, error: Callable[[], BaseException]) -> None:
         self._stream = stream

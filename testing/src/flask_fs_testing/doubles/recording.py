@@ -9,7 +9,7 @@ from flask_fs.backends import BaseBackend
 
 from .wrapper import STORING, WITH_TARGET, BackendWrapper
 
-#: What hooks are given besides names and sources, by position.
+#: The positional arguments of hooks, other than names and sources.
 _BY_POSITION = {
     'open': ('start', 'stop'),
     'swap': ('etag',),
@@ -22,10 +22,10 @@ class Call(NamedTuple):
     """One call of a hook.
 
     :param hook: The hook's name without its underscore: ``put``.
-    :param name: The file's name in its storage; of ``scan``, ``names`` and ``folder`` the prefix, of ``join`` the first piece.
-    :param target: The second name of ``copy`` and ``move``, and the file that ``join`` makes; else None.
-    :param options: What was passed besides, such as ``create`` and ``attributes``; of ``open`` ``start``, ``stop`` and ``etag``,
-        of ``swap`` ``etag``, of ``folder`` ``after`` and ``limit``, and of ``set_attributes`` ``changes``.
+    :param name: The file's name in its storage; for ``scan``, ``names`` and ``folder`` the prefix, for ``join`` the first piece.
+    :param target: The second name of ``copy`` and ``move``, and the file that ``join`` creates; otherwise None.
+    :param options: Other arguments, such as ``create`` and ``attributes``; for ``open`` ``start``, ``stop`` and ``etag``,
+        for ``swap`` ``etag``, for ``folder`` ``after`` and ``limit``, and for ``set_attributes`` ``changes``.
     """
 
     hook: str
@@ -35,16 +35,16 @@ class Call(NamedTuple):
 
 
 class RecordingBackend(BackendWrapper):
-    """Does what *backend* does, and keeps a list of the calls of its hooks, including those that failed.
+    """Behaves like *backend*, and keeps a list of the calls of its hooks, including those that failed.
 
-    What the backend itself calls in turn is not in the list, so the list is the same on every backend.
+    Calls that the backend itself makes are not in the list, so the list is the same for every backend.
 
-    :param backend: Any :class:`~flask_fs.backends.BaseBackend`, another wrapper included.
+    :param backend: Any :class:`~flask_fs.backends.BaseBackend`, including another wrapper.
     """
 
     def __init__(self, backend: BaseBackend) -> None:
         super().__init__(backend)
-        #: The calls so far, in order; tests may clear it.
+        #: The calls so far, in order; tests can clear it.
         self.calls: list[Call] = []
 
     def hooks(self) -> list[str]:
@@ -56,7 +56,7 @@ class RecordingBackend(BackendWrapper):
         return [call.name for call in self.calls if call.hook == hook]
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
-        # Without the source of what is stored.
+        # Without the source of the content.
         given = args[2:] if hook in STORING else args[1:]
         options = {**dict(zip(_BY_POSITION.get(hook, ()), given, strict=False)), **kwargs}
         name = self.shown(args[0])

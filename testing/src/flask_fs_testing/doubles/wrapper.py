@@ -14,20 +14,20 @@ HOOKS = (
     'open', 'put', 'stat', 'scan', 'remove', 'swap', 'set_attributes', 'folder', 'names', 'delete', 'copy', 'move', 'retain',
     'deleted', 'restore', 'purge', 'local_path', 'signed_url', 'signed_upload', 'signed_part', 'join',
 )  # fmt: skip
-#: Those that store what they are given.
+#: Those that store content from a source.
 STORING = ('put', 'swap')
 #: Those that list, lazily.
 LISTING = ('scan', 'names', 'deleted')
 
 
-#: Those that are also given the name of a file that they make.
+#: Those that also get the name of a file that they create.
 WITH_TARGET = ('copy', 'move', 'join')
 
 Subject = str | DeletedFile | Sequence[FileInfo]
 
 
 def name_of(given: Subject) -> str:
-    """The name, or prefix, that a hook is about, by what it was given first; of several pieces that of the first one."""
+    """The name or prefix that a hook is about, from its first argument; for several pieces, that of the first one."""
     if isinstance(given, str):
         return given
     return given.name if isinstance(given, DeletedFile) else given[0].name
@@ -41,15 +41,15 @@ def _passing_on(hook: str) -> Callable[..., Any]:
 
 
 class BackendWrapper(BaseBackend):
-    """Behaves as *backend* does: same name, settings and capabilities, and every other attribute of it.
+    """Behaves like *backend*, with the same name, settings and capabilities, and all its other attributes.
 
-    The verbs are those of the template; they call the hooks of *backend*. The hooks that
-    *backend* itself calls are its own business and do not pass here. Of many files, each is removed by a call of its own.
+    The verbs are those of BaseBackend; they call the hooks of *backend*. Hooks that
+    *backend* itself calls do not pass through the wrapper. If many files are removed, each is removed with a separate call.
     Subclasses override :meth:`pass_on`.
 
-    ``isinstance(wrapper, type(backend))`` holds, because applications use that to find out where their files are.
+    ``isinstance(wrapper, type(backend))`` is true, because applications use it to find out where their files are.
 
-    :param backend: Any :class:`~flask_fs.backends.BaseBackend`, another wrapper included.
+    :param backend: Any :class:`~flask_fs.backends.BaseBackend`, including another wrapper.
     """
 
     def __init__(self, backend: BaseBackend) -> None:
@@ -59,7 +59,7 @@ class BackendWrapper(BaseBackend):
         self.name = backend.name
         self.config = backend.config
         self._prefix = backend._prefix
-        # Of the class in other backends, and here of what is wrapped.
+        # A class attribute in other backends; here, that of the wrapped backend.
         for name in ('kind', 'settings', 'seekable_streams', 'signed_put_headers', 'page_size'):
             vars(self)[name] = getattr(backend, name)
 
@@ -72,7 +72,7 @@ class BackendWrapper(BaseBackend):
 
     def __getattr__(self, name: str) -> Any:
         if name == 'wrapped':
-            # Asked for before __init__, by copy.copy() for instance.
+            # Requested before __init__, for example by copy.copy().
             raise AttributeError(name)
         return getattr(self.wrapped, name)
 
@@ -91,16 +91,16 @@ class BackendWrapper(BaseBackend):
         return self.wrapped.describe_location()
 
     def pass_on(self, hook: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a hook of the wrapped backend. Every call of a hook comes here.
+        """Call a hook of the wrapped backend. Every hook call goes through this method.
 
         :param hook: The hook's name without its underscore.
-        :param args: What it is given: first the name of the file it is about, of ``scan``, ``names``, ``deleted`` and
-            ``folder`` the prefix, of ``restore`` and ``purge`` a :class:`~flask_fs.DeletedFile`, of ``join`` the pieces.
+        :param args: Its arguments. The first is the name of the file, for ``scan``, ``names``, ``deleted`` and
+            ``folder`` the prefix, for ``restore`` and ``purge`` a :class:`~flask_fs.DeletedFile`, for ``join`` the pieces.
         """
-        # A legacy backend need not raise the right error for a file that is not there: exists() comes first.
+        # A legacy backend might not raise the right error for a missing file: call exists() first.
         if hook in ('open', 'stat') and not self.wrapped.capabilities and not self.wrapped.exists(args[0]):
             raise self.error(FileNotFound, args[0])
-        # Errors are translated here, so that those which a subclass raises itself reach the caller as they are.
+        # Errors are translated here, so that errors that a subclass raises reach the caller unchanged.
         wrapped = self.wrapped
         if hook == 'open':
             return wrapped._open_translated(*args, **kwargs)
@@ -115,7 +115,7 @@ class BackendWrapper(BaseBackend):
             raise wrapped.translated(error, name_of(args[0])) from error
 
     def shown(self, name: Subject) -> str:
-        """*name* as applications use it: without the key prefix that hooks are given."""
+        """*name* as applications use it: without the key prefix that hooks get."""
         return name_of(name).removeprefix(self._prefix)
 
     # --- Hooks.
@@ -126,7 +126,7 @@ class BackendWrapper(BaseBackend):
     def _allow_origins(self, origins: Sequence[str], *, dry_run: bool) -> str:
         return self.wrapped._call_hook(lambda _: self.wrapped._allow_origins(origins, dry_run=dry_run), '')
 
-    # Of the template's own signatures.
+    # With the signatures of BaseBackend.
     _open: Any = _passing_on('open')
     _put: Any = _passing_on('put')
     _stat: Any = _passing_on('stat')

@@ -1,4 +1,4 @@
-"""A double around the backend that an application configured, for a while."""
+"""Temporarily put a double around the configured backend of an application."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ended: WeakKeyDictionary[Any, Binding] = WeakKeyDictionary()
 
 @contextlib.contextmanager
 def wrap(storage: fs.Storage, wrapper: Callable[[BaseBackend], B], *, app: Flask | None = None) -> Generator[B]:
-    """Put *wrapper* around the backend of *storage*, for a ``with`` block that is given it.
+    """Put *wrapper* around the backend of *storage* in a ``with`` block, which gets the wrapper.
 
-    :param wrapper: Makes a backend from the current one: :class:`FaultyBackend`, :class:`RecordingBackend`, or any
+    :param wrapper: Creates a backend from the current one: :class:`FaultyBackend`, :class:`RecordingBackend`, or any
         function.
-    :param app: In which application; by default the current one.
+    :param app: The application; by default the current one.
     :raises ConfigurationError: If there is no current application, or the storage is not configured for it.
     """
     if app is None and not has_app_context():
@@ -46,7 +46,7 @@ def wrap(storage: fs.Storage, wrapper: Callable[[BaseBackend], B], *, app: Flask
 
 
 def still_valid(binding: Binding) -> Binding:
-    """*binding*, or the one below it if the block of its double has ended."""
+    """*binding*, or the one that it wraps if the block of its double has ended."""
     while (below := _ended.get(binding.backend)) is not None:
         binding = below
     return binding

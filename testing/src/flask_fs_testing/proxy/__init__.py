@@ -1,4 +1,4 @@
-"""A proxy on loopback that does to a connection what networks and busy servers do, when a test plans it."""
+"""A proxy on loopback that injects the faults of networks and busy servers, when a test plans them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to go wrong on a connection, in the order planned."""
+"""The planned faults of connections, in order."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SLOW_DOWN = (
 
 #: What a fault does.
 Kind = Literal['cut_upload', 'cut_download', 'lose_response', 'delay', 'respond', 'hang']
-#: Whether a fault is meant for a request.
+#: Whether a fault is for a request.
 When = Callable[[ProxiedRequest], bool]
 
 
 @dataclass(eq=False)
 class Fault:
-    """One thing that goes wrong, ``times`` times.
+    """One fault, which strikes ``times`` times.
 
-    :param struck: How often it did so far.
+    :param struck: How many times it has struck so far.
     """
 
     kind: Kind
@@ -42,12 +42,12 @@ class Fault:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it struck as often as planned."""
+        """Whether it has struck as many times as planned."""
         return self.struck >= self.times
 
 
 class Faults:
-    """The faults that are to come.
+    """The faults that have not struck yet.
 
     :param changed: Notified when one strikes.
     """
@@ -57,7 +57,7 @@ class Faults:
         self._queue: list[Fault] = []
 
     def add(self, fault: Fault) -> Fault:
-        """Put *fault* behind all others."""
+        """Add *fault* after all others."""
         if fault.times < 1:
             raise ValueError(f'times must be 1 or more, not {fault.times}')
         if fault.after_bytes < 0:
@@ -67,21 +67,21 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Forget all that did not strike yet."""
+        """Remove all faults that have not struck yet."""
         with self._changed:
             self._queue.clear()
 
     def for_request(self, request: ProxiedRequest) -> Fault | None:
-        """The first fault meant for *request*, which strikes it."""
+        """The first fault for *request*, which then strikes it."""
         for fault in list(self._queue):
-            # Called without the lock: a test's predicate may look at the proxy.
+            # Called without the lock, because the predicate of a test can use the proxy.
             if (fault.when is None or fault.when(request)) and self._strike(fault):
                 request.fault = fault.kind
                 return fault
         return None
 
     def for_bytes(self, kinds: tuple[Kind, ...], connection: int, size: int) -> tuple[Fault, int] | None:
-        """The first fault of *kinds* that strikes while a connection moves *size* bytes, and how many go before it."""
+        """The first fault of *kinds* that strikes while a connection transfers *size* bytes, and how many pass before it."""
         for fault in [fault for fault in list(self._queue) if fault.kind in kinds]:
             allowed = fault.after_bytes - fault.moved.get(connection, 0)
             if size >= allowed and self._strike(fault):
@@ -91,7 +91,7 @@ class Faults:
         return None
 
     def _strike(self, fault: Fault) -> bool:
-        """Count that *fault* strikes, unless it was taken back meanwhile."""
+        """Count that *fault* strikes, unless it was removed meanwhile."""
         with self._changed:
             if fault not in self._queue:
                 return False

@@ -1,4 +1,4 @@
-"""Where HTTP/1.1 messages begin and end, so that they can be passed on byte by byte as they came (RFC 9112 §6, §7)."""
+"""Find where HTTP/1.1 messages begin and end, to pass them on unchanged, byte by byte (RFC 9112 §6, §7)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MAX_LINE_BYTES = 16 * 1024
 
 
 class Malformed(Exception):
-    """The bytes are no HTTP/1 message."""
+    """The bytes are not an HTTP/1 message."""
 
 
 class Head(NamedTuple):
-    """The first line of a message, its headers by lower-case name, and all of it as it came.
+    """The first line of a message, its headers by lowercase name, and its original bytes.
 
-    :param status: Of a response; 0 of a request.
-    :param length: The size of the body, if the headers say it.
+    :param status: The status of a response; 0 for a request.
+    :param length: The size of the body, if the headers contain it.
     """
 
     line: tuple[str, str, str]
@@ -39,7 +39,7 @@ class Head(NamedTuple):
 def take_head(inbox: bytearray) -> Head | None:
     """The head at the beginning of *inbox*, removed from it; None while it is incomplete.
 
-    :raises Malformed: If this cannot become the head of an HTTP/1 message. It stays where it is.
+    :raises Malformed: If this cannot become the head of an HTTP/1 message. It stays in *inbox*.
     """
     end = inbox.find(b'\r\n\r\n')
     if end < 0:
@@ -47,7 +47,7 @@ def take_head(inbox: bytearray) -> Head | None:
             raise Malformed
         return None
     first, *lines = inbox[:end].decode('latin-1').split('\r\n')
-    # A response may have no reason phrase.
+    # A response can lack a reason phrase.
     one, two, three = (*first.split(' ', 2), '', '')[:3]
     is_response = one.startswith('HTTP/1.')
     if not is_response and not three.startswith('HTTP/1.'):
@@ -65,7 +65,7 @@ def take_head(inbox: bytearray) -> Head | None:
 
 
 class Sized:
-    """A body of known length, or one that ends where the connection does."""
+    """A body of known length, or one that ends with the connection."""
 
     def __init__(self, length: int = sys.maxsize) -> None:
         self._left = length
@@ -81,11 +81,11 @@ class Sized:
 
 
 class Chunked:
-    """A body in chunks, with its sizes and trailers. What is no chunk passes too, up to the end of the connection."""
+    """A body in chunks, with its sizes and trailers. Invalid chunks pass too, up to the end of the connection."""
 
     def __init__(self) -> None:
         self.done = False
-        #: Bytes left of the line, with its chunk, that is on its way.
+        #: Remaining bytes of the current line and its chunk.
         self._left = 0
         self._in_trailers = False
         self._is_last = False
@@ -102,7 +102,7 @@ class Chunked:
         return bytes(taken)
 
     def _understand_line(self, inbox: bytearray) -> bool:
-        """Find out what comes next; false while its first line is incomplete."""
+        """Determine what comes next; false while its first line is incomplete."""
         end = inbox.find(b'\n')
         if end < 0 and len(inbox) < MAX_LINE_BYTES:
             return False
@@ -122,7 +122,7 @@ class Chunked:
         return True
 
 
-#: What follows a head: ``take`` reads up to so many bytes that belong to it, framing included, until it is ``done``.
+#: The body after a head: ``take`` reads up to a number of bytes of it, including framing, until it is ``done``.
 Body = Sized | Chunked
 
 

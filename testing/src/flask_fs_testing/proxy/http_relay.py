@@ -1,4 +1,4 @@
-"""HTTP on one connection: request after request, each passed on whole or struck by its fault."""
+"""HTTP on one connection: one request after another, each passed on completely or struck by its fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sockets import BUFFER_BYTES, BufferedSocket, take
 
 
 class HttpRelay(Relay):
-    """Carries HTTP/1 between one client and the server. What is no HTTP passes as it is."""
+    """Carries HTTP/1 between one client and the server. Other bytes pass unchanged."""
 
     faults_up: ClassVar[tuple[Kind, ...]] = ()
     faults_down: ClassVar[tuple[Kind, ...]] = ()
@@ -65,7 +65,7 @@ class HttpRelay(Relay):
                 if self.client.ended:
                     raise Closed
                 await self.step()
-        # Whether a client that was refused its 100 still sends the body cannot be known (RFC 9110 §10.1.1).
+        # A client that does not get a 100 might or might not send the body (RFC 9110 §10.1.1).
         is_last = expects or head.has('connection', 'close') or head.line[2] == 'HTTP/1.0'
         request.status = fault.status
         content = b'' if request.method == 'HEAD' else fault.body
@@ -79,7 +79,7 @@ class HttpRelay(Relay):
 
 @dataclass
 class _Exchange:
-    """One request and its response, both on their way at once."""
+    """One request and its response, both in transit at the same time."""
 
     relay: HttpRelay
     upstream: BufferedSocket
@@ -143,15 +143,15 @@ class _Exchange:
                 self.relay.delay(self.fault)
         self.relay.send(self.relay.client, head.raw)
         if head.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            # What follows is no HTTP.
+            # What follows is not HTTP.
             raise Malformed
 
     def _room(self, target: BufferedSocket, cut: Kind, passed: int) -> int:
-        """How many bytes may be given to *target* now, when *passed* were before."""
+        """How many bytes can be passed to *target* now, after *passed* bytes."""
         return max(0, min(BUFFER_BYTES - len(target.outbox), self._limit(cut) - passed))
 
     async def _cut(self, target: BufferedSocket, cut: Kind, body: Body, passed: int) -> None:
-        """Close the connection if it is to be *cut* after so many bytes, or at the end of the *body*."""
+        """Close the connection if *cut* says so after this many bytes, or at the end of the *body*."""
         limit = self._limit(cut)
         if passed == limit or (body.done and limit < sys.maxsize):
             await self.relay.flush(target)

@@ -1,4 +1,4 @@
-"""What passed through the proxy: counted for tests to look at while it happens, and after."""
+"""Records of everything that passes through the proxy, which tests can read meanwhile and afterward."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 @dataclass
 class ProxiedConnection:
-    """One connection of a client, while it lasts and after.
+    """One connection of a client, during and after it.
 
-    :param number: Its number, from 0 on.
-    :param bytes_up: What of the client's bytes went on to the server, or was thrown away for it.
-    :param bytes_down: What the client was sent.
+    :param number: Its number, starting at 0.
+    :param bytes_up: The client's bytes that were passed on to the server, or discarded.
+    :param bytes_down: The bytes sent to the client.
     """
 
     number: int
@@ -28,9 +28,9 @@ class ProxiedRequest:
     """One HTTP request, while it is in progress and after.
 
     :param path: As it was sent: quoted, and with its query.
-    :param headers: By lower-case name.
-    :param connection: The number of the connection that it came on.
-    :param status: Of the response, as soon as there is one.
+    :param headers: By lowercase name.
+    :param connection: The number of its connection.
+    :param status: The status of the response, as soon as there is one.
     :param bytes_up: The size of the request's body so far, its framing included.
     :param bytes_down: The size of the response's body so far, its framing included.
     :param fault: The kind of fault that struck it, or None.
@@ -47,14 +47,14 @@ class ProxiedRequest:
 
 
 class Records:
-    """All requests and connections of one proxy, in the order in which they came. Whoever changes them calls :meth:`note`."""
+    """All requests and connections of one proxy, in order of arrival. Code that changes them calls :meth:`note`."""
 
     def __init__(self) -> None:
         self.requests: list[ProxiedRequest] = []
         self.connections: list[ProxiedConnection] = []
-        #: How many requests (or connections, without HTTP) are kept waiting.
+        #: How many requests (or connections, without HTTP) are held.
         self.held = 0
-        #: How often all that wait were let go on.
+        #: How many times all held ones were released.
         self.releases = 0
         #: Notified of every beginning and end.
         self.changed = threading.Condition()
@@ -65,14 +65,14 @@ class Records:
         return sum(connection.is_open for connection in self.connections)
 
     def note(self) -> None:
-        """Let whoever waits look again."""
+        """Make waiting threads check again."""
         with self.changed:
             self.changed.notify_all()
 
     def wait_until(self, condition: Callable[[], Any], timeout_s: float) -> None:
         """Wait until *condition* holds.
 
-        :raises TimeoutError: If it does not in time.
+        :raises TimeoutError: If it does not hold in time.
         """
         with self.changed:
             if not self.changed.wait_for(condition, timeout_s):

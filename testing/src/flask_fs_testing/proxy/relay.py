@@ -11,26 +11,26 @@ from .faults import Fault, Faults, Kind
 from .records import ProxiedConnection, Records
 from .sockets import BUFFER_BYTES, BufferedSocket, take
 
-#: How long the server behind the proxy may take to accept a connection.
+#: The timeout for the server behind the proxy to accept a connection.
 CONNECT_TIMEOUT_S = 10
 
 
 class Closed(Exception):
-    """The connection is to be closed now."""
+    """The connection has to be closed now."""
 
 
 class Relay:
     """Carries bytes between one client and the server, in bounded memory, whatever the protocol.
 
-    Made and used in the thread of an event loop.
+    Created and used in the thread of an event loop.
 
     :param sock: The client's connection.
     :param server: Where the server is.
-    :param faults: What is to go wrong.
+    :param faults: The planned faults.
     :param records: Where to count.
     """
 
-    #: The faults that strike bytes, whatever these mean, on their way up and down.
+    #: The faults that strike bytes, whatever the protocol, on their way up and down.
     faults_up: ClassVar[tuple[Kind, ...]] = ('hang', 'cut_upload')
     faults_down: ClassVar[tuple[Kind, ...]] = ('delay', 'cut_download')
 
@@ -42,12 +42,12 @@ class Relay:
         records.note()
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        #: Looks again whether what was waited for has come.
+        #: Makes waiting code check again.
         self.wake = self._changed.set
         self.client = BufferedSocket(sock, self._loop, self.wake)
         self._server = server
         self.upstream: BufferedSocket | None = None
-        #: How many delays are not over yet: meanwhile the client is sent nothing.
+        #: How many delays are not over yet: meanwhile nothing is sent to the client.
         self._delays = 0
         self._stopped = False
 
@@ -57,7 +57,7 @@ class Relay:
         self.wake()
 
     async def run(self) -> None:
-        """Carry everything there is, and close both sides."""
+        """Carry everything, and close both sides."""
         try:
             # A ConnectionError, or a server that cannot be reached, ends the client's connection too.
             with contextlib.suppress(Closed, OSError):
@@ -70,14 +70,14 @@ class Relay:
             self.records.note()
 
     async def connect(self) -> BufferedSocket:
-        """The connection to the server, made when it is first needed."""
+        """The connection to the server, opened when it is first needed."""
         if self.upstream is None:
             connecting = self._loop.run_in_executor(None, socket.create_connection, self._server, CONNECT_TIMEOUT_S)
             self.upstream = BufferedSocket(await connecting, self._loop, self.wake)
         return self.upstream
 
     async def carry(self) -> None:
-        """Carry bytes both ways, whatever they mean, until both sides have ended."""
+        """Carry bytes both ways, whatever the protocol, until both sides have ended."""
         client, upstream = self.client, await self.connect()
         while not (client.drained and upstream.drained and not client.outbox and not upstream.outbox):
             if client.inbox and len(upstream.outbox) < BUFFER_BYTES:
@@ -133,7 +133,7 @@ class Relay:
             await self.step()
 
     def delay(self, fault: Fault) -> None:
-        """Send the client nothing for as long as *fault* says."""
+        """Send nothing to the client for the delay of *fault*."""
         self._delays += 1
         self._loop.call_later(fault.delay_s, self._end_delay)
 
@@ -142,9 +142,9 @@ class Relay:
         self.wake()
 
     async def part(self) -> NoReturn:
-        """Close the connection when the client has read all, though it may still be sending.
+        """Close the connection when the client has read everything, even if it is still sending.
 
-        Closing at once would make its system forget what it has not read yet (RFC 9112 §9.6).
+        Closing immediately would make its system discard what it has not read yet (RFC 9112 §9.6).
 
         :raises Closed: Always.
         """

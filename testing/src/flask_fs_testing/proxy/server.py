@@ -1,4 +1,4 @@
-"""The proxy itself: what a test starts, plans faults with and looks at."""
+"""The proxy itself, which a test starts, plans faults with and inspects."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ TIMEOUT_S = 10
 
 
 class FaultProxy:
-    """Stands between a client and the server at *host* and *port*, on a free port of loopback.
+    """A proxy between a client and the server at *host* and *port*, on a free port of loopback.
 
-    Everything passes unharmed, in bounded memory, but for the faults that were planned: each strikes the next request that
-    it is meant for, as often as it says, and several strike in the order planned. It works at once; leaving its ``with``
-    block, or :meth:`close`, ends it with all its connections.
+    Everything passes unchanged, in bounded memory, except for planned faults: each strikes the next request that
+    matches, as many times as planned, and several strike in the order planned. The proxy runs immediately; leaving its
+    ``with`` block, or :meth:`close`, ends it with all its connections.
 
-    :param host: Where the server is.
-    :param port: Where the server is.
+    :param host: The host of the server.
+    :param port: The port of the server.
     :param http: Whether the protocol is HTTP/1. Any other passes too (``http=False``); then faults strike connections:
-        ``after_bytes`` counts what one connection moves, and nothing has a ``when``.
+        ``after_bytes`` counts what one connection transfers, and there is no ``when``.
     """
 
     def __init__(self, host: str, port: int, *, http: bool = True) -> None:
@@ -37,7 +37,7 @@ class FaultProxy:
         self._records = Records()
         self._faults = Faults(self._records.changed)
         self._relays: dict[asyncio.Task[None], Relay] = {}
-        # Keeps the port for us while nothing listens on it. Only after bind(): another proxy must not be given it.
+        # Reserves the port while nothing listens on it. Only after bind(): another proxy must not get it.
         self._place = socket.socket()
         self._place.bind(('127.0.0.1', 0))
         self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -81,7 +81,7 @@ class FaultProxy:
 
     @property
     def requests(self) -> list[ProxiedRequest]:
-        """Every request so far, in the order in which they came."""
+        """Every request so far, in order of arrival."""
         return self._records.requests
 
     @property
@@ -102,22 +102,22 @@ class FaultProxy:
     # --- Faults.
 
     def cut_upload(self, *, after_bytes: int = 0, times: int = 1, when: When | None = None) -> Fault:
-        """Close both sides when *after_bytes* of a request's body have passed, at its end at the latest."""
+        """Close both sides when *after_bytes* of a request's body have passed, or at its end if it is shorter."""
         return self._plan(Fault('cut_upload', times, when, after_bytes))
 
     def cut_download(self, *, after_bytes: int = 0, times: int = 1, when: When | None = None) -> Fault:
-        """Close both sides when *after_bytes* of a response's body have passed, at its end at the latest."""
+        """Close both sides when *after_bytes* of a response's body have passed, or at its end if it is shorter."""
         return self._plan(Fault('cut_download', times, when, after_bytes))
 
     def lose_response(self, *, times: int = 1, when: When | None = None) -> Fault:
-        """Let the server do what the request says, and close the connection instead of passing its response on."""
+        """Let the server process a request, and close the connection instead of passing on its response."""
         return self._plan(Fault('lose_response', times, when))
 
     #: What it was called in 1.0.
     lose_answer = lose_response
 
     def delay(self, delay_s: float, *, times: int = 1, when: When | None = None) -> Fault:
-        """Delay a response for so long."""
+        """Delay a response by this time."""
         return self._plan(Fault('delay', times, when, delay_s=delay_s))
 
     def respond(
@@ -129,7 +129,7 @@ class FaultProxy:
         times: int = 1,
         when: When | None = None,
     ) -> Fault:
-        """Respond in place of the server, which does not get the request."""
+        """Respond instead of the server, which does not get the request."""
         content = body.encode() if isinstance(body, str) else body
         return self._plan(Fault('respond', times, when, status=status, body=content, headers=headers or {}))
 
@@ -141,7 +141,7 @@ class FaultProxy:
         return self.respond(503, SLOW_DOWN, headers={'Content-Type': 'application/xml'}, times=times, when=when)
 
     def hang(self, *, times: int = 1, when: When | None = None) -> Fault:
-        """Do not pass a request on, until :meth:`release`, and never if the client gives up before."""
+        """Hold a request until :meth:`release`. If the client gives up before, it is never passed on."""
         return self._plan(Fault('hang', times, when))
 
     def release(self) -> None:
@@ -162,11 +162,11 @@ class FaultProxy:
         relays, self._relays = self._relays, {}
         for relay in relays.values():
             relay.stop()
-        # What a predicate of the test raised is raised here.
+        # An error of a test's predicate is raised here.
         await asyncio.gather(*relays)
 
     def up(self) -> None:
-        """Take connections again, on the same port as before."""
+        """Accept connections again, on the same port as before."""
         if self._listener is None:
             self._listener = socket.socket()
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -176,7 +176,7 @@ class FaultProxy:
             self._loop.call_soon_threadsafe(self._loop.add_reader, self._listener, self._accept, self._listener)
 
     def recover(self) -> None:
-        """Forget all faults that did not strike yet, release what is held, and take connections."""
+        """Remove all faults that have not struck yet, release what is held, and accept connections."""
         self._faults.clear()
         self.release()
         self.up()
@@ -184,7 +184,7 @@ class FaultProxy:
     def wait_until(self, condition: Callable[[], Any], *, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until *condition* holds, such as ``lambda: proxy.open_connections == 0``.
 
-        It is checked again whenever a connection, a request or a response begins or ends, and a fault strikes.
+        It is checked again whenever a connection, a request or a response begins or ends, or a fault strikes.
 
         :raises TimeoutError: If it does not hold in time.
         """
@@ -193,11 +193,11 @@ class FaultProxy:
     def _plan(self, fault: Fault) -> Fault:
         if not self.http and (fault.when is not None or fault.kind in ('respond', 'lose_response')):
             what = 'when=' if fault.when is not None else f'{fault.kind}()'
-            raise ValueError(f'{what} needs requests: this proxy was made with http=False')
+            raise ValueError(f'{what} needs HTTP requests: this proxy was created with http=False')
         return self._faults.add(fault)
 
     def _accept(self, listener: socket.socket) -> None:
-        # The client may be gone again.
+        # The client might already be gone.
         with contextlib.suppress(BlockingIOError, ConnectionError):
             kind = HttpRelay if self.http else Relay
             relay = kind(listener.accept()[0], self._server, self._faults, self._records)

@@ -1,4 +1,4 @@
-"""Sockets that an event loop receives from and sends to, no more than a buffer ahead."""
+"""Sockets for an event loop, which buffer no more than a fixed amount."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-#: How much may wait in memory for one direction of one connection, in bytes.
+#: The maximum buffered for one direction of one connection, in bytes.
 BUFFER_BYTES = 64 * 1024
 
 
 class BufferedSocket:
-    """One socket, with what was received and not yet looked at, and what is still to be sent.
+    """One socket, with received bytes that are not processed yet, and bytes that still have to be sent.
 
-    Not one of asyncio's transports: these drop what was received when sending fails.
+    Not a transport of asyncio, because these drop received bytes if sending fails.
 
     :param changed: Called when something was received or sent.
     """
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, changed: Callable[[], None]) -> None:
         sock.setblocking(False)
-        # What came in one piece goes on in one piece; waiting for more would only slow tests down.
+        # A piece is passed on as it was received; waiting for more would only slow down tests.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._loop = loop
@@ -30,17 +30,17 @@ class BufferedSocket:
         self.outbox = bytearray()
         #: Whether the other side will send no more.
         self.ended = False
-        #: Whether the other side is gone, and takes nothing any more.
+        #: Whether the other side is gone, and receives nothing anymore.
         self.broken = False
         self._finished = False
 
     @property
     def drained(self) -> bool:
-        """Whether the other side will send no more, and all that it sent was looked at."""
+        """Whether the other side will send no more, and everything that it sent was processed."""
         return self.ended and not self.inbox
 
     def watch(self, *, may_send: bool = True) -> bool:
-        """Send what the network takes now, and wait for more in both directions. True if this sent all there was to send."""
+        """Send as much as the network accepts now, and wait for more in both directions. True if this sent everything."""
         had_some = bool(self.outbox) and may_send
         if had_some:
             self._send()
@@ -72,13 +72,13 @@ class BufferedSocket:
         except BlockingIOError:
             return
         except ConnectionError:
-            # What the other side said before it left can still be received.
+            # What the other side sent before it closed can still be received.
             self.broken = True
             sent = len(self.outbox)
         del self.outbox[:sent]
 
     def finish(self) -> None:
-        """Say that nothing more will come; after that the other side may still send."""
+        """Signal that nothing more will be sent; the other side can still send."""
         if not self._finished:
             self._finished = True
             with contextlib.suppress(OSError):

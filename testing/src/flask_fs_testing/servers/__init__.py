@@ -1,4 +1,4 @@
-"""Real servers for tests: started on loopback from what pip or the system has installed, and gone with the process that wanted them."""
+"""Real servers for tests, started on loopback from programs that pip or the system has installed, and ended with the process that uses them."""
 
 from __future__ import annotations
 

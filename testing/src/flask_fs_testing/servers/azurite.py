@@ -1,4 +1,4 @@
-"""Azurite: Microsoft's emulator of Azure Storage, which npm installs into a cache folder when it is first wanted."""
+"""Azurite: Microsoft's emulator of Azure Storage, which npm installs into a cache folder when it is first needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import Server, free_ports, http_status
 from .npm import installed, node_and_npm
 from .services import AzureService
 
-#: Its only version here, so that a new one is tried out before all tests run on it.
+#: The pinned version, so that a new one is checked before all tests use it.
 VERSION = '3.35.0'
 _PROGRAM = Path('node_modules', 'azurite', 'dist', 'src', 'blob', 'main.js')
 
@@ -24,7 +24,7 @@ class AzuriteServer(Server[AzureService]):
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         super().__init__(deadline_s=deadline_s)
-        # Not the well-known account: everybody has its key.
+        # Not the well-known account, whose key is public.
         self._key = base64.b64encode(secrets.token_bytes(64)).decode()
         self._port = 0
 
@@ -50,7 +50,7 @@ class AzuriteServer(Server[AzureService]):
         return {'AZURITE_ACCOUNTS': f'kit:{self._key}'}
 
     def is_ready(self) -> bool:
-        """It refuses whoever has no key."""
+        """Whether it rejects a request without a key."""
         return http_status(self._port, '/kit?comp=list') == 403
 
     @property

@@ -1,4 +1,4 @@
-"""What all servers have in common: a folder, free ports, processes under a supervisor, and readiness by asking them."""
+"""The base class of servers: a folder, free ports, processes under a supervisor, and readiness checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ['Server', 'free_ports', 'http_status', 'program']
 
 Service = TypeVar('Service')
 
-#: What servers see of this process's environment: no proxies, no credentials, no settings of test tools.
+#: The environment variables that servers get from this process: no proxies, no credentials, no settings of test tools.
 _PASSED_ON = (
     'PATH',
     'PYTHONPATH',
@@ -41,21 +41,21 @@ _LOG_LINES = 20
 
 
 class Server(abc.ABC, Generic[Service]):
-    """A server on loopback, with its data in a temporary folder, for as long as its ``with`` block or this process.
+    """A server on loopback, with its data in a temporary folder, until the end of its ``with`` block or this process.
 
-    :param deadline_s: How long it may take until it is ready.
+    :param deadline_s: The maximum time until it is ready.
     """
 
-    #: What it is called, and what brings it.
+    #: Its name, and how to install it.
     name: ClassVar[str]
     install: ClassVar[str]
-    #: The Python modules without which it does not run.
+    #: The Python modules that it requires.
     modules: ClassVar[tuple[str, ...]] = ()
-    #: How often to start it with other ports, if it says that one was taken in the meantime.
+    #: How many times to try other ports, if it reports that a port is in use meanwhile.
     attempts: ClassVar[int] = 3
-    #: Whether it runs as ``nobody`` where this process is root.
+    #: Whether it runs as ``nobody`` if this process is root.
     refuses_root: ClassVar[bool] = False
-    #: What to end it by, where it must not be killed. One that does not end by it in ten seconds is killed.
+    #: The signal to stop it, if it must not be killed immediately. It is killed if it has not stopped after ten seconds.
     stop_signal: ClassVar[int | None] = None
 
     def __init_subclass__(cls) -> None:
@@ -67,37 +67,37 @@ class Server(abc.ABC, Generic[Service]):
         self._address: Address | None = None
         self._connection: Connection | None = None
 
-    # What each server says of itself
+    # Defined by each server
 
     @classmethod
     def missing(cls) -> str | None:
-        """What keeps it from running here and what to do about it; None if nothing does."""
+        """Why it cannot run here, and how to fix it; None if it can."""
         if missing := [module for module in cls.modules if importlib.util.find_spec(module) is None]:
             return f'{cls.name} is not installed (no {" and no ".join(missing)}). Install it with: {cls.install}'
         return None
 
     @abc.abstractmethod
     def prepare(self) -> Mapping[str, list[str]]:
-        """Choose ports, write configuration into the folder, and give the command of each process by a short name."""
+        """Choose ports, write configuration to the folder, and return the command of each process by a short name."""
 
     @abc.abstractmethod
     def is_ready(self) -> bool:
-        """Ask whether it works by now."""
+        """Whether it is ready now."""
 
     @property
     @abc.abstractmethod
     def service(self) -> Service:
-        """Where it is, for clients."""
+        """Its URL and credentials, for clients."""
 
     def environment(self) -> Mapping[str, str]:
-        """Variables for its processes, besides the few that all get."""
+        """More environment variables for its processes."""
         return {}
 
     def stray_files(self) -> list[str]:
-        """Files that it leaves outside of its folder."""
+        """Files that it leaves outside its folder."""
         return []
 
-    #: What it was called in 1.0.
+    #: Its name in 1.0.
     litter = stray_files
 
     # Starting and stopping
@@ -114,7 +114,7 @@ class Server(abc.ABC, Generic[Service]):
 
         :raises ServerMissing: If it is not installed or cannot run here.
         :raises ServerDied: If it ends instead.
-        :raises ServerNotReady: If it does not answer before the deadline.
+        :raises ServerNotReady: If it does not respond before the deadline.
         """
         if lack := self.missing():
             raise ServerMissing(lack)
@@ -129,7 +129,7 @@ class Server(abc.ABC, Generic[Service]):
                 return
 
     def stop(self) -> None:
-        """Stop using it; after its last user its processes and its folder are gone."""
+        """Stop using it. After its last user, its processes are ended and its folder is removed."""
         connection, folder = self._connection, self._folder
         self._connection = self._folder = self._address = None
         if connection is not None:
@@ -139,19 +139,19 @@ class Server(abc.ABC, Generic[Service]):
 
     @property
     def folder(self) -> Path:
-        """Where its data and its logs are."""
+        """The folder with its data and its logs."""
         if self._folder is None:
             raise ServerError(f'{self.name} is not running: use it in a with block.')
         return self._folder
 
     @property
     def user(self) -> User | None:
-        """Whom its processes run as, and whose the folder is; None for the user of this process."""
+        """The user of its processes, who owns the folder; None for the user of this process."""
         return in_place_of_root() if self.refuses_root else None
 
     @property
     def address(self) -> Address:
-        """Where other processes can connect to be its users too."""
+        """The address at which other processes can connect, to use it too."""
         if self._address is None:
             raise ServerError(f'{self.name} is not running: use it in a with block.')
         return self._address
@@ -186,7 +186,7 @@ class Server(abc.ABC, Generic[Service]):
         deadline = time.monotonic() + self.deadline_s
         while True:
             ready = self.is_ready()
-            # Checked afterwards: another program on the port may have responded for a server that is dead.
+            # Checked afterward: another program on the port might have responded instead of a dead server.
             if ended := connection.ended():
                 raise ServerDied(f'{self.name} did not start: {"; ".join(ended)}.\n{self.log()}')
             if ready:
@@ -196,7 +196,7 @@ class Server(abc.ABC, Generic[Service]):
             time.sleep(0.05)
 
     def log(self) -> str:
-        """The last lines that each of its processes wrote."""
+        """The last lines that each of its processes logged."""
         parts = []
         for file in sorted(self.folder.glob('*.log')):
             lines = file.read_text(encoding='utf-8', errors='replace').splitlines()[-_LOG_LINES:]
@@ -205,7 +205,7 @@ class Server(abc.ABC, Generic[Service]):
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports of loopback that nothing listens on."""
+    """Different loopback ports on which nothing listens."""
     with contextlib.ExitStack() as stack:
         # All are bound before any is closed.
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -215,8 +215,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def http_status(port: int, path: str, headers: Mapping[str, str] | None = None) -> int | None:
-    """The status of the response of a server on loopback to a GET, or None if there is none."""
-    # Unlike urllib's, this connection uses no proxies.
+    """The status of the response to a GET request to a server on loopback, or None if there is no response."""
+    # Unlike urllib, this connection does not use proxies.
     connection = HTTPConnection('127.0.0.1', port, timeout=5)
     try:
         connection.request('GET', path, headers=dict(headers or {}))
@@ -228,6 +228,6 @@ def http_status(port: int, path: str, headers: Mapping[str, str] | None = None) 
 
 
 def program(name: str, folders: Iterable[str | Path] = ()) -> str | None:
-    """The path of a program: that of this Python's environment, or else the first on PATH, or else in *folders*."""
+    """The path of a program: from this Python's environment, or else the first on PATH, or else in *folders*."""
     places = (sysconfig.get_path('scripts'), None, os.pathsep.join(map(str, folders)))
     return next((found for place in places if place != '' and (found := shutil.which(name, path=place))), None)

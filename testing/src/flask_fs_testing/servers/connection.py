@@ -1,4 +1,4 @@
-"""The user's side of a supervisor: to start one, to connect to it, and to disconnect."""
+"""The client side of a supervisor: start one, connect to it, and disconnect."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Address:
-    """Where a supervisor takes connections, and the secret that shows that it is the right one."""
+    """Where a supervisor accepts connections, and the secret that proves that it is the right one."""
 
     port: int
     token: str = field(repr=False)
@@ -37,11 +37,11 @@ def launch(
     user: User | None = None,
     stop_signal: int | None = None,
 ) -> Address:
-    """Start a supervisor that runs *commands* in *folder*, and deletes the folder in the end; without a user that is soon.
+    """Start a supervisor that runs *commands* in *folder*, and deletes the folder in the end, soon if it has no user.
 
-    :param stray_files: Files outside of the folder that the commands leave behind.
-    :param user: Whom to run the commands as.
-    :param stop_signal: What to end them by, instead of killing them.
+    :param stray_files: Files outside the folder that the commands leave behind.
+    :param user: The user to run the commands as.
+    :param stop_signal: The signal to stop them, instead of killing them.
     :raises OSError: If a command cannot be run.
     """
     token = secrets.token_hex(16)
@@ -54,7 +54,7 @@ def launch(
         'user': user,
         'stop_signal': stop_signal,
     }
-    # -I: the supervisor sees the standard library, and neither this folder nor anything that PYTHONPATH names.
+    # -I: the supervisor imports from the standard library, but not from this folder or PYTHONPATH.
     done = subprocess.run(
         [sys.executable, '-I', str(_SUPERVISOR)],
         input=json.dumps(request) + '\n',
@@ -70,10 +70,10 @@ def launch(
 
 
 class Connection:
-    """Being a user of a supervisor's server.
+    """A connection to a supervisor, as a user of its server.
 
-    :raises OSError: If there is no such supervisor any more.
-    :raises ValueError: If another program responds in its place.
+    :raises OSError: If the supervisor no longer exists.
+    :raises ValueError: If another program responds instead.
     """
 
     def __init__(self, address: Address) -> None:
@@ -84,14 +84,14 @@ class Connection:
         try:
             hello = self._next_message()
             if hello.get('token') != address.token:
-                raise ValueError('Another program responds where the supervisor was.')
+                raise ValueError("Another program responds on the supervisor's port.")
         except BaseException:
             self._socket.close()
             raise
         self.pids = hello['pids']
 
     def ended(self) -> list[str]:
-        """One sentence for each process that has ended, without waiting for any to do so."""
+        """A sentence for each process that has ended, without waiting."""
         self._socket.setblocking(False)
         try:
             while True:
@@ -112,10 +112,10 @@ class Connection:
     def _next_message(self) -> dict[str, Any]:
         while b'\n' not in self._unread:
             if not (more := self._socket.recv(4096)):
-                raise ConnectionError('The supervisor has gone.')
+                raise ConnectionError('The supervisor has ended.')
             self._unread += more
         line, _, self._unread = self._unread.partition(b'\n')
         message = json.loads(line)
         if not isinstance(message, dict):
-            raise ValueError('Another program responds where the supervisor was.')
+            raise ValueError("Another program responds on the supervisor's port.")
         return message

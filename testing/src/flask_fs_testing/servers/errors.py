@@ -1,4 +1,4 @@
-"""What can go wrong with a server.
+"""Errors of servers.
 
 ServerError
 ├── ServerMissing    it is not installed, or cannot run on this system
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class ServerError(Exception):
-    """A server could not be had."""
+    """A server is not available."""
 
 
 class ServerMissing(ServerError):

@@ -21,13 +21,13 @@ class FakeGCSServer(Server[GCSService]):
 
     @classmethod
     def missing(cls) -> str | None:
-        """Whether there is a program."""
+        """Whether the program is installed."""
         if _binary():
             return None
-        return f'{cls.name} is not installed (no program of that name). Install it with: {cls.install}'
+        return f'{cls.name} is not installed (no program with that name). Install it with: {cls.install}'
 
     def prepare(self) -> Mapping[str, list[str]]:
-        """One port. It names itself only where it begins an upload, which the backend takes for its endpoint."""
+        """One port. Its own URL appears only at the start of an upload, for which the backend uses its endpoint."""
         [self._port] = free_ports(1)
         binary = _binary()
         assert binary is not None
@@ -38,7 +38,7 @@ class FakeGCSServer(Server[GCSService]):
                 '-host=127.0.0.1',
                 f'-port={self._port}',
                 '-backend=memory',
-                # Without a port, it is reached by any, as through a proxy.
+                # Without a port, it accepts any, as through a proxy.
                 '-public-host=127.0.0.1',
                 f'-external-url=http://127.0.0.1:{self._port}',
                 '-log-level=warn',
@@ -50,7 +50,7 @@ class FakeGCSServer(Server[GCSService]):
         return {'TZ': 'UTC'}
 
     def is_ready(self) -> bool:
-        """It responds to a question after its health."""
+        """Whether it responds to a health check."""
         return http_status(self._port, '/_internal/healthcheck') == 200
 
     @property

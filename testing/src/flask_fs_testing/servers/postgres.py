@@ -15,12 +15,12 @@ from .sql import SQLServer
 
 _USER = 'kit'
 _DATABASE = 'postgres'
-#: No durability, which temporary data do not need.
+#: No durability, which temporary data does not need.
 _UNSAFE = {'fsync': 'off', 'synchronous_commit': 'off', 'full_page_writes': 'off'}
 
 
 class PostgresServer(SQLServer):
-    """A PostgreSQL cluster of its own."""
+    """A separate PostgreSQL cluster."""
 
     name = 'PostgreSQL'
     install = "apt-get install postgresql, and pip install 'flask-fs-testing[sql]'"
@@ -30,12 +30,12 @@ class PostgresServer(SQLServer):
 
     @classmethod
     def _folders(cls) -> list[str]:
-        # Debian does not put them on PATH. The newest version first.
+        # Debian does not put them on PATH. Newest version first.
         versions = [path for path in Path('/usr/lib/postgresql').glob('*/bin') if path.parent.name.isdigit()]
         return [str(path) for path in sorted(versions, key=lambda path: int(path.parent.name), reverse=True)]
 
     def prepare(self) -> Mapping[str, list[str]]:
-        """Create a cluster, which takes a second; it listens on one port of loopback only, and on no Unix socket."""
+        """Create a cluster, which takes a second; it listens only on one port of loopback, and on no Unix socket."""
         [self._port] = free_ports(1)
         password = self.folder / 'password'
         password.write_text(f'{self._password}\n', encoding='utf-8')
@@ -55,7 +55,7 @@ class PostgresServer(SQLServer):
             'listen_addresses': '127.0.0.1',
             'port': str(self._port),
             'unix_socket_directories': '',
-            # In its data folder, not in that of the system.
+            # In its data folder, not in the system's.
             'dynamic_shared_memory_type': 'mmap',
             'max_connections': '200',
             **_UNSAFE,

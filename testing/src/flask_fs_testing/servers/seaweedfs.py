@@ -10,14 +10,14 @@ from .services import S3Service
 
 
 class SeaweedServer(Server[S3Service]):
-    """SeaweedFS with all its parts in one process."""
+    """SeaweedFS, with all its parts in one process."""
 
     name = 'SeaweedFS'
     install = "pip install 'flask-fs-testing[s3]'"
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         super().__init__(deadline_s=deadline_s)
-        # With a letter that makes them no numbers: Flask reads environment variables as JSON.
+        # With a letter, so that they are not numbers: Flask reads environment variables as JSON.
         self._access_key = f'key{secrets.token_hex(8)}'
         self._secret_key = f'key{secrets.token_hex(16)}'
         self._ports: dict[str, int] = {}
@@ -30,7 +30,7 @@ class SeaweedServer(Server[S3Service]):
         return f"SeaweedFS is not installed (no program 'weed'). Install it with: {cls.install}"
 
     def prepare(self) -> Mapping[str, list[str]]:
-        """Everything is given a port: what is not takes a fixed one, on all interfaces."""
+        """Everything gets a port: a part without one would use a fixed port, on all interfaces."""
         parts = ('master', 'volume', 'filer', 's3', 'admin')
         options = [f'{part}.port{kind}' for part in parts for kind in ('', '.grpc')]
         self._ports = dict(zip(options, free_ports(len(options)), strict=True))
@@ -45,14 +45,14 @@ class SeaweedServer(Server[S3Service]):
                 '-ip=127.0.0.1',
                 '-ip.bind=127.0.0.1',
                 *(f'-{option}={port}' for option, port in self._ports.items()),
-                # Relative to the folder it runs in: the whole path of a socket may have about a hundred characters only.
+                # Relative to its working folder, because the path of a socket is limited to about a hundred characters.
                 '-filer.localSocket=filer.sock',
                 '-s3.localSocket=s3.sock',
                 '-admin.ui=false',
                 '-webdav=false',
                 '-s3.port.iceberg=0',
                 '-s3.port.lance=0',
-                # As with Amazon: a bucket that is missing is an error, and so is deleting one that is not empty.
+                # As with Amazon: a missing bucket is an error, and so is deleting one that is not empty.
                 '-s3.autoCreateBucket=false',
                 '-s3.allowDeleteBucketNotEmpty=false',
                 # Each bucket takes a volume. By default there are some seventy, and then writes fail with a 500.
@@ -79,5 +79,5 @@ class SeaweedServer(Server[S3Service]):
 
     @property
     def service(self) -> S3Service:
-        """Its S3 side."""
+        """Its S3 API."""
         return S3Service(f'http://127.0.0.1:{self._ports["s3.port"]}', self._access_key, self._secret_key)

@@ -1,4 +1,4 @@
-"""SecantusDB: a server that is compatible with MongoDB, and not MongoDB, from the distribution ``secantusdb``."""
+"""SecantusDB: a server that is compatible with MongoDB, but is not MongoDB, from the distribution ``secantusdb``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .services import MongoService
 
 
 class SecantusServer(Server[MongoService]):
-    """One SecantusDB that is no replica set and needs no password."""
+    """One SecantusDB, without a replica set and without a password."""
 
     name = 'SecantusDB'
     modules = ('secantus',)
@@ -20,7 +20,7 @@ class SecantusServer(Server[MongoService]):
     _port = 0
 
     def prepare(self) -> Mapping[str, list[str]]:
-        """A configuration of its own keeps it from reading the user's."""
+        """A separate configuration, so that it does not read the user's."""
         [self._port] = free_ports(1)
         config = self.folder / 'secantusd.toml'
         config.touch()
@@ -38,7 +38,7 @@ class SecantusServer(Server[MongoService]):
         }
 
     def is_ready(self) -> bool:
-        """It responds to a greeting in MongoDB's protocol."""
+        """Whether it responds to a greeting in MongoDB's protocol."""
         return says_hello(self._port)
 
     @property
@@ -48,7 +48,7 @@ class SecantusServer(Server[MongoService]):
 
 
 def says_hello(port: int) -> bool:
-    """Whether what listens on *port* responds to the command ``hello`` as MongoDB would."""
+    """Whether a server on *port* responds to the command ``hello`` as MongoDB would."""
     fields = b'\x10hello\0' + struct.pack('<i', 1) + b'\x02$db\0' + struct.pack('<i', 6) + b'admin\0'
     document = struct.pack('<i', len(fields) + 5) + fields + b'\0'
     op_msg = 2013

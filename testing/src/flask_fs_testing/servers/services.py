@@ -1,4 +1,4 @@
-"""Where a server is and who may use it: plain data, whoever started the server. Secrets stay out of the reprs."""
+"""The URL and the credentials of a server, as plain data, whoever started it. Secrets are not in the reprs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class S3Service:
 
 @dataclass(frozen=True)
 class GCSService:
-    """An emulator of Google Cloud Storage, which takes requests without credentials.
+    """An emulator of Google Cloud Storage, which accepts requests without credentials.
 
     :param endpoint: Its URL, such as ``http://127.0.0.1:4443``.
     """
@@ -35,7 +35,7 @@ class SwiftService:
 
     :param auth_url: Such as ``http://127.0.0.1:8080/auth/v1.0``.
     :param user: As ``account:user``.
-    :param s3_endpoint: Where it also speaks S3, if that is known.
+    :param s3_endpoint: The URL of its S3 API, if known.
     """
 
     auth_url: str
@@ -46,7 +46,7 @@ class SwiftService:
 
 @dataclass(frozen=True)
 class AzureService:
-    """A storage account of Azure, or of what imitates it.
+    """A storage account of Azure, or of an emulator.
 
     :param endpoint: The URL of its Blob Storage, such as ``http://127.0.0.1:10000/devstoreaccount1``.
     :param account: Its name.
@@ -58,7 +58,7 @@ class AzureService:
 
     @property
     def connection_string(self) -> str:
-        """What clients of Azure are configured with."""
+        """The connection string for Azure clients."""
         return f'AccountName={self.account};AccountKey={self.key};BlobEndpoint={self.endpoint}'
 
 
@@ -66,7 +66,7 @@ class AzureService:
 class MongoService:
     """A MongoDB or a server compatible with it.
 
-    :param url: Such as ``mongodb://127.0.0.1:27017``. It may hold a password, so it is not shown.
+    :param url: Such as ``mongodb://127.0.0.1:27017``. It can contain a password, so the repr omits it.
     """
 
     url: str = field(repr=False)
@@ -76,8 +76,8 @@ class MongoService:
 class SQLService:
     """A server of SQL databases.
 
-    :param url: That of a database whose user may create others, as SQLAlchemy reads it, such as
-        ``postgresql+psycopg://kit:secret@127.0.0.1:5432/postgres``. It holds a password, so it is not shown.
+    :param url: The URL for SQLAlchemy of a database whose user can create others, such as
+        ``postgresql+psycopg://kit:secret@127.0.0.1:5432/postgres``. It contains a password, so the repr omits it.
     """
 
     url: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""One server for all processes of a test run: the first that needs it starts it, and it ends with the last that uses it."""
+"""One server for all processes of a test run: the first that needs it starts it, and it ends with its last user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ S = TypeVar('S')
 
 @contextlib.contextmanager
 def shared(server: Server[S], service_type: Callable[..., S], folder: Path) -> Generator[S]:
-    """The service of *server*, or of the one that another process with the same *folder* has started already."""
+    """The service of *server*, or of the one that another process with the same *folder* has already started."""
     note = folder / f'{server.name}.json'
     with contextlib.ExitStack() as stack:
         with alone(note.with_suffix('.lock')):
@@ -44,7 +44,7 @@ def shared(server: Server[S], service_type: Callable[..., S], folder: Path) -> G
 
 @contextlib.contextmanager
 def alone(path: Path) -> Generator[None]:
-    """Wait until no other process is in such a block. Where that cannot be, each may start its own server, which is as good."""
+    """Wait until no other process is in such a block. Without file locks, each process can start its own server, which also works."""
     with path.open('w') as lock:
         if fcntl is not None:  # pragma: no branch - Windows has no fcntl
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -52,7 +52,7 @@ def alone(path: Path) -> Generator[None]:
 
 
 def _write(note: Path, server: Server[Any]) -> None:
-    # The folder is that of one run, and only its user can look inside.
+    # The folder belongs to one run, and only its user can read it.
     note.write_text(
         json.dumps({'port': server.address.port, 'token': server.address.token, 'service': asdict(server.service)}),
         encoding='utf-8',
@@ -60,7 +60,7 @@ def _write(note: Path, server: Server[Any]) -> None:
 
 
 def _join(note: Path) -> tuple[Connection, dict[str, Any]] | None:
-    """A connection to what *note* describes, if there is a note and its last user has not left."""
+    """A connection to the server in *note*, if there is a note and the server still has users."""
     try:
         known = json.loads(note.read_text(encoding='utf-8'))
         return Connection(Address(known['port'], known['token'])), known

@@ -1,4 +1,4 @@
-"""What the servers of SQL databases have in common: programs of the system, a data folder and a password."""
+"""The base class of SQL database servers: programs of the system, a data folder and a password."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SQLServer(Server[SQLService]):
     """A database server with its own data, user and password. If the tests run as root, it runs as ``nobody``."""
 
     refuses_root: ClassVar[bool] = True
-    #: The programs that it needs.
+    #: The required programs.
     programs: ClassVar[tuple[str, ...]]
 
     def __init__(self, *, deadline_s: float = 60) -> None:
@@ -37,7 +37,7 @@ class SQLServer(Server[SQLService]):
     @classmethod
     @abc.abstractmethod
     def _folders(cls) -> list[str]:
-        """Where its programs are, if they are not on PATH."""
+        """The folders of its programs, if they are not on PATH."""
 
     @classmethod
     def _program(cls, name: str) -> str | None:

@@ -1,11 +1,12 @@
-"""Runs the processes of one server for exactly as long as it has users, which are connected to it.
+"""Run the processes of one server for exactly as long as it has users, which are connected to the supervisor.
 
-A program of its own, run by its path and needing the standard library only. It reads one line of JSON from standard input, what to run, and responds with one line: the port where it takes connections, or why it could not start. Being
-connected means using the server: the operating system ends the connections of whatever dies, however it dies, so after the last user the supervisor
-ends the processes and deletes their folder.
+This is a separate program, run by its path, which needs only the standard library. It reads one line of JSON from standard
+input, with the commands to run, and writes one line: the port where it accepts connections, or why it could not start. A
+connection means that the server is in use: when a process dies, however it dies, the operating system closes its connections.
+So after the last user, the supervisor ends the processes and deletes their folder.
 
-To a user it writes lines of JSON: first ``{"token": …, "pids": {…}}``, then ``{"ended": …}`` if a process ends. Of a
-user it reads nothing but the end of the connection. The last user's connection is closed after everything is gone.
+To a user it writes lines of JSON: first ``{"token": …, "pids": {…}}``, then ``{"ended": …}`` if a process ends. From a
+user it reads only the end of the connection. The last user's connection is closed after everything is gone.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: The first user has to come within this time, and every process is checked this often.
+#: The first user has to connect within this time, and processes are checked at this interval.
 FIRST_USER_S = 30.0
 LOOK_EVERY_S = 0.05
-#: How long a process may take to end by a signal that it can handle.
+#: How long a process can take to end after a signal that it can handle.
 END_S = 10.0
 
 Request = dict[str, Any]
 
 
 def main() -> None:
-    """Start the supervisor that stays, pass its response on, and end: so it is no child of a test, and no zombie or warning."""
+    """Start the actual supervisor, pass on its response, and end: it is not a child of a test, and leaves no zombie or warning."""
     line = sys.stdin.readline()
     if 'stay' in sys.argv:
         stay(json.loads(line))
@@ -71,7 +72,7 @@ def stay(request: Request) -> None:
             print(json.dumps({'port': listener.getsockname()[1]}), flush=True)
             serve(listener, users, processes, request['token'])
     finally:
-        # No time for goodbyes, but where one would leave something behind: what they hold is thrown away.
+        # No orderly shutdown, unless killing would leave something behind: their data is thrown away.
         for process in processes.values():
             kill(process, request['stop_signal'])
         for path in request['stray_files']:
@@ -83,7 +84,7 @@ def stay(request: Request) -> None:
 
 
 def start(name: str, command: list[str], request: Request) -> subprocess.Popen[bytes]:
-    """One process, with its log beside its data."""
+    """One process, with its log next to its data."""
     user, group = request['user'] or (None, None)
     with open(os.path.join(request['folder'], f'{name}.log'), 'ab') as log:
         return subprocess.Popen(
@@ -93,8 +94,8 @@ def start(name: str, command: list[str], request: Request) -> subprocess.Popen[b
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # A group of its own, to be killed as one.
-            # After the user was changed, which forgets what is set here.
+            start_new_session=True,  # A separate group, to be killed as one.
+            # After the user was changed, because that resets it.
             preexec_fn=dying_with_this_process(request['stop_signal']),  # noqa: PLW1509  # there are no threads here
             user=user,
             group=group,
@@ -103,7 +104,7 @@ def start(name: str, command: list[str], request: Request) -> subprocess.Popen[b
 
 
 def dying_with_this_process(stop_signal: int | None) -> Callable[[], None] | None:
-    """On Linux, what makes a child die even when the supervisor itself is killed."""
+    """On Linux, a function that makes a child die even if the supervisor itself is killed."""
     if sys.platform != 'linux':  # pragma: no cover - other systems have no prctl()
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -155,7 +156,7 @@ def serve(
 
 
 def said_anything(user: socket.socket) -> bool:
-    """Whether *user* is still there; what it says is not looked at."""
+    """Whether *user* is still connected; what it sends is ignored."""
     try:
         return bool(user.recv(1024))
     except OSError:
@@ -168,30 +169,30 @@ def as_line(message: Request) -> bytes:
 
 
 def send(user: socket.socket, data: bytes) -> None:
-    """Tell a *user*, who may be gone already: then the next look notices."""
+    """Send a message to *user*. If it has already disconnected, the next check notices."""
     with contextlib.suppress(OSError):
         user.sendall(data)
 
 
 def kill(process: subprocess.Popen[bytes], stop_signal: int | None = None) -> None:
-    """End *process* and what it started, by *stop_signal* if that is enough."""
+    """End *process* and its children, with *stop_signal* if that is enough."""
     if sys.platform == 'win32':  # pragma: no cover - Windows has no groups of processes
         process.kill()
         process.wait()
         return
-    # Before it is waited for: until then its number cannot be reused.
+    # Before waiting for it: until then its process ID cannot be reused.
     if stop_signal is not None:
         signal_group(process, stop_signal)
         if has_ended(process, time.monotonic() + END_S):
             return
     signal_group(process, signal.SIGKILL)
-    # Not by Popen.wait(), which waits forever for the lock of a Popen.poll() that SIGTERM left by an exception.
+    # Not with Popen.wait(), which waits forever for the lock of a Popen.poll() that an exception from SIGTERM ended.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(process.pid, 0)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    """Send a signal to *process* and to what it started."""
+    """Send a signal to *process* and its children."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 

@@ -1,4 +1,4 @@
-"""OpenStack Swift: a real one of four processes, from the distributions ``swift`` and ``pyeclib``."""
+"""OpenStack Swift: a real one with four processes, from the distributions ``swift`` and ``pyeclib``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USER = 'test:tester'
 
 
 class SwiftServer(Server[SwiftService]):
-    """Swift with one device and one replica; its proxy speaks S3 too."""
+    """Swift with one device and one replica; its proxy also speaks S3."""
 
     name = 'Swift'
     modules = ('swift', 'pyeclib')
@@ -27,7 +27,7 @@ class SwiftServer(Server[SwiftService]):
 
     def __init__(self, *, deadline_s: float = 60) -> None:
         super().__init__(deadline_s=deadline_s)
-        # With a letter that makes it no number: Flask reads environment variables as JSON.
+        # With a letter, so that it is not a number: Flask reads environment variables as JSON.
         self._key = f'key{secrets.token_hex(16)}'
         self._ports: dict[str, int] = {}
 
@@ -38,8 +38,8 @@ class SwiftServer(Server[SwiftService]):
             return missing
         if not _keeps_extended_attributes():
             return (
-                f'Swift needs extended attributes, and the file system of {tempfile.gettempdir()} has none: '
-                'set TMPDIR to a folder on another.'
+                f'Swift needs extended attributes, and the file system of {tempfile.gettempdir()} does not support them: '
+                'set TMPDIR to a folder on one that does.'
             )
         return None
 
@@ -51,7 +51,7 @@ class SwiftServer(Server[SwiftService]):
         (self.folder / 'devices' / 'd1').mkdir(parents=True)
         ports = [str(self._ports[part]) for part in ('account', 'container', 'object')]
         made = subprocess.run(
-            # In a process of its own: importing Swift is not for the tests' process.
+            # In a separate process, because the process of the tests must not import Swift.
             [sys.executable, '-c', MAKE_RINGS, str(self.folder), *ports],
             capture_output=True,
             text=True,
@@ -59,7 +59,7 @@ class SwiftServer(Server[SwiftService]):
             check=False,
         )
         if made.returncode:
-            raise ServerDied(f'Swift did not start: its rings could not be made.\n{made.stderr}')
+            raise ServerDied(f'Swift did not start: its rings could not be created.\n{made.stderr}')
         return {
             part: [
                 sys.executable,
@@ -72,11 +72,11 @@ class SwiftServer(Server[SwiftService]):
         }
 
     def environment(self) -> Mapping[str, str]:
-        """No threads for the disk, which nothing waits for, and no look-up of its only address."""
+        """No threads for the disk, because nothing waits for it, and no lookup of its only address."""
         return {'EVENTLET_THREADPOOL_SIZE': '0', 'EVENTLET_NO_GREENDNS': 'yes'}
 
     def is_ready(self) -> bool:
-        """All parts are healthy, and the proxy lets our user in."""
+        """Whether all parts are healthy, and the proxy accepts the user."""
         if any(http_status(port, '/healthcheck') != 200 for port in self._ports.values()):
             return False
         who = {'X-Auth-User': _USER, 'X-Auth-Key': self._key}
@@ -90,12 +90,12 @@ class SwiftServer(Server[SwiftService]):
 
 
 def _fernet_key() -> str:
-    """What tempauth signs its tokens with, for want of a memcached to keep them in."""
+    """The key with which tempauth signs its tokens, because there is no memcached to store them."""
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
 
 
 def _keeps_extended_attributes() -> bool:
-    """Whether files in the temporary folder can have extended attributes, where Swift stores metadata."""
+    """Whether files in the temporary folder can have extended attributes, in which Swift stores metadata."""
     if not hasattr(os, 'setxattr'):
         return sys.platform == 'darwin'
     with tempfile.NamedTemporaryFile() as file:

@@ -1,4 +1,4 @@
-"""The configuration of a small Swift, all of it in one folder, so that the system's own is not read."""
+"""The configuration of a small Swift, all in one folder, so that the system's is not read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ['MAKE_RINGS', 'PARTS', 'files']
 
 PARTS = ('account', 'container', 'object', 'proxy')
 
-#: Run by a Python of its own: the folder and three ports are its arguments.
+#: Run in a separate Python: its arguments are the folder and three ports.
 MAKE_RINGS = """
 import os, sys
 from swift.common.ring import RingBuilder
@@ -61,8 +61,8 @@ recon_cache_path = {folder}
 use = egg:swift#healthcheck
 """
 
-#: In place of a memcached, without which the proxy requests account and container anew for each object. Nothing expires:
-#: all changes pass the proxy, which then deletes what it has cached.
+#: Replaces memcached, without which the proxy requests account and container again for each object. Nothing expires:
+#: all changes pass through the proxy, which then deletes what it has cached.
 _CACHE = """
 import copy
 
@@ -89,8 +89,8 @@ def filter_factory(*_, **__):
     return with_cache
 """
 
-#: Imported by each process before its server: nothing waits for the disk, as the data is thrown away with the folder. Fewer
-#: collections of garbage take a twentieth off a request.
+#: Imported by each process before its server: nothing waits for the disk, because the data is thrown away with the folder.
+#: Fewer garbage collections make a request 5% faster.
 _NO_SYNC = """
 import gc
 import os
@@ -109,7 +109,7 @@ db.get_db_connection = connect_without_sync
 gc.set_threshold(20_000, 50, 100)
 """
 
-# In the order in which Swift wants them.
+# In the order that Swift requires.
 _FILTERS = (
     'catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl formpost s3api '
     'tempauth copy slo dlo versioned_writes symlink'
@@ -120,7 +120,7 @@ _OPTIONS = {
     'tempauth': [
         'user_{user} = {key} .admin',
         'storage_url_scheme = http',
-        # For want of a memcached: tokens that need no keeping.
+        # Because there is no memcached: tokens that need no storage.
         'active_fernet_key_id = k1',
         'fernet_key_k1 = {fernet_key}',
     ],
@@ -132,14 +132,14 @@ _PROXY_SERVER = """
 use = egg:swift#proxy
 account_autocreate = true
 allow_account_management = true
-# There is one node only: after errors it would be avoided, and every response be a 503.
+# There is only one node: after errors it would be avoided, and every response would be a 503.
 error_suppression_interval = 0
 error_suppression_limit = 1000000
 """
 
 
 def files(folder: Path, ports: Mapping[str, int], user: str, key: str, fernet_key: str) -> dict[str, str]:
-    """The text of each configuration file, by its name."""
+    """The text of each configuration file, by name."""
     # Its processes run in this folder, so they can import from it.
     texts = {'swift.conf': _SWIFT, 'memory_cache.py': _CACHE, 'no_sync.py': _NO_SYNC}
     for part in PARTS:
@@ -160,7 +160,7 @@ def _proxy(user: str, key: str, fernet_key: str) -> str:
 
 
 def _run_as() -> str:
-    """Without this line Swift wants to become the user ``swift``."""
+    """The user of its processes: without this line, Swift switches to the user ``swift``."""
     import pwd
 
     return f'user = {pwd.getpwuid(os.getuid()).pw_name}'

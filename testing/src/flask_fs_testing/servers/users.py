@@ -1,4 +1,4 @@
-"""The user that a server runs as where this process is root, which some servers refuse to be."""
+"""The user of servers if this process is root, because some servers refuse to run as root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ['User', 'in_place_of_root', 'locked_out', 'run_as']
 
 
 class User(NamedTuple):
-    """Numbers of a user and of its group."""
+    """The IDs of a user and its group."""
 
     uid: int
     gid: int
@@ -32,21 +32,21 @@ def in_place_of_root() -> User | None:
 
 
 def locked_out() -> str | None:
-    """Why the user in place of root cannot have a folder among temporary files; None if it can, or nobody is root."""
+    """Why the user that replaces root cannot have a folder among temporary files; None if it can, or this process is not root."""
     if in_place_of_root() is None:
         return None
     folder = Path(tempfile.gettempdir()).resolve()
     closed = [path for path in (folder, *folder.parents) if not path.stat().st_mode & stat.S_IXOTH]
     if not closed:
         return None
-    return f"it does not run as root, and the user 'nobody' cannot enter {closed[-1]}: set TMPDIR to a folder that everybody may enter."
+    return f"it does not run as root, and the user 'nobody' cannot enter {closed[-1]}: set TMPDIR to a folder that every user can enter."
 
 
 def run_as(
     user: User | None, command: Sequence[str], folder: Path, timeout_s: float
 ) -> subprocess.CompletedProcess[str]:
-    """Run *command* in *folder* to its end, with what it wrote as its ``stdout``."""
-    # Without the current environment, where variables of a user's own server may be.
+    """Run *command* in *folder* to its end; the ``stdout`` of the result contains all its output."""
+    # Without the current environment, which can contain variables of a user's own server.
     environment = {name: os.environ[name] for name in ('PATH', 'LD_LIBRARY_PATH') if name in os.environ}
     uid, gid = user or (None, None)
     return subprocess.run(
