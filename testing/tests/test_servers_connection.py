@@ -50,8 +50,8 @@ def test_a_supervisor_that_has_gone_is_reported_after_what_it_said() -> None:
 @pytest.mark.parametrize(
     ('said', 'error', 'message'),
     [
-        (b'', ConnectionError, 'The supervisor has gone'),
-        (b'{"token": "ou', ConnectionError, 'The supervisor has gone'),
+        (b'', ConnectionError, 'The supervisor has ended'),
+        (b'{"token": "ou', ConnectionError, 'The supervisor has ended'),
         (b'["ours"]\n', ValueError, 'Another program responds'),
         (b'{"token": "theirs"}\n', ValueError, 'Another program responds'),
         (b'SSH-2.0\n', ValueError, 'Expecting value'),

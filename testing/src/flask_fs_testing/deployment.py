@@ -32,7 +32,7 @@ MARK = re.compile(r'fs-prove-[0-9a-f]{16}')
 MAX_PART_BYTES = 8 * 1024 * 1024
 #: How many times files are listed and removed before the remaining ones count as left.
 ROUNDS = 3
-_NO_OTHER_PROGRAM = 'needs a program besides the backend that stores files there'
+_NO_OTHER_PROGRAM = 'needs another program that stores files there without the backend'
 _NO_PROXY = 'needs a proxy between the backend and its server'
 
 
@@ -117,7 +117,7 @@ class Deployment:
                 for name in store.names():
                     try:
                         store.remove(name)
-                    except Exception as error:  # noqa: BLE001  # a store may fail in any way, and the other files go all the same
+                    except Exception as error:  # noqa: BLE001  # a store can fail in any way, and the other files have to be removed
                         failures[name] = str(error)
             left = store.names()
             if not left:

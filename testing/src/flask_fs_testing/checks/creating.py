@@ -131,7 +131,7 @@ class CreateChecks:
                 contents = [
                     content for content, wins in ((content_of(size), won), (b'theirs', rivals[0].result())) if wins
                 ]
-                what = f'a file of {size} bytes whose name is taken when {point} of them were read'
+                what = f'a file of {size} bytes whose name is created by another writer when {point} of them were read'
                 if declares(backend, Capability.ATOMIC_CREATE) and len(contents) != 1:
                     broken(f'Expected one writer to win {what}; seen {len(contents)}.')
                 if backend.read(name) not in contents:

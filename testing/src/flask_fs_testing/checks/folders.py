@@ -243,12 +243,12 @@ def _judge(seen: _Seen, files: set[str], folders: set[str], what: str) -> None:
         if twice or missing or strange:
             broken(
                 f'Expected each of {len(expected)} {kind} of {what} once; seen {twice[:3]} more than once, {missing[:3]} missing, '
-                f'and {strange[:3]} besides.'
+                f'and also {strange[:3]}.'
             )
 
 
 def _judge_info(info: FileInfo, scanned: FileInfo) -> None:
-    """Fail unless a folder gives the metadata of a file that a listing gives."""
+    """Fail unless a folder returns the same metadata of a file as a listing."""
     for field in ('size', 'mime', 'modified', 'checksum', 'etag', *NAMES[1:]):
         seen, known = getattr(info, field), getattr(scanned, field)
         if field == 'modified' and None not in (seen, known):
