@@ -18,7 +18,7 @@ from .streams import TranslatingFile, chunks_of
 
 #: Spooled content stays in memory up to this size, and is then moved to a temporary file.
 SPOOL_BYTES = 1024 * 1024
-#: After this many bytes of a temporary file, the operating system is told to drop them from its cache.
+#: After this many bytes of a temporary file, the operating system drops them from its cache, on request.
 FORGET_BYTES = 8 * 1024 * 1024
 
 _RAW_FILES = (io.FileIO, TranslatingFile)
