@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from flask import Flask
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import InstanceState, Session, SessionTransaction
 
@@ -34,6 +36,8 @@ class TransactionFiles:
         self.unwritten: list[RowFiles] = []
         #: Whether a row refers to a file, as of its last flush. A file that no row refers to anymore is to be removed.
         self.refers: dict[tuple[File, weakref.ref[InstanceState[Any]]], bool] = {}
+        #: The application in which each row was written: the session may end in another one, or outside of any.
+        self.apps: dict[weakref.ref[InstanceState[Any]], Flask] = {}
         #: The connections on which rows were written.
         self.connections: weakref.WeakSet[Any] = weakref.WeakSet()
         #: Whether the session has begun to commit, and has committed.
@@ -96,11 +100,13 @@ class TransactionFiles:
 
     def _find_unused(self) -> None:
         used = {file for (file, _), refers in self.refers.items() if refers}
-        unused = {file: None for (file, _), refers in self.refers.items() if not refers}
+        unused = {file: state for (file, state), refers in self.refers.items() if not refers}
         self.refers = {key: refers for key, refers in self.refers.items() if refers}
-        for storage, name in unused:
+        for (storage, name), state in unused.items():
             if (storage, name) not in used:
-                self.unit.remove(storage, name)
+                app = self.apps.get(state)
+                with contextlib.nullcontext() if app is None else app.app_context():
+                    self.unit.remove(storage, name)
 
     def release(self) -> None:
         """Pass everything to the parent, because the savepoint is released."""
@@ -109,6 +115,7 @@ class TransactionFiles:
         parent.rows.update(self.rows)
         parent.former += self.former
         parent.refers.update(self.refers)
+        parent.apps.update(self.apps)
         parent.unit.merge(self.unit)
         for files in list(self.unwritten):
             files.join(parent)

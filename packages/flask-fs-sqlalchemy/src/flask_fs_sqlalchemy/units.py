@@ -10,9 +10,11 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from flask import has_app_context
 from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState, Session
 
+from flask_fs.bindings import current_application
 from flask_fs.references import FileReference
 from flask_fs.transaction import FileTransaction
 from flask_fs.unit_of_work import UnitOfWork
@@ -178,6 +180,8 @@ def written(instance: Any, connection: Any) -> TransactionFiles:
         files.take(own)
     _merged.pop(state, None)
     files.rows.add(state)
+    if has_app_context():
+        files.apps[weakref.ref(state)] = current_application()
     files.root.connections.add(connection)
     open_transactions.watch(files, connection)
     return files
