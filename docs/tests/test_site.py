@@ -58,7 +58,9 @@ SEARCHES = {
     'WTForms': 'how-to/forms',
     'thumbnail': 'how-to/pictures',
     'resize image': 'how-to/pictures',
-    'MinIO': 'reference/backends/s3',
+    'MinIO': 'how-to/s3-compatible-stores',
+    'Cloudflare R2': 'how-to/s3-compatible-stores',
+    'amazon': 'reference/backends/s3',
     'Azure': 'reference/backends/azure',
     'append blob': 'explanation/limits',
     'async': 'explanation/limits',
@@ -79,7 +81,10 @@ SEARCHES = {
     'mongoengine': 'how-to/documents',
     'transaction': 'how-to/units-of-work',
     'orphaned files': 'how-to/check-files-and-rows',
-    'GDPR': 'how-to/multi-tenant-prefixes',
+    'GDPR': 'how-to/delete-personal-data',
+    'tenant': 'how-to/multi-tenant-prefixes',
+    'REST API': 'how-to/rest-apis',
+    'marshmallow': 'how-to/serialize-files',
     'pytest': 'how-to/test-your-app',
     'max_bytes': 'reference/configuration',
     'signed_url': 'reference/api',
@@ -167,6 +172,11 @@ def test_every_page_has_a_description(parsed):
 def test_descriptions_end_like_a_sentence(parsed):
     ends = {page: parsed[page].meta.get('description', '.')[-1] for page in pages(parsed)}
     assert {page: end for page, end in ends.items() if end not in '.?!…'} == {}
+
+
+def test_every_guide_is_found_by_its_question(parsed):
+    guides = {page for page in pages(parsed) if page.startswith('how-to/') and page != 'how-to/index.html'}
+    assert guides - parsed['how-do-i.html'].links == set()
 
 
 def test_no_version_is_offered_while_there_is_one(site):
