@@ -22,8 +22,8 @@ from flask_fs.transaction import Cleanup, removes
 from . import late_changes, units
 from .lists import FileList
 from .owner import ColumnOwner, owners_of
-from .row_files import File, files_of, named
-from .tracking import mapped_classes, references
+from .row_files import File, files_of, named, references_in
+from .tracking import mapped_classes
 
 #: The references of a row, by attribute.
 Values = Mapping[str, Collection[FileReference]]
@@ -348,4 +348,4 @@ def _in_database(
 
 
 def _references(values: Mapping[str, Any]) -> dict[str, list[FileReference]]:
-    return {key: list(references(value)) for key, value in values.items()}
+    return {key: references_in(value) for key, value in values.items()}

@@ -13,11 +13,8 @@ from sqlalchemy import Column, event, inspect
 from sqlalchemy.orm import ColumnProperty, InstanceState, Mapper, configure_mappers
 from sqlalchemy.sql.elements import ClauseElement
 
-from flask_fs.references import FileReference
-
 from . import late_changes, units
 from .files_type import FilesType
-from .lists import FileList
 from .owner import ColumnOwner, owners_of
 
 #: Every mapped class with file columns.
@@ -34,13 +31,6 @@ def mapped_columns() -> Iterator[tuple[Mapper[Any], str, FilesType]]:
             continue
         for key, owner in owners_of(mapped_class).items():
             yield mapper, key, owner.column_type
-
-
-def references(value: Any) -> Iterable[FileReference]:
-    """The references in the value of an attribute."""
-    if isinstance(value, FileReference):
-        return (value,)
-    return list(value) if isinstance(value, FileList) else ()
 
 
 @event.listens_for(object, 'attribute_instrument', propagate=True)
