@@ -58,6 +58,7 @@ class PostgresServer(SQLServer):
             # In its data folder, not in the system's.
             'dynamic_shared_memory_type': 'mmap',
             'max_connections': '200',
+            'max_prepared_transactions': '20',
             **_UNSAFE,
         }
         options = [word for name, value in settings.items() for word in ('-c', f'{name}={value}')]
