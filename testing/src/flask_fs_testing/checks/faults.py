@@ -178,8 +178,8 @@ class FaultChecks:
 
     @check(
         '_put',
-        cause='An upload is visible before it is complete, or its temporary file is hidden from list_files(), but also from '
-        'sweep(). Check _put and _sweep.',
+        cause='An upload is visible before it is complete, or its temporary file is hidden, but sweep() does not remove it. '
+        'Check _put and _sweep.',
     )
     def test_an_upload_that_is_cut_leaves_what_was_there(self, harness: NetworkHarness) -> None:
         """If all connections are cut midway, the caller gets an FSError, the old file is intact, and nothing new is visible.

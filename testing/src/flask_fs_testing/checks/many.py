@@ -61,11 +61,11 @@ class ManyChecks:
 
     @check(
         'remove_many',
-        cause='remove_many is overridden, or names are checked one by one while files are removed. Override _remove_many, '
-        'which is given checked names.',
+        cause='remove_many is overridden, or names are validated one by one while files are removed. Override _remove_many, '
+        'which gets validated names.',
     )
     def test_an_invalid_name_among_many_removes_none(self, harness: Harness) -> None:
-        """If one of the names is not valid, InvalidFilename is raised, and all files are still there."""
+        """If one of the names is not valid, InvalidFilename is raised, and all files still exist."""
         backend = harness.make()
         names = ['a', 'b/c', 'd']
         for name in names:

@@ -107,7 +107,7 @@ class PageChecks:
         'what _scan and _names hold while they yield.',
     )
     def test_a_listing_that_is_dropped_gives_back_what_it_holds(self, harness: Harness) -> None:
-        """A listing of which only the beginning is used keeps nothing open, and blocks nothing."""
+        """A listing that is read only in part keeps nothing open, and blocks nothing."""
         backend = harness.make()
         # Several folders with several files.
         _fill(backend, (f'many/{number}/{name}' for number in range(3) for name in 'abc'))

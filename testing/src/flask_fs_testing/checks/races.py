@@ -35,7 +35,7 @@ class RaceChecks:
         cause='The name is looked up first, and then written: two writers find it free. Let the store decide, in the step of _put that makes the file visible.',
     )
     def test_of_many_threads_one_creates_a_name(self, harness: Harness) -> None:
-        """If threads create the same name at the same time, exactly one wins, and the file has its content."""
+        """If threads create the same name at the same time, exactly one wins, and the file has the winner's content."""
         backend = harness.make()
         counts = []
         for turn in range(harness.race_rounds):

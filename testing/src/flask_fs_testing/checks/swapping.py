@@ -146,7 +146,7 @@ class SwapChecks:
         'during both steps in _swap.',
     )
     def test_of_many_threads_that_swap_one_version_one_wins(self, harness: Harness) -> None:
-        """If threads replace one version of a file at the same time, exactly one wins, and the file has its content."""
+        """If threads replace one version of a file at the same time, exactly one wins, and the file has the winner's content."""
         backends = [harness.make() for _ in range(SWAPPERS)]
         if not declares(backends[0], Capability.COMPARE_AND_SWAP):
             return

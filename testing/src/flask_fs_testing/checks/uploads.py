@@ -49,7 +49,7 @@ class UploadChecks:
 
     @check(
         '_put',
-        cause='A piece that is shorter than requested is treated as the last one, or a full last part as not the last. '
+        cause='A piece that is shorter than requested is treated as the last one, or a full last part is not. '
         'Check the loop in _put: it ends when read() returns nothing.',
     )
     def test_pieces_of_any_size_make_the_same_file(self, harness: Harness) -> None:
