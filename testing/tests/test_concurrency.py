@@ -97,7 +97,7 @@ def test_a_process_that_hangs_is_killed_and_joined() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, 'fork', fork)
-        assert 'could not be found out' in failure_of(in_processes, hang)
+        assert 'an unknown position' in failure_of(in_processes, hang)
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

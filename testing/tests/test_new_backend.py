@@ -281,7 +281,7 @@ def test_where_it_is_installed_the_next_commands_install_from_the_index(tmp_path
 @pytest.mark.parametrize(
     ('arguments', 'code', 'shown'),
     [
-        (['new-backend', 'redis', 'made'], 0, 'README.md there says how to go on.'),
+        (['new-backend', 'redis', 'made'], 0, 'README.md there lists the next steps.'),
         (['new-backend', 'class', 'made'], 1, "'class' is a Python keyword"),
         (['new-backend'], 2, 'the following arguments are required: NAME, FOLDER'),
         (['--help'], 0, 'usage: python -m flask_fs_testing new-backend NAME FOLDER'),
