@@ -677,7 +677,7 @@ def test_any_protocol_hangs_and_is_delayed(plain: FaultProxy) -> None:
 def test_faults_of_requests_need_http(plain: FaultProxy, name: str) -> None:
     with pytest.raises(ValueError, match='needs HTTP requests'):
         getattr(plain, name)()
-    with pytest.raises(ValueError, match='when= needs requests'):
+    with pytest.raises(ValueError, match='when= needs HTTP requests'):
         plain.cut_upload(when=lambda _: True)
 
 
