@@ -99,6 +99,13 @@ class TestProblems:
         expect(problem_of(page, 'one.exe').locator('.problem .name')).to_have_text(['one.exe', 'two.dmg'])
         expect(page.locator('#uploads .upload')).to_have_count(0)
 
+    def test_a_type_is_checked_before_anything_is_sent(self, page: Page) -> None:
+        sent: list[str] = []
+        page.on('request', lambda request: sent.append(request.url))
+        choose(page, ('one.exe', b''))
+        expect(problem_of(page, 'one.exe')).to_be_visible()
+        assert sent == []
+
     def test_all_are_dismissed_at_once(self, page: Page) -> None:
         choose(page, ('one.exe', b''), ('two.dmg', b''))
         page.get_by_role('button', name='Dismiss all').click()
