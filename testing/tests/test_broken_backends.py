@@ -85,5 +85,5 @@ def test_a_race_is_caught_in_twenty_of_twenty_runs(
 
 def test_a_promise_that_no_race_shows_is_none(tmp_path: Path) -> None:
     harness = type('WithoutRaces', (LocalHarness,), {'race_rounds': 0})(tmp_path)
-    with pytest.raises(pytest.fail.Exception, match='nothing shows it'):
+    with pytest.raises(pytest.fail.Exception, match='nothing proves it'):
         NetworkConformance().test_of_many_threads_one_creates_a_name(harness)

@@ -188,7 +188,7 @@ def test_swift_says_so_if_the_file_system_has_no_extended_attributes(monkeypatch
         raise OSError(95, 'Operation not supported')
 
     monkeypatch.setattr('os.setxattr', refuse)
-    assert 'set TMPDIR to a folder on another' in str(SwiftServer.missing())
+    assert 'set TMPDIR to a folder on one that does' in str(SwiftServer.missing())
 
 
 @pytest.mark.parametrize(('platform', 'can_run'), [('darwin', True), ('win32', False)])
@@ -205,7 +205,7 @@ def test_swift_needs_extended_attributes_where_python_cannot_ask_for_them(
 def test_swift_that_cannot_make_its_rings_says_why(monkeypatch: pytest.MonkeyPatch, temporary_folder: Path) -> None:
     needs(SwiftServer)
     monkeypatch.setattr('flask_fs_testing.servers.swift.MAKE_RINGS', 'raise SystemExit("no room for rings")')
-    with pytest.raises(ServerDied, match=r'its rings could not be made\.\nno room for rings'):
+    with pytest.raises(ServerDied, match=r'its rings could not be created\.\nno room for rings'):
         SwiftServer().start()
     assert list(temporary_folder.iterdir()) == []
 
