@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import subprocess
@@ -14,31 +15,38 @@ from members import ROOT, tomllib
 
 __all__ = ['main', 'problems']
 
-#: Where prose for users and contributors is; tests name what they like.
+#: Where users and contributors read; tests may use any word.
 PROSE = ('*.md', '*.py', '*.html')
 TESTS = re.compile(r'(^|/)(tests|wheel_tests|broken_backends)/')
 FENCE = re.compile(r'\s*(`{3,}|:{3,}|~{3,})')
+#: Python 3.12 splits f-strings.
+TOKENS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, 'FSTRING_MIDDLE', tokenize.STRING)}
 #: What is quoted code, or a link's target.
 CODE = re.compile(r'``.+?``|`[^`]+`|\]\([^)]*\)|<[^>]+>')
 
 
 def problems(name: str, text: str, avoided: dict[str, str]) -> list[str]:
-    """What the file *name* with this *text* says in words to be *avoided*, one line each."""
-    patterns = [(re.compile(rf'\b(?:{pattern})\b', re.IGNORECASE), advice) for pattern, advice in avoided.items()]
+    """The words to be *avoided* in the file *name* with this *text*, one line each, with what to write instead."""
     found = []
     for number, line in _prose(name, text):
-        for pattern, advice in patterns:
-            found += [
-                f'{name}:{number}: {match[0]!r}: write {advice}' for match in pattern.finditer(CODE.sub('``', line))
-            ]
+        prose = CODE.sub('``', line)
+        if _any_of(tuple(avoided)).search(prose):
+            for pattern, advice in avoided.items():
+                matches = _any_of((pattern,)).finditer(prose)
+                found += [f'{name}:{number}: {match[0]!r}: write {advice}' for match in matches]
     return found
+
+
+@functools.cache
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf'\b(?:{"|".join(patterns)})\b', re.IGNORECASE)
 
 
 def _prose(name: str, text: str) -> Iterator[tuple[int, str]]:
     """The lines meant for people, numbered from 1."""
     if name.endswith('.py'):
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT or token.type == tokenize.STRING:
+            if token.type in TOKENS:
                 for number, line in enumerate(token.string.splitlines(), token.start[0]):
                     yield number, line
         return
