@@ -17,13 +17,16 @@ def test_prose_on_a_page_is_checked(text):
 
 
 @pytest.mark.parametrize(
-    'text', ['`tell()` returns it.', '```python\nstream.tell()\n```', '````\n```\ntell\n```\n````', 'It retells.', '[a](tell)']
+    'text',
+    ['`tell()` returns it.', '```python\nstream.tell()\n```', '````\n```\ntell\n```\n````', 'It retells.', '[a](tell)'],
 )
 def test_code_and_other_words_on_a_page_are_not(text):
     assert problems('page.md', text, AVOID) == []
 
 
-@pytest.mark.parametrize('text', ['"""It tells."""', '# by hand', "raise ValueError(f'{x} tells')", '"""One.\n\nIt tells.\n"""'])
+@pytest.mark.parametrize(
+    'text', ['"""It tells."""', '# by hand', "raise ValueError(f'{x} tells')", '"""One.\n\nIt tells.\n"""']
+)
 def test_docstrings_comments_and_messages_are_checked(text):
     assert len(problems('module.py', text, AVOID)) == 1
 

@@ -12,7 +12,7 @@ from flask import Flask
 from mongoengine import Document, EmbeddedDocument, EmbeddedDocumentField, ListField, MapField, StringField
 
 import flask_fs as fs
-from flask_fs.consistency.fsck import check, mend
+from flask_fs.consistency.fsck import check, repair
 from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import Reference, sources_of
 from flask_fs_mongo import FileField, ImageField, init_app
@@ -197,7 +197,7 @@ def test_fsck_compares_documents_with_their_files(memory_app: Flask, memory: fs.
     memory.write('altered.txt', 'y', overwrite=True)
     found = list(check(memory_app, content=True, older_than_s=0))
     assert brief(found) == [('altered', 'altered.txt'), ('missing', 'missing.txt'), ('orphan', 'orphan.txt')]
-    assert sorted(outcome.action for outcome in mend(memory_app, found)) == ['cleared', 'kept', 'removed']
+    assert sorted(outcome.action for outcome in repair(memory_app, found)) == ['cleared', 'kept', 'removed']
     assert names(memory) == ['altered.txt', 'fine.txt']
     assert [paper.file.filename for paper in Paper.objects.order_by('pk')] == ['fine.txt', 'altered.txt', None]
     assert brief(check(memory_app, older_than_s=0)) == [('altered', 'altered.txt')]

@@ -126,12 +126,12 @@ def test_fsck_exits_with_0_where_all_agrees(run: Any, rows: Any, storage: fs.Sto
 
 
 def test_fsck_mends_what_it_is_told(run: Any, left: None, storage: fs.Storage, rows: Any) -> None:
-    result = run('fsck', '--mend', 'missing', '--yes')
+    result = run('fsck', '--repair', 'missing', '--yes')
     assert result.exit_code == 1
     assert 'cleared\tfiles\tmissing.txt\trow 2 is empty now\n' in result.stdout
     assert rows.rows == {1: 'fine.txt'}
     assert len(list(storage.list_files())) == 3
-    result = run('fsck', '--mend', 'orphans', '--mend', 'missing', '--yes', '--json')
+    result = run('fsck', '--repair', 'orphans', '--repair', 'missing', '--yes', '--json')
     assert [json.loads(line)['filename'] for line in result.stdout.splitlines()] == [
         'in the journal.txt',
         'orphan.txt',
@@ -143,7 +143,7 @@ def test_fsck_mends_what_it_is_told(run: Any, left: None, storage: fs.Storage, r
 
 
 def test_fsck_mends_nothing_in_a_dry_run(run: Any, left: None, storage: fs.Storage, rows: Any) -> None:
-    result = run('fsck', '--mend', 'orphans', '--mend', 'missing', '--dry-run')
+    result = run('fsck', '--repair', 'orphans', '--repair', 'missing', '--dry-run')
     assert result.exit_code == 1
     assert len(result.stdout.splitlines()) == 4
     assert len(list(storage.list_files())) == 3
@@ -153,7 +153,7 @@ def test_fsck_mends_nothing_in_a_dry_run(run: Any, left: None, storage: fs.Stora
 def test_fsck_asks_before_it_mends(
     run: Any, left: None, storage: fs.Storage, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = run('fsck', '--mend', 'orphans')
+    result = run('fsck', '--repair', 'orphans')
     assert (result.exit_code, result.stdout) == (2, '')
     assert 'add --yes' in result.stderr
     asked: list[str] = []
@@ -164,7 +164,7 @@ def test_fsck_asks_before_it_mends(
 
     monkeypatch.setattr(commands, '_is_terminal', lambda: True)
     monkeypatch.setattr(commands.click, 'confirm', refuse)
-    assert run('fsck', '--mend', 'orphans', '--mend', 'missing').exit_code == 1
+    assert run('fsck', '--repair', 'orphans', '--repair', 'missing').exit_code == 1
     assert asked == ['This will remove files without a row and empty references whose files are missing. Continue?']
     assert len(list(storage.list_files())) == 3
     assert len(rows.rows) == 2
@@ -175,10 +175,10 @@ def test_more_missing_files_than_fit_are_left_to_another_run(
 ) -> None:
     monkeypatch.setattr(commands, '_MAX_MISSING', 3)
     rows.rows = {number: f'{number}.txt' for number in range(5)}
-    result = run('fsck', '--mend', 'missing', '--yes')
+    result = run('fsck', '--repair', 'missing', '--yes')
     assert '2 more references to missing files remain' in result.stderr
     assert len(rows.rows) == 2
-    run('fsck', '--mend', 'missing', '--yes')
+    run('fsck', '--repair', 'missing', '--yes')
     assert rows.rows == {}
     assert run('fsck').exit_code == 0
 
@@ -189,7 +189,7 @@ def test_a_store_that_is_down_exits_with_2_and_nothing_is_removed(
 ) -> None:
     with wrap(storage, FaultyBackend) as faulty:
         faulty.fail_next(hook, times=None)
-        result = run('fsck', '--mend', 'orphans', '--mend', 'missing', '--yes')
+        result = run('fsck', '--repair', 'orphans', '--repair', 'missing', '--yes')
     assert result.exit_code == 2
     assert result.stderr.startswith('Error: ')
     assert len(list(storage.list_files())) == 3
@@ -204,7 +204,7 @@ def test_a_database_that_is_down_exits_with_2_and_nothing_is_removed(
             raise ConnectionError('postgresql://user:secret@db.test/app does not answer\x1b[2J')
 
     rows.on_read = fail
-    result = run('fsck', '--mend', 'orphans', '--mend', 'missing', '--yes')
+    result = run('fsck', '--repair', 'orphans', '--repair', 'missing', '--yes')
     assert result.exit_code == 2
     assert result.stderr.startswith('Error: The check could not be completed: ConnectionError: ')
     assert 'secret' not in result.stderr

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.consistency.fsck import check, mend
+from flask_fs.consistency.fsck import check, repair
 from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import add_source
 from flask_fs_images.stored import StoredImage
@@ -137,7 +137,7 @@ def test_a_hostile_value_is_reported_and_nothing_else_is_harmed(
     rows.rows = {1: value, 2: 'fine.txt'}
     found = list(check(app, content=True))
     assert [(finding.kind, finding.where) for finding in found] == [('malformed', 'row 1')]
-    assert [outcome.action for outcome in mend(app, found)] == ['kept']
+    assert [outcome.action for outcome in repair(app, found)] == ['kept']
     assert rows.rows == {1: value, 2: 'fine.txt'}
 
 
@@ -170,9 +170,9 @@ def test_all_files_of_a_picture_count(app: Flask, storage: fs.Storage, make_rows
     found = list(check(app))
     assert brief(found) == [('missing', 'a-32.png', 'row 1')]
     # The row still has what is there.
-    assert [outcome.action for outcome in mend(app, found)] == ['kept']
+    assert [outcome.action for outcome in repair(app, found)] == ['kept']
     storage.remove('a.png')
-    assert [outcome.action for outcome in mend(app, list(check(app)))] == ['kept', 'kept']
+    assert [outcome.action for outcome in repair(app, list(check(app)))] == ['kept', 'kept']
     assert sorted(storage.list_files()) == ['a-100.png', 'a-original.png']
     assert len(rows.rows) == 1
 
@@ -208,7 +208,7 @@ def test_a_file_that_any_of_two_databases_refers_to_is_no_orphan(
     found = list(check(app))
     assert brief(found) == [('orphan', 'none.txt', '')]
     other.rows[2] = 'none.txt'
-    assert [outcome.action for outcome in mend(app, found)] == ['kept']
+    assert [outcome.action for outcome in repair(app, found)] == ['kept']
 
 
 def test_references_to_a_view_are_to_files_of_its_storage(
@@ -226,7 +226,7 @@ def test_references_to_a_view_are_to_files_of_its_storage(
         ('orphan', 'a.txt', ''),
         ('orphan', 'tenants/7/b.txt', ''),
     ]
-    assert [outcome.action for outcome in mend(app, found)] == ['removed', 'removed', 'cleared']
+    assert [outcome.action for outcome in repair(app, found)] == ['removed', 'removed', 'cleared']
     assert list(storage.list_files()) == ['tenants/7/a.txt']
 
 
@@ -330,7 +330,7 @@ def test_mending_looks_again(app: Flask, storage: fs.Storage, rows: Any, age: Ag
     storage.remove('gone.txt')
     storage.write('came back.txt', b'x')
     rows.rows.update({2: 'used.txt'})
-    outcomes = {outcome.filename: outcome.action for outcome in mend(app, found)}
+    outcomes = {outcome.filename: outcome.action for outcome in repair(app, found)}
     assert outcomes == {
         'replaced.txt': 'unsure',
         'used.txt': 'kept',
@@ -356,7 +356,7 @@ def test_a_reference_that_cannot_be_cleared_does_not_stop_the_others(
         return clear(reference)
 
     monkeypatch.setattr(rows, 'clear', refuse)
-    found = list(mend(app, list(check(app))))
+    found = list(repair(app, list(check(app))))
     assert [(outcome.action, outcome.reason) for outcome in found] == [
         ('failed', 'The column is not nullable.'),
         ('cleared', 'row 2 is empty now'),

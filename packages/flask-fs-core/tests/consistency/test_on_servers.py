@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.consistency.fsck import check, mend
+from flask_fs.consistency.fsck import check, repair
 from flask_fs.consistency.gc import collect
 from flask_fs.consistency.sources import add_source
 from flask_fs.unit_of_work import UnitOfWork
@@ -92,7 +92,7 @@ def test_storages_that_share_a_bucket_keep_their_files(settings: dict[str, Any],
             'orphan.txt': 'removed',
             'shared/orphan.txt': 'removed',
         }
-        assert sorted(outcome.action for outcome in mend(app, found)) == ['kept', 'kept', 'removed', 'removed']
+        assert sorted(outcome.action for outcome in repair(app, found)) == ['kept', 'kept', 'removed', 'removed']
         assert sorted(outer.list_files()) == ['shared/one/used.txt', 'shared/two/used.txt', 'used.txt']
 
 

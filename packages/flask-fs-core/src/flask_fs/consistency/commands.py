@@ -19,7 +19,7 @@ from ..bindings import current_application
 from ..cli import bindings
 from ..credentials import without_userinfo
 from ..errors import FSError
-from .fsck import Finding, check, mend
+from .fsck import Finding, check, repair
 from .gc import collect
 from .outcome import Outcome
 
@@ -28,7 +28,7 @@ _UNITS_S = {'': 1, 's': 1, 'm': 60, 'h': 3600, 'd': 86400}
 _MAX_MISSING = 10_000
 #: How often progress is shown, in seconds.
 _SHOWN_EVERY_S = 0.1
-_MENDED = {'orphans': 'orphan', 'missing': 'missing'}
+_REPAIRED = {'orphans': 'orphan', 'missing': 'missing'}
 
 
 class _CouldNotRun(click.ClickException):
@@ -90,10 +90,10 @@ def gc(older_than_s: float, scanned: tuple[str, ...], dry_run: bool, as_json: bo
 @click.argument('storages', nargs=-1, metavar='[STORAGE]...')
 @click.option('--content', is_flag=True, help='Read all files, and compare them with the recorded checksums.')
 @click.option(
-    '--mend',
-    'mended',
+    '--repair',
+    'repaired',
     multiple=True,
-    type=click.Choice(list(_MENDED)),
+    type=click.Choice(list(_REPAIRED)),
     help='orphans: remove files that no row refers to. missing: empty references whose files are missing. Repeatable.',
 )
 @click.option('--yes', is_flag=True, help='Do not ask for confirmation; required without a terminal.')
@@ -103,7 +103,7 @@ def gc(older_than_s: float, scanned: tuple[str, ...], dry_run: bool, as_json: bo
 def fsck(
     storages: tuple[str, ...],
     content: bool,
-    mended: tuple[str, ...],
+    repaired: tuple[str, ...],
     yes: bool,
     older_than_s: float,
     dry_run: bool,
@@ -114,10 +114,10 @@ def fsck(
     Exit code: 0 if everything matches, 1 if something was found, even if it was fixed, 2 if something could not be checked.
     """
     counts: Counter[str] = Counter()
-    kinds = {_MENDED[each] for each in mended} if not dry_run else set()
+    kinds = {_REPAIRED[each] for each in repaired} if not dry_run else set()
     with _running() as (app, progress):
         if kinds and not yes:
-            _ask(mended)
+            _ask(repaired)
         found = check(app, storages or None, content=content, older_than_s=older_than_s, progress=progress)
         missing: list[Finding] = []
         orphans: list[Finding] = []
@@ -143,12 +143,12 @@ def fsck(
         raise click.exceptions.Exit(1)
 
 
-def _ask(mended: tuple[str, ...]) -> None:
+def _ask(repaired: tuple[str, ...]) -> None:
     what = {'orphans': 'remove files without a row', 'missing': 'empty references whose files are missing'}
     if not _is_terminal():
-        raise _CouldNotRun('--mend needs confirmation, and there is no terminal to ask for it: add --yes.')
+        raise _CouldNotRun('--repair needs confirmation, and there is no terminal to ask for it: add --yes.')
     click.confirm(
-        f'This will {" and ".join(what[each] for each in dict.fromkeys(mended))}. Continue?', abort=True, err=True
+        f'This will {" and ".join(what[each] for each in dict.fromkeys(repaired))}. Continue?', abort=True, err=True
     )
 
 
@@ -158,7 +158,7 @@ def _is_terminal() -> bool:
 
 def _mend(app: Flask, findings: list[Finding], as_json: bool, counts: Counter[str]) -> None:
     if findings:
-        for outcome in mend(app, findings):
+        for outcome in repair(app, findings):
             _show_outcome(outcome, as_json, False)
         findings.clear()
 

@@ -20,7 +20,7 @@ from .places import Places, in_context
 from .sources import Reference, ReferenceSource, storage_itself, whole_name
 from .survey import FoundReference, Survey, remove, stat
 
-__all__ = ['Finding', 'Outcome', 'check', 'mend']
+__all__ = ['Finding', 'Outcome', 'check', 'repair']
 
 #: Hash algorithms with a fixed length.
 _ALGORITHMS = frozenset(name for name in hashlib.algorithms_guaranteed if not name.startswith('shake'))
@@ -188,7 +188,7 @@ def _algorithm(checksum: str) -> str:
 # --- Fixing.
 
 
-def mend(app: Flask, findings: Iterable[Finding]) -> Iterator[Outcome]:
+def repair(app: Flask, findings: Iterable[Finding]) -> Iterator[Outcome]:
     """Fix what was found, and yield what was done: remove orphans, and empty references whose files are all missing.
 
     Everything is checked again right before. A reference stays if only some of its files are missing. Altered files and malformed
