@@ -43,7 +43,7 @@ def lake() -> Image.Image:
     image = Image.merge('RGB', [down.point(between(*tones)) for tones in ((40, 250), (70, 170), (130, 110))])
     pen = ImageDraw.Draw(image)
     pen.ellipse((820, 250, 940, 370), fill=(255, 236, 190))
-    for layer, colour in enumerate(((96, 92, 130), (62, 66, 102), (34, 40, 66))):
+    for layer, color in enumerate(((96, 92, 130), (62, 66, 102), (34, 40, 66))):
         ridge = [
             (
                 x,
@@ -51,7 +51,7 @@ def lake() -> Image.Image:
             )
             for x in range(0, width + 1, 4)
         ]
-        pen.polygon([*ridge, (width, height), (0, height)], fill=colour)
+        pen.polygon([*ridge, (width, height), (0, height)], fill=color)
     mirrored = image.crop((0, 2 * sky_end - height, width, sky_end)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     water = mirrored.filter(ImageFilter.GaussianBlur(4))
     image.paste(water.point(between(0, 204) * 3), (0, sky_end))

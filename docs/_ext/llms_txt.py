@@ -45,7 +45,7 @@ def write(app: Sphinx, exception: Exception | None) -> None:
 
 
 def text_of(builder: TextBuilder, doctree: nodes.document) -> str:
-    # The builder of text knows no tabs: their contents follow each other, each below its label.
+    # The text builder does not support tabs: their contents follow each other, each below its label.
     for node in list(doctree.findall(nodes.Element)):
         node.children = [shown(child) for child in node.children if child.tagname != 'sd_tab_input']
     writer = TextWriter(builder)

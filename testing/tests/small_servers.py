@@ -57,7 +57,7 @@ class SmallServer(Server[SmallService]):
 
 
 class DyingServer(SmallServer):
-    code = 'print("loading"); raise SystemExit("no licence found")'
+    code = 'print("loading"); raise SystemExit("no license found")'
 
 
 class SilentServer(SmallServer):

@@ -172,7 +172,7 @@ def test_the_report_says_the_same_of_one_process_and_of_several(pytester: pytest
 
 def test_the_report_says_what_the_class_declares_where_no_instance_can_be_made(pytester: pytest.Pytester) -> None:
     unmade = 'backend_class = Forgetful\n    def settings(self):\n        raise OSError("no location")\n'
-    own = '\ndef test_of_the_author(record_property):\n    record_property("colour", "red")\n'
+    own = '\ndef test_of_the_author(record_property):\n    record_property("color", "red")\n'
     code = CONFORMANCE.replace('backend_class = Forgetful\n', unmade) + own
     run(pytester, code, '--fs-report=found', '-k', '404 or author').assert_outcomes(passed=1, failed=1)
     reports = json.loads((pytester.path / 'found.json').read_text(encoding='utf-8'))

@@ -41,7 +41,7 @@ def test_a_server_that_dies_shows_the_end_of_its_log(temporary_folder: Path) -> 
         DyingServer().start()
     message = str(raised.value)
     assert message.startswith('Small did not start: small ended with exit code 1.\nThe end of its small.log:\n')
-    assert {'loading', 'no licence found'} <= set(message.splitlines())
+    assert {'loading', 'no license found'} <= set(message.splitlines())
     assert list(temporary_folder.iterdir()) == []
 
 

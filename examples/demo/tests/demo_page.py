@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def png(width_px: int, height_px: int) -> bytes:
-    """A grey picture."""
+    """A gray picture."""
     file = io.BytesIO()
     Image.new('L', (width_px, height_px), 128).save(file, 'PNG')
     return file.getvalue()
 
 
-def landscape(width_px: int, height_px: int, colour: str = 'seagreen') -> bytes:
+def landscape(width_px: int, height_px: int, color: str = 'seagreen') -> bytes:
     """A hill under an evening sky, as JPEG."""
     sky = Image.linear_gradient('L').resize((width_px, height_px))
     image = Image.merge('RGB', [sky, sky.point([90 + value // 3 for value in range(256)]), sky.point([140] * 256)])
     pen = ImageDraw.Draw(image)
     pen.ellipse((width_px * 0.6, height_px * 0.2, width_px * 0.7, height_px * 0.2 + width_px * 0.1), fill='moccasin')
-    pen.ellipse((-width_px * 0.3, height_px * 0.6, width_px * 1.1, height_px * 2), fill=colour)
+    pen.ellipse((-width_px * 0.3, height_px * 0.6, width_px * 1.1, height_px * 2), fill=color)
     file = io.BytesIO()
     image.save(file, 'JPEG')
     return file.getvalue()

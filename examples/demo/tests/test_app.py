@@ -33,9 +33,9 @@ def send(
     return client.post('/files', data={**fields, 'file': (io.BytesIO(content), name)}, headers=headers)
 
 
-def picture(kind: str = 'PNG', size: tuple[int, int] = (600, 300), colour: str = 'teal') -> bytes:
+def picture(kind: str = 'PNG', size: tuple[int, int] = (600, 300), color: str = 'teal') -> bytes:
     file = io.BytesIO()
-    Image.new('RGB', size, colour).save(file, kind)
+    Image.new('RGB', size, color).save(file, kind)
     return file.getvalue()
 
 
@@ -223,9 +223,9 @@ class TestPictures:
     def test_a_replaced_picture_has_another_thumbnail_at_another_address(
         self, client: FlaskClient, thumbnails: Any
     ) -> None:
-        send(client, 'plain.png', picture(colour='#ff0000'))
+        send(client, 'plain.png', picture(color='#ff0000'))
         (before,) = shown(client)
-        send(client, 'plain.png', picture(colour='#0000ff', size=(640, 300)), conflict='replace')
+        send(client, 'plain.png', picture(color='#0000ff', size=(640, 300)), conflict='replace')
         (after,) = shown(client)
         assert before != after
         red, _, blue = seen(client.get(after)).getpixel((9, 9))  # type: ignore[misc]  # a pixel of three bands

@@ -30,12 +30,12 @@ def test_an_empty_place_invites(page: Page, files: Any) -> None:
 
 
 def test_files_are_uploaded_by_dropping_them(page: Page, files: Any) -> None:
-    drop(page, ('notes.txt', b'12345'), ('grey.png', png(3, 2)))
+    drop(page, ('notes.txt', b'12345'), ('gray.png', png(3, 2)))
     expect(row(page, 'notes.txt')).to_be_visible()
-    expect(row(page, 'grey.png')).to_be_visible()
+    expect(row(page, 'gray.png')).to_be_visible()
     expect(page.locator('#total')).to_have_text(re.compile('^2 files, '))
     assert files.read('notes.txt') == b'12345'
-    assert png(3, 2) == files.read('grey.png')
+    assert png(3, 2) == files.read('gray.png')
 
 
 def test_a_copied_picture_is_pasted(page: Page, files: Any) -> None:
@@ -69,8 +69,8 @@ def test_files_are_listed_with_size_and_date(page: Page, files: Any) -> None:
 
 
 def test_a_picture_is_shown_by_its_thumbnail(page: Page) -> None:
-    choose(page, ('grey.png', png(300, 200)))
-    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 128)
+    choose(page, ('gray.png', png(300, 200)))
+    expect(row(page, 'gray.png').locator('img')).to_have_js_property('naturalWidth', 128)
 
 
 def test_a_drawing_is_shown(page: Page) -> None:
@@ -96,11 +96,11 @@ def test_a_broken_picture_that_is_here_all_the_same_gives_way_to_its_type(page: 
 
 
 def test_a_replaced_picture_is_shown_anew(page: Page) -> None:
-    choose(page, ('grey.png', png(30, 20)))
-    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 20)
-    choose(page, ('grey.png', png(60, 50)))
+    choose(page, ('gray.png', png(30, 20)))
+    expect(row(page, 'gray.png').locator('img')).to_have_js_property('naturalWidth', 20)
+    choose(page, ('gray.png', png(60, 50)))
     page.get_by_role('button', name='Replace').click()
-    expect(row(page, 'grey.png').locator('img')).to_have_js_property('naturalWidth', 50)
+    expect(row(page, 'gray.png').locator('img')).to_have_js_property('naturalWidth', 50)
 
 
 @pytest.mark.parametrize('width_px', [320, 390, 1280])
@@ -390,7 +390,7 @@ class TestProgress:
 
     # Werkzeug leaves what has arrived so far to the garbage collector.
     @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
-    def test_a_cancelled_upload_stores_nothing_and_makes_room(
+    def test_a_canceled_upload_stores_nothing_and_makes_room(
         self, gate: threading.Event, large: list[Path], page: Page, files: Any
     ) -> None:
         page.get_by_label('Choose files').set_input_files(large)

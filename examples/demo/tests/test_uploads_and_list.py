@@ -191,8 +191,8 @@ class TestPreviews:
 
     def test_a_picture_that_cannot_be_decoded_is_shown_by_its_type(self, gate: threading.Event, page: Page) -> None:
         gate.clear()
-        choose(page, ('broken.png', b'no picture'), ('grey.png', png(3, 2)))
-        expect(upload_of(page, 'grey.png').locator('canvas')).to_be_visible()
+        choose(page, ('broken.png', b'no picture'), ('gray.png', png(3, 2)))
+        expect(upload_of(page, 'gray.png').locator('canvas')).to_be_visible()
         expect(upload_of(page, 'broken.png').locator('.tile')).to_have_text('png')
         gate.set()
         expect(problem_of(page, 'broken.png')).to_be_visible()

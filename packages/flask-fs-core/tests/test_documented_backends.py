@@ -35,7 +35,7 @@ def test_the_double_is_made_with_name_and_settings(make_app: Callable[..., Flask
         with make_app(storage, FS_BACKEND='mock', TEST_FS_COLOUR='red').app_context():
             assert storage.backend is mock.return_value
         (name, config), _ = mock.call_args
-        assert (name, config.colour) == ('test', 'red')
+        assert (name, config.color) == ('test', 'red')
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ class Old(BaseBackend):
     def __init__(self, name: str, config: Any) -> None:
         super().__init__(name, config)
         self.files: dict[str, bytes] = {}
-        self.colour = config.colour
+        self.color = config.color
 
     def exists(self, filename: str) -> bool:
         return filename in self.files
@@ -503,7 +503,7 @@ def test_a_file_that_goes_during_a_scan_of_an_old_style_backend_is_left_out(make
 
 
 def test_an_old_style_backend_lists_by_itself_too() -> None:
-    backend = Listing('x', from_mapping('x', '', {'colour': 'red'}, STORAGE_SETTINGS))
+    backend = Listing('x', from_mapping('x', '', {'color': 'red'}, STORAGE_SETTINGS))
     backend.files.update({'a/x': b'1', 'ab': b'', 'b': b''})
     assert [(info.name, info.size, info.mime) for info in backend.scan('a')] == [
         ('a/x', 1, 'text/x-old'),

@@ -112,7 +112,7 @@ def test_a_created_file_whose_response_was_lost_is_recognized(backend: GCSBacken
     assert len(sent(proxy, 'POST')) == 2
 
 
-def test_an_upload_that_cannot_go_on_is_cancelled(backend: GCSBackend, proxy: FaultProxy, store: Any) -> None:
+def test_an_upload_that_cannot_go_on_is_canceled(backend: GCSBackend, proxy: FaultProxy, store: Any) -> None:
     proxy.respond(403, times=1000, when=lambda request: request.method == 'PUT')
     with pytest.raises(fs.PermissionDenied):
         backend.write('x', LARGE)

@@ -50,14 +50,14 @@ def limited(proxy: Any, backend: Any, monkeypatch: Any) -> Any:
 @creating
 @pytest.mark.parametrize('content', [b'', b'content'], ids=['empty', 'full'])
 def test_a_copy_keeps_type_checksum_and_metadata(store: Any, create: bool, content: bytes) -> None:
-    backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
+    backend = store.make(object_parameters={'Metadata': {'color': 'blue'}, 'CacheControl': 'max-age=60'})
     backend.write('a.bin', content, mime='image/x-odd')
     store.make().copy('a.bin', 'b.bin', overwrite=not create)
     before, after = backend.stat('a.bin'), backend.stat('b.bin')
     assert before.checksum is not None
     assert (before.size, before.mime, before.checksum) == (after.size, after.mime, after.checksum)
     response = store.client.head_object(Bucket=store.bucket, Key='b.bin')
-    assert (response['Metadata']['colour'], response['CacheControl']) == ('blue', 'max-age=60')
+    assert (response['Metadata']['color'], response['CacheControl']) == ('blue', 'max-age=60')
     assert store.get_raw('b.bin') == content
 
 

@@ -315,7 +315,7 @@ def parameters() -> dict[str, Any]:
         'CacheControl': 'max-age=60',
         'ContentDisposition': 'attachment',
         'ContentLanguage': 'de',
-        'Metadata': {'colour': 'blue'},
+        'Metadata': {'color': 'blue'},
     }
 
 
@@ -332,7 +332,7 @@ def test_object_parameters_reach_the_store(
         name = 'b.html'
         store.make().copy('a.txt', name, overwrite=copied != 'creating')
     response = store.client.head_object(Bucket=store.bucket, Key=name)
-    assert response['Metadata'].pop('colour') == 'blue'
+    assert response['Metadata'].pop('color') == 'blue'
     assert {'ContentType': 'text/html' if copied else 'text/plain', **parameters, 'Metadata': response['Metadata']} == {
         key: response.get(key) for key in ('ContentType', *parameters)
     }

@@ -177,11 +177,11 @@ def test_another_algorithm_is_used_in_parts_too(store: Any) -> None:
 
 @pytest.mark.parametrize('size', [10, PART + 1])
 def test_type_and_own_metadata_are_kept_in_one_part_and_in_many(store: Any, size: int) -> None:
-    backend = store.make(object_parameters={'Metadata': {'colour': 'blue'}, 'CacheControl': 'max-age=60'})
+    backend = store.make(object_parameters={'Metadata': {'color': 'blue'}, 'CacheControl': 'max-age=60'})
     backend.save(OnlyRead(_content(size), step=MiB), 'x.bin', mime='image/x-odd', overwrite=True)
     assert backend.stat('x.bin').mime == 'image/x-odd'
     response = store.client.head_object(Bucket=store.bucket, Key='x.bin')
-    assert response['Metadata']['colour'] == 'blue'
+    assert response['Metadata']['color'] == 'blue'
     assert response['CacheControl'] == 'max-age=60'
 
 

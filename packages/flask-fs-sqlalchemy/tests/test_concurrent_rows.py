@@ -300,20 +300,20 @@ def test_async_sessions_do_the_same(tmp_path: Any) -> None:
     asyncio.run(run())
 
 
-def test_an_async_commit_that_is_cancelled_removes_nothing(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_async_commit_that_is_canceled_removes_nothing(tmp_path: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         engine = create_async_engine(f'sqlite+aiosqlite:///{tmp_path}/rows.sqlite')
         async with engine.begin() as connection:
             await connection.run_sync(Base.metadata.create_all)
 
-        def cancelled(_: Any) -> None:
+        def canceled(_: Any) -> None:
             raise asyncio.CancelledError
 
         async with AsyncSession(engine) as session:
             session.add(doc := Doc())
             save(doc, 'a.txt')
             await session.flush()
-            engine.sync_engine.dialect.do_commit = cancelled  # type: ignore[method-assign]
+            engine.sync_engine.dialect.do_commit = canceled  # type: ignore[method-assign]
             with pytest.raises(asyncio.CancelledError):
                 await session.commit()
         assert stored() == ['a.txt']

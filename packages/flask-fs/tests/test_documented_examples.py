@@ -222,7 +222,7 @@ def test_a_custom_backend_is_found_by_its_entry_point(app: Flask, monkeypatch: p
 
         def __init__(self, name: str, config: Any) -> None:
             super().__init__(name, config)
-            self.colour = config.colour
+            self.color = config.color
             self.files: dict[str, bytes] = {}
 
         def exists(self, filename: str) -> bool:
@@ -242,7 +242,7 @@ def test_a_custom_backend_is_found_by_its_entry_point(app: Flask, monkeypatch: p
     app.config.update(FS_BACKEND='shelf', FS_SHELF_COLOUR='red')
     storage = fs.Storage('box', fs.ALL)
     fs.init_app(app, storage)
-    assert storage.backend.colour == 'red'
+    assert storage.backend.color == 'red'
     assert storage.save(upload(b'first', 'a.txt')) == 'a.txt'
     with pytest.raises(fs.FileExists):
         storage.save(upload(b'second', 'a.txt'))
