@@ -209,7 +209,7 @@ def test_a_backend_may_encrypt_by_itself(make_app: AppFactory) -> None:
     [
         ('AV-AT_FS_ROOT', 'AV_AT_FS_ROOT'),
         ('AV-AT_FS_BACKEND', 'AV_AT_FS_BACKEND'),
-        ('AV-AT_FS_COLOUR', 'AV_AT_FS_COLOUR'),
+        ('AV-AT_FS_COLOR', 'AV_AT_FS_COLOR'),
     ],
 )
 def test_settings_of_a_storage_with_hyphens_get_a_hint(make_app: AppFactory, given: str, meant: str) -> None:

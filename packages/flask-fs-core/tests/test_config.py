@@ -197,7 +197,7 @@ def test_a_misspelt_setting_gets_a_hint(made: Callable[..., fs.Storage], given: 
 
 
 def test_a_setting_that_resembles_none_is_left_to_the_backend(made: Callable[..., fs.Storage]) -> None:
-    assert made(AVATARS_FS_COLOUR='red').config.color == 'red'
+    assert made(AVATARS_FS_COLOR='red').config.color == 'red'
 
 
 def test_redirecting_needs_a_backend_that_signs(made: Callable[..., fs.Storage]) -> None:

@@ -32,7 +32,7 @@ def double(make_app: Callable[..., Flask]) -> Iterator[tuple[fs.Storage, MagicMo
 def test_the_double_is_made_with_name_and_settings(make_app: Callable[..., Flask]) -> None:
     with patch('flask_fs.backends.mock.MockBackend') as mock:
         storage = fs.Storage('test')
-        with make_app(storage, FS_BACKEND='mock', TEST_FS_COLOUR='red').app_context():
+        with make_app(storage, FS_BACKEND='mock', TEST_FS_COLOR='red').app_context():
             assert storage.backend is mock.return_value
         (name, config), _ = mock.call_args
         assert (name, config.color) == ('test', 'red')
@@ -116,7 +116,7 @@ def test_a_save_that_refuses_unless_told_is_told(make_app: Callable[..., Flask])
 
     for kind in (Old, Refusing, Unable):
         storage = fs.Storage('old', fs.ALL)
-        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOR='red').app_context():
             storage.save(io.BytesIO(b'first'), 'x')
             with pytest.raises(fs.FileExists):
                 storage.save(io.BytesIO(b'second'), 'x')
@@ -220,7 +220,7 @@ class Told(Old):
 @pytest.fixture(params=[Old, Listing])
 def old(request: pytest.FixtureRequest, make_app: Callable[..., Flask]) -> Iterator[fs.Storage]:
     storage = fs.Storage('old', fs.ALL)
-    with make_app(storage, FS_BACKEND=request.param, OLD_FS_COLOUR='red').app_context():
+    with make_app(storage, FS_BACKEND=request.param, OLD_FS_COLOR='red').app_context():
         yield storage
 
 
@@ -260,7 +260,7 @@ def test_a_file_that_an_old_style_backend_lacks_is_a_404(make_app: Callable[...,
             return self.files[filename]
 
     storage = fs.Storage('old', fs.ALL)
-    app = make_app(storage, FS_BACKEND=Serves, OLD_FS_COLOUR='red')
+    app = make_app(storage, FS_BACKEND=Serves, OLD_FS_COLOR='red')
     with app.app_context():
         storage.write('x.txt', 'text')
         assert [app.test_client().get(storage.url(name)).status_code for name in ('x.txt', 'y.txt')] == [200, 404]
@@ -284,7 +284,7 @@ def test_the_read_chunks_of_an_old_style_backend_is_used(make_app: Callable[...,
                 yield b'own', content[start : start + chunks_size]
 
     storage = fs.Storage('old', fs.ALL)
-    with make_app(storage, FS_BACKEND=Chunked, OLD_FS_COLOUR='red').app_context():
+    with make_app(storage, FS_BACKEND=Chunked, OLD_FS_COLOR='red').app_context():
         storage.write('x', '012345')
         assert list(storage.read_chunks('x')) == [(b'own', b'0123'), (b'own', b'45')]
         for chunks in (storage.read_chunks('x', 5), storage.read_chunks('x', chunks_size=5)):
@@ -331,7 +331,7 @@ def test_the_path_of_an_old_style_backend_is_its_own_or_in_its_root(make_app: Ca
 
     for kind, path in ((Rooted, '/data/x'), (Path, '/own/x'), (Hooked, '/hook/x'), (Rootless, None), (Old, None)):
         storage = fs.Storage('old', fs.ALL)
-        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOR='red').app_context():
             if path:
                 assert storage.path('x') == path
             else:
@@ -392,7 +392,7 @@ def test_remove_never_goes_further_than_one_file_on_an_old_style_backend(make_ap
                 del self.files[name]
 
     storage = fs.Storage('old', fs.ALL)
-    with make_app(storage, FS_BACKEND=DeletesFolders, OLD_FS_COLOUR='red').app_context():
+    with make_app(storage, FS_BACKEND=DeletesFolders, OLD_FS_COLOR='red').app_context():
         for name in ('a', 'a/b', 'ab', 'c'):
             storage.write(name, '')
         for act in (storage.remove, storage.backend.remove, lambda name: storage.move(name, 'moved')):
@@ -418,7 +418,7 @@ def test_a_double_that_lists_files_under_a_name_is_not_told_to_delete_it(double:
 
 
 def test_an_old_style_backend_is_served(old: fs.Storage, make_app: Callable[..., Flask]) -> None:
-    app = make_app(old, FS_BACKEND=type(old.backend), OLD_FS_COLOUR='blue')
+    app = make_app(old, FS_BACKEND=type(old.backend), OLD_FS_COLOR='blue')
     with app.app_context():
         old.write('x.txt', '0123456789')
         client = app.test_client()
@@ -481,7 +481,7 @@ def test_an_old_style_backend_lists_no_name_that_no_verb_takes(make_app: Callabl
 
     for kind in (Listing, ListsAtOnce):
         storage = fs.Storage('old', fs.ALL)
-        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOR='red').app_context():
             storage.backend.files.update({'/lead': b'', 'a//b': b'', 'a/x': b'', 'b': b''})
             assert list(storage.list_files()) == [info.name for info in storage.scan()] == ['a/x', 'b']
             assert list(storage.list_files('a')) == ['a/x']
@@ -494,7 +494,7 @@ def test_a_file_that_goes_during_a_scan_of_an_old_style_backend_is_left_out(make
             return iter(list(self.files))
 
     storage = fs.Storage('old', fs.ALL)
-    with make_app(storage, FS_BACKEND=ListsAtOnce, OLD_FS_COLOUR='red').app_context():
+    with make_app(storage, FS_BACKEND=ListsAtOnce, OLD_FS_COLOR='red').app_context():
         storage.backend.files.update({'a': b'', 'b': b'', 'c': b''})
         scanned = storage.scan()
         assert next(scanned).name == 'a'
@@ -515,7 +515,7 @@ def test_an_old_style_backend_lists_by_itself_too() -> None:
 
 def test_what_get_metadata_tells_is_told(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage('old', fs.ALL)
-    with make_app(storage, FS_BACKEND=Told, OLD_FS_COLOUR='red', SERVER_NAME='site.test').app_context():
+    with make_app(storage, FS_BACKEND=Told, OLD_FS_COLOR='red', SERVER_NAME='site.test').app_context():
         storage.write('a/x.png', 'text')
         expected = {
             'checksum': 'sha1:0',
@@ -536,7 +536,7 @@ def test_what_get_metadata_tells_is_told(make_app: Callable[..., Flask]) -> None
 
 def test_what_get_metadata_tells_is_served(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage('old', fs.ALL)
-    app = make_app(storage, FS_BACKEND=Told, OLD_FS_COLOUR='red')
+    app = make_app(storage, FS_BACKEND=Told, OLD_FS_COLOR='red')
     with app.app_context():
         storage.write('x.png', 'text')
         answer = app.test_client().get('/old/x.png')
@@ -550,7 +550,7 @@ def test_what_get_metadata_leaves_out_is_found_in_other_ways(make_app: Callable[
             return {'size': len(self.files[filename])}
 
     storage = fs.Storage('old', fs.ALL)
-    with make_app(storage, FS_BACKEND=Sparing, OLD_FS_COLOUR='red', FS_CHECKSUM='md5').app_context():
+    with make_app(storage, FS_BACKEND=Sparing, OLD_FS_COLOR='red', FS_CHECKSUM='md5').app_context():
         storage.write('x.png', '')
         facts = storage.metadata('x.png')
         assert (facts['size'], facts['mime'], facts['modified']) == (0, 'image/png', None)
@@ -567,7 +567,7 @@ def test_get_metadata_is_passed_over_where_newer_ways_are_there(make_app: Callab
 
     for kind in (Both, Hooked):
         storage = fs.Storage('old', fs.ALL)
-        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+        with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOR='red').app_context():
             storage.write('x', 'four')
             assert (storage.metadata('x')['size'], storage.stat('x').size) == (4, 4)
 
@@ -696,7 +696,7 @@ def test_ranges_of_a_legacy_backend_are_those_of_every_other(
             return {}
 
     storage = fs.Storage('old', fs.ALL)
-    with make_app(storage, FS_BACKEND=Double if is_double else Legacy, OLD_FS_COLOUR='red').app_context():
+    with make_app(storage, FS_BACKEND=Double if is_double else Legacy, OLD_FS_COLOR='red').app_context():
         if not is_double:
             storage.write('x.txt', 'text')
         if isinstance(expected, bytes):
@@ -724,7 +724,7 @@ def test_backends_are_found_by_their_entry_points(
     try:
         for kind in ('by-fs', 'by-st'):
             storage = fs.Storage('old')
-            with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOUR='red').app_context():
+            with make_app(storage, FS_BACKEND=kind, OLD_FS_COLOR='red').app_context():
                 assert isinstance(storage.backend, Old)
     finally:
         registry._announced.cache_clear()

@@ -239,7 +239,7 @@ def test_a_custom_backend_is_found_by_its_entry_point(app: Flask, monkeypatch: p
     point = metadata.EntryPoint('shelf', 'my.own:Shelf', 'fs.backend')
     monkeypatch.setattr(metadata.EntryPoint, 'load', lambda _: Shelf)
     monkeypatch.setattr(registry, '_announced', lambda: {point.name: point})
-    app.config.update(FS_BACKEND='shelf', FS_SHELF_COLOUR='red')
+    app.config.update(FS_BACKEND='shelf', FS_SHELF_COLOR='red')
     storage = fs.Storage('box', fs.ALL)
     fs.init_app(app, storage)
     assert storage.backend.color == 'red'
