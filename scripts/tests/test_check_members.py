@@ -158,7 +158,7 @@ def test_a_missing_type_marker_is_found(workspace):
     assert problems(workspace) == ['flask-fs-testing: src/flask_fs_testing/py.typed is missing.']
 
 
-def test_another_licence_is_found(workspace):
+def test_another_license_is_found(workspace):
     (workspace / 'testing' / 'LICENSE').write_text('other')
     assert problems(workspace) == ['flask-fs-testing: its LICENSE differs from the one in the root. Copy that one.']
 
