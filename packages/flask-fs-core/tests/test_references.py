@@ -195,6 +195,14 @@ def test_copies_are_equal_and_have_no_instance(storage: fs.Storage, app: Flask) 
 # --- The owner.
 
 
+def test_an_owner_hears_of_a_new_file_whose_name_has_become_free(storage: fs.Storage, app: Flask) -> None:
+    # Another process has emptied the field of this document, and removed the file.
+    reference, row = owned(storage, filename='a.txt')
+    storage.delete('a.txt')
+    reference.save(upload('a.txt'))
+    assert row.changes == [('a row', 'file', {'filename': 'a.txt'})]
+
+
 def test_an_owner_hears_of_each_change_and_of_nothing_else(storage: fs.Storage, app: Flask) -> None:
     reference, row = owned(storage)
     reference.save(upload('a.txt'))

@@ -203,6 +203,20 @@ def test_the_truth_is_what_mongodb_has(paper: Any, memory: fs.Storage, names: Na
     assert names(memory) == ['d.txt']
 
 
+def test_a_new_file_under_a_name_that_another_process_has_freed_is_stored_in_the_document(
+    paper: Any, memory: fs.Storage, names: Names
+) -> None:
+    write(memory, 'a.txt')
+    stale = paper(file='a.txt').save()
+    current = paper.objects.get()
+    current.file = None
+    current.save()
+    stale.file.save(text(b'new'), 'a.txt')
+    stale.save()
+    assert paper.objects.get().file.filename == 'a.txt'
+    assert names(memory) == ['a.txt']
+
+
 def test_lists_maps_and_embedded_documents_are_cleaned(memory: fs.Storage, names: Names) -> None:
     class Part(EmbeddedDocument):
         file = FileField(memory, **BOTH)

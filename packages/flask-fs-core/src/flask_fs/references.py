@@ -218,7 +218,7 @@ class FileReference:
                 name = transaction.save(file, name, replace=replace, alone=alone, former=former.filename)
                 stored = self.stored_type(name, checksum=self._checksum(transaction, name))
                 self._drop(transaction, former.files(), stored)
-            self._refer_to_new(transaction, stored)
+            self._refer_to_new(transaction, former, stored)
         return name
 
     def delete(self) -> None:
@@ -242,10 +242,10 @@ class FileReference:
             self.stored, self.dirty = stored, True
             self.owner.changed(self)
 
-    def _refer_to_new(self, transaction: FileTransaction, stored: StoredFile) -> None:
-        """Refer to what *transaction* has stored."""
-        if not transaction.in_place:
-            # It may have the name of the former file, which another process has replaced and removed.
+    def _refer_to_new(self, transaction: FileTransaction, former: StoredFile, stored: StoredFile) -> None:
+        """Refer to what *transaction* has stored, in place of *former* if that has a name."""
+        if former.filename is None or not transaction.in_place:
+            # It may have the name of the previous file, which another process has replaced and removed.
             self.stored = self.stored_type()
         self.refer_to(stored)
 

@@ -220,7 +220,7 @@ class ImageReference(FileReference):
             parts: dict[str, Any] = {'original': original, 'thumbnails': thumbnails, 'bbox': part}
             stored = StoredImage(main, checksum=self._checksum(transaction, main), **parts)
             self._drop(transaction, _remade(mine, made, stored), stored)
-        self._refer_to_new(transaction, stored)
+        self._refer_to_new(transaction, mine, stored)
         return main
 
     def rerender(self) -> None:
@@ -259,7 +259,7 @@ class ImageReference(FileReference):
             new = StoredImage(main, rest=stored.rest, checksum=checksum, **parts)
             self._drop(transaction, _remade(stored, made, new), new)
         if made.main is not None or made.thumbnails:
-            self._refer_to_new(transaction, new)
+            self._refer_to_new(transaction, stored, new)
         else:
             self.refer_to(new)
 
