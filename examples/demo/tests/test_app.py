@@ -170,7 +170,7 @@ def test_a_form_in_which_no_file_was_chosen_is_explained(client: FlaskClient) ->
 
 def test_what_contradicts_its_name_is_refused_whatever_it_is(client: FlaskClient) -> None:
     answer = send(client, 'letter.pdf', b'<html/>')
-    assert answer.get_json()['error'] == "This file isn't accepted: the content is HTML, not PDF as the name says."
+    assert answer.get_json()['error'] == "This file isn't accepted: the content is HTML, not PDF as the filename says."
 
 
 class TestLimits:
@@ -266,10 +266,10 @@ class TestPictures:
         ('name', 'content', 'told'),
         [
             ('cut.jpg', picture('JPEG')[:700], 'the image is broken or cut short'),
-            ('lying.jpg', picture('PNG'), 'the content is PNG, not JPEG as the name says'),
+            ('lying.jpg', picture('PNG'), 'the content is PNG, not JPEG as the filename says'),
             ('huge.gif', b'GIF89a\xff\xff\xff\xff\0\0\0,' + bytes(10), '65535x65535 pixels exceed the limit of'),
-            ('page.svg', b'<html/>', 'the content is HTML, not SVG as the name says'),
-            ('page.png', b'<html/>', 'the content is HTML, not a picture as the name says'),
+            ('page.svg', b'<html/>', 'the content is HTML, not SVG as the filename says'),
+            ('page.png', b'<html/>', 'the content is HTML, not an image as the filename says'),
             ('data.svg', b'<data/>', 'not an image of a supported format'),
         ],
     )

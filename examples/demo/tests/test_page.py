@@ -84,7 +84,7 @@ def test_a_broken_picture_is_refused(page: Page, files: Any) -> None:
         "This file isn't accepted: the image is broken or cut short."
     )
     expect(problem_of(page, 'lying.jpg').get_by_role('alert')).to_have_text(
-        "This file isn't accepted: the content is PNG, not JPEG as the name says."
+        "This file isn't accepted: the content is PNG, not JPEG as the filename says."
     )
     assert list(files.list_files()) == []
 

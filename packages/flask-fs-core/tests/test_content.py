@@ -182,13 +182,13 @@ def test_the_library_recognizes_more_and_agrees_with_itself(library: bool) -> No
 def test_hostile_markup_is_looked_at_in_no_time(hostile: bytes) -> None:
     # Sixteen times as much as is looked at, because time that grows with the square of the length shows so on any machine.
     start = time.process_time()
-    assert contradiction('a.png', hostile * 4) == 'the content is XML, not a picture as the name says'
+    assert contradiction('a.png', hostile * 4) == 'the content is XML, not an image as the filename says'
     assert time.process_time() - start < 1
 
 
 def test_the_reason_is_for_people() -> None:
-    assert contradiction('a.png', SAMPLES['HTML']) == 'the content is HTML, not a picture as the name says'
-    assert contradiction('a.pdf', SAMPLES['ELF']) == 'the content is a program, not PDF as the name says'
+    assert contradiction('a.png', SAMPLES['HTML']) == 'the content is HTML, not an image as the filename says'
+    assert contradiction('a.pdf', SAMPLES['ELF']) == 'the content is a program, not PDF as the filename says'
 
 
 # --- Saved.
@@ -274,7 +274,7 @@ def test_save_refuses_what_contradicts_its_name_and_leaves_the_source_as_it_was(
 ) -> None:
     source = made(how, SAMPLES['HTML'])
     before = source.tell() if hasattr(source, 'tell') else None
-    with pytest.raises(fs.InvalidContent, match='HTML, not a picture') as caught:
+    with pytest.raises(fs.InvalidContent, match='HTML, not an image') as caught:
         storage.save(source, 'a.png')
     assert (caught.value.filename, caught.value.storage) == ('a.png', 'files')
     assert list(storage.list_files()) == []
@@ -308,7 +308,7 @@ def test_what_a_source_gives_is_looked_at_and_not_what_it_holds(app: Flask, stor
 
     storage.save(inverted(PNG), 'a.png')
     assert storage.read('a.png') == PNG
-    with pytest.raises(fs.InvalidContent, match='HTML, not a picture'):
+    with pytest.raises(fs.InvalidContent, match='HTML, not an image'):
         storage.save(inverted(SAMPLES['HTML']), 'b.png')
 
 

@@ -247,7 +247,7 @@ def test_a_script_under_the_name_of_a_picture_is_refused_and_gone(
     url = tus.create(len(content), 'a.png').headers['Location']
     response = tus.patch(url, 0, content)
     assert response.status_code == 422
-    assert 'not a picture' in response.text
+    assert 'not an image' in response.text
     assert tus.head(url).status_code == tus.patch(url, 0, content).status_code == 410
     assert not list(storage.list_files())
     assert [info.name.split('/')[-1] for info in storage.backend._scan('.fs-incoming/')] == ['ended']

@@ -52,7 +52,7 @@ def test_every_document_gets_the_files_that_are_declared_now(
     declare(page, 64)
     report = rerender_all(page.objects, 'image')
     assert (report.documents, report.pictures, report.failures, report.last) == (4, 3, [], 9)
-    assert str(report) == '3 pictures of 4 documents were made again; 0 failed.'
+    assert str(report) == '3 images in 4 documents were regenerated; 0 failed.'
     assert [found.image.thumbnail(64) for found in page.objects] == ['1-64.png', '2-64.png', '3-64.png', None]
     assert '2-64.png' in names(memory)
 

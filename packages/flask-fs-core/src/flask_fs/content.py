@@ -42,7 +42,7 @@ def contradiction(ext: str, head: bytes) -> str | None:
         return None
     if family == 'text' and len(head.translate(None, _BINARY)) == len(head):
         return None
-    return f'the content is {kind.name}, not {_FAMILY_NAMES[family]} as the name says'
+    return f'the content is {kind.name}, not {_FAMILY_NAMES[family]} as the filename says'
 
 
 # --- Families of extensions.
@@ -52,7 +52,7 @@ _FAMILY_NAMES = {
     'executable': 'a program',
     'font': 'a font',
     'html': 'HTML',
-    'image': 'a picture',
+    'image': 'an image',
     'json': 'JSON',
     'media': 'audio or video',
     'office': 'an office document',

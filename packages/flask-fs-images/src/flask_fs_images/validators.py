@@ -44,7 +44,7 @@ class ImageContent:
             picture = open_picture(reader, self.limits)
             found = 'SVG' if picture is None else picture.format
             if found != claimed:
-                raise reader.invalid(f'the content is {found}, not {claimed} as the name says')
+                raise reader.invalid(f'the content is {found}, not {claimed} as the filename says')
             if picture is not None:
                 # This still reads the complete JPEG.
                 picture.reduce(8)

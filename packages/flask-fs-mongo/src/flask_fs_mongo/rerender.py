@@ -39,7 +39,7 @@ class Report:
     """The result of :func:`rerender_all`.
 
     :param documents: The number of processed documents.
-    :param pictures: The number of images whose derived files were made again.
+    :param pictures: The number of images whose derived files were regenerated.
     :param failures: The documents that failed.
     :param last: The primary key of the last processed document, to pass as *start_after* to the next run.
     """
@@ -51,7 +51,7 @@ class Report:
 
     def __str__(self) -> str:
         lines = [
-            f'{self.pictures} pictures of {self.documents} documents were made again; {len(self.failures)} failed.'
+            f'{self.pictures} images in {self.documents} documents were regenerated; {len(self.failures)} failed.'
         ]
         return '\n'.join([*lines, *(f'{failure.pk}: {failure.error}' for failure in self.failures)])
 
