@@ -22,7 +22,9 @@ def test_content_that_is_what_its_name_claims_passes(photo, encode, name, extens
 @pytest.mark.parametrize(('name', 'extension'), CLAIMS)
 def test_content_that_is_another_picture_is_refused(photo, encode, name, extension):
     other = 'PNG' if name != 'PNG' else 'JPEG'
-    with pytest.raises(flask_fs.InvalidContent, match=f'the content is {other}, not {name} as the filename says') as raised:
+    with pytest.raises(
+        flask_fs.InvalidContent, match=f'the content is {other}, not {name} as the filename says'
+    ) as raised:
         image_content(encode(photo(64, 48), other), f'a.{extension}')
     assert raised.value.filename == f'a.{extension}'
 

@@ -156,7 +156,9 @@ def test_a_refusal_for_one_of_many_deleted_files_names_it(scripted: FaultProxy, 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['read', 'read_chunks', 'open', 'copy'])
 def test_reading_from_a_missing_bucket_says_so(store: Any, name: str) -> None:
-    with pytest.raises(fs.FSError, match=f"bucket '{store.bucket}-missing' does not exist: the first file stored creates it"):
+    with pytest.raises(
+        fs.FSError, match=f"bucket '{store.bucket}-missing' does not exist: the first file stored creates it"
+    ):
         VERBS[name](store.make_missing())
 
 

@@ -50,9 +50,7 @@ class Report:
     last: Any = None
 
     def __str__(self) -> str:
-        lines = [
-            f'{self.pictures} images in {self.documents} documents were regenerated; {len(self.failures)} failed.'
-        ]
+        lines = [f'{self.pictures} images in {self.documents} documents were regenerated; {len(self.failures)} failed.']
         return '\n'.join([*lines, *(f'{failure.pk}: {failure.error}' for failure in self.failures)])
 
 
