@@ -9,23 +9,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from doc_rows import Base, Doc, docs
 from flask import Flask
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 
 import flask_fs as fs
-from flask_fs_sqlalchemy import FileColumn
-
-docs = fs.Storage('docs', fs.ALL)
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Doc(Base):
-    __tablename__ = 'doc'
-    id: Mapped[int] = mapped_column(primary_key=True)
-    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
 
 
 @pytest.fixture
