@@ -36,8 +36,7 @@ def _for_each_storage(act: _Act) -> Callable[[], None]:
             try:
                 if (line := act(name, binding)) is not None:
                     click.echo(line)
-            # Whatever the error is, continue with the other storages.
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  # whatever it is, the other storages follow
                 failed = True
                 message = str(error) if isinstance(error, FSError) else f'{type(error).__name__}: {error}'
                 click.echo(f'{name}\tfailed: {message}', err=True)

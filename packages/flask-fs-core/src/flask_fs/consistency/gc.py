@@ -8,7 +8,7 @@ import pickle
 import tempfile
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
-from typing import IO, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from flask import Flask
 
@@ -146,8 +146,8 @@ def _claimed(journal: Journal, verdict: _Verdict) -> _Verdict:
 def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict:
     """What to do with the file of *entry*, if nothing refers to it."""
 
-    def verdict(action: str, reason: str) -> _Verdict:
-        return _Verdict(entry, Outcome(entry.storage, entry.filename, action, reason), info)  # type: ignore[arg-type]
+    def verdict(action: Literal['removed', 'kept', 'unsure'], reason: str) -> _Verdict:
+        return _Verdict(entry, Outcome(entry.storage, entry.filename, action, reason), info)
 
     if info is None:
         return verdict('kept', 'it does not exist')
