@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,8 @@ def test_an_issue_form_has_what_it_needs(path: Path):
     asked = [field for field in form['body'] if field['type'] != 'markdown']
     assert len(asked) == len({field['id'] for field in asked})
     assert all(field['attributes']['label'] for field in asked)
+
+
+def test_no_file_has_the_marks_of_an_unfinished_merge():
+    found = subprocess.run(['git', 'grep', '-nE', '^(<{7}|>{7}) '], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert found.stdout == ''
