@@ -161,7 +161,7 @@ def summary(command: str, arguments: list[str], code: int, seconds: float) -> st
 
 def demo(arguments: list[str]) -> int:
     """Start the example application with only the packages it needs, so that it runs within seconds."""
-    app = ROOT / 'examples' / 'demo' / 'app.py'
+    app = ROOT / 'examples' / 'demo' / 'run.py'
     requirements = [word for member in DEMO_MEMBERS for word in ('--editable', str(member))]
     folder = environment('demo', requirements, depends_on=[member / 'pyproject.toml' for member in DEMO_MEMBERS])
     say('Starting the demo ...')

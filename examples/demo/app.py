@@ -1,23 +1,30 @@
-"""Pigeonhole: drop files, share links. An example of Flask-FS; run it with ``python app.py``."""
+"""Pigeonhole: drop files, share links. An example of Flask-FS; run it with ``python run.py``."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import dataclasses
 import datetime
 import hashlib
-import logging
 import secrets
-import socket
-import sys
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, abort, current_app, make_response, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.serving import make_server
+from werkzeug.wrappers import Response as AnyResponse
 
 import flask_fs as fs
 from flask_fs.files import extension
@@ -30,9 +37,12 @@ thumbnails = fs.Storage('thumbnails', ['jpg'], overwrite=True)
 # Squares for the list and for the gallery, with two or three device pixels for each CSS pixel.
 LIST_PX, GALLERY_PX = SIDES_PX = (128, 480)
 box = Blueprint('box', __name__)
+# What a form does if the name of its file already exists; scripts and forms send these words.
+CONFLICTS: dict[str | None, Literal['error', 'replace', 'rename']] = {'replace': 'replace', 'keep-both': 'rename'}
 # How errors become responses: a status, a word for the page's script, and a sentence for people.
 REFUSALS: dict[Any, tuple[int, str, str]] = {
     fs.UnauthorizedFileType: (415, 'type', "This type of file isn't accepted."),
+    fs.InvalidToken: (400, 'token', 'This upload has expired. Send the file again.'),
     fs.InvalidContent: (422, 'content', "This file isn't accepted: {reason}."),
     fs.NoFile: (400, 'none', 'No file was chosen.'),
     fs.FileExists: (409, 'exists', 'A file with this name already exists.'),
@@ -47,11 +57,45 @@ REFUSALS: dict[Any, tuple[int, str, str]] = {
 @box.get('/')
 def index() -> Response:
     """The page that accepts files and lists them. Its script loads the list; browsers without scripts show this one."""
+    return show_files([])
+
+
+@box.post('/')
+def upload_by_form() -> AnyResponse:
+    """Store the files from the form for browsers without scripts. What isn't stored is listed on the page."""
+    sent, problems = request.files.getlist('file'), []
+    if not sent:
+        abort(400)
+    for file in sent:
+        try:
+            store(file)
+        except fs.FSError as error:
+            problems.append((file.filename, *refusal(error)))
+    return show_files(problems) if problems else redirect(url_for('box.index'), 303)
+
+
+def show_files(problems: list[tuple[str | None, dict[str, Any], int]]) -> Response:
+    """The page with all files. Problems with uploads set its status."""
     try:
-        listed = [describe(info) for info in newest_first()]
-    except fs.FSError:
-        listed = []  # The page works, and its script shows the error.
-    return page('index.html', limits=limits(), files=listed)
+        listed, trouble = [describe(info) for info in newest_first()], None
+    except fs.FSError as error:
+        listed, trouble = [], refusal(error)[0]['error']  # The page works, and its script loads the list again.
+    response = page('index.html', limits=limits(), files=listed, trouble=trouble, problems=problems)
+    response.status_code = problems[0][2] if problems else 200
+    return response
+
+
+@box.get('/delete/<path:filename>')
+def confirm_deletion(filename: str) -> Response:
+    """The question before a browser without scripts deletes a file."""
+    return page('delete.html', file=describe(files.stat(filename)))
+
+
+@box.post('/delete/<path:filename>')
+def delete_by_form(filename: str) -> AnyResponse:
+    """Delete a file, and return to the list."""
+    delete(filename)
+    return redirect(url_for('box.index'), 303)
 
 
 @box.get('/gallery')
@@ -61,11 +105,11 @@ def gallery() -> Response:
 
 
 def page(template: str, **values: Any) -> Response:
-    """A page. It loads scripts, styles, and pictures only from this server, and no other site can show it in a frame."""
+    """A page. It exchanges data only with this server, and no other site can show it in a frame."""
     response = make_response(render_template(template, **values))
     response.headers['Content-Security-Policy'] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     return response
 
@@ -82,12 +126,16 @@ def upload() -> tuple[dict[str, Any], int]:
 
     The page has already sent the file, and passes the token of that upload. Other clients can send the file itself.
     """
-    conflicts: dict[str | None, Literal['error', 'replace', 'rename']] = {'replace': 'replace', 'keep-both': 'rename'}
-    conflict = conflicts.get(request.form.get('conflict'), 'error')
-    if token := request.form.get('token'):
-        name = files.accept_upload(token, conflict=conflict)
+    return describe(store(request.form.get('token') or request.files['file'])), 201
+
+
+def store(sent: FileStorage | str) -> fs.FileInfo:
+    """Store a file from a form, or the upload with this token."""
+    conflict = CONFLICTS.get(request.form.get('conflict'), 'error')
+    if isinstance(sent, str):
+        name = files.accept_upload(sent, conflict=conflict)
     else:
-        name = files.save(request.files['file'], conflict=conflict)
+        name = files.save(sent, conflict=conflict)
     info = files.stat(name)
     if has_thumbnails(name):
         try:
@@ -96,7 +144,7 @@ def upload() -> tuple[dict[str, Any], int]:
         except fs.FSError:
             # The file itself is stored. Missing thumbnails are made when they are requested.
             current_app.logger.exception('No thumbnails of %r', name)
-    return describe(info), 201
+    return info
 
 
 @box.delete('/files/<path:filename>')
@@ -139,28 +187,47 @@ def expiring_link(filename: str) -> dict[str, Any]:
 
 
 @box.before_request
-def reject_other_sites() -> tuple[dict[str, Any], int] | None:
+def reject_other_sites() -> Any:
     """Keep other sites in the same browser from changing files (cross-site request forgery).
 
-    Other sites can't send custom headers: forms never can, and scripts need this server's permission (CORS), which it
-    doesn't give. If the browser reports where a request comes from, it has to be this site.
+    If the browser reports where a request comes from, it has to be this site. Browsers report it for all forms. Scripts
+    can send a header instead, because those of other sites need this server's permission for it (CORS), and don't get it.
     """
     here = request.host_url.rstrip('/')
-    ours = request.headers.get('Origin', here) == here and 'X-Pigeonhole' in request.headers
-    if request.method == 'GET' or (ours and request.headers.get('Sec-Fetch-Site', 'same-origin') == 'same-origin'):
+    reported = [
+        header == expected
+        for header, expected in [
+            (request.headers.get('Origin'), here),
+            (request.headers.get('Sec-Fetch-Site'), 'same-origin'),
+        ]
+        if header is not None
+    ]
+    if request.method == 'GET' or (all(reported) and (reported or 'X-Pigeonhole' in request.headers)):
         return None
-    return {'error': "Only this application's own page can change files.", 'kind': 'forgery'}, 403
+    return respond({'error': "Only this application's own page can change files.", 'kind': 'forgery'}, 403)
 
 
 @box.errorhandler(fs.FSError)
 @box.errorhandler(RequestEntityTooLarge)
-def explain(error: Exception) -> tuple[dict[str, Any], int]:
+def explain(error: Exception) -> Any:
     """A response that says what went wrong."""
+    return respond(*refusal(error))
+
+
+def refusal(error: Exception) -> tuple[dict[str, Any], int]:
+    """What went wrong, for scripts and for people, and the status of the response."""
     for kinds, (status, kind, sentence) in REFUSALS.items():
         if isinstance(error, kinds):
             message = sentence.format(reason=getattr(error, 'reason', None))
             return {'error': message, 'kind': kind, 'filename': getattr(error, 'filename', None), **limits()}, status
     raise error
+
+
+def respond(problem: dict[str, Any], status: int) -> Any:
+    """A page if the browser shows the response as one, or else JSON."""
+    if request.accept_mimetypes.best_match(['application/json', 'text/html']) == 'text/html':
+        return page('problem.html', problem=problem), status
+    return problem, status
 
 
 def limits() -> dict[str, Any]:
@@ -255,31 +322,3 @@ def create_app(config: dict[str, Any] | None = None) -> Flask:
     # Anyone who can open the page can upload files.
     fs.uploads(app, files, authorize=lambda upload: True)
     return app
-
-
-def main() -> None:
-    """Serve the application on this machine, and print its URL."""
-    parser = argparse.ArgumentParser(description='Drop files, share links.')
-    parser.add_argument(
-        '--port', type=int, default=5000, help='%(default)s by default; if it is in use, the demo chooses a free one'
-    )
-    parser.add_argument('--root', help='the folder for all files; by default "instance", next to this program')
-    arguments = parser.parse_args()
-    app = create_app({'FS_ROOT': arguments.root} if arguments.root else None)
-    logging.getLogger('werkzeug').setLevel(logging.WARNING)
-    try:
-        listening = socket.create_server(('127.0.0.1', arguments.port))
-    except OSError as error:
-        listening = socket.create_server(('127.0.0.1', 0))
-        why = f'Port {arguments.port} is not available ({error.strerror}), so the demo uses a free one.'
-        print(f'{why} To choose one, pass --port.', file=sys.stderr)
-    # Ctrl+C ends it.
-    with listening, contextlib.suppress(KeyboardInterrupt):
-        server = make_server('127.0.0.1', 0, app, threaded=True, fd=listening.fileno())
-        print(f'Pigeonhole is at http://127.0.0.1:{server.port}/ (Ctrl+C stops it)', flush=True)
-        server.serve_forever()
-    print('\nThe demo has stopped.')
-
-
-if __name__ == '__main__':
-    main()

@@ -71,7 +71,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def site(app: Flask) -> Iterator[str]:
-    """The address at which the application is served, by several threads as ``python app.py`` does."""
+    """The address at which the application is served, by several threads, as ``python run.py`` does."""
     server = make_server('127.0.0.1', 0, app, threaded=True)
     # So that closing the server waits for the requests it still answers.
     vars(server)['daemon_threads'] = False

@@ -51,10 +51,11 @@ def drop(page: Page, *files: tuple[str, bytes]) -> None:
     expect(page.locator('body')).not_to_have_class('dragging')
 
 
-def choose(page: Page, *files: tuple[str, bytes]) -> None:
+def choose(page: Page, *files: tuple[str, bytes], field: Locator | None = None) -> None:
     """Pick *files* by hand."""
     picked = [{'name': name, 'mimeType': '', 'buffer': content} for name, content in files]
-    page.get_by_label('Choose files').set_input_files(picked)  # type: ignore[arg-type]  # it wants its own TypedDict
+    field = field or page.get_by_label('Choose files')
+    field.set_input_files(picked)  # type: ignore[arg-type]  # it wants its own TypedDict
 
 
 def expect(locator: Locator) -> Any:

@@ -5,13 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +17,6 @@ from werkzeug.test import TestResponse
 
 import flask_fs as fs
 
-PROGRAM = Path(__file__).parents[1] / 'app.py'
 OWN = {'X-Pigeonhole': '1'}
 
 
@@ -67,7 +60,7 @@ def test_a_page_may_run_its_own_script_and_nothing_else(client: FlaskClient, add
         'img-src': "'self'",
         'connect-src': "'self'",
         'base-uri': "'none'",
-        'form-action': "'none'",
+        'form-action': "'self'",
         'frame-ancestors': "'none'",
     }
     assert expected == directives
@@ -166,6 +159,11 @@ def test_a_form_in_which_no_file_was_chosen_is_explained(client: FlaskClient) ->
         answer.get_json()['kind'],
         answer.get_json()['error'],
     ) == (400, 'none', 'No file was chosen.')
+
+
+def test_an_upload_that_has_expired_is_explained(client: FlaskClient) -> None:
+    answer = client.post('/files', data={'token': 'expired'}, headers=OWN)
+    assert (answer.status_code, answer.get_json()['kind']) == (400, 'token')
 
 
 def test_what_contradicts_its_name_is_refused_whatever_it_is(client: FlaskClient) -> None:
@@ -375,45 +373,6 @@ def test_the_environment_configures_the_storage(
         assert program.files.config.backend == 'memory'
         assert program.files.read('notes.txt') == b'content'
     assert not config['FILES_FS_ROOT'].exists()
-
-
-@pytest.mark.parametrize('taken', [False, True], ids=['on a free port', 'beside another program'])
-def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
-    with socket.create_server(('127.0.0.1', 0)) as other:
-        port = other.getsockname()[1] if taken else 0
-        command = [sys.executable, str(PROGRAM), '--port', str(port), '--root', str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None
-                assert process.stderr is not None
-                line = process.stdout.readline()
-                found = re.fullmatch(r'Pigeonhole is at (http://127\.0\.0\.1:(\d+)/) \(Ctrl\+C stops it\)\n', line)
-                assert found is not None
-                assert str(port) != found[2]
-                (tmp_path / 'files').mkdir()
-                (tmp_path / 'files' / 'notes.txt').write_text('12345')
-                with urllib.request.urlopen(f'{found[1]}fs/files/notes.txt') as answer:
-                    assert answer.read() == b'12345'
-            finally:
-                process.terminate()
-            told = process.stderr.read()
-            assert (f'Port {port} is not available' in told and 'pass --port' in told) == taken
-
-
-@pytest.mark.skipif(os.name == 'nt', reason='signals of Unix')
-def test_an_interrupt_stops_the_program_without_a_traceback(tmp_path: Path) -> None:
-    # A job in the background, such as this test's, ignores interrupts.
-    code = (
-        'import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); '
-        f'runpy.run_path({str(PROGRAM)!r}, run_name="__main__")'
-    )
-    command = [sys.executable, '-c', code, '--port', '0', '--root', str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith('Pigeonhole is at ')
-        process.send_signal(signal.SIGINT)
-        assert process.communicate()[0] == '\nThe demo has stopped.\n'
-    assert process.returncode == 0
 
 
 class TestDeletingSeveralFiles:

@@ -12,7 +12,7 @@ from demo_page import choose, expect, landscape, png, problem_of, row, said, upl
 from flask import Flask, request
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
 
@@ -416,20 +416,6 @@ def test_a_name_never_breaks_inside_its_extension(page: Page, files: Any, width_
     endings = page.locator('#files .ending')
     expect(endings).to_have_count(30)
     assert endings.evaluate_all('(elements) => elements.every((element) => element.getClientRects().length === 1)')
-
-
-def test_without_scripts_files_are_listed_and_downloaded(chromium: Browser, site: str, files: Any) -> None:
-    files.write('notes.txt', '12345')
-    with chromium.new_context(java_script_enabled=False) as context:
-        page = context.new_page()
-        page.goto(site)
-        # Roles and text skip <noscript>.
-        expect(page.locator('noscript .notice')).to_be_visible()
-        expect(page.locator('#drop')).to_be_hidden()
-        expect(page.locator('noscript a.name')).to_have_attribute('href', '/fs/files/notes.txt')
-        with page.expect_download() as started:
-            page.locator('noscript [download]').click()
-        assert started.value.path().read_bytes() == b'12345'
 
 
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
