@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ _committing: weakref.WeakKeyDictionary[Connection, TransactionFiles] = weakref.W
 _ROLLED_BACK = ('40', '23')
 #: MariaDB and MySQL: a lock timeout, and a deadlock.
 _MYSQL_ROLLED_BACK = (1205, 1213)
+#: The statements of a commit in two phases that decide about the transaction. Other commits are not statements.
+_SECOND_PHASE = re.compile(r'(XA )?COMMIT\b', re.IGNORECASE)
+#: If the result is unknown, the transaction might stay prepared, and be committed by someone else.
+_LEAVES_PREPARED = re.compile(r'(XA )?PREPARE\b|XA ROLLBACK\b|ROLLBACK PREPARED\b', re.IGNORECASE)
 #: SQLite: another connection holds a lock. The transaction is still open.
 _SQLITE_BUSY = ('database is locked', 'database table is locked')
 
@@ -38,8 +43,10 @@ def watch(files: TransactionFiles) -> None:
 
 def _failed(context: ExceptionContext) -> None:
     files = None if context.connection is None else _committing.get(context.connection)
-    # A commit is not a statement, except for the second phase of a two-phase commit.
-    if files is None or not (context.statement is None or 'COMMIT' in context.statement[:12].upper()):
+    if files is None:
+        return
+    if context.statement is not None and not _SECOND_PHASE.match(context.statement):
+        files.is_unknown |= context.is_disconnect and _LEAVES_PREPARED.match(context.statement) is not None
         return
     error = context.sqlalchemy_exception
     if context.is_disconnect or len(files.connections) > 1 or not isinstance(error, DBAPIError):

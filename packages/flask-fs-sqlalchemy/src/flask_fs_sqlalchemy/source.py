@@ -20,6 +20,7 @@ from .journal import BoundJournal, Journal
 from .journals import add_journal
 from .mentions import mentioned, mentions
 from .places import Place, after, places
+from .prepared import prepared_transactions
 
 # How many rows one query reads.
 _PAGE = 500
@@ -91,6 +92,16 @@ class RowSource:
             for _, value in self._rows(place, wanted) if wanted else ():
                 found.update(wanted[name] for name in mentioned(place.files, value, wanted))
         return found
+
+    def in_doubt(self) -> str | None:
+        """The prepared transactions of a two-phase commit, if there are any: their rows cannot be read yet."""
+        for engine in dict.fromkeys(map(self._engine, self._places())):
+            with engine.connect() as connection:
+                if found := prepared_transactions(connection):
+                    more = f' and {len(found) - 1} more' if len(found) > 1 else ''
+                    what = f'transaction {found[0]!r}{more} in {engine.url.render_as_string()}'
+                    return f'a row of prepared {what} might refer to it: commit or roll back what is prepared'
+        return None
 
     def holds(self, reference: Reference) -> bool:
         """Whether the row still has this value."""

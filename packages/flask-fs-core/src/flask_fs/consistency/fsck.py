@@ -90,9 +90,11 @@ def _check(
             for storage in storages:
                 yield from _check_content(storage, inventory, progress)
         for storage in storages:
+            doubt = places.in_doubt(storage)
             for infos in survey.unused(storage):
                 for info in infos:
-                    yield Finding('orphan', storage.name, info.name, '', f'{info.size} bytes', info=info)
+                    detail = f'{info.size} bytes' if doubt is None else f'{info.size} bytes; {doubt}'
+                    yield Finding('orphan', storage.name, info.name, '', detail, info=info)
 
 
 def _check_reference(found: FoundReference, inventory: Inventory, content: bool) -> Iterator[Finding]:
@@ -214,10 +216,13 @@ def _mend(places: Places, findings: Iterator[Finding]) -> Generator[Outcome]:
 
 def _remove_orphans(places: Places, name: str, findings: list[Finding]) -> Iterator[Outcome]:
     [storage] = places.selected([name])
+    doubt = places.in_doubt(storage)
     used = places.referenced(storage, [finding.filename for finding in findings if finding.filename is not None])
     for finding in findings:
         if finding.filename in used:
             yield _outcome(finding, 'kept', 'a row refers to it now')
+        elif doubt is not None:
+            yield _outcome(finding, 'unsure', doubt)
         elif finding.info is not None:
             yield remove(storage, finding.info, 'nothing refers to it')
 
@@ -240,5 +245,5 @@ def _clear(finding: Finding) -> Outcome:
     return _outcome(finding, 'cleared', f'{finding.where} is empty now')
 
 
-def _outcome(finding: Finding, action: Literal['cleared', 'kept', 'failed'], reason: str) -> Outcome:
+def _outcome(finding: Finding, action: Literal['cleared', 'kept', 'unsure', 'failed'], reason: str) -> Outcome:
     return Outcome(finding.storage, finding.filename or '', action, reason)

@@ -113,6 +113,9 @@ def _settle(
             if not names.is_valid(entry.filename):
                 yield Outcome(name, entry.filename, 'unsure', 'it is not a valid filename')
         several = [entry for entry in several if names.is_valid(entry.filename)]
+        if (doubt := places.in_doubt(storage)) is not None:
+            yield from (Outcome(name, entry.filename, 'unsure', doubt) for entry in several)
+            continue
         # First the file, then the references to it: a row that is committed in between is found, and none can be committed
         # later, since the entry is claimed.
         verdicts = [_judge(entry, stat(storage, entry.filename), older_than_s) for entry in several]
@@ -179,9 +182,12 @@ def _scan(
         for _ in survey.references():
             pass
         for storage in storages:
+            doubt = places.in_doubt(storage)
             for infos in survey.unused(storage):
                 for info in infos:
-                    if dry_run:
+                    if doubt is not None:
+                        yield Outcome(storage.name, info.name, 'unsure', doubt)
+                    elif dry_run:
                         yield Outcome(storage.name, info.name, 'removed', 'nothing refers to it')
                     else:
                         yield remove(storage, info, 'nothing refers to it')

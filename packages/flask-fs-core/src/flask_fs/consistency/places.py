@@ -13,7 +13,7 @@ from ..bindings import Binding, current_application, state_of
 from ..errors import ConfigurationError, UnknownStorage
 from ..storage import Storage
 from .journal import Journal
-from .sources import ReferenceSource, sources_of, storage_itself
+from .sources import ReferenceSource, TwoPhaseSource, sources_of, storage_itself
 
 T = TypeVar('T')
 
@@ -105,10 +105,19 @@ class Places:
         found: set[str] = set()
         for place in self._same[storage]:
             there = {name: filename for filename in filenames if (name := place.name_of(filename)) is not None}
-            for source in self.sources:
-                if there and place.storage in map(storage_itself, source.storages):
-                    found.update(there[name] for name in source.referenced(place.storage, list(there)))
+            for source in self._sources_of(place) if there else ():
+                found.update(there[name] for name in source.referenced(place.storage, list(there)))
         return found
+
+    def in_doubt(self, storage: Storage) -> str | None:
+        """Why it is unknown which files of *storage* are referred to; None if it is known. Call this before :meth:`referenced`."""
+        sources = (source for place in self._same[storage] for source in self._sources_of(place))
+        doubts = (source.in_doubt() for source in sources if isinstance(source, TwoPhaseSource))
+        return next((doubt for doubt in doubts if doubt is not None), None)
+
+    def _sources_of(self, place: Place) -> Iterator[ReferenceSource]:
+        """The sources that refer to files of the storage of *place*."""
+        return (source for source in self.sources if place.storage in map(storage_itself, source.storages))
 
     def _same_files(self, storage: Storage) -> Iterator[Place]:
         yield Place(storage, '', '')

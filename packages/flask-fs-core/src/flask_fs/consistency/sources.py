@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from flask import Flask
 
@@ -62,6 +62,18 @@ class ReferenceSource(Protocol):
 
     def clear(self, reference: Reference) -> bool:
         """If the row still has exactly this value, empty it, commit, and return True. No file is removed."""
+        ...
+
+
+@runtime_checkable
+class TwoPhaseSource(Protocol):
+    """A source whose database has commits in two phases. Implement this in addition to :class:`ReferenceSource`."""
+
+    def in_doubt(self) -> str | None:
+        """Why a row that cannot be read yet might refer to a file, such as a prepared transaction; None if there is none.
+
+        Nothing is removed meanwhile. This is called before ``referenced``.
+        """
         ...
 
 
