@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,15 +91,18 @@ class Step:
         print(f'{text}\n=== {self.name} {how} after {self.seconds:.0f} s ===\n', flush=True)
 
 
+#: Where `docs:build` puts the site, which the tests of `test-all` then look at.
+SITE = ROOT / 'docs' / '_build' / 'html'
+
 #: Scripts of hatch.toml, each with the one it needs. The longest comes first, then those that fail soon. Steps that wait
 #: for the network come before steps that compute, so that all processors are busy to the end.
 STEPS: list[tuple[str, str | None]] = [
-    ('test-all', None),
+    ('docs:build', None),
+    ('test-all', 'docs:build'),
     ('lint:check', None),
     ('wheels:build', None),
     ('types:mypy', None),
     ('types:pyright', None),
-    ('docs:build', None),
     ('wheels:install', 'wheels:build'),
     ('wheels:lowest', 'wheels:build'),
 ]
@@ -139,9 +143,12 @@ def run(steps: list[Step], at_once: int) -> int:
 def main() -> int:
     """Run all steps; the last is `matrix` on the newest Python only, because `lowest` uses the oldest."""
     steps = [Step(name, ['hatch', 'run', name], needs) for name, needs in STEPS]
+    [tests] = [step for step in steps if step.name == 'test-all']
     # Most of the time, two of its workers wait for a server. The time zone is one that developers do not have.
-    steps[0].workers += 2
-    steps[0].variables = {'TZ': 'Asia/Kathmandu'}
+    tests.workers += 2
+    tests.variables = {'TZ': 'Asia/Kathmandu', 'FS_TEST_SITE': str(SITE)}
+    # Sphinx leaves pages whose source is gone.
+    shutil.rmtree(SITE, ignore_errors=True)
     # Servers behave the same for each Python.
     without_servers = ['-m', 'not slow and not browser and not once and not server']
     steps += [Step(f'matrix {version}', [*command([version]), *without_servers]) for version in others()[-1:]]

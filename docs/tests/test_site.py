@@ -1,13 +1,14 @@
 """The documentation as its readers have it: built, and looked at in a browser.
 
-The site is built once for all tests in this file. What was parsed for it is kept in ``docs/_build``, so only what changed since is
-parsed again.
+The site is built once for all tests in this file, unless ``FS_TEST_SITE`` names the folder of one that was just built. What was
+parsed for it is kept in ``docs/_build``, so only what changed since is parsed again.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,8 @@ SEARCHES = {
 @pytest.fixture(scope='module')
 def site(tmp_path_factory: pytest.TempPathFactory, unavailable: Unavailable) -> Path:
     """The folder of the built site."""
+    if built := os.environ.get('FS_TEST_SITE'):
+        return Path(built)
     if not all(map(importlib.util.find_spec, ('furo', 'myst_parser', 'sphinx', 'sphinx_copybutton', 'sphinx_design'))):
         unavailable('Sphinx and what docs/conf.py names are not installed')
     parsed = DOCTREES / 'environment.pickle'
