@@ -48,7 +48,7 @@ def leaves_nothing(
     repeat, turn = (_repeat_in_threads, WORKERS * TURN_ROUNDS) if in_threads else (_repeat, 1)
     with _temporary_files() as folder, _unclosed_is_no_warning():
         # The first calls load modules and open connections, which stay.
-        warm = 2 * turn
+        warm = max(2, turn)
         repeat(acts, range(warm))
         stored, before = harness.names_raw(), _held(folder)
         begun, rounds = time.monotonic(), 0
