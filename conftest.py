@@ -6,12 +6,15 @@ of its own and one set of names, so later blocks can use earlier ones.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from unittest import mock
 
@@ -22,6 +25,11 @@ from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 #: The fixtures that start a server, or use one that the environment names.
 SERVERS = {
@@ -83,12 +91,31 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = QUICK
 
 
+@contextlib.contextmanager
+def compiled_once(config: pytest.Config) -> Iterator[None]:
+    """Workers start together, and each would compile all modules: the first one does, while the others wait."""
+    # dev.py sets where compiled modules are kept. Their paths there begin with those of their environment.
+    mark = Path(f'{sys.pycache_prefix}{sys.prefix}', 'collected')
+    if fcntl is None or sys.pycache_prefix is None or not hasattr(config, 'workerinput') or mark.exists():
+        yield
+        return
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    with mark.with_name('collecting').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists():
+            yield
+            mark.touch()
+            return
+    yield
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Iterator[None]:
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Thousands of tests stay until the end: the garbage collector need not look at them again and again."""
     gc.disable()
     try:
-        return (yield)
+        with compiled_once(session.config):
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()
