@@ -86,5 +86,7 @@ def test_an_issue_form_has_what_it_needs(path: Path):
 
 
 def test_no_file_has_the_marks_of_an_unfinished_merge():
-    found = subprocess.run(['git', 'grep', '-nE', '^(<{7}|>{7}) '], cwd=ROOT, check=False, capture_output=True, text=True)
+    found = subprocess.run(
+        ['git', 'grep', '-nE', '^(<{7}|>{7}) '], cwd=ROOT, check=False, capture_output=True, text=True
+    )
     assert found.stdout == ''

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,37 @@ def test_what_is_watched_no_more_has_nothing_done() -> None:
     del thing
     collected.settle()
     assert done == []
+
+
+def test_one_thread_does_all_of_it() -> None:
+    """Several callbacks can concern the same files."""
+    collected, done = Collected(), []
+    begins, goes_on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        begins.set()
+        assert goes_on.wait(60)
+        collected.settle()
+        done.append(1)
+
+    things = [Thing(), Thing()]
+    for thing, then in zip(things, (first, lambda: done.append(2)), strict=True):
+        collected.watch(thing, then)
+    del thing
+    things.pop(0)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(collected.settle)
+        assert begins.wait(60)
+        things.clear()
+        collected.settle()
+        assert done == []
+        goes_on.set()
+        running.result()
+    assert done == [1, 2]
+    collected.watch(thing := Thing(), lambda: done.append(3))
+    del thing
+    collected.settle()
+    assert done == [1, 2, 3]
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='This system does not fork')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from .consistency.journal import Journal
 
 logger = logging.getLogger(__name__)
+
+#: How long an entry is certainly not claimed by ``flask fs gc``, in seconds. It waits for longer than any transaction takes.
+UNCLAIMED_S = 60
 
 T = TypeVar('T')
 K = TypeVar('K', bound=Hashable)
@@ -39,16 +43,35 @@ class Note:
     :param app: The application of the file.
     :param journal: The journal.
     :param entry: The id of the entry.
+    :param is_pending: Whether the entry is about a file that was created.
     """
 
-    __slots__ = ('app', 'entry', 'is_settled', 'journal')
+    __slots__ = ('_confirmed_s', '_is_pending', 'app', 'entry', 'is_settled', 'journal')
 
-    def __init__(self, app: Flask | None, journal: Journal | None = None, entry: str | None = None) -> None:
+    def __init__(
+        self, app: Flask | None, journal: Journal | None = None, entry: str | None = None, *, is_pending: bool = False
+    ) -> None:
         self.app = app
         self.journal = journal
         self.entry = entry
         #: Whether the journal has removed the entry, or is about to.
         self.is_settled = False
+        self._is_pending = is_pending
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Called when the journal has found that the entry was not claimed."""
+        self._confirmed_s = time.monotonic()
+
+    def claim(self) -> bool:
+        """Whether the file can be removed. If not, ``flask fs gc`` has claimed it, and its name might be in use again."""
+        if self.journal is None or self.entry is None or not self._is_pending:
+            return True
+        if time.monotonic() - self._confirmed_s >= UNCLAIMED_S:
+            if not self.journal.claim(self.entry):
+                return False
+            self.confirm()
+        return True
 
     @property
     def is_open(self) -> bool:
@@ -60,13 +83,14 @@ def pending(journal: Journal | None, file: UnitFile) -> Note:
     """Record in the journal, if there is one, that *file* is about to be stored."""
     if journal is None:
         return Note(file.app)
-    return Note(file.app, journal, journal.pending(file.storage.name, file.name))
+    return Note(file.app, journal, journal.pending(file.storage.name, file.name), is_pending=True)
 
 
 def rename(note: Note, file: UnitFile) -> None:
     """Change the file of the entry to *file*."""
     if note.journal is not None and note.entry is not None:
         note.journal.renamed(note.entry, file.name)
+        note.confirm()
 
 
 def done(notes: Iterable[Note]) -> None:
@@ -109,7 +133,12 @@ def remove(files: dict[UnitFile, Note]) -> bool:
             names = [file.name for file in group]
             failed: Iterable[str] = names
             with LoggedErrors(f'Nothing refers to {names}, which stay in storage {storage.name!r}'), _context_of(app):
-                failed = _remove(storage, names)
+                claimed = [file.name for file in group if not files[file].claim()]
+                failed = [*claimed, *_remove(storage, [name for name in names if name not in claimed])]
+                if claimed:
+                    logger.warning(
+                        '%s in storage %r are left to `flask fs gc`, which has claimed them', claimed, storage.name
+                    )
             removed += [files[file] for file in group if file.name not in failed]
             for file in group:
                 del files[file]

@@ -212,6 +212,7 @@ class UnitOfWork:
             self._late += [Note(notes[0].app, journal, entry) for entry in late or ()]
             for note in notes:
                 note.is_settled = True
+                note.confirm()
         # A file of this unit that is not settled already has an entry.
         noted = (self._unused, self._created)
         unused = [file for file in self._unused if not any(file in files and files[file].is_open for files in noted)]

@@ -165,7 +165,9 @@ def test_fsck_asks_before_it_mends(
     monkeypatch.setattr(commands, '_is_terminal', lambda: True)
     monkeypatch.setattr(commands.click, 'confirm', refuse)
     assert run('fsck', '--repair', 'orphans', '--repair', 'missing').exit_code == 1
-    assert asked == ['This will remove files without a row and empty references whose files are missing. Continue?']
+    assert asked == [
+        'This will remove files that no row of this application refers to and empty references whose files are missing. Continue?'
+    ]
     assert len(list(storage.list_files())) == 3
     assert len(rows.rows) == 2
 

@@ -47,6 +47,8 @@ class Journal:
     file fails after ``pool_timeout``. If a transaction is open for longer than ``flask fs gc`` waits (one hour by default), ``gc``
     can claim its files; then it can no longer be committed.
 
+    Applications can share a journal if they have the same storages, locations, and models. Otherwise, give each its own *name*.
+
     SQLite allows one connection at a time to write. So store files before the session is flushed, or use *bind* for another
     database: once the session has written, storing a file raises an error. In-memory databases have no second connection.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,11 @@ class RowFiles:
 
     def leave(self) -> None:
         """Leave the transaction."""
-        if self.transaction is not None:
-            self.transaction.unwritten.remove(self)
-            self.transaction = None
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None:
+            # Another thread can be ending the files of a row that was garbage collected.
+            with contextlib.suppress(ValueError):
+                transaction.unwritten.remove(self)
 
     def end(self) -> None:
         """Detach all rows."""

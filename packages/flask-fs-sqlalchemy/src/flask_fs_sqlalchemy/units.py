@@ -113,7 +113,8 @@ def adopt(instance: Any, value: Any) -> None:
     for reference in references_in(value):
         for file in set(files_of(reference)) - _former_files(reference, state, value):
             other = by_file.get(file)
-            if other is None and own is not None and file in created:
+            if other is not own and own is not None and file in created:
+                # If another row has created a file of this name before, `flask fs gc` has removed that one.
                 by_file[file] = own
                 own.referred[file] = weakref.ref(state), str(reference.name), reference.stored
             elif other is not None and other is not own:

@@ -62,7 +62,7 @@ _as_json = click.option('--json', 'as_json', is_flag=True, help='Print one JSON 
     'scanned',
     multiple=True,
     metavar='STORAGE',
-    help='Also remove every file of this storage that no row refers to. Repeatable.',
+    help='Also remove every file of this storage that no row of this application refers to. Repeatable.',
 )
 @_dry_run
 @_as_json
@@ -94,7 +94,7 @@ def gc(older_than_s: float, scanned: tuple[str, ...], dry_run: bool, as_json: bo
     'repaired',
     multiple=True,
     type=click.Choice(list(_REPAIRED)),
-    help='orphans: remove files that no row refers to. missing: empty references whose files are missing. Repeatable.',
+    help='orphans: remove files that no row of this application refers to. missing: empty references whose files are missing. Repeatable.',
 )
 @click.option('--yes', is_flag=True, help='Do not ask for confirmation; required without a terminal.')
 @_older_than
@@ -144,7 +144,10 @@ def fsck(
 
 
 def _ask(repaired: tuple[str, ...]) -> None:
-    what = {'orphans': 'remove files without a row', 'missing': 'empty references whose files are missing'}
+    what = {
+        'orphans': 'remove files that no row of this application refers to',
+        'missing': 'empty references whose files are missing',
+    }
     if not _is_terminal():
         raise _CouldNotRun('--repair needs confirmation, and there is no terminal to ask for it: add --yes.')
     click.confirm(

@@ -224,7 +224,7 @@ def _remove_orphans(places: Places, name: str, findings: list[Finding]) -> Itera
         elif doubt is not None:
             yield _outcome(finding, 'unsure', doubt)
         elif finding.info is not None:
-            yield remove(storage, finding.info, 'nothing refers to it')
+            yield remove(storage, finding.info, 'no row of this application refers to it')
 
 
 def _clear(finding: Finding) -> Outcome:

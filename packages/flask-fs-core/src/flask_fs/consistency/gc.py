@@ -46,7 +46,7 @@ def collect(
     :param older_than_s: The minimum age of an entry in seconds: longer than any transaction takes.
     :param dry_run: Whether to change neither files nor journals.
     :param scan: Storages, or their names, in which to also remove every file of that age that nothing refers to. Use it only for
-        storages in which every file belongs to a row.
+        storages in which every file belongs to a row of a database that is registered with *app*.
     :param progress: Called from time to time.
     :raises ConfigurationError: Immediately, if no database is registered, or none refers to a storage in *scan*.
     """
@@ -188,6 +188,6 @@ def _scan(
                     if doubt is not None:
                         yield Outcome(storage.name, info.name, 'unsure', doubt)
                     elif dry_run:
-                        yield Outcome(storage.name, info.name, 'removed', 'nothing refers to it')
+                        yield Outcome(storage.name, info.name, 'removed', 'no row of this application refers to it')
                     else:
-                        yield remove(storage, info, 'nothing refers to it')
+                        yield remove(storage, info, 'no row of this application refers to it')
