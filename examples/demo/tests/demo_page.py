@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 
-def png(width_px: int, height_px: int) -> bytes:
+def png(width_px: int, height_px: int, mode: str = 'L') -> bytes:
     """A gray picture."""
     file = io.BytesIO()
-    Image.new('L', (width_px, height_px), 128).save(file, 'PNG')
+    Image.new(mode, (width_px, height_px), 128).save(file, 'PNG')
     return file.getvalue()
 
 

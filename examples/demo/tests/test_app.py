@@ -57,7 +57,7 @@ def test_a_page_may_run_its_own_script_and_nothing_else(client: FlaskClient, add
         'default-src': "'none'",
         'script-src': "'self'",
         'style-src': "'self'",
-        'img-src': "'self'",
+        'img-src': "'self' blob:",
         'connect-src': "'self'",
         'base-uri': "'none'",
         'form-action': "'self'",

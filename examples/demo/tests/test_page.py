@@ -194,7 +194,7 @@ def test_a_link_is_copied(page: Page, site: str) -> None:
 
 def test_a_expiring_link_is_copied(page: Page, site: str) -> None:
     choose(page, ('notes.txt', b'12345'))
-    row(page, 'notes.txt').get_by_role('button', name='Copy expiring link').click()
+    row(page, 'notes.txt').get_by_role('button', name='Copy 1-hour link').click()
     expect(said(page)).to_have_text('Link copied. It works for about an hour.')
     link = page.evaluate('navigator.clipboard.readText()')
     assert link.startswith(f'{site}/fs/files/notes.txt?signature=')
@@ -416,7 +416,7 @@ def test_everything_is_reached_by_keyboard(page: Page, files: Any) -> None:
         page.keyboard.press('Tab')
         reached.append(page.evaluate('document.activeElement.getAttribute("aria-label") ?? document.activeElement.id'))
     expected = ['', '', 'picker', '', 'Select all files', 'Search files', 'Sort files', 'Select notes.txt', '']
-    expected += ['Copy link to notes.txt', 'Copy expiring link to notes.txt', 'Download notes.txt', 'Delete notes.txt']
+    expected += ['Copy link to notes.txt', 'Copy 1-hour link to notes.txt', 'Download notes.txt', 'Delete notes.txt']
     assert reached == expected
 
 

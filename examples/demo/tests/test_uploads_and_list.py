@@ -189,11 +189,32 @@ class TestPreviews:
         expect(row(page, 'hill.jpg').locator('img')).to_be_visible()
         expect(page.locator('canvas')).to_have_count(0)
 
-    def test_a_picture_that_cannot_be_decoded_is_shown_by_its_type(self, gate: threading.Event, page: Page) -> None:
+    def test_a_drawing_is_shown_and_no_file_stays_in_memory(self, gate: threading.Event, page: Page) -> None:
+        page.evaluate(
+            """() => {
+                window.urls = new Set();
+                const { createObjectURL, revokeObjectURL } = URL;
+                URL.createObjectURL = (file) => { const url = createObjectURL(file); urls.add(url); return url; };
+                URL.revokeObjectURL = (url) => { revokeObjectURL(url); urls.delete(url); };
+            }"""
+        )
         gate.clear()
-        choose(page, ('broken.png', b'no picture'), ('gray.png', png(3, 2)))
+        drawing = (
+            b'<svg xmlns="http://www.w3.org/2000/svg" width="7" height="5"><script>document.title = 1</script></svg>'
+        )
+        choose(page, ('broken.png', b'no picture'), ('line.svg', drawing))
+        expect(upload_of(page, 'line.svg').locator('canvas')).to_be_visible()
+        assert (page.evaluate('urls.size'), page.title()) == (0, 'Pigeonhole')
+        gate.set()
+
+    def test_a_picture_that_cannot_be_decoded_is_shown_by_its_type(self, gate: threading.Event, page: Page) -> None:
+        """Nor is one that takes hundreds of megabytes to decode."""
+        gate.clear()
+        choose(page, ('broken.png', b'no picture'), ('huge.png', png(10_000, 10_000, '1')), ('gray.png', png(3, 2)))
         expect(upload_of(page, 'gray.png').locator('canvas')).to_be_visible()
-        expect(upload_of(page, 'broken.png').locator('.tile')).to_have_text('png')
+        for name in ('broken.png', 'huge.png'):
+            expect(upload_of(page, name).locator('.tile')).to_have_text('png')
+        page.get_by_role('button', name='Cancel huge.png').click()
         gate.set()
         expect(problem_of(page, 'broken.png')).to_be_visible()
 
@@ -416,38 +437,3 @@ def test_a_name_never_breaks_inside_its_extension(page: Page, files: Any, width_
     endings = page.locator('#files .ending')
     expect(endings).to_have_count(30)
     assert endings.evaluate_all('(elements) => elements.every((element) => element.getClientRects().length === 1)')
-
-
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-def test_words_can_be_read_in_light_and_in_dark(page: Page, files: Any, scheme: Any) -> None:
-    """The contrast of text is 4.5:1 at least, as WCAG 1.4.3 has it."""
-    files.write('notes.txt', '')
-    page.emulate_media(color_scheme=scheme)
-    page.reload()
-    page.get_by_label('Select notes.txt').check()
-    choose(page, ('one.exe', b''), ('notes.txt', b''), ('two.txt', b''))
-    expect(page.get_by_role('button', name='Keep both')).to_be_visible()
-    expect(row(page, 'two.txt')).to_be_visible()
-    selectors = (
-        '.name, .message, .state, .size, time, #said, #total, h1, h2, header p, nav a, .button, .hint, .limits p'
-    )
-    faint = page.locator(selectors).evaluate_all(
-        """(elements) => {
-            const channels = (color) => color.match(/[\\d.]+/g).map(Number);
-            const light = (color) => {
-                const [red, green, blue] = channels(color).map((value) => value / 255)
-                    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
-                return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-            };
-            const ground = (element) => {
-                const color = getComputedStyle(element).backgroundColor;
-                return (channels(color)[3] ?? 1) === 1 ? color : ground(element.parentElement);
-            };
-            return elements.filter((element) => element.checkVisibility() && element.textContent.trim()).map((element) => {
-                const [one, other] = [light(getComputedStyle(element).color), light(ground(element))].sort((a, b) => a - b);
-                return [element.outerHTML, (other + 0.05) / (one + 0.05)];
-            }).filter(([, contrast]) => contrast < 4.5);
-        }"""
-    )
-    page.emulate_media(color_scheme='null')
-    assert faint == []
