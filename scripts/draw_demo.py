@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -22,9 +22,11 @@ from werkzeug.serving import make_server
 import draw_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = {
-    scheme: ROOT / 'docs' / '_static' / f'demo{suffix}.png' for scheme, suffix in (('light', ''), ('dark', '-dark'))
-}
+PICTURES = ROOT / 'docs' / '_static'
+SCHEMES: list[tuple[Literal['light', 'dark'], Path]] = [
+    ('light', PICTURES / 'demo.png'),
+    ('dark', PICTURES / 'demo-dark.png'),
+]
 #: When the newest sample was stored: 2026-09-14 10:30 UTC. Each of the others is an hour older than the one before it.
 NEWEST_S = 1789381800
 
@@ -66,12 +68,16 @@ def main() -> None:
         server = make_server('127.0.0.1', 0, app, threaded=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(executable_path=shutil.which('chromium'), args=['--no-sandbox'])
-        page = browser.new_page(viewport={'width': 1280, 'height': 800}, locale='en-US', timezone_id='UTC')
+        page = browser.new_page(
+            viewport={'width': 1280, 'height': 800}, locale='en-US', timezone_id='UTC', reduced_motion='reduce'
+        )
         page.goto(f'http://127.0.0.1:{server.port}/', wait_until='networkidle')
-        for scheme, target in TARGETS.items():
+        for scheme, target in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             # 256 colors are enough, and make half the bytes.
-            drawn = Image.open(io.BytesIO(page.screenshot())).convert('RGB').quantize(kmeans=3, dither=Image.Dither.NONE)
+            drawn = (
+                Image.open(io.BytesIO(page.screenshot())).convert('RGB').quantize(kmeans=3, dither=Image.Dither.NONE)
+            )
             drawn.save(target, optimize=True)
             print(f'{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes')
         browser.close()
