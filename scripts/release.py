@@ -8,6 +8,7 @@ release must be tagged already: the workflow that publishes runs this check.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 import subprocess
@@ -39,6 +40,9 @@ def problems(root: Path = ROOT, *, tagged: bool = False) -> Iterator[str]:
         yield f'CHANGELOG.md has no entry for {version}: python3 dev.py changelog --version {version}'
     if fragments := sorted(file.name for file in (root / 'changes').glob('*.md') if file.name != 'README.md'):
         yield f'changes/ still has fragments ({len(fragments)}, such as {fragments[0]}): python3 dev.py changelog --version {version}'
+    listed = json.loads((root / 'docs' / 'versions.json').read_text(encoding='utf-8'))
+    if version not in (entry['name'] for entry in listed):
+        yield f'docs/versions.json, the version switch of the documentation, does not list {version}: add it there'
     if _git(root, 'status', '--porcelain'):
         yield 'The working tree has uncommitted changes: git commit'
     if tagged and f'v{version}' not in _git(root, 'tag', '--points-at', 'HEAD').split():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def ready(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace where only the tag and the upload are missing."""
     version = members(workspace)[0].version
     (workspace / 'CHANGELOG.md').write_text(f'# Changelog\n\n## {version} (2030-01-01)\n')
+    (workspace / 'docs').mkdir()
+    (workspace / 'docs' / 'versions.json').write_text(json.dumps([{'name': version, 'url': '/'}]))
     (workspace / 'changes').mkdir()
     (workspace / 'changes' / 'README.md').touch()
     (workspace / 'dist').mkdir()
@@ -106,3 +109,13 @@ def test_a_version_that_begins_like_another_is_not_taken_for_it(ready):
     version = members(ready)[0].version
     (ready / 'CHANGELOG.md').write_text(f'# Changelog\n\n## {version}rc1 (2030-01-01)\n')
     assert any('has no entry' in problem for problem in problems(ready))
+
+
+def test_the_version_switch_of_the_documentation_lists_the_version(ready):
+    version = members(ready)[0].version
+    (ready / 'docs' / 'versions.json').write_text(json.dumps([{'name': f'{version}.1', 'url': '/'}]))
+    git(ready, 'commit', '--quiet', '--all', '--message', 'another version')
+
+    (problem,) = problems(ready)
+    assert problem.startswith('docs/versions.json')
+    assert f' {version}:' in problem
