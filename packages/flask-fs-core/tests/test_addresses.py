@@ -31,7 +31,7 @@ def test_a_leading_slash_is_dropped(app: Flask, storage: fs.Storage) -> None:
 
 def test_outside_a_request_a_full_address_needs_a_server_name(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
-    with make_app(storage).app_context(), pytest.raises(fs.ConfigurationError, match='needs SERVER_NAME'):
+    with make_app(storage).app_context(), pytest.raises(fs.ConfigurationError, match='Set SERVER_NAME'):
         storage.url('x', external=True)
     app = make_app(storage, SERVER_NAME='example.org', APPLICATION_ROOT='/sub', PREFERRED_URL_SCHEME='https')
     with app.app_context():
@@ -333,9 +333,9 @@ def test_a_lifetime_out_of_bounds_is_refused(private: tuple[Flask, fs.Storage], 
 def test_signing_needs_a_secret_key_and_a_server_name(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage()
     app = make_app(storage, SECRET_KEY=None)
-    with pytest.raises(fs.ConfigurationError, match='need a SECRET_KEY'):
+    with pytest.raises(fs.ConfigurationError, match="need Flask's SECRET_KEY"):
         signed(app, storage, 'x')
-    with make_app(storage).app_context(), pytest.raises(fs.ConfigurationError, match='needs SERVER_NAME'):
+    with make_app(storage).app_context(), pytest.raises(fs.ConfigurationError, match='Set SERVER_NAME'):
         storage.signed_url('x')
 
 
@@ -392,7 +392,10 @@ def test_without_a_secret_key_a_stranger_gets_403(make_app: Callable[..., Flask]
     for link in (forged('an old key', app), forged('7', app), forged('x', app).partition('=')[0] + '=1'):
         response = app.test_client().get(link)
         assert (response.status_code, response.headers['Cache-Control']) == (403, 'no-store')
-    with app.test_request_context(), pytest.raises(fs.ConfigurationError, match='need a SECRET_KEY, a nonempty string'):
+    with (
+        app.test_request_context(),
+        pytest.raises(fs.ConfigurationError, match="need Flask's SECRET_KEY, a nonempty string"),
+    ):
         storage.signed_url('a b.txt')
 
 

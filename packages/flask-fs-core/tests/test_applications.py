@@ -69,11 +69,21 @@ def test_an_application_that_is_gone_is_no_choice() -> None:
 def test_an_unconfigured_storage_says_what_to_do(make_app: Callable[..., Flask]) -> None:
     storage = fs.Storage('lonely')
     with pytest.raises(
-        fs.ConfigurationError, match=r"'lonely' is not configured for any application\. Call fs.init_app"
+        fs.ConfigurationError, match=r"'lonely' is not configured for any application\. Pass it to fs.init_app"
     ):
         storage.exists('x')
     with make_app().app_context(), pytest.raises(fs.ConfigurationError, match="is not configured for 'app1'"):
         storage.exists('x')
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [(Flask('x'), 'photos'), (Flask('x'), [fs.Storage('photos')]), (fs.Storage('photos'), Flask('x'))],
+    ids=['a name', 'a list', 'exchanged'],
+)
+def test_init_app_says_what_it_needs(arguments: Any) -> None:
+    with pytest.raises(TypeError, match='needs a Flask application and storages'):
+        fs.init_app(*arguments)
 
 
 def test_no_context_is_pushed_so_the_callers_own_survives(make_app: Callable[..., Flask]) -> None:

@@ -106,7 +106,7 @@ def test_a_storage_that_fails_does_not_end_the_sweep(run: Any, make_app: AppFact
     assert result.exit_code == 1
     assert result.stdout.splitlines() == ['b\t0 removed', 'd\t0 removed']
     assert result.stderr.splitlines() == [
-        "a\tfailed: A file could not be reached in storage 'a' (memory): nothing listens there.",
+        "a\tfailed: A file is unavailable in storage 'a' (memory): nothing listens there.",
         'c\tfailed: RuntimeError: a bug',
     ]
 

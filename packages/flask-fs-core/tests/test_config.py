@@ -118,6 +118,12 @@ def test_an_unknown_backend_names_those_found_and_the_way_out(made: Callable[...
     assert 'Change AVATARS_FS_BACKEND or FS_BACKEND.' in message
 
 
+@pytest.mark.parametrize(('given', 'meant'), [('Local', 'local'), ('memry', 'memory'), ('swft', 'swift')])
+def test_a_misspelt_backend_gets_a_hint(made: Callable[..., fs.Storage], given: str, meant: str) -> None:
+    with pytest.raises(fs.UnknownBackend, match=f'Did you mean {meant!r}[?]'):
+        made(FS_BACKEND=given)
+
+
 class Demanding(BaseBackend):
     kind = 'demanding'
     capabilities = fs.Capability.CHECKSUM
@@ -189,11 +195,32 @@ def test_a_secret_stays_out_of_the_message(made: Callable[..., fs.Storage]) -> N
         ('AVATARS_FS_ALOW', 'AVATARS_FS_ALLOW'),
         ('FS_LOCAL_FSINC', 'FS_LOCAL_FSYNC'),
         ('AVATARS_FS_MAXBYTES', 'AVATARS_FS_MAX_BYTES'),
+        ('AVATARS_FS_MAX', 'AVATARS_FS_MAX_BYTES'),
+        ('FS_SERV', 'FS_SERVE'),
+        ('FS_BACKND', 'FS_BACKEND'),
+        ('FS_MAXBYTES', 'FS_MAX_BYTES'),
     ],
 )
 def test_a_misspelt_setting_gets_a_hint(made: Callable[..., fs.Storage], given: str, hint: str) -> None:
     with pytest.warns(fs.ConfigurationWarning, match=f'{given} is not a setting .*: did you mean {hint}'):
         made(**{given: 1})
+
+
+class Narrow(BaseBackend):
+    kind = 'narrow'
+    capabilities = fs.Capability.RANGE
+    settings = (Setting('bucket', text),)
+
+
+def test_a_setting_of_one_backend_has_no_effect_for_every_storage_and_the_hint_says_so(
+    made: Callable[..., fs.Storage],
+) -> None:
+    with pytest.warns(fs.ConfigurationWarning, match='FS_BUCKET is not a setting .*: did you mean FS_NARROW_BUCKET'):
+        assert made(FS_BACKEND=Narrow, FS_BUCKET='box').config.get('bucket') is None
+
+
+def test_settings_of_other_backends_are_not_misspelt(made: Callable[..., fs.Storage]) -> None:
+    made(FS_S3_MAX_BYTES=1, FS_S3_BUCKET_NAME='box', FS_LOCAL_FSYNC=True, FS_PREFIX='/files', FS_BACKEND='memory')
 
 
 def test_a_setting_that_resembles_none_is_left_to_the_backend(made: Callable[..., fs.Storage]) -> None:
@@ -536,6 +563,7 @@ def test_a_storage_name_that_settings_or_addresses_cannot_hold_is_refused(name: 
         (config.Setting('place', config.text, None, 'Where.', True, True, True), '3/docs'),
     ],
 )
+@pytest.mark.filterwarnings('ignore:FS_PLACE is not a setting')
 def test_settings_declared_as_in_1_0_mean_what_they_meant(setting: Setting, found: object) -> None:
     given = {'FS_PLACE': '3', 'FS_MINE_OTHER': None}
     assert config.resolve(given, 'docs', 'mine', [setting]).get('place') == found

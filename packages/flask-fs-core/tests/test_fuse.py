@@ -168,7 +168,7 @@ def test_what_fails_while_a_file_is_read_is_translated(app: Flask, storage: fs.S
         chunks = storage.read_chunks('a.txt', 1000)
         volume.die()
         for read in (lambda: next(chunks), lambda: buffered.read(10), buffered.read, lambda: buffered.raw.read(10)):
-            with pytest.raises(fs.Unavailable, match=r"'a\.txt' could not be reached in storage 'docs'"):
+            with pytest.raises(fs.Unavailable, match=r"'a\.txt' is unavailable in storage 'docs'"):
                 read()
 
 

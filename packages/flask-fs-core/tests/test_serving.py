@@ -235,6 +235,28 @@ def test_what_is_set_after_the_first_init_app_holds_for_later_storages(tmp_path:
     assert app.test_client().get('/files/x.txt').status_code == status
 
 
+def test_the_log_says_once_why_files_are_not_served_outside_of_debug_mode(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Flask(__name__, instance_path=str(tmp_path))
+    fs.init_app(app, fs.Storage())
+    client = app.test_client()
+    assert [client.get('/files/x.txt').status_code for _ in range(2)] == [404, 404]
+    messages = [record.getMessage() for record in caplog.records if 'FS_SERVE' in record.getMessage()]
+    assert len(messages) == 1
+    assert messages[0].startswith("The files of storage 'files' are not served, because FS_SERVE is not set")
+
+
+def test_the_log_does_not_mention_files_that_must_not_be_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Flask(__name__, instance_path=str(tmp_path))
+    app.config['FS_SERVE'] = False
+    fs.init_app(app, fs.Storage())
+    assert app.test_client().get('/files/x.txt').status_code == 404
+    assert 'FS_SERVE' not in caplog.text
+
+
 @pytest.mark.parametrize(
     ('verdict', 'status'),
     [

@@ -132,6 +132,33 @@ def test_a_refusal_names_the_key_with_its_prefix_and_the_file_without(scripted: 
     assert error.filename == 'x'
 
 
+@pytest.mark.parametrize(
+    ('code', 'cure'),
+    [
+        ('InvalidAccessKeyId', 'check KIT_FS_ACCESS_KEY and FS_S3_ACCESS_KEY'),
+        ('SignatureDoesNotMatch', 'check KIT_FS_SECRET_KEY and FS_S3_SECRET_KEY'),
+    ],
+)
+def test_a_refusal_of_the_keys_names_their_settings(
+    scripted: FaultProxy, lone: S3Backend, code: str, cure: str
+) -> None:
+    assert cure in str(_error(scripted, lone, VERBS['read'], 403, _xml(code)))
+
+
+def test_an_invalid_bucket_name_names_its_setting(scripted: FaultProxy, lone: S3Backend) -> None:
+    error = _error(scripted, lone, VERBS['write'], 400, _xml('InvalidBucketName', 'The specified bucket is not valid.'))
+    assert type(error) is fs.BackendError
+    assert "bucket 'box' has an invalid name: set KIT_FS_BUCKET_NAME" in str(error)
+
+
+def test_a_listing_of_an_endpoint_with_the_bucket_in_its_path_is_not_a_missing_file(
+    scripted: FaultProxy, lone: S3Backend
+) -> None:
+    error = _error(scripted, lone, VERBS['list'], 404, _xml('NoSuchKey'))
+    assert type(error) is fs.BackendError
+    assert 'check KIT_FS_ENDPOINT and FS_S3_ENDPOINT, which must not contain the bucket' in str(error)
+
+
 def test_a_refusal_without_a_body_says_what_it_may_mean(scripted: FaultProxy, lone: S3Backend) -> None:
     """To requests for the metadata of a missing file, S3 responds with 403 if they may not list the bucket."""
     error = _error(scripted, lone, VERBS['stat'], 403)

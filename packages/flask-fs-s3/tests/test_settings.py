@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 import traceback
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ def _bound(storage: fs.Storage, **config: Any) -> S3Backend:
         backend = storage.backend
     assert isinstance(backend, S3Backend)
     return backend
+
+
+@pytest.mark.parametrize(('path', 'warns'), [('/box', True), ('/box/', True), ('/storage/v1/s3', False), ('', False)])
+def test_an_endpoint_that_ends_with_the_bucket_is_a_warning(path: str, warns: bool) -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter('always')
+        _backend(endpoint=f'{ENDPOINT}{path}')
+    expected = "The endpoint of storage 'kit' (s3) ends with its bucket 'box': remove the bucket from KIT_FS_ENDPOINT"
+    assert [str(warning.message).startswith(expected) for warning in found] == [True] * warns
+
+
+def test_an_endpoint_whose_host_is_named_like_the_bucket_is_fine() -> None:
+    _backend(endpoint='http://box')
 
 
 def _credentials(backend: S3Backend) -> Any:

@@ -302,6 +302,35 @@ def test_lost_requests_are_repeated(small_site: Site, page: Page) -> None:
     assert save(page) == 'a.png'
 
 
+def test_the_console_explains_once_that_the_store_may_not_allow_the_page(small_site: Site, page: Page) -> None:
+    ticket = {
+        'method': 'PUT',
+        'url': 'http://store.example/x',
+        'headers': {},
+        'fields': {},
+        'token': 't',
+        'piece_bytes': 999,
+    }
+    requests: list[str] = []
+
+    def refuse(route: Any) -> None:
+        requests.append(route.request.url)
+        route.abort()
+
+    page.route('**/uploads/photos', lambda route: route.fulfill(status=201, json=ticket))
+    page.route('http://store.example/**', refuse)
+    warnings: list[str] = []
+    page.on('console', lambda message: warnings.append(message.text) if message.type == 'warning' else None)
+    page.goto(small_site.url)
+    page.set_input_files('#photo', {'name': 'a.png', 'mimeType': 'image/png', 'buffer': PNG})
+    wait_until(lambda: len(requests) >= 2, page)
+    wait_for_states(page, 'retrying')
+    (warning,) = warnings
+    origin = page.evaluate('location.origin')
+    assert warning.startswith('An upload to http://store.example got no response.')
+    assert warning.endswith(f'flask fs cors STORAGE --origin {origin}')
+
+
 def test_a_response_that_was_lost_loses_nothing(small_site: Site, page: Page) -> None:
     lost: list[int] = []
 

@@ -66,6 +66,8 @@ class State(dict[str, Any]):
         self.bindings: dict[Any, Binding] = {}
         #: The value that ``init_app`` set ``FS_SERVE`` to: the application's DEBUG at that time, which can still change.
         self.default_serve: bool | None = None
+        #: Whether the log already explains why files are not served.
+        self.has_explained_serving = False
         #: The storages that are about to be configured, perhaps again. Their previous locations don't count as conflicts.
         self.pending: set[Any] = set()
         #: Returns the binding to use when one is added. Test tools set it to give storages other backends temporarily.
@@ -233,15 +235,15 @@ class AppBound:
             candidates = self._candidates()
         if len(candidates) != 1:
             several = f'is configured for {len(candidates)} applications, and none of them is the current one'
-            raise self._unbound(several if candidates else 'is not configured for any application')
+            raise self._unbound(several if candidates else 'is not configured for any application', bool(candidates))
         return candidates[0]
 
     def _candidates(self) -> list[Binding]:
         bindings = [self._detached, *(state_of(app).bindings.get(self) for app in self._apps)]
         return [binding for binding in bindings if binding is not None]
 
-    def _unbound(self, what: str) -> ConfigurationError:
-        advice = 'Call fs.init_app(app, storage). With several applications, use the storage within app.app_context().'
+    def _unbound(self, what: str, elsewhere: bool = False) -> ConfigurationError:
+        advice = 'Use it within app.app_context().' if elsewhere else 'Pass it to fs.init_app(app, storage) at startup.'
         return ConfigurationError(reason=f'Storage {self.name!r} {what}. {advice}')
 
     def _configured(self) -> Binding | None:

@@ -15,7 +15,7 @@ import copy
 import functools
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from flask import current_app, has_app_context
@@ -160,6 +160,10 @@ def storage_settings() -> tuple[_Setting, ...]:
     return (*STORAGE_SETTINGS, *_registered.values())
 
 
+#: Keys of FS_ settings that mean something else than the storage's own, or are read earlier.
+_APPLICATION_KEYS = ('backend', 'prefix')
+
+
 def _not_encrypted(value: Any) -> bool:
     """False, or a word for it: flask-fs2 supports encryption, Flask-FS doesn't."""
     with contextlib.suppress(ValueError):
@@ -218,6 +222,15 @@ def resolve(app_config: Mapping[str, Any], storage: str, kind: str, settings: It
                     _hint(name, scope + close.upper(), f'storage {storage!r} ({kind})')
             elif scope != before and name.startswith(before):
                 _hint(name, scope + name[len(before) :], f'storage {storage!r} ({kind})')
+    of_all = {*_APPLICATION_KEYS, *(key for key, setting in known.items() if setting.allow_global)}
+    for name in given:
+        if name.startswith((own, own_before, wide, wide_before)) or (key := name[len('FS_') :].lower()) in of_all:
+            continue
+        if key in known:
+            _hint(name, wide + key.upper(), f'storage {storage!r} ({kind})')
+        # FS_S3_MAX_BYTES is a setting of another backend, not a misspelled FS_MAX_BYTES.
+        elif (close := _resembling(key, of_all)) and not key.endswith(f'_{close}'):
+            _hint(name, f'FS_{close.upper()}', f'storage {storage!r} ({kind})')
     problems: list[str] = []
     if _ENCRYPTED.key not in known:
         key = _ENCRYPTED.key.upper()
@@ -279,10 +292,12 @@ def _lookup(given: Mapping[str, Any], setting: _Setting, storage: str, scopes: t
     return setting.default
 
 
-def _resembling(key: str, known: Mapping[str, _Setting]) -> str | None:
+def _resembling(key: str, known: Collection[str]) -> str | None:
     # Imported here because only misspelled settings need it.
     import difflib
 
+    if len(longer := [name for name in known if name.startswith(f'{key}_')]) == 1:
+        return longer[0]
     return next(iter(difflib.get_close_matches(key, known, n=1, cutoff=0.75)), None)
 
 

@@ -242,7 +242,7 @@ class PermissionDenied(BackendError, PermissionError):
 class Unavailable(BackendError):
     """The store did not respond, or timed out. Retrying later might work."""
 
-    template = '{file} could not be reached in {place}'
+    template = '{file} is unavailable in {place}'
 
 
 class Replaced(Unavailable):

@@ -33,10 +33,15 @@ def backend_class_of(kind: str, storage: str) -> Any:
     announced = _announced()
     if kind in announced:
         return announced[kind].load()
-    found = ', '.join(sorted({*announced, *_BUILT_IN} - {'mock'}))
+    found = sorted({*announced, *_BUILT_IN} - {'mock'})
     install = f'Install it with pip install flask-fs-{kind}, or change' if kind in _SIBLINGS else 'Change'
-    setting = f'{storage_prefix(storage)}BACKEND'
-    reason = f'Storage {storage!r}: no backend named {kind!r} (found: {found}). {install} {setting} or FS_BACKEND.'
+    # Imported here because only misspelled names need it.
+    import difflib
+
+    similar = difflib.get_close_matches(kind.lower(), {*found, *_SIBLINGS} - {kind}, n=1)
+    hint = '' if kind in _SIBLINGS or not similar else f'Did you mean {similar[0]!r}? '
+    setting = f'{storage_prefix(storage)}BACKEND or FS_BACKEND'
+    reason = f'Storage {storage!r}: no backend named {kind!r} (found: {", ".join(found)}). {hint}{install} {setting}.'
     raise UnknownBackend(reason=reason)
 
 

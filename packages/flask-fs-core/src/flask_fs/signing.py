@@ -80,7 +80,10 @@ def dumps(app: Flask, purpose: str, fields: Any, user: str | None = None) -> str
     :raises ConfigurationError: If *app* has no key.
     """
     if not isinstance(app.config.get('SECRET_KEY') or None, (str, bytes)):
-        reason = "Signed links and uploads need a SECRET_KEY, a nonempty string, in the application's configuration."
+        reason = (
+            "Signed URLs and uploads need Flask's SECRET_KEY, a nonempty string that stays secret. Create one with "
+            "python -c 'import secrets; print(secrets.token_hex())', and set app.config['SECRET_KEY'] to it."
+        )
         raise ConfigurationError(reason=reason)
     return str(_serializer(_keys(app), _salt(purpose, user)).dumps(fields))
 

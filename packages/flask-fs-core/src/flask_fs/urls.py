@@ -96,7 +96,8 @@ def _url_for(app: Any, endpoint: str, external: bool, **values: str) -> str:
         server_name = app.config.get('SERVER_NAME')
         if external and not server_name:
             reason = (
-                f'Outside of a request, the full URL of a file in storage {storage!r} needs SERVER_NAME: configure it.'
+                f'Outside of a request, the full URL of a file in storage {storage!r} needs the host of the application. '
+                "Set SERVER_NAME, such as 'www.example.org'."
             )
             raise ConfigurationError(reason=reason)
         scheme = app.config.get('PREFERRED_URL_SCHEME', 'http')

@@ -70,6 +70,18 @@ def _prevent_caching_of_errors(response: Any) -> Any:
     return response
 
 
+def _explain_once(storage: Storage) -> None:
+    """Log why files that are served on the developer's machine are not served here."""
+    state = state_of(current_app)
+    if not state.has_explained_serving:
+        state.has_explained_serving = True
+        current_app.logger.warning(
+            'The files of storage %r are not served, because FS_SERVE is not set and debug mode is off. Set FS_SERVE to True to '
+            'serve them, or to False to allow signed URLs only.',
+            storage.name,
+        )
+
+
 def _signed(storage: Storage, filename: str, signature: str) -> Any:
     try:
         link = signing.verify(current_application(), signature, storage.name, filename, request.method)
@@ -81,6 +93,8 @@ def _signed(storage: Storage, filename: str, signature: str) -> Any:
 def _public(storage: Storage, filename: str) -> Any:
     config = storage.config
     if not (current_app.debug if config.get('serve') is None else config.serve):
+        if config.get('serve') is None:
+            _explain_once(storage)
         abort(404)
     authorize = storage.authorize or config.get('authorize')
     if authorize is not None:

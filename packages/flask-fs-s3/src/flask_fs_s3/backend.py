@@ -39,7 +39,7 @@ from .listing import OBJECTS, UPLOADS, entries, folder_page
 from .multipart import abort_abandoned
 from .removal import BATCH_KEYS, remove, remove_batch
 from .responses import BodyStream
-from .settings import SETTINGS
+from .settings import SETTINGS, warn_of_bucket_in_endpoint
 from .signing import signed_part, signed_upload
 from .uploads import put
 from .versions import Versions
@@ -78,6 +78,7 @@ class S3Backend(BaseBackend):
             if self.config.get(one) and not self.config.get(other):
                 raise settings_error(name, self.kind, f'also needs {setting_names(name, self.kind, other)}')
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
+        warn_of_bucket_in_endpoint(self.config.get('endpoint'), self._bucket.name, name)
         self._namespace_by_storage('bucket_name')
         self._versions = Versions(self._bucket) if self.config.retention_by == 'versions' else None
         if not self.config.conditional_writes:

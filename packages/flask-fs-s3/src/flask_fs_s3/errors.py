@@ -8,6 +8,8 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
@@ -16,6 +18,7 @@ from botocore.exceptions import (
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSLError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
@@ -39,7 +42,10 @@ from .responses import ImplausibleResponse
 SDK_ERRORS = (BotoCoreError, ClientError, ResponseParserError, HTTPError)
 #: No response, an incomplete one, or one that cannot be parsed, after botocore has given up retrying.
 _NO_RESPONSE = (BotoConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError)
+_NO_CONNECTION = (ConnectTimeoutError, EndpointConnectionError, SSLError)
 _NOT_CONFIGURED = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, NoRegionError, InvalidRegionError)
+#: The setting that is wrong if a store responds with this code.
+_WRONG_KEY = {'InvalidAccessKeyId': 'ACCESS_KEY', 'SignatureDoesNotMatch': 'SECRET_KEY'}
 _MISMATCHES = frozenset(
     ('BadDigest', 'InvalidDigest', 'XAmzContentSHA256Mismatch', 'XAmzContentChecksumMismatch', 'InvalidChecksum')
 )
@@ -114,7 +120,8 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
         found: object = error
         if isinstance(error, ClientError):
             found = f'the response to {error.operation_name} was {status_of(error)}'
-        return f'the endpoint is not an S3 server ({found}): check {settings}ENDPOINT and FS_S3_ENDPOINT'
+        cure = f'check {_both(settings, "ENDPOINT")}, which must not contain the bucket'
+        return f'the endpoint is not an S3 server ({found}): {cure}'
     where = f'bucket {bucket!r}, key {key!r}' if key else f'bucket {bucket!r}'
     if isinstance(error, _NOT_CONFIGURED):
         return f'{_one_line(error)}: set {settings}ACCESS_KEY and {settings}SECRET_KEY, or configure boto3'
@@ -122,7 +129,8 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
         # Its message quotes the entire response.
         return f'{where}: the response cannot be parsed'
     if not isinstance(error, ClientError):
-        return f'{where}: {_one_line(error)}'
+        hint = f'. Check {_both(settings, "ENDPOINT")}' if isinstance(error, _NO_CONNECTION) else ''
+        return f'{where}: {_one_line(error)}{hint}'
     code = code_of(error)
     if code == 'NoSuchBucket':
         cure = (
@@ -142,7 +150,11 @@ def reason_for(error: Exception, *, bucket: str, key: str | None, settings: str,
         # Without permission to list the bucket, S3 does not reveal that a key is missing.
         hint = '; without permission to list the bucket, S3 also responds this way for missing files'
         hint = hint if code == '403' else ''
+        if name := _WRONG_KEY.get(code):
+            hint = f': check {_both(settings, name)}'
         return f'{where}: the store responded with {code or status_of(error)}{hint}'
+    if code == 'InvalidBucketName':
+        return f'bucket {bucket!r} has an invalid name: set {settings}BUCKET_NAME to 3 to 63 lowercase letters, digits, and hyphens'
     message = str(error.response.get('Error', {}).get('Message', '')).rstrip('.')
     return f'{where}: the store responded with {status_of(error)} {code}' + (f' ({message})' if message else '')
 
@@ -154,11 +166,21 @@ def _is_elsewhere(error: ClientError) -> bool:
 
 
 def _is_foreign(error: Exception) -> bool:
-    """Whether the response comes from something other than a store: its 404 has no S3 error code."""
+    """Whether the response comes from something other than a store, or the endpoint is below its root.
+
+    Then a 404 has no S3 error code, or a listing is a request for an object.
+    """
     if not isinstance(error, ClientError) or error.operation_name.startswith('Head'):
         # A response to HEAD has no body.
         return False
-    return status_of(error) == 404 and code_of(error) in ('', '404')
+    return status_of(error) == 404 and (
+        code_of(error) in ('', '404') or (code_of(error) == 'NoSuchKey' and error.operation_name.startswith('List'))
+    )
+
+
+def _both(settings: str, key: str) -> str:
+    """The two names of a setting: for this storage, and for all storages on S3."""
+    return f'{settings}{key} and FS_S3_{key}'
 
 
 def _one_line(error: Exception) -> str:

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, mapping, non_negative_int, one_of, text
+from flask_fs.errors import ConfigurationWarning
+from flask_fs.settings import (
+    TIMEOUTS,
+    Setting,
+    at_least,
+    boolean,
+    http_url,
+    mapping,
+    non_negative_int,
+    one_of,
+    setting_names,
+    text,
+)
 
 #: The minimum size of a part unless it is the last (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 MIN_PART_BYTES = 5 * 1024 * 1024
@@ -37,6 +51,17 @@ def object_parameters(value: Any) -> Mapping[str, Any]:
     if unknown := sorted(set(parameters) - OBJECT_PARAMETERS):
         raise ValueError(f'a dictionary of {", ".join(sorted(OBJECT_PARAMETERS))}; not of {", ".join(unknown)}')
     return parameters
+
+
+def warn_of_bucket_in_endpoint(endpoint: str | None, bucket: str, storage: str) -> None:
+    """Warn if *endpoint* ends with the bucket. Files would get the bucket as a folder, and could not be listed."""
+    if endpoint and endpoint.rstrip('/').endswith(f'/{bucket}') and urlsplit(endpoint).path.strip('/'):
+        warnings.warn(
+            f'The endpoint of storage {storage!r} (s3) ends with its bucket {bucket!r}: remove the bucket from '
+            f'{setting_names(storage, "s3", "endpoint")}.',
+            ConfigurationWarning,
+            stacklevel=7,
+        )
 
 
 SETTINGS = (

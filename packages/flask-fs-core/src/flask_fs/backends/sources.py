@@ -66,7 +66,10 @@ def source(file: Any) -> ByteReader:
         return file
     reader = file.stream if isinstance(file, FileStorage) else file
     if not callable(getattr(reader, 'read', None)):
-        raise TypeError(f'cannot save {type(file).__name__}: it has no read(); use write() to store text and bytes')
+        raise TypeError(
+            f'cannot save {type(file).__name__}: it has no read(). To store the file at a path, pass pathlib.Path(path); to '
+            'store text or bytes, use write().'
+        )
     kind = type(reader)
     # A pipe can have no data yet without being at its end.
     is_plain = kind is io.BytesIO or (kind in _REAL_FILES and reader.seekable())

@@ -11,6 +11,7 @@
   }
   const fields = []
   const pending = new Map() // forms that wait for uploads, with the button that submitted each
+  const explained = new Set() // the origins that didn't respond
   const active = new Set() // the keys of the uploads on this page
 
   // --- Requests.
@@ -53,6 +54,13 @@
     return answer
   }
 
+  /** Browsers don't tell a script that CORS rules blocked its request, so help developers to find out. */
+  const explain = ({ origin }) => {
+    if (origin === location.origin || !navigator.onLine || explained.has(origin)) return
+    explained.add(origin)
+    console.warn(`An upload to ${origin} got no response. If the browser reports a CORS error, allow this page: flask fs cors STORAGE --origin ${location.origin}`)
+  }
+
   const send = ({ method, url, headers, fields }, blob, signal, progress) => new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest()
     let body = blob, timer
@@ -80,6 +88,7 @@
         progress(blob.size)
         resolve()
       } else {
+        if (!xhr.status && !signal.aborted) explain(new URL(url, location))
         const error = failure(`${xhr.status} ${xhr.statusText}`, xhr.status)
         error.again ||= xhr.status === 403
         reject(error)
