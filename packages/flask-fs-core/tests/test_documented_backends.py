@@ -1,4 +1,4 @@
-"""Backends of older days and test doubles: driven by the documented verbs alone."""
+"""Legacy backends and test doubles: called only through the documented methods."""
 
 from __future__ import annotations
 

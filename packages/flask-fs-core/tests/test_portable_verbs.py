@@ -36,7 +36,7 @@ class Untouched(io.BytesIO):
 
 
 class Custom(BaseBackend):
-    """A legacy backend: documented verbs alone."""
+    """A legacy backend, with only the documented methods."""
 
     files: ClassVar[dict[str, bytes]] = {}
 

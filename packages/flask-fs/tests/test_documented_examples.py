@@ -218,7 +218,7 @@ def test_local_and_remote_storages_side_by_side(app: Flask) -> None:
 
 def test_a_custom_backend_is_found_by_its_entry_point(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     class Shelf(BaseBackend):
-        """Written with the documented verbs alone."""
+        """Written with only the documented methods."""
 
         def __init__(self, name: str, config: Any) -> None:
             super().__init__(name, config)

@@ -14,7 +14,7 @@ from .errors import InvalidFilename
 
 S = TypeVar('S', bound='StoredFile')
 
-#: The keys of the stored form. A plain file has only the first one, and drops the picture's other keys.
+#: The keys of the stored form. A plain file has only the first one, and drops an image's other keys.
 _KEYS = frozenset(('filename', 'original', 'thumbnails', 'bbox', 'checksum'))
 _CHECKSUM = re.compile(r'[a-z][a-z0-9_-]{1,15}:[0-9a-f]{8,128}', re.ASCII)
 

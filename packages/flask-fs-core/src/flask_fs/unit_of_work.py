@@ -374,7 +374,7 @@ class _Nested(UnitOfWork):
 
 
 class _Part(FileTransaction):
-    """Files that are stored together in a unit, such as those of a picture."""
+    """Files that are stored together in a unit, such as those of an image."""
 
     in_place = False
 

@@ -60,7 +60,7 @@ def transaction(reference: FileReference) -> FileTransaction:
 
 
 def is_remade(reference: FileReference) -> bool:
-    """Whether *reference* has got new files since its document was saved, made from the same picture as those before."""
+    """Whether *reference* got new files since its document was saved, made from the same image as the files before."""
     former: StoredFile | None = vars(reference).get(_FORMER)
     if former is None or former.upload != reference.stored.upload:
         return False

@@ -173,7 +173,7 @@ def _removed(owner: ColumnOwner, policy: Cleanup, given: Iterable[FileReference]
 def _remade(
     row: FlushedRow, owner: ColumnOwner, before: Iterable[FileReference], current: Iterable[FileReference]
 ) -> Iterator[File]:
-    """Files that the row had *before*, and in place of which it has got new ones, made from the same pictures.
+    """Files that the row had *before*, and that new files made from the same images have replaced.
 
     Another transaction may have made them since this one read the row, and nobody else knows of them.
     """

@@ -101,7 +101,7 @@ class FileList(list[R], Generic[R]):
         """Merge changes that other transactions have committed: *theirs* is the list that the database has now.
 
         Files removed there are dropped, as they may be gone, and files added there are kept, so that they are not removed. If both
-        made new files of one picture, the ones here replace theirs.
+        made new files of one image, the ones here replace theirs.
 
         :param created: The new files of the row, which may have the names of former ones.
         """

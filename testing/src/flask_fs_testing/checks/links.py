@@ -146,7 +146,7 @@ class LinkChecks:
         cause='The download name is added to the link after it was signed.',
     )
     def test_the_download_name_of_a_link_is_signed(self, harness: Harness) -> None:
-        """The download name of a link cannot be changed: nobody can turn a picture into a program."""
+        """The download name of a link cannot be changed: nobody can turn an image into a program."""
         with deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
             link = storage.signed_url('a/x.txt', download_name='picture.png')

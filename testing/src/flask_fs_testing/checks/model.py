@@ -131,15 +131,15 @@ def _sequences(names: Sequence[str], capabilities: Capability) -> st.SearchStrat
 
 
 class ModelChecks:
-    """Verbs in any order."""
+    """Methods in any order."""
 
     @check(
-        'documented verbs',
-        cause='A verb in the script below caches something, or leaves something behind: an index, a marker. '
+        'documented methods',
+        cause='A method in the script below caches something, or leaves something behind, such as an index or a marker. '
         'Start with the hook of its last line.',
     )
     def test_any_sequence_of_verbs_does_what_a_dictionary_would(self, harness: Harness) -> None:
-        """Whatever verbs two backends on one store call, in any order, the files are what a plain dictionary would contain."""
+        """Whatever methods two backends on one store call, in any order, the files are what a plain dictionary would contain."""
         seed = int(os.environ.get(SEED_VARIABLE) or random.randrange(2**32))
         elsewhere = harness.shared_between_processes and hasattr(os, 'fork')
         settings = hypothesis.settings(

@@ -8,7 +8,7 @@ from typing import IO
 
 from .streams import InputStream
 
-#: How many bytes opening a file fetches: enough for most small files, and for the headers of most pictures. Together with a
+#: How many bytes opening a file fetches: enough for most small files, and for the headers of most images. Together with a
 #: block and the headers of two responses, this is at most 64 KiB.
 FIRST_BYTES = 54 * 1024
 #: How many bytes reading at another position fetches first: the size that the buffer around a reader requests.
