@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import socket
 import sys
 
@@ -27,7 +28,7 @@ def main() -> None:
         listening = socket.create_server(('127.0.0.1', arguments.port))
     except OSError as error:
         listening = socket.create_server(('127.0.0.1', 0))
-        why = f'Port {arguments.port} is not available ({error.strerror}), so the demo uses a free one.'
+        why = f'Port {arguments.port} is not available ({os.strerror(error.errno or 0)}), so the demo uses a free one.'
         print(f'{why} To choose one, pass --port.', file=sys.stderr)
     with listening:
         server = make_server('127.0.0.1', 0, app, threaded=True, fd=listening.fileno())
