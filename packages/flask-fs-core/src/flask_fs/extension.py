@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from flask import Flask, current_app
 
@@ -28,8 +29,9 @@ def init_app(app: Flask, *storages: Storage) -> None:
     :raises ConfigurationError: If a setting is missing or invalid, if *app* already has another storage with one of these
         names, or if two storages would store their files in the same location, such as a bucket.
     """
-    if not isinstance(app, Flask) or not all(hasattr(storage, 'configure') for storage in storages):
-        given = ', '.join(type(value).__name__ for value in (app, *storages))
+    arguments: tuple[Any, ...] = (app, *storages)
+    if not isinstance(arguments[0], Flask) or not all(hasattr(storage, 'configure') for storage in storages):
+        given = ', '.join(type(value).__name__ for value in arguments)
         raise TypeError(f'fs.init_app(app, storage, ...) needs a Flask application and storages, not ({given}).')
     check_fallbacks(app)
     state = state_of(app)
