@@ -37,7 +37,10 @@ def messages_of(error: BaseException | None) -> str:
 
 
 def test_a_missing_url_is_reported_with_the_settings_that_give_one() -> None:
-    with pytest.raises(fs.ConfigurationError) as caught:
+    with (
+        pytest.warns(fs.ConfigurationWarning, match='FS_MONGO_URL .* did you mean FS_GRIDFS_MONGO_URL'),
+        pytest.raises(fs.ConfigurationError) as caught,
+    ):
         fs.init_app(app_with(FS_MONGO_URL=URL), fs.Storage('docs'))
     assert str(caught.value) == "Storage 'docs' (gridfs) needs DOCS_FS_MONGO_URL or FS_GRIDFS_MONGO_URL."
 
