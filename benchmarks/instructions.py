@@ -99,7 +99,7 @@ def run(operation, names):
 
 os.makedirs(os.path.join(root, 'folder'), exist_ok=True)
 gc.disable()
-for count, name in itertools.product(({FEW}, {FEW}, {MANY}), {NAMES}):
+for count, name in itertools.product(({MANY}, {FEW}, {MANY}), {NAMES}):
     names = [name.replace('name', str(number)) for number in range(count)]
     for operation in {OPERATIONS}:
         run(operation, names)
