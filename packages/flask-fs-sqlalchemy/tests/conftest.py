@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from doc_rows import Base, docs
+from fixture_types import Database, Engines, Picture
 from flask import Flask
 from PIL import Image
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import DeclarativeBase
 
 import flask_fs as fs
-
-#: Makes tables, and opens the database: ``database(Base)``.
-Database = Callable[..., Engine]
 
 server = pytest.mark.server
 
@@ -50,7 +48,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def engines() -> Iterator[Callable[..., sa.Engine]]:
+def engines() -> Iterator[Engines]:
     """Makes engines, like ``create_engine``, that are disposed of after the test."""
     made: list[sa.Engine] = []
 
@@ -76,7 +74,7 @@ def base() -> type[DeclarativeBase]:
     return Base
 
 
-def _opened(url: str, engines: Callable[..., Engine]) -> Database:
+def _opened(url: str, engines: Engines) -> Database:
     def database(base: Any) -> Engine:
         engine = engines(url)
         base.metadata.create_all(engine)
@@ -86,20 +84,20 @@ def _opened(url: str, engines: Callable[..., Engine]) -> Database:
 
 
 @pytest.fixture
-def database(tmp_path: Path, engines: Callable[..., Engine]) -> Database:
+def database(tmp_path: Path, engines: Engines) -> Database:
     """Makes the tables of a base in SQLite, and returns the engine."""
     return _opened(f'sqlite:///{tmp_path}/rows.db', engines)
 
 
 @pytest.fixture(params=['sqlite', pytest.param('postgres', marks=[server, pytest.mark.slow])])
-def strict_database(request: pytest.FixtureRequest, tmp_path: Path, engines: Callable[..., Engine]) -> Database:
+def strict_database(request: pytest.FixtureRequest, tmp_path: Path, engines: Engines) -> Database:
     """Makes the tables of a base in SQLite or in PostgreSQL, which is strict with types, and returns the engine."""
     is_sqlite = request.param == 'sqlite'
     return _opened(f'sqlite:///{tmp_path}/rows.db' if is_sqlite else request.getfixturevalue('postgres_url'), engines)
 
 
 @pytest.fixture
-def each_database(database_url: str, engines: Callable[..., Engine]) -> Database:
+def each_database(database_url: str, engines: Engines) -> Database:
     """Makes the tables of a base in a database of each kind, and returns the engine."""
     return _opened(database_url, engines)
 
@@ -130,7 +128,7 @@ def statements() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def picture() -> Callable[..., io.BytesIO]:
+def picture() -> Picture:
     """Draws pictures: ``picture(width, height)``."""
 
     def picture(width: int = 300, height: int = 200) -> io.BytesIO:

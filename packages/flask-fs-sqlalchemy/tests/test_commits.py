@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from doc_rows import Base, Doc, committed, new, stored
+from fixture_types import Engines
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.usefixtures('docs_in_memory')
 
 
 @pytest.fixture
-def postgres(postgres_url: str, engines: Callable[..., sa.Engine]) -> sa.Engine:
+def postgres(postgres_url: str, engines: Engines) -> sa.Engine:
     """A database of PostgreSQL."""
     engine = engines(postgres_url)
     Base.metadata.create_all(engine)
@@ -60,7 +61,7 @@ def test_a_conflict_that_the_commit_finds_removes_the_file(postgres: sa.Engine) 
 
 @pytest.mark.parametrize('end', [Session.rollback, Session.close])
 def test_a_database_of_sqlite_that_is_busy_on_commit(
-    tmp_path: Any, end: Callable[[Session], None], engines: Callable[..., sa.Engine]
+    tmp_path: Any, end: Callable[[Session], None], engines: Engines
 ) -> None:
     """A session that is closed without a roll-back leaves its transaction to the next one, which may commit it."""
     engine = engines(f'sqlite:///{tmp_path}/rows.sqlite', connect_args={'timeout': 0})
@@ -164,9 +165,7 @@ def test_a_connection_that_is_lost_before_the_commit_removes_the_file(postgres: 
     assert stored() == committed(postgres) == []
 
 
-def test_a_connection_that_commits_each_statement_keeps_the_files_of_rows(
-    database_url: str, engines: Callable[..., sa.Engine]
-) -> None:
+def test_a_connection_that_commits_each_statement_keeps_the_files_of_rows(database_url: str, engines: Engines) -> None:
     engine = engines(database_url, isolation_level='AUTOCOMMIT')
     Base.metadata.create_all(engine)
     with Session(engine) as session:
@@ -183,7 +182,7 @@ def test_a_connection_that_commits_each_statement_keeps_the_files_of_rows(
 
 
 def test_a_savepoint_that_sqlite_commits_when_it_is_released_keeps_its_files(
-    tmp_path: Any, engines: Callable[..., sa.Engine], caplog: pytest.LogCaptureFixture
+    tmp_path: Any, engines: Engines, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The driver begins no transaction for savepoints, unless it is configured to."""
     engine = engines(f'sqlite:///{tmp_path}/rows.sqlite')

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fixture_types import Database
 from flask import Flask
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
@@ -35,7 +36,7 @@ def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.fixture
-def sessions(policy: str, app: Flask, each_database: Callable[[Any], sa.Engine]) -> Callable[[], Session]:
+def sessions(policy: str, app: Flask, each_database: Database) -> Callable[[], Session]:
     """Makes sessions of a database with a row that has two files."""
     fs.init_app(app, docs)
     make = sessionmaker(each_database(Base), expire_on_commit=False)

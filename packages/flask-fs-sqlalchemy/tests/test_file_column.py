@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fixture_types import Database
 from flask import Flask
-from sqlalchemy import Engine, Text, bindparam, insert, literal, select, text, update
+from sqlalchemy import Text, bindparam, insert, literal, select, text, update
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -16,8 +16,6 @@ import flask_fs as fs
 from flask_fs.stored import StoredFile
 from flask_fs_images.stored import StoredImage
 from flask_fs_sqlalchemy import FileColumn, FileReference, ImageColumn, ImageReference
-
-Database = Callable[..., Engine]
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fixture_types import Database
 from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, configure_mappers, mapped_column, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 import flask_fs as fs
-from flask_fs_sqlalchemy import FileColumn, FileListColumn, ImageColumn, units
+from flask_fs_sqlalchemy import FileColumn, FileListColumn, ImageColumn
+from flask_fs_sqlalchemy.row_files import collected
 
 docs = fs.Storage('docs', fs.ALL)
 
@@ -39,9 +41,7 @@ class Page(Base):
 
 
 @pytest.fixture
-def sessions(
-    app: Flask, each_database: Callable[[Any], sa.Engine], picture: Callable[[], io.BytesIO]
-) -> sessionmaker[Session]:
+def sessions(app: Flask, each_database: Database, picture: Callable[[], io.BytesIO]) -> sessionmaker[Session]:
     """Makes sessions of a database with a row that has files."""
     fs.init_app(app, docs)
     make = sessionmaker(each_database(Base), expire_on_commit=False)
@@ -93,7 +93,7 @@ def files_of(pages: Any) -> list[str]:
 def checked(sessions: sessionmaker[Session]) -> list[str]:
     """The files that rows refer to: they are all that there are."""
     gc.collect()
-    units.settle_forsaken()
+    collected.settle()
     with sessions() as session:
         found = files_of(session.scalars(sa.select(Page)))
     assert sorted(docs.list_files()) == found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import io
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fixture_types import Database
 from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Session, configure_mappers, mapped_column
@@ -49,7 +49,7 @@ def model(app: Flask, base: type[DeclarativeBase], late: bool) -> Any:
 
 
 @pytest.fixture
-def engine(model: Any, each_database: Callable[[Any], sa.Engine], base: type[DeclarativeBase]) -> sa.Engine:
+def engine(model: Any, each_database: Database, base: type[DeclarativeBase]) -> sa.Engine:
     """A database with the table."""
     return each_database(base)
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fixture_types import Database
 from flask import Flask
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import flask_fs as fs
@@ -25,8 +26,6 @@ from flask_fs_sqlalchemy import (
     ImageReference,
     MalformedReferenceWarning,
 )
-
-Database = Callable[..., Engine]
 
 docs = fs.Storage('docs', fs.ALL)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, bindparam, column, insert, select, table, text, type_coerce
+from fixture_types import Database
+from sqlalchemy import bindparam, column, insert, select, table, text, type_coerce
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import flask_fs as fs
 from flask_fs_sqlalchemy import FileColumn, FileReference, ImageColumn, ImageReference, MalformedReferenceWarning
-
-Database = Callable[..., Engine]
 
 HOSTILE: dict[str, Any] = {
     'a number': 12,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from fixture_types import Database
 from flask import Flask
-from sqlalchemy import Column, Engine, ForeignKey, Integer, String, Table, Text, func, select
+from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, func, select
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -30,8 +30,6 @@ import flask_fs as fs
 from flask_fs_sqlalchemy import FileColumn, FileReference, ImageColumn, ImageReference
 from flask_fs_sqlalchemy.owner import owners_of
 from flask_fs_sqlalchemy.tracking import mapped_classes, mapped_columns
-
-Database = Callable[..., Engine]
 
 
 @dataclass

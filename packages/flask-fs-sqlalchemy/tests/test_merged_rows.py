@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fixture_types import Database
 from flask import Flask
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
@@ -37,7 +38,7 @@ class Page(Base):
 
 
 @pytest.fixture
-def sessions(app: Flask, each_database: Callable[[Any], sa.Engine], picture: Callable[[], io.BytesIO]) -> Sessions:
+def sessions(app: Flask, each_database: Database, picture: Callable[[], io.BytesIO]) -> Sessions:
     """Makes sessions of a database with a row that has files."""
     fs.init_app(app, docs)
     make = sessionmaker(each_database(Base), expire_on_commit=False)

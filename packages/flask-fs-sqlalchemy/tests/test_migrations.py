@@ -12,12 +12,11 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from fixture_types import Engines
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import flask_fs as fs
 from flask_fs_sqlalchemy import FileColumn, FileListColumn, ImageColumn, ImageListColumn, Journal
-
-Engines = Callable[..., sa.Engine]
 
 docs = fs.Storage('docs', fs.ALL)
 

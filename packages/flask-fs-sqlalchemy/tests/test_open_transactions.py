@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from doc_rows import Base, Doc, begin_explicitly, stored
+from fixture_types import Database
 from sqlalchemy.exc import DBAPIError, OperationalError, PendingRollbackError
 from sqlalchemy.orm import Session
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.usefixtures('docs_in_memory')
 
 
 @pytest.fixture
-def engine(each_database: Callable[[Any], sa.Engine]) -> sa.Engine:
+def engine(each_database: Database) -> sa.Engine:
     """A database with one row, that has a file."""
     engine = each_database(Base)
     begin_explicitly(engine)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from doc_rows import Doc, committed, docs, save, stored
+from fixture_types import Picture
 from flask import Flask
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -43,7 +43,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, fresh_name: str) -> It
 
 
 @pytest.mark.usefixtures('store')
-def test_files_and_rows_agree_in_every_store(engine: sa.Engine, picture: Callable[..., io.BytesIO]) -> None:
+def test_files_and_rows_agree_in_every_store(engine: sa.Engine, picture: Picture) -> None:
     def in_agreement(count: int) -> bool:
         return stored() == committed(engine) and len(stored()) == count
 

@@ -6,13 +6,13 @@ import contextlib
 import io
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from doc_rows import Base, Doc, docs, journal, save
+from fixture_types import Engines
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -32,7 +32,7 @@ def apps() -> list[Flask]:
 
 
 @pytest.fixture
-def engines_of(apps: list[Flask], engines: Callable[..., sa.Engine], tmp_path: Any) -> list[sa.Engine]:
+def engines_of(apps: list[Flask], engines: Engines, tmp_path: Any) -> list[sa.Engine]:
     """A database of each application, with a row that has a file of the same name."""
     made = []
     for app in apps:
@@ -93,7 +93,7 @@ def sharing(tmp_path: Path) -> list[Flask]:
 
 
 @pytest.fixture
-def own(sharing: list[Flask], engines: Callable[..., sa.Engine], tmp_path: Path) -> list[sa.Engine]:
+def own(sharing: list[Flask], engines: Engines, tmp_path: Path) -> list[sa.Engine]:
     """The database of each of them, with its own journal."""
     made = []
     for app in sharing:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from fixture_types import Database, Picture
 from flask import Flask
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
@@ -16,8 +15,6 @@ import flask_fs as fs
 from flask_fs_sqlalchemy import ImageColumn, ImageListColumn
 
 photos = fs.Storage('photos', fs.IMAGES)
-
-Picture = Callable[..., io.BytesIO]
 
 
 class Base(DeclarativeBase):
@@ -43,7 +40,7 @@ def policy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.fixture
-def sessions(app: Flask, each_database: Callable[[Any], sa.Engine], picture: Picture) -> sessionmaker[Session]:
+def sessions(app: Flask, each_database: Database, picture: Picture) -> sessionmaker[Session]:
     """Makes sessions of a database with a row that has pictures."""
     fs.init_app(app, photos)
     make = sessionmaker(each_database(Base), expire_on_commit=False)

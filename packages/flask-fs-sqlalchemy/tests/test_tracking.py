@@ -6,10 +6,11 @@ import copy
 import gc
 import io
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fixture_types import Database
 from flask import Flask
 from sqlalchemy import Engine, Text, event, func, insert, inspect, null, select, text, update
 from sqlalchemy.orm import (
@@ -24,8 +25,6 @@ from sqlalchemy.orm import (
 
 import flask_fs as fs
 from flask_fs_sqlalchemy import FileColumn, FileReference, ImageColumn, ImageReference
-
-Database = Callable[..., Engine]
 
 docs = fs.Storage('docs', fs.ALL)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from doc_rows import Base, Doc, committed, docs, journal, save, stored
+from fixture_types import Engines
 from flask import Flask
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
@@ -17,8 +18,6 @@ from flask_fs.consistency.gc import collect
 from flask_fs_sqlalchemy import init_app
 
 pytestmark = [pytest.mark.usefixtures('docs_in_memory'), pytest.mark.server]
-
-Engines = Callable[..., sa.Engine]
 
 
 @pytest.fixture(params=['postgres', 'mariadb'])

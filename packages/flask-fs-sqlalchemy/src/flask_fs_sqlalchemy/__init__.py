@@ -8,7 +8,8 @@ from flask_fs_images.references import ImageReference
 from . import cleanup as cleanup
 from . import sessions as sessions
 from . import tracking as tracking
-from .journal import Journal, JournalError
+from .bound_journal import JournalError
+from .journal import Journal
 from .lists import FileList
 from .source import init_app
 from .types import FileColumn, FileListColumn, ImageColumn, ImageListColumn

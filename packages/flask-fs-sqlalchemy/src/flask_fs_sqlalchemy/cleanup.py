@@ -1,7 +1,7 @@
-"""Removing files that a row no longer refers to, after the commit.
+"""Removal of files that a row no longer refers to, after the commit.
 
-What the database had before is compared with what it has after, not with what this process remembers. The row is locked for
-that, so of two transactions that replace its files at the same time, the later one finds the files of the other.
+The files of a row are compared with those in the database, not with those that this process remembers. For that, the row is
+locked, so if two transactions replace its files at the same time, the later one finds the files of the earlier one.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ def _watch(mapped_class: type, key: str, _: Any) -> None:
         event.listen(mapped_class, 'before_insert', _before_insert)
         event.listen(mapped_class, 'before_update', _before_update)
         event.listen(mapped_class, 'before_delete', _before_delete)
-        # Before the application's listeners, whose changes are no longer written.
+        # Called before the application's listeners, whose changes are no longer written.
         event.listen(mapped_class, 'after_insert', _after_write, insert=True)
         event.listen(mapped_class, 'after_update', _after_write, insert=True)
         event.listen(mapped_class, 'after_delete', _after_delete, insert=True)
 
 
-class _Written:
-    """A row that is about to be written or deleted: the listeners here were called, and others may still change it.
+class _LateChanges:
+    """Changes that the application's listeners make to a row after this package's listeners, before it is written or deleted.
 
-    :param stored: What the database has in each attribute; None if that was not read.
-    :param merged: The lists that have what others have changed since.
+    :param stored: The value of each attribute in the database; None if it was not read.
+    :param merged: The attributes with lists that already contain the changes of other transactions.
     """
 
-    def __init__(self, row: FlushedRow, stored: Mapping[str, Any] | None, merged: Collection[str] = ()) -> None:
+    def __init__(self, row: FlushedRow, stored: Mapping[str, Any] | None, merged: Collection[str]) -> None:
         self.row = row
         self._stored = stored
         self._merged = {*merged}
-        #: The attributes that have changed since, maybe to a new file of the same name.
+        #: The attributes that have changed, possibly to a new file with the same name.
         self.keys: set[str] = set()
-        #: What the row referred to when the listeners here were called.
+        #: The references of the row before these changes.
         self._known = {
             key: [row.owners[key].column_type._as_reference(item.stored) for item in items]
             for key, items in row.in_memory().items()
@@ -71,7 +71,7 @@ class _Written:
         stale_data.check_kept(self.row, [key], references(self._stored))
 
     def before(self) -> Values:
-        """What the row has had in the database, and what it had got in this transaction: no files of others."""
+        """The references that the row had in the database, or got in this transaction, without those to files of other rows."""
         stored = references(self._stored or {})
         mine = files_in(stored) | units.created(self.row.instance)
         known = {key: [each for each in items if mine.issuperset(files_of(each))] for key, items in self._known.items()}
@@ -82,7 +82,7 @@ def _before_insert(mapper: Mapper[Any], connection: Connection, instance: Any) -
     row = FlushedRow(mapper, connection, instance)
     stale_data.check_merged(row, row.owners, {}, 'on_delete')
     _replace(row, {}, row.owners)
-    late_changes.watch(instance, _Written(row, {}, row.owners))
+    late_changes.watch(instance, _LateChanges(row, {}, row.owners))
 
 
 def _before_update(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
@@ -100,7 +100,7 @@ def _before_update(mapper: Mapper[Any], connection: Connection, instance: Any) -
         stale_data.check_merged(row, changed, before, 'on_replace')
         _keep_files_of_others(row, before)
         _replace(row, before, changed)
-    late_changes.watch(instance, _Written(row, stored, changed))
+    late_changes.watch(instance, _LateChanges(row, stored, changed))
 
 
 def _before_delete(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
@@ -108,28 +108,28 @@ def _before_delete(mapper: Mapper[Any], connection: Connection, instance: Any) -
     has_policy = any(owner.column_type.on_delete != 'keep' for owner in row.owners.values())
     stored = row.in_database() if has_policy or _former_files(row) else None
     _delete(row, references(stored or {}))
-    late_changes.watch(instance, _Written(row, stored, row.owners))
+    late_changes.watch(instance, _LateChanges(row, stored, row.owners))
 
 
 def _after_write(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
-    """Handle changes that listeners made to the row after this package's listeners: they are written too."""
-    written: _Written = late_changes.unwatch(instance)
-    row = written.row
-    if written.keys or not files_in(row.in_memory()).isdisjoint(row.new_files()):
-        before = written.before()
+    """Handle changes that the application's listeners made after this package's listeners. They were written too."""
+    late: _LateChanges = late_changes.unwatch(instance)
+    row = late.row
+    if late.keys or not files_in(row.in_memory()).isdisjoint(row.new_files()):
+        before = late.before()
         _keep_files_of_others(row, before)
-        _replace(row, before, written.keys)
+        _replace(row, before, late.keys)
 
 
 def _after_delete(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
-    """Handle files that listeners stored or removed after this package's listeners."""
-    written: _Written = late_changes.unwatch(instance)
+    """Handle files that the application's listeners stored or removed after this package's listeners."""
+    late: _LateChanges = late_changes.unwatch(instance)
     if units.unwritten(instance) is not None:
-        _delete(written.row, written.before())
+        _delete(late.row, late.before())
 
 
 def _merge_list(row: FlushedRow, value: Any, theirs: Any) -> bool:
-    """Merge the list that the database has, *theirs*, into the list *value*; False if one of them is no list."""
+    """Merge *theirs*, the list in the database, into the list *value*; False if one of them is not a list."""
     if not isinstance(value, FileList) or not isinstance(theirs, FileList):
         return False
     value._merge(theirs, row.new_files())
@@ -137,7 +137,7 @@ def _merge_list(row: FlushedRow, value: Any, theirs: Any) -> bool:
 
 
 def _replace(row: FlushedRow, before: Values, changed: Collection[str]) -> None:
-    """Remove the files that *row* had *before* in attributes that have *changed*, or got since, and no longer has."""
+    """Remove the files that *row* had *before* in *changed* attributes, or got since, and that it no longer refers to."""
     since, current = row.since_written(), row.in_memory()
     used = files_in({**before, **current})
     removed: set[File] = set()
@@ -175,7 +175,7 @@ def _remade(
 ) -> Iterator[File]:
     """Files that the row had *before*, and that new files made from the same images have replaced.
 
-    Another transaction may have made them since this one read the row, and nobody else knows of them.
+    Another transaction might have made them after this one read the row. Nothing else removes them.
     """
     created, shared = row.new_files(), owner.shared_files()
     remade = [item.stored for item in current if not created.isdisjoint(files_of(item))]
@@ -185,14 +185,14 @@ def _remade(
 
 
 def _record(row: FlushedRow, removed: Iterable[File], used: Iterable[File]) -> None:
-    """Record in the transaction which files the row no longer refers to, and which it uses."""
+    """Record for the end of the transaction which files the row no longer refers to, and which it uses."""
     files, state = units.written(row.instance, row.connection), weakref.ref(row.state)
     files.refers.update({(file, state): False for file in removed})
     files.refers.update({(file, state): True for file in used})
 
 
 def _former_files(row: FlushedRow) -> set[File]:
-    """The files that are to be removed because the row had them before, according to the values in memory."""
+    """The files that are scheduled for removal because the row had them before, according to its values in memory."""
     files = units.unwritten(row.instance)
     if files is None or not (unused := set(files.unit.unused).difference(files.created())):
         return set()
@@ -204,11 +204,11 @@ def _former_files(row: FlushedRow) -> set[File]:
 
 
 def _keep_files_of_others(row: FlushedRow, before: Values) -> None:
-    """Of the row's former files, remove only those that it still has in the database.
+    """Cancel the removal of former files that the row no longer has in the database.
 
-    Another transaction may have replaced and removed the others, and the row of a third one may have their names.
+    Another transaction has replaced and removed them, and a third one might have stored files of other rows under their names.
     """
     files = units.unwritten(row.instance)
     for storage, filename in _former_files(row) - files_in(before):
-        assert files is not None, 'they are among its files'
+        assert files is not None, 'the former files are among them'
         files.unit.keep(storage, filename)

@@ -72,7 +72,9 @@ class FlushedRow:
             for key, items in (current or {}).items():
                 since[key] += items
             for key, items in since.items():
-                by_files = {tuple(found): item for item in items if not created.isdisjoint(found := files_of(item))}
+                by_files = {
+                    tuple(item.stored.files()): item for item in items if not created.isdisjoint(files_of(item))
+                }
                 since[key] = list(by_files.values())
         return since
 
@@ -84,4 +86,4 @@ def references(values: Mapping[str, Any]) -> dict[str, list[FileReference]]:
 
 def files_in(values: Values) -> set[File]:
     """All files that *values* refer to."""
-    return {file for items in values.values() for item in items for file in files_of(item)}
+    return files_of(*(item for items in values.values() for item in items))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, class_mapper, object_session
 from flask_fs import Storage
 from flask_fs.errors import ConfigurationError
 
-from .journal import BoundJournal
+from .bound_journal import BoundJournal
 
 _EXTENSION = 'flask_fs_sqlalchemy'
 

@@ -1,4 +1,4 @@
-"""Rows that a flush is about to write, but that the application's listeners can still change."""
+"""Changes that the application's listeners make to rows that a flush is about to write."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState, Session
 
 
-class AboutToBeWritten(Protocol):
-    """A row between this package's listeners and the statement that writes it."""
+class Observer(Protocol):
+    """Receives the changes of one row."""
 
     def changed(self, key: str, value: Any) -> None:
-        """Called when an attribute with files gets another *value*."""
+        """Called when attribute *key*, which has files, gets another *value*."""
 
 
-_rows: weakref.WeakKeyDictionary[Session, dict[InstanceState[Any], Any]] = weakref.WeakKeyDictionary()
+_observers: weakref.WeakKeyDictionary[Session, dict[InstanceState[Any], Any]] = weakref.WeakKeyDictionary()
 
 
-def watch(row: Any, about: AboutToBeWritten) -> None:
-    """From now on, report changes of *row* to *about*, until it is written or its flush ends."""
+def watch(row: Any, observer: Observer) -> None:
+    """Report changes of *row* to *observer* from now on, until :func:`unwatch` is called or the flush ends."""
     state: InstanceState[Any] = inspect(row)
     assert state.session is not None
-    _rows.setdefault(state.session, {})[state] = about
+    _observers.setdefault(state.session, {})[state] = observer
 
 
 def unwatch(row: Any) -> Any:
-    """Stop reporting changes of *row*, and return the object that they were reported to."""
+    """Stop reporting changes of *row*, and return its observer."""
     state: InstanceState[Any] = inspect(row)
     assert state.session is not None
-    return _rows.get(state.session, {}).pop(state, None)
+    return _observers.get(state.session, {}).pop(state, None)
 
 
 def flush_ended(session: Session) -> None:
     """Stop reporting changes of all rows in *session*, because its flush has ended."""
-    _rows.pop(session, None)
+    _observers.pop(session, None)
 
 
 def report(row: Any, key: str, value: Any) -> None:
     """Report that attribute *key* of *row* gets another *value*."""
-    if not _rows:
+    if not _observers:
         return
     state: InstanceState[Any] = inspect(row)
-    about = None if state.session is None else _rows.get(state.session, {}).get(state)
-    if about is not None:
-        about.changed(key, value)
+    observer = None if state.session is None else _observers.get(state.session, {}).get(state)
+    if observer is not None:
+        observer.changed(key, value)

@@ -27,7 +27,7 @@ class _ItemOwner(Owner):
 
     def changed(self, reference: FileReference) -> None:
         reference.dirty = False
-        if any(item is reference for item in self.items):
+        if self.items._has(reference):
             self.items._changed()
         elif reference:
             self.items.append(reference)
@@ -46,7 +46,7 @@ class FileList(list[R], Generic[R]):
     without a file stay in the list while the row is in memory, and are not stored.
     """
 
-    __hash__ = None  # it can change
+    __hash__ = None  # mutable
 
     def __init__(self, owner: ColumnOwner) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class FileList(list[R], Generic[R]):
         #: A stored value that is not a list, and the reason why it cannot be read.
         self._raw: Any = None
         self.malformed: str | None = None
-        #: The main files that the database had in the list when it was last read or written, as far as that is known.
+        #: The main files that the database had in the list when it was last read or written; None if that is unknown.
         self._known: frozenset[str] | None = None
         self._items = _ItemOwner(self)
 
@@ -66,7 +66,7 @@ class FileList(list[R], Generic[R]):
         return self._item(None)
 
     def _item(self, value: Any) -> R:
-        """A reference of this list for *value*. A reference that this list made, and no longer contains, is used again."""
+        """A reference of this list for *value*. A reference that the list created and no longer contains is reused."""
         if isinstance(value, FileReference) and value.owner is self._items and not self._has(value):
             return cast(R, value)
         column_type = self.owner.column_type
@@ -100,17 +100,17 @@ class FileList(list[R], Generic[R]):
     def _merge(self, theirs: FileList[Any], created: Collection[File]) -> None:
         """Merge changes that other transactions have committed: *theirs* is the list that the database has now.
 
-        Files removed there are dropped, as they may be gone, and files added there are kept, so that they are not removed. If both
-        made new files of one image, the ones here replace theirs.
+        Files that they removed are dropped, because they might no longer exist. Files that they added are kept, so that they are
+        not removed. If both made new files from the same image, the ones in this list replace theirs.
 
-        :param created: The new files of the row, which may have the names of former ones.
+        :param created: The new files of the row, which can have the names of former files.
         """
         if self._known is None or self.malformed is not None or theirs.malformed is not None:
             return
         new = [item.filename for item in self if item.filename and named(item, item.filename) in created]
         known = self._known.difference(new)
         removed = known.difference(_names(theirs))
-        # Of a name that is used again, the last one is the new file.
+        # If a name is reused, the last item with it is the new file.
         again = self._known.intersection(new).difference(_names(theirs))
         last = {item.filename: item for item in self}
         kept = [
@@ -124,11 +124,11 @@ class FileList(list[R], Generic[R]):
             item for item in theirs if item and item.filename not in own and remade.isdisjoint(item.stored.files())
         ]
         if added or len(kept) < len(self):
-            # Not theirs, which say what the database has.
+            # Copies, because *theirs* continues to represent the database.
             self._fill([*kept, *(item.__copy__() for item in added)])
 
     def _changed(self) -> None:
-        """Report a change to the row. It discards a malformed value."""
+        """Report a change to the row, and discard a malformed value."""
         self._raw = self.malformed = None
         if self.instance is not None:
             mark_changed(self.instance, str(self.name), self)
@@ -184,7 +184,7 @@ class FileList(list[R], Generic[R]):
         super().__delitem__(index)
         self._changed()
 
-    def __iadd__(self, values: Iterable[Any]) -> Self:  # type: ignore[override, misc]  # takes what append takes
+    def __iadd__(self, values: Iterable[Any]) -> Self:  # type: ignore[override, misc]  # accepts what append accepts
         self.extend(values)
         return self
 

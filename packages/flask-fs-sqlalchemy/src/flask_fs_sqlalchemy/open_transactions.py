@@ -46,7 +46,7 @@ class _Written:
 
 _written: weakref.WeakKeyDictionary[Connection, _Written] = weakref.WeakKeyDictionary()
 _savepoints_of_sessions: weakref.WeakSet[Any] = weakref.WeakSet()
-# event.contains() goes by the address of an object, which another one may have had before.
+# event.contains() compares addresses, which can be those of former objects.
 _watched: weakref.WeakSet[Dialect | Engine] = weakref.WeakSet()
 
 

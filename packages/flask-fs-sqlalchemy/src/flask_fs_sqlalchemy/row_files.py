@@ -1,4 +1,4 @@
-"""The files of rows that were not flushed yet."""
+"""The files of rows that are not flushed yet."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: A file: the underlying storage, and the full name there.
 File = tuple[Storage, str]
 
+#: Removes the files of rows and sessions that were garbage collected before they were committed. It is settled when a row gets a
+#: file, when a transaction with files ends, and at the end of the process.
 collected = Collected()
 
 
@@ -38,9 +40,9 @@ class RowFiles:
         self.unit = UnitOfWork(journal)
         #: Each changed reference, with its value before the change.
         self.former: list[tuple[weakref.ref[FileReference], StoredFile]] = []
-        #: For each file, the row and attribute that got it, with the value at that time. They can refer to another file by now.
+        #: For each file, the row and attribute that got it, with the value at that time. The attribute can have another value by now.
         self.referred: dict[File, tuple[weakref.ref[InstanceState[Any]], str, StoredFile]] = {}
-        #: The identities and files of rows as they were read from the database, for attributes that changed since.
+        #: The identity of a row and a file that it was read with, for attributes that changed since.
         self.known: set[tuple[Any, File]] = set()
         self.rows: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
         #: The transaction of the session of one of the rows.
@@ -117,14 +119,14 @@ class RowFiles:
         self.roll_back()
 
 
-#: The unwritten files of each row, and those of each file, so that rows can share them.
+#: The unwritten files by row and by file, so that rows can share them.
 by_row: weakref.WeakKeyDictionary[InstanceState[Any], RowFiles] = weakref.WeakKeyDictionary()
 by_file: weakref.WeakValueDictionary[File, RowFiles] = weakref.WeakValueDictionary()
 
 
-def files_of(reference: FileReference) -> list[File]:
-    """The files of *reference*."""
-    return [named(reference, name) for name in reference.stored.files()]
+def files_of(*references: FileReference) -> set[File]:
+    """The files of *references*."""
+    return {named(each, name) for each in references for name in each.stored.files()}
 
 
 def named(reference: FileReference, filename: str) -> File:

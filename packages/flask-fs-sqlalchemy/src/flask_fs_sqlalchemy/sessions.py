@@ -9,6 +9,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from . import commits, late_changes, open_transactions, units
+from .row_files import collected
 from .transaction_files import TransactionFiles, current_transaction, ended, opened
 
 #: Transactions that are about to commit, and savepoints about to be released.
@@ -94,4 +95,4 @@ def _after_end(session: Session, transaction: SessionTransaction) -> None:
     files.end()
     if transaction.nested:
         _prepare(session)
-    units.settle_forsaken()
+    collected.settle()

@@ -16,7 +16,8 @@ from flask_fs.errors import ConfigurationError
 from flask_fs.stored import StoredFile
 
 from . import binds
-from .journal import BoundJournal, Journal
+from .bound_journal import BoundJournal
+from .journal import Journal
 from .journals import add_journal
 from .mentions import mentioned, mentions
 from .places import Place, after, places

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 from sqlalchemy.orm.exc import StaleDataError
@@ -15,8 +15,8 @@ from .flushed_row import FlushedRow, Values, files_in
 from .row_files import File, files_of, named
 
 
-def is_possible(row: FlushedRow, changed: Iterable[str]) -> bool:
-    """Whether attributes that have *changed* keep files, so that they must be compared with the database."""
+def is_possible(row: FlushedRow, changed: Collection[str]) -> bool:
+    """Whether *changed* attributes keep files that must be compared with the database."""
     return bool(_kept(row, changed)) or bool(_merged(row, changed))
 
 
@@ -25,7 +25,7 @@ def check_kept(row: FlushedRow, changed: Iterable[str], before: Values) -> None:
 
     :param before: What the database has.
     :raises StaleDataError: If the row no longer has one of them in the database. It would refer to a file that is gone, or that
-        belongs to another row by now.
+        now belongs to another row.
     """
     lost = _kept(row, changed) - files_in(before)
     if lost:
@@ -38,8 +38,8 @@ def check_merged(
     """Check files that *changed* attributes got from another object of the same row that was read before.
 
     :param before: What the database has.
-    :raises StaleDataError: If the row no longer has one of them in the database, and it no longer exists, or another transaction
-        has removed it according to *policy*, or is about to.
+    :raises StaleDataError: If the row no longer has one of them in the database, and *policy* removes such files, or the file no
+        longer exists.
     """
     current = files_in(before)
     lost: set[File] = set()
@@ -69,7 +69,7 @@ def _merged(row: FlushedRow, changed: Iterable[str]) -> list[tuple[str, FileRefe
         (key, item, mine)
         for key, items in row.in_memory(found).items()
         for item in items
-        if (mine := found[key].intersection(files_of(item)))
+        if (mine := found[key] & files_of(item))
     ]
 
 

@@ -36,7 +36,7 @@ class TransactionFiles:
         self.unwritten: list[RowFiles] = []
         #: Whether a row refers to a file, as of its last flush. A file that no row refers to anymore is to be removed.
         self.refers: dict[tuple[File, weakref.ref[InstanceState[Any]]], bool] = {}
-        #: The application in which each row was written: the session may end in another one, or outside of any.
+        #: The application in which each row was written. The session can end in another one, or outside any.
         self.apps: dict[weakref.ref[InstanceState[Any]], Flask] = {}
         #: The connections on which rows were written.
         self.connections: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -67,11 +67,11 @@ class TransactionFiles:
         """Whether the files are recorded in a journal."""
         return self.unit._journal is not None
 
-    def note_in(self, journal: Journal | None) -> None:
+    def use_journal(self, journal: Journal | None) -> None:
         """Record files in *journal* from now on: the journal of the first row that has one."""
         self.unit._journal = journal
         if self.parent is not None and not self.parent.has_journal:
-            self.parent.note_in(journal)
+            self.parent.use_journal(journal)
 
     def take(self, files: RowFiles) -> None:
         """Take over the files of a row that is being written."""
@@ -82,15 +82,15 @@ class TransactionFiles:
         files.end()
 
     def has_written(self, file: File, state: InstanceState[Any]) -> bool:
-        """Whether this or an enclosing transaction has written the row of *state* with *file*, or has removed *file* from it."""
+        """Whether this or an enclosing transaction has written the row of *state* with *file*, or removed *file* from it."""
         if (file, weakref.ref(state)) in self.refers:
             return True
         return self.parent is not None and self.parent.has_written(file, state)
 
     def created(self) -> set[File]:
-        """The files created in this transaction, and those around it."""
-        around = set() if self.parent is None else self.parent.created()
-        return around.union(self.unit.created)
+        """The files created in this transaction and in those that enclose it."""
+        outer = set() if self.parent is None else self.parent.created()
+        return outer.union(self.unit.created)
 
     def prepare(self) -> None:
         """Update the journal right before the commit, unless the outcome is doubtful."""
@@ -139,7 +139,7 @@ class TransactionFiles:
         else:
             roll_back(self.unit, self.rows, self.former)
 
-    def forsake(self) -> None:
+    def session_is_gone(self) -> None:
         """End the files of a session that was garbage collected before its transaction ended."""
         self.is_unknown = self.is_unknown or self.is_committing
         self.end()
@@ -165,17 +165,17 @@ def current_files(session: Session, row: Any) -> TransactionFiles:
 def _files_in(session: Session, current: SessionTransaction, row: Any) -> TransactionFiles:
     files = _open.get(current)
     if files is None:
-        around = _boundary(current.parent)
-        parent = None if around is None else _files_in(session, around, row)
+        outer = _boundary(current.parent)
+        parent = None if outer is None else _files_in(session, outer, row)
         _open[current] = files = TransactionFiles(journal_of(row, session), parent)
-        files.guard = collected.watch(current, files.forsake)
+        files.guard = collected.watch(current, files.session_is_gone)
     elif not files.has_journal:
-        files.note_in(journal_of(row, session))
+        files.use_journal(journal_of(row, session))
     return files
 
 
 def _boundary(transaction: SessionTransaction | None) -> SessionTransaction | None:
-    """The innermost transaction or savepoint of the database at or around *transaction*."""
+    """The innermost transaction or savepoint of the database that is, or encloses, *transaction*."""
     while transaction is not None and not transaction.nested and transaction.parent is not None:
         transaction = transaction.parent
     return transaction

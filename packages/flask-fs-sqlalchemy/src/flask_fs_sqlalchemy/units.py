@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import has_app_context
 from sqlalchemy import inspect
-from sqlalchemy.orm import InstanceState, Session
+from sqlalchemy.orm import InstanceState, Session, object_session
 
 from flask_fs.bindings import current_application
 from flask_fs.references import FileReference
@@ -58,18 +58,18 @@ def _is_as_read(reference: FileReference, state: InstanceState[Any]) -> bool:
     return state.committed_state.get(str(reference.name), reference) is reference
 
 
-#: Of rows, what attributes were given that another object was read with: its identity, and the files.
+#: For each attribute that was assigned an unchanged value of another object: the identity of its row, and the files.
 _merged: weakref.WeakKeyDictionary[InstanceState[Any], dict[str, tuple[Any, set[File]]]] = weakref.WeakKeyDictionary()
 
 
 def assigned(instance: Any, key: str, value: Any, given: Any) -> None:
-    """Called when attribute *key* was assigned *given*, which became *value*: the row need not have had its files before."""
+    """Called when attribute *key* is assigned *given*, which becomes *value*. The row may get files that it did not have before."""
     state: InstanceState[Any] = inspect(instance)
-    own = by_row.get(state) if by_row else None
+    own = unwritten(instance)
     if own is not None and own.known:
-        mine = {file for each in references_in(given) if each.instance is instance for file in files_of(each)}
-        chosen = {file for each in references_in(value) for file in files_of(each)} - mine
-        own.known = {(key, file) for key, file in own.known if file not in chosen}
+        mine = files_of(*(each for each in references_in(given) if each.instance is instance))
+        chosen = files_of(*references_in(value)) - mine
+        own.known = {(identity, file) for identity, file in own.known if file not in chosen}
     if state in _merged:
         _merged[state].pop(key, None)
     for reference in references_in(given):
@@ -80,9 +80,10 @@ def assigned(instance: Any, key: str, value: Any, given: Any) -> None:
 
 
 def merged(instance: Any, key: str, identity: Any) -> set[File]:
-    """The files of attribute *key* that another object of the same row, as by ``session.merge``, was read with.
+    """The files that attribute *key* got from another object of the same row, for example by ``session.merge``.
 
-    Those that the transaction of the row is to remove do not count: they are still there.
+    They are the files that this object had when it was read, except those that the row's transaction has already written or
+    marked for removal, because they still exist.
 
     :param identity: The identity of the row.
     """
@@ -90,8 +91,8 @@ def merged(instance: Any, key: str, identity: Any) -> set[File]:
     known, files = _merged.get(state, {}).get(key, (None, set()))
     if known != identity or not files:
         return set()
-    assert state.session is not None
-    return {file for file in files if not current_files(state.session, instance).has_written(file, state)}
+    transaction_files = _transaction_files(instance)
+    return {file for file in files if not transaction_files.has_written(file, state)}
 
 
 def is_same_row(one: Any, other: Any) -> bool:
@@ -101,7 +102,7 @@ def is_same_row(one: Any, other: Any) -> bool:
 
 
 def adopt(instance: Any, value: Any) -> None:
-    """Called when an attribute has a new *value*. It can share files with another row, for example after ``session.merge``.
+    """Called when an attribute gets a new *value*, which can share files with another row, for example after ``session.merge``.
 
     Shared files are removed only if neither row is committed.
     """
@@ -111,7 +112,7 @@ def adopt(instance: Any, value: Any) -> None:
     own = by_row.get(state)
     created = set() if own is None else own.created()
     for reference in references_in(value):
-        for file in set(files_of(reference)) - _former_files(reference, state, value):
+        for file in files_of(reference) - _former_files(reference, state, value):
             other = by_file.get(file)
             if other is not own and own is not None and file in created:
                 # If another row has created a file of this name before, `flask fs gc` has removed that one.
@@ -123,8 +124,8 @@ def adopt(instance: Any, value: Any) -> None:
 
 
 def _former_files(reference: FileReference, state: InstanceState[Any], value: Any) -> set[File]:
-    """The files of *reference*, of *value*, that the row was read with: new ones of the same names are those of others."""
-    files = set(files_of(reference))
+    """The files of *reference* in *value* that the row had when it was read. A new file with such a name belongs to another row."""
+    files = files_of(reference)
     is_value = isinstance(value, list) or state.dict.get(str(reference.name)) is value
     if state.key is not None and is_value and _is_as_read(reference, state):
         return files
@@ -135,7 +136,7 @@ def _former_files(reference: FileReference, state: InstanceState[Any], value: An
 
 
 def sent(value: Any) -> None:
-    """Called when *value* was pickled or sent to a database, possibly by ``session.bulk_save_objects``, which has no events."""
+    """Called when *value* is pickled or sent to a database, possibly by ``session.bulk_save_objects``, which has no events."""
     if not by_row:
         return
     for reference in references_in(value):
@@ -145,7 +146,7 @@ def sent(value: Any) -> None:
 
 
 def _row_files(instance: Any) -> RowFiles:
-    settle_forsaken()
+    collected.settle()
     state: InstanceState[Any] = inspect(instance)
     joined = None if state.session is None else current_files(state.session, instance)
     files = by_row.get(state)
@@ -161,23 +162,22 @@ def _row_files(instance: Any) -> RowFiles:
 
 
 def attached(session: Session, instance: Any) -> None:
-    """Tie the files of a row that was added to *session* to its transaction."""
-    files = by_row.get(inspect(instance)) if by_row else None
+    """Add the files of a row that was added to *session* to its transaction."""
+    files = unwritten(instance)
     if files is not None:
         files.join(current_files(session, instance))
 
 
 def unwritten(instance: Any) -> RowFiles | None:
     """The files that *instance* got since it was last written; None if there are none."""
-    return by_row.get(inspect(instance))
+    return by_row.get(inspect(instance)) if by_row else None
 
 
 def written(instance: Any, connection: Any) -> TransactionFiles:
     """The files of the transaction in which *instance* is being written, including those of *instance*."""
     state: InstanceState[Any] = inspect(instance)
-    assert state.session is not None
-    files = current_files(state.session, instance)
-    if (own := by_row.get(state)) is not None:
+    files = _transaction_files(instance)
+    if (own := unwritten(instance)) is not None:
         files.take(own)
     _merged.pop(state, None)
     files.rows.add(state)
@@ -190,14 +190,11 @@ def written(instance: Any, connection: Any) -> TransactionFiles:
 
 def created(instance: Any) -> set[File]:
     """The files that the transaction of *instance* has created for rows that it has written."""
-    state: InstanceState[Any] = inspect(instance)
-    assert state.session is not None
-    return current_files(state.session, instance).created()
+    return _transaction_files(instance).created()
 
 
-def settle_forsaken() -> None:
-    """Remove the files of rows that were garbage collected before they were committed.
-
-    Called when a row gets a file, when a transaction with files ends, and at the end of the process.
-    """
-    collected.settle()
+def _transaction_files(instance: Any) -> TransactionFiles:
+    """The files of the innermost transaction or savepoint of the session of *instance*."""
+    session = object_session(instance)
+    assert session is not None
+    return current_files(session, instance)
