@@ -152,7 +152,7 @@ def _unused_files(unused: Iterable[tuple[Found, Iterable[str]]], used: Iterable[
     kept = {(found.reference.fs, name) for found in used if found.reference for name in found.reference.stored.files()}
     files: list[tuple[Storage, str]] = []
     for found, names in unused:
-        storage, shared = found.reference.fs, found.field.shared_files()
+        storage, shared = found.reference.fs, found.field._owner.shared_files()
         files += [(storage, name) for name in names if (storage, name) not in kept and name not in shared]
     return files
 

@@ -12,13 +12,14 @@ from mongoengine.base.common import UPDATE_OPERATORS  # type: ignore[import-unty
 from mongoengine.queryset.transform import STRING_OPERATORS  # type: ignore[import-untyped]  # as above
 
 from flask_fs import Storage
-from flask_fs.references import FileReference, FromInstance, Owner
+from flask_fs.references import FileReference, FromInstance
 from flask_fs.stored import StoredFile
-from flask_fs.transaction import Cleanup, FileTransaction, check_cleanups
+from flask_fs.transaction import Cleanup, check_cleanups
 from flask_fs_images import Limits
 from flask_fs_images.references import ImageReference, max_size_of, sizes_of
 
-from . import cleanup, tracking, units
+from . import cleanup, tracking
+from .owner import FieldOwner
 
 F = TypeVar('F', bound='FileField')
 
@@ -32,7 +33,7 @@ _MEMBERS: dict[str, Any] = {
 }
 
 
-class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no type hints
+class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hints
     """A field for a file. The attribute is always a :class:`FileReference`, even without a file.
 
     MongoDB stores ``{filename: …}``; a plain filename is read too. Without a file, nothing is stored. You can assign None, a
@@ -78,6 +79,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
         self.on_delete = on_delete
         self.on_replace = on_replace
         self.checksum = checksum
+        self._owner = FieldOwner(self)
         super().__init__(*args, **kwargs)
 
     def reference(self, value: Any = None, *, document: Any = None) -> Any:
@@ -125,7 +127,7 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
     def _refer(self, stored: StoredFile) -> Any:
         reference = self.proxy_class(**self._options(stored))
         # Unchanged, including malformed parts.
-        reference.stored, reference.owner = stored, self
+        reference.stored, reference.owner = stored, self._owner
         return reference
 
     def _options(self, stored: StoredFile) -> dict[str, Any]:
@@ -138,18 +140,6 @@ class FileField(BaseField, Owner):  # type: ignore[misc]  # MongoEngine has no t
             'instance': None,
             'name': self.name,
         }
-
-    # --- As the owner of references.
-
-    def changed(self, reference: FileReference) -> None:
-        tracking.mark_changed(reference)
-
-    def transaction(self, reference: FileReference) -> FileTransaction:
-        return units.transaction(reference)
-
-    def shared_files(self) -> frozenset[str]:
-        """The files of the default, which belong to no document."""
-        return frozenset(self.stored(self._default()).files())
 
     def _default(self) -> Any:
         return self.default() if callable(self.default) else self.default

@@ -26,7 +26,7 @@ def track(*, in_container: bool) -> None:
 
 def bind(reference: FileReference, field: Any, document: Any, name: str) -> None:
     """Bind *reference* to *field* and to attribute *name* of *document*."""
-    reference.owner, reference.instance, reference.name = field, document, name
+    reference.owner, reference.instance, reference.name = field._owner, document, name
 
 
 def mark_changed(reference: FileReference) -> None:

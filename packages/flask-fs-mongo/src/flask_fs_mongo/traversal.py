@@ -9,7 +9,7 @@ import mongoengine  # type: ignore[import-untyped]  # MongoEngine has no type hi
 from mongoengine import EmbeddedDocument
 from mongoengine.base import ComplexBaseField, get_document  # type: ignore[import-untyped]  # as above
 
-from flask_fs.references import FileReference, Owner
+from flask_fs.references import FileReference
 
 
 class Found(NamedTuple):
@@ -84,7 +84,8 @@ def file_fields(document_class: Any) -> Mapping[str, tuple[Any, ...]]:
 
 def is_file_field(field: Any) -> bool:
     """Whether *field* is a file or image field, rather than a list or map of them."""
-    return isinstance(field, Owner)
+    reference_class = getattr(field, 'proxy_class', None)
+    return isinstance(reference_class, type) and issubclass(reference_class, FileReference)
 
 
 def _fields_in(field: Any, seen: set[Any]) -> Iterator[Any]:
