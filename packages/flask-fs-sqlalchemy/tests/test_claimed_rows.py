@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
-from doc_rows import Doc, committed, docs, journal, stored
+from doc_rows import Base, Doc, committed, docs, journal, stored
 from flask import Flask
 from sqlalchemy.orm import Session
 
@@ -24,7 +24,7 @@ def test_another_row_keeps_its_new_file_of_the_same_name(
     app: Flask, engine: sa.Engine, end: Callable[[Session], None], is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unit_files, 'UNCLAIMED_S', 0)
-    init_app(app, engine, journal=journal)
+    init_app(app, engine, journal=journal, models=[Base])
     with Session(engine) as one, Session(engine) as other:
         one.add(old := Doc(id=1))
         old.file.save(io.BytesIO(b'old'), 'a.txt')

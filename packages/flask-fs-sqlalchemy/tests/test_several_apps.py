@@ -99,7 +99,7 @@ def own(sharing: list[Flask], engines: Engines, tmp_path: Path) -> list[sa.Engin
     for app in sharing:
         made.append(engine := engines(f'sqlite:///{tmp_path}/{app.name}.db'))
         Base.metadata.create_all(engine)
-        init_app(app, engine, journal=journal)
+        init_app(app, engine, journal=journal, models=[Base])
     return made
 
 
@@ -107,7 +107,7 @@ def own(sharing: list[Flask], engines: Engines, tmp_path: Path) -> list[sa.Engin
 def common(sharing: list[Flask], engine: sa.Engine) -> sa.Engine:
     """A database of both, with one journal."""
     for app in sharing:
-        init_app(app, engine, journal=journal)
+        init_app(app, engine, journal=journal, models=[Base])
     return engine
 
 
@@ -166,7 +166,7 @@ def test_a_scan_keeps_what_is_referred_to_in_every_database_that_was_registered(
             session.add(doc := Doc(id=1))
             save(doc, f'{app.name}.txt')
             session.commit()
-    init_app(sharing[0], own[1], journal=journal)
+    init_app(sharing[0], own[1], journal=journal, models=[Base])
     with sharing[1].app_context(), Session(own[1]) as session:
         session.add(doc := Doc(id=2))
         save(doc, 'new.txt')

@@ -42,7 +42,8 @@ def engine(url: str, engines: Engines) -> sa.Engine:
 @pytest.fixture(params=['without a journal', 'with a journal'])
 def either(request: pytest.FixtureRequest, app: Flask, engine: sa.Engine) -> sa.Engine:
     """The same database, with and without a journal."""
-    init_app(app, engine, journal=journal if request.param == 'with a journal' else None)
+    used = journal if request.param == 'with a journal' else None
+    init_app(app, engine, journal=used, models=[Base])
     return engine
 
 
