@@ -114,7 +114,7 @@ def test_an_uploaded_picture_hangs_in_the_gallery(page: Page, width_px: int) -> 
         expect(row(page, name)).to_be_visible()
     page.get_by_role('link', name='Gallery').click()
     expect(page.get_by_role('heading', name='Gallery')).to_be_visible()
-    expect(page.get_by_text('3 pictures')).to_be_visible()
+    expect(page.get_by_text('3 images')).to_be_visible()
 
     shown = page.get_by_role('img', name='evening on the hill')
     expect(shown).to_have_js_property('naturalWidth', 480)
@@ -150,7 +150,7 @@ def test_the_gallery_is_walked_by_keyboard(page: Page) -> None:
 
 def test_an_empty_gallery_leads_to_where_pictures_go_in(page: Page) -> None:
     page.get_by_role('link', name='Gallery').click()
-    expect(page.get_by_text('No pictures yet')).to_be_visible()
+    expect(page.get_by_text('No images yet')).to_be_visible()
     page.get_by_role('main').get_by_role('link', name='Files').click()
     expect(page.get_by_role('heading', name='Drop files here')).to_be_visible()
 

@@ -227,7 +227,7 @@ class TestLightbox:
         files.write('notes.txt', '')
         page.goto(f'{page.url}?sort=name')
         page.get_by_role('button', name='View b.png').press('Enter')
-        return page.get_by_role('dialog', name='Picture')
+        return page.get_by_role('dialog', name='Image')
 
     def test_a_picture_is_shown_in_full_size(self, opened: Locator) -> None:
         expect(opened.get_by_role('img', name='b.png')).to_have_js_property('naturalWidth', ord('b'))
@@ -256,9 +256,9 @@ class TestLightbox:
         expect(page.get_by_role('button', name='View b.png')).to_be_focused()
 
     def test_buttons_do_the_same(self, page: Page, opened: Locator) -> None:
-        opened.get_by_role('button', name='Next picture').click()
+        opened.get_by_role('button', name='Next image').click()
         expect(opened.get_by_role('img', name='c.png')).to_be_visible()
-        opened.get_by_role('button', name='Previous picture').click()
+        opened.get_by_role('button', name='Previous image').click()
         expect(opened.get_by_role('img', name='b.png')).to_be_visible()
         opened.get_by_role('button', name='Close').click()
         expect(opened).to_be_hidden()
