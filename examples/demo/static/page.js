@@ -304,8 +304,6 @@ byId('selection').querySelector('.clear').addEventListener('click', () => {
   byId('select-all').focus();
 });
 byId('selection').querySelector('.danger').addEventListener('click', () => askToDelete([...selected]));
-byId('limit').textContent = sizeInWords(limits.max_bytes);
-for (const id of ['drop', 'loading']) byId(id).hidden = false;
 readUrl();
 startUploads({
   limits,

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.once]
 
+#: How far the page moved while it loaded (Cumulative Layout Shift; up to 0.1 is good). No entry at all means not at all.
+LAYOUT_SHIFT = """() => new Promise((resolve) => {
+    const sum = (list) => list.getEntries().reduce((shift, entry) => shift + entry.value, 0);
+    new PerformanceObserver((list) => resolve(sum(list))).observe({ type: 'layout-shift', buffered: true });
+    setTimeout(() => resolve(0), 500);
+})"""
+
 
 @pytest.fixture(params=['light', 'dark'])
 def colored(page: Page, request: pytest.FixtureRequest) -> Any:
@@ -59,6 +66,7 @@ def test_a_page_describes_itself_and_reserves_space_for_its_images(
     page.goto(site + path)
     if path == '/':
         expect(row(page, 'gray.png')).to_be_visible()
+    assert page.evaluate(LAYOUT_SHIFT) < 0.05
     assert page.title().endswith('Pigeonhole')
     assert page.locator('html').get_attribute('lang') == 'en'
     for name in ('description', 'viewport'):
