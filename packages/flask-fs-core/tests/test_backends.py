@@ -473,3 +473,21 @@ def test_what_drivers_of_1_0_import_is_there(name: str) -> None:
 def test_a_name_that_never_was_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"'flask_fs.backends.streams' has no attribute 'nothing'"):
         streams.nothing  # noqa: B018
+
+
+def test_hooks_get_positions_of_64_bits_whatever_a_client_requests() -> None:
+    asked: list[tuple[int, int | None]] = []
+
+    class Noting(MemoryBackend):
+        def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+            asked.append((start, stop))
+            return super()._open(name, start, stop, etag=etag)
+
+    backend = Noting('a')
+    backend.write('x', b'0123456789')
+    assert backend.read_range('x', 8, 10**30) == b'89'
+    assert backend.read_range('x', -(10**30)) == b'0123456789'
+    with pytest.raises(fs.RangeNotSatisfiable):
+        backend.read_range('x', 10**30, 10**30 + 1)
+    highest = 2**63 - 1
+    assert asked == [(8, highest), (-highest, None), (highest - 1, highest)]

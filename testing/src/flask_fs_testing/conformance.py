@@ -25,6 +25,7 @@ from .checks.incoming import IncomingChecks
 from .checks.inputs import InputChecks
 from .checks.interrupts import InterruptChecks
 from .checks.joining import JoinChecks
+from .checks.leftovers import LeftoverChecks
 from .checks.links import LinkChecks
 from .checks.listing import ListChecks, UnfinishedChecks
 from .checks.many import ManyChecks, NetworkManyChecks
@@ -86,6 +87,7 @@ class BackendConformance(
     ErrorChecks,
     ResourceChecks,
     ProcessChecks,
+    LeftoverChecks,
     MemoryChecks,
     ReadingMemoryChecks,
     InterruptChecks,

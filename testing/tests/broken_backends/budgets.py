@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import tempfile
+from collections.abc import Iterator
 from typing import IO, cast
 
 from http_store import HTTPBackend
@@ -110,3 +112,41 @@ class LooksBeforeItRemoves(HTTPBackend):
         with contextlib.suppress(fs.FileNotFound):
             self._stat(name)
             super()._remove(name)
+
+
+@caught_by('test_metadata_moves_no_content')
+class ReadsAFileToKnowItsSize(LocalBackend):
+    def _stat(self, name: str) -> fs.FileInfo:
+        with super()._open(name).stream as stream:
+            return dataclasses.replace(super()._stat(name), size=sum(map(len, chunks_of(stream))))
+
+
+@caught_by('test_metadata_moves_no_content')
+class RequestsAFileToLookAtIt(HTTPBackend):
+    """And hangs up when it has the headers."""
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        info, stream = self._open(name)
+        stream.close()
+        return info
+
+
+@caught_by('test_metadata_moves_no_content')
+class ReadsWhatItLists(LocalBackend):
+    """As if to guess its type."""
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        for info in super()._scan(prefix):
+            with contextlib.suppress(fs.FileNotFound), super()._open(info.name).stream as stream:
+                stream.read()
+            yield info
+
+
+@caught_by('test_metadata_moves_no_content')
+class KeepsACopyOfWhatItRemoves(MemoryBackend):
+    """In case it has to be undone."""
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(fs.FileNotFound):
+            self.undo = bytearray(self._found(name)[1])
+        super()._remove(name)

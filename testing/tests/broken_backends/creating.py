@@ -11,7 +11,7 @@ from typing import IO, Any
 from http_store import HTTPBackend
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, Capability, Source, chunks_of
+from flask_fs.backends import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, Source, chunks_of
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -169,3 +169,17 @@ class ReplacesAFileByAFolder(LocalBackend):
         if os.path.isfile(parent):
             os.unlink(parent)
         super()._put(name, stream, **options)
+
+
+@caught_by('test_a_copy_or_move_of_any_size_replaces_nothing')
+class CopiesLargeFilesAnyway(MemoryBackend):
+    """In parts, and the last request has no condition."""
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        super()._copy(name, target, create=create and self._stat(name).size < CHUNK_BYTES)
+
+
+@caught_by('test_a_copy_or_move_of_any_size_replaces_nothing')
+class MovesLargeFilesAnyway(LocalBackend):
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        super()._move(name, target, create=create and self._stat(name).size < CHUNK_BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -243,3 +244,13 @@ class ListsWhatItCanOpen(LocalBackend):
             for name in (os.path.relpath(os.path.join(folder, file), self.root) for file in files):
                 if name.startswith(prefix):
                     yield self._stat(name)
+
+
+@caught_by('test_a_name_at_the_limits_works_or_is_refused')
+class LeaksTheErrorsOfLongTargets(MemoryBackend):
+    """Of moves alone."""
+
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        if len(target) > 255:
+            raise OSError(errno.ENAMETOOLONG, 'File name too long')
+        super()._move(name, target, create=create)

@@ -180,3 +180,23 @@ class ScansOldTimes(MemoryBackend):
         first: dict[str, datetime.datetime | None] = vars(self).setdefault('first', {})
         for info in super()._scan(prefix):
             yield dataclasses.replace(info, modified=first.setdefault(info.name, info.modified))
+
+
+@caught_by('test_what_another_program_does_is_seen_at_once')
+class ChecksumsFromAnIndex(MemoryBackend):
+    """Of what backends of this class have stored."""
+
+    checksums: ClassVar[dict[str, str | None]] = {}
+
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        info = super()._put(name, stream, **options)
+        self.checksums[name] = info.checksum
+        return info
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        info = super()._stat(name)
+        return dataclasses.replace(info, checksum=self.checksums.get(name, info.checksum))
+
+    def _remove(self, name: str) -> None:
+        super()._remove(name)
+        self.checksums.pop(name, None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import flask_fs as fs
-from flask_fs.backends import Folder, Source
+from flask_fs.backends import CHUNK_BYTES, Folder, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -78,3 +78,11 @@ class HasNoFoldersOfCopies(MemoryBackend):
     def _folder(self, prefix: str, after: str | None, limit: int) -> Folder:
         page = super()._folder(prefix, after, limit)
         return dataclasses.replace(page, files=[info for info in page.files if info.name not in self._copied])
+
+
+@caught_by('test_any_sequence_of_verbs_does_what_a_dictionary_would')
+class HasChunksOfItsOwn(MemoryBackend):
+    """Larger than those that were asked for."""
+
+    def read_chunks(self, filename: str, chunk_size: int = CHUNK_BYTES, **options: Any) -> Any:
+        return super().read_chunks(filename, max(chunk_size, 4096), **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import struct
 
 import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, Opened
@@ -175,3 +176,28 @@ class GivesItsEndTwice(MemoryBackend):
 class KeepsTheStopIn32Bits(MemoryBackend):
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
         return super()._open(name, start, None if stop is None else stop & 0xFFFFFFFF, etag=etag)
+
+
+@caught_by('test_positions_far_beyond_any_file_are_beyond_its_end')
+class KeepsTheStartInAnInt(MemoryBackend):
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        struct.pack('i', start)
+        return super()._open(name, start, stop, etag=etag)
+
+
+@caught_by('test_positions_far_beyond_any_file_are_beyond_its_end')
+class TranslatesTheOverflow(KeepsTheStartInAnInt):
+    """Into a failure of the store."""
+
+    errors = (struct.error,)
+
+
+@caught_by('test_positions_far_beyond_any_file_are_beyond_its_end')
+class CalculatesWithFloats(MemoryBackend):
+    """Whose sum with a small number is the large one."""
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        count = None if stop is None else float(stop) - start
+        if count == 0:
+            raise self.error(fs.BackendError, name, 'nothing to read')
+        return super()._open(name, start, stop, etag=etag)

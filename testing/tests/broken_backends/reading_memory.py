@@ -61,3 +61,11 @@ class HoldsWhatItCreates(LocalBackend):
     def _put(self, name: str, stream: Source, *, create: bool = False, **options: Any) -> None:
         body = Source(io.BytesIO(stream.read())) if create else stream
         super()._put(name, body, create=create, **options)
+
+
+@caught_by('test_a_large_file_is_opened_served_and_lent_in_bounded_memory')
+class OpensTextAsAString(LocalBackend):
+    def open(self, filename: str, mode: str = 'r', *, encoding: str | None = None, **options: Any) -> IO[Any]:
+        if 'b' in mode or mode[:1] != 'r':
+            return super().open(filename, mode, encoding=encoding, **options)
+        return io.StringIO(self.read(filename).decode(encoding or 'utf-8'), options.get('newline'))

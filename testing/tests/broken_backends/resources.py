@@ -258,3 +258,33 @@ class CleansUpInAChild(LocalBackend):
             for left in Path(self.root).glob(f'{TEMPORARY_PREFIX}*'):
                 left.unlink()
         super()._put(name, stream, **options)
+
+
+@caught_by('test_failures_leave_nothing_open')
+class LeavesAFileOpenAtSomeRefusals(LocalBackend):
+    refusals = itertools.count(1)
+
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        try:
+            return super()._open(name, start, stop, etag=etag)
+        except fs.RangeNotSatisfiable:
+            if next(self.refusals) % 20 == 0:
+                self._open_file(name)
+            raise
+
+
+@caught_by('test_streams_give_back_what_they_hold')
+class LeavesAFileOpenAtSomeListings(LocalBackend):
+    """That were not read to their end."""
+
+    listings = itertools.count(1)
+
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        descriptor = os.open(self.root, os.O_RDONLY)
+        is_at_its_end = False
+        try:
+            yield from super()._scan(prefix)
+            is_at_its_end = True
+        finally:
+            if is_at_its_end or next(self.listings) % 20:
+                os.close(descriptor)

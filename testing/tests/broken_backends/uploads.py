@@ -201,3 +201,11 @@ class GuessesEncodingsByTheContent(MemoryBackend):
     def _stat(self, name: str) -> FileInfo:
         info, content = self._found(name)
         return dataclasses.replace(info, content_encoding='gzip' if content.startswith(b'\x1f\x8b') else None)
+
+
+@caught_by('test_every_kind_of_bytes_is_stored_as_its_bytes')
+class TakesEveryViewForContiguous(MemoryBackend):
+    def write(self, filename: str, content: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(content, memoryview):
+            content = content.cast('B')
+        return super().write(filename, content, *args, **options)

@@ -7,10 +7,9 @@ from typing import Any
 
 from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, non_negative_int, text
 
-MiB = 1024 * 1024
 #: The maximum size of a block, and of a file stored in one request
 #: (https://learn.microsoft.com/azure/storage/blobs/scalability-targets).
-MAX_BLOCK_BYTES = 4000 * MiB
+MAX_BLOCK_BYTES = 4000 * 1024**2
 
 
 def container_name(value: Any) -> str:
@@ -28,28 +27,16 @@ def account_url(value: Any) -> str:
 
 
 SETTINGS = (
-    Setting(
-        'connection_string', text, None, 'The connection string of the storage account, from the portal.', secret=True
-    ),
-    Setting(
-        'account_url',
-        account_url,
-        None,
-        'The URL of the storage account, such as https://example.blob.core.windows.net, instead of a connection string.',
-    ),
+    Setting('connection_string', text, None, 'The connection string of the account, from the portal.', secret=True),
+    Setting('account_url', account_url, None, 'The URL of the account, instead of a connection string.'),
     Setting('account_key', text, None, 'An account key. If not set, azure-identity logs in.', secret=True),
     Setting('sas_token', text, None, 'A SAS token for the account or container, instead of a key.', secret=True),
-    Setting(
-        'container',
-        container_name,
-        None,
-        "The container. If not set, the storage's name in lowercase, with - instead of _.",
-    ),
+    Setting('container', container_name, None, "If not set, the storage's name in lowercase, with - instead of _."),
     Setting('create_container', boolean, True, 'Whether the first file creates the container if it does not exist.'),
     Setting(
         'block_bytes',
         at_least(1, MAX_BLOCK_BYTES),
-        8 * MiB,
+        8 * 1024**2,
         'The block size, in bytes. Files of this size or larger are uploaded in blocks.',
     ),
     *TIMEOUTS,

@@ -34,30 +34,17 @@ def service_account(value: Any) -> Mapping[str, Any]:
     raise ValueError('the path of the key file of a service account, or the content of that file')
 
 
+_CHUNK_BYTES = 'The chunk size, in bytes. Files of this size or larger, or of 8 MiB or larger, are uploaded in chunks.'
 SETTINGS = (
-    Setting(
-        'project', text, None, 'The project in which to create the bucket. If not set, the project of the credentials.'
-    ),
-    Setting(
-        'bucket_name',
-        bucket_name,
-        None,
-        "The bucket. If not set, the storage's name in lowercase, with - instead of _.",
-    ),
+    Setting('project', text, None, 'The project in which to create the bucket. If not set, that of the credentials.'),
+    Setting('bucket_name', bucket_name, None, "If not set, the storage's name in lowercase, with - instead of _."),
     Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket if it does not exist.'),
     Setting('region', text, None, "The location of a new bucket. If not set, Google's default, US."),
     Setting('endpoint', http_url, None, 'The URL of an emulator or a private endpoint. Do not set it for Google.'),
-    Setting(
-        'public_endpoint', http_url, None, 'The endpoint for browsers, used in signed URLs, if it is a different one.'
-    ),
+    Setting('public_endpoint', http_url, None, 'The endpoint for browsers, in signed URLs, if it is a different one.'),
     Setting('credentials', service_account, None, 'The key of a service account, or its file.', secret=True),
     Setting('anonymous', boolean, False, 'Whether to send requests without credentials, as for emulators.'),
-    Setting(
-        'chunk_bytes',
-        at_least(CHUNK_UNIT),
-        8 * 1024**2,
-        'The chunk size, in bytes. Files of this size or larger, or of 8 MiB or larger, are uploaded in chunks.',
-    ),
+    Setting('chunk_bytes', at_least(CHUNK_UNIT), 8 * 1024**2, _CHUNK_BYTES),
     *TIMEOUTS,
     Setting('retry_s', seconds, 30.0, 'How long to retry while the store is busy or unreachable, in seconds.'),
 )

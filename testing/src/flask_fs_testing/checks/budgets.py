@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from flask import Flask
+
 from flask_fs.backends import BaseBackend, Capability
 from flask_fs.backends.incoming import Incoming
 
@@ -40,6 +42,11 @@ def _opened_whole(backend: BaseBackend, filename: str) -> bytes:
         return content
 
 
+def _head(backend: BaseBackend) -> None:
+    with Flask('kit').test_request_context('/x', method='HEAD'):
+        backend.serve('x').close()
+
+
 #: Ways to read a few bytes of the file ``x``, from *start* on, or the last ones if that is negative.
 _READS: Mapping[str, Callable[[BaseBackend, int], bytes]] = {
     'read_range': lambda backend, start: backend.read_range('x', start, None if start < 0 else start + RANGE_BYTES),
@@ -49,6 +56,16 @@ _READS: Mapping[str, Callable[[BaseBackend, int], bytes]] = {
 _COPIES: Mapping[str, Callable[[BaseBackend], object]] = {
     'copy': lambda backend: backend.copy('x', 'y'),
     'move': lambda backend: backend.move('x', 'y'),
+}
+#: Ways to look at the file ``x`` that need none of its content, and to remove it.
+_LOOKS: Mapping[str, Callable[[BaseBackend], object]] = {
+    'exists': lambda backend: backend.exists('x'),
+    'stat': lambda backend: backend.stat('x'),
+    'list_files': lambda backend: list(backend.list_files()),
+    'scan': lambda backend: list(backend.scan()),
+    'folder': lambda backend: backend.folder(''),
+    'serve a HEAD request': _head,
+    'remove': lambda backend: backend.remove('x'),
 }
 #: Operations whose requests are counted, each with its own small file, *mine*, and the content of a large one.
 _OPERATIONS: Mapping[str, Callable[[BaseBackend, str, bytes], object]] = {
@@ -104,6 +121,29 @@ class BudgetChecks:
                         return
         if not declares(backend, Capability.RANGE):
             works_undeclared(backend, Capability.RANGE)
+
+    @check(
+        '_stat, _scan and _remove',
+        cause='A file is opened to find its size, type or checksum, or requested with GET instead of HEAD. Check _stat, _scan and '
+        '_folder, and what _remove does first.',
+    )
+    def test_metadata_moves_no_content(self, harness: Harness) -> None:
+        """Looking for a file, at its metadata, at a listing or at the response to HEAD, and removing it, transfer none of its content."""
+        if not can_be_metered(harness):
+            return
+        allowed, writer = harness.overhead_bytes, harness.make()
+        content = content_of(sizes_of(harness, min_bytes=4 * allowed)['parts'])
+        with metered(harness) as (backend, meter):
+            for way, look in _LOOKS.items():
+
+                def measure(look: Callable[[BaseBackend], object] = look) -> int:
+                    if not writer.exists('x'):
+                        writer.save(io.BytesIO(content), 'x', overwrite=True)
+                    return meter(lambda: look(backend))
+
+                moved = _least(measure, allowed)
+                record(harness, 'moved', **{way: moved})
+                _is_too_much(moved, allowed, f'{way}, with a file of {len(content):,}', must=True)
 
     @check(
         'SERVER_COPY',

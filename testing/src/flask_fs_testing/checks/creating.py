@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -18,6 +20,7 @@ from ..harness import Harness
 from ..measurements import sizes_of
 from ..sources import OnlyRead, Pattern
 from .content import content_of
+from .copying import after_hook
 from .ranges import expect_bytes
 
 #: How long a source waits for another writer to finish: many times what that takes on a busy machine.
@@ -138,6 +141,36 @@ class CreateChecks:
                     broken(f'Expected the content of the winner of {what}; seen other content.')
                 backend.remove(name)
         assert harness.names_raw() == []
+
+    @check(
+        '_copy and _move with create',
+        proves=Capability.ATOMIC_CREATE,
+        cause='Files above some size are copied in parts, or in another request, which lacks the condition. Check the last step of '
+        'each path through _copy and _move.',
+    )
+    def test_a_copy_or_move_of_any_size_replaces_nothing(self, harness: Harness) -> None:
+        """With overwrite=False, copying or moving a file of any size to an existing name raises FileExists, also if the name was created meanwhile."""
+        backend, other = harness.make(), harness.make()
+        # Others need the condition only for small files.
+        content = content_of(size := sizes_of(harness)['parts'])
+        rivals = (None, *(('_stat', '_open') if declares(backend, Capability.ATOMIC_CREATE) else ()))
+        for verb, step in itertools.product(('copy', 'move'), rivals):
+            if not other.exists('x'):
+                other.write('x', content)
+            create = partial(_wins, partial(other.write, 'taken', b'first', overwrite=False))
+            if step is None:
+                create()
+            with after_hook(backend, step, create) if step else nullcontext():
+                copied = _wins(partial(getattr(backend, verb), 'x', 'taken', overwrite=False))
+            what = f'the {verb} of a file of {size} bytes to a name that ' + (
+                f'is created after {step}' if step else 'exists'
+            )
+            # A backend can copy without that step.
+            if (step is None and copied) or (other.exists('taken') and (other.read('taken') == b'first') == copied):
+                broken(f'Expected {what} to be refused; seen {"no error" if copied else "the name replaced"}.')
+            if not copied:
+                expect_bytes(other.read('x'), content, f'reading the source after {what} was refused,')
+            other.remove('taken')
 
     @check(
         'open',

@@ -179,11 +179,17 @@ class ErrorChecks:
             'read_range': lambda name: backend.read_range(name, 0, 3),
             'open': lambda name: backend.open(name, 'rb').close(),
             'stat': backend.stat,
+            'metadata': backend.metadata,
             'list_files': lambda name: list(backend.list_files(name)),
+            'scan': lambda name: list(backend.scan(name)),
+            'folder': backend.folder,
             'create': lambda name: backend.save(io.BytesIO(b''), name, overwrite=False),
             'copy to it': lambda name: backend.copy('x', name),
             'copy': lambda name: backend.copy(name, 'copied'),
+            'move': lambda name: backend.move(name, 'copied'),
+            'move to it': lambda name: backend.move('copied', name),
             'remove': backend.remove,
+            'remove_many': lambda name: _raise_first(backend.remove_many([name])),
             'delete': backend.delete,
         }
         for what, name in LONG.items():
@@ -238,6 +244,11 @@ def _no_more_files() -> Generator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _raise_first(failures: Mapping[str, Exception]) -> None:
+    for failure in failures.values():
+        raise failure
 
 
 def _fields(error: fs.FSError) -> tuple[str | None, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import itertools
 import time
 from collections.abc import Callable, Mapping
@@ -44,6 +45,11 @@ SIZE: Mapping[str, View] = {
     'stat': lambda backend: backend.stat('a/x').size,
     'metadata': lambda backend: backend.metadata('a/x')['size'],
     'scan': lambda backend: next((info.size for info in backend.scan() if info.name == 'a/x'), ABSENT),
+}
+CHECKSUM: Mapping[str, View] = {
+    "metadata, its 'checksum'": lambda backend: backend.metadata('a/x')['checksum'],
+    # Where none is stored with the file, it is the one of metadata.
+    "stat, its 'checksum'": lambda backend: backend.stat('a/x').checksum or backend.metadata('a/x')['checksum'],
 }
 PRESENCE: Mapping[str, View] = {
     'exists': lambda backend: backend.exists('a/x') or ABSENT,
@@ -185,9 +191,10 @@ def _expect(backend: BaseBackend, content: bytes | None) -> None:
     expected = {
         **dict.fromkeys(PRESENCE, ABSENT if content is None else True),
         **dict.fromkeys(SIZE, ABSENT if content is None else len(content)),
+        **dict.fromkeys(CHECKSUM, ABSENT if content is None else f'sha256:{hashlib.sha256(content).hexdigest()}'),
         **dict.fromkeys(CONTENT, content),
     }
-    views = {**PRESENCE, **SIZE, **CONTENT}
+    views = {**PRESENCE, **SIZE, **CHECKSUM, **CONTENT}
     # In both orders in turn, because one verb can refresh what another one has cached.
     for verb in sorted(views, reverse=len(content or b'') % 2 == 1):
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import os
 import random
@@ -88,6 +89,10 @@ LOOKING: Mapping[str, Callable[[Files, str], Any]] = {
     '{who}.exists({name!r})': lambda files, name: name in files,
     '{who}.read({name!r})': _of_file(lambda file: file.content),
     'look_at({who}, {name!r})': _of_file(lambda file: (len(file.content), file.attributes)),
+    'list({who}.read_chunks({name!r}, 4))': _of_file(
+        lambda file: [file.content[at : at + 4] for at in range(0, len(file.content), 4)]
+    ),
+    '{who}.metadata({name!r})["checksum"]': _of_file(lambda file: f'sha256:{hashlib.sha256(file.content).hexdigest()}'),
     '{who}.read_range({name!r}, 0, 3)': _of_file(lambda file: file.content[:3]),
     'read_from({who}, {name!r}, 2)': _of_file(lambda file: file.content[2:]),
     'sorted({who}.list_files({name!r}))': lambda files, name: sorted(each for each in files if each.startswith(name)),

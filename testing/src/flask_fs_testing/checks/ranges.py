@@ -16,6 +16,9 @@ from ..harness import Harness
 from ..measurements import sizes_of
 from .content import content_of
 
+#: Positions at the limits of integers of 31, 32, 63 and 64 bits, and of floating-point numbers.
+FAR = (2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**30)
+
 
 class RangeChecks:
     """What opening a file returns."""
@@ -134,6 +137,39 @@ class RangeChecks:
                 expect_bytes(seen, content[start:stop], what)
                 if rest:
                     broken(f'Expected {what} to have ended; seen {len(rest)} bytes more at its end.')
+
+    @check(
+        '_open',
+        cause='A position overflows a fixed-size integer of a protocol, a database or a C library. Clip start and stop to what it '
+        'can express, in _open: no file ends later.',
+    )
+    def test_positions_far_beyond_any_file_are_beyond_its_end(self, harness: Harness) -> None:
+        """Ranges that begin or end at any number, however large, are clipped or rejected like those that end just beyond a file, also over HTTP."""
+        storage = fs.Storage('kit', fs.ALL)
+        app = harness.make_app(storage)
+        client, content = app.test_client(), content_of(5000)
+        with app.app_context():
+            backend = storage.backend
+            backend.write('x', content)
+            for far in FAR:
+                for start, stop in ((0, far), (4990, far), (-far, None)):
+                    what = f'read_range({start}, {stop}) of a file of {len(content)} bytes'
+                    expect_bytes(backend.read_range('x', start, stop), content[max(start, -len(content)) :], what)
+                for beyond in ((far, None), (far, far + 10)):
+                    with pytest.raises(fs.RangeNotSatisfiable):
+                        backend.read_range('x', *beyond)
+        for far in FAR:
+            for given, expected in (
+                (f'0-{far}', (206, content)),
+                (f'-{far}', (206, content)),
+                (f'{far}-', (416, None)),
+            ):
+                response = client.get('/kit/x', headers={'Range': f'bytes={given}'})
+                seen = response.status_code, response.data
+                if seen[0] != expected[0] or expected[1] not in (None, seen[1]):
+                    broken(
+                        f'Expected status {expected[0]} for the range {given}; seen {seen[0]}, with {len(seen[1])} bytes.'
+                    )
 
     @check(
         'read_range',

@@ -45,6 +45,11 @@ class ReadingMemoryChecks:
                 while piece := file.read(PIECE_BYTES):
                     digest.update(piece)
 
+        def read_text(name: str, digest: hashlib._Hash) -> None:
+            with app.app_context(), storage.open(name, encoding='latin-1', newline='') as file:
+                while piece := file.read(PIECE_BYTES):
+                    digest.update(piece.encode('latin-1'))
+
         def get(name: str, digest: hashlib._Hash) -> None:
             with client.get(f'/kit/{name}') as response:
                 for piece in response.iter_encoded():
@@ -64,6 +69,7 @@ class ReadingMemoryChecks:
 
         ways: dict[str, Callable[[str, hashlib._Hash], None]] = {
             'opening': read,
+            'reading as text': read_text,
             'serving': get,
             'serving all but the beginning of': get_end,
             'getting a local file of': lend,

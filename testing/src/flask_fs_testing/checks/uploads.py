@@ -91,6 +91,7 @@ class UploadChecks:
             'memoryview of a bytearray': memoryview(bytearray(content)),
             'memoryview of numbers': memoryview(numbers),
             'slice of a memoryview': memoryview(b'-' + content + b'-')[1:-1],
+            'memoryview of every second byte': memoryview(bytes(byte for byte in content for _ in range(2)))[::2],
             'BytesIO': io.BytesIO(content),
         }
         for kind, given in kinds.items():

@@ -38,6 +38,7 @@ from .paging import page_of
 from .pieces import JoinedStream
 from .sources import Source
 from .streams import (
+    MAX_POSITION,
     TranslatedStream,
     TranslatingFile,
     limited,
@@ -59,7 +60,8 @@ class Hooks(Translation):
         returns the bytes of the opened version, or raises.
 
         :param start: The first byte. A negative number counts from the end, and then *stop* is None.
-        :param stop: The end, exclusive, larger than *start*. None, or a number beyond the end, means the end of the file.
+        :param stop: The end, exclusive, larger than *start*. None, or a number beyond the end, means the end of the file. Both
+            fit into 64 bits, whatever a client requests, and can be far beyond the end of any file.
         :param etag: The requested version, by the ``etag`` of its :class:`~flask_fs.FileInfo`. None means the newest version.
         :raises FileNotFound: In this call, before the first byte is read.
         :raises Replaced: In this call, if the file is no longer the version *etag*.
@@ -75,8 +77,8 @@ class Hooks(Translation):
 
         Until it is complete, none of it is visible, and nobody waits for it: the source can take minutes. It replaces an
         existing file completely. If anything is raised in the meantime, including interrupts such as KeyboardInterrupt, the old
-        file stays, and no new data is left behind. Only after a lost connection can the new file exist, or hidden data that
-        :meth:`_sweep` removes.
+        file stays, and no new data is left behind. Only after a lost connection can the new file exist. If the connection is
+        lost, or the process is killed, hidden data can be left that :meth:`_sweep` removes.
 
         :param create: Fail if a file (not a folder) with that name exists. Race-free if ATOMIC_CREATE is declared. If the file
             already exists at the start, fail after reading at most one part of a large file (:meth:`refuse_early`): nobody
@@ -98,12 +100,13 @@ class Hooks(Translation):
         """The metadata of every file whose name begins with the literal text *prefix*, lazily.
 
         Files can appear and disappear during the listing. A file that exists the whole time is listed once. If the store doesn't
-        list a media type, it is the one that the name suggests. A checksum or etag that it doesn't list is None.
+        list a media type, it is the one that the name suggests. A checksum or etag that it doesn't list is None. No content is
+        transferred.
         """
         return legacy.scan(self, prefix)
 
     def _remove(self, name: str) -> None:
-        """Remove one file, and nothing under ``name/``. Do nothing if it doesn't exist."""
+        """Remove one file, and nothing under ``name/``, without reading it. Do nothing if it doesn't exist."""
         legacy.remove(self, name)
 
     # --- Hooks with a default that is correct for every store.
@@ -207,7 +210,7 @@ class Hooks(Translation):
         The copy is independent: it stays when the original is removed. If copying fails, an existing *target* doesn't change.
 
         :raises FileNotFound: If the file doesn't exist. Folders don't count.
-        :raises FileExists: With *create*, if *target* exists.
+        :raises FileExists: With *create*, if *target* exists, however large the file is.
         """
         info, stream = self._open_translated(name)
         attributes = info.attributes if Capability.ATTRIBUTES in self.capabilities else NO_ATTRIBUTES
@@ -328,7 +331,7 @@ class Hooks(Translation):
             self._put_translated(target, stream, create=create, attributes=attributes)
 
     def _sweep(self, older_than_s: float) -> int | None:
-        """Remove the leftovers of crashed processes, and return their number.
+        """Remove the leftovers of crashed processes, but never a file, and return the number of leftovers.
 
         :param older_than_s: The minimum time since they last changed, in seconds.
         :return: None if this backend never has leftovers.
@@ -440,6 +443,10 @@ class Hooks(Translation):
     def _open_translated(
         self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
     ) -> Opened:
+        if start or stop is not None:
+            # Clients can request any numbers, and larger ones overflow in protocols and databases.
+            start = max(-MAX_POSITION, min(start, MAX_POSITION - 1))
+            stop = None if stop is None else min(stop, MAX_POSITION)
         opened = self._call_hook(lambda name: self._open(name, start, stop, etag=etag), name)
         if not self.errors or isinstance(opened.stream, TranslatingFile):
             return opened

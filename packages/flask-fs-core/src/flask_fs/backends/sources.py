@@ -30,6 +30,9 @@ def as_bytes(content: Any, encoding: str = 'utf-8') -> bytes | bytearray | memor
 
     :raises TypeError: If it is neither text nor bytes-like, and has no ``read``.
     """
+    if isinstance(content, memoryview) and not content.c_contiguous:
+        # Copied, because files and sockets accept only contiguous ones.
+        return content.tobytes()
     if isinstance(content, (bytes, bytearray, memoryview)):
         return content
     if isinstance(content, str):

@@ -13,6 +13,9 @@ from .contract import CHUNK_BYTES, ByteReader
 
 T = TypeVar('T')
 
+#: No position in a file is higher: protocols and databases have integers of 64 bits.
+MAX_POSITION = 2**63 - 1
+
 
 class TranslatingFile(io.FileIO):
     """An open file of the operating system that raises errors of Flask-FS.

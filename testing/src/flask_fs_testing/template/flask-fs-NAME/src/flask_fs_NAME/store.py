@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -90,7 +91,8 @@ class Store:
             with _failures():
                 metadata = _metadata(file)
                 start = max(0, metadata.size + start) if start < 0 else start
-                file.seek(start, os.SEEK_CUR)
+                # Systems limit positions.
+                file.seek(min(start, metadata.size), os.SEEK_CUR)
             undo.pop_all()
         end = metadata.size if stop is None else min(stop, metadata.size)
         return metadata, Body(file, max(0, end - start))
@@ -119,7 +121,18 @@ class Store:
 
     def uploads(self) -> list[str]:
         """The uploads in progress, and those whose process died."""
-        return [file_name for file_name in self._file_names(uploads=True) if file_name.startswith(_UPLOAD)]
+        return self._file_names(uploads=True)
+
+    def abort_uploads(self, older_than_s: float) -> int:
+        """Remove the uploads that received nothing for that long, and return their number."""
+        removed = 0
+        for path in (os.path.join(self._folder, file_name) for file_name in self.uploads()):
+            # It might have just been completed.
+            with _failures(), contextlib.suppress(FileNotFoundError):
+                if time.time() - os.stat(path).st_mtime >= older_than_s:
+                    os.unlink(path)
+                    removed += 1
+        return removed
 
     def _path(self, key: str) -> str:
         # A digest fits into any file system, whatever the key.
