@@ -63,6 +63,10 @@ def reason_for(error: Exception, container: str, name: str | None, settings: str
         return None
     where = f'container {container!r}' + (f', blob {name!r}' if name else '')
     if status := status_of(error):
-        return f'{where}: the store responded with {status} {code}'.rstrip()
+        hint = f': check {settings}ACCOUNT_KEY and FS_AZURE_ACCOUNT_KEY' if code == 'AuthenticationFailed' else ''
+        return f'{where}: the store responded with {status} {code}'.rstrip() + hint
     # Without the query of the URL that it quotes.
-    return f'{where}: {str(error).partition("?")[0] or type(error).__name__}'
+    reason = f'{where}: {str(error).partition("?")[0] or type(error).__name__}'
+    if isinstance(error, azure.ServiceRequestError):
+        reason = f'{reason.rstrip(".")}. Check {settings}ACCOUNT_URL and FS_AZURE_ACCOUNT_URL'
+    return reason
