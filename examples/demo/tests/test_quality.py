@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.once]
 LAYOUT_SHIFT = """() => new Promise((resolve) => {
     const sum = (list) => list.getEntries().reduce((shift, entry) => shift + entry.value, 0);
     new PerformanceObserver((list) => resolve(sum(list))).observe({ type: 'layout-shift', buffered: true });
-    setTimeout(() => resolve(0), 500);
+    requestAnimationFrame(() => requestAnimationFrame(() => resolve(0)));
 })"""
 
 
