@@ -246,7 +246,7 @@ SOURCES: dict[str, Callable[[bytes], Any]] = {
     'unbuffered file': lambda content: open(path_of(content), 'rb', buffering=0),  # noqa: SIM115  # closed by made()
     'file that is written to': unflushed,
     'once': Once,
-    'once, in small pieces': lambda content: Once(content, 7),
+    'once, in small pieces': lambda content: Once(content, 7 + len(content) // 1000),
     'text': lambda content: io.StringIO(content.decode('latin-1')),
     'gzipped': lambda content: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(content))),
     'path': path_of,

@@ -57,6 +57,8 @@ def engines() -> Iterator[Engines]:
             made.append(sa.create_engine(url, **options))
         except ModuleNotFoundError as error:
             pytest.skip(f'{error.name} is not installed')
+        if made[-1].dialect.name == 'sqlite':
+            event.listen(made[-1], 'connect', _without_sync)
         return made[-1]
 
     yield make
@@ -72,6 +74,11 @@ def base() -> type[DeclarativeBase]:
         pass
 
     return Base
+
+
+def _without_sync(connection: Any, _: object) -> None:
+    # The system stays up, so nothing waits for the disk.
+    connection.execute('PRAGMA synchronous = OFF')
 
 
 def _opened(url: str, engines: Engines) -> Database:
