@@ -106,7 +106,7 @@ class Hooks(Translation):
         return legacy.scan(self, prefix)
 
     def _remove(self, name: str) -> None:
-        """Remove one file, and nothing under ``name/``, without reading it. Do nothing if it doesn't exist."""
+        """Remove one file, and nothing under ``name/``. Do nothing if it doesn't exist."""
         legacy.remove(self, name)
 
     # --- Hooks with a default that is correct for every store.
