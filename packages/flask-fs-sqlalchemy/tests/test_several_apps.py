@@ -218,7 +218,7 @@ app.config['FS_ROOT'] = sys.argv[1]
 fs.init_app(app, docs)
 engine = sa.create_engine(f'sqlite:///{sys.argv[1]}/two.db')
 Base.metadata.create_all(engine)
-init_app(app, engine, journal=journal)
+init_app(app, engine, journal=journal, models=[Base])
 with app.app_context(), Session(engine) as session:
     session.add(doc := Doc(id=1))
     save(doc, 'b.txt')

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -261,3 +264,21 @@ def test_a_kept_picture_stays_with_its_files_where_another_one_is_saved(
         two.commit()
     assert rendered <= stored()
     assert 'a-original.png' in before & stored()
+
+
+def test_an_original_that_is_removed_before_it_is_opened_is_not_found(
+    sessions: sessionmaker[Session], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a folder, where the path of the file is used."""
+
+    @contextlib.contextmanager
+    def removed(filename: str) -> Iterator[Path]:
+        yield tmp_path / filename
+
+    with sessions() as session:
+        page: Any = session.get(Page, 1)
+        before = page.image.stored
+        monkeypatch.setattr(photos, 'local_file', removed)
+        with pytest.raises(fs.FileNotFound, match="is not in storage 'photos'"):
+            page.image.rerender()
+        assert page.image.stored == before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +12,16 @@ import sqlalchemy as sa
 from doc_rows import Base, Doc, committed, docs, journal, save, stored
 from fixture_types import Engines
 from flask import Flask
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.orm import Session, sessionmaker
 
 from flask_fs.consistency.fsck import check, repair
 from flask_fs.consistency.gc import collect
 from flask_fs_sqlalchemy import init_app
 
 pytestmark = [pytest.mark.usefixtures('docs_in_memory'), pytest.mark.server]
+
+other = sa.Table('other', sa.MetaData(), sa.Column('id', sa.Integer, primary_key=True))
 
 
 @pytest.fixture(params=['postgres', 'mariadb'])
@@ -71,17 +75,22 @@ def prepared(engine: sa.Engine) -> list[str]:
         return [row[3].decode() for row in connection.exec_driver_sql('XA RECOVER')]
 
 
+def lose(engine: sa.Engine, driver: Any) -> None:
+    """Have the server end a connection."""
+    with engine.connect() as connection:
+        if engine.dialect.name == 'postgresql':
+            connection.execute(sa.select(sa.func.pg_terminate_backend(driver.pgconn.backend_pid)))
+        else:
+            connection.exec_driver_sql(f'KILL CONNECTION {driver.thread_id()}')
+
+
 def crash(session: Session, engine: sa.Engine, end: Callable[[Session], None] = Session.commit) -> str:
     """Prepare the transaction of *session*, lose its connection before the *end*, and return the name of the transaction."""
     session.flush()
     driver: Any = session.connection().connection.driver_connection
     session.prepare()
     [name] = prepared(engine)
-    with engine.connect() as other:
-        if engine.dialect.name == 'postgresql':
-            other.execute(sa.select(sa.func.pg_terminate_backend(driver.pgconn.backend_pid)))
-        else:
-            other.exec_driver_sql(f'KILL CONNECTION {driver.thread_id()}')
+    lose(engine, driver)
     with pytest.raises(DBAPIError):
         end(session)
     session.close()
@@ -90,12 +99,21 @@ def crash(session: Session, engine: sa.Engine, end: Callable[[Session], None] = 
 
 def decide(engine: sa.Engine, name: str, commits: bool) -> None:
     """Commit or roll back a prepared transaction."""
-    with engine.connect() as connection:
-        # Not begun by SQLAlchemy.
-        autocommit = connection.execution_options(isolation_level='AUTOCOMMIT')
-        verb = 'COMMIT' if commits else 'ROLLBACK'
-        is_postgres = engine.dialect.name == 'postgresql'
-        autocommit.exec_driver_sql(f"{verb} PREPARED '{name}'" if is_postgres else f"XA {verb} '{name}'")
+    verb = 'COMMIT' if commits else 'ROLLBACK'
+    statement = f"{verb} PREPARED '{name}'" if engine.dialect.name == 'postgresql' else f"XA {verb} '{name}'"
+    # Not begun by SQLAlchemy.
+    autocommit = engine.execution_options(isolation_level='AUTOCOMMIT')
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with autocommit.connect() as connection:
+                connection.exec_driver_sql(statement)
+            return
+        except DBAPIError:
+            # The server may still be ending the lost connection.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 @pytest.mark.parametrize('prepares', [False, True])
@@ -179,3 +197,85 @@ def test_the_files_of_a_prepared_transaction_stay_until_it_ends(app: Flask, eith
         assert outcome.action != 'unsure', outcome
     assert stored() == committed(either) == (['new.txt'] if commits else ['old.txt'])
     assert entries(either) == prepared(either) == []
+
+
+# --- Several databases.
+
+
+@pytest.fixture
+def several(app: Flask, postgres_url: str, mariadb_url: str, engines: Engines) -> tuple[sa.Engine, sa.Engine, Any]:
+    """A database with a row and the journal, another one with a table, and the sessions of both."""
+    first, second = engines(postgres_url), engines(mariadb_url)
+    Base.metadata.create_all(first)
+    other.metadata.create_all(second)
+    sessions = sessionmaker(first, binds={other: second}, twophase=True)
+    init_app(app, sessions, journal=journal, models=[Base])
+    with sessions() as session:
+        session.add(doc := Doc(id=1))
+        save(doc, 'old.txt')
+        session.commit()
+    return first, second, sessions
+
+
+@pytest.mark.parametrize('commits', [False, True])
+def test_files_follow_a_transaction_of_two_databases(several: tuple[sa.Engine, sa.Engine, Any], commits: bool) -> None:
+    first, second, sessions = several
+    with sessions() as session:
+        replace(session)
+        session.execute(other.insert())
+        session.commit() if commits else session.rollback()
+    assert stored() == committed(first) == (['new.txt'] if commits else ['old.txt'])
+    assert entries(first) == prepared(first) == prepared(second) == []
+
+
+@pytest.mark.parametrize('commits', [False, True])
+def test_the_files_of_prepared_transactions_of_two_databases_stay_until_these_end(
+    app: Flask, several: tuple[sa.Engine, sa.Engine, Any], commits: bool
+) -> None:
+    first, second, sessions = several
+    session = sessions()
+    replace(session)
+    session.flush()
+    session.execute(other.insert())
+    drivers = [
+        session.connection(bind_arguments={'bind': each}).connection.driver_connection for each in (first, second)
+    ]
+    session.prepare()
+    lose(first, drivers[0])
+    lose(second, drivers[1])
+    with pytest.raises(DBAPIError):
+        session.commit()
+    with contextlib.suppress(DBAPIError):
+        # The other connection.
+        session.close()
+    session.close()
+    assert {outcome.action for outcome in collect(app, older_than_s=0, scan=[docs])} == {'unsure'}
+    assert stored() == ['new.txt', 'old.txt']
+    for each in (first, second):
+        [name] = prepared(each)
+        decide(each, name, commits)
+    for outcome in collect(app, older_than_s=0):
+        assert outcome.action != 'unsure', outcome
+    assert stored() == committed(first) == (['new.txt'] if commits else ['old.txt'])
+    assert entries(first) == []
+
+
+def test_a_constraint_that_is_checked_by_the_first_phase_removes_the_file(
+    app: Flask, postgres_url: str, engines: Engines
+) -> None:
+    engine = engines(postgres_url)
+    Base.metadata.create_all(engine)
+    init_app(app, engine, journal=journal, models=[Base])
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            'ALTER TABLE doc DROP CONSTRAINT doc_title_key, ADD UNIQUE (title) DEFERRABLE INITIALLY DEFERRED'
+        )
+    with Session(engine, twophase=True) as session:
+        session.add_all([Doc(id=1, title='one'), doc := Doc(id=2, title='one')])
+        save(doc, 'new.txt')
+        session.flush()
+        # The rollback fails too, because psycopg looks for a prepared transaction.
+        with pytest.raises((IntegrityError, ProgrammingError)):
+            session.prepare()
+        session.rollback()
+    assert stored() == entries(engine) == prepared(engine) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from flask import Flask
 
 from .bindings import current_application
-from .errors import DeletionFailed, FSError
+from .errors import DeletionFailed, FileNotFound, FSError, OperationNotSupported
 from .storage import Storage
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Note:
     :param is_pending: Whether the entry is about a file that was created.
     """
 
-    __slots__ = ('_confirmed_s', '_is_pending', 'app', 'entry', 'is_settled', 'journal')
+    __slots__ = ('_confirmed_s', '_is_pending', '_stored_at', 'app', 'entry', 'is_settled', 'journal')
 
     def __init__(
         self, app: Flask | None, journal: Journal | None = None, entry: str | None = None, *, is_pending: bool = False
@@ -57,14 +58,31 @@ class Note:
         #: Whether the journal has removed the entry, or is about to.
         self.is_settled = False
         self._is_pending = is_pending
+        self._stored_at: datetime.datetime | None = None
         self.confirm()
 
     def confirm(self) -> None:
         """Called when the journal has found that the entry was not claimed."""
         self._confirmed_s = time.monotonic()
 
-    def claim(self) -> bool:
-        """Whether the file can be removed. If not, ``flask fs gc`` has claimed it, and its name might be in use again."""
+    def stored(self) -> None:
+        """Called when the file has been stored."""
+        self._stored_at = datetime.datetime.now(datetime.timezone.utc)
+
+    def is_of(self, storage: Storage, filename: str) -> bool:
+        """Whether *filename* is still the file that was stored.
+
+        If not, ``flask fs gc`` has removed the file, and its name is in use again.
+        """
+        if self._claim():
+            return True
+        # gc also drops the entry of a file that takes longer to store than gc waits.
+        modified = None
+        with contextlib.suppress(FileNotFound, OperationNotSupported):
+            modified = storage.stat(filename).modified
+        return modified is not None and self._stored_at is not None and modified <= self._stored_at
+
+    def _claim(self) -> bool:
         if self.journal is None or self.entry is None or not self._is_pending:
             return True
         if time.monotonic() - self._confirmed_s >= UNCLAIMED_S:
@@ -133,12 +151,13 @@ def remove(files: dict[UnitFile, Note]) -> bool:
             names = [file.name for file in group]
             failed: Iterable[str] = names
             with LoggedErrors(f'Nothing refers to {names}, which stay in storage {storage.name!r}'), _context_of(app):
-                claimed = [file.name for file in group if not files[file].claim()]
-                failed = [*claimed, *_remove(storage, [name for name in names if name not in claimed])]
-                if claimed:
-                    logger.warning(
-                        '%s in storage %r are left to `flask fs gc`, which has claimed them', claimed, storage.name
+                others = [file.name for file in group if not files[file].is_of(storage, file.name)]
+                failed = [*others, *_remove(storage, [name for name in names if name not in others])]
+                if others:
+                    text = (
+                        '%s in storage %r stay: `flask fs gc` has claimed them, and their names might be in use again'
                     )
+                    logger.warning(text, others, storage.name)
             removed += [files[file] for file in group if file.name not in failed]
             for file in group:
                 del files[file]

@@ -312,6 +312,7 @@ class UnitOfWork:
                 raise
         self._use(file := self._file(storage, stored))
         self._created[file] = note
+        note.stored()
         if stored != search.name:
             # An application's own Storage class can choose another name.
             rename(note, file)

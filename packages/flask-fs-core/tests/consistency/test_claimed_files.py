@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from typing import Any
 
@@ -47,7 +48,23 @@ def test_a_file_that_has_its_name_since_stays(
     with caplog.at_level(logging.WARNING):
         unit.commit() if commits else unit.roll_back()
     assert storage.read('a.txt') == b'of another unit'
-    assert "['a.txt'] in storage 'files' are left to `flask fs gc`, which has claimed them" in caplog.text
+    assert "['a.txt'] in storage 'files' stay: `flask fs gc` has claimed them" in caplog.text
+
+
+def test_a_file_that_was_not_stored_yet_when_gc_came_is_removed(
+    app: Flask, storage: fs.Storage, rows: Any, journal: Any
+) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            outcomes.extend(collect(app, older_than_s=0))
+            return super().read(size)
+
+    outcomes: list[Any] = []
+    unit = fs.unit(journal=journal)
+    unit.save(storage, Slow(b'x'), 'a.txt')
+    assert {outcome.reason for outcome in outcomes} == {'it does not exist'}
+    unit.roll_back()
+    assert list(storage.list_files()) == []
 
 
 @pytest.mark.parametrize('commits', [False, True])

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from flask_fs.errors import FileExists, InvalidContent, OperationNotSupported, Replaced
+from flask_fs.errors import FileExists, FileNotFound, InvalidContent, OperationNotSupported, Replaced
 from flask_fs.files import extension
 from flask_fs.references import FileReference
 from flask_fs.storage import Storage
@@ -151,6 +151,9 @@ class ImageReference(FileReference):
         except InvalidContent as error:
             error.storage = error.storage or self.fs.name
             raise
+        except FileNotFoundError as error:
+            # It was removed from a folder a moment ago.
+            raise FileNotFound(filename, storage=self.fs.name) from error
 
     # --- Changes.
 
