@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,10 +18,18 @@ from sqlalchemy.orm import Session, sessionmaker
 from flask_fs.consistency.fsck import check, repair
 from flask_fs.consistency.gc import collect
 from flask_fs_sqlalchemy import init_app
+from flask_fs_testing.servers import MariadbServer, SQLService
 
 pytestmark = [pytest.mark.usefixtures('docs_in_memory'), pytest.mark.server]
 
 other = sa.Table('other', sa.MetaData(), sa.Column('id', sa.Integer, primary_key=True))
+
+
+@pytest.fixture(scope='module')
+def mariadb_service(mariadb_service: SQLService) -> Iterator[SQLService]:
+    """A server for these tests only: MariaDB lists the prepared transactions of all databases."""
+    with MariadbServer() as server:
+        yield server.service
 
 
 @pytest.fixture(params=['postgres', 'mariadb'])
