@@ -325,3 +325,18 @@ def test_a_late_listener_removes_no_file_of_another_row(sessions: sessionmaker[S
         page.views = 2
         session.commit()
     assert 'old.txt' in checked(sessions)
+
+
+def test_a_file_that_a_listener_gives_to_a_deleted_row_is_removed(
+    sessions: sessionmaker[Session], listen: Listen
+) -> None:
+    listen(lambda page: save(page.file, 'late.txt'))
+    with sessions() as session:
+        page = session.get(Page, 1)
+        assert page is not None
+        page.views += 1
+        with sessions.begin() as other:
+            other.delete(other.get(Page, 1))
+        with pytest.raises(StaleDataError, match='was deleted since it was read'):
+            session.commit()
+    assert checked(sessions) == []

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from fixture_types import Database, Picture
 from flask import Flask
+from sqlalchemy import event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -112,6 +113,27 @@ def test_a_row_whose_picture_was_removed_elsewhere_is_stale_too(sessions: sessio
         with pytest.raises(StaleDataError):
             session.flush()
     assert stored() == referred(sessions)
+
+
+@pytest.mark.parametrize('attribute', ['image', 'album'])
+def test_a_deleted_row_is_not_written_over_a_new_one_with_its_key(
+    sessions: sessionmaker[Session], attribute: str
+) -> None:
+    session, page = known(sessions)
+
+    def insert_again(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith('UPDATE') and attribute in statement:
+            with sessions.begin() as other:
+                other.add(Page(id=1))
+
+    event.listen(session.get_bind(), 'before_cursor_execute', insert_again)
+    with session:
+        setattr(page, attribute, None)
+        with sessions.begin() as other:
+            other.delete(other.get(Page, 1))
+        with pytest.raises(StaleDataError, match=r'Page object.* was deleted since it was read'):
+            session.commit()
+    assert referred(sessions) == set()
 
 
 def test_a_reference_that_was_held_over_a_commit_is_stale_too(

@@ -7,7 +7,7 @@ locked, so if two transactions replace its files at the same time, the later one
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import event
@@ -47,11 +47,19 @@ class _LateChanges:
 
     :param stored: The value of each attribute in the database; None if it was not read.
     :param merged: The attributes with lists that already contain the changes of other transactions.
+    :param read: Reads the value of each attribute in the database.
     """
 
-    def __init__(self, row: FlushedRow, stored: Mapping[str, Any] | None, merged: Collection[str]) -> None:
+    def __init__(
+        self,
+        row: FlushedRow,
+        stored: Mapping[str, Any] | None,
+        merged: Collection[str],
+        read: Callable[[FlushedRow], Mapping[str, Any]] = FlushedRow.in_database,
+    ) -> None:
         self.row = row
         self._stored = stored
+        self._read = read
         self._merged = {*merged}
         #: The attributes that have changed, possibly to a new file with the same name.
         self.keys: set[str] = set()
@@ -65,7 +73,7 @@ class _LateChanges:
         """Read the value in the database before it is overwritten."""
         self.keys.add(key)
         if self._stored is None:
-            self._stored = self.row.in_database()
+            self._stored = self._read(self.row)
         if key not in self._merged and _merge_list(self.row, value, self._stored.get(key)):
             self._merged.add(key)
         stale_data.check_kept(self.row, [key], references(self._stored))
@@ -92,7 +100,7 @@ def _before_update(mapper: Mapper[Any], connection: Connection, instance: Any) -
         lists = [key for key in changed if isinstance(row.state.dict.get(key), FileList)]
         has_policy = any(row.owners[key].column_type.on_replace != 'keep' for key in changed)
         if lists or has_policy or _former_files(row) or stale_data.is_possible(row, changed):
-            stored = row.in_database()
+            stored = stale_data.read_existing(row)
             for key in lists:
                 _merge_list(row, row.state.dict[key], stored.get(key))
         before = references(stored or {})
@@ -100,7 +108,7 @@ def _before_update(mapper: Mapper[Any], connection: Connection, instance: Any) -
         stale_data.check_merged(row, changed, before, 'on_replace')
         _keep_files_of_others(row, before)
         _replace(row, before, changed)
-    late_changes.watch(instance, _LateChanges(row, stored, changed))
+    late_changes.watch(instance, _LateChanges(row, stored, changed, stale_data.read_existing))
 
 
 def _before_delete(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:

@@ -207,11 +207,18 @@ class FileList(list[R], Generic[R]):
         # The recipient can write the row.
         units.sent(self)
         stored = [item.stored for item in self]
-        state = {'instance': self.instance, 'stored': stored, 'raw': self._raw, 'malformed': self.malformed}
+        state = {
+            'instance': self.instance,
+            'stored': stored,
+            'known': self._known,
+            'raw': self._raw,
+            'malformed': self.malformed,
+        }
         return restore, (type(self.instance), self.name), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.instance, self._raw, self.malformed = state['instance'], state['raw'], state['malformed']
+        self._known = state['known']
         self._fill([self.owner.column_type._as_reference(stored) for stored in state['stored']])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -13,6 +13,18 @@ from flask_fs.transaction import Cleanup, removes
 from . import units
 from .flushed_row import FlushedRow, Values, files_in
 from .row_files import File, files_of, named
+
+
+def read_existing(row: FlushedRow) -> dict[str, Any]:
+    """The value of each attribute in the database. The row is locked until the end of the transaction.
+
+    :raises StaleDataError: If the row does not exist. A row that does not exist is not locked, so the UPDATE could overwrite the
+        files of another row that gets the same primary key.
+    """
+    stored = row.in_database()
+    if not stored:
+        raise StaleDataError(f'{row.instance!r} was deleted since it was read. Nothing is written: roll back.')
+    return stored
 
 
 def is_possible(row: FlushedRow, changed: Collection[str]) -> bool:
