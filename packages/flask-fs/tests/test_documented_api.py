@@ -171,7 +171,7 @@ def test_documented_attributes_are_there(path: str) -> None:
 @pytest.mark.parametrize(
     ('backend', 'error'),
     [
-        (S3Backend('kit', {'bucket': 'b'}), EndpointConnectionError(endpoint_url='http://s3.test')),
+        (S3Backend('kit', {'bucket_name': 'b'}), EndpointConnectionError(endpoint_url='http://s3.test')),
         (SwiftBackend('kit', {'authurl': 'http://swift.test', 'user': 'u', 'key': 'k'}), ContainerGone('c')),
         (GridFsBackend('kit', {'mongo_url': 'mongodb://mongo.test', 'mongo_db': 'd'}), AutoReconnect('gone')),
     ],
@@ -183,7 +183,7 @@ def test_backends_translate_what_their_libraries_raise(backend: Any, error: Exce
 
 
 def test_s3_takes_back_what_its_store_lacks() -> None:
-    backend = S3Backend('kit', {'bucket': 'b'})
+    backend = S3Backend('kit', {'bucket_name': 'b'})
     backend.narrow()
     assert Capability.ATOMIC_CREATE not in backend.capabilities
 
