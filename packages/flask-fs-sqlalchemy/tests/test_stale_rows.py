@@ -136,6 +136,27 @@ def test_a_deleted_row_is_not_written_over_a_new_one_with_its_key(
     assert referred(sessions) == set()
 
 
+@pytest.mark.parametrize('deletes', [False, True])
+def test_an_original_that_another_row_has_by_now_stays(
+    sessions: sessionmaker[Session], picture: Picture, deletes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for column in (Page.__table__.c.image, Page.__table__.c.album):
+        monkeypatch.setattr(column.type, 'on_delete', 'remove')
+    session, page = known(sessions)
+    with session:
+        page.image.rerender()
+        replace(sessions, picture)
+        with sessions.begin() as other:
+            other.add(second := Page(id=2))
+            second.image.save(picture(), 'a.png')
+        assert second.image.original == 'a-original.png'
+        page.image.save(picture(), 'c.png')
+        if deletes:
+            session.delete(page)
+        session.commit()
+    assert stored() == referred(sessions)
+
+
 def test_a_reference_that_was_held_over_a_commit_is_stale_too(
     sessions: sessionmaker[Session], picture: Picture
 ) -> None:

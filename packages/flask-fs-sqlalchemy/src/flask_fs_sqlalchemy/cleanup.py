@@ -154,7 +154,7 @@ def _replace(row: FlushedRow, before: Values, changed: Collection[str]) -> None:
         unused = [item for item in since[key] if not used.issuperset(files_of(item))]
         removed.update(_removed(owner, owner.column_type.on_replace, [*former, *unused]))
         removed.update(_remade(row, owner, former, current.get(key, ())))
-    _record(row, removed - used, used)
+    _record(row, _own(row, before, removed) - used, used)
     for key in changed:
         if isinstance(value := row.state.dict.get(key), FileList):
             value._synchronize()
@@ -167,7 +167,15 @@ def _delete(row: FlushedRow, before: Values) -> None:
     removed: set[File] = set()
     for key, owner in row.owners.items():
         removed.update(_removed(owner, owner.column_type.on_delete, [*before.get(key, ()), *since[key]]))
-    _record(row, removed, ())
+    _record(row, _own(row, before, removed), ())
+
+
+def _own(row: FlushedRow, before: Values, files: set[File]) -> set[File]:
+    """Those of *files* that the row had *before*, or created since.
+
+    A value that it had in memory only can contain an original that another transaction has removed, and whose name is in use again.
+    """
+    return files & (files_in(before) | row.new_files())
 
 
 def _removed(owner: ColumnOwner, policy: Cleanup, given: Iterable[FileReference]) -> Iterator[File]:
