@@ -40,8 +40,8 @@ def test_the_program_tells_where_it_is(tmp_path: Path, taken: bool) -> None:
                     assert answer.read() == b'12345'
             finally:
                 process.terminate()
-            told = process.stderr.read()
-            assert (f'Port {port} is not available' in told and 'pass --port' in told) == taken
+            printed = process.stderr.read()
+            assert (f'Port {port} is not available' in printed and 'pass --port' in printed) == taken
 
 
 def test_a_port_that_does_not_exist_is_explained() -> None:

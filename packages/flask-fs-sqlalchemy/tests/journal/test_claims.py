@@ -15,6 +15,15 @@ from sqlalchemy.orm import Session
 from flask_fs_sqlalchemy.bound_journal import JournalError
 
 
+def backdated(engine: sa.Engine, entry: str) -> str:
+    """The id of *entry*, the only one, after it was made decades old."""
+    old = f'{1:016x}{entry[16:]}'
+    past = datetime.datetime.fromtimestamp(0, datetime.timezone.utc).replace(tzinfo=None)
+    with engine.begin() as connection:
+        connection.execute(sa.update(journal.table).values(id=old, at=past))
+    return old
+
+
 def test_what_gc_has_claimed_cannot_be_committed(engine: sa.Engine) -> None:
     with Session(engine) as session:
         bound = for_session(journal, session)
@@ -49,11 +58,7 @@ def test_what_gc_has_claimed_cannot_be_renamed(engine: sa.Engine) -> None:
 
 def test_what_gc_has_claimed_is_unused_since_then_and_not_waited_for_again(engine: sa.Engine) -> None:
     bound = journal.of(engine)
-    entry = bound.pending('docs', 'a.txt')
-    with engine.begin() as connection:
-        past = datetime.datetime.fromtimestamp(0, datetime.timezone.utc).replace(tzinfo=None)
-        old = f'{1:016x}{entry[16:]}'
-        connection.execute(sa.update(journal.table).values(id=old, at=past))
+    old = backdated(engine, bound.pending('docs', 'a.txt'))
     before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     assert bound.claim(old)
     [found] = bound.entries(3600)
@@ -86,11 +91,7 @@ def test_what_is_about_to_be_committed_cannot_be_claimed_by_its_former_id(engine
 
 def test_what_is_about_to_be_committed_counts_as_young(engine: sa.Engine) -> None:
     bound = journal.of(engine)
-    entry = bound.pending('docs', 'a.txt')
-    with engine.begin() as connection:
-        past = datetime.datetime.fromtimestamp(0, datetime.timezone.utc).replace(tzinfo=None)
-        old = f'{1:016x}{entry[16:]}'
-        connection.execute(sa.update(journal.table).values(id=old, at=past))
+    old = backdated(engine, bound.pending('docs', 'a.txt'))
     assert [each.id for each in bound.entries(60)] == [old]
     bound.settle([old])
 
