@@ -57,8 +57,7 @@ class FlushedRow:
 
     def new_files(self) -> set[File]:
         """The files that the row got since it was last written."""
-        files = units.unwritten(self.instance)
-        return set() if files is None else files.created()
+        return units.new_files(self.instance)
 
     def since_written(self, current: Values | None = None) -> Values:
         """The references with new files that the row has had since it was last written, including those in *current*."""

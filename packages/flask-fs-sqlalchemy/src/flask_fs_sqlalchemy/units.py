@@ -83,7 +83,7 @@ def merged(instance: Any, key: str, identity: Any) -> set[File]:
     """The files that attribute *key* got from another object of the same row, for example by ``session.merge``.
 
     They are the files that this object had when it was read, except those that the row's transaction has already written or
-    marked for removal, because they still exist.
+    marked for removal, because they still exist, and new files with the same names.
 
     :param identity: The identity of the row.
     """
@@ -92,7 +92,7 @@ def merged(instance: Any, key: str, identity: Any) -> set[File]:
     if known != identity or not files:
         return set()
     transaction_files = _transaction_files(instance)
-    return {file for file in files if not transaction_files.has_written(file, state)}
+    return {file for file in files - new_files(instance) if not transaction_files.has_written(file, state)}
 
 
 def is_same_row(one: Any, other: Any) -> bool:
@@ -109,10 +109,9 @@ def adopt(instance: Any, value: Any) -> None:
     if not by_row or instance is None:
         return
     state: InstanceState[Any] = inspect(instance)
-    own = by_row.get(state)
-    created = set() if own is None else own.created()
+    own, created = by_row.get(state), new_files(instance)
     for reference in references_in(value):
-        for file in files_of(reference) - _former_files(reference, state, value):
+        for file in files_of(reference) - (_former_files(reference, state, value) - created):
             other = by_file.get(file)
             if other is not own and own is not None and file in created:
                 # If another row has created a file of this name before, `flask fs gc` has removed that one.
@@ -171,6 +170,12 @@ def attached(session: Session, instance: Any) -> None:
 def unwritten(instance: Any) -> RowFiles | None:
     """The files that *instance* got since it was last written; None if there are none."""
     return by_row.get(inspect(instance)) if by_row else None
+
+
+def new_files(instance: Any) -> set[File]:
+    """The files that *instance* got since it was last written, and that are removed unless it is committed."""
+    files = unwritten(instance)
+    return set() if files is None else files.created()
 
 
 def written(instance: Any, connection: Any) -> TransactionFiles:

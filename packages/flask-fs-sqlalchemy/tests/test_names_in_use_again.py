@@ -1,0 +1,101 @@
+"""New files of a row under names of files that it was read with, and that another session has removed since."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fixture_types import Database
+from flask import Flask
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+import flask_fs as fs
+from flask_fs_sqlalchemy import FileColumn, FileListColumn, ImageColumn
+
+docs = fs.Storage('docs', fs.ALL)
+
+Sessions = sessionmaker[Session]
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Page(Base):
+    __tablename__ = 'page'
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
+    image: Mapped[Any] = mapped_column(
+        ImageColumn(docs, thumbnails=[20], on_delete='remove', on_replace='remove'), nullable=True
+    )
+    files: Mapped[Any] = mapped_column(FileListColumn(docs, on_delete='remove', on_replace='remove'))
+
+
+@pytest.fixture(params=['file', 'image', 'files'])
+def save(request: pytest.FixtureRequest, picture: Callable[[], io.BytesIO]) -> Callable[[Page, str], None]:
+    """Replaces the files of one attribute of a row by new ones."""
+
+    def replaced(page: Page, stem: str) -> None:
+        if request.param == 'image':
+            page.image.save(picture(), f'{stem}.png')
+        elif request.param == 'file':
+            page.file.save(io.BytesIO(b'x'), f'{stem}.txt')
+        else:
+            page.files = []
+            page.files.new().save(io.BytesIO(b'x'), f'{stem}.txt')
+
+    return replaced
+
+
+@pytest.fixture
+def sessions(app: Flask, database: Database, save: Callable[[Page, str], None]) -> Sessions:
+    """Makes sessions of a database with a row that has files."""
+    fs.init_app(app, docs)
+    make = sessionmaker(database(Base), expire_on_commit=False)
+    with make.begin() as session:
+        session.add(page := Page(id=1))
+        save(page, 'a')
+    return make
+
+
+@pytest.mark.parametrize('is_merged', [False, True])
+@pytest.mark.parametrize('saved', ['a', 'ac', 'bac'])
+@pytest.mark.parametrize('end', ['commit', 'rollback', 'delete', 'savepoint', 'flush'])
+def test_belong_to_the_row_like_any_other_new_file(
+    sessions: Sessions, save: Callable[[Page, str], None], is_merged: bool, saved: str, end: str
+) -> None:
+    with sessions() as session:
+        page = session.get(Page, 1)
+        assert page is not None
+        if is_merged:
+            session.expunge(page)
+            page = session.merge(pickle.loads(pickle.dumps(page)))  # our own
+        session.commit()
+        with sessions.begin() as other:
+            theirs = other.get(Page, 1)
+            assert theirs is not None
+            save(theirs, 'theirs')
+        savepoint = session.begin_nested() if end == 'savepoint' else None
+        for stem in saved:
+            save(page, stem)
+            if end == 'flush':
+                session.flush()
+        if savepoint is not None:
+            savepoint.rollback()
+        if end == 'delete':
+            session.delete(page)
+        if end == 'rollback':
+            session.rollback()
+        else:
+            session.commit()
+    with sessions() as session:
+        pages = session.scalars(sa.select(Page)).all()
+        items = [item for page in pages for item in (page.file, page.image, *page.files)]
+        referred = {name for item in items for name in item.stored.files()}
+    assert {*docs.list_files()} == referred
+    stems = {name[0] for name in referred}
+    assert not stems if end == 'delete' else (saved[-1] if end in ('commit', 'flush') else 't') in stems
