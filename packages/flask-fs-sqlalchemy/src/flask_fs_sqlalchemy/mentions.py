@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Dialect, Text, case, cast, exists, func, l
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from .files_type import FilesType
-from .places import Place
+from .locations import ColumnLocation
 
 # For more names than this, MariaDB and MySQL take longer to search for each of them than to send the values of all rows.
 _MAX_SEARCHES = 10
@@ -39,15 +39,15 @@ def _texts(value: Any) -> Iterator[str]:
             left += each
 
 
-def mentions(place: Place, names: Collection[str], dialect: Dialect) -> ColumnElement[bool] | None:
-    """A condition that matches at least the rows of *place* in which :func:`mentioned` finds one of *names*; None for all rows."""
+def mentions(location: ColumnLocation, names: Collection[str], dialect: Dialect) -> ColumnElement[bool] | None:
+    """A condition that matches at least the rows of *location* in which :func:`mentioned` finds one of *names*; None for all rows."""
     find = _CONDITIONS.get(dialect.name)
     # Values of other libraries can have names in another form.
-    return None if find is None or place.files.reads is not None else find(place, list(names))
+    return None if find is None or location.files.reads is not None else find(location, list(names))
 
 
-def _in_sqlite(place: Place, names: list[str]) -> ColumnElement[bool]:
-    text = type_coerce(place.column, Text())
+def _in_sqlite(location: ColumnLocation, names: list[str]) -> ColumnElement[bool]:
+    text = type_coerce(location.column, Text())
     # json_tree fails for values that are not JSON.
     tree = func.json_tree(case((func.json_valid(text), text), else_='null')).table_valued('atom')
     return or_(
@@ -57,21 +57,21 @@ def _in_sqlite(place: Place, names: list[str]) -> ColumnElement[bool]:
     )
 
 
-def _in_postgresql(place: Place, names: list[str]) -> ColumnElement[bool] | None:
-    if place.files.text:
+def _in_postgresql(location: ColumnLocation, names: list[str]) -> ColumnElement[bool] | None:
+    if location.files.text:
         return None
-    values = func.jsonb_path_query(place.column, cast('$.**', JSONPATH)).column_valued('fs_part')
+    values = func.jsonb_path_query(location.column, cast('$.**', JSONPATH)).column_valued('fs_part')
     return exists(select(values).where(values.op('#>>')(literal_column("'{}'")).in_(names)))
 
 
-def _in_mysql(place: Place, names: list[str]) -> ColumnElement[bool] | None:
-    if place.files.text or len(names) > _MAX_SEARCHES or not all(map(str.isascii, names)):
+def _in_mysql(location: ColumnLocation, names: list[str]) -> ColumnElement[bool] | None:
+    if location.files.text or len(names) > _MAX_SEARCHES or not all(map(str.isascii, names)):
         return None
     # Wildcards in a name match more rows, which is allowed.
-    return or_(*(func.json_search(place.column, 'one', name).is_not(None) for name in names))
+    return or_(*(func.json_search(location.column, 'one', name).is_not(None) for name in names))
 
 
-_CONDITIONS: dict[str, Callable[[Place, list[str]], ColumnElement[bool] | None]] = {
+_CONDITIONS: dict[str, Callable[[ColumnLocation, list[str]], ColumnElement[bool] | None]] = {
     'mariadb': _in_mysql,
     'mysql': _in_mysql,
     'postgresql': _in_postgresql,

@@ -19,8 +19,8 @@ from . import binds
 from .bound_journal import BoundJournal
 from .journal import Journal
 from .journals import add_journal
+from .locations import ColumnLocation, after, locations
 from .mentions import mentioned, mentions
-from .places import Place, after, places
 from .prepared import prepared_transactions
 
 # How many rows one query reads.
@@ -73,30 +73,32 @@ class RowSource:
     @property
     def storages(self) -> Collection[Storage]:
         """The storages of the columns, or views of them."""
-        return list(dict.fromkeys(place.files.fs for place in self._places()))
+        return list(dict.fromkeys(location.files.fs for location in self._locations()))
 
     def references(self) -> Iterator[Reference]:
         """All non-empty references. Rows are read in pages, and no transaction is open in between."""
-        for place in self._places():
-            for key, value in self._rows(place):
-                for index, stored in enumerate(place.files._read(value)):
+        for location in self._locations():
+            for key, value in self._rows(location):
+                for index, stored in enumerate(location.files._read(value)):
                     if stored.filename is not None or stored.problem is not None:
-                        yield Reference(place.files.fs, stored, place.where(key, index), (place.id, key))
+                        yield Reference(location.files.fs, stored, location.where(key, index), (location.id, key))
 
     def referenced(self, storage: Storage, names: Collection[str]) -> set[str]:
         """Those of *names* that any row refers to, or that a malformed value mentions."""
         found: set[str] = set()
-        for place in self._places():
-            if storage_itself(place.files.fs) is not storage:
+        for location in self._locations():
+            if storage_itself(location.files.fs) is not storage:
                 continue
-            wanted = {short: name for short, name in relative_names(place.files.fs, names).items() if name not in found}
-            for _, value in self._rows(place, wanted) if wanted else ():
-                found.update(wanted[name] for name in mentioned(place.files, value, wanted))
+            wanted = {
+                short: name for short, name in relative_names(location.files.fs, names).items() if name not in found
+            }
+            for _, value in self._rows(location, wanted) if wanted else ():
+                found.update(wanted[name] for name in mentioned(location.files, value, wanted))
         return found
 
     def in_doubt(self) -> str | None:
         """The prepared transactions of a two-phase commit, if there are any: their rows cannot be read yet."""
-        for engine in dict.fromkeys(map(self._engine, self._places())):
+        for engine in dict.fromkeys(map(self._engine, self._locations())):
             with engine.connect() as connection:
                 if found := prepared_transactions(connection):
                     more = f' and {len(found) - 1} more' if len(found) > 1 else ''
@@ -106,55 +108,57 @@ class RowSource:
 
     def holds(self, reference: Reference) -> bool:
         """Whether the row still has this value."""
-        place, key = self._place_of(reference)
-        with self._engine(place).connect() as connection:
-            value = connection.execute(self._one(place, key)).one_or_none()
-        return value is not None and reference.stored in place.files._read(value[0])
+        location, key = self._location_of(reference)
+        with self._engine(location).connect() as connection:
+            value = connection.execute(self._one(location, key)).one_or_none()
+        return value is not None and reference.stored in location.files._read(value[0])
 
     def clear(self, reference: Reference) -> bool:
         """If the row still has this value, empty it, or remove the item from its list, in a separate transaction.
 
         :raises ConfigurationError: If the column is not nullable.
         """
-        place, key = self._place_of(reference)
-        if not place.files._is_list and not place.column.nullable:
-            reason = f'{reference.where} cannot be cleared: {place.column} is not nullable. Delete the row, or give it another file.'
+        location, key = self._location_of(reference)
+        if not location.files._is_list and not location.column.nullable:
+            reason = f'{reference.where} cannot be cleared: {location.column} is not nullable. Delete the row, or give it another file.'
             raise ConfigurationError(reason=reason)
-        with self._engine(place).begin() as connection:
-            return self._clear(connection, place, key, reference.stored)
+        with self._engine(location).begin() as connection:
+            return self._clear(connection, location, key, reference.stored)
 
-    def _clear(self, connection: Connection, place: Place, key: tuple[Any, ...], stored: StoredFile) -> bool:
-        row = place.is_row(key)
+    def _clear(
+        self, connection: Connection, location: ColumnLocation, key: tuple[Any, ...], stored: StoredFile
+    ) -> bool:
+        row = location.is_row(key)
         if connection.dialect.name == 'sqlite':
             # SQLite cannot lock rows. This prevents others from writing until the end.
-            connection.execute(update(place.table).where(row).values({place.column: place.column}))
-        found = connection.execute(self._one(place, key).with_for_update()).one_or_none()
-        if found is None or stored not in place.files._read(found[0]):
+            connection.execute(update(location.table).where(row).values({location.column: location.column}))
+        found = connection.execute(self._one(location, key).with_for_update()).one_or_none()
+        if found is None or stored not in location.files._read(found[0]):
             return False
         value: Any = null()
-        if place.files._is_list:
+        if location.files._is_list:
             items = found[0] if isinstance(found[0], list) else []
-            left = [item for item in items if stored not in place.files._read([item])]
-            value = bound_literal(left, place.files._plain)
-        connection.execute(update(place.table).where(row).values({place.column: value}))
+            left = [item for item in items if stored not in location.files._read([item])]
+            value = bound_literal(left, location.files._plain)
+        connection.execute(update(location.table).where(row).values({location.column: value}))
         return True
 
     # --- The database.
 
-    def _places(self) -> list[Place]:
-        return places(self.concerns)
+    def _locations(self) -> list[ColumnLocation]:
+        return locations(self.concerns)
 
-    def _place_of(self, reference: Reference) -> tuple[Place, tuple[Any, ...]]:
-        place_id, key = reference.key
-        return next(place for place in self._places() if place.id == place_id), key
+    def _location_of(self, reference: Reference) -> tuple[ColumnLocation, tuple[Any, ...]]:
+        location_id, key = reference.key
+        return next(location for location in self._locations() if location.id == location_id), key
 
-    def _engine(self, place: Place) -> Engine:
+    def _engine(self, location: ColumnLocation) -> Engine:
         try:
-            engine = binds.engine_of(self._bind, mapper=place.mapper)
+            engine = binds.engine_of(self._bind, mapper=location.mapper)
         except UnboundExecutionError:
             reason = (
-                f'The session passed to init_app() has no database for {place.model}, so its rows cannot be read. Pass a session '
-                f'that has one, or pass models=[…] without {place.model} and call init_app() for its own session too.'
+                f'The session passed to init_app() has no database for {location.model}, so its rows cannot be read. Pass a session '
+                f'that has one, or pass models=[…] without {location.model} and call init_app() for its own session too.'
             )
             raise ConfigurationError(reason=reason) from None
         if engine.dialect.is_async:
@@ -162,30 +166,35 @@ class RowSource:
             raise ConfigurationError(reason=reason)
         return engine
 
-    def _one(self, place: Place, key: tuple[Any, ...]) -> Any:
-        return select(self._value(place)).where(place.is_row(key))
+    def _one(self, location: ColumnLocation, key: tuple[Any, ...]) -> Any:
+        return select(self._value(location)).where(location.is_row(key))
 
-    def _value(self, place: Place) -> Any:
-        return type_coerce(place.column, place.files._plain).label('fs_value')
+    def _value(self, location: ColumnLocation) -> Any:
+        return type_coerce(location.column, location.files._plain).label('fs_value')
 
-    def _rows(self, place: Place, names: Collection[str] | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    def _rows(
+        self, location: ColumnLocation, names: Collection[str] | None = None
+    ) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """The key and the stored value of each row with a value, or at least of those that mention one of *names*."""
-        engine = self._engine(place)
+        engine = self._engine(location)
         query = (
-            select(*place.key, self._value(place)).where(place.column.is_not(None)).order_by(*place.key).limit(_PAGE)
+            select(*location.key, self._value(location))
+            .where(location.column.is_not(None))
+            .order_by(*location.key)
+            .limit(_PAGE)
         )
-        if names is not None and (condition := mentions(place, names, engine.dialect)) is not None:
+        if names is not None and (condition := mentions(location, names, engine.dialect)) is not None:
             query = query.where(condition)
         last: tuple[Any, ...] | None = None
         while True:
             with engine.connect() as connection:
-                rows = connection.execute(query if last is None else query.where(after(place.key, last))).all()
+                rows = connection.execute(query if last is None else query.where(after(location.key, last))).all()
             for row in rows:
                 yield tuple(row[:-1]), row[-1]
             if len(rows) < _PAGE:
                 return
             key = tuple(rows[-1][:-1])
             if key == last or None in key:
-                reason = f'The rows of {place.table.fullname!r} cannot be read in the order of their primary key: found {key!r}.'
+                reason = f'The rows of {location.table.fullname!r} cannot be read in the order of their primary key: found {key!r}.'
                 raise ConfigurationError(reason=reason)
             last = key

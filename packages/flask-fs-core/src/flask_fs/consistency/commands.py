@@ -129,12 +129,12 @@ def fsck(
                 if finding.kind in kinds:
                     (orphans if finding.kind == 'orphan' else missing).append(finding)
                 if len(orphans) >= 100:
-                    _mend(app, orphans, as_json, counts)
+                    _repair(app, orphans, as_json, counts)
                 if len(missing) > _MAX_MISSING:
                     missing.pop()
                     counts['left'] += 1
-            _mend(app, orphans, as_json, counts)
-        _mend(app, missing, as_json, counts)
+            _repair(app, orphans, as_json, counts)
+        _repair(app, missing, as_json, counts)
     if counts['left']:
         click.echo(f'{counts["left"]} more references to missing files remain: run the command again.', err=True)
     summary = ', '.join(f'{kind}: {counts[kind]}' for kind in ('orphan', 'missing', 'altered', 'malformed'))
@@ -159,7 +159,7 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _mend(app: Flask, findings: list[Finding], as_json: bool, counts: Counter[str]) -> None:
+def _repair(app: Flask, findings: list[Finding], as_json: bool, counts: Counter[str]) -> None:
     if findings:
         for outcome in repair(app, findings):
             _show_outcome(outcome, as_json, False)

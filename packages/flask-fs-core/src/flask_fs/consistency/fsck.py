@@ -15,8 +15,8 @@ from ..backends.contract import FileInfo
 from ..errors import ChecksumMismatch, FileNotFound, FSError, PermissionDenied
 from ..storage import Storage
 from .inventory import BATCH, Inventory
+from .locations import Locations, in_context
 from .outcome import Outcome, Progress
-from .places import Places, in_context
 from .sources import Reference, ReferenceSource, storage_itself, whole_name
 from .survey import FoundReference, Survey, remove, stat
 
@@ -73,16 +73,16 @@ def check(
     :param progress: Called from time to time.
     :raises ConfigurationError: Immediately, if no database is registered, or none refers to one of the storages.
     """
-    places = Places(app)
-    selected = places.selected(places.storages if storages is None else storages)
-    return in_context(app, _check(places, selected, content, older_than_s, progress or (lambda _, __: None)))
+    locations = Locations(app)
+    selected = locations.selected(locations.storages if storages is None else storages)
+    return in_context(app, _check(locations, selected, content, older_than_s, progress or (lambda _, __: None)))
 
 
 def _check(
-    places: Places, storages: list[Storage], content: bool, older_than_s: float, progress: Progress
+    locations: Locations, storages: list[Storage], content: bool, older_than_s: float, progress: Progress
 ) -> Generator[Finding]:
     with Inventory() as inventory:
-        survey = Survey(places, inventory, storages, older_than_s, progress)
+        survey = Survey(locations, inventory, storages, older_than_s, progress)
         survey.list_files()
         for found in survey.references():
             yield from _check_reference(found, inventory, content)
@@ -90,7 +90,7 @@ def _check(
             for storage in storages:
                 yield from _check_content(storage, inventory, progress)
         for storage in storages:
-            doubt = places.in_doubt(storage)
+            doubt = locations.in_doubt(storage)
             for infos in survey.unused(storage):
                 for info in infos:
                     detail = f'{info.size} bytes' if doubt is None else f'{info.size} bytes; {doubt}'
@@ -187,7 +187,7 @@ def _algorithm(checksum: str) -> str:
     return checksum.partition(':')[0]
 
 
-# --- Fixing.
+# --- Repair.
 
 
 def repair(app: Flask, findings: Iterable[Finding]) -> Iterator[Outcome]:
@@ -199,14 +199,14 @@ def repair(app: Flask, findings: Iterable[Finding]) -> Iterator[Outcome]:
     :param findings: Findings of :func:`check`. Exhaust it before you fix missing files: it reads the database until then.
     :raises ConfigurationError: Immediately, if no database is registered.
     """
-    return in_context(app, _mend(Places(app), iter(findings)))
+    return in_context(app, _repair(Locations(app), iter(findings)))
 
 
-def _mend(places: Places, findings: Iterator[Finding]) -> Generator[Outcome]:
+def _repair(locations: Locations, findings: Iterator[Finding]) -> Generator[Outcome]:
     while batch := list(itertools.islice(findings, BATCH)):
         orphans = [finding for finding in batch if finding.kind == 'orphan']
         for name in dict.fromkeys(finding.storage for finding in orphans):
-            yield from _remove_orphans(places, name, [finding for finding in orphans if finding.storage == name])
+            yield from _remove_orphans(locations, name, [finding for finding in orphans if finding.storage == name])
         for finding in batch:
             if finding.kind == 'missing':
                 yield _clear(finding)
@@ -214,10 +214,10 @@ def _mend(places: Places, findings: Iterator[Finding]) -> Generator[Outcome]:
                 yield _outcome(finding, 'kept', f'{finding.kind}: check it manually')
 
 
-def _remove_orphans(places: Places, name: str, findings: list[Finding]) -> Iterator[Outcome]:
-    [storage] = places.selected([name])
-    doubt = places.in_doubt(storage)
-    used = places.referenced(storage, [finding.filename for finding in findings if finding.filename is not None])
+def _remove_orphans(locations: Locations, name: str, findings: list[Finding]) -> Iterator[Outcome]:
+    [storage] = locations.selected([name])
+    doubt = locations.in_doubt(storage)
+    used = locations.referenced(storage, [finding.filename for finding in findings if finding.filename is not None])
     for finding in findings:
         if finding.filename in used:
             yield _outcome(finding, 'kept', 'a row refers to it now')
@@ -229,8 +229,8 @@ def _remove_orphans(places: Places, name: str, findings: list[Finding]) -> Itera
 
 def _clear(finding: Finding) -> Outcome:
     source, reference = finding.source, finding.reference
-    assert source is not None, 'what is missing is missing for a reference'
-    assert reference is not None, 'as above'
+    assert source is not None, 'a missing file is always found through a reference'
+    assert reference is not None, 'see above'
     if any(reference.storage.exists(name) for name in reference.stored.files()):
         return _outcome(finding, 'kept', 'other files of this reference exist: store its file again, or rerender it')
     if reference.stored.problem is not None:

@@ -17,8 +17,8 @@ from ..backends.contract import FileInfo
 from ..storage import Storage
 from .inventory import BATCH, Inventory
 from .journal import Entry, Journal
+from .locations import Locations, in_context
 from .outcome import Outcome, Progress
-from .places import Places, in_context
 from .survey import Survey, remove, stat
 
 __all__ = ['Outcome', 'collect']
@@ -50,9 +50,9 @@ def collect(
     :param progress: Called from time to time.
     :raises ConfigurationError: Immediately, if no database is registered, or none refers to a storage in *scan*.
     """
-    places = Places(app)
-    storages = places.selected(scan)
-    return in_context(app, _collect(places, storages, older_than_s, dry_run, progress or _ignore))
+    locations = Locations(app)
+    storages = locations.selected(scan)
+    return in_context(app, _collect(locations, storages, older_than_s, dry_run, progress or _ignore))
 
 
 def _ignore(_: str, __: int) -> None:
@@ -60,10 +60,10 @@ def _ignore(_: str, __: int) -> None:
 
 
 def _collect(
-    places: Places, scanned: list[Storage], older_than_s: float, dry_run: bool, progress: Progress
+    locations: Locations, scanned: list[Storage], older_than_s: float, dry_run: bool, progress: Progress
 ) -> Generator[Outcome]:
     settled = 0
-    for journal in places.journals:
+    for journal in locations.journals:
         with tempfile.SpooledTemporaryFile(max_size=2**20) as file:
             # Read all entries first: processing them changes the journal.
             for entry in journal.entries(older_than_s):
@@ -71,10 +71,10 @@ def _collect(
             file.seek(0)
             entries = _unpickled(file)
             while batch := list(itertools.islice(entries, BATCH)):
-                yield from _settle(places, journal, batch, older_than_s, dry_run)
+                yield from _settle(locations, journal, batch, older_than_s, dry_run)
                 progress('entries of the journal', settled := settled + len(batch))
     if scanned:
-        yield from _scan(places, scanned, older_than_s, dry_run, progress)
+        yield from _scan(locations, scanned, older_than_s, dry_run, progress)
 
 
 def _unpickled(file: IO[bytes]) -> Iterator[Entry]:
@@ -98,13 +98,13 @@ class _Verdict(NamedTuple):
 
 
 def _settle(
-    places: Places, journal: Journal, entries: list[Entry], older_than_s: float, dry_run: bool
+    locations: Locations, journal: Journal, entries: list[Entry], older_than_s: float, dry_run: bool
 ) -> Iterator[Outcome]:
     by_storage: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_storage[entry.storage].append(entry)
     for name, several in by_storage.items():
-        storage = places.by_name(name)
+        storage = locations.by_name(name)
         if storage is None:
             for entry in several:
                 yield Outcome(name, entry.filename, 'unsure', 'the application has no storage with that name')
@@ -113,7 +113,7 @@ def _settle(
             if not names.is_valid(entry.filename):
                 yield Outcome(name, entry.filename, 'unsure', 'it is not a valid filename')
         several = [entry for entry in several if names.is_valid(entry.filename)]
-        if (doubt := places.in_doubt(storage)) is not None:
+        if (doubt := locations.in_doubt(storage)) is not None:
             yield from (Outcome(name, entry.filename, 'unsure', doubt) for entry in several)
             continue
         # First the file, then the references to it: a row that is committed in between is found, and none can be committed
@@ -121,7 +121,7 @@ def _settle(
         verdicts = [_judge(entry, stat(storage, entry.filename), older_than_s) for entry in several]
         if not dry_run:
             verdicts = [_claimed(journal, verdict) for verdict in verdicts]
-        used = places.referenced(storage, {verdict.entry.filename for verdict in verdicts})
+        used = locations.referenced(storage, {verdict.entry.filename for verdict in verdicts})
         done: list[str] = []
         for verdict in verdicts:
             outcome = verdict.outcome
@@ -174,15 +174,15 @@ def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict
 
 
 def _scan(
-    places: Places, storages: list[Storage], older_than_s: float, dry_run: bool, progress: Progress
+    locations: Locations, storages: list[Storage], older_than_s: float, dry_run: bool, progress: Progress
 ) -> Iterator[Outcome]:
     with Inventory() as inventory:
-        survey = Survey(places, inventory, storages, older_than_s, progress)
+        survey = Survey(locations, inventory, storages, older_than_s, progress)
         survey.list_files()
         for _ in survey.references():
             pass
         for storage in storages:
-            doubt = places.in_doubt(storage)
+            doubt = locations.in_doubt(storage)
             for infos in survey.unused(storage):
                 for info in infos:
                     if doubt is not None:

@@ -13,8 +13,8 @@ from ..backends.contract import FileInfo
 from ..errors import FileNotFound, FSError
 from ..storage import Storage
 from .inventory import Inventory
+from .locations import Locations
 from .outcome import Outcome, Progress
-from .places import Places
 from .sources import Reference, ReferenceSource, storage_itself, whole_name
 
 logger = logging.getLogger(__name__)
@@ -47,9 +47,14 @@ class Survey:
     """
 
     def __init__(
-        self, places: Places, inventory: Inventory, storages: list[Storage], older_than_s: float, progress: Progress
+        self,
+        locations: Locations,
+        inventory: Inventory,
+        storages: list[Storage],
+        older_than_s: float,
+        progress: Progress,
     ) -> None:
-        self._places = places
+        self._locations = locations
         self._inventory = inventory
         self._storages = storages
         self._older_than_s = older_than_s
@@ -68,12 +73,12 @@ class Survey:
 
     def _is_own(self, storage: Storage, filename: str) -> bool:
         # A legacy backend can list names that no operation accepts.
-        return names.is_valid(filename) and not self._places.is_of_another(storage, filename)
+        return names.is_valid(filename) and not self._locations.is_of_another(storage, filename)
 
     def references(self) -> Iterator[FoundReference]:
         """Every reference to files of these storages. Call this second, and exhaust it."""
         count = 0
-        for source in self._places.sources:
+        for source in self._locations.sources:
             for reference in source.references():
                 count += 1
                 if count % _BATCH == 0:
@@ -91,7 +96,7 @@ class Survey:
         self._progress('references', count)
 
     def _use(self, storage: Storage, filename: str) -> bool:
-        found = [self._inventory.use(other.name, name) for other, name in self._places.same_file(storage, filename)]
+        found = [self._inventory.use(other.name, name) for other, name in self._locations.same_file(storage, filename)]
         return any(found)
 
     def unused(self, storage: Storage) -> Iterator[list[FileInfo]]:
@@ -100,16 +105,16 @@ class Survey:
         for filenames in self._inventory.unused(storage.name, self._limit):
             infos = (stat(storage, filename) for filename in filenames)
             there = [info for info in infos if info is not None and self._is_old(info)]
-            used = self._places.referenced(storage, [info.name for info in there]) if there else ()
+            used = self._locations.referenced(storage, [info.name for info in there]) if there else ()
             yield [info for info in there if info.name not in used]
 
     def _use_recent_entries(self) -> None:
         """Keep files with recent entries: a direct upload can be old, and be accepted in a transaction that is still open."""
         if self._limit is None:
             return
-        for journal in self._places.journals:
+        for journal in self._locations.journals:
             for entry in journal.entries(0):
-                if entry.at > self._limit and (storage := self._places.by_name(entry.storage)) is not None:
+                if entry.at > self._limit and (storage := self._locations.by_name(entry.storage)) is not None:
                     self._use(storage, entry.filename)
 
     def _is_old(self, info: FileInfo) -> bool:

@@ -1,4 +1,4 @@
-"""The file columns of an application, and conditions for their rows."""
+"""Where rows store file references: the file columns of an application, and conditions for their rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .tracking import mapped_columns
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class ColumnLocation:
     """A file column in a table.
 
     :param mapper: The mapper of the class that declares it.
@@ -71,12 +71,12 @@ def after(columns: Sequence[Column[Any]], key: tuple[Any, ...]) -> ColumnElement
     return or_(*conditions)
 
 
-def places(concerns: Callable[[type], bool]) -> list[Place]:
+def locations(concerns: Callable[[type], bool]) -> list[ColumnLocation]:
     """The file columns of all mapped classes that *concerns* returns True for, ordered by name.
 
     :raises ConfigurationError: If the rows of one of them have no primary key.
     """
-    found: dict[Column[Any], Place] = {}
+    found: dict[Column[Any], ColumnLocation] = {}
     # The class that declares a column comes before those that inherit it.
     ordered = sorted(
         mapped_columns(), key=lambda entry: (len(list(entry[0].iterate_to_root())), str(entry[0].class_), entry[1])
@@ -86,7 +86,7 @@ def places(concerns: Callable[[type], bool]) -> list[Place]:
             continue
         for column in _columns(mapper, attribute):
             if column not in found:
-                found[column] = Place(mapper, attribute, column, _key(mapper, column))
+                found[column] = ColumnLocation(mapper, attribute, column, _key(mapper, column))
     return list(found.values())
 
 

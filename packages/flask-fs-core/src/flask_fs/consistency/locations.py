@@ -1,4 +1,4 @@
-"""The storages of an application: which of them share files, and which files any database refers to."""
+"""Where an application stores files: which of its storages share files, and which files any database refers to."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .sources import ReferenceSource, TwoPhaseSource, sources_of, storage_itself
 T = TypeVar('T')
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A storage that contains files of another storage, possibly under other names.
 
     :param storage: This storage.
@@ -35,7 +35,7 @@ class Place(NamedTuple):
         return self.added + filename[len(self.removed) :] if filename.startswith(self.removed) else None
 
 
-class Places:
+class Locations:
     """The storages of an application, and the sources that refer to their files.
 
     :raises ConfigurationError: If no source was added to the application.
@@ -92,41 +92,41 @@ class Places:
 
     def same_file(self, storage: Storage, filename: str) -> Iterator[tuple[Storage, str]]:
         """The file itself, and the same file in other storages that contain this one or are inside it."""
-        for place in self._same.get(storage, ()):
-            if (name := place.name_of(filename)) is not None:
-                yield place.storage, name
+        for location in self._same.get(storage, ()):
+            if (name := location.name_of(filename)) is not None:
+                yield location.storage, name
 
     def is_of_another(self, storage: Storage, filename: str) -> bool:
         """Whether a file that *storage* lists belongs to a storage inside it."""
-        return any(place.removed and filename.startswith(place.removed) for place in self._same[storage])
+        return any(location.removed and filename.startswith(location.removed) for location in self._same[storage])
 
     def referenced(self, storage: Storage, filenames: Collection[str]) -> set[str]:
         """Those of *filenames* that any source refers to now."""
         found: set[str] = set()
-        for place in self._same[storage]:
-            there = {name: filename for filename in filenames if (name := place.name_of(filename)) is not None}
-            for source in self._sources_of(place) if there else ():
-                found.update(there[name] for name in source.referenced(place.storage, list(there)))
+        for location in self._same[storage]:
+            there = {name: filename for filename in filenames if (name := location.name_of(filename)) is not None}
+            for source in self._sources_of(location) if there else ():
+                found.update(there[name] for name in source.referenced(location.storage, list(there)))
         return found
 
     def in_doubt(self, storage: Storage) -> str | None:
         """Why it is unknown which files of *storage* are referred to; None if it is known. Call this before :meth:`referenced`."""
-        sources = (source for place in self._same[storage] for source in self._sources_of(place))
+        sources = (source for location in self._same[storage] for source in self._sources_of(location))
         doubts = (source.in_doubt() for source in sources if isinstance(source, TwoPhaseSource))
         return next((doubt for doubt in doubts if doubt is not None), None)
 
-    def _sources_of(self, place: Place) -> Iterator[ReferenceSource]:
-        """The sources that refer to files of the storage of *place*."""
-        return (source for source in self.sources if place.storage in map(storage_itself, source.storages))
+    def _sources_of(self, location: Location) -> Iterator[ReferenceSource]:
+        """The sources that refer to files of the storage of *location*."""
+        return (source for source in self.sources if location.storage in map(storage_itself, source.storages))
 
-    def _same_files(self, storage: Storage) -> Iterator[Place]:
-        yield Place(storage, '', '')
+    def _same_files(self, storage: Storage) -> Iterator[Location]:
+        yield Location(storage, '', '')
         mine = self._bindings[storage]
         for other, binding in self._bindings.items():
             if (below := _folder_in(mine, binding)) is not None:
-                yield Place(other, below, '')
+                yield Location(other, below, '')
             if (above := _folder_in(binding, mine)) is not None:
-                yield Place(other, '', above)
+                yield Location(other, '', above)
 
 
 def _folder_in(outer: Binding, inner: Binding) -> str | None:
