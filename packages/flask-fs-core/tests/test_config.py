@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,94 @@ def test_a_setting_of_one_backend_has_no_effect_for_every_storage_and_the_hint_s
 
 def test_settings_of_other_backends_are_not_misspelt(made: Callable[..., fs.Storage]) -> None:
     made(FS_S3_MAX_BYTES=1, FS_S3_BUCKET_NAME='box', FS_LOCAL_FSYNC=True, FS_PREFIX='/files', FS_BACKEND='memory')
+
+
+@pytest.mark.parametrize(
+    ('storage', 'given', 'hint'),
+    [
+        ('photos', 'PHOTO_FS_ROOT', 'PHOTOS_FS_ROOT'),
+        ('photos', 'PHOTTOS_FS_FSYNC', 'PHOTOS_FS_FSYNC'),
+        ('photos', 'PHOTSO_FS_BACKEND', 'PHOTOS_FS_BACKEND'),
+        ('avatars', 'AVATERS_FS_MAX_BYTES', 'AVATARS_FS_MAX_BYTES'),
+        ('user-files', 'USERFILES_FS_ALLOW', 'USER_FILES_FS_ALLOW'),
+        ('my_fs_docs', 'MY_FS_DOC_FS_ROOT', 'MY_FS_DOCS_FS_ROOT'),
+        ('photos2', 'PHOTO2_FS_ROOT', 'PHOTOS2_FS_ROOT'),
+    ],
+)
+def test_a_setting_of_a_misspelt_storage_gets_a_hint_at_the_first_request(
+    make_app: Callable[..., Flask], storage: str, given: str, hint: str
+) -> None:
+    client = make_app(fs.Storage(storage), fs.Storage('others'), **{given: '1'}).test_client()
+    expected = f"^{given} is not a setting of any storage in 'app1': did you mean {hint}[?]$"
+    with pytest.warns(fs.ConfigurationWarning, match=expected) as warned:
+        client.get('/')
+    assert len(warned) == 1
+    client.get('/')
+
+
+@pytest.mark.parametrize(
+    ('storages', 'settings'),
+    [
+        pytest.param(['photos'], {'THUMBS_FS_ROOT': 'x'}, id='another name'),
+        pytest.param(['photos'], {'PHOTO_FS_COLOR': 'x'}, id='not a setting'),
+        pytest.param(['photos'], {'PHOTO_FS_BUCKET_NAME': 'x'}, id='a setting of another backend'),
+        pytest.param(['photos'], {'PHOTO_FS_ROOT': None}, id='not set'),
+        pytest.param(['photos'], {'PHOTO_FS_ROOT': 'x', 'PHOTOS_FS_ROOT': 'y'}, id='both are set'),
+        pytest.param(['photos', 'photo'], {'PHOTO_FS_ROOT': 'x'}, id='both exist'),
+        pytest.param(['photos', 'user-files'], {'USER-FILES_FS_ALLOW': 'x'}, id='the older spelling of a hyphen'),
+        pytest.param(['tenant1'], {'TENANT2_FS_ROOT': 'x', 'TENANT12_FS_ROOT': 'x'}, id='a number'),
+        pytest.param(['files-a', 'v'], {'FILES_B_FS_ROOT': 'x', 'W_FS_ROOT': 'x'}, id='a letter'),
+        pytest.param(['files', 'abc-eu'], {'FILES_A_FS_ROOT': 'x', 'ABC_UE_FS_ROOT': 'x'}, id='a short word'),
+        pytest.param(['shop-north'], {'SHOP_SOUTH_FS_ROOT': 'x'}, id='a similar word'),
+        pytest.param(['s3', 'fs'], {'FS_S3_ROOT': 'x', 'FS_ROOT': 'y'}, id='settings of many storages'),
+    ],
+)
+def test_settings_that_may_be_of_other_storages_get_no_hint(
+    make_app: Callable[..., Flask], storages: list[str], settings: dict[str, Any]
+) -> None:
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter('always')
+        app = make_app(*map(fs.Storage, storages))
+        app.config.update(settings)
+        app.test_client().get('/')
+    assert [str(warning.message) for warning in warned if 'any storage' in str(warning.message)] == []
+
+
+def test_a_missing_setting_is_explained_by_a_misspelt_storage(make_app: Callable[..., Flask]) -> None:
+    storages = fs.Storage('avatars'), fs.Storage('others')
+    with (
+        pytest.raises(fs.ConfigurationError, match='needs AVATARS_FS_ENDPOINT or FS_DEMANDING_ENDPOINT'),
+        pytest.warns(fs.ConfigurationWarning, match='^AVATAR_FS_ENDPOINT is not .*: did you mean AVATARS_FS_ENDPOINT'),
+    ):
+        make_app(*storages, FS_BACKEND=Demanding, AVATAR_FS_ENDPOINT='x')
+
+
+def test_an_error_about_one_storage_blames_no_setting_of_another(make_app: Callable[..., Flask]) -> None:
+    with pytest.raises(fs.ConfigurationError, match='needs AVATARS_FS_ENDPOINT'):
+        make_app(fs.Storage('avatars'), fs.Storage('avatar'), FS_BACKEND=Demanding, AVATAR_FS_ENDPOINT='x')
+
+
+def test_a_misspelt_backend_is_the_only_complaint(make_app: Callable[..., Flask]) -> None:
+    with pytest.raises(fs.UnknownBackend, match='locale'):
+        make_app(fs.Storage('avatars'), AVATARS_FS_BACKEND='locale', AVATAR_FS_FSYNC=True)
+
+
+def test_a_storage_that_another_call_adds_is_not_misspelt(make_app: Callable[..., Flask]) -> None:
+    app = make_app(fs.Storage('photos'), PHOTO_FS_ALLOW='exe')
+    with app.app_context():
+        pass
+    photo = fs.Storage('photo')
+    fs.init_app(app, photo)
+    app.test_client().get('/')
+    assert photo.extension_allowed('exe')
+
+
+def test_names_of_storages_are_checked_in_each_application(make_app: Callable[..., Flask]) -> None:
+    photos = fs.Storage('photos')
+    right, wrong = make_app(photos, PHOTOS_FS_ALLOW='exe'), make_app(photos, PHOTO_FS_ALLOW='exe')
+    right.test_client().get('/')
+    with pytest.warns(fs.ConfigurationWarning, match="any storage in 'app2': did you mean PHOTOS_FS_ALLOW"):
+        wrong.test_client().get('/')
 
 
 def test_a_setting_that_resembles_none_is_left_to_the_backend(made: Callable[..., fs.Storage]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 from collections.abc import Callable, Hashable, Mapping
@@ -12,9 +13,9 @@ from flask import Flask, current_app
 
 from .backends.contract import Capability
 from .config import STORAGE_SETTINGS, Config, backend_of, default_root, refresh, resolve, storage_settings
-from .errors import ConfigurationError
+from .errors import ConfigurationError, UnknownBackend
 from .registry import Driver, backend_class_of, driver_of
-from .settings import settings_error, storage_prefix
+from .settings import Setting, settings_error, storage_prefix
 
 #: Returns the current application itself, not the proxy. Looked up once, because every storage operation calls it.
 current_application: Callable[[], Flask] = current_app._get_current_object  # type: ignore[attr-defined]  # a proxy
@@ -143,12 +144,8 @@ def bind(storage: str, app: Any) -> Binding:
     :raises ConfigurationError: If a setting is missing or invalid.
     """
     app_config = _app_config(app)
-    wanted = backend_of(app_config, storage)
-    backend_class = wanted if not isinstance(wanted, str) else backend_class_of(wanted, storage)
-    kind = wanted if isinstance(wanted, str) else getattr(wanted, 'kind', '') or wanted.__name__
-    settings = getattr(backend_class, 'settings', ())
-    settings = settings if isinstance(settings, tuple) else ()
-    config = resolve(app_config, storage, kind, (*storage_settings(), *settings))
+    kind, backend_class = _backend_class(app_config, storage)
+    config = resolve(app_config, storage, kind, (*storage_settings(), *_settings_of(backend_class)))
     backend = backend_class(storage, config)
     driver = driver_of(backend, storage)
     if config.serving == 'redirect' and Capability.SIGNED_URL not in driver.capabilities:
@@ -166,6 +163,28 @@ def unconfigured(backend: Any, storage: str) -> Binding:
     """A binding of *storage* to *backend* without an application, with the default of every setting."""
     config = resolve(NO_APP.config, storage, '', STORAGE_SETTINGS)
     return Binding(NO_APP, config, backend, driver_of(backend, storage), type(backend).__name__)
+
+
+def setting_keys(app_config: Mapping[str, Any], storage: str) -> set[str]:
+    """The keys of all settings of *storage*, including those of its configured backend if that exists."""
+    settings = storage_settings()
+    with contextlib.suppress(UnknownBackend):
+        settings += _settings_of(_backend_class(app_config, storage)[1])
+    return {setting.key for setting in settings}
+
+
+def _backend_class(app_config: Mapping[str, Any], storage: str) -> tuple[str, Any]:
+    """The kind and the class of the backend that is configured for *storage*."""
+    wanted = backend_of(app_config, storage)
+    if isinstance(wanted, str):
+        return wanted, backend_class_of(wanted, storage)
+    return getattr(wanted, 'kind', '') or wanted.__name__, wanted
+
+
+def _settings_of(backend_class: Any) -> tuple[Setting, ...]:
+    """The settings that the class declares. One that isn't a ``BaseBackend`` can have anything there."""
+    settings = getattr(backend_class, 'settings', ())
+    return settings if isinstance(settings, tuple) else ()
 
 
 def _app_config(app: Any) -> Mapping[str, Any]:

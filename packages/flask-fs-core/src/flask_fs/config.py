@@ -305,6 +305,51 @@ def _hint(name: str, meant: str, where: str) -> None:
     warnings.warn(f'{name} is not a setting of {where}: did you mean {meant}?', ConfigurationWarning, stacklevel=6)
 
 
+def hint_at_storages(app_config: Mapping[str, Any], known: Mapping[str, Collection[str]], where: str) -> None:
+    """Warn of settings that name a storage which doesn't exist, if they probably mean one that does.
+
+    :param known: The keys of the settings of each storage, by the storage's name.
+    :param where: A description of these storages, for the message.
+    """
+    keys_of = {storage_prefix(storage): keys for storage, keys in known.items()}
+    # For backward compatibility: in older packages, setting names include the hyphens of a storage's name.
+    prefixes = {*keys_of, *(f'{storage.upper()}_FS_' for storage in known)}
+    for name, value in list(app_config.items()):
+        storage, separator, key = name.rpartition('_FS_')
+        if value is None or not separator or storage + separator in prefixes:
+            continue
+        for prefix, keys in keys_of.items():
+            meant = prefix + key
+            # If that is set too, the names are more likely those of two storages.
+            is_free = key.lower() in keys and app_config.get(meant) is None
+            if is_free and _is_misspelling(storage, prefix.removesuffix(separator)):
+                _hint(name, meant, where)
+                break
+
+
+def _is_misspelling(given: str, meant: str) -> bool:
+    """Whether the names differ by one character too many or too few, a replaced one, or two swapped ones.
+
+    It isn't a misspelling if that is a digit or in a short word: ``tenant1`` and ``tenant2``, or ``files_a`` and
+    ``files_b``, are different storages.
+    """
+    start = _shared_start(given, meant)
+    rest = given[start:], meant[start:]
+    end = _shared_start(*(part[::-1] for part in rest))
+    one, other = (part[: len(part) - end] for part in rest)
+    is_swap = len(one) == 2 and one == other[::-1]
+    if not (is_swap or max(len(one), len(other)) == 1):
+        return False
+    shorter = min(given, meant, key=len)
+    word = shorter[:start].rpartition('_')[2] + shorter[start:].partition('_')[0]
+    return len(word) >= 3 and not any(character.isdigit() for character in one + other)
+
+
+def _shared_start(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 # --- Names that drivers for 1.0 import from here. New drivers import them from flask_fs.settings.
 
 from .settings import file_mode, folder, host_of, mapping, seconds, server_of, text  # noqa: E402, F401

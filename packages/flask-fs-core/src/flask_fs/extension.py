@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request_started
 
-from .bindings import State, state_of
+from .bindings import State, setting_keys, state_of
 from .cli import group
-from .config import DEFAULT_BACKEND, default_root
-from .errors import UnknownStorage
+from .config import DEFAULT_BACKEND, default_root, hint_at_storages
+from .errors import ConfigurationError, UnknownStorage
 from .signing import check_fallbacks
 from .storage import Storage
 from .urls import ENDPOINT, UPLOAD_ENDPOINT, add_route
@@ -45,8 +46,14 @@ def init_app(app: Flask, *storages: Storage) -> None:
     try:
         for storage in storages:
             storage.configure(app)
+    except ConfigurationError:
+        # A missing setting may be one with a misspelled storage.
+        _check_storage_names(app, {*state, *(storage.name for storage in storages)})
+        raise
     finally:
         state.pending.clear()
+    # Another call can add the storage that a setting names. The first request comes after all calls.
+    request_started.connect(_check_at_first_request, app)
 
 
 def by_name(name: str) -> Storage:
@@ -62,6 +69,17 @@ def by_name(name: str) -> Storage:
         reason = f'No storage named {name!r} in {current_app.name!r} (found: {found}). Pass it to fs.init_app(app, …).'
         raise UnknownStorage(reason=reason) from None
     return storage
+
+
+def _check_at_first_request(app: Flask, **_: Any) -> None:
+    request_started.disconnect(_check_at_first_request, app)
+    _check_storage_names(app, state_of(app))
+
+
+def _check_storage_names(app: Flask, names: Iterable[str]) -> None:
+    """Warn of settings that misspell one of the *names* of storages."""
+    known = {name: setting_keys(app.config, name) for name in list(names)}
+    hint_at_storages(app.config, known, f'any storage in {app.name!r}')
 
 
 def _put_defaults(app: Flask, state: State) -> None:
