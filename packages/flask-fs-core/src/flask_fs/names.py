@@ -154,9 +154,12 @@ def check_stored(name: str) -> str:
 
     :raises InvalidFilename: If it is none of these.
     """
-    hidden, _, visible = name.partition('/')
-    if hidden not in HIDDEN_FOLDERS:
+    try:
         return check(name)
+    except InvalidFilename:
+        hidden, _, visible = name.partition('/')
+        if hidden not in HIDDEN_FOLDERS:
+            raise
     if visible := visible.partition(f'/{DELETED_PREFIX}')[0]:
         check(visible)
     return name

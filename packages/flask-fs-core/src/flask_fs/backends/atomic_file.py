@@ -14,7 +14,6 @@ from ..names import TEMPORARY_PREFIX
 from . import xattrs
 from .filesystem import FilesystemSupport, close_folder
 from .folders import make, retry_creating_parent
-from .streams import undone_by
 
 # The errors of open() if the kernel, the file system or the mount doesn't support O_TMPFILE (open(2)).
 _NO_UNNAMED = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL))
@@ -59,11 +58,10 @@ class AtomicFile:
         name: str,
         filesystem: FilesystemSupport,
         check_root: Callable[[str], None],
-        *,
         create: bool,
-        is_short: bool = False,
-        values: Mapping[str, bytes] | None = None,
-        replace: Callable[[str, str], None] | None = None,
+        is_short: bool,
+        values: Mapping[str, bytes] | None,
+        replace: Callable[[str, str], None] | None,
     ) -> None:
         self._target = target
         self._name = name
@@ -78,13 +76,16 @@ class AtomicFile:
         self._made: list[str] = []
         self._temporary: str | None = None
         self._fd = -1
-        # An interrupt can be raised anywhere.
-        with undone_by(self.close):
+        try:
             retry_creating_parent(self._make_folder, self._open)
             if values:
                 xattrs.write(self._fd, values)
             if filesystem.file_mode is not None:
                 os.fchmod(self._fd, filesystem.file_mode | self._mark)
+        except BaseException:
+            # An interrupt can be raised anywhere.
+            self.close()
+            raise
 
     def write(self, data: bytes) -> None:
         """Append *data*."""

@@ -55,16 +55,9 @@ class LocalFiles(BaseBackend):
         reads_first = file is None and not values
         try:
             chunk = stream.take(CHUNK_BYTES) if reads_first else b''
-            new = AtomicFile(
-                path,
-                name,
-                self._filesystem,
-                self._require_root,
-                create=create,
-                is_short=reads_first and len(chunk) < CHUNK_BYTES,
-                values=values,
-                replace=replace,
-            )
+            is_short = reads_first and len(chunk) < CHUNK_BYTES
+            # The arguments are positional because that is faster.
+            new = AtomicFile(path, name, self._filesystem, self._require_root, create, is_short, values, replace)
             try:
                 if file is not None:
                     self._refuse_early(name, path, create)

@@ -30,13 +30,13 @@ def as_bytes(content: Any, encoding: str = 'utf-8') -> bytes | bytearray | memor
 
     :raises TypeError: If it is neither text nor bytes-like, and has no ``read``.
     """
-    if isinstance(content, memoryview) and not content.c_contiguous:
-        # Copied, because files and sockets accept only contiguous ones.
-        return content.tobytes()
-    if isinstance(content, (bytes, bytearray, memoryview)):
+    if isinstance(content, (bytes, bytearray)):
         return content
     if isinstance(content, str):
         return content.encode(encoding)
+    if isinstance(content, memoryview):
+        # Copied if necessary, because files and sockets accept only contiguous ones.
+        return content if content.c_contiguous else content.tobytes()
     return b''.join(chunks_of(as_source(content, encoding)))
 
 
@@ -54,7 +54,9 @@ def as_source(content: Any, encoding: str = 'utf-8') -> ByteReader:
 
 def media_type_of(content: Any) -> str | None:
     """The media type that an upload was sent with, or None if it is missing or generic."""
-    given = normalized(content.content_type) if isinstance(content, FileStorage) else UNKNOWN
+    if not isinstance(content, FileStorage):
+        return None
+    given = normalized(content.content_type)
     return None if given == UNKNOWN else given
 
 
@@ -95,8 +97,9 @@ class Source:
         """At most *size* bytes, and none only at the end. Without a size, all remaining bytes."""
         if size < 0:
             return b''.join(chunks_of(self))
-        chunk, self._ahead = self._ahead, b''
-        if not chunk:
+        if self._ahead:
+            chunk, self._ahead = self._ahead, b''
+        else:
             try:
                 chunk = self._reader.read(size)
             except BaseException as error:

@@ -149,7 +149,8 @@ class Writing(Reading):
             )
         finally:
             restore_position(content, position)
-        self._announce_saved(bound, name, info)
+        if file_saved.receivers:
+            self._announce_saved(bound, name, info)
 
     def open(self, filename: str, mode: str = 'r', **kwargs: Any) -> IO[Any]:
         """A file object for reading or writing.
@@ -220,21 +221,19 @@ class Writing(Reading):
 
     def _store_available(
         self, bound: Binding, name: str, file: Any, attributes: Attributes, search: AvailableName
-    ) -> None:
-        """Store *file* as *name*, or under the first available name of *search*."""
+    ) -> tuple[str, Any]:
+        """Store *file* as *name*, or under the first available name of *search*. Return its full name and the driver's result."""
         with contextlib.ExitStack() as stack:
             if (start := position_of(file)) is None:
                 reader = source(limited(file, name, self.name, bound.config))
                 file, start = stack.enter_context(spooled(reader)), 0
             while True:
                 try:
-                    info = self._keep(bound, name, file, False, attributes)
-                    break
+                    return name, self._keep(bound, name, file, False, attributes)
                 except FileExists as conflict:
                     name = self._next_name(bound, file, search, conflict)
                     if not restore_position(file, start):
                         raise
-        self._announce_saved(bound, name, info)
 
     def _next_name(self, bound: Binding, file: Any, search: AvailableName, conflict: FileExists) -> str:
         """The full name to try next for *file*, after *conflict* was raised for the previous one."""
@@ -254,11 +253,12 @@ class Writing(Reading):
         if_match: str | None = None,
         search: AvailableName | None = None,
     ) -> None:
-        if search is not None:
-            self._store_available(bound, name, file, attributes, search)
-            return
-        info = self._keep(bound, name, file, overwrite, attributes, if_match)
-        self._announce_saved(bound, name, info)
+        if search is None:
+            info = self._keep(bound, name, file, overwrite, attributes, if_match)
+        else:
+            name, info = self._store_available(bound, name, file, attributes, search)
+        if file_saved.receivers:
+            self._announce_saved(bound, name, info)
 
     def _keep(
         self, bound: Binding, name: str, file: Any, overwrite: bool, attributes: Attributes, if_match: str | None = None
@@ -269,7 +269,7 @@ class Writing(Reading):
         return bound.driver.save(file, name, overwrite, attributes=attributes, if_match=if_match)
 
     def _announce_saved(self, bound: Binding, name: str, info: Any = None) -> None:
-        if file_saved.receivers and file_saved.has_receivers_for(sender := self._storage):
+        if file_saved.has_receivers_for(sender := self._storage):
             file_saved.send(sender, info=info if isinstance(info, FileInfo) else bound.driver.stat(name))
 
     def _announce_saving(self, name: str) -> None:
