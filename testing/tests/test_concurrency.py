@@ -55,7 +55,7 @@ def test_results_come_in_the_order_of_the_numbers(run: object) -> None:
 def test_a_failure_shows_the_reason_and_the_traceback(run: object) -> None:
     failure = failure_of(run, fails_if_odd, 4)
     assert failure.startswith('Expected 4 of 4 to succeed, ')
-    assert 'seen 2 fail' in failure
+    assert 'saw 2 fail' in failure
     assert 'in fails_if_odd' in failure
     assert 'ValueError: 1 is odd' in failure
     assert 'ValueError: 3 is odd' in failure
@@ -75,7 +75,7 @@ def test_one_that_hangs_does_not_hide_what_failed(run: object, monkeypatch: pyte
     # Enough for the other one to fail on a busy machine.
     monkeypatch.setattr(concurrency, 'TIMEOUT_S', 3)
     failure = failure_of(run, lambda number: fails_if_odd(number) if number else hangs(number), 2)
-    assert 'seen 2 fail' in failure
+    assert 'saw 2 fail' in failure
     assert 'ValueError: 1 is odd' in failure
 
 

@@ -117,10 +117,10 @@ def test_links_of_a_careful_store_pass(check: str, store: Store, tmp_path: Path)
 @pytest.mark.parametrize(
     ('careless', 'check', 'message'),
     [
-        ('everything', READING, "Expected the link for another file to be refused; seen status 200 with b'other'"),
-        ('everything', STORING, 'Expected a link for another file to store nothing; seen status 200'),
-        ('storing', STORING, 'Expected a link for PUT to store the content; seen status 200'),
-        ('time', LIVING, 'Expected a link with a lifetime of 1 s to be refused; seen GET and PUT work after'),
+        ('everything', READING, "Expected the link for another file to be refused; saw status 200 with b'other'"),
+        ('everything', STORING, 'Expected a link for another file to store nothing; saw status 200'),
+        ('storing', STORING, 'Expected a link for PUT to store the content; saw status 200'),
+        ('time', LIVING, 'Expected a link with a lifetime of 1 s to be refused; saw GET and PUT work after'),
     ],
 )
 def test_links_of_a_careless_store_are_caught(

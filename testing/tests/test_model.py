@@ -37,7 +37,7 @@ def script_in(message: str) -> list[str]:
 def test_the_script_has_no_more_lines_than_the_failure_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('FS_TEST_SEED', '1')
     message = message_of(RefusesNamesThatWereDeleted, MemoryHarness, tmp_path)
-    assert re.match(r'Expected None from .+; seen FileExists: ', message)
+    assert re.match(r'Expected None from .+; saw FileExists: ', message)
     made, *done = script_in(message)[1:]
     assert made == "two = harness.make(prefix='run')"
     # A deletion and two looks at what it did; then what is refused.

@@ -199,5 +199,5 @@ def _results(kind: str, outcomes: Sequence[tuple[str, Any]]) -> list[Any]:
     if failures:
         shown = [f'--- {kind} {number}:\n{failure}' for number, failure in sorted(failures.items())[:SHOWN]]
         lines, count = '\n'.join(shown), len(outcomes)
-        broken(f'Expected {count} of {count} to succeed, each a {kind}; seen {len(failures)} fail.\n{lines}')
+        broken(f'Expected {count} of {count} to succeed, each a {kind}; saw {len(failures)} fail.\n{lines}')
     return [result for _, result in outcomes]

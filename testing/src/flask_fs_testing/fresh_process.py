@@ -44,7 +44,7 @@ def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T], *, first: st
         task = pickle.dumps((TIMEOUT_S, where, backend.name, dict(config), config.explicit_keys, what))
     except (AttributeError, TypeError, pickle.PicklingError) as error:
         broken(
-            f'Expected settings with which another process can create the backend; seen that they cannot be sent: {error}.'
+            f'Expected settings with which another process can create the backend; saw that they cannot be sent: {error}.'
         )
     try:
         done = subprocess.run(
@@ -56,9 +56,9 @@ def in_fresh_process(backend: BaseBackend, act: Callable[[Any], T], *, first: st
         )
     except subprocess.TimeoutExpired as expired:
         # It ends itself, unless it hangs completely.
-        broken(f'Expected a new process to end; seen that it had to be killed.\n{expired.stderr!r}')
+        broken(f'Expected a new process to end; saw that it had to be killed.\n{expired.stderr!r}')
     if done.returncode:
         shown = done.stderr.decode(errors='replace')
-        broken(f'Expected a new process to succeed; seen that it ended with exit code {done.returncode}.\n{shown}')
+        broken(f'Expected a new process to succeed; saw that it ended with exit code {done.returncode}.\n{shown}')
     result: T = pickle.loads(done.stdout)
     return result

@@ -62,14 +62,12 @@ def leaves_nothing(
             guilty = (name for name, act in acts.items() if _leaks(folder, {name: act}, warm + ROUNDS))
             what = ', '.join(f'{count} more {kind}' for kind, count in leaked.items())
             who = next(guilty, 'all of them together')
-            broken(
-                f'Expected nothing to stay open after at least {rounds} calls each; seen {what}, first after: {who}.'
-            )
+            broken(f'Expected nothing to stay open after at least {rounds} calls each; saw {what}, first after: {who}.')
         # By number: an object that belongs to a replaced file can have another name now.
         if len(left := harness.names_raw()) > len(stored):
             extra = sorted(Counter(left) - Counter(stored))
             broken(
-                f'Expected nothing new in the store after at least {rounds} calls each; seen {", ".join(extra[:SHOWN])}.'
+                f'Expected nothing new in the store after at least {rounds} calls each; saw {", ".join(extra[:SHOWN])}.'
             )
 
 

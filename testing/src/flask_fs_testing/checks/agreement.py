@@ -48,7 +48,7 @@ class AgreementChecks:
                 for field, seen in opened.items():
                     known = getattr(expected, field)
                     if seen != known and not (field == 'checksum' and seen is None):
-                        broken(f'Expected {field} {known!r} for {name!r} from _open({start}, {stop}); seen {seen!r}.')
+                        broken(f'Expected {field} {known!r} for {name!r} from _open({start}, {stop}); saw {seen!r}.')
 
     @check(
         'serve',
@@ -70,7 +70,7 @@ class AgreementChecks:
                 headers = (response.content_length, response.mimetype, response.get_etag()[0], response.last_modified)
                 if (seen := (response.status_code, *headers)) != expected:
                     broken(
-                        f'Expected status, length, type, ETag and time {expected} for {method} of {name!r}; seen {seen}.'
+                        f'Expected status, length, type, ETag and time {expected} for {method} of {name!r}; saw {seen}.'
                     )
                 assert response.data == (content if method == 'GET' else b'')
 
@@ -99,7 +99,7 @@ class AgreementChecks:
                         file.read(),
                     )
                 if seen != ('gzip', len(encoded), encoded, encoded):
-                    broken(f'Expected gzip and {len(encoded)} bytes of it for {name!r}; seen {seen}.')
+                    broken(f'Expected gzip and {len(encoded)} bytes of it for {name!r}; saw {seen}.')
             client = harness.make_app(fs.Storage('kit', fs.ALL)).test_client()
             plain = client.get('/kit/b/moved.txt', headers={'Accept-Encoding': 'identity'})
             sent = client.get('/kit/b/moved.txt', headers={'Accept-Encoding': 'gzip'})
@@ -123,7 +123,7 @@ class AgreementChecks:
                 for name in ('x', 'copied'):
                     for verb, seen in _checksums(backend, name).items():
                         if seen != expected and (seen or verb == 'metadata' or declares(backend, Capability.CHECKSUM)):
-                            broken(f'Expected {expected!r} by {verb} with CHECKSUM = {algorithm!r}; seen {seen!r}.')
+                            broken(f'Expected {expected!r} by {verb} with CHECKSUM = {algorithm!r}; saw {seen!r}.')
 
     @check(
         'the setting CHECKSUM',
@@ -145,7 +145,7 @@ class AgreementChecks:
                     ):
                         broken(
                             f'Expected a correct checksum from {verb} for a file that was stored with CHECKSUM = {before!r}, and '
-                            f'read with {after!r}; seen {seen!r}.'
+                            f'read with {after!r}; saw {seen!r}.'
                         )
 
 

@@ -114,7 +114,7 @@ class AttributeChangeChecks:
                 stored,
                 before,
             ):
-                broken(f'Expected size and checksum to stay {(len(content), stored, before)}; seen {seen}.')
+                broken(f'Expected size and checksum to stay {(len(content), stored, before)}; saw {seen}.')
             expect_bytes(other.read('a/x.bin'), content, 'a file whose attributes were changed')
             expect_attributes(other, 'a/x.bin2', GIVEN, 'beside the one that was changed,')
             assert len(harness.names_raw()) == there
@@ -165,9 +165,9 @@ class AttributeChangeChecks:
                 with stream:
                     etags = {'stat': info.etag, 'open': opened.etag, 'scan': listed.etag or info.etag}
                 if len({*etags.values()}) > 1 or (info.etag is None) != (before.etag is None):
-                    broken(f'Expected the same etag from all verbs after a change of attributes; seen {etags}.')
+                    broken(f'Expected the same etag from all verbs after a change of attributes; saw {etags}.')
                 if before.modified and not (info.modified and before.modified - CLOCK < info.modified):
-                    broken(f'Expected a modification time not before {before.modified}; seen {info.modified}.')
+                    broken(f'Expected a modification time not before {before.modified}; saw {info.modified}.')
                 expect_listed(other)
             if declares(backend, Capability.COMPARE_AND_SWAP):
                 with pytest.raises(fs.Changed):
@@ -193,7 +193,7 @@ class AttributeChangeChecks:
             if _struck(backend, step, lambda: other.write('x', new)):
                 _expect_new(other, new, f'a file that is replaced after {step}')
             if _struck(backend, step, lambda: other.remove('x')) and other.exists('x'):
-                broken(f'Expected a file that is removed after {step} to stay removed; seen it again.')
+                broken(f'Expected a file that is removed after {step} to stay removed; saw it again.')
         for turn in range(ROUNDS):
             content = content_of(1000) + str(turn).encode()
             backend.write('x', b'old', attributes=GIVEN)
@@ -201,7 +201,7 @@ class AttributeChangeChecks:
             _expect_new(other, content, f'a file that is replaced meanwhile, in round {turn}')
             _change_while(backend, lambda: other.remove('x'), at=turn / ROUNDS)
             if other.exists('x'):
-                broken(f'Expected a file that is removed meanwhile to stay removed, in round {turn}; seen it again.')
+                broken(f'Expected a file that is removed meanwhile to stay removed, in round {turn}; saw it again.')
 
     @check(
         '_set_attributes',
@@ -224,10 +224,10 @@ class AttributeChangeChecks:
             with contextlib.suppress(*INTERRUPTS), interrupting(next(errors), at):
                 backend.set_attributes('x', OTHER.given())
             if (seen := harness.make().stat('x').attributes) not in (GIVEN, OTHER):
-                broken(f'Expected {GIVEN} or {OTHER} when set_attributes is interrupted at call {at}; seen {seen}.')
+                broken(f'Expected {GIVEN} or {OTHER} when set_attributes is interrupted at call {at}; saw {seen}.')
             expect_bytes(harness.get_raw('x'), content, f'a file when set_attributes is interrupted at call {at}')
             if left := left_behind(harness, backend, 'x', sweep=moments.on_network):
-                broken(f'Expected only x when set_attributes is interrupted at call {at}; seen {left[:5]}.')
+                broken(f'Expected only x when set_attributes is interrupted at call {at}; saw {left[:5]}.')
 
 
 def _struck(backend: BaseBackend, step: str, strike: Callable[[], object]) -> bool:
@@ -271,4 +271,4 @@ def _change_while(backend: BaseBackend, rival: Callable[[], object], *, at: floa
 
 def _expect_new(backend: BaseBackend, content: bytes, what: str) -> None:
     if (seen := backend.read('x')) != content:
-        broken(f'Expected the new bytes of {what}, while its attributes are changed; seen {seen[:20]!r}.')
+        broken(f'Expected the new bytes of {what}, while its attributes are changed; saw {seen[:20]!r}.')

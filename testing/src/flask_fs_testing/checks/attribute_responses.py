@@ -59,7 +59,7 @@ class AttributeResponseChecks:
                 response = client.open(f'/kit/{name}', method=method, headers={'Accept-Encoding': 'gzip', **given})
                 what = f'{status} to {method} {name} with {given}'
                 if response.status_code != status:
-                    broken(f'Expected {what}; seen {response.status}.')
+                    broken(f'Expected {what}; saw {response.status}.')
                 if status == 304:
                     # Without content, it only has headers that update the client's copy (RFC 9110, 15.4.5).
                     _judge(response.headers, {'Cache-Control': headers['Cache-Control']}, what)
@@ -113,7 +113,7 @@ def _judge(headers: Any, expected: Mapping[str, str | None], what: str) -> None:
             kind, options = parse_options_header(seen)
             seen = options.get('filename') if kind == 'attachment' else None
         if seen != wanted:
-            broken(f'Expected {header} {wanted!r} with {what}; seen {headers.get(header)!r}.')
+            broken(f'Expected {header} {wanted!r} with {what}; saw {headers.get(header)!r}.')
 
 
 def _fetched(link: str) -> Any:
@@ -124,4 +124,4 @@ def _fetched(link: str) -> Any:
             return response.headers
     except urllib.error.HTTPError as error:
         with error:
-            broken(f'Expected a signed link to return the file; seen status {error.code}.')
+            broken(f'Expected a signed link to return the file; saw status {error.code}.')

@@ -237,7 +237,7 @@ class AttributeChecks:
                     backend.save(source, 'x.txt', overwrite=True, attributes=Attributes(**given))
                 if source.tell():
                     broken(
-                        f'Expected the source to be unread when {attribute} is rejected; seen {source.tell()} bytes read.'
+                        f'Expected the source to be unread when {attribute} is rejected; saw {source.tell()} bytes read.'
                     )
                 with pytest.raises(fs.OperationNotSupported):
                     storage.set_attributes('x.txt', **given)
@@ -275,7 +275,7 @@ def judge_attributes(info: FileInfo, expected: Attributes, what: str) -> None:
     for attribute in NAMES:
         seen, wanted = getattr(info.attributes, attribute), getattr(expected, attribute)
         if seen != wanted:
-            broken(f'Expected {attribute} {wanted!r} for a file {what}; seen {seen!r}.')
+            broken(f'Expected {attribute} {wanted!r} for a file {what}; saw {seen!r}.')
 
 
 def expect_listed(backend: BaseBackend) -> None:
@@ -285,4 +285,4 @@ def expect_listed(backend: BaseBackend) -> None:
         for attribute in NAMES:
             seen, known = getattr(listed.attributes, attribute), getattr(info.attributes, attribute)
             if seen and seen != known:
-                broken(f'Expected {attribute} {known!r} for {listed.name!r} from scan, or none; seen {seen!r}.')
+                broken(f'Expected {attribute} {known!r} for {listed.name!r} from scan, or none; saw {seen!r}.')

@@ -57,7 +57,7 @@ _COPIES: Mapping[str, Callable[[BaseBackend], object]] = {
     'copy': lambda backend: backend.copy('x', 'y'),
     'move': lambda backend: backend.move('x', 'y'),
 }
-#: Ways to look at the file ``x`` that need none of its content.
+#: Operations on the file ``x`` that need none of its content.
 _LOOKS: Mapping[str, Callable[[BaseBackend], object]] = {
     'exists': lambda backend: backend.exists('x'),
     'stat': lambda backend: backend.stat('x'),
@@ -127,7 +127,7 @@ class BudgetChecks:
         '_folder.',
     )
     def test_metadata_moves_no_content(self, harness: Harness) -> None:
-        """Looking for a file, at its metadata, at a listing or at the response to HEAD, transfers none of its content."""
+        """Checking for a file, reading its metadata, listing files and HEAD requests transfer no content."""
         if not can_be_metered(harness):
             return
         allowed, writer = harness.overhead_bytes, harness.make()
@@ -178,7 +178,7 @@ class RequestChecks:
     def test_operations_take_no_more_requests_than_allowed(self, harness: NetworkHarness) -> None:
         """Reading a small file takes one request, and so does its metadata; no operation takes more requests than ``max_requests`` allows."""
         if unknown := sorted(set(harness.max_requests) - set(_OPERATIONS)):
-            broken(f'Expected max_requests to name only {", ".join(_OPERATIONS)}; seen {", ".join(unknown)}.')
+            broken(f'Expected max_requests to name only {", ".join(_OPERATIONS)}; saw {", ".join(unknown)}.')
         if not harness.http:
             return  # Other protocols define a request differently.
         allowed = {'read': 1, 'stat': 1, **harness.max_requests}
@@ -204,7 +204,7 @@ class RequestChecks:
                 record(harness, 'requests', **{operation: count})
                 if count > maximum:
                     seen = ', '.join(f'{request.method} {request.path}' for request in proxy.requests[-count:])
-                    broken(f'Expected {operation} to take at most {maximum} requests; seen {seen}.')
+                    broken(f'Expected {operation} to take at most {maximum} requests; saw {seen}.')
 
 
 def _least(measure: Callable[[], int], allowed: int) -> int:
@@ -219,5 +219,5 @@ def _least(measure: Callable[[], int], allowed: int) -> int:
 
 def _is_too_much(moved: int, allowed: int, what: str, *, must: bool) -> bool:
     if moved > allowed and must:
-        broken(f'Expected {what} bytes to transfer at most {allowed:,} bytes; seen {moved:,}.')
+        broken(f'Expected {what} bytes to transfer at most {allowed:,} bytes; saw {moved:,}.')
     return moved > allowed

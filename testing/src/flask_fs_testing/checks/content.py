@@ -66,13 +66,13 @@ class ContentChecks:
                     'open()': file.read(),
                 }
             if wrong := {how: len(found) for how, found in seen.items() if found != content}:
-                broken(f'Expected the {size} bytes that were stored; seen other content from {wrong} (with sizes).')
+                broken(f'Expected the {size} bytes that were stored; saw other content from {wrong} (with sizes).')
         for size in _around({*BUFFERS_BYTES, *(2 * size for size in BUFFERS_BYTES)}):
             content = content_of(size)
             backend.save(OnlyRead(content, step=10_007), 'buffers', overwrite=True)
             if not content == backend.read('buffers') == harness.get_raw('buffers'):
                 broken(
-                    f'Expected the {size} bytes that were stored; seen {len(harness.get_raw("buffers"))} in the store.'
+                    f'Expected the {size} bytes that were stored; saw {len(harness.get_raw("buffers"))} in the store.'
                 )
 
     @check(
@@ -172,7 +172,7 @@ class ContentChecks:
                 with pytest.raises(error) as caught:
                     backend.save(Failing(bytes(3 * CHUNK_BYTES), after, error), name, overwrite=True)
                 if type(caught.value) is not error:
-                    broken(f'Expected the {error.__name__} of the source, unchanged; seen {caught.value!r}.')
+                    broken(f'Expected the {error.__name__} of the source, unchanged; saw {caught.value!r}.')
                 assert backend.read('old') == b'old content'
                 assert not backend.exists('new')
                 assert list(backend.list_files()) == ['old']

@@ -235,7 +235,7 @@ class CopyChecks:
                 if seen not in (OLD, NEW) or (completed and seen != NEW):
                     broken(
                         f'Expected one complete file at the target of a {verb} whose source disappears after {step}, and the new '
-                        f'one if it succeeds; it {"succeeded" if completed else "failed"}; seen {seen!r}.'
+                        f'one if it succeeds; it {"succeeded" if completed else "failed"}; saw {seen!r}.'
                     )
 
     @check(
@@ -255,11 +255,11 @@ class CopyChecks:
                 completed = _completes(backend, 'copy')
             seen = harness.get_raw('taken')
             if seen not in (old, new, OLD) or (completed and seen == OLD):
-                broken(f'Expected one version of a file that is replaced after {step} during its copy; seen a mixture.')
+                broken(f'Expected one version of a file that is replaced after {step} during its copy; saw a mixture.')
             for reported in (other.metadata('taken')['checksum'], other.stat('taken').checksum):
                 if reported not in (None, _checksum(seen)):
                     broken(
-                        f'Expected the checksum of the copied version when the source is replaced after {step}; seen another.'
+                        f'Expected the checksum of the copied version when the source is replaced after {step}; saw another.'
                     )
 
 
@@ -285,7 +285,7 @@ def _judge(backend: BaseBackend, verb: str, completed: bool, when: str) -> None:
     else:
         possible = [(NEW, OLD), (NEW, NEW), (None, NEW)]
     if (seen['x'], seen['taken']) not in possible:
-        broken(f'Expected source and target to be one of {possible} when a {when}; seen {tuple(seen.values())}.')
+        broken(f'Expected source and target to be one of {possible} when a {when}; saw {tuple(seen.values())}.')
 
 
 def _checksum(content: bytes) -> str:

@@ -79,13 +79,13 @@ class CreateChecks:
             try:
                 return storage.save(source, 'same.txt', conflict='rename')
             except fs.FileExists as error:
-                broken(f'Expected the next available name for a file; seen {error!r}: {error}')
+                broken(f'Expected the next available name for a file; saw {error!r}: {error}')
 
         numbers = range(FILES_TO_KEEP)
         at_once = declares(backend, Capability.ATOMIC_CREATE)
         names = in_threads(FILES_TO_KEEP, keep) if at_once else [keep(number) for number in numbers]
         if len(set(names)) < FILES_TO_KEEP or 'same.txt' not in names:
-            broken(f'Expected same.txt and {FILES_TO_KEEP - 1} other names; seen {names}.')
+            broken(f'Expected same.txt and {FILES_TO_KEEP - 1} other names; saw {names}.')
         for name, content in zip(names, contents, strict=True):
             expect_bytes(backend.read(name), content, f'reading {name!r}')
 
@@ -106,7 +106,7 @@ class CreateChecks:
         assert caught.value.filename == 'taken'
         if (read := size - source.left) > allowed:
             broken(
-                f'Expected at most {allowed:,} of {size:,} bytes to be read for a name that exists; seen {read:,} read.'
+                f'Expected at most {allowed:,} of {size:,} bytes to be read for a name that exists; saw {read:,} read.'
             )
         assert backend.read('taken') == b'first'
 
@@ -136,9 +136,9 @@ class CreateChecks:
                 ]
                 what = f'a file of {size} bytes whose name is created by another writer when {point} of them were read'
                 if declares(backend, Capability.ATOMIC_CREATE) and len(contents) != 1:
-                    broken(f'Expected one writer to win {what}; seen {len(contents)}.')
+                    broken(f'Expected one writer to win {what}; saw {len(contents)}.')
                 if backend.read(name) not in contents:
-                    broken(f'Expected the content of the winner of {what}; seen other content.')
+                    broken(f'Expected the content of the winner of {what}; saw other content.')
                 backend.remove(name)
         assert harness.names_raw() == []
 
@@ -167,7 +167,7 @@ class CreateChecks:
             )
             # A backend can copy without that step.
             if (step is None and copied) or (other.exists('taken') and (other.stat('taken').size != size) == copied):
-                broken(f'Expected {what} to be refused; seen {"no error" if copied else "the name replaced"}.')
+                broken(f'Expected {what} to be refused; saw {"no error" if copied else "the name replaced"}.')
             if not copied:
                 expect_bytes(other.read('x'), content, f'reading the source after {what} was refused,')
             other.remove('taken')

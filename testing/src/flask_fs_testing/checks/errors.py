@@ -77,13 +77,13 @@ class ErrorChecks:
             fields = _fields(error)
             expected = (filename, backend.name, backend.kind or type(backend).__name__)
             if fields[:3] != expected:
-                broken(f'Expected the error from {verb} to have the fields {expected}; seen {fields[:3]} in {error!r}.')
+                broken(f'Expected the error from {verb} to have the fields {expected}; saw {fields[:3]} in {error!r}.')
             if not (repr(filename) in str(error) and backend.name in str(error)):
-                broken(f'Expected {filename!r} and {backend.name!r} in the text of the error from {verb}; seen {error}')
+                broken(f'Expected {filename!r} and {backend.name!r} in the text of the error from {verb}; saw {error}')
             try:
                 again = pickle.loads(pickle.dumps(error))
             except Exception as failure:  # noqa: BLE001  # whatever it is
-                broken(f'Expected pickling the error from {verb}, as for other processes, to work; seen {failure!r}.')
+                broken(f'Expected pickling the error from {verb}, as for other processes, to work; saw {failure!r}.')
             else:
                 assert (type(again), str(again), _fields(again)) == (type(error), str(error), fields)
 
@@ -161,7 +161,7 @@ class ErrorChecks:
 
         [seen] = in_processes(1, wrong)
         if seen:
-            broken(f'Expected the file, or an error other than FileNotFound, if no file can be opened; seen {seen}.')
+            broken(f'Expected the file, or an error other than FileNotFound, if no file can be opened; saw {seen}.')
         assert harness.get_raw('a/x') == _CONTENT
 
     @check(
@@ -201,10 +201,10 @@ class ErrorChecks:
             for verb, outcome in outcomes.items():
                 if outcome is not None and not isinstance(outcome, fs.FSError):
                     broken(
-                        f'Expected {verb} to work with a name with {what}, or an error of Flask-FS; seen {outcome!r}.'
+                        f'Expected {verb} to work with a name with {what}, or an error of Flask-FS; saw {outcome!r}.'
                     )
                 if error is None and outcome is not None and verb != 'create':
-                    broken(f'Expected {verb} to work with a name with {what}, as write does; seen {outcome!r}.')
+                    broken(f'Expected {verb} to work with a name with {what}, as write does; saw {outcome!r}.')
             backend.delete('copied')
             assert harness.names_raw() == before
 
@@ -229,7 +229,7 @@ class ErrorChecks:
                     secret for secret in (*right, WRONG_SECRET) if secret in said or quote(secret, safe='') in said
                 ]
                 if shown:
-                    broken(f'Expected no secret in the texts of a backend {what}; seen {len(shown)}.')
+                    broken(f'Expected no secret in the texts of a backend {what}; saw {len(shown)}.')
 
 
 @contextlib.contextmanager

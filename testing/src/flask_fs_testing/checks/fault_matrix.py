@@ -44,12 +44,12 @@ class FaultMatrixChecks:
                     proxy.recover()
                     operation.judge(stage.files(), fault, succeeded=error is None)
                     if error is not None and not isinstance(error, fs.FSError):
-                        broken(f'Expected an FSError from {operation.name}, when {fault}; seen {error!r}.')
+                        broken(f'Expected an FSError from {operation.name}, when {fault}; saw {error!r}.')
                 stage.clear(operation, 'requests were refused, cut, or not responded to', sweep=True)
             gc.collect()
             # A pool can grow by a few connections, which count in the proxy too; a leak would add one for each fault.
             if open_files() > files + 20:
-                broken(f'Expected about {files} open files and connections after all faults; seen {open_files()}.')
+                broken(f'Expected about {files} open files and connections after all faults; saw {open_files()}.')
 
 
 def _error_of(operation: Operation, backend: BaseBackend) -> Exception | None:

@@ -172,7 +172,7 @@ class FaultChecks:
                 fault = proxy.slow_down()
                 error, result = _outcome(backend, verb)
                 if error is not None:
-                    broken(f'Expected {name} to be retried after one 503; seen {error!r}.')
+                    broken(f'Expected {name} to be retried after one 503; saw {error!r}.')
                 assert result == undisturbed
                 assert fault.struck == 1
 
@@ -204,9 +204,7 @@ class FaultChecks:
                     assert backend.read('x') == harness.get_raw('x') == OLD
                     assert not backend.exists('new')
                     if left := left_behind(harness, harness.make(), 'x'):
-                        broken(
-                            f'Expected only x in the store after {name} was cut and sweep() called; seen {left[:5]}.'
-                        )
+                        broken(f'Expected only x in the store after {name} was cut and sweep() called; saw {left[:5]}.')
 
     @check(
         '_open',
@@ -233,14 +231,14 @@ class FaultChecks:
                         size = len(result) if isinstance(result, bytes) else 0
                         broken(
                             f'Expected an FSError from {name} when the connection is cut after {after_bytes} bytes; '
-                            f'seen {size} of {LARGE} bytes, and no error.'
+                            f'saw {size} of {LARGE} bytes, and no error.'
                         )
                     if error is not None:
                         if not isinstance(error, fs.FSError):
-                            broken(f'Expected an FSError from {name} when the connection is cut; seen {error!r}.')
+                            broken(f'Expected an FSError from {name} when the connection is cut; saw {error!r}.')
                         if left := left_behind(harness, harness.make(), 'x'):
                             broken(
-                                f'Expected only x in the store after {name} was cut and sweep() called; seen {left[:5]}.'
+                                f'Expected only x in the store after {name} was cut and sweep() called; saw {left[:5]}.'
                             )
                     # Not through the proxy: the backend might not have reconnected yet.
                     harness.make().delete('copied')
@@ -254,14 +252,14 @@ class FaultChecks:
         hidden = {form for secret in harness.secrets for form in (secret, quote(secret, safe=''))}
         for what, error in _all_errors(harness):
             if not isinstance(error, fs.FSError):
-                broken(f'Expected an FSError from {what}; seen {error!r}.')
+                broken(f'Expected an FSError from {what}; saw {error!r}.')
             elif error.__cause__ is None:
                 broken(
-                    f'Expected {error!r} from {what} to have the error of the client library as its cause; seen none.'
+                    f'Expected {error!r} from {what} to have the error of the client library as its cause; saw none.'
                 )
             message = f'{error!r} {error} {getattr(error, "reason", "")}'
             if any(secret in message for secret in hidden):
-                broken(f'Expected no secret in the message of {type(error).__name__} from {what}; seen one.')
+                broken(f'Expected no secret in the message of {type(error).__name__} from {what}; saw one.')
 
     @check(
         'construction',
@@ -336,7 +334,7 @@ def _all_raise(kind: type[fs.FSError], backend: BaseBackend, verbs: Mapping[str,
         error, result = _outcome(backend, verb)
         if not isinstance(error, kind):
             seen = repr(error) if error is not None else f'no error, and the result {str(result)[:80]!r}'
-            broken(f'Expected {kind.__name__} from {name} while {when}; seen {seen}.')
+            broken(f'Expected {kind.__name__} from {name} while {when}; saw {seen}.')
 
 
 def _nothing_changed(harness: NetworkHarness) -> None:
@@ -386,7 +384,7 @@ def _within(timeout_s: float, name: str, proxy: FaultProxy) -> Generator[None]:
         timer.cancel()
         timer.join()
     if time.monotonic() - begun >= timeout_s:
-        broken(f'Expected {name} to give up on a silent store within {timeout_s} s; seen it waiting.')
+        broken(f'Expected {name} to give up on a silent store within {timeout_s} s; saw it waiting.')
 
 
 def _knock(proxy: FaultProxy) -> None:

@@ -127,13 +127,13 @@ class FolderChecks:
                 for name in {*given & going, *sorted(going)[-1:]}:
                     other.remove(name)
                 if turn > 2 * len(entries):
-                    broken(f'Expected the pages of a folder to end; seen {turn} of them.')
+                    broken(f'Expected the pages of a folder to end; saw {turn} of them.')
             stays = set(entries) - going
             files, folders = _inside(stays, 'd')
             counts = collections.Counter([*(info.name for info in seen.files), *seen.folders])
             if wrong := sorted(name for name in files | folders if counts[name] != 1):
                 broken(
-                    f'Expected each entry that always exists once, in pages of {limit}; seen {[(name, counts[name]) for name in wrong[:5]]}.'
+                    f'Expected each entry that always exists once, in pages of {limit}; saw {[(name, counts[name]) for name in wrong[:5]]}.'
                 )
             twice = [name for name, times in counts.items() if times > 1]
             assert twice == []
@@ -192,7 +192,7 @@ class _Seen:
     def add(self, page: Any, limit: int) -> None:
         """Add the entries of *page*; fail if there are more than *limit*."""
         if (count := len(page.files) + len(page.folders)) > limit:
-            broken(f'Expected at most {limit} entries in a page; seen {count}.')
+            broken(f'Expected at most {limit} entries in a page; saw {count}.')
         self.files += page.files
         self.folders += page.folders
 
@@ -227,7 +227,7 @@ def _pages(backend: BaseBackend, prefix: str, limit: int, most: int) -> _Seen:
             break
     else:
         broken(
-            f'Expected the folder {prefix!r} to end, in pages of {limit}; seen {most} pages, and more after {after!r}.'
+            f'Expected the folder {prefix!r} to end, in pages of {limit}; saw {most} pages, and more after {after!r}.'
         )
     return seen
 
@@ -242,7 +242,7 @@ def _judge(seen: _Seen, files: set[str], folders: set[str], what: str) -> None:
         missing, strange = sorted(expected - counts.keys()), sorted(counts.keys() - expected)
         if twice or missing or strange:
             broken(
-                f'Expected each of {len(expected)} {kind} of {what} once; seen {twice[:3]} more than once, {missing[:3]} missing, '
+                f'Expected each of {len(expected)} {kind} of {what} once; saw {twice[:3]} more than once, {missing[:3]} missing, '
                 f'and also {strange[:3]}.'
             )
 
@@ -254,4 +254,4 @@ def _judge_info(info: FileInfo, scanned: FileInfo) -> None:
         if field == 'modified' and None not in (seen, known):
             seen = known if abs((seen - known).total_seconds()) < 2 else seen
         if seen != known and (field == 'size' or (seen and known)):
-            broken(f'Expected {field} {known!r} of {info.name!r} from folder(), as from scan(); seen {seen!r}.')
+            broken(f'Expected {field} {known!r} of {info.name!r} from folder(), as from scan(); saw {seen!r}.')

@@ -140,7 +140,7 @@ class FreshnessChecks:
             if etag is None:
                 continue
             if etag in etags:
-                broken(f'Expected different etags for {content!r} and {etags[etag]!r}; seen {etag!r} for both.')
+                broken(f'Expected different etags for {content!r} and {etags[etag]!r}; saw {etag!r} for both.')
             etags[etag] = content
             assert other.stat('x').etag == etag
             [scanned] = (info for info in backend.scan('x') if info.name == 'x')
@@ -163,12 +163,12 @@ class FreshnessChecks:
             now = _times(backend)
             if any(time_now < before for time_now, before in zip(now, latest, strict=True)):
                 broken(
-                    f'Expected the time of a replaced file not to go back; seen {latest} and then {now} from stat and scan.'
+                    f'Expected the time of a replaced file not to go back; saw {latest} and then {now} from stat and scan.'
                 )
             latest = now
             if is_over and not all(now > then for now, then in zip(latest, first, strict=True)):
                 broken(
-                    f'Expected another time for a file that was replaced {STEP_S} s later; seen {first} from stat and scan, and '
+                    f'Expected another time for a file that was replaced {STEP_S} s later; saw {first} from stat and scan, and '
                     f'now {latest}.'
                 )
 
@@ -202,7 +202,7 @@ def _expect(backend: BaseBackend, content: bytes | None) -> None:
         except fs.FileNotFound:
             seen = ABSENT
         if seen != expected[verb]:
-            broken(f'Expected {verb} to show {expected[verb]!r}, after a change by another writer; seen {seen!r}.')
+            broken(f'Expected {verb} to show {expected[verb]!r}, after a change by another writer; saw {seen!r}.')
 
 
 def _times(backend: BaseBackend) -> list[datetime.datetime]:

@@ -41,10 +41,10 @@ class IncomingChecks:
                 seen = {*storage.list_files(), *(info.name for info in storage.scan()), *page.folders}
                 seen |= {*backend.list_files(), *(info.name for info in [*backend.scan(), *page.files])}
                 if seen != {'there.txt'} or storage.usage().files != 1:
-                    broken(f'Expected listings to show only there.txt; seen {sorted(seen)}, {storage.usage()}.')
+                    broken(f'Expected listings to show only there.txt; saw {sorted(seen)}, {storage.usage()}.')
                 for below in ('.', '.fs', '.fs-incoming', '.fs-incoming/', f'{folders[0]}/'):
                     if found := [*backend.list_files(below), *backend.scan(below)]:
-                        broken(f'Expected nothing under {below!r}; seen {found}.')
+                        broken(f'Expected nothing under {below!r}; saw {found}.')
                 client = app.test_client()
                 for name in (*hidden, *folders, '.fs-incoming'):
                     for verb in (
@@ -62,13 +62,13 @@ class IncomingChecks:
                             verb(name)
                     with client.get(f'/kit/{name}') as response:
                         if response.status_code != 404:
-                            broken(f'Expected 404 for {name!r}, an uploaded piece; seen {response.status_code}.')
+                            broken(f'Expected 404 for {name!r}, an uploaded piece; saw {response.status_code}.')
                 assert [info.size for each in uploads for info in each.pieces()] == [3, 3, 5]
                 for each in uploads:
                     each.discard()
                 backend.remove('there.txt')
         if left := left_behind(harness, harness.make()):
-            broken(f'Expected nothing to be left of uploads that were discarded; seen {left[:5]}.')
+            broken(f'Expected nothing to be left of uploads that were discarded; saw {left[:5]}.')
 
     @check(
         '_scan and _put with create',
@@ -88,26 +88,26 @@ class IncomingChecks:
             with pytest.raises(fs.FileExists):
                 seen_by.put(io.BytesIO(b'evil'))
             if (sizes := [info.size for info in seen_by.pieces()]) != [4, 2]:
-                broken(f'Expected pieces of [4, 2] bytes without a gap; seen {sizes}.')
+                broken(f'Expected pieces of [4, 2] bytes without a gap; saw {sizes}.')
             incoming.put(io.BytesIO(b'67'), 6)
             pieces = seen_by.pieces()
             with seen_by.open(pieces) as file:
                 content = file.read()
                 file.seek(3)
                 if (content, file.read(4)) != (b'0123456789', b'3456'):
-                    broken(f"Expected b'0123456789' in the pieces, and b'3456' from 3 on; seen {content!r}.")
+                    broken(f"Expected b'0123456789' in the pieces, and b'3456' from 3 on; saw {content!r}.")
             if any(seen_by.stat(piece).size != piece.size for piece in pieces):
-                broken('Expected each piece to have the size in the listing; seen another size.')
+                broken('Expected each piece to have the size in the listing; saw another size.')
             accept(seen_by, 'd/x')
             assert elsewhere.read('d/x') == b'0123456789'
             if incoming.pieces():
-                broken(f'Expected nothing to be left of an upload that was discarded; seen {incoming.pieces()}.')
+                broken(f'Expected nothing to be left of an upload that was discarded; saw {incoming.pieces()}.')
             if [info.size for info in other.pieces()] != [5]:
-                broken('Expected the other upload to stay when one is discarded; seen it gone.')
+                broken('Expected the other upload to stay when one is discarded; saw it gone.')
             other.discard()
             backend.remove('d/x')
         if left := left_behind(harness, backend, sweep=False):
-            broken(f'Expected nothing to be left of uploads that were discarded; seen {left[:5]}.')
+            broken(f'Expected nothing to be left of uploads that were discarded; saw {left[:5]}.')
 
     @check(
         '_put with create',
@@ -121,7 +121,7 @@ class IncomingChecks:
         for error in (None, KeyboardInterrupt):
             with contextlib.suppress(KeyboardInterrupt), incoming.claimed():
                 with pytest.raises(fs.Unavailable), theirs.claimed():
-                    broken('Expected one at a time to accept an upload; seen two at the same time.')
+                    broken('Expected one at a time to accept an upload; saw two at the same time.')
                 assert [info.size for info in theirs.pieces()] == [7]
                 if error is not None:
                     raise error
@@ -135,7 +135,7 @@ class IncomingChecks:
                 two._put_translated(claim, io.BytesIO(), create=True)
         incoming.discard()
         if left := left_behind(harness, one, sweep=False):
-            broken(f'Expected nothing to be left of uploads that were claimed; seen {left[:5]}.')
+            broken(f'Expected nothing to be left of uploads that were claimed; saw {left[:5]}.')
 
     @check(
         'sweep',
@@ -150,14 +150,14 @@ class IncomingChecks:
         elsewhere = arrived(harness.make(), b'of another storage')
         backend.sweep()
         if [info.size for info in incoming.pieces()] != [4, 5]:
-            broken('Expected sweep() to keep what was just uploaded; seen it gone.')
+            broken('Expected sweep() to keep what was just uploaded; saw it gone.')
         swept = backend.sweep(older_than_s=-60)
         if incoming.pieces() or not swept:
-            broken(f'Expected 1 upload to be swept after its time; seen {swept}, and {incoming.pieces()}.')
+            broken(f'Expected 1 upload to be swept after its time; saw {swept}, and {incoming.pieces()}.')
         if [info.size for info in elsewhere.pieces()] != [18]:
-            broken('Expected sweep() to keep uploads below another key prefix; seen one gone.')
+            broken('Expected sweep() to keep uploads below another key prefix; one was removed.')
         assert backend.read('x') == b'kept'
         elsewhere.discard()
         backend.remove('x')
         if left := left_behind(harness, backend, sweep=False):
-            broken(f'Expected nothing to be left of an upload that was swept; seen {left[:5]}.')
+            broken(f'Expected nothing to be left of an upload that was swept; saw {left[:5]}.')

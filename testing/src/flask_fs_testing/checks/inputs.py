@@ -54,7 +54,7 @@ class InputChecks:
             for name in ('x', 'new'):
                 error = error_of(attempt, name)
                 if not isinstance(error, TypeError):
-                    broken(f'Expected a TypeError from {what}; seen {error!r}.')
+                    broken(f'Expected a TypeError from {what}; saw {error!r}.')
         assert harness.names_raw() == before
         assert backend.read('x') == _CONTENT
 
@@ -71,7 +71,7 @@ class InputChecks:
             for name in ('x', 'new'):
                 error = error_of(_open_and_close, backend, name, mode)
                 if not isinstance(error, ValueError) or isinstance(error, fs.FSError):
-                    broken(f'Expected a ValueError from the mode {mode!r}; seen {error!r}.')
+                    broken(f'Expected a ValueError from the mode {mode!r}; saw {error!r}.')
         assert harness.names_raw() == before
         assert backend.read('x') == _CONTENT
 
@@ -134,7 +134,7 @@ class InputChecks:
                     harness.get_raw('x'),
                 )
             if seen != (b'', '', b'', [], b''):
-                broken(f'Expected an empty file from {way}; seen {seen}.')
+                broken(f'Expected an empty file from {way}; saw {seen}.')
             assert (backend.stat('x').size, [info.size for info in backend.scan()]) == (0, [0])
             backend.remove('x')
             assert not backend.exists('x')

@@ -53,17 +53,17 @@ class InterruptChecks:
                 backend.save(Failing(content, after, error, step=65_537), name, overwrite=overwrite)
             except BaseException as caught:  # noqa: BLE001  # judged here
                 if not isinstance(caught, error):
-                    broken(f'Expected {error.__name__} {what}; seen {caught!r}.')
+                    broken(f'Expected {error.__name__} {what}; saw {caught!r}.')
             else:
-                broken(f'Expected {error.__name__} {what}; seen no error.')
+                broken(f'Expected {error.__name__} {what}; saw no error.')
             if (seen := harness.names_raw()) != before or harness.get_raw('x') != OLD:
                 broken(
-                    f'Expected only the old file {what}; seen {seen}, of which x has {len(harness.get_raw("x"))} bytes.'
+                    f'Expected only the old file {what}; saw {seen}, of which x has {len(harness.get_raw("x"))} bytes.'
                 )
             assert list(backend.list_files()) == ['x']
         # A pool can grow by one or two.
         if (left := threading.active_count() - threads) > 2:
-            broken(f'Expected no more threads after interrupted sources; seen {left} more.')
+            broken(f'Expected no more threads after interrupted sources; saw {left} more.')
         _works(backend)
 
     @check(
@@ -78,7 +78,7 @@ class InterruptChecks:
             with pytest.raises(error):
                 _interrupted_writer(backend, mode, error)
             if (seen := (harness.names_raw(), harness.get_raw('x'))) != (['x'], OLD):
-                broken(f'Expected only x, with {OLD!r}, after {error.__name__} in open(…, {mode!r}); seen {seen}.')
+                broken(f'Expected only x, with {OLD!r}, after {error.__name__} in open(…, {mode!r}); saw {seen}.')
         _works(backend)
 
     @check(
@@ -107,7 +107,7 @@ class InterruptChecks:
             # The first time can open things that stay open.
             if (left := open_files() - counts[0]) > 2:
                 broken(
-                    f'Expected no more open files after each interrupted {name}; seen {left} more, one by one: {counts}.'
+                    f'Expected no more open files after each interrupted {name}; saw {left} more, one by one: {counts}.'
                 )
         _works(backend)
 
@@ -143,7 +143,7 @@ class InterruptChecks:
         gc.collect()
         # A pool can grow by a connection or two.
         if open_files() > files + 5:
-            broken(f'Expected about {files} open files and connections after all interrupts; seen {open_files()}.')
+            broken(f'Expected about {files} open files and connections after all interrupts; saw {open_files()}.')
         _works(harness.make())
 
 
@@ -159,10 +159,10 @@ def _strike(harness: Harness, operation: Operation, error: type[BaseException], 
         if not moments.struck:
             raise
         if not isinstance(caught, error):
-            broken(f'Expected {error.__name__} from {operation.name}, raised at call {at} of it; seen {caught!r}.')
+            broken(f'Expected {error.__name__} from {operation.name}, raised at call {at} of it; saw {caught!r}.')
     else:
         if moments.struck:
-            broken(f'Expected {error.__name__} from {operation.name}, raised at call {at} of it; seen it swallowed.')
+            broken(f'Expected {error.__name__} from {operation.name}, raised at call {at} of it; saw it swallowed.')
     return moments
 
 
@@ -197,7 +197,7 @@ def _interrupted_local_file(backend: BaseBackend, error: type[BaseException]) ->
             raise error
     finally:
         if Capability.LOCAL_PATH not in backend.capabilities and os.path.exists(path):
-            broken('Expected the temporary copy of local_file() to be removed after an interrupt; seen it left.')
+            broken('Expected the temporary copy of local_file() to be removed after an interrupt; saw it left.')
 
 
 def _works(backend: BaseBackend) -> None:

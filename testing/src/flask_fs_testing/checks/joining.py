@@ -46,14 +46,14 @@ class JoinChecks:
                 accept(arrived(backend, *_split(content, sizes)), target)
                 if (seen := backend.read(target)) != content:
                     broken(
-                        f'Expected pieces of {sizes} bytes to be joined in order; seen {len(seen)} bytes that differ from byte '
+                        f'Expected pieces of {sizes} bytes to be joined in order; saw {len(seen)} bytes that differ from byte '
                         f'{_first_difference(seen, content)} on.'
                     )
                 assert backend.stat(target).size == len(content)
                 _expect_true_checksum(backend, target, content)
                 backend.remove(target)
             if left := left_behind(harness, backend, sweep=False):
-                broken(f'Expected nothing to be left after joined files are removed; seen {left[:5]}.')
+                broken(f'Expected nothing to be left after joined files are removed; saw {left[:5]}.')
 
     @check(
         '_join',
@@ -72,7 +72,7 @@ class JoinChecks:
                 incoming.create(incoming.pieces(), 'x', create=True)
             _expect(backend, 'x', OLD, f'a refused join of pieces of {sizes} bytes to it')
             if (seen := harness.names_raw()) != before:
-                broken(f'Expected a refused join to change nothing, {before}; seen {seen}.')
+                broken(f'Expected a refused join to change nothing, {before}; saw {seen}.')
             # The refused caller uses another name.
             incoming.create(incoming.pieces(), 'y', create=True)
             _expect(backend, 'y', content, 'joining the same pieces to another name')
@@ -84,7 +84,7 @@ class JoinChecks:
         if declares(backend, Capability.ATOMIC_CREATE):
             _rival_comes(harness)
         if left := left_behind(harness, backend):
-            broken(f'Expected nothing to be left of refused joins; seen {left[:5]}.')
+            broken(f'Expected nothing to be left of refused joins; saw {left[:5]}.')
 
     @check(
         '_join',
@@ -108,7 +108,7 @@ class JoinChecks:
                 info = backend.stat('x.png')
                 expected = attributes.mime or mime_type('x.png')
                 if (info.mime, info.attributes) != (expected, attributes):
-                    broken(f'Expected {attributes} and the type {expected}; seen {info.attributes} and {info.mime}.')
+                    broken(f'Expected {attributes} and the type {expected}; saw {info.attributes} and {info.mime}.')
                 assert backend.read('x.png') == b''.join(contents)
                 backend.remove('x.png')
 
@@ -137,14 +137,14 @@ class JoinChecks:
                     pass
                 else:
                     broken(
-                        'Expected Replaced for a piece that was replaced after it was listed; seen '
+                        'Expected Replaced for a piece that was replaced after it was listed; saw '
                         f'{backend.read("x")!r} joined.'
                     )
                 incoming.discard()
             if backend.exists('x'):
-                broken(f'Expected no file from incomplete pieces; seen {backend.read("x")!r}.')
+                broken(f'Expected no file from incomplete pieces; saw {backend.read("x")!r}.')
         if left := left_behind(harness, backend):
-            broken(f'Expected nothing to be left of joins that failed; seen {left[:5]}.')
+            broken(f'Expected nothing to be left of joins that failed; saw {left[:5]}.')
 
     @check(
         'SIGNED_UPLOAD',
@@ -170,7 +170,7 @@ class JoinChecks:
                 if moved > allowed:
                     broken(
                         f'Expected joining pieces of {sizes} bytes to transfer at most {allowed:,} bytes through the application; '
-                        f'seen {moved:,}.'
+                        f'saw {moved:,}.'
                     )
                 mine.discard()
 
@@ -218,12 +218,12 @@ def _expect_true_checksum(backend: BaseBackend, name: str, content: bytes) -> No
     if (seen := backend.stat(name).checksum) is None:
         return
     if seen != (true := checksum_of([content], seen.partition(':')[0])):
-        broken(f'Expected the checksum of a joined file to be {true}, or None; seen {seen}.')
+        broken(f'Expected the checksum of a joined file to be {true}, or None; saw {seen}.')
 
 
 def _expect(backend: BaseBackend, name: str, content: bytes, when: str) -> None:
     if (seen := backend.read(name)) != content:
-        broken(f'Expected {name} to have {content[:20]!r} after {when}; seen {seen[:20]!r}.')
+        broken(f'Expected {name} to have {content[:20]!r} after {when}; saw {seen[:20]!r}.')
 
 
 def _replace(backend: BaseBackend, key: str, content: bytes) -> None:

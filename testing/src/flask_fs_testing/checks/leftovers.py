@@ -48,19 +48,19 @@ class LeftoverChecks:
             what = f'a process was killed when it had read {after} of {size} bytes for {name!r}'
             if (seen := list(other.list_files())) != ['x'] or harness.get_raw('x') != OLD:
                 broken(
-                    f'Expected only the old x after {what}; seen {seen}, of which x has {len(harness.get_raw("x"))} bytes.'
+                    f'Expected only the old x after {what}; saw {seen}, of which x has {len(harness.get_raw("x"))} bytes.'
                 )
             storing = Background(lambda name=name: _store_again(other, name))  # type: ignore[misc]  # bound now
             if not storing.wait(PATIENCE_S):
-                broken(f'Expected {name!r} to be usable after {what}; seen it wait for {PATIENCE_S} s.')
+                broken(f'Expected {name!r} to be usable after {what}; saw it wait for {PATIENCE_S} s.')
             storing.result()
             if left := left_behind(harness, harness.make(), 'x'):
-                broken(f'Expected only x in the store after {what}, and sweep() was called; seen {left[:5]}.')
+                broken(f'Expected only x in the store after {what}, and sweep() was called; saw {left[:5]}.')
 
     @check(
         '_sweep',
         cause='_sweep recognizes leftovers by names that files can also have, or by their age alone. Keep unfinished uploads '
-        'where no valid name leads, such as under names.TEMPORARY_PREFIX.',
+        'under names that no file can have, such as those below names.TEMPORARY_PREFIX.',
     )
     def test_sweeping_removes_no_file(self, harness: Harness) -> None:
         """Sweeping removes no file, however old, whatever its name, and even if it is named like an unfinished upload in the store."""
@@ -73,15 +73,15 @@ class LeftoverChecks:
         other.save(_Looking(content_of(size := small_sizes(harness)['parts']), size - 1, look), 'x')
         similar = (name for draft in during for name in (draft, f'{draft}-2', draft[:-1]))
         names = [*dict.fromkeys(name for name in (*LOOKS_LEFT_OVER, *similar, 'x') if is_valid(name))]
-        # One that is below another one is not the point here.
+        # Skip names below other names, which some stores reject.
         names = [name for name in names if not any(each.startswith(f'{name}/') for each in names)]
         for name in names:
             backend.write(name, name.encode())
-        # Also as if they were stored a minute ago.
+        # Also treat them as if they were stored a minute ago.
         for sweeper, older_than_s in itertools.product((backend, other), (0, -60)):
             sweeper.sweep(older_than_s=older_than_s)
             if gone := sorted({*names} - {*other.list_files()}):
-                broken(f'Expected sweep() to remove no file; seen {gone[:5]} removed.')
+                broken(f'Expected sweep() to remove no file; saw {gone[:5]} removed.')
         assert {name: other.read(name) for name in names} == {name: name.encode() for name in names}
 
 
@@ -120,7 +120,7 @@ def _kill(store: Callable[[], object]) -> None:
     if process.exitcode != -signal.SIGKILL:
         process.kill()
         process.join()
-        broken(f'Expected the source to be read to its end by save(); seen its process end with {process.exitcode}.')
+        broken(f'Expected the source to be read to its end by save(); saw its process end with {process.exitcode}.')
     process.close()
 
 

@@ -69,7 +69,7 @@ class LinkChecks:
             ):
                 status, content = _fetch(url, method)
                 if status < 400 or content in (b'content', b'other'):
-                    broken(f'Expected the link {what} to be refused; seen status {status} with {content!r}.')
+                    broken(f'Expected the link {what} to be refused; saw status {status} with {content!r}.')
             assert _fetch(link) == (200, b'content')
 
     @check(
@@ -92,7 +92,7 @@ class LinkChecks:
             headers = storage.backend.signed_put_headers
             status, _ = _fetch(link, 'PUT', b'sent', headers)
             if status >= 400 or not storage.exists('a/x.txt'):
-                broken(f'Expected a link for PUT to store the content; seen status {status}.')
+                broken(f'Expected a link for PUT to store the content; saw status {status}.')
             assert storage.read('a/x.txt') == b'sent'
             for what, url in (
                 ('for another file', link.replace('x.txt', 'y.txt')),
@@ -100,13 +100,11 @@ class LinkChecks:
             ):
                 status, _ = _fetch(url, 'PUT', b'sent', headers)
                 if status < 400 or storage.exists('a/y.txt'):
-                    broken(f'Expected a link {what} to store nothing; seen status {status}.')
+                    broken(f'Expected a link {what} to store nothing; saw status {status}.')
             for method in ('GET', 'DELETE'):
                 status, content = _fetch(link, method)
                 if status < 400 or content == b'sent' or not storage.exists('a/x.txt'):
-                    broken(
-                        f'Expected a link for PUT to be refused for {method}; seen status {status} with {content!r}.'
-                    )
+                    broken(f'Expected a link for PUT to be refused for {method}; saw status {status} with {content!r}.')
 
     @check(
         'signed_url',
@@ -137,7 +135,7 @@ class LinkChecks:
             for what, url in changed.items():
                 status, content = _fetch(url)
                 if url != link and status < 400:
-                    broken(f'Expected the link {what} to be refused; seen status {status} with {content!r}.')
+                    broken(f'Expected the link {what} to be refused; saw status {status} with {content!r}.')
             assert _fetch(link) == (200, b'a/x.txt')
 
     @check(
@@ -151,10 +149,10 @@ class LinkChecks:
             storage.write('a/x.txt', b'content')
             link = storage.signed_url('a/x.txt', download_name='picture.png')
             assert _download_name(link) == 'picture.png'
-            # In links of the application, it is inside the signature.
+            # In links of the application, it is part of the signature.
             changed = link.replace('picture.png', 'program.exe')
             if changed != link and _fetch(changed)[0] < 400:
-                broken('Expected the link with another download name to be refused; seen it accepted.')
+                broken('Expected the link with another download name to be refused; saw it accepted.')
 
     @check(
         'signed_url',
@@ -167,11 +165,11 @@ class LinkChecks:
                 storage.write(name, name.encode())
                 seen = _fetch(storage.signed_url(name))
                 if seen != (200, name.encode()):
-                    broken(f'Expected the link to {name!r} to return the file; seen {seen}.')
+                    broken(f'Expected the link to {name!r} to return the file; saw {seen}.')
             for download_name in _ODD_DOWNLOADS:
                 seen_name = _download_name(storage.signed_url('a b.txt', download_name=download_name))
                 if seen_name != download_name:
-                    broken(f'Expected a file to be saved as {download_name!r}; seen {seen_name!r}.')
+                    broken(f'Expected a file to be saved as {download_name!r}; saw {seen_name!r}.')
             assert _download_name(storage.signed_url('a b.txt')) is None
             for refused in ('', 'a\r\nSet-Cookie: b', 'a\0b', '../a', 'a\\b'):
                 with pytest.raises(fs.InvalidFilename):
@@ -205,7 +203,7 @@ class LinkChecks:
                 if links and tried_s > _LIFE_S + _GRACE_S:
                     alive = ' and '.join(links)
                     broken(
-                        f'Expected a link with a lifetime of {_LIFE_S} s to be refused; seen {alive} work after {tried_s:.0f} s.'
+                        f'Expected a link with a lifetime of {_LIFE_S} s to be refused; saw {alive} work after {tried_s:.0f} s.'
                     )
                 time.sleep(_PAUSE_S)
 
@@ -244,7 +242,7 @@ def _fetch(
         with error:
             return error.code, error.read()
     except urllib.error.URLError as error:
-        broken(f'Expected a link that clients can request; seen {error.reason}.')
+        broken(f'Expected a link that clients can request; saw {error.reason}.')
     except http.client.RemoteDisconnected:
         # A server that closes the connection has returned nothing.
         return 500, b''

@@ -158,9 +158,9 @@ def _look(backend: BaseBackend) -> None:
     looking = Background(seen)
     # When this returns, the source is read on, which ends the wait.
     if not looking.wait(PATIENCE_S):
-        broken(f'Expected other files to be usable while one is stored; seen them wait for {PATIENCE_S} s.')
+        broken(f'Expected other files to be usable while one is stored; saw them wait for {PATIENCE_S} s.')
     result = looking.result()
     if result != expected:
         broken(
-            f'Expected names, scanned names, unfinished files and content {expected}; seen {result} while a file is stored.'
+            f'Expected names, scanned names, unfinished files and content {expected}; saw {result} while a file is stored.'
         )

@@ -38,7 +38,7 @@ class ManyChecks:
         missing = ['missing', 'missing/x', 'b/missing', 'd/e', 'd', 'a/missing/x']
         failures = backend.remove_many(iter([*doomed[:4], *missing, *doomed, *doomed[:2]]))
         if failures:
-            broken(f'Expected no failure, also for missing files; seen {failures}.')
+            broken(f'Expected no failure, also for missing files; saw {failures}.')
         assert set(harness.names_raw()) == spared
         assert {name: other.read(name) for name in spared} == {name: name.encode() for name in spared}
         assert backend.remove_many(doomed) == {}
@@ -101,7 +101,7 @@ class ManyChecks:
         if not all(
             isinstance(error, fs.PermissionDenied) and error.filename == name for name, error in failures.items()
         ):
-            broken(f'Expected the error of each file by its name; seen {failures!r}.')
+            broken(f'Expected the error of each file by its name; saw {failures!r}.')
 
 
 class NetworkManyChecks:
@@ -131,9 +131,7 @@ class NetworkManyChecks:
                 failures = backend.remove_many(names)
                 proxy.recover()
                 if wrong := [name for name, error in failures.items() if name not in names or error.filename != name]:
-                    broken(
-                        f'Expected each failure by a given name, with an error for that name; also seen {wrong[:3]}.'
-                    )
+                    broken(f'Expected each failure by a given name, with an error for that name; also saw {wrong[:3]}.')
                 # For missing files in a refused request, it is unknown that they are missing.
                 failures = {name: error for name, error in failures.items() if name in there}
                 _judge(backend, failures, {name for name in there if backend.exists(name)}, there)
@@ -151,5 +149,5 @@ def _judge(backend: BaseBackend, failures: dict[str, fs.FSError], expected: set[
     there = {name for name in names if backend.exists(name)}
     if not set(failures) == expected == there:
         broken(
-            f'Expected {sorted(expected)} to be reported and to exist; seen {sorted(failures)} reported, and {sorted(there)} existing.'
+            f'Expected {sorted(expected)} to be reported and to exist; saw {sorted(failures)} reported, and {sorted(there)} existing.'
         )

@@ -53,4 +53,4 @@ class MemoryChecks:
         assert backend.stat('copied').size == size
         for what, peak in peaks.items():
             if ceiling is not None and peak > ceiling:
-                broken(f'Expected {what} a large file to use at most {ceiling:,} bytes of memory; seen {peak:,}.')
+                broken(f'Expected {what} a large file to use at most {ceiling:,} bytes of memory; saw {peak:,}.')

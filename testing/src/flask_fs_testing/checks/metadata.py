@@ -82,10 +82,10 @@ class MetadataChecks:
             [scanned] = backend.scan()
             for modified in (backend.stat('x').modified, scanned.modified, backend.metadata('x')['modified']):
                 if modified is None or modified.utcoffset() != datetime.timedelta(0):
-                    broken(f'Expected a time in UTC; seen {modified!r}.')
+                    broken(f'Expected a time in UTC; saw {modified!r}.')
                 elif abs((modified - begun).total_seconds()) > 120:
                     broken(
-                        f'Expected about {begun} for a file written now, in a zone 13 h 45 min ahead; seen {modified}.'
+                        f'Expected about {begun} for a file written now, in a zone 13 h 45 min ahead; saw {modified}.'
                     )
 
     @check('FileInfo', cause='The result is not a FileInfo. Check _stat.')
@@ -133,9 +133,9 @@ class MetadataChecks:
                 info = backend.stat('x')
                 assert backend.metadata('x')['checksum'] == f'sha256:{hashlib.sha256(version).hexdigest()}'
                 if version != backend.read('x') or info.size != len(version):
-                    broken(f'Expected the {len(version)} bytes that replaced x; seen others.')
+                    broken(f'Expected the {len(version)} bytes that replaced x; saw others.')
                 if info.etag in etags - {None}:
-                    broken(f'Expected a new etag for new content of {len(version)} bytes; seen {info.etag!r} again.')
+                    broken(f'Expected a new etag for new content of {len(version)} bytes; saw {info.etag!r} again.')
                 etags.add(info.etag)
 
     @check(
@@ -204,13 +204,11 @@ def judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) -> 
         return
     info = backend.stat(name)
     if returned.modified and info.modified and abs((returned.modified - info.modified).total_seconds()) >= 2:
-        broken(f'Expected the result of storing {name!r} to have the time {info.modified}; seen {returned.modified}.')
+        broken(f'Expected the result of storing {name!r} to have the time {info.modified}; saw {returned.modified}.')
     for field in ('name', 'size', 'mime', 'checksum', 'etag'):
         seen, known = getattr(returned, field), getattr(info, field)
         if seen != known and not (seen is None and field in ('checksum', 'etag')):
-            broken(
-                f'Expected {field} {known!r} for {name!r} from the verb that stored it, as from stat; seen {seen!r}.'
-            )
+            broken(f'Expected {field} {known!r} for {name!r} from the verb that stored it, as from stat; saw {seen!r}.')
 
 
 @contextlib.contextmanager

@@ -288,4 +288,4 @@ class Script:
         elif not is_error and (outcome.value == expected or expected is None):
             return
         shown = f'a {expected.__name__}' if is_error else repr(expected)
-        raise Mismatch(f'Expected {shown} from {self.lines[-1]}; seen {outcome}.')
+        raise Mismatch(f'Expected {shown} from {self.lines[-1]}; saw {outcome}.')

@@ -45,14 +45,14 @@ class Operation:
             seen, allowed = now.get(name), {self.before.get(name), self.after.get(name)}
             if seen not in allowed:
                 expected = ' or '.join(sorted(map(_shown, allowed)))
-                broken(f'Expected {name!r} to be {expected} after {self.name}, when {when}; seen {_shown(seen)}.')
+                broken(f'Expected {name!r} to be {expected} after {self.name}, when {when}; saw {_shown(seen)}.')
         if lost := {*self.before.values()} & {*self.after.values()} - {*now.values()}:
             broken(
-                f'Expected no file to be lost by {self.name}, when {when}; seen {len(lost)} lost: only {[*now]} is left.'
+                f'Expected no file to be lost by {self.name}, when {when}; saw {len(lost)} lost: only {[*now]} is left.'
             )
         if succeeded and now != self.after:
             expected = f'{sorted(self.after)}, because no error was raised'
-            broken(f'Expected the outcome of {self.name}, when {when}, to be {expected}; seen the old files.')
+            broken(f'Expected the outcome of {self.name}, when {when}, to be {expected}; saw the old files.')
 
 
 def small_sizes(harness: Harness) -> dict[str, int]:
@@ -167,7 +167,7 @@ class Stage:
             removed = ', and sweep() was called' if sweep else ''
             broken(
                 f'Expected nothing to be left of {operation.name}, when {when}, after its files were removed{removed}; '
-                f'seen {left[:5]}.'
+                f'saw {left[:5]}.'
             )
 
 

@@ -118,7 +118,7 @@ class PageChecks:
             if turn == 4:
                 before = open_files()
         if (after := open_files()) > before + 5:
-            broken(f'Expected {before} open files and connections after 20 more listings were begun; seen {after}.')
+            broken(f'Expected {before} open files and connections after 20 more listings were begun; saw {after}.')
         backend.delete('many')
         assert harness.names_raw() == []
 
@@ -157,7 +157,7 @@ class LazyPageChecks:
                 # A store or a driver can be a page ahead.
                 if (requests_early == requests) if harness.http else (size_early > 0.8 * size):
                     broken(
-                        f'Expected about one of {PAGES} pages to be received for the first name of {verb}; seen {size_early} of '
+                        f'Expected about one of {PAGES} pages to be received for the first name of {verb}; saw {size_early} of '
                         f'{size} bytes, by {requests_early} of {requests} requests.'
                     )
             begun = received()
@@ -166,7 +166,7 @@ class LazyPageChecks:
             assert (page.files, page.folders, page.next) == ([], ['many'], None)
             if harness.http and requests > harness.max_requests.get('folder', requests):
                 broken(
-                    f'Expected the folder of {len(names)} files in {harness.max_requests["folder"]} requests; seen {requests}.'
+                    f'Expected the folder of {len(names)} files in {harness.max_requests["folder"]} requests; saw {requests}.'
                 )
 
 
@@ -187,7 +187,7 @@ def _judge(verb: str, listed: Iterator[str], expected: set[str]) -> None:
     missing, strange = expected - seen.keys(), seen.keys() - expected
     if twice or missing or strange:
         broken(
-            f'Expected {verb} to return each of {len(expected)} files once; seen {len(twice)} more than once '
+            f'Expected {verb} to return each of {len(expected)} files once; saw {len(twice)} more than once '
             f'({_some(twice)}), {len(missing)} missing ({_some(missing)}) and {len(strange)} others ({_some(strange)}).'
         )
 

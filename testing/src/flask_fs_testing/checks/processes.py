@@ -65,6 +65,6 @@ class ProcessChecks:
         backend.remove('x')
         if wrong := in_fresh_process(backend, work, first=PATCHED):
             broken(
-                f'Expected greenlets not to interfere with each other; seen {len(wrong)} faults: {", ".join(wrong[:5])}.'
+                f'Expected greenlets not to interfere with each other; saw {len(wrong)} faults: {", ".join(wrong[:5])}.'
             )
         assert harness.names_raw() == []

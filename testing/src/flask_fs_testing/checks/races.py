@@ -89,7 +89,7 @@ class RaceChecks:
             if any(wins) and backend.read(name) not in [
                 bytes([number]) * size for number, won in enumerate(wins) if won
             ]:
-                broken(f'Expected the {size} bytes of a winner; seen other content.')
+                broken(f'Expected the {size} bytes of a winner; saw other content.')
         _judge(backend, counts)
 
     @check(
@@ -257,24 +257,22 @@ def _prepare(backend: BaseBackend, name: str, ways: Sequence[Way]) -> None:
 def _expect_right(backend: BaseBackend, name: str, ways: Sequence[Way], wins: Sequence[bool]) -> None:
     """Fail unless the file is that of a winner, and the losers have lost nothing else."""
     if any(wins) and backend.read(name) not in [_own(number) for number, won in enumerate(wins) if won]:
-        broken(f'Expected the content of the winner of a race for {name!r}; seen other content.')
+        broken(f'Expected the content of the winner of a race for {name!r}; saw other content.')
     for number, (way, won) in enumerate(zip(ways, wins, strict=True)):
         if way in (_copy, _move):
             is_there, expected = backend.exists(_source(name, number)), way is _copy or not won
             if is_there != expected:
                 outcome = f'{way.__name__[1:]} that {"won" if won else "lost"}'
-                broken(
-                    f'Expected the source of a {outcome} to be {"there" if expected else "gone"}; seen the opposite.'
-                )
+                broken(f'Expected the source of a {outcome} to be {"there" if expected else "gone"}; saw the opposite.')
 
 
 def _judge(backend: BaseBackend, counts: Sequence[int]) -> None:
     """Fail unless each race has at least one winner and, if the backend declares it, exactly one."""
     if 0 in counts:
-        broken(f'Expected a winner in each of {len(counts)} races; seen none in {counts.count(0)} of them.')
+        broken(f'Expected a winner in each of {len(counts)} races; saw none in {counts.count(0)} of them.')
     several = len(counts) - counts.count(1)
     if several and declares(backend, Capability.ATOMIC_CREATE):
-        broken(f'Expected one winner in each of {len(counts)} races; seen more in {several} (at most {max(counts)}).')
+        broken(f'Expected one winner in each of {len(counts)} races; saw more in {several} (at most {max(counts)}).')
 
 
 #: What two processes do at the same time.

@@ -105,10 +105,10 @@ class RangeChecks:
                     seen = read_range(backend, 'x', start, stop)[1]
                 except fs.RangeNotSatisfiable:
                     if start < max(size, 1):
-                        broken(f'Expected {what} to return bytes; seen RangeNotSatisfiable.')
+                        broken(f'Expected {what} to return bytes; saw RangeNotSatisfiable.')
                 else:
                     if start >= max(size, 1):
-                        broken(f'Expected {what} to raise RangeNotSatisfiable; seen {len(seen)} bytes.')
+                        broken(f'Expected {what} to raise RangeNotSatisfiable; saw {len(seen)} bytes.')
                     expect_bytes(seen, content[start:stop], what)
 
     @check(
@@ -136,7 +136,7 @@ class RangeChecks:
                 what = f'_open(name, {start}, {stop}), read in pieces of {piece} bytes,'
                 expect_bytes(seen, content[start:stop], what)
                 if rest:
-                    broken(f'Expected {what} to have ended; seen {len(rest)} bytes more at its end.')
+                    broken(f'Expected {what} to have ended; saw {len(rest)} bytes more at its end.')
 
     @check(
         '_open',
@@ -168,7 +168,7 @@ class RangeChecks:
                 seen = response.status_code, response.data
                 if seen[0] != expected[0] or expected[1] not in (None, seen[1]):
                     broken(
-                        f'Expected status {expected[0]} for the range {given}; seen {seen[0]}, with {len(seen[1])} bytes.'
+                        f'Expected status {expected[0]} for the range {given}; saw {seen[0]}, with {len(seen[1])} bytes.'
                     )
 
     @check(
@@ -215,4 +215,4 @@ def expect_bytes(seen: bytes, expected: bytes, what: str) -> None:
     if seen != expected:
         at = next((at for at, (one, two) in enumerate(zip(seen, expected, strict=False)) if one != two), None)
         differ = '' if at is None else f', which differ from byte {at} on: {seen[at : at + 8]!r}'
-        broken(f'Expected {what} to return {len(expected)} bytes; seen {len(seen)}{differ}.')
+        broken(f'Expected {what} to return {len(expected)} bytes; saw {len(seen)}{differ}.')

@@ -83,4 +83,4 @@ class ReadingMemoryChecks:
             assert digest.hexdigest() == source.digest.hexdigest(), what
         for what, peak in peaks.items():
             if ceiling is not None and peak > ceiling:
-                broken(f'Expected {what} {size:,} bytes to use at most {ceiling:,} bytes of memory; seen {peak:,}.')
+                broken(f'Expected {what} {size:,} bytes to use at most {ceiling:,} bytes of memory; saw {peak:,}.')

@@ -41,7 +41,7 @@ class ResponseChecks:
             below = client.open(_URL, method=method, headers=headers, base_url=base)
             seen, expected = (below.status_code, below.data), (plain.status_code, plain.data)
             if seen != expected or dict(below.headers) != dict(plain.headers):
-                broken(f'Expected the response to {method} below /root to be {expected}, as without; seen {seen}.')
+                broken(f'Expected the response to {method} below /root to be {expected}, as without; saw {seen}.')
         # Outside requests, this setting contains the root; for the test client, it stands for the server's.
         app.config['APPLICATION_ROOT'] = '/root'
         with app.app_context():
@@ -73,12 +73,12 @@ class ResponseChecks:
                 response = client.open(_URL, method=method, headers=headers)
                 has_content = method == 'GET' and response.status_code == 200
                 if response.data and not has_content:
-                    broken(f'Expected no content from {method} with {headers}; seen {len(response.data)} bytes.')
+                    broken(f'Expected no content from {method} with {headers}; saw {len(response.data)} bytes.')
                 read = sum(stream.count for stream in opened)
                 if not has_content and (read or not all(stream.closed for stream in opened)):
                     left = [stream for stream in opened if not stream.closed]
                     broken(
-                        f'Expected {method} with {headers} to read nothing; seen {read} bytes read, {len(left)} files open.'
+                        f'Expected {method} with {headers} to read nothing; saw {read} bytes read, {len(left)} files open.'
                     )
                 opened.clear()
 
@@ -100,7 +100,7 @@ class ResponseChecks:
             response = client.head(_URL, headers=headers)
             seen = (response.status_code, response.headers.get('Content-Length'), response.headers.get('Content-Range'))
             if seen != (200, '1000', None):
-                broken(f'Expected status 200, length 1000 and no Content-Range from HEAD with {headers}; seen {seen}.')
+                broken(f'Expected status 200, length 1000 and no Content-Range from HEAD with {headers}; saw {seen}.')
 
     @check(
         '_open',
@@ -124,7 +124,7 @@ class ResponseChecks:
                 assert response.headers['Content-Range'] == 'bytes */0'
             elif (status, length, response.data) != (200, '0', b''):
                 broken(
-                    f'Expected 200 with length 0, or 416 for a range, for an empty file; seen {status}, {length} for {given}.'
+                    f'Expected 200 with length 0, or 416 for a range, for an empty file; saw {status}, {length} for {given}.'
                 )
 
     @check(
@@ -160,10 +160,10 @@ class ResponseChecks:
                     ):
                         broken(
                             f'Expected one version of a file that is {change} {moment.__name__}, '
-                            f'with its length; seen {len(response.data)} bytes with Content-Length {length}.'
+                            f'with its length; saw {len(response.data)} bytes with Content-Length {length}.'
                         )
                     elif response.status_code not in (200, 206, 404, 416):
-                        broken(f'Expected the file, or 404 or 416 if it has changed; seen {response.status}.')
+                        broken(f'Expected the file, or 404 or 416 if it has changed; saw {response.status}.')
 
     @check(
         'serve',
@@ -191,7 +191,7 @@ class ResponseChecks:
                 head = client.head(f'/kit/{name}')
                 stated, served = backend.stat(name).mime, response.mimetype
                 if served not in (stated.partition(';')[0], 'application/octet-stream') or head.mimetype != served:
-                    broken(f'Expected {name!r} to be served as {stated}; seen {served}, and {head.mimetype} from HEAD.')
+                    broken(f'Expected {name!r} to be served as {stated}; saw {served}, and {head.mimetype} from HEAD.')
                 for each in (response, head):
                     assert each.headers['X-Content-Type-Options'] == 'nosniff'
                     if served in _ACTIVE:

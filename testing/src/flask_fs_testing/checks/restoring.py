@@ -65,12 +65,12 @@ class RestoreChecks:
             backend.remove('d/x.txt')
         kept = [file for file in backend.deleted('d/x.txt') if file.name == 'd/x.txt']
         if (seen := sorted(file.size for file in kept)) != [0, 1, 2]:
-            broken(f'Expected a file that was deleted three times to be listed as often; seen sizes {seen}.')
+            broken(f'Expected a file that was deleted three times to be listed as often; saw sizes {seen}.')
         first = min(kept, key=lambda file: file.size)
         [other] = backend.deleted('d/y.txt')
         if not other.deleted <= first.deleted:
             broken(
-                f'Expected {other.name!r} to be deleted before {first.name!r}; seen {other.deleted}, {first.deleted}.'
+                f'Expected {other.name!r} to be deleted before {first.name!r}; saw {other.deleted}, {first.deleted}.'
             )
         with pytest.raises(fs.FileNotFound):
             backend.restore('d/x.txt', deleted=first.deleted - datetime.timedelta(days=1))
@@ -88,7 +88,7 @@ class RestoreChecks:
                 backend.remove('d/x.txt')
             if (seen := sorted(file.size for file in backend.deleted('d/x.txt'))) != [0, 1, 2]:
                 broken(
-                    f'Expected the other deleted files with the name to stay when one is restored; seen sizes {seen}.'
+                    f'Expected the other deleted files with the name to stay when one is restored; saw sizes {seen}.'
                 )
 
     @check(
@@ -123,7 +123,7 @@ class RestoreChecks:
         ):
             expected = sorted(name for name in names if name.startswith(prefix))
             if (seen := sorted(file.name for file in backend.deleted(prefix))) != expected:
-                broken(f'Expected deleted({prefix!r}) to return {expected}; seen {seen}.')
+                broken(f'Expected deleted({prefix!r}) to return {expected}; saw {seen}.')
         for each in (*others, backend):
             each.purge('rep')
             with pytest.raises(fs.FileNotFound):
@@ -154,5 +154,5 @@ class RestoreChecks:
                 if not failures:
                     backend.restore(longest)
             if failures and not isinstance(failures.get(longest), fs.OperationNotSupported):
-                broken(f'Expected OperationNotSupported for a name that is too long to be kept; seen {failures}.')
+                broken(f'Expected OperationNotSupported for a name that is too long to be kept; saw {failures}.')
             expect_bytes(backend.read(longest), b'long', 'a file with a long name, deleted with retention')

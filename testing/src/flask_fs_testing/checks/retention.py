@@ -50,18 +50,18 @@ class RetentionChecks:
             backend.write(name, contents[name])
             delete()
             if backend.exists(name):
-                broken(f'Expected {name!r} to be gone after it was deleted; seen it still.')
+                broken(f'Expected {name!r} to be gone after it was deleted; it still exists.')
         kept = {file.name: file for file in backend.deleted()}
         if (seen := {name: file.size for name, file in kept.items()}) != {k: len(v) for k, v in contents.items()}:
-            broken(f'Expected deleted() to return the sizes of {sorted(contents)}; seen {seen}.')
+            broken(f'Expected deleted() to return the sizes of {sorted(contents)}; saw {seen}.')
         skew = datetime.timedelta(minutes=10)
         for file in kept.values():
             if not before - skew < file.deleted < datetime.datetime.now(datetime.timezone.utc) + skew:
-                broken(f'Expected the time of deletion of {file.name!r} to be now, in UTC; seen {file.deleted}.')
+                broken(f'Expected the time of deletion of {file.name!r} to be now, in UTC; saw {file.deleted}.')
         for name, content in contents.items():
             backend.restore(name)
             if backend.read(name) != content:
-                broken(f'Expected {name!r} to have its content back; seen {len(backend.read(name))} other bytes.')
+                broken(f'Expected {name!r} to have its content back; saw {len(backend.read(name))} other bytes.')
             with pytest.raises((fs.FileNotFound, fs.FileExists)):
                 backend.restore(name)
         assert [file.name for file in backend.deleted()] == []
@@ -70,7 +70,7 @@ class RetentionChecks:
             backend.remove(name)
         backend.delete('nothing')
         if (left := sorted(backend.list_files())) != sorted(contents):
-            broken(f'Expected {sorted(contents)} to stay when the name of a folder is removed; seen {left}.')
+            broken(f'Expected {sorted(contents)} to stay when the name of a folder is removed; saw {left}.')
         with pytest.raises(fs.FileNotFound):
             backend.restore('nothing')
 
@@ -95,15 +95,15 @@ class RetentionChecks:
             # Another check covers folders whose last file was removed.
             seen |= {*(info.name for info in page.files), *page.folders} - {'d'}
             if seen != {'there.txt'}:
-                broken(f'Expected listings to show only there.txt after the others were deleted; seen {sorted(seen)}.')
+                broken(f'Expected listings to show only there.txt after the others were deleted; saw {sorted(seen)}.')
             for prefix in ('.', '.fs', '.fs-deleted', '.fs-deleted/'):
                 if found := [*backend.list_files(prefix), *backend.scan(prefix)]:
-                    broken(f'Expected nothing under {prefix!r}; seen {found}.')
+                    broken(f'Expected nothing under {prefix!r}; saw {found}.')
             client = app.test_client()
             for name in ('a.txt', 'd/b.txt', *hidden):
                 with client.get(f'/kit/{name}') as response:
                     if response.status_code != 404:
-                        broken(f'Expected 404 for the deleted {name!r}; seen {response.status_code}.')
+                        broken(f'Expected 404 for the deleted {name!r}; saw {response.status_code}.')
                 with pytest.raises((fs.FileNotFound, fs.InvalidFilename)):
                     backend.read(name)
             for name in hidden:
@@ -125,7 +125,7 @@ class RetentionChecks:
         with pytest.raises(fs.FileExists):
             backend.restore('x.txt')
         if (seen := backend.read('x.txt')) != b'new':
-            broken(f"Expected restore() not to change the new file, b'new'; seen {seen!r}.")
+            broken(f"Expected restore() not to change the new file, b'new'; saw {seen!r}.")
         backend.move('x.txt', 'y.txt')
         backend.restore('x.txt')
         assert (backend.read('x.txt'), backend.read('y.txt')) == (b'old', b'new')
@@ -151,7 +151,7 @@ class RetentionChecks:
         backend.write('a.txt', b'3')
         backend.purge('a.txt')
         if (seen := sorted({file.name for file in backend.deleted()})) != sorted({*names} - {'a.txt'}):
-            broken(f'Expected purge() of a.txt to leave {sorted({*names} - {"a.txt"})} restorable; seen {seen}.')
+            broken(f'Expected purge() of a.txt to leave {sorted({*names} - {"a.txt"})} restorable; saw {seen}.')
         assert backend.read('a.txt') == b'3'
         backend.purge('nothing')
         for name in names[1:]:
@@ -175,11 +175,11 @@ class RetentionChecks:
         # Nor as files that a process left behind.
         early = (backend.sweep() or 0) + (backend.sweep(older_than_s=0) or 0)
         if early or [file.name for file in backend.deleted()] != ['d/x.txt']:
-            broken(f'Expected nothing that was just deleted to be swept, with {DAYS} days; seen {early} removed.')
+            broken(f'Expected nothing that was just deleted to be swept, with {DAYS} days; saw {early} removed.')
         backend.config.retention_days = -1
         swept = backend.sweep()
         if swept != 1 or list(backend.deleted()):
-            broken(f'Expected 1 file to be swept after its time; seen {swept}, and {list(backend.deleted())}.')
+            broken(f'Expected 1 file to be swept after its time; saw {swept}, and {list(backend.deleted())}.')
         assert harness.names_raw() == ['kept.txt']
 
     @check(
@@ -209,11 +209,11 @@ class RetentionChecks:
                 if not backend.exists('d/x.bin'):
                     if not list(backend.deleted('d/x.bin')):
                         broken(
-                            f'Expected the file to exist or be restorable after {name} was interrupted at call {at}; seen neither.'
+                            f'Expected the file to exist or be restorable after {name} was interrupted at call {at}; saw neither.'
                         )
                     backend.restore('d/x.bin')
                 if backend.read('d/x.bin') != content:
-                    broken(f'Expected complete content after {name} was interrupted at call {at}; seen other content.')
+                    broken(f'Expected complete content after {name} was interrupted at call {at}; saw other content.')
                 _clear(harness)
 
 

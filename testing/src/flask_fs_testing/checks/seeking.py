@@ -78,7 +78,7 @@ class SeekChecks:
         with backend.open('x', 'rb') as file:
             file.seek(4)
             with contextlib.suppress(ValueError, OSError):
-                broken(f'Expected seek(-1) to raise ValueError or OSError; seen {file.seek(-1)}.')
+                broken(f'Expected seek(-1) to raise ValueError or OSError; saw {file.seek(-1)}.')
             assert (file.tell(), file.read(2)) == (4, b'45')
             # From other positions too, where a file in memory moves to its beginning.
             for offset, whence in ((-100, io.SEEK_CUR), (-100, io.SEEK_END)):
@@ -170,10 +170,8 @@ def _compare(file: IO[bytes], content: bytes, target: int, whence: int, count: i
     position = file.seek(target - origin, whence)
     what = f'seek({target - origin}, {whence}) in {len(content)} bytes'
     if (position, file.tell()) != (target, target):
-        broken(f'Expected {what} to move to {target}; seen {position}, and {file.tell()} from tell().')
+        broken(f'Expected {what} to move to {target}; saw {position}, and {file.tell()} from tell().')
     expected = content[target : target + count]
     expect_bytes(file.read(count), expected, f'{what} and read({count})')
     if file.tell() != target + len(expected):
-        broken(
-            f'Expected tell() to return {target + len(expected)} after {what} and read({count}); seen {file.tell()}.'
-        )
+        broken(f'Expected tell() to return {target + len(expected)} after {what} and read({count}); saw {file.tell()}.')

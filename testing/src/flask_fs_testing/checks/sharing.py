@@ -89,7 +89,7 @@ class SharingChecks:
 
         in_processes(2, store)
         if [backend.read(f'a/{number}') for number in range(2)] != contents or backend.read('a/same') not in contents:
-            broken('Expected the files of two processes as each stored them; seen other content.')
+            broken('Expected the files of two processes as each stored them; saw other content.')
 
     @check(
         'construction',

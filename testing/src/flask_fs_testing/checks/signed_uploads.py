@@ -67,20 +67,20 @@ class SignedUploadChecks:
                     # If the size is unknown, a store can leave the upload to the application.
                     if signs == ticket.url.startswith(request.host_url) and (not signs or 'size' in how):
                         broken(
-                            f'Expected clients to send to {"the store" if signs else "the application"}; seen {ticket.url}.'
+                            f'Expected clients to send to {"the store" if signs else "the application"}; saw {ticket.url}.'
                         )
                     if size:
                         send_half(ticket, content)
                         _expect_not_accepted(storage, ticket, f'half of {size} bytes')
                     if (status := send(ticket, content)) >= 300:
-                        broken(f'Expected a ticket with {how} to work for {size} bytes; seen status {status}.')
+                        broken(f'Expected a ticket with {how} to work for {size} bytes; saw status {status}.')
                     if storage.exists(name) or list(storage.list_files()):
-                        broken(f'Expected no file before the upload is accepted; seen {list(storage.list_files())}.')
+                        broken(f'Expected no file before the upload is accepted; saw {list(storage.list_files())}.')
                     assert storage.accept_upload(ticket.token) == name
                     if (seen := storage.read(name)) != content:
-                        broken(f'Expected the {size} bytes that were sent; seen {len(seen)} bytes.')
+                        broken(f'Expected the {size} bytes that were sent; saw {len(seen)} bytes.')
                     if (mime := storage.stat(name).mime) != 'text/plain':
-                        broken(f'Expected the type of the ticket, text/plain; seen {mime}.')
+                        broken(f'Expected the type of the ticket, text/plain; saw {mime}.')
                     # Content sent again with a used ticket can arrive, but is not accepted.
                     send(ticket, content)
                     with pytest.raises(fs.NoFile):
@@ -120,7 +120,7 @@ class SignedUploadChecks:
             for what, changed in _changes(ticket):
                 status = send(changed, _CONTENT)
                 if status < 300 or harness.names_raw() != raw:
-                    broken(f'Expected a ticket {what} to be refused; seen status {status}, and {harness.names_raw()}.')
+                    broken(f'Expected a ticket {what} to be refused; saw status {status}, and {harness.names_raw()}.')
             _expect_nothing(storage, ticket, 'tickets that were changed')
             assert storage.read('there.txt') == b'there'
             assert send(ticket, _CONTENT) < 300
@@ -153,7 +153,7 @@ class SignedUploadChecks:
                     assert not storage.exists('x.txt')
                 else:
                     if (seen := storage.read('x.txt')) != b'checked twice'[: 7 if parts == 1 else None]:
-                        broken(f'Expected the checked content to become the file; seen {seen!r}, which was sent later.')
+                        broken(f'Expected the checked content to become the file; saw {seen!r}, which was sent later.')
                 incoming.discard()
                 storage.delete('x.txt')
         _expect_clean(harness)
@@ -169,7 +169,7 @@ class SignedUploadChecks:
             ticket = storage.signed_upload('x.txt', size=len(_CONTENT), expires_s=_LIFE_S + 1)
             late = storage.signed_upload('x.txt', size=len(_CONTENT), expires_s=_LIFE_S)
             if (status := send(ticket, _CONTENT)) >= 300:
-                broken(f'Expected a ticket to work immediately; seen status {status}.')
+                broken(f'Expected a ticket to work immediately; saw status {status}.')
             if not declares(storage.backend, Capability.SIGNED_UPLOAD):
                 # The application signs, and its own clock decides about expiry.
                 with mock.patch.object(tickets, 'time', SimpleNamespace(time=partial(later, _LIFE_S))):
@@ -183,7 +183,7 @@ class SignedUploadChecks:
                 upload_of(storage, late).discard()
                 if time.monotonic() - begun > _LIFE_S + _GRACE_S:
                     broken(
-                        f'Expected a ticket with a lifetime of {_LIFE_S} s to be refused; seen it work after {_GRACE_S} s more.'
+                        f'Expected a ticket with a lifetime of {_LIFE_S} s to be refused; saw it work after {_GRACE_S} s more.'
                     )
                 time.sleep(_PAUSE_S)
             upload_of(storage, ticket).discard()
@@ -201,13 +201,13 @@ class SignedUploadChecks:
             parts = (ticket.url, *_pairs(ticket.headers), *_pairs(ticket.fields), ticket.token)
             text = ' '.join([*parts, *map(unquote_plus, parts)])
             if isinstance(harness, NetworkHarness) and (shown := [each for each in harness.secrets if each in text]):
-                broken(f'Expected no secret in a ticket; seen {len(shown)} in {text}.')
+                broken(f'Expected no secret in a ticket; saw {len(shown)} in {text}.')
             backend = storage.backend
             given: Any = {'size': 5, 'max_bytes': None, 'mime': None, 'checksum': None, 'expires_s': 60}
             if declares(backend, Capability.SIGNED_UPLOAD):
                 signed = upload_of(storage, ticket).signed_request(**given)
                 if signed.method not in ('PUT', 'POST'):
-                    broken(f'Expected a PUT or POST request; seen {signed!r}.')
+                    broken(f'Expected a PUT or POST request; saw {signed!r}.')
             else:
                 with pytest.raises(fs.OperationNotSupported):
                     upload_of(storage, ticket).signed_request(**given)
@@ -219,7 +219,7 @@ def _expect_refused(
     """Fail unless *content* is refused when it is sent with *ticket*, or accepting it fails, and there is no file."""
     status = send(ticket, content, mime=mime)
     if isinstance(_expect_not_accepted(storage, ticket, what), fs.NoFile) and status < 300:
-        broken(f'Expected {what} to be refused with a status, or to arrive; seen {status}, and nothing there.')
+        broken(f'Expected {what} to be refused with a status, or to arrive; saw {status}, and nothing there.')
     upload_of(storage, ticket).discard()
 
 
@@ -230,20 +230,20 @@ def _expect_not_accepted(storage: fs.Storage, ticket: fs.UploadTicket, what: str
     except fs.UploadNotAllowed as error:
         refused = error
     else:
-        broken(f'Expected {what} to be refused; seen {storage.read(name)[:30]!r} accepted.')
+        broken(f'Expected {what} to be refused; saw {storage.read(name)[:30]!r} accepted.')
     if list(storage.list_files()):
-        broken(f'Expected no file after {what} was refused; seen {list(storage.list_files())}.')
+        broken(f'Expected no file after {what} was refused; saw {list(storage.list_files())}.')
     return refused
 
 
 def _expect_nothing(storage: fs.Storage, ticket: fs.UploadTicket, what: str) -> None:
     if pieces := upload_of(storage, ticket).pieces():
-        broken(f'Expected nothing to arrive of {what}; seen {pieces}.')
+        broken(f'Expected nothing to arrive of {what}; saw {pieces}.')
 
 
 def _expect_clean(harness: Harness) -> None:
     if left := left_behind(harness, harness.make()):
-        broken(f'Expected nothing to be left of uploads; seen {left[:5]}.')
+        broken(f'Expected nothing to be left of uploads; saw {left[:5]}.')
 
 
 def _with_type(ticket: fs.UploadTicket, mime: str) -> dict[str, Any]:

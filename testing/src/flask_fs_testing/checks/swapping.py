@@ -61,12 +61,12 @@ class SwapChecks:
                 [listed] = other.scan('x')
                 etags = {'stat': info.etag, 'open': etag, 'scan': listed.etag or info.etag}
                 if len(set(etags.values())) > 1 or info.etag is None:
-                    broken(f'Expected the same etag of a version from all verbs; seen {etags}.')
+                    broken(f'Expected the same etag of a version from all verbs; saw {etags}.')
                 returned: Any = swap(backend, content, str(info.etag))
                 expect_bytes(other.read('x'), content, f'a file that {way} has swapped')
                 judge_result(other, 'x', returned)
                 if other.stat('x').etag == info.etag:
-                    broken(f'Expected another etag after {way} has replaced a version; seen {info.etag!r} again.')
+                    broken(f'Expected another etag after {way} has replaced a version; saw {info.etag!r} again.')
         assert harness.names_raw() == ['x']
 
     @check(
@@ -89,7 +89,7 @@ class SwapChecks:
             for etag in wrong if content == b'new' else (stale, '*'):
                 _expect_changed(backend, 'x', content, etag, 'it is another version')
                 if other.read('x') != b'second':
-                    broken(f'Expected the file to stay when Changed is raised for the etag {etag!r}; seen other bytes.')
+                    broken(f'Expected the file to stay when Changed is raised for the etag {etag!r}; saw other bytes.')
             other.write('folder/below', b'')
             for name in ('removed', 'missing', 'folder', 'folder/missing'):
                 other.write('removed', b'second')
@@ -98,7 +98,7 @@ class SwapChecks:
                 for each in (etag, '*', ''):
                     _expect_changed(backend, name, content, each, 'there is no such file')
                     if other.exists(name):
-                        broken(f'Expected if_match to create nothing; seen {name!r} created, with the etag {each!r}.')
+                        broken(f'Expected if_match to create nothing; saw {name!r} created, with the etag {each!r}.')
         assert sorted(harness.names_raw()) == ['folder/below', 'x']
 
     @check(
@@ -128,13 +128,13 @@ class SwapChecks:
                 winners = [each for each, wins in ((content, won), (b'theirs', rivals[0].result())) if wins]
                 what = f'a version that another writer swaps when {point} of {size} bytes were read'
                 if len(winners) != 1:
-                    broken(f'Expected one of two to replace {what}; seen {len(winners)}.')
+                    broken(f'Expected one of two to replace {what}; saw {len(winners)}.')
                 expect_bytes(other.read('x'), winners[0], what)
                 other.write('x', b'first')
                 source = Interrupted(content, point, lambda: other.remove('x'))
                 if _wins(partial(backend.save, source, 'x', if_match=str(other.stat('x').etag))) or other.exists('x'):
                     broken(
-                        f'Expected Changed for a file that is removed when {point} of {size} bytes were read; seen it again.'
+                        f'Expected Changed for a file that is removed when {point} of {size} bytes were read; saw it again.'
                     )
         assert harness.names_raw() == []
 
@@ -218,7 +218,7 @@ class SwapChecks:
             in_processes(2, lambda _: _count(backend, gate))
             expected += 2 * COUNTS
         if (seen := backend.read('count')) != str(expected).encode():
-            broken(f'Expected {expected} after that many increments; seen {seen!r}.')
+            broken(f'Expected {expected} after that many increments; saw {seen!r}.')
         assert harness.names_raw() == ['count']
 
     @check(
@@ -247,7 +247,7 @@ class SwapChecks:
                         verb(name)
                 if source.tell():
                     broken(
-                        f'Expected the source to be unread when if_match is rejected; seen {source.tell()} bytes read.'
+                        f'Expected the source to be unread when if_match is rejected; saw {source.tell()} bytes read.'
                     )
         assert (harness.names_raw(), harness.get_raw('x')) == (['x'], b'old')
 
@@ -260,7 +260,7 @@ def _expect_changed(backend: BaseBackend, name: str, content: bytes, etag: str, 
         reported.append(error.filename)
     if reported != [name]:
         broken(
-            f'Expected Changed for {name!r} with the etag {etag!r}, because {why}; seen it for {reported or "nothing"}.'
+            f'Expected Changed for {name!r} with the etag {etag!r}, because {why}; saw it for {reported or "nothing"}.'
         )
 
 
@@ -290,7 +290,7 @@ def _own(number: int, turn: int, size: int = 5000) -> bytes:
 
 def _judge_race(backend: BaseBackend, name: str, contents: list[bytes], wins: Any) -> None:
     if sum(wins) != 1:
-        broken(f'Expected one of {len(contents)} writers to replace one version of {name!r}; seen {sum(wins)}.')
+        broken(f'Expected one of {len(contents)} writers to replace one version of {name!r}; saw {sum(wins)}.')
     expect_bytes(backend.read(name), contents[list(wins).index(True)], f'{name!r}, which one of several has swapped,')
 
 
@@ -312,4 +312,4 @@ def _count(backend: BaseBackend, gate: Any) -> None:
             continue
         if (done := done + 1) == COUNTS:
             return
-    broken(f'Expected to count to {COUNTS} concurrently; seen Changed too often, after counting to {done}.')
+    broken(f'Expected to count to {COUNTS} concurrently; saw Changed too often, after counting to {done}.')

@@ -106,7 +106,7 @@ def _write_in_ascii(file: IO[Any]) -> None:
 
 def _judge(what: str, expected: object, seen: object) -> None:
     if seen != expected:
-        broken(f'Expected {expected!r} from {what}; seen {seen!r}.')
+        broken(f'Expected {expected!r} from {what}; saw {seen!r}.')
 
 
 @contextlib.contextmanager

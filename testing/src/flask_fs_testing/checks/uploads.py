@@ -127,10 +127,10 @@ class UploadChecks:
             with backend.open(name, 'rb') as file:
                 seen = (backend.read(name), harness.get_raw(name), file.read(), b''.join(backend.read_chunks(name)))
             if (encoding := backend.stat(name).content_encoding) is not None:
-                broken(f'Expected no Content-Encoding for {name!r}, which was stored without one; seen {encoding!r}.')
+                broken(f'Expected no Content-Encoding for {name!r}, which was stored without one; saw {encoding!r}.')
             if {*seen} != {content} or backend.stat(name).size != len(content):
                 broken(
-                    f'Expected {content[:30]!r} from {name!r}, {len(content)} bytes; seen {[each[:30] for each in seen]} '
+                    f'Expected {content[:30]!r} from {name!r}, {len(content)} bytes; saw {[each[:30] for each in seen]} '
                     f'from read(), the store, open() and read_chunks(), and the size {backend.stat(name).size}.'
                 )
 
@@ -150,7 +150,7 @@ class UploadChecks:
             buffer[:] = file.getbuffer()[:] = bytes(size)
             for name in ('buffer', 'view', 'file'):
                 if not content == backend.read(name) == harness.get_raw(name):
-                    broken(f'Expected the {size} bytes with which {name!r} was stored; seen those now in the buffer.')
+                    broken(f'Expected the {size} bytes with which {name!r} was stored; saw those now in the buffer.')
 
     @check(
         '_put with create',
@@ -176,10 +176,10 @@ class UploadChecks:
                 with pytest.raises(fs.FileExists):
                     attempt()
                 if (seen := harness.names_raw()) != before or harness.get_raw('x') != old:
-                    broken(f'Expected only the old x after a refused {what} of {size} bytes; seen {seen}.')
+                    broken(f'Expected only the old x after a refused {what} of {size} bytes; saw {seen}.')
                 assert [info.name for info in backend.scan()] == ['x']
                 if (now := _facts(backend)) != facts:
-                    broken(f'Expected the metadata {facts} of x after a refused {what} of {size} bytes; seen {now}.')
+                    broken(f'Expected the metadata {facts} of x after a refused {what} of {size} bytes; saw {now}.')
             assert not file.closed
         with tempfile.TemporaryFile() as on_disk:
             on_disk.write(content_of(100_000))
@@ -188,7 +188,7 @@ class UploadChecks:
                 backend.save(on_disk, 'x', mime='text/x-refused')
             assert not on_disk.closed
         if (now := _facts(backend)) != facts or harness.names_raw() != before:
-            broken(f'Expected x with the metadata {facts} after a refused file of another type; seen {now}.')
+            broken(f'Expected x with the metadata {facts} after a refused file of another type; saw {now}.')
 
 
 def _facts(backend: BaseBackend) -> tuple[object, ...]:
@@ -208,4 +208,4 @@ def _same(harness: Harness, backend: BaseBackend, content: bytes, what: str) -> 
                 (at for at, (one, two) in enumerate(zip(seen, content, strict=False)) if one != two),
                 min(len(seen), len(content)),
             )
-            broken(f'Expected {what} to be {how} as stored; seen {len(seen)} bytes, which differ at {at}.')
+            broken(f'Expected {what} to be {how} as stored; saw {len(seen)} bytes, which differ at {at}.')

@@ -136,7 +136,7 @@ class VersionChecks:
                     pieces = ', '.join(f'{len(piece)} at {position}' for position, _, piece in seen)
                     broken(
                         f'Expected all bytes from one version of a file that is {what} before read {point + 1} '
-                        f'of {len(reads)}, or an error; seen a mixture (bytes {pieces}).'
+                        f'of {len(reads)}, or an error; saw a mixture (bytes {pieces}).'
                     )
 
     @check(
@@ -160,7 +160,7 @@ class VersionChecks:
                         if (info.size, seen) != (size, old[start:stop]):
                             broken(
                                 f'Expected [{start}, {stop}) of a file that is {what} after {before} bytes were read, as it '
-                                f'was opened, or an error; seen {len(seen)} bytes, with metadata of {info.size} bytes.'
+                                f'was opened, or an error; saw {len(seen)} bytes, with metadata of {info.size} bytes.'
                             )
 
 

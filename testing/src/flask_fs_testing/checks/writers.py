@@ -30,9 +30,9 @@ class WriterChecks:
             buffer[:] = b'------'
             file.flush()
             if counts != [5, 6, 2, 0]:
-                broken(f'Expected write() to return how many bytes it wrote, [5, 6, 2, 0]; seen {counts}.')
+                broken(f'Expected write() to return how many bytes it wrote, [5, 6, 2, 0]; saw {counts}.')
             if harness.names_raw():
-                broken(f'Expected nothing in the store before close(), also after flush(); seen {harness.names_raw()}.')
+                broken(f'Expected nothing in the store before close(), also after flush(); saw {harness.names_raw()}.')
             file.close()
             buffer[:] = b'buffer'
             _judge(harness, 'x', b'bytesbufferuf', f'closing a file opened in mode {mode!r}')
@@ -58,9 +58,9 @@ class WriterChecks:
                 gc.collect()
                 _judge(harness, 'x', OLD, f'dropping a file opened in mode {mode!r}')
         if (names := harness.names_raw()) != ['x']:
-            broken(f'Expected only x in the store after new files were dropped; seen {names}.')
+            broken(f'Expected only x in the store after new files were dropped; saw {names}.')
 
 
 def _judge(harness: Harness, name: str, expected: bytes, what: str) -> None:
     if (seen := harness.get_raw(name)) != expected:
-        broken(f'Expected {expected!r} in {name!r} after {what}; seen {seen[:40]!r}.')
+        broken(f'Expected {expected!r} in {name!r} after {what}; saw {seen[:40]!r}.')

@@ -91,7 +91,7 @@ class Store:
             with _failures():
                 metadata = _metadata(file)
                 start = max(0, metadata.size + start) if start < 0 else start
-                # Systems limit positions.
+                # Operating systems limit file positions.
                 file.seek(min(start, metadata.size), os.SEEK_CUR)
             undo.pop_all()
         end = metadata.size if stop is None else min(stop, metadata.size)
@@ -127,7 +127,7 @@ class Store:
         """Remove the uploads that received nothing for that long, and return their number."""
         removed = 0
         for path in (os.path.join(self._folder, file_name) for file_name in self.uploads()):
-            # It might have just been completed.
+            # The upload might just have been completed.
             with _failures(), contextlib.suppress(FileNotFoundError):
                 if time.time() - os.stat(path).st_mtime >= older_than_s:
                     os.unlink(path)
