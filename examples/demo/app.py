@@ -30,14 +30,14 @@ import flask_fs as fs
 from flask_fs.files import extension
 from flask_fs.images import Spec, image_content, render
 
-# A file with the extension of a picture has to be a valid picture.
+# A file with an image extension must be a valid image.
 files = fs.Storage('files', fs.DEFAULTS + fs.AUDIO, validators=[image_content])
 # Thumbnails can be made again at any time. If two requests make the same one, the second replaces the first.
 thumbnails = fs.Storage('thumbnails', ['jpg'], overwrite=True)
 # Squares for the list and for the gallery, with two or three device pixels for each CSS pixel.
 LIST_PX, GALLERY_PX = SIDES_PX = (128, 480)
 box = Blueprint('box', __name__)
-# What a form does if the name of its file already exists; scripts and forms send these words.
+# What to do if a file with this name already exists. Scripts and forms send these words.
 CONFLICTS: dict[str | None, Literal['error', 'replace', 'rename']] = {'replace': 'replace', 'keep-both': 'rename'}
 # How errors become responses: a status, a word for the page's script, and a sentence for people.
 REFUSALS: dict[Any, tuple[int, str, str]] = {
@@ -87,7 +87,7 @@ def show_files(problems: list[tuple[str | None, dict[str, Any], int]]) -> Respon
 
 @box.get('/delete/<path:filename>')
 def confirm_deletion(filename: str) -> Response:
-    """The question before a browser without scripts deletes a file."""
+    """Ask for confirmation before a browser without scripts deletes a file."""
     return page('delete.html', file=describe(files.stat(filename)))
 
 
@@ -193,8 +193,8 @@ def expiring_link(filename: str) -> dict[str, Any]:
 def reject_other_sites() -> Any:
     """Keep other sites in the same browser from changing files (cross-site request forgery).
 
-    If the browser reports where a request comes from, it has to be this site. Browsers report it for all forms. Scripts
-    can send a header instead, because those of other sites need this server's permission for it (CORS), and don't get it.
+    If the browser reports the origin of a request, as it does for all forms, it must be this site. Otherwise, a script can
+    send a header instead: scripts of other sites need this server's permission for that (CORS), and don't get it.
     """
     here = request.host_url.rstrip('/')
     reported = [
@@ -254,7 +254,7 @@ def describe(info: fs.FileInfo) -> dict[str, Any]:
 
 
 def picture(info: fs.FileInfo) -> dict[str, Any]:
-    """A picture as the gallery shows it. Its name is the only description there is."""
+    """A picture as the gallery shows it. Its only description is its name."""
     words = PurePosixPath(info.name).stem.replace('_', ' ').replace('-', ' ').strip()
     shown = thumbnail_url(info, GALLERY_PX)
     return {

@@ -23,7 +23,7 @@ const selected = new Set();
 let wanted = false;
 let loading = null;
 
-/** Shows what the server has. Calls during a request lead to one more request. */
+/** Shows the files on the server. Calls during a request cause one more request. */
 function refresh() {
   wanted = true;
   loading ??= (async () => {
@@ -67,7 +67,7 @@ const ORDERS = {
   smallest: (one, other) => one.size - other.size,
 };
 
-/** Shows the files that are searched for, in the chosen order. */
+/** Shows the files that match the search, in the chosen order. */
 function show() {
   const words = byId('search').value.trim().toLowerCase().split(/\s+/);
   const found = [...rows.values()].filter(({ file }) => words.every((word) => file.name.toLowerCase().includes(word)));
@@ -89,7 +89,7 @@ function show() {
   byId('nothing-found').hidden = !rows.size || found.length > 0;
   byId('nothing-found').querySelector('strong').textContent = `No files match “${byId('search').value.trim()}”.`;
 
-  // Nothing that can't be seen is deleted.
+  // Don't delete files that aren't visible.
   const names = found.map(({ file }) => file.name);
   for (const name of [...selected]) if (!names.includes(name)) selected.delete(name);
   showSelection();

@@ -5,7 +5,7 @@ const SIDE_PX = 112;
 const MAX_PIXELS = 50_000_000;
 let last = Promise.resolve();
 
-/** Draws a picture into a canvas, one after the other. Resolves to null if it's too large, or the browser can't decode it. */
+/** Draws a picture on a canvas, one at a time. Resolves to null if it's too large, or the browser can't decode it. */
 export function preview(file, wanted) {
   last = last.then(() => (wanted() ? draw(file).catch(() => null) : null));
   return last;

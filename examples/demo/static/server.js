@@ -9,7 +9,7 @@ export const pathOf = (name) => name.split('/').map(encodeURIComponent).join('/'
 export const problemIn = (response, content) =>
   content?.error ? content : { error: `The server responded with an error (${response.status}).` };
 
-/** The JSON of a response. Throws an Error with a sentence for people. */
+/** Returns the JSON of a response. Throws an Error whose message is for people. */
 export async function request(url, method = 'GET', json = undefined) {
   let response;
   try {

@@ -8,13 +8,13 @@ const byId = (id) => document.getElementById(id);
 const STATES = { running: 'Waiting', offline: 'Waiting for the network', retrying: 'Trying again', done: 'Storing' };
 const CONFLICTS = [['Keep both', 'Keep all', 'keep-both'], ['Replace', 'Replace all', 'replace'], ['Skip', 'Skip all', null]];
 
-/** Each upload with its row, its speed, and what it waits for: '' (nothing), 'asking' (an answer) or 'problem'. */
+/** Each upload with its row, its speed, and what it waits for: '' (nothing), 'asking' (a decision) or 'problem'. */
 const uploads = new Map();
 const groups = new Map();
 let finished = [];
 let page;
 
-/** Starts: *page* has limits, filesUrl, say(sentence), and stored(name), which shows a new file in the list. */
+/** Starts uploads. *page* has limits, filesUrl, say(sentence), and stored(name), which shows a new file in the list. */
 export function startUploads(given) {
   page = given;
   addEventListener('fs-upload:added', added);
@@ -77,7 +77,7 @@ function changed(upload) {
   else if (STATES[upload.state]) uploads.get(upload).row.querySelector('.state').textContent = STATES[upload.state];
 }
 
-/** Shows an upload as one that makes progress. */
+/** Shows an upload as in progress. */
 function begin(upload) {
   const known = uploads.get(upload);
   Object.assign(known, { waits: '', problem: null, speed: new Speed() });
@@ -88,7 +88,7 @@ function begin(upload) {
   settle();
 }
 
-/** Has the server make a file from what it received. */
+/** Tells the server to create a file from the upload. */
 async function store(upload, conflict = 'refuse') {
   const { row } = uploads.get(upload);
   const body = new FormData();
@@ -161,7 +161,7 @@ function dismiss(upload) {
   settle();
 }
 
-/** Shows what concerns several uploads: problems, conflicts, and at the end what was stored. */
+/** Shows what applies to several uploads: problems, conflicts, and at the end the stored files. */
 function settle() {
   showProblems();
   const conflicts = waiting('asking').length;
@@ -174,7 +174,7 @@ function settle() {
   finished = [];
 }
 
-/** One summary of all problems: each reason once, with the files it concerns. */
+/** A summary of all problems: each reason once, with the affected files. */
 function showProblems() {
   const box = byId('problems');
   const problems = withProblem();

@@ -1,4 +1,4 @@
-/* What the page writes: sizes, times, names and reasons. Nothing in here touches the page. */
+/* Texts of the page: sizes, times, names and reasons. */
 
 export function sizeInWords(bytes) {
   const units = ['bytes', 'KiB', 'MiB', 'GiB'];

@@ -21,7 +21,7 @@ from .tickets import Upload
 class ArrivedUpload(FileStorage):
     """A received upload that matches its ticket. It can be read like any upload, and is stored without reading it.
 
-    :param incoming: The place where it was received.
+    :param incoming: Where it was received.
     :param upload: The requirements of its ticket.
     :param pieces: Its pieces, if they aren't those in *incoming*.
     :raises NoFile: If no content arrived, or the upload was already accepted.

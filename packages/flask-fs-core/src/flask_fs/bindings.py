@@ -47,7 +47,7 @@ class Binding(NamedTuple):
         return location if isinstance(location, tuple) else None
 
     def keeps_more_at(self, location: tuple[Hashable, ...] | None) -> bool:
-        """Whether the backend stores data at *location* that another storage there would take for its own files."""
+        """Whether the backend stores data at *location* that another storage there would treat as its own files."""
         reserved = getattr(self.driver, 'reserved_location', None)
         return isinstance(reserved, tuple) and location is not None and location[: len(reserved)] == reserved
 
@@ -77,7 +77,7 @@ class State(dict[str, Any]):
         self.upload_routes: dict[str, Any] = {}
         #: The arguments of ``fs.tus()``, by storage name.
         self.tus_routes: dict[str, Any] = {}
-        #: The places where rows or documents refer to files: see :mod:`flask_fs.consistency.sources`.
+        #: The databases whose rows or documents refer to files: see :mod:`flask_fs.consistency.sources`.
         self.sources: list[Any] = []
         self._route: Callable[[str], None] | None = None
 

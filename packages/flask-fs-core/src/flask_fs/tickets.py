@@ -46,7 +46,7 @@ class Upload(NamedTuple):
     """The content of a token: an upload and its requirements.
 
     :param filename: The full name of the future file in the storage.
-    :param upload_id: The ID of the place where its bytes are received.
+    :param upload_id: The ID under which its bytes are received.
     :param expires: The time until which it can be sent, in whole seconds since the epoch.
     """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How long an entry is certainly not claimed by ``flask fs gc``, in seconds. It waits for longer than any transaction takes.
+#: How long ``flask fs gc`` certainly doesn't claim an entry, in seconds. It waits longer than any transaction takes.
 UNCLAIMED_S = 60
 
 T = TypeVar('T')

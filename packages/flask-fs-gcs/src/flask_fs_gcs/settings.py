@@ -36,7 +36,9 @@ def service_account(value: Any) -> Mapping[str, Any]:
 
 _CHUNK_BYTES = 'The chunk size, in bytes. Files of this size or larger, or of 8 MiB or larger, are uploaded in chunks.'
 SETTINGS = (
-    Setting('project', text, None, 'The project in which to create the bucket. If not set, that of the credentials.'),
+    Setting(
+        'project', text, None, 'The project in which to create the bucket. If not set, the project of the credentials.'
+    ),
     Setting('bucket_name', bucket_name, None, "If not set, the storage's name in lowercase, with - instead of _."),
     Setting('create_bucket', boolean, True, 'Whether the first file creates the bucket if it does not exist.'),
     Setting('region', text, None, "The location of a new bucket. If not set, Google's default, US."),

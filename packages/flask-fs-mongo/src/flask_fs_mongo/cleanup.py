@@ -67,7 +67,7 @@ def _replaced_files(document: Any, before: Collection[Found], used: Iterable[Fou
     used = list(used)
     replaced = [found for found in before if removes(found.field.on_replace, found.reference)]
     files = _unused_files(((found, found.reference.stored.files()) for found in replaced), used)
-    # Another process may have made these since this one has read the document, and nobody else knows of them.
+    # Another process might have made these after this one read the document, and nothing else removes them.
     new = _remade(document)
     remade = [
         (

@@ -210,7 +210,7 @@ class FileField(BaseField):  # type: ignore[misc]  # MongoEngine has no type hin
         tracking.track(in_container=self.name is None)
         if self.on_delete != 'keep':
             cleanup.watch_deletions(owner_document)
-        # What a picture is rendered again as is removed by whoever does that at the same time.
+        # If two processes rerender an image at the same time, the later one removes the files of the earlier one.
         if self.on_replace != 'keep' or issubclass(self.proxy_class, ImageReference):
             cleanup.watch_replacements()
 

@@ -130,11 +130,11 @@ def _rerender(document: Any, path: str, report: Report) -> None:
 
 
 def _undo(document: Any, changed: list[tuple[Found, Any]]) -> None:
-    """Remove the files that were made for a document which was not saved, as another process has changed it."""
+    """Remove the files that were made for a document that was not saved because another process has changed it."""
     roll_back(document)
     for found, before in changed:
         reference = found.reference
-        # Any others have the names of those before.
+        # The other new files have the names of former files.
         discard(reference.fs, set(reference.stored.files()).difference(before.files()))
 
 

@@ -68,7 +68,7 @@ def is_remade(reference: FileReference) -> bool:
 
 
 def saved(document: Any) -> None:
-    """Note that the references of *document* are stored as they are."""
+    """Record that the references of *document* are stored as they are now."""
     for found in references(document):
         vars(found.reference).pop(_FORMER, None)
 

@@ -24,7 +24,7 @@ _committing: weakref.WeakKeyDictionary[Connection, TransactionFiles] = weakref.W
 _ROLLED_BACK = ('40', '23')
 #: MariaDB and MySQL: a lock timeout, and a deadlock.
 _MYSQL_ROLLED_BACK = (1205, 1213)
-#: The statements of a commit in two phases that decide about the transaction. Other commits are not statements.
+#: The statements that end a two-phase commit. Other commits are not statements.
 _SECOND_PHASE = re.compile(r'(XA )?COMMIT\b', re.IGNORECASE)
 #: If the result is unknown, the transaction might stay prepared, and be committed by someone else.
 _LEAVES_PREPARED = re.compile(r'(XA )?PREPARE\b|XA ROLLBACK\b|ROLLBACK PREPARED\b', re.IGNORECASE)

@@ -128,7 +128,7 @@ class FilesType(PlainType):
     def _stored(self, value: Any, where: str = 'a column of files') -> StoredFile:
         """The files that *value*, from the application, refers to.
 
-        :param where: The place where it is assigned, for errors.
+        :param where: Where it is assigned, for errors.
         :raises TypeError: If it is a file instead of a filename.
         :raises ValueError: If it is any other value that cannot be stored, or a reference of another storage.
         """

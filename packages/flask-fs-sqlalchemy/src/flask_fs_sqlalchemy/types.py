@@ -109,7 +109,7 @@ class FileListColumn(FilesType):
         if isinstance(value, FileList) and value.instance is instance and value.owner is owner:
             return value
         files = self._bind(value if isinstance(value, FileList) else self._items(value, owner), instance, owner)
-        # What merge() gets from another object of the same row is compared to what that was read with.
+        # A list that merge() copies from another object of the same row is compared to what that object was read with.
         base = value if isinstance(value, FileList) and units.is_same_row(value.instance, instance) else old
         files._known = base._known if isinstance(base, FileList) else None
         return old if isinstance(old, FileList) and old == files and old._raw == files._raw else files

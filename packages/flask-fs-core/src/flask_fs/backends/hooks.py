@@ -61,7 +61,7 @@ class Hooks(Translation):
 
         :param start: The first byte. A negative number counts from the end, and then *stop* is None.
         :param stop: The end, exclusive, larger than *start*. None, or a number beyond the end, means the end of the file. Both
-            fit into 64 bits, whatever a client requests, and can be far beyond the end of any file.
+            fit in 64 bits, whatever a client requests, and can be far beyond the end of any file.
         :param etag: The requested version, by the ``etag`` of its :class:`~flask_fs.FileInfo`. None means the newest version.
         :raises FileNotFound: In this call, before the first byte is read.
         :raises Replaced: In this call, if the file is no longer the version *etag*.
@@ -444,7 +444,7 @@ class Hooks(Translation):
         self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None
     ) -> Opened:
         if start or stop is not None:
-            # Clients can request any numbers, and larger ones overflow in protocols and databases.
+            # Clients can request any number. Larger ones overflow in protocols and databases.
             start = max(-MAX_POSITION, min(start, MAX_POSITION - 1))
             stop = None if stop is None else min(stop, MAX_POSITION)
         opened = self._call_hook(lambda name: self._open(name, start, stop, etag=etag), name)

@@ -13,7 +13,7 @@ from .contract import CHUNK_BYTES, ByteReader
 
 T = TypeVar('T')
 
-#: No position in a file is higher: protocols and databases have integers of 64 bits.
+#: The maximum position in a file: protocols and databases have 64-bit integers.
 MAX_POSITION = 2**63 - 1
 
 

@@ -49,9 +49,9 @@ _older_than = click.option(
     show_default=True,
     metavar='DURATION',
     callback=_seconds,
-    help='Skip what is younger, since its transaction might be open: 90s, 30m, 1h, 7d.',
+    help='Skip anything newer, because its transaction might still be open: 90s, 30m, 1h, 7d.',
 )
-_dry_run = click.option('--dry-run', is_flag=True, help='Show what would be done, without changes.')
+_dry_run = click.option('--dry-run', is_flag=True, help='Show what would be done, without changing anything.')
 _as_json = click.option('--json', 'as_json', is_flag=True, help='Print one JSON object per line.')
 
 
@@ -166,7 +166,7 @@ def _repair(app: Flask, findings: list[Finding], as_json: bool, counts: Counter[
         findings.clear()
 
 
-# --- What is shown.
+# --- Output.
 
 
 class _Shown:

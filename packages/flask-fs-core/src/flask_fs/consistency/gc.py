@@ -23,7 +23,7 @@ from .survey import Survey, remove, stat
 
 __all__ = ['Outcome', 'collect']
 
-#: How much the clocks of a store and a database can differ, in seconds. Within that, the time of a file is not conclusive.
+#: How much the clocks of a store and a database can differ, in seconds. Smaller differences prove nothing.
 SKEW_S = 300
 #: How much a file's time can differ from its entry's, in seconds, if it is certainly the same file. Some stores truncate times to
 #: seconds, and the entry can be younger than the file if the file was stored before its row joined a transaction.
@@ -89,7 +89,7 @@ def _unpickled(file: IO[bytes]) -> Iterator[Entry]:
 
 
 class _Verdict(NamedTuple):
-    """What to do with the file of an entry. The action of *outcome* is ``removed`` if it is to be removed."""
+    """What to do with the file of an entry. The action of *outcome* is ``removed`` if it should be removed."""
 
     entry: Entry
     outcome: Outcome
@@ -137,7 +137,7 @@ def _settle(
 
 
 def _claimed(journal: Journal, verdict: _Verdict) -> _Verdict:
-    """*verdict*; if the file is to be removed, after ensuring that the transaction that stored it can no longer commit."""
+    """*verdict*. If the file should be removed, first ensure that the transaction that stored it can no longer commit."""
     outcome, entry = verdict.outcome, verdict.entry
     if outcome.action != 'removed' or entry.action != 'created' or journal.claim(entry.id):
         return verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-#: Called with what is being processed, such as ``files of 'docs'``, and how many there were so far.
+#: Called with what is being processed, such as ``files of 'docs'``, and how many have been processed so far.
 Progress = Callable[[str, int], None]
 
 

@@ -67,12 +67,12 @@ class ReferenceSource(Protocol):
 
 @runtime_checkable
 class TwoPhaseSource(Protocol):
-    """A source whose database has commits in two phases. Implement this in addition to :class:`ReferenceSource`."""
+    """A source whose database supports two-phase commits. Implement this in addition to :class:`ReferenceSource`."""
 
     def in_doubt(self) -> str | None:
         """Why a row that cannot be read yet might refer to a file, such as a prepared transaction; None if there is none.
 
-        Nothing is removed meanwhile. This is called before ``referenced``.
+        Until then, nothing is removed. This is called before ``referenced``.
         """
         ...
 

@@ -16,7 +16,7 @@ class Resumable(NamedTuple):
     """The information in the URL of an upload.
 
     :param filename: The full name of the future file; empty for a part that is later concatenated.
-    :param upload_id: The ID of the place where its bytes are received.
+    :param upload_id: The ID under which its bytes are received.
     :param size: Its size in bytes.
     :param created: When it was created, in whole seconds since the epoch.
     :param metadata: Upload-Metadata as the client sent it.

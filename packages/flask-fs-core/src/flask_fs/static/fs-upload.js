@@ -54,7 +54,7 @@
     return answer
   }
 
-  /** Browsers don't tell a script that CORS rules blocked its request, so help developers to find out. */
+  /** Scripts can't detect that CORS blocked a request, so log a hint for developers. */
   const explain = ({ origin }) => {
     if (origin === location.origin || !navigator.onLine || explained.has(origin)) return
     explained.add(origin)
