@@ -267,7 +267,7 @@ VERBS: dict[str, Any] = {
 def test_a_web_page_is_no_azure(backend: AzureBackend, proxy: FaultProxy, store: Any, verb: Any, status: int) -> None:
     store.put_raw('x', b'content')
     fault = proxy.respond(status, '<html>Log in</html>', headers={'Content-Type': 'text/html'}, times=9)
-    with pytest.raises(fs.BackendError, match=r'not Azure Blob Storage.*KIT_FS_ACCOUNT_URL') as raised:
+    with pytest.raises(fs.BackendError, match=r'not Azure Blob Storage.*KIT_FS_CONNECTION_STRING') as raised:
         verb(backend)
     assert not isinstance(raised.value, fs.Unavailable)
     # It is not worth another attempt.

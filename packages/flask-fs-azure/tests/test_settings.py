@@ -120,7 +120,7 @@ def test_without_key_and_token_an_identity_logs_in(monkeypatch: pytest.MonkeyPat
 def test_a_wrong_account_key_is_reported_with_its_settings() -> None:
     error: Any = ClientAuthenticationError()
     error.status_code, error.response = 403, SimpleNamespace(headers={'x-ms-error-code': 'AuthenticationFailed'})
-    reason = reason_for(error, 'box', 'x', 'KIT_FS_')
+    reason = reason_for(error, 'box', 'x', 'KIT_FS_', 'account_key')
     assert reason is not None
     assert reason.endswith('check KIT_FS_ACCOUNT_KEY and FS_AZURE_ACCOUNT_KEY')
 

@@ -35,6 +35,8 @@ PASSWORD = 'TopSecret'
         ([f'mongodb://me:{PASSWORD}@store.example'], "['mongodb://***@store.example']"),
         ([f'me:{PASSWORD}@a.example', f'me:{PASSWORD}@b.example'], "[***@b.example']"),
         (f'https://store.example/x?sig={PASSWORD}&a=b', "'https://store.example/x?***'"),
+        (f'AccountName=me;AccountKey={PASSWORD}==;Suffix=a.test', "'AccountName=me;AccountKey=***;Suffix=a.test'"),
+        (f'BlobEndpoint=x;SharedAccessSignature=sv=1&sig={PASSWORD}', "'BlobEndpoint=x;SharedAccessSignature=***'"),
         (Path('x'), repr(Path('x'))),
         ({'SSECustomerKey': PASSWORD}, '<dict>'),
         ([{'key': PASSWORD}], '<list>'),

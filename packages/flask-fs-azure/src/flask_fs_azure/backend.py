@@ -35,7 +35,7 @@ from flask_fs.settings import setting_names, settings_error, storage_prefix
 from .attributes import identified, info_from, metadata_from
 from .client import ForeignResponse, service_for
 from .errors import code_of, kind_of, misses_container, reason_for, status_of
-from .settings import SETTINGS, container_name
+from .settings import SETTINGS, container_name, warn_of_container_in_url
 from .uploads import matching, put
 
 #: How many seconds to wait between checks of an asynchronous copy.
@@ -72,6 +72,7 @@ class AzureBackend(BaseBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         self._namespace_by_storage('container')
+        self._credential = self._checked_credential()
         self._shared_service = service_for(self.config)
         try:
             self._container: str = self.config.get('container') or container_name(name.lower().replace('_', '-'))
@@ -79,7 +80,8 @@ class AzureBackend(BaseBackend):
         except ValueError as error:
             keys = ('connection_string', 'account_url', 'container')
             names = ', '.join(setting_names(name, self.kind, key) for key in keys)
-            raise settings_error(name, self.kind, f'has no account or container: check {names} ({error})') from None
+            raise settings_error(name, self.kind, f'cannot use its settings: check {names} ({error})') from None
+        warn_of_container_in_url(self.config.get('account_url'), self._container, name)
         self._host = service.primary_hostname
         self._requests = Container(
             f'container {self._container!r}',
@@ -93,6 +95,18 @@ class AzureBackend(BaseBackend):
         if not hasattr(service.credential, 'account_key'):
             # Other credentials would have to request a key for signing.
             self.drop_capability(Capability.SIGNED_URL)
+
+    def _checked_credential(self) -> str | None:
+        """The key of the setting that requests are authenticated with, or None for azure-identity."""
+        keys = ('connection_string', 'account_key', 'sas_token')
+        names = [setting_names(self.name, self.kind, key) for key in (*keys, 'account_url')]
+        credential = next((key for key in keys if self.config.get(key)), None)
+        if credential != 'connection_string':
+            if (url := self.config.get('account_url')) is None:
+                raise settings_error(self.name, self.kind, f'needs {names[0]}, or {names[3]}')
+            if credential is None and not url.startswith('https:'):
+                raise settings_error(self.name, self.kind, f'needs {names[1]}, or {names[2]}, unless its URL has https')
+        return credential
 
     @property
     def location(self) -> tuple[Hashable, ...]:
@@ -246,4 +260,4 @@ class AzureBackend(BaseBackend):
     # --- Errors.
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
-        return kind_of(error), reason_for(error, self._container, name, storage_prefix(self.name))
+        return kind_of(error), reason_for(error, self._container, name, storage_prefix(self.name), self._credential)

@@ -12,6 +12,8 @@ from typing import Any
 HIDDEN = '***'
 _USERINFO = re.compile(r'(?<=://)[^\s/?#]*@')
 _SCHEME = re.compile(r'\W*[A-Za-z][A-Za-z0-9+.-]*://')
+# A part of a connection string, such as AccountKey=...;
+_NAMED_SECRET = re.compile(r'(\w*(?:key|secret|signature|password|token)=)[^;\s\'"]+', re.IGNORECASE)
 _QUERY = re.compile(r'(?<=\?)[^\s?\'"]+')
 
 
@@ -24,7 +26,7 @@ def shown(value: Any) -> str:
     """The *value* of a setting that is not marked as secret, for a message.
 
     An invalid value might not even be a URL, so everything up to its last ``@`` could be a password, and the text after a
-    ``?`` could be a signature. Objects and dictionaries can contain settings, so only their type is shown.
+    ``?`` could be a signature. It might be a connection string. Objects and dictionaries can contain settings, so only their type is shown.
     """
     if isinstance(value, type):
         return f'<class {value.__name__}>'
@@ -36,7 +38,7 @@ def shown(value: Any) -> str:
     if at:
         scheme = _SCHEME.match(secret)
         text = f'{scheme[0] if scheme else text[0]}{HIDDEN}@{rest}'
-    return _QUERY.sub(HIDDEN, text)
+    return _NAMED_SECRET.sub(rf'\1{HIDDEN}', _QUERY.sub(HIDDEN, text))
 
 
 @dataclasses.dataclass(frozen=True)
