@@ -70,7 +70,7 @@ def report(title: str, seconds: Mapping[str, list[float]], *, reference: str, li
     """Print what was measured as a table in Markdown.
 
     The best round is the one least disturbed by others; the ratio to the contender *reference* is that of the bests, and
-    beside it the median of the ratios within each round.
+    next to it the median of the ratios within each round.
 
     :param limit: What the ratios should not exceed.
     """

@@ -18,7 +18,7 @@ def main() -> None:
     )
     parser.add_argument('--root', help='the folder for all files; by default "instance", next to this program')
     arguments = parser.parse_args()
-    # Imported only here, so that Ctrl+C ends the program without a traceback in the meantime, too.
+    # Imported only here, so that Ctrl+C also ends the program without a traceback during these imports.
     from app import create_app
     from werkzeug.serving import make_server
 

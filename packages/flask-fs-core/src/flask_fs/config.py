@@ -306,7 +306,7 @@ def _hint(name: str, meant: str, where: str) -> None:
 
 
 def hint_at_storages(app_config: Mapping[str, Any], known: Mapping[str, Collection[str]], where: str) -> None:
-    """Warn of settings that name a storage which doesn't exist, if they probably mean one that does.
+    """Warn about settings that name a storage which doesn't exist, if they probably mean one that does.
 
     :param known: The keys of the settings of each storage, by the storage's name.
     :param where: A description of these storages, for the message.

@@ -77,7 +77,7 @@ def _check_at_first_request(app: Flask, **_: Any) -> None:
 
 
 def _check_storage_names(app: Flask, names: Iterable[str]) -> None:
-    """Warn of settings that misspell one of the *names* of storages."""
+    """Warn about settings that misspell one of the *names* of storages."""
     known = {name: setting_keys(app.config, name) for name in list(names)}
     hint_at_storages(app.config, known, f'any storage in {app.name!r}')
 

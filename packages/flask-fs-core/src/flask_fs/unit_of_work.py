@@ -288,7 +288,7 @@ class UnitOfWork:
     ) -> str:
         """Call *create* with *name*, then with the next available names as long as the name is in use; return the name.
 
-        :param former: The file to be replaced. Its name is not tried, since a large file would be sent in vain.
+        :param former: The file to be replaced. Its name is not tried, since a large file would be sent for nothing.
         """
         search = AvailableName(storage, name)
         if name == former or self._is_unused(self._file(storage, name)):

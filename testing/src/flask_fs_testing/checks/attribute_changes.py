@@ -116,7 +116,7 @@ class AttributeChangeChecks:
             ):
                 broken(f'Expected size and checksum to stay {(len(content), stored, before)}; saw {seen}.')
             expect_bytes(other.read('a/x.bin'), content, 'a file whose attributes were changed')
-            expect_attributes(other, 'a/x.bin2', GIVEN, 'beside the one that was changed,')
+            expect_attributes(other, 'a/x.bin2', GIVEN, 'next to the one that was changed,')
             assert len(harness.names_raw()) == there
             assert sorted(other.list_files()) == ['a/x.bin', 'a/x.bin2']
 

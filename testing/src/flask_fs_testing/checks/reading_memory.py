@@ -22,7 +22,7 @@ class ReadingMemoryChecks:
 
     @check(
         'open and serve and local_file',
-        cause='An overridden verb reads the file at once, or _open returns all of it: read in pieces of a fixed size.',
+        cause='An overridden verb reads the complete file, or _open returns all of it: read in pieces of a fixed size.',
     )
     def test_a_large_file_is_opened_served_and_lent_in_bounded_memory(self, harness: Harness) -> None:
         """Creating a large file, and reading it with open(), over HTTP and with local_file(), use a fixed amount of memory, and every byte is right."""

@@ -219,7 +219,7 @@ class LocalBackend(LocalFiles):
                     raise self.error(Changed, name)
 
         try:
-            # Check before reading the source in vain.
+            # Check before reading the source, which can take minutes.
             with self._locked_version(name, etag):
                 pass
         except OSError as error:
