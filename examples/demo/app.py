@@ -100,14 +100,14 @@ def delete_by_form(filename: str) -> AnyResponse:
 
 @box.get('/gallery')
 def gallery() -> Response:
-    """The page that shows all pictures."""
+    """The page that shows all images."""
     return page('gallery.html', pictures=[picture(info) for info in newest_first() if is_picture(info.name)])
 
 
 def page(template: str, **values: Any) -> Response:
     """A page. It exchanges data only with this server, and no other site can show it in a frame.
 
-    Its pictures can also be the visitor's own files (``blob:``), which are shown before they are uploaded.
+    Its images can also be the visitor's own files (``blob:``), which are shown before they are uploaded.
     """
     response = make_response(render_template(template, **values))
     response.headers['Content-Security-Policy'] = (
@@ -142,7 +142,7 @@ def store(sent: FileStorage | str) -> fs.FileInfo:
     info = files.stat(name)
     if has_thumbnails(name):
         try:
-            remove_thumbnails(name)  # Those of the picture that was replaced.
+            remove_thumbnails(name)  # Those of the image that was replaced.
             make_thumbnails(info)
         except fs.FSError:
             # The file itself is stored. Missing thumbnails are made when they are requested.
@@ -172,7 +172,7 @@ def delete_many() -> tuple[str, int]:
 
 @box.get('/thumbnails/<int:side_px>/<path:filename>')
 def thumbnail(side_px: int, filename: str) -> Any:
-    """A square thumbnail. It is made now if it doesn't exist: the picture might not have been uploaded by the page."""
+    """A square thumbnail. It is made now if it doesn't exist: the image might not have been uploaded by the page."""
     if side_px not in SIDES_PX or not has_thumbnails(filename):
         abort(404)
     info = files.stat(filename)
@@ -254,7 +254,7 @@ def describe(info: fs.FileInfo) -> dict[str, Any]:
 
 
 def picture(info: fs.FileInfo) -> dict[str, Any]:
-    """A picture as the gallery shows it. Its only description is its name."""
+    """An image as the gallery shows it. Its only description is its name."""
     words = PurePosixPath(info.name).stem.replace('_', ' ').replace('-', ' ').strip()
     shown = thumbnail_url(info, GALLERY_PX)
     return {
@@ -267,37 +267,37 @@ def picture(info: fs.FileInfo) -> dict[str, Any]:
 
 
 def is_picture(filename: str) -> bool:
-    """Whether a file has the extension of a picture."""
+    """Whether a file has the extension of an image."""
     return extension(filename) in fs.IMAGES
 
 
 def has_thumbnails(filename: str) -> bool:
-    """Whether a file has the extension of a picture made of pixels."""
+    """Whether a file has the extension of an image made of pixels."""
     return is_picture(filename) and extension(filename) != 'svg'
 
 
 def thumbnail_name(info: fs.FileInfo, side_px: int) -> str:
-    """The name of a thumbnail. It begins with the picture's name and changes when the picture is replaced."""
+    """The name of a thumbnail. It begins with the image's name and changes when the image is replaced."""
     version = hashlib.sha256(str(info.etag).encode()).hexdigest()[:16]
     return f'{info.name}/{version}-{side_px}.jpg'
 
 
 def remove_thumbnails(filename: str) -> None:
-    """Remove the thumbnails of one picture, but not those of pictures in a folder with the same name."""
+    """Remove the thumbnails of one image, but not those of images in a folder with the same name."""
     for name in list(thumbnails.list_files(f'{filename}/')):
         if str(PurePosixPath(name).parent) == filename:
             thumbnails.remove(name)
 
 
 def thumbnail_url(info: fs.FileInfo, side_px: int) -> str:
-    """The URL of a small version of a picture. It changes when the picture is replaced."""
+    """The URL of a small version of an image. It changes when the image is replaced."""
     if not has_thumbnails(info.name):
         return f'{files.url(info.name)}?{urlencode({"version": info.etag})}'
     return url_for('box.thumbnail', side_px=side_px, filename=info.name, version=info.etag)
 
 
 def make_thumbnails(info: fs.FileInfo) -> None:
-    """Store a picture's thumbnails, decoding it only once. JPEG files are small, and never animated."""
+    """Store an image's thumbnails, decoding it only once. JPEG files are small, and never animated."""
     specs = [Spec(side_px, 'cover', format='JPEG', srgb=True) for side_px in SIDES_PX]
     with files.open(info.name, 'rb') as file:
         made = render(file, specs, filename=info.name)

@@ -1,4 +1,4 @@
-/* Pictures in full size: arrow keys go to the next one, Escape closes. Used by the list and by the gallery. */
+/* Images in full size: arrow keys go to the next one, Escape closes. Used by the list and by the gallery. */
 
 import { writeName } from './words.js';
 
@@ -7,7 +7,7 @@ const part = (selector) => dialog.querySelector(selector);
 let pictures = [];
 let place = 0;
 
-/** Opens one of some pictures, each {name, url, fallback}. The focus returns to where it was. */
+/** Opens one of several images, each {name, url, fallback}. The focus returns to where it was. */
 export function openLightbox(shown, first) {
   pictures = shown;
   go(first);
@@ -21,7 +21,7 @@ function go(to) {
   const { name, url, fallback } = pictures[place];
   const image = document.createElement('img');
   image.alt = name;
-  // The file itself might not be public, or might be on a server that this page doesn't load pictures from.
+  // The file itself might not be public, or might be on a server that this page doesn't load images from.
   image.addEventListener('error', () => (image.src = fallback), { once: true });
   image.src = url;
   part('.stage').replaceChildren(image);

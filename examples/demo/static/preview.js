@@ -1,11 +1,11 @@
-/* Small pictures of files that are still being sent. */
+/* Thumbnails of files that are still being sent. */
 
 const SIDE_PX = 112;
 // Decoding takes four bytes for each pixel. Cameras of phones have up to 50 million.
 const MAX_PIXELS = 50_000_000;
 let last = Promise.resolve();
 
-/** Draws a picture on a canvas, one at a time. Resolves to null if it's too large, or the browser can't decode it. */
+/** Draws an image on a canvas, one at a time. Resolves to null if it's too large, or the browser can't decode it. */
 export function preview(file, wanted) {
   last = last.then(() => (wanted() ? draw(file).catch(() => null) : null));
   return last;
