@@ -63,7 +63,7 @@ def check_type(file: Any, name: str, storage: Naming, config: Config) -> None:
 
     :raises UnauthorizedFileType: If its extension is not allowed.
     """
-    if not storage.file_allowed(file, name[name.rfind('/') + 1 :]):
+    if not storage.file_allowed(file, name.rpartition('/')[2]):
         raise refused_type(name, storage, config)
 
 
