@@ -93,7 +93,7 @@ class Note:
 
     @property
     def is_open(self) -> bool:
-        """Whether the journal has an entry that is to be removed after the commit."""
+        """Whether the journal has an entry to remove after the commit."""
         return self.entry is not None and not self.is_settled
 
 

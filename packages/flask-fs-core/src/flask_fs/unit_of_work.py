@@ -222,7 +222,7 @@ class UnitOfWork:
                 self._unused[file] = Note(file.app, self._journal, entry)
 
     def commit(self) -> None:
-        """Remove the files that are to be removed. Call this after the rest of the work is committed. Created files stay.
+        """Remove the files that were passed to :meth:`remove`. Call this after the rest of the work is committed. Created files stay.
 
         Errors are logged, and do not prevent the removal of other files. The journal keeps the entries of files that could not be
         removed. After an interrupt, such as KeyboardInterrupt, another call continues.

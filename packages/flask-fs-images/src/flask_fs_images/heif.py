@@ -75,7 +75,7 @@ def _coded(
         for sample in samples:
             real += hevc_extents(length_prefixed(sample, length_bytes))
     if sum(one.frames for one in real) > _MAX_HIDDEN * (len(samples) + 1):
-        raise Broken('many more frames are coded than shown')
+        raise Broken('it has many more coded frames than visible ones')
     for one in real:
         # Only for sequences: for a single frame with its own size, this is only an upper bound.
         if not one.frames and any(_is_larger(one, box) for box in declared):

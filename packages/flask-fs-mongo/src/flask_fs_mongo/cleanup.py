@@ -63,7 +63,7 @@ def _remade(document: Any) -> list[FileReference]:
 
 
 def _replaced_files(document: Any, before: Collection[Found], used: Iterable[Found]) -> list[tuple[Storage, str]]:
-    """The files that the document had *before*, that no *used* reference has, and that are to be removed."""
+    """The files that the document had *before*, that no *used* reference has, and that the fields remove."""
     used = list(used)
     replaced = [found for found in before if removes(found.field.on_replace, found.reference)]
     files = _unused_files(((found, found.reference.stored.files()) for found in replaced), used)

@@ -80,7 +80,7 @@ def roll_back(document: Any) -> None:
 
 
 class Notes:
-    """The journal entries of files that are to be removed after a document is saved or deleted.
+    """The journal entries of files to remove after a document is saved or deleted.
 
     :param files: The files, each with its storage.
     """

@@ -112,7 +112,7 @@ class BoundJournal:
         return self._renew(left) if left else left
 
     def unused(self, files: Collection[tuple[str, str]], connection: Connection | None = None) -> list[str]:
-        """Record that files are to be removed after the commit, and return the ids of the entries.
+        """Record that files will be removed after the commit, and return the ids of the entries.
 
         :param files: The names of the storage and the file, for each.
         :param connection: As for :meth:`settle`.

@@ -103,7 +103,8 @@ class RowSource:
                 if found := prepared_transactions(connection):
                     more = f' and {len(found) - 1} more' if len(found) > 1 else ''
                     what = f'transaction {found[0]!r}{more} in {engine.url.render_as_string()}'
-                    return f'a row of prepared {what} might refer to it: commit or roll back what is prepared'
+                    them = 'them' if more else 'it'
+                    return f'a row of prepared {what} might refer to it: commit {them} or roll {them} back'
         return None
 
     def holds(self, reference: Reference) -> bool:

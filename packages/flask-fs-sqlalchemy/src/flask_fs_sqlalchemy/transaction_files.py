@@ -34,7 +34,7 @@ class TransactionFiles:
         self.former: list[tuple[weakref.ref[FileReference], StoredFile]] = []
         self.rows: weakref.WeakSet[InstanceState[Any]] = weakref.WeakSet()
         self.unwritten: list[RowFiles] = []
-        #: Whether a row refers to a file, as of its last flush. A file that no row refers to anymore is to be removed.
+        #: Whether a row refers to a file, as of its last flush. A file that no row refers to anymore will be removed.
         self.refers: dict[tuple[File, weakref.ref[InstanceState[Any]]], bool] = {}
         #: The application in which each row was written. The session can end in another one, or outside any.
         self.apps: dict[weakref.ref[InstanceState[Any]], Flask] = {}

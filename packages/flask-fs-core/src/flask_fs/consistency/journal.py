@@ -49,7 +49,7 @@ class Journal(Protocol):
         ...
 
     def unused(self, files: Collection[tuple[str, str]], connection: Any = None) -> list[str]:
-        """Record that files are to be removed after a transaction is committed, and return the ids of the entries, in order.
+        """Record that files will be removed after a transaction is committed, and return the ids of the entries, in order.
 
         :param files: The names of the storage and the file, for each.
         :param connection: The connection of the transaction, as for :meth:`settle`.
