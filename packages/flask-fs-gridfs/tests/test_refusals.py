@@ -47,7 +47,7 @@ def mocked(mongomock_in_process: Callable[[], Any]) -> GridFSBackend:
     ('error', 'kind', 'reason'),
     [
         (OperationFailure('secret words', 13, {'codeName': 'Unauthorized'}), fs.PermissionDenied, 'role readWrite'),
-        (OperationFailure('secret words', 18), fs.PermissionDenied, 'check the user and password in DOCS_FS_MONGO_URL'),
+        (OperationFailure('secret words', 18), fs.PermissionDenied, 'user and password in DOCS_FS_MONGO_CLIENT'),
         (OperationFailure('secret words', 8000), fs.PermissionDenied, 'the server responded'),
         (OperationFailure('secret words', 10107), fs.Unavailable, r'\(10107\)'),
         (OperationFailure('x', 1, {'errorLabels': ['RetryableWriteError']}), fs.Unavailable, 'the server responded'),

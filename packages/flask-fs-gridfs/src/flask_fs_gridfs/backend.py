@@ -297,7 +297,9 @@ class GridFSBackend(BaseBackend):
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         location = '.'.join(filter(None, (self.config.get('mongo_db'), self._collection)))
-        return kind_of(error), reason_for(error, location=location, settings=self._settings)
+        return kind_of(error), reason_for(
+            error, location=location, settings=self._settings, connection=self._connection.setting
+        )
 
     #: The name in 1.0, for backward compatibility.
     translate = BaseBackend.translated

@@ -61,6 +61,12 @@ class Connection:
             self.client = shared_client(_make_client, settings, close=MongoClient.close, inherit=_inherited.append)
 
     @property
+    def setting(self) -> str:
+        """The key of the setting that determines the connection."""
+        keys = ('mongoengine_alias', 'mongo_client')
+        return next((key for key in keys if self._config.get(key) is not None), 'mongo_url')
+
+    @property
     def location(self) -> tuple[Hashable, Hashable]:
         """The server and the database, as far as they are known without a connection."""
         database = self._config.get('mongo_db')

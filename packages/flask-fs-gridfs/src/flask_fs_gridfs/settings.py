@@ -31,6 +31,9 @@ def mongo_url(value: Any) -> str:
     expected = "a URL such as 'mongodb://user:password@host:27017/database', with user and password percent-encoded"
     if not isinstance(value, str) or not value.startswith(('mongodb://', 'mongodb+srv://')):
         raise ValueError(expected)
+    if '@' in value.partition('://')[2].partition('/')[2].partition('?')[0]:
+        # A slash in the password would end the list of servers, and its beginning would be one of them.
+        raise ValueError(expected)
     if value.startswith('mongodb://'):
         # mongodb+srv URLs would be resolved by DNS.
         try:

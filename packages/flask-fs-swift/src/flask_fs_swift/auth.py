@@ -65,7 +65,9 @@ class Login:
         try:
             url, token = _version_1(config) if config['auth_version'] == '1' else _keystone(config)
         except OSError as error:
-            raise unreached(error, config['timeout_s'], may_have_applied=False) from error
+            failure = unreached(error, config['timeout_s'], may_have_applied=False)
+            failure.is_login = True
+            raise failure from error
         if not token or not url or not url.startswith(('http://', 'https://')):
             raise LoginFailed('the response has no token or no account URL')
         return Access(url.rstrip('/'), token)

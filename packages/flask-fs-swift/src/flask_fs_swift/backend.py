@@ -33,11 +33,11 @@ from flask_fs.settings import host_of, server_of, setting_names, settings_error,
 from . import auth, bulk, cors
 from .attributes import CHANGE, PROBE, changed_headers, headers_of
 from .client import Client
-from .errors import Failure, InvalidResponse
+from .errors import Failure, InvalidResponse, Refused, Unreached
 from .joins import Joins, are_slow
 from .metadata import FOLDER_MIME, check_object, etag_of, info_from_headers, is_folder
 from .segments import Segments
-from .settings import MAX_SEGMENT_BYTES, SETTINGS
+from .settings import MAX_SEGMENT_BYTES, SETTINGS, warn_of_container_in_url
 from .signing import Signer
 from .uploads import Uploads
 
@@ -87,6 +87,7 @@ class SwiftBackend(BaseBackend):
         self._namespace_by_storage('container')
         segments_container = self.config.get('segments_container') or f'{self.container}_segments'
         self._check_settings(segments_container)
+        warn_of_container_in_url(self.config.get('storage_url'), self.container, name)
         if not self.config.get('temp_url_key'):
             self.drop_capability(Capability.SIGNED_URL | Capability.SIGNED_UPLOAD)
         self._client = Client(self.config, self._create_headers)
@@ -143,8 +144,14 @@ class SwiftBackend(BaseBackend):
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
         assert isinstance(error, Failure)
         reason = error.reason
-        if error.advice:
-            reason = f'{reason}; {error.advice.format(setting_names(self.name, self.kind, error.setting))}'
+        advice, setting = error.advice, error.setting
+        url = 'storage_url' if self.config.get('storage_url') else 'authurl'
+        if isinstance(error, Unreached) and (error.is_login or not error.was_connected):
+            advice, setting = 'check {}', 'authurl' if error.is_login else url
+        elif isinstance(error, Refused) and error.status == 403 and url == 'storage_url':
+            advice, setting = "check {}, which must be the URL of the user's account", url
+        if advice:
+            reason = f'{reason}; {advice.format(setting_names(self.name, self.kind, setting))}'
         return error.kind, reason
 
     #: The name in 1.0, for backward compatibility.

@@ -94,11 +94,17 @@ class Unreached(Failure):
     """The store sent no response or an incomplete one. The cause is chained."""
 
     kind = Unavailable
+    #: Whether the login failed, not a request to the account.
+    is_login = False
 
-    def __init__(self, reason: str, *, is_temporary: bool = True, may_have_applied: bool = True) -> None:
+    def __init__(
+        self, reason: str, *, is_temporary: bool = True, may_have_applied: bool = True, was_connected: bool = True
+    ) -> None:
         super().__init__(reason)
         self.is_temporary = is_temporary
         self.may_have_applied = may_have_applied
+        #: False if there was no connection, perhaps because the URL is wrong.
+        self.was_connected = was_connected
 
 
 class LoginFailed(Failure):

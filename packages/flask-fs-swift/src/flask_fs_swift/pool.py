@@ -236,13 +236,20 @@ def unreached(error: Exception, timeout_s: float, *, may_have_applied: bool = Tr
 
     :param may_have_applied: Whether the request changes anything, if it was sent.
     """
-    reason, is_refused = 'the connection failed or was closed', False
+    reason, is_refused, is_tls = 'the connection failed or was closed', False, False
     if isinstance(error, (SSLError, requests.exceptions.SSLError)):
         reason = 'TLS failed: the certificate was not accepted, or the connection broke'
+        is_tls = True
         # TLS can also fail later, like any connection. A certificate is refused before anything is sent.
         is_refused = 'CERTIFICATE_VERIFY' in str(error)
     # urllib3 also reports a connection that was never made as a timeout.
     elif isinstance(error, (HTTPTimeout, requests.Timeout)) and not isinstance(error, NewConnectionError):
         reason = f'no response within {timeout_s:g} s'
     was_sent = not (is_refused or isinstance(error, (ConnectTimeoutError, NewConnectionError)))
-    return Unreached(reason, is_temporary=not is_refused, may_have_applied=may_have_applied and was_sent)
+    was_connected = was_sent and not is_tls
+    return Unreached(
+        reason,
+        is_temporary=not is_refused,
+        may_have_applied=may_have_applied and was_sent,
+        was_connected=was_connected,
+    )
