@@ -95,7 +95,7 @@ class FSError(Exception):
         if self.filename is None and self.storage is None and self.backend is None:
             return self.reason or ''
         file = 'A file' if self.filename is None else repr(self.filename)
-        message = self.template.format(file=file, place=self._place())
+        message = self.template.format(file=file, place=self._location())
         if self.reason:
             message += f': {self.reason}'
         message = message.rstrip('.') + '.'
@@ -114,7 +114,7 @@ class FSError(Exception):
     def _fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ('filename', 'storage', 'backend', 'reason')}
 
-    def _place(self) -> str:
+    def _location(self) -> str:
         if self.storage is None:
             return 'the storage' if self.backend is None else f'the {self.backend} storage'
         kind = '' if self.backend is None else f' ({self.backend})'

@@ -38,13 +38,13 @@ class FaultProxy:
         self._faults = Faults(self._records.changed)
         self._relays: dict[asyncio.Task[None], Relay] = {}
         # Reserves the port while nothing listens on it. Only after bind(): another proxy must not get it.
-        self._place = socket.socket()
-        self._place.bind(('127.0.0.1', 0))
-        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reservation = socket.socket()
+        self._reservation.bind(('127.0.0.1', 0))
+        self._reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         #: Where it listens.
         self.host: str
         self.port: int
-        self.host, self.port = self._place.getsockname()
+        self.host, self.port = self._reservation.getsockname()
         self._listener: socket.socket | None = None
         # Not the default loop of Windows, which watches no sockets.
         self._loop = asyncio.SelectorEventLoop()
@@ -71,7 +71,7 @@ class FaultProxy:
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._thread.join()
                 self._loop.close()
-                self._place.close()
+                self._reservation.close()
 
     @property
     def endpoint(self) -> str:

@@ -61,12 +61,12 @@ class Translation:
         self._prefix = f'{self.config.prefix}/' if self.config.prefix and self.capabilities else ''
         self._retains = bool(self.config.retention_days)
 
-    def _namespace_by_storage(self, place: str) -> None:
-        """Prefix all keys with the storage's name if the setting *place*, such as a bucket, applies to several storages.
+    def _namespace_by_storage(self, setting: str) -> None:
+        """Prefix all keys with the storage's name if *setting*, such as the bucket, applies to several storages.
 
         That is the case if it isn't set for this storage itself, as for roots and URLs.
         """
-        if place in self.config and place not in (self.config.explicit_keys or ()):
+        if setting in self.config and setting not in (self.config.explicit_keys or ()):
             self._prefix = f'{self.name}/{self._prefix}'
 
     @property
