@@ -26,12 +26,12 @@ from flask_fs.backends import (
 )
 from flask_fs.errors import Changed, FSError
 from flask_fs.files import mime_type
-from flask_fs.settings import host_of, server_of
+from flask_fs.settings import host_of, server_of, storage_prefix
 
 from .attributes import change_attributes, headers_from, info_from_blob, info_from_headers, set_attributes
 from .bucket import Bucket
 from .errors import SDK_ERRORS, translate
-from .settings import SETTINGS
+from .settings import SETTINGS, warn_of_bucket_in_endpoint
 from .uploads import put
 
 #: The fields of each object in listings.
@@ -62,6 +62,7 @@ class GCSBackend(BaseBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
+        warn_of_bucket_in_endpoint(self.config.get('endpoint'), self._bucket.name, name)
         self._namespace_by_storage('bucket_name')
         if self.config.anonymous or not self.config.get('credentials'):
             self.drop_capability(Capability.SIGNED_URL)
@@ -168,5 +169,5 @@ class GCSBackend(BaseBackend):
     # --- Errors.
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
-        kind, reason = translate(error, name)
+        kind, reason = translate(error, name, storage_prefix(self.name))
         return kind, reason and f'bucket {self._bucket.name!r}: {reason}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-unty
 from google.oauth2.service_account import Credentials
 from requests import Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import SSLError
 
 from flask_fs.backends import SharedClient, shared_client
 
@@ -61,6 +63,12 @@ def client_for(config: Mapping[str, Any]) -> SharedClient[Client]:
     return shared_client(_make, {key: config.get(key) for key in _DECIDING}, close=lambda client: client.sdk.close())
 
 
+def _is_temporary(error: Exception) -> bool:
+    # The first is the message for a server without TLS.
+    is_lasting = isinstance(error, SSLError) and re.search('WRONG_VERSION|CERTIFICATE_VERIFY', str(error))
+    return not is_lasting and bool(DEFAULT_RETRY._predicate(error))
+
+
 def _make(settings: dict[str, Any]) -> Client:
     credentials: Any
     scopes = storage.Client.SCOPE
@@ -78,6 +86,10 @@ def _make(settings: dict[str, Any]) -> Client:
     sdk: Any = storage.Client(settings['project'] or project, credentials, _http=session, client_options=options)
     # For tracing, newer versions request the bucket's metadata in a separate thread.
     sdk._bucket_metadata_cache = None
-    retry = DEFAULT_RETRY.with_delay(initial=0.2, maximum=5.0, multiplier=2.0).with_timeout(settings['retry_s'])
+    retry = (
+        DEFAULT_RETRY.with_predicate(_is_temporary)
+        .with_delay(initial=0.2, maximum=5.0, multiplier=2.0)
+        .with_timeout(settings['retry_s'])
+    )
     timeout = settings['connect_timeout_s'], settings['read_timeout_s']
     return Client(sdk, session, settings['endpoint'] or sdk.api_endpoint, {'timeout': timeout, 'retry': retry})
