@@ -119,7 +119,10 @@ def test_an_unknown_backend_names_those_found_and_the_way_out(made: Callable[...
     assert 'Change AVATARS_FS_BACKEND or FS_BACKEND.' in message
 
 
-@pytest.mark.parametrize(('given', 'meant'), [('Local', 'local'), ('memry', 'memory'), ('swft', 'swift')])
+@pytest.mark.parametrize(
+    ('given', 'meant'),
+    [('Local', 'local'), ('memry', 'memory'), ('swft', 'swift'), ('mongodb', 'gridfs'), ('Minio', 's3')],
+)
 def test_a_misspelt_backend_gets_a_hint(made: Callable[..., fs.Storage], given: str, meant: str) -> None:
     with pytest.raises(fs.UnknownBackend, match=f'Did you mean {meant!r}[?]'):
         made(FS_BACKEND=given)

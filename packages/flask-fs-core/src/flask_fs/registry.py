@@ -20,6 +20,11 @@ Driver = BaseBackend | LegacyDriver
 
 _BUILT_IN = {'local': 'LocalBackend', 'memory': 'MemoryBackend', 'mock': 'MockBackend'}
 _SIBLINGS = ('azure', 'gcs', 'gridfs', 's3', 'swift')
+#: What else people call the backends.
+_NICKNAMES = {
+    'aws': 's3', 'boto3': 's3', 'minio': 's3', 'google': 'gcs', 'mongo': 'gridfs', 'mongodb': 'gridfs',
+    'openstack': 'swift', 'disk': 'local', 'filesystem': 'local',
+}  # fmt: skip
 
 
 def backend_class_of(kind: str, storage: str) -> Any:
@@ -38,8 +43,9 @@ def backend_class_of(kind: str, storage: str) -> Any:
     # Imported here because only misspelled names need it.
     import difflib
 
-    similar = difflib.get_close_matches(kind.lower(), {*found, *_SIBLINGS} - {kind}, n=1)
-    hint = '' if kind in _SIBLINGS or not similar else f'Did you mean {similar[0]!r}? '
+    similar = difflib.get_close_matches(kind.lower(), {*found, *_SIBLINGS, *_NICKNAMES}, n=1)
+    meant = [_NICKNAMES.get(name, name) for name in similar]
+    hint = '' if kind in _SIBLINGS or not meant else f'Did you mean {meant[0]!r}? '
     setting = f'{storage_prefix(storage)}BACKEND or FS_BACKEND'
     reason = f'Storage {storage!r}: no backend named {kind!r} (found: {", ".join(found)}). {hint}{install} {setting}.'
     raise UnknownBackend(reason=reason)
