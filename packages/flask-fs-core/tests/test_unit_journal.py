@@ -397,3 +397,22 @@ def test_a_file_that_is_kept_leaves_no_entry(old: fs.Storage, journal: Any) -> N
     unit.commit()
     assert list(journal.entries(0)) == []
     assert old.exists('old.txt')
+
+
+@pytest.mark.parametrize('is_kept', [False, True])
+def test_entries_of_files_that_somebody_else_has_removed_are_settled_too(
+    old: fs.Storage, journal: Any, is_kept: bool
+) -> None:
+    unit, other = fs.unit(journal=journal), fs.unit(journal=journal)
+    unit.write(old, 'a.txt', 'first')
+    old.delete('a.txt')
+    other.write(old, 'a.txt', 'second')
+    unit.merge(other)
+    if is_kept:
+        unit.prepare()
+        assert ('settle', 'a.txt', 'a.txt', None) in journal.calls
+        unit.commit()
+    else:
+        unit.roll_back()
+    assert journal.files == []
+    assert ('a.txt' in old) is is_kept

@@ -44,3 +44,33 @@ def test_another_row_keeps_its_new_file_of_the_same_name(
         other.commit()
     assert stored() == committed(engine) == ['a.txt']
     assert docs.read('a.txt') == b'new'
+
+
+@pytest.mark.parametrize('end', [Session.commit, Session.rollback, Session.close])
+@pytest.mark.parametrize('is_flushed', [False, True])
+def test_the_same_transaction_does_not_mistake_its_new_file_for_the_claimed_one(
+    app: Flask, engine: sa.Engine, end: Callable[[Session], None], is_flushed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_flushed and engine.dialect.name == 'sqlite':
+        pytest.skip('in SQLite, nothing else is written until this transaction ends')
+    monkeypatch.setattr(unit_files, 'UNCLAIMED_S', 0)
+    init_app(app, engine, journal=journal, models=[Base])
+    with Session(engine) as session:
+        for number in (1, 2):
+            session.add(doc := Doc(id=number))
+            doc.file.save(io.BytesIO(b'%d' % number), 'a.txt')
+            if is_flushed:
+                session.flush()
+            if number == 1:
+                [outcome] = collect(app, older_than_s=0)
+                assert outcome.action == 'removed'
+        assert doc.file.filename == 'a.txt'
+        if end is Session.commit:
+            with pytest.raises(JournalError, match='claimed'):
+                session.commit()
+            session.rollback()
+        else:
+            end(session)
+    assert stored() == committed(engine) == []
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(journal.table)) == 0

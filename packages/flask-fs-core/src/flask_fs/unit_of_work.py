@@ -57,6 +57,8 @@ class UnitOfWork:
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
         self._created: dict[UnitFile, Note] = {}
+        #: Entries of created files that somebody has removed since, so that the unit has stored others under their names.
+        self._gone: list[Note] = []
         self._unused: dict[UnitFile, Note] = {}
         #: Files that nothing refers to anymore, until they are removed.
         self._doomed: dict[UnitFile, Note] = {}
@@ -179,18 +181,19 @@ class UnitOfWork:
         for file, note in other._created.items():
             if note.entry is None:
                 other._created[file] = self._late_note(file)
-            elif note.journal == self._journal:
+        for note in (*other._created.values(), *other._gone):
+            if note.journal == self._journal:
                 # It can be the journal of another session of the same database.
                 note.journal = self._journal
         self._take_over(other)
 
     def _take_over(self, other: UnitOfWork) -> None:
         for file, note in other._created.items():
-            self._use(file)
-            self._created[file] = note
+            self._add(file, note)
         for file, note in other._unused.items():
             self._unused.setdefault(file, note)
         self._doomed.update(other._doomed)
+        self._gone += other._gone
         self._late += other._late
         for nested in other._open:
             nested.parent = self
@@ -207,7 +210,8 @@ class UnitOfWork:
             are part of the same transaction.
         """
         created = [note for file, note in self._created.items() if file not in self._unused]
-        for journal, notes in by_journal(note for note in created if not note.is_settled):
+        # If `flask fs gc` has removed a file, settling its entry fails.
+        for journal, notes in by_journal(note for note in [*created, *self._gone] if not note.is_settled):
             late = journal.settle(entries_of(notes), connection)
             self._late += [Note(notes[0].app, journal, entry) for entry in late or ()]
             for note in notes:
@@ -230,8 +234,9 @@ class UnitOfWork:
         for file, note in self._unused.items():
             created = self._created.get(file)
             self._doomed.setdefault(file, created if created is not None and created.is_open else note)
-        late = [note for file, note in self._created.items() if file not in self._doomed and note.is_open] + self._late
-        self._created, self._unused, self._late = {}, {}, []
+        kept = [note for file, note in self._created.items() if file not in self._doomed]
+        late = [note for note in [*kept, *self._gone] if note.is_open] + self._late
+        self._created, self._gone, self._unused, self._late = {}, [], {}, []
         done(late)
         remove(self._doomed)
 
@@ -243,9 +248,9 @@ class UnitOfWork:
         for nested in self._open[::-1]:
             nested.roll_back()
         self._doomed.update({file: self._created[file] for file in reversed(self._created)})
-        unused, late = [*self._unused.values()], self._late
-        self._created, self._unused, self._late = {}, {}, []
-        done(unused)
+        needless, late = [*self._unused.values(), *self._gone], self._late
+        self._created, self._gone, self._unused, self._late = {}, [], {}, []
+        done(needless)
         if remove(self._doomed):
             # Only the journal has the files of these entries.
             done(late)
@@ -267,7 +272,7 @@ class UnitOfWork:
         self._forget()
 
     def _forget(self) -> None:
-        self._created, self._unused, self._doomed, self._late, self._open = {}, {}, {}, [], []
+        self._created, self._gone, self._unused, self._doomed, self._late, self._open = {}, [], {}, {}, [], []
 
     # --- Storing.
 
@@ -310,8 +315,7 @@ class UnitOfWork:
                     text = '%r might be in storage %r, and nothing refers to it: storing it ended with %s'
                     logger.warning(text, search.name, storage.name, type(error).__name__)
                 raise
-        self._use(file := self._file(storage, stored))
-        self._created[file] = note
+        self._add(file := self._file(storage, stored), note)
         note.stored()
         if stored != search.name:
             # An application's own Storage class can choose another name.
@@ -323,6 +327,13 @@ class UnitOfWork:
         if not isinstance(error, FileExists) or not (available or self._is_unused(self._file(storage, search.name))):
             raise error
         search.advance(error)
+
+    def _add(self, file: UnitFile, note: Note) -> None:
+        """Add a file that was created, possibly under the name of another one that is gone."""
+        self._use(file)
+        if (gone := self._created.get(file)) is not None:
+            self._gone.append(gone)
+        self._created[file] = note
 
     def _use(self, file: UnitFile) -> None:
         """Cancel the removal of *file*, which was gone and has now been stored again."""
