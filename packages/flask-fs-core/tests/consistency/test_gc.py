@@ -166,6 +166,45 @@ def test_a_file_that_was_to_be_removed_is(app: Flask, storage: fs.Storage, rows:
     assert journal.notes == {}
 
 
+# --- Files with several entries.
+
+
+@pytest.mark.parametrize('action', ['created', 'unused'])
+@pytest.mark.parametrize('is_committed', [False, True])
+def test_a_file_of_an_open_transaction_stays_although_another_one_has_left_an_entry_for_its_name(
+    app: Flask, storage: fs.Storage, rows: Any, journal: Any, age: Age, action: str, is_committed: bool
+) -> None:
+    """A crashed transaction had found the name in use, or removed a former file of this name. An upload can be older than its entry."""
+    journal.write('a.txt', action, age_s=2 * HOUR_S)
+    storage.write('a.txt', 'x')
+    age(storage, 2 * HOUR_S)
+    own = journal.write('a.txt', age_s=60)
+    [outcome] = collect(app)
+    assert (outcome.action, outcome.reason) == (
+        'unsure',
+        'another transaction might have stored it: run gc again later',
+    )
+    assert storage.exists('a.txt')
+    journal.settle([own])
+    if is_committed:
+        rows.rows[1] = 'a.txt'
+    assert actions(collect(app)) == {'a.txt': 'kept' if is_committed else 'removed'}
+    assert storage.exists('a.txt') is is_committed
+    assert journal.notes == {}
+
+
+def test_a_file_for_which_crashes_have_left_several_entries_is_removed(
+    app: Flask, storage: fs.Storage, rows: Any, journal: Any, age: Age
+) -> None:
+    for hours in (4, 3, 2):
+        journal.write('a.txt', age_s=hours * HOUR_S)
+    storage.write('a.txt', 'x')
+    age(storage, 2 * HOUR_S)
+    assert [outcome.action for outcome in collect(app)] == ['removed', 'kept', 'kept']
+    assert not storage.exists('a.txt')
+    assert journal.notes == {}
+
+
 # --- When it cannot, or may not.
 
 

@@ -117,10 +117,11 @@ def _settle(
             yield from (Outcome(name, entry.filename, 'unsure', doubt) for entry in several)
             continue
         # First the file, then the references to it: a row that is committed in between is found, and none can be committed
-        # later, since the entry is claimed.
+        # later, since the entry is claimed, and there is no other entry for the file.
         verdicts = [_judge(entry, stat(storage, entry.filename), older_than_s) for entry in several]
         if not dry_run:
             verdicts = [_claimed(journal, verdict) for verdict in verdicts]
+            verdicts = _without_others(locations.journals, verdicts)
         used = locations.referenced(storage, {verdict.entry.filename for verdict in verdicts})
         done: list[str] = []
         for verdict in verdicts:
@@ -144,6 +145,25 @@ def _claimed(journal: Journal, verdict: _Verdict) -> _Verdict:
     return verdict._replace(
         outcome=outcome._replace(action='kept', reason='it was settled a moment ago'), is_settled=True
     )
+
+
+def _without_others(journals: Iterable[Journal], verdicts: list[_Verdict]) -> list[_Verdict]:
+    """*verdicts*, except that a file stays if another transaction, which is still open, might have stored it.
+
+    A transaction that has not found out yet that a name is in use has an entry with this name, and so has a crashed one forever.
+    """
+    removed = {(entry.storage, entry.filename) for entry, outcome, *_ in verdicts if outcome.action == 'removed'}
+    entries = (entry for journal in journals for entry in journal.entries(0)) if removed else ()
+    theirs = {
+        file for each in entries if each.action == 'created' and (file := (each.storage, each.filename)) in removed
+    }
+    reason = 'another transaction might have stored it: run gc again later'
+    return [
+        verdict._replace(outcome=verdict.outcome._replace(action='unsure', reason=reason))
+        if (verdict.entry.storage, verdict.entry.filename) in theirs
+        else verdict
+        for verdict in verdicts
+    ]
 
 
 def _judge(entry: Entry, info: FileInfo | None, older_than_s: float) -> _Verdict:
