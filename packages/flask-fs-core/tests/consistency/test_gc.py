@@ -170,15 +170,15 @@ def test_a_file_that_was_to_be_removed_is(app: Flask, storage: fs.Storage, rows:
 
 
 @pytest.mark.parametrize('action', ['created', 'unused'])
-@pytest.mark.parametrize('is_committed', [False, True])
+@pytest.mark.parametrize(('theirs', 'is_committed'), [('created', True), ('created', False), ('unused', False)])
 def test_a_file_of_an_open_transaction_stays_although_another_one_has_left_an_entry_for_its_name(
-    app: Flask, storage: fs.Storage, rows: Any, journal: Any, age: Age, action: str, is_committed: bool
+    app: Flask, storage: fs.Storage, rows: Any, journal: Any, age: Age, action: str, theirs: str, is_committed: bool
 ) -> None:
     """A crashed transaction had found the name in use, or removed a former file of this name. An upload can be older than its entry."""
     journal.write('a.txt', action, age_s=2 * HOUR_S)
     storage.write('a.txt', 'x')
     age(storage, 2 * HOUR_S)
-    own = journal.write('a.txt', age_s=60)
+    own = journal.write('a.txt', theirs, age_s=60)
     [outcome] = collect(app)
     assert (outcome.action, outcome.reason) == (
         'unsure',

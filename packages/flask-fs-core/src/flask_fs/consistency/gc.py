@@ -121,7 +121,7 @@ def _settle(
         verdicts = [_judge(entry, stat(storage, entry.filename), older_than_s) for entry in several]
         if not dry_run:
             verdicts = [_claimed(journal, verdict) for verdict in verdicts]
-            verdicts = _without_others(locations.journals, verdicts)
+            verdicts = _without_others(locations.journals, verdicts, older_than_s)
         used = locations.referenced(storage, {verdict.entry.filename for verdict in verdicts})
         done: list[str] = []
         for verdict in verdicts:
@@ -147,15 +147,19 @@ def _claimed(journal: Journal, verdict: _Verdict) -> _Verdict:
     )
 
 
-def _without_others(journals: Iterable[Journal], verdicts: list[_Verdict]) -> list[_Verdict]:
-    """*verdicts*, except that a file stays if another transaction, which is still open, might have stored it.
+def _without_others(journals: Iterable[Journal], verdicts: list[_Verdict], older_than_s: float) -> list[_Verdict]:
+    """*verdicts*, except that a file stays if another transaction, which might still be open, has an entry for its name.
 
-    A transaction that has not found out yet that a name is in use has an entry with this name, and so has a crashed one forever.
+    A transaction writes an entry before it finds out that a name is in use. If it crashes then, the entry is about another file.
     """
-    removed = {(entry.storage, entry.filename) for entry, outcome, *_ in verdicts if outcome.action == 'removed'}
+    limit = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=older_than_s)
+    mine = {verdict.entry.id for verdict in verdicts}
+    removed = {verdict.entry.filename for verdict in verdicts if verdict.outcome.action == 'removed'}
     entries = (entry for journal in journals for entry in journal.entries(0)) if removed else ()
     theirs = {
-        file for each in entries if each.action == 'created' and (file := (each.storage, each.filename)) in removed
+        (entry.storage, entry.filename)
+        for entry in entries
+        if entry.filename in removed and entry.id not in mine and (entry.action == 'created' or entry.at > limit)
     }
     reason = 'another transaction might have stored it: run gc again later'
     return [
