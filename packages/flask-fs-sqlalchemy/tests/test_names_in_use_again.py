@@ -99,3 +99,38 @@ def test_belong_to_the_row_like_any_other_new_file(
     assert {*docs.list_files()} == referred
     stems = {name[0] for name in referred}
     assert not stems if end == 'delete' else (saved[-1] if end in ('commit', 'flush') else 't') in stems
+
+
+@pytest.mark.parametrize('name', ['a.txt', 'b.txt', None])
+@pytest.mark.parametrize('how', ['replaced', 'removed'])
+@pytest.mark.parametrize('attribute', ['file', 'files'])
+def test_stay_where_the_former_file_is_replaced_afterward(
+    app: Flask, database: Database, attribute: str, how: str, name: str | None
+) -> None:
+    fs.init_app(app, docs)
+    sessions = sessionmaker(database(Base), expire_on_commit=False)
+    with sessions.begin() as session:
+        session.add(page := Page(id=1))
+        (page.file if attribute == 'file' else page.files.new()).save(io.BytesIO(b'old'), 'a.txt')
+    with sessions() as session:
+        page = session.get_one(Page, 1)
+        former = page.file if attribute == 'file' else page.files[0]
+        session.commit()
+        with sessions.begin() as other:
+            theirs = other.get_one(Page, 1)
+            if how == 'replaced':
+                (theirs.file if attribute == 'file' else theirs.files[0]).save(io.BytesIO(b'theirs'), 'theirs.txt')
+            elif attribute == 'file':
+                theirs.file = None
+            else:
+                theirs.files.pop()
+        page.files.new().save(io.BytesIO(b'new'), 'a.txt')
+        if name is None:
+            former.delete()
+        else:
+            former.save(io.BytesIO(b'replaced'), name, overwrite=name == 'a.txt')
+        session.commit()
+        assert 'a.txt' in [item.filename for item in page.files]
+        referred = {item.filename for item in (page.file, *page.files) if item}
+    assert {*docs.list_files()} == referred
+    assert docs.read('a.txt') == b'new'

@@ -200,9 +200,13 @@ def _remade(
             yield named(item, name)
 
 
-def _record(row: FlushedRow, removed: Iterable[File], used: Iterable[File]) -> None:
+def _record(row: FlushedRow, removed: Iterable[File], used: Collection[File]) -> None:
     """Record for the end of the transaction which files the row no longer refers to, and which it uses."""
     files, state = units.written(row.instance, row.connection), weakref.ref(row.state)
+    for storage, filename in files.unit.unused:
+        if (storage, filename) in used:
+            # The row had another file of this name before, which another transaction has removed.
+            files.unit.keep(storage, filename)
     files.refers.update({(file, state): False for file in removed})
     files.refers.update({(file, state): True for file in used})
 
