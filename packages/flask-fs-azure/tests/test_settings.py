@@ -13,7 +13,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from flask import Flask
 
 import flask_fs as fs
-from flask_fs.backends import Capability
+from flask_fs.backends import Capability, Config
 from flask_fs.errors import ConfigurationError
 from flask_fs_azure import AzureBackend
 from flask_fs_azure.errors import reason_for
@@ -120,14 +120,14 @@ def test_without_key_and_token_an_identity_logs_in(monkeypatch: pytest.MonkeyPat
 def test_a_wrong_account_key_is_reported_with_its_settings() -> None:
     error: Any = ClientAuthenticationError()
     error.status_code, error.response = 403, SimpleNamespace(headers={'x-ms-error-code': 'AuthenticationFailed'})
-    reason = reason_for(error, 'box', 'x', 'KIT_FS_', 'account_key')
+    reason = reason_for(error, 'box', 'x', 'kit', Config({'account_key': 'a'}))
     assert reason is not None
-    assert reason.endswith('check KIT_FS_ACCOUNT_KEY and FS_AZURE_ACCOUNT_KEY')
+    assert reason.endswith('check KIT_FS_ACCOUNT_KEY or FS_AZURE_ACCOUNT_KEY')
 
 
 def test_an_unreachable_store_is_reported_with_the_settings_of_its_url() -> None:
     backend = _backend(account_url='http://127.0.0.1:9/example', retries=0)
-    with pytest.raises(fs.Unavailable, match='Check KIT_FS_ACCOUNT_URL and FS_AZURE_ACCOUNT_URL'):
+    with pytest.raises(fs.Unavailable, match='check KIT_FS_ACCOUNT_URL or FS_AZURE_ACCOUNT_URL'):
         backend.read('x')
 
 

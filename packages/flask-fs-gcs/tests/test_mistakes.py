@@ -13,7 +13,7 @@ from flask_fs_gcs import GCSBackend
 from flask_fs_testing.proxy import FaultProxy
 from flask_fs_testing.servers import GCSService
 
-ENDPOINT = 'check the network, KIT_FS_ENDPOINT, and FS_GCS_ENDPOINT'
+ENDPOINT = 'check the network and KIT_FS_ENDPOINT or FS_GCS_ENDPOINT'
 
 
 def unavailable(**settings: Any) -> str:
@@ -24,7 +24,9 @@ def unavailable(**settings: Any) -> str:
 
 def test_a_server_that_is_not_there_is_reported_with_the_setting_of_its_url() -> None:
     message = unavailable(endpoint='http://127.0.0.1:9', retry_s=0.1)
-    assert message.endswith(f"bucket 'kit': there is no connection to the store (ConnectionError): {ENDPOINT}.")
+    assert message.endswith(
+        f"bucket 'kit': the store sent no response or an incomplete one (ConnectionError): {ENDPOINT}."
+    )
 
 
 def test_https_for_a_server_without_tls_is_reported_without_a_retry(gcs_service: GCSService) -> None:
@@ -41,7 +43,7 @@ def test_a_missing_bucket_is_reported_with_the_setting_that_creates_it() -> None
         with pytest.raises(fs.FileNotFound) as raised:
             backend.write('x', b'content')
     assert str(raised.value).endswith(
-        'the bucket does not exist: create it, or store a file with KIT_FS_CREATE_BUCKET = True.'
+        'the bucket does not exist: create it, or check KIT_FS_CREATE_BUCKET or FS_GCS_CREATE_BUCKET.'
     )
 
 
@@ -55,10 +57,12 @@ def test_a_private_key_that_cannot_be_read_is_refused_at_the_start() -> None:
     assert 'hidden' not in ''.join(traceback.format_exception(raised.value))
 
 
-@pytest.mark.parametrize(('path', 'warns'), [('/kit', True), ('/kit/', True), ('', False), ('/other', False)])
+@pytest.mark.parametrize(
+    ('path', 'warns'), [('/kit', True), ('/kit/', True), ('/storage/v1', True), ('', False), ('/other', False)]
+)
 def test_a_bucket_in_the_endpoint_is_pointed_out(path: str, warns: bool) -> None:
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter('always')
         GCSBackend('kit', {'anonymous': True, 'endpoint': f'http://127.0.0.1:4443{path}'})
-    expected = "The endpoint of storage 'kit' (gcs) ends with its bucket 'kit': remove the bucket from KIT_FS_ENDPOINT"
+    expected = f"KIT_FS_ENDPOINT or FS_GCS_ENDPOINT ends with '{path.strip('/').rpartition('/')[2]}', which every request adds to it"
     assert [str(warning.message).startswith(expected) for warning in found] == [True] * warns

@@ -81,8 +81,6 @@ def test_the_bucket_is_named_like_the_storage_as_far_as_names_of_buckets_go() ->
         ('credentials', '{"client_email": "hidden"', 'or the content of that file'),
         ('credentials', {'private_key': 'hidden'}, 'or the content of that file'),
         ('endpoint', 'storage.example.org', 'a URL with its scheme'),
-        ('endpoint', 'http://127.0.0.1:4443/storage/v1', "a URL without '/storage/v1'"),
-        ('endpoint', 'http://127.0.0.1:4443/storage/v1/b/kit', "a URL without '/storage/v1'"),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_is_sent(setting: str, value: object, expected: str) -> None:
@@ -105,7 +103,9 @@ def test_missing_credentials_are_an_error_of_configuration(tmp_path: Path) -> No
     missing = str(tmp_path / 'missing.json')
     with (
         mock.patch.dict(os.environ, {'GOOGLE_APPLICATION_CREDENTIALS': missing}),
-        pytest.raises(fs.ConfigurationError, match='set KIT_FS_CREDENTIALS, or KIT_FS_ANONYMOUS'),
+        pytest.raises(
+            fs.ConfigurationError, match=r'missing.json was not found\. Set KIT_FS_CREDENTIALS or .*KIT_FS_ANONYMOUS'
+        ),
     ):
         GCSBackend('kit', {}).exists('x')
 

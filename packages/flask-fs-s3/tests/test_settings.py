@@ -56,7 +56,9 @@ def test_an_endpoint_that_ends_with_the_bucket_is_a_warning(path: str, warns: bo
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter('always')
         _backend(endpoint=f'{ENDPOINT}{path}')
-    expected = "The endpoint of storage 'kit' (s3) ends with its bucket 'box': remove the bucket from KIT_FS_ENDPOINT"
+    expected = (
+        "KIT_FS_ENDPOINT or FS_S3_ENDPOINT ends with 'box', which every request adds to it: remove it from the URL"
+    )
     assert [str(warning.message).startswith(expected) for warning in found] == [True] * warns
 
 

@@ -58,7 +58,5 @@ def test_a_container_in_the_url_of_the_account_is_pointed_out(path: str, warns: 
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter('always')
         make(authurl='http://swift.test/auth/v1.0', storage_url=f'http://swift.test{path}')
-    expected = (
-        "The account URL of storage 'docs' (swift) ends with its container 'docs': remove the container from DOCS_FS_"
-    )
+    expected = "DOCS_FS_STORAGE_URL or FS_SWIFT_STORAGE_URL ends with 'docs', which every request adds to it"
     assert [str(warning.message).startswith(expected) for warning in found] == [True] * warns

@@ -30,12 +30,12 @@ from flask_fs.backends import (
 )
 from flask_fs.errors import BackendError, Changed, FileExists, FSError
 from flask_fs.files import mime_type
-from flask_fs.settings import setting_names, settings_error, storage_prefix
+from flask_fs.settings import setting_names, settings_error, warn_if_repeated
 
 from .attributes import identified, info_from, metadata_from
 from .client import ForeignResponse, service_for
 from .errors import code_of, kind_of, misses_container, reason_for, status_of
-from .settings import SETTINGS, container_name, warn_of_container_in_url
+from .settings import SETTINGS, container_name
 from .uploads import matching, put
 
 #: How many seconds to wait between checks of an asynchronous copy.
@@ -50,17 +50,9 @@ class AzureBackend(BaseBackend):
     """
 
     kind = 'azure'
-    capabilities = (
-        Capability.ATOMIC_CREATE
-        | Capability.CHECKSUM
-        | Capability.MIME
-        | Capability.RANGE
-        | Capability.NESTED_NAMES
-        | Capability.SERVER_COPY
-        | Capability.SIGNED_URL
-        | Capability.ATTRIBUTES
-        | Capability.COMPARE_AND_SWAP
-    )
+    capabilities = Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP | Capability.CHECKSUM | Capability.MIME
+    capabilities |= Capability.RANGE | Capability.NESTED_NAMES | Capability.ATTRIBUTES
+    capabilities |= Capability.SERVER_COPY | Capability.SIGNED_URL
     settings = SETTINGS
     errors = (AzureError, ForeignResponse)
     signed_put_headers: ClassVar[Mapping[str, str]] = {'x-ms-blob-type': 'BlockBlob'}
@@ -72,7 +64,6 @@ class AzureBackend(BaseBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         self._namespace_by_storage('container')
-        self._credential = self._checked_credential()
         self._shared_service = service_for(self.config)
         try:
             self._container: str = self.config.get('container') or container_name(name.lower().replace('_', '-'))
@@ -81,32 +72,18 @@ class AzureBackend(BaseBackend):
             keys = ('connection_string', 'account_url', 'container')
             names = ', '.join(setting_names(name, self.kind, key) for key in keys)
             raise settings_error(name, self.kind, f'cannot use its settings: check {names} ({error})') from None
-        warn_of_container_in_url(self.config.get('account_url'), self._container, name)
+        names, url = setting_names(name, self.kind, 'account_url'), self.config.get('account_url') or ''
+        # The path of an emulator begins with the account.
+        warn_if_repeated(url, self._container, names, start=1 if '.blob.' in url else 2)
         self._host = service.primary_hostname
-        self._requests = Container(
-            f'container {self._container!r}',
-            self.error,
-            misses_container,
-            create=self._create_container if self.config.create_container else None,
-        )
+        create = self._create_container if self.config.create_container else None
+        self._requests = Container(f'container {self._container!r}', self.error, misses_container, create=create)
         if '?' in self.container.url:
             # Azurite does not support batches with a SAS token.
             self.batch_size = 1
         if not hasattr(service.credential, 'account_key'):
             # Other credentials would have to request a key for signing.
             self.drop_capability(Capability.SIGNED_URL)
-
-    def _checked_credential(self) -> str | None:
-        """The key of the setting that requests are authenticated with, or None for azure-identity."""
-        keys = ('connection_string', 'account_key', 'sas_token')
-        names = [setting_names(self.name, self.kind, key) for key in (*keys, 'account_url')]
-        credential = next((key for key in keys if self.config.get(key)), None)
-        if credential != 'connection_string':
-            if (url := self.config.get('account_url')) is None:
-                raise settings_error(self.name, self.kind, f'needs {names[0]}, or {names[3]}')
-            if credential is None and not url.startswith('https:'):
-                raise settings_error(self.name, self.kind, f'needs {names[1]}, or {names[2]}, unless its URL has https')
-        return credential
 
     @property
     def location(self) -> tuple[Hashable, ...]:
@@ -260,4 +237,4 @@ class AzureBackend(BaseBackend):
     # --- Errors.
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
-        return kind_of(error), reason_for(error, self._container, name, storage_prefix(self.name), self._credential)
+        return kind_of(error), reason_for(error, self._container, name, self.name, self.config)

@@ -77,8 +77,10 @@ def _make(settings: dict[str, Any]) -> BlobServiceClient:
     }
     if connection_string := settings['connection_string']:
         return BlobServiceClient.from_connection_string(connection_string, **options)
+    if (url := settings['account_url']) is None:
+        raise ValueError('there is neither a connection string nor an account URL')
     credential = settings['account_key'] or settings['sas_token'] or _identity()
-    return BlobServiceClient(settings['account_url'], credential, **options)
+    return BlobServiceClient(url, credential, **options)
 
 
 def _identity() -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from azure.core import exceptions as azure
 
 from flask_fs import errors as fs
-from flask_fs.backends import kind_of_status
+from flask_fs.backends import Config, kind_of_status
+from flask_fs.settings import setting_names
 
 from .client import ForeignResponse
 
@@ -49,39 +50,31 @@ def kind_of(error: Exception) -> type[fs.FSError]:
     return _BY_CODE.get(code_of(error)) or (kind_of_status(status) if status else fs.Unavailable)
 
 
-def reason_for(error: Exception, container: str, name: str | None, settings: str, credential: str | None) -> str | None:
-    """What went wrong and how to fix it.
+def reason_for(error: Exception, container: str, name: str | None, storage: str, config: Config) -> str | None:
+    """What went wrong, and which settings of *storage* to check."""
 
-    :param settings: The prefix of the storage's settings, such as ``AVATARS_FS_``.
-    :param credential: The key of the setting that requests are authenticated with, or None for azure-identity.
-    """
-    account = _both(settings, 'connection_string' if credential == 'connection_string' else 'account_url')
+    def check(key: str) -> str:
+        return f'check {setting_names(storage, "azure", key)}'
+
+    credential = next((key for key in ('connection_string', 'account_key', 'sas_token') if config.get(key)), None)
+    check_account = check('connection_string' if credential == 'connection_string' else 'account_url')
     if isinstance(error, ForeignResponse):
-        return f'the endpoint is not Azure Blob Storage ({error}): check {account}'
+        return f'the endpoint is not Azure Blob Storage ({error}): {check_account}'
     code = code_of(error)
     if code == 'ContainerNotFound':
-        return f'container {container!r} does not exist: create it, or set {settings}CREATE_CONTAINER = True'
+        return f'container {container!r} does not exist: create it, or {check("create_container")}'
     if code == 'InvalidBlockList':
         return 'another writer stored it in the meantime, which discarded the blocks sent so far'
     if kind_of(error) in (fs.FileExists, fs.FileNotFound):
         return None
     where = f'container {container!r}' + (f', blob {name!r}' if name else '')
+    log_in = check(credential) if credential else f'log in to Azure, or {check("account_key")}'
     if status := status_of(error):
-        hint = f': check {_both(settings, credential)}' if credential and code in _WRONG_CREDENTIAL else ''
+        hint = f': {log_in}' if code in _WRONG_CREDENTIAL else ''
         return f'{where}: the store responded with {status} {code}'.rstrip() + hint
     # The first line, because azure-identity lists everything that it tried; without the query of the URL that it quotes.
     message = (str(error).splitlines() or [''])[0].partition('?')[0].rstrip('.')
     reason = f'{where}: {message or type(error).__name__}'
     if isinstance(error, azure.ServiceRequestError):
-        return f'{reason}. Check {account}'
-    if isinstance(error, azure.ClientAuthenticationError):
-        cure = (
-            f'Check {_both(settings, credential)}' if credential else f'Log in to Azure, or set {settings}ACCOUNT_KEY'
-        )
-        return f'{reason}. {cure}'
-    return reason
-
-
-def _both(settings: str, key: str) -> str:
-    """The two names of a setting: for this storage, and for all storages on Azure."""
-    return f'{settings}{key.upper()} and FS_AZURE_{key.upper()}'
+        return f'{reason}; {check_account}'
+    return f'{reason}; {log_in}' if isinstance(error, azure.ClientAuthenticationError) else reason

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import warnings
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask_fs.errors import ConfigurationWarning
-from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, non_negative_int, setting_names, text
+from flask_fs.settings import TIMEOUTS, Setting, at_least, boolean, http_url, non_negative_int, text
 
 #: The maximum size of a block, and of a file stored in one request
 #: (https://learn.microsoft.com/azure/storage/blobs/scalability-targets).
@@ -31,42 +26,15 @@ def account_url(value: Any) -> str:
     return url
 
 
-def account_key(value: Any) -> str:
-    """An account key, which Azure encodes as base64."""
-    try:
-        base64.b64decode(text(value), validate=True)
-    except binascii.Error:
-        raise ValueError('an account key from the portal, which is base64') from None
-    return str(value)
-
-
-def warn_of_container_in_url(url: str | None, container: str, storage: str) -> None:
-    """Warn if *url* ends with the container after the account. Requests would then name it twice."""
-    parts = urlsplit(url or '')
-    # Emulators have the account in the path.
-    beyond_account = parts.path.split('/')[1 if '.blob.' in parts.netloc else 2 :]
-    if beyond_account[-1:] == [container]:
-        warnings.warn(
-            f'The account URL of storage {storage!r} (azure) ends with its container {container!r}: remove the container '
-            f'from {setting_names(storage, "azure", "account_url")}.',
-            ConfigurationWarning,
-            stacklevel=7,
-        )
-
-
+_BLOCK_BYTES = 'The block size, in bytes. Files of this size or larger are uploaded in blocks.'
 SETTINGS = (
     Setting('connection_string', text, None, 'The connection string of the account, from the portal.', secret=True),
     Setting('account_url', account_url, None, 'The URL of the account, instead of a connection string.'),
-    Setting('account_key', account_key, None, 'An account key. If not set, azure-identity logs in.', secret=True),
+    Setting('account_key', text, None, 'An account key. If not set, azure-identity logs in.', secret=True),
     Setting('sas_token', text, None, 'A SAS token for the account or container, instead of a key.', secret=True),
     Setting('container', container_name, None, "If not set, the storage's name in lowercase, with - instead of _."),
     Setting('create_container', boolean, True, 'Whether the first file creates the container if it does not exist.'),
-    Setting(
-        'block_bytes',
-        at_least(1, MAX_BLOCK_BYTES),
-        8 * 1024**2,
-        'The block size, in bytes. Files of this size or larger are uploaded in blocks.',
-    ),
+    Setting('block_bytes', at_least(1, MAX_BLOCK_BYTES), 8 * 1024**2, _BLOCK_BYTES),
     *TIMEOUTS,
     Setting('retries', non_negative_int, 3, 'How often to retry when the store is busy or unreachable.'),
 )

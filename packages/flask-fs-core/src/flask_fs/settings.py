@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Container, Generator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, ConfigurationWarning
 from .names import is_valid, join
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     'settings_error',
     'storage_prefix',
     'text',
+    'warn_if_repeated',
 ]
 
 
@@ -274,6 +276,17 @@ def server_of(url: str) -> str:
     parts = urlsplit(url)
     default = {'http': ':80', 'https': ':443'}.get(parts.scheme, '')
     return parts.netloc.lower().removesuffix(default) + parts.path.rstrip('/')
+
+
+def warn_if_repeated(url: str | None, part: str, names: str, *, start: int = 1) -> None:
+    """Warn if *url* ends with *part*, such as the bucket, which every request adds to it.
+
+    :param names: The names of the setting that contains *url*: see :func:`setting_names`.
+    :param start: The first part of the path that could be *part*, counted from 1.
+    """
+    if urlsplit(url or '').path.rstrip('/').split('/')[start:][-1:] == [part]:
+        warning = f'{names} ends with {part!r}, which every request adds to it: remove it from the URL.'
+        warnings.warn(warning, ConfigurationWarning, stacklevel=7)
 
 
 #: How long a driver waits for its store, for client libraries that have separate timeouts.

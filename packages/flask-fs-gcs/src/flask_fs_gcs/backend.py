@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import IO, Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from google.api_core.exceptions import NotFound, RequestRangeNotSatisfiable
@@ -26,18 +26,17 @@ from flask_fs.backends import (
 )
 from flask_fs.errors import Changed, FSError
 from flask_fs.files import mime_type
-from flask_fs.settings import host_of, server_of, storage_prefix
+from flask_fs.settings import host_of, server_of, setting_names, warn_if_repeated
 
 from .attributes import change_attributes, headers_from, info_from_blob, info_from_headers, set_attributes
 from .bucket import Bucket
 from .errors import SDK_ERRORS, translate
-from .settings import SETTINGS, warn_of_bucket_in_endpoint
+from .settings import SETTINGS
 from .uploads import put
 
 #: The fields of each object in listings.
-_ITEM = (
-    'name,size,updated,generation,metadata,contentType,contentEncoding,contentLanguage,contentDisposition,cacheControl'
-)
+_HEADERS = 'contentType,contentEncoding,contentLanguage,contentDisposition,cacheControl'
+_ITEM = f'name,size,updated,generation,metadata,{_HEADERS}'
 
 
 class GCSBackend(BaseBackend):
@@ -49,11 +48,9 @@ class GCSBackend(BaseBackend):
     """
 
     kind = 'gcs'
-    capabilities = (
-        Capability.ATOMIC_CREATE | Capability.CHECKSUM | Capability.MIME | Capability.RANGE
-        | Capability.NESTED_NAMES | Capability.SERVER_COPY | Capability.SIGNED_URL
-        | Capability.ATTRIBUTES | Capability.COMPARE_AND_SWAP
-    )  # fmt: skip
+    capabilities = Capability.ATOMIC_CREATE | Capability.COMPARE_AND_SWAP | Capability.CHECKSUM | Capability.MIME
+    capabilities |= Capability.RANGE | Capability.NESTED_NAMES | Capability.ATTRIBUTES
+    capabilities |= Capability.SERVER_COPY | Capability.SIGNED_URL
     settings = SETTINGS
     errors = SDK_ERRORS
     #: https://cloud.google.com/storage/docs/batch
@@ -62,7 +59,8 @@ class GCSBackend(BaseBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
-        warn_of_bucket_in_endpoint(self.config.get('endpoint'), self._bucket.name, name)
+        for part in (self._bucket.name, 'v1'):
+            warn_if_repeated(self.config.get('endpoint'), part, setting_names(name, self.kind, 'endpoint'))
         self._namespace_by_storage('bucket_name')
         if self.config.anonymous or not self.config.get('credentials'):
             self.drop_capability(Capability.SIGNED_URL)
@@ -79,12 +77,9 @@ class GCSBackend(BaseBackend):
     # --- Reading.
 
     def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
-        headers = {
-            # Without this, the store decompresses gzip content and sends neither its length nor ranges.
-            'Accept-Encoding': 'gzip',
-            'Range': None if start == 0 and stop is None else range_header(start, stop),
-            'X-Goog-If-Generation-Match': etag,
-        }
+        requested = None if start == 0 and stop is None else range_header(start, stop)
+        # Without gzip, the store decompresses gzip content and sends neither its length nor ranges.
+        headers = {'Accept-Encoding': 'gzip', 'Range': requested, 'X-Goog-If-Generation-Match': etag}
         # The XML API, because the JSON API does not return the metadata with the content.
         client, path = self._bucket.client, f'/{self._bucket.name}/{quote(name)}'
         try:
@@ -94,9 +89,8 @@ class GCSBackend(BaseBackend):
         with undone_by(response.close):
             info, length = info_from_headers(name, response.headers)
         # The bytes as stored, without decoding.
-        stream = ResponseStream(length, partial(response.raw.read, decode_content=False), response.close)
-        given = Opened(info, cast('IO[bytes]', stream))
-        return self.opened(given, response.headers.get('Content-Range'), length, start, stop, etag)
+        stream: Any = ResponseStream(length, partial(response.raw.read, decode_content=False), response.close)
+        return self.opened(Opened(info, stream), response.headers.get('Content-Range'), length, start, stop, etag)
 
     # --- Metadata.
 
@@ -169,5 +163,5 @@ class GCSBackend(BaseBackend):
     # --- Errors.
 
     def _translate(self, error: Exception, name: str | None) -> tuple[type[FSError], str | None]:
-        kind, reason = translate(error, name, storage_prefix(self.name))
+        kind, reason = translate(error, name, partial(setting_names, self.name, self.kind))
         return kind, reason and f'bucket {self._bucket.name!r}: {reason}'

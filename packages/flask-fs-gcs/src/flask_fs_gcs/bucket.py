@@ -25,8 +25,7 @@ class Bucket(Container):
     """A bucket. Nothing is sent to it before it is needed."""
 
     def __init__(self, name: str, backend: BaseBackend) -> None:
-        self.name, self.config = name, backend.config
-        self._settings = storage_prefix(backend.name)
+        self.name, self.config, self._settings = name, backend.config, storage_prefix(backend.name)
         self._shared_client = client_for(backend.config)
         create = self._create if backend.config.create_bucket else None
         super().__init__(f'bucket {name!r}', backend.error, _is_absence, exists=self._is_there, create=create)

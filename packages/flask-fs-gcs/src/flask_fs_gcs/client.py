@@ -14,16 +14,12 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage  # type: ignore[import-untyped]  # it has no types
 from google.cloud.storage.retry import DEFAULT_RETRY  # type: ignore[import-untyped]  # it has no types
 from google.oauth2.service_account import Credentials
-from requests import Response
 from requests.adapters import HTTPAdapter
-from requests.exceptions import SSLError
 
 from flask_fs.backends import SharedClient, shared_client
 
 #: The settings that must be equal for two configurations to share a client.
 _DECIDING = ('project', 'endpoint', 'credentials', 'anonymous', 'connect_timeout_s', 'read_timeout_s', 'retry_s')
-#: How many connections are kept open for later requests.
-_POOL_SIZE = 50
 
 
 class Client(NamedTuple):
@@ -44,8 +40,8 @@ class Client(NamedTuple):
         """
         options |= {'timeout': self.options['timeout'], 'allow_redirects': False, 'stream': True}
 
-        def send() -> Response:
-            response: Response = self.session.request(method, self.url(path), **options)
+        def send() -> Any:
+            response: Any = self.session.request(method, self.url(path), **options)
             if response.status_code not in expected:
                 with response:
                     raise from_http_response(response)
@@ -65,8 +61,7 @@ def client_for(config: Mapping[str, Any]) -> SharedClient[Client]:
 
 def _is_temporary(error: Exception) -> bool:
     # The first is the message for a server without TLS.
-    is_lasting = isinstance(error, SSLError) and re.search('WRONG_VERSION|CERTIFICATE_VERIFY', str(error))
-    return not is_lasting and bool(DEFAULT_RETRY._predicate(error))
+    return bool(DEFAULT_RETRY._predicate(error)) and not re.search('WRONG_VERSION|CERTIFICATE_VERIFY', str(error))
 
 
 def _make(settings: dict[str, Any]) -> Client:
@@ -82,14 +77,12 @@ def _make(settings: dict[str, Any]) -> Client:
     # urllib3 1 treats a truncated response as complete.
     session.hooks['response'].append(lambda response, **_: setattr(response.raw, 'enforce_content_length', True))
     for scheme in ('http://', 'https://'):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE))
+        # The maximum number of connections that are kept open for later requests.
+        session.mount(scheme, HTTPAdapter(pool_maxsize=50))
     sdk: Any = storage.Client(settings['project'] or project, credentials, _http=session, client_options=options)
     # For tracing, newer versions request the bucket's metadata in a separate thread.
     sdk._bucket_metadata_cache = None
-    retry = (
-        DEFAULT_RETRY.with_predicate(_is_temporary)
-        .with_delay(initial=0.2, maximum=5.0, multiplier=2.0)
-        .with_timeout(settings['retry_s'])
-    )
+    # The delays begin with 0.2 seconds and are doubled up to 5.
+    retry = DEFAULT_RETRY.with_predicate(_is_temporary).with_delay(0.2, 5.0, 2.0).with_timeout(settings['retry_s'])
     timeout = settings['connect_timeout_s'], settings['read_timeout_s']
     return Client(sdk, session, settings['endpoint'] or sdk.api_endpoint, {'timeout': timeout, 'retry': retry})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError, RetryError
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse  # type: ignore[import-untyped]  # no types
-from requests.exceptions import ConnectTimeout, InvalidJSONError, RequestException, SSLError
-from urllib3.exceptions import HTTPError, NewConnectionError
+from requests.exceptions import InvalidJSONError, RequestException
+from urllib3.exceptions import HTTPError
 
 from flask_fs import errors as fs
 from flask_fs.backends import kind_of_status
@@ -19,28 +22,23 @@ class ImplausibleResponse(GoogleAPIError):
     """A successful response that cannot come from Cloud Storage. Raised and translated like Google's own errors."""
 
 
-def translate(error: BaseException | None, name: str | None, settings: str) -> tuple[type[fs.FSError], str | None]:
+def translate(error: Any, name: str | None, names_of: Callable[[str], str]) -> tuple[type[fs.FSError], str | None]:
     """The corresponding error, and its reason without URLs, because an upload URL grants write access.
 
-    :param settings: The prefix of the storage's settings, such as ``AVATARS_FS_``.
+    :param names_of: Returns the names of a setting.
     """
     if isinstance(error, RetryError):
-        return translate(error.cause, name, settings)
+        return translate(error.cause, name, names_of)
+    credentials = names_of('credentials')
     if isinstance(error, DefaultCredentialsError):
-        return (
-            fs.ConfigurationError,
-            f'{str(error).rstrip(".")}: set {settings}CREDENTIALS, or {settings}ANONYMOUS for an emulator',
-        )
+        return fs.ConfigurationError, f'{error} Set {credentials}, or for an emulator {names_of("anonymous")}'
     if isinstance(error, GoogleAuthError) and not isinstance(error, TransportError):
-        cure = f'check {_both(settings, "CREDENTIALS")}'
-        return fs.PermissionDenied, f'Google does not accept these credentials ({type(error).__name__}): {cure}'
+        return fs.PermissionDenied, f'Google rejects these credentials ({type(error).__name__}): check {credentials}'
     if isinstance(error, (ImplausibleResponse, InvalidJSONError, InvalidResponse, DataCorruption)):
-        return fs.BackendError, f'the endpoint is not Cloud Storage: {error}; check {_both(settings, "ENDPOINT")}'
+        return fs.BackendError, f'the endpoint is not Cloud Storage: {error}; check {names_of("endpoint")}'
     if not isinstance(error, GoogleAPICallError):
-        if _is_unconnected(error):
-            reason = f'there is no connection to the store ({type(error).__name__})'
-            return fs.Unavailable, f'{reason}: check the network, {settings}ENDPOINT, and FS_GCS_ENDPOINT'
-        return fs.Unavailable, f'the store sent no response or an incomplete one ({type(error).__name__})'
+        reason = f'the store sent no response or an incomplete one ({type(error).__name__})'
+        return fs.Unavailable, f'{reason}: check the network and {names_of("endpoint")}'
     code, message = int(error.code or 0), ''.join(str(one.get('message', '')) for one in error.errors[:1])
     reason = f'the store responded with {code}' + (f' ({message})' if message else '')
     # The length limit of names: https://cloud.google.com/storage/docs/objects#naming.
@@ -48,16 +46,5 @@ def translate(error: BaseException | None, name: str | None, settings: str) -> t
         return fs.ChecksumMismatch if 'hash' in message else fs.InvalidFilename, reason
     # For uploads, the library has the response in its own message only.
     if code == 404 and 'bucket does not exist' in str(error):
-        reason = message = f'the bucket does not exist: create it, or store a file with {settings}CREATE_BUCKET = True'
+        reason = message = f'the bucket does not exist: create it, or check {names_of("create_bucket")}'
     return kind_of_status(code), None if code == 404 and 'bucket' not in message else reason
-
-
-def _is_unconnected(error: BaseException | None) -> bool:
-    """Whether there was no connection, perhaps because the URL is wrong."""
-    cause = getattr(error.args[0], 'reason', None) if error is not None and error.args else None
-    return isinstance(error, (SSLError, ConnectTimeout)) or isinstance(cause, NewConnectionError)
-
-
-def _both(settings: str, key: str) -> str:
-    """The two names of a setting: for this storage, and for all storages on Google Cloud Storage."""
-    return f'{settings}{key} and FS_GCS_{key}'

@@ -61,10 +61,8 @@ def _send(bucket: Bucket, blob: Any, session: str, source: Source, checksum: Che
                 checksum.update(chunk)
                 md5.update(chunk)
             end = at + len(chunk)
-            headers = {
-                'Content-Range': f'bytes {f"{at}-{end - 1}" if chunk else "*"}/{end if is_last else "*"}',
-                'X-Goog-Hash': f'md5={md5.base64}' if is_last else None,
-            }
+            content_range = f'bytes {f"{at}-{end - 1}" if chunk else "*"}/{end if is_last else "*"}'
+            headers = {'Content-Range': content_range, 'X-Goog-Hash': f'md5={md5.base64}' if is_last else None}
             with bucket.client.request('PUT', session, 200, 201, 308, data=chunk, headers=headers) as response:
                 if is_last and response.status_code != 308:
                     stored = response.json()

@@ -26,7 +26,7 @@ from flask_fs.backends import (
 from flask_fs.errors import FSError
 from flask_fs.files import mime_type
 from flask_fs.names import INCOMING_PREFIX
-from flask_fs.settings import host_of, server_of, setting_names, settings_error
+from flask_fs.settings import host_of, server_of, setting_names, settings_error, warn_if_repeated
 
 from .attributes import info_from, stored_sha256
 from .bucket import Bucket
@@ -39,7 +39,7 @@ from .listing import OBJECTS, UPLOADS, entries, folder_page
 from .multipart import abort_abandoned
 from .removal import BATCH_KEYS, remove, remove_batch
 from .responses import BodyStream
-from .settings import SETTINGS, warn_of_bucket_in_endpoint
+from .settings import SETTINGS
 from .signing import signed_part, signed_upload
 from .uploads import put
 from .versions import Versions
@@ -78,7 +78,7 @@ class S3Backend(BaseBackend):
             if self.config.get(one) and not self.config.get(other):
                 raise settings_error(name, self.kind, f'also needs {setting_names(name, self.kind, other)}')
         self._bucket = Bucket(self.config.get('bucket_name') or name.lower().replace('_', '-'), self)
-        warn_of_bucket_in_endpoint(self.config.get('endpoint'), self._bucket.name, name)
+        warn_if_repeated(self.config.get('endpoint'), self._bucket.name, setting_names(name, self.kind, 'endpoint'))
         self._namespace_by_storage('bucket_name')
         self._versions = Versions(self._bucket) if self.config.retention_by == 'versions' else None
         if not self.config.conditional_writes:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask_fs.errors import ConfigurationWarning
 from flask_fs.settings import (
     TIMEOUTS,
     Setting,
@@ -18,7 +15,6 @@ from flask_fs.settings import (
     mapping,
     non_negative_int,
     one_of,
-    setting_names,
     text,
 )
 
@@ -51,17 +47,6 @@ def object_parameters(value: Any) -> Mapping[str, Any]:
     if unknown := sorted(set(parameters) - OBJECT_PARAMETERS):
         raise ValueError(f'a dictionary of {", ".join(sorted(OBJECT_PARAMETERS))}; not of {", ".join(unknown)}')
     return parameters
-
-
-def warn_of_bucket_in_endpoint(endpoint: str | None, bucket: str, storage: str) -> None:
-    """Warn if *endpoint* ends with the bucket. Files would get the bucket as a folder, and could not be listed."""
-    if endpoint and endpoint.rstrip('/').endswith(f'/{bucket}') and urlsplit(endpoint).path.strip('/'):
-        warnings.warn(
-            f'The endpoint of storage {storage!r} (s3) ends with its bucket {bucket!r}: remove the bucket from '
-            f'{setting_names(storage, "s3", "endpoint")}.',
-            ConfigurationWarning,
-            stacklevel=7,
-        )
 
 
 SETTINGS = (

@@ -28,7 +28,7 @@ from flask_fs.backends import (
 from flask_fs.errors import Changed, FileNotFound, FileTooLarge, FSError, RangeNotSatisfiable, Replaced
 from flask_fs.files import mime_type
 from flask_fs.names import INCOMING_PREFIX
-from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix
+from flask_fs.settings import host_of, server_of, setting_names, settings_error, storage_prefix, warn_if_repeated
 
 from . import auth, bulk, cors
 from .attributes import CHANGE, PROBE, changed_headers, headers_of
@@ -37,7 +37,7 @@ from .errors import Failure, InvalidResponse, Refused, Unreached
 from .joins import Joins, are_slow
 from .metadata import FOLDER_MIME, check_object, etag_of, info_from_headers, is_folder
 from .segments import Segments
-from .settings import MAX_SEGMENT_BYTES, SETTINGS, warn_of_container_in_url
+from .settings import MAX_SEGMENT_BYTES, SETTINGS
 from .signing import Signer
 from .uploads import Uploads
 
@@ -87,7 +87,9 @@ class SwiftBackend(BaseBackend):
         self._namespace_by_storage('container')
         segments_container = self.config.get('segments_container') or f'{self.container}_segments'
         self._check_settings(segments_container)
-        warn_of_container_in_url(self.config.get('storage_url'), self.container, name)
+        # The path of an account is like /v1/AUTH_account.
+        names = setting_names(name, self.kind, 'storage_url')
+        warn_if_repeated(self.config.get('storage_url'), self.container, names, start=3)
         if not self.config.get('temp_url_key'):
             self.drop_capability(Capability.SIGNED_URL | Capability.SIGNED_UPLOAD)
         self._client = Client(self.config, self._create_headers)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask_fs.errors import ConfigurationWarning
 from flask_fs.settings import (
     Setting,
     at_least,
@@ -18,7 +15,6 @@ from flask_fs.settings import (
     non_negative_int,
     one_of,
     seconds,
-    setting_names,
     text,
 )
 
@@ -44,18 +40,6 @@ def container(value: Any) -> str:
     if not name or '/' in name or name in ('.', '..') or not name.isprintable() or len(name.encode()) > 256:
         raise ValueError(expected)
     return name
-
-
-def warn_of_container_in_url(url: str | None, container: str, storage: str) -> None:
-    """Warn if the URL of the account, such as ``https://host/v1/AUTH_account``, ends with the container."""
-    beyond_account = urlsplit(url or '').path.split('/')[3:]
-    if beyond_account[-1:] == [container]:
-        warnings.warn(
-            f'The account URL of storage {storage!r} (swift) ends with its container {container!r}: remove the container '
-            f'from {setting_names(storage, "swift", "storage_url")}.',
-            ConfigurationWarning,
-            stacklevel=7,
-        )
 
 
 SETTINGS = (
