@@ -62,6 +62,13 @@ def sessions(app: Flask, database: Database, save: Callable[[Page, str], None]) 
     return make
 
 
+def read(session: Session) -> Page:
+    """The row."""
+    page = session.get(Page, 1)
+    assert page is not None
+    return page
+
+
 @pytest.mark.parametrize('is_merged', [False, True])
 @pytest.mark.parametrize('saved', ['a', 'ac', 'bac'])
 @pytest.mark.parametrize('end', ['commit', 'rollback', 'delete', 'savepoint', 'flush'])
@@ -69,16 +76,13 @@ def test_belong_to_the_row_like_any_other_new_file(
     sessions: Sessions, save: Callable[[Page, str], None], is_merged: bool, saved: str, end: str
 ) -> None:
     with sessions() as session:
-        page = session.get(Page, 1)
-        assert page is not None
+        page = read(session)
         if is_merged:
             session.expunge(page)
             page = session.merge(pickle.loads(pickle.dumps(page)))  # our own
         session.commit()
         with sessions.begin() as other:
-            theirs = other.get(Page, 1)
-            assert theirs is not None
-            save(theirs, 'theirs')
+            save(read(other), 'theirs')
         savepoint = session.begin_nested() if end == 'savepoint' else None
         for stem in saved:
             save(page, stem)
@@ -113,11 +117,11 @@ def test_stay_where_the_former_file_is_replaced_afterward(
         session.add(page := Page(id=1))
         (page.file if attribute == 'file' else page.files.new()).save(io.BytesIO(b'old'), 'a.txt')
     with sessions() as session:
-        page = session.get_one(Page, 1)
+        page = read(session)
         former = page.file if attribute == 'file' else page.files[0]
         session.commit()
         with sessions.begin() as other:
-            theirs = other.get_one(Page, 1)
+            theirs = read(other)
             if how == 'replaced':
                 (theirs.file if attribute == 'file' else theirs.files[0]).save(io.BytesIO(b'theirs'), 'theirs.txt')
             elif attribute == 'file':
