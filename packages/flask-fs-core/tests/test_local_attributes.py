@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import json
 import os
 import stat
@@ -307,7 +308,7 @@ for number in itertools.count():
     with subprocess.Popen([sys.executable, '-c', program, backend.root], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        for number in range(2000):
+        for number in itertools.count():
             info = (
                 backend.stat('a.txt')
                 if number % 3 == 0
@@ -317,8 +318,10 @@ for number in itertools.count():
             )
             assert info.content_language == (f'x-{info.size}' if info.size else None)
             seen.add(info.size)
+            # On a busy machine, one of the processes can be far slower than the other.
+            if number >= 2000 and len(seen) > 10:
+                break
         process.kill()
-    assert len(seen) > 10
 
 
 def opened_info(backend: LocalBackend, name: str = 'a.txt') -> FileInfo:
