@@ -88,7 +88,7 @@ function begin(upload) {
   settle();
 }
 
-/** Tells the server to create a file from the upload. */
+/** Asks the server to create a file from the upload. */
 async function store(upload, conflict = 'refuse') {
   const { row } = uploads.get(upload);
   const body = new FormData();

@@ -5,34 +5,15 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from file_rows import Base, Page, Sessions, docs
 from fixture_types import Database
 from flask import Flask
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
 import flask_fs as fs
-from flask_fs_sqlalchemy import FileColumn, FileListColumn, ImageColumn
-
-docs = fs.Storage('docs', fs.ALL)
-
-Sessions = sessionmaker[Session]
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class Page(Base):
-    __tablename__ = 'page'
-    id: Mapped[int] = mapped_column(primary_key=True)
-    file: Mapped[Any] = mapped_column(FileColumn(docs, on_delete='remove', on_replace='remove'), nullable=True)
-    image: Mapped[Any] = mapped_column(
-        ImageColumn(docs, thumbnails=[20], on_delete='remove', on_replace='remove'), nullable=True
-    )
-    files: Mapped[Any] = mapped_column(FileListColumn(docs, on_delete='remove', on_replace='remove'))
 
 
 @pytest.fixture(params=['file', 'image', 'files'])
