@@ -188,3 +188,21 @@ class ListsFormerAttributes(MemoryBackend):
     def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
         listed = self.__dict__.setdefault('_listed', {})
         return (listed.setdefault(info.etag, info) for info in super()._scan(prefix))
+
+
+@caught_by(WHAT_IT_NAMES)
+class DropsTheCharsetOfAChangedType(MemoryBackend):
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        essence = {'mime': changes['mime'].partition(';')[0]} if changes.get('mime') else {}
+        super()._set_attributes(name, {**changes, **essence})
+
+
+@caught_by(WHAT_IT_NAMES)
+class KeepsTheCharsetOfAChangedType(HTTPBackend):
+    """Sends it in a header of its own, which the next change does not remove."""
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        _, charset, value = self._stat(name).mime.partition('; charset=')
+        if changes.get('mime') and charset:
+            changes = {**changes, 'mime': f'{changes["mime"]}; charset={value}'}
+        super()._set_attributes(name, changes)

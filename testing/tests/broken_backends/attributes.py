@@ -324,3 +324,24 @@ class KeepsMetadataBesideItsOwn(MemoryBackend):
         taken = {field.name for field in dataclasses.fields(fs.FileInfo)}
         kept = {key: value for key, value in attributes.metadata.items() if key not in taken}
         return super()._received(name, stream, dataclasses.replace(attributes, metadata=kept))
+
+
+@caught_by(OF_ITS_OWN)
+class ReturnsNoAttributes(MemoryBackend):
+    """The result of storing a file is made before its attributes are stored."""
+
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> fs.FileInfo:
+        info = super()._put(name, stream, create=create, attributes=attributes)
+        return dataclasses.replace(with_attributes(info, NO_ATTRIBUTES), mime=info.mime)
+
+
+@caught_by(OF_ITS_OWN)
+class ReturnsTheAttributesOfTheReplacedFile(MemoryBackend):
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> fs.FileInfo:
+        old = self._files.get(name)
+        info = super()._put(name, stream, create=create, attributes=attributes)
+        return dataclasses.replace(info, metadata=dict(old[0].metadata)) if old else info

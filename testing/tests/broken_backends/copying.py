@@ -278,3 +278,25 @@ class CopiesTheMetadataOfBefore(MemoryBackend):
         info = self._stat(name)
         mime = info.given_mime or mime_type(target)
         self._keep(dataclasses.replace(info, name=target, mime=mime), self._found(name)[1], create)
+
+
+class CopiesWithAttributes(MemoryBackend):
+    """In another step than the bytes."""
+
+    def _copy_with(self, info: fs.FileInfo, content: bytes, target: str, *, create: bool) -> None:
+        self._put(target, Source(io.BytesIO(content)), create=create, attributes=info.attributes)
+
+
+@caught_by('test_a_copy_is_of_one_version')
+class LooksUpAttributesBeforeItCopies(CopiesWithAttributes):
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        info = self._stat(name)
+        self._copy_with(info, self._found(name)[1], target, create=create)
+
+
+@caught_by('test_a_copy_is_of_one_version')
+class LooksUpAttributesAfterItHasRead(CopiesWithAttributes):
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        with self._open(name).stream as stream:
+            content = stream.read()
+        self._copy_with(self._stat(name), content, target, create=create)

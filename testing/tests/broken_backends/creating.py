@@ -183,3 +183,41 @@ class CopiesLargeFilesAnyway(MemoryBackend):
 class MovesLargeFilesAnyway(LocalBackend):
     def _move(self, name: str, target: str, *, create: bool) -> None:
         super()._move(name, target, create=create and self._stat(name).size < CHUNK_BYTES)
+
+
+@caught_by('test_create_keeps_the_first_writer')
+class TakesEqualContentForItsOwn(MemoryBackend):
+    """As if the response to its first attempt had been lost."""
+
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> fs.FileInfo:
+        if create:
+            self.refuse_early(name, stream)
+        info, content = self._received(name, stream, attributes)
+        try:
+            return self._keep(info, content, create=create)
+        except fs.FileExists:
+            if (there := self._stat(name)).checksum != info.checksum:
+                raise
+            return there
+
+
+@caught_by('test_create_keeps_the_first_writer')
+class TakesAnEmptyFileForNone(MemoryBackend):
+    """Looks at the content, which is false."""
+
+    def _put(
+        self, name: str, stream: Source, *, create: bool = False, attributes: Attributes = NO_ATTRIBUTES
+    ) -> fs.FileInfo:
+        there = self._files.get(name)
+        return super()._put(name, stream, create=create and bool(not there or there[1]), attributes=attributes)
+
+
+@caught_by('test_create_keeps_the_first_writer')
+class CopiesOverAnEmptyFile(MemoryBackend):
+    """Looks at the size, which is false."""
+
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        there = self._files.get(target)
+        super()._copy(name, target, create=create and bool(not there or there[0].size))

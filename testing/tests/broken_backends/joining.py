@@ -157,3 +157,19 @@ class ReservesTheNameOfAJoin(HTTPBackend):
 class LooksAtEachPiece(HTTPBackend):
     def _join(self, pieces: Sequence[FileInfo], target: str, **options: Any) -> None:
         super()._join([self._stat(piece.name) for piece in pieces], target, **options)
+
+
+@caught_by('test_pieces_are_joined_exactly')
+class JoinsThirtyTwoPieces(HTTPBackend):
+    """The maximum of a request."""
+
+    def _join(self, pieces: Sequence[FileInfo], target: str, **options: Any) -> None:
+        super()._join(pieces[:32], target, **options)
+
+
+@caught_by('test_pieces_are_joined_exactly')
+class JoinsSixteenAtATime(MemoryBackend):
+    """The result so far takes the place of a piece in the next request, for which no room was left."""
+
+    def _join(self, pieces: Sequence[FileInfo], target: str, **options: Any) -> None:
+        super()._join([piece for number, piece in enumerate(pieces) if number % 16 or not number], target, **options)

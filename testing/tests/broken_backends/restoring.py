@@ -190,3 +190,39 @@ class SweepsAllHiddenFolders(LocalBackend):
             for file in list(self._deleted('')):
                 self._purge(file)
         return swept or 0
+
+
+@caught_by('test_restoring_never_replaces_a_file')
+class LooksBeforeItRestores(MemoryBackend):
+    def _restore(self, file: DeletedFile) -> None:
+        with contextlib.suppress(fs.FileNotFound):
+            self._stat(file.name)
+            raise self.error(fs.FileExists, file.name)
+        self._move(file.id, file.name, create=False)
+
+
+@caught_by('test_restoring_never_replaces_a_file')
+class LooksWhenItListsWhatToRestore(MemoryBackend):
+    """A name that is in use is not listed at all."""
+
+    def _deleted(self, prefix: str) -> Iterator[DeletedFile]:
+        return iter([file for file in super()._deleted(prefix) if file.name not in self._files])
+
+    def _restore(self, file: DeletedFile) -> None:
+        self._move(file.id, file.name, create=False)
+
+
+@caught_by(SWEPT)
+class PurgesEveryDeletionOfTheName(Kept):
+    def _purge(self, file: DeletedFile) -> None:
+        for each in self._kept_of(file.name):
+            self._remove(each.id)
+
+
+@caught_by(SWEPT)
+class PurgesTheLastDeletion(Kept):
+    """Whichever is over."""
+
+    def _purge(self, file: DeletedFile) -> None:
+        if kept := self._kept_of(file.name):
+            self._remove(max(kept, key=lambda each: each.deleted).id)

@@ -239,3 +239,21 @@ class ReturnsTheFormerVersion(MemoryBackend):
         there = self._files.get(name)
         new = super()._swap(name, stream, etag, attributes=attributes)
         return new if there is None else there[0]
+
+
+@caught_by(CURRENT)
+class SwapsAndKeepsTheChecksum(MemoryBackend):
+    """The entry of the old version is stored again with the new one."""
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        info, content = self._received(name, stream, attributes)
+        there = self._files.get(name)
+        return self._keep(dataclasses.replace(info, checksum=there and there[0].checksum), content, etag=etag)
+
+
+@caught_by(CURRENT)
+class DigestsTheFirstChunkOfASwap(MemoryBackend):
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        info, content = self._received(name, stream, attributes)
+        checksum = f'sha256:{hashlib.sha256(content[:1000]).hexdigest()}'
+        return self._keep(dataclasses.replace(info, checksum=checksum), content, etag=etag)

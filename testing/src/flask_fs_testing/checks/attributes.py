@@ -18,6 +18,7 @@ from ..harness import Harness
 from ..measurements import sizes_of
 from ..sources import Failing, OnlyRead, SourceFailed
 from .content import content_of
+from .metadata import judge_result
 from .operations import small_sizes
 from .ranges import expect_bytes
 
@@ -128,11 +129,11 @@ class AttributeChecks:
     @check(
         'ATTRIBUTES',
         proves=Capability.ATTRIBUTES,
-        cause='Bytes and attributes are stored in two steps, one of which updates existing attributes. Check what _put keeps of '
-        'the file that it replaces.',
+        cause='Bytes and attributes are stored in two steps, one of which updates existing attributes, or the result lacks '
+        'them. Check what _put keeps of the file that it replaces, and what it returns.',
     )
     def test_a_replaced_file_has_its_own_attributes(self, harness: Harness) -> None:
-        """A file that replaces another has the attributes given with it, and none of the old ones."""
+        """A file that replaces another has the attributes given with it, and none of the old ones, also in the result of storing it."""
         backend, other = harness.make(), harness.make()
         if not declares(backend, Capability.ATTRIBUTES):
             return
@@ -146,7 +147,8 @@ class AttributeChecks:
             ('border', 'parts', partial),
         ):
             backend.write('x.txt', gzipped(sizes[before]), attributes=GIVEN)
-            backend.save(io.BytesIO(content_of(sizes[after])), 'x.txt', overwrite=True, attributes=attributes)
+            content = io.BytesIO(content_of(sizes[after]))
+            judge_result(other, 'x.txt', backend.save(content, 'x.txt', overwrite=True, attributes=attributes))
             expect_attributes(
                 other, 'x.txt', attributes, f'of {sizes[after]} bytes, which replaced one of {sizes[before]}'
             )

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, BaseBackend, Capability
 from flask_fs.files import mime_type
 
 from ..guarantees import broken, check, declares
@@ -244,18 +244,27 @@ class CopyChecks:
         'what _copy requests after the first response, and specify the version.',
     )
     def test_a_copy_is_of_one_version(self, harness: Harness) -> None:
-        """If the source of a copy is replaced meanwhile, the copy is one of the two versions, with its checksum, or fails."""
+        """If the source of a copy is replaced meanwhile, the copy is one of the two versions, with its checksum and its attributes, or fails."""
         backend, other = harness.make(), harness.make()
         old = content_of(small_sizes(harness)['parts'])
         new = bytes(255 - byte for byte in old[:256]) * (len(old) // 256) + b'and more than before'
+        keeps = declares(backend, Capability.ATTRIBUTES)
+        given = {
+            content: Attributes(metadata={'version': which}) for content, which in {old: 'old', new: 'new'}.items()
+        }
+        given = given if keeps else dict.fromkeys(given, NO_ATTRIBUTES)
         for step in ('_stat', '_open', '_copy'):
-            other.write('x', old)
+            other.write('x', old, attributes=given[old])
             other.write('taken', OLD)
-            with after_hook(backend, step, lambda: other.write('x', new)):
+            with after_hook(backend, step, lambda: other.write('x', new, attributes=given[new])):
                 completed = _completes(backend, 'copy')
             seen = harness.get_raw('taken')
             if seen not in (old, new, OLD) or (completed and seen == OLD):
                 broken(f'Expected one version of a file that is replaced after {step} during its copy; saw a mixture.')
+            if (attributes := other.stat('taken').attributes) != given.get(seen, NO_ATTRIBUTES):
+                broken(
+                    f'Expected the attributes of the copied version when the source is replaced after {step}; saw {attributes}.'
+                )
             for reported in (other.metadata('taken')['checksum'], other.stat('taken').checksum):
                 if reported not in (None, _checksum(seen)):
                     broken(

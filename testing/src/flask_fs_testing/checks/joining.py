@@ -50,7 +50,7 @@ class JoinChecks:
                         f'{_first_difference(seen, content)} on.'
                     )
                 assert backend.stat(target).size == len(content)
-                _expect_true_checksum(backend, target, content)
+                expect_true_checksum(backend, target, content)
                 backend.remove(target)
             if left := left_behind(harness, backend, sweep=False):
                 broken(f'Expected nothing to be left after joined files are removed; saw {left[:5]}.')
@@ -198,7 +198,7 @@ def _rival_comes(harness: Harness) -> None:
 
 def _splits(harness: Harness) -> Iterator[tuple[int, ...]]:
     border = min(harness.part_sizes, default=CHUNK_BYTES)
-    yield from ((10,), (0,), (3, 5, 2), (1,) * 12)
+    yield from ((10,), (0,), (3, 5, 2), (1,) * 33)
     yield from ((border,), (border, 1), (border - 1, 2, border + 1), (border + 1, 7, border))
 
 
@@ -214,11 +214,12 @@ def _first_difference(one: bytes, other: bytes) -> int:
     return next((at for at, (mine, theirs) in pairs if mine != theirs), min(len(one), len(other)))
 
 
-def _expect_true_checksum(backend: BaseBackend, name: str, content: bytes) -> None:
+def expect_true_checksum(backend: BaseBackend, name: str, content: bytes) -> None:
+    """Fail if stat returns another checksum than that of *content*."""
     if (seen := backend.stat(name).checksum) is None:
         return
     if seen != (true := checksum_of([content], seen.partition(':')[0])):
-        broken(f'Expected the checksum of a joined file to be {true}, or None; saw {seen}.')
+        broken(f'Expected the checksum of {name!r} to be {true}, or None; saw {seen}.')
 
 
 def _expect(backend: BaseBackend, name: str, content: bytes, when: str) -> None:

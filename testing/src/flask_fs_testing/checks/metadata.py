@@ -205,7 +205,7 @@ def judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) -> 
     info = backend.stat(name)
     if returned.modified and info.modified and abs((returned.modified - info.modified).total_seconds()) >= 2:
         broken(f'Expected the result of storing {name!r} to have the time {info.modified}; saw {returned.modified}.')
-    for field in ('name', 'size', 'mime', 'checksum', 'etag'):
+    for field in ('name', 'size', 'mime', 'checksum', 'etag', 'attributes'):
         seen, known = getattr(returned, field), getattr(info, field)
         if seen != known and not (seen is None and field in ('checksum', 'etag')):
             broken(f'Expected {field} {known!r} for {name!r} from the verb that stored it, as from stat; saw {seen!r}.')

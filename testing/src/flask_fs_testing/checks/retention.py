@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from unittest import mock
 
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import BaseBackend, Capability
+from flask_fs.backends import BaseBackend, Capability, DeletedFile
 
-from ..guarantees import broken, check
+from ..guarantees import broken, check, declares
 from ..harness import Harness
 from ..interrupts import INTERRUPTS, interrupting
 from .content import content_of
@@ -114,10 +116,11 @@ class RetentionChecks:
 
     @check(
         '_restore',
-        cause='The kept file replaces one that was stored meanwhile. Check _restore: it must only create the name.',
+        cause='The kept file replaces one that was stored meanwhile. Check _restore: it must only create the name, and '
+        'the store must decide.',
     )
     def test_restoring_never_replaces_a_file(self, harness: Harness) -> None:
-        """If a new file was stored under the name, restoring does not replace it; the deleted one is kept until the name is free."""
+        """If a new file was stored under the name, even while the deleted one is restored, restoring does not replace it; the deleted one is kept until the name is free."""
         backend = harness.make(retention_days=DAYS)
         backend.write('x.txt', b'old')
         backend.remove('x.txt')
@@ -129,6 +132,16 @@ class RetentionChecks:
         backend.move('x.txt', 'y.txt')
         backend.restore('x.txt')
         assert (backend.read('x.txt'), backend.read('y.txt')) == (b'old', b'new')
+        if declares(backend, Capability.ATOMIC_CREATE):
+            rival = harness.make()
+            for step in ('_deleted', '_stat', '_open'):
+                backend.write('z.txt', b'old')
+                backend.remove('z.txt')
+                expected = b'rival' if _restored_while_created(backend, rival, 'z.txt', step) else b'old'
+                if (seen := rival.read('z.txt')) != expected:
+                    broken(f'Expected {expected!r} when another writer creates the name after {step}; saw {seen!r}.')
+                rival.remove('z.txt')
+                backend.purge('z.txt')
 
     @check(
         '_deleted',
@@ -167,7 +180,7 @@ class RetentionChecks:
         cause='Kept files are removed too early, or never. Check _purge, and the time that _deleted returns.',
     )
     def test_deleted_files_are_swept_when_their_time_is_over(self, harness: Harness) -> None:
-        """Sweeping removes files that were deleted more than RETENTION_DAYS ago, and nothing else."""
+        """Sweeping removes files that were deleted more than RETENTION_DAYS ago, and nothing else, such as newer ones with the same name."""
         backend = harness.make(retention_days=DAYS)
         for name in ('d/x.txt', 'kept.txt'):
             backend.write(name, b'old')
@@ -176,6 +189,23 @@ class RetentionChecks:
         early = (backend.sweep() or 0) + (backend.sweep(older_than_s=0) or 0)
         if early or [file.name for file in backend.deleted()] != ['d/x.txt']:
             broken(f'Expected nothing that was just deleted to be swept, with {DAYS} days; saw {early} removed.')
+        backend.write('d/x.txt', b'newer')
+        backend.remove('d/x.txt')
+        real, age = backend._deleted, datetime.timedelta(days=DAYS + 1)
+
+        def first_is_old(prefix: str) -> Iterator[DeletedFile]:
+            return (
+                dataclasses.replace(file, deleted=file.deleted - age) if file.size == len(b'old') else file
+                for file in real(prefix)
+            )
+
+        with mock.patch.object(backend, '_deleted', first_is_old):
+            swept = backend.sweep()
+        if swept != 1 or [file.size for file in backend.deleted()] != [len(b'newer')]:
+            broken(
+                f'Expected 1 of 2 deleted files with one name to be swept after its time; saw {swept}, and '
+                f'{list(backend.deleted())}.'
+            )
         backend.config.retention_days = -1
         swept = backend.sweep()
         if swept != 1 or list(backend.deleted()):
@@ -215,6 +245,20 @@ class RetentionChecks:
                 if backend.read('d/x.bin') != content:
                     broken(f'Expected complete content after {name} was interrupted at call {at}; saw other content.')
                 _clear(harness)
+
+
+def _restored_while_created(backend: BaseBackend, rival: BaseBackend, name: str, step: str) -> bool:
+    """Whether *rival* could create *name* while *backend* restored it: after the hook *step*."""
+    created = list[str]()
+
+    def create() -> None:
+        with contextlib.suppress(fs.FileExists):
+            rival.write(name, b'rival', overwrite=False)
+            created.append(name)
+
+    with contextlib.suppress(fs.FileExists), after_hook(backend, step, create):
+        backend.restore(name)
+    return bool(created)
 
 
 def _interrupt(

@@ -20,6 +20,7 @@ from ..harness import Harness
 from ..sources import OnlyRead
 from .content import content_of
 from .creating import MEETING_S, Interrupted
+from .joining import expect_true_checksum
 from .metadata import judge_result
 from .operations import small_sizes
 from .races import Awaiting, few, in_two_processes, meet
@@ -64,6 +65,7 @@ class SwapChecks:
                     broken(f'Expected the same etag of a version from all verbs; saw {etags}.')
                 returned: Any = swap(backend, content, str(info.etag))
                 expect_bytes(other.read('x'), content, f'a file that {way} has swapped')
+                expect_true_checksum(other, 'x', content)
                 judge_result(other, 'x', returned)
                 if other.stat('x').etag == info.etag:
                     broken(f'Expected another etag after {way} has replaced a version; saw {info.etag!r} again.')
