@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
@@ -69,7 +70,8 @@ def guarantee_of(function: Any) -> Guarantee | None:
     return found if isinstance(found, Guarantee) else None
 
 
-def checks_of(cls: type) -> dict[str, Guarantee]:
+@functools.cache
+def checks_of(cls: type) -> Mapping[str, Guarantee]:
     """The checks of a class by name, including those that a subclass overrides with its own test."""
     found = ((name, guarantee_of(vars(base)[name])) for base in reversed(cls.__mro__) for name in vars(base))
     return {name: guarantee for name, guarantee in sorted(found, key=itemgetter(0)) if guarantee}

@@ -138,7 +138,8 @@ def _relevant(item: pytest.Function, harness: Harness, excinfo: pytest.Exception
 
 def _outcome(item: pytest.Function, report: pytest.TestReport, harness: Harness) -> Outcome:
     """The outcome of a check for the report, in types that a worker of pytest-xdist can send."""
-    guarantee, cls = guarantee_of(item.function), item.cls or type(None)
+    cls: type = item.cls or type(None)
+    guarantee = guarantee_of(item.function)
     assert guarantee is not None
     expected: str | None = getattr(report, 'wasxfail', None)
     capabilities = _capabilities(item, harness)

@@ -80,4 +80,5 @@ class SeaweedServer(Server[S3Service]):
     @property
     def service(self) -> S3Service:
         """Its S3 API."""
-        return S3Service(f'http://127.0.0.1:{self._ports["s3.port"]}', self._access_key, self._secret_key)
+        s3, master = (f'http://127.0.0.1:{self._ports[port]}' for port in ('s3.port', 'master.port'))
+        return S3Service(s3, self._access_key, self._secret_key, seaweed_master=master)

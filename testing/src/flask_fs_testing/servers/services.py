@@ -10,12 +10,14 @@ class S3Service:
     """An S3-compatible server.
 
     :param endpoint: Its URL, such as ``http://127.0.0.1:9000``.
+    :param seaweed_master: The URL of the master of SeaweedFS, which allocates space, if known.
     """
 
     endpoint: str
     access_key: str
     secret_key: str = field(repr=False)
     region: str = 'us-east-1'
+    seaweed_master: str | None = None
 
 
 @dataclass(frozen=True)
