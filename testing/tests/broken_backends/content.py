@@ -296,3 +296,29 @@ class TakesATimeoutForItsOwn(MemoryBackend):
             super()._put(name, stream, **options)
         except TimeoutError as error:
             raise self.error(fs.Unavailable, name) from error
+
+
+class SwapsWithTheFile(MemoryBackend):
+    """Hands the file behind the source to the client library."""
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        if (file := stream.seekable_file) is None:
+            return super()._swap(name, stream, etag, attributes=attributes)
+        return self._swap_with(file, name, etag, attributes)
+
+    def _swap_with(self, file: IO[bytes], name: str, etag: str, attributes: Attributes) -> fs.FileInfo:
+        raise NotImplementedError
+
+
+@caught_by('test_saving_starts_where_the_source_stands_and_leaves_it_open')
+class RewindsWhatItSwaps(SwapsWithTheFile):
+    def _swap_with(self, file: IO[bytes], name: str, etag: str, attributes: Attributes) -> fs.FileInfo:
+        file.seek(0)
+        return super()._swap(name, Source(file), etag, attributes=attributes)
+
+
+@caught_by('test_saving_starts_where_the_source_stands_and_leaves_it_open')
+class ClosesWhatItSwaps(SwapsWithTheFile):
+    def _swap_with(self, file: IO[bytes], name: str, etag: str, attributes: Attributes) -> fs.FileInfo:
+        with file:
+            return super()._swap(name, Source(file), etag, attributes=attributes)

@@ -300,3 +300,20 @@ class LooksUpAttributesAfterItHasRead(CopiesWithAttributes):
         with self._open(name).stream as stream:
             content = stream.read()
         self._copy_with(self._stat(name), content, target, create=create)
+
+
+@caught_by('test_copy_and_move_do_what_they_say')
+class MovesAndDeletesWhatIsBelow(MemoryBackend):
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        self._copy(name, target, create=create)
+        self._delete(name)
+
+
+@caught_by('test_copy_and_move_do_what_they_say')
+class MovesWhatIsBelow(MemoryBackend):
+    """As renaming a folder does."""
+
+    def _move(self, name: str, target: str, *, create: bool) -> None:
+        super()._move(name, target, create=create)
+        for below in list(self._names(f'{name}/')):
+            super()._move(below, target + below.removeprefix(name), create=False)

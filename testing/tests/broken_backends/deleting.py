@@ -130,3 +130,22 @@ class TakesAFolderForAFile(MemoryBackend):
         if create and next(self._names(f'{name}/'), None) is not None:
             raise self.error(fs.FileExists, name)
         return super()._put(name, stream, create=create, attributes=attributes)
+
+
+@caught_by('test_delete_spares_names_sharing_a_prefix')
+class DeletesTheFileOrTheFolder(MemoryBackend):
+    """A name is one or the other, as on a disk."""
+
+    def _delete(self, name: str) -> None:
+        if name in self._files:
+            self._remove(name)
+        else:
+            super()._delete(name)
+
+
+@caught_by('test_delete_spares_names_sharing_a_prefix')
+class DeletesTheFolderOrTheFile(MemoryBackend):
+    def _delete(self, name: str) -> None:
+        below = list(self._names(f'{name}/'))
+        for each in below or [name]:
+            self._remove(each)

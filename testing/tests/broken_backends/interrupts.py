@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import flask_fs as fs
-from flask_fs.backends import Opened, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, Opened, Source
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 from flask_fs.backends.streams import Mode, chunks_of
@@ -274,3 +274,39 @@ class LeaksTheFileItReads(LocalBackend):
         if number >= 0:
             os.close(number)
         return found
+
+
+class DraftsASwap(MemoryBackend):
+    """Stores the new version under a name of its own first."""
+
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        draft = f'.fs-tmp-{name}'
+        self._put(draft, Source(io.BytesIO()))
+        info, content = self._received_for(draft, name, stream, attributes)
+        self._remove(draft)
+        return self._keep(info, content, etag=etag)
+
+    def _received_for(self, draft: str, name: str, stream: Source, attributes: Attributes) -> tuple[fs.FileInfo, bytes]:
+        raise NotImplementedError
+
+
+@caught_by('test_an_interrupted_source_leaves_nothing_new')
+class CleansUpASwapAfterErrorsOnly(DraftsASwap):
+    def _received_for(self, draft: str, name: str, stream: Source, attributes: Attributes) -> tuple[fs.FileInfo, bytes]:
+        try:
+            return self._received(name, stream, attributes)
+        except Exception:
+            self._remove(draft)
+            raise
+
+
+@caught_by('test_an_interrupted_source_leaves_nothing_new')
+class SwapsWhatCameBeforeTheInterrupt(MemoryBackend):
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> fs.FileInfo:
+        came = io.BytesIO()
+        try:
+            came.writelines(chunks_of(stream))
+        finally:
+            came.seek(0)
+            swapped = super()._swap(name, Source(came), etag, attributes=attributes)
+        return swapped

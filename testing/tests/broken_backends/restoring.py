@@ -22,6 +22,7 @@ ATTRIBUTES = 'test_a_restored_file_has_its_attributes'
 BY_TIME = 'test_each_deletion_is_restored_by_its_time'
 BY_PREFIX = 'test_deleted_files_are_listed_by_prefix'
 TOO_LONG = 'test_what_cannot_be_kept_is_not_deleted'
+IN_UTC = 'test_times_are_in_utc_wherever_the_application_runs'
 SWEPT = 'test_deleted_files_are_swept_when_their_time_is_over'
 
 
@@ -226,3 +227,23 @@ class PurgesTheLastDeletion(Kept):
     def _purge(self, file: DeletedFile) -> None:
         if kept := self._kept_of(file.name):
             self._remove(max(kept, key=lambda each: each.deleted).id)
+
+
+@caught_by(IN_UTC)
+class ReportsDeletionsInLocalTime(MemoryBackend):
+    """As UTC, which looks right where that is the time zone."""
+
+    def _deleted(self, prefix: str) -> Iterator[DeletedFile]:
+        for file in super()._deleted(prefix):
+            local = datetime.datetime.fromtimestamp(file.deleted.timestamp())  # noqa: DTZ006
+            yield dataclasses.replace(file, deleted=local.replace(tzinfo=datetime.timezone.utc))
+
+
+@caught_by(IN_UTC)
+class TakesDeletionsForLocalTime(MemoryBackend):
+    """They have no zone in its index."""
+
+    def _deleted(self, prefix: str) -> Iterator[DeletedFile]:
+        for file in super()._deleted(prefix):
+            taken = file.deleted.replace(tzinfo=None).astimezone(datetime.timezone.utc)
+            yield dataclasses.replace(file, deleted=taken)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import flask_fs as fs
-from flask_fs.backends import NO_ATTRIBUTES, Attributes, FileInfo, Opened, Source
+from flask_fs.backends import NO_ATTRIBUTES, Attributes, FileInfo, Opened, Source, chunks_of
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
 
@@ -209,3 +209,13 @@ class TakesEveryViewForContiguous(MemoryBackend):
         if isinstance(content, memoryview):
             content = content.cast('B')
         return super().write(filename, content, *args, **options)
+
+
+@caught_by('test_a_buffer_changed_after_it_was_stored_changes_no_file')
+class KeepsThePieceOfTheSource(MemoryBackend):
+    """If there is only one, there is nothing to join."""
+
+    def _received(self, name: str, stream: Source, attributes: Attributes) -> tuple[fs.FileInfo, bytes]:
+        pieces = list(chunks_of(stream))
+        info, content = super()._received(name, Source(io.BytesIO(b''.join(pieces))), attributes)
+        return info, pieces[0] if len(pieces) == 1 else content

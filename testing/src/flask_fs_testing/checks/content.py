@@ -8,14 +8,16 @@ import io
 import sys
 import tempfile
 from array import array
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import CHUNK_BYTES
+from flask_fs.backends import CHUNK_BYTES, Capability
 
-from ..guarantees import broken, check
+from ..guarantees import broken, check, declares
 from ..harness import Harness
 from ..sources import Failing, OnlyRead, SourceFailed
 
@@ -91,19 +93,28 @@ class ContentChecks:
         cause='The client library rewinds or closes its input. Check _put, and save() if it is overridden.',
     )
     def test_saving_starts_where_the_source_stands_and_leaves_it_open(self, harness: Harness) -> None:
-        """An open file is stored from its current position, and stays open: closing it is up to its owner."""
+        """An open file is stored from its current position, whether it creates, replaces or swaps a file, and stays open: closing it is up to its owner."""
         backend = harness.make()
         content = content_of(20_000)
+        storing: list[Callable[[IO[bytes]], object]] = [
+            lambda source: backend.save(source, 'rest', overwrite=False),
+            lambda source: backend.save(source, 'rest', overwrite=True),
+        ]
+        if declares(backend, Capability.COMPARE_AND_SWAP):
+            storing.append(lambda source: backend.save(source, 'rest', if_match=str(backend.stat('rest').etag)))
         # A file on disk has a buffer, and so reads ahead.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, 'source')
             path.write_bytes(content)
             with path.open('rb') as on_disk:
                 for source in (io.BytesIO(content), on_disk):
-                    source.read(4)
-                    backend.save(source, 'rest', overwrite=True)
-                    assert backend.read('rest') == content[4:]
-                    assert not source.closed
+                    for start, store in enumerate(storing, 4):
+                        source.seek(0)
+                        source.read(start)
+                        store(source)
+                        assert backend.read('rest') == content[start:]
+                        assert not source.closed
+                    backend.remove('rest')
 
     @check(
         'write',

@@ -56,7 +56,7 @@ class CopyChecks:
         'or create is ignored. Check _copy and _move.',
     )
     def test_copy_and_move_do_what_they_say(self, harness: Harness) -> None:
-        """A copy is a second file; a moved file no longer has its old name; both replace the target unless overwrite is False."""
+        """A copy is a second file; a moved file no longer has its old name; both replace the target unless overwrite is False, and files below the old name stay."""
         backend = harness.make()
         backend.write('x', b'1')
         backend.write('taken', b'2')
@@ -71,6 +71,11 @@ class CopyChecks:
         # Nothing is left of the former folder.
         backend.copy('taken', 'a')
         assert backend.read('a') == b'1'
+        if declares(backend, Capability.NESTED_NAMES):
+            backend.write('a/below', b'3')
+            backend.move('a', 'moved')
+            assert set(backend.list_files()) == {'a/below', 'b/c/d/moved', 'moved', 'taken'}
+            assert (backend.read('a/below'), backend.read('moved')) == (b'3', b'1')
 
     @check(
         '_copy and _move',

@@ -7,13 +7,14 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from flask_fs.backends import BaseBackend, Capability
 
 from ..concurrency import in_threads
-from ..guarantees import broken, check
+from ..guarantees import broken, check, declares
 from ..harness import Harness
 from ..interrupts import INTERRUPTS, Moments, interrupting
 from ..leaks import open_files
@@ -31,11 +32,12 @@ class InterruptChecks:
     """Interrupts at any point."""
 
     @check(
-        '_put',
-        cause='Cleanup is in `except Exception`, which interrupts bypass: use `finally` or `except BaseException`. Check _put.',
+        '_put and _swap',
+        cause='Cleanup is in `except Exception`, which interrupts bypass: use `finally` or `except BaseException`. Check _put '
+        'and _swap.',
     )
     def test_an_interrupted_source_leaves_nothing_new(self, harness: Harness) -> None:
-        """If the source is interrupted, the caller gets the interrupt, the old file is intact, and nothing new is left."""
+        """If the source of a save, with or without if_match, is interrupted, the caller gets the interrupt, the old file is intact, and nothing new is left."""
         backend = harness.make()
         backend.write('x', OLD)
         before = harness.names_raw()
@@ -44,13 +46,19 @@ class InterruptChecks:
         backend.save(OnlyRead(content, step=65_537), 'x', overwrite=True)
         backend.write('x', OLD)
         threads = threading.active_count()
-        for name, overwrite, after in itertools.product(('x', 'new'), (True, False), (0, 1, size - 1)):
-            if name == 'x' and not overwrite:
-                continue  # Refused, maybe before it is read.
+        # Creating x would be refused, maybe before the source is read.
+        ways: list[tuple[str, dict[str, Any]]] = [
+            ('x', {'overwrite': True}),
+            ('new', {'overwrite': True}),
+            ('new', {'overwrite': False}),
+        ]
+        if declares(backend, Capability.COMPARE_AND_SWAP):
+            ways.append(('x', {'if_match': backend.stat('x').etag}))
+        for (name, how), after in itertools.product(ways, (0, 1, size - 1)):
             error = next(errors)
-            what = f'from save() whose source raises {error.__name__} after {after} of {size} bytes'
+            what = f'from save({name!r}, {how}) whose source raises {error.__name__} after {after} of {size} bytes'
             try:
-                backend.save(Failing(content, after, error, step=65_537), name, overwrite=overwrite)
+                backend.save(Failing(content, after, error, step=65_537), name, **how)
             except BaseException as caught:  # noqa: BLE001  # judged here
                 if not isinstance(caught, error):
                     broken(f'Expected {error.__name__} {what}; saw {caught!r}.')

@@ -147,8 +147,17 @@ class UploadChecks:
             backend.write('buffer', buffer)
             backend.write('view', memoryview(buffer))
             backend.save(file, 'file', overwrite=True)
+            pieces = list[bytearray]()
+
+            def keep(piece: bytes, pieces: list[bytearray] = pieces) -> bytearray:
+                pieces.append(bytearray(piece))
+                return pieces[-1]
+
+            backend.save(Pieces(content, size, keep), 'pieces', overwrite=True)
+            for piece in pieces:
+                piece[:] = bytes(len(piece))
             buffer[:] = file.getbuffer()[:] = bytes(size)
-            for name in ('buffer', 'view', 'file'):
+            for name in ('buffer', 'view', 'file', 'pieces'):
                 if not content == backend.read(name) == harness.get_raw(name):
                     broken(f'Expected the {size} bytes with which {name!r} was stored; saw those now in the buffer.')
 
