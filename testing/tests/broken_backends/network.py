@@ -8,7 +8,7 @@ import http.client
 import io
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -290,3 +290,48 @@ class TriesAgainWithWhatIsLeft(HTTPBackend):
             super()._put(name, stream, **options)
         except fs.Unavailable:
             super()._put(name, stream, **options)
+
+
+@caught_by('test_a_store_that_refuses_connections_is_no_absence')
+class RemovesManyAsWellAsItCan(HTTPBackend):
+    """Reports only what the store refuses."""
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, fs.FSError]:
+        failures = super()._remove_many(names)
+        return {name: error for name, error in failures.items() if not isinstance(error, fs.Unavailable)}
+
+
+@caught_by('test_a_refusal_is_no_absence')
+class TakesARefusedSwapForAnotherVersion(HTTPBackend):
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        try:
+            super()._swap(name, stream, etag, attributes=attributes)
+        except fs.PermissionDenied as error:
+            raise self.error(fs.Changed, name) from error
+
+
+@caught_by('test_a_refusal_is_no_absence')
+class TakesARefusedChangeForAMissingFile(HTTPBackend):
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        try:
+            super()._set_attributes(name, changes)
+        except fs.PermissionDenied as error:
+            raise self.error(fs.FileNotFound, name) from error
+
+
+@caught_by('test_errors_are_of_flask_fs_with_a_cause_and_without_secrets')
+class TellsItsTokenWhenItChangesAttributes(HTTPBackend):
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        try:
+            super()._set_attributes(name, changes)
+        except (fs.Unavailable, fs.PermissionDenied) as error:
+            raise self.error(type(error), name, f'PATCH with {self._headers} failed') from error.__cause__
+
+
+@caught_by('test_errors_are_of_flask_fs_with_a_cause_and_without_secrets')
+class TellsItsTokenWhenItSwaps(HTTPBackend):
+    def _swap(self, name: str, stream: Source, etag: str, *, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        try:
+            super()._swap(name, stream, etag, attributes=attributes)
+        except fs.Unavailable as error:
+            raise self.error(type(error), name, f'PUT with {self._headers} failed') from error.__cause__

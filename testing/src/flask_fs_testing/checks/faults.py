@@ -14,10 +14,10 @@ from urllib.parse import quote
 import pytest
 
 import flask_fs as fs
-from flask_fs.backends import CHUNK_BYTES, BaseBackend
+from flask_fs.backends import CHUNK_BYTES, BaseBackend, Capability
 
 from ..concurrency import in_threads
-from ..guarantees import broken, check
+from ..guarantees import broken, check, declares
 from ..harness import NetworkHarness
 from ..proxy import FaultProxy, ProxiedRequest
 from .content import content_of
@@ -49,6 +49,11 @@ def _local(backend: BaseBackend) -> bytes:
         return file.read()
 
 
+def _raise_first(failures: Mapping[str, fs.FSError]) -> None:
+    for error in failures.values():
+        raise error
+
+
 #: All verbs that return the content of the file ``x``.
 DOWNLOADS: Mapping[str, Verb] = {
     'read': lambda backend: backend.read('x'),
@@ -65,6 +70,7 @@ READS: Mapping[str, Verb] = {
     'list_files': lambda backend: list(backend.list_files()),
     'scan': lambda backend: list(backend.scan()),
     'folder': lambda backend: backend.folder(''),
+    'deleted': lambda backend: list(backend.deleted()),
 }
 WRITES: Mapping[str, Verb] = {
     'write': lambda backend: backend.write('x', b'other'),
@@ -76,6 +82,8 @@ WRITES: Mapping[str, Verb] = {
     'delete': lambda backend: backend.delete('x'),
 }
 ALL: Mapping[str, Verb] = {**READS, **WRITES}
+#: It returns its errors.
+MANY: Mapping[str, Verb] = {'remove_many': lambda backend: _raise_first(backend.remove_many(['x', 'y']))}
 #: One verb of each kind, for faults with which each call can take a timeout or several attempts.
 SOME: Mapping[str, Verb] = {
     name: ALL[name] for name in ('read', 'read_chunks', 'exists', 'stat', 'list_files', 'write', 'delete')
@@ -95,8 +103,9 @@ class FaultChecks:
         if not harness.http:
             return  # Other protocols have other error responses.
         with via_proxy(harness) as (proxy, backend):
+            verbs = {**_all_of(harness), **MANY}
             proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, times=ALWAYS)
-            _all_raise(fs.PermissionDenied, backend, ALL, 'the store responds with 403')
+            _all_raise(fs.PermissionDenied, backend, verbs, 'the store responds with 403')
             _nothing_changed(harness)
 
     @check(
@@ -106,9 +115,9 @@ class FaultChecks:
     def test_a_store_that_refuses_connections_is_no_absence(self, harness: NetworkHarness) -> None:
         """While nothing listens, every verb raises Unavailable, and none reports that there is no such file."""
         with via_proxy(harness) as (proxy, _):
-            backend = with_short_timeouts(harness, proxy)
+            backend, verbs = with_short_timeouts(harness, proxy), {**_all_of(harness), **MANY}
             proxy.down()
-            _all_raise(fs.Unavailable, backend, ALL, 'connections are refused')
+            _all_raise(fs.Unavailable, backend, verbs, 'connections are refused')
             _nothing_changed(harness)
 
     @check(
@@ -337,6 +346,17 @@ def _all_raise(kind: type[fs.FSError], backend: BaseBackend, verbs: Mapping[str,
             broken(f'Expected {kind.__name__} from {name} while {when}; saw {seen}.')
 
 
+def _all_of(harness: NetworkHarness) -> Mapping[str, Verb]:
+    """All verbs, including those that need a capability, for the current version of the file ``x``."""
+    backend, found = harness.make(), dict(ALL)
+    if declares(backend, Capability.ATTRIBUTES):
+        found['set_attributes'] = lambda backend: backend.set_attributes('x', {'cache_control': 'no-store'})
+    if declares(backend, Capability.COMPARE_AND_SWAP):
+        etag = str(backend.stat('x').etag)
+        found['write with if_match'] = lambda backend: backend.write('x', b'other', if_match=etag)
+    return found
+
+
 def _nothing_changed(harness: NetworkHarness) -> None:
     assert harness.names_raw() == ['x']
     assert harness.get_raw('x') == OLD
@@ -344,15 +364,17 @@ def _nothing_changed(harness: NetworkHarness) -> None:
 
 def _all_errors(harness: NetworkHarness) -> Generator[tuple[str, Exception]]:
     """Every error of every verb with every fault, with a description."""
+    harness.put_raw('x', OLD)
+    verbs_of_all = _all_of(harness)
     faults: dict[str, tuple[Callable[[FaultProxy], object], Mapping[str, Verb]]] = {
-        'the store was down': (FaultProxy.down, ALL),
+        'the store was down': (FaultProxy.down, verbs_of_all),
         'the store did not respond': (lambda proxy: proxy.hang(times=ALWAYS), FEW),
         'an upload was cut': (lambda proxy: proxy.cut_upload(after_bytes=1, times=ALWAYS), WRITES),
         'a download was cut': (lambda proxy: proxy.cut_download(after_bytes=1, times=ALWAYS), READS),
     }
     if harness.http:
         faults |= {
-            'the store responded with 403': (lambda proxy: proxy.respond(403, times=ALWAYS), ALL),
+            'the store responded with 403': (lambda proxy: proxy.respond(403, times=ALWAYS), verbs_of_all),
             'the store responded with 500': (lambda proxy: proxy.respond(500, times=ALWAYS), SOME),
             'the store responded with 503': (lambda proxy: proxy.slow_down(times=ALWAYS), SOME),
             'responses were lost': (lambda proxy: proxy.lose_response(times=ALWAYS), SOME),
