@@ -36,6 +36,25 @@ class NamesTheKeyInTheStore(MemoryBackend):
         return super().error(kind, f'bucket/{name}' if name else name, reason)
 
 
+@caught_by('test_an_error_says_what_and_where')
+class NamesTheKeyOfACopy(MemoryBackend):
+    def _copy(self, name: str, target: str, *, create: bool) -> None:
+        try:
+            super()._copy(name, target, create=create)
+        except fs.FileExists:
+            raise fs.FileExists(target, storage=self.name, backend=self.kind) from None
+
+
+@caught_by('test_an_error_says_what_and_where')
+class NamesTheKeyThatIsMissing(MemoryBackend):
+    """Without self.error(), which would remove the prefix."""
+
+    def _found(self, name: str) -> tuple[fs.FileInfo, bytes]:
+        if name not in self._files:
+            raise fs.FileNotFound(name, storage=self.name, backend=self.kind)
+        return super()._found(name)
+
+
 class Missing(fs.FileNotFound):
     def __init__(self, response: Any, name: str, **where: str) -> None:
         super().__init__(name, **where)

@@ -11,7 +11,7 @@ import mimetypes
 import os
 from collections.abc import Generator, Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, NO_ATTRIBUTES, Attributes, Capability, Source
@@ -222,3 +222,19 @@ class ReturnsTheTimeOfItsClock(MemoryBackend):
         info = super()._put(name, stream, **options)
         assert info.modified is not None
         return dataclasses.replace(info, modified=info.modified - datetime.timedelta(seconds=3))
+
+
+@caught_by('test_a_replaced_file_has_its_own_checksum_and_etag')
+class ReturnsTheTagOfAPart(MemoryBackend):
+    """Of several parts, the response to the last one is taken for that to the whole file."""
+
+    part: ClassVar[Mapping[str, str]] = {'etag': 'of a part'}
+
+    def _put(self, name: str, stream: Source, **options: Any) -> fs.FileInfo:
+        info = super()._put(name, stream, **options)
+        return dataclasses.replace(info, **self.part) if info.size > CHUNK_BYTES else info
+
+
+@caught_by('test_a_replaced_file_has_its_own_checksum_and_etag')
+class ReturnsTheChecksumOfAPart(ReturnsTheTagOfAPart):
+    part: ClassVar[Mapping[str, str]] = {'checksum': 'sha256:of a part'}

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, cast
 
+import flask_fs as fs
 from flask_fs.backends import CHUNK_BYTES, Opened
 from flask_fs.backends.local import LocalBackend
 from flask_fs.backends.memory import MemoryBackend
@@ -242,3 +243,43 @@ class ByTheClientOfTheThread(io.BytesIO):
 @caught_by('test_an_open_file_outlasts_other_operations')
 class ReadsByTheClientOfTheThread(Sought):
     stream_class = ByTheClientOfTheThread
+
+
+class OneThreadAtATime(MemoryBackend):
+    """Threads wait for one connection, while the one that has it can go on."""
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+        super().__init__(name, config)
+        self._busy = threading.RLock()
+
+    def _stat(self, name: str) -> fs.FileInfo:
+        if not self._busy.acquire(timeout=0.1):
+            raise self.error(fs.Unavailable, name, 'the database is locked')
+        self._busy.release()
+        return super()._stat(name)
+
+
+@caught_by('test_an_open_file_outlasts_other_operations')
+class LocksUntilAListingEnds(OneThreadAtATime):
+    def _scan(self, prefix: str = '') -> Iterator[fs.FileInfo]:
+        with self._busy:
+            yield from super()._scan(prefix)
+
+
+class Locking(io.BytesIO):
+    busy: Any
+
+    def close(self) -> None:
+        if not self.closed:
+            self.busy.release()
+        super().close()
+
+
+@caught_by('test_an_open_file_outlasts_other_operations')
+class LocksUntilAStreamIsClosed(OneThreadAtATime):
+    def _open(self, name: str, start: int = 0, stop: int | None = None, *, etag: str | None = None) -> Opened:
+        info, stream = super()._open(name, start, stop, etag=etag)
+        locking = Locking(stream.read())
+        locking.busy = self._busy
+        self._busy.acquire()
+        return Opened(info, locking)

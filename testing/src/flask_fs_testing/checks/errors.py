@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import pickle
 from collections.abc import Callable, Generator, Mapping
 from functools import partial
@@ -66,11 +67,12 @@ class ErrorChecks:
         'that are not its fields.',
     )
     def test_an_error_says_what_and_where(self, harness: Harness) -> None:
-        """An error has the file, the storage and the backend in its fields, file and storage in its text, and can be pickled."""
-        backend = harness.make()
-        backend.write('x', _CONTENT)
-        backend.write('y', _CONTENT)
-        for verb, (kind, filename, act) in _FAILURES.items():
+        """An error has the file, without a key prefix, the storage and the backend in its fields, file and storage in its text, and can be pickled."""
+        plain, prefixed = harness.make(), harness.make(prefix='tenants/1')
+        for backend in (plain, prefixed):
+            backend.write('x', _CONTENT)
+            backend.write('y', _CONTENT)
+        for backend, (verb, (kind, filename, act)) in itertools.product((plain, prefixed), _FAILURES.items()):
             with pytest.raises(kind) as caught:
                 act(backend)
             error = caught.value

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from flask_fs.backends import BaseBackend, Capability, FileInfo
+from flask_fs.backends import BaseBackend, Capability, FileInfo, Folder
 from flask_fs.backends.attributes import NAMES
 from flask_fs.names import TEMPORARY_PREFIX
 
@@ -26,6 +27,9 @@ FOLDERS = (
     '', 'a', 'a/', 'a/b', 'a/b/', 'a/b c', 'a/1', 'b', 'b/c/d/', 'é', 'é\U0001f389', "it's #1?", 'a+b&c=d/', '*', '_', '%2F', 'A',
     'c', 'missing', 'missing/x/', 'aa/x', 'a/', 'b/c/d/e/f', 'h', 'a/1/2',
 )  # fmt: skip
+
+#: What a visitor can send instead of the `next` of a page of the folder `b`.
+MADE_UP = ('', 'a', 'b/c', '../a', 'tenants/1/a', 'tenants/2/', 'YQ==')
 
 
 class FolderChecks:
@@ -53,11 +57,12 @@ class FolderChecks:
 
     @check(
         '_folder',
-        cause='Names are returned without their parent folder, or without the key prefix. BaseBackend strips the '
-        'prefix; _folder returns full names.',
+        cause='Names are returned without their parent folder, or without the key prefix: BaseBackend strips the '
+        'prefix; _folder returns full names. Or `after` contains a folder or a key that _folder trusts: use it only to continue '
+        'in the given folder.',
     )
     def test_folders_stay_inside_the_key_prefix(self, harness: Harness) -> None:
-        """With a key prefix, folder() returns names without the prefix, and nothing outside it."""
+        """With a key prefix, folder() returns names without the prefix, and nothing outside it or outside the folder, whatever `after` a visitor sends."""
         backend = harness.make(prefix='tenants/1')
         names = _fill(backend, ('a', 'a-b/x', 'b/c/d', 'tenants/1/x', 'é f'))
         for other in ('tenants/10', 'tenants/2', 'tenants/1/deeper'):
@@ -68,6 +73,18 @@ class FolderChecks:
             for limit in (1, 2, 1000):
                 seen = _pages(backend, prefix, limit, 20)
                 _judge(seen, files, folders, f'the folder {prefix!r} in pages of {limit}, with a key prefix')
+        neighbor, inside = harness.make(prefix='tenants/10'), set[str]().union(*_inside(names, 'b'))
+        others = (
+            source.folder(prefix, limit=1).next
+            for source, prefix in ((backend, ''), (backend, 'deeper'), (neighbor, ''))
+        )
+        for after in (*MADE_UP, *filter(None, others)):
+            page = Folder([], [])
+            # Some stores reject what they have not returned.
+            with contextlib.suppress(Exception):
+                page = backend.folder('b', after=after)
+            if strange := {*(info.name for info in page.files), *page.folders} - inside:
+                broken(f'Expected only entries of the folder after {after!r}; saw {sorted(strange)}.')
 
     @check(
         '_folder',

@@ -23,6 +23,12 @@ ODD = (
     'a/b/c/d/e/f.txt', 'x' * 200, 'A B', 'ÉTÉ', 'a.', 'a,b', 'a=b', '^a$', '(a)', 'a\u200bb', 'a\xa0b',
 )  # fmt: skip
 
+#: Names that look like odd ones, begin like them, or differ as far as some stores see.
+ABSENT = (
+    'a', 'b', 'a ', ' a', 'A', 'a%2fb', 'a%20', 'a/b', 'a/b/c/d/e/f', '日本語', '日本語.pn', '.hidde', 'x' * 199, 'x' * 201, 'été.', 'ete',
+    'A b', '\u200b',
+)  # fmt: skip
+
 
 class NameChecks:
     """Malicious and odd names."""
@@ -61,6 +67,7 @@ class NameChecks:
         contents = {name: name.encode() for name in ODD}
         assert {name: backend.read(name) for name in ODD} == contents
         assert {name: harness.get_raw(name) for name in ODD} == contents
+        assert [name for name in ABSENT if backend.exists(name)] == []
         for name in ODD:
             backend.delete(name)
         assert list(backend.list_files()) == []

@@ -126,17 +126,21 @@ class SeekChecks:
 
     @check(
         '_open',
-        cause='Another hook ends the stream, because it uses the same connection, cursor or session. Give the stream its own.',
+        cause='Another hook ends the stream, because it uses the same connection, cursor or session: give the stream its own. Or a '
+        'stream or a listing holds a lock until it ends.',
     )
     def test_an_open_file_outlasts_other_operations(self, harness: Harness) -> None:
-        """While a file is open, its backend can read, list, store, copy and remove others, and the file can still be read, by any thread."""
+        """While a file and a listing are open, their backend can read, list, store, copy and remove others, in any thread, and the file can still be read, by any thread."""
         backend = harness.make()
         content = content_of(SIZE)
         backend.write('x', content)
-        backend.write('a/other', b'1')
         with contextlib.closing(backend.read_chunks('x', TURN_BYTES)) as chunks, backend.open('x', 'rb') as file:
+            open_listings = backend.list_files(), backend.scan()
+            for each in open_listings:
+                next(each)
             listing = backend.list_files('a/')
             operations: tuple[Callable[[], object], ...] = (
+                lambda: backend.write('a/other', b'1'),
                 lambda: backend.stat('x'),
                 lambda: backend.exists('missing'),
                 lambda: list(backend.list_files()),
@@ -144,7 +148,7 @@ class SeekChecks:
                 lambda: backend.copy('a/new', 'a/copied'),
                 lambda: backend.remove('a/new'),
                 lambda: backend.read('a/other'),
-                lambda: next(listing),
+                lambda: next(listing, None),
                 lambda: backend.delete('a'),
             )
             seen, read = next(chunks), file.read(10)
@@ -157,6 +161,9 @@ class SeekChecks:
                 file.seek(target)
                 read = file.read(10)
                 expect_bytes(read, content[target : target + 10], f'an open file after operation {number + 1}')
+            # Other threads would wait for a lock that this one can pass.
+            for operate in operations:
+                Background(operate).result()
             # By another thread, because a server can send a file in another thread than it was opened.
             at = file.tell()
             rest, end = Background(partial(b''.join, chunks)).result(), Background(file.read).result()
