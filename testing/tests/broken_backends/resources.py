@@ -9,7 +9,8 @@ import os
 import queue
 import tempfile
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, ClassVar, cast
 
@@ -95,6 +96,57 @@ class KeepsOldRevisions(LocalBackend):
         with contextlib.suppress(FileNotFoundError):
             super()._put(f'old-{os.urandom(4).hex()}', Source(super()._open(name).stream))
         super()._put(name, stream, **options)
+
+
+@caught_by('test_operations_leave_nothing_open')
+class KeepsTheCursorOfAFolder(LocalBackend):
+    """Until its last page, for which not everybody asks."""
+
+    cursors: list[int] = []  # noqa: RUF012
+
+    def _folder(self, prefix: str, after: str | None, limit: int) -> fs.Folder:
+        page = super()._folder(prefix, after, limit)
+        if page.next is not None:
+            self.cursors.append(os.open(self.root, os.O_RDONLY))
+        return page
+
+
+@caught_by('test_operations_leave_nothing_open')
+class RemovesManyInThreads(MemoryBackend):
+    pools: list[Any] = []  # noqa: RUF012
+
+    def _remove_many(self, names: Iterable[str]) -> dict[str, fs.FSError]:
+        self.pools.append(pool := ThreadPoolExecutor(2))
+        list(pool.map(self._remove, list(names)))
+        return {}
+
+
+@caught_by('test_failures_leave_nothing_open')
+class KeepsTheVersionThatItComparesWith(LocalBackend):
+    """Unless it is the right one."""
+
+    compared: list[int] = []  # noqa: RUF012
+
+    def _swap(self, name: str, stream: Source, etag: str, **options: Any) -> None:
+        descriptor = self._open_file(name)[0]
+        try:
+            super()._swap(name, stream, etag, **options)
+        except fs.Changed:
+            self.compared.append(descriptor)
+            raise
+        os.close(descriptor)
+
+
+@caught_by('test_failures_leave_nothing_open')
+class KeepsTheFolderWhoseFileHasNoAttributes(LocalBackend):
+    """Because the file is missing."""
+
+    folders: list[int] = []  # noqa: RUF012
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        self.folders.append(os.open(self.root, os.O_RDONLY))
+        super()._set_attributes(name, changes)
+        os.close(self.folders.pop())
 
 
 @caught_by('test_failures_leave_nothing_open')

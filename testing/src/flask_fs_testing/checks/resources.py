@@ -60,12 +60,13 @@ _OPERATIONS: Mapping[str, Callable[[BaseBackend, str], object]] = {
     'metadata': lambda backend, mine: backend.metadata(mine)['checksum'],
     'list_files': lambda backend, mine: list(backend.list_files()),
     'scan': lambda backend, mine: list(backend.scan()),
+    'the first page of a folder': lambda backend, mine: backend.folder(limit=1),
     'copy': lambda backend, mine: backend.copy(mine, f'{mine}-copied'),
     'move': lambda backend, mine: backend.move(f'{mine}-copied', f'{mine}-moved'),
     'remove': lambda backend, mine: backend.remove(f'{mine}-moved'),
     'delete': lambda backend, mine: backend.delete(mine),
     'save with create': lambda backend, mine: backend.save(io.BytesIO(b'content'), mine, overwrite=False),
-    'delete again': lambda backend, mine: backend.delete(mine),
+    'remove_many': lambda backend, mine: backend.remove_many([mine, f'{mine}-moved']),
 }
 _FAILURES: Mapping[str, Callable[[BaseBackend, bytes], object]] = {
     'read of a missing file': lambda backend, large: backend.read('missing'),
@@ -79,6 +80,10 @@ _FAILURES: Mapping[str, Callable[[BaseBackend, bytes], object]] = {
     'another version': lambda backend, large: BackendWrapper(backend).pass_on('open', backend._key('x'), etag='other'),
     'an existing name': lambda backend, large: backend.save(io.BytesIO(b'other'), 'x', overwrite=False),
     'copy to an existing name': lambda backend, large: backend.copy('y', 'x', overwrite=False),
+    'another version to replace': lambda backend, large: backend.write('x', b'other', if_match='other'),
+    'attributes of a missing file': lambda backend, large: backend.set_attributes(
+        'missing', {'cache_control': 'no-store'}
+    ),
     'an invalid name': lambda backend, large: backend.write('../x', b'other'),
     'content of a wrong type': lambda backend, large: backend.write('z', None),
     'a source that fails': lambda backend, large: backend.save(Failing(large, 10), 'z'),
