@@ -25,6 +25,7 @@ from flask_fs.backends import Capability
 
 from ..guarantees import broken, check, declares
 from ..harness import Harness
+from .metadata import far_away
 
 TIMEOUT_S = 30
 #: The shortest lifetime of a link, how much later a store can notice its end, and how often the link is tried.
@@ -178,12 +179,14 @@ class LinkChecks:
     @check(
         'signed_url',
         proves=Capability.SIGNED_URL,
-        cause='_signed_url ignores expires_s, or treats it as minutes or as a point in time.',
+        cause='_signed_url ignores expires_s, treats it as minutes or as a point in time, computes with local time, or returns an '
+        'earlier link.',
     )
     def test_a_link_lives_no_longer_than_said(self, harness: Harness) -> None:
-        """Links for reading and for storing work immediately, and are refused after they expire."""
-        with deployed(harness) as storage:
+        """Links for reading and for storing work immediately, and are refused after they expire, in any time zone and whatever was signed before."""
+        with far_away(), deployed(harness) as storage:
             storage.write('a/x.txt', b'content')
+            assert storage.signed_url('a/x.txt')
             links = {'GET': storage.signed_url('a/x.txt', expires_s=_LIFE_S)}
             if not declares(storage.backend, Capability.SIGNED_URL):
                 assert _fetch(links['GET'])[0] == 200

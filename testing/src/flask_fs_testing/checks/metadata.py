@@ -76,7 +76,7 @@ class MetadataChecks:
     def test_times_are_in_utc_wherever_the_application_runs(self, harness: Harness) -> None:
         """The times of modification and deletion are in UTC, and correct whatever the time zone of the application."""
         begun = datetime.datetime.now(datetime.timezone.utc)
-        with _far_away():
+        with far_away():
             backend = harness.make(retention_days=1)
             backend.write('x', b'')
             [scanned] = backend.scan()
@@ -214,7 +214,7 @@ def judge_result(backend: BaseBackend, name: str, returned: FileInfo | None) -> 
 
 
 @contextlib.contextmanager
-def _far_away() -> Generator[None]:
+def far_away() -> Generator[None]:
     """Run in a time zone nearly 14 hours ahead, where the operating system can change it."""
     set_zone = getattr(time, 'tzset', lambda: None)
     try:
