@@ -206,3 +206,26 @@ class KeepsTheCharsetOfAChangedType(HTTPBackend):
         if changes.get('mime') and charset:
             changes = {**changes, 'mime': f'{changes["mime"]}; charset={value}'}
         super()._set_attributes(name, changes)
+
+
+class ChangesMetadataTo(MemoryBackend):
+    """Encodes the metadata of a change in another way than that of a new file."""
+
+    def _set_attributes(self, name: str, changes: Mapping[str, Any]) -> None:
+        encoded = {key: self._encoded(value) for key, value in (changes.get('metadata') or {}).items()}
+        super()._set_attributes(name, {**changes, 'metadata': encoded} if encoded else changes)
+
+    def _encoded(self, value: str) -> str:
+        raise NotImplementedError
+
+
+@caught_by(WHAT_IT_NAMES)
+class ChangesMetadataToLatin1(ChangesMetadataTo):
+    def _encoded(self, value: str) -> str:
+        return value.encode('latin-1', 'replace').decode('latin-1')
+
+
+@caught_by(WHAT_IT_NAMES)
+class ChangesMetadataToCharacterReferences(ChangesMetadataTo):
+    def _encoded(self, value: str) -> str:
+        return value.encode('latin-1', 'xmlcharrefreplace').decode('latin-1')

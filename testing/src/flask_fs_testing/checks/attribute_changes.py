@@ -39,7 +39,7 @@ CHANGES = {'metadata': {'changed': '1'}}
 CLOCK = datetime.timedelta(seconds=2)
 #: Changes of some attributes, of all, and the removal of all.
 _CHANGES: tuple[Mapping[str, Any], ...] = (
-    {'metadata': {'owner': 'Zoë', 'new': ''}},
+    {'metadata': {'owner': 'Zoë 日本', 'new': ''}},
     {'cache_control': 'no-store', 'content_language': 'fr', 'mime': 'text/csv; charset=iso-8859-1'},
     OTHER.given(),
     {'mime': None},
