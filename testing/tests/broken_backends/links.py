@@ -137,3 +137,15 @@ class ReturnsALinkThatStillLives(HTTPBackend):
 class TakesSecondsForMinutes(HTTPBackend):
     def _policy(self, name: str, expires_s: int, method: str, download_name: str | None) -> Policy:
         return super()._policy(name, expires_s * 60, method, download_name)
+
+
+@caught_by('test_links_and_download_names_may_be_odd')
+class SignsWithoutThePrefix(HTTPBackend):
+    def _signed_url(self, name: str, **policy: Any) -> str:
+        return super()._signed_url(name.removeprefix(self._prefix), **policy)
+
+
+@caught_by('test_links_and_download_names_may_be_odd')
+class SignsWithThePrefixTwice(HTTPBackend):
+    def _signed_url(self, name: str, **policy: Any) -> str:
+        return super()._signed_url(self._prefix + name, **policy)

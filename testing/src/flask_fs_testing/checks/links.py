@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Generator, Mapping
 from functools import partial
 from types import MappingProxyType, SimpleNamespace
+from typing import Any
 from unittest import mock
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -157,11 +158,11 @@ class LinkChecks:
 
     @check(
         'signed_url',
-        cause='The name is not quoted as a path, or quoted twice; or the header is built without quoting.',
+        cause='The name is not quoted as a path, or quoted twice, or lacks the key prefix; or the header is built without quoting.',
     )
     def test_links_and_download_names_may_be_odd(self, harness: Harness) -> None:
-        """Links work for files with any valid name, and save them under any printable name, exactly."""
-        with deployed(harness) as storage:
+        """Links work for files with any valid name, and with a key prefix, and save them under any printable name, exactly."""
+        with deployed(harness, prefix='tenants/1') as storage:
             for name in _ODD:
                 storage.write(name, name.encode())
                 seen = _fetch(storage.signed_url(name))
@@ -212,10 +213,10 @@ class LinkChecks:
 
 
 @contextlib.contextmanager
-def deployed(harness: Harness) -> Generator[fs.Storage]:
+def deployed(harness: Harness, **more: Any) -> Generator[fs.Storage]:
     """A storage that is served only by signed links, during a request to its application, which is running."""
     storage = fs.Storage('kit', fs.ALL)
-    app = harness.make_app(storage, serve=False)
+    app = harness.make_app(storage, serve=False, **more)
     with _listening(app) as base_url, app.test_request_context(base_url=base_url):
         yield storage
 
