@@ -63,6 +63,29 @@ class NeverTriesAgain(HTTPBackend):
     attempts = 1
 
 
+@caught_by('test_a_busy_store_is_asked_again')
+class RewindsToTheBeginning(HTTPBackend):
+    """Sends a source again that the store refused, with what is in front of the position where it stood."""
+
+    def _send(self, name: str, stream: Source, headers: Mapping[str, str]) -> None:
+        try:
+            super()._send(name, stream, headers)
+        except fs.Unavailable:
+            if (file := stream.seekable_file) is None:
+                raise
+            file.seek(0)
+            super()._send(name, Source(file), headers)
+
+
+@caught_by('test_a_busy_store_is_asked_again')
+class SendsTheRestAgain(HTTPBackend):
+    def _send(self, name: str, stream: Source, headers: Mapping[str, str]) -> None:
+        try:
+            super()._send(name, stream, headers)
+        except fs.Unavailable:
+            super()._send(name, stream, headers)
+
+
 @caught_by('test_an_upload_that_is_cut_leaves_what_was_there')
 class TakesACutUploadForStored(HTTPBackend):
     def _put(self, name: str, stream: Source, **options: Any) -> None:

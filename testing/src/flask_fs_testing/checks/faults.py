@@ -20,8 +20,9 @@ from ..concurrency import in_threads
 from ..guarantees import broken, check, declares
 from ..harness import NetworkHarness
 from ..proxy import FaultProxy, ProxiedRequest
+from ..sources import OnlyRead
 from .content import content_of
-from .operations import OLD, left_behind
+from .operations import OLD, left_behind, small_sizes
 
 #: More than any backend retries.
 ALWAYS = 1000
@@ -169,10 +170,11 @@ class FaultChecks:
 
     @check(
         'errors',
-        cause='The client library does not retry by default, or not after 503. Check how the client is created.',
+        cause='The client library does not retry by default, or not after 503: check how the client is created. Or a retry '
+        'rewinds a source too far, or sends only what is left of it: check what _put gives to the client library.',
     )
     def test_a_busy_store_is_asked_again(self, harness: NetworkHarness) -> None:
-        """A single 503 Slow Down does not reach the caller: reading content and metadata is retried, and succeeds."""
+        """A single 503 Slow Down does not reach the caller of methods that read, which are retried; storing a file stores all of it, or raises an error."""
         if not harness.http:
             return
         with via_proxy(harness) as (proxy, backend):
@@ -184,6 +186,19 @@ class FaultChecks:
                     broken(f'Expected {name} to be retried after one 503; saw {error!r}.')
                 assert result == undisturbed
                 assert fault.struck == 1
+            for size in small_sizes(harness).values():
+                content = content_of(size)
+                for source in (_half_read(content), OnlyRead(content)):
+                    proxy.slow_down(when=_has_body)
+                    error, _ = _outcome(backend, lambda backend, source=source: backend.save(source, 'new'))
+                    proxy.recover()
+                    seen = harness.get_raw('new') if backend.exists('new') else None
+                    if seen != (None if error else content):
+                        broken(
+                            f'Expected {len(content)} bytes to be stored after one 503, or an error and nothing stored; saw '
+                            f'{error!r} and {"no file" if seen is None else f"{len(seen)} bytes"}.'
+                        )
+                    backend.delete('new')
 
     @check(
         '_put',
@@ -342,6 +357,12 @@ def _once_available(act: Callable[[], T], harness: NetworkHarness) -> T:
         except fs.Unavailable:
             if time.monotonic() > deadline:
                 raise
+
+
+def _half_read(content: bytes) -> io.BytesIO:
+    source = io.BytesIO(b'header' + content)
+    source.seek(len(b'header'))
+    return source
 
 
 def _outcome(backend: BaseBackend, verb: Verb) -> tuple[Exception | None, object]:
