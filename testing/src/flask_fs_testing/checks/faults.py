@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -45,6 +46,10 @@ def _opened_at_once(backend: BaseBackend) -> object:
         return file.read()
 
 
+def _first_page(folder: fs.Folder) -> tuple[Iterator[str], bool]:
+    return (info.name for info in folder.files), folder.next is None
+
+
 def _local(backend: BaseBackend) -> bytes:
     with backend.local_file('x') as path, open(path, 'rb') as file:
         return file.read()
@@ -72,6 +77,12 @@ READS: Mapping[str, Verb] = {
     'scan': lambda backend: list(backend.scan()),
     'folder': lambda backend: backend.folder(''),
     'deleted': lambda backend: list(backend.deleted()),
+}
+#: The names that each verb lists, and whether they are said to be all.
+LISTINGS: Mapping[str, Callable[[BaseBackend], tuple[Iterator[str], bool]]] = {
+    'list_files': lambda backend: (backend.list_files(), True),
+    'scan': lambda backend: ((info.name for info in backend.scan()), True),
+    'folder': lambda backend: _first_page(backend.folder('')),
 }
 WRITES: Mapping[str, Verb] = {
     'write': lambda backend: backend.write('x', b'other'),
@@ -229,6 +240,36 @@ class FaultChecks:
                     assert not backend.exists('new')
                     if left := left_behind(harness, harness.make(), 'x'):
                         broken(f'Expected only x in the store after {name} was cut and sweep() called; saw {left[:5]}.')
+
+    @check(
+        '_scan',
+        cause='An error of a later page ends the listing as if there were no more. Check the loop over pages of _scan, _names and '
+        '_folder, and what it suppresses.',
+    )
+    def test_a_listing_that_fails_midway_is_never_taken_for_whole(self, harness: NetworkHarness) -> None:
+        """If the store disappears, or responds with an error, while files are listed, the listing raises an FSError, and does not end."""
+        names = {'x', *(f'{number}.txt' for number in range(harness.page_size + 5))}
+        with via_proxy(harness) as (proxy, backend):
+            struck = quick_to_fail(harness, proxy, backend)
+            for name in names:
+                harness.put_raw(name, OLD)
+            for verb, listed in LISTINGS.items():
+                reach(struck, harness)
+                if harness.http:
+                    requests = itertools.count()
+                    proxy.slow_down(times=ALWAYS, when=lambda _, requests=requests: next(requests) > 0)
+                with contextlib.suppress(fs.FSError):
+                    found, whole = listed(struck)
+                    seen = set(itertools.islice(found, 1))
+                    if not harness.http:
+                        proxy.down()
+                    seen.update(found)
+                    if whole and seen != names:
+                        broken(
+                            f'Expected {verb} to return {len(names)} names, or to raise an FSError, when the store fails midway; '
+                            f'saw {len(seen)} names.'
+                        )
+                proxy.recover()
 
     @check(
         '_open',
