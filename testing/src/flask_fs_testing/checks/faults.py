@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import operator
 import socket
 import threading
 import time
@@ -201,7 +202,7 @@ class FaultChecks:
                 content = content_of(size)
                 for source in (_half_read(content), OnlyRead(content)):
                     proxy.slow_down(when=_has_body)
-                    error, _ = _outcome(backend, lambda backend, source=source: backend.save(source, 'new'))
+                    error, _ = _outcome(backend, operator.methodcaller('save', source, 'new'))
                     proxy.recover()
                     seen = harness.get_raw('new') if backend.exists('new') else None
                     if seen != (None if error else content):
@@ -256,8 +257,7 @@ class FaultChecks:
             for verb, listed in LISTINGS.items():
                 reach(struck, harness)
                 if harness.http:
-                    requests = itertools.count()
-                    proxy.slow_down(times=ALWAYS, when=lambda _, requests=requests: next(requests) > 0)
+                    proxy.slow_down(times=ALWAYS, when=_after_the_first())
                 with contextlib.suppress(fs.FSError):
                     found, whole = listed(struck)
                     seen = set(itertools.islice(found, 1))
@@ -494,6 +494,11 @@ def _knock(proxy: FaultProxy) -> None:
 
 def _has_body(request: ProxiedRequest) -> bool:
     return 'transfer-encoding' in request.headers or request.headers.get('content-length', '0') != '0'
+
+
+def _after_the_first() -> Callable[[ProxiedRequest], bool]:
+    requests = itertools.count()
+    return lambda _: next(requests) > 0
 
 
 def _is_get(request: ProxiedRequest) -> bool:
