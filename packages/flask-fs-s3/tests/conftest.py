@@ -175,6 +175,7 @@ IN_PROCESS_LIMITS = {
     'test_what_was_deleted_can_be_restored': WRONG_CHECKSUM,
     'test_an_interrupt_loses_no_deleted_file': WRONG_CHECKSUM,
     'test_any_sequence_of_verbs_does_what_a_dictionary_would': WRONG_CHECKSUM,
+    'test_folders_stay_inside_the_key_prefix': 'moto fails with a TypeError at a token that it has not returned',
 }
 
 
