@@ -11,6 +11,7 @@ from .checks.agreement import AgreementChecks
 from .checks.attribute_changes import AttributeChangeChecks
 from .checks.attribute_responses import AttributeResponseChecks
 from .checks.attributes import AttributeChecks
+from .checks.between_requests import BetweenRequestsChecks
 from .checks.budgets import BudgetChecks, RequestChecks
 from .checks.content import ContentChecks
 from .checks.copying import CopyChecks
@@ -119,6 +120,7 @@ class NetworkConformance(
     BackendConformance,
     FaultChecks,
     FaultMatrixChecks,
+    BetweenRequestsChecks,
     NetworkResourceChecks,
     RequestChecks,
     LazyPageChecks,
