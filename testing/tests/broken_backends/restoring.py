@@ -22,7 +22,6 @@ ATTRIBUTES = 'test_a_restored_file_has_its_attributes'
 BY_TIME = 'test_each_deletion_is_restored_by_its_time'
 BY_PREFIX = 'test_deleted_files_are_listed_by_prefix'
 TOO_LONG = 'test_what_cannot_be_kept_is_not_deleted'
-IN_UTC = 'test_times_are_in_utc_wherever_the_application_runs'
 SWEPT = 'test_deleted_files_are_swept_when_their_time_is_over'
 
 
@@ -229,7 +228,7 @@ class PurgesTheLastDeletion(Kept):
             self._remove(max(kept, key=lambda each: each.deleted).id)
 
 
-@caught_by(IN_UTC)
+@caught_by(RESTORED)
 class ReportsDeletionsInLocalTime(MemoryBackend):
     """As UTC, which looks right where that is the time zone."""
 
@@ -239,7 +238,7 @@ class ReportsDeletionsInLocalTime(MemoryBackend):
             yield dataclasses.replace(file, deleted=local.replace(tzinfo=datetime.timezone.utc))
 
 
-@caught_by(IN_UTC)
+@caught_by(RESTORED)
 class TakesDeletionsForLocalTime(MemoryBackend):
     """They have no zone in its index."""
 

@@ -21,6 +21,7 @@ from ..interrupts import INTERRUPTS, interrupting
 from .content import content_of
 from .copying import after_hook
 from .interrupts import spread
+from .metadata import far_away
 from .operations import small_sizes
 
 #: At how many of its calls each verb is interrupted.
@@ -33,10 +34,11 @@ class RetentionChecks:
 
     @check(
         '_retain',
-        cause='Deleted files are removed, or only a part of them is kept. Check _retain, which moves a file to a hidden name.',
+        cause='Deleted files are removed, or only a part of them is kept: check _retain, which moves a file to a hidden name. Or '
+        'the time is a local one, or without a zone: check _deleted.',
     )
     def test_what_was_deleted_can_be_restored(self, harness: Harness) -> None:
-        """A deleted file can be restored as it was, under its name, once, whichever verb deleted it."""
+        """A deleted file is listed with the time of its deletion in UTC, and can be restored as it was, under its name, once, whichever verb deleted it."""
         backend = harness.make(retention_days=DAYS)
         deleting: dict[str, Callable[[], object]] = {
             'd/removed.txt': lambda: backend.remove('d/removed.txt'),
@@ -48,17 +50,19 @@ class RetentionChecks:
         sizes = itertools.cycle((0, *small_sizes(harness).values()))
         contents = {name: content_of(next(sizes)) for name in deleting}
         before = datetime.datetime.now(datetime.timezone.utc)
-        for name, delete in deleting.items():
-            backend.write(name, contents[name])
-            delete()
-            if backend.exists(name):
-                broken(f'Expected {name!r} to be gone after it was deleted; it still exists.')
-        kept = {file.name: file for file in backend.deleted()}
+        with far_away():
+            for name, delete in deleting.items():
+                backend.write(name, contents[name])
+                delete()
+                if backend.exists(name):
+                    broken(f'Expected {name!r} to be gone after it was deleted; it still exists.')
+            kept = {file.name: file for file in backend.deleted()}
         if (seen := {name: file.size for name, file in kept.items()}) != {k: len(v) for k, v in contents.items()}:
             broken(f'Expected deleted() to return the sizes of {sorted(contents)}; saw {seen}.')
         skew = datetime.timedelta(minutes=10)
         for file in kept.values():
-            if not before - skew < file.deleted < datetime.datetime.now(datetime.timezone.utc) + skew:
+            in_utc = file.deleted.utcoffset() == datetime.timedelta(0)
+            if not (in_utc and before - skew < file.deleted < datetime.datetime.now(datetime.timezone.utc) + skew):
                 broken(f'Expected the time of deletion of {file.name!r} to be now, in UTC; saw {file.deleted}.')
         for name, content in contents.items():
             backend.restore(name)
