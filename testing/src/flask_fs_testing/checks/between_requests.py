@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import flask_fs as fs
 from flask_fs.backends import BaseBackend
@@ -42,20 +41,8 @@ class BetweenRequestsChecks:
             for verb, (act, result_of) in _verbs(harness).items():
                 for number in range(1, MAX_REQUESTS):
                     harness.put_raw('x', old)
-                    requests, replaced = itertools.count(), list[int]()
-
-                    def replace(
-                        _: ProxiedRequest,
-                        number: int = number,
-                        requests: Any = requests,
-                        replaced: list[int] = replaced,
-                    ) -> bool:
-                        if next(requests) == number:
-                            harness.put_raw('x', versions[1])
-                            replaced.append(number)
-                        return False
-
-                    proxy.respond(500, when=replace)
+                    replacing = _Replacing(number, lambda: harness.put_raw('x', versions[1]))
+                    proxy.respond(500, when=replacing)
                     with contextlib.suppress(fs.FSError):
                         seen = act(backend)
                         if seen not in [result_of(content) for content in versions]:
@@ -64,8 +51,24 @@ class BetweenRequestsChecks:
                                 'an FSError; saw a mixture.'
                             )
                     proxy.recover()
-                    if not replaced:
+                    if not replacing.done:
                         break
+
+
+class _Replacing:
+    """A condition of a fault that is never true, and calls *replace* when the request after *number* others arrives."""
+
+    def __init__(self, number: int, replace: Callable[[], object]) -> None:
+        self._number = number
+        self._replace = replace
+        self._requests = itertools.count()
+        self.done = False
+
+    def __call__(self, _: ProxiedRequest) -> bool:
+        if next(self._requests) == self._number:
+            self._replace()
+            self.done = True
+        return False
 
 
 def _verbs(
