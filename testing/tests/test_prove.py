@@ -178,7 +178,8 @@ def test_a_broken_guarantee_is_said_and_is_the_exit_code(deployment: Path) -> No
     done = run(deployment, 'files', '--yes', kind='Careless')
 
     assert done.returncode == 1
-    assert 'BROKEN: With create, an existing file raises FileExists, and keeps its content' in done.stdout
+    sentence = 'With create, an existing file raises FileExists, and keeps its content, also if it is empty, or equal to the new one.'
+    assert f'BROKEN: {sentence}' in done.stdout
     # What was expected and what was seen, of an assertion and of an exception that was not raised.
     assert "assert b'second' == b'first'" in done.stdout or 'DID NOT RAISE' in done.stdout
     assert re.search(r'^  Contract of _put: https:', done.stdout, re.MULTILINE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Callable, Mapping
 
 import flask_fs as fs
@@ -13,6 +12,7 @@ from ..guarantees import broken, check
 from ..harness import NetworkHarness
 from ..proxy import ProxiedRequest
 from .content import content_of
+from .fault_matrix import nth
 from .faults import DOWNLOADS, via_proxy
 from .ranges import read_range
 
@@ -41,8 +41,8 @@ class BetweenRequestsChecks:
             for verb, (act, result_of) in _verbs(harness).items():
                 for number in range(1, MAX_REQUESTS):
                     harness.put_raw('x', old)
-                    replacing = _Replacing(number, lambda: harness.put_raw('x', versions[1]))
-                    proxy.respond(500, when=replacing)
+                    before = len(proxy.requests)
+                    proxy.respond(500, when=_replacing(harness, number, versions[1]))
                     with contextlib.suppress(fs.FSError):
                         seen = act(backend)
                         if seen not in [result_of(content) for content in versions]:
@@ -51,24 +51,20 @@ class BetweenRequestsChecks:
                                 'an FSError; saw a mixture.'
                             )
                     proxy.recover()
-                    if not replacing.done:
+                    if len(proxy.requests) - before <= number:
                         break
 
 
-class _Replacing:
-    """A condition of a fault that is never true, and calls *replace* when the request after *number* others arrives."""
+def _replacing(harness: NetworkHarness, number: int, content: bytes) -> Callable[[ProxiedRequest], bool]:
+    """A condition that is never true, and replaces ``x`` before the request after *number* others is passed on."""
+    is_next = nth(number)
 
-    def __init__(self, number: int, replace: Callable[[], object]) -> None:
-        self._number = number
-        self._replace = replace
-        self._requests = itertools.count()
-        self.done = False
-
-    def __call__(self, _: ProxiedRequest) -> bool:
-        if next(self._requests) == self._number:
-            self._replace()
-            self.done = True
+    def replace(request: ProxiedRequest) -> bool:
+        if is_next(request):
+            harness.put_raw('x', content)
         return False
+
+    return replace
 
 
 def _verbs(

@@ -100,7 +100,7 @@ def _measured(stage: Stage, proxy: FaultProxy, backend: BaseBackend, operation: 
     return proxy.requests[before:]
 
 
-def _number(number: int) -> Callable[[ProxiedRequest], bool]:
+def nth(number: int) -> Callable[[ProxiedRequest], bool]:
     """True for one request: the one after *number* others."""
     counted = itertools.count()
     return lambda _: next(counted) == number
@@ -108,16 +108,16 @@ def _number(number: int) -> Callable[[ProxiedRequest], bool]:
 
 def refuse_request(proxy: FaultProxy, number: int) -> Fault:
     """Refuse the request after *number* others."""
-    return proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, when=_number(number))
+    return proxy.respond(403, ACCESS_DENIED, headers={'Content-Type': 'application/xml'}, when=nth(number))
 
 
 def _lose(proxy: FaultProxy, number: int) -> object:
-    return proxy.lose_response(when=_number(number))
+    return proxy.lose_response(when=nth(number))
 
 
 def _cut_up(proxy: FaultProxy, number: int, after_bytes: int) -> object:
-    return proxy.cut_upload(after_bytes=after_bytes, when=_number(number))
+    return proxy.cut_upload(after_bytes=after_bytes, when=nth(number))
 
 
 def _cut_down(proxy: FaultProxy, number: int, after_bytes: int) -> object:
-    return proxy.cut_download(after_bytes=after_bytes, when=_number(number))
+    return proxy.cut_download(after_bytes=after_bytes, when=nth(number))
