@@ -308,20 +308,22 @@ for number in itertools.count():
     with subprocess.Popen([sys.executable, '-c', program, backend.root], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        for number in itertools.count():
-            info = (
-                backend.stat('a.txt')
-                if number % 3 == 0
-                else next(backend.scan())
-                if number % 3 == 1
-                else opened_info(backend)
-            )
-            assert info.content_language == (f'x-{info.size}' if info.size else None)
-            seen.add(info.size)
-            # On a busy machine, one of the processes can be far slower than the other.
-            if number >= 2000 and len(seen) > 10:
-                break
-        process.kill()
+        try:
+            for number in itertools.count():
+                info = (
+                    backend.stat('a.txt')
+                    if number % 3 == 0
+                    else next(backend.scan())
+                    if number % 3 == 1
+                    else opened_info(backend)
+                )
+                assert info.content_language == (f'x-{info.size}' if info.size else None)
+                seen.add(info.size)
+                # On a busy machine, one of the processes can be far slower than the other.
+                if number >= 2000 and len(seen) > 10:
+                    break
+        finally:
+            process.kill()
 
 
 def opened_info(backend: LocalBackend, name: str = 'a.txt') -> FileInfo:
