@@ -144,10 +144,12 @@ def test_an_etag_always_comes_with_the_same_content_while_other_processes_replac
     client, url, seen = app.test_client(), storage.url('a'), {}
     backend.write('a', b'%08d' % 0)
     with writers(backend, 'replaced', 2):
-        for _ in range(ROUNDS):
+        answers = 0
+        # A busy machine gives the writers few turns: it is asked until they have had some.
+        while answers < ROUNDS or len(seen) <= 10:
+            answers += 1
             response = client.get(url)
             assert response.data == seen.setdefault(response.headers['ETag'], response.data)
-    assert len(seen) > 10
 
 
 def test_what_was_seen_while_others_wrote_in_place_is_confirmed_only_if_it_is_right(
