@@ -10,6 +10,7 @@ from broken_backends.network import Drafting
 from http_harness import HTTPHarness, store
 
 from flask_fs_testing import NetworkConformance, NetworkHarness
+from flask_fs_testing.checks.cut_transfers import CutTransferChecks
 from flask_fs_testing.checks.faults import FaultChecks
 
 # The kit's own proof: once is enough, and on one Python.
@@ -30,7 +31,7 @@ class BytesHarness(HTTPHarness):
     http = False
 
 
-class TestHTTPAsBytes(FaultChecks):
+class TestHTTPAsBytes(FaultChecks, CutTransferChecks):
     @pytest.fixture
     def harness(self, http_store_port: int) -> Iterator[NetworkHarness]:
         harness = BytesHarness(http_store_port)

@@ -16,6 +16,7 @@ from .checks.budgets import BudgetChecks, RequestChecks
 from .checks.content import ContentChecks
 from .checks.copying import CopyChecks
 from .checks.creating import CreateChecks
+from .checks.cut_transfers import CutTransferChecks
 from .checks.deleting import DeleteChecks
 from .checks.errors import ErrorChecks
 from .checks.fault_matrix import FaultMatrixChecks
@@ -119,6 +120,7 @@ class BackendConformance(
 class NetworkConformance(
     BackendConformance,
     FaultChecks,
+    CutTransferChecks,
     FaultMatrixChecks,
     BetweenRequestsChecks,
     NetworkResourceChecks,

@@ -13,8 +13,9 @@ from ..harness import NetworkHarness
 from ..proxy import ProxiedRequest
 from .content import content_of
 from .fault_matrix import nth
-from .faults import DOWNLOADS, via_proxy
 from .ranges import read_range
+from .verbs import DOWNLOADS
+from .via_proxy import via_proxy
 
 SIZE = 5000
 #: More than a verb sends for a small file: it ends if the file is replaced before each of them.

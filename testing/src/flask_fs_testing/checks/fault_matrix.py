@@ -14,8 +14,8 @@ from ..guarantees import broken, check
 from ..harness import NetworkHarness
 from ..leaks import open_files
 from ..proxy import Fault, FaultProxy, ProxiedRequest
-from .faults import ACCESS_DENIED, ALWAYS, quick_to_fail, reach, via_proxy
 from .operations import Operation, Stage, writing_operations
+from .via_proxy import ACCESS_DENIED, ALWAYS, quick_to_fail, reach, via_proxy
 
 
 class FaultMatrixChecks:
