@@ -44,6 +44,12 @@ def test_every_check_catches_several_broken_backends() -> None:
     assert {check: caught[check] for check in checks if caught[check] < 2} == {}
 
 
+def test_no_two_broken_backends_share_a_name() -> None:
+    """The score and the outcomes that `mutants` keeps tell them apart by it."""
+    names = collections.Counter(backend.__name__ for backend in dict(CAUGHT_BY))
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_every_check_says_what_it_promises_where_that_is_written_and_what_breaks_it() -> None:
     assert [check for check, guarantee in GUARANTEES.items() if not guarantee.text.endswith('.')] == []
     assert [check for check, guarantee in GUARANTEES.items() if not guarantee.cause.endswith(('.', '?'))] == []

@@ -186,7 +186,7 @@ class KeepsNoChecksumOfCopies(MemoryBackend):
 
 
 @caught_by('test_a_move_that_fails_half_way_loses_nothing')
-class RemovesBeforeItStores(MemoryBackend):
+class RemovesTheSourceBeforeItStores(MemoryBackend):
     def _move(self, name: str, target: str, *, create: bool) -> None:
         content = self._open(name).stream
         self._remove(name)

@@ -96,7 +96,7 @@ class AddsTheDownloadNameUnsigned(HTTPBackend):
 
 
 @caught_by('test_the_download_name_of_a_link_is_signed', 'test_links_and_download_names_may_be_odd')
-class ForgetsTheDownloadName(HTTPBackend):
+class SignsNoDownloadName(HTTPBackend):
     def _signed_url(self, name: str, *, expires_s: int, method: str, download_name: str | None) -> str:
         return super()._signed_url(name, expires_s=expires_s, method=method, download_name=None)
 
@@ -115,7 +115,7 @@ class SavesUnderPlainNames(HTTPBackend):
 
 
 @caught_by('test_a_link_lives_no_longer_than_said')
-class TakesLocalTimeForUTC(HTTPBackend):
+class SignsInLocalTime(HTTPBackend):
     def _policy(self, name: str, expires_s: int, method: str, download_name: str | None) -> Policy:
         policy = super()._policy(name, expires_s, method, download_name)
         return {**policy, 'expires': calendar.timegm(time.localtime(policy['expires']))}

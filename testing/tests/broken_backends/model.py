@@ -49,7 +49,7 @@ class ListsFromAnIndexThatMovesForget(MemoryBackend):
 
 
 @caught_by(ANY_SEQUENCE)
-class RemembersSizes(LocalBackend):
+class RemembersFactsUntilItWrites(LocalBackend):
     """Until it writes the file itself: what another process writes is not seen."""
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:

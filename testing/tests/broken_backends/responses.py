@@ -37,7 +37,7 @@ class RedirectsToItself(MemoryBackend):
 
 
 @caught_by('test_a_response_without_content_reads_none')
-class ReadsAFileToKnowItsSize(MemoryBackend):
+class MeasuresAFileByReadingIt(MemoryBackend):
     def _stat(self, name: str) -> fs.FileInfo:
         info, stream = self._open(name)
         with stream:

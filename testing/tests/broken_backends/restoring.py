@@ -117,7 +117,7 @@ class ListsAllThatWasDeleted(MemoryBackend):
 
 
 @caught_by(BY_PREFIX)
-class TakesAPrefixForAFolder(MemoryBackend):
+class ListsDeletedByFolder(MemoryBackend):
     def _deleted(self, prefix: str) -> Iterator[DeletedFile]:
         for file in super()._deleted(prefix):
             if not prefix or prefix.endswith('/') or f'{file.name}/'.startswith(f'{prefix}/'):

@@ -89,7 +89,7 @@ class WorksInOneProcess(LocalBackend):
 
 
 @caught_by('test_nothing_is_connected_to_before_it_is_needed')
-class ConnectsAtOnce(MemoryBackend):
+class ConnectsAsItIsCreated(MemoryBackend):
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
         super().__init__(name, config)
         with socket.socket() as connection, contextlib.suppress(OSError):

@@ -147,7 +147,7 @@ class LeavesARefusedDraft(Drafting):
 
 
 @caught_by('test_a_refused_create_leaves_nothing')
-class KeepsWhatWasRefused(Drafting):
+class KeepsARefusedDraftAsAFile(Drafting):
     """Under a name of its own, for whoever wants it."""
 
     def refuse(self, draft: Path) -> None:
@@ -165,7 +165,7 @@ class ClosesARefusedSource(MemoryBackend):
 
 
 @caught_by('test_a_refused_create_leaves_nothing')
-class ClosesWhatItRefuses(LocalBackend):
+class ClosesTheFileOfARefusedCreate(LocalBackend):
     """Clients that close what they could not send do that."""
 
     def _put(self, name: str, stream: Source, **options: Any) -> None:
