@@ -45,7 +45,7 @@ def test_every_check_catches_several_broken_backends() -> None:
 
 
 def test_no_two_broken_backends_share_a_name() -> None:
-    """The score and the outcomes that `mutants` keeps tell them apart by it."""
+    """The score, and the outcomes that `mutants` records, identify them by name."""
     names = collections.Counter(backend.__name__ for backend in dict(CAUGHT_BY))
     assert [name for name, count in names.items() if count > 1] == []
 

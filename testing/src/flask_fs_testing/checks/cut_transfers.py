@@ -16,7 +16,7 @@ from ..proxy import ProxiedRequest
 from .content import content_of
 from .operations import OLD, left_behind
 from .verbs import DOWNLOADS, LARGE, Verb, all_raise, outcome
-from .via_proxy import ALWAYS, has_body, quick_to_fail, reach, via_proxy
+from .via_proxy import ALWAYS, has_body, is_get, quick_to_fail, reach, via_proxy
 
 
 def _first_page(folder: fs.Folder) -> tuple[Iterator[str], bool]:
@@ -112,7 +112,7 @@ class CutTransferChecks:
             for after_bytes in (0, 100_000, LARGE - 1):
                 for name, verb in {**DOWNLOADS, 'copy': copied}.items():
                     reach(struck, harness)
-                    proxy.cut_download(after_bytes=after_bytes, times=ALWAYS, when=_is_get if harness.http else None)
+                    proxy.cut_download(after_bytes=after_bytes, times=ALWAYS, when=is_get if harness.http else None)
                     error, result = outcome(struck, verb)
                     proxy.recover()
                     if error is None and content != result:
@@ -132,7 +132,7 @@ class CutTransferChecks:
                     harness.make().delete('copied')
             reach(struck, harness)
             # Once, so that the rest could be read.
-            proxy.cut_download(after_bytes=100_000, when=_is_get if harness.http else None)
+            proxy.cut_download(after_bytes=100_000, when=is_get if harness.http else None)
             with contextlib.suppress(fs.FSError):
                 chunks = struck.read_chunks('x', 10_000)
                 seen = next(chunks)
@@ -147,7 +147,3 @@ class CutTransferChecks:
 def _after_the_first() -> Callable[[ProxiedRequest], bool]:
     requests = itertools.count()
     return lambda _: next(requests) > 0
-
-
-def _is_get(request: ProxiedRequest) -> bool:
-    return request.method == 'GET'

@@ -20,12 +20,11 @@ from ..leaks import ALLOWED, Act, leaves_nothing
 from ..metering import through_proxy
 from ..sources import Failing, OnlyRead, SourceFailed
 from .content import content_of
+from .via_proxy import ALWAYS, is_get
 
 #: More than sockets and pipes buffer: a stream that is not read to its end has content left.
 LARGE = 3_000_000
 TIMEOUT_S = 30
-#: More than any backend retries.
-ALWAYS = 1000
 
 
 def _read(backend: BaseBackend, filename: str, mode: str = 'rb') -> None:
@@ -272,9 +271,8 @@ class NetworkResourceChecks:
 
                 return fail
 
-            is_get = (lambda request: request.method == 'GET') if harness.http else None
             # Once: some wait longer after each attempt.
-            cut = partial(proxy.cut_download, after_bytes=100_000, when=is_get)
+            cut = partial(proxy.cut_download, after_bytes=100_000, when=is_get if harness.http else None)
             acts = {'read_chunks that is cut': failing(cut, reads['read_chunks'])}
             if harness.http:
                 refuse = partial(proxy.respond, 403, times=ALWAYS)

@@ -76,3 +76,8 @@ def within(timeout_s: float, name: str, proxy: FaultProxy) -> Generator[None]:
 def has_body(request: ProxiedRequest) -> bool:
     """Whether content follows, as with an upload."""
     return 'transfer-encoding' in request.headers or request.headers.get('content-length', '0') != '0'
+
+
+def is_get(request: ProxiedRequest) -> bool:
+    """Whether content is requested, as with a download."""
+    return request.method == 'GET'
